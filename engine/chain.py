@@ -1,0 +1,161 @@
+"""What chain sources tell us, as values, and the ports they are asked through.
+
+This is the vocabulary between `transport/chain/*` (which speak to a node or an
+explorer) and the source actor (which turns answers into observations). It knows no
+wire and no payment rule.
+
+Two kinds of source exist. A *block feed* (Bitcoin Core, the dev chain) lets us read
+every block and the mempool by difference, so the number of requests does not depend
+on how many addresses are watched. An *address feed* (Esplora) is asked address by
+address.
+
+Ports are called from a blocking actor's greenlet; they may block, must time out by
+themselves, and raise `SourceError` for everything that is not an answer. An error is
+never an empty answer.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+__all__ = [
+    "AddressFeed",
+    "Block",
+    "BlockFeed",
+    "ChainTx",
+    "ChainView",
+    "Header",
+    "Output",
+    "SourceBusy",
+    "SourceError",
+    "SourceGarbage",
+    "SourceUnavailable",
+    "Tip",
+    "TxOut",
+]
+
+
+class SourceError(Exception):
+    """The source gave no usable answer. Never to be read as "unpaid".
+
+    `retry_after_s` is what the source asked for (Retry-After), or None.
+    """
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class SourceUnavailable(SourceError):
+    """Connection refused, time-out, 5xx: nothing was answered."""
+
+
+class SourceBusy(SourceError):
+    """429 or 503 with Retry-After: we are asked to slow down."""
+
+
+class SourceGarbage(SourceError):
+    """An answer that cannot be believed: not JSON, wrong types, too large, lies."""
+
+
+class Tip(msgspec.Struct, frozen=True):
+    """The last block of a source's best chain."""
+
+    height: int
+    hash: str
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A block's place. `in_best_chain` is the source's word at the time of asking."""
+
+    hash: str
+    prev_hash: str
+    height: int
+    time_s: int
+    in_best_chain: bool
+
+
+class TxOut(msgspec.Struct, frozen=True):
+    """One output: its scriptPubKey (raw bytes) and its amount in satoshi."""
+
+    script: bytes
+    amount_sat: int
+
+
+class ChainTx(msgspec.Struct, frozen=True):
+    """A transaction as far as being paid goes. `spends` are (txid, vout) pairs."""
+
+    txid: str
+    outputs: tuple[TxOut, ...]
+    spends: tuple[tuple[str, int], ...] = ()
+
+
+class Block(msgspec.Struct, frozen=True):
+    header: Header
+    txs: tuple[ChainTx, ...]
+
+
+class Output(msgspec.Struct, frozen=True):
+    """An output that pays a watched script; block fields are None in the mempool."""
+
+    txid: str
+    vout: int
+    amount_sat: int
+    block_hash: str | None = None
+    block_height: int | None = None
+    block_time_s: int | None = None
+
+
+class ChainView(msgspec.Struct, frozen=True):
+    """All that one source says of one address at one moment.
+
+    `complete` means: an output that is not listed does not exist for this source,
+    neither in its mempool nor in its best chain. `off_chain` are the blocks, of those
+    we asked about, that the source positively knows not to be in its best chain; a
+    block it merely does not know is not listed.
+    """
+
+    source: str
+    tip: Tip
+    outputs: tuple[Output, ...]
+    off_chain: tuple[str, ...] = ()
+    complete: bool = True
+
+
+class BlockFeed(Protocol):
+    """A source that gives whole blocks and the mempool. See the module docstring."""
+
+    name: str
+    requests: int  # upstream requests so far, for /v1/sources and the bench
+
+    def tip(self) -> Tip: ...
+
+    def header(self, block_hash: str) -> Header | None:
+        """The header, or None if the source does not know the block at all."""
+
+    def block_hash(self, height: int) -> str | None:
+        """The best chain's block at this height, or None above the tip."""
+
+    def block(self, block_hash: str) -> Block: ...
+
+    def mempool(self) -> frozenset[str]: ...
+
+    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
+        """Those of the mempool transactions asked for that still exist."""
+
+
+class AddressFeed(Protocol):
+    """A source that is asked address by address."""
+
+    name: str
+    requests: int
+
+    def tip(self) -> Tip: ...
+
+    def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
+        """Every output paying the address, mempool and best chain: all or an error."""
+
+    def in_best_chain(self, block_hash: str) -> bool | None:
+        """False only on the source's positive word; None when it does not know."""
