@@ -1,5 +1,87 @@
-"""Every test runs under gevent, as the engine does: the patch comes first."""
+"""Every test runs under gevent, as the engine does: the patch comes first.
+
+Two rules for the whole suite live here too: no test may hang, and with CI=true no
+test may be skipped.
+"""
 
 from gevent import monkey
 
 monkey.patch_all()
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import gevent
+import gevent.util
+import pytest
+
+LONGEST_TEST_S = 120.0  # setting up, running and tearing down, each by itself
+
+skipped: list[str] = []
+
+
+@contextmanager
+def deadline(item: pytest.Item) -> Generator[None]:
+    """Fail this test, with the stacks of all greenlets, when it takes too long.
+
+    gevent.Timeout is a BaseException on purpose: hypothesis would take an Exception
+    for a counterexample and run the hanging test again to shrink it. A test that
+    never yields to the hub is ended by faulthandler_timeout (setup.cfg).
+    """
+    mark = item.get_closest_marker("timeout_s")
+    limit_s = float(mark.args[0]) if mark is not None else LONGEST_TEST_S
+    timeout = gevent.Timeout(limit_s)
+    try:
+        with timeout:
+            yield
+    except gevent.Timeout as late:
+        if late is not timeout:
+            raise
+        gevent.util.print_run_info(file=sys.stderr)
+        pytest.fail(f"took longer than {limit_s:g} s; the stacks are on stderr")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with deadline(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    with deadline(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    with deadline(item):
+        return (yield)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped:
+        skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        skipped.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CI=true a service that is missing is a failure, never a silent gap."""
+    if skipped and os.environ.get("CI") == "true" and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> None:
+    if skipped and os.environ.get("CI") == "true":
+        terminalreporter.write_sep("=", "with CI=true nothing may be skipped", red=True)
+        for nodeid in skipped:
+            terminalreporter.write_line(f"SKIPPED {nodeid}")
