@@ -1,0 +1,166 @@
+"""Webhooks as Standard Webhooks 1.0.0 defines them: secrets, signatures, one attempt.
+
+`WebhookSender.send` makes a single attempt and says what came of it. It does not
+schedule, count or remember: the notifier does, by the rules in `engine/retry.py`.
+Blocks the greenlet of that one delivery, no longer than `timeout_s`.
+
+What is signed is `<id>.<timestamp>.<body>`, byte for byte as it is sent, by
+HMAC-SHA256 with each valid secret of the channel; two while a secret is rotated.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets as randomness
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from engine.retry import Outcome, classify, parse_retry_after
+from transport.outbound import pinned
+from transport.outbound.guard import origin_of
+
+__all__ = [
+    "SendResult",
+    "WebhookSender",
+    "new_secret",
+    "parse_secret",
+    "payload",
+    "sign",
+]
+
+_PREFIX = "whsec_"
+_SECRET_BYTES = 32
+_SECRET_MIN, _SECRET_MAX = 24, 64  # bytes, from the specification
+_SECRET_MAX_CHARS = 128
+_MSG_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What came of one attempt; fit for the attempt log as it is."""
+
+    outcome: Outcome
+    status: int | None
+    """The HTTP status, or None when there was no answer."""
+
+    error: str | None
+    """One line for people when it was not delivered. No secret, no path, no query."""
+
+    retry_after_s: float | None
+    latency_ms: float
+
+
+def new_secret() -> str:
+    """A fresh signing secret, in the form that shops paste into their receiver."""
+    random_bytes = randomness.token_bytes(_SECRET_BYTES)
+    return _PREFIX + base64.b64encode(random_bytes).decode("ascii")
+
+
+def parse_secret(text: str) -> bytes:
+    """The key in `whsec_<base64>`. ValueError, which does not repeat the secret."""
+    encoded = text.removeprefix(_PREFIX)
+    if encoded == text or len(encoded) > _SECRET_MAX_CHARS:
+        raise ValueError(f"a webhook secret is {_PREFIX} followed by base64")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"what follows {_PREFIX} is not base64") from None
+    if not _SECRET_MIN <= len(key) <= _SECRET_MAX:
+        raise ValueError(
+            f"a webhook secret has {_SECRET_MIN} to {_SECRET_MAX} bytes, "
+            f"this one {len(key)}"
+        )
+    return key
+
+
+def sign(secrets: Sequence[bytes], msg_id: str, timestamp_s: int, body: bytes) -> str:
+    """The value of `webhook-signature`: one `v1,<base64>` per secret.
+
+    ValueError without a secret, or for an id that would make the signed text
+    ambiguous (a dot) or break a header.
+    """
+    if not secrets:
+        raise ValueError("a webhook needs at least one secret to be signed with")
+    if not _MSG_ID.fullmatch(msg_id):
+        raise ValueError("a webhook id has 1 to 64 letters, digits, _ or -")
+    signed = f"{msg_id}.{timestamp_s}.".encode("ascii") + body
+    digests = (hmac.digest(secret, signed, hashlib.sha256) for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(d).decode('ascii')}" for d in digests)
+
+
+def payload(event_json: bytes, event_type: str, timestamp: str) -> bytes:
+    """The body of a webhook. `event_json` is put in as it is, already encoded."""
+    head = msgspec.json.encode({"type": event_type, "timestamp": timestamp})
+    return head[:-1] + b',"data":' + event_json + b"}"
+
+
+class WebhookSender:
+    """Sends one signed webhook. Holds no state of any endpoint; share it freely."""
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        allow_private: bool = False,
+        resolver: pinned.Resolver = pinned.system_resolver,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._user_agent = f"Paybell/{version}"
+        self._allow_private = allow_private
+        self._resolver = resolver
+        # Loading the trust store holds the hub for some 20 ms: now, not later.
+        self._tls = tls or pinned.tls_context()
+
+    def send(
+        self,
+        url: str,
+        secrets: Sequence[bytes],
+        msg_id: str,
+        body: bytes,
+        now_s: float,
+        timeout_s: float = 15.0,
+    ) -> SendResult:
+        """One attempt at `now_s` (Unix time). Whatever the endpoint does, a result.
+
+        Raises only for faults of the caller: no secret, or an impossible `msg_id`.
+        """
+        headers = {
+            "User-Agent": self._user_agent,
+            "Content-Type": "application/json",
+            "webhook-id": msg_id,
+            "webhook-timestamp": str(int(now_s)),
+            "webhook-signature": sign(secrets, msg_id, int(now_s), body),
+        }
+        started = time.perf_counter()
+        try:
+            answer = pinned.post(
+                url,
+                headers,
+                body,
+                timeout_s,
+                self._allow_private,
+                self._resolver,
+                self._tls,
+            )
+        except pinned.DeliveryError as e:
+            latency_ms = (time.perf_counter() - started) * 1000
+            error = f"{e.kind}: {e.detail}"
+            return SendResult(classify(None), None, error, None, latency_ms)
+        return _judged(answer, url, now_s)
+
+
+def _judged(answer: pinned.Answer, url: str, now_s: float) -> SendResult:
+    retry_after_s = parse_retry_after(answer.headers.get("retry-after"), now_s)
+    outcome = classify(answer.status, retry_after_s)
+    error = None
+    if outcome is not Outcome.DELIVERED:
+        error = f"{origin_of(url)} answered {answer.status}"
+        if 300 <= answer.status <= 399:
+            error += "; redirects are not followed"
+    return SendResult(outcome, answer.status, error, retry_after_s, answer.latency_ms)
