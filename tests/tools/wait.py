@@ -138,6 +138,14 @@ class Process:
         if self.returncode is None:
             os.kill(self.pid, number)
 
+    def freeze(self) -> None:
+        """Make it hang: its sockets stay open, nothing is answered."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after freeze()."""
+        self.signal(signal.SIGCONT)
+
     def wait(self, timeout_s: float = 10.0) -> int:
         """Wait for the program to end by itself; its exit status."""
         child = self._started()
