@@ -1,0 +1,155 @@
+"""The rules of a payment: `decide` what follows from an observation, `evolve` by it.
+
+    decide(payment, observation, now_ms) -> [event]      may refuse, changes nothing
+    evolve(payment, event) -> payment                    the fold; never decides
+
+Both are pure: no I/O, no clock, no log. The state machine is the table in
+`engine/transitions.py`; the reading of a source's view of the chain is in
+`engine/reading.py`. Called by the address actor, by replay, and by nobody else.
+"""
+
+from engine.chain import ChainView
+from engine.events import Event
+from engine.model import (
+    MAX_CLAIMS,
+    Claim,
+    EventType,
+    Payment,
+    Status,
+)
+from engine.observations import (
+    Cancel,
+    ConfirmByHand,
+    Observation,
+    ProviderClaim,
+    Reviewed,
+)
+from engine.reading import read_view
+from engine.story import Story, evolve
+
+__all__ = ["Refused", "decide", "evolve", "is_settled", "next_deadline"]
+
+FINAL = {Status.CANCELLED, Status.FAILED}
+
+
+class Refused(Exception):
+    """A person's command that the payment's state does not allow (HTTP 409)."""
+
+
+def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
+    """What follows from an observation at `now` (ms): events to commit, maybe none.
+
+    Raises `Refused` for a command that cannot be obeyed. Deciding twice on the same
+    observation, the first decision applied, gives nothing the second time.
+    """
+    story = Story(payment, now)
+    match observation:
+        case ChainView():
+            read_view(story, observation)
+        case ProviderClaim():
+            _hear_claim(story, observation)
+        case Reviewed():
+            _pass_deadlines(story, observation)
+        case Cancel():
+            _cancel(story, observation)
+        case ConfirmByHand():
+            _confirm_by_hand(story, observation)
+    return story.events
+
+
+def next_deadline(payment: Payment) -> int | None:
+    """When (ms) the payment must be reviewed next; None when it is over.
+
+    The result may lie in the past: then the review is due now.
+    """
+    deadlines = [claim.withdraw_at for claim in payment.claims]
+    if _may_expire(payment):
+        deadlines.append(payment.terms.expires_at)
+    else:
+        deadlines.append(payment.terms.monitor_until)
+    return min(deadlines, default=None)
+
+
+def is_settled(payment: Payment, now: int) -> bool:
+    """Whether the watcher may be let go: the story is over, as far as anyone waits.
+
+    A payment whose money is on its way is kept beyond `monitor_until`.
+    """
+    if payment.claims or now < payment.terms.monitor_until:
+        return False
+    waits = payment.status is Status.PENDING or (
+        payment.status is Status.CONFIRMING and payment.is_paid
+    )
+    return not waits
+
+
+def _may_expire(payment: Payment) -> bool:
+    waiting = payment.status in {Status.PENDING, Status.CONFIRMING}
+    return waiting and not payment.is_paid
+
+
+def _hear_claim(story: Story, claim: ProviderClaim) -> None:
+    """Tell at once what a webhook claims, marked as unproven; count nothing."""
+    payment = story.payment
+    if payment.status in FINAL or len(payment.claims) >= MAX_CLAIMS:
+        return
+    if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
+        return
+    for known in payment.claims:
+        if claim.txid is None or known.txid == claim.txid:
+            return
+    if claim.txid is None and payment.receipts:
+        return  # it may well be the receipt that the chain showed already
+    heard = Claim(
+        provider=claim.provider,
+        txid=claim.txid,
+        amount_sat=claim.amount_sat,
+        at=story.now,
+        withdraw_at=story.now + claim.window_s * 1000,
+        replaceable=claim.replaceable,
+    )
+    story.tell(
+        EventType.DETECTED,
+        txid=claim.txid,
+        claim=heard,
+        source="webhook",
+        verified=False,
+    )
+
+
+def _pass_deadlines(story: Story, review: Reviewed) -> None:
+    for claim in story.payment.claims:
+        if review.asked_at >= claim.withdraw_at:
+            story.tell(
+                EventType.REPLACED,
+                txid=claim.txid,
+                claim=claim,
+                reason="the chain does not bear out what the webhook claimed",
+            )
+    payment = story.payment
+    if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
+        story.tell(EventType.EXPIRED, status=Status.EXPIRED)
+
+
+def _cancel(story: Story, command: Cancel) -> None:
+    payment = story.payment
+    if payment.status is Status.CANCELLED:
+        return
+    if payment.receipts or payment.status not in {Status.PENDING, Status.EXPIRED}:
+        raise Refused(
+            f"a payment that is {payment.status} with {payment.received_sat} sat"
+            " received cannot be cancelled; only an unpaid one can"
+        )
+    story.tell(EventType.CANCELLED, status=Status.CANCELLED, by=command.by)
+
+
+def _confirm_by_hand(story: Story, command: ConfirmByHand) -> None:
+    if story.payment.status in {Status.CONFIRMED, Status.FORWARDED}:
+        return
+    story.tell(
+        EventType.CONFIRMED,
+        status=Status.CONFIRMED,
+        settled_sat=0,
+        by=command.by,
+        reason="confirmed by hand",
+    )

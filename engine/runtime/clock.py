@@ -1,0 +1,186 @@
+"""Time as a port, and the hashed timing wheel behind the real one.
+
+`Clock.now()` is the wall clock in UTC milliseconds: what deadlines and events carry.
+It may jump. `Clock.call_later()` counts on a monotonic clock and ends in a *message*
+to an actor: timers are mail, carry the incarnation that asked for them (a restarted
+actor never gets its predecessor's timers) and can be cancelled.
+
+The wheel (Varghese & Lauck 1987, scheme 6) holds a million timers at O(1) each; the
+real clock drives it with one greenlet for all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+from gevent.event import Event
+
+if TYPE_CHECKING:
+    from engine.runtime.ref import Ref
+
+__all__ = ["Clock", "GeventClock", "Timer", "TimingWheel"]
+
+TICK_S = 0.010
+"""Resolution of the wheel, in seconds: a timer fires up to one tick late."""
+
+SLOTS = 8192
+"""Buckets of the wheel; a power of two. One revolution is 82 s."""
+
+
+class Timer:
+    """One message that is due at a tick. Cancel it, or let it fire."""
+
+    __slots__ = ("due", "incarnation", "message", "ref")
+
+    def __init__(self, due: int, ref: Ref, message: object) -> None:
+        self.due = due
+        self.ref: Ref | None = ref
+        self.incarnation = ref.incarnation
+        self.message = message
+
+    def cancel(self) -> None:
+        """Forget the message. Cancelling twice, or after firing, is harmless."""
+        self.ref = None
+        self.message = None
+
+    def fire(self) -> None:
+        """Deliver, if nobody cancelled and the asking incarnation still lives."""
+        ref, message = self.ref, self.message
+        self.cancel()
+        if ref is not None and ref.incarnation == self.incarnation:
+            ref.tell_system(message)
+
+
+class Clock(Protocol):
+    """The port: real time, or simulated time."""
+
+    def now(self) -> int:
+        """Wall clock: milliseconds since 1970 UTC. May jump."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow; for measuring."""
+
+    def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
+        """Send `message` to `ref` on its system lane in `delay_s` seconds or later."""
+
+
+class TimingWheel:
+    """Hashed timing wheel over integer ticks. Pure: it never reads a clock."""
+
+    __slots__ = ("_buckets", "_mask", "count", "tick")
+
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._buckets: list[list[Timer]] = [[] for _ in range(slots)]
+        self._mask = slots - 1
+        self.tick = 0
+        self.count = 0
+
+    def add(self, timer: Timer) -> None:
+        """Take a timer; one that is due in the past fires at the next tick."""
+        timer.due = max(timer.due, self.tick + 1)
+        self._buckets[timer.due & self._mask].append(timer)
+        self.count += 1
+
+    def advance(self, tick: int, fire: Callable[[Timer], None]) -> None:
+        """Move to `tick`, firing what became due, in order of due tick.
+
+        A jump over more than one revolution looks at every bucket once.
+        """
+        if tick <= self.tick:
+            return
+        if tick - self.tick > self._mask:
+            self._advance_far(tick, fire)
+            return
+        while self.tick < tick:
+            self.tick += 1
+            bucket = self._buckets[self.tick & self._mask]
+            if bucket:
+                self._fire_bucket(bucket, self.tick, fire)
+
+    def next_due(self) -> int | None:
+        """The next tick whose bucket holds something, or None when all are empty.
+
+        It may be a tick whose timers are due only a revolution later: a harmless
+        early wake-up, for a search that is bounded by the number of slots.
+        """
+        if not self.count:
+            return None
+        for ahead in range(1, self._mask + 2):
+            if self._buckets[(self.tick + ahead) & self._mask]:
+                return self.tick + ahead
+        return None
+
+    def _fire_bucket(
+        self, bucket: list[Timer], tick: int, fire: Callable[[Timer], None]
+    ) -> None:
+        due = [timer for timer in bucket if timer.due <= tick]
+        if not due:
+            bucket[:] = [timer for timer in bucket if timer.ref is not None]
+            return
+        rest = [t for t in bucket if t.due > tick and t.ref is not None]
+        self.count -= len(bucket) - len(rest)
+        bucket[:] = rest
+        for timer in due:
+            fire(timer)
+
+    def _advance_far(self, tick: int, fire: Callable[[Timer], None]) -> None:
+        self.tick = tick
+        due: list[Timer] = []
+        for bucket in self._buckets:
+            if bucket:
+                due.extend(timer for timer in bucket if timer.due <= tick)
+                bucket[:] = [t for t in bucket if t.due > tick and t.ref is not None]
+        self.count = sum(map(len, self._buckets))
+        for timer in sorted(due, key=lambda timer: timer.due):
+            fire(timer)
+
+
+class GeventClock:
+    """The real clock: one greenlet turns the wheel for every timer of the node."""
+
+    def __init__(self) -> None:
+        self._wheel = TimingWheel()
+        self._origin = time.monotonic()
+        self._sooner = Event()
+        self._wake_tick: int | None = None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def start(self) -> None:
+        """Begin to turn. Timers taken before are kept."""
+        self._greenlet = gevent.spawn(self._turn)
+
+    def stop(self) -> None:
+        """Stop turning; timers that are pending never fire."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
+        timer = Timer(self._tick_now() + int(delay_s / TICK_S) + 1, ref, message)
+        self._wheel.add(timer)
+        if self._wake_tick is None or timer.due < self._wake_tick:
+            self._sooner.set()
+        return timer
+
+    def _tick_now(self) -> int:
+        return int((time.monotonic() - self._origin) / TICK_S)
+
+    def _turn(self) -> None:
+        while True:
+            self._wheel.advance(self._tick_now(), Timer.fire)
+            self._wake_tick = self._wheel.next_due()
+            self._sooner.clear()
+            if self._wake_tick is None:
+                self._sooner.wait()
+                continue
+            wait_s = self._wake_tick * TICK_S - (time.monotonic() - self._origin)
+            self._sooner.wait(max(wait_s, 0.001))

@@ -1,0 +1,103 @@
+"""Simulated time and a seeded dispatcher: the same actors, deterministically.
+
+`SimulatedDispatcher.step()` runs one turn of one actor, picked by a seeded random
+generator among all that have mail. When nobody has, `SimulatedClock.advance()` jumps
+to the next timer. A whole week of shop life runs in a second, and one integer, the
+seed, reproduces it. Wall time may be made to jump while monotonic time goes on.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from random import Random
+
+from engine.runtime.clock import Timer
+from engine.runtime.ref import Ref
+
+__all__ = ["SimulatedClock", "SimulatedDispatcher"]
+
+
+class SimulatedClock:
+    """A clock that moves only when told. Times in milliseconds inside."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._wall_ms = start_ms
+        self._elapsed_ms = 0
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._order = 0
+
+    def now(self) -> int:
+        return self._wall_ms
+
+    def monotonic(self) -> float:
+        return self._elapsed_ms / 1000
+
+    def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
+        due = self._elapsed_ms + max(int(delay_s * 1000), 1)
+        timer = Timer(due, ref, message)
+        self._order += 1
+        heapq.heappush(self._timers, (due, self._order, timer))
+        return timer
+
+    def next_due_ms(self) -> int | None:
+        """Milliseconds from now to the next timer that nobody cancelled, or None."""
+        while self._timers and self._timers[0][2].ref is None:
+            heapq.heappop(self._timers)
+        return max(self._timers[0][0] - self._elapsed_ms, 0) if self._timers else None
+
+    def advance(self, ms: int) -> None:
+        """Let `ms` milliseconds pass, firing what becomes due on the way."""
+        until = self._elapsed_ms + ms
+        while self._timers and self._timers[0][0] <= until:
+            due, _, timer = heapq.heappop(self._timers)
+            self._pass(max(due - self._elapsed_ms, 0))
+            timer.fire()
+        self._pass(until - self._elapsed_ms)
+
+    def jump_wall(self, ms: int) -> None:
+        """Move the wall clock only: an NTP step, a suspended laptop."""
+        self._wall_ms += ms
+
+    def forget_timers(self) -> None:
+        """A process crash: nothing in memory survives, pending timers included."""
+        self._timers.clear()
+
+    def _pass(self, ms: int) -> None:
+        self._elapsed_ms += ms
+        self._wall_ms += ms
+
+
+class SimulatedDispatcher:
+    """Runs one turn at a time, in an order that the seed decides."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._runnable: list[Ref] = []
+        self.dead_letters: Counter[str] = Counter()
+        self.turns = 0
+
+    def schedule(self, ref: Ref) -> None:
+        self._runnable.append(ref)
+
+    def dead_letter(self, ref: Ref, message: object) -> None:
+        self.dead_letters[type(message).__name__] += 1
+
+    @property
+    def idle(self) -> bool:
+        return not self._runnable
+
+    def step(self) -> Ref | None:
+        """Run one turn of one actor; the one that ran, or None when all are idle."""
+        if not self._runnable:
+            return None
+        at = self._random.randrange(len(self._runnable))
+        self._runnable[at], self._runnable[-1] = self._runnable[-1], self._runnable[at]
+        ref = self._runnable.pop()
+        ref.run_turn(self._random.choice((1, 1, 2, 8)))
+        self.turns += 1
+        return ref
+
+    def forget_all(self) -> None:
+        """A process crash: whoever was runnable never runs again."""
+        self._runnable.clear()

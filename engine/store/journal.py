@@ -1,0 +1,216 @@
+"""The journal: SQLite, WAL, `synchronous=FULL`, group commit. The only writer.
+
+`Journal` is synchronous and lives in one native thread (`engine/store/writer.py` owns
+it), because SQLite under gevent must never be entered from two threads or interrupted
+in the middle. It is also the only connection that writes or checkpoints: SQLite up to
+3.51.2 can corrupt a WAL when two connections do.
+
+A batch of writes is one transaction and one fsync. The projection of payments and the
+outbox of every channel are written in the same transaction as the events: there is no
+moment in which an event exists and its delivery does not.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import sqlite_utils
+
+from engine.events import CommittedEvent, encode, with_offset
+from engine.store import migrations
+from engine.store.rows import write_row
+from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable, Write
+
+__all__ = ["Journal", "JournalError"]
+
+_FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_state_encoder = msgspec.json.Encoder()
+
+
+class JournalError(Exception):
+    """The database cannot be opened or read. The message says how to mend it."""
+
+
+class Journal:
+    """One connection, one thread. See the module docstring."""
+
+    def __init__(self, path: str | Path, *, synchronous: str = "FULL") -> None:
+        self.path = str(path)
+        with _explained(self.path):
+            connection = sqlite3.connect(self.path, timeout=5.0)
+            self._db = sqlite_utils.Database(connection)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA wal_autocheckpoint=1000")
+            _lock_for_writing(connection)
+            migrations.apply(self._db)
+            self._sql = connection
+            self._sql.isolation_level = None
+            self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
+            self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
+        self.commits = 0
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For queries in the writer's own thread (simulation, tests, replay)."""
+        return self._sql
+
+    def close(self) -> None:
+        """Checkpoint and close; the WAL file goes away."""
+        self._sql.close()
+
+    def commit(self, batch: Sequence[Write]) -> list[Outcome]:
+        """Write the batch in one transaction; one outcome for each, in order.
+
+        If the transaction as a whole fails (disk full, locked, damaged) every outcome
+        is `Unavailable` and nothing was written. Never raises `sqlite3.Error`.
+        """
+        before = self.last_offset, self._last_rank
+        try:
+            self._sql.execute("BEGIN IMMEDIATE")
+            outcomes = [self._write_safely(write) for write in batch]
+            self._sql.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.last_offset, self._last_rank = before
+            with contextlib.suppress(sqlite3.Error):
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+            failure = Unavailable(_explain(error, self.path), fatal=_is_fatal(error))
+            return [failure] * len(batch)
+        self.commits += 1
+        return outcomes
+
+    def _write_safely(self, write: Write) -> Outcome:
+        """One write in a savepoint of its own: a conflict undoes only this one."""
+        before = self.last_offset, self._last_rank
+        self._sql.execute("SAVEPOINT one")
+        try:
+            committed = self._write(write)
+        except sqlite3.IntegrityError as error:
+            self.last_offset, self._last_rank = before
+            self._sql.execute("ROLLBACK TO one")
+            self._sql.execute("RELEASE one")
+            return Conflict(_conflict_of(error), str(error))
+        self._sql.execute("RELEASE one")
+        return committed
+
+    def _write(self, write: Write) -> Committed:
+        events: list[CommittedEvent] = []
+        for entry in write.entries:
+            events.extend(self._append(entry))
+        changed = sum(write_row(self._sql, row) for row in write.rows)
+        return Committed(tuple(events), changed)
+
+    def _append(self, entry: Entry) -> Iterator[CommittedEvent]:
+        terms = entry.payment.terms
+        for event in entry.events:
+            self.last_offset += 1
+            body = encode(event, terms)
+            self._sql.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.last_offset,
+                    event.payment_id,
+                    event.seq,
+                    event.type,
+                    event.at,
+                    terms.merchant,
+                    body,
+                ),
+            )
+            self._fill_outbox(event.payment_id, event.seq, event.type, terms.merchant)
+            wire = with_offset(self.last_offset, body)
+            yield CommittedEvent(self.last_offset, event, terms.merchant, wire)
+        self._project(entry)
+
+    def _fill_outbox(self, payment: str, seq: int, kind: str, merchant: str) -> None:
+        self._sql.execute(
+            """INSERT INTO outbox
+               SELECT id, ?, ?, ?, 'pending', 0, 0 FROM channels
+               WHERE enabled AND merchant IN (?, '*')
+                 AND (types = '' OR instr(types, ?) > 0)""",
+            (self.last_offset, payment, seq, merchant, f",{kind},"),
+        )
+
+    def _project(self, entry: Entry) -> None:
+        payment = entry.payment
+        state = _state_encoder.encode(payment)
+        if entry.events and entry.events[0].seq == 1:
+            self._last_rank += 1
+            terms = payment.terms
+            self._sql.execute(
+                "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+                (
+                    terms.id,
+                    self._last_rank,
+                    terms.merchant,
+                    terms.address,
+                    terms.external_id,
+                    payment.status,
+                    payment.seq,
+                    terms.created_at,
+                    state,
+                ),
+            )
+        else:
+            self._sql.execute(
+                "UPDATE payments SET status = ?, seq = ?, state = ? WHERE id = ?",
+                (payment.status, payment.seq, state, payment.id),
+            )
+
+    def _scalar(self, query: str) -> int:
+        row = self._sql.execute(query).fetchone()
+        return int(row[0] or 0)
+
+
+def _lock_for_writing(connection: sqlite3.Connection) -> None:
+    """Find out now, not at the first payment, whether we can write."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _conflict_of(error: sqlite3.IntegrityError) -> str:
+    text = str(error)
+    for table_and_column, what in (
+        ("payments.address", "address"),
+        ("events.payment_id", "seq"),
+        ("idempotency.", "idempotency"),
+        ("inbound.", "inbound"),
+    ):
+        if table_and_column in text:
+            return what
+    return "other"
+
+
+def _is_fatal(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
+
+
+def _explain(error: sqlite3.Error, path: str) -> str:
+    """One line a tired operator can act on."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    advice = {
+        sqlite3.SQLITE_FULL: "the disk is full: free space; nothing was lost",
+        sqlite3.SQLITE_BUSY: "another process holds the database: stop it",
+        sqlite3.SQLITE_LOCKED: "another process holds the database: stop it",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the node, keep a copy of"
+        " the file and its -wal, restore a backup or run `sqlite3 .recover`",
+        sqlite3.SQLITE_NOTADB: "the file is not a database: was --db meant to name"
+        " another file?",
+        sqlite3.SQLITE_READONLY: "the file is not writable: check its owner and mode",
+        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the folder exists"
+        " and is writable",
+        sqlite3.SQLITE_IOERR: "the disk gave an input/output error: check it",
+    }.get(code, "see the SQLite error")
+    return f"database {path}: {error}; {advice}"
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(_explain(error, path)) from error

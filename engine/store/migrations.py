@@ -1,0 +1,116 @@
+"""The database schema, as migrations that run in order and only once.
+
+Schema changes are appended here, never edited. `apply` runs in the writer's native
+thread, inside transactions of sqlite-utils.
+"""
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+__all__ = ["apply"]
+
+migrations = Migrations("paybell")
+
+
+@migrations()
+def m001_journal(db: sqlite_utils.Database) -> None:
+    """The journal, and the payments as its projection."""
+    db.execute(
+        """CREATE TABLE events (
+            "offset" INTEGER PRIMARY KEY,
+            payment_id TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            merchant TEXT NOT NULL,
+            body BLOB NOT NULL,
+            UNIQUE (payment_id, seq)
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE payments (
+            id TEXT PRIMARY KEY,
+            rank INTEGER NOT NULL UNIQUE,
+            merchant TEXT NOT NULL,
+            address TEXT NOT NULL,
+            external_id TEXT,
+            status TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            watched INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            state BLOB NOT NULL
+        ) WITHOUT ROWID"""
+    )
+    db.execute("CREATE UNIQUE INDEX watched ON payments (address) WHERE watched = 1")
+    db.execute("CREATE INDEX payments_by_address ON payments (address, rank)")
+    db.execute("CREATE INDEX payments_by_external ON payments (external_id, rank)")
+    db.execute("CREATE INDEX payments_by_status ON payments (status, rank)")
+    db.execute("CREATE INDEX payments_by_merchant ON payments (merchant, rank)")
+
+
+@migrations()
+def m002_edges(db: sqlite_utils.Database) -> None:
+    """What the edges must remember: keys, replays, webhooks heard, sources' tips."""
+    db.execute(
+        """CREATE TABLE api_keys (
+            id TEXT PRIMARY KEY, name TEXT NOT NULL, merchant TEXT,
+            hash BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL, revoked_at INTEGER
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE idempotency (
+            scope TEXT NOT NULL, key TEXT NOT NULL, request_hash BLOB NOT NULL,
+            status INTEGER NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (scope, key)
+        ) WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX idempotency_by_age ON idempotency (at)")
+    db.execute(
+        """CREATE TABLE inbound (
+            id INTEGER PRIMARY KEY, provider TEXT NOT NULL, dedupe TEXT NOT NULL,
+            at INTEGER NOT NULL, payment_id TEXT, verdict TEXT NOT NULL,
+            body BLOB NOT NULL, UNIQUE (provider, dedupe)
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE source_tips (
+            source TEXT PRIMARY KEY, height INTEGER NOT NULL, hash TEXT NOT NULL
+        )"""
+    )
+
+
+@migrations()
+def m003_delivery(db: sqlite_utils.Database) -> None:
+    """Outbound channels, the outbox and its attempts."""
+    db.execute(
+        """CREATE TABLE channels (
+            id TEXT PRIMARY KEY, merchant TEXT NOT NULL, enabled INTEGER NOT NULL,
+            types TEXT NOT NULL, created_at INTEGER NOT NULL, state BLOB NOT NULL
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE outbox (
+            channel_id TEXT NOT NULL, "offset" INTEGER NOT NULL,
+            payment_id TEXT NOT NULL, seq INTEGER NOT NULL,
+            state TEXT NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL,
+            PRIMARY KEY (channel_id, payment_id, "offset")
+        ) WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE INDEX outbox_pending ON outbox (channel_id, payment_id, "offset")
+           WHERE state = 'pending'"""
+    )
+    db.execute(
+        """CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY, channel_id TEXT NOT NULL, "offset" INTEGER NOT NULL,
+            payment_id TEXT NOT NULL, seq INTEGER NOT NULL, attempt INTEGER NOT NULL,
+            at INTEGER NOT NULL, latency_ms INTEGER NOT NULL, status INTEGER,
+            outcome TEXT NOT NULL, error TEXT
+        )"""
+    )
+    db.execute("CREATE INDEX attempts_by_channel ON attempts (channel_id, id)")
+
+
+def apply(db: sqlite_utils.Database) -> None:
+    """Bring the schema up to date. A newer schema than we know is left alone."""
+    migrations.apply(db)

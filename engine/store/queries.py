@@ -1,0 +1,321 @@
+"""What can be read. Functions over a connection; no function writes.
+
+They run in a reader's native thread on a `query_only` connection (or in the writer's
+own, in simulation), never in an actor's turn. Every result is bounded by a limit.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.events import Event, decode, with_offset
+from engine.model import Payment
+
+__all__ = [
+    "AttemptView",
+    "ChannelRecord",
+    "IdempotentAnswer",
+    "KeyRecord",
+    "Page",
+    "Pending",
+    "StoredEvent",
+    "api_keys",
+    "attempts",
+    "channel_rows",
+    "counted_outpoints",
+    "events_after",
+    "history",
+    "iterate_events",
+    "last_offset",
+    "outbox_counts",
+    "idempotent_answer",
+    "list_payments",
+    "pending_of_channel",
+    "pending_payments",
+    "payment",
+    "payment_at",
+    "payments_of",
+    "source_tip",
+    "watched",
+]
+
+_payment_decoder = msgspec.json.Decoder(Payment)
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event as it is on the wire."""
+
+    offset: int
+    payment_id: str
+    seq: int
+    merchant: str
+    wire: bytes
+
+    @property
+    def event(self) -> Event:
+        return decode(self.wire)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Payments, newest first; `next_rank` continues the listing, None at its end."""
+
+    payments: tuple[Payment, ...]
+    next_rank: int | None
+
+
+class KeyRecord(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    merchant: str | None
+    hash: bytes
+    created_at: int
+    revoked_at: int | None
+
+
+class IdempotentAnswer(msgspec.Struct, frozen=True):
+    request_hash: bytes
+    status: int
+    body: bytes
+
+
+class ChannelRecord(msgspec.Struct, frozen=True):
+    id: str
+    merchant: str
+    enabled: bool
+    created_at: int
+    state: bytes
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """One event that a channel has still to be told."""
+
+    offset: int
+    seq: int
+    attempts: int
+    next_at: int
+    wire: bytes
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """One line of a channel's delivery log."""
+
+    id: int
+    event_id: str
+    payment_id: str
+    seq: int
+    attempt: int
+    at: int
+    latency_ms: int
+    status: int | None
+    outcome: str
+    error: str | None
+
+
+def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
+    row = sql.execute(
+        "SELECT state FROM payments WHERE id = ?", (payment_id,)
+    ).fetchone()
+    return _payment_decoder.decode(row[0]) if row else None
+
+
+def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
+    """The payment that watches the address now, or else the newest that did."""
+    row = sql.execute(
+        "SELECT state FROM payments WHERE address = ?"
+        " ORDER BY watched DESC, rank DESC LIMIT 1",
+        (address,),
+    ).fetchone()
+    return _payment_decoder.decode(row[0]) if row else None
+
+
+def payments_of(
+    sql: sqlite3.Connection, external_id: str, limit: int = 20
+) -> list[Payment]:
+    """The newest payments of an order number, for clients that identify by it."""
+    rows = sql.execute(
+        "SELECT state FROM payments WHERE external_id = ? ORDER BY rank DESC LIMIT ?",
+        (external_id, limit),
+    )
+    return [_payment_decoder.decode(state) for (state,) in rows]
+
+
+def counted_outpoints(
+    sql: sqlite3.Connection, address: str, limit: int = 1_000
+) -> tuple[tuple[str, int], ...]:
+    """Outputs that earlier payments to this address have counted already."""
+    rows = sql.execute(
+        "SELECT state FROM payments WHERE address = ? ORDER BY rank DESC LIMIT 50",
+        (address,),
+    )
+    found = {
+        (receipt.txid, receipt.vout)
+        for (state,) in rows
+        for receipt in _payment_decoder.decode(state).receipts
+    }
+    return tuple(sorted(found)[:limit])
+
+
+def watched(
+    sql: sqlite3.Connection, after_id: str = "", limit: int = 1_000
+) -> list[Payment]:
+    """Payments to watch after a start, in pages by id."""
+    rows = sql.execute(
+        "SELECT state FROM payments WHERE watched = 1 AND id > ? ORDER BY id LIMIT ?",
+        (after_id, limit),
+    )
+    return [_payment_decoder.decode(state) for (state,) in rows]
+
+
+def list_payments(
+    sql: sqlite3.Connection,
+    filters: dict[str, str],
+    before_rank: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """Newest first. `filters` may name status, external_id, address, merchant."""
+    conditions, values = ["rank < ?"], [before_rank or (1 << 62)]
+    bound: list[object] = list(values)
+    for column in ("status", "external_id", "address", "merchant"):
+        if column in filters:
+            conditions.append(f"{column} = ?")
+            bound.append(filters[column])
+    where = " AND ".join(conditions)  # constants only; values are bound
+    query = f"SELECT rank, state FROM payments WHERE {where} ORDER BY rank DESC LIMIT ?"  # noqa: S608
+    rows = sql.execute(query, (*bound, limit + 1)).fetchall()
+    page = rows[:limit]
+    more = len(rows) > limit
+    return Page(
+        tuple(_payment_decoder.decode(state) for _, state in page),
+        page[-1][0] if more and page else None,
+    )
+
+
+def history(
+    sql: sqlite3.Connection, payment_id: str, after_seq: int = 0, limit: int = 1_000
+) -> list[StoredEvent]:
+    """Events of one payment, in order."""
+    rows = sql.execute(
+        'SELECT "offset", payment_id, seq, merchant, body FROM events'
+        " WHERE payment_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (payment_id, after_seq, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
+def events_after(
+    sql: sqlite3.Connection,
+    offset: int,
+    limit: int = 1_000,
+    merchant: str | None = None,
+) -> list[StoredEvent]:
+    """Events of the node after a journal offset, in order."""
+    rows = sql.execute(
+        'SELECT "offset", payment_id, seq, merchant, body FROM events'
+        ' WHERE "offset" > ?1 AND (?2 IS NULL OR merchant = ?2)'
+        ' ORDER BY "offset" LIMIT ?3',
+        (offset, merchant, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
+def last_offset(sql: sqlite3.Connection) -> int:
+    """The offset of the newest event; 0 in an empty journal."""
+    row = sql.execute('SELECT max("offset") FROM events').fetchone()
+    return int(row[0] or 0)
+
+
+def iterate_events(sql: sqlite3.Connection) -> Iterator[StoredEvent]:
+    """The whole journal in order; for replay."""
+    rows = sql.execute(
+        'SELECT "offset", payment_id, seq, merchant, body FROM events ORDER BY "offset"'
+    )
+    for row in rows:
+        yield _stored(row)
+
+
+def _stored(row: tuple[int, str, int, str, bytes]) -> StoredEvent:
+    offset, payment_id, seq, merchant, body = row
+    return StoredEvent(offset, payment_id, seq, merchant, with_offset(offset, body))
+
+
+def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
+    rows = sql.execute(
+        "SELECT id, name, merchant, hash, created_at, revoked_at FROM api_keys"
+        " ORDER BY created_at, id"
+    )
+    return [KeyRecord(*row) for row in rows]
+
+
+def idempotent_answer(
+    sql: sqlite3.Connection, scope: str, key: str, since: int
+) -> IdempotentAnswer | None:
+    """The first answer to this key, if it was given at or after `since` (ms)."""
+    row = sql.execute(
+        "SELECT request_hash, status, body FROM idempotency"
+        " WHERE scope = ? AND key = ? AND at >= ?",
+        (scope, key, since),
+    ).fetchone()
+    return IdempotentAnswer(*row) if row else None
+
+
+def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
+    row = sql.execute(
+        "SELECT height, hash FROM source_tips WHERE source = ?", (source,)
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
+    rows = sql.execute(
+        "SELECT id, merchant, enabled, created_at, state FROM channels"
+        " ORDER BY created_at, id"
+    )
+    return [ChannelRecord(i, m, bool(e), c, s) for i, m, e, c, s in rows]
+
+
+def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str, int]]:
+    """Payments with something left to tell the channel, and when it is next due (ms)."""
+    rows = sql.execute(
+        """SELECT payment_id, next_at FROM (
+             SELECT payment_id, next_at, min("offset") FROM outbox
+             WHERE channel_id = ? AND state = 'pending' GROUP BY payment_id)""",
+        (channel_id,),
+    )
+    return [(payment_id, next_at) for payment_id, next_at in rows]
+
+
+def pending_of_channel(
+    sql: sqlite3.Connection, channel_id: str, payment_id: str
+) -> Pending | None:
+    """The next event to tell: the lowest offset that is pending, whatever its wait."""
+    row = sql.execute(
+        """SELECT o."offset", o.seq, o.attempts, o.next_at, e.body
+           FROM outbox o JOIN events e ON e."offset" = o."offset"
+           WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
+           ORDER BY o."offset" LIMIT 1""",
+        (channel_id, payment_id),
+    ).fetchone()
+    if row is None:
+        return None
+    offset, seq, attempts_made, next_at, body = row
+    return Pending(offset, seq, attempts_made, next_at, with_offset(offset, body))
+
+
+def attempts(
+    sql: sqlite3.Connection, channel_id: str, before_id: int | None, limit: int
+) -> list[AttemptView]:
+    """The channel's delivery log, newest first."""
+    rows = sql.execute(
+        """SELECT id, 'evt_' || "offset", payment_id, seq, attempt, at, latency_ms,
+             status, outcome, error
+           FROM attempts WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",
+        (channel_id, before_id or (1 << 62), limit),
+    )
+    return [AttemptView(*row) for row in rows]
+
+
+def outbox_counts(sql: sqlite3.Connection) -> dict[str, int]:
+    """How many deliveries are in which state, for metrics and the doctor."""
+    rows = sql.execute("SELECT state, count(*) FROM outbox GROUP BY state")
+    return dict(rows.fetchall())

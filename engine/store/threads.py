@@ -1,0 +1,135 @@
+"""The native threads that touch SQLite: one writer, a few readers.
+
+The hub's thread never enters SQLite. The writer takes whole batches; readers have
+`query_only` connections that never checkpoint. Answers come back in the hub's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from gevent.threadpool import ThreadPool
+
+from engine.store.journal import Journal
+from engine.store.writes import Outcome, Unavailable, Write
+
+__all__ = ["DirectStore", "JournalWriter", "Reader", "ReaderThreads", "WriterThread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 2
+
+
+class JournalWriter(Protocol):
+    """Port: writes a batch some time, then calls `done` in the hub's thread, once."""
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None: ...
+
+
+class Reader(Protocol):
+    """Port: runs a query function; blocks the calling greenlet, not the hub."""
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
+
+
+class WriterThread:
+    """The journal in its one native thread."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._pool = ThreadPool(1)
+        self._journal: Journal = self._pool.apply(Journal, (path,))
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far: with group commit fewer than writes."""
+        return self._journal.commits
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        result = self._pool.spawn(self._journal.commit, batch)
+
+        def deliver(finished: Any) -> None:
+            if finished.successful():
+                done(finished.value)
+            else:  # a bug below, not SQLite: nothing was committed
+                failure = Unavailable(f"journal: {finished.exception!r}", fatal=True)
+                done([failure] * len(batch))
+
+        result.rawlink(deliver)
+
+    def close(self) -> None:
+        self._pool.apply(self._journal.close)
+        self._pool.kill()
+
+
+class ReaderThreads:
+    """Read-only connections, one for each native thread."""
+
+    def __init__(self, path: str | Path, threads: int = READERS) -> None:
+        self._path = str(path)
+        self._pool = ThreadPool(threads)
+        self._idle: list[sqlite3.Connection] = []
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run `query(connection, ...)`. Raises what it raises."""
+        answer: T = self._pool.apply(self._run, (query, args, kwargs))
+        return answer
+
+    def _run(self, query: Callable[..., T], args: Any, kwargs: Any) -> T:
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            return query(connection, *args, **kwargs)
+        finally:
+            self._idle.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        # list.pop and append are atomic; a connection is used by one thread at a time.
+        connection = sqlite3.connect(
+            f"file:{self._path}?mode=ro", uri=True, timeout=5.0, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        return connection
+
+    def close(self) -> None:
+        self._pool.join()
+        while self._idle:
+            self._idle.pop().close()
+        self._pool.kill()
+
+
+class DirectStore:
+    """Writer and reader on one journal in the calling thread: simulation and tests."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        done(self.journal.commit(batch))
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        return query(self.journal.connection, *args, **kwargs)

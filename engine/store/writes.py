@@ -1,0 +1,200 @@
+"""What can be written: a `Write` is one atomic unit, the journal's only input.
+
+A `Write` carries events with the payments they leave (the projection), and rows beside
+them that must stand or fall with them: an idempotent answer, a webhook that was heard,
+a delivery's outcome. The journal commits many writes in one transaction; a conflict in
+one (a savepoint each) harms no other.
+
+Results: `Committed` or `Conflict`; of a whole batch that could not be written, the
+journal answers `Unavailable` to each.
+"""
+
+import msgspec
+
+from engine.events import CommittedEvent, Event
+from engine.model import Payment
+
+__all__ = [
+    "ChannelRow",
+    "Committed",
+    "Conflict",
+    "DeliveryResult",
+    "Entry",
+    "ForgetIdempotency",
+    "IdempotencyRow",
+    "InboundRow",
+    "KeyRow",
+    "Outcome",
+    "Release",
+    "RemoveChannel",
+    "Requeue",
+    "RevokeKey",
+    "Row",
+    "SourceTip",
+    "Unavailable",
+    "Write",
+]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Events of one payment, in order, and the payment after the last of them."""
+
+    payment: Payment
+    events: tuple[Event, ...]
+
+
+class IdempotencyRow(msgspec.Struct, frozen=True):
+    """The first answer to an Idempotency-Key. Conflict: the key was used already."""
+
+    scope: str
+    key: str
+    request_hash: bytes
+    status: int
+    body: bytes
+    at: int
+
+
+class ForgetIdempotency(msgspec.Struct, frozen=True):
+    """Answers older than this (ms) need not be replayed any more."""
+
+    before: int
+
+
+class InboundRow(msgspec.Struct, frozen=True):
+    """A webhook that was heard and authenticated. Conflict: heard before."""
+
+    provider: str
+    dedupe: str
+    at: int
+    payment_id: str | None
+    verdict: str
+    body: bytes
+
+
+class Release(msgspec.Struct, frozen=True):
+    """The payment is watched no more; its address is free for another."""
+
+    payment_id: str
+
+
+class SourceTip(msgspec.Struct, frozen=True):
+    """How far a source's blocks were read; catching up starts here."""
+
+    source: str
+    height: int
+    hash: str
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """An API key: only its hash is kept. `merchant` None: the whole node's."""
+
+    id: str
+    name: str
+    merchant: str | None
+    hash: bytes
+    created_at: int
+
+
+class RevokeKey(msgspec.Struct, frozen=True):
+    id: str
+    at: int
+
+
+class ChannelRow(msgspec.Struct, frozen=True):
+    """An outbound channel; `state` is its encoded form, secrets sealed."""
+
+    id: str
+    merchant: str
+    enabled: bool
+    types: tuple[str, ...]  # event types it wants; empty: all
+    created_at: int
+    state: bytes
+
+
+class RemoveChannel(msgspec.Struct, frozen=True):
+    id: str
+
+
+class DeliveryResult(msgspec.Struct, frozen=True):
+    """What one attempt came to, and what the outbox row becomes.
+
+    `state`: "delivered", "pending" (try again at `next_at`) or "dead".
+    """
+
+    channel_id: str
+    payment_id: str
+    offset: int
+    seq: int
+    attempt: int
+    at: int
+    latency_ms: int
+    status: int | None
+    outcome: str
+    error: str | None
+    state: str
+    next_at: int
+
+
+class Requeue(msgspec.Struct, frozen=True):
+    """Deliver again: one event, a payment's, or those of a time range (ms).
+
+    Filters that are None do not restrict. `dead_only` revives dead letters only.
+    """
+
+    merchant: str | None = None
+    channel_id: str | None = None
+    payment_id: str | None = None
+    offset: int | None = None
+    since: int | None = None
+    until: int | None = None
+    dead_only: bool = False
+    at: int = 0
+
+
+Row = (
+    IdempotencyRow
+    | ForgetIdempotency
+    | InboundRow
+    | Release
+    | SourceTip
+    | KeyRow
+    | RevokeKey
+    | ChannelRow
+    | RemoveChannel
+    | DeliveryResult
+    | Requeue
+)
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One atomic unit of writing."""
+
+    entries: tuple[Entry, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """It is on disk. `changed` counts what row writes changed (of a `Requeue`)."""
+
+    events: tuple[CommittedEvent, ...] = ()
+    changed: int = 0
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A unique key stood in the way; nothing of this write was done.
+
+    `what` names it: "address", "seq", "idempotency", "inbound" or "other".
+    """
+
+    what: str
+    detail: str
+
+
+class Unavailable(msgspec.Struct, frozen=True):
+    """The journal cannot write now (disk full, locked, damaged); nothing was done."""
+
+    detail: str
+    fatal: bool = False
+
+
+Outcome = Committed | Conflict | Unavailable
