@@ -1,0 +1,194 @@
+"""One tab of the tests' browser: what a person does on it and sees on it.
+
+Given out by tests/browser/chromium.py, which says how the browser is driven.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+from gevent.event import Event
+
+from tests.tools.wait import wait_until
+
+__all__ = ["DevTools", "Page", "PageError"]
+
+LOAD_TIMEOUT_S = 30.0
+WAIT_TIMEOUT_S = 15.0
+
+
+class PageError(AssertionError):
+    """The page could not be loaded, or its script threw."""
+
+
+class DevTools(Protocol):
+    """The browser's connection, as far as a page uses it."""
+
+    def call(
+        self, method: str, session: str | None = None, **params: object
+    ) -> dict[str, Any]: ...
+
+
+class Page:
+    """One tab. Selectors are CSS; the first element that matches is meant."""
+
+    def __init__(self, chromium: DevTools, session: str, target: str) -> None:
+        self.chromium = chromium
+        self.session = session
+        self.target = target
+        self.console_errors: list[str] = []  # errors logged, thrown, or of loading
+        self.requested: list[str] = []  # every URL asked for, WebSockets too
+        self._loaded = Event()
+
+    def call(self, method: str, **params: object) -> dict[str, Any]:
+        """A DevTools command to this page, for what has no method here."""
+        return self.chromium.call(method, self.session, **params)
+
+    def goto(self, url: str) -> None:
+        """Load a page and wait for its load event. PageError if it cannot be had."""
+        self._loaded.clear()
+        answer = self.call("Page.navigate", url=url)
+        if answer.get("errorText"):
+            raise PageError(f"{url}: {answer['errorText']}")
+        self._await_load(url)
+
+    def reload(self) -> None:
+        """Load the present page again, as a person would, and wait."""
+        self._loaded.clear()
+        self.call("Page.reload")
+        self._await_load("the page, again")
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression, a promise's when it is kept.
+
+        Raises PageError with what the script threw.
+        """
+        answer = self.call(
+            "Runtime.evaluate",
+            expression=script,
+            returnByValue=True,
+            awaitPromise=True,
+            userGesture=True,
+        )
+        if "exceptionDetails" in answer:
+            raise PageError(thrown(answer["exceptionDetails"]))
+        return answer["result"].get("value")
+
+    def text(self, selector: str) -> str:
+        """What a person reads in this element. PageError if it is not there."""
+        text = self.evaluate(
+            f"document.querySelector({json.dumps(selector)})?.innerText"
+        )
+        if text is None:
+            raise PageError(f"nothing matches {selector}; the page is:\n{self.html()}")
+        return str(text)
+
+    def html(self) -> str:
+        return str(self.evaluate("document.documentElement.outerHTML"))
+
+    def wait_for(
+        self,
+        selector: str,
+        *,
+        text: str | None = None,
+        timeout_s: float = WAIT_TIMEOUT_S,
+    ) -> None:
+        """Wait until this element is to be seen, and (if given) reads like `text`."""
+        script = (
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f" return !!e && e.checkVisibility() &&"
+            f" e.innerText.includes({json.dumps(text or '')}); }})()"
+        )
+        wait_until(
+            lambda: self.evaluate(script),
+            timeout_s,
+            lambda: f"{selector} to be seen with {text!r}; the page is:\n{self.html()}",
+        )
+
+    def wait_for_js(self, script: str, *, timeout_s: float = WAIT_TIMEOUT_S) -> Any:
+        """Wait until this JavaScript expression is truthy; its value."""
+        return wait_until(lambda: self.evaluate(script), timeout_s, script)
+
+    def click(self, selector: str) -> None:
+        """Press the mouse in the middle of this element, wherever it is by then."""
+        self.wait_for(selector)
+        spot = self.evaluate(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center', behavior: 'instant'});"
+            " const box = e.getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        at = {"x": spot[0], "y": spot[1], "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, **at)
+
+    def fill(self, selector: str, text: str) -> None:
+        """Click into a field, take out what is there, and type."""
+        self.click(selector)
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).select?.()")
+        self.call("Input.insertText", text=text)
+
+    def set_viewport(self, width: int, height: int, *, mobile: bool = False) -> None:
+        """The size of the window; with `mobile`, a phone with a touch screen."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
+        )
+        self.call("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def screenshot(self, path: Path) -> None:
+        """Write what is to be seen, as PNG."""
+        data = self.call("Page.captureScreenshot", format="png")["data"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(data))
+
+    def offline(self, is_offline: bool) -> None:
+        """Take the network away, or give it back.
+
+        New requests and WebSockets fail and `offline`/`online` events come. Chromium
+        leaves connections that are open already: a WebSocket falls silent without
+        closing, as in a tunnel. Have the server close it to see a page reconnect.
+        """
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=is_offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def close(self) -> None:
+        self.chromium.call("Target.closeTarget", targetId=self.target)
+
+    def take(self, method: str, params: dict[str, Any]) -> None:
+        """An event of this page, from the greenlet that reads."""
+        if method == "Page.loadEventFired":
+            self._loaded.set()
+        elif method == "Network.requestWillBeSent":
+            self.requested.append(params["request"]["url"])
+        elif method == "Network.webSocketCreated":
+            self.requested.append(params["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.console_errors.append(thrown(params["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and params["type"] == "error":
+            said = [
+                str(arg.get("value", arg.get("description"))) for arg in params["args"]
+            ]
+            self.console_errors.append(" ".join(said))
+        elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
+            entry = params["entry"]
+            self.console_errors.append(f"{entry['text']} {entry.get('url', '')}")
+
+    def _await_load(self, what: str) -> None:
+        if not self._loaded.wait(LOAD_TIMEOUT_S):
+            raise PageError(f"{what}: not loaded after {LOAD_TIMEOUT_S:g} s")
+
+
+def thrown(details: dict[str, Any]) -> str:
+    """One line of what a script threw."""
+    exception = details.get("exception", {})
+    return str(exception.get("description", exception.get("value", details["text"])))
