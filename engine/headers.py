@@ -64,7 +64,7 @@ class HeaderChain:
             self._low += 1
 
     def roll_back(self) -> Tip:
-        """Take the tip away and remember it as off chain. Raises ValueError if empty."""
+        """Take the tip away and remember it as off chain; ValueError if empty."""
         tip = self._tip
         if tip is None:
             raise ValueError("there is no block to roll back")

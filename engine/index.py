@@ -18,7 +18,7 @@ that very tip, and for scripts with a gap in their history (`note_gap`).
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -32,40 +32,35 @@ from engine.chain import (
     Tip,
 )
 from engine.headers import HeaderChain
+from engine.pool import MAX_SCRIPT, OP_RETURN, PackedTx, Pool, each, pack
 
-__all__ = ["LOOKBACK", "MAX_SCRIPT", "HeaderChain", "ScriptIndex"]
+__all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 
 LOOKBACK = 12
 """Blocks of which the outputs of all scripts are kept: about two hours."""
 
-MAX_SCRIPT = 100
-"""Bytes. No address has more than 42; what is longer is not worth the memory."""
-
 _KEEP_REPLACED = 10_000
-_OP_RETURN = 0x6A
+_PACK_CHUNK = 250  # transactions between two pauses, about a millisecond
 
 _Outpoint = tuple[str, int]
-
-
-class _Tx(msgspec.Struct, frozen=True, gc=False):
-    """A transaction, packed, and free of what the garbage collector must visit.
-
-    `scripts` has b"" where no watched script can be, so that positions are vouts.
-    `spends` are 36 bytes each: txid and vout.
-    """
-
-    txid: str
-    scripts: tuple[bytes, ...]
-    amounts: tuple[int, ...]
-    spends: tuple[bytes, ...]
 
 
 class _Placed(msgspec.Struct):
     """One block of the window."""
 
     header: Header
-    txs: dict[str, _Tx]
+    txs: dict[str, PackedTx]
     by_script: dict[bytes, str | list[str]]
+
+    def outputs(self, script: bytes) -> dict[_Outpoint, Output]:
+        header = self.header
+        return {
+            (txid, vout): Output(
+                txid, vout, amount, header.hash, header.height, header.time_s
+            )
+            for txid in each(self.by_script.get(script, ()))
+            for vout, amount in self.txs[txid].paying(script)
+        }
 
 
 class ScriptIndex:
@@ -75,9 +70,8 @@ class ScriptIndex:
         self.lookback = lookback
         self.chain = HeaderChain()  # changed only by apply_block and undo_block
         self._window: OrderedDict[str, _Placed] = OrderedDict()  # by hash, oldest first
-        self._pool: dict[str, _Tx] = {}  # unconfirmed, by txid
-        self._pool_scripts: dict[bytes, str | set[str]] = {}  # script -> txids
-        self._spender: dict[bytes, str] = {}  # outpoint -> txid in the pool
+        self._mined: set[str] = set()  # txids of the window's blocks
+        self._pool = Pool()
         # Watched scripts with their confirmed outputs; None for the many with none.
         self._watched: dict[bytes, dict[_Outpoint, Output] | None] = {}
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
@@ -109,14 +103,14 @@ class ScriptIndex:
         found in the mempool or not at all. Raises ValueError for a script that no
         address has. After a restart, watch before the first `sync`.
         """
-        if not script or len(script) > MAX_SCRIPT or script[0] == _OP_RETURN:
-            raise ValueError(f"no address has the script {script[:20].hex()}…")
+        if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
+            raise ValueError(f"no address has the script {script[:20].hex()}")
         kept = dict(self._watched.get(script) or {})
         for output in known:
             if output.block_hash is not None:
                 kept[output.txid, output.vout] = output
         for placed in self._window.values():
-            kept.update(_outputs_in(placed, script))
+            kept.update(placed.outputs(script))
         self._watched[script] = kept or None
 
     def unwatch(self, script: bytes) -> None:
@@ -128,28 +122,33 @@ class ScriptIndex:
         """Blocks were skipped: all that is watched now may have been paid unseen."""
         self._uncovered.update(self._watched)
 
-    def apply_block(self, block: Block) -> set[bytes]:
+    def apply_block(
+        self, block: Block, pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
         """Add the block after the tip. Returns the watched scripts it touched.
 
         Its transactions leave the pool, and so does what they double-spend. Raises
-        ValueError, and changes nothing, if the block does not follow the tip.
+        ValueError, and changes nothing, if the block does not follow the tip. `pause`
+        is called now and then while nothing is changed yet: a large block takes 20 ms.
         """
-        placed = _place(block)
+        placed = _place(block, pause)
         self.chain.extend(block.header)
         self._whole = False
         touched = self._watched.keys() & placed.by_script.keys()
         for script in touched:
             kept = self._watched[script] or {}
-            kept.update(_outputs_in(placed, script))
+            kept.update(placed.outputs(script))
             self._watched[script] = kept
         for tx in placed.txs.values():
             if tx.txid in self._pool:
-                self._take_out(tx.txid)
+                self._pool.take(tx.txid)
             else:
                 touched |= self._evict_conflicts(tx)
         self._window[block.header.hash] = placed
+        self._mined.update(placed.txs)
         if len(self._window) > self.lookback:
-            self._window.popitem(last=False)
+            _, oldest = self._window.popitem(last=False)
+            self._mined.difference_update(oldest.txs)
         self._touched |= touched
         return touched
 
@@ -165,11 +164,12 @@ class ScriptIndex:
         placed = self._window.pop(block_hash, None)
         touched = self._forget_block(block_hash, placed)
         if placed is not None:
+            self._mined.difference_update(placed.txs)
             for number, tx in enumerate(placed.txs.values()):
                 # A coinbase dies with its block. What the mempool has meanwhile
                 # accepted in a transaction's place is newer than the block.
-                if number and not any(key in self._spender for key in tx.spends):
-                    self._put_in(tx)
+                if number and not self._pool.spends_same(tx):
+                    self._put(tx)
         self._touched |= touched
         return touched
 
@@ -183,22 +183,19 @@ class ScriptIndex:
         """
         touched: set[bytes] = set()
         for tx in added:
-            if self.knows(tx.txid):
-                continue
-            packed = _pack(tx)
-            touched |= self._evict_conflicts(packed)
-            touched |= self._put_in(packed)
+            if not self.knows(tx.txid):
+                packed = pack(tx)
+                touched |= self._evict_conflicts(packed)
+                touched |= self._put(packed)
         for txid in removed:
-            touched |= self._take_out(txid)
+            touched |= self._pool.take(txid) & self._watched.keys()
         self._whole = self._whole or whole
         self._touched |= touched
         return touched
 
     def knows(self, txid: str) -> bool:
         """Whether the transaction is in the pool or in the window's blocks."""
-        return txid in self._pool or any(
-            txid in placed.txs for placed in self._window.values()
-        )
+        return txid in self._pool or txid in self._mined
 
     def gone_from(self, mempool: frozenset[str]) -> list[str]:
         """The pool's transactions that are not in this mempool."""
@@ -225,10 +222,10 @@ class ScriptIndex:
         tip = self.chain.tip
         if tip is None:
             raise SourceUnavailable(f"{source}: no block has been read yet")
-        found: dict[_Outpoint, Output] = {}
-        for txid in _each(self._pool_scripts.get(script, ())):
-            for vout, amount in _paying(self._pool[txid], script):
-                found[txid, vout] = Output(txid, vout, amount)
+        found = {
+            (txid, vout): Output(txid, vout, amount)
+            for txid, vout, amount in self._pool.paying(script)
+        }
         for output in self._confirmed(script):
             found[output.txid, output.vout] = output
         return ChainView(
@@ -241,16 +238,16 @@ class ScriptIndex:
 
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""
-        if script in self._watched:
-            for output in (self._watched[script] or {}).values():
-                block_hash = output.block_hash
-                if block_hash is not None and not self.chain.is_off_chain(
-                    block_hash, output.block_height
-                ):
-                    yield output
-        else:
+        if script not in self._watched:
             for placed in self._window.values():
-                yield from _outputs_in(placed, script).values()
+                yield from placed.outputs(script).values()
+            return
+        for output in (self._watched[script] or {}).values():
+            block_hash = output.block_hash
+            if block_hash is not None and not self.chain.is_off_chain(
+                block_hash, output.block_height
+            ):
+                yield output
 
     def _is_off(self, script: bytes, block_hash: str) -> bool:
         """`is_off_chain`, with the height if one of the script's receipts has it."""
@@ -269,64 +266,21 @@ class ScriptIndex:
         )
         touched = set()
         for script in scripts:
-            kept = self._watched[script]
-            gone = [k for k, o in (kept or {}).items() if o.block_hash == block_hash]
-            if kept and gone:
+            kept = self._watched[script] or {}
+            left = {k: o for k, o in kept.items() if o.block_hash != block_hash}
+            if len(left) < len(kept):
                 touched.add(script)
-                left = {k: o for k, o in kept.items() if k not in gone}
                 self._watched[script] = left or None
         return touched
 
-    def _put_in(self, tx: _Tx) -> set[bytes]:
-        """Into the pool. Returns the watched scripts it pays."""
-        self._pool[tx.txid] = tx
+    def _put(self, tx: PackedTx) -> set[bytes]:
         self._replaced.pop(tx.txid, None)
-        for key in tx.spends:
-            self._spender[key] = tx.txid
-        touched = set()
-        for script in set(tx.scripts):
-            if not script:
-                continue
-            if script in self._watched:
-                touched.add(script)
-            there = self._pool_scripts.get(script)
-            if there is None:
-                self._pool_scripts[script] = tx.txid
-            elif isinstance(there, str):
-                self._pool_scripts[script] = {there, tx.txid}
-            else:
-                there.add(tx.txid)
-        return touched
+        return self._pool.put(tx) & self._watched.keys()
 
-    def _take_out(self, txid: str) -> set[bytes]:
-        """Out of the pool. Returns the watched scripts it paid."""
-        tx = self._pool.pop(txid, None)
-        if tx is None:
-            return set()
-        for key in tx.spends:
-            if self._spender.get(key) == txid:
-                del self._spender[key]
-        touched = set()
-        for script in set(tx.scripts):
-            if not script:
-                continue
-            if script in self._watched:
-                touched.add(script)
-            there = self._pool_scripts[script]
-            if not isinstance(there, str):
-                there.discard(txid)
-            if isinstance(there, str) or not there:
-                del self._pool_scripts[script]
-        return touched
-
-    def _evict_conflicts(self, tx: _Tx) -> set[bytes]:
-        """Drop from the pool what `tx` double-spends, and what spends from that."""
+    def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
         touched: set[bytes] = set()
-        for key in tx.spends:
-            loser = self._spender.get(key)
-            if loser is None or loser == tx.txid:
-                continue
-            paid = self._evict(loser)
+        for loser, scripts in self._pool.evict_conflicts(tx).items():
+            paid = scripts & self._watched.keys()
             if paid:
                 self._replaced[loser] = tx.txid
                 if len(self._replaced) > _KEEP_REPLACED:
@@ -334,78 +288,25 @@ class ScriptIndex:
             touched |= paid
         return touched
 
-    def _evict(self, txid: str) -> set[bytes]:
-        """A transaction and its descendants leave the pool."""
-        touched: set[bytes] = set()
-        doomed = [txid]
-        while doomed:
-            tx = self._pool.get(doomed.pop())
-            if tx is None:
-                continue
-            touched |= self._take_out(tx.txid)
-            for vout in range(len(tx.scripts)):
-                child = self._spender.get(_outpoint_key(tx.txid, vout))
-                if child is not None:
-                    doomed.append(child)
-        return touched
 
-
-def _outpoint_key(txid: str, vout: int) -> bytes:
-    return bytes.fromhex(txid) + vout.to_bytes(4, "little")
-
-
-def _pack(tx: ChainTx) -> _Tx:
-    return _Tx(
-        tx.txid,
-        tuple([_indexed(output.script) for output in tx.outputs]),
-        tuple([output.amount_sat for output in tx.outputs]),
-        tuple([_outpoint_key(txid, vout) for txid, vout in tx.spends]),
-    )
-
-
-def _indexed(script: bytes) -> bytes:
-    """The script, or b"" if none that can be watched."""
-    if len(script) > MAX_SCRIPT or script[:1] == b"\x6a":
-        return b""
-    return script
-
-
-def _place(block: Block) -> _Placed:
-    txs = {tx.txid: _pack(tx) for tx in block.txs}
+def _place(block: Block, pause: Callable[[], None] | None) -> _Placed:
+    txs: dict[str, PackedTx] = {}
     by_script: dict[bytes, str | list[str]] = {}
-    for txid, tx in txs.items():
+    for number, unpacked in enumerate(block.txs):
+        if pause is not None and number % _PACK_CHUNK == 0:
+            pause()
+        tx = pack(unpacked)
+        txid = tx.txid
+        txs[txid] = tx
         for script in tx.scripts:
             there = by_script.setdefault(script, txid)
-            if there is txid:
-                continue
-            if isinstance(there, str):
+            if isinstance(there, list):
+                if there[-1] != txid:
+                    there.append(txid)
+            elif there != txid:
                 by_script[script] = [there, txid]
-            elif there[-1] is not txid:
-                there.append(txid)
     by_script.pop(b"", None)
     return _Placed(block.header, txs, by_script)
-
-
-def _each(txids: str | Iterable[str]) -> Iterable[str]:
-    return (txids,) if isinstance(txids, str) else txids
-
-
-def _paying(tx: _Tx, script: bytes) -> Iterator[tuple[int, int]]:
-    """(vout, amount) of the outputs that pay the script."""
-    for vout, paid in enumerate(tx.scripts):
-        if paid == script:
-            yield vout, tx.amounts[vout]
-
-
-def _outputs_in(placed: _Placed, script: bytes) -> dict[_Outpoint, Output]:
-    header = placed.header
-    return {
-        (txid, vout): Output(
-            txid, vout, amount, header.hash, header.height, header.time_s
-        )
-        for txid in _each(placed.by_script.get(script, ()))
-        for vout, amount in _paying(placed.txs[txid], script)
-    }
 
 
 def _by_age(output: Output) -> tuple[bool, int, str, int]:

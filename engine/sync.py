@@ -27,19 +27,20 @@ An error in the middle leaves the index as of the last whole step.
 """
 
 from collections.abc import Callable
-from itertools import islice
+from functools import partial
 
 import msgspec
 
 from engine.chain import BlockFeed, SourceGarbage, SourceUnavailable, Tip
 from engine.index import HeaderChain, ScriptIndex
 
-__all__ = ["MAX_CATCH_UP", "Limits", "SyncResult", "sync"]
+__all__ = ["DEFAULT_LIMITS", "MAX_CATCH_UP", "Limits", "SyncResult", "sync"]
 
 MAX_CATCH_UP = 2_016
 """Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
 
 _CHUNK = 100  # mempool transactions asked for at once, between two calls of progress
+_NAMES = 5_000  # mempool names looked through between two calls of progress
 
 Progress = Callable[[Tip | None, Tip], None]
 
@@ -49,6 +50,9 @@ class Limits(msgspec.Struct, frozen=True):
 
     blocks: int = 50
     txs: int = 2_000
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class SyncResult(msgspec.Struct, frozen=True):
@@ -71,13 +75,13 @@ def sync(
     on_progress: Progress | None = None,
     *,
     start_from: Tip | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> SyncResult:
     """Bring the index nearer to the feed's present. Raises `SourceError`.
 
     `start_from` is the tip up to which the journal's receipts are known, used while the
-    index is empty. `on_progress(index tip, source tip)` is called after every block
-    and every hundred transactions; it is the place to let others run.
+    index is empty. `on_progress(index tip, source tip)` is called every few
+    milliseconds of work; it is the place to let others run.
     """
     asked = feed.requests
     progress = on_progress or _silent
@@ -250,7 +254,7 @@ def _forward(
             raise SourceGarbage(f"{feed.name}: sent another block than {block_hash}")
         if index.tip is not None and block.header.prev_hash != index.tip.hash:
             return done
-        index.apply_block(block)
+        index.apply_block(block, partial(progress, index.tip, target))
         progress(index.tip, target)
     return budget
 
@@ -264,9 +268,14 @@ def _mempool(
     until all is added, so that a replacement arrives together with what it replaces.
     """
     names = feed.mempool()
-    new = [txid for txid in names if not index.knows(txid)]
-    wanted = iter(new[:budget])
-    while chunk := list(islice(wanted, _CHUNK)):
+    new = []
+    for number, txid in enumerate(names):
+        if not index.knows(txid):
+            new.append(txid)
+        if number % _NAMES == 0:
+            progress(index.tip, target)
+    for start in range(0, min(len(new), budget), _CHUNK):
+        chunk = new[start : min(start + _CHUNK, budget)]
         index.apply_mempool(feed.transactions(chunk).values(), ())
         progress(index.tip, target)
     last = feed.tip()
