@@ -9,14 +9,13 @@ for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
     fi
 done
 
-as_root=()
+as_root=(env DEBIAN_FRONTEND=noninteractive)
 if [ "$(id -u)" -ne 0 ]; then
-    as_root=(sudo -n)
+    as_root=(sudo -n "${as_root[@]}")
 fi
 
 if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
     echo "Installing Chromium for the browser tests ..."
-    export DEBIAN_FRONTEND=noninteractive
     "${as_root[@]}" apt-get update -qq </dev/null
     "${as_root[@]}" apt-get install -y -qq --no-install-recommends chromium </dev/null
     exit 0

@@ -115,6 +115,7 @@ class Process:
         )
         assert self._child.stdout is not None
         self._reader = gevent.spawn(self._read, self._child.stdout)
+        self._reader.rawlink(lambda _: self._news.set())
         if self.ready is not None:
             self._await_ready()
         return self
@@ -194,6 +195,10 @@ class Process:
         self._news.wait(self.timeout_s)
         if self.match is not None:
             return
+        if self._reader is not None and self._reader.dead:
+            # Its output ended; its exit status comes a moment later.
+            with contextlib.suppress(WaitedTooLong):
+                self.wait(timeout_s=2)
         status = self.returncode
         self.kill()
         fate = "stayed silent" if status is None else f"ended with status {status}"
@@ -210,7 +215,6 @@ class Process:
                     self.match = self.ready.search(line)
                     if self.match is not None:
                         self._news.set()
-        self._news.set()
 
     def _started(self) -> subprocess.Popen[str]:
         assert self._child is not None, "the process was not started"
