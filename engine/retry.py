@@ -27,6 +27,7 @@ __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "Outcome",
+    "SendResult",
     "classify",
     "jittered",
     "next_delay_s",
@@ -36,7 +37,7 @@ __all__ = [
 SCHEDULE_S: tuple[float, ...] = (
     0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
 )  # fmt: skip
-"""Seconds to wait before each attempt (Standard Webhooks 1.0.0): 75 h 35 min."""
+"""Seconds before each attempt (Standard Webhooks 1.0.0): 75 h 35 min 5 s in all."""
 
 JITTER = 0.2
 """Waits differ by up to this fraction both ways, so that retries do not keep step."""
@@ -64,6 +65,21 @@ class Outcome(StrEnum):
 
     GONE = "gone"
     """410: nobody wants these any more; the channel is to be disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What came of one attempt, whoever made it; fit for the attempt log as it is."""
+
+    outcome: Outcome
+    status: int | None
+    """The HTTP status, or None when there was no answer."""
+
+    error: str | None
+    """One line for people when it was not delivered. No secret, no path, no query."""
+
+    retry_after_s: float | None
+    latency_ms: float
 
 
 def classify(status: int | None, retry_after_s: float | None = None) -> Outcome:

@@ -8,9 +8,7 @@ SNI says and what `Host` carries. No proxy, no netrc, no environment, no redirec
 cookie, no decompression. One deadline covers all from lookup to answer, and what is
 read is counted in bytes.
 
-Built on `http.client` rather than `requests`: that one resolves inside the connect,
-logs the whole URL (whose query may be a secret) when an endpoint sends odd headers,
-reloads the trust store for each connection, and adds nothing that is wanted here.
+The HTTP over that socket is in `exchange`, which says why it is not `requests`.
 
 Blocks the calling greenlet, for `timeout_s` at most; the webhook sender calls it from
 the greenlet of one delivery. Needs gevent's patched sockets. Thread-safe: no.
@@ -18,22 +16,27 @@ the greenlet of one delivery. Needs gevent's patched sockets. Thread-safe: no.
 
 import _socket
 import functools
-import http.client
-import io
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any
 
 import certifi
 import gevent
 from gevent.threadpool import ThreadPool
 
+from transport.outbound.exchange import (
+    BODY_GRACE_S,
+    DeadlinePassed,
+    DeliveryError,
+    FailureKind,
+    body_head,
+    exchange,
+    kept_headers,
+    reason_of,
+)
 from transport.outbound.guard import (
     Address,
     AddressRefused,
@@ -44,7 +47,6 @@ from transport.outbound.guard import (
 )
 
 __all__ = [
-    "BODY_HEAD_BYTES",
     "Answer",
     "DeliveryError",
     "FailureKind",
@@ -63,13 +65,6 @@ DNS_S = 5.0
 CONNECT_S = 5.0
 """For one address, so that there is time left for the next one."""
 
-BODY_GRACE_S = 1.0
-"""How long the body may take once the status is known; it only serves the log."""
-
-BODY_HEAD_BYTES = 4096
-MAX_ANSWER_BYTES = 64 * 1024
-"""Of status lines, headers and framing, read from one connection."""
-
 MAX_ADDRESSES = 32
 """A name with more than this is not an endpoint."""
 
@@ -77,30 +72,6 @@ MAX_TRIES = 4
 """Addresses of one name that we try to connect to."""
 
 _DNS_THREADS = 8
-_HEADER_CHARS = 256
-_HEADERS_KEPT = ("retry-after", "content-type", "location", "date")
-
-
-class FailureKind(StrEnum):
-    """Why there was no answer."""
-
-    URL = "url"
-    REFUSED_ADDRESS = "refused_address"
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    PROTOCOL = "protocol"
-    TOO_LARGE = "too_large"
-
-
-class DeliveryError(Exception):
-    """No usable answer came. `detail` holds nothing of the URL but host and port."""
-
-    def __init__(self, kind: FailureKind, detail: str) -> None:
-        super().__init__(f"{kind}: {detail}")
-        self.kind = kind
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +88,6 @@ class Answer:
 
     latency_ms: float
     """From the call to the end of the answer's headers."""
-
-
-class _Late(Exception):
-    """The deadline, thrown into the waiting greenlet. Not a BaseException, and no
-    OSError either: nothing below takes it for a fault of the connection."""
 
 
 def system_resolver(host: str) -> list[str]:
@@ -174,20 +140,20 @@ def post(
         raise DeliveryError(kind, str(e)) from None
     sock: socket.socket | None = None
     try:
-        with gevent.Timeout(timeout_s, _Late):
+        with gevent.Timeout(timeout_s, DeadlinePassed):
             sock = _connect(_checked_addresses(target, resolver, allow_private), target)
             if target.is_tls:
                 sock = _handshake(sock, target, tls or _default_tls())
-            response = _exchange(sock, target, headers, body)
+            response = exchange(sock, target, headers, body)
         latency_ms = (time.perf_counter() - started) * 1000
         left_s = timeout_s - latency_ms / 1000
         return Answer(
             status=response.status,
-            headers=_kept_headers(response),
-            body_head=_body_head(response, min(BODY_GRACE_S, max(0.001, left_s))),
+            headers=kept_headers(response),
+            body_head=body_head(response, min(BODY_GRACE_S, max(0.001, left_s))),
             latency_ms=latency_ms,
         )
-    except _Late:
+    except DeadlinePassed:
         detail = f"no answer from {target.origin} within {timeout_s:g} s"
         raise DeliveryError(FailureKind.TIMEOUT, detail) from None
     finally:
@@ -214,17 +180,17 @@ def _checked_addresses(
 
 
 def _resolve(host: str, resolver: Resolver) -> list[str]:
-    late = _Late()
+    late = DeadlinePassed()
     try:
         with gevent.Timeout(DNS_S, late):
             texts = list(dict.fromkeys(resolver(host)))
-    except _Late as e:
+    except DeadlinePassed as e:
         if e is not late:
             raise  # the deadline of the whole call
         detail = f"{host} was not resolved within {DNS_S:g} s"
         raise DeliveryError(FailureKind.DNS, detail) from None
     except (OSError, UnicodeError) as e:
-        detail = f"{host} cannot be resolved: {_reason(e)}"
+        detail = f"{host} cannot be resolved: {reason_of(e)}"
         raise DeliveryError(FailureKind.DNS, detail) from e
     if not texts:
         raise DeliveryError(FailureKind.DNS, f"{host} has no address")
@@ -244,7 +210,7 @@ def _connect(addresses: Sequence[Address], target: Parsed) -> socket.socket:
             sock.settimeout(None)  # from here on the deadline alone rules
         except OSError as e:
             sock.close()
-            failures.append(f"{address}: {_reason(e)}")
+            failures.append(f"{address}: {reason_of(e)}")
         except BaseException:
             sock.close()
             raise
@@ -263,92 +229,11 @@ def _handshake(
         detail = f"certificate of {target.origin} is not accepted: {e.verify_message}"
         raise DeliveryError(FailureKind.TLS, detail) from e
     except (OSError, ValueError) as e:
-        detail = f"no TLS with {target.origin}: {_reason(e)}"
+        detail = f"no TLS with {target.origin}: {reason_of(e)}"
         raise DeliveryError(FailureKind.TLS, detail) from e
     finally:
         # On success the descriptor has moved to the TLS socket; this one is empty.
         sock.close()
-
-
-def _exchange(
-    sock: socket.socket, target: Parsed, headers: Mapping[str, str], body: bytes
-) -> http.client.HTTPResponse:
-    """Send the request, read up to the end of the answer's headers."""
-    connection = http.client.HTTPConnection(target.host, target.port)
-    connection.auto_open = 0  # whatever happens, never a connection of its own
-    connection.sock = sock
-    connection.response_class = _BoundedResponse
-    sent = {"Host": target.host_header, "Connection": "close", **headers}
-    try:
-        # A broken pipe is no failure yet: an endpoint may answer (413, say) and close
-        # before it has read everything.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", target.target, body, sent)
-        return connection.getresponse()
-    except OSError as e:
-        detail = f"{target.origin} broke off before it answered: {_reason(e)}"
-        raise DeliveryError(FailureKind.PROTOCOL, detail) from e
-    except http.client.HTTPException as e:
-        if type(e) in (http.client.HTTPException, http.client.LineTooLong):
-            detail = f"{target.origin} answered with too many headers"
-            raise DeliveryError(FailureKind.TOO_LARGE, detail) from None
-        detail = f"{target.origin} did not answer in HTTP ({type(e).__name__})"
-        raise DeliveryError(FailureKind.PROTOCOL, detail) from None
-
-
-def _kept_headers(response: http.client.HTTPResponse) -> dict[str, str]:
-    found = ((name, response.getheader(name)) for name in _HEADERS_KEPT)
-    return {name: value[:_HEADER_CHARS] for name, value in found if value is not None}
-
-
-def _body_head(response: http.client.HTTPResponse, grace_s: float) -> bytes:
-    """What comes soon of the body. How it ends does not matter: the status is known."""
-    head = bytearray()
-    broken = (_Late, OSError, http.client.HTTPException, DeliveryError, ValueError)
-    with closing(response), suppress(*broken), gevent.Timeout(grace_s, _Late):
-        while len(head) < BODY_HEAD_BYTES:
-            chunk = response.read1(BODY_HEAD_BYTES - len(head))
-            if not chunk:
-                break
-            head += chunk
-    return bytes(head)
-
-
-class _Metered(io.RawIOBase):
-    """Counts what is read from a socket and stops at `MAX_ANSWER_BYTES`.
-
-    Besides memory it protects the other greenlets: a peer that always has more bytes
-    ready (endless headers, `100 Continue` without end) would never let us wait, so no
-    deadline could interrupt.
-    """
-
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
-        self._left = MAX_ANSWER_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._left <= 0:
-            detail = f"answer has more than {MAX_ANSWER_BYTES // 1024} KiB of headers"
-            raise DeliveryError(FailureKind.TOO_LARGE, detail)
-        count: int | None = self._raw.readinto(buffer)
-        self._left -= count or 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(http.client.HTTPResponse):
-    """`http.client`'s response, reading through the meter."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Metered(sock.makefile("rb", buffering=0)))
 
 
 @functools.cache
@@ -368,9 +253,3 @@ def _lookup(host: str) -> list[str] | OSError:
     except OSError as e:
         return e
     return [str(sockaddr[0]) for *_, sockaddr in infos]
-
-
-def _reason(error: Exception) -> str:
-    """One line about a system error, without its number."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text)[:200]

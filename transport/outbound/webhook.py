@@ -17,11 +17,10 @@ import secrets as randomness
 import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from engine.retry import Outcome, classify, parse_retry_after
+from engine.retry import Outcome, SendResult, classify, parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
 
@@ -39,21 +38,6 @@ _SECRET_BYTES = 32
 _SECRET_MIN, _SECRET_MAX = 24, 64  # bytes, from the specification
 _SECRET_MAX_CHARS = 128
 _MSG_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """What came of one attempt; fit for the attempt log as it is."""
-
-    outcome: Outcome
-    status: int | None
-    """The HTTP status, or None when there was no answer."""
-
-    error: str | None
-    """One line for people when it was not delivered. No secret, no path, no query."""
-
-    retry_after_s: float | None
-    latency_ms: float
 
 
 def new_secret() -> str:

@@ -1,0 +1,179 @@
+"""No endpoint's URL, name or redirect makes us connect where we must not.
+
+A canary listens on loopback; nothing may ever connect to it. The machine has no
+public address to call, so 127.0.0.2 plays the public one: it alone is excepted from
+the rules, all else is the code that runs in production.
+"""
+
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+
+from engine.retry import Outcome
+from tests.tools.receiver import Receiver, reply
+from tests.unit.test_guard import REFUSED, WRITTEN_ODDLY
+from transport.outbound import guard, pinned
+from transport.outbound.pinned import DeliveryError, FailureKind, post
+from transport.outbound.webhook import WebhookSender, new_secret, parse_secret
+
+PUBLIC = "127.0.0.2"
+TRIES = 10_000
+BOUND_S = 60.0
+
+
+@pytest.fixture
+def canary() -> Iterator[Receiver]:
+    with Receiver() as canary:
+        yield canary
+        assert canary.connections == 0
+
+
+@pytest.fixture
+def shop(canary: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """On the port of the canary, at an address that counts as public here."""
+
+    def refusal(
+        ip: str | IPv4Address | IPv6Address, allow_private: bool = False
+    ) -> str | None:
+        return None if str(ip) == PUBLIC else guard.refusal(ip, allow_private)
+
+    monkeypatch.setattr(pinned, "refusal", refusal)
+    with Receiver(host=PUBLIC, port=canary.port) as shop:
+        yield shop
+
+
+def answering(*answers: Sequence[str]) -> Callable[[str], Sequence[str]]:
+    """A name server that answers in turn, for ever."""
+    turns = itertools.cycle(answers)
+    return lambda _host: next(turns)
+
+
+def test_a_name_that_changes_after_the_check_reaches_what_was_checked(
+    canary: Receiver, shop: Receiver
+) -> None:
+    """Public when it is checked, loopback for whoever would ask again."""
+    url = f"http://rebind.example:{canary.port}/"
+    started = time.monotonic()
+    for _ in range(TRIES):
+        lookups = 0
+
+        def rebinding(_host: str) -> list[str]:
+            nonlocal lookups
+            lookups += 1
+            return [PUBLIC] if lookups == 1 else ["127.0.0.1"]
+
+        assert post(url, {}, b"{}", resolver=rebinding).status == 200
+        assert lookups == 1
+        assert time.monotonic() - started < BOUND_S
+    assert shop.connections == TRIES
+
+
+def test_a_name_that_flips_at_every_lookup_is_refused_every_other_time(
+    canary: Receiver, shop: Receiver
+) -> None:
+    flipping = answering([PUBLIC], ["127.0.0.1"])
+    url = f"http://rebind.example:{canary.port}/"
+    for _ in range(TRIES // 10):
+        assert post(url, {}, b"{}", resolver=flipping).status == 200
+        with pytest.raises(DeliveryError) as refused:
+            post(url, {}, b"{}", resolver=flipping)
+        assert refused.value.kind is FailureKind.REFUSED_ADDRESS
+    assert shop.connections == TRIES // 10
+
+
+def test_one_bad_address_refuses_the_whole_name(
+    canary: Receiver, shop: Receiver
+) -> None:
+    url = f"http://mixed.example:{canary.port}/"
+    for answer in ([PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC], [PUBLIC, "::1"]):
+        with pytest.raises(DeliveryError) as refused:
+            post(url, {}, b"{}", resolver=answering(answer))
+        assert refused.value.kind is FailureKind.REFUSED_ADDRESS
+    assert shop.connections == 0
+
+
+@pytest.mark.parametrize("ip", [*REFUSED, "", "localhost", "127.1", "0x7f.1", "1"])
+def test_a_name_that_resolves_to_a_special_address_is_refused(ip: str) -> None:
+    with pytest.raises(DeliveryError) as refused:
+        post("https://evil.example/", {}, b"{}", resolver=lambda _: [ip])
+    assert refused.value.kind is FailureKind.REFUSED_ADDRESS
+
+
+@pytest.mark.parametrize("url", WRITTEN_ODDLY)
+def test_an_address_in_the_url_is_refused_however_it_is_written(url: str) -> None:
+    def nobody_asks(_host: str) -> list[str]:
+        raise AssertionError("an address is not looked up")
+
+    with pytest.raises(DeliveryError) as refused:
+        post(url, {}, b"{}", resolver=nobody_asks)
+    assert refused.value.kind is FailureKind.REFUSED_ADDRESS
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "ⓛocalhost"])
+def test_localhost_is_refused_by_the_systems_own_answer(
+    canary: Receiver, host: str
+) -> None:
+    with pytest.raises(DeliveryError) as refused:
+        post(f"http://{host}:{canary.port}/", {}, b"{}")
+    assert refused.value.kind is FailureKind.REFUSED_ADDRESS
+
+
+def test_a_name_with_a_flood_of_addresses_is_refused() -> None:
+    many = [f"8.8.{n // 256}.{n % 256}" for n in range(1000)]
+    with pytest.raises(DeliveryError) as refused:
+        post("https://evil.example/", {}, b"{}", resolver=lambda _: many)
+    assert refused.value.kind is FailureKind.DNS
+
+
+def test_a_redirect_to_the_inside_is_not_followed(
+    canary: Receiver, shop: Receiver
+) -> None:
+    sender = WebhookSender("1", resolver=answering([PUBLIC]))
+    for status in (300, 301, 302, 303, 305, 307, 308):
+        shop.default = reply(
+            status,
+            [
+                ("Location", canary.url()),
+                ("Refresh", f"0; url={canary.url()}"),
+                ("Content-Location", canary.url()),
+                ("Alt-Svc", f'h2="127.0.0.1:{canary.port}"'),
+            ],
+        )
+        url = f"http://evil.example:{shop.port}/"
+        keys = [parse_secret(new_secret())]
+        result = sender.send(url, keys, "evt_1", b"{}", time.time())
+        assert (result.outcome, result.status) == (Outcome.RETRY, status)
+
+
+def test_an_unreachable_good_address_does_not_lead_to_another_lookup(
+    canary: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        pinned, "refusal", lambda ip, _: None if ip == PUBLIC else "not this one"
+    )
+    lookups: list[str] = []
+
+    def first_good(host: str) -> list[str]:
+        lookups.append(host)
+        return [PUBLIC] if len(lookups) == 1 else ["127.0.0.1"]
+
+    with pytest.raises(DeliveryError) as failed:
+        post(f"http://x.example:{canary.port}/", {}, b"{}", resolver=first_good)
+    assert failed.value.kind is FailureKind.CONNECT
+    assert lookups == ["x.example"]
+
+
+def test_no_library_below_looks_a_name_up(
+    shop: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*args: object, **_: object) -> None:
+        raise AssertionError(f"somebody looked up {args[0]!r}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    monkeypatch.setattr(socket, "gethostbyname", forbidden)
+    url = f"http://shop.example:{shop.port}/"
+    assert post(url, {}, b"{}", resolver=answering([PUBLIC])).status == 200
