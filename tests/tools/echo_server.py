@@ -1,0 +1,60 @@
+"""An echo server on our own WebSocket class, for conformance suites of others.
+
+    python -m tests.tools.echo_server --port 9001 --max-message 33554432
+
+Text comes back as text, binary as binary. It prints one line when it listens.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse  # noqa: E402
+
+from gevent.event import Event  # noqa: E402
+
+from transport.limits import Limits  # noqa: E402
+from transport.live.websocket import WebSocket  # noqa: E402
+from transport.server import Server  # noqa: E402
+
+
+def echo(websocket: WebSocket) -> None:
+    while (message := websocket.receive()) is not None:
+        if isinstance(message, str):
+            websocket.send_text(message)
+        else:
+            websocket.send_binary(message)
+
+
+def not_found(environ, start_response):
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"open a WebSocket\n"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9001)
+    parser.add_argument("--max-message", type=int, default=32 * 1024 * 1024)
+    parser.add_argument("--connections", type=int, default=20_000)
+    options = parser.parse_args()
+    limits = Limits(
+        connections=options.connections,
+        connections_per_address=options.connections,
+        ws_message_bytes=options.max_message,
+        ws_fragments=1_000_000,
+        ws_frames_per_s=0,
+        ws_queue_messages=1_000_000,
+        ws_queue_bytes=4 * options.max_message,
+    )
+    server = Server(not_found, lambda _: echo, options.host, options.port, limits)
+    server.start()
+    print(f"echo ready on ws://{options.host}:{server.port}", flush=True)
+    try:
+        Event().wait()
+    except KeyboardInterrupt:
+        server.stop(2)
+
+
+if __name__ == "__main__":
+    main()

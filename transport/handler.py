@@ -1,0 +1,389 @@
+"""One connection: its requests one after the other, and its turn into a WebSocket.
+
+A subclass of gevent-websocket's handler, which is one of pywsgi's. Ours are: reading
+the head and the body under limits and deadlines, the gate before the 101, answers in
+one write with a deadline, errors as problem+json. Theirs are: the WSGI protocol, the
+headers of an answer, chunking, the WebSocket handshake. What we lean on in private is
+pinned in tests/unit/test_gevent_contract.py.
+
+Made by `transport/server.py`, one per connection; runs in the connection's greenlet.
+"""
+
+import contextlib
+import logging
+import socket
+import traceback
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+import gevent
+import geventwebsocket.handler
+from gevent.socket import socket as CooperativeSocket  # noqa: N812
+from geventwebsocket.handler import WebSocketHandler
+
+from transport.addresses import client_address, is_trusted
+from transport.body import BodyError, RequestBody
+from transport.gate import Endpoint, Refusal, problem
+from transport.head import HeadError, RequestHead, read_head
+from transport.live.websocket import WebSocket
+from transport.reader import RequestReader
+
+if TYPE_CHECKING:
+    from transport.server import Listener
+
+__all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler", "full_response"]
+
+_log = logging.getLogger("paybell.http")
+
+# What a connection is doing; the server asks when it stops.
+IDLE: Final = "idle"  # between requests
+BUSY: Final = "busy"  # a request is being read or answered
+STREAM: Final = "stream"  # answering with events, without an end
+WEBSOCKET: Final = "websocket"
+
+_ONE_WRITE_BYTES: Final = 65_536  # copying this is cheaper than a second write
+_DISCARD_S: Final = 5.0
+_LINGER_S: Final = 2.0
+_LINGER_READS: Final = 64
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Only a proxy that we trust may say these; others' are not even seen.
+_FORWARDED: Final = ("forwarded", "x-real-ip")
+_NO_BODY: Final = RequestBody(
+    None,  # type: ignore[arg-type]  # never read: there is no body
+    None,  # type: ignore[arg-type]
+    content_length=0,
+    chunked=False,
+    send_continue=None,
+)
+
+
+class ClientGone(Exception):
+    """It hung up, or does not read; nobody is there to answer."""
+
+
+def full_response(refusal: Refusal) -> bytes:
+    """A whole HTTP answer, after which the connection is closed."""
+    phrase = HTTPStatus(refusal.status).phrase
+    lines = [f"HTTP/1.1 {refusal.status} {phrase}"]
+    lines += [f"{name}: {value}" for name, value in _refusal_headers(refusal)]
+    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + refusal.body
+
+
+def _refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", "application/problem+json"),
+        ("Content-Length", str(len(refusal.body))),
+        *refusal.headers,
+    ]
+
+
+def _refusing(refusal: Refusal) -> Any:
+    """A WSGI application that answers with `refusal`."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        phrase = HTTPStatus(refusal.status).phrase
+        start_response(f"{refusal.status} {phrase}", _refusal_headers(refusal))
+        return [refusal.body]
+
+    return application
+
+
+class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no types
+    """Serves one connection until it ends."""
+
+    server: "Listener"
+    socket: CooperativeSocket
+    rfile: RequestReader
+    wsgi_input: RequestBody
+    close_connection: bool
+    response_headers: Any
+    websocket: Any
+    environ: Any
+
+    def __init__(
+        self, sock: CooperativeSocket, address: Any, server: "Listener"
+    ) -> None:
+        super().__init__(sock, address, server, rfile=RequestReader(sock))
+        self.greenlet = gevent.getcurrent()  # to end it when the server stops
+        self.phase = BUSY  # a new connection has to say something at once
+        self.head: RequestHead | None = None  # of the request under way
+        self.endpoint: Endpoint | None = None  # who serves the WebSocket
+        self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
+        self.client_key: str | None = None  # counted while it is a WebSocket
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self.server.changed.set()
+
+    def hang_up(self) -> None:
+        """End the connection from outside, when nothing is under way."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    # One request after the other: called by pywsgi's handle().
+
+    def handle_one_request(self) -> bool | None:
+        """True to go on with the next request, None to close the connection."""
+        try:
+            head = self._next_head()
+        except HeadError as error:
+            self._refuse(problem(error.status, error.detail))
+            return None
+        except OSError:
+            return None
+        if head is None:
+            return None
+        self._begin(head)
+        self.handle_one_response()
+        if self.phase == WEBSOCKET:
+            return None
+        if not self.close_connection:
+            self.rfile.set_deadline(_DISCARD_S)
+            self.close_connection = not self.wsgi_input.discard()
+        if self.close_connection or self.server.draining:
+            self._linger()
+            return None
+        # A client that always has its next request ready must not keep the hub.
+        gevent.sleep(0)
+        return True
+
+    def _next_head(self) -> RequestHead | None:
+        limits = self.server.limits
+        if self.head is not None:  # not the first request
+            self.enter(IDLE)
+            self.rfile.set_deadline(limits.idle_timeout_s)
+            if not self.rfile.wait_for_byte():
+                return None
+            self.enter(BUSY)
+        self.rfile.set_deadline(limits.head_timeout_s)
+        if not self.rfile.wait_for_byte():
+            return None
+        try:
+            return read_head(self.rfile, limits)
+        except TimeoutError as error:
+            raise HeadError(408, "The request head did not arrive in time.") from error
+
+    def _refuse(self, refusal: Refusal) -> None:
+        try:
+            self._sendall(full_response(refusal))
+            self._linger()
+        except ClientGone:
+            pass
+
+    def _linger(self) -> None:
+        """Half-close and read what is still under way: closing with unread bytes
+        resets the connection, and the client may never see its answer.
+        """
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            self.rfile.set_deadline(_LINGER_S)
+            for _ in range(_LINGER_READS):
+                if not self.rfile.read(16_384):
+                    break
+        except OSError:
+            pass
+
+    def _begin(self, head: RequestHead) -> None:
+        self.head = head
+        self.command, self.path = head.method, head.target
+        self.request_version = head.version
+        self.requestline = f"{head.method} {head.version}"  # no query: it has secrets
+        self.close_connection = not head.keep_alive
+        self.content_length = head.content_length
+        self.response_length = 0
+        self.rfile.set_deadline(self.server.limits.body_timeout_s)
+        waits = head.get("expect").lower() == "100-continue"
+        self.wsgi_input = RequestBody(
+            self.rfile,
+            self.server.limits,
+            head.content_length,
+            head.chunked,
+            self._send_continue if waits else None,
+        )
+        self.environ = self.get_environ()
+        self.application = self.server.application
+
+    def _send_continue(self) -> None:
+        self.socket.settimeout(self.server.limits.write_timeout_s)
+        self.socket.sendall(_CONTINUE)
+
+    def get_environ(self) -> dict[str, Any]:
+        head = self.head
+        assert head is not None
+        environ: dict[str, Any] = self.server.get_environ()
+        path, _, query = head.target.partition("?")
+        environ["REQUEST_METHOD"] = head.method
+        environ["SCRIPT_NAME"] = ""
+        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+        environ["QUERY_STRING"] = query
+        environ["SERVER_PROTOCOL"] = head.version
+        environ["wsgi.input"] = self.wsgi_input
+        environ["wsgi.input_terminated"] = True
+        environ["paybell.stopping"] = self.server.stopping
+        peer = str(self.client_address[0])
+        trusted = is_trusted(peer, self.server.trusted_proxies)
+        for name, value in head.fields:
+            if trusted or not name.startswith(("x-forwarded-", *_FORWARDED)):
+                _add_field(environ, name, value)
+        self.client = peer
+        if trusted:
+            chain = environ.get("HTTP_X_FORWARDED_FOR", "")
+            self.client = client_address(peer, chain, self.server.trusted_proxies)
+            scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").lower()
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        environ["REMOTE_ADDR"] = self.client
+        return environ
+
+    # The answer: called by pywsgi while the application runs.
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.code == 101:
+            return
+        names = {name.lower(): value for name, value in self.response_headers}
+        if names.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self.enter(STREAM)
+        if self.server.draining:
+            self.close_connection = True
+        if self.close_connection and b"connection" not in names:
+            self.response_headers.append((b"Connection", b"close"))
+
+    def _write_with_headers(self, data: bytes) -> None:
+        """The head, and with it the body if it is small: one segment, not two."""
+        self.headers_sent = True
+        self.finalize_headers()
+        lines = [b"HTTP/1.1 " + self.status]
+        lines += [name + b": " + value for name, value in self.response_headers]
+        head = b"\r\n".join((*lines, b"", b""))
+        if self.command == "HEAD":
+            self.response_use_chunked = False  # and so there is no last chunk
+            self._sendall(head)
+        elif not data or len(data) > _ONE_WRITE_BYTES:
+            self._sendall(head)
+            self._write(data)
+        elif self.response_use_chunked:
+            self._sendall(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        else:
+            self._sendall(head + data)
+
+    def _write(self, data: bytes) -> None:
+        if self.command != "HEAD":
+            super()._write(data)
+
+    def _sendall(self, data: bytes) -> None:
+        """Under a deadline: a client that does not read must not hold us."""
+        limits = self.server.limits
+        patience_s = limits.write_timeout_s + len(data) / limits.write_bytes_per_s
+        self.socket.settimeout(patience_s)
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            self.close_connection = True
+            raise ClientGone from error
+        self.response_length += len(data)
+
+    #: Every error comes to handle_error; none is swallowed for its number alone.
+    ignored_socket_errors = ()
+
+    def handle_error(self, kind: Any, error: Any, trace: Any) -> None:
+        """The end of a request that failed, whoever's fault it is."""
+        self.close_connection = True
+        if isinstance(error, (ClientGone, gevent.GreenletExit)):
+            return
+        if isinstance(error, BodyError):
+            refusal = problem(error.status, str(error))
+        else:
+            self._log_crash(error, trace)
+            refusal = problem(500, "Something went wrong here; it has been logged.")
+        if self.headers_sent:
+            return  # cut off, so that nobody takes it for a whole answer
+        try:
+            phrase = HTTPStatus(refusal.status).phrase
+            self.start_response(f"{refusal.status} {phrase}", _refusal_headers(refusal))
+            self.write(refusal.body)
+        except ClientGone:
+            pass
+
+    def _log_crash(self, error: BaseException, trace: Any) -> None:
+        # Type and place, not the message, which may quote what must stay secret.
+        frames = traceback.extract_tb(trace)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+        path = self.path.partition("?")[0] if self.path else ""
+        _log.error(
+            "http.crash method=%s path=%r error=%s at=%s",
+            self.command,
+            path,
+            type(error).__name__,
+            place,
+        )
+
+    def log_request(self) -> None:
+        """No access log: a reverse proxy has one, and targets can hold secrets."""
+
+    # The WebSocket: called by gevent-websocket around its handshake.
+
+    def admit(self) -> bool:
+        """The `pre_start_hook`: True leaves the request to WSGI, False upgrades it."""
+        answer = self.server.gate(self)
+        if answer is None:
+            return True
+        if isinstance(answer, Refusal):
+            self.application = _refusing(answer)
+            return True
+        self.endpoint = answer
+        return False
+
+    def run_websocket(self) -> None:
+        """The 101 is sent: run the endpoint, then see the connection to its end."""
+        websocket: WebSocket = self.websocket
+        endpoint = self.endpoint
+        assert endpoint is not None
+        self.server.websockets.add(websocket)
+        self._forget_request()
+        try:
+            endpoint(websocket)
+        except Exception as error:  # noqa: BLE001 - the border of a connection
+            self._log_crash(error, error.__traceback__)
+            websocket.close(1011, "internal error")
+        finally:
+            try:
+                websocket.finish()
+            finally:
+                self.server.websockets.discard(websocket)
+
+    def _forget_request(self) -> None:
+        """Idle WebSockets are many: keep nothing of the request that opened them."""
+        self.enter(WEBSOCKET)
+        self.path = self.path.partition("?")[0]
+        self.environ = None
+        self.endpoint = self.application = self.websocket = None
+        self.wsgi_input = _NO_BODY
+        self.head = self.rfile = None  # type: ignore[assignment]
+        self.response_headers = None
+
+
+def _add_field(environ: dict[str, Any], name: str, value: str) -> None:
+    if "_" in name:
+        return  # X_Real_IP would look like X-Real-IP
+    key = name.replace("-", "_").upper()
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = "HTTP_" + key
+    if key in environ:
+        value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+    environ[key] = value
+
+
+def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> WebSocket:
+    """What gevent-websocket calls for a new WebSocket, with its own arguments."""
+    return WebSocket(
+        handler.socket,
+        handler.server.limits,
+        handler.server.pump,
+        handler.rfile.take_rest(),
+    )
+
+
+# The package has no hook for its class: it looks up this name when it upgrades.
+geventwebsocket.handler.WebSocket = _accepted

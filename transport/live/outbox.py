@@ -1,0 +1,191 @@
+"""The writing half of a WebSocket: what waits to be sent, and who sends it.
+
+At any time one party writes: the server's pump as long as the kernel takes all of it
+at once, else a greenlet that exists until the peer has caught up. Everything queued
+goes out in one call. Nothing here waits except that greenlet.
+
+It knows frames only as bytes. Owned by one `WebSocket` of transport/live/websocket.py,
+which decides what a full queue or a dead socket means.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+from gevent.event import Event
+from gevent.socket import socket as CooperativeSocket  # noqa: N812
+from gevent.socket import wait_write
+
+from transport.live.pump import Pump
+
+__all__ = ["Outbox"]
+
+_BATCH_BYTES: Final = 1024 * 1024  # joined for one call
+
+
+class Outbox:
+    """Frames on their way to one peer."""
+
+    __slots__ = (
+        "_close",
+        "_flushed",
+        "_on_error",
+        "_ping",
+        "_pong",
+        "_pump",
+        "_queue",
+        "_raw",
+        "_socket",
+        "_taken",
+        "_timeout_s",
+        "_writer",
+        "bytes",
+        "dead",
+        "messages",
+        "writing",
+    )
+
+    def __init__(
+        self,
+        sock: CooperativeSocket,
+        pump: Pump,
+        timeout_s: float,
+        on_error: Callable[[], None],
+    ) -> None:
+        self._socket = sock
+        # The same without waiting; pinned in test_gevent_contract.
+        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
+        self._pump = pump
+        self._timeout_s = timeout_s  # for one blocked write
+        self._on_error = on_error  # the socket is of no more use
+        # (frames, messages in them), not yet taken for a write
+        self._queue: list[tuple[bytes, int]] | None = None
+        self._ping = self._pong = b""  # one frame of each at most; they go first
+        self._close = b""  # goes last
+        self._taken = (0, 0)  # messages and bytes of the write under way
+        self._writer: gevent.Greenlet[[bytes], None] | None = None
+        self._flushed: Event | None = None  # somebody waits until all is written
+        self.messages = 0  # waiting, with those of the write under way
+        self.bytes = 0
+        self.writing = False  # on the pump's list, or has a writer greenlet
+        self.dead = False  # nothing is written any more
+
+    def put(self, encoded: bytes, messages: int) -> None:
+        self.messages += messages
+        self.bytes += len(encoded)
+        if self._queue is None:
+            self._queue = []
+        self._queue.append((encoded, messages))
+        self._want_write()
+
+    def put_pong(self, encoded: bytes) -> None:
+        """Replaces one that was not sent: only the latest ping wants an answer."""
+        self._pong = encoded
+        self._want_write()
+
+    def put_ping(self, encoded: bytes) -> None:
+        self._ping = encoded
+        self._want_write()
+
+    def put_close(self, encoded: bytes) -> None:
+        """Behind the messages that wait; the last thing that is sent."""
+        self._close = encoded
+        self._ping = self._pong = b""
+        self._want_write()
+
+    def clear(self) -> None:
+        """Forget the messages; what is half written is finished all the same."""
+        self._queue = None
+        self.messages, self.bytes = self._taken
+
+    def wait_flushed(self, timeout_s: float | None) -> None:
+        """Until everything is with the kernel, or the socket is dead."""
+        if self.writing and not self.dead:
+            if self._flushed is None:
+                self._flushed = Event()
+            self._flushed.clear()
+            self._flushed.wait(timeout_s)
+
+    def kill(self) -> None:
+        """Nothing is sent any more; who waits in `wait_flushed` goes on."""
+        self.dead = True
+        self.clear()
+        if self._flushed is not None:
+            self._flushed.set()
+
+    def dispose(self) -> None:
+        """Called before the descriptor is closed: nobody may wait on it then."""
+        self.kill()
+        if self._writer is not None:
+            self._writer.kill()
+
+    def _want_write(self) -> None:
+        if not self.writing and not self.dead:
+            self.writing = True
+            self._pump.write_soon(self)
+
+    def on_writable(self) -> None:
+        """The pump's turn: write without waiting."""
+        rest = self._take_batch()
+        if rest and not self.dead:
+            try:
+                rest = rest[self._raw.send(rest) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._on_error()
+        if rest and not self.dead:
+            self._writer = gevent.spawn(self._write, rest)
+        else:
+            self._batch_done()
+            self._write_done()
+
+    def _write(self, rest: bytes) -> None:
+        """The writer greenlet: there as long as the peer does not keep up."""
+        try:
+            while rest and not self.dead:
+                self._write_all(memoryview(rest))
+                self._batch_done()
+                rest = self._take_batch()
+        except OSError:
+            self._on_error()
+        self._writer = None
+        self._write_done()
+
+    def _write_all(self, view: memoryview) -> None:
+        while view:
+            try:
+                view = view[self._raw.send(view) :]
+            except BlockingIOError:
+                wait_write(self._socket.fileno(), self._timeout_s)
+
+    def _take_batch(self) -> bytes:
+        """Everything there is to write, up to a bound; the close frame at its end."""
+        pieces = [self._pong, self._ping]
+        self._pong = self._ping = b""
+        messages = size = count = 0
+        queue = self._queue or []
+        for encoded, number in queue:
+            if count and size + len(encoded) > _BATCH_BYTES:
+                break
+            pieces.append(encoded)
+            count, messages, size = count + 1, messages + number, size + len(encoded)
+        self._queue = queue[count:] or None
+        if self._queue is None:
+            pieces.append(self._close)
+            self._close = b""
+        self._taken = (messages, size)
+        return b"".join(pieces)
+
+    def _batch_done(self) -> None:
+        self.messages -= self._taken[0]
+        self.bytes -= self._taken[1]
+        self._taken = (0, 0)
+
+    def _write_done(self) -> None:
+        self.writing = False
+        if not self.dead and (self._queue or self._pong or self._ping or self._close):
+            self._want_write()
+        elif self._flushed is not None:
+            self._flushed.set()

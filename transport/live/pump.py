@@ -1,0 +1,129 @@
+"""What all sockets of a server share: one greenlet that writes and watches the time.
+
+A greenlet per socket for writing and another for pings would cost 10 KB per idle
+connection and a switch per message. Instead a socket that has something to say puts
+itself on the pump's list; the pump lets it write what fits without waiting, several
+messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
+own, until it has caught up. Pings and deadlines are alarms on one heap.
+
+It knows no WebSocket: only what can write and what has an alarm. Started by
+`transport/server.py`.
+"""
+
+import heapq
+import itertools
+import logging
+import time
+from collections import deque
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+
+__all__ = ["Alarm", "Pump", "Sleeper", "Writer"]
+
+_log = logging.getLogger("paybell.live")
+
+#: The pump gives way to other greenlets after this long.
+_TURN_S = 0.002
+
+
+class Writer(Protocol):
+    def on_writable(self) -> None:
+        """Write what can be written now; never wait."""
+
+
+class Sleeper(Protocol):
+    def on_alarm(self, now_s: float) -> None:
+        """The time of an alarm has come (time.monotonic()); never wait."""
+
+
+class Alarm:
+    """One entry of the heap. A cancelled one stays there, empty, until it is due."""
+
+    __slots__ = ("due_s", "number", "target")
+
+    def __init__(self, due_s: float, number: int, target: Sleeper) -> None:
+        self.due_s = due_s
+        self.number = number  # breaks ties, so that targets are never compared
+        self.target: Sleeper | None = target
+
+    def __lt__(self, other: "Alarm") -> bool:
+        return (self.due_s, self.number) < (other.due_s, other.number)
+
+    def cancel(self) -> None:
+        self.target = None
+
+
+class Pump:
+    """Shared by all WebSockets of one server; runs in one greenlet."""
+
+    def __init__(self) -> None:
+        self._dirty: deque[Writer] = deque()  # each socket at most once
+        self._alarms: list[Alarm] = []
+        self._numbers = itertools.count()
+        self._wake = Event()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+
+    def write_soon(self, target: Writer) -> None:
+        """`on_writable` is called in the next turn. The caller asks only once."""
+        self._dirty.append(target)
+        self._wake.set()
+
+    def set_alarm(self, target: Sleeper, due_s: float) -> Alarm:
+        """`on_alarm` is called once, not before `due_s` (time.monotonic())."""
+        alarm = Alarm(due_s, next(self._numbers), target)
+        heapq.heappush(self._alarms, alarm)
+        if self._alarms[0] is alarm:
+            self._wake.set()
+        return alarm
+
+    def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            turn_ends = time.monotonic() + _TURN_S
+            while self._dirty and time.monotonic() < turn_ends:
+                self._call_writable(self._dirty.popleft())
+            self._ring(turn_ends)
+            if self._dirty or self._is_due():
+                gevent.sleep(0)
+            else:
+                self._wake.wait(self._idle_s())
+
+    def _is_due(self) -> bool:
+        return bool(self._alarms) and self._alarms[0].due_s <= time.monotonic()
+
+    def _idle_s(self) -> float | None:
+        if not self._alarms:
+            return None
+        return max(0.0, self._alarms[0].due_s - time.monotonic())
+
+    def _ring(self, turn_ends: float) -> None:
+        now = time.monotonic()
+        while self._alarms and self._alarms[0].due_s <= now < turn_ends:
+            target = heapq.heappop(self._alarms).target
+            if target is not None:
+                self._call_alarm(target, now)
+            now = time.monotonic()
+
+    # One socket's trouble must not stop the pump of all the others.
+
+    def _call_writable(self, target: Writer) -> None:
+        try:
+            target.on_writable()
+        except Exception:  # noqa: BLE001
+            _log.exception("live.write_failed")
+
+    def _call_alarm(self, target: Sleeper, now: float) -> None:
+        try:
+            target.on_alarm(now)
+        except Exception:  # noqa: BLE001
+            _log.exception("live.alarm_failed")

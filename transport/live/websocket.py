@@ -1,0 +1,327 @@
+"""One WebSocket: whole messages in, queued frames out, a clean end in every case.
+
+It stands where gevent-websocket would put its own class after the handshake. That
+one accepts unmasked frames of any size, checks UTF-8 byte by byte in Python, sends
+close frames without a code and lets two greenlets write at once; none of it is used.
+
+Reading belongs to the connection's greenlet: `receive`, `drained` and `finish` wait
+and are for it alone. `send_*` and `close` never wait and may be called from anywhere.
+Pings and deadlines are alarms of the server's pump. Protocol rules are in frames.py,
+writing is in outbox.py; what messages mean is others' business.
+"""
+
+import logging
+import random
+import socket
+import struct
+import time
+from typing import Final
+
+import gevent
+from gevent.socket import socket as CooperativeSocket  # noqa: N812
+
+from transport.limits import Limits
+from transport.live import frames
+from transport.live.frames import encode_text
+from transport.live.outbox import Outbox
+from transport.live.pump import Alarm, Pump
+
+__all__ = ["WebSocket", "encode_text"]
+
+_log = logging.getLogger("paybell.live")
+
+_RECV_BYTES: Final = 4096  # enough for what clients say
+_RECV_BYTES_LARGE: Final = 65_536  # inside a frame that is longer
+_FRAMES_PER_TURN: Final = 32  # then other greenlets get their turn
+_DRAIN_BYTES: Final = 1024 * 1024  # read away from a peer that we have given up
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+class WebSocket:
+    """An accepted connection. Made by the server, given to the endpoint."""
+
+    __slots__ = (
+        "_alarm",
+        "_allowance",
+        "_allowance_at",
+        "_limits",
+        "_next_ping_at",
+        "_outbox",
+        "_parser",
+        "_peer_closed",
+        "_ping",
+        "_pump",
+        "_raw",
+        "_socket",
+        "_turn",
+        "close_code",
+        "close_reason",
+        "closed",
+    )
+
+    def __init__(
+        self,
+        sock: CooperativeSocket,
+        limits: Limits,
+        pump: Pump,
+        received: bytes = b"",
+    ) -> None:
+        """`received` is what came behind the handshake already."""
+        sock.settimeout(None)  # an alarm ends a wait, by a shutdown
+        self._socket = sock  # owned by the server, which closes it
+        # The same without waiting; pinned in test_gevent_contract.
+        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
+        self._limits = limits
+        self._pump = pump
+        self._outbox = Outbox(sock, pump, limits.write_timeout_s, self._abort)
+        self._parser: frames.FrameParser | None = frames.FrameParser(
+            limits.ws_message_bytes, limits.ws_fragments
+        )  # None once nothing more is read
+        self._parser.feed(received)
+        self._turn = 0  # frames handled since the reader last waited
+        self._allowance = float(limits.ws_frames_burst)  # frames it may send now
+        self._allowance_at = time.monotonic()
+        self._ping = b""  # payload of the ping that is not answered yet
+        #: True once closing has begun, from either side: nothing is sent any more.
+        self.closed = False
+        #: What ended it: the first close code, ours or theirs; 1005 if theirs had
+        #: none, 1006 if it ended without a close frame. None while it is open.
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self._peer_closed = False  # its close frame has come
+        # Not all at once when all clients of a restarted server come back together.
+        first_s = limits.ws_ping_s * (0.5 + random.random() / 2)
+        self._next_ping_at = time.monotonic() + first_s
+        self._alarm: Alarm | None = pump.set_alarm(self, self._next_ping_at)
+
+    def __repr__(self) -> str:
+        state = f"closed {self.close_code}" if self.closed else "open"
+        return f"<WebSocket {state} queued={self._outbox.messages}>"
+
+    # Reading: the connection's greenlet.
+
+    def receive(self) -> str | bytes | None:
+        """Wait for the next whole message: str, bytes, or None once it is over.
+
+        Pings, pongs, close and protocol errors are dealt with in here; so it must
+        be called again and again for the connection to live.
+        """
+        while self._parser is not None:
+            try:
+                event = self._parser.next_event()
+            except frames.FrameError as error:
+                self._fail(error.code, error.reason)
+                return None
+            if event is None:
+                self._read_more()
+                continue
+            message = self._handle(event)
+            if message is not None:
+                return message
+        return None
+
+    def _handle(self, event: frames.Event) -> str | bytes | None:
+        self._turn += 1
+        if self._turn >= _FRAMES_PER_TURN:
+            self._turn = 0
+            gevent.sleep(0)
+        if not self._may_send_frame():
+            self._fail(1008, "too many frames")
+        elif isinstance(event, frames.Close):
+            self._on_close(event)
+        elif self.closed:
+            pass  # what still comes is for nobody
+        elif isinstance(event, frames.Text):
+            return event.text
+        elif isinstance(event, frames.Binary):
+            return event.payload
+        elif isinstance(event, frames.Ping):
+            self._outbox.put_pong(frames.encode_pong(event.payload))
+        elif event.payload == self._ping:
+            self._ping = b""
+        return None
+
+    def _may_send_frame(self) -> bool:
+        rate = self._limits.ws_frames_per_s
+        if not rate:
+            return True
+        now = time.monotonic()
+        earned = (now - self._allowance_at) * rate
+        burst = float(self._limits.ws_frames_burst)
+        self._allowance = min(burst, self._allowance + earned) - 1.0
+        self._allowance_at = now
+        return self._allowance >= 0.0
+
+    def _on_close(self, event: frames.Close) -> None:
+        self._peer_closed = True
+        self._parser = None
+        if not self.closed:
+            self._begin_close(event.code, event.reason)
+            self._set_alarm(self._limits.ws_close_timeout_s)
+
+    def _read_more(self) -> None:
+        """Feed the parser; at the end of the stream there is none any more."""
+        assert self._parser is not None
+        wanted = self._parser.wants()
+        size = _RECV_BYTES if wanted < _RECV_BYTES else _RECV_BYTES_LARGE
+        try:
+            received = self._recv(size)
+        except OSError:
+            received = b""
+        if self._parser is None:
+            return  # somebody gave up on the peer while we waited
+        if received:
+            self._parser.feed(received)
+        else:
+            self._lost()
+
+    def _recv(self, size: int) -> bytes:
+        try:
+            received = self._raw.recv(size)
+        except BlockingIOError:
+            self._turn = 0
+            return self._socket.recv(size)
+        # A peer that always has more for us must not keep the hub.
+        gevent.sleep(0)
+        return received
+
+    def drained(self, timeout_s: float) -> bool:
+        """Wait until everything queued is with the kernel: pace long replays by it.
+
+        False when that took longer, or when the connection is closing.
+        """
+        if not self.closed:
+            self._outbox.wait_flushed(timeout_s)
+        return not self.closed and not self._outbox.writing
+
+    def finish(self) -> None:
+        """Close if need be, and wait for the end: bounded by the close timeouts.
+
+        Called once, by the server, when the endpoint has returned.
+        """
+        try:
+            self.close()
+            while self.receive() is not None:
+                pass
+            # An alarm ends each of these waits.
+            self._outbox.wait_flushed(None)
+            if not self._outbox.dead:
+                self._hang_up()
+        finally:
+            self._lost()
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+            self._outbox.dispose()
+
+    def _hang_up(self) -> None:
+        """Half-close, and read away what is under way: closing a socket with unread
+        bytes in it makes the kernel send a reset, which can eat our close frame.
+        """
+        if self._peer_closed:
+            return  # nothing can be under way behind its close frame
+        left = _DRAIN_BYTES
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            while left > 0 and not self._outbox.dead:
+                received = self._recv(_RECV_BYTES_LARGE)
+                if not received:
+                    return
+                left -= len(received)
+        except OSError:
+            pass
+
+    # Writing: called from anywhere, never waits.
+
+    @property
+    def queued_messages(self) -> int:
+        return self._outbox.messages
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._outbox.bytes
+
+    def send_text(self, text: str) -> bool:
+        """Queue one text message; see `send_encoded`."""
+        return self.send_encoded(encode_text(text.encode()))
+
+    def send_binary(self, payload: bytes) -> bool:
+        """Queue one binary message; see `send_encoded`."""
+        return self.send_encoded(frames.encode_binary(payload))
+
+    def send_encoded(self, encoded: bytes, messages: int = 1) -> bool:
+        """Queue whole frames made by `encode_text`, `messages` of them.
+
+        False if the connection is closing; True says that they are queued, not that
+        they arrive. A full queue closes the connection with 1013: who reads too
+        slowly comes back and asks for what it missed.
+        """
+        if self.closed:
+            return False
+        if (
+            self._outbox.messages + messages > self._limits.ws_queue_messages
+            or self._outbox.bytes + len(encoded) > self._limits.ws_queue_bytes
+        ):
+            self._fail(1013, "too slow")
+            return False
+        self._outbox.put(encoded, messages)
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the close handshake, behind what is queued. Later calls do nothing."""
+        if not self.closed:
+            self._begin_close(code, reason)
+            self._set_alarm(self._limits.ws_close_timeout_s)
+
+    def _begin_close(self, code: int, reason: str) -> None:
+        self.closed = True
+        self.close_code, self.close_reason = code, reason
+        self._outbox.put_close(frames.encode_close(code, reason))
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close because of what the peer did: it gets the reason, nothing else."""
+        self._parser = None
+        self._outbox.clear()
+        if not self.closed:
+            self._begin_close(code, reason)
+            _log.debug("live.closed code=%d reason=%s", code, reason)
+        self._set_alarm(self._limits.ws_fail_timeout_s)
+
+    # Time: the pump's greenlet.
+
+    def on_alarm(self, now_s: float) -> None:
+        if self.closed:
+            self._abort()
+        elif self._ping:
+            self._fail(1011, "ping not answered")
+        elif now_s < self._next_ping_at:
+            self._set_alarm(self._next_ping_at - now_s)
+        else:
+            self._ping = random.randbytes(4)
+            self._outbox.put_ping(frames.encode_ping(self._ping))
+            self._next_ping_at = now_s + self._limits.ws_ping_s
+            self._set_alarm(self._limits.ws_pong_timeout_s)
+
+    def _set_alarm(self, delay_s: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._pump.set_alarm(self, time.monotonic() + delay_s)
+
+    def _lost(self) -> None:
+        """The stream has ended. Without a close handshake that is 1006."""
+        self._parser = None
+        if not self.closed:
+            self.closed = True
+            self.close_code = 1006
+        self._outbox.kill()
+
+    def _abort(self) -> None:
+        """The end, now: whoever waits on this socket wakes up."""
+        self._lost()
+        try:
+            # What the peer never read goes with it, instead of staying in the
+            # kernel until TCP gives up.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is gone already
