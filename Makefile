@@ -54,11 +54,11 @@ clean: ## Remove what was installed here
 
 $(RUN_READY):
 	@test -e $(TEST_READY) || .ci/venv.sh "$(PYTHON)" "$(VENV)" .
-	@touch $@
+	@rm -f $(VENV)/.stamp-run-* && touch $@
 
 $(TEST_READY):
 	@.ci/venv.sh "$(PYTHON)" "$(VENV)" '.[test]'
-	@touch $@
+	@rm -f $(VENV)/.stamp-test-* && touch $@
 
 $(NODE_READY):
 	@.ci/node.sh
