@@ -195,7 +195,8 @@ def _read_body(body_type: type[T]) -> T:
     except msgspec.ValidationError as error:
         message, path = _place(str(error))
         raise _Problem(422, "a value is not allowed", path, message) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # msgspec lets bad UTF-8 inside a string out as the latter.
         raise _Problem(400, f"the body is not JSON: {error}") from error
 
 
