@@ -275,7 +275,7 @@ def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
 
 
 def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str, int]]:
-    """Payments with something left to tell the channel, and when it is next due (ms)."""
+    """Payments with something left to tell the channel, and when that is due (ms)."""
     rows = sql.execute(
         """SELECT payment_id, next_at FROM (
              SELECT payment_id, next_at, min("offset") FROM outbox

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from transport.outbound.webhook import new_secret, parse_secret, payload, sign
+from engine.channels import payload
+from transport.outbound.webhook import new_secret, parse_secret, sign
 
 BODY = b'{"type":"payment.confirmed","data":{"amount_sat":1000}}'
 

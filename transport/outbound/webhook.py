@@ -18,8 +18,6 @@ import ssl
 import time
 from collections.abc import Sequence
 
-import msgspec
-
 from engine.retry import Outcome, SendResult, classify, parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
@@ -29,7 +27,6 @@ __all__ = [
     "WebhookSender",
     "new_secret",
     "parse_secret",
-    "payload",
     "sign",
 ]
 
@@ -76,12 +73,6 @@ def sign(secrets: Sequence[bytes], msg_id: str, timestamp_s: int, body: bytes) -
     signed = f"{msg_id}.{timestamp_s}.".encode("ascii") + body
     digests = (hmac.digest(secret, signed, hashlib.sha256) for secret in secrets)
     return " ".join(f"v1,{base64.b64encode(d).decode('ascii')}" for d in digests)
-
-
-def payload(event_json: bytes, event_type: str, timestamp: str) -> bytes:
-    """The body of a webhook. `event_json` is put in as it is, already encoded."""
-    head = msgspec.json.encode({"type": event_type, "timestamp": timestamp})
-    return head[:-1] + b',"data":' + event_json + b"}"
 
 
 class WebhookSender:

@@ -1,0 +1,289 @@
+"""The address actor: one watched payment. The only one that decides about it.
+
+It turns what it is told (a source's view, a webhook's claim, a person's command, a
+deadline) into events by the pure rules, has them committed, and only then believes
+them. While a commit is under way its other mail waits. It schedules its own polls:
+often while somebody waits, slower as it ages, at once on a webhook.
+
+Idle, it is this object and one entry in the timing wheel.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.messages import (
+    Command,
+    Deadline,
+    Poll,
+    PollDue,
+    PollNow,
+    Retired,
+    ReviewDue,
+    Seen,
+    Unwatch,
+    Watch,
+)
+from actors.node import Node
+from engine.address import parse_address
+from engine.chain import Output
+from engine.events import Event
+from engine.model import Payment, Status
+from engine.observations import Observation, ProviderClaim, Reviewed
+from engine.payment import Refused, decide, evolve, is_settled, next_deadline
+from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
+from engine.store import queries
+from engine.store.writes import (
+    Committed,
+    Conflict,
+    Entry,
+    Outcome,
+    Release,
+    Row,
+    Unavailable,
+    Write,
+)
+
+__all__ = ["AddressActor"]
+
+log = logging.getLogger("paybell.payment")
+
+RETRY_S = 5.0
+"""After a commit that the journal could not make: look again so much later."""
+
+_WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
+
+
+class AddressActor(Actor):
+    """Watches one payment; see the module docstring."""
+
+    __slots__ = ("_deadline", "_node", "_payment", "_poll", "_review", "seen_at")
+
+    mailbox_limit = 100
+
+    def __init__(self, node: Node, payment: Payment | None = None) -> None:
+        self._node = node
+        self._payment = payment
+        self._poll: Timer | None = None
+        self._deadline: int | None = None
+        self._review: int | None = None  # a deadline (ms) that passed: judge it by a
+        # view that was asked for after it
+        self.seen_at: int | None = None  # ms, the last answer of a source
+
+    @property
+    def payment(self) -> Payment:
+        """The payment as last committed."""
+        assert self._payment is not None
+        return self._payment
+
+    @property
+    def next_poll_due(self) -> bool:
+        return self._poll is not None
+
+    def on_start(self) -> None:
+        if self._payment is not None:
+            self._begin()
+            return
+        payment_id = self.ref.name
+        self.await_reply(
+            lambda reply: self._node.read(queries.payment, payment_id, reply=reply),
+            self._loaded,
+        )
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Seen(view, asked_at):
+                self._on_seen(view, asked_at)
+            case PollDue():
+                self._ask_source(urgent=self._review is not None)
+            case PollNow():
+                self._ask_source(urgent=True)
+            case Command(observation, reply, inbound, rows):
+                extra = rows if inbound is None else (inbound, *rows)
+                self._obey(observation, extra, reply)
+            case ReviewDue():
+                self._on_review_due()
+
+    def on_stop(self) -> None:
+        self._forget()
+
+    def on_failure(self, *_exc_info: Any) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+
+    # -- life ----------------------------------------------------------------------
+
+    def _loaded(self, answer: object) -> None:
+        if not isinstance(answer, Payment):
+            raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
+        self._payment = answer
+        self._begin()
+
+    def _begin(self) -> None:
+        payment = self.payment
+        known = tuple(
+            Output(r.txid, r.vout, r.amount_sat, r.block_hash, r.block_height)
+            for r in payment.receipts
+        )
+        self._node.source.tell_system(
+            Watch(self._script(), payment.terms.address, self.ref, known)
+        )
+        self._arm_deadline()
+        self._ask_source(urgent=False)
+
+    def _script(self) -> bytes:
+        terms = self.payment.terms
+        return parse_address(terms.address, terms.network).script
+
+    def _forget(self) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+        if self._payment is not None:
+            self._node.source.tell_system(Unwatch(self._script(), self.ref))
+
+    def _arm_deadline(self) -> None:
+        deadline = next_deadline(self.payment)
+        if deadline is not None and deadline != self._deadline:
+            self._deadline = deadline
+            self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
+
+    # -- looking at the chain ------------------------------------------------------
+
+    def _ask_source(self, *, urgent: bool) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+        blocks = {r.block_hash for r in self.payment.receipts if r.block_hash}
+        due = 0.0 if urgent else self._node.clock.monotonic()
+        self._node.source.tell(Poll(self._script(), tuple(sorted(blocks)), due))
+        self._poll_in(self._interval_s())
+
+    def _poll_in(self, delay_s: float) -> None:
+        if self._poll is not None:
+            self._poll.cancel()
+        self._poll = self._node.clock.call_later(delay_s, self.ref, PollDue())
+
+    def _interval_s(self) -> float:
+        """Often while somebody waits; doubled for every hour of age; else slowly."""
+        settings = self._node.settings
+        terms = self.payment.terms
+        base = float(terms.poll_interval_s)
+        if self.payment.status not in _WAITED_FOR:
+            return max(base, settings.poll_slow_s)
+        age_s = max(self._node.clock.now() - terms.created_at, 0) / 1000
+        doublings = min(int(age_s / settings.poll_ageing_s), 6)
+        return min(base * float(2**doublings), max(base, settings.poll_slow_s))
+
+    def _on_seen(self, view: Any, asked_at: int) -> None:
+        self.seen_at = self._node.clock.now()
+        payment, events = self.payment, []
+        observations: list[Observation] = [view]
+        review = self._review
+        if review is not None and review <= asked_at:
+            self._review = None
+            observations.append(Reviewed(asked_at))
+        for observation in observations:
+            told = decide(payment, observation, self.seen_at)
+            events.extend(told)
+            for event in told:
+                payment = evolve(payment, event)
+        if events:
+            self._persist(payment, events, (), None)
+        else:
+            self._after_review()
+
+    # -- deadlines -----------------------------------------------------------------
+
+    def _on_review_due(self) -> None:
+        self._review = self._deadline or self._node.clock.now()
+        self._deadline = None
+        self._ask_source(urgent=True)
+
+    def _after_review(self) -> None:
+        """Nothing more to tell now: let go of a payment that is over, or wait on."""
+        if self._review is not None or self._deadline is not None:
+            return
+        now = self._node.clock.now()
+        if is_settled(self.payment, now):
+            self._release()
+            return
+        deadline = next_deadline(self.payment)
+        if deadline is None or deadline <= now:
+            deadline = now + self._node.settings.recheck_s * 1000
+        self._deadline = deadline
+        self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
+
+    def _release(self) -> None:
+        write = Write(rows=(Release(self.payment.id),))
+        self.await_reply(
+            lambda reply: self._node.append(write, reply),
+            self._released,
+        )
+
+    def _released(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Committed):
+            self._node.supervisor.tell_system(
+                Retired(self.payment.id, self.payment.terms.address)
+            )
+        else:
+            self._poll_in(RETRY_S)
+
+    # -- deciding and believing ----------------------------------------------------
+
+    def _obey(
+        self,
+        observation: Observation,
+        rows: tuple[Row, ...],
+        reply: Callable[[Any], None],
+    ) -> None:
+        try:
+            events = decide(self.payment, observation, self._node.clock.now())
+        except Refused as refusal:
+            reply(refusal)
+            return
+        payment = self.payment
+        for event in events:
+            payment = evolve(payment, event)
+        look = isinstance(observation, ProviderClaim)
+        if not events and not rows:
+            reply(payment)
+        else:
+            self._persist(payment, events, rows, reply)
+        if look:
+            self._ask_source(urgent=True)
+
+    def _persist(
+        self,
+        after: Payment,
+        events: list[Event],
+        rows: tuple[Row, ...],
+        reply: Callable[[Any], None] | None,
+    ) -> None:
+        entries = (Entry(after, tuple(events)),) if events else ()
+        write = Write(entries=entries, rows=rows)
+
+        def believe(outcome: Outcome) -> None:
+            self._believe(outcome, after, reply)
+
+        self.await_reply(lambda answer: self._node.append(write, answer), believe)
+
+    def _believe(
+        self, outcome: Outcome, after: Payment, reply: Callable[[Any], None] | None
+    ) -> None:
+        if isinstance(outcome, Committed):
+            before, self._payment = self.payment, after
+            if before.status is not after.status:
+                log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
+                         after.status, after.id, after.seq, after.received_sat,
+                         after.confirmations)  # fmt: skip
+            if reply is not None:
+                reply(after)
+            self._arm_deadline()
+            self._after_review()
+            return
+        if reply is not None:
+            reply(outcome)
+        if isinstance(outcome, Conflict) and outcome.what == "seq":
+            raise RuntimeError(f"another hand wrote to {self.payment.id}")
+        if isinstance(outcome, Unavailable):
+            self._poll_in(RETRY_S)

@@ -1,0 +1,138 @@
+"""Feed workers: the blocking side of the source actor, one for each source.
+
+A worker does one round at a time: it asks its feed, and answers with views of the
+chain for the scripts concerned. It holds the local script index of a block feed. It
+decides nothing; when its feed fails it says so and the source actor judges.
+"""
+
+from actors.messages import Poll, Round, RoundDone
+from actors.node import Node
+from engine.chain import AddressFeed, BlockFeed, ChainView, SourceError, Tip
+from engine.index import ScriptIndex
+from engine.runtime.actor import Actor
+from engine.store import queries
+from engine.store.threads import Reader
+from engine.sync import sync
+
+__all__ = ["AddressFeedWorker", "BlockFeedWorker"]
+
+
+class BlockFeedWorker(Actor):
+    """Reads blocks and the mempool by difference; answers any number of polls."""
+
+    __slots__ = ("_feed", "_index", "_node", "_number", "_shown", "_store")
+
+    blocking = True
+
+    def __init__(self, node: Node, number: int, feed: BlockFeed, store: Reader) -> None:
+        self._node = node
+        self._number = number
+        self._feed = feed
+        self._store = store
+        self._index = ScriptIndex()
+        self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Round):
+            self._node.source.tell_system(self._round(message))
+
+    def _round(self, work: Round) -> RoundDone:
+        asked_at = self._node.clock.now()
+        if work.reset:
+            self._index = ScriptIndex()
+            self._shown.clear()
+        for script in work.unwatch:
+            self._index.unwatch(script)
+            self._shown.pop(script, None)
+        for watch in work.watch:
+            self._index.watch(watch.script, watch.known)
+        before, error, result = self._index.tip, None, None
+        try:
+            result = sync(self._feed, self._index, start_from=self._start_from())
+        except SourceError as failure:
+            error = failure
+        views: dict[bytes, ChainView] = {}
+        if error is None and result is not None:
+            wanted = {poll.script: poll.blocks for poll in work.polls}
+            scripts = {*wanted, *(w.script for w in work.watch), *result.touched}
+            if self._index.tip != before:
+                scripts |= self._shown.keys()
+            for script in scripts:
+                if script in self._index:
+                    views[script] = self._view(script, wanted.get(script, ()))
+        return RoundDone(
+            feed=self._number,
+            number=work.number,
+            asked_at=asked_at,
+            views=views,
+            tip=result.feed_tip if result is not None else self._index.tip,
+            requests=self._feed.requests,
+            error=error,
+            more=result is not None and result.more,
+            lagging=result is not None and result.lagging,
+        )
+
+    def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
+        shown = self._shown.get(script, set())
+        view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
+        now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
+        if view.outputs or shown:
+            self._shown[script] = shown | now_in
+        return view
+
+    def _start_from(self) -> Tip | None:
+        if self._index.tip is not None:
+            return None
+        saved = self._store.read(queries.source_tip, self._feed.name)
+        return Tip(*saved) if saved is not None else None
+
+
+class AddressFeedWorker(Actor):
+    """Asks address by address, most urgent first, one after another."""
+
+    __slots__ = ("_feed", "_node", "_number")
+
+    blocking = True
+
+    def __init__(self, node: Node, number: int, feed: AddressFeed) -> None:
+        self._node = node
+        self._number = number
+        self._feed = feed
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Round):
+            self._node.source.tell_system(self._round(message))
+
+    def _round(self, work: Round) -> RoundDone:
+        asked_at = self._node.clock.now()
+        views: dict[bytes, ChainView] = {}
+        tip: Tip | None = None
+        error: SourceError | None = None
+        try:
+            tip = self._feed.tip()
+            for poll in work.polls:
+                views[poll.script] = self._ask(poll, work.addresses[poll.script], tip)
+        except SourceError as failure:
+            error = failure
+        return RoundDone(
+            feed=self._number,
+            number=work.number,
+            asked_at=asked_at,
+            views=views,
+            tip=tip,
+            requests=self._feed.requests,
+            error=error,
+        )
+
+    def _ask(self, poll: Poll, address: str, tip: Tip) -> ChainView:
+        """One address. The tip was read first: depth may be understated, never over."""
+        outputs = self._feed.outputs(address, poll.script)
+        listed = {output.block_hash for output in outputs}
+        off_chain = tuple(
+            block
+            for block in poll.blocks
+            if block not in listed and self._feed.in_best_chain(block) is False
+        )
+        return ChainView(
+            source=self._feed.name, tip=tip, outputs=outputs, off_chain=off_chain
+        )

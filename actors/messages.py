@@ -1,0 +1,327 @@
+"""What actors say to one another. Commands are imperative, facts past tense.
+
+`reply` is a function that takes the answer; it may be called from any turn, at most
+once, and never blocks. Edges pass a future's `set`, actors a `tell` to themselves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.chain import ChainView, Output, SourceError, Tip
+from engine.events import CommittedEvent
+from engine.model import Payment, Terms
+from engine.observations import Observation
+from engine.ports import Freshness
+from engine.runtime.ref import Ref
+from engine.store.queries import StoredEvent
+from engine.store.writes import InboundRow, Outcome, Row, Write
+
+__all__ = [
+    "Append",
+    "Backlog",
+    "BatchDone",
+    "ChannelChanged",
+    "Command",
+    "CreatePayments",
+    "Created",
+    "Deadline",
+    "DescribeSources",
+    "Follow",
+    "FollowAll",
+    "FreshnessChanged",
+    "Loaded",
+    "Nudge",
+    "Poll",
+    "PollDue",
+    "PollNow",
+    "ProbeJournal",
+    "Publish",
+    "Read",
+    "Rearm",
+    "RestartDue",
+    "Retired",
+    "ReviewDue",
+    "Round",
+    "RoundDone",
+    "Seen",
+    "SourceState",
+    "Subscribe",
+    "Tick",
+    "Unfollow",
+    "Unsubscribe",
+    "Unwatch",
+    "Watch",
+]
+
+Reply = Callable[[Any], None]
+
+
+# -- journal ---------------------------------------------------------------------
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Commit this; the reply gets an `Outcome`."""
+
+    write: Write
+    reply: Reply
+
+
+class BatchDone(msgspec.Struct, frozen=True):
+    """The writer thread finished a batch (to the journal actor, from itself)."""
+
+    batch: tuple[Append, ...]
+    outcomes: list[Outcome]
+
+
+class ProbeJournal(msgspec.Struct, frozen=True):
+    """After a failure: try whether writing works again."""
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Committed events, in journal order (to the router)."""
+
+    events: tuple[CommittedEvent, ...]
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Run a query; the reply gets its result, or the exception it raised."""
+
+    query: Callable[..., Any]
+    args: tuple[Any, ...]
+    reply: Reply
+
+
+# -- watchers --------------------------------------------------------------------
+
+
+class PollDue(msgspec.Struct, frozen=True):
+    """The watcher's own timer: ask the source."""
+
+
+class PollNow(msgspec.Struct, frozen=True):
+    """Somebody wants a look at the chain at once. Two pending are one."""
+
+    coalesce = True
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A source's view; `asked_at` (ms) is when the asking began."""
+
+    view: ChainView
+    asked_at: int
+
+
+class Command(msgspec.Struct, frozen=True):
+    """An observation from an edge. The reply gets the payment as it is after the
+    commit, a `Refused`, a `Conflict` (the webhook was heard before) or `Unavailable`.
+    """
+
+    observation: Observation
+    reply: Reply
+    inbound: InboundRow | None = None
+    rows: tuple[Row, ...] = ()
+
+
+class ReviewDue(msgspec.Struct, frozen=True):
+    """From the supervisor: a deadline of this payment has passed."""
+
+
+# -- sources ---------------------------------------------------------------------
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Tell `ref` what happens to this script. `known`: receipts of the journal."""
+
+    script: bytes
+    address: str
+    ref: Ref
+    known: tuple[Output, ...] = ()
+
+
+class Unwatch(msgspec.Struct, frozen=True):
+    script: bytes
+    ref: Ref
+
+
+class Poll(msgspec.Struct, frozen=True):
+    """Look at this script; `blocks` are those whose place in the chain matters.
+
+    `due` (monotonic s) orders polls that compete for a budget: urgent ones are small.
+    """
+
+    script: bytes
+    blocks: tuple[str, ...] = ()
+    due: float = 0.0
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """The source's own timer."""
+
+
+class Nudge(msgspec.Struct, frozen=True):
+    """Something changed upstream (a push): look now. Two pending are one."""
+
+    coalesce = True
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One round of work for a feed's worker."""
+
+    number: int
+    watch: tuple[Watch, ...] = ()
+    unwatch: tuple[bytes, ...] = ()
+    polls: tuple[Poll, ...] = ()
+    addresses: dict[bytes, str] = {}
+    reset: bool = False
+
+
+class RoundDone(msgspec.Struct, frozen=True):
+    """What the worker found. Views of scripts that were not reached are absent."""
+
+    feed: int
+    number: int
+    asked_at: int
+    views: dict[bytes, ChainView]
+    tip: Tip | None
+    requests: int
+    error: SourceError | None = None
+    more: bool = False
+    lagging: bool = False
+
+
+class DescribeSources(msgspec.Struct, frozen=True):
+    """The reply gets a list of `SourceState`."""
+
+    reply: Reply
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """One source as the API shows it. Times in ms; lag in seconds."""
+
+    name: str
+    kind: str
+    state: str  # closed, open, half-open (of its circuit breaker)
+    active: bool
+    tip_height: int | None
+    tip_hash: str | None
+    last_answer_at: int | None
+    lag_s: float | None
+    requests: int
+    errors: int
+    last_error: str | None
+    budget_per_min: float | None
+    budget_left: float | None
+    watched: int
+    waiting: int
+
+
+class FreshnessChanged(msgspec.Struct, frozen=True):
+    freshness: Freshness
+
+
+# -- sessions and router ----------------------------------------------------------
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """From now on, tell `ref` the events of this payment (None: of all)."""
+
+    payment_id: str | None
+    ref: Ref
+    merchant: str | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    payment_id: str | None
+    ref: Ref
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """Edge to session: follow a payment from after `since` (None: from its state)."""
+
+    payment_id: str
+    since: int | None = None
+
+
+class Unfollow(msgspec.Struct, frozen=True):
+    payment_id: str
+
+
+class FollowAll(msgspec.Struct, frozen=True):
+    """Edge to session: follow every event after a journal offset."""
+
+    after: int
+    merchant: str | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Reader to session: a payment and what of its history was asked for."""
+
+    payment_id: str
+    payment: Payment | None
+    events: list[StoredEvent]
+    more: bool
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Reader to session: a page of the journal."""
+
+    events: list[StoredEvent]
+
+
+# -- supervisor ------------------------------------------------------------------
+
+
+class CreatePayments(msgspec.Struct, frozen=True):
+    """Create these payments in one commit, and the rows beside them.
+
+    `rows(created)` is called with the payments that can be created, to make rows (an
+    idempotent answer) that stand or fall with them. The reply gets a list with a
+    `Payment` or a `Conflict` for each, or one `Unavailable` or `Conflict` for all.
+    """
+
+    terms: tuple[Terms, ...]
+    reply: Reply
+    rows: Callable[[list[Any]], tuple[Row, ...]] = lambda _answers: ()
+
+
+class Created(msgspec.Struct, frozen=True):
+    """The journal's answer to a creation (to the supervisor, from itself)."""
+
+    answers: list[Any]
+    outcome: Outcome
+    reply: Reply
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """Watcher to supervisor: review me at this time (ms)."""
+
+    payment_id: str
+    at: int
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """Watcher to supervisor: my payment is over and released."""
+
+    payment_id: str
+    address: str
+
+
+class RestartDue(msgspec.Struct, frozen=True):
+    name: str
+
+
+class Rearm(msgspec.Struct, frozen=True):
+    """The supervisor's own timer for one payment's deadline."""
+
+    payment_id: str
+
+
+# -- channels --------------------------------------------------------------------
+
+
+class ChannelChanged(msgspec.Struct, frozen=True):
+    """A channel was made, changed, removed, or has deliveries to repeat."""
+
+    channel_id: str

@@ -1,0 +1,76 @@
+"""What the actors of one node share: ports, settings, and each other's refs.
+
+`run.py` (or a simulation) makes one `Node` and fills in the refs while it starts the
+tree; after that nothing here changes but the health notes.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import msgspec
+
+from actors.messages import Append, Read
+from engine.ports import Freshness
+from engine.runtime.clock import Clock
+from engine.runtime.ref import Dispatcher, Ref
+from engine.store.writes import Outcome, Unavailable, Write
+
+__all__ = ["Health", "Node", "Settings"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Numbers that the actors go by. Times in seconds."""
+
+    claim_window_s: int = 600  # a webhook's claim is withdrawn without proof by then
+    poll_slow_s: int = 600  # how often to look at a payment that nobody waits for
+    poll_ageing_s: int = 3_600  # each time this old, the wait between polls doubles
+    recheck_s: int = 3_600  # a payment over its time whose money is still on its way
+    session_buffer: int = 1_000  # events a session holds while its backlog is read
+
+
+class Health(msgspec.Struct):
+    """What is wrong now, for the edges: new work is refused while it is."""
+
+    journal: str | None = None  # why the journal cannot write, or None
+    booted: bool = False  # all watched payments have their watcher
+    fatal: bool = False  # only a restart by hand can help
+
+
+class Node:
+    """See the module docstring."""
+
+    def __init__(
+        self, clock: Clock, dispatcher: Dispatcher, random: Random, settings: Settings
+    ) -> None:
+        self.clock = clock
+        self.dispatcher = dispatcher
+        self.random = random
+        self.settings = settings
+        self.health = Health()
+        self.freshness = Freshness(source="", live=False, since=None)
+        self.counters: Counter[str] = Counter()
+        self.journal: Ref
+        self.router: Ref
+        self.supervisor: Ref
+        self.source: Ref
+        self.notifiers: Ref | None = None
+        self.readers: list[Ref] = []
+        self.watchers: dict[str, Ref] = {}  # by payment id
+        self.by_address: dict[str, str] = {}  # watched address -> payment id
+        self.sessions: dict[Ref, None] = {}
+        self._next_reader = 0
+
+    def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
+        """Commit `write`; `reply` gets the outcome, also when the journal is full."""
+        if not self.journal.tell(Append(write, reply)):
+            reply(Unavailable("the journal has too much to do"))
+
+    def read(
+        self, query: Callable[..., Any], *args: Any, reply: Callable[[Any], None]
+    ) -> None:
+        """Run a query; `reply` gets its result or an exception as a value."""
+        self._next_reader = (self._next_reader + 1) % len(self.readers)
+        if not self.readers[self._next_reader].tell(Read(query, args, reply)):
+            reply(RuntimeError("too many queries wait"))

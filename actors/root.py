@@ -1,0 +1,192 @@
+"""The root of the tree: rest for one, then give up.
+
+Its children stand in the order in which they depend on one another: readers, journal,
+router, source, notifiers, supervisor of watchers. When one crashes, it and all that
+come after it are ended and started again, in order, after a backoff; they rebuild
+their state from the journal. More crashes than the policy allows mean that starting
+again does not help: the root gives up and the process ends with a clear line, for the
+service manager (or a person) to decide.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from actors.feeds import AddressFeedWorker, BlockFeedWorker
+from actors.journal import JournalActor
+from actors.messages import RestartDue
+from actors.node import Node
+from actors.notifier import NotifiersActor
+from actors.reader import ReaderActor
+from actors.router import RouterActor
+from actors.source import FeedSpec, SourceActor
+from actors.supervisor import SupervisorActor
+from engine.chain import AddressFeed, BlockFeed
+from engine.ports import ChannelSender
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.supervision import RestartHistory, RestartPolicy
+from engine.store.threads import JournalWriter, Reader
+from engine.vault import Vault
+
+__all__ = ["FeedConfig", "RootActor", "build_tree"]
+
+log = logging.getLogger("paybell.root")
+
+READERS = 2
+
+Factory = Callable[[str], Actor]
+
+
+class RootActor(Actor):
+    """Parent of the node's core actors."""
+
+    __slots__ = ("_children", "_give_up", "_history", "_node", "_policy", "_restarting")
+
+    def __init__(
+        self, node: Node, children: list[Ref], give_up: Callable[[str], None]
+    ) -> None:
+        self._node = node
+        self._children = children
+        self._give_up = give_up
+        self._policy = RestartPolicy(max_restarts=5, window_s=60.0)
+        self._history = RestartHistory()
+        self._restarting: int | None = None  # first child to start again
+
+    def on_start(self) -> None:
+        for child in self._children:
+            child.start()
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Exited():
+                self._on_exit(message)
+            case RestartDue():
+                first, self._restarting = self._restarting or 0, None
+                for child in self._children[first:]:
+                    child.start()
+
+    def on_stop(self) -> None:
+        """In reverse order of dependence; the journal among the last."""
+        for child in reversed(self._children):
+            child.stop()
+
+    def _on_exit(self, report: Exited) -> None:
+        if report.reason in {ExitReason.STOPPED, ExitReason.KILLED}:
+            return
+        index = self._children.index(report.ref)
+        error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
+        log.error("core.crashed %s", error, exc_info=report.error)
+        self._node.counters["core.crashes"] += 1
+        now = self._node.clock.monotonic()
+        before = self._history
+        self._history = before.after_crash(now, error, None, self._policy)
+        verdict = self._history.verdict(
+            before, self._node.random.random(), self._policy
+        )
+        if verdict.delay_s is None:
+            self._node.health.fatal = True
+            self._give_up(f"{error}; it keeps crashing")
+            return
+        first = index if self._restarting is None else min(index, self._restarting)
+        for child in reversed(self._children[first:]):
+            child.kill()
+        self._restarting = first
+        self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue("core"))
+
+
+class FeedConfig:
+    """One source as configured: its feed and how it may be asked."""
+
+    def __init__(
+        self,
+        kind: str,
+        feed: BlockFeed | AddressFeed,
+        *,
+        by_block: bool,
+        every_s: float = 1.0,
+        per_minute: float | None = None,
+    ) -> None:
+        self.kind = kind
+        self.feed = feed
+        self.by_block = by_block
+        self.every_s = every_s
+        self.per_minute = per_minute
+
+
+def build_tree(
+    node: Node,
+    *,
+    writer: JournalWriter,
+    reader: Reader,
+    feeds: list[FeedConfig],
+    vault: Vault,
+    sender: ChannelSender,
+    give_up: Callable[[str], None],
+) -> Ref:
+    """Make the tree of a node (not started) and fill in the node's refs."""
+
+    def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
+        scope = Scope(
+            dispatcher=node.dispatcher,
+            factory=factory,
+            parent=root,
+            mailbox_limit=kind.mailbox_limit,
+            blocking=kind.blocking,
+            turn_timeout_s=kind.turn_timeout_s,
+        )
+        return Ref(scope, name)
+
+    children: list[Ref] = []
+    root = Ref(
+        Scope(
+            dispatcher=node.dispatcher,
+            factory=lambda _name: RootActor(node, children, give_up),
+        ),
+        "root",
+    )
+    node.readers = [
+        child(f"reader.{n}", ReaderActor, lambda _name: ReaderActor(reader))
+        for n in range(READERS)
+    ]
+    node.journal = child(
+        "journal", JournalActor, lambda _name: JournalActor(node, writer)
+    )
+    node.router = child("router", RouterActor, lambda _name: RouterActor(node))
+    specs = [_spec(node, reader, n, config) for n, config in enumerate(feeds)]
+    node.source = child("source", SourceActor, lambda _name: SourceActor(node, specs))
+    for spec in specs:
+        spec.worker.scope.parent = node.source
+    node.notifiers = child(
+        "notifiers",
+        NotifiersActor,
+        lambda _name: NotifiersActor(node, vault, sender),
+    )
+    node.supervisor = child(
+        "supervisor", SupervisorActor, lambda _name: SupervisorActor(node)
+    )
+    children.extend(node.readers)
+    children.extend(
+        (node.journal, node.router, node.source, node.notifiers, node.supervisor)
+    )
+    return root
+
+
+def _spec(node: Node, reader: Reader, number: int, config: FeedConfig) -> FeedSpec:
+    feed = config.feed
+
+    def worker(_name: str) -> Actor:
+        if config.by_block:
+            return BlockFeedWorker(node, number, feed, reader)  # type: ignore[arg-type]
+        return AddressFeedWorker(node, number, feed)  # type: ignore[arg-type]
+
+    scope = Scope(dispatcher=node.dispatcher, factory=worker, blocking=True)
+    return FeedSpec(
+        name=feed.name,
+        kind=config.kind,
+        worker=Ref(scope, f"feed.{number}.{feed.name}"),
+        by_block=config.by_block,
+        every_s=config.every_s,
+        per_minute=config.per_minute,
+    )

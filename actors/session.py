@@ -1,0 +1,296 @@
+"""The session actor: one connected client, whatever its protocol.
+
+It follows payments for the client and writes their story to its wire (a `Sink`): the
+present state first, then what was missed since the client's last seq, then every
+event, in order, each once. It subscribes first and reads then; what is routed in the
+meantime waits in a buffer and is cut by seq, so nothing is lost or told twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.messages import (
+    Backlog,
+    Follow,
+    FollowAll,
+    FreshnessChanged,
+    Loaded,
+    Subscribe,
+    Unfollow,
+    Unsubscribe,
+)
+from actors.node import Node
+from engine.events import CommittedEvent
+from engine.model import Payment
+from engine.ports import Sink
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Ref, Scope
+from engine.store import queries
+from engine.store.queries import StoredEvent
+
+__all__ = ["MAX_FOLLOWED", "SessionActor", "open_session"]
+
+PAGE = 500
+"""Events read at once while a client catches up."""
+
+MAX_FOLLOWED = 1_000
+"""Payments that one session may follow."""
+
+
+class _Lane:
+    """One payment in one session: the last seq told, and what waits meanwhile."""
+
+    __slots__ = ("again", "loading", "seq", "since", "waiting")
+
+    def __init__(self, since: int | None) -> None:
+        self.since = since
+        self.seq: int | None = None
+        self.loading = True
+        self.waiting: list[CommittedEvent] = []
+        self.again = False  # more came than we hold: read once more
+
+    def hold(self, event: CommittedEvent, limit: int) -> None:
+        """Keep an event that came while we read; too many are read again instead."""
+        if len(self.waiting) < limit:
+            self.waiting.append(event)
+        else:
+            self.waiting.clear()
+            self.again = True
+
+    def must_read_on(self, more: bool) -> bool:
+        """Whether the story is not read to its end yet; else what waits follows."""
+        again, self.again = self.again, False
+        self.loading = more or again
+        return self.loading
+
+    def take_waiting(self) -> list[CommittedEvent]:
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+
+class SessionActor(Actor):
+    """Answers `Follow`, `Unfollow`, `FollowAll`; takes routed events."""
+
+    __slots__ = ("_all", "_lanes", "_merchant", "_node", "_sink")
+
+    mailbox_limit = 1_000
+
+    def __init__(self, node: Node, sink: Sink) -> None:
+        self._node = node
+        self._sink = sink
+        self._lanes: dict[str, _Lane] = {}
+        self._all: _Lane | None = None  # following everything: seq is a journal offset
+        self._merchant: str | None = None  # whose events, when following everything
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case CommittedEvent():
+                self._on_event(message)
+            case Follow(payment_id, since):
+                self._follow(payment_id, since)
+            case Loaded():
+                self._on_loaded(message)
+            case Unfollow(payment_id):
+                if self._lanes.pop(payment_id, None) is not None:
+                    self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
+            case FollowAll(after, merchant):
+                self._all = lane = _Lane(after)
+                lane.seq = after
+                self._node.router.tell_system(Subscribe(None, self.ref, merchant))
+                self._read_journal(after, merchant)
+            case Backlog(events):
+                self._on_backlog(events)
+            case FreshnessChanged(freshness):
+                self._must(self._sink.freshness(freshness))
+
+    def on_stop(self) -> None:
+        self._leave()
+        self._sink.close(1001, "the server ends this session")
+
+    def on_failure(self, *_exc_info: Any) -> None:
+        self._leave()
+        self._sink.close(1011, "internal error")
+
+    def _leave(self) -> None:
+        for payment_id in self._lanes:
+            self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
+        if self._all is not None:
+            self._node.router.tell_system(Unsubscribe(None, self.ref))
+
+    def _must(self, delivered: bool) -> bool:
+        """The client is gone or too slow when its wire takes no more."""
+        if not delivered:
+            self.stop()
+        return delivered
+
+    # -- following one payment -------------------------------------------------------
+
+    def _follow(self, payment_id: str, since: int | None) -> None:
+        if payment_id in self._lanes:
+            return
+        if len(self._lanes) >= MAX_FOLLOWED:
+            self._must(
+                self._sink.problem("too_many", f"at most {MAX_FOLLOWED} payments")
+            )
+            return
+        self._lanes[payment_id] = _Lane(since)
+        self._node.router.tell_system(Subscribe(payment_id, self.ref))
+        self._load(payment_id, since)
+
+    def _load(self, payment_id: str, since: int | None) -> None:
+        ref = self.ref
+
+        def loaded(answer: object) -> None:
+            if isinstance(answer, Loaded):
+                ref.tell_system(answer)
+            else:
+                ref.kill(RuntimeError(f"cannot read {payment_id}: {answer!r}"))
+
+        self._node.read(_load, payment_id, since, reply=loaded)
+
+    def _on_loaded(self, loaded: Loaded) -> None:
+        lane = self._lanes.get(loaded.payment_id)
+        if lane is None:
+            return
+        payment = loaded.payment
+        if payment is None:
+            self._drop(loaded.payment_id, "unknown", "there is no such payment")
+            return
+        if lane.seq is None and not self._open(lane, payment):
+            return
+        for stored in loaded.events:
+            event = CommittedEvent(
+                stored.offset, stored.event, stored.merchant, stored.wire
+            )
+            if not self._tell(lane, event):
+                return
+        if lane.must_read_on(loaded.more):
+            self._load(loaded.payment_id, lane.seq)
+            return
+        for event in lane.take_waiting():
+            if not self._tell(lane, event):
+                return
+
+    def _open(self, lane: _Lane, payment: Payment) -> bool:
+        """First of all the state, and from where the story goes on."""
+        since = lane.since
+        if since is not None and since > payment.seq:
+            told = self._sink.problem(
+                "since_in_future",
+                f"this payment's last event is {payment.seq}, not {since};"
+                " going on from its present state",
+            )
+            if not self._must(told):
+                return False
+            since = None
+        lane.seq = payment.seq if since is None else since
+        return self._must(self._sink.state(payment, since)) and self._must(
+            self._sink.freshness(self._node.freshness)
+        )
+
+    def _drop(self, payment_id: str, code: str, message: str) -> None:
+        del self._lanes[payment_id]
+        self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
+        self._must(self._sink.problem(code, message))
+
+    def _on_event(self, event: CommittedEvent) -> None:
+        if self._all is not None:
+            self._on_any(self._all, event)
+            return
+        lane = self._lanes.get(event.event.payment_id)
+        if lane is None:
+            return
+        if lane.loading:
+            lane.hold(event, self._node.settings.session_buffer)
+        else:
+            self._tell(lane, event)
+
+    def _tell(self, lane: _Lane, event: CommittedEvent) -> bool:
+        """Write the event if it is the next one. What was told already is passed over.
+
+        A gap cannot be, as the router sends in order; if there is one, end the
+        session rather than tell a story with a hole in it.
+        """
+        assert lane.seq is not None
+        seq = event.event.seq
+        if seq <= lane.seq:
+            return True
+        if seq != lane.seq + 1:
+            self._sink.close(1011, "internal error: a gap in the story; come back")
+            self.stop()
+            return False
+        lane.seq = seq
+        return self._must(self._sink.event(event))
+
+    # -- following everything --------------------------------------------------------
+
+    def _read_journal(self, after: int, merchant: str | None) -> None:
+        ref = self.ref
+
+        def read(answer: object) -> None:
+            if isinstance(answer, list):
+                ref.tell_system(Backlog(answer))
+            else:
+                ref.kill(RuntimeError(f"cannot read the journal: {answer!r}"))
+
+        self._merchant = merchant
+        self._node.read(queries.events_after, after, PAGE, merchant, reply=read)
+
+    def _on_backlog(self, events: list[StoredEvent]) -> None:
+        lane = self._all
+        if lane is None:
+            return
+        for stored in events:
+            event = CommittedEvent(
+                stored.offset, stored.event, stored.merchant, stored.wire
+            )
+            if not self._tell_any(lane, event):
+                return
+        if lane.must_read_on(len(events) == PAGE):
+            self._read_journal(lane.seq or 0, self._merchant)
+            return
+        for event in lane.take_waiting():
+            if not self._tell_any(lane, event):
+                return
+
+    def _on_any(self, lane: _Lane, event: CommittedEvent) -> None:
+        if lane.loading:
+            lane.hold(event, self._node.settings.session_buffer)
+        else:
+            self._tell_any(lane, event)
+
+    def _tell_any(self, lane: _Lane, event: CommittedEvent) -> bool:
+        if lane.seq is not None and event.offset <= lane.seq:
+            return True
+        lane.seq = event.offset
+        return self._must(self._sink.event(event))
+
+
+def _load(sql: Any, payment_id: str, since: int | None) -> Loaded:
+    """A payment, and a page of its events after `since`: one read, one snapshot."""
+    sql.execute("BEGIN")
+    try:
+        payment = queries.payment(sql, payment_id)
+        events = (
+            queries.history(sql, payment_id, since, PAGE + 1)
+            if payment is not None and since is not None
+            else []
+        )
+    finally:
+        sql.execute("COMMIT")
+    return Loaded(payment_id, payment, events[:PAGE], len(events) > PAGE)
+
+
+def open_session(node: Node, name: str, sink: Sink) -> Ref:
+    """Start a session for a connected client; the edge tells it what to follow."""
+    scope = Scope(
+        dispatcher=node.dispatcher,
+        factory=lambda _name: SessionActor(node, sink),
+        parent=node.router,
+        mailbox_limit=SessionActor.mailbox_limit,
+    )
+    ref = Ref(scope, name)
+    node.sessions[ref] = None
+    ref.start()
+    return ref

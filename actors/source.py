@@ -1,0 +1,373 @@
+"""The source actor: gathers what watchers want to know and asks the chain in rounds.
+
+It keeps the set of watched scripts, the polls that wait, and for every source a
+circuit breaker and a request budget. The first source whose breaker permits is asked;
+when it fails, the polls that were under way go to the next one. A failure changes
+nothing for any payment but the freshness that clients are shown.
+
+A block feed gets all polls at once and answers from its index. An address feed gets as
+many as its budget allows, in the order of their deadlines.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+
+import msgspec
+
+from actors.messages import (
+    DescribeSources,
+    FreshnessChanged,
+    Nudge,
+    Poll,
+    Round,
+    RoundDone,
+    Seen,
+    SourceState,
+    Tick,
+    Unwatch,
+    Watch,
+)
+from actors.node import Node
+from engine.budget import Budget
+from engine.chain import SourceBusy, SourceError, Tip
+from engine.ports import Freshness
+from engine.retry import Breaker, BreakerPolicy
+from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
+from engine.runtime.ref import Exited, Ref
+from engine.store.writes import SourceTip, Write
+
+__all__ = ["FeedSpec", "SourceActor"]
+
+log = logging.getLogger("paybell.source")
+
+MAX_POLLS = 5_000
+"""Polls handed to a block feed in one round; more wait for the next."""
+
+SAVE_TIP_S = 10.0
+"""How often the place where catching up would start is written down."""
+
+SOURCE_BREAKER = BreakerPolicy(threshold=3, base_s=2.0, cap_s=60.0, probe_s=120.0)
+"""A source is asked again soon: a shop waits. Rests of 2, 4 … 60 s."""
+
+BUSY_S = 30.0
+"""How long to leave a source alone that answered 429 without saying how long."""
+
+
+class FeedSpec(msgspec.Struct, frozen=True):
+    """One source: its worker's ref, and how it may be asked."""
+
+    name: str
+    kind: str  # as configured: bitcoind, devchain, esplora
+    worker: Ref
+    by_block: bool
+    every_s: float  # how often to look when nothing is urgent
+    per_minute: float | None = None  # request budget; None: not limited
+
+
+class _Feed:
+    """What is remembered of a source."""
+
+    __slots__ = (
+        "answered_at",
+        "breaker",
+        "budget",
+        "busy",
+        "error",
+        "errors",
+        "primed",
+        "requests",
+        "round",
+        "spec",
+        "tip",
+    )
+
+    def __init__(self, spec: FeedSpec) -> None:
+        self.spec = spec
+        self.breaker = Breaker(policy=SOURCE_BREAKER)
+        self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
+        self.busy: Round | None = None  # the round under way
+        self.round = 0
+        self.primed = False  # its worker knows all watched scripts
+        self.tip: Tip | None = None
+        self.answered_at: int | None = None
+        self.requests = 0
+        self.errors = 0
+        self.error: str | None = None
+
+
+class SourceActor(Actor):
+    """Answers `Watch`, `Unwatch`, `Poll`, `DescribeSources`; sends `Seen`."""
+
+    __slots__ = (
+        "_active",
+        "_feeds",
+        "_interest",
+        "_node",
+        "_polls",
+        "_saved",
+        "_tick",
+        "_unwatch",
+        "_watch",
+    )
+
+    mailbox_limit = 200_000
+
+    def __init__(self, node: Node, specs: list[FeedSpec]) -> None:
+        self._node = node
+        self._feeds = [_Feed(spec) for spec in specs]
+        self._active: _Feed | None = None
+        self._interest: dict[bytes, Watch] = {}
+        self._polls: dict[bytes, Poll] = {}
+        self._watch: dict[bytes, Watch] = {}  # for the active worker's next round
+        self._unwatch: set[bytes] = set()
+        self._tick: Timer | None = None
+        self._saved: tuple[float, Tip | None] = (0.0, None)
+
+    def on_start(self) -> None:
+        for feed in self._feeds:
+            feed.spec.worker.start()
+        self._pump()
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Poll(script):
+                self._on_poll(script, message)
+            case RoundDone():
+                self._on_done(message)
+            case Watch(script):
+                self._interest[script] = self._watch[script] = message
+                self._unwatch.discard(script)
+            case Unwatch(script, ref):
+                self._on_unwatch(script, ref)
+            case Nudge() | Tick():
+                self._pump()
+            case DescribeSources(reply):
+                reply([self._describe(feed) for feed in self._feeds])
+            case Exited(ref):
+                self._on_worker_exit(ref, message)
+
+    # -- what watchers want ----------------------------------------------------------
+
+    def _on_poll(self, script: bytes, poll: Poll) -> None:
+        waiting = self._polls.get(script)
+        if waiting is not None and waiting.due < poll.due:
+            poll = msgspec.structs.replace(poll, due=waiting.due)
+        self._polls[script] = poll
+        if poll.due == 0.0:
+            self._pump()
+
+    def _on_unwatch(self, script: bytes, ref: Ref) -> None:
+        interest = self._interest.get(script)
+        if interest is not None and interest.ref is ref:
+            del self._interest[script]
+            self._watch.pop(script, None)
+            self._polls.pop(script, None)
+            self._unwatch.add(script)
+
+    # -- rounds ------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Start the next round, if the source to ask is free to be asked."""
+        if any(feed.busy for feed in self._feeds):
+            return
+        now = self._node.clock.monotonic()
+        feed = next((f for f in self._feeds if f.breaker.permits(now)), None)
+        if feed is None:
+            waits = [f.breaker.wait_s(now) for f in self._feeds]
+            self._tick_in(min(waits, default=60.0) + 0.01)
+            return
+        if feed.budget is not None and (poor_s := feed.budget.at(now).wait_s(3)) > 0:
+            self._tick_in(poor_s)
+            return
+        if feed is not self._active:
+            self._activate(feed)
+        work = self._work_for(feed, now)
+        feed.breaker = feed.breaker.taking(now)
+        feed.busy = work
+        feed.spec.worker.tell(work)
+
+    def _activate(self, feed: _Feed) -> None:
+        if self._active is not None:
+            log.warning("source.switched from=%s to=%s", self._active.spec.name,
+                        feed.spec.name)  # fmt: skip
+        self._active = feed
+        feed.primed = False
+
+    def _work_for(self, feed: _Feed, now: float) -> Round:
+        feed.round += 1
+        polls = self._take_polls(feed, now)
+        reset = feed.spec.by_block and not feed.primed
+        watch = self._interest if reset else self._watch
+        work = Round(
+            number=feed.round,
+            watch=tuple(watch.values()) if feed.spec.by_block else (),
+            unwatch=() if reset else tuple(self._unwatch),
+            polls=polls,
+            addresses={p.script: self._interest[p.script].address for p in polls},
+            reset=reset,
+        )
+        self._watch = {}
+        self._unwatch = set()
+        feed.primed = True
+        return work
+
+    def _take_polls(self, feed: _Feed, now: float) -> tuple[Poll, ...]:
+        """As many as the source may be asked now, the most urgent first."""
+        for script in self._polls.keys() - self._interest.keys():
+            del self._polls[script]
+        room = MAX_POLLS
+        if not feed.spec.by_block:
+            room = 20  # short rounds, so that an urgent poll never waits for long
+            if feed.budget is not None:
+                feed.budget = feed.budget.at(now)
+                room = min(room, max(int(feed.budget.tokens) - 2, 0))
+        if len(self._polls) <= room:
+            taken = list(self._polls.values())
+        else:
+            taken = heapq.nsmallest(room, self._polls.values(), key=lambda p: p.due)
+        for poll in taken:
+            del self._polls[poll.script]
+        return tuple(taken)
+
+    def _on_done(self, done: RoundDone) -> None:
+        feed = self._feeds[done.feed]
+        work = feed.busy
+        if work is None or work.number != done.number:
+            return  # a round of a worker that has been restarted since
+        feed.busy = None
+        self._spend(feed, done.requests)
+        for script, view in done.views.items():
+            interest = self._interest.get(script)
+            if interest is not None:
+                interest.ref.tell(Seen(view, done.asked_at))
+        if done.error is not None:
+            self._on_failure(feed, work, done.error)
+        else:
+            feed.breaker = feed.breaker.after_success()
+            feed.error = None
+            feed.answered_at = done.asked_at
+            feed.tip = done.tip
+            self._save_tip(feed)
+            self._set_freshness(live=not done.lagging)
+        self._put_back(work, done)
+        self._schedule_next(feed, done)
+
+    def _spend(self, feed: _Feed, requests: int) -> None:
+        if feed.budget is not None:
+            feed.budget = feed.budget.spend(requests - feed.requests)
+        feed.requests = requests
+
+    def _put_back(self, work: Round, done: RoundDone) -> None:
+        """Polls that got no view are asked again: nothing is answered by silence."""
+        for poll in work.polls:
+            if poll.script not in done.views and poll.script in self._interest:
+                self._polls.setdefault(poll.script, poll)
+
+    def _schedule_next(self, feed: _Feed, done: RoundDone) -> None:
+        urgent = any(poll.due == 0.0 for poll in self._polls.values())
+        if done.error is not None or done.more or (urgent and feed.spec.by_block):
+            self._pump()
+            if any(f.busy for f in self._feeds):
+                return
+        wait_s = feed.spec.every_s
+        if self._polls and not feed.spec.by_block:
+            wait_s = feed.budget.wait_s(3) if feed.budget is not None else 0.05
+        self._tick_in(max(wait_s, 0.05))
+
+    def _tick_in(self, delay_s: float) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._node.clock.call_later(delay_s, self.ref, Tick())
+
+    # -- trouble ---------------------------------------------------------------------
+
+    def _on_failure(self, feed: _Feed, work: Round, error: SourceError) -> None:
+        now = self._node.clock.monotonic()
+        feed.errors += 1
+        self._node.counters["source.errors"] += 1
+        if feed.error != error.detail:
+            log.warning("source.failed source=%s detail=%s", feed.spec.name,
+                        error.detail)  # fmt: skip
+        feed.error = error.detail
+        if isinstance(error, SourceBusy) or error.retry_after_s is not None:
+            pause = BUSY_S if error.retry_after_s is None else error.retry_after_s
+            feed.breaker = feed.breaker.resting(now, pause)
+        else:
+            rand = self._node.random.random()
+            feed.breaker = feed.breaker.after_failure(now, rand)
+        self._set_freshness(live=False)
+        if feed.spec.by_block and work.reset:
+            feed.primed = True  # the worker keeps what it was given
+
+    def _on_worker_exit(self, ref: Ref, report: Exited) -> None:
+        """A worker died: a bug, not a failing source. It starts afresh."""
+        for feed in self._feeds:
+            if feed.spec.worker is ref:
+                log.error("source.crashed source=%s error=%r", feed.spec.name,
+                          report.error)  # fmt: skip
+                work, feed.busy = feed.busy, None
+                feed.primed = False
+                for poll in work.polls if work is not None else ():
+                    if poll.script in self._interest:
+                        self._polls.setdefault(poll.script, poll)
+                ref.start()
+                failure = SourceError(f"worker crashed: {report.error!r}")
+                if work is not None:
+                    self._on_failure(feed, work, failure)
+                    feed.primed = False
+        self._tick_in(1.0)
+
+    def _set_freshness(self, *, live: bool) -> None:
+        active = self._active
+        if active is None:
+            return
+        tip = active.tip
+        fresh = Freshness(
+            source=active.spec.name,
+            live=live,
+            since=max((f.answered_at or 0 for f in self._feeds), default=0) or None,
+            tip_height=tip.height if tip is not None else None,
+        )
+        before = self._node.freshness
+        self._node.freshness = fresh
+        if fresh.live != before.live or fresh.source != before.source:
+            self._node.router.tell(FreshnessChanged(fresh))
+
+    def _save_tip(self, feed: _Feed) -> None:
+        """Write down the tip of an earlier round: its receipts are committed by now."""
+        if not feed.spec.by_block or feed.tip is None:
+            return
+        now = self._node.clock.monotonic()
+        at, tip = self._saved
+        if tip is None:
+            self._saved = (now, feed.tip)
+        elif now - at >= SAVE_TIP_S and tip != feed.tip:
+            row = SourceTip(feed.spec.name, tip.height, tip.hash)
+            self._node.append(Write(rows=(row,)), lambda _outcome: None)
+            self._saved = (now, feed.tip)
+
+    def _describe(self, feed: _Feed) -> SourceState:
+        now = self._node.clock.monotonic()
+        answered = feed.answered_at
+        lag = None if answered is None else (self._node.clock.now() - answered) / 1000
+        budget = feed.budget.at(now) if feed.budget is not None else None
+        return SourceState(
+            name=feed.spec.name,
+            kind=feed.spec.kind,
+            state=feed.breaker.state(now).value,
+            active=feed is self._active,
+            tip_height=feed.tip.height if feed.tip else None,
+            tip_hash=feed.tip.hash if feed.tip else None,
+            last_answer_at=answered,
+            lag_s=lag,
+            requests=feed.requests,
+            errors=feed.errors,
+            last_error=feed.error,
+            budget_per_min=feed.spec.per_minute,
+            budget_left=round(budget.tokens, 1) if budget is not None else None,
+            watched=len(self._interest),
+            waiting=len(self._polls),
+        )

@@ -1,0 +1,240 @@
+"""The supervisor of watchers: creates, restarts, quarantines, and owns deadlines.
+
+One for one: a crashed watcher is restarted with its state read back from the journal,
+after a backoff; one that keeps crashing is quarantined (counted, logged, visible in
+the tree) and no other watcher notices. Deadlines live here, so that they survive the
+watcher: it is told to review its payment when one passes, is kept on a slow watch for
+late payments, and is let go when it reports that its payment is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from actors.address import AddressActor
+from actors.messages import (
+    Created,
+    CreatePayments,
+    Deadline,
+    Rearm,
+    RestartDue,
+    Retired,
+    ReviewDue,
+)
+from actors.node import Node
+from engine.events import opening
+from engine.model import Payment
+from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
+from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.supervision import RestartHistory, RestartPolicy
+from engine.store import queries
+from engine.store.writes import Committed, Conflict, Entry, Write
+
+__all__ = ["SupervisorActor"]
+
+log = logging.getLogger("paybell.supervisor")
+
+BOOT_PAGE = 1_000
+
+FAR_S = 86_400.0
+"""Deadlines further away are looked at once a day: the wall clock may be corrected."""
+
+
+class SupervisorActor(Actor):
+    """Parent of every address actor. Answers `CreatePayments`."""
+
+    __slots__ = (
+        "_deadlines",
+        "_node",
+        "_policy",
+        "_reserved",
+        "_scope",
+        "histories",
+        "quarantined",
+    )
+
+    mailbox_limit = 20_000
+
+    def __init__(self, node: Node, policy: RestartPolicy | None = None) -> None:
+        self._node = node
+        self._policy = policy or RestartPolicy()
+        self._reserved: set[str] = set()  # addresses of creations under way
+        self._deadlines: dict[str, tuple[int, Timer]] = {}
+        self._scope: Scope
+        self.histories: dict[str, RestartHistory] = {}
+        self.quarantined: dict[str, str] = {}  # payment id -> last error
+
+    def on_start(self) -> None:
+        self._scope = Scope(
+            dispatcher=self._node.dispatcher,
+            factory=lambda _name: AddressActor(self._node),
+            parent=self.ref,
+            mailbox_limit=AddressActor.mailbox_limit,
+        )
+        for ref in tuple(self._node.watchers.values()):
+            ref.stop()
+        self._node.watchers.clear()
+        self._node.by_address.clear()
+        self._node.health.booted = False
+        self._read_page("")
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case CreatePayments():
+                self._create(message)
+            case Created():
+                self._on_created(message)
+            case Deadline(payment_id, at):
+                self._arm(payment_id, at)
+            case Rearm(payment_id):
+                self._on_deadline(payment_id)
+            case Retired(payment_id, address):
+                self._retire(payment_id, address)
+            case Exited():
+                self._on_exit(message)
+            case RestartDue(name):
+                self._restart(name)
+
+    # -- boot ------------------------------------------------------------------------
+
+    def _read_page(self, after: str) -> None:
+        """Bring back the watchers of a page of payments; nothing else until then."""
+        self.await_reply(
+            lambda reply: self._node.read(
+                queries.watched, after, BOOT_PAGE, reply=reply
+            ),
+            self._on_page,
+        )
+
+    def _on_page(self, page: Any) -> None:
+        if not isinstance(page, list):
+            raise RuntimeError(f"cannot read the watched payments: {page!r}")
+        for payment in page:
+            self._spawn(payment)
+        if len(page) == BOOT_PAGE:
+            self._read_page(page[-1].id)
+        else:
+            self._node.health.booted = True
+            log.info("watchers.ready count=%d", len(self._node.watchers))
+
+    # -- creation --------------------------------------------------------------------
+
+    def _create(self, request: CreatePayments) -> None:
+        answers: list[Any] = []
+        entries: list[Entry] = []
+        for terms in request.terms:
+            taken = self._node.by_address.get(terms.address)
+            if taken is not None or terms.address in self._reserved:
+                detail = f"address {terms.address} is watched by another payment"
+                answers.append(Conflict("address", detail))
+                continue
+            event, payment = opening(terms)
+            self._reserved.add(terms.address)
+            answers.append(payment)
+            entries.append(Entry(payment, (event,)))
+        write = Write(tuple(entries), request.rows(answers))
+        if not write.entries and not write.rows:
+            request.reply(answers)
+            return
+        self._node.append(
+            write,
+            lambda outcome: self.ref.tell_system(
+                Created(answers, outcome, request.reply)
+            ),
+        )
+
+    def _on_created(self, created: Created) -> None:
+        payments = [a for a in created.answers if isinstance(a, Payment)]
+        self._reserved.difference_update(p.terms.address for p in payments)
+        if not isinstance(created.outcome, Committed):
+            created.reply(created.outcome)
+            return
+        for payment in payments:
+            self._spawn(payment)
+        created.reply(created.answers)
+
+    def _spawn(self, payment: Payment) -> None:
+        ref = Ref(self._scope, payment.id)
+        self._node.watchers[payment.id] = ref
+        self._node.by_address[payment.terms.address] = payment.id
+        ref.start(AddressActor(self._node, payment))
+
+    # -- deadlines -------------------------------------------------------------------
+
+    def _arm(self, payment_id: str, at: int) -> None:
+        known = self._deadlines.pop(payment_id, None)
+        if known is not None:
+            known[1].cancel()
+        wait_s = max(at - self._node.clock.now(), 0) / 1000
+        timer = self._node.clock.call_later(
+            min(wait_s, FAR_S), self.ref, Rearm(payment_id)
+        )
+        self._deadlines[payment_id] = (at, timer)
+
+    def _on_deadline(self, payment_id: str) -> None:
+        """The timer counts monotonic seconds; whether it is time, the wall says."""
+        deadline = self._deadlines.pop(payment_id, None)
+        ref = self._node.watchers.get(payment_id)
+        if deadline is None or ref is None:
+            return
+        if deadline[0] > self._node.clock.now():
+            self._arm(payment_id, deadline[0])
+        else:
+            ref.tell_system(ReviewDue())
+
+    # -- ends ------------------------------------------------------------------------
+
+    def _retire(self, payment_id: str, address: str) -> None:
+        known = self._deadlines.pop(payment_id, None)
+        if known is not None:
+            known[1].cancel()
+        if self._node.by_address.get(address) == payment_id:
+            del self._node.by_address[address]
+        self.histories.pop(payment_id, None)
+        self.quarantined.pop(payment_id, None)
+        ref = self._node.watchers.pop(payment_id, None)
+        if ref is not None:
+            ref.stop()
+
+    def _on_exit(self, report: Exited) -> None:
+        name = report.ref.name
+        if report.reason is ExitReason.STOPPED or (
+            self._node.watchers.get(name) is not report.ref
+        ):
+            return
+        error = f"{report.reason.value}: {report.error!r}"
+        self._node.counters["watchers.crashes"] += 1
+        now = self._node.clock.monotonic()
+        before = self.histories.get(name, RestartHistory())
+        history = before.after_crash(now, error, report.message, self._policy)
+        self.histories[name] = history
+        verdict = history.verdict(before, self._node.random.random(), self._policy)
+        log.error("watcher.crashed payment=%s incarnation=%d %s", name,
+                  report.incarnation, error, exc_info=report.error)  # fmt: skip
+        if verdict.delay_s is None:
+            self.quarantined[name] = error
+            self._node.counters["watchers.quarantined"] += 1
+            log.critical("watcher.quarantined payment=%s %s", name, error)
+            return
+        first = report.message if verdict.redeliver else None
+        if report.message is not None and first is None:
+            self._node.dispatcher.dead_letter(report.ref, report.message)
+        self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue(name))
+        self._redeliver(name, first)
+
+    def _redeliver(self, name: str, message: object) -> None:
+        """Remembered by the history until the restart, which puts it first."""
+        history = self.histories[name]
+        self.histories[name] = RestartHistory(
+            history.crashes, history.total, history.last_error, message
+        )
+
+    def _restart(self, name: str) -> None:
+        ref = self._node.watchers.get(name)
+        if ref is None or ref.is_alive:
+            return
+        self.quarantined.pop(name, None)
+        history = self.histories.get(name, RestartHistory())
+        ref.start(first=history.last_message)

@@ -1,0 +1,65 @@
+"""Ports: what actors need of the outside, as Protocol classes. No implementation.
+
+`transport/` implements them, `run.py` puts the two together, simulation has its own.
+The ports of chain sources are in `engine/chain.py`, of the store in
+`engine/store/threads.py`, of time in `engine/runtime/clock.py`.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from engine.events import CommittedEvent
+from engine.model import Payment
+from engine.retry import SendResult
+
+__all__ = ["ChannelSender", "Freshness", "Sink"]
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How far what we show can be trusted to be present.
+
+    `since` (ms): the last moment at which a source answered; None: never yet.
+    """
+
+    source: str
+    live: bool
+    since: int | None
+    tip_height: int | None = None
+
+
+class Sink(Protocol):
+    """One client's wire, seen from its session. Nothing blocks.
+
+    Every method returns False when the client is gone or too slow (the wire closes
+    itself then, with 1013); the session ends.
+    """
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        """The present state, first of all. `since`: events after it follow."""
+
+    def event(self, event: CommittedEvent) -> bool:
+        """The next event, in order."""
+
+    def freshness(self, freshness: Freshness) -> bool:
+        """The sources became fresh or stale."""
+
+    def problem(self, code: str, message: str) -> bool:
+        """Something the client asked for cannot be done."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a WebSocket close code (or its like)."""
+
+
+class ChannelSender(Protocol):
+    """Port: tells one event to one outside endpoint. Blocks; never raises."""
+
+    def send(
+        self,
+        url: str,
+        secrets: tuple[bytes, ...],
+        msg_id: str,
+        body: bytes,
+        now_s: int,
+        timeout_s: float,
+    ) -> SendResult: ...

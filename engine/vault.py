@@ -1,0 +1,68 @@
+"""Sealing of secrets at rest: AES-256-GCM under the node's own key.
+
+The key lives in a file beside the database (`<db>.key`, mode 0600) or in the
+environment, never in the database: a copy of the database alone opens nothing. The
+caller passes the key's bytes; this module does no I/O.
+
+From the same key come the clients' payment secrets: derived, so that none is stored.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["Vault", "WrongKey"]
+
+KEY_BYTES = 32
+
+
+class WrongKey(Exception):
+    """A sealed secret does not open: this is not the key it was sealed with."""
+
+
+class Vault:
+    """Seals and opens; `repr` shows nothing."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"the node's key must be {KEY_BYTES} bytes")
+        self._aead = AESGCM(_derive(key, b"paybell.seal"))
+        self._client_key = _derive(key, b"paybell.client-secret")
+
+    def __repr__(self) -> str:
+        return "<Vault>"
+
+    def seal(self, secret: bytes, owner: str) -> str:
+        """Text that only this key, for this owner, opens."""
+        nonce = os.urandom(12)
+        sealed = self._aead.encrypt(nonce, secret, owner.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def open(self, sealed: str, owner: str) -> bytes:
+        """The secret. Raises `WrongKey`."""
+        raw = base64.b64decode(sealed)
+        try:
+            return self._aead.decrypt(raw[:12], raw[12:], owner.encode())
+        except InvalidTag as error:
+            raise WrongKey(
+                f"the secret of {owner} was sealed with another key:"
+                " is the .key file the one that belongs to this database?"
+            ) from error
+
+    def client_secret(self, payment_id: str) -> str:
+        """What lets a browser follow this one payment."""
+        digest = hmac.new(self._client_key, payment_id.encode(), hashlib.sha256)
+        return "cs_" + base64.urlsafe_b64encode(digest.digest()[:24]).decode()
+
+    def is_client_secret(self, payment_id: str, secret: str) -> bool:
+        """Compared in constant time."""
+        expected = self.client_secret(payment_id)
+        return hmac.compare_digest(expected.encode(), secret.encode())
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return hmac.new(key, purpose, hashlib.sha256).digest()
