@@ -104,6 +104,7 @@ class RequestBody:
         "_chunked",
         "_chunks",
         "_ended",
+        "_failed",
         "_left",
         "_limits",
         "_reader",
@@ -127,6 +128,7 @@ class RequestBody:
         self._chunks = 0
         self._taken = 0  # bytes read so far
         self._ended = not chunked and not content_length
+        self._failed = False  # what comes next on the wire is not known
         # Called before the first read: the client waits with its body until then.
         self._send_continue = send_continue
 
@@ -153,8 +155,8 @@ class RequestBody:
         """
         if self._ended:
             return True
-        if self._send_continue is not None:
-            return False  # it may send the body or not: no way to know
+        if self._failed or self._send_continue is not None:
+            return False  # where the next request begins cannot be known
         if not self._chunked and self._left > self._limits.discard_bytes:
             return False
         try:
@@ -174,9 +176,14 @@ class RequestBody:
                 send, self._send_continue = self._send_continue, None
                 send()
             return read(size, end)
+        except BodyError:
+            self._failed = True
+            raise
         except TimeoutError as error:
+            self._failed = True
             raise BodyTimeout from error
         except OSError as error:
+            self._failed = True
             raise BodyIncomplete from error
 
     def _collect(self, size: int, end: bytes | None) -> bytes:

@@ -37,7 +37,7 @@ __all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler", "full_response"]
 _log = logging.getLogger("paybell.http")
 
 # What a connection is doing; the server asks when it stops.
-IDLE: Final = "idle"  # between requests
+IDLE: Final = "idle"  # between requests, or behind the last
 BUSY: Final = "busy"  # a request is being read or answered
 STREAM: Final = "stream"  # answering with events, without an end
 WEBSOCKET: Final = "websocket"
@@ -106,10 +106,11 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
     ) -> None:
         super().__init__(sock, address, server, rfile=RequestReader(sock))
         self.greenlet = gevent.getcurrent()  # to end it when the server stops
-        self.phase = BUSY  # a new connection has to say something at once
+        self.phase = IDLE
         self.head: RequestHead | None = None  # of the request under way
         self.endpoint: Endpoint | None = None  # who serves the WebSocket
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
+        self.killed = False  # by a server that stops
         self.client_key: str | None = None  # counted while it is a WebSocket
 
     def enter(self, phase: str) -> None:
@@ -138,27 +139,38 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.handle_one_response()
         if self.phase == WEBSOCKET:
             return None
-        if not self.close_connection:
-            self.rfile.set_deadline(_DISCARD_S)
-            self.close_connection = not self.wsgi_input.discard()
-        if self.close_connection or self.server.draining:
+        if self.killed:
+            return None
+        # Closing anyway, nobody needs the rest of the body.
+        self.rfile.set_deadline(0 if self.close_connection else _DISCARD_S)
+        if not self.wsgi_input.discard() or (self._closes and self.rfile.buffered):
             self._linger()
+            return None
+        if self._closes:
             return None
         # A client that always has its next request ready must not keep the hub.
         gevent.sleep(0)
         return True
 
+    @property
+    def _closes(self) -> bool:
+        return self.close_connection or self.server.draining
+
     def _next_head(self) -> RequestHead | None:
+        if self.server.draining:
+            return None
         limits = self.server.limits
-        if self.head is not None:  # not the first request
-            self.enter(IDLE)
-            self.rfile.set_deadline(limits.idle_timeout_s)
-            if not self.rfile.wait_for_byte():
-                return None
-            self.enter(BUSY)
-        self.rfile.set_deadline(limits.head_timeout_s)
+        first = self.head is None
+        self.enter(IDLE)
+        # A new connection has to say something at once.
+        self.rfile.set_deadline(
+            limits.head_timeout_s if first else limits.idle_timeout_s
+        )
         if not self.rfile.wait_for_byte():
             return None
+        self.enter(BUSY)
+        if not first:
+            self.rfile.set_deadline(limits.head_timeout_s)
         try:
             return read_head(self.rfile, limits)
         except TimeoutError as error:
@@ -175,6 +187,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         """Half-close and read what is still under way: closing with unread bytes
         resets the connection, and the client may never see its answer.
         """
+        self.enter(IDLE)
         try:
             self.socket.shutdown(socket.SHUT_WR)
             self.rfile.set_deadline(_LINGER_S)
@@ -290,7 +303,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
     def handle_error(self, kind: Any, error: Any, trace: Any) -> None:
         """The end of a request that failed, whoever's fault it is."""
         self.close_connection = True
-        if isinstance(error, (ClientGone, gevent.GreenletExit)):
+        self.killed = isinstance(error, gevent.GreenletExit)
+        if self.killed or isinstance(error, ClientGone):
             return
         if isinstance(error, BodyError):
             refusal = problem(error.status, str(error))

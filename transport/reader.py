@@ -30,6 +30,11 @@ class RequestReader:
         self._deadline: float | None = None  # time.monotonic(); None waits for ever
         self.closed = False  # pywsgi asks before each request
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that have come and were not read."""
+        return len(self._buffer)
+
     def set_deadline(self, after_s: float | None) -> None:
         """From now on everything together may take this long."""
         self._deadline = None if after_s is None else time.monotonic() + after_s

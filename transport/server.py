@@ -264,5 +264,6 @@ class Server:
         left = [handler.greenlet for handler in self._listener.handlers]
         if left:
             _log.warning("http.dropped connections=%d", len(left))
-            gevent.killall(left, timeout=1)
+            gevent.killall(left, block=False)
+            gevent.joinall(left, timeout=1)
         self._listener.pump.stop()
