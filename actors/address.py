@@ -58,7 +58,15 @@ _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
 class AddressActor(Actor):
     """Watches one payment; see the module docstring."""
 
-    __slots__ = ("_deadline", "_node", "_payment", "_poll", "_review", "seen_at")
+    __slots__ = (
+        "_deadline",
+        "_node",
+        "_payment",
+        "_poll",
+        "_review",
+        "next_poll_at",
+        "seen_at",
+    )
 
     mailbox_limit = 100
 
@@ -70,6 +78,7 @@ class AddressActor(Actor):
         self._review: int | None = None  # a deadline (ms) that passed: judge it by a
         # view that was asked for after it
         self.seen_at: int | None = None  # ms, the last answer of a source
+        self.next_poll_at: int | None = None  # ms
 
     @property
     def payment(self) -> Payment:
@@ -78,8 +87,9 @@ class AddressActor(Actor):
         return self._payment
 
     @property
-    def next_poll_due(self) -> bool:
-        return self._poll is not None
+    def known_payment(self) -> Payment | None:
+        """The payment, or None while it is still being read back."""
+        return self._payment
 
     def on_start(self) -> None:
         if self._payment is not None:
@@ -162,6 +172,7 @@ class AddressActor(Actor):
         if self._poll is not None:
             self._poll.cancel()
         self._poll = self._node.clock.call_later(delay_s, self.ref, PollDue())
+        self.next_poll_at = self._node.clock.now() + round(delay_s * 1000)
 
     def _interval_s(self) -> float:
         """Often while somebody waits; doubled for every hour of age; else slowly."""

@@ -46,7 +46,6 @@ __all__ = [
     "Round",
     "RoundDone",
     "Seen",
-    "SourceState",
     "Subscribe",
     "Tick",
     "Unfollow",
@@ -195,26 +194,6 @@ class DescribeSources(msgspec.Struct, frozen=True):
     """The reply gets a list of `SourceState`."""
 
     reply: Reply
-
-
-class SourceState(msgspec.Struct, frozen=True):
-    """One source as the API shows it. Times in ms; lag in seconds."""
-
-    name: str
-    kind: str
-    state: str  # closed, open, half-open (of its circuit breaker)
-    active: bool
-    tip_height: int | None
-    tip_hash: str | None
-    last_answer_at: int | None
-    lag_s: float | None
-    requests: int
-    errors: int
-    last_error: str | None
-    budget_per_min: float | None
-    budget_left: float | None
-    watched: int
-    waiting: int
 
 
 class FreshnessChanged(msgspec.Struct, frozen=True):

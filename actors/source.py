@@ -24,7 +24,6 @@ from actors.messages import (
     Round,
     RoundDone,
     Seen,
-    SourceState,
     Tick,
     Unwatch,
     Watch,
@@ -32,6 +31,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.budget import Budget
 from engine.chain import SourceBusy, SourceError, Tip
+from engine.gateway import SourceState
 from engine.ports import Freshness
 from engine.retry import Breaker, BreakerPolicy
 from engine.runtime.actor import Actor

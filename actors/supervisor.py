@@ -173,6 +173,11 @@ class SupervisorActor(Actor):
         )
         self._deadlines[payment_id] = (at, timer)
 
+    def deadline_of(self, payment_id: str) -> int | None:
+        """When (ms) the payment is reviewed next, for the tree."""
+        known = self._deadlines.get(payment_id)
+        return known[0] if known is not None else None
+
     def _on_deadline(self, payment_id: str) -> None:
         """The timer counts monotonic seconds; whether it is time, the wall says."""
         deadline = self._deadlines.pop(payment_id, None)

@@ -1,0 +1,390 @@
+"""The way in, implemented: how an edge's greenlet asks the actors and waits.
+
+Only this file uses `ask`. Every wait has a time-out; what does not come in time is
+`EngineBusy` and the client is told to come again. Reads go to the store's reader
+threads directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import pykka
+from gevent.event import Event as Signal
+
+from actors.address import AddressActor
+from actors.messages import (
+    ChannelChanged,
+    Command,
+    CreatePayments,
+    DescribeSources,
+    Follow,
+    FollowAll,
+    PollNow,
+    RestartDue,
+    Unfollow,
+)
+from actors.node import Node
+from actors.notifier import channel_row
+from actors.session import open_session
+from actors.supervisor import SupervisorActor
+from engine.channels import Channel
+from engine.events import CommittedEvent
+from engine.gateway import (
+    Duplicate,
+    EngineBusy,
+    NodeHealth,
+    NotFound,
+    SourceState,
+    WatcherState,
+)
+from engine.model import Payment, Terms
+from engine.observations import Observation
+from engine.payment import Refused, decide
+from engine.ports import Freshness, Sink
+from engine.runtime.ref import MailboxFull, Ref, ask
+from engine.store import queries
+from engine.store.queries import (
+    AttemptView,
+    IdempotentAnswer,
+    KeyRecord,
+    Page,
+    StoredEvent,
+)
+from engine.store.threads import Reader
+from engine.store.writes import (
+    Committed,
+    Conflict,
+    InboundRow,
+    RemoveChannel,
+    Requeue,
+    Row,
+    Unavailable,
+    Write,
+)
+
+__all__ = ["ActorGateway"]
+
+T = TypeVar("T")
+
+ASK_S = 10.0
+"""How long an edge waits for an answer; even a slow disk commits well under 1 s."""
+
+IDEMPOTENCY_MS = 86_400_000
+"""Answers are replayed for 24 h (api.md)."""
+
+
+class _Handle:
+    """`SessionHandle` over a session's ref."""
+
+    __slots__ = ("_ref",)
+
+    def __init__(self, ref: Ref) -> None:
+        self._ref = ref
+
+    def follow(self, payment_id: str, since: int | None) -> None:
+        self._ref.tell(Follow(payment_id, since))
+
+    def unfollow(self, payment_id: str) -> None:
+        self._ref.tell(Unfollow(payment_id))
+
+    def follow_all(self, after: int, merchant: str | None) -> None:
+        self._ref.tell(FollowAll(after, merchant))
+
+    def close(self) -> None:
+        self._ref.stop()
+
+
+class _FirstEvent:
+    """A sink that only tells that something happened: the long poll's ear."""
+
+    def __init__(self) -> None:
+        self.heard = Signal()
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        return True
+
+    def event(self, event: CommittedEvent) -> bool:
+        self.heard.set()
+        return True
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return True
+
+    def problem(self, code: str, message: str) -> bool:
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        self.heard.set()
+
+
+class ActorGateway:
+    """Implements `engine.gateway.Gateway`."""
+
+    def __init__(self, node: Node, store: Reader) -> None:
+        self._node = node
+        self._store = store
+        self._sessions = 0
+
+    # -- payments --------------------------------------------------------------------
+
+    def create(
+        self,
+        terms: Sequence[Terms],
+        rows: Callable[[list[Any]], tuple[Row, ...]] = lambda _answers: (),
+    ) -> list[Payment | Conflict]:
+        self._must_be_ready()
+        answer = self._ask(
+            self._node.supervisor,
+            lambda reply: CreatePayments(tuple(terms), reply, rows),
+        )
+        created: list[Payment | Conflict] | Conflict = _good(answer)
+        if isinstance(created, Conflict):  # found by the database only
+            return [created] * len(terms)
+        return created
+
+    def command(
+        self,
+        payment_id: str,
+        observation: Observation,
+        inbound: InboundRow | None = None,
+        rows: tuple[Row, ...] = (),
+    ) -> Payment:
+        self._must_be_ready()
+        ref = self._node.watchers.get(payment_id)
+        if ref is None:
+            return self._command_at_rest(payment_id, observation, inbound)
+        answer = self._ask(
+            ref, lambda reply: Command(observation, reply, inbound, rows)
+        )
+        payment: Payment = _good(answer)
+        return payment
+
+    def _command_at_rest(
+        self, payment_id: str, observation: Observation, inbound: InboundRow | None
+    ) -> Payment:
+        """The payment is over. What changes nothing is answered; the rest refused."""
+        payment = self.payment(payment_id)
+        if payment is None:
+            raise NotFound(f"there is no payment {payment_id}")
+        if decide(payment, observation, self.now()):
+            raise Refused(f"payment {payment_id} is over and no longer watched")
+        if inbound is not None:
+            self.write((inbound,))
+        return payment
+
+    def payment(self, payment_id: str) -> Payment | None:
+        return self._store.read(queries.payment, payment_id)
+
+    def payment_at(self, address: str) -> Payment | None:
+        return self._store.read(queries.payment_at, address)
+
+    def payments_of(self, external_id: str) -> list[Payment]:
+        return self._store.read(queries.payments_of, external_id)
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None, limit: int
+    ) -> Page:
+        return self._store.read(queries.list_payments, filters, before_rank, limit)
+
+    def counted_outpoints(self, address: str) -> tuple[tuple[str, int], ...]:
+        return self._store.read(queries.counted_outpoints, address)
+
+    def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
+        return self._store.read(queries.history, payment_id, after, limit)
+
+    def events_after(
+        self, offset: int, limit: int, merchant: str | None
+    ) -> list[StoredEvent]:
+        return self._store.read(queries.events_after, offset, limit, merchant)
+
+    def wait_for_events(
+        self, offset: int, limit: int, merchant: str | None, wait_s: float
+    ) -> list[StoredEvent]:
+        found = self.events_after(offset, limit, merchant)
+        if found or wait_s <= 0:
+            return found
+        ear = _FirstEvent()
+        session = self.open_session("long-poll", ear)
+        try:
+            session.follow_all(offset, merchant)
+            ear.heard.wait(timeout=wait_s)
+        finally:
+            session.close()
+        return self.events_after(offset, limit, merchant)
+
+    # -- rows of the edges -----------------------------------------------------------
+
+    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
+        since = self.now() - IDEMPOTENCY_MS
+        return self._store.read(queries.idempotent_answer, scope, key, since)
+
+    def keys(self) -> list[KeyRecord]:
+        return self._store.read(queries.api_keys)
+
+    def write(self, rows: tuple[Row, ...]) -> int:
+        future: pykka.ThreadingFuture[Any] = pykka.ThreadingFuture()
+        self._node.append(Write(rows=rows), future.set)
+        try:
+            answer = _good(future.get(timeout=ASK_S))
+        except pykka.Timeout as error:
+            raise _too_late() from error
+        return answer.changed if isinstance(answer, Committed) else 0
+
+    # -- tree and sources ------------------------------------------------------------
+
+    def watchers(self, limit: int, after: str = "") -> list[WatcherState]:
+        ids = sorted(i for i in self._node.watchers if i > after)[:limit]
+        return [self._describe(i, self._node.watchers[i]) for i in ids]
+
+    def watcher(self, address: str) -> WatcherState | None:
+        payment_id = self._node.by_address.get(address)
+        ref = self._node.watchers.get(payment_id) if payment_id else None
+        return self._describe(ref.name, ref) if ref is not None else None
+
+    def _describe(self, payment_id: str, ref: Ref) -> WatcherState:
+        supervisor = self._node.supervisor.actor
+        assert isinstance(supervisor, SupervisorActor | None)
+        history = supervisor.histories.get(payment_id) if supervisor else None
+        quarantined = supervisor is not None and payment_id in supervisor.quarantined
+        actor = ref.actor if isinstance(ref.actor, AddressActor) else None
+        payment = actor.known_payment if actor is not None else None
+        if payment is None:
+            payment = self.payment(payment_id)
+        state = "running" if ref.is_alive else "restarting"
+        return WatcherState(
+            payment_id=payment_id,
+            address=payment.terms.address if payment is not None else "",
+            status=payment.status if payment is not None else "",
+            state="quarantined" if quarantined else state,
+            incarnation=ref.incarnation,
+            restarts=max(ref.incarnation - 1, 0),
+            backlog=ref.backlog,
+            last_error=history.last_error if history is not None else None,
+            seen_at=actor.seen_at if actor is not None else None,
+            next_poll_at=actor.next_poll_at if actor is not None else None,
+            next_deadline_at=supervisor.deadline_of(payment_id) if supervisor else None,
+        )
+
+    def poll(self, address: str) -> bool:
+        payment_id = self._node.by_address.get(address)
+        ref = self._node.watchers.get(payment_id) if payment_id else None
+        if ref is None:
+            return False
+        if not ref.is_alive:
+            self._node.supervisor.tell(RestartDue(ref.name))
+        ref.tell(PollNow())
+        return True
+
+    def sources(self) -> list[SourceState]:
+        states: list[SourceState] = self._ask(self._node.source, DescribeSources)
+        return states
+
+    # -- channels --------------------------------------------------------------------
+
+    def channels(self) -> list[Channel]:
+        rows = self._store.read(queries.channel_rows)
+        return [msgspec.json.decode(row.state, type=Channel) for row in rows]
+
+    def save_channel(self, channel: Channel) -> None:
+        self.write((channel_row(channel),))
+        self._tell_notifiers(channel.id)
+
+    def remove_channel(self, channel_id: str) -> bool:
+        removed = self.write((RemoveChannel(channel_id),))
+        self._tell_notifiers(channel_id)
+        return bool(removed)
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]:
+        return self._store.read(queries.attempts, channel_id, before_id, limit)
+
+    def requeue(self, request: Requeue) -> int:
+        changed = self.write((request,))
+        for channel in self.channels():
+            self._tell_notifiers(channel.id)
+        return changed
+
+    def _tell_notifiers(self, channel_id: str) -> None:
+        if self._node.notifiers is not None:
+            self._node.notifiers.tell_system(ChannelChanged(channel_id))
+
+    # -- live and node ---------------------------------------------------------------
+
+    def open_session(self, name: str, sink: Sink) -> _Handle:
+        self._sessions += 1
+        return _Handle(
+            open_session(self._node, f"session.{self._sessions}.{name}", sink)
+        )
+
+    def freshness(self) -> Freshness:
+        return self._node.freshness
+
+    def now(self) -> int:
+        return self._node.clock.now()
+
+    def health(self) -> NodeHealth:
+        health = self._node.health
+        reasons = []
+        if health.journal is not None:
+            reasons.append(health.journal)
+        if not health.booted:
+            reasons.append("watchers are still being brought back")
+        if health.fatal:
+            reasons.append("stopped after a fatal error: see the log")
+        supervisor = self._node.supervisor.actor
+        assert isinstance(supervisor, SupervisorActor | None)
+        return NodeHealth(
+            ready=not reasons,
+            reasons=tuple(reasons),
+            watchers=len(self._node.watchers),
+            quarantined=len(supervisor.quarantined) if supervisor is not None else 0,
+            sessions=len(self._node.sessions),
+            freshness=self._node.freshness,
+            last_offset=self._store.read(queries.last_offset),
+        )
+
+    def counters(self) -> dict[str, float]:
+        found: dict[str, float] = dict(self._node.counters)
+        found["watchers"] = len(self._node.watchers)
+        found["sessions"] = len(self._node.sessions)
+        for state, count in self._store.read(queries.outbox_counts).items():
+            found[f"outbox.{state}"] = count
+        return found
+
+    def _must_be_ready(self) -> None:
+        """Refuse new work while nothing can be promised; keep what there is."""
+        health = self._node.health
+        if health.journal is not None:
+            raise EngineBusy(health.journal, 5)
+        if not health.booted:
+            raise EngineBusy("the node is starting: watchers are being brought back", 1)
+
+    def _ask(self, ref: Ref, build: Callable[[Callable[[Any], None]], object]) -> Any:
+        try:
+            return ask(ref, build, ASK_S)
+        except MailboxFull as error:
+            raise EngineBusy(f"{ref.name} has too much to do") from error
+        except pykka.Timeout as error:
+            raise _too_late() from error
+
+
+def _too_late() -> EngineBusy:
+    return EngineBusy(f"no answer within {ASK_S:.0f} s", unknown=True)
+
+
+def _good(answer: Any) -> Any:
+    """An answer as a value or as the error that it stands for."""
+    match answer:
+        case Conflict(what, detail):
+            if what == "address":
+                return answer
+            raise Duplicate(detail)
+        case Unavailable(detail):
+            raise EngineBusy(detail, 5)
+        case Refused():
+            raise answer
+    return answer

@@ -1,0 +1,224 @@
+"""The way in: what the edges (HTTP, WebSocket, SSE) may ask of the engine. A port.
+
+Every method is called from an edge's greenlet and may block it, with a time-out. Errors
+are the classes below; an edge turns each into its status. What a method returns is
+committed. `actors/gateway.py` implements this; `transport/` knows only this file.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from engine.channels import Channel
+from engine.model import Payment, Terms
+from engine.observations import Observation
+from engine.ports import Freshness, Sink
+from engine.store.queries import (
+    AttemptView,
+    IdempotentAnswer,
+    KeyRecord,
+    Page,
+    StoredEvent,
+)
+from engine.store.writes import Conflict, InboundRow, Requeue, Row
+
+__all__ = [
+    "Duplicate",
+    "EngineBusy",
+    "EngineError",
+    "Gateway",
+    "NodeHealth",
+    "NotFound",
+    "SessionHandle",
+    "SourceState",
+    "WatcherState",
+]
+
+
+class EngineError(Exception):
+    """Base of what the way in may raise, besides `engine.payment.Refused` (409)."""
+
+
+class NotFound(EngineError):
+    """There is no such payment, watcher or channel (404)."""
+
+
+class Duplicate(EngineError):
+    """This was done before: a webhook heard twice, an Idempotency-Key used twice."""
+
+
+class EngineBusy(EngineError):
+    """Not now (503): a mailbox is full, the journal cannot write, still starting.
+
+    `retry_after_s` is for Retry-After. Nothing was done, unless `unknown`: then the
+    answer did not come in time and the caller must ask again with the same key.
+    """
+
+    def __init__(
+        self, detail: str, retry_after_s: int = 2, *, unknown: bool = False
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.unknown = unknown
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """One source as the API shows it. Times in ms; lag in seconds."""
+
+    name: str
+    kind: str
+    state: str  # of its circuit breaker: closed, open, half-open
+    active: bool
+    tip_height: int | None
+    tip_hash: str | None
+    last_answer_at: int | None
+    lag_s: float | None
+    requests: int
+    errors: int
+    last_error: str | None
+    budget_per_min: float | None
+    budget_left: float | None
+    watched: int
+    waiting: int
+
+
+class WatcherState(msgspec.Struct, frozen=True):
+    """One watcher in the live supervision tree. Times in ms."""
+
+    payment_id: str
+    address: str
+    status: str
+    state: str  # running, restarting, quarantined
+    incarnation: int
+    restarts: int
+    backlog: int
+    last_error: str | None
+    seen_at: int | None  # last answer of a source
+    next_poll_at: int | None
+    next_deadline_at: int | None
+
+
+class NodeHealth(msgspec.Struct, frozen=True):
+    """Whether the node works, and if not why. `ready`: takes new work."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+    watchers: int
+    quarantined: int
+    sessions: int
+    freshness: Freshness
+    last_offset: int
+
+
+class SessionHandle(Protocol):
+    """A client's session. None of these block."""
+
+    def follow(self, payment_id: str, since: int | None) -> None: ...
+
+    def unfollow(self, payment_id: str) -> None: ...
+
+    def follow_all(self, after: int, merchant: str | None) -> None: ...
+
+    def close(self) -> None:
+        """The client has gone."""
+
+
+class Gateway(Protocol):
+    """See the module docstring."""
+
+    # payments
+    def create(
+        self,
+        terms: Sequence[Terms],
+        rows: Callable[[list[Payment | Conflict]], tuple[Row, ...]] = ...,
+    ) -> list[Payment | Conflict]:
+        """Create payments in one commit, and `rows(answers)` with them.
+
+        An address that is watched already is a `Conflict` in its place. Raises
+        `Duplicate` if a row conflicts (the Idempotency-Key was used), `EngineBusy`.
+        """
+
+    def command(
+        self,
+        payment_id: str,
+        observation: Observation,
+        inbound: InboundRow | None = None,
+        rows: tuple[Row, ...] = (),
+    ) -> Payment:
+        """Put an observation before a payment's watcher; the payment after the commit.
+
+        A payment that is over and no longer watched is answered from the journal if the
+        observation changes nothing. Raises `NotFound`, `Refused`, `Duplicate` (the
+        inbound webhook was heard before), `EngineBusy`.
+        """
+
+    def payment(self, payment_id: str) -> Payment | None: ...
+
+    def payment_at(self, address: str) -> Payment | None: ...
+
+    def payments_of(self, external_id: str) -> list[Payment]: ...
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None, limit: int
+    ) -> Page: ...
+
+    def counted_outpoints(self, address: str) -> tuple[tuple[str, int], ...]:
+        """Outputs that earlier payments to the address counted: `Terms.ignore`."""
+
+    def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]: ...
+
+    def events_after(
+        self, offset: int, limit: int, merchant: str | None
+    ) -> list[StoredEvent]: ...
+
+    def wait_for_events(
+        self, offset: int, limit: int, merchant: str | None, wait_s: float
+    ) -> list[StoredEvent]:
+        """Like `events_after`; if there are none, wait for the first up to `wait_s`."""
+
+    # rows of the edges
+    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None: ...
+
+    def keys(self) -> list[KeyRecord]: ...
+
+    def write(self, rows: tuple[Row, ...]) -> int:
+        """Commit rows; how many they changed. Raises `Duplicate`, `EngineBusy`."""
+
+    # tree and sources
+    def watchers(self, limit: int, after: str = "") -> list[WatcherState]: ...
+
+    def watcher(self, address: str) -> WatcherState | None: ...
+
+    def poll(self, address: str) -> bool:
+        """Look at the chain now; wakes a quarantined watcher. False: not watched."""
+
+    def sources(self) -> list[SourceState]: ...
+
+    # channels
+    def channels(self) -> list[Channel]: ...
+
+    def save_channel(self, channel: Channel) -> None: ...
+
+    def remove_channel(self, channel_id: str) -> bool: ...
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]: ...
+
+    def requeue(self, request: Requeue) -> int:
+        """Deliver again; how many deliveries that made pending."""
+
+    # live
+    def open_session(self, name: str, sink: Sink) -> SessionHandle: ...
+
+    def freshness(self) -> Freshness: ...
+
+    # node
+    def now(self) -> int: ...
+
+    def health(self) -> NodeHealth: ...
+
+    def counters(self) -> dict[str, float]:
+        """Counters and gauges for the metrics page, by dotted name."""
