@@ -24,8 +24,9 @@ from transport.chain.devchain import (
     DevChainError,
     UnknownTransaction,
 )
-from transport.chain.devexplorer import explorer_routes, read_body
+from transport.chain.devexplorer import explorer_routes
 from transport.chain.devfeed import MAX_OUTAGE_S
+from transport.chain.devhttp import read_body, respond
 from transport.chain.devwallet import AddressKind, InsufficientFunds
 
 __all__ = ["devchain_routes"]
@@ -85,7 +86,7 @@ class NewAddress(_Body):
 def devchain_routes(chain: DevChain) -> Bottle:
     """An app with all of /dev/…, for `Bottle.merge` of the server's app."""
     app = Bottle()
-    app.route("/dev", "GET", lambda: _json(200, _state(chain)))
+    app.route("/dev", "GET", lambda: respond(200, _state(chain)))
     _post(app, "/dev/pay", Pay, lambda body: _pay(chain, body))
     _post(app, "/dev/mine", Mine, lambda body: _mined(chain, chain.mine(body.blocks)))
     _post(app, "/dev/reorg", Reorg, lambda body: _reorg(chain, body))
@@ -142,7 +143,7 @@ def _post(
 
     def handle() -> HTTPResponse:
         try:
-            return _json(200, act(_read_body(body_type)))
+            return respond(200, act(_read_body(body_type)))
         except _Problem as problem:
             return problem.response()
         except InvalidAddress as error:
@@ -179,7 +180,7 @@ class _Problem(Exception):
             "detail": self.detail,
             "errors": self.errors,
         }
-        return _json(self.status, body, "application/problem+json")
+        return respond(self.status, body, "application/problem+json")
 
 
 def _read_body(body_type: type[T]) -> T:
@@ -207,10 +208,3 @@ def _place(text: str) -> tuple[str, str]:
         return text, ""
     path = match["path"].replace("[", ".").replace("]", "").strip(".")
     return match["message"], "/" + path.replace(".", "/") if path else ""
-
-
-def _json(
-    status: int, value: object, content_type: str = "application/json"
-) -> HTTPResponse:
-    headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
-    return HTTPResponse(msgspec.json.encode(value), status, headers)

@@ -12,10 +12,10 @@ Runs in the server's request greenlets; no answer yields, so each is of one mome
 import re
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from bottle import Bottle, HTTPResponse, request
+from bottle import Bottle, HTTPResponse
 
 from engine.address import InvalidAddress, parse_address
 from transport.chain.devchain import DevChain
@@ -26,11 +26,12 @@ from transport.chain.devexplorer_json import (
     status_json,
     tx_json,
 )
+from transport.chain.devhttp import Answer, Refused, read_body, respond
 from transport.chain.devledger import Entry, Rejected
 from transport.chain.devminer import MinedBlock
 from transport.chain.devwallet import NETWORK
 
-__all__ = ["PREFIX", "explorer_routes", "read_body"]
+__all__ = ["PREFIX", "explorer_routes"]
 
 PREFIX: Final = "/dev/esplora"
 
@@ -51,17 +52,6 @@ _RPC_CODES: Final = {
     "bad-txns-inputs-missingorspent": -25,
     "Transaction already in block chain": -27,
 }
-
-Answer = Json | list[Any] | str | bytes
-
-
-class _Refused(Exception):
-    """Answered as `text` with `status`."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
 
 
 def explorer_routes(chain: DevChain) -> Bottle:
@@ -84,26 +74,15 @@ def _handler(
                 headers["Retry-After"] = str(outage.retry_after_s)
             return HTTPResponse("the dev chain is down", outage.status, headers)
         try:
-            return _response(200, answer(**parts))
-        except _Refused as refused:
-            return _response(refused.status, refused.text)
+            return respond(200, answer(**parts))
+        except Refused as refused:
+            return respond(refused.status, refused.text)
 
     return handle
 
 
-def _response(status: int, answer: Answer) -> HTTPResponse:
-    headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
-    if isinstance(answer, str):
-        headers["Content-Type"] = "text/plain"
-    elif isinstance(answer, bytes):
-        headers["Content-Type"] = "application/octet-stream"
-    else:
-        answer = msgspec.json.encode(answer)
-    return HTTPResponse(answer, status, headers)
-
-
 class _Explorer:
-    """One method per question; each returns JSON, text or bytes, or `_Refused`."""
+    """One method per question; each returns JSON, text or bytes, or `Refused`."""
 
     def __init__(self, chain: DevChain) -> None:
         self._chain = chain
@@ -151,9 +130,9 @@ class _Explorer:
     def block_height(self, height: str) -> Answer:
         best = self._ledger.best
         if not (height.isascii() and height.isdigit() and len(height) < 10):
-            raise _Refused(400, "Invalid number")
+            raise Refused(400, "Invalid number")
         if int(height) >= len(best):
-            raise _Refused(404, "Block not found")
+            raise Refused(404, "Block not found")
         return best[int(height)]
 
     def block_status(self, name: str) -> Answer:
@@ -174,9 +153,9 @@ class _Explorer:
     def block_txs(self, name: str, start: int = 0) -> Answer:
         txs = self._block(name).txs
         if start % _CHAIN_PAGE:
-            raise _Refused(400, f"start index must be a multiple of {_CHAIN_PAGE}")
+            raise Refused(400, f"start index must be a multiple of {_CHAIN_PAGE}")
         if start >= len(txs):
-            raise _Refused(400, "start index out of range")
+            raise Refused(400, "start index out of range")
         page = txs[start : start + _CHAIN_PAGE]
         return self._txs([self._ledger.entries[tx.txid] for tx in page])
 
@@ -205,7 +184,7 @@ class _Explorer:
         found: list[Json] = []
         for (txid, vout), out in self._ledger.coins_of(_script(address)):
             if len(found) == _MAX_UTXOS:
-                raise _Refused(
+                raise Refused(
                     400,
                     f"Too many unspent transaction outputs (>{_MAX_UTXOS}). "
                     "Contact support to raise limits.",
@@ -256,11 +235,11 @@ class _Explorer:
     def broadcast(self) -> Answer:
         body = read_body(_MAX_HEX)
         if body is None:
-            raise _Refused(413, "Transaction too large")
+            raise Refused(413, "Transaction too large")
         try:
             raw = bytes.fromhex(body.decode("ascii"))
         except ValueError as error:
-            raise _Refused(400, "Invalid hex string") from error
+            raise Refused(400, "Invalid hex string") from error
         try:
             return self._chain.broadcast(raw)
         except Rejected as error:
@@ -271,20 +250,20 @@ class _Explorer:
                 if text[: len(start)] == start
             )
             rpc = msgspec.json.encode({"code": next(codes, -26), "message": text})
-            raise _Refused(
+            raise Refused(
                 400, f"sendrawtransaction RPC error: {rpc.decode()}"
             ) from error
 
     def _block(self, name: str) -> MinedBlock:
         block = self._ledger.blocks.get(_hash(name))
         if block is None or not self._ledger.in_best_chain(block):
-            raise _Refused(404, "Block not found")
+            raise Refused(404, "Block not found")
         return block
 
     def _entry(self, txid: str) -> Entry:
         entry = self._ledger.entries.get(_hash(txid))
         if entry is None:
-            raise _Refused(404, "Transaction not found")
+            raise Refused(404, "Transaction not found")
         return entry
 
     def _txs(self, entries: Sequence[Entry]) -> Answer:
@@ -315,27 +294,14 @@ class _Explorer:
         }
 
 
-def read_body(limit: int) -> bytes | None:
-    """The request's body, or None if it is longer than `limit`; read no further."""
-    length = request.content_length
-    if length > limit:
-        return None
-    if length < 0 and "chunked" not in request.get_header("Transfer-Encoding", ""):
-        return b""
-    body: bytes = request.environ["wsgi.input"].read(
-        length if length >= 0 else limit + 1
-    )
-    return body if len(body) <= limit else None
-
-
 def _script(address: str) -> bytes:
     try:
         return parse_address(address, NETWORK).script
     except InvalidAddress as error:
-        raise _Refused(400, "Invalid Bitcoin address") from error
+        raise Refused(400, "Invalid Bitcoin address") from error
 
 
 def _hash(text: str) -> str:
     if _HASH.fullmatch(text) is None:
-        raise _Refused(400, "Invalid hex string")
+        raise Refused(400, "Invalid hex string")
     return text.lower()

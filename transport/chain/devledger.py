@@ -57,6 +57,8 @@ class Entry(msgspec.Struct):
 
 
 class Ledger:
+    """The mempool and all blocks; attributes may be read, methods change them."""
+
     def __init__(self, on_coin: Callable[[Outpoint, TxOut, bool], None]) -> None:
         self._on_coin = on_coin
         self.entries: dict[str, Entry] = {}
@@ -94,7 +96,7 @@ class Ledger:
         return not entry.tx.is_coinbase or self._is_mature(entry)
 
     def descendants(self, txid: str) -> list[str]:
-        """Those that spend its outputs, and theirs, each after its parents' first."""
+        """Those that spend its outputs, those that spend theirs, and so on."""
         found: dict[str, None] = {}
         queue = deque([txid])
         while queue:

@@ -36,6 +36,8 @@ _RESERVED_WEIGHT: Final = 4_000
 
 
 class DevNode:
+    """A chain that starts with mature coins; refuses by raising `DevChainError`."""
+
     def __init__(self, seed: bytes, now: Callable[[], float]) -> None:
         self._now = now
         self._tag = sha256(seed).digest()[:8]
