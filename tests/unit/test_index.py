@@ -246,3 +246,15 @@ def test_a_reorg_deeper_than_the_window_takes_confirmed_outputs_away() -> None:
     view = index.view(ALICE, "s", ask_off_chain=[first.header.hash])
     assert (view.outputs, view.complete) == ((), False)
     assert view.off_chain == (first.header.hash,)
+
+
+def test_an_undone_transaction_gives_way_to_what_the_mempool_has_in_its_place() -> None:
+    coin = [("cc" * 32, 1)]
+    feed = FakeFeed()
+    index = indexed(feed, ALICE)
+    block = feed.mine([make_tx("mined", [(ALICE, 10)], coin)])
+    index.apply_block(block)
+    # The node has left the block already, and this is the answer of its mempool.
+    index.apply_mempool([make_tx("newer", [(ALICE, 11)], coin)], ())
+    index.undo_block(block.header.hash)
+    assert outputs(index) == [(11, None)]

@@ -324,6 +324,18 @@ def test_a_feed_that_sends_another_block_than_asked_for_is_garbage() -> None:
     assert index.tip == Tip(20, feed.best[20])
 
 
+def test_a_reorg_between_two_blocks_of_a_round_ends_it_and_the_next_follows() -> None:
+    feed = FakeFeed(20)
+    index = synced(feed, ALICE)
+    for _ in range(4):
+        feed.mine([])
+    at_call(feed, "block_hash", lambda: feed.reorg(3, [[] for _ in range(4)]), after=3)
+    result = sync(feed, index)
+    assert (result.blocks, result.more) == (2, True)
+    assert settle(feed, index).undone == 1
+    assert index.tip == feed.now
+
+
 def test_progress_is_told_while_blocks_and_transactions_are_read() -> None:
     feed = FakeFeed(20)
     for i in range(250):
