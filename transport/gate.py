@@ -22,8 +22,11 @@ __all__ = [
     "Refusal",
     "Routes",
     "decide",
+    "full_response",
     "is_allowed_origin",
     "problem",
+    "refusal_headers",
+    "refusing",
 ]
 
 #: Runs in the connection's greenlet; the WebSocket is closed when it returns.
@@ -51,6 +54,33 @@ def problem(
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Refusal(status, json.dumps(body).encode(), headers)
+
+
+def full_response(refusal: Refusal) -> bytes:
+    """A whole HTTP answer, after which the connection is closed."""
+    phrase = HTTPStatus(refusal.status).phrase
+    lines = [f"HTTP/1.1 {refusal.status} {phrase}"]
+    lines += [f"{name}: {value}" for name, value in refusal_headers(refusal)]
+    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + refusal.body
+
+
+def refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", "application/problem+json"),
+        ("Content-Length", str(len(refusal.body))),
+        *refusal.headers,
+    ]
+
+
+def refusing(refusal: Refusal) -> Any:
+    """A WSGI application that answers with `refusal`."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        phrase = HTTPStatus(refusal.status).phrase
+        start_response(f"{refusal.status} {phrase}", refusal_headers(refusal))
+        return [refusal.body]
+
+    return application
 
 
 def decide(

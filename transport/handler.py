@@ -24,7 +24,14 @@ from geventwebsocket.handler import WebSocketHandler
 
 from transport.addresses import client_address, is_trusted
 from transport.body import BodyError, RequestBody
-from transport.gate import Endpoint, Refusal, problem
+from transport.gate import (
+    Endpoint,
+    Refusal,
+    full_response,
+    problem,
+    refusal_headers,
+    refusing,
+)
 from transport.head import HeadError, RequestHead, read_head
 from transport.live.websocket import WebSocket
 from transport.reader import RequestReader
@@ -32,7 +39,7 @@ from transport.reader import RequestReader
 if TYPE_CHECKING:
     from transport.server import Listener
 
-__all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler", "full_response"]
+__all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler"]
 
 _log = logging.getLogger("paybell.http")
 
@@ -60,33 +67,6 @@ _NO_BODY: Final = RequestBody(
 
 class ClientGone(Exception):
     """It hung up, or does not read; nobody is there to answer."""
-
-
-def full_response(refusal: Refusal) -> bytes:
-    """A whole HTTP answer, after which the connection is closed."""
-    phrase = HTTPStatus(refusal.status).phrase
-    lines = [f"HTTP/1.1 {refusal.status} {phrase}"]
-    lines += [f"{name}: {value}" for name, value in _refusal_headers(refusal)]
-    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + refusal.body
-
-
-def _refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
-    return [
-        ("Content-Type", "application/problem+json"),
-        ("Content-Length", str(len(refusal.body))),
-        *refusal.headers,
-    ]
-
-
-def _refusing(refusal: Refusal) -> Any:
-    """A WSGI application that answers with `refusal`."""
-
-    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        phrase = HTTPStatus(refusal.status).phrase
-        start_response(f"{refusal.status} {phrase}", _refusal_headers(refusal))
-        return [refusal.body]
-
-    return application
 
 
 class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no types
@@ -315,7 +295,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             return  # cut off, so that nobody takes it for a whole answer
         try:
             phrase = HTTPStatus(refusal.status).phrase
-            self.start_response(f"{refusal.status} {phrase}", _refusal_headers(refusal))
+            self.start_response(f"{refusal.status} {phrase}", refusal_headers(refusal))
             self.write(refusal.body)
         except ClientGone:
             pass
@@ -344,7 +324,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if answer is None:
             return True
         if isinstance(answer, Refusal):
-            self.application = _refusing(answer)
+            self.application = refusing(answer)
             return True
         self.endpoint = answer
         return False
@@ -361,6 +341,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         except Exception as error:  # noqa: BLE001 - the border of a connection
             self._log_crash(error, error.__traceback__)
             websocket.close(1011, "internal error")
+        except BaseException:
+            websocket.abort()  # killed: there is no time for manners
+            raise
         finally:
             try:
                 websocket.finish()

@@ -14,6 +14,7 @@ None (not a WebSocket path: the request goes to `app`), an endpoint (a function 
 gets the open WebSocket and runs in the connection's greenlet) or a `Refusal`.
 """
 
+import contextlib
 import logging
 import socket
 import time
@@ -35,8 +36,15 @@ from transport.body import (
     BodyTooLarge,
     read_body,
 )
-from transport.gate import Endpoint, Refusal, Routes, decide, problem
-from transport.handler import BUSY, IDLE, STREAM, Handler, full_response
+from transport.gate import (
+    Endpoint,
+    Refusal,
+    Routes,
+    decide,
+    full_response,
+    problem,
+)
+from transport.handler import BUSY, IDLE, STREAM, Handler
 from transport.limits import Limits
 from transport.live.pump import Pump
 from transport.live.websocket import WebSocket
@@ -108,7 +116,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
             self._turn_away(sock)
             return
         self._open += 1
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # it may be gone already
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().do_handle(sock, address)
 
     def _key_of(self, address: tuple[Any, ...]) -> str | None:

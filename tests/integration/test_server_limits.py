@@ -1,94 +1,27 @@
-"""The HTTP side over real sockets: deadlines, sizes, counts, fairness, errors, the end.
+"""The HTTP side over real sockets: deadlines, sizes, counts, fairness.
 
 Limits are small so that nothing takes long; what is waited for has a deadline.
 """
 
-import json
-import logging
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
+from tests.tools.serving import (
+    ask,
+    dial,
+    echo_body,
+    is_problem,
+    post,
+    serving,
+    until,
+)
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.body import read_body
-from transport.gate import Refusal, problem
-from transport.limits import Limits
 from transport.live.websocket import WebSocket
-from transport.server import Server
-
-App = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
-
-
-def echo_body(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    body = read_body(environ, 1000)
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [body]
-
-
-def no_routes(environ: dict[str, Any]) -> None:
-    return None
-
-
-@contextmanager
-def serving(
-    app: App = hello, routes: Any = no_routes, **options: Any
-) -> Iterator[Server]:
-    own = {k: options.pop(k) for k in ("origins", "trusted_proxies") if k in options}
-    server = Server(app, routes, "127.0.0.1", 0, Limits(**options), **own)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop(1.0)
-
-
-def dial(
-    server: Server, source: str = "127.0.0.1", receive_buffer: int = 0
-) -> WsClient:
-    sock = socket.socket()
-    if receive_buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.bind((source, 0))
-    sock.settimeout(5)
-    sock.connect(("127.0.0.1", server.port))
-    return WsClient(sock, 5.0)
-
-
-def ask(
-    client: WsClient, request: str | bytes = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-) -> int:
-    client.send_raw(request if isinstance(request, bytes) else request.encode())
-    read_response(client, 5)
-    return client.status
-
-
-def post(body: bytes = b"", *headers: str) -> bytes:
-    return "\r\n".join(("POST / HTTP/1.1", "Host: a", *headers, "", "")).encode() + body
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        gevent.sleep(0.005)
-
-
-def is_problem(client: WsClient, status: int) -> bool:
-    assert client.headers["content-type"] == "application/problem+json"
-    assert client.problem["status"] == client.status
-    return client.status == status
-
 
 # Requests and answers
 
@@ -333,7 +266,10 @@ def test_behind_a_trusted_proxy_the_clients_websockets_are_counted() -> None:
         while websocket.receive() is not None:
             pass
 
-    options = {"connections_per_address": 2, "trusted_proxies": ["127.0.0.1"]}
+    options: dict[str, Any] = {
+        "connections_per_address": 2,
+        "trusted_proxies": ["127.0.0.1"],
+    }
     with serving(routes=lambda _: hold, **options) as server:
 
         def open_for(address: str) -> WsClient:
@@ -351,95 +287,6 @@ def test_behind_a_trusted_proxy_the_clients_websockets_are_counted() -> None:
         assert again.accepted
         for client in (first[1], other, again):
             client.close()
-
-
-# Who is asking
-
-
-def show_client(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    start_response("200 OK", [("Content-Type", "application/json")])
-    names = [name for name in environ if "FORWARDED" in name or "REAL_IP" in name]
-    shown = [environ["REMOTE_ADDR"], environ["wsgi.url_scheme"], sorted(names)]
-    return [json.dumps(shown).encode()]
-
-
-FORWARDED = (
-    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 5.6.7.8\r\n"
-    "X-Forwarded-Proto: https\r\n"
-    "X-Forwarded-Host: evil\r\nX-Real-IP: 9.9.9.9\r\nX_Forwarded_For: 1.1.1.1\r\n\r\n"
-)
-
-
-def test_forwarded_headers_of_a_stranger_are_not_even_seen() -> None:
-    with serving(show_client) as server:
-        client = dial(server)
-        ask(client, FORWARDED)
-        assert json.loads(client.body) == ["127.0.0.1", "http", []]
-
-
-def test_forwarded_headers_of_a_trusted_proxy_count() -> None:
-    with serving(show_client, trusted_proxies=["127.0.0.0/8"]) as server:
-        client = dial(server)
-        ask(client, FORWARDED)
-        assert json.loads(client.body)[:2] == ["5.6.7.8", "https"]
-
-
-# Upgrades
-
-
-def echo(websocket: WebSocket) -> None:
-    while (message := websocket.receive()) is not None:
-        websocket.send_text(str(message))
-
-
-def some_routes(environ: dict[str, Any]) -> Any:
-    if environ["PATH_INFO"] == "/ws":
-        return echo
-    if environ["PATH_INFO"] == "/secret":
-        return problem(401, "A key is wanted.", (("WWW-Authenticate", "Bearer"),))
-    if environ["PATH_INFO"] == "/broken":
-        raise RuntimeError("the secret is 42")
-    return None
-
-
-def test_refusals_come_before_the_101_as_plain_problems() -> None:
-    with serving(routes=some_routes) as server:
-
-        def opened(path: str, origin: str | None = None, **headers: str) -> WsClient:
-            fields = {name.replace("_", "-"): value for name, value in headers.items()}
-            return connect("127.0.0.1", server.port, path, fields, origin)
-
-        assert is_problem(opened("/secret"), 401)
-        assert is_problem(opened("/ws", "https://evil.example"), 403)
-        assert is_problem(opened("/ws", Sec_WebSocket_Version="8"), 426)
-        assert is_problem(opened("/ws", Sec_WebSocket_Key=""), 400)
-        assert is_problem(opened("/ws", Upgrade=""), 426)
-        assert is_problem(opened("/broken"), 500)
-        assert opened("/other").body == b"hello"
-        own = opened("/ws", f"http://127.0.0.1:{server.port}")
-        own.send_text("x")
-        assert own.recv() == "x"
-        own.close()
-
-
-def test_a_refused_upgrade_keeps_the_connection_for_a_better_request() -> None:
-    refusal = Refusal(401, b"{}", (("X-Why", "because"),))
-    with serving(
-        routes=lambda env: refusal if env["PATH_INFO"] == "/ws" else None
-    ) as server:
-        client = connect("127.0.0.1", server.port, "/ws")
-        assert client.status == 401
-        assert client.headers["x-why"] == "because"
-        assert ask(client) == 200
-
-
-def test_extensions_are_declined() -> None:
-    with serving(routes=some_routes) as server:
-        offered = {"Sec-WebSocket-Extensions": "permessage-deflate"}
-        client = connect("127.0.0.1", server.port, "/ws", offered)
-        assert client.accepted
-        assert "sec-websocket-extensions" not in client.headers
-        client.close()
 
 
 # Fairness
@@ -467,162 +314,3 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
         stop.set()
         gevent.joinall(busy, timeout=5, raise_error=True)
         assert max(waits) < 0.3
-
-
-# Errors
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("the secret is 4242"),
-        OSError("the secret is 4242"),
-        BrokenPipeError(32, "the secret is 4242"),
-        gevent.Timeout(4242),
-    ],
-)
-def test_a_crash_is_a_problem_without_a_trace_and_one_log_line(
-    error: BaseException, caplog: pytest.LogCaptureFixture
-) -> None:
-    def crash(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        raise error
-
-    caplog.set_level(logging.INFO)
-    with serving(crash) as server:
-        client = dial(server)
-        assert ask(client, "GET /x?key=4343 HTTP/1.1\r\nHost: a\r\n\r\n") == 500
-        assert is_problem(client, 500)
-        assert b"Traceback" not in client.body
-        assert b"4242" not in client.body
-    lines = [r for r in caplog.records if r.name.startswith("paybell")]
-    assert len(lines) == 1
-    text = lines[0].getMessage()
-    assert "path='/x'" in text
-    assert type(error).__name__ in text
-    assert "4242" not in text
-    assert "4343" not in text
-
-
-def test_a_crash_in_the_middle_of_an_answer_cuts_it_off() -> None:
-    def crash(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        yield b"half"
-        raise RuntimeError
-
-    with serving(crash) as server:
-        client = dial(server)
-        client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        read_response(client, 5)
-        whole = bytearray(client.buffer)
-        while chunk := client.sock.recv(65536):
-            whole += chunk
-        assert b"0\r\n\r\n" not in whole
-        assert b"Traceback" not in whole
-
-
-def test_nothing_is_logged_about_ordinary_requests(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.INFO)
-    with serving(routes=some_routes) as server:
-        ask(dial(server), "GET /?token=4242 HTTP/1.1\r\nHost: a\r\n\r\n")
-        ask(dial(server), "rubbish 4242\r\n\r\n")
-        connect("127.0.0.1", server.port, "/ws?token=4242").close()
-        dial(server).sock.close()
-        until(lambda: server.websockets == 0)
-    assert "4242" not in caplog.text
-    out, err = capfd.readouterr()
-    assert not out
-    assert not err
-
-
-# Stopping
-
-
-def test_stopping_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
-    asked, go = Event(), Event()
-
-    def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        asked.set()
-        go.wait(5)
-        return hello(environ, start_response)
-
-    with serving(slow) as server:
-        idle = dial(server)
-        go.set()
-        assert ask(idle) == 200
-        go.clear()
-        asked.clear()
-        client = dial(server)
-        client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert asked.wait(5)
-        stopping = gevent.spawn(server.stop, 5)
-        idle.expect_end(2)
-        assert server.stopping.is_set()
-        with pytest.raises(ConnectionRefusedError):
-            dial(server)
-        go.set()
-        read_response(client, 5)
-        assert client.body == b"hello"
-        assert client.headers["connection"] == "close"
-        client.sock.close()
-        stopping.get(timeout=5)
-        assert server.connections == 0
-
-
-def test_stopping_ends_event_streams_and_lets_them_clean_up() -> None:
-    closed = Event()
-
-    def events(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [("Content-Type", "text/event-stream")])
-        try:
-            yield b": ok\n\n"
-            Event().wait(60)
-        finally:
-            closed.set()
-
-    with serving(events) as server:
-        client = dial(server)
-        client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        read_response(client, 5)
-        start = time.monotonic()
-        stopping = gevent.spawn(server.stop, 5)
-        client.expect_end(3)
-        client.sock.close()
-        stopping.get(timeout=5)
-        assert closed.is_set()
-        assert time.monotonic() - start < 3
-
-
-def test_stopping_drops_what_does_not_end() -> None:
-    def stuck(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        Event().wait(60)
-        return []
-
-    with serving(stuck) as server:
-        client = dial(server)
-        client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        until(lambda: server.connections == 1)
-        start = time.monotonic()
-        server.stop(0.4)
-        assert time.monotonic() - start < 2
-        assert server.connections == 0
-        client.expect_end(2)
-
-
-def test_a_port_that_is_taken_is_an_error_at_the_start() -> None:
-    with serving() as server, pytest.raises(OSError, match="Address already in use"):
-        Server(hello, no_routes, "127.0.0.1", server.port).start()
-
-
-@pytest.mark.parametrize("count", [30])
-def test_connections_leave_nothing_behind(count: int) -> None:
-    with serving(routes=some_routes) as server:
-        for number in range(count):
-            client = connect("127.0.0.1", server.port, "/ws" if number % 2 else "/")
-            client.sock.close()
-        until(lambda: server.connections == 0)
-        listener = server._listener
-        assert not listener.websockets
-        assert not listener._counts
-        assert listener._open == 0

@@ -10,6 +10,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
+from typing import Any  # noqa: E402
 
 from gevent.event import Event  # noqa: E402
 
@@ -26,7 +27,7 @@ def echo(websocket: WebSocket) -> None:
             websocket.send_binary(message)
 
 
-def not_found(environ, start_response):
+def not_found(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("404 Not Found", [("Content-Type", "text/plain")])
     return [b"open a WebSocket\n"]
 
@@ -49,7 +50,8 @@ def main() -> None:
     )
     server = Server(not_found, lambda _: echo, options.host, options.port, limits)
     server.start()
-    print(f"echo ready on ws://{options.host}:{server.port}", flush=True)
+    # Whoever started us waits for this line.
+    print(f"echo ready on ws://{options.host}:{server.port}", flush=True)  # noqa: T201
     try:
         Event().wait()
     except KeyboardInterrupt:

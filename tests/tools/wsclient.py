@@ -41,7 +41,12 @@ class Closed(Exception):
 
 
 def frame(
-    opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bool = True, rsv=0
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    mask: bool = True,
+    rsv: int = 0,
 ) -> bytes:
     """One client frame; `mask=False` and `rsv` (0-7) make wrong ones."""
     head = bytearray([(0x80 if fin else 0) | rsv << 4 | opcode])
@@ -83,7 +88,8 @@ class WsClient:
 
     @property
     def problem(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
 
     # Sending
 

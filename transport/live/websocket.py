@@ -34,6 +34,7 @@ _RECV_BYTES: Final = 4096  # enough for what clients say
 _RECV_BYTES_LARGE: Final = 65_536  # inside a frame that is longer
 _FRAMES_PER_TURN: Final = 32  # then other greenlets get their turn
 _DRAIN_BYTES: Final = 1024 * 1024  # read away from a peer that we have given up
+_NOT_SENT_BYTES: Final = 65_536
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -68,12 +69,17 @@ class WebSocket:
     ) -> None:
         """`received` is what came behind the handshake already."""
         sock.settimeout(None)  # an alarm ends a wait, by a shutdown
+        lowat = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+        if lowat is not None:
+            # What waits should wait in the outbox, where it is counted, not in
+            # megabytes of kernel buffers.
+            sock.setsockopt(socket.IPPROTO_TCP, lowat, _NOT_SENT_BYTES)
         self._socket = sock  # owned by the server, which closes it
         # The same without waiting; pinned in test_gevent_contract.
         self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
         self._limits = limits
         self._pump = pump
-        self._outbox = Outbox(sock, pump, limits.write_timeout_s, self._abort)
+        self._outbox = Outbox(sock, pump, limits.write_timeout_s, self.abort)
         self._parser: frames.FrameParser | None = frames.FrameParser(
             limits.ws_message_bytes, limits.ws_fragments
         )  # None once nothing more is read
@@ -291,7 +297,7 @@ class WebSocket:
 
     def on_alarm(self, now_s: float) -> None:
         if self.closed:
-            self._abort()
+            self.abort()
         elif self._ping:
             self._fail(1011, "ping not answered")
         elif now_s < self._next_ping_at:
@@ -315,8 +321,8 @@ class WebSocket:
             self.close_code = 1006
         self._outbox.kill()
 
-    def _abort(self) -> None:
-        """The end, now: whoever waits on this socket wakes up."""
+    def abort(self) -> None:
+        """The end, now and without a word: whoever waits on this socket wakes up."""
         self._lost()
         try:
             # What the peer never read goes with it, instead of staying in the

@@ -1,0 +1,208 @@
+"""WebSockets under pressure: slow readers, silent and hostile clients, the stop.
+
+The limits are small so that nothing takes long; what is waited for has a deadline.
+"""
+
+import socket
+import time
+
+import gevent
+import pytest
+
+from tests.tools.endpoints import Held, echo, in_turn
+from tests.tools.endpoints import serving_websockets as serving
+from tests.tools.serving import until
+from tests.tools.wsclient import (
+    BINARY,
+    PING,
+    PONG,
+    connect,
+    frame,
+)
+from transport.live.websocket import WebSocket
+
+# Slow readers
+
+
+@pytest.mark.parametrize(
+    "limits", [{"ws_queue_messages": 50}, {"ws_queue_bytes": 65_536}]
+)
+def test_a_reader_that_is_too_slow_is_closed_with_1013_and_its_socket_dies(
+    limits: dict[str, int],
+) -> None:
+    held = Held()
+    with serving(held, **limits) as server:
+        client = connect("127.0.0.1", server.port, receive_buffer=4096)
+        websocket = held.get()
+        start = time.monotonic()
+        while websocket.send_text("x" * 10_000):
+            assert time.monotonic() < start + 5
+            gevent.sleep(0)
+        assert websocket.close_code == 1013
+        until(lambda: server.connections == 0, 2)
+        client.sock.close()
+
+
+def test_a_slow_reader_that_still_reads_is_told_1013() -> None:
+    held = Held()
+    with serving(held, ws_queue_messages=10, ws_fail_timeout_s=3) as server:
+        client = connect("127.0.0.1", server.port, receive_buffer=4096)
+        while held.get().send_text("x" * 10_000):
+            gevent.sleep(0)
+        assert client.expect_close() == 1013
+        assert client.close_reason == "too slow"
+
+
+def test_sending_never_waits_and_one_slow_reader_delays_nobody() -> None:
+    held = [Held(), Held()]
+    with serving(in_turn(held), ws_queue_bytes=1 << 30) as server:
+        slow = connect("127.0.0.1", server.port, receive_buffer=4096)
+        held[0].get()
+        quick = connect("127.0.0.1", server.port)
+        start = time.monotonic()
+        for _ in range(500):
+            held[0].get().send_text("x" * 10_000)
+        assert time.monotonic() - start < 0.5
+        held[1].get().send_text("now")
+        assert quick.recv(1) == "now"
+        slow.sock.close()
+
+
+def test_a_reader_that_stops_for_good_is_dropped_after_the_write_deadline() -> None:
+    held = Held()
+    with serving(held, ws_queue_bytes=1 << 30, write_timeout_s=0.2) as server:
+        client = connect("127.0.0.1", server.port, receive_buffer=4096)
+        for _ in range(500):
+            held.get().send_text("x" * 10_000)
+        assert held.ended.wait(3)
+        assert held.get().close_code == 1006
+        until(lambda: server.connections == 0, 2)
+        client.sock.close()
+
+
+def test_drained_paces_a_replay_that_is_longer_than_the_queue() -> None:
+    def replay(websocket: WebSocket) -> None:
+        for number in range(500):
+            assert websocket.send_text(f"{number} {'x' * 2000}")
+            if websocket.queued_messages > 20:
+                assert websocket.drained(5)
+
+    with serving(replay, ws_queue_messages=50, write_timeout_s=5) as server:
+        client = connect("127.0.0.1", server.port, receive_buffer=4096)
+        for number in range(500):
+            message = client.recv()
+            assert isinstance(message, str)
+            assert message.startswith(f"{number} ")
+        assert client.expect_close() == 1000
+
+
+# Heartbeats
+
+
+def test_a_client_that_answers_pings_stays() -> None:
+    with serving(ws_ping_s=0.1, ws_pong_timeout_s=0.1) as server:
+        client = connect("127.0.0.1", server.port)
+        for _ in range(4):
+            got = client.recv_frame(1)
+            assert got.opcode == PING
+            client.send_frame(PONG, got.payload)
+        client.send_text("still here")
+        assert client.recv() == "still here"
+
+
+@pytest.mark.parametrize("answer", [None, b"wrong"])
+def test_a_client_that_does_not_answer_its_ping_is_closed(answer: bytes | None) -> None:
+    with serving(ws_ping_s=0.1, ws_pong_timeout_s=0.2) as server:
+        client = connect("127.0.0.1", server.port)
+        client.auto_pong = False
+        assert client.recv_frame(1).opcode == PING
+        if answer is not None:
+            client.send_frame(PONG, answer)
+        assert client.expect_close(2) == 1011
+        client.expect_end(2)
+        until(lambda: server.connections == 0, 2)
+
+
+def test_a_client_that_is_gone_without_a_word_is_found() -> None:
+    with serving(ws_ping_s=0.1, ws_pong_timeout_s=0.2) as server:
+        client = connect("127.0.0.1", server.port)
+        until(lambda: server.connections == 0, 3)
+        client.sock.close()
+
+
+# The whole server
+
+
+def test_stopping_closes_every_websocket_with_1001() -> None:
+    with serving() as server:
+        clients = [connect("127.0.0.1", server.port) for _ in range(5)]
+        until(lambda: server.websockets == 5)
+        stopping = gevent.spawn(server.stop, 2)
+        assert [c.expect_close() for c in clients] == [1001] * 5
+        for client in clients:
+            client.send_close(1001)
+            client.expect_end(1)
+        stopping.get(timeout=3)
+        assert server.connections == 0
+
+
+def test_stopping_does_not_wait_for_clients_that_never_answer() -> None:
+    with serving(ws_close_timeout_s=60) as server:
+        client = connect("127.0.0.1", server.port)
+        start = time.monotonic()
+        server.stop(0.5)
+        assert time.monotonic() - start < 1.2
+        assert server.connections == 0
+        client.expect_end(1)
+
+
+def test_hostile_clients_do_not_slow_the_healthy_ones() -> None:
+    held: list[WebSocket] = []
+
+    def endpoint(websocket: WebSocket) -> None:
+        held.append(websocket)
+        echo(websocket)
+
+    with serving(endpoint, head_timeout_s=5, ws_queue_bytes=1 << 20) as server:
+        healthy = connect("127.0.0.1", server.port)
+        half_heads = []
+        for _ in range(100):
+            sock = socket.create_connection(("127.0.0.1", server.port))
+            sock.sendall(b"GET / HTTP/1.1\r\nHost:")
+            half_heads.append(sock)
+        deaf = [
+            connect("127.0.0.1", server.port, receive_buffer=4096) for _ in range(50)
+        ]
+        endless = connect("127.0.0.1", server.port)
+        endless.send_raw(frame(BINARY, bytes(96 * 1024 * 1024))[:1_000_000])
+        until(lambda: len(held) == 52)
+        waits = []
+        for _ in range(100):
+            for websocket in held[1:51]:
+                websocket.send_text("x" * 1000)
+            start = time.perf_counter()
+            healthy.send_text("?")
+            assert healthy.recv(2) == "?"
+            waits.append(time.perf_counter() - start)
+        assert sorted(waits)[98] < 0.25
+        assert endless.expect_close() == 1009
+        for client in (*deaf, endless, healthy):
+            client.sock.close()
+        for sock in half_heads:
+            sock.close()
+
+
+def test_a_busy_client_does_not_keep_the_others_waiting() -> None:
+    with serving(ws_frames_per_s=0) as server:
+        busy = connect("127.0.0.1", server.port)
+        quiet = connect("127.0.0.1", server.port)
+        flood = gevent.spawn(busy.sock.sendall, frame(PONG) * 200_000)
+        waits = []
+        while not flood.ready():
+            start = time.perf_counter()
+            quiet.send_text("?")
+            quiet.recv()
+            waits.append(time.perf_counter() - start)
+        assert waits
+        assert sorted(waits)[len(waits) // 2] < 0.05
+        busy.sock.close()
