@@ -268,7 +268,7 @@ def test_only_the_script_decides_what_pays(
         (
             {
                 f"/block/{BLOCK}/status": {"in_best_chain": False},
-                f"/block/{BLOCK}/txid/0": txid(1),
+                f"/block/{BLOCK}/txids": [txid(1)],
             },
             None,
             False,

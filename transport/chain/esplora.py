@@ -170,8 +170,9 @@ class Esplora:
         height = self._heights.get(block_hash, height)
         if height is None:
             # Not in the best chain, but stored: a stale block.
-            body = self._find(f"/block/{block_hash}/txid/0")
-            return None if body is None else False
+            path = f"/block/{block_hash}/txids"
+            body = self._find(path)
+            return False if body and self._decode(path, body, list[_Hash]) else None
         there = self._block_at(height)
         return None if there is None else there == block_hash
 

@@ -1,0 +1,78 @@
+"""The Esplora adapter and the dev chain's explorer, which must agree on the wire."""
+
+from collections.abc import Iterator
+
+import pytest
+from bottle import Bottle
+from gevent.pywsgi import WSGIServer
+
+from engine.address import parse_address
+from engine.chain import Output
+from transport.chain.devchain import DevChain
+from transport.chain.devchain_http import devchain_routes
+from transport.chain.esplora import Esplora
+
+
+@pytest.fixture
+def chain() -> DevChain:
+    return DevChain(seed=11, now=lambda: 1_800_000_000.0)
+
+
+@pytest.fixture
+def esplora(chain: DevChain) -> Iterator[Esplora]:
+    app = Bottle()
+    app.merge(devchain_routes(chain))
+    server = WSGIServer(("127.0.0.1", 0), app, log=None, error_log=None)
+    server.start()
+    port = server.address[1]
+    source = Esplora(f"http://127.0.0.1:{port}/dev/esplora", "regtest")
+    yield source
+    source.close()
+    server.stop(timeout=2)
+
+
+def outputs(esplora: Esplora, address: str) -> tuple[Output, ...]:
+    return esplora.outputs(address, parse_address(address, "regtest").script)
+
+
+def test_a_payment_is_told_from_mempool_to_block_and_back(
+    chain: DevChain, esplora: Esplora
+) -> None:
+    address = chain.new_address()
+    assert outputs(esplora, address) == ()
+    txid = chain.pay(address, 5_000)
+    [output] = outputs(esplora, address)
+    assert (output.txid, output.amount_sat, output.block_hash) == (txid, 5_000, None)
+    [mined] = chain.mine()
+    [output] = outputs(esplora, address)
+    tip = esplora.tip()
+    assert (output.block_hash, output.block_height) == (mined, tip.height)
+    assert tip.hash == mined
+    assert esplora.in_best_chain(mined) is True
+    chain.reorg(1)
+    assert esplora.in_best_chain(mined) is False
+    assert esplora.in_best_chain("ab" * 32) is None
+
+
+def test_a_restarted_adapter_needs_the_height_to_tell_stale_from_unknown(
+    chain: DevChain, esplora: Esplora
+) -> None:
+    [mined] = chain.mine()
+    height = len(chain.ledger.best) - 1
+    chain.reorg(1)
+    assert esplora.in_best_chain(mined) is None
+    assert esplora.in_best_chain(mined, height) is False
+    assert esplora.in_best_chain(mined, height + 5) is None, "above its tip: it lags"
+
+
+def test_an_address_with_many_payments_is_read_to_the_end(
+    chain: DevChain, esplora: Esplora
+) -> None:
+    address = chain.new_address()
+    for amount in range(1_000, 1_060):
+        chain.pay(address, amount)
+        if amount % 2:
+            chain.mine()
+    chain.pay(address, 2_000)
+    amounts = sorted(output.amount_sat for output in outputs(esplora, address))
+    assert amounts == [*range(1_000, 1_060), 2_000]
