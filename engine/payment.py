@@ -96,8 +96,8 @@ def _hear_claim(story: Story, claim: ProviderClaim) -> None:
     if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
         return
     for known in payment.claims:
-        if claim.txid is None or known.txid == claim.txid:
-            return
+        if claim.txid is None or known.txid in {claim.txid, None}:
+            return  # the same, as far as anyone can tell
     if claim.txid is None and payment.receipts:
         return  # it may well be the receipt that the chain showed already
     heard = Claim(

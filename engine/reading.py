@@ -2,7 +2,8 @@
 
 What may be believed:
 - A view can take away only what it can testify about. A receipt in a block is lost
-  only when the source positively knows that block to be off its best chain; that it is
+  only when the source positively knows that block to be off its best chain, or shows
+  the receipt in another block of it (one chain cannot hold it twice); that it is
   merely missing from the answer proves nothing. A receipt in the mempool is gone when
   the source that last saw it no longer lists it, or when another source does not list
   it though it had `ABSENCE_GRACE_MS` to hear of it.
@@ -59,16 +60,33 @@ def _tell_losses(
 ) -> None:
     for receipt in story.payment.receipts:
         output = listed.get(outpoint(receipt))
-        lost_block = receipt.block_hash is not None and (
-            receipt.block_hash in view.off_chain
-        )
-        if lost_block and (output is None or output.block_hash != receipt.block_hash):
+        lost_block = _lost_its_block(receipt, output, view)
+        if lost_block:
             receipt = _unconfirmed(receipt, view, story.now)
             story.tell(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         absent = output is None and receipt.block_hash is None and view.complete
         if absent and _may_say_gone(receipt, view, story.now, lost_block=lost_block):
             _tell_replaced(story, receipt)
     _tell_reversed(story, view, listed)
+
+
+def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) -> bool:
+    if receipt.block_hash is None:
+        return False
+    if output is not None and output.block_hash == receipt.block_hash:
+        return False
+    if receipt.block_hash in view.off_chain:
+        return True
+    # A source need not know a lost block any more. Another source may be the one that
+    # is on the losing branch: it must show more depth than we were told before.
+    return (
+        output is not None
+        and output.block_hash is not None
+        and (
+            receipt.source == view.source
+            or _depth(output, view) > receipt.confirmations
+        )
+    )
 
 
 def _unconfirmed(receipt: Receipt, view: ChainView, now: int) -> Receipt:
@@ -140,9 +158,10 @@ def _tell_news(
     known = {outpoint(receipt) for receipt in story.payment.receipts}
     fresh = [output for key, output in listed.items() if key not in known]
     fresh.sort(key=lambda o: (o.block_height is None, o.block_height or 0))
-    for output in fresh[: MAX_RECEIPTS - len(known)]:
+    followed = fresh[: MAX_RECEIPTS - len(known)]
+    for output in followed:
         _tell_detected(story, view, output)
-    if fresh:
+    if followed:
         _tell_sums(story)
 
 
@@ -222,7 +241,7 @@ def _tell_depth(
         if output is None or output.block_hash is None:
             continue
         if receipt.block_hash not in {None, output.block_hash}:
-            continue  # two blocks are named and neither is known to be off the chain
+            continue  # two blocks are named, and it is not clear yet which one holds
         depth = _depth(output, view)
         deeper = min(depth, followed) > min(receipt.confirmations, followed)
         if deeper or receipt.block_hash is None:
@@ -256,19 +275,20 @@ def _tell_confirmed(
     if payment.status is not Status.CONFIRMING or not payment.receipts:
         return
     required = payment.terms.confirmations_required
-    deep = 0
+    deep = []
     for receipt in payment.receipts:
         output = listed.get(outpoint(receipt))
         if output is None or output.block_hash != receipt.block_hash:
             continue
         if _depth(output, view) >= required:
-            deep += receipt.amount_sat
-    if deep >= payment.threshold_sat:
+            deep.append(receipt)
+    settled_sat = sum(receipt.amount_sat for receipt in deep)
+    if settled_sat >= payment.threshold_sat:
         story.tell(
             EventType.CONFIRMED,
             status=Status.CONFIRMED,
-            txid=payment.receipts[-1].txid,
-            settled_sat=deep,
+            txid=deep[-1].txid,
+            settled_sat=settled_sat,
             source=view.source,
         )
 

@@ -1,0 +1,127 @@
+"""What tests of the payment rules share: terms, outputs, views, and a driver.
+
+`Told` plays the part of the address actor on a payment: it decides, folds what was
+decided through the wire form and back, and decides again to see that nothing is said
+twice. Every test that uses it checks these three for free.
+"""
+
+from engine.chain import ChainView, Output, Tip
+from engine.events import Event, decode, encode, opening, with_offset
+from engine.model import EventType, Payment, Receipt, Status, Terms
+from engine.observations import Observation, Reviewed
+from engine.payment import decide, evolve
+
+__all__ = [
+    "HOUR_MS",
+    "T0",
+    "Told",
+    "block",
+    "mempool",
+    "mined",
+    "replayed",
+    "terms",
+    "view",
+]
+
+T0 = 1_760_000_000_000
+HOUR_MS = 3_600_000
+TIP = 1_000
+
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+
+def terms(**changes: object) -> Terms:
+    """50,000 sat, 3 confirmations, an hour to pay, watched for a day."""
+    base: dict[str, object] = {
+        "id": "pay_1",
+        "network": "regtest",
+        "address": ADDRESS,
+        "amount_sat": 50_000,
+        "confirmations_required": 3,
+        "created_at": T0,
+        "expires_at": T0 + HOUR_MS,
+        "monitor_until": T0 + 24 * HOUR_MS,
+    }
+    return Terms(**(base | changes))  # type: ignore[arg-type]
+
+
+def block(height: int, branch: str = "a") -> str:
+    return f"{branch}{height}".rjust(64, "0")
+
+
+def mempool(txid: str, amount_sat: int = 50_000, vout: int = 0) -> Output:
+    return Output(txid, vout, amount_sat)
+
+
+def mined(
+    txid: str,
+    height: int,
+    amount_sat: int = 50_000,
+    *,
+    vout: int = 0,
+    branch: str = "a",
+    time_s: int = T0 // 1000,
+) -> Output:
+    return Output(txid, vout, amount_sat, block(height, branch), height, time_s)
+
+
+def view(
+    *outputs: Output,
+    tip: int = TIP,
+    source: str = "node",
+    off_chain: tuple[str, ...] = (),
+    complete: bool = True,
+) -> ChainView:
+    return ChainView(source, Tip(tip, block(tip)), outputs, off_chain, complete)
+
+
+class Told:
+    """A payment and everything that was told of it."""
+
+    def __init__(self, agreed: Terms | None = None) -> None:
+        created, self.payment = opening(agreed or terms())
+        self.now = T0
+        self.events: list[Event] = [created]
+
+    def __call__(self, observation: Observation, *, after_ms: int = 0) -> list[str]:
+        """The types told, without `payment.`; `after_ms` passes before."""
+        self.now += after_ms
+        decided = decide(self.payment, observation, self.now)
+        for event in decided:
+            self.payment = evolve(self.payment, self._by_wire(event))
+        self.events += decided
+        assert decide(self.payment, observation, self.now) == []
+        return [event.type.removeprefix("payment.") for event in decided]
+
+    def review(self, at: int) -> list[str]:
+        """The deadlines up to `at` are judged by an answer asked for at `at`."""
+        self.now = max(self.now, at)
+        return self(Reviewed(at))
+
+    def status(self) -> Status:
+        return self.payment.status
+
+    @property
+    def last(self) -> Event:
+        return self.events[-1]
+
+    def of(self, type_: EventType) -> list[Event]:
+        return [event for event in self.events if event.type is type_]
+
+    def receipt(self, txid: str) -> Receipt:
+        return next(r for r in self.payment.receipts if r.txid == txid)
+
+    def _by_wire(self, event: Event) -> Event:
+        back = decode(with_offset(1, encode(event, self.payment.terms)))
+        assert back == event
+        return back
+
+
+def replayed(events: list[Event]) -> Payment:
+    """The payment as a restart finds it: the fold of its stored events."""
+    agreed = events[0].data.terms
+    assert agreed is not None
+    payment = opening(agreed)[1]
+    for event in events[1:]:
+        payment = evolve(payment, decode(encode(event, agreed)))
+    return payment
