@@ -5,7 +5,7 @@ other's place, with its descendants, as in a node. It knows no block and nobody 
 watches; `engine.index` owns it. Pure.
 
 A full mempool is 100,000 transactions and more, so they are packed (`PackedTx`): about
-1.2 KB each with all indexes, and no object that the garbage collector must visit.
+1 KB each with all indexes, and no object that the garbage collector must visit.
 """
 
 from collections.abc import Iterable, Iterator
