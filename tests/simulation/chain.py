@@ -1,0 +1,210 @@
+"""The simulated chain: blocks, a mempool, reorgs, replacements. The truth of a world.
+
+It signs nothing and proves no work; a transaction is what it pays and what it spends.
+Every change makes a new `Snapshot`, which sources serve (the newest, or an older one
+when they lag). The oracle asks the chain itself. Everything here is decided by the
+caller: the chain has no randomness of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from engine.address import script_to_address
+from engine.chain import Block, ChainTx, Header, Output, Tip, TxOut
+
+__all__ = ["FIRST_HEIGHT", "SimChain", "Snapshot", "address_of", "script_of"]
+
+FIRST_HEIGHT = 100
+_COINBASE = ("00" * 32, 0xFFFFFFFF)
+
+
+def script_of(label: str) -> bytes:
+    """A P2WPKH script that belongs to this label."""
+    return b"\x00\x14" + sha256(label.encode()).digest()[:20]
+
+
+def address_of(label: str) -> str:
+    address = script_to_address(script_of(label), "regtest")
+    assert address is not None
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A node's best chain and mempool at one moment; `made`: blocks it knows."""
+
+    best: tuple[str, ...]
+    pool: dict[str, ChainTx]
+    made: int
+
+    @property
+    def tip(self) -> Tip:
+        return Tip(FIRST_HEIGHT + len(self.best) - 1, self.best[-1])
+
+    def at(self, height: int) -> str | None:
+        index = height - FIRST_HEIGHT
+        return self.best[index] if 0 <= index < len(self.best) else None
+
+
+class SimChain:
+    """See the module docstring."""
+
+    def __init__(self, now_s: int, blocks: int = 15) -> None:
+        self.blocks: dict[str, Block] = {}
+        self.number: dict[str, int] = {}  # block hash -> when it was made
+        self.txs: dict[str, ChainTx] = {}
+        self.paying: dict[bytes, list[str]] = {}  # script -> txids
+        self.mined_in: dict[str, list[str]] = {}  # txid -> block hashes
+        self._best: list[str] = []
+        self._pool: dict[str, ChainTx] = {}
+        self._spent: dict[tuple[str, int], str] = {}  # by the pool
+        self._by_coin: dict[tuple[str, int], list[str]] = {}  # all spenders ever
+        self._labels = 0
+        for age in range(blocks, 0, -1):
+            self.mine((), now_s - age * 600)
+
+    # -- reading ---------------------------------------------------------------------
+
+    @property
+    def now(self) -> Snapshot:
+        """The present, as a value that later changes leave alone."""
+        if self._now is None:
+            self._now = Snapshot(tuple(self._best), dict(self._pool), len(self.blocks))
+        return self._now
+
+    @property
+    def pool(self) -> Sequence[ChainTx]:
+        return tuple(self._pool.values())
+
+    def in_best(self, seen: Snapshot, block_hash: str) -> bool:
+        return seen.at(self.blocks[block_hash].header.height) == block_hash
+
+    def outputs(self, seen: Snapshot, script: bytes) -> list[Output]:
+        """Every output that pays the script, in this snapshot."""
+        found = []
+        for txid in self.paying.get(script, ()):
+            header = self._block_of(seen, txid)
+            if header is None and txid not in seen.pool:
+                continue
+            for vout, output in enumerate(self.txs[txid].outputs):
+                if output.script != script:
+                    continue
+                amount = output.amount_sat
+                if header is None:
+                    found.append(Output(txid, vout, amount))
+                else:
+                    found.append(
+                        Output(
+                            txid, vout, amount,
+                            header.hash, header.height, header.time_s,
+                        )
+                    )  # fmt: skip
+        return found
+
+    def _block_of(self, seen: Snapshot, txid: str) -> Header | None:
+        for block_hash in self.mined_in.get(txid, ()):
+            if self.in_best(seen, block_hash):
+                return self.blocks[block_hash].header
+        return None
+
+    def branch(self, tip: Tip) -> Snapshot:
+        """The chain that ends in this block, whatever became of it."""
+        hashes = []
+        block_hash = tip.hash
+        while block_hash in self.blocks:
+            hashes.append(block_hash)
+            block_hash = self.blocks[block_hash].header.prev_hash
+        return Snapshot(tuple(reversed(hashes)), {}, len(self.blocks))
+
+    # -- changing --------------------------------------------------------------------
+
+    def pay(
+        self,
+        outputs: Iterable[tuple[bytes, int]],
+        spends: Sequence[tuple[str, int]] = (),
+    ) -> ChainTx:
+        """A transaction into the mempool, in the place of what it double-spends."""
+        self._labels += 1
+        label = f"tx {self._labels}"
+        coins = tuple(spends) or ((sha256(f"coin {label}".encode()).hexdigest(), 0),)
+        tx = ChainTx(
+            sha256(label.encode()).hexdigest(),
+            tuple(TxOut(script, amount) for script, amount in outputs),
+            coins,
+        )
+        self.txs[tx.txid] = tx
+        for coin in coins:
+            self._by_coin.setdefault(coin, []).append(tx.txid)
+        for output in tx.outputs:
+            known = self.paying.setdefault(output.script, [])
+            if tx.txid not in known:
+                known.append(tx.txid)
+        self._accept(tx)
+        return tx
+
+    def evict(self, txid: str) -> None:
+        """Out of the mempool, as when it is full or has forgotten."""
+        tx = self._pool.pop(txid, None)
+        for coin in tx.spends if tx is not None else ():
+            self._spent.pop(coin, None)
+        self._now = None
+
+    def mine(self, txids: Iterable[str], now_s: int) -> str:
+        """A block with these transactions on the tip; its hash."""
+        txs = [self.txs[txid] for txid in txids]
+        height = FIRST_HEIGHT + len(self._best)
+        block_hash = sha256(f"block {len(self.blocks)}".encode()).hexdigest()
+        prev_hash = self._best[-1] if self._best else "00" * 32
+        coinbase = ChainTx(
+            sha256(f"coinbase {len(self.blocks)}".encode()).hexdigest(),
+            (TxOut(script_of("miner"), 5_000),),
+            (_COINBASE,),
+        )
+        header = Header(block_hash, prev_hash, height, now_s, True)
+        self.number[block_hash] = len(self.blocks)
+        self.blocks[block_hash] = Block(header, (coinbase, *txs))
+        self._best.append(block_hash)
+        for tx in txs:
+            self.mined_in.setdefault(tx.txid, []).append(block_hash)
+            for coin in tx.spends:
+                self.evict(self._spent.get(coin, ""))
+            self.evict(tx.txid)
+        self._now = None
+        return block_hash
+
+    def undo(self, depth: int) -> list[str]:
+        """Take blocks away; the txids they had, which are now nowhere."""
+        loose: list[str] = []
+        for _ in range(depth):
+            block = self.blocks[self._best.pop()]
+            loose[:0] = [tx.txid for tx in block.txs[1:]]
+        self._now = None
+        return loose
+
+    def give_back(self, txid: str) -> bool:
+        """Into the mempool again, unless something there spends the same."""
+        tx = self.txs[txid]
+        if any(coin in self._spent for coin in tx.spends) or self.is_dead(txid):
+            return False
+        self._accept(tx)
+        return True
+
+    def is_dead(self, txid: str) -> bool:
+        """Whether the best chain has it, or spends what it spends."""
+        seen = self.now
+        return any(
+            self._block_of(seen, rival) is not None
+            for coin in self.txs[txid].spends
+            for rival in self._by_coin[coin]
+        )
+
+    def _accept(self, tx: ChainTx) -> None:
+        for coin in tx.spends:
+            self.evict(self._spent.get(coin, ""))
+        self._pool[tx.txid] = tx
+        for coin in tx.spends:
+            self._spent[coin] = tx.txid
+        self._now = None
+
+    _now: Snapshot | None = None

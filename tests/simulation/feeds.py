@@ -1,0 +1,138 @@
+"""Simulated sources: the chain as nodes and explorers serve it, with their faults.
+
+A source serves a snapshot: the newest when it is well, an old one when it lags, none
+when it is down. Its mode is set from outside. `on_call` runs before every call; there
+the world may change in the middle of a round. A feed remembers which snapshots it
+served, so that the rules can judge what the engine was really told.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from engine.chain import (
+    Block,
+    ChainTx,
+    Header,
+    Output,
+    SourceBusy,
+    SourceGarbage,
+    SourceUnavailable,
+    Tip,
+)
+from tests.simulation.chain import SimChain, Snapshot
+
+__all__ = ["MODES", "BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]
+
+MODES = ("down", "busy", "flaky", "garbage", "lag", "back", "bug", "omit")
+
+_OLD = 12  # snapshots that a source may fall back to
+
+
+class BugInFeed(Exception):
+    """Not a SourceError: what a programming mistake in a feed looks like."""
+
+
+class SimSource:
+    """What both kinds of source share."""
+
+    def __init__(
+        self, name: str, chain: SimChain, random: Random, *, forgetful: bool
+    ) -> None:
+        self.name = name
+        self.requests = 0
+        self.mode = "ok"
+        self.on_call: Callable[[], None] = lambda: None
+        self.served: list[Snapshot] = []  # newest last; of the latest rounds
+        self.faults = 0
+        self._chain = chain
+        self._random = random
+        self._forgetful = forgetful  # as bcoin: a rolled back block is unknown
+        self._seen = chain.now
+        self._old = [chain.now]
+
+    def set_mode(self, mode: str) -> None:
+        self.mode = mode
+        if mode == "back":
+            self._seen = self._random.choice(self._old)
+
+    def _call(self) -> Snapshot:
+        self.requests += 1
+        self.on_call()
+        self._fail()
+        if self.mode not in {"lag", "back"} and self._seen is not self._chain.now:
+            self._seen = self._chain.now
+            self._old = [*self._old[-_OLD:], self._seen]
+        if not self.served or self.served[-1] is not self._seen:
+            self.served = [*self.served[-40:], self._seen]
+        return self._seen
+
+    def _fail(self) -> None:
+        mode, random = self.mode, self._random
+        if mode == "down" or (mode == "flaky" and random.random() < 0.3):
+            self.faults += 1
+            raise SourceUnavailable(f"{self.name}: connection refused")
+        if mode == "busy" and random.random() < 0.7:
+            self.faults += 1
+            wait_s = random.choice((None, 1.0, 120.0))
+            raise SourceBusy(f"{self.name}: 429 Too Many Requests", wait_s)
+        if mode == "garbage" and random.random() < 0.5:
+            self.faults += 1
+            raise SourceGarbage(f"{self.name}: not JSON")
+        if mode == "bug" and random.random() < 0.1:
+            self.faults += 1
+            raise BugInFeed(self.name)
+
+    def tip(self) -> Tip:
+        return self._call().tip
+
+    def _header(self, seen: Snapshot, block_hash: str) -> Header | None:
+        number = self._chain.number.get(block_hash)
+        if number is None or number >= seen.made:
+            return None
+        best = self._chain.in_best(seen, block_hash)
+        if self._forgetful and not best:
+            return None
+        h = self._chain.blocks[block_hash].header
+        return Header(h.hash, h.prev_hash, h.height, h.time_s, best)
+
+
+class SimBlockFeed(SimSource):
+    """A node that gives blocks and the mempool."""
+
+    def header(self, block_hash: str) -> Header | None:
+        return self._header(self._call(), block_hash)
+
+    def block_hash(self, height: int) -> str | None:
+        return self._call().at(height)
+
+    def block(self, block_hash: str) -> Block:
+        seen = self._call()
+        if self.mode == "garbage" and self._random.random() < 0.5:
+            self.faults += 1
+            return self._chain.blocks[seen.best[0]]
+        if self._header(seen, block_hash) is None:
+            raise SourceUnavailable(f"{self.name}: no such block {block_hash}")
+        return self._chain.blocks[block_hash]
+
+    def mempool(self) -> frozenset[str]:
+        return frozenset(self._call().pool)
+
+    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
+        pool = self._call().pool
+        return {txid: pool[txid] for txid in sorted(txids) if txid in pool}
+
+
+class SimAddressFeed(SimSource):
+    """An explorer that is asked address by address."""
+
+    def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
+        """In the mode "omit" it leaves out what is in a block: a lie by silence."""
+        outputs = self._chain.outputs(self._call(), script)
+        if self.mode == "omit":
+            self.faults += 1
+            return tuple(o for o in outputs if o.block_hash is None)
+        return tuple(outputs)
+
+    def in_best_chain(self, block_hash: str) -> bool | None:
+        header = self._header(self._call(), block_hash)
+        return None if header is None else header.in_best_chain

@@ -1,0 +1,56 @@
+"""The oracle: what must be true of a payment in the end, from the chain alone.
+
+It knows the chain's last word, the payment's terms and whether a person had a hand in
+it, and nothing of how the engine works. It speaks only when all is settled: every
+transaction is mined or gone, many blocks deep, and every deadline has passed.
+"""
+
+from engine.chain import Output
+from engine.model import Payment, Status
+from tests.simulation.chain import SimChain, script_of
+
+__all__ = ["disagreement", "final_outputs"]
+
+_SLACK_S = 7_200
+
+
+def final_outputs(chain: SimChain, label: str, payment: Payment) -> list[Output]:
+    """The outputs that pay the payment."""
+    ignored = set(payment.terms.ignore)
+    return [
+        output
+        for output in chain.outputs(chain.now, script_of(label))
+        if (output.txid, output.vout) not in ignored
+    ]
+
+
+def disagreement(
+    chain: SimChain, label: str, payment: Payment, by_hand: bool
+) -> str | None:
+    """How the engine's last word differs from the truth; None if it does not.
+
+    "?" when the node's clock was so far ahead at the creation that by its rules the
+    outputs are older than the payment: then nobody can say.
+    """
+    outputs = final_outputs(chain, label, payment)
+    created_s = payment.terms.created_at // 1000
+    if any((o.block_time_s or 0) < created_s - _SLACK_S for o in outputs):
+        return "?"
+    there = {(o.txid, o.vout): (o.amount_sat, o.block_hash) for o in outputs}
+    counted = {(r.txid, r.vout): (r.amount_sat, r.block_hash) for r in payment.receipts}
+    if counted != there:
+        return f"it counts {counted}, the chain has {there}"
+    expected = _status(payment, sum(o.amount_sat for o in outputs), by_hand)
+    if payment.status is not expected:
+        return f"it is {payment.status}, the chain says {expected}"
+    return None
+
+
+def _status(payment: Payment, total_sat: int, by_hand: bool) -> Status:
+    terms = payment.terms
+    if by_hand:
+        return Status.CONFIRMED
+    if payment.status is Status.CANCELLED:
+        return Status.CANCELLED
+    enough = 1 if terms.amount_sat is None else terms.amount_sat - terms.tolerance_sat
+    return Status.CONFIRMED if total_sat >= max(enough, 1) else Status.EXPIRED

@@ -1,0 +1,202 @@
+"""The rules that never bend, checked while a world runs.
+
+`Rules` sees every commit at its moment (it is the simulated writer's witness), every
+view that a source gave, everything that leaves for an endpoint or a client. It keeps a
+model of its own: events by offset, payments as the fold of what was committed, decoded
+again from the very bytes on the wire. A broken rule raises `Broken`, which ends the
+run with the seed that reproduces it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from actors.senders import body_of
+from engine.chain import ChainView, Output
+from engine.events import CommittedEvent, Event, decode, encode, opening
+from engine.model import EventType, Payment, Status
+from engine.payment import evolve
+from engine.address import parse_address
+from engine.store.writes import Committed, Outcome, Release, Write
+from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.feeds import SimSource
+
+__all__ = ["Broken", "Rules"]
+
+_KEEP_VIEWS = 60
+
+FROM_CHAIN = {
+    EventType.CONFIRMING,
+    EventType.REORGED,
+    EventType.REVERSED,
+    EventType.UNDERPAID,
+    EventType.OVERPAID,
+}
+
+
+class Broken(AssertionError):
+    """A rule that never bends was broken."""
+
+
+class Rules:
+    """See the module docstring."""
+
+    def __init__(self, chain: SimChain, now: Callable[[], int]) -> None:
+        self._chain = chain
+        self._now = now
+        self._sources: dict[str, SimSource] = {}
+        # script -> (view, snapshots its source served in that round, asked_at)
+        self._views: dict[bytes, list[tuple[ChainView, tuple[Snapshot, ...], int]]] = {}
+        self.committed: dict[int, CommittedEvent] = {}
+        self.payments: dict[str, Payment] = {}
+        self.released: set[str] = set()
+        self.types: dict[str, int] = {}
+
+    def watch_sources(self, sources: Sequence[SimSource]) -> None:
+        self._sources = {source.name: source for source in sources}
+
+    # -- what the engine was told ----------------------------------------------------
+
+    def on_view(self, script: bytes, view: ChainView, asked_at: int) -> None:
+        served = tuple(self._sources[view.source].served)
+        known = self._views.setdefault(script, [])
+        known.append((view, served, asked_at))
+        del known[:-_KEEP_VIEWS]
+
+    # -- what it committed -----------------------------------------------------------
+
+    def on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
+        """Called by the writer at the moment of the commit, before anybody is told."""
+        for write, outcome in zip(batch, outcomes, strict=True):
+            if not isinstance(outcome, Committed):
+                continue
+            for event in outcome.events:
+                self._on_event(event)
+            for entry in write.entries:
+                after = self.payments[entry.payment.id]
+                if after != entry.payment:
+                    raise Broken(f"the projection of {after.id} is not its fold")
+            for row in write.rows:
+                if isinstance(row, Release):
+                    self.released.add(row.payment_id)
+
+    def _on_event(self, committed: CommittedEvent) -> None:
+        event, offset = decode(committed.wire), committed.offset
+        if event != committed.event:
+            raise Broken(f"event {offset} changes on its way to the wire")
+        if offset != len(self.committed) + 1:
+            raise Broken(f"offset {offset} follows {len(self.committed)}")
+        self.types[event.type] = self.types.get(event.type, 0) + 1
+        self.committed[offset] = committed
+        before = self.payments.get(event.payment_id)
+        if before is None:
+            if event.seq != 1 or event.data.terms is None:
+                raise Broken(f"{event.payment_id} begins with {event.seq}")
+            first, payment = opening(event.data.terms)
+            assert first == event
+        else:
+            self._judge(before, event)
+            payment = evolve(before, event)
+        self._check_sums(payment, event)
+        self.payments[payment.id] = payment
+
+    @staticmethod
+    def _check_sums(payment: Payment, event: Event) -> None:
+        outpoints = [(r.txid, r.vout) for r in payment.receipts]
+        if len(set(outpoints)) != len(outpoints):
+            raise Broken(f"{payment.id} counts an output twice")
+        if event.received_sat != sum(r.amount_sat for r in payment.receipts):
+            raise Broken(f"{payment.id} #{event.seq}: received_sat is not the sum")
+        if encode(event, payment.terms) and event.confirmations < 0:
+            raise Broken(f"{payment.id} #{event.seq}: a negative depth")
+
+    def _judge(self, before: Payment, event: Event) -> None:
+        """Whether what was told had a reason outside of the engine."""
+        terms = before.terms
+        script = parse_address(terms.address, terms.network).script
+        views = self._views.get(script, [])
+        data = event.data
+        if event.type is EventType.CONFIRMED and data.by is None:
+            self._judge_confirmed(before, event, script)
+        elif event.type is EventType.EXPIRED:
+            if not any(at >= terms.expires_at for _, _, at in views):
+                raise Broken(f"{before.id} expired and no source was asked since")
+        elif event.type is EventType.DETECTED and data.verified:
+            receipt = data.receipt
+            assert receipt is not None
+            if not any(
+                (o.txid, o.vout, o.amount_sat)
+                == (receipt.txid, receipt.vout, receipt.amount_sat)
+                for view, _, _ in views
+                for o in view.outputs
+            ):
+                raise Broken(f"{before.id} detected what no source showed")
+        elif event.type in FROM_CHAIN or (
+            event.type is EventType.REPLACED and data.claim is None
+        ):
+            if not views:
+                raise Broken(f"{before.id} {event.type} without any source's word")
+        if not before.receipts and event.received_sat and not data.verified:
+            raise Broken(f"{before.id} counts money on a webhook's word")
+
+    def _judge_confirmed(self, before: Payment, event: Event, script: bytes) -> None:
+        """Some source really had enough, deep enough, in a round it answered."""
+        terms = before.terms
+        required, threshold = terms.confirmations_required, before.threshold_sat
+        ignored = set(terms.ignore)
+
+        def deep_sat(outputs: list[Output], tip_height: int) -> int:
+            return sum(
+                o.amount_sat
+                for o in outputs
+                if (o.txid, o.vout) not in ignored
+                and (
+                    required == 0
+                    or (
+                        o.block_height is not None
+                        and tip_height - o.block_height + 1 >= required
+                    )
+                )
+            )
+
+        for view, served, _ in self._views.get(script, ()):
+            if view.source != event.data.source:
+                continue
+            told = [seen for seen in served if view.tip.hash in seen.best]
+            branch = self._chain.branch(view.tip)
+            for seen in (*served, branch) if told else served:
+                if seen is branch:
+                    seen = Snapshot(branch.best, served[-1].pool, branch.made)
+                if deep_sat(self._chain.outputs(seen, script), seen.tip.height) >= (
+                    threshold
+                ):
+                    return
+        raise Broken(
+            f"{before.id} #{event.seq} was confirmed though {event.data.source} never"
+            f" had {threshold} sat at depth {required}"
+        )
+
+    # -- what left -------------------------------------------------------------------
+
+    def check_told(self, event: CommittedEvent) -> None:
+        known = self.committed.get(event.offset)
+        if known is None or known.wire != event.wire:
+            raise Broken(f"event {event.offset} was told and is not in the journal")
+
+    def check_sent(self, offset: int, body: bytes) -> CommittedEvent:
+        known = self.committed.get(offset)
+        if known is None or body != body_of(known.wire):
+            raise Broken(f"event {offset} was sent and is not in the journal")
+        return known
+
+    def check_shown(self, payment: Payment) -> None:
+        """A state that was shown is one that the journal had or has."""
+        now = self.payments.get(payment.id)
+        if now is None or payment.seq > now.seq:
+            raise Broken(f"{payment.id} #{payment.seq} was shown before its commit")
+        if payment.seq == now.seq and payment != now:
+            raise Broken(f"{payment.id} #{payment.seq} was shown differently")
+
+    def of_payment(self, payment_id: str) -> list[CommittedEvent]:
+        return [c for c in self.committed.values() if c.event.payment_id == payment_id]
+
+    def waits(self, payment_id: str) -> bool:
+        return self.payments[payment_id].status in {Status.PENDING, Status.CONFIRMING}

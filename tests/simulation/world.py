@@ -1,0 +1,309 @@
+"""A whole world in one thread: engine, chain, sources, shops, clients, and their luck.
+
+Everything that happens is drawn from one seed. The engine's actors are the real ones on
+the real journal; only time, the dispatcher and what lies outside are simulated. Two
+heaps of things to come are kept apart: what the outside world will do, and what is in
+the memory of the engine's process and dies with it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+from actors.messages import RoundDone
+from actors.node import Node, Settings
+from actors.root import FeedConfig, build_tree
+from actors.source import SourceActor
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Ref
+from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.vault import Vault
+from tests.simulation.chain import SimChain
+from tests.simulation.channels import Channels
+from tests.simulation.clients import SimClient
+from tests.simulation.faults import Faults
+from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
+from tests.simulation.life import Life
+from tests.simulation.rules import Broken, Rules
+from tests.simulation.store import SimStore
+
+__all__ = ["DAY_MS", "World"]
+
+DAY_MS = 86_400_000
+START_MS = 1_760_000_000_000
+
+_TURNS_AT_ONE_MOMENT = 20_000
+"""So many turns and time has not moved: somebody is going round in circles."""
+
+Act = Callable[[], None]
+
+
+class _Dispatcher(SimulatedDispatcher):
+    """Blocking actors now and then begin late, as when their pool is full."""
+
+    def __init__(self, world: World, random: Random) -> None:
+        super().__init__(random)
+        self._world = world
+
+    def schedule(self, ref: Ref) -> None:
+        delay_ms = self._world.answer_delay_ms() if ref.scope.blocking else 0
+        if delay_ms:
+            self._world.in_memory(
+                delay_ms, lambda: super(_Dispatcher, self).schedule(ref)
+            )
+        else:
+            super().schedule(ref)
+
+
+class World:
+    """See the module docstring. `run` lives the days, then lets all settle."""
+
+    def __init__(
+        self, seed: int, folder: Path, log: Callable[[str], None] | None = None
+    ) -> None:
+        self.seed = seed
+        self._log = log
+        self._random = self.random_of("world")
+        self.clock = SimulatedClock(START_MS)
+        self.faults: Counter[str] = Counter()
+        self.steps = 0
+        self.boots = 0
+        self.started_ms = START_MS
+        self.final_digest = ""
+        self.calm = False  # no more faults, no more life
+        self._elapsed = 0
+        self._order = 0
+        self._life: list[tuple[int, int, Act]] = []
+        self._memory: list[tuple[int, int, Act]] = []
+        self._restart: str | None = None  # why the process ends after this step
+        self.chain = SimChain(START_MS // 1000)
+        self.rules = Rules(self.chain, self.clock.now)
+        self.store = SimStore(
+            folder / "journal.db",
+            self.random_of("store"),
+            self.in_memory,
+            self.rules.on_commit,
+        )
+        self.sources = self._make_sources()
+        self.rules.watch_sources(self.sources)
+        self._budget = self._random.choice((None, 60.0, 600.0))
+        self._every_s = self._random.choice((20.0, 60.0, 120.0))
+        self.channels = Channels(self, self.random_of("channels"), Vault(bytes(32)))
+        self.node: Node | None = None
+        self.root: Ref | None = None
+        self.dispatcher: SimulatedDispatcher = _Dispatcher(self, Random(0))
+        self.clients = [self._make_client(n) for n in range(4)]
+        self.life = Life(self, self.random_of("life"))
+        self.trouble = Faults(self, self.random_of("faults"))
+
+    def random_of(self, what: str) -> Random:
+        """A generator of its own for each part: more draws in one disturb no other."""
+        return Random(f"{self.seed} {what}")  # noqa: S311 - to be repeated, not secret
+
+    def _make_sources(self) -> list[SimSource]:
+        kinds = self._random.choice(("b", "b", "bb", "a", "ba", "ab", "aa"))
+        sources: list[SimSource] = []
+        for number, kind in enumerate(kinds):
+            make = SimBlockFeed if kind == "b" else SimAddressFeed
+            sources.append(
+                make(
+                    f"source{number}",
+                    self.chain,
+                    self.random_of(f"source {number}"),
+                    forgetful=self._random.random() < 0.2,
+                )
+            )
+            sources[-1].on_call = self._in_a_round
+        return sources
+
+    def _make_client(self, number: int) -> SimClient:
+        return SimClient(
+            f"client{number}",
+            self.rules,
+            self.random_of(f"client {number}"),
+            self.in_world,
+            follow_all=number >= 2,
+            merchant="other" if number == 3 else None,
+        )
+
+    # -- time ------------------------------------------------------------------------
+
+    def true_ms(self) -> int:
+        """The time that the rest of the world has; the node's clock may be wrong."""
+        return START_MS + self._elapsed
+
+    def in_world(self, delay_ms: int, act: Act) -> None:
+        """The outside world will do this, whatever becomes of the process."""
+        self._order += 1
+        heapq.heappush(self._life, (self._elapsed + delay_ms, self._order, act))
+
+    def in_life(self, delay_ms: int, act: Act) -> None:
+        """As `in_world`, but not any more once all is to settle."""
+
+        def unless_calm() -> None:
+            if not self.calm:
+                act()
+
+        self.in_world(delay_ms, unless_calm)
+
+    def in_memory(self, delay_ms: int, act: Act) -> None:
+        """In the process: forgotten when it crashes."""
+        self._order += 1
+        heapq.heappush(self._memory, (self._elapsed + delay_ms, self._order, act))
+
+    def _pass_time(self, most_ms: int) -> None:
+        """Let time go on to the next thing that happens, or by `most_ms`."""
+        waits = [most_ms]
+        due = self.clock.next_due_ms()
+        if due is not None:
+            waits.append(due)
+        for heap in (self._life, self._memory):
+            if heap:
+                waits.append(heap[0][0] - self._elapsed)
+        wait_ms = max(min(waits), 0)
+        self._elapsed += wait_ms
+        self.clock.advance(wait_ms)
+        for heap in (self._memory, self._life):
+            while heap and heap[0][0] <= self._elapsed:
+                heapq.heappop(heap)[2]()
+
+    # -- the process -----------------------------------------------------------------
+
+    def boot(self) -> None:
+        self.boots += 1
+        random = self.random_of(f"boot {self.boots}")
+        self.dispatcher = _Dispatcher(self, random)
+        node = Node(
+            self.clock,
+            self.dispatcher,
+            self.random_of(f"node {self.boots}"),
+            Settings(),
+        )
+        self.root = build_tree(
+            node,
+            writer=self.store,
+            reader=self.store,
+            feeds=[self._config(source) for source in self.sources],
+            vault=self.channels.vault,
+            sender=self.channels.endpoints,
+            give_up=lambda why: self.end_process(f"gave up: {why}"),
+        )
+        self.node = node
+        self.root.start()
+        self.note("boot", f"number {self.boots}")
+
+    def _config(self, source: SimSource) -> FeedConfig:
+        by_block = isinstance(source, SimBlockFeed)
+        assert isinstance(source, SimBlockFeed | SimAddressFeed)
+        return FeedConfig(
+            "simulated",
+            source,
+            by_block=by_block,
+            every_s=self._every_s,
+            per_minute=None if by_block else self._budget,
+        )
+
+    def end_process(self, why: str) -> None:
+        """The process dies after the present step; it is started again later."""
+        self._restart = why
+
+    def _crash(self) -> None:
+        why, self._restart = self._restart, None
+        if self.node is None:
+            return
+        self.fault("process crash", str(why))
+        self.node = self.root = None
+        self._memory.clear()
+        self.clock.forget_timers()
+        self.dispatcher.forget_all()
+        self.store.restart()
+        self.channels.check_database()
+        for client in self.clients:
+            client.lost()
+        down_ms = 10 if self.calm else self._random.choice((10, 2_000, 1_800_000))
+        self.in_world(down_ms, self.boot)
+
+    # -- running ---------------------------------------------------------------------
+
+    def run(self, days: float) -> None:
+        """Live so many days with all their accidents."""
+        self.boot()
+        for client in self.clients:
+            client.live(lambda: self.node)
+        self.life.begin()
+        self.trouble.begin()
+        self.run_for(int(days * DAY_MS))
+
+    def run_for(self, ms: int) -> None:
+        until, here, turns = self._elapsed + ms, self._elapsed, 0
+        while self._elapsed < until:
+            self.step(until - self._elapsed)
+            turns = turns + 1 if self._elapsed == here else 0
+            here = self._elapsed
+            if turns > _TURNS_AT_ONE_MOMENT:
+                raise Broken("the engine goes round in circles")
+
+    def step(self, most_ms: int = 1_000) -> None:
+        """One turn of one actor, or some time without any."""
+        self.steps += 1
+        if self.node is None or self.dispatcher.idle:
+            self._pass_time(most_ms)
+        elif self._random.random() < 0.02:
+            self._pass_time(min(self._random.randrange(1, 1_500), most_ms))
+        else:
+            ref = self.dispatcher.step()
+            if self._log is not None and ref is not None:
+                self._log(f"    turn {ref.name}")
+        if not self.calm:
+            self.trouble.between_steps()
+        if self._restart is not None:
+            self._crash()
+
+    # -- what the wrapped actors ask and show ----------------------------------------
+
+    def crash_now(self, actor: Actor, message: object) -> str | None:
+        return None if self.calm else self.trouble.crash_now(actor, message)
+
+    def answer_delay_ms(self) -> int:
+        if self.calm or self._random.random() > 0.05:
+            return 0
+        return self._random.choice((1, 10, 300, 3_000, 20_000))
+
+    def on_message(self, actor: Actor, message: object) -> None:
+        if isinstance(actor, SourceActor) and isinstance(message, RoundDone):
+            for script, view in message.views.items():
+                self.rules.on_view(script, view, message.asked_at)
+
+    def _in_a_round(self) -> None:
+        if not self.calm and self._random.random() < 0.002:
+            self.life.something_on_chain()
+
+    # -- telling ---------------------------------------------------------------------
+
+    def fault(self, kind: str, detail: str = "") -> None:
+        self.faults[kind] += 1
+        self.note(f"! {kind}", detail)
+
+    def note(self, what: str, detail: str = "") -> None:
+        if self._log is not None:
+            s = self._elapsed / 1000
+            at = f"{int(s // 86400)}d {int(s // 3600 % 24):02d}:{int(s // 60 % 60):02d}"
+            self._log(f"{at}:{s % 60:06.3f} {what} {detail}".rstrip())
+
+    def digest(self) -> str:
+        """A hash of all that the journal and the outbox say."""
+        told = sha256()
+        for query in (
+            'SELECT "offset", body FROM events ORDER BY "offset"',
+            "SELECT id, status, seq, watched, state FROM payments ORDER BY id",
+            'SELECT * FROM outbox ORDER BY channel_id, payment_id, "offset"',
+            "SELECT * FROM attempts ORDER BY id",
+        ):
+            for row in self.store.rows(query):
+                told.update(repr(row).encode())
+        return told.hexdigest()
