@@ -33,6 +33,7 @@ from engine.observations import Observation, ProviderClaim, Reviewed
 from engine.payment import Refused, decide, evolve, is_settled, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
+from engine.runtime.ref import Ref
 from engine.store import queries
 from engine.store.writes import (
     Committed,
@@ -52,6 +53,8 @@ log = logging.getLogger("paybell.payment")
 RETRY_S = 5.0
 """After a commit that the journal could not make: look again so much later."""
 
+_POLL_DUE = PollDue()
+
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
 
 
@@ -64,6 +67,7 @@ class AddressActor(Actor):
         "_payment",
         "_poll",
         "_review",
+        "_script",
         "next_poll_at",
         "seen_at",
     )
@@ -73,6 +77,7 @@ class AddressActor(Actor):
     def __init__(self, node: Node, payment: Payment | None = None) -> None:
         self._node = node
         self._payment = payment
+        self._script = b"" if payment is None else _script_of(payment)
         self._poll: Timer | None = None
         self._deadline: int | None = None
         self._review: int | None = None  # a deadline (ms) that passed: judge it by a
@@ -128,29 +133,28 @@ class AddressActor(Actor):
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
         self._payment = answer
+        self._script = _script_of(answer)
+        self._node.source.tell_system(self.interest(self.ref))
         self._begin()
 
-    def _begin(self) -> None:
-        payment = self.payment
+    def interest(self, ref: Ref) -> Watch:
+        """What to tell the source. The supervisor does, before the watcher starts, so
+        that no block is read at boot before all scripts are known."""
         known = tuple(
             Output(r.txid, r.vout, r.amount_sat, r.block_hash, r.block_height)
-            for r in payment.receipts
+            for r in self.payment.receipts
         )
-        self._node.source.tell_system(
-            Watch(self._script(), payment.terms.address, self.ref, known)
-        )
+        return Watch(self._script, self.payment.terms.address, ref, known)
+
+    def _begin(self) -> None:
         self._arm_deadline()
         self._ask_source(urgent=False)
-
-    def _script(self) -> bytes:
-        terms = self.payment.terms
-        return parse_address(terms.address, terms.network).script
 
     def _forget(self) -> None:
         if self._poll is not None:
             self._poll.cancel()
         if self._payment is not None:
-            self._node.source.tell_system(Unwatch(self._script(), self.ref))
+            self._node.source.tell_system(Unwatch(self._script, self.ref))
 
     def _arm_deadline(self) -> None:
         deadline = next_deadline(self.payment)
@@ -163,15 +167,18 @@ class AddressActor(Actor):
     def _ask_source(self, *, urgent: bool) -> None:
         if self._poll is not None:
             self._poll.cancel()
-        blocks = {r.block_hash for r in self.payment.receipts if r.block_hash}
+        blocks: tuple[tuple[str, int | None], ...] = ()
+        if self.payment.receipts:
+            places = {r.block_hash: r.block_height for r in self.payment.receipts}
+            blocks = tuple((block, at) for block, at in places.items() if block)
         due = 0.0 if urgent else self._node.clock.monotonic()
-        self._node.source.tell(Poll(self._script(), tuple(sorted(blocks)), due))
+        self._node.source.tell(Poll(self._script, blocks, due))
         self._poll_in(self._interval_s())
 
     def _poll_in(self, delay_s: float) -> None:
         if self._poll is not None:
             self._poll.cancel()
-        self._poll = self._node.clock.call_later(delay_s, self.ref, PollDue())
+        self._poll = self._node.clock.call_later(delay_s, self.ref, _POLL_DUE)
         self.next_poll_at = self._node.clock.now() + round(delay_s * 1000)
 
     def _interval_s(self) -> float:
@@ -298,3 +305,7 @@ class AddressActor(Actor):
             raise RuntimeError(f"another hand wrote to {self.payment.id}")
         if isinstance(outcome, Unavailable):
             self._poll_in(RETRY_S)
+
+
+def _script_of(payment: Payment) -> bytes:
+    return parse_address(payment.terms.address, payment.terms.network).script

@@ -16,6 +16,9 @@ from engine.sync import sync
 
 __all__ = ["AddressFeedWorker", "BlockFeedWorker"]
 
+BREATH = 500
+"""Scripts handled before the hub may look at its sockets: some 2 ms."""
+
 
 class BlockFeedWorker(Actor):
     """Reads blocks and the mempool by difference; answers any number of polls."""
@@ -44,8 +47,10 @@ class BlockFeedWorker(Actor):
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
-        for watch in work.watch:
+        for count, watch in enumerate(work.watch):
             self._index.watch(watch.script, watch.known)
+            if count % BREATH == BREATH - 1:
+                self._node.breathe()
         before, error, result = self._index.tip, None, None
         try:
             result = sync(self._feed, self._index, start_from=self._start_from())
@@ -53,11 +58,15 @@ class BlockFeedWorker(Actor):
             error = failure
         views: dict[bytes, ChainView] = {}
         if error is None and result is not None:
-            wanted = {poll.script: poll.blocks for poll in work.polls}
+            wanted = {
+                p.script: tuple(block for block, _ in p.blocks) for p in work.polls
+            }
             scripts = {*wanted, *(w.script for w in work.watch), *result.touched}
             if self._index.tip != before:
                 scripts |= self._shown.keys()
-            for script in scripts:
+            for count, script in enumerate(sorted(scripts)):
+                if count % BREATH == BREATH - 1:
+                    self._node.breathe()
                 if script in self._index:
                     views[script] = self._view(script, wanted.get(script, ()))
         return RoundDone(
@@ -130,8 +139,8 @@ class AddressFeedWorker(Actor):
         listed = {output.block_hash for output in outputs}
         off_chain = tuple(
             block
-            for block in poll.blocks
-            if block not in listed and self._feed.in_best_chain(block) is False
+            for block, height in poll.blocks
+            if block not in listed and self._feed.in_best_chain(block, height) is False
         )
         return ChainView(
             source=self._feed.name, tip=tip, outputs=outputs, off_chain=off_chain

@@ -151,7 +151,7 @@ class Poll(msgspec.Struct, frozen=True):
     """
 
     script: bytes
-    blocks: tuple[str, ...] = ()
+    blocks: tuple[tuple[str, int | None], ...] = ()  # (hash, height)
     due: float = 0.0
 
 

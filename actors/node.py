@@ -42,12 +42,18 @@ class Node:
     """See the module docstring."""
 
     def __init__(
-        self, clock: Clock, dispatcher: Dispatcher, random: Random, settings: Settings
+        self,
+        clock: Clock,
+        dispatcher: Dispatcher,
+        random: Random,
+        settings: Settings,
+        breathe: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock
         self.dispatcher = dispatcher
         self.random = random
         self.settings = settings
+        self.breathe = breathe  # lets others run, in long work of blocking actors
         self.health = Health()
         self.freshness = Freshness(source="", live=False, since=None)
         self.counters: Counter[str] = Counter()

@@ -12,6 +12,7 @@ many as its budget allows, in the order of their deadlines.
 from __future__ import annotations
 
 import heapq
+import itertools
 import logging
 
 import msgspec
@@ -152,6 +153,8 @@ class SourceActor(Actor):
     # -- what watchers want ----------------------------------------------------------
 
     def _on_poll(self, script: bytes, poll: Poll) -> None:
+        if script not in self._interest:
+            return
         waiting = self._polls.get(script)
         if waiting is not None and waiting.due < poll.due:
             poll = msgspec.structs.replace(poll, due=waiting.due)
@@ -171,8 +174,8 @@ class SourceActor(Actor):
 
     def _pump(self) -> None:
         """Start the next round, if the source to ask is free to be asked."""
-        if any(feed.busy for feed in self._feeds):
-            return
+        if not self._node.health.booted or any(feed.busy for feed in self._feeds):
+            return  # a catch-up must know all scripts before it reads the first block
         now = self._node.clock.monotonic()
         feed = next((f for f in self._feeds if f.breaker.permits(now)), None)
         if feed is None:
@@ -206,7 +209,9 @@ class SourceActor(Actor):
             watch=tuple(watch.values()) if feed.spec.by_block else (),
             unwatch=() if reset else tuple(self._unwatch),
             polls=polls,
-            addresses={p.script: self._interest[p.script].address for p in polls},
+            addresses={p.script: self._interest[p.script].address for p in polls}
+            if not feed.spec.by_block
+            else {},
             reset=reset,
         )
         self._watch = {}
@@ -216,17 +221,13 @@ class SourceActor(Actor):
 
     def _take_polls(self, feed: _Feed, now: float) -> tuple[Poll, ...]:
         """As many as the source may be asked now, the most urgent first."""
-        for script in self._polls.keys() - self._interest.keys():
-            del self._polls[script]
-        room = MAX_POLLS
-        if not feed.spec.by_block:
+        if feed.spec.by_block:  # answered from memory: any order will do
+            taken = list(itertools.islice(self._polls.values(), MAX_POLLS))
+        else:
             room = 20  # short rounds, so that an urgent poll never waits for long
             if feed.budget is not None:
                 feed.budget = feed.budget.at(now)
                 room = min(room, max(int(feed.budget.tokens) - 2, 0))
-        if len(self._polls) <= room:
-            taken = list(self._polls.values())
-        else:
             taken = heapq.nsmallest(room, self._polls.values(), key=lambda p: p.due)
         for poll in taken:
             del self._polls[poll.script]

@@ -17,6 +17,7 @@ from actors.messages import (
     Created,
     CreatePayments,
     Deadline,
+    Nudge,
     Rearm,
     RestartDue,
     Retired,
@@ -117,6 +118,7 @@ class SupervisorActor(Actor):
             self._read_page(page[-1].id)
         else:
             self._node.health.booted = True
+            self._node.source.tell(Nudge())
             log.info("watchers.ready count=%d", len(self._node.watchers))
 
     # -- creation --------------------------------------------------------------------
@@ -159,7 +161,9 @@ class SupervisorActor(Actor):
         ref = Ref(self._scope, payment.id)
         self._node.watchers[payment.id] = ref
         self._node.by_address[payment.terms.address] = payment.id
-        ref.start(AddressActor(self._node, payment))
+        watcher = AddressActor(self._node, payment)
+        self._node.source.tell_system(watcher.interest(ref))
+        ref.start(watcher)
 
     # -- deadlines -------------------------------------------------------------------
 

@@ -157,5 +157,9 @@ class AddressFeed(Protocol):
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """Every output paying the address, mempool and best chain: all or an error."""
 
-    def in_best_chain(self, block_hash: str) -> bool | None:
-        """False only on the source's positive word; None when it does not know."""
+    def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
+        """False only on the source's positive word; None when it does not know.
+
+        `height`, where known, is the block's: explorers say "not in the best chain" of
+        blocks they never saw, too, and only another block at its height is proof.
+        """

@@ -1,0 +1,21 @@
+"""A chain source from its configuration. Used by the node and by the doctor."""
+
+from engine.chain import AddressFeed, BlockFeed
+from engine.config import SourceConfig
+from transport.chain.bitcoind import Bitcoind
+from transport.chain.devchain import DevChain
+from transport.chain.esplora import Esplora
+
+__all__ = ["make_feed"]
+
+
+def make_feed(source: SourceConfig, network: str) -> BlockFeed | AddressFeed:
+    """Raises ValueError for a URL that is none, without quoting it."""
+    match source.kind:
+        case "bitcoind":
+            return Bitcoind(source.url)
+        case "esplora":
+            return Esplora(source.url, network)
+        case "devchain":
+            return DevChain()
+    raise ValueError(f"no such source: {source.kind}")
