@@ -6,7 +6,7 @@ type can say (is the address good, is the URL allowed) its handler checks.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -18,6 +18,7 @@ from engine.retry import SCHEDULE_S
 __all__ = [
     "MAX_BATCH",
     "BatchRequest",
+    "BatchShape",
     "ChannelPatch",
     "ChannelRequest",
     "NoFields",
@@ -187,6 +188,19 @@ class BatchRequest(Request):
 
     payments: Annotated[
         list[PaymentRequest],
+        Meta(
+            min_length=1,
+            max_length=MAX_BATCH,
+            description=f"a list of 1 to {MAX_BATCH} payments",
+        ),
+    ]
+
+
+class BatchShape(Request):
+    """A batch before its payments are judged, each by itself."""
+
+    payments: Annotated[
+        list[Any],
         Meta(
             min_length=1,
             max_length=MAX_BATCH,

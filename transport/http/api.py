@@ -1,0 +1,155 @@
+"""The bottle application that all HTTP routes are put into, and how it answers.
+
+Whatever happens in a handler, the client gets JSON: an answer, or a problem (RFC
+9457). `Api.add` puts a route and its description in together, so that none is missing
+from /openapi.json. It knows no payment. Handlers run in the connection's greenlet.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import bottle
+import msgspec
+
+from engine.ports import ChannelSender
+from transport.http.openapi import Operation
+from transport.http.problems import MEDIA_TYPE, Problem, problem_of
+
+__all__ = ["Api", "ApiSettings", "answer", "environ"]
+
+log = logging.getLogger("paybell.http")
+
+Handler = Callable[..., Any]
+
+_ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """What the API must know of the node it speaks for."""
+
+    network: str
+    version: str
+    sender: ChannelSender
+    """Sends the test event of a channel."""
+
+    address_source: Callable[[], str] | None = None
+    """A fresh address for a payment that names none; None: there is no wallet."""
+
+    monitor_s: int = 7 * 86_400
+    """Late payments are looked for this long after a payment's expiry."""
+
+    allow_private_webhooks: bool = False
+    max_channels: int = 200
+    """Every event asks every channel whether it wants it, so there is an end."""
+
+
+class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
+    """Bottle without its HTML: errors of routing, too, are problems."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+        self.install(_Problems())
+
+    def add(self, operation: Operation, handler: Handler) -> None:
+        """A route of the API, with its entry in the OpenAPI document."""
+        self.route(operation.path, operation.method, handler, name=operation.name)
+        self.operations.append(operation)
+
+    def wsgi(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """As bottle's, with the headers that every answer has."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            present = {name.lower() for name, _ in headers}
+            more = [(n, v) for n, v in _ALWAYS if n.lower() not in present]
+            return start_response(status, headers + more, *rest)
+
+        answered: Iterable[bytes] = super().wsgi(environ, start)
+        return answered
+
+    def default_error_handler(self, error: Any) -> bytes:
+        """What bottle itself refuses: no such path, no such method."""
+        response = bottle.response
+        status = error.status_code
+        if status == 405:
+            allowed = _allowed(error.get_header("Allow", ""))
+            response.set_header("Allow", allowed)
+            if bottle.request.method == "OPTIONS":
+                response.status = 204
+                return b""
+            detail = f"This path takes {allowed}."
+        elif status == 404:
+            detail = "There is nothing at this path; /openapi.json tells what there is."
+        else:
+            detail = "Something went wrong here; it has been logged."
+            if error.exception is not None:
+                _log_crash(error.exception)
+        problem = Problem(status, detail)
+        response.content_type = MEDIA_TYPE
+        return problem.body()
+
+
+class _Problems:
+    """A bottle plugin: what a handler raises becomes an answer."""
+
+    name = "problems"
+    api = 2
+
+    def apply(self, callback: Handler, _route: Any) -> Handler:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return callback(*args, **kwargs)
+            except bottle.HTTPResponse:
+                raise
+            except Exception as error:  # noqa: BLE001  # a border: see style.md, 19
+                problem = problem_of(error)
+                if problem.status == 500:
+                    _log_crash(error)
+                return bottle.HTTPResponse(
+                    problem.body(),
+                    problem.status,
+                    {"Content-Type": MEDIA_TYPE, **problem.headers},
+                )
+
+        return guarded
+
+
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Any:
+    """A JSON answer; `value` may be encoded already (bytes)."""
+    body = value if isinstance(value, bytes) else _encoder.encode(value)
+    head = {"Content-Type": "application/json", **(headers or {})}
+    return bottle.HTTPResponse(body, status, head)
+
+
+def environ() -> dict[str, Any]:
+    """The WSGI environ of the request under way in this greenlet."""
+    found: dict[str, Any] = bottle.request.environ
+    return found
+
+
+def _allowed(methods: str) -> str:
+    found = {method.strip() for method in methods.split(",") if method.strip()}
+    if "GET" in found:
+        found.add("HEAD")
+    return ", ".join(sorted(found | {"OPTIONS"}))
+
+
+def _log_crash(error: BaseException) -> None:
+    """Type and place, not the message, which may quote what must stay secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    log.error(
+        "http.crash method=%s path=%r error=%s at=%s",
+        bottle.request.method,
+        bottle.request.path,
+        type(error).__name__,
+        place,
+    )

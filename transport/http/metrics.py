@@ -1,0 +1,142 @@
+"""The metrics page: what the node counts, in Prometheus' text format.
+
+Names begin with `paybell_`; each has its help text here, which is its documentation.
+Nothing is counted here: a page is made from the gateway's counters when it is asked
+for. Runs in the request's greenlet.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from engine.gateway import EngineError, Gateway
+
+__all__ = ["Metrics"]
+
+_GAUGES = {
+    "watchers": "Payments that are watched now.",
+    "sessions": "Clients that are connected now.",
+}
+
+_COUNTERS = {
+    "journal.writes": "Writes that were committed.",
+    "journal.events": "Events that were committed.",
+    "journal.failures": "Commits that failed.",
+    "watchers.crashes": "Crashes of watchers.",
+    "watchers.quarantined": "Watchers that kept crashing and were set aside.",
+    "notifiers.crashes": "Crashes of notifiers.",
+    "sessions.crashed": "Crashes of sessions.",
+    "sessions.too_slow": "Clients that read too slowly and were closed.",
+    "core.crashes": "Crashes of core actors.",
+    "source.errors": "Answers of sources that were errors.",
+}
+
+_LABELLED = {
+    "outbox": ("paybell_outbox", "state", "Deliveries by state.", False),
+    "webhook": (
+        "paybell_webhook_attempts",
+        "outcome",
+        "Attempts to deliver a webhook, by outcome.",
+        True,
+    ),
+}
+
+
+class Metrics(Collector):
+    """A page of metrics of one node."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(namespace="paybell", registry=self._registry)
+
+    def page(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing in advance: registering must not ask the engine."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._node()
+        yield from _families(self._gateway.counters())
+        try:
+            yield from self._sources()
+        except EngineError:  # too busy to tell; the rest of the page still counts
+            return
+
+    def _node(self) -> Iterator[Metric]:
+        health = self._gateway.health()
+        yield GaugeMetricFamily(
+            "paybell_ready", "1 while new payments are taken.", float(health.ready)
+        )
+        yield GaugeMetricFamily(
+            "paybell_watchers_in_quarantine",
+            "Watchers that are set aside now.",
+            health.quarantined,
+        )
+        yield GaugeMetricFamily(
+            "paybell_journal_last_offset",
+            "Offset of the newest event.",
+            health.last_offset,
+        )
+        yield GaugeMetricFamily(
+            "paybell_fresh", "1 while a source answers.", float(health.freshness.live)
+        )
+
+    def _sources(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "paybell_source_requests", "Requests to a source.", labels=["source"]
+        )
+        errors = CounterMetricFamily(
+            "paybell_source_request_errors",
+            "Requests to a source that failed.",
+            labels=["source"],
+        )
+        up = GaugeMetricFamily(
+            "paybell_source_up",
+            "1 while the source's circuit breaker is closed.",
+            labels=["source"],
+        )
+        tip = GaugeMetricFamily(
+            "paybell_source_tip_height", "Height of a source's tip.", labels=["source"]
+        )
+        lag = GaugeMetricFamily(
+            "paybell_source_lag_seconds",
+            "Seconds since a source last answered.",
+            labels=["source"],
+        )
+        for source in self._gateway.sources():
+            labels = [source.name]
+            requests.add_metric(labels, source.requests)
+            errors.add_metric(labels, source.errors)
+            up.add_metric(labels, float(source.state == "closed"))
+            if source.tip_height is not None:
+                tip.add_metric(labels, source.tip_height)
+            if source.lag_s is not None:
+                lag.add_metric(labels, source.lag_s)
+        yield from (requests, errors, up, tip, lag)
+
+
+def _families(counters: dict[str, float]) -> Iterator[Metric]:
+    """Counters by dotted name as metric families; unknown ones get a plain name."""
+    labelled: dict[str, Metric] = {}
+    for name, value in sorted(counters.items()):
+        group, _, rest = name.partition(".")
+        if group in _LABELLED:
+            metric, label, text, counts = _LABELLED[group]
+            kind = CounterMetricFamily if counts else GaugeMetricFamily
+            if group not in labelled:
+                labelled[group] = kind(metric, text, labels=[label])
+            labelled[group].add_metric([rest], value)  # type: ignore[attr-defined]
+        elif name in _GAUGES:
+            yield GaugeMetricFamily(f"paybell_{name}", _GAUGES[name], value)
+        else:
+            flat = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+            text = _COUNTERS.get(name, f"Counter {name}.")
+            yield CounterMetricFamily(f"paybell_{flat}", text, value)
+    yield from labelled.values()

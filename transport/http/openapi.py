@@ -1,0 +1,241 @@
+"""The OpenAPI 3.1 document, made from the same table that the routes are made from.
+
+An `Operation` says of one route what it takes and what it may answer. The types come
+from `inputs.py`, `params.py` and `types.py`, so the document cannot drift from what is
+checked. Pure; called when somebody asks for /openapi.json.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from transport.http.inputs import Request
+from transport.http.params import Query
+from transport.http.problems import MEDIA_TYPE, ProblemBody
+
+__all__ = ["Header", "Link", "Operation", "Text", "document", "template"]
+
+_PARAMETER = re.compile(r"<([a-z_]+)(?::[^<>]*)?>")
+_REFERENCE = "#/components/schemas/{name}"
+
+#: Statuses that any request can end with, before its handler is asked.
+_ALWAYS = (400, 503)
+_WITH_KEY = (401, 403, 429)
+_WITH_BODY = (408, 413, 415, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is not one of our types."""
+
+    media_type: str
+    json_type: str = "string"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A request header that an operation reads."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What may be done next with the answer: a parameter from its body."""
+
+    operation: str
+    parameter: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One route. `path` as bottle writes it: /v1/payments/<payment_id>."""
+
+    name: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    answers: Mapping[int, type[msgspec.Struct] | Text | None]
+    request: type[Request] | None = None
+    body_may_be_absent: bool = False
+    query: type[Query] | None = None
+    headers: tuple[Header, ...] = ()
+    needs_key: bool = True
+    problems: tuple[int, ...] = ()
+    answer_headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+
+    def statuses(self) -> list[int]:
+        """All that may be answered."""
+        found = {*self.answers, *self.problems, *_ALWAYS}
+        if self.needs_key:
+            found.update(_WITH_KEY)
+        if self.request is not None:
+            found.update(_WITH_BODY)
+        if self.query is not None:
+            found.add(422)
+        return sorted(found)
+
+
+def template(path: str) -> str:
+    """A bottle path as OpenAPI writes it: /v1/payments/{payment_id}."""
+    return _PARAMETER.sub(r"{\1}", path)
+
+
+def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
+    """The document, ready to be encoded."""
+    kinds: list[Any] = [ProblemBody]
+    for operation in operations:
+        kinds += [operation.request, operation.query, *operation.answers.values()]
+    kinds = [k for k in dict.fromkeys(kinds) if isinstance(k, type)]
+    schemas = _schemas(kinds)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        path = paths.setdefault(template(operation.path), {})
+        path[operation.method.lower()] = _operation(operation, schemas)
+    for kind in kinds:
+        if issubclass(kind, Query):
+            del schemas[kind.__name__]  # written out as parameters
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Paybell",
+            "version": version,
+            "description": "Tells a shop, the moment it happens, that it has been paid"
+            " in bitcoin. Amounts are whole satoshi; times are RFC 3339 in UTC.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key: pbk_…, from `run.py keys`.",
+                }
+            },
+        },
+    }
+
+
+def _schemas(kinds: list[Any]) -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    return schemas
+
+
+def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": [{"key": []}] if operation.needs_key else [],
+    }
+    parameters = [*_path_parameters(operation), *_query(operation, schemas)]
+    parameters += [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": dict(header.schema),
+        }
+        for header in operation.headers
+    ]
+    if parameters:
+        made["parameters"] = parameters
+    if operation.request is not None:
+        made["requestBody"] = {
+            "required": not operation.body_may_be_absent,
+            "content": {"application/json": {"schema": _ref(operation.request)}},
+        }
+    made["responses"] = {
+        str(status): _answer(operation, status) for status in operation.statuses()
+    }
+    return made
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1},
+        }
+        for name in _PARAMETER.findall(operation.path)
+    ]
+
+
+def _query(operation: Operation, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    schema = schemas[operation.query.__name__]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema["required"],
+            "description": part.get("description", ""),
+            "schema": _without_null(part),
+        }
+        for name, part in schema["properties"].items()
+    ]
+
+
+def _without_null(part: dict[str, Any]) -> dict[str, Any]:
+    """In a query string there is no null: the parameter is left out."""
+    kept = {k: v for k, v in part.items() if k not in {"description", "anyOf"}}
+    if kept.get("default", 0) is None:
+        del kept["default"]
+    choices = [c for c in part.get("anyOf", ()) if c != {"type": "null"}]
+    for choice in choices:
+        kept.update(choice)
+    return kept
+
+
+def _answer(operation: Operation, status: int) -> dict[str, Any]:
+    made: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    headers = list(operation.answer_headers.get(status, ()))
+    if status in operation.answers:
+        kind = operation.answers[status]
+        if isinstance(kind, Text):
+            made["content"] = {kind.media_type: {"schema": {"type": kind.json_type}}}
+        elif kind is not None:
+            made["content"] = {"application/json": {"schema": _ref(kind)}}
+        if operation.links:
+            made["links"] = _links(operation)
+    else:
+        made["content"] = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
+        headers += _error_headers(status)
+    if headers:
+        made["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+    return made
+
+
+def _error_headers(status: int) -> tuple[str, ...]:
+    if status == 401:
+        return ("WWW-Authenticate",)
+    return ("Retry-After",) if status in {429, 503} else ()
+
+
+def _links(operation: Operation) -> dict[str, Any]:
+    return {
+        name: {
+            "operationId": link.operation,
+            "parameters": {link.parameter: link.expression},
+        }
+        for name, link in operation.links.items()
+    }
+
+
+def _ref(kind: type) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}

@@ -1,0 +1,97 @@
+"""From a request for a payment to its terms: the checks that no type can say.
+
+Which address, whose payment, until when. Reads through the gateway (which outputs
+were counted before); writes nothing. Runs in the request's greenlet.
+"""
+
+import secrets
+import string
+
+from engine.address import InvalidAddress, parse_address
+from engine.gateway import Gateway
+from engine.model import Terms
+from transport.auth import Principal
+from transport.http.api import ApiSettings
+from transport.http.inputs import PaymentRequest
+from transport.http.problems import FieldError, Problem
+
+__all__ = ["new_id", "terms_of"]
+
+_ALPHABET = string.ascii_letters + string.digits
+_ID_CHARS = 22  # 131 bits: nobody guesses one, and a double click selects it
+
+
+def new_id(prefix: str) -> str:
+    """An id that cannot be guessed, like pay_3fK…"""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
+
+
+def terms_of(
+    request: PaymentRequest,
+    principal: Principal,
+    gateway: Gateway,
+    settings: ApiSettings,
+) -> Terms:
+    """The terms of a new payment. Raises `Problem` 403 or 422."""
+    merchant = request.merchant or principal.merchant or "default"
+    if not principal.may_see(merchant):
+        raise Problem(403, "This key may only create payments of its own merchant.")
+    errors = _not_offered(request)
+    if request.amount_sat is not None and request.tolerance_sat >= request.amount_sat:
+        errors.append(
+            FieldError("/tolerance_sat", "must be less than amount_sat, if not 0")
+        )
+    if request.amount_sat is None and request.tolerance_sat:
+        errors.append(FieldError("/tolerance_sat", "needs an amount_sat"))
+    address = _address(request.address, settings, errors)
+    if errors:
+        summary = "; ".join(f"{e.path} {e.message}" for e in errors)
+        raise Problem(422, summary, errors=tuple(errors))
+    now = gateway.now()
+    expires_at = now + request.expires_in_s * 1000
+    return Terms(
+        id=new_id("pay_"),
+        network=settings.network,
+        address=address,
+        amount_sat=request.amount_sat,
+        tolerance_sat=request.tolerance_sat,
+        confirmations_required=request.confirmations,
+        created_at=now,
+        expires_at=expires_at,
+        monitor_until=expires_at + settings.monitor_s * 1000,
+        poll_interval_s=request.poll_interval_s,
+        external_id=request.external_id,
+        merchant=merchant,
+        metadata=request.metadata,
+        ignore=gateway.counted_outpoints(address),
+    )
+
+
+def _not_offered(request: PaymentRequest) -> list[FieldError]:
+    """We accept no promise that we do not keep."""
+    errors = []
+    if request.method != "onchain":
+        errors.append(
+            FieldError("/method", 'must be "onchain": no other is offered by this node')
+        )
+    errors += [
+        FieldError(f"/{name}", "is not offered by this node: leave it out")
+        for name in ("account", "package", "forward_to")
+        if getattr(request, name) is not None
+    ]
+    return errors
+
+
+def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) -> str:
+    """The address in its normal form; fresh from the wallet if none was given."""
+    if text is None:
+        if settings.address_source is None:
+            message = "is needed: no wallet is configured on this node; give an address"
+            errors.append(FieldError("/address", message))
+            return ""
+        return "" if errors else settings.address_source()
+    try:
+        return parse_address(text, settings.network).text
+    except InvalidAddress as error:
+        errors.append(FieldError("/address", f"is refused: {error}"))
+        return ""
