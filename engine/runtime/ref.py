@@ -49,6 +49,7 @@ _SUSPENDED = 2  # waits for one answer; other mail is stashed
 _DEAD = 4  # no actor behind the ref: crashed or stopped
 _STARTING = 8  # on_start has not run yet
 _STOPPED = 16  # dead for good: mail is refused
+_RUNNING = 32  # in a turn; a blocking actor stays in one while others run
 
 
 class ExitReason(Enum):
@@ -193,7 +194,7 @@ class Ref:
         self.incarnation += 1
         self._then = None
         self._actor = actor
-        self._flags = (self._flags & _SCHEDULED) | _STARTING
+        self._flags = (self._flags & (_SCHEDULED | _RUNNING)) | _STARTING
         if first is not None:
             if self._mail is None:
                 self._mail = Mailbox()
@@ -228,20 +229,23 @@ class Ref:
 
     def run_turn(self, budget: int) -> None:
         """Handle up to `budget` messages. Never raises but for KeyboardInterrupt."""
-        self._flags &= ~_SCHEDULED
-        while budget > 0 and not self._flags & _DEAD:
-            if self._flags & _STARTING:
-                self._start_actor()
-            elif not self._handle_next():
-                break
-            budget -= 1
-        if self._has_work():
+        self._flags = (self._flags & ~_SCHEDULED) | _RUNNING
+        try:
+            while budget > 0 and not self._flags & _DEAD:
+                if self._flags & _STARTING:
+                    self._start_actor()
+                elif not self._handle_next():
+                    break
+                budget -= 1
+        finally:
+            self._flags &= ~_RUNNING
             self._wake()
 
     # -- private ---------------------------------------------------------------
 
     def _wake(self) -> None:
-        if not self._flags & (_SCHEDULED | _DEAD) and self._has_work():
+        busy = _SCHEDULED | _RUNNING | _DEAD  # one turn at a time, in one greenlet
+        if not self._flags & busy and self._has_work():
             self._flags |= _SCHEDULED
             self.scope.dispatcher.schedule(self)
 
