@@ -25,6 +25,18 @@ from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable
 
 __all__ = ["Journal", "JournalError"]
 
+_UNWRITABLE = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""What is wrong with one write, not with the database: a key that is taken, or a bug
+that made a value no column can hold. It must not cost the writes beside it."""
+
 _FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _state_encoder = msgspec.json.Encoder()
 
@@ -89,11 +101,11 @@ class Journal:
         self._sql.execute("SAVEPOINT one")
         try:
             committed = self._write(write)
-        except sqlite3.IntegrityError as error:
+        except _UNWRITABLE as error:
             self.last_offset, self._last_rank = before
             self._sql.execute("ROLLBACK TO one")
             self._sql.execute("RELEASE one")
-            return Conflict(_conflict_of(error), str(error))
+            return Conflict(_conflict_of(error), str(error) or repr(error))
         self._sql.execute("RELEASE one")
         return committed
 
@@ -172,7 +184,7 @@ def _lock_for_writing(connection: sqlite3.Connection) -> None:
     connection.execute("ROLLBACK")
 
 
-def _conflict_of(error: sqlite3.IntegrityError) -> str:
+def _conflict_of(error: Exception) -> str:
     text = str(error)
     for table_and_column, what in (
         ("payments.address", "address"),

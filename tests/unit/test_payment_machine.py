@@ -35,7 +35,7 @@ txids = st.sampled_from(["t1", "t2", "t3"])
 heights = st.sampled_from([None, None, *range(97, 104)])
 maybe_txid = st.sampled_from([None, "t1", "t2", "t3"])
 branches = st.sampled_from("ab")
-amounts = st.sampled_from([100, 20_000, 30_000, 49_900, 50_000, 50_100])
+sums = st.sampled_from([100, 20_000, 30_000, 49_900, 50_000, 50_100])
 outputs = st.lists(
     st.tuples(txids, st.integers(0, 1), heights, branches),
     max_size=4,
@@ -56,7 +56,7 @@ class PaymentMachine(RuleBasedStateMachine):
         tolerance=st.sampled_from([0, 100]),
         required=st.integers(0, 4),
         ignore=st.sampled_from([(), (("t1", 0),)]),
-        paid=st.lists(amounts, min_size=6, max_size=6),
+        paid=st.lists(sums, min_size=6, max_size=6),
     )
     def create(
         self,
