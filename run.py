@@ -7,6 +7,7 @@ monkey.patch_all()
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ import click
 import gevent
 import gevent.event
 import gevent.signal
-from transport.web_app import WebParts, web_parts
 
 from actors.gateway import ActorGateway
 from actors.messages import Nudge
@@ -38,6 +38,7 @@ from transport.chain.esplora import Esplora
 from transport.cli import commands, demo, offline
 from transport.outbound.webhook import WebhookSender
 from transport.server import Server
+from transport.web_app import WebParts, web_parts
 
 VERSION = "0.1.0"
 
@@ -67,7 +68,7 @@ class Installation:
         self.sender = WebhookSender(
             VERSION, allow_private=config.allow_private_webhooks
         )
-        self.gave_up = gevent.event.AsyncResult()
+        self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
             self.node,
             writer=self.writer,
@@ -86,7 +87,7 @@ class Installation:
         self.dispatcher.start()
         self.root.start()
         if self.chain is not None:
-            self.chain.subscribe(lambda *_: self.node.source.tell(Nudge()))
+            self.chain.subscribe(self._nudge)
         self.server.start()
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"http://{host}:{self.server.port}"
@@ -94,13 +95,10 @@ class Installation:
     def stop(self) -> None:
         """Take no more, finish what is in flight, commit, close; at most `STOP_S`."""
         self.server.stop(STOP_S - 3)
-        with gevent.Timeout(2, exception=False):
-            while self.node.journal.backlog or self.node.supervisor.backlog:
-                gevent.sleep(0.01)
+        busy = (self.node.journal, self.node.supervisor)
+        _wait(lambda: not any(ref.backlog for ref in busy), 1.5)
         self.root.stop()
-        with gevent.Timeout(1, exception=False):
-            while not self.root.is_stopped or self.node.journal.is_alive:
-                gevent.sleep(0.01)
+        _wait(lambda: self.root.is_stopped and not self.node.journal.is_alive, 1.0)
         self.dispatcher.stop(0.2)
         self.clock.stop()
         self.close()
@@ -110,6 +108,9 @@ class Installation:
         self.readers.close()
         self.writer.close()
         self._lock.__exit__(None, None, None)
+
+    def _nudge(self) -> None:
+        self.node.source.tell(Nudge())
 
     def _feed(self, source: SourceConfig) -> FeedConfig:
         if source.kind == "devchain":
@@ -155,6 +156,13 @@ class Installation:
             origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
         )
+
+
+def _wait(is_done: Callable[[], bool], timeout_s: float) -> None:
+    """Until it is done, or the time is up."""
+    until = time.monotonic() + timeout_s
+    while not is_done() and time.monotonic() < until:
+        gevent.sleep(0.01)
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -230,10 +238,10 @@ def run_until_stopped(installation: Installation, ready: Callable[[str], None]) 
     ready(url)
     stop.wait()
     installation.stop()
-    if installation.gave_up.ready():
-        click.echo(f"paybell: gave up: {installation.gave_up.get()}", err=True)
-        return 70
-    return 0
+    why = installation.gave_up.get() if installation.gave_up.ready() else ""
+    if why:
+        click.echo(f"paybell: gave up: {why}", err=True)
+    return 70 if why else 0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,72 @@
+"""All that is served on the one port, put together: the WSGI app and the WS routes.
+
+Called once by `run.py`, and by tests that want the whole edge. It knows which module
+serves what, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.gateway import Gateway
+from engine.ports import ChannelSender
+from engine.vault import Vault
+from transport.auth import Auth
+from transport.http import events, pages, webhooks
+from transport.http.api import Api, ApiSettings
+from transport.http.app import control_app
+from transport.live import sse
+from transport.live.encoding import Frames
+from transport.live.routes import LiveRoutes
+
+__all__ = ["WebParts", "web_parts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebParts:
+    """What the edge needs of the node. `repr` shows no secret: it is never printed."""
+
+    gateway: Gateway
+    vault: Vault
+    sender: ChannelSender
+    version: str
+    network: str
+    api_key: str | None
+    webhook_btc_secret: str | None
+    allowed_origins: tuple[str, ...] = ()
+    allow_private_webhooks: bool = False
+    claim_window_s: int = 600
+    monitor_s: int = 7 * 86_400
+    tolerance_sat: int = 0
+    address_source: Callable[[], str] | None = None
+
+
+def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
+    """The app and the routes for `transport.server.Server`."""
+    auth = Auth(parts.gateway, parts.api_key)
+    frames = Frames()
+    app = control_app(
+        parts.gateway,
+        auth,
+        parts.vault,
+        ApiSettings(
+            network=parts.network,
+            version=parts.version,
+            sender=parts.sender,
+            address_source=parts.address_source,
+            monitor_s=parts.monitor_s,
+            allow_private_webhooks=parts.allow_private_webhooks,
+        ),
+    )
+    events.routes(app, parts.gateway, auth.require, frames)
+    sse.routes(app, parts.gateway, frames, parts.allowed_origins)
+    pages.routes(app, parts.gateway)
+    webhooks.routes(
+        app,
+        parts.gateway,
+        webhooks.WebhookSettings(
+            secret=parts.webhook_btc_secret, claim_window_s=parts.claim_window_s
+        ),
+    )
+    return app, LiveRoutes(parts.gateway, parts.vault, frames)
