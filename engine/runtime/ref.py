@@ -202,8 +202,14 @@ class Ref:
         self._wake()
 
     def kill(self, error: BaseException | None = None) -> None:
-        """End the actor now, between turns; its mail stays for the next start."""
+        """End the actor now, between turns; its mail stays for the next start.
+
+        It gets to run `on_failure` only (with None three times if there is no error),
+        to let go of what it holds: a client's wire, its workers, its timers.
+        """
         if not self._flags & _DEAD:
+            if not self._flags & _STARTING:
+                self._tell_failure(error)
             self._end(ExitReason.KILLED, error, None)
 
     # -- for the actor itself --------------------------------------------------
@@ -319,14 +325,21 @@ class Ref:
             reason = ExitReason.TIMED_OUT
         elif isinstance(error, gevent.GreenletExit):
             reason = ExitReason.KILLED
-        if self._actor is not None:
-            try:
-                self._actor.on_failure(type(error), error, error.__traceback__)
-            except Exception:
-                log.exception("on_failure crashed actor=%s", self.name)
+        self._tell_failure(error)
         self._end(reason, error, message)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
+
+    def _tell_failure(self, error: BaseException | None) -> None:
+        if self._actor is None:
+            return
+        trace = error.__traceback__ if error is not None else None
+        try:
+            self._actor.on_failure(
+                None if error is None else type(error), error, trace
+            )
+        except Exception:
+            log.exception("on_failure crashed actor=%s", self.name)
 
     def _end(
         self, reason: ExitReason, error: BaseException | None, message: object
