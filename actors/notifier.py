@@ -8,19 +8,22 @@ which payments have something pending (their *lanes*).
 
 An attempt's outcome is committed before the next attempt of that payment begins. A
 crash between an endpoint's 2xx and that commit repeats the event with the same id:
-at least once, never out of order.
+at least once, never out of order. To that end a restarted actor first reads what is
+owed and hears nothing of what its predecessor had under way: late answers carry the
+incarnation that asked, and its workers end with it.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import deque
 from enum import Enum
 from typing import Any
 
 import msgspec
 
-from actors.messages import ChannelChanged
+from actors.messages import ChannelChanged, RestartDue
 from actors.node import Node
 from actors.senders import Deliver, Delivered, SenderActor
 from engine.channels import Channel, active_secrets, judge, wants
@@ -28,6 +31,7 @@ from engine.events import CommittedEvent
 from engine.ports import ChannelSender
 from engine.retry import Breaker, BreakerPolicy, Outcome
 from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.store import queries
 from engine.store.queries import ChannelRecord, Pending
@@ -45,6 +49,9 @@ CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=6
 """Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
 
 COMMIT_RETRY_S = 5.0
+
+RESTART_S = 0.5
+"""A notifier that crashed starts again so much later: it may well crash again."""
 
 
 class _State(Enum):
@@ -74,15 +81,18 @@ class Pump(msgspec.Struct, frozen=True):
 
 
 class HeadRead(msgspec.Struct, frozen=True):
+    incarnation: int  # of the notifier that asked
     payment_id: str
     head: Any
 
 
 class PendingRead(msgspec.Struct, frozen=True):
+    incarnation: int
     pending: Any
 
 
 class Recorded(msgspec.Struct, frozen=True):
+    incarnation: int
     payment_id: str
     result: DeliveryResult
     outcome: Any
@@ -94,9 +104,12 @@ class NotifierActor(Actor):
     __slots__ = (
         "_breaker",
         "_channel",
+        "_hired",
         "_idle",
+        "_known_to",
         "_lanes",
         "_node",
+        "_probe",
         "_ready",
         "_sender",
         "_vault",
@@ -116,32 +129,49 @@ class NotifierActor(Actor):
         self._lanes: dict[str, _Lane] = {}
         self._ready: deque[str] = deque()
         self._idle: list[Ref] = []
-        self._workers = 0
+        self._workers: dict[Ref, str | None] = {}  # each with the payment it is sending
+        self._hired = 0
+        self._known_to = 0  # offset: what is owed up to here was read or sent
+        self._probe: Timer | None = None  # to send again after the breaker's rest
 
     def on_start(self) -> None:
-        self._read_pending()
+        """What is owed comes first; events wait, or one could overtake another."""
+        self.await_reply(
+            lambda reply: self._node.read(_owed, self._channel.id, reply=reply),
+            self._on_owed,
+        )
 
     def on_stop(self) -> None:
-        for worker in self._idle:
+        """Workers end too: a late attempt could overtake those of a successor."""
+        for worker in self._workers:
+            worker.kill()
             worker.stop()
+
+    def on_failure(self, *_exc_info: Any) -> None:
+        self.on_stop()
 
     def on_receive(self, message: object) -> None:
         match message:
+            case HeadRead(asked_by) | PendingRead(asked_by) | Recorded(asked_by) if (
+                asked_by != self.ref.incarnation
+            ):
+                return  # an answer to a predecessor: the lanes are others now
             case CommittedEvent():
                 self._on_event(message)
             case Delivered():
                 self._on_delivered(message)
             case Recorded():
                 self._on_recorded(message)
-            case HeadRead(payment_id, head):
+            case HeadRead(_, payment_id, head):
                 self._on_head(payment_id, head)
             case LaneDue(payment_id):
                 self._wake(payment_id)
-            case PendingRead(pending):
+            case PendingRead(_, pending):
                 self._on_pending(pending)
             case ChannelChanged():
                 self._read_pending()
             case Pump():
+                self._probe = None
                 self._pump()
             case Exited(ref, reason=reason, error=error):
                 self._on_worker_exit(ref, reason, error)
@@ -154,18 +184,26 @@ class NotifierActor(Actor):
         if lane is not None:
             lane.more = True
             return
-        head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
+        head = None  # it may have been sent already, found in the outbox
+        if event.offset > self._known_to:
+            head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
         self._lanes[payment_id] = _Lane(head)
         self._ready.append(payment_id)
         self._pump()
 
+    def _on_owed(self, owed: Any) -> None:
+        if not isinstance(owed, tuple):
+            raise RuntimeError(f"cannot read what is pending: {owed!r}")
+        self._known_to, pending = owed
+        self._on_pending(pending)
+
     def _read_pending(self) -> None:
-        """All payments with something owed: after a start, after a redelivery."""
-        ref = self.ref
+        """All payments with something owed, after a redelivery."""
+        ref, asked_by = self.ref, self.ref.incarnation
         self._node.read(
             queries.pending_payments,
             self._channel.id,
-            reply=lambda answer: ref.tell_system(PendingRead(answer)),
+            reply=lambda answer: ref.tell_system(PendingRead(asked_by, answer)),
         )
 
     def _on_pending(self, pending: Any) -> None:
@@ -209,11 +247,15 @@ class NotifierActor(Actor):
 
     def _pump(self) -> None:
         """Give ready lanes to free workers, as far as the breaker permits."""
-        while self._ready and (self._idle or self._workers < CONCURRENCY):
+        while self._ready and (self._idle or len(self._workers) < CONCURRENCY):
             now = self._node.clock.monotonic()
             if not self._breaker.permits(now):
                 wait_s = self._breaker.wait_s(now)
-                self._node.clock.call_later(wait_s + 0.01, self.ref, Pump())
+                if self._probe is not None:
+                    self._probe.cancel()
+                self._probe = self._node.clock.call_later(
+                    wait_s + 0.01, self.ref, Pump()
+                )
                 return
             payment_id = self._ready.popleft()
             lane = self._lanes[payment_id]
@@ -225,12 +267,12 @@ class NotifierActor(Actor):
                 self._send(payment_id, lane.head)
 
     def _read_head(self, payment_id: str) -> None:
-        ref = self.ref
+        ref, asked_by = self.ref, self.ref.incarnation
         self._node.read(
             queries.pending_of_channel,
             self._channel.id,
             payment_id,
-            reply=lambda head: ref.tell_system(HeadRead(payment_id, head)),
+            reply=lambda head: ref.tell_system(HeadRead(asked_by, payment_id, head)),
         )
 
     def _on_head(self, payment_id: str, head: Any) -> None:
@@ -257,6 +299,8 @@ class NotifierActor(Actor):
         channel = self._channel
         secrets = active_secrets(channel, self._node.clock.now())
         worker = self._idle.pop() if self._idle else self._hire()
+        self._workers[worker] = payment_id
+        self._known_to = max(self._known_to, head.offset)
         worker.tell(
             Deliver(
                 payment_id=payment_id,
@@ -269,18 +313,21 @@ class NotifierActor(Actor):
         )
 
     def _hire(self) -> Ref:
-        self._workers += 1
+        self._hired += 1
         scope = Scope(
             dispatcher=self._node.dispatcher,
             factory=lambda _name: SenderActor(self._node, self._sender),
             parent=self.ref,
             blocking=True,
         )
-        worker = Ref(scope, f"{self.ref.name}.{self._workers}")
+        worker = Ref(scope, f"{self.ref.name}.{self._hired}")
         worker.start()
         return worker
 
     def _on_delivered(self, delivered: Delivered) -> None:
+        if self._workers.get(delivered.worker) != delivered.payment_id:
+            return  # of a predecessor's worker
+        self._workers[delivered.worker] = None
         self._idle.append(delivered.worker)
         result = delivered.result
         now = self._node.clock.monotonic()
@@ -307,18 +354,21 @@ class NotifierActor(Actor):
 
     def _record(self, payment_id: str, result: DeliveryResult) -> None:
         rows: tuple[Any, ...] = (result,)
-        if result.outcome == Outcome.GONE.value and self._channel.enabled:
+        if result.outcome == Outcome.GONE.value:
+            if self._channel.enabled:
+                log.warning("channel.disabled channel=%s reason=410", self._channel.id)
             self._channel = msgspec.structs.replace(
                 self._channel,
                 enabled=False,
                 disabled_reason="the endpoint answered 410 Gone",
             )
             rows = (result, channel_row(self._channel))
-            log.warning("channel.disabled channel=%s reason=410", self._channel.id)
-        ref = self.ref
+        ref, asked_by = self.ref, self.ref.incarnation
         self._node.append(
             Write(rows=rows),
-            lambda outcome: ref.tell_system(Recorded(payment_id, result, outcome)),
+            lambda outcome: ref.tell_system(
+                Recorded(asked_by, payment_id, result, outcome)
+            ),
         )
 
     def _on_recorded(self, recorded: Recorded) -> None:
@@ -330,9 +380,8 @@ class NotifierActor(Actor):
             return
         lane.result = None
         lane.head = None
-        if not self._channel.enabled:
-            if self._node.notifiers is not None:
-                self._node.notifiers.tell_system(ChannelChanged(self._channel.id))
+        if result.outcome == Outcome.GONE.value:
+            self.stop()  # the parent looks whether the channel was enabled again
             return
         if result.state == "pending":
             wait_s = max(result.next_at - self._node.clock.now(), 0) / 1000
@@ -344,15 +393,28 @@ class NotifierActor(Actor):
         self, ref: Ref, reason: ExitReason, error: BaseException | None
     ) -> None:
         """A sender must never raise: a bug. The lane is read again from the outbox."""
-        if reason is ExitReason.STOPPED:
+        if ref not in self._workers:
             return
-        log.error("sender.crashed channel=%s error=%r", self._channel.id, error)
-        self._workers -= 1
+        log.error("sender.crashed channel=%s reason=%s error=%r", self._channel.id,
+                  reason.value, error)  # fmt: skip
+        payment_id = self._workers.pop(ref)
         self._idle = [worker for worker in self._idle if worker is not ref]
         ref.stop()
-        for payment_id, lane in self._lanes.items():
-            if lane.state is _State.BUSY and lane.head is not None:
-                self._rest(payment_id, lane, COMMIT_RETRY_S)
+        lane = self._lanes.get(payment_id) if payment_id is not None else None
+        if payment_id is not None and lane is not None:
+            self._rest(payment_id, lane, COMMIT_RETRY_S)
+        self._pump()
+
+
+def _owed(
+    sql: sqlite3.Connection, channel_id: str
+) -> tuple[int, list[tuple[str, int]]]:
+    """The journal's last offset, and the payments with something pending up to it."""
+    sql.execute("BEGIN")
+    try:
+        return queries.last_offset(sql), queries.pending_payments(sql, channel_id)
+    finally:
+        sql.execute("COMMIT")
 
 
 class NotifiersActor(Actor):
@@ -373,7 +435,7 @@ class NotifiersActor(Actor):
 
     def on_stop(self) -> None:
         for _, ref in self._channels.values():
-            ref.stop()
+            _end_now(ref)
 
     def on_failure(self, *_exc_info: Any) -> None:
         self.on_stop()
@@ -392,6 +454,9 @@ class NotifiersActor(Actor):
                 self._load()
             case Exited(ref, reason=reason, error=error):
                 self._on_exit(ref, reason, error)
+            case RestartDue(channel_id):
+                if channel_id in self._channels:
+                    self._channels[channel_id][1].start()
 
     def _load(self) -> None:
         """Read the channels; mail (events among it) waits until they are known."""
@@ -406,7 +471,7 @@ class NotifiersActor(Actor):
         channels = {r.id: _channel_of(r) for r in records}
         for channel_id, (channel, ref) in tuple(self._channels.items()):
             if channels.get(channel_id) != channel:
-                ref.stop()
+                _end_now(ref)
                 del self._channels[channel_id]
         for channel_id, channel in channels.items():
             if channel.enabled and channel_id not in self._channels:
@@ -429,11 +494,21 @@ class NotifiersActor(Actor):
         self, ref: Ref, reason: ExitReason, error: BaseException | None
     ) -> None:
         current = self._channels.get(ref.name)
-        if reason is ExitReason.STOPPED or current is None or current[1] is not ref:
+        if current is None or current[1] is not ref:
+            return
+        if reason is ExitReason.STOPPED:  # by itself: its endpoint is gone
+            del self._channels[ref.name]
+            self._load()
             return
         log.error("notifier.crashed channel=%s error=%r", ref.name, error)
         self._node.counters["notifiers.crashes"] += 1
-        ref.start()
+        self._node.clock.call_later(RESTART_S, self.ref, RestartDue(ref.name))
+
+
+def _end_now(ref: Ref) -> None:
+    """Not at its next turn: until then it would go on beside its successor."""
+    ref.kill()
+    ref.stop()
 
 
 def channel_row(channel: Channel) -> ChannelRow:
