@@ -133,6 +133,6 @@ class SimAddressFeed(SimSource):
             return tuple(o for o in outputs if o.block_hash is None)
         return tuple(outputs)
 
-    def in_best_chain(self, block_hash: str) -> bool | None:
+    def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
         header = self._header(self._call(), block_hash)
         return None if header is None else header.in_best_chain

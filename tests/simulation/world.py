@@ -232,6 +232,7 @@ class World:
 
     def run(self, days: float) -> None:
         """Live so many days with all their accidents."""
+        Broken.first = None
         self.boot()
         for client in self.clients:
             client.live(lambda: self.node)
@@ -261,6 +262,8 @@ class World:
                 self._log(f"    turn {ref.name}")
         if not self.calm:
             self.trouble.between_steps()
+        if Broken.first is not None:
+            raise Broken.first
         if self._restart is not None:
             self._crash()
 
