@@ -44,6 +44,9 @@ class ApiSettings:
     monitor_s: int = 7 * 86_400
     """Late payments are looked for this long after a payment's expiry."""
 
+    tolerance_sat: int = 0
+    """Of payments that name none: so much too little still counts as paid."""
+
     allow_private_webhooks: bool = False
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""

@@ -44,12 +44,11 @@ AmountSat = Annotated[
     ),
 ]
 Tolerance = Annotated[
-    int,
+    Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
     Meta(
-        ge=0,
-        le=MAX_SAT,
-        description=f"a whole number of satoshi from 0 to {MAX_SAT}: so much too"
-        " little still counts as paid",
+        description=f"a whole number of satoshi from 0 to {MAX_SAT}, less than"
+        " amount_sat: so much too little still counts as paid; null: as the node is"
+        " set up",
     ),
 ]
 Confirmations = Annotated[
@@ -171,12 +170,12 @@ class PaymentRequest(Request):
     ] = "onchain"
     address: AddressText = None
     amount_sat: AmountSat = None
-    tolerance_sat: Tolerance = 0
+    tolerance_sat: Tolerance = None
     confirmations: Confirmations = 3
     expires_in_s: ExpiresIn = 3_600
     poll_interval_s: PollInterval = 60
     external_id: ExternalId = None
-    merchant: Annotated[Merchant | None, Meta(description="whose payment it is")] = None
+    merchant: Merchant | None = None
     metadata: Metadata = {}
     account: NotOffered = None
     package: NotOffered = None
@@ -235,7 +234,7 @@ class ChannelRequest(Request):
 
     url: Url
     types: Types = []
-    merchant: Annotated[Merchant | None, Meta(description="whose events")] = None
+    merchant: Merchant | None = None
     secret: Annotated[
         Annotated[str, Meta(max_length=128)] | None,
         Meta(description="whsec_ and 24 to 64 bytes in base64; null: one is made"),

@@ -37,12 +37,7 @@ def terms_of(
     if not principal.may_see(merchant):
         raise Problem(403, "This key may only create payments of its own merchant.")
     errors = _not_offered(request)
-    if request.amount_sat is not None and request.tolerance_sat >= request.amount_sat:
-        errors.append(
-            FieldError("/tolerance_sat", "must be less than amount_sat, if not 0")
-        )
-    if request.amount_sat is None and request.tolerance_sat:
-        errors.append(FieldError("/tolerance_sat", "needs an amount_sat"))
+    tolerance_sat = _tolerance(request, settings, errors)
     address = _address(request.address, settings, errors)
     if errors:
         summary = "; ".join(f"{e.path} {e.message}" for e in errors)
@@ -54,7 +49,7 @@ def terms_of(
         network=settings.network,
         address=address,
         amount_sat=request.amount_sat,
-        tolerance_sat=request.tolerance_sat,
+        tolerance_sat=tolerance_sat,
         confirmations_required=request.confirmations,
         created_at=now,
         expires_at=expires_at,
@@ -80,6 +75,22 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
         if getattr(request, name) is not None
     ]
     return errors
+
+
+def _tolerance(
+    request: PaymentRequest, settings: ApiSettings, errors: list[FieldError]
+) -> int:
+    """Never so much that nothing at all would count as paid."""
+    amount, wanted = request.amount_sat, request.tolerance_sat
+    if amount is None:
+        if wanted:
+            errors.append(FieldError("/tolerance_sat", "needs an amount_sat"))
+        return 0
+    if wanted is None:
+        return min(settings.tolerance_sat, amount - 1)
+    if wanted >= amount:
+        errors.append(FieldError("/tolerance_sat", "must be less than amount_sat"))
+    return wanted
 
 
 def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) -> str:
