@@ -1,0 +1,184 @@
+/* The checkout page, brought to life. The server writes every word of it: this script
+   asks for the page's parts again when the payment has moved, and shows them. It owns
+   only what moves by itself: the countdown, the freshness line, the copy buttons.
+
+   What the live connection says is a reason to ask, never shown as it is: so a page
+   that missed events, or heard of another payment to the same address, is right as
+   soon as one request gets through. */
+"use strict";
+(() => {
+  const REQUEST_MS = 10_000; // longest wait for an answer
+  const CALM_MS = 30_000; // ask anyway this often while the connection is up
+  const ALONE_MS = 5_000; // and this often while it is not, or when time is up
+  const PATIENCE_MS = 1_500; // a shorter gap in the connection is not worth a word
+
+  const $ = id => document.getElementById(id);
+  let state = JSON.parse($("state").textContent);
+  let clock = state.now - performance.now(); // the server's; ours may be wrong
+  let asking = null; // the request under way
+  let again = false; // something happened meanwhile
+  let asked = performance.now(); // when the last answer was asked for
+  let failed = false; // the last request
+  let deafSince = performance.now(); // null while the connection is up
+
+  const bell = new Paybell(state.address, { since: state.seq, check: newestSeq });
+  const now = () => performance.now() + clock;
+
+  function ask() {
+    again = asking !== null;
+    asking = asking ?? answer().finally(() => {
+      asking = null;
+      if (again) ask();
+    });
+    return asking;
+  }
+
+  async function answer() {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), REQUEST_MS);
+    asked = performance.now();
+    try {
+      const options = { cache: "no-store", signal: abort.signal };
+      const got = await fetch(`/pay/${encodeURIComponent(state.id)}.json`, options);
+      if (!got.ok) throw new Error("status " + got.status);
+      show(await got.json());
+      failed = false;
+    } catch {
+      failed = true; // the next tick of the clock asks again
+    } finally {
+      clearTimeout(timer);
+    }
+    tick();
+  }
+
+  async function newestSeq() {
+    await ask();
+    if (failed) throw new Error("no answer");
+    return state.seq;
+  }
+
+  function show(next) {
+    if (next.seq < state.seq) return;
+    const moved = next.seq !== state.seq;
+    const stageMoved = next.stage !== state.stage;
+    state = next;
+    clock = next.now - performance.now();
+    if (!moved) return;
+    const focused = document.activeElement?.id;
+    for (const [name, html] of Object.entries(next.parts)) $(name).innerHTML = html;
+    document.body.dataset.stage = next.stage;
+    document.title = next.title;
+    $("announcement").textContent = next.announcement;
+    if (focused) $(focused)?.focus({ preventScroll: true });
+    if (stageMoved && next.stage === "paid") scrollTo(0, 0);
+    localTimes();
+  }
+
+  function localTimes() {
+    for (const time of document.querySelectorAll("time[data-local]")) {
+      const at = new Date(time.dateTime);
+      const style = { dateStyle: "medium", timeStyle: "medium" };
+      time.textContent = at.toLocaleString(undefined, style);
+    }
+  }
+
+  /* Once a second: the countdown, the freshness line, and asking when it is time. */
+  function tick() {
+    const isOver = countDown();
+    const wait = bell.live && !failed && !isOver ? CALM_MS : ALONE_MS;
+    if (document.visibilityState !== "hidden" && performance.now() - asked > wait) ask();
+    freshness();
+  }
+
+  function countDown() {
+    const place = $("countdown");
+    if (!place) return false;
+    const left = Math.ceil((Number(place.dataset.until) - now()) / 1000);
+    put(place, left > 0 ? `${duration(left)} left to pay` : "Time is up; looking at the chain once more…");
+    place.classList.toggle("soon", left <= 120);
+    return left <= 0;
+  }
+
+  function duration(seconds) {
+    const two = number => String(number).padStart(2, "0");
+    const hours = Math.floor(seconds / 3600);
+    const minutes = Math.floor(seconds / 60) % 60;
+    const rest = two(seconds % 60);
+    if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+    return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+  }
+
+  function freshness() {
+    const { live, since } = state.source;
+    const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
+    if (isDeaf || failed) mark("lost", "Reconnecting…");
+    else if (deafSince !== null) return;
+    else if (live) mark("live", "Live");
+    else if (since === null) mark("behind", "Waiting for the first word from the chain");
+    else {
+      const lag = Math.max(0, Math.round((now() - since) / 1000));
+      mark("behind", `Source behind by ${lag} s`);
+    }
+  }
+
+  function mark(link, text) {
+    $("freshness").dataset.link = link;
+    put($("freshness"), text);
+  }
+
+  function put(place, text) {
+    if (place.textContent !== text) place.textContent = text;
+  }
+
+  async function copy(button) {
+    let done = true;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      done = copyOldWay(button.dataset.copy); // no clipboard without https
+    }
+    put(button, done ? "Copied" : "Not copied");
+    $("announcement").textContent = button.textContent;
+    setTimeout(() => put(button, "Copy"), 2_000);
+  }
+
+  function copyOldWay(text) {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "unseen";
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+
+  document.addEventListener("click", event => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+  });
+  for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "pageshow"]]) {
+    target.addEventListener(name, event => {
+      const isFirst = event.type === "pageshow" && !event.persisted;
+      if (document.visibilityState !== "hidden" && !isFirst) ask();
+    });
+  }
+  bell.addEventListener("state", ({ detail }) => {
+    if (detail.id !== state.id || detail.seq > state.seq) ask();
+  });
+  bell.addEventListener("event", ask);
+  bell.addEventListener("source", ({ detail }) => {
+    const since = detail.since === null ? null : Date.parse(detail.since);
+    state.source = { live: detail.live, since };
+    tick();
+  });
+  bell.addEventListener("link", ({ detail }) => {
+    deafSince = detail.live ? null : performance.now();
+    if (!detail.live) ask();
+    tick();
+  });
+  bell.start();
+  setInterval(tick, 1_000);
+  localTimes();
+  tick();
+})();
