@@ -65,8 +65,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     webhooks.routes(
         app,
         parts.gateway,
-        webhooks.WebhookSettings(
-            secret=parts.webhook_btc_secret, claim_window_s=parts.claim_window_s
-        ),
+        parts.webhook_btc_secret,
+        claim_window_s=parts.claim_window_s,
     )
     return app, LiveRoutes(parts.gateway, parts.vault, frames)
