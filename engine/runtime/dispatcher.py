@@ -90,18 +90,21 @@ class GeventDispatcher:
 
     def _fill_pool(self) -> None:
         while self._waiting and self._pool.free_count() > 0:
-            self._pool.start(
-                gevent.Greenlet(self._run_blocking, self._waiting.popleft())
+            turn: gevent.Greenlet[..., object] = gevent.Greenlet(
+                self._run_blocking, self._waiting.popleft()
             )
+            self._pool.start(turn)
+            # Linked after the pool's own link: its place is free again by then.
+            turn.rawlink(self._place_is_free)
+
+    def _place_is_free(self, _turn: object) -> None:
+        self._fill_pool()
 
     def _run_blocking(self, ref: Ref) -> None:
         self.turns += 1
-        try:
-            limit = ref.scope.turn_timeout_s
-            if limit is None:
-                ref.run_turn(TURN_MESSAGES)
-            else:
-                with gevent.Timeout(limit, TurnTimeout(f"over {limit} s")):
-                    ref.run_turn(1)
-        finally:
-            gevent.get_hub().loop.run_callback(self._fill_pool)
+        limit = ref.scope.turn_timeout_s
+        if limit is None:
+            ref.run_turn(TURN_MESSAGES)
+        else:
+            with gevent.Timeout(limit, TurnTimeout(f"over {limit} s")):
+                ref.run_turn(1)

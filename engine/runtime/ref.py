@@ -267,19 +267,21 @@ class Ref:
 
     def _start_actor(self) -> None:
         self._flags &= ~_STARTING
+        incarnation = self.incarnation
         try:
             if self._actor is None:
                 self._actor = self.scope.factory(self.name)
             self._actor.attach(self)
             self._actor.on_start()
         except BaseException as error:  # noqa: BLE001 - the border of one actor
-            self._fail(ExitReason.CRASHED_IN_START, error, None)
+            self._fail(incarnation, ExitReason.CRASHED_IN_START, error, None)
 
     def _handle_next(self) -> bool:
         mail, actor = self._mail, self._actor
         if mail is None or actor is None:
             return False
         message: object = None
+        incarnation = self.incarnation
         try:
             if self._flags & _SUSPENDED:
                 if mail.resume is None:
@@ -296,7 +298,7 @@ class Ref:
                 else:
                     actor.on_receive(message)
         except BaseException as error:  # noqa: BLE001 - the border of one actor
-            self._fail(ExitReason.CRASHED, error, message)
+            self._fail(incarnation, ExitReason.CRASHED, error, message)
         if self._mail is mail and not len(mail) and mail.resume is None:
             self._mail = None
         return True
@@ -318,26 +320,38 @@ class Ref:
         self._drop_mail()
         self._end(reason, error, None)
 
-    def _fail(self, reason: ExitReason, error: BaseException, message: object) -> None:
+    def _fail(
+        self,
+        incarnation: int,
+        reason: ExitReason,
+        error: BaseException,
+        message: object,
+    ) -> None:
         """A handler raised. `gevent.Timeout` and `GreenletExit` are BaseExceptions:
         here they end one actor, never the world."""
+        if incarnation == self.incarnation and not self._flags & _DEAD:
+            self._end_by(reason, error, message)
+        else:  # killed while it waited for the outside world: its end was told then
+            log.warning("late.crash actor=%s error=%r", self.name, error)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+
+    def _end_by(
+        self, reason: ExitReason, error: BaseException, message: object
+    ) -> None:
         if isinstance(error, TurnTimeout | gevent.Timeout):
             reason = ExitReason.TIMED_OUT
         elif isinstance(error, gevent.GreenletExit):
             reason = ExitReason.KILLED
         self._tell_failure(error)
         self._end(reason, error, message)
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise error
 
     def _tell_failure(self, error: BaseException | None) -> None:
         if self._actor is None:
             return
         trace = error.__traceback__ if error is not None else None
         try:
-            self._actor.on_failure(
-                None if error is None else type(error), error, trace
-            )
+            self._actor.on_failure(None if error is None else type(error), error, trace)
         except Exception:
             log.exception("on_failure crashed actor=%s", self.name)
 
