@@ -19,6 +19,7 @@ from engine.store.queries import StoredEvent
 from engine.store.writes import InboundRow, Outcome, Row, Write
 
 __all__ = [
+    "Alarm",
     "Append",
     "Backlog",
     "BatchDone",
@@ -39,7 +40,6 @@ __all__ = [
     "ProbeJournal",
     "Publish",
     "Read",
-    "Rearm",
     "RestartDue",
     "Retired",
     "ReviewDue",
@@ -291,10 +291,8 @@ class RestartDue(msgspec.Struct, frozen=True):
     name: str
 
 
-class Rearm(msgspec.Struct, frozen=True):
-    """The supervisor's own timer for one payment's deadline."""
-
-    payment_id: str
+class Alarm(msgspec.Struct, frozen=True):
+    """The supervisor's own timer: the earliest of all deadlines has come."""
 
 
 # -- channels --------------------------------------------------------------------

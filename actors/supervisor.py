@@ -9,16 +9,17 @@ late payments, and is let go when it reports that its payment is over.
 
 from __future__ import annotations
 
+import heapq
 import logging
 from typing import Any
 
 from actors.address import AddressActor
 from actors.messages import (
+    Alarm,
     Created,
     CreatePayments,
     Deadline,
     Nudge,
-    Rearm,
     RestartDue,
     Retired,
     ReviewDue,
@@ -39,15 +40,23 @@ log = logging.getLogger("paybell.supervisor")
 
 BOOT_PAGE = 1_000
 
-FAR_S = 86_400.0
-"""Deadlines further away are looked at once a day: the wall clock may be corrected."""
+FAR_S = 3_600.0
+"""Deadlines are looked at once an hour at least: the wall clock may be corrected."""
+
+DUE_AT_ONCE = 500
+"""Reviews asked for in one turn: a batch of payments expires in one moment."""
+
+MOVED_MAX = 1_000
+"""Deadlines that moved are left behind in the heap; so many more than live ones."""
 
 
 class SupervisorActor(Actor):
     """Parent of every address actor. Answers `CreatePayments`."""
 
     __slots__ = (
+        "_alarm",
         "_deadlines",
+        "_due",
         "_node",
         "_policy",
         "_reserved",
@@ -62,7 +71,11 @@ class SupervisorActor(Actor):
         self._node = node
         self._policy = policy or RestartPolicy()
         self._reserved: set[str] = set()  # addresses of creations under way
-        self._deadlines: dict[str, tuple[int, Timer]] = {}
+        # One timer for all deadlines: a heap of (ms, payment id), in which those that
+        # moved stay until their time has come. The dict says which are true.
+        self._deadlines: dict[str, int] = {}
+        self._due: list[tuple[int, str]] = []
+        self._alarm: Timer | None = None
         self._scope: Scope
         self.histories: dict[str, RestartHistory] = {}
         self.quarantined: dict[str, str] = {}  # payment id -> last error
@@ -89,8 +102,8 @@ class SupervisorActor(Actor):
                 self._on_created(message)
             case Deadline(payment_id, at):
                 self._arm(payment_id, at)
-            case Rearm(payment_id):
-                self._on_deadline(payment_id)
+            case Alarm():
+                self._on_alarm()
             case Retired(payment_id, address):
                 self._retire(payment_id, address)
             case Exited():
@@ -168,37 +181,49 @@ class SupervisorActor(Actor):
     # -- deadlines -------------------------------------------------------------------
 
     def _arm(self, payment_id: str, at: int) -> None:
-        known = self._deadlines.pop(payment_id, None)
-        if known is not None:
-            known[1].cancel()
-        wait_s = max(at - self._node.clock.now(), 0) / 1000
-        timer = self._node.clock.call_later(
-            min(wait_s, FAR_S), self.ref, Rearm(payment_id)
-        )
-        self._deadlines[payment_id] = (at, timer)
+        if self._deadlines.get(payment_id) == at:
+            return
+        self._deadlines[payment_id] = at
+        heapq.heappush(self._due, (at, payment_id))
+        if len(self._due) > 2 * len(self._deadlines) + MOVED_MAX:
+            self._due = [(at, name) for name, at in self._deadlines.items()]
+            heapq.heapify(self._due)
+        if self._due[0] == (at, payment_id):
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._due:
+            wait_s = max(self._due[0][0] - self._node.clock.now(), 0) / 1000
+            self._alarm = self._node.clock.call_later(
+                min(wait_s, FAR_S), self.ref, Alarm()
+            )
 
     def deadline_of(self, payment_id: str) -> int | None:
         """When (ms) the payment is reviewed next, for the tree."""
-        known = self._deadlines.get(payment_id)
-        return known[0] if known is not None else None
+        return self._deadlines.get(payment_id)
 
-    def _on_deadline(self, payment_id: str) -> None:
+    def _on_alarm(self) -> None:
         """The timer counts monotonic seconds; whether it is time, the wall says."""
-        deadline = self._deadlines.pop(payment_id, None)
-        ref = self._node.watchers.get(payment_id)
-        if deadline is None or ref is None:
-            return
-        if deadline[0] > self._node.clock.now():
-            self._arm(payment_id, deadline[0])
-        else:
-            ref.tell_system(ReviewDue())
+        now = self._node.clock.now()
+        for _ in range(DUE_AT_ONCE):
+            if not self._due or self._due[0][0] > now:
+                break
+            at, payment_id = heapq.heappop(self._due)
+            if self._deadlines.get(payment_id) != at:
+                continue
+            del self._deadlines[payment_id]
+            ref = self._node.watchers.get(payment_id)
+            if ref is not None:
+                ref.tell_system(ReviewDue())
+        self._set_alarm()
 
     # -- ends ------------------------------------------------------------------------
 
     def _retire(self, payment_id: str, address: str) -> None:
-        known = self._deadlines.pop(payment_id, None)
-        if known is not None:
-            known[1].cancel()
+        self._deadlines.pop(payment_id, None)
         if self._node.by_address.get(address) == payment_id:
             del self._node.by_address[address]
         self.histories.pop(payment_id, None)
