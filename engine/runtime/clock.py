@@ -47,10 +47,13 @@ class Timer:
         self.message = None
 
     def fire(self) -> None:
-        """Deliver, if nobody cancelled and the asking incarnation still lives."""
+        """Deliver, if nobody cancelled and the asking incarnation still lives.
+
+        A crashed actor keeps its number until it starts again: then, too, it is dead.
+        """
         ref, message = self.ref, self.message
         self.cancel()
-        if ref is not None and ref.incarnation == self.incarnation:
+        if ref is not None and ref.incarnation == self.incarnation and ref.is_alive:
             ref.tell_system(message)
 
 
@@ -65,6 +68,9 @@ class Clock(Protocol):
 
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
         """Send `message` to `ref` on its system lane in `delay_s` seconds or later."""
+
+    def remaining_s(self, timer: Timer) -> float:
+        """Seconds until a timer that is pending fires; below 0 if that is due."""
 
 
 class TimingWheel:
@@ -117,9 +123,6 @@ class TimingWheel:
         self, bucket: list[Timer], tick: int, fire: Callable[[Timer], None]
     ) -> None:
         due = [timer for timer in bucket if timer.due <= tick]
-        if not due:
-            bucket[:] = [timer for timer in bucket if timer.ref is not None]
-            return
         rest = [t for t in bucket if t.due > tick and t.ref is not None]
         self.count -= len(bucket) - len(rest)
         bucket[:] = rest
@@ -170,6 +173,9 @@ class GeventClock:
         if self._wake_tick is None or timer.due < self._wake_tick:
             self._sooner.set()
         return timer
+
+    def remaining_s(self, timer: Timer) -> float:
+        return timer.due * TICK_S - (time.monotonic() - self._origin)
 
     def _tick_now(self) -> int:
         return int((time.monotonic() - self._origin) / TICK_S)

@@ -1,0 +1,203 @@
+"""Timers: the wheel against a plain heap, incarnations, and the real clock."""
+
+import heapq
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.runtime.actor import Actor
+from engine.runtime.clock import GeventClock, Timer, TimingWheel
+from engine.runtime.dispatcher import GeventDispatcher
+from engine.runtime.ref import Ref, Scope
+from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from tests.tools.wait import wait_until
+
+SLOTS = 16  # a wheel small enough to go round often
+
+
+class Box(Actor):
+    """Keeps what it is told; crashes when told so."""
+
+    def __init__(self, got: list[object]) -> None:
+        self._got = got
+
+    def on_receive(self, message: object) -> None:
+        if message == "crash":
+            raise ValueError(message)
+        self._got.append(message)
+
+
+def box(dispatcher: object, got: list[object]) -> Ref:
+    ref = Ref(Scope(dispatcher, lambda _name: Box(got)), "box")  # type: ignore[arg-type]
+    ref.start()
+    return ref
+
+
+class Dice:
+    """A dispatcher whose actors run when the test says so."""
+
+    def __init__(self) -> None:
+        self.dispatcher = SimulatedDispatcher(Random(1))
+        self.got: list[object] = []
+        self.ref = box(self.dispatcher, self.got)
+
+    def run(self) -> list[object]:
+        while self.dispatcher.step() is not None:
+            pass
+        return self.got
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(-3, 5 * SLOTS)),
+        st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.just("advance"), st.integers(0, 3)),
+        st.tuples(st.just("advance"), st.integers(0, 6 * SLOTS)),
+    ),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_the_wheel_fires_what_a_heap_would_fire(
+    script: list[tuple[str, int]],
+) -> None:
+    wheel, ref = TimingWheel(SLOTS), Dice().ref
+    heap: list[tuple[int, int]] = []
+    timers: list[Timer] = []
+    cancelled: set[int] = set()
+    fired: list[Timer] = []
+    for action, number in script:
+        if action == "add":
+            timer = Timer(wheel.tick + number, ref, len(timers))
+            wheel.add(timer)
+            heapq.heappush(heap, (timer.due, len(timers)))
+            timers.append(timer)
+        elif action == "cancel" and number < len(timers):
+            timers[number].cancel()
+            cancelled.add(number)
+        elif action == "advance":
+            fired.clear()
+            wheel.advance(wheel.tick + number, fired.append)
+            expected = []
+            while heap and heap[0][0] <= wheel.tick:
+                due, index = heapq.heappop(heap)
+                if index not in cancelled:
+                    expected.append((due, index))
+            live = [t for t in fired if t.ref is not None]
+            assert [t.due for t in live] == [due for due, _ in expected]
+            assert {id(t) for t in live} == {id(timers[i]) for _, i in expected}
+        held = [t for bucket in wheel._buckets for t in bucket]
+        assert wheel.count == len(held)
+        waiting = [due for due, index in heap if index not in cancelled]
+        next_due = wheel.next_due()
+        if waiting:
+            assert next_due is not None
+            assert wheel.tick < next_due <= min(waiting)
+
+
+def test_a_timer_added_while_others_fire_is_not_lost() -> None:
+    wheel, dice, fired = TimingWheel(SLOTS), Dice(), []
+
+    def fire(timer: Timer) -> None:
+        fired.append(timer.due)
+        if len(fired) < 4:
+            wheel.add(Timer(wheel.tick, dice.ref, "again"))
+
+    wheel.add(Timer(3, dice.ref, "first"))
+    wheel.advance(10, fire)
+    assert fired == [3, 4, 5, 6]
+    wheel.add(Timer(12, dice.ref, "before a jump"))
+    wheel.advance(1_000, fire)
+    assert fired[-1] == 12
+
+
+def test_a_timer_ends_as_mail_and_once() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    timer = clock.call_later(1.5, dice.ref, "ring")
+    clock.advance(1_499)
+    assert dice.run() == []
+    clock.advance(1)
+    timer.fire()
+    assert dice.run() == ["ring"]
+
+
+def test_a_cancelled_timer_never_rings() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    timer = clock.call_later(1, dice.ref, "ring")
+    timer.cancel()
+    timer.cancel()
+    assert clock.next_due_ms() is None
+    clock.advance(5_000)
+    assert dice.run() == []
+
+
+def test_a_timer_belongs_to_the_incarnation_that_asked_for_it() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    dice.run()
+    clock.call_later(1, dice.ref, "of the first life")
+    dice.ref.tell("crash")
+    dice.run()
+    dice.ref.start()
+    clock.advance(1_000)
+    assert dice.run() == []
+
+
+def test_a_timer_that_is_due_between_two_lives_is_not_for_the_second() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    dice.run()
+    clock.call_later(1, dice.ref, "of the first life")
+    dice.ref.tell("crash")
+    dice.run()
+    clock.advance(1_000)
+    dice.ref.start()
+    assert dice.run() == []
+
+
+def test_the_wall_clock_may_jump_while_timers_go_on() -> None:
+    dice, clock = Dice(), SimulatedClock(1_000)
+    clock.call_later(1, dice.ref, "ring")
+    clock.jump_wall(-900)
+    clock.advance(1_000)
+    assert (clock.now(), clock.monotonic()) == (1_100, 1.0)
+    assert dice.run() == ["ring"]
+
+
+@pytest.fixture
+def real() -> Iterator[tuple[GeventClock, GeventDispatcher]]:
+    clock, dispatcher = GeventClock(), GeventDispatcher()
+    clock.start()
+    dispatcher.start()
+    yield clock, dispatcher
+    clock.stop()
+    dispatcher.stop()
+
+
+def test_the_real_clock_rings_in_order_and_not_early(
+    real: tuple[GeventClock, GeventDispatcher],
+) -> None:
+    clock, dispatcher = real
+    got: list[object] = []
+    ref = box(dispatcher, got)
+    began = clock.monotonic()
+    for delay_s in (0.05, 0.0, 0.1, 0.02):
+        clock.call_later(delay_s, ref, delay_s)
+    clock.call_later(0.03, ref, "never").cancel()
+    wait_until(lambda: len(got) == 4, 5, "four timers")
+    assert got == [0.0, 0.02, 0.05, 0.1]
+    assert clock.monotonic() - began >= 0.1
+
+
+def test_a_sooner_timer_wakes_a_clock_that_waits_for_a_later_one(
+    real: tuple[GeventClock, GeventDispatcher],
+) -> None:
+    clock, dispatcher = real
+    got: list[object] = []
+    ref = box(dispatcher, got)
+    clock.call_later(60, ref, "later")
+    wait_until(lambda: clock._wake_tick is not None, 5, "the clock to sleep")
+    clock.call_later(0.01, ref, "sooner")
+    wait_until(lambda: got == ["sooner"], 5, "the sooner timer")

@@ -1,0 +1,66 @@
+"""The mailbox: two lanes, a bound, and kinds of which one is enough."""
+
+from engine.runtime.mailbox import Mailbox, Put
+
+
+class Poll:
+    coalesce = True
+
+
+class Nudge:
+    coalesce = True
+
+
+def drained(mailbox: Mailbox) -> list[object]:
+    found = []
+    while (message := mailbox.take()) is not None:
+        found.append(message)
+    return found
+
+
+def test_mail_is_taken_in_the_order_it_came() -> None:
+    mailbox = Mailbox()
+    for number in range(3):
+        assert mailbox.put(number, limit=10) is Put.QUEUED
+    assert len(mailbox) == 3
+    assert drained(mailbox) == [0, 1, 2]
+    assert len(mailbox) == 0
+
+
+def test_beyond_its_limit_it_refuses_and_takes_again_when_there_is_room() -> None:
+    mailbox = Mailbox()
+    assert [mailbox.put(n, limit=2) for n in (1, 2, 3)] == [
+        Put.QUEUED,
+        Put.QUEUED,
+        Put.REFUSED,
+    ]
+    mailbox.take()
+    assert mailbox.put(4, limit=2) is Put.QUEUED
+    assert drained(mailbox) == [2, 4]
+
+
+def test_system_mail_overtakes_and_is_never_refused() -> None:
+    mailbox = Mailbox()
+    mailbox.put("user", limit=1)
+    mailbox.put_system("stop")
+    mailbox.put_system("deadline")
+    assert drained(mailbox) == ["stop", "deadline", "user"]
+
+
+def test_of_a_kind_that_coalesces_one_waits() -> None:
+    mailbox = Mailbox()
+    first = Poll()
+    assert mailbox.put(first, limit=1) is Put.QUEUED
+    assert mailbox.put(Poll(), limit=1) is Put.COALESCED
+    assert mailbox.put(Nudge(), limit=1) is Put.QUEUED
+    assert mailbox.take() is first
+    assert mailbox.put(Poll(), limit=1) is Put.QUEUED
+    assert len(mailbox) == 2
+
+
+def test_what_is_put_back_comes_first_of_the_users_mail() -> None:
+    mailbox = Mailbox()
+    mailbox.put("second", limit=1)
+    mailbox.put_back("first")
+    mailbox.put_system("system")
+    assert drained(mailbox) == ["system", "first", "second"]
