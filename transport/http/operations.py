@@ -172,6 +172,7 @@ CHANNELS = (
             "get": _next("get_channel", "channel_id"),
             "change": _next("change_channel", "channel_id"),
             "deliveries": _next("list_deliveries", "channel_id"),
+            "test": _next("test_channel", "channel_id"),
             "remove": _next("remove_channel", "channel_id"),
         },
     ),
