@@ -19,8 +19,10 @@ from engine.store.queries import StoredEvent
 from transport.http import pages
 from transport.http.api import Api
 from transport.http.assets import FOLDER, Assets
-from transport.http.checkout import Stage, btc, grouped, look, qr_segments
+from transport.http.checkout import grouped, look, qr_segments
 from transport.http.pages import embedded_json
+from transport.http.stages import Stage
+from transport.http.wording import btc
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 NOW = 1_790_000_000_000
@@ -395,6 +397,15 @@ def test_a_node_that_is_too_busy_says_so_kindly_and_when_to_come_back() -> None:
     for problem in (get("/pay/pay_1", "application/json"), get("/pay/pay_1.json")):
         assert (problem.status, problem.headers["retry-after"]) == (503, "7")
         assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_who_asks_too_often_is_told_to_wait_and_nobody_else(get: Get) -> None:
+    answers = [get("/pay/pay_1.json", REMOTE_ADDR="192.0.2.1") for _ in range(310)]
+    assert [answers[0].status, answers[-1].status] == [200, 429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    page = get("/pay/pay_1", REMOTE_ADDR="192.0.2.1")
+    assert (page.status, "Not available at the moment" in page.text) == (429, True)
+    assert get("/pay/pay_1", REMOTE_ADDR="192.0.2.2").status == 200
 
 
 def test_files_are_kept_for_ever_under_a_name_that_changes_with_them(get: Get) -> None:

@@ -13,6 +13,7 @@ What is said in which case is `transport/http/checkout.py`. Called by run.py thr
 import json
 import re
 import sqlite3
+import time
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -24,15 +25,22 @@ from engine.events import iso
 from engine.gateway import EngineError, Gateway
 from engine.model import EventType, Flag, Payment, Status
 from engine.money import sat_to_btc
+from transport.addresses import address_key
 from transport.http.assets import FOLDER, Assets
-from transport.http.checkout import Checkout, btc, grouped, look, qr_segments
-from transport.http.problems import MEDIA_TYPE, Problem, problem_of
+from transport.http.checkout import Checkout, grouped, look, qr_segments
+from transport.http.problems import MEDIA_TYPE, Problem, problem_of, retry_later
+from transport.http.wording import btc
+from transport.limits import RateLimiter
 
 __all__ = ["embedded_json", "routes"]
 
 _PARTS: Final = ("summary", "pay", "steps")
 _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _HISTORY: Final = 200  # events read to learn whether a payment was reversed once
+#: Pages and states for one address: a café full of payers behind one router asks less,
+#: and guessing ids is hopeless at any rate.
+_PER_S: Final = 30.0
+_BURST: Final = 300
 _ONE_YEAR: Final = "public, max-age=31536000, immutable"
 _FIVE_MINUTES: Final = "public, max-age=300"
 
@@ -77,6 +85,7 @@ class _Pages:
     def __init__(self, gateway: Gateway, assets: Assets, frame_ancestors: str) -> None:
         self._gateway = gateway
         self._assets = assets
+        self._limiter = RateLimiter(_PER_S, _BURST)
         self._policy = (
             "default-src 'none'; script-src 'self'; style-src 'self';"
             " img-src 'self' data:; connect-src 'self'; base-uri 'none';"
@@ -95,8 +104,8 @@ class _Pages:
         """The page."""
         try:
             payment = self._payment(payment_id)
-        except (EngineError, sqlite3.Error) as error:
-            return self._sorry(error)
+        except (EngineError, Problem, sqlite3.Error) as error:
+            return self._sorry(problem_of(error))
         if payment is None:
             return self._unknown()
         view = self._look(payment)
@@ -114,7 +123,7 @@ class _Pages:
         """What the page's script asks for: state, and the page's parts in HTML."""
         try:
             payment = self._payment(payment_id)
-        except (EngineError, sqlite3.Error) as error:
+        except (EngineError, Problem, sqlite3.Error) as error:
             return _as_response(problem_of(error))
         if payment is None:
             return _as_response(Problem(404, "There is no such payment."))
@@ -144,6 +153,11 @@ class _Pages:
     # -- parts of them -------------------------------------------------------------
 
     def _payment(self, payment_id: str) -> Payment | None:
+        """None if there is none. Raises `Problem` for a client that asks too often."""
+        client = address_key(bottle.request.environ.get("REMOTE_ADDR", ""))
+        wait_s = self._limiter.allow(client, time.monotonic())
+        if wait_s > 0:
+            raise retry_later(429, "Too many requests from this address.", wait_s)
         if not _PAYMENT_ID.fullmatch(payment_id):
             return None
         return self._gateway.payment(payment_id)
@@ -213,8 +227,7 @@ class _Pages:
             "Please check the link, or ask the shop for a new one.",
         )
 
-    def _sorry(self, error: Exception) -> HTTPResponse:
-        problem = problem_of(error)
+    def _sorry(self, problem: Problem) -> HTTPResponse:
         if not _prefers_html(bottle.request.get_header("Accept", "")):
             return _as_response(problem)
         answer = self._message(
