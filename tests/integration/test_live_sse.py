@@ -1,0 +1,224 @@
+"""Server-Sent Events of one address, over real sockets and a whole node."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.tools.livenode import LiveNode, live_node
+from tests.tools.sseclient import Ended, SseClient, SseEvent
+from tests.tools.wait import wait_until
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("sse")) as running:
+        yield running
+
+
+def balance(node: LiveNode, address: str, query: str = "", **headers: str) -> SseClient:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return node.stream(f"/events/balance/{address}{query}", **names)
+
+
+def story(stream: SseClient, last: str = "payment.confirmed") -> list[SseEvent]:
+    told = []
+    for event in stream.events():
+        told.append(event)
+        if event.kind == last:
+            break
+    return told
+
+
+def test_a_stream_begins_with_its_retry_time_and_a_comment_and_the_state(
+    node: LiveNode,
+) -> None:
+    payment = node.create()
+    stream = balance(node, payment.address)
+    assert stream.status == 200
+    assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert stream.headers["cache-control"] == "no-store"
+    assert stream.headers["x-accel-buffering"] == "no"
+    state = stream.next()
+    assert (stream.retry, stream.comments) == ("2000", ["ok"])
+    assert (state.kind, state.id) == ("state", "1")
+    assert (state.data["type"], state.data["status"]) == ("state", "pending")
+    source = stream.next()
+    assert (source.kind, source.id) == ("source", None)
+    stream.close()
+
+
+def test_events_have_their_seq_as_id_and_their_type_as_name(node: LiveNode) -> None:
+    payment = node.create()
+    stream = balance(node, payment.address)
+    node.chain.pay(payment.address, 1_000)
+    node.chain.mine(2)
+    told = story(stream)
+    assert [event.id for event in told] == [str(n) for n in range(2, 2 + len(told))]
+    for event in told:
+        assert event.kind == event.data["type"]
+        assert event.id == str(event.data["seq"])
+    assert told[-1].data["status"] == "confirmed"
+    stream.close()
+
+
+def test_a_reader_that_comes_back_gets_exactly_what_it_missed(node: LiveNode) -> None:
+    payment = node.create(confirmations_required=3)
+    first = balance(node, payment.address)
+    node.chain.pay(payment.address, 1_000)
+    story(first, "payment.detected")
+    first.close()
+    node.chain.mine(3)
+    node.wait_for(payment.id, "confirmed")
+    assert first.last_id == "2"
+    back = balance(node, payment.address, Last_Event_ID="2")
+    state = back.next()
+    # Without an id: were the connection lost now, nothing would be skipped.
+    assert (state.kind, state.id) == ("state", None)
+    assert state.data["status"] == "confirmed"
+    missed = story(back)
+    assert [int(event.id or 0) for event in missed] == [
+        seq for seq, _ in node.seqs(payment.id) if seq > 2
+    ]
+    back.close()
+
+
+def test_since_in_the_url_does_for_who_cannot_send_headers(node: LiveNode) -> None:
+    payment = node.create()
+    stream = balance(node, payment.address, "?since=0")
+    assert stream.next().id is None
+    assert story(stream, "payment.created")[0].id == "1"
+    stream.close()
+
+
+def test_the_header_is_newer_than_the_url_that_the_page_began_with(
+    node: LiveNode,
+) -> None:
+    payment = node.create()
+    node.chain.pay(payment.address, 1_000)
+    node.chain.mine(2)
+    node.wait_for(payment.id, "confirmed")
+    stream = balance(node, payment.address, "?since=0", Last_Event_ID="2")
+    assert story(stream)[0].id == "3"
+    stream.close()
+
+
+def test_an_id_of_the_future_is_told_as_a_problem_and_the_state_resets_it(
+    node: LiveNode,
+) -> None:
+    payment = node.create()
+    stream = balance(node, payment.address, Last_Event_ID="99")
+    problem = stream.next()
+    assert (problem.kind, problem.data["code"]) == ("problem", "since_in_future")
+    assert stream.next().id == "1"
+    stream.close()
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1.0", "9" * 19, "²"])
+def test_an_id_that_is_no_number_is_422(node: LiveNode, text: str) -> None:
+    payment = node.create()
+    if text.isascii():
+        refused = balance(node, payment.address, Last_Event_ID=text)
+        assert refused.status == 422
+        refused.close()
+    refused = balance(node, payment.address, f"?since={quote(text)}")
+    assert refused.status == 422
+    assert b"since" in refused.body
+    refused.close()
+
+
+def test_an_unknown_address_is_a_404_problem(node: LiveNode) -> None:
+    refused = balance(node, "bcrt1qnobodyknowsthis")
+    assert refused.status == 404
+    assert refused.headers["content-type"] == "application/problem+json"
+    refused.close()
+
+
+def test_a_head_request_gets_the_headers_and_no_stream(node: LiveNode) -> None:
+    payment = node.create()
+    answer = node.ask(f"/events/balance/{payment.address}", method="HEAD")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.body == b""
+
+
+def test_only_pages_of_allowed_origins_may_read_it(tmp_path: Path) -> None:
+    with live_node(tmp_path, origins=("https://shop.example",)) as node:
+        payment = node.create()
+        shop = balance(node, payment.address, Origin="https://shop.example")
+        assert shop.headers["access-control-allow-origin"] == "https://shop.example"
+        assert shop.headers["vary"] == "Origin"
+        other = balance(node, payment.address, Origin="https://evil.example")
+        assert "access-control-allow-origin" not in other.headers
+        shop.close()
+        other.close()
+        asked = node.ask(
+            f"/events/balance/{payment.address}",
+            method="OPTIONS",
+            headers={"Origin": "https://shop.example"},
+        )
+        assert asked.status == 204
+        assert asked.headers["access-control-allow-headers"] == "Last-Event-ID"
+
+
+def test_silence_is_filled_and_a_reader_that_has_gone_is_noticed(
+    tmp_path: Path,
+) -> None:
+    with live_node(tmp_path, stream={"keep_alive_s": 0.05}) as node:
+        payment = node.create()
+        stream = balance(node, payment.address)
+        stream.wait_for_comment("keep-alive")
+        assert len(node.node.sessions) == 1
+        stream.close()
+        wait_until(lambda: not node.node.sessions, 5, "the session to end")
+
+
+def test_many_readers_are_told_the_same_bytes(node: LiveNode) -> None:
+    payment = node.create()
+    streams = [balance(node, payment.address, "?since=0") for _ in range(5)]
+    node.chain.pay(payment.address, 1_000)
+    node.chain.mine(2)
+    stories = [story(stream) for stream in streams]
+    assert all(told == stories[0] for told in stories)
+    for stream in streams:
+        stream.close()
+
+
+def test_who_falls_behind_gets_what_is_queued_and_then_the_end(
+    tmp_path: Path,
+) -> None:
+    with live_node(tmp_path, stream={"queue_messages": 10}) as node:
+        payment = node.create(amount_sat=20_000, confirmations_required=1)
+        node.chain.pay_many([(payment.address, 600)] * 40)
+        node.chain.mine(1)
+        node.wait_for(payment.id, "confirmed")
+        everything = [seq for seq, _ in node.seqs(payment.id)]
+        got: list[int] = []
+        streams = 0
+        while got != everything:
+            before = len(got)
+            last = str(got[-1]) if got else "0"
+            stream = balance(node, payment.address, Last_Event_ID=last)
+            streams += 1
+            try:
+                while got != everything:
+                    event = stream.next()
+                    if event.kind.startswith("payment."):
+                        got.append(int(event.id or 0))
+            except Ended:
+                pass
+            stream.close()
+            assert got == everything[: len(got)]
+            assert len(got) > before
+        assert streams > 2
+
+
+def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
+    with live_node(tmp_path) as node:
+        payment = node.create()
+        stream = balance(node, payment.address)
+        assert stream.next().kind == "state"
+        node.server.stop(2)
+        assert all(event.kind == "source" for event in stream.rest())
+        wait_until(lambda: not node.node.sessions, 5, "the session to end")

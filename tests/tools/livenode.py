@@ -1,0 +1,216 @@
+"""A whole node with the live edges on a real socket, and plain clients for it.
+
+    with live_node(tmp_path) as node:
+        payment = node.create(amount_sat=1_000)
+        client = node.watch(payment.address)
+        assert client.recv_json()["type"] == "state"
+        node.chain.pay(payment.address, 1_000)
+
+The chain is the dev chain; the API key is `KEY`, the webhook secret `SECRET`.
+"""
+
+import hashlib
+import hmac
+import http.client
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from actors.gateway import ActorGateway
+from actors.messages import Nudge
+from actors.node import Node, Settings
+from actors.root import FeedConfig, build_tree
+from engine.model import Payment, Terms
+from engine.runtime.clock import GeventClock
+from engine.runtime.dispatcher import GeventDispatcher
+from engine.store.threads import ReaderThreads, WriterThread
+from engine.vault import Vault
+from tests.tools.sseclient import SseClient
+from tests.tools.wait import wait_until
+from tests.tools.wsclient import WsClient, connect
+from transport.auth import Auth
+from transport.chain.devchain import DevChain
+from transport.http import events, webhooks
+from transport.http.api import Api
+from transport.limits import Limits
+from transport.live import sse
+from transport.live.encoding import Frames
+from transport.live.routes import LiveRoutes
+from transport.outbound.webhook import WebhookSender
+from transport.server import Server
+
+__all__ = ["KEY", "SECRET", "Answer", "LiveNode", "live_node"]
+
+KEY = "pbk_" + "k" * 43
+SECRET = "a provider's secret"
+
+_numbers = itertools.count(1)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class LiveNode:
+    """A node that runs. Made by `live_node`."""
+
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        limits = Limits(**options.pop("limits", {}))
+        origins = options.pop("origins", ())
+        secret = options.pop("secret", SECRET)
+        webhook = options.pop("webhook", {})
+        live = options.pop("live", {})
+        stream = options.pop("stream", {})
+        self.chain = DevChain()
+        self.clock = GeventClock()
+        self.dispatcher = GeventDispatcher()
+        self.node = Node(self.clock, self.dispatcher, Random(1), Settings(**options))
+        database = str(folder / "node.db")
+        self.writer, self.readers = WriterThread(database), ReaderThreads(database)
+        self.vault = Vault(os.urandom(32))
+        self.root = build_tree(
+            self.node,
+            writer=self.writer,
+            reader=self.readers,
+            feeds=[FeedConfig("devchain", self.chain, by_block=True)],
+            vault=self.vault,
+            sender=WebhookSender("0", allow_private=True),
+            give_up=lambda _text: None,
+        )
+        self.gateway = ActorGateway(self.node, self.readers)
+        self.api = Api()
+        frames = Frames()
+        auth = Auth(self.gateway, KEY)
+        keep_alive = (
+            {"keep_alive_s": stream["keep_alive_s"]}
+            if ("keep_alive_s" in stream)
+            else {}
+        )
+        events.routes(self.api, self.gateway, auth.require, frames, **keep_alive)
+        sse.routes(self.api, self.gateway, frames, origins, **stream)
+        webhooks.routes(self.api, self.gateway, secret, **webhook)
+        self.live = LiveRoutes(self.gateway, self.vault, frames, **live)
+        self.server = Server(
+            self.api, self.live, "127.0.0.1", 0, limits, origins=origins
+        )
+
+    def start(self) -> None:
+        self.clock.start()
+        self.dispatcher.start()
+        self.root.start()
+        self.chain.subscribe(lambda *_: self.node.source.tell(Nudge()))
+        self.server.start()
+        wait_until(
+            lambda: self.node.health.booted and self.node.freshness.live,
+            10,
+            "the node to be ready",
+        )
+
+    def stop(self) -> None:
+        self.server.stop(2)
+        self.root.stop()
+        wait_until(lambda: not self.node.journal.is_alive, 5, "the journal to end")
+        self.dispatcher.stop(1)
+        self.clock.stop()
+        self.readers.close()
+        self.writer.close()
+
+    # What tests do
+
+    def create(self, **terms: Any) -> Terms:
+        """A payment at a fresh address, committed."""
+        now = self.gateway.now()
+        wanted = {
+            "id": f"pay_{next(_numbers)}",
+            "network": "regtest",
+            "address": terms.get("address") or self.chain.new_address(),
+            "amount_sat": 1_000,
+            "confirmations_required": 2,
+            "created_at": now,
+            "expires_at": now + 3_600_000,
+            "monitor_until": now + 90_000_000,
+            **terms,
+        }
+        (created,) = self.gateway.create((Terms(**wanted),))
+        assert isinstance(created, Payment)
+        return created.terms
+
+    def watch(self, address: str, query: str = "", **options: Any) -> WsClient:
+        path = f"/ws/balance/{address}{query}"
+        return connect("127.0.0.1", self.server.port, path, **options)
+
+    def talk(self, **options: Any) -> WsClient:
+        """A client on /ws, greeted."""
+        client = connect("127.0.0.1", self.server.port, "/ws", **options)
+        assert client.recv_json()["type"] == "connected"
+        return client
+
+    def stream(self, path: str, **headers: str) -> SseClient:
+        return SseClient("127.0.0.1", self.server.port, path, headers)
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = 10,
+    ) -> Answer:
+        link = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout_s)
+        try:
+            link.request(method, path, body, headers or {})
+            got = link.getresponse()
+            names = {name.lower(): value for name, value in got.getheaders()}
+            return Answer(got.status, names, got.read())
+        finally:
+            link.close()
+
+    def api_get(self, path: str, **options: Any) -> Answer:
+        return self.ask(path, headers={"Authorization": f"Bearer {KEY}"}, **options)
+
+    def tell_webhook(
+        self, body: bytes | dict[str, Any], secret: str = SECRET, prefix: str = ""
+    ) -> Answer:
+        """POST /webhook/btc, signed."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signature = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "X-Signature": prefix + signature,
+        }
+        return self.ask("/webhook/btc", method="POST", body=raw, headers=headers)
+
+    def seqs(self, payment_id: str) -> list[tuple[int, str]]:
+        """The story of a payment as the journal has it."""
+        found = self.gateway.history(payment_id, 0, 1_000)
+        return [(stored.seq, str(stored.event.type)) for stored in found]
+
+    def wait_for(self, payment_id: str, status: str, timeout_s: float = 10) -> Payment:
+        def reached() -> Payment | None:
+            payment = self.gateway.payment(payment_id)
+            return payment if payment and payment.status == status else None
+
+        return wait_until(reached, timeout_s, f"{payment_id} to be {status}")
+
+
+@contextmanager
+def live_node(folder: Path, **options: Any) -> Iterator[LiveNode]:
+    """`options` are `Settings`, and: limits, origins, secret, webhook, live, stream."""
+    node = LiveNode(folder, options)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.stop()

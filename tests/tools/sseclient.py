@@ -1,0 +1,156 @@
+"""An event stream for tests, read as the HTML standard says: a small EventSource.
+
+    stream = SseClient("127.0.0.1", port, "/events/balance/bcrt1…", {})
+    assert stream.next().kind == "state"
+    stream.close()
+
+Comments are kept in `comments`, the last id in `last_id`. Every wait has a limit.
+"""
+
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+__all__ = ["Ended", "SseClient", "SseEvent"]
+
+
+class Ended(Exception):
+    """The server has ended the stream."""
+
+
+class SseEvent(NamedTuple):
+    kind: str
+    data: Any
+    id: str | None
+    """None when the event itself had none."""
+
+
+class SseClient:
+    """One open stream, or a refusal: `status`, `headers` and `body`."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        path: str,
+        headers: Mapping[str, str],
+        timeout_s: float = 5.0,
+        receive_buffer: int = 0,
+    ) -> None:
+        self.timeout_s = timeout_s
+        self.comments: list[str] = []
+        self.retry: str | None = None
+        self.last_id: str | None = None
+        self._socket = socket.socket()
+        if receive_buffer:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self._socket.settimeout(timeout_s)
+        self._socket.connect((host, port))
+        fields = {"Host": f"{host}:{port}", "Accept": "text/event-stream", **headers}
+        lines = [f"{name}: {value}" for name, value in fields.items()]
+        head = "\r\n".join((f"GET {path} HTTP/1.1", *lines, "", ""))
+        self._socket.sendall(head.encode())
+        self._buffer = b""
+        self._text = b""
+        self._read_head()
+
+    @property
+    def body(self) -> bytes:
+        """Of a refusal."""
+        length = int(self.headers["content-length"])
+        while len(self._buffer) < length:
+            self._fill(time.monotonic() + self.timeout_s)
+        return self._buffer[:length]
+
+    def next(self, timeout_s: float | None = None) -> SseEvent:
+        """The next event. Raises Ended, TimeoutError."""
+        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        while True:
+            block = self._block(deadline)
+            fields: dict[str, str] = {}
+            for line in block.decode().split("\n"):
+                name, _, value = line.partition(":")
+                if not name:
+                    self.comments.append(value.strip())
+                else:
+                    fields[name] = value.removeprefix(" ")
+            self.retry = fields.get("retry", self.retry)
+            self.last_id = fields.get("id", self.last_id)
+            if "data" in fields:
+                data = msgspec.json.decode(fields["data"])
+                return SseEvent(fields.get("event", "message"), data, fields.get("id"))
+            if not fields:
+                continue
+
+    def events(self, kind_prefix: str = "payment.") -> Iterator[SseEvent]:
+        """Only those of a kind."""
+        while True:
+            event = self.next()
+            if event.kind.startswith(kind_prefix):
+                yield event
+
+    def wait_for_comment(self, text: str, timeout_s: float = 5) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in self.comments:
+            block = self._block(deadline)
+            if block.startswith(b":"):
+                self.comments.append(block[1:].decode().strip())
+
+    def rest(self, timeout_s: float = 10) -> list[SseEvent]:
+        """Everything until the server ends the stream."""
+        found = []
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                found.append(self.next(max(0.001, deadline - time.monotonic())))
+            except Ended:
+                return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read_head(self) -> None:
+        deadline = time.monotonic() + self.timeout_s
+        while b"\r\n\r\n" not in self._buffer:
+            self._fill(deadline)
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split(" ")[1])
+        pairs = (line.split(":", 1) for line in lines)
+        self.headers = {name.lower(): value.strip() for name, value in pairs}
+
+    def _block(self, deadline: float) -> bytes:
+        while b"\n\n" not in self._text:
+            self._text += self._chunk(deadline)
+        block, _, self._text = self._text.partition(b"\n\n")
+        return block
+
+    def _chunk(self, deadline: float) -> bytes:
+        assert self.headers.get("transfer-encoding") == "chunked"
+        while b"\r\n" not in self._buffer:
+            self._fill(deadline)
+        size_text, _, rest = self._buffer.partition(b"\r\n")
+        size = int(size_text, 16)
+        while len(rest) < size + 2:
+            self._fill(deadline)
+            rest = self._buffer.partition(b"\r\n")[2]
+        self._buffer = rest[size + 2 :]
+        if size == 0:
+            raise Ended
+        return rest[:size]
+
+    def _fill(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("nothing came in time")
+        self._socket.settimeout(left)
+        try:
+            received = self._socket.recv(65_536)
+        except ConnectionError as error:
+            raise Ended from error
+        if not received:
+            raise Ended
+        self._buffer += received

@@ -1,0 +1,155 @@
+"""What the live edges say, as bytes: each event made once, shared by all who hear it.
+
+A thousand browsers on one payment get the same frame object, not a thousand copies of
+it. WebSocket messages and Server-Sent Events are both made here, so that the two can
+never tell a different story.
+
+Messages besides the events (which are api.md's event object as it is):
+
+    {"type": "state", ...payment...}          first of all
+    {"type": "source", "name", "live", "since", "tip_height"}
+                                              how far what is shown is present; after
+                                              the state, and whenever that changes
+    {"type": "error", "code", "message", "payment_id"?}
+
+No I/O and no clock. Called by the sinks, in the dispatcher's greenlet.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from engine.events import CommittedEvent, iso
+from engine.model import Payment
+from engine.ports import Freshness
+from transport.http.types import view
+from transport.live.frames import encode_text
+
+__all__ = [
+    "KEEP_ALIVE",
+    "PREAMBLE",
+    "Frames",
+    "error_message",
+    "message",
+    "source_message",
+    "sse",
+    "state_message",
+    "state_object",
+]
+
+#: First of every event stream. The reconnection time is in ms; the comment makes
+#: proxies and browsers see an answer at once.
+PREAMBLE: Final = b"retry: 2000\n\n: ok\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def message(kind: str, **fields: Any) -> bytes:
+    """One JSON message `{"type": kind, ...}`; a field that is None is null."""
+    return _encode({"type": kind, **fields})
+
+
+def error_message(code: str, text: str, payment_id: str | None = None) -> bytes:
+    """What a client asked for cannot be done; `code` is for programs."""
+    if payment_id is None:
+        return message("error", code=code, message=text)
+    return message("error", code=code, message=text, payment_id=payment_id)
+
+
+def state_object(payment: Payment) -> bytes:
+    """The payment as the API shows it, without its secret."""
+    return _encode(view(payment))
+
+
+def state_message(payment: Payment) -> bytes:
+    """`{"type": "state", ...payment...}`."""
+    return b'{"type":"state",' + state_object(payment)[1:]
+
+
+def source_message(freshness: Freshness) -> bytes:
+    """`live` is False while no source answers; `since` is when one last did."""
+    since = None if freshness.since is None else iso(freshness.since)
+    return message(
+        "source",
+        name=freshness.source,
+        live=freshness.live,
+        since=since,
+        tip_height=freshness.tip_height,
+    )
+
+
+def sse(data: bytes, event: str, event_id: int | None = None) -> bytes:
+    """One Server-Sent Event. `data` is JSON, so it holds no line break."""
+    head = b"" if event_id is None else b"id: %d\n" % event_id
+    return b"%bevent: %b\ndata: %b\n\n" % (head, event.encode(), data)
+
+
+class Frames:
+    """Encoded events by journal offset; the most recently used are kept.
+
+    An offset names one event for ever, so nothing here can be out of date.
+    """
+
+    def __init__(self, max_events: int = 2_048, max_bytes: int = 4_194_304) -> None:
+        self._websocket = _Recent(max_events, max_bytes)
+        self._by_seq = _Recent(max_events, max_bytes)
+        self._by_offset = _Recent(max_events, max_bytes)
+        self._freshness: tuple[Freshness, bytes, bytes] | None = None
+
+    def websocket(self, event: CommittedEvent) -> bytes:
+        """The event as one text frame."""
+        return self._websocket.get(event.offset, lambda: encode_text(event.wire))
+
+    def sse(self, event: CommittedEvent) -> bytes:
+        """For streams about one payment: the id is the seq."""
+        return self._by_seq.get(event.offset, lambda: _event(event, event.event.seq))
+
+    def sse_by_offset(self, event: CommittedEvent) -> bytes:
+        """For streams about everything: the id is the journal offset."""
+        return self._by_offset.get(event.offset, lambda: _event(event, event.offset))
+
+    def freshness_frame(self, freshness: Freshness) -> bytes:
+        return self._freshness_of(freshness)[1]
+
+    def freshness_sse(self, freshness: Freshness) -> bytes:
+        return self._freshness_of(freshness)[2]
+
+    def _freshness_of(self, freshness: Freshness) -> tuple[Freshness, bytes, bytes]:
+        """Every session is told of a change at the same time: keep the last one."""
+        kept = self._freshness
+        if kept is None or kept[0] != freshness:
+            text = source_message(freshness)
+            kept = (freshness, encode_text(text), sse(text, "source"))
+            self._freshness = kept
+        return kept
+
+
+def _event(event: CommittedEvent, event_id: int) -> bytes:
+    return sse(event.wire, event.event.type, event_id)
+
+
+class _Recent:
+    """Byte strings by number, bounded in count and in bytes together."""
+
+    __slots__ = ("_bytes", "_kept", "_max_bytes", "_max_items")
+
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._bytes = 0
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+
+    def get(self, key: int, make: Callable[[], bytes]) -> bytes:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        made = make()
+        self._kept[key] = made
+        self._bytes += len(made)
+        while len(self._kept) > self._max_items or self._bytes > self._max_bytes:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+        return made

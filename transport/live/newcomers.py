@@ -1,0 +1,118 @@
+"""Tells a socket of payments created later for the external id it identified by.
+
+A page may connect before its shop has made the payment. One session of the node
+follows everything for all such sockets together, and looks only at `payment.created`:
+one dict lookup per new payment, no polling, however many sockets wait.
+
+`add` before you look for the payments that are there already: then none falls between.
+`add` and `remove` run in the sockets' greenlets; only the first `add` waits, to read
+where the journal stands.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+
+from engine.events import CommittedEvent
+from engine.gateway import Gateway, SessionHandle
+from engine.model import EventType, Payment
+from engine.ports import Freshness
+
+__all__ = ["Newcomers"]
+
+log = logging.getLogger("paybell.live")
+
+#: Called with the id of a new payment, in the dispatcher's greenlet; must not wait.
+Listener = Callable[[str], None]
+
+_REOPEN_S: Final = 0.5
+
+
+class Newcomers:
+    """One per node."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        # external id -> listener -> the merchant it wants, None: any
+        self._waiting: dict[str, dict[Listener, str | None]] = {}
+        self._ear: _Ear | None = None
+        self._session: SessionHandle | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, external_id: str, merchant: str | None, listener: Listener) -> None:
+        """From now on `listener` hears of new payments with this external id."""
+        if self._ear is None:
+            offset = self._gateway.health().last_offset
+            # Reading waited: meanwhile another socket may have opened it.
+            if self._ear is None:
+                self._open(offset)
+        self._waiting.setdefault(external_id, {})[listener] = merchant
+
+    def remove(self, external_id: str, listener: Listener) -> None:
+        """Nobody to tell any more. The session ends when nobody waits at all."""
+        listeners = self._waiting.get(external_id, {})
+        listeners.pop(listener, None)
+        if not listeners:
+            self._waiting.pop(external_id, None)
+        if not self._waiting and self._session is not None:
+            session, self._session, self._ear = self._session, None, None
+            session.close()
+
+    def created(self, payment_id: str, external_id: str, merchant: str) -> None:
+        """Called for each new payment with an external id, in the dispatcher."""
+        listeners = self._waiting.get(external_id, {})
+        for listener, wanted in tuple(listeners.items()):
+            if wanted in {None, merchant}:
+                listener(payment_id)
+
+    def lost(self, ear: "_Ear") -> None:
+        """The session was ended from the other side: go on where it was."""
+        if ear is not self._ear:
+            return
+        self._ear = self._session = None
+        if self._waiting:
+            log.warning("live.newcomers_reopened offset=%d", ear.offset)
+            gevent.spawn_later(_REOPEN_S, self._reopen, ear.offset)
+
+    def _open(self, offset: int) -> None:
+        self._ear = _Ear(self, offset)
+        self._session = self._gateway.open_session("newcomers", self._ear)
+        self._session.follow_all(offset, None)
+
+    def _reopen(self, offset: int) -> None:
+        if self._waiting and self._ear is None:
+            self._open(offset)
+
+
+class _Ear:
+    """The `Sink` of one session that follows everything."""
+
+    __slots__ = ("_owner", "offset")
+
+    def __init__(self, owner: Newcomers, offset: int) -> None:
+        self._owner = owner
+        self.offset = offset  # how far the journal was looked at
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        return True
+
+    def event(self, event: CommittedEvent) -> bool:
+        self.offset = event.offset
+        terms = event.event.data.terms
+        created = event.event.type is EventType.CREATED
+        if created and terms is not None and terms.external_id is not None:
+            self._owner.created(terms.id, terms.external_id, terms.merchant)
+        return True
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return True
+
+    def problem(self, code: str, message: str) -> bool:
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        self._owner.lost(self)

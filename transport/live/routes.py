@@ -1,0 +1,162 @@
+"""The WebSocket paths: who may open which, and what runs on it.
+
+    /ws/balance/<address>?since=<seq>    one payment, for whoever knows its address
+    /ws                                  see transport/live/conversation.py
+
+`LiveRoutes` is the gate's `Routes`: asked in the connection's greenlet before the 101,
+so that an unknown address is a 404 and not a socket that closes. On `/ws/balance` the
+state comes first, then what was missed since `since`, then every event, each exactly
+the event object of the API. A client stays with the payment it began with, also when
+the address gets a new one later; connecting again leads to the new one. What a client
+says there is ignored, but counted.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from engine.gateway import Gateway
+from engine.vault import Vault
+from transport.gate import Endpoint, Refusal, problem
+from transport.live.addresses import find_payment
+from transport.live.conversation import Conversation
+from transport.live.encoding import Frames
+from transport.live.newcomers import Newcomers
+from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
+from transport.live.websocket import WebSocket
+
+__all__ = ["LiveRoutes"]
+
+_BALANCE: Final = "/ws/balance/"
+_RETRY: Final = (("Retry-After", "5"),)
+
+#: Messages that a client may send at once, and again in a minute (OWASP's figure for
+#: a start); above: 1008. Nobody needs more than a few.
+MESSAGES_PER_MIN: Final = 100
+
+
+class LiveRoutes:
+    """Call it with an environ. One per node."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        vault: Vault,
+        frames: Frames,
+        *,
+        max_sockets: int = 9_000,
+        messages_per_min: int = MESSAGES_PER_MIN,
+        queue_messages: int = QUEUE_MESSAGES,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        """`max_sockets` is below the server's limit of connections, so that the API
+        can be reached however many browsers watch.
+        """
+        self._gateway = gateway
+        self._vault = vault
+        self._frames = frames
+        self._max_sockets = max_sockets
+        self._per_min = messages_per_min
+        self._queue = (queue_messages, queue_bytes)
+        self._newcomers = Newcomers(gateway)
+        self.open = 0  # sockets now
+
+    def __call__(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
+        path = environ["PATH_INFO"]
+        if path == "/ws":
+            return self._full() or self._talk
+        if not path.startswith(_BALANCE):
+            return None
+        try:
+            since = _since(environ["QUERY_STRING"])
+        except ValueError as error:
+            return problem(422, str(error))
+        payment = find_payment(self._gateway, path.removeprefix(_BALANCE))
+        if payment is None:
+            return problem(404, "No payment is known at this address.")
+        payment_id = payment.id
+
+        def watch(websocket: WebSocket) -> None:
+            self._watch(websocket, payment_id, since)
+
+        return self._full() or watch
+
+    def _full(self) -> Refusal | None:
+        if self.open < self._max_sockets:
+            return None
+        return problem(503, "Too many browsers are connected; come back.", _RETRY)
+
+    # Endpoints: the connection's greenlet, from the 101 to the end.
+
+    def _watch(self, websocket: WebSocket, payment_id: str, since: int | None) -> None:
+        sink = WebSocketSink(Wire(websocket, *self._queue), self._frames)
+        session = self._gateway.open_session("balance", sink)
+        self.open += 1
+        try:
+            session.follow(payment_id, since)
+            self._listen(websocket, lambda _message: None)
+        finally:
+            self.open -= 1
+            session.close()
+
+    def _talk(self, websocket: WebSocket) -> None:
+        wire = Wire(websocket, *self._queue)
+        talk = Conversation(
+            wire, self._gateway, self._vault, self._newcomers, self._frames
+        )
+        self.open += 1
+        try:
+            talk.open()
+            self._listen(websocket, talk.hear)
+        finally:
+            self.open -= 1
+            talk.close()
+
+    def _listen(
+        self, websocket: WebSocket, hear: Callable[[str | bytes], None]
+    ) -> None:
+        allowance: _Allowance | None = None  # most clients never say anything
+        while (said := websocket.receive()) is not None:
+            if allowance is None:
+                allowance = _Allowance(self._per_min)
+            if not allowance.take():
+                websocket.close(1008, "too many messages")
+                return
+            hear(said)
+
+
+class _Allowance:
+    """`per_min` messages at once, refilled within a minute."""
+
+    __slots__ = ("_at", "_left", "_per_min")
+
+    def __init__(self, per_min: int) -> None:
+        self._per_min = per_min
+        self._left = float(per_min)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        refill = (now - self._at) * self._per_min / 60
+        self._left = min(float(self._per_min), self._left + refill)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+def _since(query: str) -> int | None:
+    """The seq in `?since=`. Raises ValueError, with a sentence for the client."""
+    wanted = "since must be one whole number from 0: the seq of the last event you had"
+    try:
+        values = parse_qs(query, max_num_fields=16).get("since")
+    except ValueError as error:
+        raise ValueError("The query has too many fields.") from error
+    if values is None:
+        return None
+    text = values[0]
+    if len(values) > 1 or not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError(wanted)
+    return int(text)

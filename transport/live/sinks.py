@@ -1,0 +1,218 @@
+"""A session's wire to its client: a WebSocket, or the queue behind an event stream.
+
+Implementations of `engine.ports.Sink`. Their methods run in the dispatcher's greenlet
+and never wait; False tells the session to end. What cannot be queued any more is not
+lost: it is in the journal, and the client comes back for it with its last seq or id.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from gevent.event import Event as Signal
+
+from engine.events import CommittedEvent
+from engine.model import Payment
+from engine.ports import Freshness
+from transport.live.encoding import (
+    Frames,
+    error_message,
+    sse,
+    state_message,
+)
+from transport.live.frames import encode_text
+from transport.live.websocket import WebSocket
+
+__all__ = [
+    "QUEUE_BYTES",
+    "QUEUE_MESSAGES",
+    "JournalSink",
+    "StreamQueue",
+    "StreamSink",
+    "WebSocketSink",
+    "Wire",
+]
+
+#: What may wait for one slow reader of a stream (api.md, as for WebSockets).
+QUEUE_MESSAGES: Final = 1_000
+QUEUE_BYTES: Final = 1_048_576
+
+
+class Wire:
+    """A WebSocket that closes with 1013 *behind* what is queued when that is much.
+
+    The socket's own limit, which is no lower, throws away what waits: the right end
+    for a peer that sends rubbish. But a client that has much to catch up with must
+    get something of it each time, or it would come back for the same for ever.
+    """
+
+    __slots__ = ("_max_bytes", "_max_messages", "websocket")
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        max_messages: int = QUEUE_MESSAGES,
+        max_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self.websocket = websocket
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+
+    def send(self, frame: bytes) -> bool:
+        """Queue a frame; False when the connection is closing or closes now."""
+        socket = self.websocket
+        if (
+            socket.queued_messages >= self._max_messages
+            or socket.queued_bytes + len(frame) > self._max_bytes
+        ):
+            socket.close(1013, "too slow; come back with since")
+            return False
+        return socket.send_encoded(frame)
+
+
+class WebSocketSink:
+    """One payment on a socket of its own."""
+
+    __slots__ = ("_frames", "_wire")
+
+    def __init__(self, wire: Wire, frames: Frames) -> None:
+        self._wire = wire
+        self._frames = frames
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        return self._wire.send(encode_text(state_message(payment)))
+
+    def event(self, event: CommittedEvent) -> bool:
+        return self._wire.send(self._frames.websocket(event))
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return self._wire.send(self._frames.freshness_frame(freshness))
+
+    def problem(self, code: str, message: str) -> bool:
+        return self._wire.send(encode_text(error_message(code, message)))
+
+    def close(self, code: int, reason: str) -> None:
+        self._wire.websocket.close(code, reason)
+
+
+class StreamQueue:
+    """Bytes on their way from a session to the greenlet that writes a stream.
+
+    Bounded in messages and bytes. When it is full it ends: the reader still gets what
+    is in it, so that the client has a gapless story up to its last id.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_max_bytes",
+        "_max_messages",
+        "_queue",
+        "_ready",
+        "ended",
+        "full",
+    )
+
+    def __init__(
+        self, max_messages: int = QUEUE_MESSAGES, max_bytes: int = QUEUE_BYTES
+    ) -> None:
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self._ready = Signal()
+        self.ended = False  # nothing more will come
+        self.full = False  # ... because its reader was too slow
+
+    def put(self, data: bytes) -> bool:
+        """False when it has ended, or ends now because it is full."""
+        if self.ended:
+            return False
+        full = len(self._queue) >= self._max_messages
+        if full or self._bytes + len(data) > self._max_bytes:
+            self.full = True
+            self.end()
+            return False
+        self._queue.append(data)
+        self._bytes += len(data)
+        self._ready.set()
+        return True
+
+    def end(self, *_: object) -> None:
+        self.ended = True
+        self._ready.set()
+
+    def take(self, timeout_s: float) -> bytes:
+        """All that waits, joined; b"" when nothing came in time or it has ended."""
+        if not self._queue and not self.ended:
+            self._ready.wait(timeout_s)
+        if not self.ended:
+            self._ready.clear()
+        taken = b"".join(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        return taken
+
+
+class StreamSink:
+    """One payment as an event stream; ids are seqs.
+
+    The state carries an id only if nothing is replayed after it. Else a connection
+    that drops in between would come back with the state's seq and miss the replay.
+    """
+
+    __slots__ = ("_frames", "queue")
+
+    def __init__(self, queue: StreamQueue, frames: Frames) -> None:
+        self.queue = queue
+        self._frames = frames
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        event_id = payment.seq if since is None else None
+        return self.queue.put(sse(state_message(payment), "state", event_id))
+
+    def event(self, event: CommittedEvent) -> bool:
+        return self.queue.put(self._frames.sse(event))
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return self.queue.put(self._frames.freshness_sse(freshness))
+
+    def problem(self, code: str, message: str) -> bool:
+        # Not named "error": that is the name of EventSource's own event.
+        return self.queue.put(sse(error_message(code, message), "problem"))
+
+    def close(self, code: int, reason: str) -> None:
+        self.queue.end()
+
+
+class JournalSink:
+    """Everything that happens, in the form that `encode` gives it."""
+
+    __slots__ = ("_encode", "offset", "queue")
+
+    def __init__(
+        self,
+        queue: StreamQueue,
+        encode: Callable[[CommittedEvent], bytes],
+        offset: int,
+    ) -> None:
+        self.queue = queue
+        self._encode = encode
+        self.offset = offset  # of the last event that was queued
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        return True  # only for those who follow one payment
+
+    def event(self, event: CommittedEvent) -> bool:
+        if not self.queue.put(self._encode(event)):
+            return False
+        self.offset = event.offset
+        return True
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return not self.queue.ended
+
+    def problem(self, code: str, message: str) -> bool:
+        return not self.queue.ended
+
+    def close(self, code: int, reason: str) -> None:
+        self.queue.end()

@@ -1,0 +1,154 @@
+"""Server-Sent Events: `GET /events/balance/<address>`, and what all streams share.
+
+The response is a generator that waits for its session's queue: no polling, a comment
+every 15 s, which is also how a client that has gone is noticed (the write fails). A
+client that reads too slowly gets what is queued and then the end of the stream; its
+EventSource comes back with Last-Event-ID and goes on where it was.
+
+Runs in the connection's greenlet, one per stream.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final
+
+import bottle
+
+from engine.gateway import Gateway, SessionHandle
+from transport.gate import is_allowed_origin
+from transport.http.api import Api
+from transport.http.openapi import Header, Operation, Text
+from transport.http.problems import FieldError, Problem
+from transport.live.addresses import find_payment
+from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
+from transport.live.sinks import (
+    QUEUE_BYTES,
+    QUEUE_MESSAGES,
+    StreamQueue,
+    StreamSink,
+)
+
+__all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]
+
+#: Proxies close what is silent for 60 s and more; a quarter of that is safe.
+KEEP_ALIVE_S: Final = 15.0
+_MAX_DIGITS: Final = 18  # of an id, so that it fits the database's integers
+
+
+_OPERATION: Final = Operation(
+    name="followBalance",
+    method="GET",
+    path="/events/balance/<address>",
+    tag="live",
+    summary="The payment of an address as Server-Sent Events, resumable by"
+    " Last-Event-ID or ?since=<seq>",
+    answers={200: Text("text/event-stream")},
+    headers=(
+        Header(
+            name="Last-Event-ID",
+            description="the id (seq) of the last event that was read",
+            schema={"type": "string", "maxLength": 18},
+        ),
+    ),
+    needs_key=False,
+    problems=(404, 422),
+)
+
+
+def routes(
+    app: Api,
+    gateway: Gateway,
+    frames: Frames,
+    origins: Collection[str] = (),
+    *,
+    queue_messages: int = QUEUE_MESSAGES,
+    queue_bytes: int = QUEUE_BYTES,
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> None:
+    """Add the stream of one address. `origins`: see `transport.gate`."""
+
+    def events(address: str) -> Iterator[bytes]:
+        environ = bottle.request.environ
+        since = last_event_id(environ, "since")
+        payment = find_payment(gateway, address)
+        if payment is None:
+            raise Problem(404, "No payment is known at this address.")
+        allow_origin(environ, origins)
+        start_stream()
+        queue = StreamQueue(queue_messages, queue_bytes)
+
+        def follow() -> SessionHandle:
+            session = gateway.open_session("sse", StreamSink(queue, frames))
+            session.follow(payment.id, since)
+            return session
+
+        return stream(queue, follow, keep_alive_s)
+
+    def preflight(address: str) -> str:
+        # EventSource never asks; readers built on fetch() do, for Last-Event-ID.
+        allow_origin(bottle.request.environ, origins)
+        bottle.response.set_header("Access-Control-Allow-Methods", "GET")
+        bottle.response.set_header("Access-Control-Allow-Headers", "Last-Event-ID")
+        bottle.response.set_header("Access-Control-Max-Age", "600")
+        bottle.response.status = 204
+        return ""
+
+    app.add(_OPERATION, events)
+    app.route(_OPERATION.path, "OPTIONS", preflight)
+
+
+def stream(
+    queue: StreamQueue,
+    follow: Callable[[], SessionHandle],
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> Iterator[bytes]:
+    """The body: what the session that `follow` opens puts into `queue`.
+
+    The session is opened by the first step and closed with the generator, so none is
+    left behind, however the response ends.
+    """
+    session = follow()
+    try:
+        yield PREAMBLE
+        while True:
+            waiting = queue.take(keep_alive_s)
+            if waiting:
+                yield waiting
+            elif queue.ended:
+                return
+            else:
+                yield KEEP_ALIVE
+    finally:
+        queue.end()
+        session.close()
+
+
+def start_stream() -> None:
+    """Headers of an event stream; nothing between us and the reader may hold it."""
+    bottle.response.content_type = "text/event-stream; charset=utf-8"
+    bottle.response.set_header("Cache-Control", "no-store")
+    bottle.response.set_header("X-Accel-Buffering", "no")
+
+
+def allow_origin(environ: dict[str, Any], origins: Collection[str]) -> None:
+    """Let pages of an allowed origin read the answer. Others' browsers will not."""
+    origin = environ.get("HTTP_ORIGIN")
+    bottle.response.add_header("Vary", "Origin")
+    if origin is not None and is_allowed_origin(environ, origins):
+        bottle.response.set_header("Access-Control-Allow-Origin", origin)
+
+
+def last_event_id(environ: dict[str, Any], parameter: str) -> int | None:
+    """Where the reader is: its Last-Event-ID, else the query parameter, else None.
+
+    The header is what a reconnecting EventSource sends, with the URL it began with,
+    so the header is the newer of the two. Raises `Problem` 422.
+    """
+    name, text = "Last-Event-ID", environ.get("HTTP_LAST_EVENT_ID", "")
+    if not text:
+        name, text = f"?{parameter}", bottle.request.query.get(parameter, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        wanted = "must be a whole number from 0, as in the events' ids"
+        raise Problem(422, f"{name} {wanted}.", errors=(FieldError(name, wanted),))
+    return int(text)
