@@ -44,12 +44,12 @@ class Vault:
 
     def open(self, sealed: str, owner: str) -> bytes:
         """The secret. Raises `WrongKey`."""
-        raw = base64.b64decode(sealed)
         try:
+            raw = base64.b64decode(sealed)
             return self._aead.decrypt(raw[:12], raw[12:], owner.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise WrongKey(
-                f"the secret of {owner} was sealed with another key:"
+                f"the secret of {owner} was sealed with another key or is damaged:"
                 " is the .key file the one that belongs to this database?"
             ) from error
 
