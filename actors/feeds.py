@@ -5,7 +5,7 @@ chain for the scripts concerned. It holds the local script index of a block feed
 decides nothing; when its feed fails it says so and the source actor judges.
 """
 
-from actors.messages import Poll, Round, RoundDone
+from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
 from engine.chain import AddressFeed, BlockFeed, ChainView, SourceError, Tip
 from engine.index import ScriptIndex
@@ -64,11 +64,15 @@ class BlockFeedWorker(Actor):
             scripts = {*wanted, *(w.script for w in work.watch), *result.touched}
             if self._index.tip != before:
                 scripts |= self._shown.keys()
-            for count, script in enumerate(sorted(scripts)):
-                if count % BREATH == BREATH - 1:
-                    self._node.breathe()
+            for script in sorted(scripts):
                 if script in self._index:
                     views[script] = self._view(script, wanted.get(script, ()))
+                if len(views) == BREATH:
+                    self._node.source.tell_system(
+                        SomeViews(self._number, work.number, asked_at, views)
+                    )
+                    views = {}
+                    self._node.breathe()
         return RoundDone(
             feed=self._number,
             number=work.number,
