@@ -115,7 +115,7 @@ class World:
                     f"source{number}",
                     self.chain,
                     self.random_of(f"source {number}"),
-                    forgetful=self._random.random() < 0.2,
+                    forgetful=self._random.random() < 0.2 and kind == "b",
                 )
             )
             sources[-1].on_call = self._in_a_round
