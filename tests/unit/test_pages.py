@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from engine.events import Change, Event, encode
 from engine.gateway import EngineBusy
 from engine.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
+from engine.money import sat_to_btc
 from engine.ports import Freshness
 from engine.store.queries import StoredEvent
+from tests.tools.qrcode import read_svg
 from transport.http import pages
 from transport.http.api import Api
 from transport.http.assets import FOLDER, Assets
@@ -25,6 +27,7 @@ from transport.http.stages import Stage
 from transport.http.wording import btc
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+TAPROOT = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028"
@@ -294,6 +297,34 @@ def test_the_code_holds_the_uri_in_capitals_as_far_as_that_is_safe(get: Get) -> 
     assert code.svg_inline(omitsize=True, border=2) in page
     whole = segno.make(f"bitcoin:{ADDRESS}?amount=0.0005", error="m", micro=False)
     assert int(code.version) < int(whole.version)
+
+
+@pytest.mark.parametrize("amount", [None, 1, 50_000, 2_099_999_999_999_999])
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (ADDRESS, ADDRESS.upper()),
+        (TAPROOT, TAPROOT.upper()),
+        ("2N8hwP1WmJrFF5QWABn38y63uYLhnJYJYTF", "2N8hwP1WmJrFF5QWABn38y63uYLhnJYJYTF"),
+    ],
+)
+def test_a_phone_reads_the_uri_from_the_code(
+    amount: int | None, address: str, shown: str
+) -> None:
+    known = payment(amount_sat=amount, address=address)
+    page = getter(FakeGateway(known))("/pay/pay_1").text
+    svg = re.search(r"<svg.*?</svg>", page)
+    assert svg is not None
+    scheme = "BITCOIN" if shown.isupper() else "bitcoin"
+    query = "" if amount is None else f"?amount={sat_to_btc(amount)}"
+    assert read_svg(svg[0]) == f"{scheme}:{shown}{query}"
+
+
+@pytest.mark.parametrize("error", ["l", "m", "q", "h"])
+@given(text=st.text("0123456789ABCxyz?=", min_size=1, max_size=60))
+def test_the_reader_of_codes_reads_what_was_written(error: str, text: str) -> None:
+    code = segno.make(text, error=error, micro=False, boost_error=False)
+    assert read_svg(code.svg_inline(omitsize=True, border=2)) == text
 
 
 def test_only_bech32_addresses_are_written_in_capitals() -> None:
