@@ -182,7 +182,11 @@ class _Door:
             raise self._stranger(env, "The secret of this callback is wrong.")
         heard = read_blockonomics(said)
         payment = find_payment(self._gateway, heard.address)
-        stored = urlencode(said).encode().replace(secret, _HIDDEN)
+        hidden = {
+            name: value.replace(secret.decode(), _HIDDEN.decode())
+            for name, value in said.items()
+        }
+        stored = urlencode(hidden).encode().replace(secret, _HIDDEN)
         if payment is None:
             self._log_in(heard, None, "unknown_address", stored)
             return answer(WebhookAnswer(status="ignored"))
