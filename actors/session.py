@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from actors.messages import (
     Backlog,
     Follow,
@@ -69,6 +71,13 @@ class _Lane:
         return waiting
 
 
+class _Read(msgspec.Struct, frozen=True):
+    """What was read for a lane: of no use to the one that follows it."""
+
+    lane: _Lane
+    loaded: Loaded
+
+
 class SessionActor(Actor):
     """Answers `Follow`, `Unfollow`, `FollowAll`; takes routed events."""
 
@@ -89,8 +98,8 @@ class SessionActor(Actor):
                 self._on_event(message)
             case Follow(payment_id, since):
                 self._follow(payment_id, since)
-            case Loaded():
-                self._on_loaded(message)
+            case _Read(lane, loaded):
+                self._on_loaded(lane, loaded)
             case Unfollow(payment_id):
                 if self._lanes.pop(payment_id, None) is not None:
                     self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
@@ -134,25 +143,24 @@ class SessionActor(Actor):
                 self._sink.problem("too_many", f"at most {MAX_FOLLOWED} payments")
             )
             return
-        self._lanes[payment_id] = _Lane(since)
+        self._lanes[payment_id] = lane = _Lane(since)
         self._node.router.tell_system(Subscribe(payment_id, self.ref))
-        self._load(payment_id, since)
+        self._load(payment_id, lane, since)
 
-    def _load(self, payment_id: str, since: int | None) -> None:
+    def _load(self, payment_id: str, lane: _Lane, since: int | None) -> None:
         ref = self.ref
 
         def loaded(answer: object) -> None:
             if isinstance(answer, Loaded):
-                ref.tell_system(answer)
+                ref.tell_system(_Read(lane, answer))
             else:
                 ref.kill(RuntimeError(f"cannot read {payment_id}: {answer!r}"))
 
         self._node.read(_load, payment_id, since, reply=loaded)
 
-    def _on_loaded(self, loaded: Loaded) -> None:
-        lane = self._lanes.get(loaded.payment_id)
-        if lane is None:
-            return
+    def _on_loaded(self, lane: _Lane, loaded: Loaded) -> None:
+        if self._lanes.get(loaded.payment_id) is not lane:
+            return  # unfollowed since, and maybe followed anew from elsewhere
         payment = loaded.payment
         if payment is None:
             self._drop(loaded.payment_id, "unknown", "there is no such payment")
@@ -166,7 +174,7 @@ class SessionActor(Actor):
             if not self._tell(lane, event):
                 return
         if lane.must_read_on(loaded.more):
-            self._load(loaded.payment_id, lane.seq)
+            self._load(loaded.payment_id, lane, lane.seq)
             return
         for event in lane.take_waiting():
             if not self._tell(lane, event):

@@ -1,0 +1,119 @@
+"""A small stage for actors: simulated time, a seeded dispatcher, a real journal.
+
+The journal, the router and a reader are the real actors; the others are there only if
+the test adds them. Nothing runs unless the test says so.
+"""
+
+from pathlib import Path
+from random import Random
+
+from actors.journal import JournalActor
+from actors.node import Node, Settings
+from actors.reader import ReaderActor
+from actors.router import RouterActor
+from engine.events import opening
+from engine.model import Payment
+from engine.observations import Observation
+from engine.payment import decide, evolve
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Ref, Scope
+from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.store import queries
+from engine.store.journal import Journal
+from engine.store.threads import DirectStore
+from engine.store.writes import Entry, Outcome, Write
+from tests.unit.payment_cases import T0, terms
+
+__all__ = ["ActorStage", "Inbox"]
+
+
+class Inbox(Actor):
+    """Stands in for an actor: keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.got: list[object] = []
+
+    def on_receive(self, message: object) -> None:
+        self.got.append(message)
+
+
+class ActorStage:
+    """See the module docstring. Close it at the end."""
+
+    def __init__(
+        self, folder: Path, seed: int = 1, settings: Settings | None = None
+    ) -> None:
+        self.random = Random(seed)
+        self.clock = SimulatedClock(T0)
+        self.dispatcher = SimulatedDispatcher(self.random)
+        self.node = Node(
+            self.clock, self.dispatcher, self.random, settings or Settings()
+        )
+        self.journal = Journal(folder / f"stage-{seed}.db", synchronous="OFF")
+        store = DirectStore(self.journal)
+        self.supervisor, self.source = Inbox(), Inbox()
+        node = self.node
+        node.journal = self.start("journal", JournalActor(node, store), 100_000)
+        node.router = self.start("router", RouterActor(node), 100_000)
+        node.readers = [self.start("reader", ReaderActor(store), 100_000)]
+        node.supervisor = self.start("supervisor", self.supervisor)
+        node.source = self.start("source", self.source)
+
+    def start(self, name: str, actor: Actor, limit: int = 1_000) -> Ref:
+        scope = Scope(self.dispatcher, lambda _name: actor, mailbox_limit=limit)
+        ref = Ref(scope, name)
+        ref.start()
+        return ref
+
+    def close(self) -> None:
+        self.journal.close()
+
+    # -- the run of things -------------------------------------------------------------
+
+    def run(self, turns: int | None = None) -> None:
+        """So many turns, or until nobody has mail."""
+        while turns is None or turns > 0:
+            if self.dispatcher.step() is None:
+                return
+            turns = None if turns is None else turns - 1
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass from timer to timer; everybody runs in between."""
+        left = round(seconds * 1000)
+        self.run()
+        while left > 0:
+            due = self.clock.next_due_ms()
+            step = left if due is None else min(max(due, 1), left)
+            self.clock.advance(step)
+            left -= step
+            self.run()
+
+    # -- payments --------------------------------------------------------------------
+
+    def create(self, name: str, merchant: str = "default") -> Payment:
+        event, payment = opening(
+            terms(id=name, address=f"address of {name}", merchant=merchant)
+        )
+        self.append(Write(entries=(Entry(payment, (event,)),)))
+        self.run()
+        return payment
+
+    def observe(self, name: str, *observations: Observation) -> None:
+        """Decide on what is committed, and hand the events to the journal."""
+        payment = self.payment(name)
+        events = []
+        for observation in observations:
+            for event in decide(payment, observation, self.clock.now()):
+                payment = evolve(payment, event)
+                events.append(event)
+        self.append(Write(entries=(Entry(payment, tuple(events)),)))
+
+    def append(self, write: Write) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        self.node.append(write, outcomes.append)
+        return outcomes
+
+    def payment(self, name: str) -> Payment:
+        payment = queries.payment(self.journal.connection, name)
+        assert payment is not None
+        return payment
