@@ -28,7 +28,7 @@ __all__ = ["Auth", "AuthLimits", "Principal", "hash_key", "new_key"]
 CACHE_S = 5.0
 """A revoked key works for so long at most."""
 
-MISS_S = 1.0
+MISSES_PER_S, MISSES_BURST = 5.0, 20
 """An unknown key makes us read the keys again, but no oftener than this."""
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,512}) *")
@@ -85,6 +85,7 @@ class Auth:
         self._clock = clock
         self._calls = RateLimiter(limits.key_rate_per_s, limits.key_burst)
         self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
+        self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
         self._known: dict[bytes, Principal] = {}
         self._read_at: float | None = None
 
@@ -117,10 +118,10 @@ class Auth:
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Principal("bootstrap", "bootstrap", None)
         now = self._clock()
-        if self._is_older_than(CACHE_S, now):
+        if self._read_at is None or now - self._read_at >= CACHE_S:
             self._read(now)
         found = self._find(digest)
-        if found is None and self._is_older_than(MISS_S, now):
+        if found is None and self._misses.allow("", now) == 0:
             self._read(now)
             found = self._find(digest)
         return found
@@ -141,9 +142,6 @@ class Auth:
             if hmac.compare_digest(known, digest):
                 found = principal
         return found
-
-    def _is_older_than(self, age_s: float, now: float) -> bool:
-        return self._read_at is None or now - self._read_at >= age_s
 
     def _read(self, now: float) -> None:
         records = self._gateway.keys()

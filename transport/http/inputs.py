@@ -32,7 +32,7 @@ MAX_BATCH = 1_000
 SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
 
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-SECRET = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
+WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
 MERCHANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 # -- values that may come in --------------------------------------------------------
@@ -239,7 +239,7 @@ class ChannelRequest(Request):
     types: Types = []
     merchant: Merchant | None = None
     secret: Annotated[
-        Annotated[str, Meta(pattern=SECRET)] | None,
+        Annotated[str, Meta(pattern=WHSEC)] | None,
         Meta(description="whsec_ and 24 to 64 bytes in base64; null: one is made"),
     ] = None
     timeout_s: TimeoutS = 15.0

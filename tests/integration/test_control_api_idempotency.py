@@ -1,0 +1,257 @@
+"""Idempotency-Key and batches: whatever is sent twice is done once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from engine.gateway import EngineBusy
+from engine.store.writes import IdempotencyRow
+from tests.tools.node import RunningNode, running_node
+
+KEY = "Idempotency-Key"
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[RunningNode]:
+    with running_node() as running:
+        yield running
+
+
+def create(node: RunningNode, body: Any, key: str, **headers: str) -> Any:
+    return node.post("/v1/payments", body, **{KEY: key}, **headers)
+
+
+def test_the_same_key_gets_the_first_answer_again_secret_and_all(
+    node: RunningNode,
+) -> None:
+    body = {"amount_sat": 1_000, "external_id": "once"}
+    first = create(node, body, "first-1")
+    again = create(node, dict(reversed(body.items())), "first-1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again.json()["client_secret"] == first.json()["client_secret"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Location"] == first.headers["Location"]
+    found = node.get("/v1/payments?external_id=once").json()["data"]
+    assert len(found) == 1
+
+
+def test_the_first_answer_is_replayed_as_it_was_also_when_the_payment_moved_on(
+    node: RunningNode,
+) -> None:
+    first = create(node, {}, "moved-on").json()
+    node.post(f"/v1/payments/{first['id']}/cancel")
+    assert create(node, {}, "moved-on").json() == first
+
+
+def test_the_same_key_with_another_body_is_refused(node: RunningNode) -> None:
+    create(node, {"amount_sat": 1_000}, "reused")
+    response = create(node, {"amount_sat": 1_001}, "reused")
+    assert response.status_code == 422
+    assert "another body" in response.json()["detail"]
+
+
+def test_keys_of_different_callers_and_paths_do_not_meet(node: RunningNode) -> None:
+    mine = create(node, {}, "shared").json()
+    other = {"Authorization": f"Bearer {node.add_key()}"}
+    theirs = create(node, {}, "shared", **other)
+    assert theirs.status_code == 201
+    assert theirs.json()["id"] != mine["id"]
+    batch = node.post("/v1/payments/batch", {"payments": [{}]}, **{KEY: "shared"})
+    assert batch.status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "caf\u00e9", "tab\t"])
+def test_a_key_must_be_visible_ascii_of_1_to_255_characters(
+    node: RunningNode, key: str
+) -> None:
+    headers = {KEY: key.encode("utf-8")}
+    response = node.call("POST", "/v1/payments", json={}, headers=headers)
+    if key == "tab\t":  # white space around a value is no part of it
+        assert response.status_code == 201
+    else:
+        assert response.status_code == 400
+        assert "visible ASCII" in response.json()["detail"]
+
+
+def test_a_refused_request_may_be_corrected_under_its_key(node: RunningNode) -> None:
+    assert create(node, {"amount_sat": -1}, "corrected").status_code == 422
+    taken = node.create()["address"]
+    assert create(node, {"address": taken}, "corrected").status_code == 409
+    assert create(node, {"amount_sat": 1}, "corrected").status_code == 201
+
+
+def test_ten_requests_with_one_key_at_once_make_one_payment(node: RunningNode) -> None:
+    body = {"external_id": "at once"}
+    tasks = [gevent.spawn(create, node, body, "at-once") for _ in range(10)]
+    gevent.joinall(tasks, timeout=10, raise_error=True)
+    answers = [task.value for task in tasks]
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    replayed = ["Idempotent-Replayed" in answer.headers for answer in answers]
+    assert sorted(replayed) == [False] + [True] * 9
+    assert len(node.get("/v1/payments?external_id=at%20once").json()["data"]) == 1
+
+
+def test_a_key_that_another_process_used_first_is_replayed_from_the_database() -> None:
+    """Between the look and the commit somebody else may be faster."""
+    with running_node() as node:
+        known = node.gateway.idempotent_answer
+        create(node, {"amount_sat": 5}, "raced")
+        blind = [True]
+
+        def first_look_finds_nothing(scope: str, key: str) -> Any:
+            return None if blind and blind.pop() else known(scope, key)
+
+        node.gateway.idempotent_answer = first_look_finds_nothing  # type: ignore[method-assign]
+        again = create(node, {"amount_sat": 5}, "raced")
+        assert again.status_code == 201
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert len(node.get("/v1/payments").json()["data"]) == 1
+
+
+def test_a_key_may_be_used_anew_after_a_day() -> None:
+    with running_node() as node:
+        yesterday = node.gateway.now() - 86_400_001
+        row = IdempotencyRow(
+            "bootstrap /v1/payments", "old", b"x", 201, b"{}", yesterday
+        )
+        node.gateway.write((row,))
+        assert create(node, {}, "old").status_code == 201
+        assert create(node, {}, "old").headers["Idempotent-Replayed"] == "true"
+
+
+def test_no_secret_lies_in_the_database(node: RunningNode) -> None:
+    made = create(node, {}, "secret").json()
+    batch = node.post("/v1/payments/batch", {"payments": [{}]}, **{KEY: "secret"})
+    secrets = [
+        made["client_secret"],
+        batch.json()["data"][0]["payment"]["client_secret"],
+    ]
+    written = b"".join(
+        path.read_bytes() for path in node.database.parent.iterdir()
+        if path.name.startswith(node.database.name)
+    )  # fmt: skip
+    assert made["id"].encode() in written, "this reads what is stored"
+    assert not any(secret.encode() in written for secret in secrets)
+    assert node.api_key.encode() not in written
+
+
+def test_an_engine_that_cannot_write_says_503_and_when_to_come_again() -> None:
+    with running_node() as node:
+        node.node.health.journal = "the disk is full: free space"
+        response = create(node, {"amount_sat": 5}, "busy")
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert "disk is full" in response.json()["detail"]
+        assert node.get("/health").json()["status"] == "degraded"
+        ready = node.get("/ready")
+        assert (ready.status_code, ready.headers["Retry-After"]) == (503, "2")
+        node.node.health.journal = None
+        assert create(node, {"amount_sat": 5}, "busy").status_code == 201
+
+
+def test_an_answer_that_did_not_come_in_time_says_that_nobody_knows() -> None:
+    with running_node() as node:
+
+        def too_late(*_args: Any) -> Any:
+            raise EngineBusy("no answer within 10 s", unknown=True)
+
+        node.gateway.create = too_late  # type: ignore[method-assign]
+        response = create(node, {}, "late")
+        assert response.status_code == 503
+        assert "whether it was done is not known" in response.json()["detail"]
+
+
+# -- batches ---------------------------------------------------------------------------
+
+
+def test_a_batch_answers_each_payment_by_itself_and_in_order(node: RunningNode) -> None:
+    address = node.chain.new_address()
+    taken = node.create()["address"]
+    response = node.post(
+        "/v1/payments/batch",
+        {
+            "payments": [
+                {"amount_sat": 1, "address": address},
+                {"amount_sat": 2.5},
+                {"amount_sat": 3, "address": address.upper()},
+                {"address": taken},
+                "text",
+                {"amount_sat": 4, "merchant": "shop"},
+            ]
+        },
+    )
+    assert response.status_code == 200
+    entries = response.json()["data"]
+    assert [list(entry) for entry in entries] == [
+        ["payment"], ["problem"], ["problem"], ["problem"], ["problem"], ["payment"],
+    ]  # fmt: skip
+    statuses = [entry["problem"]["status"] for entry in entries if "problem" in entry]
+    assert statuses == [422, 409, 409, 422]
+    assert entries[1]["problem"]["errors"][0]["path"] == "/amount_sat"
+    assert entries[2]["problem"]["errors"][0]["path"] == "/address"
+    for entry in (entries[0], entries[5]):
+        shown = dict(entry["payment"])
+        assert node.vault.is_client_secret(shown["id"], shown.pop("client_secret"))
+        assert shown == node.payment(shown["id"])
+
+
+def test_a_batch_of_a_thousand_is_one_commit(node: RunningNode) -> None:
+    before = node.node.counters["journal.writes"]
+    body = {"payments": [{"amount_sat": n + 1} for n in range(1_000)]}
+    entries = node.post("/v1/payments/batch", body).json()["data"]
+    assert [entry["payment"]["amount_sat"] for entry in entries] == list(
+        range(1, 1_001)
+    )
+    created = node.node.counters["journal.writes"] - before
+    assert 1 <= created <= 50, "beside it only what the source notes"
+
+
+def test_a_batch_sent_twice_with_a_key_is_done_once(node: RunningNode) -> None:
+    body = {"payments": [{"external_id": "batched"}, {"amount_sat": 0}]}
+    first = node.post("/v1/payments/batch", body, **{KEY: "batch-1"})
+    again = node.post("/v1/payments/batch", body, **{KEY: "batch-1"})
+    assert first.json() == again.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(node.get("/v1/payments?external_id=batched").json()["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"payments": []}, "/payments"),
+        ({"payments": [{}] * 1_001}, "/payments"),
+        ({"payments": {}}, "/payments"),
+        ({}, "/payments"),
+        ({"payments": [{}], "more": 1}, "/more"),
+        ([], ""),
+    ],
+)
+def test_a_batch_that_is_none_is_a_422(node: RunningNode, body: Any, path: str) -> None:
+    response = node.post("/v1/payments/batch", body)
+    assert response.status_code == 422
+    assert [error["path"] for error in response.json()["errors"]] == [path]
+
+
+def test_a_batch_may_have_1_mib_and_no_more(node: RunningNode) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = b'{"payments":[{}]' + b" " * (1024 * 1024 - 17) + b"}"
+    for extra, status in ((b"", 200), (b" ", 413)):
+        response = node.call(
+            "POST", "/v1/payments/batch", data=body + extra, headers=headers
+        )
+        assert response.status_code == status
+
+
+def test_a_merchants_key_may_not_slip_others_payments_into_a_batch(
+    node: RunningNode,
+) -> None:
+    key = {"Authorization": f"Bearer {node.add_key('mine')}"}
+    body = {"payments": [{"merchant": "theirs"}, {}]}
+    entries = node.post("/v1/payments/batch", body, **key).json()["data"]
+    assert entries[0]["problem"]["status"] == 403
+    assert entries[1]["payment"]["merchant"] == "mine"
