@@ -432,6 +432,21 @@ def test_paybell_js_tells_a_shops_own_page_every_event_once_and_in_order(
     assert page.evaluate("bell.live") is False
 
 
+def test_paybell_js_goes_on_from_the_state_when_its_seq_is_from_the_future(
+    node: Shop, page: Page, visit: Visit
+) -> None:
+    payment = node.create()
+    visit(payment)
+    address = json.dumps(payment.terms.address)
+    page.evaluate(
+        f"window.bell = new Paybell({address}, {{since: 9999}}); window.types = [];"
+        "bell.addEventListener('event', e => types.push(e.detail.type)); bell.start(), 1"
+    )
+    page.wait_for_js("bell.live && bell.seq === 1")
+    node.chain.pay(payment.terms.address, 50_000)
+    page.wait_for_js("types[0] === 'payment.detected'")
+
+
 def test_the_api_page_lists_every_operation_it_is_told_of(
     node: Shop, page: Page
 ) -> None:

@@ -1,9 +1,9 @@
 """What a person who pays is shown: all that the page needs of one payment. Pure.
 
 Which stage a payment is in says `stages.py`, in which words `wording.py`;
-transport/http/pages.py renders it. It is not the API's view
-of a payment (`transport/http/types.py`): a checkout page is open to whoever has its
-link, so merchant data such as `metadata` is never part of it.
+transport/http/pages.py renders it. It is not the API's view of a payment
+(`transport/http/types.py`): a checkout page is open to whoever has its link, so
+merchant data such as `metadata` is never part of it.
 
 All amounts are satoshi, all times milliseconds (UTC).
 """

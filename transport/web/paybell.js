@@ -7,6 +7,8 @@
      bell.start();
    </script>
 
+   The node must allow the origin of the page (its option for allowed origins).
+
    Events (a CustomEvent each, with its matter in `detail`):
      state    the payment as it is now: first of all, and after each new connection
      event    the next event of the payment ({seq, type, status, …}), in order, once
