@@ -440,7 +440,8 @@ def test_paybell_js_goes_on_from_the_state_when_its_seq_is_from_the_future(
     address = json.dumps(payment.terms.address)
     page.evaluate(
         f"window.bell = new Paybell({address}, {{since: 9999}}); window.types = [];"
-        "bell.addEventListener('event', e => types.push(e.detail.type)); bell.start(), 1"
+        "bell.addEventListener('event', e => types.push(e.detail.type));"
+        "bell.start(), 1"
     )
     page.wait_for_js("bell.live && bell.seq === 1")
     node.chain.pay(payment.terms.address, 50_000)
