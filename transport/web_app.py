@@ -56,6 +56,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             sender=parts.sender,
             address_source=parts.address_source,
             monitor_s=parts.monitor_s,
+            tolerance_sat=parts.tolerance_sat,
             allow_private_webhooks=parts.allow_private_webhooks,
         ),
     )
