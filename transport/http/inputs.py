@@ -58,9 +58,9 @@ Confirmations = Annotated[
 ExpiresIn = Annotated[
     int,
     Meta(
-        ge=60,
+        ge=1,
         le=30 * 86_400,
-        description="a whole number of seconds from 60 to 2592000 (30 days)",
+        description="a whole number of seconds from 1 to 2592000 (30 days)",
     ),
 ]
 PollInterval = Annotated[
