@@ -60,14 +60,14 @@ class SourceGarbage(SourceError):
     """An answer that cannot be believed: not JSON, wrong types, too large, lies."""
 
 
-class Tip(msgspec.Struct, frozen=True):
+class Tip(msgspec.Struct, frozen=True, gc=False):
     """The last block of a source's best chain."""
 
     height: int
     hash: str
 
 
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, frozen=True, gc=False):
     """A block's place. `in_best_chain` is the source's word at the time of asking."""
 
     hash: str
@@ -77,14 +77,14 @@ class Header(msgspec.Struct, frozen=True):
     in_best_chain: bool
 
 
-class TxOut(msgspec.Struct, frozen=True):
+class TxOut(msgspec.Struct, frozen=True, gc=False):
     """One output: its scriptPubKey (raw bytes) and its amount in satoshi."""
 
     script: bytes
     amount_sat: int
 
 
-class ChainTx(msgspec.Struct, frozen=True):
+class ChainTx(msgspec.Struct, frozen=True, gc=False):
     """A transaction as far as being paid goes. `spends` are (txid, vout) pairs."""
 
     txid: str
@@ -92,12 +92,12 @@ class ChainTx(msgspec.Struct, frozen=True):
     spends: tuple[tuple[str, int], ...] = ()
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     header: Header
     txs: tuple[ChainTx, ...]
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """An output that pays a watched script; block fields are None in the mempool."""
 
     txid: str
@@ -108,7 +108,7 @@ class Output(msgspec.Struct, frozen=True):
     block_time_s: int | None = None
 
 
-class ChainView(msgspec.Struct, frozen=True):
+class ChainView(msgspec.Struct, frozen=True, gc=False):
     """All that one source says of one address at one moment.
 
     `complete` means: an output that is not listed does not exist for this source,

@@ -1,6 +1,8 @@
 """The nouns: a payment, its terms, receipts and claims. Values without behaviour.
 
 Everything is frozen; amounts are integer satoshi, times integer milliseconds (UTC).
+`gc=False`: values hold only values, never a cycle, and there may be millions of them,
+which the collector then need not walk.
 The rules that change a payment are in `engine/payment.py`.
 """
 
@@ -70,7 +72,7 @@ class EventType(StrEnum):
     CANCELLED = "payment.cancelled"
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was agreed when the payment was created; never changes."""
 
     id: str
@@ -91,7 +93,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ignore: tuple[tuple[str, int], ...] = ()  # outpoints earlier payments here counted
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """One output that pays a payment."""
 
     txid: str
@@ -104,7 +106,7 @@ class Receipt(msgspec.Struct, frozen=True):
     seen_at: int = 0  # ms
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a provider's webhook says it saw, not yet borne out by the chain."""
 
     provider: str
@@ -115,7 +117,7 @@ class Claim(msgspec.Struct, frozen=True):
     replaceable: bool = False  # the provider says the transaction signals RBF
 
 
-class Payment(msgspec.Struct, frozen=True):
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """A payment as the fold of its events."""
 
     terms: Terms
