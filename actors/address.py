@@ -68,7 +68,6 @@ class AddressActor(Actor):
         "_poll",
         "_review",
         "_script",
-        "next_poll_at",
         "seen_at",
     )
 
@@ -82,14 +81,21 @@ class AddressActor(Actor):
         self._deadline: int | None = None
         self._review: int | None = None  # a deadline (ms) that passed: judge it by a
         # view that was asked for after it
-        self.seen_at: int | None = None  # ms, the last answer of a source
-        self.next_poll_at: int | None = None  # ms
+        self.seen_at: int | None = None  # ms, when the source was asked that answered
 
     @property
     def payment(self) -> Payment:
         """The payment as last committed."""
         assert self._payment is not None
         return self._payment
+
+    @property
+    def next_poll_at(self) -> int | None:
+        """When (ms) it looks at the chain next by itself, for the tree."""
+        if self._poll is None or self._poll.ref is None:
+            return None
+        wait_s = self._node.clock.remaining_s(self._poll)
+        return self._node.clock.now() + round(wait_s * 1000)
 
     @property
     def known_payment(self) -> Payment | None:
@@ -149,6 +155,8 @@ class AddressActor(Actor):
     def _begin(self) -> None:
         self._arm_deadline()
         self._ask_source(urgent=False)
+        # Those that were brought back at one moment do not ask at one moment for ever.
+        self._poll_in(self._interval_s() * self._node.random.random())
 
     def _forget(self) -> None:
         if self._poll is not None:
@@ -179,7 +187,6 @@ class AddressActor(Actor):
         if self._poll is not None:
             self._poll.cancel()
         self._poll = self._node.clock.call_later(delay_s, self.ref, _POLL_DUE)
-        self.next_poll_at = self._node.clock.now() + round(delay_s * 1000)
 
     def _interval_s(self) -> float:
         """Often while somebody waits; doubled for every hour of age; else slowly."""
@@ -193,7 +200,8 @@ class AddressActor(Actor):
         return min(base * float(2**doublings), max(base, settings.poll_slow_s))
 
     def _on_seen(self, view: Any, asked_at: int) -> None:
-        self.seen_at = self._node.clock.now()
+        self.seen_at = asked_at
+        now = self._node.clock.now()
         payment, events = self.payment, []
         observations: list[Observation] = [view]
         review = self._review
@@ -201,7 +209,7 @@ class AddressActor(Actor):
             self._review = None
             observations.append(Reviewed(asked_at))
         for observation in observations:
-            told = decide(payment, observation, self.seen_at)
+            told = decide(payment, observation, now)
             events.extend(told)
             for event in told:
                 payment = evolve(payment, event)

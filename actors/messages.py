@@ -46,6 +46,7 @@ __all__ = [
     "Round",
     "RoundDone",
     "Seen",
+    "SomeViews",
     "Subscribe",
     "Tick",
     "Unfollow",
@@ -144,7 +145,7 @@ class Unwatch(msgspec.Struct, frozen=True):
     ref: Ref
 
 
-class Poll(msgspec.Struct, frozen=True):
+class Poll(msgspec.Struct, frozen=True, gc=False):
     """Look at this script; `blocks` are those whose place in the chain matters.
 
     `due` (monotonic s) orders polls that compete for a budget: urgent ones are small.
@@ -176,8 +177,19 @@ class Round(msgspec.Struct, frozen=True):
     reset: bool = False
 
 
+class SomeViews(msgspec.Struct, frozen=True):
+    """Views ahead of their `RoundDone`: of 100,000 in one message, handing them out
+    would hold up everybody for half a second."""
+
+    feed: int
+    number: int
+    asked_at: int
+    views: dict[bytes, ChainView]
+
+
 class RoundDone(msgspec.Struct, frozen=True):
-    """What the worker found. Views of scripts that were not reached are absent."""
+    """The round is over; `views` are the last of it. Views of scripts that were not
+    reached are absent."""
 
     feed: int
     number: int

@@ -25,13 +25,14 @@ from actors.messages import (
     Round,
     RoundDone,
     Seen,
+    SomeViews,
     Tick,
     Unwatch,
     Watch,
 )
 from actors.node import Node
 from engine.budget import Budget
-from engine.chain import SourceBusy, SourceError, Tip
+from engine.chain import ChainView, SourceBusy, SourceError, Tip
 from engine.gateway import SourceState
 from engine.ports import Freshness
 from engine.retry import Breaker, BreakerPolicy
@@ -44,7 +45,7 @@ __all__ = ["FeedSpec", "SourceActor"]
 
 log = logging.getLogger("paybell.source")
 
-MAX_POLLS = 5_000
+MAX_POLLS = 20_000
 """Polls handed to a block feed in one round; more wait for the next."""
 
 SAVE_TIP_S = 10.0
@@ -72,6 +73,7 @@ class _Feed:
     """What is remembered of a source."""
 
     __slots__ = (
+        "answered",
         "answered_at",
         "breaker",
         "budget",
@@ -90,6 +92,7 @@ class _Feed:
         self.breaker = Breaker(policy=SOURCE_BREAKER)
         self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
         self.busy: Round | None = None  # the round under way
+        self.answered: set[bytes] = set()  # its scripts that got their views
         self.round = 0
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None
@@ -138,6 +141,10 @@ class SourceActor(Actor):
                 self._on_poll(script, message)
             case RoundDone():
                 self._on_done(message)
+            case SomeViews(number, round_, asked_at, views):
+                feed = self._feeds[number]
+                if feed.busy is not None and feed.busy.number == round_:
+                    self._hand_out(feed, views, asked_at)
             case Watch(script):
                 self._interest[script] = self._watch[script] = message
                 self._unwatch.discard(script)
@@ -201,8 +208,8 @@ class SourceActor(Actor):
 
     def _work_for(self, feed: _Feed, now: float) -> Round:
         feed.round += 1
-        polls = self._take_polls(feed, now)
         reset = feed.spec.by_block and not feed.primed
+        polls = self._take_polls(feed, now, reset)
         watch = self._interest if reset else self._watch
         work = Round(
             number=feed.round,
@@ -219,10 +226,11 @@ class SourceActor(Actor):
         feed.primed = True
         return work
 
-    def _take_polls(self, feed: _Feed, now: float) -> tuple[Poll, ...]:
+    def _take_polls(self, feed: _Feed, now: float, reset: bool) -> tuple[Poll, ...]:
         """As many as the source may be asked now, the most urgent first."""
         if feed.spec.by_block:  # answered from memory: any order will do
-            taken = list(itertools.islice(self._polls.values(), MAX_POLLS))
+            room = None if reset else MAX_POLLS  # a reset answers every script
+            taken = list(itertools.islice(self._polls.values(), room))
         else:
             room = 20  # short rounds, so that an urgent poll never waits for long
             if feed.budget is not None:
@@ -231,6 +239,8 @@ class SourceActor(Actor):
             taken = heapq.nsmallest(room, self._polls.values(), key=lambda p: p.due)
         for poll in taken:
             del self._polls[poll.script]
+        if not self._polls:
+            self._polls = {}  # an emptied dict keeps its size: 5 MB after 100,000
         return tuple(taken)
 
     def _on_done(self, done: RoundDone) -> None:
@@ -240,10 +250,7 @@ class SourceActor(Actor):
             return  # a round of a worker that has been restarted since
         feed.busy = None
         self._spend(feed, done.requests)
-        for script, view in done.views.items():
-            interest = self._interest.get(script)
-            if interest is not None:
-                interest.ref.tell(Seen(view, done.asked_at))
+        self._hand_out(feed, done.views, done.asked_at)
         if done.error is not None:
             self._on_failure(feed, work, done.error)
         else:
@@ -253,19 +260,29 @@ class SourceActor(Actor):
             feed.tip = done.tip
             self._save_tip(feed)
             self._set_freshness(live=not done.lagging)
-        self._put_back(work, done)
+        self._put_back(feed, work)
         self._schedule_next(feed, done)
+
+    def _hand_out(
+        self, feed: _Feed, views: dict[bytes, ChainView], asked_at: int
+    ) -> None:
+        feed.answered.update(views)
+        for script, view in views.items():
+            interest = self._interest.get(script)
+            if interest is not None:
+                interest.ref.tell(Seen(view, asked_at))
 
     def _spend(self, feed: _Feed, requests: int) -> None:
         if feed.budget is not None:
             feed.budget = feed.budget.spend(requests - feed.requests)
         feed.requests = requests
 
-    def _put_back(self, work: Round, done: RoundDone) -> None:
+    def _put_back(self, feed: _Feed, work: Round) -> None:
         """Polls that got no view are asked again: nothing is answered by silence."""
         for poll in work.polls:
-            if poll.script not in done.views and poll.script in self._interest:
+            if poll.script not in feed.answered and poll.script in self._interest:
                 self._polls.setdefault(poll.script, poll)
+        feed.answered = set()
 
     def _schedule_next(self, feed: _Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
@@ -311,9 +328,8 @@ class SourceActor(Actor):
                           report.error)  # fmt: skip
                 work, feed.busy = feed.busy, None
                 feed.primed = False
-                for poll in work.polls if work is not None else ():
-                    if poll.script in self._interest:
-                        self._polls.setdefault(poll.script, poll)
+                if work is not None:
+                    self._put_back(feed, work)
                 ref.start()
                 failure = SourceError(f"worker crashed: {report.error!r}")
                 if work is not None:

@@ -110,7 +110,8 @@ class ScriptIndex:
             if output.block_hash is not None:
                 kept[output.txid, output.vout] = output
         for placed in self._window.values():
-            kept.update(placed.outputs(script))
+            if script in placed.by_script:
+                kept.update(placed.outputs(script))
         self._watched[script] = kept or None
 
     def unwatch(self, script: bytes) -> None:

@@ -40,6 +40,9 @@ class SimulatedClock:
         heapq.heappush(self._timers, (due, self._order, timer))
         return timer
 
+    def remaining_s(self, timer: Timer) -> float:
+        return (timer.due - self._elapsed_ms) / 1000
+
     def next_due_ms(self) -> int | None:
         """Milliseconds from now to the next timer that nobody cancelled, or None."""
         while self._timers and self._timers[0][2].ref is None:
