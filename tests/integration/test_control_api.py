@@ -201,6 +201,17 @@ def test_what_cannot_be_read_is_refused_with_its_own_status(
     errors(response)
 
 
+def test_no_depth_of_nesting_is_a_crash(node: RunningNode) -> None:
+    headers = {"Content-Type": "application/json"}
+    for depth in range(850, 1_050, 7):
+        for body in (
+            b'{"metadata":' * depth + b"1" + b"}" * depth,
+            b"[" * depth + b'"\\u0041"' + b"]" * depth,
+        ):
+            response = node.call("POST", "/v1/payments", data=body, headers=headers)
+            assert response.status_code in {400, 422}, depth
+
+
 def test_a_body_of_just_64_kib_is_read(node: RunningNode) -> None:
     body = b'{"amount_sat":1' + b" " * (65_536 - 16) + b"}"
     assert len(body) == 65_536
@@ -215,14 +226,14 @@ def test_payments_are_listed_newest_first_in_pages(node: RunningNode) -> None:
     made = [node.create(merchant="pages")["id"] for _ in range(5)]
     seen: list[str] = []
     path = "/v1/payments?merchant=pages&limit=2"
-    cursor = ""
+    page = node.get(path).json()
     for _ in range(3):
-        page = node.get(path + cursor).json()
         seen += [payment["id"] for payment in page["data"]]
         assert all("client_secret" not in payment for payment in page["data"])
-        cursor = f"&cursor={page['next_cursor']}"
+        if page["next_cursor"] is None:
+            break
+        page = node.get(f"{path}&cursor={page['next_cursor']}").json()
     assert seen == made[::-1]
-    assert page["next_cursor"] is None
 
 
 def test_payments_are_found_by_status_order_and_address(node: RunningNode) -> None:

@@ -88,7 +88,7 @@ def test_ten_requests_with_one_key_at_once_make_one_payment(node: RunningNode) -
     body = {"external_id": "at once"}
     tasks = [gevent.spawn(create, node, body, "at-once") for _ in range(10)]
     gevent.joinall(tasks, timeout=10, raise_error=True)
-    answers = [task.value for task in tasks]
+    answers: list[Any] = [task.value for task in tasks]
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
     replayed = ["Idempotent-Replayed" in answer.headers for answer in answers]
@@ -160,7 +160,7 @@ def test_an_answer_that_did_not_come_in_time_says_that_nobody_knows() -> None:
         def too_late(*_args: Any) -> Any:
             raise EngineBusy("no answer within 10 s", unknown=True)
 
-        node.gateway.create = too_late  # type: ignore[method-assign]
+        node.gateway.create = too_late  # type: ignore[method-assign,assignment]
         response = create(node, {}, "late")
         assert response.status_code == 503
         assert "whether it was done is not known" in response.json()["detail"]

@@ -124,10 +124,17 @@ def check(
 
 
 def canonical(value: Any) -> bytes:
-    """One form of a JSON value, whatever the order of its keys and its spaces."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    """One form of a JSON value, whatever the order of its keys and its spaces.
+
+    Raises `Problem` 400: what was just not too deep to be read may be to be written.
+    """
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+    except RecursionError as error:
+        raise Problem(400, "The body is nested too deeply.") from error
+    return text.encode()
 
 
 def _require_json(environ: dict[str, Any]) -> None:
