@@ -5,9 +5,18 @@ chain for the scripts concerned. It holds the local script index of a block feed
 decides nothing; when its feed fails it says so and the source actor judges.
 """
 
+import logging
+
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
-from engine.chain import AddressFeed, BlockFeed, ChainView, SourceError, Tip
+from engine.chain import (
+    AddressFeed,
+    BlockFeed,
+    ChainView,
+    SourceError,
+    SourceGarbage,
+    Tip,
+)
 from engine.index import ScriptIndex
 from engine.runtime.actor import Actor
 from engine.store import queries
@@ -15,6 +24,11 @@ from engine.store.threads import Reader
 from engine.sync import sync
 
 __all__ = ["AddressFeedWorker", "BlockFeedWorker"]
+
+log = logging.getLogger("paybell.source")
+
+MAX_UNREADABLE = 5
+"""So many addresses in a row without one that can be read: it is the source."""
 
 BREATH = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
@@ -119,12 +133,23 @@ class AddressFeedWorker(Actor):
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
         views: dict[bytes, ChainView] = {}
+        unreadable: list[bytes] = []
         tip: Tip | None = None
         error: SourceError | None = None
         try:
             tip = self._feed.tip()
             for poll in work.polls:
-                views[poll.script] = self._ask(poll, work.addresses[poll.script], tip)
+                address = work.addresses[poll.script]
+                try:
+                    views[poll.script] = self._ask(poll, address, tip)
+                except SourceGarbage as failure:
+                    # An address with too much history says nothing of the others;
+                    # a source that talks nonsense does so about all of them.
+                    unreadable.append(poll.script)
+                    log.warning("source.unreadable source=%s address=%s detail=%s",
+                                self._feed.name, address, failure.detail)  # fmt: skip
+                    if len(unreadable) == MAX_UNREADABLE and not views:
+                        raise
         except SourceError as failure:
             error = failure
         return RoundDone(
@@ -135,6 +160,7 @@ class AddressFeedWorker(Actor):
             tip=tip,
             requests=self._feed.requests,
             error=error,
+            unreadable=tuple(unreadable),
         )
 
     def _ask(self, poll: Poll, address: str, tip: Tip) -> ChainView:

@@ -200,6 +200,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     error: SourceError | None = None
     more: bool = False
     lagging: bool = False
+    unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
 
 
 class DescribeSources(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ class _Feed:
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None
         self.answered_at: int | None = None
-        self.requests = 0
+        self.requests: int | None = None  # as its worker last told
         self.errors = 0
         self.error: str | None = None
 
@@ -249,7 +249,7 @@ class SourceActor(Actor):
         if work is None or work.number != done.number:
             return  # a round of a worker that has been restarted since
         feed.busy = None
-        self._spend(feed, done.requests)
+        self._spend(feed, done)
         self._hand_out(feed, done.views, done.asked_at)
         if done.error is not None:
             self._on_failure(feed, work, done.error)
@@ -260,6 +260,8 @@ class SourceActor(Actor):
             feed.tip = done.tip
             self._save_tip(feed)
             self._set_freshness(live=not done.lagging)
+        if done.error is None:  # what is unreadable: in its watcher's own time again
+            feed.answered.update(done.unreadable)
         self._put_back(feed, work)
         self._schedule_next(feed, done)
 
@@ -272,10 +274,13 @@ class SourceActor(Actor):
             if interest is not None:
                 interest.ref.tell(Seen(view, asked_at))
 
-    def _spend(self, feed: _Feed, requests: int) -> None:
+    def _spend(self, feed: _Feed, done: RoundDone) -> None:
+        """What was asked for before our time is no debt of ours."""
+        if feed.requests is None:
+            feed.requests = done.requests - len(done.views) - len(done.unreadable) - 1
         if feed.budget is not None:
-            feed.budget = feed.budget.spend(requests - feed.requests)
-        feed.requests = requests
+            feed.budget = feed.budget.spend(done.requests - feed.requests)
+        feed.requests = done.requests
 
     def _put_back(self, feed: _Feed, work: Round) -> None:
         """Polls that got no view are asked again: nothing is answered by silence."""
@@ -380,7 +385,7 @@ class SourceActor(Actor):
             tip_hash=feed.tip.hash if feed.tip else None,
             last_answer_at=answered,
             lag_s=lag,
-            requests=feed.requests,
+            requests=feed.requests or 0,
             errors=feed.errors,
             last_error=feed.error,
             budget_per_min=feed.spec.per_minute,

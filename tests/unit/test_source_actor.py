@@ -1,0 +1,363 @@
+"""The source actor: who is asked, in which order, how often, and what errors mean."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.feeds import AddressFeedWorker, BlockFeedWorker
+from actors.messages import (
+    DescribeSources,
+    FreshnessChanged,
+    Nudge,
+    Poll,
+    Seen,
+    Subscribe,
+    Unwatch,
+    Watch,
+)
+from actors.source import FeedSpec, SourceActor
+from engine.chain import (
+    Output,
+    SourceBusy,
+    SourceError,
+    SourceGarbage,
+    SourceUnavailable,
+    Tip,
+)
+from engine.gateway import SourceState
+from engine.runtime.ref import Ref, Scope
+from engine.store.threads import DirectStore
+from tests.tools.fake_feed import FakeFeed
+from tests.unit.actor_stage import ActorStage, Inbox
+
+TIP = Tip(1_000, "00" * 32)
+
+
+class Explorer:
+    """An address feed that answers, or fails as it is told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests = 0
+        self.down: SourceError | None = None
+        self.bad: dict[str, Exception] = {}
+        self.asked: list[str] = []
+        self.off_chain: set[str] = set()
+
+    def tip(self) -> Tip:
+        self.requests += 1
+        if self.down is not None:
+            raise self.down
+        return TIP
+
+    def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
+        self.requests += 1
+        self.asked.append(address)
+        if address in self.bad:
+            raise self.bad[address]
+        return (Output(f"tx for {address}", 0, 1_000),)
+
+    def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
+        self.requests += 1
+        return False if block_hash in self.off_chain else None
+
+
+class Market:
+    """Sources, the source actor, and watchers that keep what they are shown."""
+
+    def __init__(
+        self, stage: ActorStage, *names: str, per_minute: float | None = None
+    ) -> None:
+        self.stage = stage
+        self.feeds = [Explorer(name) for name in names]
+        self.watchers: dict[str, Inbox] = {}
+        self.per_minute = per_minute
+        stage.node.health.booted = True
+        self.ref = Ref(
+            Scope(stage.dispatcher, lambda _name: SourceActor(stage.node, self.specs)),
+            "source",
+        )
+        self.specs = [self._spec(n, feed) for n, feed in enumerate(self.feeds)]
+        stage.node.source = self.ref
+        self.ref.start()
+        stage.node.router.tell(Subscribe("any", stage.node.supervisor))
+        stage.run()
+
+    def _spec(self, number: int, feed: Explorer) -> FeedSpec:
+        node = self.stage.node
+        scope = Scope(
+            self.stage.dispatcher,
+            lambda _name: AddressFeedWorker(node, number, feed),
+            parent=self.ref,
+            blocking=True,
+        )
+        return FeedSpec(
+            name=feed.name,
+            kind="esplora",
+            worker=Ref(scope, f"feed.{number}"),
+            by_block=False,
+            every_s=10.0,
+            per_minute=self.per_minute,
+        )
+
+    def watch(self, *addresses: str) -> None:
+        for address in addresses:
+            self.watchers[address] = inbox = Inbox()
+            ref = self.stage.start(f"watcher of {address}", inbox)
+            self.ref.tell_system(Watch(address.encode(), address, ref))
+        self.stage.run()
+
+    def poll(self, address: str, due: float = 0.0, *blocks: str) -> None:
+        placed = tuple((block, 990) for block in blocks)
+        self.ref.tell(Poll(address.encode(), placed, due))
+
+    def seen(self, address: str) -> list[Seen]:
+        return [m for m in self.watchers[address].got if isinstance(m, Seen)]
+
+    def freshness(self) -> list[tuple[str, bool]]:
+        return [
+            (m.freshness.source, m.freshness.live)
+            for m in self.stage.supervisor.got
+            if isinstance(m, FreshnessChanged)
+        ]
+
+    def state(self, name: str) -> SourceState:
+        answers: list[list[SourceState]] = []
+        self.ref.tell(DescribeSources(answers.append))
+        self.stage.run()
+        return next(state for state in answers[0] if state.name == name)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def test_a_poll_is_answered_by_a_view_from_after_it_was_asked(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    stage.pass_s(5)
+    asked = stage.clock.now()
+    market.poll("a")
+    stage.pass_s(1)
+    (seen,) = market.seen("a")
+    assert seen.asked_at >= asked
+    assert (seen.view.source, seen.view.tip) == ("one", TIP)
+    assert [o.txid for o in seen.view.outputs] == ["tx for a"]
+
+
+def test_polls_for_the_same_script_are_one_request(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    for due in (30.0, 20.0, 10.0):
+        market.poll("a", due)
+    stage.pass_s(11)
+    assert market.feeds[0].asked == ["a"]
+    assert len(market.seen("a")) == 1
+
+
+def test_what_nobody_watches_is_not_asked_for(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    market.poll("b")
+    market.ref.tell_system(Unwatch(b"a", stage.node.supervisor))  # not its watcher
+    market.poll("a")
+    stage.pass_s(11)
+    assert market.feeds[0].asked == ["a"]
+
+
+def test_blocks_are_off_chain_only_on_the_sources_positive_word(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    market.feeds[0].off_chain = {"lost"}
+    market.poll("a", 0.0, "lost", "unknown")
+    stage.pass_s(1)
+    assert market.seen("a")[0].view.off_chain == ("lost",)
+
+
+def test_a_failing_source_tells_nothing_and_the_next_is_asked_at_once(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a")
+    one, two = market.feeds
+    one.down = SourceUnavailable("connection refused")
+    market.poll("a")
+    stage.pass_s(0.5)
+    assert one.asked == []
+    assert two.asked == ["a"]
+    assert [s.view.source for s in market.seen("a")] == ["two"]
+    assert market.state("one").last_error == "connection refused"
+    assert market.state("two").active
+
+
+def test_the_first_source_is_preferred_again_when_it_has_recovered(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a")
+    one, _two = market.feeds
+    one.down = SourceUnavailable("connection refused")
+    stage.pass_s(120)
+    one.down = None
+    stage.pass_s(130)
+    market.poll("a")
+    stage.pass_s(1)
+    assert one.asked == ["a"]
+    assert market.state("one").state == "closed"
+
+
+def test_when_all_sources_fail_only_the_freshness_changes(stage: ActorStage) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a", "b")
+    for feed in market.feeds:
+        feed.down = SourceUnavailable("connection refused")
+    market.poll("a")
+    market.poll("b", 5.0)
+    stage.pass_s(300)
+    assert market.seen("a") == market.seen("b") == []
+    assert market.freshness()[-1][1] is False
+    assert stage.node.freshness.live is False
+    for feed in market.feeds:
+        assert feed.requests < 60
+        feed.down = None
+    stage.pass_s(130)
+    assert len(market.seen("a")) == len(market.seen("b")) == 1
+    assert stage.node.freshness.live is True
+
+
+def test_a_source_that_asks_for_a_pause_gets_it(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    one = market.feeds[0]
+    one.down = SourceBusy("429 Too Many Requests", retry_after_s=90.0)
+    market.poll("a")
+    stage.pass_s(1)
+    before = one.requests
+    one.down = None
+    stage.pass_s(85)
+    assert one.requests == before
+    stage.pass_s(20)
+    assert len(market.seen("a")) == 1
+
+
+def test_the_budget_is_kept_and_spent_on_the_most_urgent_first(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", per_minute=60)
+    names = [f"a{n:02}" for n in range(40)]
+    market.watch(*names)
+    stage.pass_s(30)
+    one = market.feeds[0]
+    before, asked = one.requests, len(one.asked)
+    for number, name in enumerate(reversed(names)):
+        market.poll(name, due=1_000.0 - number)
+    stage.pass_s(30)
+    assert one.requests - before <= 30 + 6 + 3
+    got = one.asked[asked:]
+    assert len(got) > 10
+    assert got == names[: len(got)]
+    market.poll(names[-1])
+    stage.pass_s(6)
+    assert one.asked[len(got) :].index(names[-1]) <= 1
+    stage.pass_s(120)
+    assert all(len(market.seen(name)) >= 1 for name in names)
+
+
+def test_an_address_that_cannot_be_read_holds_up_no_other(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("bad", "b", "c")
+    one = market.feeds[0]
+    one.bad["bad"] = SourceGarbage("over 10,000 transactions")
+    for _ in range(5):
+        market.poll("bad", 1.0)
+        market.poll("b", 2.0)
+        market.poll("c", 3.0)
+        stage.pass_s(15)
+    assert market.seen("bad") == []
+    assert len(market.seen("b")) == len(market.seen("c")) == 5
+    assert market.state("one").state == "closed"
+
+
+def test_a_source_that_talks_nonsense_of_everybody_is_left_for_the_next(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    names = [f"a{n}" for n in range(12)]
+    market.watch(*names)
+    one, two = market.feeds
+    one.bad = dict.fromkeys(names, SourceGarbage("HTML, not JSON"))
+    for name in names:
+        market.poll(name, 1.0)
+    stage.pass_s(15)
+    assert len(one.asked) <= 20
+    assert market.state("one").errors > 0
+    assert len(two.asked) > 0
+
+
+def test_a_worker_that_crashes_is_started_again_and_its_polls_with_it(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    market.feeds[0].bad["a"] = KeyError("a bug")
+    market.poll("a")
+    stage.pass_s(0.5)
+    assert market.seen("a") == []
+    market.feeds[0].bad.clear()
+    stage.pass_s(60)
+    assert len(market.seen("a")) == 1
+
+
+def test_a_source_actor_that_starts_again_owes_nothing_for_its_past(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", per_minute=60)
+    market.feeds[0].requests = 100_000
+    market.ref.kill()
+    market.ref.start()
+    market.watch("a")
+    market.poll("a")
+    stage.pass_s(30)
+    assert len(market.seen("a")) == 1
+
+
+def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
+    stage: ActorStage,
+) -> None:
+    feed = FakeFeed()
+    node = stage.node
+    node.health.booted = True
+    store = DirectStore(stage.journal)
+    source = Ref(
+        Scope(stage.dispatcher, lambda _name: SourceActor(node, specs)), "source"
+    )
+    scope = Scope(
+        stage.dispatcher,
+        lambda _name: BlockFeedWorker(node, 0, feed, store),
+        parent=source,
+        blocking=True,
+    )
+    specs = [FeedSpec("fake", "devchain", Ref(scope, "feed.0"), True, 1.0)]
+    node.source = source
+    inboxes = []
+    source.start()
+    for number in range(200):
+        inboxes.append(Inbox())
+        ref = stage.start(f"w{number}", inboxes[-1])
+        source.tell_system(Watch(b"%d" % number, f"a{number}", ref))
+    stage.pass_s(3)
+    before = feed.requests
+    for number in range(200):
+        source.tell(Poll(b"%d" % number, (), 5.0))
+    source.tell(Nudge())
+    stage.pass_s(3)
+    assert all(isinstance(inbox.got[-1], Seen) for inbox in inboxes)
+    assert feed.requests - before < 20
