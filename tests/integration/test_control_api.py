@@ -317,7 +317,7 @@ def test_confirming_by_hand_says_whose_hand_it_was(node: RunningNode) -> None:
         assert (response.status_code, response.json()["status"]) == (200, "confirmed")
     events = node.get(f"/v1/payments/{made['id']}/events").json()["data"]
     confirmed = [e for e in events if e["type"] == "payment.confirmed"]
-    assert [e["data"]["by"] for e in confirmed] == ["api key bootstrap"]
+    assert [e["data"]["by"] for e in confirmed] == ["api"]
 
 
 @pytest.mark.parametrize("action", ["cancel", "confirm", "redeliver"])
