@@ -30,7 +30,14 @@ from engine.chain import Output
 from engine.events import Event
 from engine.model import Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
-from engine.payment import Refused, decide, evolve, is_settled, next_deadline
+from engine.payment import (
+    Refused,
+    decide,
+    evolve,
+    is_settled,
+    next_deadline,
+    proves_absence,
+)
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Ref
@@ -205,7 +212,7 @@ class AddressActor(Actor):
         payment, events = self.payment, []
         observations: list[Observation] = [view]
         review = self._review
-        if review is not None and review <= asked_at:
+        if review is not None and proves_absence(view, asked_at, review):
             self._review = None
             observations.append(Reviewed(asked_at))
         for observation in observations:
@@ -311,8 +318,18 @@ class AddressActor(Actor):
             reply(outcome)
         if isinstance(outcome, Conflict) and outcome.what == "seq":
             raise RuntimeError(f"another hand wrote to {self.payment.id}")
+        if isinstance(outcome, Conflict) and outcome.what == "other":
+            raise RuntimeError(f"cannot write {self.payment.id}: {outcome.detail}")
         if isinstance(outcome, Unavailable):
+            self._resume_review()
             self._poll_in(RETRY_S)
+
+    def _resume_review(self) -> None:
+        """What followed from a deadline was not written: it is still to be judged."""
+        deadline = next_deadline(self.payment)
+        waits = self._review is None and self._deadline is None
+        if waits and deadline is not None and deadline <= self._node.clock.now():
+            self._review = deadline
 
 
 def _script_of(payment: Payment) -> bytes:

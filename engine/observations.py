@@ -24,7 +24,8 @@ class ProviderClaim(msgspec.Struct, frozen=True):
 class Reviewed(msgspec.Struct, frozen=True):
     """A deadline passed, and a source was successfully asked after it passed.
 
-    Without a fresh answer nobody may conclude that nothing was paid.
+    Without a fresh answer nobody may conclude that nothing was paid, nor from one that
+    is not complete (`engine.payment.proves_absence`).
     """
 
     asked_at: int  # ms; when the answer that we judge by was asked for

@@ -27,7 +27,18 @@ from engine.observations import (
 from engine.reading import read_view
 from engine.story import Story, evolve
 
-__all__ = ["Refused", "decide", "evolve", "is_settled", "next_deadline"]
+__all__ = [
+    "Refused",
+    "decide",
+    "evolve",
+    "is_settled",
+    "next_deadline",
+    "proves_absence",
+]
+
+ABSENCE_PATIENCE_MS = 3_600_000
+"""How long a deadline waits for a complete view: 1 h. A source with a gap in its
+history may never have one; what turns up later is told as late."""
 
 FINAL = {Status.CANCELLED, Status.FAILED}
 
@@ -68,6 +79,12 @@ def next_deadline(payment: Payment) -> int | None:
     else:
         deadlines.append(payment.terms.monitor_until)
     return min(deadlines, default=None)
+
+
+def proves_absence(view: ChainView, asked_at: int, deadline: int) -> bool:
+    """Whether what this view does not show was not there at the deadline (ms)."""
+    patience = 0 if view.complete else ABSENCE_PATIENCE_MS
+    return asked_at >= deadline + patience
 
 
 def is_settled(payment: Payment, now: int) -> bool:

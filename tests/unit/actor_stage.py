@@ -90,10 +90,11 @@ class ActorStage:
 
     # -- payments --------------------------------------------------------------------
 
-    def create(self, name: str, merchant: str = "default") -> Payment:
-        event, payment = opening(
-            terms(id=name, address=f"address of {name}", merchant=merchant)
-        )
+    def create(
+        self, name: str, merchant: str = "default", address: str | None = None
+    ) -> Payment:
+        address = address or f"address of {name}"
+        event, payment = opening(terms(id=name, address=address, merchant=merchant))
         self.append(Write(entries=(Entry(payment, (event,)),)))
         self.run()
         return payment

@@ -1,0 +1,203 @@
+"""The address actor: believes what is committed, and never gives up too early."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.address import AddressActor
+from actors.messages import Command, Deadline, Poll, ReviewDue, Seen
+from engine.chain import ChainView
+from engine.model import Payment, Status
+from engine.observations import Cancel, ProviderClaim
+from engine.payment import Refused
+from engine.runtime.ref import Ref
+from engine.store.writes import SourceTip, Unavailable
+from tests.unit.actor_stage import ActorStage
+from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
+
+EXPIRY = T0 + HOUR_MS
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+class Watched:
+    """One payment and its watcher; the test plays source and supervisor."""
+
+    def __init__(self, stage: ActorStage) -> None:
+        self.stage = stage
+        payment = stage.create("p", address=ADDRESS)
+        self.ref: Ref = stage.start("p", AddressActor(stage.node, payment))
+        stage.run()
+
+    def seen(self, shown: ChainView) -> None:
+        self.ref.tell(Seen(shown, self.stage.clock.now()))
+        self.stage.run()
+
+    def obey(self, command: Command) -> None:
+        self.ref.tell(command)
+        self.stage.run()
+
+    def polls(self) -> list[Poll]:
+        return [m for m in self.stage.source.got if isinstance(m, Poll)]
+
+    def deadline_passes(self) -> None:
+        asked = [m for m in self.stage.supervisor.got if isinstance(m, Deadline)]
+        wait = max(asked[-1].at - self.stage.clock.now(), 0)
+        self.stage.pass_s(wait / 1000)
+        self.ref.tell_system(ReviewDue())
+        self.stage.run()
+
+    def disk_is_full(self, yes: bool) -> None:
+        pages = self.stage.journal.connection.execute("PRAGMA page_count").fetchone()
+        limit = pages[0] if yes else 1_000_000
+        self.stage.journal.connection.execute(f"PRAGMA max_page_count = {limit}")
+        self.stage.journal.connection.execute(f"PRAGMA query_only = {yes}")
+
+    def status(self) -> Status:
+        return self.payment.status
+
+    @property
+    def payment(self) -> Payment:
+        actor = self.ref.actor
+        assert isinstance(actor, AddressActor)
+        assert actor.payment == self.stage.payment("p")
+        return actor.payment
+
+
+def test_what_a_source_shows_is_believed_once_it_is_committed(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    assert watched.status() is Status.CONFIRMING
+    watched.seen(view(mined("t1", 998)))
+    assert watched.payment.seq == 4
+
+
+def test_it_looks_again_by_itself_and_less_often_with_age(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    assert len(watched.polls()) == 1
+    stage.pass_s(600)
+    assert 10 <= len(watched.polls()) <= 11
+    stage.pass_s(6 * 3_600)
+    before = len(watched.polls())
+    stage.pass_s(3_600)
+    assert len(watched.polls()) - before <= 7
+
+
+def test_it_expires_only_by_an_answer_from_after_the_deadline(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    assert watched.status() is Status.PENDING
+    assert watched.polls()[-1].due == 0.0
+    watched.ref.tell(Seen(view(), EXPIRY - 1))
+    stage.run()
+    assert watched.status() is Status.PENDING
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_an_answer_that_proves_nothing_absent_lets_nothing_expire(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.PENDING
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_a_view_that_never_grows_complete_ends_the_wait_after_an_hour(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    stage.pass_s(3_600)
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.EXPIRED
+
+
+def test_what_the_journal_could_not_write_is_decided_again(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.disk_is_full(True)
+    watched.seen(view(mempool("t1")))
+    assert watched.status() is Status.PENDING
+    watched.disk_is_full(False)
+    before = len(watched.polls())
+    stage.pass_s(6)
+    assert len(watched.polls()) == before + 1
+    watched.seen(view(mempool("t1")))
+    assert watched.status() is Status.CONFIRMING
+
+
+def test_an_expiry_that_could_not_be_written_is_not_forgotten(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.disk_is_full(True)
+    watched.seen(view())
+    assert watched.status() is Status.PENDING
+    watched.disk_is_full(False)
+    stage.pass_s(6)
+    assert watched.polls()[-1].due == 0.0
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_a_command_is_answered_with_what_it_led_to(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    answers: list[Any] = []
+    watched.obey(Command(Cancel("ann"), answers.append))
+    watched.obey(Command(Cancel("ann"), answers.append))
+    assert [a.status for a in answers] == [Status.CANCELLED] * 2
+
+
+def test_a_refusal_changes_nothing(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    answers: list[Any] = []
+    watched.obey(Command(Cancel("ann"), answers.append))
+    assert isinstance(answers[0], Refused)
+    assert watched.payment.seq == 2
+
+
+def test_a_command_that_cannot_be_written_says_so(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.disk_is_full(True)
+    answers: list[Any] = []
+    watched.obey(Command(Cancel("ann"), answers.append))
+    assert isinstance(answers[0], Unavailable)
+    watched.disk_is_full(False)
+    assert watched.status() is Status.PENDING
+
+
+def test_a_claim_makes_it_look_at_the_chain_at_once(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    answers: list[Any] = []
+    claim = ProviderClaim("blockonomics", "t1", 50_000)
+    watched.obey(Command(claim, answers.append))
+    assert answers[0].claims
+    assert watched.polls()[-1].due == 0.0
+
+
+def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    answers: list[Any] = []
+    poison = SourceTip("node", 1 << 70, "00")
+    watched.obey(Command(Cancel("ann"), answers.append, rows=(poison,)))
+    assert len(answers) == 1
+    assert not watched.ref.is_alive
+    assert stage.payment("p").status is Status.PENDING
