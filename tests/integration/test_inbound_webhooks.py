@@ -285,6 +285,24 @@ def test_a_webhook_for_a_confirmed_payment_changes_nothing(node: LiveNode) -> No
     assert node.seqs(payment.id) == before
 
 
+def test_money_at_an_address_that_is_no_longer_watched_is_logged_and_said(
+    tmp_path: Path,
+) -> None:
+    with live_node(tmp_path) as node:
+        now = node.gateway.now()
+        payment = node.create(expires_at=now + 100, monitor_until=now + 200)
+        wait_until(
+            lambda: node.gateway.watcher(payment.address) is None,
+            10,
+            "the watcher to be let go",
+        )
+        said = {"address": payment.address, "value": 1_000, "txid": TXID}
+        assert node.tell_webhook(said).status == 409
+        assert callback(node, addr=payment.address).json["status"] == "ignored"
+        verdicts = [(row[0], row[2]) for row in kept(tmp_path)]
+        assert verdicts == [("btc", "not_watched"), ("blockonomics", "not_watched")]
+
+
 def test_what_was_heard_is_kept_with_what_it_caused(
     node: LiveNode, folder: Path
 ) -> None:

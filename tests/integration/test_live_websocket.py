@@ -212,6 +212,24 @@ def test_when_there_are_too_many_sockets_the_next_is_503(tmp_path: Path) -> None
         third.close()
 
 
+def test_a_client_that_answers_no_ping_is_closed_and_forgotten(
+    tmp_path: Path,
+) -> None:
+    limits = {**QUICK, "ws_ping_s": 0.1, "ws_pong_timeout_s": 0.2}
+    with live_node(tmp_path, limits=limits) as node:
+        payment = node.create()
+        alive = node.watch(payment.address)
+        alive_reader = gevent.spawn(alive.expect_close)
+        silent = node.watch(payment.address)
+        silent.auto_pong = False
+        assert silent.expect_close() == 1011
+        silent.sock.close()
+        wait_until(lambda: len(node.node.sessions) == 1, 5, "one session to be left")
+        assert not alive_reader.ready()
+        alive.sock.close()
+        alive_reader.kill()
+
+
 def test_nothing_stays_of_clients_that_have_gone(node: LiveNode) -> None:
     payment = node.create()
     wait_until(lambda: node.live.open == 0, 5, "earlier clients to be gone")
@@ -419,6 +437,16 @@ def test_two_subscriptions_on_one_socket_are_resumed_each_by_its_own_since(
     told = story(client)
     assert {event["payment_id"] for event in told} == {two.id}
     assert told[0]["seq"] == 2
+    client.close()
+
+
+def test_the_sources_are_told_of_once_for_all_subscriptions(node: LiveNode) -> None:
+    client = node.talk()
+    subscribe(node, client, node.create().id)
+    assert client.recv_json()["type"] == "source"
+    subscribe(node, client, node.create().id)
+    client.send_json({"type": "ping"})
+    assert client.recv_json()["type"] == "pong"
     client.close()
 
 

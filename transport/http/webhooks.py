@@ -33,6 +33,7 @@ from transport.http.api import Api, answer, environ
 from transport.http.claims import Heard, read_blockonomics, read_btc
 from transport.http.inputs import Request
 from transport.http.openapi import Header, Operation
+from transport.http.params import Query
 from transport.http.problems import Problem, retry_later
 from transport.limits import RateLimiter
 from transport.live.addresses import find_payment
@@ -57,7 +58,7 @@ class WebhookLimits(msgspec.Struct, frozen=True, kw_only=True):
     failure_burst: int = 20
 
 
-class BtcWebhook(Request):
+class BtcWebhook(Request, forbid_unknown_fields=False):
     """A provider's word that an address was paid. Other fields may be there."""
 
     address: Annotated[str, Meta(max_length=128, description="a bitcoin address")]
@@ -73,6 +74,19 @@ class BtcWebhook(Request):
         int | str | None,
         Meta(description="negative, or a word like dropped: nothing is claimed"),
     ] = None
+
+
+class BlockonomicsQuery(Query, forbid_unknown_fields=False):
+    """What Blockonomics sends. For the document; `claims.py` reads it."""
+
+    secret: Annotated[str, Meta(description="the one that the callback URL holds")]
+    addr: Annotated[str, Meta(max_length=128, description="a bitcoin address")]
+    status: Annotated[
+        str, Meta(description="0 unconfirmed, 1 partially, 2 confirmed; else: noted")
+    ] = ""
+    value: Annotated[str, Meta(description="a whole number of satoshi")] = ""
+    txid: Annotated[str, Meta(description="64 hexadecimal digits")] = ""
+    rbf: Annotated[str, Meta(description="1: the transaction can be replaced")] = ""
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +143,9 @@ def routes(
             tag="webhooks",
             summary="Blockonomics calls back: secret, addr, status, value, txid, rbf",
             answers={200: WebhookAnswer},
+            query=BlockonomicsQuery,
             needs_key=False,
-            problems=(401, 404, 422, 429),
+            problems=(401, 404, 429),
         ),
         door.get,
     )

@@ -8,7 +8,7 @@
                                                "paymentHash","amountSat","externalId",
                                                "message","timestamp"}
     {"type":"subscribe","payment_id",         {"type":"subscribed","payment_id","state"}
-     "since"?,"token"}                        then events
+     "since"?,"token"}                        {"type":"source",...}, then events
     {"type":"unsubscribe","payment_id"}       {"type":"unsubscribed","payment_id"}
     {"type":"ping"}                           {"type":"pong","timestamp"}
     anything else                             {"type":"error","code","message"}
@@ -325,7 +325,8 @@ class _Subscription:
         return self._send(self._frames.websocket(event))
 
     def freshness(self, freshness: Freshness) -> bool:
-        return self._send(self._frames.freshness_frame(freshness))
+        frame = self._frames.freshness_frame(freshness)
+        return not self._ended and self._wire.send_source(frame)
 
     def problem(self, code: str, message: str) -> bool:
         if code == "unknown":

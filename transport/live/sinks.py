@@ -46,7 +46,7 @@ class Wire:
     get something of it each time, or it would come back for the same for ever.
     """
 
-    __slots__ = ("_max_bytes", "_max_messages", "websocket")
+    __slots__ = ("_max_bytes", "_max_messages", "_source", "websocket")
 
     def __init__(
         self,
@@ -57,6 +57,14 @@ class Wire:
         self.websocket = websocket
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        self._source = b""  # the freshness that was told last
+
+    def send_source(self, frame: bytes) -> bool:
+        """Tell of the sources, once for all payments that are followed here."""
+        if frame == self._source:
+            return not self.websocket.closed
+        self._source = frame
+        return self.send(frame)
 
     def send(self, frame: bytes) -> bool:
         """Queue a frame; False when the connection is closing or closes now."""
@@ -86,7 +94,7 @@ class WebSocketSink:
         return self._wire.send(self._frames.websocket(event))
 
     def freshness(self, freshness: Freshness) -> bool:
-        return self._wire.send(self._frames.freshness_frame(freshness))
+        return self._wire.send_source(self._frames.freshness_frame(freshness))
 
     def problem(self, code: str, message: str) -> bool:
         return self._wire.send(encode_text(error_message(code, message)))

@@ -9,14 +9,16 @@ Runs in the connection's greenlet, one per stream.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import bottle
+from msgspec import Meta
 
 from engine.gateway import Gateway, SessionHandle
 from transport.gate import is_allowed_origin
 from transport.http.api import Api
 from transport.http.openapi import Header, Operation, Text
+from transport.http.params import Query
 from transport.http.problems import FieldError, Problem
 from transport.live.addresses import find_payment
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
@@ -34,6 +36,15 @@ KEEP_ALIVE_S: Final = 15.0
 _MAX_DIGITS: Final = 18  # of an id, so that it fits the database's integers
 
 
+class SinceQuery(Query):
+    """Where a reader goes on that cannot send headers."""
+
+    since: Annotated[
+        int | None,
+        Meta(description="the seq of the last event that was read, from 0"),
+    ] = None
+
+
 _OPERATION: Final = Operation(
     name="followBalance",
     method="GET",
@@ -42,6 +53,7 @@ _OPERATION: Final = Operation(
     summary="The payment of an address as Server-Sent Events, resumable by"
     " Last-Event-ID or ?since=<seq>",
     answers={200: Text("text/event-stream")},
+    query=SinceQuery,
     headers=(
         Header(
             name="Last-Event-ID",
@@ -50,7 +62,7 @@ _OPERATION: Final = Operation(
         ),
     ),
     needs_key=False,
-    problems=(404, 422),
+    problems=(404,),
 )
 
 
