@@ -109,6 +109,10 @@ class Wallet:
         old = self.payments[txid]
         return self._signed(old.coin, outputs, old.fee_sat + 1).raw
 
+    def forget(self, txid: str) -> None:
+        """Never spend the change of a payment that will not be in the chain."""
+        self.coins.remove(self.payments[txid].change)
+
     def raw(self, txid: str) -> bytes:
         """The bytes of a payment that this wallet made."""
         return self.payments[txid].raw

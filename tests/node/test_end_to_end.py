@@ -1,0 +1,373 @@
+"""From POST /v1/payments to shops and browsers that are told, on a real Bitcoin node.
+
+One node and one Paybell for the file; every test has payments of its own. Whatever a
+test shows was told four times over, word for word the same: on a WebSocket, in a
+stream of Server-Sent Events, in webhooks that an independent library verifies, and in
+the list of the payment's events.
+
+A chain is never shorter than Paybell knows it when a test ends.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from tests.node.bcoin import BcoinNode
+from tests.node.paybell import Follower, Paybell
+from tests.node.rawtx import address_for
+from tests.node.wallet import Wallet
+from tests.tools.receiver import Received, Receiver
+from tests.tools.wait import wait_until
+
+PATIENCE_S = 20.0
+TOLERANCE_SAT = 100
+seeds = count(1_000)
+
+
+class Shop:
+    """All that stands round the tests: chain, customer, Paybell, webhook endpoint."""
+
+    def __init__(
+        self, node: BcoinNode, wallet: Wallet, paybell: Paybell, endpoint: Receiver
+    ) -> None:
+        self.node = node
+        self.wallet = wallet
+        self.paybell = paybell
+        self.endpoint = endpoint
+        self.webhook = Webhook(paybell.open_channel(endpoint.url("/hook")))
+
+    @contextmanager
+    def order(
+        self, amount_sat: int | None = 50_000, kind: str = "p2wpkh", **terms: Any
+    ) -> Iterator["Order"]:
+        """A payment that is followed on every channel; at the end all must agree."""
+        address = address_for(kind, next(seeds))
+        wanted = {"address": address, "confirmations": 1, **terms}
+        payment = self.paybell.create(amount_sat=amount_sat, **wanted)
+        with (
+            self.paybell.follow_ws(payment) as socket,
+            self.paybell.follow_sse(payment) as stream,
+        ):
+            order = Order(self, payment, socket, stream)
+            yield order
+            order.expect_one_story()
+
+    def webhooks_of(self, payment_id: str) -> list[dict[str, Any]]:
+        """The events that the endpoint was told about a payment, in that order."""
+        told = [self._verified(received) for received in self.endpoint.requests]
+        return [event for event in told if event["payment_id"] == payment_id]
+
+    def _verified(self, received: Received) -> dict[str, Any]:
+        body = self.webhook.verify(received.body, received.headers)
+        event: dict[str, Any] = body["data"]
+        assert received.headers["webhook-id"] == event["id"]
+        assert body["type"] == event["type"]
+        assert body["timestamp"] == event["at"]
+        return event
+
+
+class Order:
+    """One payment and those who follow it."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        payment: dict[str, Any],
+        socket: Follower,
+        stream: Follower,
+    ) -> None:
+        self.shop = shop
+        self.id = payment["id"]
+        self.address = payment["address"]
+        self.socket = socket
+        self.stream = stream
+
+    @property
+    def now(self) -> dict[str, Any]:
+        return self.shop.paybell.payment(self.id)
+
+    def pay(self, amount_sat: int) -> str:
+        return self.shop.wallet.pay(self.address, amount_sat)
+
+    def wait_for(self, *types: str) -> dict[str, Any]:
+        """Have the chain looked at now, and wait until the story ends with these.
+
+        Without the first it would be looked at within a second, which adds up.
+        """
+        self.shop.paybell.poll(self.address)
+        return self.socket.wait_for(*types)
+
+    def expect_one_story(self) -> None:
+        """What happened so far was told alike on all channels, without a gap."""
+        events = self.shop.paybell.events(self.id)
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert {event["payment_id"] for event in events} == {self.id}
+        self.socket.wait_for_seq(len(events))
+        self.stream.wait_for_seq(len(events))
+        wait_until(
+            lambda: len(self.shop.webhooks_of(self.id)) >= len(events),
+            PATIENCE_S,
+            lambda: f"{len(events)} webhooks: {self.shop.webhooks_of(self.id)}",
+        )
+        assert self.socket.events == events
+        assert self.stream.events == events
+        assert self.shop.webhooks_of(self.id) == events
+
+    def expect_story(self, *types: str) -> None:
+        """The whole story, beginning with "created"."""
+        assert self.socket.types == ["created", *types]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("paybell")
+    options = [f"--tolerance-sat={TOLERANCE_SAT}"]
+    with BcoinNode() as node:
+        wallet = node.fund(20)
+        with Receiver() as endpoint, Paybell(node.url, folder, options) as paybell:
+            yield Shop(node, wallet, paybell, endpoint)
+            assert paybell.trouble == []
+            paybell.stop()
+            paybell.replay_check()
+
+
+def test_a_payment_to_every_kind_of_address_is_detected_and_confirmed_block_by_block(
+    shop: Shop,
+) -> None:
+    kinds = ("p2pkh", "p2sh", "p2wpkh", "p2tr")
+    with ExitStack() as stack:
+        orders = [
+            stack.enter_context(shop.order(50_000 + i, kind, confirmations=3))
+            for i, kind in enumerate(kinds)
+        ]
+        txids = [order.pay(50_000 + i) for i, order in enumerate(orders)]
+        for i, order in enumerate(orders):
+            seen = order.socket.wait_for("detected")
+            assert (seen["txid"], seen["confirmations"]) == (txids[i], 0)
+            assert (seen["status"], seen["received_sat"]) == ("confirming", 50_000 + i)
+        for depth in (1, 2, 3):
+            (mined,) = shop.node.generate(1)
+            for order in orders:
+                order.socket.wait_for_seq(2 + depth)
+                deeper = order.socket.events[1 + depth]
+                assert deeper["type"] == "payment.confirming"
+                assert deeper["confirmations"] == depth
+            if depth == 1:
+                assert {o.now["receipts"][0]["block_hash"] for o in orders} == {mined}
+        for order in orders:
+            order.socket.wait_for("confirmed")
+            order.expect_story("detected", *["confirming"] * 3, "confirmed")
+            assert order.now["status"] == "confirmed"
+            assert order.now["confirmed_sat"] == order.now["amount_sat"]
+            assert order.now["flags"] == []
+
+
+def test_a_receipt_whose_block_is_invalidated_before_it_confirmed_confirms_anew(
+    shop: Shop,
+) -> None:
+    with shop.order(confirmations=2) as order:
+        order.pay(50_000)
+        order.wait_for("detected")
+        (mined,) = shop.node.generate(1)
+        order.wait_for("confirming")
+        shop.node.invalidateblock(mined)
+        empty = shop.node.mine_block()
+        lost = order.wait_for("reorged")
+        assert (lost["status"], lost["confirmations"]) == ("confirming", 0)
+        shop.paybell.wait_for_tip(empty)
+        shop.node.generate(2)
+        order.wait_for("confirmed")
+        assert order.now["flags"] == ["reorged"]
+        assert order.now["received_sat"] == order.now["confirmed_sat"] == 50_000
+        assert order.socket.types[:4] == [
+            "created", "detected", "confirming", "reorged",
+        ]  # fmt: skip
+        assert set(order.socket.types[4:-1]) == {"confirming"}
+
+
+def test_a_confirmed_payment_whose_blocks_are_invalidated_is_reversed(
+    shop: Shop,
+) -> None:
+    with shop.order(confirmations=2) as order:
+        order.pay(50_000)
+        order.wait_for("detected")
+        (mined,) = shop.node.generate(1)
+        order.wait_for("confirming")
+        shop.node.generate(1)
+        order.wait_for("confirmed")
+        shop.node.invalidateblock(mined)
+        shop.node.mine_block()
+        shop.node.mine_block()
+        taken_back = order.wait_for("reorged", "reversed")
+        assert (taken_back["status"], taken_back["confirmations"]) == ("confirming", 0)
+        assert order.now["confirmed_sat"] == 0
+        shop.node.generate(2)
+        order.wait_for("confirmed")
+        assert order.now["confirmed_sat"] == 50_000
+        assert order.socket.types.count("confirmed") == 2
+
+
+def test_a_longer_branch_takes_a_confirmed_payment_back_and_may_confirm_it_again(
+    shop: Shop,
+) -> None:
+    with shop.order() as order:
+        order.pay(50_000)
+        order.wait_for("detected")
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        with shop.paybell.frozen():
+            # Between the branch and the transaction's return to the mempool, this
+            # node really does not have it.
+            shop.node.reorg(1)
+        order.wait_for("reorged", "reversed")
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        order.expect_story(
+            "detected", "confirming", "confirmed",
+            "reorged", "reversed", "confirming", "confirmed",
+        )  # fmt: skip
+
+
+def test_a_confirmed_payment_that_a_longer_branch_spends_otherwise_is_gone(
+    shop: Shop,
+) -> None:
+    with shop.order() as order:
+        txid = order.pay(50_000)
+        order.wait_for("detected")
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        thief = shop.wallet.conflicting(txid)
+        shop.wallet.forget(txid)
+        with shop.paybell.frozen():
+            shop.node.reorg(1, instead=[thief])
+        order.wait_for("reorged", "replaced", "reversed")
+        assert (order.now["status"], order.now["received_sat"]) == ("pending", 0)
+
+
+def test_a_replacement_that_still_pays_is_followed_in_place_of_the_first(
+    shop: Shop,
+) -> None:
+    with shop.order() as order:
+        first = order.pay(50_000)
+        order.wait_for("detected")
+        second = shop.wallet.replace(first)
+        told = order.wait_for("replaced", "detected")
+        assert (order.socket.events[-2]["txid"], told["txid"]) == (first, second)
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        assert [receipt["txid"] for receipt in order.now["receipts"]] == [second]
+        assert order.now["received_sat"] == 50_000
+        assert order.now["flags"] == ["replaced"]
+
+
+def test_a_replacement_that_takes_the_money_back_leaves_the_payment_unpaid(
+    shop: Shop,
+) -> None:
+    with shop.order() as order:
+        first = order.pay(50_000)
+        order.wait_for("detected")
+        shop.wallet.replace(first, [])
+        gone = order.wait_for("replaced")
+        assert (gone["status"], gone["received_sat"]) == ("pending", 0)
+        assert order.now["receipts"] == []
+
+
+def test_too_little_is_told_and_the_rest_may_follow(shop: Shop) -> None:
+    with shop.order() as order:
+        order.pay(20_000)
+        short = order.wait_for("detected", "underpaid")
+        assert short["data"]["short_sat"] == 30_000
+        shop.node.generate(1)
+        order.wait_for("confirming")
+        assert order.now["status"] == "confirming"
+        order.pay(30_000)
+        order.wait_for("detected")
+        assert order.now["flags"] == []
+        shop.node.generate(1)
+        order.wait_for("confirmed")
+        assert order.now["confirmed_sat"] == 50_000
+
+
+def test_too_little_by_no_more_than_the_tolerance_is_enough(shop: Shop) -> None:
+    with shop.order() as order:
+        order.pay(50_000 - TOLERANCE_SAT)
+        order.wait_for("detected")
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        order.expect_story("detected", "confirming", "confirmed")
+
+
+def test_too_much_is_told_and_confirms(shop: Shop) -> None:
+    with shop.order() as order:
+        order.pay(70_000)
+        told = order.wait_for("detected", "overpaid")
+        assert told["data"]["excess_sat"] == 20_000
+        shop.node.generate(1)
+        order.wait_for("confirmed")
+        assert order.now["flags"] == ["overpaid"]
+        assert order.now["confirmed_sat"] == 70_000
+
+
+def test_money_that_comes_after_the_deadline_is_told_as_late_and_confirms(
+    shop: Shop,
+) -> None:
+    with shop.order(expires_in_s=1) as order:
+        order.wait_for("expired")
+        order.pay(50_000)
+        late = order.wait_for("detected", "late")
+        assert late["status"] == "confirming"
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        order.expect_story("expired", "detected", "late", "confirming", "confirmed")
+        assert order.now["flags"] == ["late"]
+
+
+def test_two_transactions_in_one_block_are_two_receipts(shop: Shop) -> None:
+    with shop.order(amount_sat=50_000) as order:
+        with shop.paybell.frozen():
+            txids = [order.pay(20_000), order.pay(30_000)]
+            (mined,) = shop.node.generate(1)
+        order.wait_for("confirmed")
+        order.expect_story("detected", "detected", "confirming", "confirmed")
+        receipts = order.now["receipts"]
+        assert sorted(r["txid"] for r in receipts) == sorted(txids)
+        assert {r["block_hash"] for r in receipts} == {mined}
+        assert order.now["confirmed_sat"] == 50_000
+
+
+def test_two_outputs_of_one_transaction_are_two_receipts(shop: Shop) -> None:
+    with shop.order(amount_sat=50_000) as order:
+        paid = [(order.address, 20_000), (order.address, 30_000)]
+        txid = shop.wallet.pay_many(paid)
+        order.wait_for("detected", "detected")
+        shop.node.generate(1)
+        order.wait_for("confirming", "confirmed")
+        receipts = order.now["receipts"]
+        assert [(r["txid"], r["vout"]) for r in receipts] == [(txid, 0), (txid, 1)]
+        assert order.now["confirmed_sat"] == 50_000
+
+
+def test_the_node_is_asked_no_more_per_block_when_more_addresses_are_watched(
+    shop: Shop,
+) -> None:
+    def requests_for_blocks(blocks: int) -> int:
+        before: int = shop.paybell.source()["requests"]
+        for _ in range(blocks):
+            (mined,) = shop.node.generate(1)
+            shop.paybell.wait_for_tip(mined)
+        after: int = shop.paybell.source()["requests"]
+        return after - before
+
+    few = requests_for_blocks(3)
+    watched = shop.paybell.source()["watched"]
+    shop.paybell.create_many(
+        [{"address": address_for("p2wpkh", next(seeds))} for _ in range(500)]
+    )
+    many = requests_for_blocks(3)
+    assert shop.paybell.source()["watched"] == watched + 500
+    # Besides the blocks, the tip and the mempool are asked for about once a second.
+    assert many <= few * 2, (few, many)
