@@ -153,11 +153,15 @@ class AddressActor(Actor):
     def interest(self, ref: Ref) -> Watch:
         """What to tell the source. The supervisor does, before the watcher starts, so
         that no block is read at boot before all scripts are known."""
-        known = tuple(
+        return Watch(self._script, self.payment.terms.address, ref, self._known())
+
+    def _known(self) -> tuple[Output, ...]:
+        """The receipts that are in a block, as a source would list them."""
+        return tuple(
             Output(r.txid, r.vout, r.amount_sat, r.block_hash, r.block_height)
             for r in self.payment.receipts
+            if r.block_hash is not None
         )
-        return Watch(self._script, self.payment.terms.address, ref, known)
 
     def _begin(self) -> None:
         self._arm_deadline()
@@ -182,12 +186,11 @@ class AddressActor(Actor):
     def _ask_source(self, *, urgent: bool) -> None:
         if self._poll is not None:
             self._poll.cancel()
-        blocks: tuple[tuple[str, int | None], ...] = ()
-        if self.payment.receipts:
-            places = {r.block_hash: r.block_height for r in self.payment.receipts}
-            blocks = tuple((block, at) for block, at in places.items() if block)
+        known = self._known() if self.payment.receipts else ()
+        places = {o.block_hash: o.block_height for o in known}
+        blocks = tuple((block, at) for block, at in places.items() if block)
         due = 0.0 if urgent else self._node.clock.monotonic()
-        self._node.source.tell(Poll(self._script, blocks, due))
+        self._node.source.tell(Poll(self._script, blocks, due, known))
         self._poll_in(self._interval_s())
 
     def _poll_in(self, delay_s: float) -> None:

@@ -65,6 +65,9 @@ class BlockFeedWorker(Actor):
             self._index.watch(watch.script, watch.known)
             if count % BREATH == BREATH - 1:
                 self._node.breathe()
+        for poll in work.polls:
+            if poll.known and poll.script in self._index:
+                self._index.watch(poll.script, poll.known)
         before, error, result = self._index.tip, None, None
         try:
             result = sync(self._feed, self._index, start_from=self._start_from())

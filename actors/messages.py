@@ -148,12 +148,14 @@ class Unwatch(msgspec.Struct, frozen=True):
 class Poll(msgspec.Struct, frozen=True, gc=False):
     """Look at this script; `blocks` are those whose place in the chain matters.
 
-    `due` (monotonic s) orders polls that compete for a budget: urgent ones are small.
+    `known` are the payment's receipts in blocks: a source that began anew may have
+    read none of them. `due` (monotonic s) orders polls that compete for a budget: urgent ones are small.
     """
 
     script: bytes
     blocks: tuple[tuple[str, int | None], ...] = ()  # (hash, height)
     due: float = 0.0
+    known: tuple[Output, ...] = ()
 
 
 class Tick(msgspec.Struct, frozen=True):

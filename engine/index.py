@@ -98,16 +98,18 @@ class ScriptIndex:
     def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
         """Keep this script's outputs from now on; once more adds `known`.
 
-        `known` are receipts of the journal. One in a block older than the window stays
-        in the view until its block is known to be off chain; an unconfirmed one is
-        found in the mempool or not at all. Raises ValueError for a script that no
+        `known` are receipts of the journal; what was read here outweighs them. One in a
+        block older than the window stays in the view until its block is known to be off
+        chain; an unconfirmed one is found in the mempool or not at all. Raises ValueError for a script that no
         address has. After a restart, watch before the first `sync`.
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
         kept = dict(self._watched.get(script) or {})
         for output in known:
-            if output.block_hash is not None:
+            there = kept.get((output.txid, output.vout))
+            read = there is not None and not self._is_lost(there)
+            if output.block_hash is not None and not read:
                 kept[output.txid, output.vout] = output
         for placed in self._window.values():
             if script in placed.by_script:
@@ -244,11 +246,14 @@ class ScriptIndex:
                 yield from placed.outputs(script).values()
             return
         for output in (self._watched[script] or {}).values():
-            block_hash = output.block_hash
-            if block_hash is not None and not self.chain.is_off_chain(
-                block_hash, output.block_height
-            ):
+            if not self._is_lost(output):
                 yield output
+
+    def _is_lost(self, output: Output) -> bool:
+        """Whether the output is in no block, or in one positively off the chain."""
+        return output.block_hash is None or self.chain.is_off_chain(
+            output.block_hash, output.block_height
+        )
 
     def _is_off(self, script: bytes, block_hash: str) -> bool:
         """`is_off_chain`, with the height if one of the script's receipts has it."""
