@@ -46,6 +46,7 @@ class Life:
         self._every_ms = random.choice((15, 30, 60, 90)) * MINUTE
         self.reorgs = random.random() < 0.7
         self.labels: dict[str, str] = {}  # payment id -> what its address is made of
+        self.created_s: dict[str, int] = {}  # payment id -> true time of its creation
 
     def begin(self) -> None:
         self._again(self._every_ms, self._create)
@@ -123,6 +124,7 @@ class Life:
         now = node.clock.now()
         label, ignore = self._address(payment_id)
         self.labels[payment_id] = label
+        self.created_s[payment_id] = world.true_ms() // 1000
         expires = now + random.choice((10, 30, 60, 240)) * MINUTE
         keep_ms = HOUR if random.random() < 0.15 else 60 * 24 * HOUR
         amount = None if random.random() < 0.15 else random.randrange(1_000, 900_000)

@@ -25,16 +25,17 @@ def final_outputs(chain: SimChain, label: str, payment: Payment) -> list[Output]
 
 
 def disagreement(
-    chain: SimChain, label: str, payment: Payment, by_hand: bool
+    chain: SimChain, label: str, payment: Payment, by_hand: bool, created_s: int
 ) -> str | None:
     """How the engine's last word differs from the truth; None if it does not.
 
-    "?" when the node's clock was so far ahead at the creation that by its rules the
-    outputs are older than the payment: then nobody can say.
+    `created_s` is the true time of the creation. "?" when an output is older than the
+    payment (its address was used before), or seems to be, because the node's clock was
+    far ahead then: what is counted is a matter of when it was first seen.
     """
     outputs = final_outputs(chain, label, payment)
-    created_s = payment.terms.created_at // 1000
-    if any((o.block_time_s or 0) < created_s - _SLACK_S for o in outputs):
+    oldest_s = max(created_s, payment.terms.created_at // 1000 - _SLACK_S)
+    if any((o.block_time_s or 0) < oldest_s for o in outputs):
         return "?"
     there = {(o.txid, o.vout): (o.amount_sat, o.block_hash) for o in outputs}
     counted = {(r.txid, r.vout): (r.amount_sat, r.block_hash) for r in payment.receipts}

@@ -57,8 +57,7 @@ def _settle(world: World) -> int:
     world.note("settle")
     world.calm = True
     world.trouble.cease()
-    if world.node is None:
-        world.boot()
+    world.boot()
     for block in range(9):
         pool = [tx.txid for tx in world.chain.pool]
         world.chain.mine(pool if block == 0 else (), world.true_ms() // 1000)
@@ -113,7 +112,8 @@ def _judge_payment(world: World, payment: Payment) -> bool:
         for c in events
     ) and payment.settled_sat == 0  # fmt: skip
     label = world.life.labels[payment.id]
-    verdict = disagreement(world.chain, label, payment, by_hand)
+    created_s = world.life.created_s[payment.id]
+    verdict = disagreement(world.chain, label, payment, by_hand, created_s)
     if verdict not in {None, "?"}:
         story = "\n  ".join(
             f"#{c.event.seq} {c.event.type} {c.event.status}"

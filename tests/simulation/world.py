@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from actors.messages import RoundDone
+from actors.messages import RoundDone, SomeViews
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from actors.source import SourceActor
@@ -175,6 +175,9 @@ class World:
     # -- the process -----------------------------------------------------------------
 
     def boot(self) -> None:
+        """Start the engine on the database that is there, if it is not up."""
+        if self.node is not None:
+            return
         self.boots += 1
         random = self.random_of(f"boot {self.boots}")
         self.dispatcher = _Dispatcher(self, random)
@@ -278,7 +281,7 @@ class World:
         return self._random.choice((1, 10, 300, 3_000, 20_000))
 
     def on_message(self, actor: Actor, message: object) -> None:
-        if isinstance(actor, SourceActor) and isinstance(message, RoundDone):
+        if isinstance(actor, SourceActor) and isinstance(message, RoundDone | SomeViews):
             for script, view in message.views.items():
                 self.rules.on_view(script, view, message.asked_at)
 
