@@ -16,11 +16,10 @@ import hashlib
 import hmac
 import logging
 import time
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from msgspec import Meta
 
 from engine.gateway import Duplicate, Gateway
 from engine.model import Payment
@@ -31,14 +30,16 @@ from transport.addresses import address_key
 from transport.body import read_body
 from transport.http.api import Api, answer, environ
 from transport.http.claims import Heard, read_blockonomics, read_btc
-from transport.http.inputs import Request
-from transport.http.openapi import Header, Operation
-from transport.http.params import Query
 from transport.http.problems import Problem, retry_later
+from transport.http.webhook_types import (
+    RECEIVE_BLOCKONOMICS,
+    RECEIVE_BTC,
+    WebhookAnswer,
+)
 from transport.limits import RateLimiter
 from transport.live.addresses import find_payment
 
-__all__ = ["BODY_BYTES", "BtcWebhook", "WebhookAnswer", "WebhookLimits", "routes"]
+__all__ = ["BODY_BYTES", "WebhookLimits", "routes"]
 
 log = logging.getLogger("paybell.webhook")
 
@@ -58,48 +59,6 @@ class WebhookLimits(msgspec.Struct, frozen=True, kw_only=True):
     failure_burst: int = 20
 
 
-class BtcWebhook(Request, forbid_unknown_fields=False):
-    """A provider's word that an address was paid. Other fields may be there."""
-
-    address: Annotated[str, Meta(max_length=128, description="a bitcoin address")]
-    amount: Annotated[
-        str | float | None,
-        Meta(description="in BTC, as text or as a number; read exactly"),
-    ] = None
-    value: Annotated[int | None, Meta(description="in satoshi; instead of amount")] = (
-        None
-    )
-    txid: Annotated[str | None, Meta(description="64 hexadecimal digits")] = None
-    status: Annotated[
-        int | str | None,
-        Meta(description="negative, or a word like dropped: nothing is claimed"),
-    ] = None
-
-
-class BlockonomicsQuery(Query, forbid_unknown_fields=False):
-    """What Blockonomics sends. For the document; `claims.py` reads it."""
-
-    secret: Annotated[str, Meta(description="the one that the callback URL holds")]
-    addr: Annotated[str, Meta(max_length=128, description="a bitcoin address")]
-    status: Annotated[
-        str, Meta(description="0 unconfirmed, 1 partially, 2 confirmed; else: noted")
-    ] = ""
-    value: Annotated[str, Meta(description="a whole number of satoshi")] = ""
-    txid: Annotated[str, Meta(description="64 hexadecimal digits")] = ""
-    rbf: Annotated[str, Meta(description="1: the transaction can be replaced")] = ""
-
-
-class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a webhook. Sent after it is committed.
-
-    `accepted`: put before the payment; `noted`: logged, it claims nothing;
-    `duplicate`: it was heard before; `ignored`: logged, no payment waits for it.
-    """
-
-    status: str
-    payment_id: str | None = None
-
-
 def routes(
     api: Api,
     gateway: Gateway,
@@ -113,42 +72,8 @@ def routes(
     A claim that the chain does not bear out within `claim_window_s` is withdrawn.
     """
     door = _Door(gateway, secret, claim_window_s, limits or WebhookLimits())
-    api.add(
-        Operation(
-            name="receiveBtcWebhook",
-            method="POST",
-            path="/webhook/btc",
-            tag="webhooks",
-            summary="A provider says that an address was paid",
-            answers={200: WebhookAnswer},
-            request=BtcWebhook,
-            headers=(
-                Header(
-                    name="X-Signature",
-                    description="HMAC-SHA256 of the raw body under the shared secret,"
-                    " in hex; sha256= may stand before it",
-                    schema={"type": "string"},
-                ),
-            ),
-            needs_key=False,
-            problems=(401, 404, 409, 429),
-        ),
-        door.post,
-    )
-    api.add(
-        Operation(
-            name="receiveBlockonomicsCallback",
-            method="GET",
-            path="/webhook/btc",
-            tag="webhooks",
-            summary="Blockonomics calls back: secret, addr, status, value, txid, rbf",
-            answers={200: WebhookAnswer},
-            query=BlockonomicsQuery,
-            needs_key=False,
-            problems=(401, 404, 429),
-        ),
-        door.get,
-    )
+    api.add(RECEIVE_BTC, door.post)
+    api.add(RECEIVE_BLOCKONOMICS, door.get)
 
 
 class _Door:

@@ -1,0 +1,160 @@
+"""What one client on `/ws` follows: an external id, or a payment it has the secret of.
+
+Each is the `Sink` of a session of its own, so that what is told about one is never
+taken for the other, and ending one ends nothing else. Made and ended by
+`conversation.py` in the connection's greenlet; told by the dispatcher's.
+"""
+
+from typing import Final
+
+from engine.events import CommittedEvent, iso
+from engine.gateway import Gateway, SessionHandle
+from engine.model import EventType, Payment, Status
+from engine.ports import Freshness
+from transport.live.encoding import Frames, error_message, message, state_object
+from transport.live.frames import encode_text
+from transport.live.newcomers import Newcomers
+from transport.live.sinks import Wire
+
+__all__ = ["Identity", "Subscription"]
+
+_PAID: Final = {Status.CONFIRMED, Status.FORWARDED}
+
+
+class Identity:
+    """The `Sink` behind one external id: tells of money, and of nothing else."""
+
+    __slots__ = (
+        "_ended",
+        "_external_id",
+        "_gateway",
+        "_newcomers",
+        "_session",
+        "_told",
+        "_wire",
+    )
+
+    def __init__(self, wire: Wire, gateway: Gateway, external_id: str) -> None:
+        self._wire = wire
+        self._gateway = gateway
+        self._external_id = external_id
+        self._session: SessionHandle = gateway.open_session("identity", self)
+        self._newcomers: Newcomers | None = None
+        self._told: set[str] = set()  # payments it was told are paid
+        self._ended = False
+
+    def begin(self, newcomers: Newcomers, merchant: str | None) -> None:
+        # Listening first, looking then: a payment that is created in between is found
+        # by both, and followed once.
+        newcomers.add(self._external_id, merchant, self.follow)
+        self._newcomers = newcomers
+        found = self._gateway.payments_of(self._external_id)
+        mine = (p for p in found if merchant in {None, p.terms.merchant})
+        newest = next(mine, None)
+        if newest is not None:
+            self.follow(newest.id)
+
+    def follow(self, payment_id: str) -> None:
+        if not self._ended:
+            self._session.follow(payment_id, None)
+
+    def end(self) -> None:
+        self._ended = True
+        if self._newcomers is not None:
+            self._newcomers.remove(self._external_id, self.follow)
+        self._session.close()
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        if payment.status not in _PAID:
+            return self._open
+        txid = payment.receipts[-1].txid if payment.receipts else None
+        return self._tell_paid(payment.id, payment.received_sat, txid)
+
+    def event(self, event: CommittedEvent) -> bool:
+        fact = event.event
+        if fact.type is EventType.CONFIRMED:
+            return self._tell_paid(fact.payment_id, fact.received_sat, fact.txid)
+        if fact.type is EventType.REVERSED and fact.payment_id in self._told:
+            self._told.discard(fact.payment_id)
+            text = "The payment was taken back by a reorganisation of the chain."
+            return self._tell("reversed", fact.received_sat, fact.txid, text)
+        return self._open
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return self._open
+
+    def problem(self, code: str, message: str) -> bool:
+        return self._open
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._ended:
+            self._wire.websocket.close(code, reason)
+
+    @property
+    def _open(self) -> bool:
+        return not self._ended and not self._wire.websocket.closed
+
+    def _tell_paid(self, payment_id: str, amount_sat: int, txid: str | None) -> bool:
+        if payment_id in self._told:
+            return self._open
+        self._told.add(payment_id)
+        return self._tell("paid", amount_sat, txid, "Payment received successfully!")
+
+    def _tell(self, status: str, amount_sat: int, txid: str | None, text: str) -> bool:
+        told = message(
+            "payment",
+            status=status,
+            paymentHash=txid,
+            amountSat=amount_sat,
+            externalId=self._external_id,
+            message=text,
+            timestamp=iso(self._gateway.now()),
+        )
+        return self._open and self._wire.send(encode_text(told))
+
+
+class Subscription:
+    """The `Sink` behind one subscribed payment."""
+
+    __slots__ = ("_ended", "_frames", "_payment_id", "_session", "_wire")
+
+    def __init__(self, wire: Wire, frames: Frames, payment_id: str) -> None:
+        self._wire = wire
+        self._frames = frames
+        self._payment_id = payment_id
+        self._session: SessionHandle | None = None
+        self._ended = False
+
+    def begin(self, gateway: Gateway, since: int | None) -> None:
+        self._session = gateway.open_session("subscription", self)
+        self._session.follow(self._payment_id, since)
+
+    def end(self) -> None:
+        self._ended = True
+        if self._session is not None:
+            self._session.close()
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        head = message("subscribed", payment_id=self._payment_id)
+        return self._send(
+            encode_text(b'%b,"state":%b}' % (head[:-1], state_object(payment)))
+        )
+
+    def event(self, event: CommittedEvent) -> bool:
+        return self._send(self._frames.websocket(event))
+
+    def freshness(self, freshness: Freshness) -> bool:
+        frame = self._frames.freshness_frame(freshness)
+        return not self._ended and self._wire.send_source(frame)
+
+    def problem(self, code: str, message: str) -> bool:
+        if code == "unknown":
+            code = "unknown_payment"
+        return self._send(encode_text(error_message(code, message, self._payment_id)))
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._ended:
+            self._wire.websocket.close(code, reason)
+
+    def _send(self, frame: bytes) -> bool:
+        return not self._ended and self._wire.send(frame)
