@@ -16,6 +16,7 @@ __all__ = [
     "T0",
     "Told",
     "block",
+    "confirmed",
     "mempool",
     "mined",
     "replayed",
@@ -115,6 +116,14 @@ class Told:
         back = decode(with_offset(1, encode(event, self.payment.terms)))
         assert back == event
         return back
+
+
+def confirmed(**changes: object) -> Told:
+    """A payment in full that is three deep in block a998, tip 1000."""
+    told = Told(terms(**changes))
+    told(view(mined("t1", 998)))
+    assert told.status() is Status.CONFIRMED
+    return told
 
 
 def replayed(events: list[Event]) -> Payment:

@@ -258,6 +258,6 @@ class PaymentMachine(RuleBasedStateMachine):
 
 
 PaymentMachine.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=30, deadline=None
+    max_examples=150, stateful_step_count=30, deadline=None
 )
 TestPaymentMachine = PaymentMachine.TestCase
