@@ -11,14 +11,33 @@ from itertools import groupby
 
 import msgspec
 
-from engine.events import decode
+from engine.events import Event, decode
 from engine.model import EventType, Payment
 from engine.story import BrokenSequence, evolve
 from engine.transitions import IllegalTransition
 
-__all__ = ["Difference", "count_events", "differences", "fold", "rebuild"]
+__all__ = [
+    "Difference",
+    "count_events",
+    "differences",
+    "fold",
+    "missing_events",
+    "rebuild",
+]
 
 _payments = msgspec.json.Decoder(Payment)
+
+_UNFOLDABLE = (
+    BrokenSequence,
+    IllegalTransition,
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What events that somebody changed can do to rules that never met such ones."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -38,13 +57,25 @@ def fold(bodies: list[bytes]) -> Payment:
 
     Raises `BrokenSequence`, `IllegalTransition` or `msgspec.ValidationError`.
     """
-    events = [decode(body) for body in bodies]
+    return _fold([decode(body) for body in bodies])
+
+
+def _fold(events: list[Event]) -> Payment:
     first = events[0]
     if first.type is not EventType.CREATED or first.data.terms is None:
         raise BrokenSequence(f"the first event is {first.type}, not payment.created")
+    if first.seq != 1:
+        raise BrokenSequence(f"the first event has seq {first.seq}, not 1")
     payment = Payment(terms=first.data.terms, seq=1)
     for event in events[1:]:
         payment = evolve(payment, event)
+        told = event.status, event.received_sat
+        if told != (payment.status, payment.received_sat):
+            raise BrokenSequence(
+                f"event {event.seq} was told with {event.received_sat} sat,"
+                f" {event.status}, but its story comes to {payment.received_sat} sat,"
+                f" {payment.status}"
+            )
     return payment
 
 
@@ -53,12 +84,23 @@ def count_events(sql: sqlite3.Connection) -> int:
     return int(row[0])
 
 
+def missing_events(sql: sqlite3.Connection) -> int:
+    """How many were taken out of the journal: its offsets have no gaps."""
+    last, count = sql.execute(
+        'SELECT coalesce(max("offset"), 0), count(*) FROM events'
+    ).fetchone()
+    return int(last) - int(count)
+
+
 def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | None]]:
     """Go through every payment: (events read, what is wrong or None), one each."""
-    rows = sql.execute("SELECT payment_id, body FROM events ORDER BY payment_id, seq")
+    has_lost = missing_events(sql) > 0
+    rows = sql.execute(
+        "SELECT payment_id, seq, type, body FROM events ORDER BY payment_id, seq"
+    )
     for payment_id, group in groupby(rows, key=lambda row: row[0]):
-        bodies = [body for _, body in group]
-        yield len(bodies), _compare(sql, payment_id, bodies)
+        stored = list(group)
+        yield len(stored), _compare(sql, payment_id, stored, has_lost)
     orphans = sql.execute(
         "SELECT id FROM payments p WHERE NOT EXISTS"
         " (SELECT 1 FROM events WHERE payment_id = p.id)"
@@ -68,28 +110,60 @@ def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | Non
 
 
 def _compare(
-    sql: sqlite3.Connection, payment_id: str, bodies: list[bytes]
+    sql: sqlite3.Connection,
+    payment_id: str,
+    stored: list[tuple[str, int, str, bytes]],
+    has_lost: bool,
 ) -> Difference | None:
+    count = len(stored)
     try:
-        rebuilt = fold(bodies)
-    except (BrokenSequence, IllegalTransition, msgspec.MsgspecError) as error:
-        return Difference(payment_id, f"cannot be folded: {error}", len(bodies))
+        rebuilt = _fold([_checked(*row) for row in stored])
+    except _UNFOLDABLE as error:
+        return Difference(payment_id, f"cannot be folded: {error}", count)
     row = sql.execute(
-        "SELECT state, status, seq FROM payments WHERE id = ?", (payment_id,)
+        "SELECT merchant, address, external_id, created_at, status, seq, state"
+        " FROM payments WHERE id = ?",
+        (payment_id,),
     ).fetchone()
     if row is None:
         detail = "has events but is missing from the projection"
-        return Difference(payment_id, detail, len(bodies), rebuilt)
-    state, status, seq = row
-    if _payments.decode(state) == rebuilt and (status, seq) == (
-        rebuilt.status,
-        rebuilt.seq,
-    ):
+        return Difference(payment_id, detail, count, rebuilt)
+    *columns, state = row
+    if columns == _columns(rebuilt) and _is_state(state, rebuilt):
         return None
+    status, seq = columns[-2:]
+    if has_lost and seq > rebuilt.seq:
+        detail = f"its events after seq {rebuilt.seq} are missing, up to seq {seq}"
+        return Difference(payment_id, detail, count)
     detail = f"projection says {status} at seq {seq}, its events {rebuilt.status}"
-    return Difference(
-        payment_id, f"{detail} at seq {rebuilt.seq}", len(bodies), rebuilt
-    )
+    return Difference(payment_id, f"{detail} at seq {rebuilt.seq}", count, rebuilt)
+
+
+def _checked(payment_id: str, seq: int, kind: str, body: bytes) -> Event:
+    """The event of a row, whose columns must say the same as its body."""
+    event = decode(body)
+    if (event.payment_id, event.seq, event.type) != (payment_id, seq, kind):
+        raise BrokenSequence(f"row {seq} ({kind}) holds another event")
+    return event
+
+
+def _columns(payment: Payment) -> list[object]:
+    terms = payment.terms
+    return [
+        terms.merchant,
+        terms.address,
+        terms.external_id,
+        terms.created_at,
+        payment.status,
+        payment.seq,
+    ]
+
+
+def _is_state(state: bytes, payment: Payment) -> bool:
+    try:
+        return _payments.decode(state) == payment
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return False
 
 
 def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
@@ -101,8 +175,9 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
     for payment in payments:
         state = msgspec.json.encode(payment)
         changed = sql.execute(
-            "UPDATE payments SET status = ?, seq = ?, state = ? WHERE id = ?",
-            (payment.status, payment.seq, state, payment.id),
+            "UPDATE payments SET merchant = ?, address = ?, external_id = ?,"
+            " created_at = ?, status = ?, seq = ?, state = ? WHERE id = ?",
+            (*_columns(payment), state, payment.id),
         ).rowcount
         if not changed:
             terms = payment.terms
