@@ -59,10 +59,19 @@ _OUT_OF_RANGE = -8
 
 _HASH = re.compile("[0-9a-f]{64}")
 
+# What Core (BIP 70 names) and bcoin call a network in getblockchaininfo.
+_CHAINS = {
+    "mainnet": {"main"},
+    "testnet": {"test", "testnet", "testnet3", "testnet4"},
+    "signet": {"signet"},
+    "regtest": {"regtest"},
+}
+
 
 class _ChainInfo(msgspec.Struct):
     blocks: int
     bestblockhash: str
+    chain: str | None = None
 
 
 class _HeaderInfo(msgspec.Struct):
@@ -74,12 +83,21 @@ class _HeaderInfo(msgspec.Struct):
 
 
 class Bitcoind(JsonRpc):
-    """`BlockFeed` on a node's RPC; the URL is as in `JsonRpc`."""
+    """`BlockFeed` on a node's RPC; the URL is as in `JsonRpc`.
+
+    With `network`, a node of another network is an error: no payment is on it.
+    """
 
     def __init__(
-        self, url: str, name: str = "bitcoind", *, deadline_s: float = DEADLINE_S
+        self,
+        url: str,
+        name: str = "bitcoind",
+        *,
+        network: str | None = None,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         super().__init__(url, name, deadline_s)
+        self._network = network
         # Heights of blocks that we were told of, which never change: hash -> height.
         self._heights: OrderedDict[str, int] = OrderedDict()
 
@@ -88,8 +106,17 @@ class Bitcoind(JsonRpc):
         info = self.call("getblockchaininfo", [], _ChainInfo)
         if info.blocks < 0:
             raise self.garbage("getblockchaininfo", "a negative height")
+        self._check_network(info.chain)
         block_hash = self._hash("getblockchaininfo", info.bestblockhash)
         return Tip(self._remember(block_hash, info.blocks), block_hash)
+
+    def _check_network(self, chain: str | None) -> None:
+        if self._network is None or chain is None:
+            return
+        if chain not in _CHAINS[self._network]:
+            raise self.garbage(
+                "getblockchaininfo", f"another network than {self._network}"
+            )
 
     def header(self, block_hash: str) -> Header | None:
         """Two requests: the header, and which block stands at its height."""
