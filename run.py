@@ -5,12 +5,10 @@ from gevent import monkey
 monkey.patch_all()
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -18,24 +16,28 @@ import click
 import gevent
 import gevent.event
 import gevent.signal
+import msgspec
 
 from actors.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
-from engine.config import OPTIONS, Config, ConfigError, SourceConfig, load, read_file
+from engine.config import Config, SourceConfig, load
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.store.files import KeyFileError, node_key
 from engine.store.journal import JournalError
-from engine.store.lock import DatabaseInUse, DatabaseLock
+from engine.store.lock import DatabaseInUse, DatabaseLock, LockFileError
 from engine.store.threads import ReaderThreads, WriterThread
 from engine.vault import Vault
-from transport.chain.bitcoind import Bitcoind
 from transport.chain.devchain import DevChain
 from transport.chain.devchain_http import devchain_routes
-from transport.chain.esplora import Esplora
-from transport.cli import commands, demo, offline
+from transport.chain.feeds import make_feed
+from transport.cli import commands, demo, keys, offline
+from transport.cli.logs import start_logging
+from transport.cli.open_files import client_connections, raise_limit
+from transport.cli.settings import all_settings, fail, load_config
+from transport.limits import Limits
 from transport.outbound.webhook import WebhookSender
 from transport.server import Server
 from transport.web_app import WebParts, web_parts
@@ -48,23 +50,37 @@ STOP_S = 9.0
 log = logging.getLogger("paybell")
 
 
+class CannotStart(Exception):
+    """Why there is no node: a line for a person, and the process's exit code."""
+
+    def __init__(self, reason: str, code: int = 1) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 class Installation:
-    """One running node: database, actors and server. `start`, then `stop`."""
+    """One running node: database, actors and server. `start`, then `stop`.
+
+    Making one opens the database but no port. Raises `CannotStart`.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._lock = DatabaseLock(config.db)
-        self._lock.__enter__()
-        key = bytes.fromhex(config.node_key) if config.node_key else node_key(config.db)
-        self.vault = Vault(key)
-        self.writer = WriterThread(config.db)
+        self.chain: DevChain | None = None
+        feeds = [self._feed(source) for source in config.sources]
+        try:
+            self._lock.__enter__()
+            self.writer = WriterThread(config.db)
+            key = config.node_key
+            self.vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
+        except (DatabaseInUse, LockFileError, JournalError, KeyFileError) as error:
+            raise CannotStart(str(error)) from error
         self.readers = ReaderThreads(config.db)
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         settings = Settings(claim_window_s=config.claim_window_s)
         self.node = Node(self.clock, self.dispatcher, SystemRandom(), settings)
-        self.chain: DevChain | None = None
-        feeds = [self._feed(source) for source in config.sources]
         self.sender = WebhookSender(
             VERSION, allow_private=config.allow_private_webhooks
         )
@@ -89,8 +105,9 @@ class Installation:
         if self.chain is not None:
             self.chain.subscribe(self._nudge)
         self.server.start()
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        return f"http://{host}:{self.server.port}"
+        url = f"http://{_in_url(self.config.host)}:{self.server.port}"
+        self._lock.note(url)
+        return url
 
     def stop(self) -> None:
         """Take no more, finish what is in flight, commit, close; at most `STOP_S`."""
@@ -113,15 +130,17 @@ class Installation:
         self.node.source.tell(Nudge())
 
     def _feed(self, source: SourceConfig) -> FeedConfig:
-        if source.kind == "devchain":
-            self.chain = DevChain()
-            return FeedConfig("devchain", self.chain, by_block=True)
-        if source.kind == "bitcoind":
-            return FeedConfig("bitcoind", Bitcoind(source.url), by_block=True)
-        esplora = Esplora(source.url, self.config.network)
+        try:
+            feed = make_feed(source, self.config.network)
+        except ValueError as error:
+            raise CannotStart(f"--source: {source.kind}: {error}", 2) from error
+        if isinstance(feed, DevChain):
+            self.chain = feed
+        if source.kind != "esplora":
+            return FeedConfig(source.kind, feed, by_block=True)
         return FeedConfig(
-            "esplora",
-            esplora,
+            source.kind,
+            feed,
             by_block=False,
             every_s=5.0,
             per_minute=self.config.esplora_per_minute,
@@ -148,11 +167,16 @@ class Installation:
         )
         if self.chain is not None:
             app.merge(devchain_routes(self.chain))
+        limits = Limits(connections_per_address=config.connections_per_address)
         return Server(
             app,
             ws_routes,
             config.host,
             config.port,
+            msgspec.structs.replace(
+                limits,
+                connections=client_connections(raise_limit(), limits.connections),
+            ),
             origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
         )
@@ -165,58 +189,8 @@ def _wait(is_done: Callable[[], bool], timeout_s: float) -> None:
         gevent.sleep(0.01)
 
 
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every setting as an option; environment and file are read by `load`."""
-    for option in reversed(OPTIONS):
-        if not option.secret:  # secrets on a command line are seen in `ps`
-            default = f"  [default: {option.default}]" if option.default else ""
-            command = click.option(
-                option.flag,
-                option.name,
-                multiple=option.repeated,
-                metavar=option.name.upper(),
-                help=f"{option.help}{default}",
-            )(command)
-    return click.option(
-        "--config", "config_path", metavar="FILE", help="Settings in TOML."
-    )(command)
-
-
-def load_config(options: dict[str, Any]) -> Config:
-    """From options, environment and file. A wrong value ends with exit code 2."""
-    path = options.pop("config_path", None) or os.environ.get("PAYBELL_CONFIG")
-    given = {
-        name: ",".join(value) or None if isinstance(value, tuple) else value
-        for name, value in options.items()
-    }
-    try:
-        file: dict[str, str] = {}
-        if path is not None:
-            try:
-                file = read_file(Path(path).read_text(), path)
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"--config: cannot read {path}: {error}") from error
-        return load(given, os.environ, file, path or "paybell.toml")
-    except ConfigError as error:
-        click.echo(f"paybell: {error}", err=True)
-        raise SystemExit(2) from error
-
-
-def open_installation(config: Config) -> Installation:
-    """The node, or one clear line and exit code 1."""
-    try:
-        return Installation(config)
-    except (DatabaseInUse, JournalError, KeyFileError, OSError, ValueError) as error:
-        click.echo(f"paybell: {error}", err=True)
-        raise SystemExit(1) from error
-
-
-def start_logging(level: str) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def run_until_stopped(installation: Installation, ready: Callable[[str], None]) -> int:
@@ -226,22 +200,27 @@ def run_until_stopped(installation: Installation, ready: Callable[[str], None]) 
         gevent.signal_handler(number, stop.set)
     installation.gave_up.rawlink(lambda _result: stop.set())
     try:
-        url = installation.start()
-    except OSError as error:
-        config = installation.config
-        click.echo(
-            f"paybell: cannot listen on {config.host}:{config.port}:"
-            f" {error.strerror or error}; choose another with --host or --port",
-            err=True,
-        )
-        return 1
-    ready(url)
-    stop.wait()
-    installation.stop()
+        ready(_started(installation))
+        stop.wait()
+    finally:
+        installation.stop()
     why = installation.gave_up.get() if installation.gave_up.ready() else ""
     if why:
         click.echo(f"paybell: gave up: {why}", err=True)
+    log.info("node.stopped")
     return 70 if why else 0
+
+
+def _started(installation: Installation) -> str:
+    try:
+        return installation.start()
+    except OSError as error:
+        config = installation.config
+        reason = (error.strerror or str(error)).partition(": (")[0]
+        raise CannotStart(
+            f"cannot listen on {_in_url(config.host)}:{config.port}: {reason};"
+            " choose another with --host or --port"
+        ) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -249,22 +228,38 @@ def run_until_stopped(installation: Installation, ready: Callable[[str], None]) 
 def main() -> None:
     """Tells a shop, the moment it happens, that it has been paid in bitcoin.
 
-    Begin with `demo`; run a node with `serve`; make a key with `keys create`.
+    \b
+    See it first:   run.py demo
+    Then for real:  run.py keys create shop     makes a key for your shop
+                    run.py serve                runs the node, on regtest at first
+                    run.py doctor               says what is wrong, and how to mend
+
+    Every command tells more with --help.
     """
 
 
 @main.command()
-@config_options
+@all_settings
 def serve(**options: Any) -> None:
-    """Run a node until SIGTERM.
+    """Run a node until SIGTERM or Ctrl-C.
+
+    Without any option it listens on this machine only, keeps its data in paybell.db
+    and pretends a chain (regtest, devchain) on which `run.py pay` pays.
 
     Every option is also an environment variable (PAYBELL_HOST, PAYBELL_DB,
-    PAYBELL_SOURCES …) and a key of the --config file. Secrets are taken from these
-    two only: PAYBELL_API_KEY, PAYBELL_NODE_KEY, PAYBELL_WEBHOOK_BTC_SECRET.
+    PAYBELL_SOURCES …) and a key of the --config file; an option wins over the
+    environment, and that over the file. Secrets are taken from these two only:
+    PAYBELL_API_KEY, PAYBELL_NODE_KEY, PAYBELL_WEBHOOK_BTC_SECRET.
+
+    \b
+    Examples:
+      run.py serve
+      run.py serve --network mainnet --db /var/lib/paybell/paybell.db
+      PAYBELL_SOURCES=bitcoind=http://user:pass@127.0.0.1:8332 \\
+          run.py serve --network mainnet
     """
     config = load_config(options)
     start_logging(config.log_level)
-    installation = open_installation(config)
 
     def ready(url: str) -> None:
         click.echo(f"paybell ready on {url}")
@@ -273,37 +268,63 @@ def serve(**options: Any) -> None:
             log.warning("keys.none detail=no API key yet: run.py keys create, or set"
                         " PAYBELL_API_KEY")  # fmt: skip
 
-    raise SystemExit(run_until_stopped(installation, ready))
+    try:
+        installation = Installation(config)
+        code = run_until_stopped(installation, ready)
+    except CannotStart as error:
+        fail(str(error), error.code)
+    raise SystemExit(code)
 
 
 @main.command("demo")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    metavar="PORT",
+    help="Where to listen; when it is taken, a free one is.",
+)
 @click.option("--once", is_flag=True, help="End after the payment was told.")
 def demo_command(port: int, once: bool) -> None:
-    """See one payment created, paid, confirmed and told, on a pretended chain."""
-    raise SystemExit(
-        demo.run(partial(_demo_installation, port), run_until_stopped, once=once)
-    )
+    """See one payment created, paid, confirmed and told, in half a minute.
+
+    Nothing is needed and nothing is kept: the chain is pretended, the database
+    temporary. It then goes on serving, with the address of its checkout page.
+    """
+    try:
+        code = demo.run(
+            partial(_demo_installation, demo.usable_port(port)),
+            run_until_stopped,
+            once=once,
+        )
+    except CannotStart as error:
+        fail(str(error), error.code)
+    raise SystemExit(code)
 
 
 def _demo_installation(port: int, db: str, api_key: str) -> Installation:
     settings = {"db": db, "port": str(port), "network": "regtest"}
     environ = {"PAYBELL_API_KEY": api_key, "PAYBELL_ALLOW_PRIVATE_WEBHOOKS": "yes"}
     start_logging("error")
-    return open_installation(load(settings, environ, {}))
+    return Installation(load(settings, environ, {}))
 
 
 main.add_command(commands.pay)
 main.add_command(commands.watch)
 main.add_command(commands.payments)
 main.add_command(offline.replay)
-main.add_command(offline.keys)
+main.add_command(keys.keys)
 
 
 @main.command()
-@config_options
+@all_settings
 def doctor(**options: Any) -> None:
-    """Check configuration, database, sources and clock, and say how to mend."""
+    """Check configuration, database, sources and clock, and say how to mend.
+
+    Takes the options of `serve`: give it the same. It changes nothing, and may look
+    at a database that a node is using. Exit code 1 if something is wrong.
+    """
     raise SystemExit(offline.examine(load_config(options)))
 
 

@@ -7,10 +7,12 @@ secret) and what is allowed. Pure: the caller reads the environment and the file
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -35,6 +37,9 @@ PUBLIC_ESPLORA = {
 SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
+_KIND = re.compile(r"[a-z_-]{1,20}")
 
 
 class ConfigError(Exception):
@@ -68,7 +73,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     claim_window_s: int
     monitor_s: int
     tolerance_sat: int
-    esplora_per_minute: float
+    esplora_per_minute: int
+    connections_per_address: int
     log_level: str
 
     def __repr__(self) -> str:
@@ -85,6 +91,8 @@ class Option(msgspec.Struct, frozen=True):
     help: str
     secret: bool = False
     repeated: bool = False
+    shown: bool = True  # False: a wrong value is not quoted, as it may hold a password
+    switch: bool = False  # the bare option means "yes"
 
     @property
     def environ(self) -> str:
@@ -105,10 +113,9 @@ def _text(value: str) -> str:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
+        if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
             raise ValueError
-        return number
+        return int(value)
 
     return parse
 
@@ -134,31 +141,78 @@ def _list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _secret(value: str) -> str:
-    if not 8 <= len(value) <= 200 or not value.isascii() or not value.isprintable():
-        raise ValueError
-    return value
+def _origins(value: str) -> tuple[str, ...]:
+    for part in _list(value):
+        url = _split(part) if part != "*" else None
+        if url is not None and (
+            url.username is not None
+            or url.path not in {"", "/"}
+            or url.query
+            or url.fragment
+        ):
+            raise ValueError(f"{part[:100]!r} is more than scheme, host and port")
+    return _list(value)
 
 
-def _key(value: str) -> str:
-    if not 1 <= len(value) <= 200 or not value.isascii() or not value.isprintable():
+def _networks(value: str) -> tuple[str, ...]:
+    for part in _list(value):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part[:100]!r} is neither of them") from None
+    return _list(value)
+
+
+def _secret(low: int) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not low <= len(value) <= 200 or not value.isascii() or " " in value:
+            raise ValueError
+        if not value.isprintable():
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _node_key(value: str) -> str:
+    if not re.fullmatch("[0-9A-Fa-f]{64}", value):
         raise ValueError
-    return value
+    return value.lower()
 
 
 def _sources(value: str) -> tuple[SourceConfig, ...]:
+    """Raises ValueError with the reason; it never quotes more than the kind."""
     found = []
-    for part in _list(value):
+    for number, part in enumerate(_list(value), 1):
         kind, _, url = part.partition("=")
-        if kind not in SOURCE_KINDS or (kind == "devchain") is bool(url):
-            raise ValueError
-        if url:
-            split = urlsplit(url)
-            if split.scheme not in {"http", "https"} or not split.hostname:
-                raise ValueError
-            _ = split.port  # raises ValueError when it is none
+        if kind not in SOURCE_KINDS:
+            named = f" {kind!r}" if _KIND.fullmatch(kind) else ""
+            raise ValueError(f"source {number} has an unknown kind{named}")
+        if kind == "devchain" and url:
+            raise ValueError(f"source {number}: devchain takes no URL")
+        if kind != "devchain":
+            try:
+                _split(url)
+            except ValueError as error:
+                raise ValueError(f"source {number} ({kind}): {error}") from None
         found.append(SourceConfig(kind, url))
     return tuple(found)
+
+
+def _split(url: str) -> SplitResult:
+    """Raises ValueError for what is no http(s) URL, without quoting it."""
+    try:
+        split = urlsplit(url)
+        _ = split.port
+    except ValueError:
+        raise ValueError("its URL cannot be read (is the port a number?)") from None
+    if split.scheme not in {"http", "https"}:
+        raise ValueError("its URL must begin with http:// or https://")
+    if not split.hostname or not _HOST.fullmatch(split.hostname):
+        raise ValueError("its URL has no host name, or one that cannot be")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("its URL has spaces or letters that must be %-encoded")
+    return split
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -169,34 +223,46 @@ OPTIONS: tuple[Option, ...] = (
     Option("db", _text, "paybell.db", "a path of a file",
            "Database file; its key lies beside it as <db>.key."),
     Option("network", _one_of(NETWORKS), "regtest", ", ".join(NETWORKS),
-           "Bitcoin network."),
+           "Bitcoin network: mainnet, testnet, signet or regtest."),
     Option("sources", _sources, None,
-           "bitcoind=http://user:pass@host:port, esplora=https://host/api, devchain",
-           "Chain source; repeat it, the first is asked first.", repeated=True),
-    Option("api_key", _key, None, "1 to 200 printable ASCII characters",
+           "bitcoind=http://user:pass@host:port, esplora=https://host/api, devchain"
+           " (a comma in a password is written %2C)",
+           "Where chain data comes from: bitcoind=http://user:pass@host:port,"
+           " bitcoind=http://host:port?cookie=/path/.cookie, esplora=https://host/api"
+           " or devchain. Repeat it for more; the first is asked first. Without any:"
+           " devchain on regtest, else a public Esplora. A password is better kept in"
+           " PAYBELL_SOURCES or the file: options are seen in `ps`.",
+           repeated=True, shown=False),
+    Option("api_key", _secret(1), None,
+           "1 to 200 printable ASCII characters without spaces",
            "A key for the whole control API, beside those of `keys`.", secret=True),
-    Option("node_key", _secret, None, "64 hexadecimal digits",
+    Option("node_key", _node_key, None, "64 hexadecimal digits",
            "The node's own key, instead of the file <db>.key.", secret=True),
-    Option("webhook_btc_secret", _secret, None,
-           "8 to 200 printable ASCII characters",
+    Option("webhook_btc_secret", _secret(8), None,
+           "8 to 200 printable ASCII characters without spaces",
            "Secret of POST and GET /webhook/btc; without it they are off.",
            secret=True),
-    Option("allowed_origins", _list, "", "origins like https://shop.example, or *",
-           "Web sites that may follow payments from their own pages."),
-    Option("trusted_proxies", _list, "", "addresses or networks, like 10.0.0.0/8",
-           "Proxies whose X-Forwarded-For is believed."),
+    Option("allowed_origins", _origins, "",
+           "origins like https://shop.example, separated by commas, or *",
+           "Web sites that may follow payments from their own pages.", repeated=True),
+    Option("trusted_proxies", _networks, "",
+           "addresses or networks like 10.0.0.0/8, separated by commas",
+           "Proxies whose X-Forwarded-For is believed.", repeated=True),
     Option("allow_private_webhooks", _yes_no, "no", "yes or no",
-           "Let webhook channels reach private and loopback addresses."),
+           "Let webhook channels reach private and loopback addresses.", switch=True),
     Option("claim_window_s", _whole(5, 86_400), "600", "5 to 86400 seconds",
            "A webhook's claim is withdrawn if the chain does not show it by then."),
     Option("monitor_s", _whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
            "How long after its expiry a payment is watched for late money."),
     Option("tolerance_sat", _whole(0, 1_000_000), "0", "0 to 1000000 sat",
-           "So much too little still counts as paid."),
+           "So much too little still counts as paid, of payments that name none."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
            "1 to 1000000 requests", "Request budget of an Esplora source."),
+    Option("connections_per_address", _whole(1, 1_000_000), "256",
+           "1 to 1000000 connections",
+           "Open connections that one client address may have."),
     Option("log_level", _one_of(LOG_LEVELS), "info", ", ".join(LOG_LEVELS),
-           "How much to log, on stderr."),
+           "How much to log, on stderr: debug, info, warning or error."),
 )  # fmt: skip
 
 
@@ -205,18 +271,24 @@ def read_file(text: str, path: str) -> dict[str, str]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
     known = {option.name for option in OPTIONS}
     settings = {}
     for key, value in document.items():
         if key not in known:
             allowed = ", ".join(sorted(known))
             raise ConfigError(f"{path}: unknown key {key!r}; allowed are {allowed}")
-        if isinstance(value, list):
-            value = ",".join(str(part) for part in value)
-        if isinstance(value, dict):
-            raise ConfigError(f"{path}: {key} must be a value, not a table")
-        settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        if isinstance(value, bool):
+            settings[key] = "yes" if value else "no"
+        elif isinstance(value, int | float | str):
+            settings[key] = str(value)
+        elif isinstance(value, list) and all(isinstance(v, str) for v in value):
+            settings[key] = ",".join(value)
+        else:
+            raise ConfigError(
+                f"{path}: {key} must be text, a number, true or false, or a list of"
+                f" texts, not {type(value).__name__}"
+            )
     return settings
 
 
@@ -226,7 +298,10 @@ def load(
     file: Mapping[str, str],
     file_name: str = "paybell.toml",
 ) -> Config:
-    """The configuration. `options` and `file` are keyed by option name."""
+    """The configuration. `options` and `file` are keyed by option name.
+
+    An empty environment variable counts as none. Raises `ConfigError`.
+    """
     values: dict[str, Any] = {}
     for option in OPTIONS:
         for place, text in (
@@ -248,12 +323,16 @@ def load(
 def _parse(option: Option, place: str, text: str) -> Any:
     try:
         return option.parse(text)
-    except ValueError:
-        shown = "a value that is not shown" if option.secret else repr(text[:200])
-        if option.name == "sources":
-            shown = "a value that is not shown, as it may hold a password"
+    except ValueError as error:
+        if option.secret:
+            shown = "a value that is not shown"
+        elif option.shown:
+            shown = repr(text[:200])
+        else:
+            shown = "a value that is not shown, as it may hold a password,"
+        why = str(error) and f" ({error})"
         raise ConfigError(
-            f"{place}: {shown} is wrong; allowed: {option.allowed}"
+            f"{place}: {shown} is wrong{why}; allowed: {option.allowed}"
         ) from None
 
 
@@ -264,17 +343,11 @@ def _default_sources(network: str) -> tuple[SourceConfig, ...]:
 
 
 def _consistent(config: Config) -> Config:
-    if config.network != "regtest" and any(
-        source.kind == "devchain" for source in config.sources
-    ):
+    kinds = [source.kind for source in config.sources]
+    if "devchain" in kinds and config.network != "regtest":
         raise ConfigError(
             f"--source: devchain is for --network regtest only, not {config.network}"
         )
-    if config.node_key is not None:
-        try:
-            whole = len(bytes.fromhex(config.node_key)) == 32
-        except ValueError:
-            whole = False
-        if not whole:
-            raise ConfigError("PAYBELL_NODE_KEY: allowed: 64 hexadecimal digits")
+    if kinds.count("devchain") > 1:
+        raise ConfigError("--source: devchain is given more than once; allowed: once")
     return config

@@ -126,6 +126,10 @@ class Auth:
             found = self._find(digest)
         return found
 
+    def forget(self) -> None:
+        """Keys have changed: read them again for the next call."""
+        self._read_at = None
+
     def _refused(self, environ: dict[str, Any], detail: str) -> Problem:
         client = address_key(environ.get("REMOTE_ADDR", ""))
         wait_s = self._failures.allow(client, self._clock())

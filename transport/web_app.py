@@ -13,7 +13,7 @@ from engine.gateway import Gateway
 from engine.ports import ChannelSender
 from engine.vault import Vault
 from transport.auth import Auth
-from transport.http import events, pages, webhooks
+from transport.http import events, keys, pages, webhooks
 from transport.http.api import Api, ApiSettings
 from transport.http.app import control_app
 from transport.live import sse
@@ -60,6 +60,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             allow_private_webhooks=parts.allow_private_webhooks,
         ),
     )
+    keys.routes(app, parts.gateway, auth)
     events.routes(app, parts.gateway, auth.require, frames)
     sse.routes(app, parts.gateway, frames, parts.allowed_origins)
     pages.routes(app, parts.gateway)

@@ -28,7 +28,10 @@ def node_key(db: str) -> bytes:
         key = path.read_bytes()
         mode = path.stat().st_mode & 0o077
     except OSError as error:
-        raise KeyFileError(f"key file {path}: {error.strerror}") from error
+        raise KeyFileError(
+            f"key file {path} cannot be used: {error.strerror}; its folder must be"
+            " writable, and the file readable for this user"
+        ) from error
     if len(key) != KEY_BYTES:
         raise KeyFileError(
             f"key file {path} has {len(key)} bytes, not {KEY_BYTES}: restore it from a"

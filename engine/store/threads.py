@@ -43,12 +43,32 @@ class Reader(Protocol):
     ) -> T: ...
 
 
+class _Failed:
+    """An exception as a value: gevent's pool prints what is raised in its threads."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _caught(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+        return _Failed(error)
+
+
 class WriterThread:
     """The journal in its one native thread."""
 
     def __init__(self, path: str | Path) -> None:
         self._pool = ThreadPool(1)
-        self._journal: Journal = self._pool.apply(Journal, (path,))
+        opened = self._pool.apply(_caught, (Journal, path))
+        if isinstance(opened, _Failed):
+            self._pool.kill()
+            raise opened.error
+        self._journal: Journal = opened
 
     @property
     def commits(self) -> int:
@@ -89,15 +109,24 @@ class ReaderThreads:
         **kwargs: P.kwargs,
     ) -> T:
         """Run `query(connection, ...)`. Raises what it raises."""
-        answer: T = self._pool.apply(self._run, (query, args, kwargs))
-        return answer
+        answer = self._pool.apply(_caught, (self._run, query, args, kwargs))
+        if isinstance(answer, _Failed):
+            raise answer.error
+        found: T = answer
+        return found
 
     def _run(self, query: Callable[..., T], args: Any, kwargs: Any) -> T:
         connection = self._idle.pop() if self._idle else self._open()
         try:
-            return query(connection, *args, **kwargs)
-        finally:
+            answer = query(connection, *args, **kwargs)
+        except sqlite3.Error:
+            connection.close()  # what it holds in memory may be as wrong as the file
+            raise
+        except BaseException:
             self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return answer
 
     def _open(self) -> sqlite3.Connection:
         # list.pop and append are atomic; a connection is used by one thread at a time.

@@ -13,7 +13,7 @@ def make_feed(source: SourceConfig, network: str) -> BlockFeed | AddressFeed:
     """Raises ValueError for a URL that is none, without quoting it."""
     match source.kind:
         case "bitcoind":
-            return Bitcoind(source.url)
+            return Bitcoind(source.url, network=network)
         case "esplora":
             return Esplora(source.url, network)
         case "devchain":

@@ -3,7 +3,6 @@
 Not part of the server. Errors become `CallFailed` with one line for a person.
 """
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +14,19 @@ TIMEOUT_S = 15.0
 
 
 class CallFailed(Exception):
-    """The node could not be reached, or refused; the text says which and why."""
+    """The node could not be reached, or refused; the text says which and why.
+
+    `status` is that of its answer; None if there was none.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.status is None or self.status in {429, 503}
 
 
 class NodeClient:
@@ -24,7 +35,7 @@ class NodeClient:
     def __init__(self, base_url: str, api_key: str | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
-        self._session.trust_env = False
+        self._session.trust_env = False  # no proxy, no netrc
         if api_key:
             self._session.headers["Authorization"] = f"Bearer {api_key}"
 
@@ -34,51 +45,65 @@ class NodeClient:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._call("POST", path, json=body if body is not None else {})
 
-    def websocket_url(self, address: str) -> str:
-        return f"{self.base_url.replace('http', 'ws', 1)}/ws/balance/{quote(address)}"
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
 
     def stream(self, address: str, since: int | None) -> requests.Response:
         """The address's events as a stream. Raises `CallFailed`."""
         headers = {"Accept": "text/event-stream"}
         if since is not None:
             headers["Last-Event-ID"] = str(since)
-        url = f"{self.base_url}/events/balance/{quote(address)}"
-        try:
-            answer = self._session.get(
-                url, headers=headers, stream=True, timeout=(TIMEOUT_S, 60)
-            )
-        except requests.RequestException as error:
-            raise CallFailed(self._unreachable(error)) from error
-        if answer.status_code != 200:
-            raise CallFailed(_problem(answer))
-        return answer
+        url = f"{self.base_url}/events/balance/{quote(address, safe='')}"
+        return self._send(
+            "GET", url, headers=headers, stream=True, timeout=(TIMEOUT_S, 60)
+        )
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        url = self.base_url + path
+        answer = self._send(method, url, timeout=TIMEOUT_S, **arguments)
+        try:
+            return answer.json() if answer.content else None
+        except requests.RequestException as error:
+            raise CallFailed(self._not_ours()) from error
+
+    def _send(self, method: str, url: str, **arguments: Any) -> requests.Response:
         try:
             answer = self._session.request(
-                method, self.base_url + path, timeout=TIMEOUT_S, **arguments
+                method, url, allow_redirects=False, **arguments
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, UnicodeError, ValueError) as error:
             raise CallFailed(self._unreachable(error)) from error
         if answer.status_code >= 400:
-            raise CallFailed(_problem(answer))
-        return answer.json() if answer.content else None
+            raise CallFailed(_problem(answer), answer.status_code)
+        if answer.status_code >= 300:
+            raise CallFailed(self._not_ours())
+        return answer
 
     def _unreachable(self, error: Exception) -> str:
         return (
-            f"no node answers at {self.base_url} ({type(error).__name__}):"
+            f"no node answers at {self.base_url} ({_why(error)}):"
             " start one with `run.py serve`, or name it with --url"
         )
+
+    def _not_ours(self) -> str:
+        return f"what answers at {self.base_url} is not Paybell: name it with --url"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"nothing came within {TIMEOUT_S:.0f} s"
+    if isinstance(error, requests.ConnectionError):
+        return "it cannot be reached"
+    return "this is no address of a node"
 
 
 def _problem(answer: requests.Response) -> str:
     try:
         problem = answer.json()
-        fields = "; ".join(
-            f"{e['path']}: {e['message']}" for e in problem.get("errors", ())
-        )
-        return f"{problem['status']} {problem['detail']}" + (
-            f" ({fields})" if fields else ""
-        )
-    except (json.JSONDecodeError, KeyError, TypeError):
+        detail = str(problem["detail"])
+        for error in problem.get("errors", ()):
+            if error["message"] not in detail:
+                detail += f"; {error['path']}: {error['message']}"
+        return f"{detail} ({answer.status_code})"
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"{answer.status_code} {answer.reason}"

@@ -1,6 +1,7 @@
 """Commands that talk to a running node: pay, watch, payments.
 
-They need no key but `payments`. Colour only on a terminal (click sees to it).
+They need no key but `payments`. Colour only on a terminal (click sees to it, and
+`NO_COLOR` is respected).
 """
 
 import json
@@ -9,8 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import requests
 
+from engine.model import Status
 from transport.cli.client import CallFailed, NodeClient
+from transport.cli.failures import plain_errors
+from transport.cli.options import api_key_option, url_option
+from transport.cli.words import style
 
 __all__ = ["pay", "payments", "watch"]
 
@@ -24,38 +30,76 @@ COLOURS = {
     "cancelled": "red",
 }
 
-url_option = click.option(
-    "--url",
-    envvar="PAYBELL_URL",
-    default="http://127.0.0.1:8080",
-    show_default=True,
-    help="Where the node listens.",
-)
+OVER = {"confirmed", "forwarded", "expired", "failed", "cancelled"}
+
+MAX_LINE = 1_000_000
+LONGEST_PAUSE_S = 30.0
+GIVE_UP_AFTER = 6
+"""Failed attempts in a row: about a minute. A node that is started again is back."""
 
 
 @click.command()
 @click.argument("address")
 @click.argument("sats", type=click.IntRange(1, 21_000_000 * 10**8))
-@click.option("--mine", type=click.IntRange(0, 100), default=0, metavar="N",
-              help="Then mine N blocks.")  # fmt: skip
+@click.option(
+    "--mine",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="N",
+    help="Then mine N blocks, so that the payment has N confirmations.",
+)
 @url_option
 def pay(address: str, sats: int, mine: int, url: str) -> None:
-    """Pay ADDRESS with SATS satoshi on the dev chain of a running node."""
+    """Pay ADDRESS with SATS satoshi, on a running node's dev chain.
+
+    It is pretended money: the dev chain is there when the node runs on regtest
+    without other sources.
+
+    \b
+    Examples:
+      run.py pay bcrt1q… 50000
+      run.py pay bcrt1q… 50000 --mine 3
+    """
     node = NodeClient(url)
-    with _plain_errors():
-        txid = node.post("/dev/pay", {"address": address, "amount_sat": sats})["txid"]
+    with plain_errors():
+        body = {"address": address, "amount_sat": sats}
+        txid = _dev(node, "/dev/pay", body)["txid"]
         click.echo(f"paid {sats} sat to {address}\ntxid {txid}")
         if mine:
-            height = node.post("/dev/mine", {"blocks": mine})["height"]
-            click.echo(f"mined {mine} block(s), height {height}")
+            height = _dev(node, "/dev/mine", {"blocks": mine})["height"]
+            click.echo(f"mined {mine} block{'s' * (mine > 1)}, height {height}")
+
+
+def _dev(node: NodeClient, path: str, body: dict[str, Any]) -> Any:
+    try:
+        return node.post(path, body)
+    except CallFailed as error:
+        if error.status != 404:
+            raise
+        raise CallFailed(
+            f"the node at {node.base_url} has no dev chain: `pay` works with a node on"
+            " regtest whose source is devchain",
+            404,
+        ) from error
 
 
 @click.command()
-@click.option("--status", help="Only those with this status.")
-@click.option("--external-id", help="Only those with this order number.")
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in Status]),
+    help="Only those with this status.",
+)
+@click.option("--external-id", metavar="ID", help="Only those with this order number.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 200),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="So many at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one payment a line.")
-@click.option("--api-key", envvar="PAYBELL_API_KEY", help="Key of the control API.")
+@api_key_option
 @url_option
 def payments(
     status: str | None,
@@ -65,15 +109,24 @@ def payments(
     api_key: str | None,
     url: str,
 ) -> None:
-    """List the newest payments of a running node."""
+    """List the newest payments of a running node.
+
+    \b
+    Examples:
+      run.py payments
+      run.py payments --status pending --limit 5
+      run.py payments --external-id order-1 --json
+    """
     if not api_key:
-        raise click.UsageError("a key is needed: --api-key or PAYBELL_API_KEY")
+        raise click.UsageError(
+            "a key is needed: PAYBELL_API_KEY or --api-key; make one with `keys create`"
+        )
     filters = {"limit": str(limit)}
     if status:
         filters["status"] = status
     if external_id:
         filters["external_id"] = external_id
-    with _plain_errors():
+    with plain_errors():
         found = NodeClient(url, api_key).get("/v1/payments", **filters)["data"]
     for payment in found:
         click.echo(json.dumps(payment) if as_json else _line(payment))
@@ -83,11 +136,30 @@ def payments(
 
 @click.command()
 @click.argument("address")
-@click.option("--since", type=click.IntRange(min=0), help="Only events after this seq.")
-@click.option("--once", is_flag=True, help="End as soon as it is confirmed.")
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    metavar="SEQ",
+    help="Only events after this seq; 0 tells the whole story again.",
+)
+@click.option(
+    "--once",
+    is_flag=True,
+    help="End as soon as the payment is confirmed (exit code 0) or over without that"
+    " (exit code 1).",
+)
 @url_option
 def watch(address: str, since: int | None, once: bool, url: str) -> None:
-    """Follow the payment at ADDRESS in the terminal; Ctrl-C ends it."""
+    """Follow the payment at ADDRESS in the terminal; Ctrl-C ends it.
+
+    First comes how it is now, then each event as it happens. When the connection
+    breaks off it comes back and goes on after the last event that it told.
+
+    \b
+    Examples:
+      run.py watch bcrt1q…
+      run.py watch bcrt1q… --once && echo paid
+    """
     node = NodeClient(url)
     failures = 0
     while True:
@@ -96,23 +168,28 @@ def watch(address: str, since: int | None, once: bool, url: str) -> None:
                 failures = 0
                 since = event.get("seq", since)
                 _show(kind, event)
-                if once and event.get("status") == "confirmed":
-                    return
+                status = event.get("status")
+                if once and status in OVER:
+                    raise SystemExit(0 if status in {"confirmed", "forwarded"} else 1)
+            reason = "the node ended the stream"
         except CallFailed as error:
             failures += 1
-            if failures > 5:
+            if failures >= GIVE_UP_AFTER or not error.may_pass:
                 raise click.ClickException(str(error)) from error
-            click.secho(f"reconnecting: {error}", fg="yellow", err=True)
-        time.sleep(min(2**failures, 30))
+            reason = str(error)
+        click.echo(style(f"reconnecting: {reason}", "yellow"), err=True)
+        time.sleep(min(0.5 * 2**failures, LONGEST_PAUSE_S))
 
 
 def _messages(
     node: NodeClient, address: str, since: int | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(event name, data) of the stream, until it ends."""
+    """(event name, data) of the stream, until it ends. Raises `CallFailed`."""
     kind, data = "message", ""
     try:
         for line in node.stream(address, since).iter_lines(decode_unicode=True):
+            if len(data) + len(line) > MAX_LINE:
+                raise CallFailed("the stream holds a message over 1 MB")
             if line.startswith("event:"):
                 kind = line[6:].strip()
             elif line.startswith("data:"):
@@ -120,39 +197,32 @@ def _messages(
             elif not line and data:
                 yield kind, json.loads(data)
                 kind, data = "message", ""
-    except OSError as error:  # requests' errors are OSErrors
-        raise CallFailed(f"the stream broke off ({type(error).__name__})") from error
+    except (requests.RequestException, json.JSONDecodeError) as error:
+        raise CallFailed("the stream broke off") from error
 
 
 def _show(kind: str, event: dict[str, Any]) -> None:
     if kind != "state" and not kind.startswith("payment."):
         return
     status = str(event.get("status", ""))
+    amount = event.get("amount_sat")
     parts = [
         str(event.get("at", "")).ljust(24),
-        click.style(f"{kind:<20}", fg=COLOURS.get(status)),
-        f"{event.get('received_sat', 0)} of {event.get('amount_sat') or 'any'} sat",
-        f"{event.get('confirmations', 0)}/{event.get('confirmations_required')}",
+        style(f"{kind:<20}", COLOURS.get(status)),
+        f"{status:<10}",
+        f"{event.get('received_sat', 0)} of {amount or 'any'} sat",
+        f"{event.get('confirmations', 0)}/{event.get('confirmations_required')}"
+        " confirmations",
         " ".join(event.get("flags", ())),
     ]
     click.echo("  ".join(parts).rstrip())
 
 
 def _line(payment: dict[str, Any]) -> str:
-    status = click.style(f"{payment['status']:<10}", fg=COLOURS.get(payment["status"]))
+    status = style(f"{payment['status']:<10}", COLOURS.get(payment["status"]))
     amount = payment["amount_sat"] if payment["amount_sat"] is not None else "any"
     sums = f"{payment['received_sat']:>12} of {amount!s:>12} sat"
+    order = payment["external_id"] or "-"
     flags = " ".join(payment["flags"])
-    return f"{payment['id']}  {status}  {sums}  {payment['address']}  {flags}".rstrip()
-
-
-class _plain_errors:  # noqa: N801 - reads as a statement
-    """A failed call is one line and exit code 1, not a traceback."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self, kind: object, error: BaseException | None, _trace: object
-    ) -> None:
-        if isinstance(error, CallFailed):
-            raise click.ClickException(str(error)) from error
+    where = payment["address"]
+    return f"{payment['id']}  {status}  {sums}  {where}  {order}  {flags}".rstrip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -18,15 +19,32 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
 from transport.cli.client import CallFailed, NodeClient
+from transport.cli.words import style
 
-__all__ = ["run"]
+__all__ = ["run", "usable_port"]
+
+HOST = "127.0.0.1"
 
 AMOUNT_SAT = 50_000
 CONFIRMATIONS = 2
 STEP_S = 1.2  # slow enough to read along
+PATIENCE_S = 10.0
 
 Open = Callable[[str, str], Any]
 Serve = Callable[[Any, Callable[[str], None]], int]
+
+
+def usable_port(port: int) -> int:
+    """`port`, or 0 (any free one) with a word about it when somebody listens there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            click.echo(f"port {port} cannot be had ({why}); taking a free one")
+            return 0
+    return port
 
 
 def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
@@ -35,28 +53,40 @@ def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
         key = f"demo_{secrets.token_urlsafe(12)}"
         installation = open_installation(f"{folder}/demo.db", key)
         failed = Event()
+        shop = _Shop()
 
         def ready(url: str) -> None:
-            gevent.spawn(_play, url, key, installation, failed, once=once)
+            gevent.spawn(_play, url, key, installation, shop, failed, once=once)
 
-        code = serve(installation, ready)
+        try:
+            code = serve(installation, ready)
+        finally:
+            shop.stop()
         return 1 if failed.is_set() else code
 
 
-def _play(url: str, key: str, installation: Any, failed: Event, *, once: bool) -> None:
-    shop = _Shop()
+def _play(
+    url: str,
+    key: str,
+    installation: Any,
+    shop: _Shop,
+    failed: Event,
+    *,
+    once: bool,
+) -> None:
     try:
-        payment = _tell_story(NodeClient(url, key), shop)
-    except (CallFailed, gevent.Timeout) as error:
-        click.secho(f"the demo failed: {error}", fg="red", err=True)
+        node = NodeClient(url, key)
+        payment = _tell_story(node, shop)
+        second = _create(node)
+    except (CallFailed, OSError) as error:
+        if installation.server.stopping.is_set():
+            return  # Ctrl-C in the middle of the story
+        click.echo(style(f"the demo failed: {error}", "red"), err=True)
         failed.set()
-        installation.gave_up.set("the demo failed")
+        installation.gave_up.set("")
         return
-    finally:
-        shop.stop()
     click.echo()
     click.echo(f"The checkout page of this payment:  {url}{payment['checkout_url']}")
-    second = _create(NodeClient(url, key))
     click.echo(f"One that waits to be paid:          {url}{second['checkout_url']}")
     click.echo(f"  pay it:   .venv/bin/python run.py pay {second['address']}"
                f" {AMOUNT_SAT} --mine {CONFIRMATIONS} --url {url}")  # fmt: skip
@@ -65,7 +95,8 @@ def _play(url: str, key: str, installation: Any, failed: Event, *, once: bool) -
     if once:
         installation.gave_up.set("")
     else:
-        click.echo("Serving. Ctrl-C ends it.")
+        click.echo("Serving. Ctrl-C ends it, and nothing is kept.")
+        # The shop goes on listening: it is told of the second payment, too.
 
 
 def _create(node: NodeClient) -> dict[str, Any]:
@@ -99,9 +130,9 @@ def _tell_story(node: NodeClient, shop: _Shop) -> dict[str, Any]:
         _say("miner", "finds a block")
         node.post("/dev/mine", {"blocks": 1})
         gevent.sleep(STEP_S)
-    with gevent.Timeout(15):
-        browser.join()
-        shop.confirmed.wait()
+    browser.join(PATIENCE_S)
+    if not browser.ready() or not shop.confirmed.wait(PATIENCE_S):
+        raise CallFailed(f"it was not told within {PATIENCE_S:.0f} s that it is paid")
     _say("shop", "ships the goods", fg="green")
     return payment
 
@@ -125,7 +156,7 @@ def _words(event: dict[str, Any]) -> str:
 
 
 def _say(who: str, what: str, fg: str | None = None) -> None:
-    click.echo(f"{click.style(f'{who:>9}', bold=True)}  {click.style(what, fg=fg)}")
+    click.echo(f"{style(f'{who:>9}', bold=True)}  {style(what, fg)}")
 
 
 class _Shop:
@@ -133,12 +164,12 @@ class _Shop:
 
     def __init__(self) -> None:
         self.confirmed = Event()
-        self._server = WSGIServer(("127.0.0.1", 0), self._receive, log=None)
+        self._server = WSGIServer((HOST, 0), self._receive, log=None)
         self._server.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/paybell"
+        self.url = f"http://{HOST}:{self._server.server_port}/paybell"
 
     def stop(self) -> None:
-        self._server.stop(timeout=1)
+        self._server.stop(timeout=0.2)
 
     def _receive(self, environ: Any, start_response: Any) -> list[bytes]:
         body = json.loads(environ["wsgi.input"].read(65_536))

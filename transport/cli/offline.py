@@ -1,15 +1,16 @@
-"""Commands that open the database themselves: keys, replay, doctor.
+"""Commands that look at the database themselves: replay, and the doctor.
 
 No node may run on it meanwhile, but for the doctor, who only reads.
 """
 
-import resource
-import secrets
+import socket
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,129 +19,84 @@ from engine.config import Config
 from engine.store import queries
 from engine.store import replay as replaying
 from engine.store.files import KeyFileError, node_key
-from engine.store.journal import Journal, JournalError
-from engine.store.lock import DatabaseInUse, DatabaseLock
-from engine.store.writes import Committed, KeyRow, RevokeKey, Write
-from transport.auth import hash_key, new_key
 from transport.chain.feeds import make_feed
+from transport.cli.database import open_journal
+from transport.cli.open_files import client_connections, raise_limit
+from transport.cli.settings import database_settings, load_config
+from transport.cli.words import style
+from transport.limits import Limits
 
-__all__ = ["examine", "keys", "replay"]
+__all__ = ["examine", "replay"]
 
 REBUILD_AT_ONCE = 1_000
-
-db_option = click.option(
-    "--db",
-    envvar="PAYBELL_DB",
-    default="paybell.db",
-    show_default=True,
-    help="Database file.",
-)
-
-
-@contextmanager
-def _journal(db: str, *, must_exist: bool = False) -> Iterator[Journal]:
-    """The database, held alone; trouble is one line and exit code 1."""
-    if must_exist and not Path(db).exists():
-        raise click.ClickException(f"there is no database {db}; name it with --db")
-    try:
-        with DatabaseLock(db), closing(Journal(db)) as journal:
-            yield journal
-    except (DatabaseInUse, JournalError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-# -- keys ------------------------------------------------------------------------------
-
-
-@click.group()
-def keys() -> None:
-    """Make, list and revoke keys of the control API (while no node runs)."""
-
-
-@keys.command("create")
-@click.argument("name")
-@click.option("--merchant", help="Bind the key to one merchant's payments.")
-@db_option
-def create_key(name: str, merchant: str | None, db: str) -> None:
-    """Make a key called NAME and print it: this once, only its hash is kept."""
-    text = new_key()
-    row = KeyRow(
-        id=f"key_{secrets.token_hex(6)}",
-        name=name[:100],
-        merchant=merchant,
-        hash=hash_key(text),
-        created_at=time.time_ns() // 1_000_000,
-    )
-    with _journal(db) as journal:
-        _must(journal.commit([Write(rows=(row,))])[0])
-    click.echo(f"{row.id}  {name}  merchant: {merchant or 'all'}", err=True)
-    click.echo(text)
-
-
-@keys.command("list")
-@db_option
-def list_keys(db: str) -> None:
-    """List the keys; the keys themselves are not stored and cannot be shown."""
-    with _journal(db, must_exist=True) as journal:
-        found = queries.api_keys(journal.connection)
-    for key in found:
-        state = "revoked" if key.revoked_at else "active"
-        click.echo(f"{key.id}  {state:<8} {key.merchant or 'all':<16} {key.name}")
-    if not found:
-        click.echo("no keys; make one with `keys create NAME`")
-
-
-@keys.command("revoke")
-@click.argument("key_id")
-@db_option
-def revoke_key(key_id: str, db: str) -> None:
-    """Revoke KEY_ID (see `keys list`)."""
-    row = RevokeKey(key_id, time.time_ns() // 1_000_000)
-    with _journal(db, must_exist=True) as journal:
-        outcome = _must(journal.commit([Write(rows=(row,))])[0])
-    if not outcome.changed:
-        raise click.ClickException(f"no active key {key_id}; see `keys list`")
-    click.echo(f"revoked {key_id}")
-
-
-def _must(outcome: object) -> Committed:
-    if not isinstance(outcome, Committed):
-        raise click.ClickException(getattr(outcome, "detail", str(outcome)))
-    return outcome
-
+SHOWN = 50
 
 # -- replay ----------------------------------------------------------------------------
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only compare; exit code 1 if it differs.")
-@db_option
-def replay(check: bool, db: str) -> None:
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only compare and change nothing; exit code 1 if anything differs.",
+)
+@database_settings
+def replay(check: bool, **settings: Any) -> None:
     """Rebuild all payments from their events, and compare with what is stored.
 
-    Without --check, what differs is put right. An event story that is broken in
-    itself is only reported: nothing invents money.
+    Without --check, what differs is put right, from the events. A story of events
+    that is broken in itself (one is missing, or was changed) is only reported, with
+    exit code 1: nothing invents money. No node may run on the database meanwhile.
+
+    \b
+    Examples:
+      run.py replay --check
+      run.py replay --db /var/lib/paybell/paybell.db
     """
-    with _journal(db, must_exist=True) as journal:
-        sql = journal.connection
-        total = replaying.count_events(sql)
-        payments, found = 0, []
-        with click.progressbar(length=total, label=f"{total} events") as bar:
-            for events, difference in replaying.differences(sql):
-                payments += 1
-                bar.update(events)
-                if difference is not None:
-                    found.append(difference)
-        for difference in found[:50]:
-            click.secho(f"{difference.payment_id}: {difference.detail}", fg="red")
-        mendable = [d.rebuilt for d in found if d.rebuilt is not None]
-        if not check:
-            for at in range(0, len(mendable), REBUILD_AT_ONCE):
-                replaying.rebuild(sql, mendable[at : at + REBUILD_AT_ONCE])
+    db = load_config(settings).db
+    with open_journal(db, must_exist=True) as journal:
+        try:
+            left = _replay(journal.connection, check)
+        except sqlite3.Error as error:
+            raise click.ClickException(
+                f"database {db} cannot be read through: {error}; restore a backup or"
+                " run `sqlite3 .recover`"
+            ) from error
+    if left:
+        raise SystemExit(1)
+
+
+def _replay(sql: sqlite3.Connection, check: bool) -> int:
+    """Compare, and unless `check` put right; how many stay different."""
+    total = replaying.count_events(sql)
+    payments, found = 0, []
+    with click.progressbar(
+        length=total,
+        label=f"{total} events",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    ) as bar:
+        for events, difference in replaying.differences(sql):
+            payments += 1
+            bar.update(events)
+            if difference is not None:
+                found.append(difference)
+    missing = replaying.missing_events(sql)
+    if missing:
+        text = f"{missing} events are missing from the journal: restore a backup"
+        click.echo(style(text, "red"))
+    mendable = [d.rebuilt for d in found if d.rebuilt is not None]
+    for difference in found[:SHOWN]:
+        fate = "" if difference.rebuilt is not None else " (cannot be put right)"
+        click.echo(style(f"{difference.payment_id}: {difference.detail}{fate}", "red"))
+    if len(found) > SHOWN:
+        click.echo(f"… and {len(found) - SHOWN} more")
+    if not check:
+        for at in range(0, len(mendable), REBUILD_AT_ONCE):
+            replaying.rebuild(sql, mendable[at : at + REBUILD_AT_ONCE])
     verb = "differ" if check else f"differed, {len(mendable)} put right"
     click.echo(f"{payments} payments, {total} events: {len(found)} {verb}")
-    if len(found) > (0 if check else len(mendable)):
-        raise SystemExit(1)
+    return len(found) - (0 if check else len(mendable)) + missing
 
 
 # -- doctor ----------------------------------------------------------------------------
@@ -152,11 +108,10 @@ def examine(config: Config) -> int:
         *_check_database(config),
         *_check_sources(config),
         *_check_machine(),
+        *_check_address(config),
     ]
     for well, text in checks:
-        mark = (
-            click.style("ok  ", fg="green") if well else click.style("FAIL", fg="red")
-        )
+        mark = style("ok  ", "green") if well else style("FAIL", "red")
         click.echo(f"{mark} {text}")
     return 0 if all(well for well, _ in checks) else 1
 
@@ -195,12 +150,17 @@ def _check_database(config: Config) -> Iterator[Check]:
         "API keys: none; make one with `keys create NAME`"
     )  # fmt: skip
     if config.node_key is None:
-        try:
-            node_key(config.db)
-        except KeyFileError as error:
-            yield False, str(error)
-        else:
-            yield True, f"key file {path}.key"
+        yield _check_key_file(config.db)
+
+
+def _check_key_file(db: str) -> Check:
+    if not Path(f"{db}.key").exists():  # node_key would make one
+        return True, f"key file {db}.key: none yet, `serve` will make it"
+    try:
+        node_key(db)
+    except KeyFileError as error:
+        return False, str(error)
+    return True, f"key file {db}.key: keep a copy with the backups of the database"
 
 
 def _check_sources(config: Config) -> Iterator[Check]:
@@ -228,17 +188,29 @@ def _check_sources(config: Config) -> Iterator[Check]:
 
 
 def _check_machine() -> Iterator[Check]:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    text = f"open files: {files}"
-    yield (
-        files >= 4_096,
-        text
-        + (
-            ""
-            if files >= 4_096
-            else "; each client needs one: raise it with `ulimit -n`"
-        ),
-    )
+    files = raise_limit()
+    wanted = Limits().connections
+    clients = client_connections(files, wanted)
+    text = f"open files: {files}, enough for {clients} clients"
+    hint = "; for more, raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd)"
+    yield clients >= min(wanted, 1_000), text + ("" if clients == wanted else hint)
     year = time.gmtime().tm_year
     yield year >= 2025, f"clock: year {year}"
     yield True, f"SQLite {sqlite3.sqlite_version}, one writer and one checkpointer"
+
+
+def _check_address(config: Config) -> Iterator[Check]:
+    where = f"{config.host}:{config.port}"
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            yield False, (
+                f"address {where}: {why}; if it is not your node that listens there,"
+                " choose another with --host or --port"
+            )  # fmt: skip
+        else:
+            yield True, f"address {where}: free"

@@ -1,0 +1,213 @@
+"""Settings: the order of places, what is allowed, and what an error says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import OPTIONS, ConfigError, SourceConfig, load, read_file
+
+WRONG = {
+    "host": "a\nb",
+    "port": "65536",
+    "db": "a\tb",
+    "network": "mainet",
+    "sources": "esplora=ftp://host",
+    "api_key": "with a space",
+    "node_key": "00ff",
+    "webhook_btc_secret": "short",
+    "allowed_origins": "shop.example",
+    "trusted_proxies": "10.0.0.0/33",
+    "allow_private_webhooks": "perhaps",
+    "claim_window_s": "4",
+    "monitor_s": "-1",
+    "tolerance_sat": "1.5",
+    "esplora_per_minute": "0",
+    "connections_per_address": "0",
+    "log_level": "loud",
+}
+
+
+def fails(**options: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(options, {}, {})
+    return str(caught.value)
+
+
+def test_without_any_setting_it_is_a_safe_regtest_node() -> None:
+    config = load({}, {}, {})
+    assert (config.host, config.port, config.network) == ("127.0.0.1", 8080, "regtest")
+    assert config.sources == (SourceConfig("devchain"),)
+    assert config.api_key is None
+    assert not config.allow_private_webhooks
+    assert not config.allowed_origins
+
+
+def test_an_option_wins_over_the_environment_that_over_the_file_that_over_the_default(
+) -> None:  # fmt: skip
+    option, environ, file = {"port": "1"}, {"PAYBELL_PORT": "2"}, {"port": "3"}
+    assert load(option, environ, file).port == 1
+    assert load({"port": None}, environ, file).port == 2
+    assert load({}, {}, file).port == 3
+    assert load({}, {}, {}).port == 8080
+
+
+def test_an_empty_environment_variable_counts_as_none() -> None:
+    assert load({}, {"PAYBELL_PORT": ""}, {"port": "3"}).port == 3
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS])
+def test_a_wrong_value_names_its_key_what_is_allowed_and_itself_unless_secret(
+    name: str,
+) -> None:
+    option = next(option for option in OPTIONS if option.name == name)
+    value = WRONG[name]
+    for place, said in (
+        ({"options": {name: value}}, option.flag),
+        ({"environ": {option.environ: value}}, option.environ),
+        ({"file": {name: value}}, f"{name} in paybell.toml"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load(**{"options": {}, "environ": {}, "file": {}, **place})
+        text = str(caught.value)
+        assert text.startswith(f"{said}: ")
+        assert option.allowed in text
+        assert "\n" not in text
+        assert (repr(value) in text) is (not option.secret and option.shown)
+
+
+def test_every_option_has_a_wrong_value_in_these_tests() -> None:
+    assert set(WRONG) == {option.name for option in OPTIONS}
+
+
+def test_several_sources_are_read_in_their_order() -> None:
+    text = "bitcoind=http://u:p@127.0.0.1:18443, esplora=https://host/api"
+    kinds = [source.kind for source in load({"sources": text}, {}, {}).sources]
+    assert kinds == ["bitcoind", "esplora"]
+    config = load({}, {"PAYBELL_SOURCES": text}, {})
+    assert [source.kind for source in config.sources] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("garbage", "source 1 has an unknown kind 'garbage'"),
+        ("http://user:hunter2@host", "source 1 has an unknown kind"),
+        ("devchain,electrum=tcp://x", "source 2 has an unknown kind 'electrum'"),
+        ("esplora=", "source 1 (esplora): its URL must begin with http"),
+        ("bitcoind=http://", "source 1 (bitcoind): its URL has no host"),
+        ("bitcoind=http://u:hunter2@host:99999", "its URL cannot be read"),
+        ("bitcoind=http://u:hunter2@host:port", "its URL cannot be read"),
+        ("esplora=http://ho st/x", "its URL has no host name, or one that cannot be"),
+        ("esplora=http://host/a b", "its URL has spaces"),
+        ("devchain=http://host", "devchain takes no URL"),
+        ("devchain,devchain", "more than once"),
+    ],
+)
+def test_a_wrong_source_is_told_by_its_number_and_never_quoted(
+    text: str, said: str
+) -> None:
+    message = fails(sources=text)
+    assert message.startswith("--source: ")
+    assert said in message
+    assert "hunter2" not in message
+
+
+def test_the_pretended_chain_is_for_regtest_only() -> None:
+    message = fails(sources="devchain", network="mainnet")
+    assert message.startswith("--source: ")
+    assert "regtest" in message
+    assert "mainnet" in message
+
+
+@pytest.mark.parametrize("network", ["mainnet", "testnet", "signet"])
+def test_without_a_source_a_public_explorer_of_the_network_is_asked(
+    network: str,
+) -> None:
+    (source,) = load({"network": network}, {}, {}).sources
+    assert source.kind == "esplora"
+    assert source.url.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "value", ["https://shop.example", "http://localhost:3000,https://b.example/", "*"]
+)
+def test_origins_are_a_scheme_a_host_and_a_port(value: str) -> None:
+    assert load({"allowed_origins": value}, {}, {}).allowed_origins == tuple(
+        value.split(",")
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["https://shop.example/page", "https://u@shop.example", "https://a?b"]
+)
+def test_an_origin_with_more_than_that_is_refused(value: str) -> None:
+    assert repr(value) in fails(allowed_origins=value)
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    environ = {
+        "PAYBELL_API_KEY": "canary-key",
+        "PAYBELL_NODE_KEY": "ab" * 32,
+        "PAYBELL_WEBHOOK_BTC_SECRET": "canary-secret",
+        "PAYBELL_SOURCES": "bitcoind=http://u:canary-password@host:1",
+    }
+    config = load({}, environ, {})
+    shown = repr(config) + repr(config.sources) + str(config)
+    assert "canary" not in shown
+    assert "abab" not in shown
+
+
+# -- the file --------------------------------------------------------------------------
+
+
+def test_the_file_takes_text_numbers_truth_and_lists() -> None:
+    text = """
+        port = 9000
+        network = "regtest"
+        allow_private_webhooks = true
+        sources = ["devchain"]
+        allowed_origins = ["https://a.example", "https://b.example"]
+    """
+    config = load({}, {}, read_file(text, "paybell.toml"))
+    assert config.port == 9000
+    assert config.allow_private_webhooks
+    assert config.sources == (SourceConfig("devchain"),)
+    assert config.allowed_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "unknown key 'prot'"),
+        ("port = ", "not valid TOML"),
+        ("port = 1\nport = 2", "not valid TOML"),
+        ("[server]\nport = 1", "unknown key 'server'"),
+        ("[port]\nx = 1", "port must be text"),
+        ("port = 2026-01-01", "port must be text"),
+        ("sources = [1]", "sources must be text"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_told_with_its_name(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_file(text, "/etc/paybell.toml")
+    assert str(caught.value).startswith("/etc/paybell.toml: ")
+    assert said in str(caught.value)
+
+
+@given(st.text(max_size=300))
+def test_no_text_in_a_file_does_more_than_a_config_error(text: str) -> None:
+    try:
+        load({}, {}, read_file(text, "paybell.toml"))
+    except ConfigError as error:
+        assert len(str(error).splitlines()) <= 1 or "\r" in str(error)
+
+
+@given(st.sampled_from(OPTIONS), st.text(max_size=80))
+def test_no_value_does_more_than_a_config_error_of_one_line(
+    option: object, value: str
+) -> None:
+    assert hasattr(option, "name")
+    try:
+        load({option.name: value}, {}, {})
+    except ConfigError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,172 @@
+"""`run.py keys`: make, list and revoke keys of the control API.
+
+Without --url they open the database themselves, which no node may hold meanwhile;
+with --url a running node does it, for whoever shows it a key of the whole node.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import click
+
+from engine.store import queries
+from engine.store.lock import DatabaseInUse
+from engine.store.writes import Committed, KeyRow, RevokeKey, Write
+from transport.auth import hash_key, new_key
+from transport.cli.client import NodeClient
+from transport.cli.database import open_journal
+from transport.cli.failures import plain_errors
+from transport.cli.options import api_key_option
+from transport.cli.settings import database_settings, load_config
+
+__all__ = ["keys"]
+
+MAX_NAME = 100
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _where(command: Command) -> Command:
+    """A running node, or else the database."""
+    option = click.option(
+        "--url",
+        envvar="PAYBELL_URL",
+        metavar="URL",
+        help="Ask the node that runs there, with a key of the whole node, instead of"
+        " opening the database; also PAYBELL_URL.",
+    )
+    return option(api_key_option(database_settings(command)))
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke keys of the control API.
+
+    Without --url the database is opened, and no node may run on it meanwhile. A
+    running node does it itself with --url and a key of the whole node (one that was
+    made without --merchant, or PAYBELL_API_KEY).
+
+    \b
+    Examples:
+      run.py keys create shop
+      run.py keys create till --merchant cafe --url http://127.0.0.1:8080
+      run.py keys list
+      run.py keys revoke key_1a2b3c4d5e6f
+    """
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option(
+    "--merchant",
+    metavar="NAME",
+    help="Bind the key to one merchant's payments; without it, it is a key of the"
+    " whole node.",
+)
+@_where
+def create_key(
+    name: str,
+    merchant: str | None,
+    url: str | None,
+    api_key: str | None,
+    **settings: Any,
+) -> None:
+    """Make a key called NAME and print it.
+
+    It is printed this once, on standard output, and cannot be shown again: only its
+    hash is kept. Example: PAYBELL_API_KEY=$(run.py keys create shop)
+    """
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
+    if url is not None:
+        with plain_errors():
+            body = {"name": name, "merchant": merchant}
+            made = _node(url, api_key).post("/v1/keys", body)
+        key_id, text = made["id"], made["key"]
+    else:
+        key_id, text = _create_in_database(settings, name, merchant)
+    click.echo(f"{key_id}  {name}  merchant: {merchant or 'all'}", err=True)
+    click.echo(text)
+
+
+def _create_in_database(
+    settings: dict[str, Any], name: str, merchant: str | None
+) -> tuple[str, str]:
+    text = new_key()
+    row = KeyRow(
+        id=f"key_{secrets.token_hex(6)}",
+        name=name,
+        merchant=merchant,
+        hash=hash_key(text),
+        created_at=time.time_ns() // 1_000_000,
+    )
+    with _database(settings) as journal:
+        _must(journal.commit([Write(rows=(row,))])[0])
+    return row.id, text
+
+
+@keys.command("list")
+@_where
+def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
+    """List the keys. The keys themselves are not stored and cannot be shown."""
+    if url is not None:
+        with plain_errors():
+            data = _node(url, api_key).get("/v1/keys")["data"]
+        found = [(k["id"], k["revoked_at"], k["merchant"], k["name"]) for k in data]
+    else:
+        with _database(settings, must_exist=True) as journal:
+            rows = queries.api_keys(journal.connection)
+        found = [(k.id, k.revoked_at, k.merchant, k.name) for k in rows]
+    for key_id, revoked_at, merchant, name in found:
+        state = "revoked" if revoked_at else "active"
+        click.echo(f"{key_id}  {state:<8} {merchant or 'all':<16} {name}")
+    if not found:
+        click.echo("no keys; make one with `run.py keys create NAME`")
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@_where
+def revoke_key(
+    key_id: str, url: str | None, api_key: str | None, **settings: Any
+) -> None:
+    """Revoke the key with the id KEY_ID (see `keys list`); it ends at once."""
+    if url is not None:
+        with plain_errors():
+            _node(url, api_key).delete(f"/v1/keys/{quote(key_id, safe='')}")
+    else:
+        row = RevokeKey(key_id, time.time_ns() // 1_000_000)
+        with _database(settings, must_exist=True) as journal:
+            outcome = _must(journal.commit([Write(rows=(row,))])[0])
+        if not outcome.changed:
+            raise click.ClickException(f"no active key {key_id}; see `keys list`")
+    click.echo(f"revoked {key_id}")
+
+
+def _node(url: str, api_key: str | None) -> NodeClient:
+    if not api_key:
+        raise click.UsageError(
+            "with --url a key of the whole node is needed: PAYBELL_API_KEY or --api-key"
+        )
+    return NodeClient(url, api_key)
+
+
+def _database(settings: dict[str, Any], *, must_exist: bool = False) -> Any:
+    return open_journal(load_config(settings).db, must_exist, _ask_the_node)
+
+
+def _ask_the_node(error: DatabaseInUse) -> str:
+    url = error.url or "http://127.0.0.1:8080"
+    return (
+        f"{error}, or let it do this itself: add --url {url}, with a key of the whole"
+        " node in PAYBELL_API_KEY"
+    )
+
+
+def _must(outcome: object) -> Committed:
+    if not isinstance(outcome, Committed):
+        raise click.ClickException(getattr(outcome, "detail", str(outcome)))
+    return outcome

@@ -1,0 +1,41 @@
+"""Logging of the process: one line per fact on stderr, `key=value`, event name first.
+
+    2026-01-02T03:04:05.678Z info payment.confirmed payment=pay_… seq=4 …
+
+Only our own loggers follow --log-level. Libraries speak from "warning" on: at "debug"
+they would print addresses and heads of requests, and these can hold secrets.
+"""
+
+import logging
+import sys
+import time
+
+__all__ = ["LineFormatter", "start_logging"]
+
+
+class LineFormatter(logging.Formatter):
+    """A record is a line; what is below it (a traceback) is indented."""
+
+    def formatTime(  # noqa: N802 - the name that logging calls
+        self, record: logging.LogRecord, datefmt: str | None = None
+    ) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        return f"{moment}.{int(record.msecs):03d}Z"
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        if not record.name.startswith("paybell"):
+            message = f"library.{record.levelname.lower()} name={record.name} {message}"
+        line = f"{self.formatTime(record)} {record.levelname.lower()} {message}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            line += "".join(f"\n    {part}" for part in trace.splitlines())
+        return line
+
+
+def start_logging(level: str) -> None:
+    """To be called once, before anything is logged."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("paybell").setLevel(level.upper())

@@ -1,0 +1,113 @@
+"""The settings as options of a command, and as a `Config`.
+
+`serve` and `doctor` take them all; commands that only need the database take `--db`
+and `--config`. What is wrong is one line on stderr and exit code 2. It reads the
+environment and the file; `engine/config.py` judges. Called before anything runs.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from engine.config import OPTIONS, Config, ConfigError, Option, load, read_file
+
+__all__ = ["all_settings", "database_settings", "fail", "load_config"]
+
+MAX_FILE_BYTES = 1_000_000
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_config_option = click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="Settings in TOML, by the names of the options with _ for - (and `sources`"
+    " for --source); also PAYBELL_CONFIG.",
+)
+
+
+def all_settings(command: Command) -> Command:
+    """Every setting as an option, but secrets: options are seen in `ps`."""
+    for option in reversed(OPTIONS):
+        if not option.secret:
+            command = _as_option(option)(command)
+    return _config_option(command)
+
+
+def database_settings(command: Command) -> Command:
+    """Only which database, for commands that open it themselves."""
+    database = next(option for option in OPTIONS if option.name == "db")
+    return _as_option(database)(_config_option(command))
+
+
+def _as_option(option: Option) -> Callable[[Command], Command]:
+    default = f"  [default: {option.default}]" if option.default else ""
+    word = "KIND=URL" if option.name == "sources" else _WORDS.get(option.name, "TEXT")
+    more: dict[str, Any] = {}
+    if option.switch:  # may stand alone
+        more = {"is_flag": False, "flag_value": "yes"}
+        word = "yes|no"
+    return click.option(
+        option.flag,
+        option.name,
+        multiple=option.repeated,
+        metavar=word,
+        help=f"{option.help}{default}",
+        **more,
+    )
+
+
+_WORDS = {
+    "host": "ADDRESS",
+    "port": "PORT",
+    "db": "FILE",
+    "network": "NAME",
+    "allowed_origins": "ORIGIN",
+    "trusted_proxies": "NETWORK",
+    "claim_window_s": "SECONDS",
+    "monitor_s": "SECONDS",
+    "tolerance_sat": "SAT",
+    "esplora_per_minute": "N",
+    "connections_per_address": "N",
+    "log_level": "LEVEL",
+}
+
+
+def load_config(options: dict[str, Any]) -> Config:
+    """From options, environment and file. A wrong value ends with exit code 2."""
+    given = {
+        name: ",".join(value) or None if isinstance(value, tuple) else value
+        for name, value in options.items()
+    }
+    path = given.pop("config_path", None) or os.environ.get("PAYBELL_CONFIG") or None
+    try:
+        file = read_file(_text_of(path), path) if path is not None else {}
+        return load(given, os.environ, file, path or "paybell.toml")
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+def _text_of(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ConfigError(f"--config: {path} is over {MAX_FILE_BYTES} bytes")
+        return content.decode()
+    except OSError as error:
+        raise ConfigError(
+            f"--config: cannot read {path!r}: {error.strerror}; allowed: a TOML file"
+        ) from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(
+            f"--config: {path!r} is not UTF-8 text; allowed: a TOML file"
+        ) from error
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """One line on stderr, and the end of the process."""
+    click.echo(f"paybell: {message}", err=True)
+    raise SystemExit(code)
