@@ -259,9 +259,10 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """Reader to session: a page of the journal."""
+    """Reader to session: a page of the journal, and the journal's last offset then."""
 
     events: list[StoredEvent]
+    last: int
 
 
 # -- supervisor ------------------------------------------------------------------

@@ -108,8 +108,8 @@ class SessionActor(Actor):
                 lane.seq = after
                 self._node.router.tell_system(Subscribe(None, self.ref, merchant))
                 self._read_journal(after, merchant)
-            case Backlog(events):
-                self._on_backlog(events)
+            case Backlog(events, last):
+                self._on_backlog(events, last)
             case FreshnessChanged(freshness):
                 self._must(self._sink.freshness(freshness))
 
@@ -237,18 +237,27 @@ class SessionActor(Actor):
         ref = self.ref
 
         def read(answer: object) -> None:
-            if isinstance(answer, list):
-                ref.tell_system(Backlog(answer))
+            if isinstance(answer, Backlog):
+                ref.tell_system(answer)
             else:
                 ref.kill(RuntimeError(f"cannot read the journal: {answer!r}"))
 
         self._merchant = merchant
-        self._node.read(queries.events_after, after, PAGE, merchant, reply=read)
+        self._node.read(_page, after, merchant, reply=read)
 
-    def _on_backlog(self, events: list[StoredEvent]) -> None:
+    def _on_backlog(self, events: list[StoredEvent], last: int) -> None:
         lane = self._all
         if lane is None:
             return
+        if lane.seq is not None and lane.seq > last:
+            # It would wait in silence for a journal that was put back to a backup.
+            told = self._sink.problem(
+                "since_in_future",
+                f"the journal's last event is {last}, not {lane.seq}; going on from it",
+            )
+            if not self._must(told):
+                return
+            lane.seq = last
         for stored in events:
             event = CommittedEvent(
                 stored.offset, stored.event, stored.merchant, stored.wire
@@ -288,6 +297,16 @@ def _load(sql: Any, payment_id: str, since: int | None) -> Loaded:
     finally:
         sql.execute("COMMIT")
     return Loaded(payment_id, payment, events[:PAGE], len(events) > PAGE)
+
+
+def _page(sql: Any, after: int, merchant: str | None) -> Backlog:
+    """A page of the journal after an offset, and its last offset: one snapshot."""
+    sql.execute("BEGIN")
+    try:
+        events = queries.events_after(sql, after, PAGE, merchant)
+        return Backlog(events, queries.last_offset(sql))
+    finally:
+        sql.execute("COMMIT")
 
 
 def open_session(node: Node, name: str, sink: Sink) -> Ref:

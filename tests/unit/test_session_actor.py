@@ -161,6 +161,16 @@ def test_following_everything_goes_by_the_journal(stage: ActorStage) -> None:
     )
 
 
+def test_an_offset_from_the_future_is_told_and_the_journal_goes_on(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, FollowAll(after=99))
+    assert wire.of("problem") == ["since_in_future"]
+    grow(stage, "p")
+    assert wire.of("event")[0] == ("p", 2)
+
+
 def test_following_everything_of_one_merchant_shows_no_other(
     stage: ActorStage,
 ) -> None:
