@@ -110,6 +110,7 @@ class SourceActor(Actor):
         "_feeds",
         "_interest",
         "_node",
+        "_nudged",
         "_polls",
         "_saved",
         "_tick",
@@ -127,6 +128,7 @@ class SourceActor(Actor):
         self._polls: dict[bytes, Poll] = {}
         self._watch: dict[bytes, Watch] = {}  # for the active worker's next round
         self._unwatch: set[bytes] = set()
+        self._nudged = False  # something is new since the round under way began
         self._tick: Timer | None = None
         self._saved: tuple[float, Tip | None] = (0.0, None)
 
@@ -150,7 +152,10 @@ class SourceActor(Actor):
                 self._unwatch.discard(script)
             case Unwatch(script, ref):
                 self._on_unwatch(script, ref)
-            case Nudge() | Tick():
+            case Nudge():
+                self._nudged = True
+                self._pump()
+            case Tick():
                 self._pump()
             case DescribeSources(reply):
                 reply([self._describe(feed) for feed in self._feeds])
@@ -208,6 +213,7 @@ class SourceActor(Actor):
 
     def _work_for(self, feed: _Feed, now: float) -> Round:
         feed.round += 1
+        self._nudged = False
         reset = feed.spec.by_block and not feed.primed
         polls = self._take_polls(feed, now, reset)
         watch = self._interest if reset else self._watch
@@ -291,7 +297,8 @@ class SourceActor(Actor):
 
     def _schedule_next(self, feed: _Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
-        if done.error is not None or done.more or (urgent and feed.spec.by_block):
+        again = done.more or self._nudged or (urgent and feed.spec.by_block)
+        if done.error is not None or again:
             self._pump()
             if any(f.busy for f in self._feeds):
                 return
