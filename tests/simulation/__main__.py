@@ -8,12 +8,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import argparse
-import logging
-import sys
-import time
+import argparse  # noqa: E402 - the patch comes before every import
+import logging  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
 
-from tests.simulation.run import Sums, run_seed
+from tests.simulation.run import Sums, run_seed  # noqa: E402
 
 __all__ = ["main"]
 
@@ -35,18 +35,23 @@ def main() -> int:
     return _many(range(int(first), int(last or first) + 1), options)
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def _one(options: argparse.Namespace) -> int:
     def log(line: str) -> None:
         if options.verbose or not line.startswith(" "):
-            print(line)
+            _say(line)
 
     result = run_seed(options.seed, options.days, None if options.digest else log)
     if options.digest:
-        print(result.digest)
+        _say(result.digest)
         return 0
     sums = Sums()
     sums.add(result)
-    print("\n".join(sums.lines()))
+    _say("\n".join(sums.lines()))
     return 0
 
 
@@ -57,12 +62,12 @@ def _many(seeds: range, options: argparse.Namespace) -> int:
             sums.add(run_seed(seed, options.days))
         except Exception as error:  # noqa: BLE001 - each seed is a case of its own
             broken += 1
-            print(f"{type(error).__name__}: {error}")
-            print(f"  python -m tests.simulation --seed {seed} --days {options.days}")
+            _say(f"{type(error).__name__}: {error}")
+            _say(f"  python -m tests.simulation --seed {seed} --days {options.days}")
             if not options.keep_going:
                 return 1
-    print("\n".join(sums.lines()))
-    print(f"{broken} broken, {time.monotonic() - began:.1f} s")
+    _say("\n".join(sums.lines()))
+    _say(f"{broken} broken, {time.monotonic() - began:.1f} s")
     return 1 if broken else 0
 
 

@@ -98,7 +98,8 @@ class Channels:
         """What is written as delivered was acknowledged."""
         for channel_id, endpoint in self.endpoints.by_channel.items():
             for (offset,) in self._world.store.rows(
-                "SELECT \"offset\" FROM outbox WHERE channel_id = ? AND state = 'delivered'",
+                'SELECT "offset" FROM outbox'
+                " WHERE channel_id = ? AND state = 'delivered'",
                 channel_id,
             ):
                 if offset not in endpoint.acked:

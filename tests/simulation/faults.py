@@ -135,11 +135,11 @@ class Faults:
         refs.extend(ref for ref in node.sessions if ref.is_alive)
         notifiers: Any = node.notifiers.actor if node.notifiers is not None else None
         if notifiers is not None:
-            for _, ref in notifiers._channels.values():  # noqa: SLF001
+            for _, ref in notifiers._channels.values():
                 refs.append(ref)
         source: Any = node.source.actor
         if source is not None:
-            refs.extend(feed.spec.worker for feed in source._feeds)  # noqa: SLF001
+            refs.extend(feed.spec.worker for feed in source._feeds)
         return [ref for ref in refs if ref.is_alive]
 
     def _process(self) -> None:

@@ -8,6 +8,7 @@ moment. What the shop asks of the engine may be refused, and is then given up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,12 @@ class Life:
         self._world.in_life(int(self._random.expovariate(1 / mean_ms)), run)
 
     def _soon(self, low_ms: int, high_ms: int, act: Callable[[], object]) -> None:
-        self._world.in_life(self._random.randrange(low_ms, high_ms), lambda: act())
+        self._world.in_life(self._random.randrange(low_ms, high_ms), act)
 
     # -- the chain -------------------------------------------------------------------
 
     def find_block(self) -> None:
-        random, world = self._random, self._world
+        random = self._random
         if self.reorgs and random.random() < 0.06:
             self.reorg(random.choice((1, 1, 1, 2, 2, 3, 4)))
             return
@@ -266,9 +267,7 @@ class Life:
         dedupe = f"hook {self._claims}"
         for _ in range(random.choice((1, 1, 2, 3))):
             key = dedupe if random.random() < 0.7 else f"{dedupe} {random.random()}"
-            self._soon(
-                0, 10 * MINUTE, lambda key=key: self._hook(payment_id, claim, key)
-            )
+            self._soon(0, 10 * MINUTE, partial(self._hook, payment_id, claim, key))
 
     def _hook(self, payment_id: str, claim: ProviderClaim, dedupe: str) -> None:
         row = InboundRow(

@@ -10,11 +10,11 @@ run with the seed that reproduces it.
 from collections.abc import Callable, Sequence
 
 from actors.senders import body_of
+from engine.address import parse_address
 from engine.chain import ChainView, Output
 from engine.events import CommittedEvent, Event, decode, encode, opening
 from engine.model import EventType, Payment, Status
 from engine.payment import evolve
-from engine.address import parse_address
 from engine.store.writes import Committed, Outcome, Release, Write
 from tests.simulation.chain import SimChain, Snapshot
 from tests.simulation.feeds import SimSource
@@ -29,6 +29,7 @@ FROM_CHAIN = {
     EventType.REVERSED,
     EventType.UNDERPAID,
     EventType.OVERPAID,
+    EventType.EXPIRED,
 }
 
 
@@ -56,6 +57,7 @@ class Rules:
         self._sources: dict[str, SimSource] = {}
         # script -> (view, snapshots its source served in that round, asked_at)
         self._views: dict[bytes, list[tuple[ChainView, tuple[Snapshot, ...], int]]] = {}
+        self._seen_at: dict[str, list[int]] = {}  # payment -> when it got views (ms)
         self.committed: dict[int, CommittedEvent] = {}
         self.payments: dict[str, Payment] = {}
         self.released: set[str] = set()
@@ -140,13 +142,17 @@ class Rules:
                 for o in view.outputs
             ):
                 raise Broken(f"{before.id} detected what no source showed")
-        elif event.type in FROM_CHAIN or (
-            event.type is EventType.REPLACED and data.claim is None
-        ):
-            if not views:
-                raise Broken(f"{before.id} {event.type} without any source's word")
+        by_chain = event.type in FROM_CHAIN or data.receipt is not None
+        if by_chain and event.at not in self._seen_at.get(before.id, ()):
+            raise Broken(f"{before.id} {event.type} without any source's word")
         if not before.receipts and event.received_sat and not data.verified:
             raise Broken(f"{before.id} counts money on a webhook's word")
+
+    def on_seen(self, payment_id: str, now: int) -> None:
+        """A watcher takes a source's view in hand."""
+        times = self._seen_at.setdefault(payment_id, [])
+        times.append(now)
+        del times[:-_KEEP_VIEWS]
 
     def _judge_confirmed(self, before: Payment, event: Event, script: bytes) -> None:
         """Some source really had enough, deep enough, in a round it answered."""

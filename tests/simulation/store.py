@@ -6,12 +6,11 @@ was committed stays though nobody was told. The disk may be full (SQLite's own p
 limit: a real SQLITE_FULL with a real rollback) or refuse outright.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import sqlite3
 
 from engine.store.journal import Journal
 from engine.store.writes import Outcome, Unavailable, Write

@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from actors.messages import RoundDone, SomeViews
+from actors.address import AddressActor
+from actors.messages import RoundDone, Seen, SomeViews
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from actors.source import SourceActor
@@ -40,7 +41,7 @@ START_MS = 1_760_000_000_000
 _TURNS_AT_ONE_MOMENT = 20_000
 """So many turns and time has not moved: somebody is going round in circles."""
 
-Act = Callable[[], None]
+Act = Callable[[], object]
 
 
 class _Dispatcher(SimulatedDispatcher):
@@ -53,9 +54,8 @@ class _Dispatcher(SimulatedDispatcher):
     def schedule(self, ref: Ref) -> None:
         delay_ms = self._world.answer_delay_ms() if ref.scope.blocking else 0
         if delay_ms:
-            self._world.in_memory(
-                delay_ms, lambda: super(_Dispatcher, self).schedule(ref)
-            )
+            begin = super().schedule
+            self._world.in_memory(delay_ms, lambda: begin(ref))
         else:
             super().schedule(ref)
 
@@ -103,7 +103,7 @@ class World:
 
     def random_of(self, what: str) -> Random:
         """A generator of its own for each part: more draws in one disturb no other."""
-        return Random(f"{self.seed} {what}")  # noqa: S311 - to be repeated, not secret
+        return Random(f"{self.seed} {what}")
 
     def _make_sources(self) -> list[SimSource]:
         kinds = self._random.choice(("b", "b", "bb", "a", "ba", "ab", "aa"))
@@ -162,9 +162,8 @@ class World:
         due = self.clock.next_due_ms()
         if due is not None:
             waits.append(due)
-        for heap in (self._life, self._memory):
-            if heap:
-                waits.append(heap[0][0] - self._elapsed)
+        heaps = (self._life, self._memory)
+        waits.extend(heap[0][0] - self._elapsed for heap in heaps if heap)
         wait_ms = max(min(waits), 0)
         self._elapsed += wait_ms
         self.clock.advance(wait_ms)
@@ -281,7 +280,11 @@ class World:
         return self._random.choice((1, 10, 300, 3_000, 20_000))
 
     def on_message(self, actor: Actor, message: object) -> None:
-        if isinstance(actor, SourceActor) and isinstance(message, RoundDone | SomeViews):
+        if isinstance(actor, AddressActor) and isinstance(message, Seen):
+            self.rules.on_seen(actor.ref.name, self.clock.now())
+        if not isinstance(message, RoundDone | SomeViews):
+            return
+        if isinstance(actor, SourceActor):
             for script, view in message.views.items():
                 self.rules.on_view(script, view, message.asked_at)
 
