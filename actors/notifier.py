@@ -36,7 +36,7 @@ from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.store import queries
 from engine.store.queries import ChannelRecord, Pending
 from engine.store.writes import ChannelRow, Committed, DeliveryResult, Write
-from engine.vault import Vault
+from engine.vault import Vault, WrongKey
 
 __all__ = ["NotifierActor", "NotifiersActor", "channel_row"]
 
@@ -474,8 +474,19 @@ class NotifiersActor(Actor):
                 _end_now(ref)
                 del self._channels[channel_id]
         for channel_id, channel in channels.items():
-            if channel.enabled and channel_id not in self._channels:
+            readable = channel.enabled and self._opens(channel)
+            if readable and channel_id not in self._channels:
                 self._channels[channel_id] = (channel, self._start(channel))
+
+    def _opens(self, channel: Channel) -> bool:
+        """Without its secret a channel cannot sign: what it is owed waits."""
+        try:
+            self._vault.open(channel.secret, channel.id)
+        except WrongKey as error:
+            log.critical("channel.sealed channel=%s detail=%s", channel.id, error)
+            self._node.counters["channels.sealed"] += 1
+            return False
+        return True
 
     def _start(self, channel: Channel) -> Ref:
         scope = Scope(

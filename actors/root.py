@@ -73,7 +73,8 @@ class RootActor(Actor):
             child.stop()
 
     def _on_exit(self, report: Exited) -> None:
-        if report.reason in {ExitReason.STOPPED, ExitReason.KILLED}:
+        by_us = report.reason is ExitReason.KILLED and self._restarting is not None
+        if by_us or report.reason is ExitReason.STOPPED:
             return
         index = self._children.index(report.ref)
         error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
@@ -90,9 +91,9 @@ class RootActor(Actor):
             self._give_up(f"{error}; it keeps crashing")
             return
         first = index if self._restarting is None else min(index, self._restarting)
+        self._restarting = first
         for child in reversed(self._children[first:]):
             child.kill()
-        self._restarting = first
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue("core"))
 
 

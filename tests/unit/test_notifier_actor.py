@@ -328,3 +328,15 @@ def test_an_attempt_whose_outcome_could_not_be_written_is_written_later(
     street.stage.pass_s(30)
     assert street.shop.to("ann") == [("p", 1)]
     assert queries.outbox_counts(sql) == {"delivered": 1}
+
+
+def test_a_channel_sealed_under_another_key_harms_nobody(street: Street) -> None:
+    foreign = Vault(b"x" * 32).seal(SECRET, "eve")
+    street.channel("eve", secret=foreign)
+    street.channel("ann")
+    street.stage.create("p")
+    street.stage.pass_s(60)
+    counters = street.stage.node.counters
+    assert (counters["channels.sealed"] > 0, counters["notifiers.crashes"]) == (True, 0)
+    assert street.shop.to("ann") == street.story("p")
+    assert queries.outbox_counts(street.stage.journal.connection)["pending"] == 1
