@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -236,6 +237,7 @@ def main() -> None:
 
     Every command tells more with --help.
     """
+    os.umask(0o077)  # database, its -wal and keys are for their owner only
 
 
 @main.command()

@@ -1,0 +1,422 @@
+"""`run.py serve` as a process: how it starts, what it says, and how it ends."""
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from run import main
+from tests.tools.paybell import API_KEY, Finished, Paybell, command, paybell, serving
+from tests.tools.wait import wait_until
+from tests.tools.wsclient import connect
+
+ENDS_WITHIN_S = 10.0
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Paybell]:
+    with serving(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder is a new one, and the environment has no settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("PAYBELL_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def line_of(finished: Finished | Result) -> str:
+    """The one line that a command that cannot do its work leaves on stderr."""
+    assert finished.stdout == ""
+    assert "Traceback" not in finished.stderr
+    lines = finished.stderr.splitlines()
+    assert len(lines) == 1, finished.stderr
+    assert lines[0].startswith("paybell: ")
+    return lines[0]
+
+
+# -- starting --------------------------------------------------------------------------
+
+
+def test_it_says_one_line_on_stdout_once_it_listens_and_logs_on_stderr(
+    node: Paybell,
+) -> None:
+    assert node.out == f"paybell ready on {node.url}\n"
+    assert node.url.startswith("http://127.0.0.1:")
+    assert "watchers.ready count=0" in node.err
+
+
+def test_the_ready_line_comes_through_a_pipe_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("serve", "--port", "0", "--db", "node.db"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"paybell ready on http://")
+        finally:
+            process.kill()
+
+
+def test_log_lines_are_a_time_a_level_an_event_and_pairs(node: Paybell) -> None:
+    payment = node.create(amount_sat=1_000, confirmations=1)
+    node.post("/dev/pay", address=payment["address"], amount_sat=1_000)
+    node.post("/dev/mine", blocks=1)
+    node.wait_for_status(payment["id"], "confirmed")
+    line = re.compile(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error)"
+        r" [a-z_]+(\.[a-z_]+)*( [a-z_]+=.*)?"
+    )
+    for text in node.err.splitlines():
+        assert line.fullmatch(text), text
+    assert re.search(
+        rf" info payment\.confirmed payment={payment['id']} seq=\d+ ", node.err
+    )
+
+
+def test_the_log_level_decides_what_is_logged(tmp_path: Path) -> None:
+    with serving(tmp_path, "--log-level", "error") as node:
+        node.create(amount_sat=1_000)
+        assert node.stop() == 0
+        assert node.err == ""
+
+
+def test_a_setting_comes_from_the_option_the_environment_or_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "paybell.toml").write_text(
+        'db = "from-file.db"\nlog_level = "error"\n', encoding="utf-8"
+    )
+    node = Paybell(
+        tmp_path,
+        ["serve", "--port", "0", "--config", "paybell.toml"],
+        {"PAYBELL_PORT": "not used", "PAYBELL_LOG_LEVEL": "info"},
+    )
+    try:
+        node.wait_ready()
+        assert (tmp_path / "from-file.db").exists()
+        assert "watchers.ready" in node.err
+    finally:
+        node.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "abc"], "--port: 'abc' is wrong; allowed: 0 to 65535"),
+        (["--network", "mainet"], "--network: 'mainet' is wrong; allowed: mainnet"),
+        (["--source", "garbage"], "--source: a value that is not shown"),
+        (["--network", "mainnet", "--source", "devchain"], "for --network regtest"),
+        (["--trusted-proxies", "proxy"], "--trusted-proxies: 'proxy' is wrong"),
+        (["--config", "none.toml"], "cannot read 'none.toml': No such file"),
+        (["--config", "."], "cannot read '.': Is a directory"),
+        (["--config", "binary.toml"], "'binary.toml' is not UTF-8 text"),
+        (["--config", "unknown.toml"], "unknown key 'prot'; allowed are "),
+        (["--config", "broken.toml"], "broken.toml: not valid TOML"),
+        (["--config", "large.toml"], "large.toml is over 1000000 bytes"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    in_folder: Path, arguments: list[str], said: str
+) -> None:
+    (in_folder / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (in_folder / "unknown.toml").write_text("prot = 1", encoding="utf-8")
+    (in_folder / "broken.toml").write_text("port = ", encoding="utf-8")
+    (in_folder / "large.toml").write_text("# " + "x" * 1_000_001, encoding="utf-8")
+    finished = CliRunner().invoke(main, ["serve", *arguments])
+    assert finished.exit_code == 2
+    assert said in line_of(finished)
+    assert not list(in_folder.glob("*.db*"))  # it did not get that far
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYBELL_API_KEY", "canary with spaces"),
+        ("PAYBELL_NODE_KEY", "canary-canary"),
+        ("PAYBELL_WEBHOOK_BTC_SECRET", "canary"),
+        ("PAYBELL_SOURCES", "bitcoind=http://u:canary@host:port"),
+    ],
+)
+def test_a_wrong_secret_is_named_but_not_shown(
+    in_folder: Path, name: str, value: str
+) -> None:
+    finished = CliRunner().invoke(main, ["serve"], env={name: value})
+    assert finished.exit_code == 2
+    line = line_of(finished)
+    assert line.startswith(f"paybell: {name}: a value that is not shown")
+    assert "allowed: " in line
+    assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    "source", ["esplora=https://u:hunter2@host/api", "bitcoind=http://u:hunter2@h/x"]
+)
+def test_an_address_that_no_such_source_can_have_is_one_line_and_exit_code_2(
+    tmp_path: Path, source: str
+) -> None:
+    finished = paybell("serve", cwd=tmp_path, env={"PAYBELL_SOURCES": source})
+    assert finished.returncode == 2
+    line = line_of(finished)
+    assert line.startswith(f"paybell: --source: {source.partition('=')[0]}: ")
+    assert "hunter2" not in line
+
+
+def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        finished = paybell("serve", "--port", port, "--log-level", "error",
+                           cwd=tmp_path)  # fmt: skip
+    assert finished.returncode == 1
+    line = line_of(finished)
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in line
+    assert "--port" in line
+
+
+def test_an_address_that_is_not_ours_is_one_line_and_exit_code_1(
+    tmp_path: Path,
+) -> None:
+    finished = paybell("serve", "--host", "192.0.2.1", "--log-level", "error",
+                       cwd=tmp_path)  # fmt: skip
+    assert finished.returncode == 1
+    assert "cannot listen on 192.0.2.1:8080: " in line_of(finished)
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    finished = paybell("serve", "--db", "none/such.db", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert f"there is no folder {tmp_path / 'none'}; make it" in line_of(finished)
+
+
+def test_a_file_that_is_no_database_is_one_line_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"my notes " * 1_000)
+    finished = paybell("serve", "--db", path, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "not a database: was --db meant to name another file?" in line_of(finished)
+    assert path.read_bytes() == b"my notes " * 1_000
+    assert not (tmp_path / "notes.txt.key").exists()
+
+
+def test_a_damaged_database_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        node.create(amount_sat=1_000)
+        assert node.stop() == 0
+    content = bytearray((tmp_path / "node.db").read_bytes())
+    content[100:4096] = b"\xa5" * 3_996  # the root page of the schema
+    (tmp_path / "node.db").write_bytes(content)
+    finished = paybell("serve", "--port", "0", "--db", "node.db", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "damaged" in line_of(finished)
+
+
+def test_a_folder_given_as_the_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    finished = paybell("serve", "--db", "folder", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "database folder: " in line_of(finished)
+
+
+def test_a_second_node_on_the_same_database_does_not_start(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("serve", "--port", "0", "--db", database)
+    assert finished.returncode == 1
+    line = line_of(finished)
+    assert f"held by another Paybell process (process {node.pid})" in line
+    assert node.url in line
+    assert node.get("/ready").status_code == 200
+
+
+def test_a_database_that_another_program_writes_in_is_one_line(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        assert node.stop() == 0
+    holder = sqlite3.connect(tmp_path / "node.db")
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        finished = paybell("serve", "--port", "0", "--db", "node.db", cwd=tmp_path)
+    finally:
+        holder.close()
+    assert finished.returncode == 1
+    assert "another process holds the database: stop it" in line_of(finished)
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        assert node.stop() == 0
+    (tmp_path / "node.db.key").chmod(0o644)
+    finished = paybell("serve", "--db", "node.db", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "chmod 600" in line_of(finished)
+
+
+def test_it_takes_as_many_open_files_as_it_may_have(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        soft, hard = resource.prlimit(node.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard
+
+
+def test_one_address_gets_so_many_connections_as_are_set(tmp_path: Path) -> None:
+    with serving(tmp_path, "--connections-per-address", "3") as node:
+        node.session.close()
+        held: list[socket.socket] = []
+
+        def refused() -> bool:
+            sock = socket.create_connection(("127.0.0.1", node.port), timeout=5)
+            held.append(sock)
+            sock.settimeout(0.2)
+            try:
+                return sock.recv(12) == b"HTTP/1.1 503"
+            except TimeoutError:
+                return False
+
+        try:
+            wait_until(refused, 5, "a connection to be turned away")
+            assert 4 <= len(held) <= 5  # the session's own may still be counted
+        finally:
+            for sock in held:
+                sock.close()
+
+
+def test_a_payment_without_a_tolerance_has_the_nodes(tmp_path: Path) -> None:
+    with serving(tmp_path, "--tolerance-sat", "100") as node:
+        assert node.create(amount_sat=1_000)["tolerance_sat"] == 100
+        named = node.create(amount_sat=1_000, tolerance_sat=0)
+        assert named["tolerance_sat"] == 0
+
+
+# -- stopping --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order_with_everything_under_way(
+    tmp_path: Path, number: int
+) -> None:
+    with serving(tmp_path) as node:
+        address = node.create(amount_sat=1_000)["address"]
+        websocket = connect("127.0.0.1", node.port, f"/ws/balance/{address}")
+        assert websocket.recv_json()["type"] == "state"
+        stream = node.call("GET", f"/events/balance/{address}", stream=True, timeout=15)
+        poll: list[int] = []
+        poller = threading.Thread(
+            target=lambda: poll.append(
+                node.get("/v1/events?after=1&wait_s=50").status_code
+            )
+        )
+        poller.start()
+        slow = _begin_request(node)
+        wait_until(lambda: "sessions" in _metrics(node), 5, "the node to be busy")
+
+        node.signal(number)
+        slow.sendall(b'unt_sat":2000}')
+        answer = _read_all(slow)
+        assert answer.startswith(b"HTTP/1.1 201 "), answer
+        assert websocket.expect_close(ENDS_WITHIN_S) == 1001
+        assert node.ended(ENDS_WITHIN_S) == 0
+        assert b"event: state" in _what_is_left(stream)
+        poller.join(5)
+        assert poll == [200]
+        assert "Traceback" not in node.err
+
+    with serving(tmp_path) as again:  # what was answered is there
+        found = again.get("/v1/payments").json()["data"]
+        assert sorted(payment["amount_sat"] for payment in found) == [1_000, 2_000]
+
+
+def test_a_second_signal_harms_nothing(node: Paybell) -> None:
+    slow = _begin_request(node)
+    node.signal(signal.SIGTERM)
+    _wait_until_it_takes_no_more(node)
+    node.signal(signal.SIGTERM)
+    node.signal(signal.SIGINT)
+    slow.sendall(b'unt_sat":2000}')
+    assert _read_all(slow).startswith(b"HTTP/1.1 201 ")
+    assert node.ended(ENDS_WITHIN_S) == 0
+    assert "Traceback" not in node.err
+
+
+def test_a_request_that_never_ends_does_not_keep_it_from_ending(
+    node: Paybell,
+) -> None:
+    slow = _begin_request(node)
+    assert node.stop() == 0
+    slow.close()
+    assert "Traceback" not in node.err
+
+
+def test_a_stopped_node_leaves_one_whole_database_file(
+    node: Paybell, tmp_path: Path
+) -> None:
+    node.create(amount_sat=1_000)
+    assert node.stop() == 0
+    assert not (tmp_path / "node.db-wal").exists()
+    with sqlite3.connect(tmp_path / "node.db") as sql:
+        assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert sql.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_files_of_the_database_are_for_its_owner_only(tmp_path: Path) -> None:
+    with serving(tmp_path) as node:
+        node.create(amount_sat=1_000)
+        for name in ("node.db", "node.db.key", "node.db-wal"):
+            assert os.stat(tmp_path / name).st_mode & 0o077 == 0, name
+
+
+def _begin_request(node: Paybell) -> socket.socket:
+    """A POST whose body is still under way."""
+    sock = socket.create_connection(("127.0.0.1", node.port), timeout=10)
+    body = b'{"amount_sat":2000}'
+    sock.sendall(
+        b"POST /v1/payments HTTP/1.1\r\nHost: x\r\n"
+        + f"Authorization: Bearer {API_KEY}\r\n".encode()
+        + b"Content-Type: application/json\r\n"
+        + f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body[:5]
+    )
+    return sock
+
+
+def _what_is_left(stream: requests.Response) -> bytes:
+    """The rest of an event stream, which may be cut off."""
+    received = b""
+    with contextlib.suppress(requests.RequestException):
+        for piece in stream.iter_content(1_024):
+            received += piece
+    return received
+
+
+def _read_all(sock: socket.socket) -> bytes:
+    with sock:
+        return b"".join(iter(lambda: sock.recv(65_536), b""))
+
+
+def _metrics(node: Paybell) -> str:
+    return node.get("/metrics").text
+
+
+def _wait_until_it_takes_no_more(node: Paybell) -> None:
+    def refused() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", node.port), timeout=1).close()
+        except ConnectionError:
+            return True
+        return False
+
+    wait_until(refused, 5, "the port to be closed")
