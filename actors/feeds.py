@@ -37,7 +37,7 @@ BREATH = 500
 class BlockFeedWorker(Actor):
     """Reads blocks and the mempool by difference; answers any number of polls."""
 
-    __slots__ = ("_feed", "_index", "_node", "_number", "_shown", "_store")
+    __slots__ = ("_anew", "_feed", "_index", "_node", "_number", "_shown", "_store")
 
     blocking = True
 
@@ -47,6 +47,7 @@ class BlockFeedWorker(Actor):
         self._feed = feed
         self._store = store
         self._index = ScriptIndex()
+        self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
 
     def on_receive(self, message: object) -> None:
@@ -69,8 +70,12 @@ class BlockFeedWorker(Actor):
             if poll.known and poll.script in self._index:
                 self._index.watch(poll.script, poll.known)
         before, error, result = self._index.tip, None, None
+        start_from = None
+        if before is None:
+            start_from = self._start_from()
+            self._anew = start_from is None
         try:
-            result = sync(self._feed, self._index, start_from=self._start_from())
+            result = sync(self._feed, self._index, start_from=start_from)
         except SourceError as failure:
             error = failure
         views: dict[bytes, ChainView] = {}
@@ -90,7 +95,7 @@ class BlockFeedWorker(Actor):
                     )
                     views = {}
                     self._node.breathe()
-        return RoundDone(
+        done = RoundDone(
             feed=self._number,
             number=work.number,
             asked_at=asked_at,
@@ -100,7 +105,11 @@ class BlockFeedWorker(Actor):
             error=error,
             more=result is not None and result.more,
             lagging=result is not None and result.lagging,
+            read=result.tip if result is not None else None,
+            anew=self._anew,
         )
+        self._anew = self._anew and result is None
+        return done
 
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
         shown = self._shown.get(script, set())
@@ -111,8 +120,6 @@ class BlockFeedWorker(Actor):
         return view
 
     def _start_from(self) -> Tip | None:
-        if self._index.tip is not None:
-            return None
         saved = self._store.read(queries.source_tip, self._feed.name)
         return Tip(*saved) if saved is not None else None
 

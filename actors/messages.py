@@ -203,6 +203,8 @@ class RoundDone(msgspec.Struct, frozen=True):
     more: bool = False
     lagging: bool = False
     unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
+    read: Tip | None = None  # up to here a block feed's blocks have been read
+    anew: bool = False  # nothing told where to go on: the latest blocks were read
 
 
 class DescribeSources(msgspec.Struct, frozen=True):

@@ -264,7 +264,7 @@ class SourceActor(Actor):
             feed.error = None
             feed.answered_at = done.asked_at
             feed.tip = done.tip
-            self._save_tip(feed)
+            self._save_tip(feed, done)
             self._set_freshness(live=not done.lagging)
         if done.error is None:  # what is unreadable: in its watcher's own time again
             feed.answered.update(done.unreadable)
@@ -365,18 +365,28 @@ class SourceActor(Actor):
         if fresh.live != before.live or fresh.source != before.source:
             self._node.router.tell(FreshnessChanged(fresh))
 
-    def _save_tip(self, feed: _Feed) -> None:
-        """Write down the tip of an earlier round: its receipts are committed by now."""
-        if not feed.spec.by_block or feed.tip is None:
+    def _save_tip(self, feed: _Feed, done: RoundDone) -> None:
+        """Write down where catching up would start.
+
+        How far an earlier round had read: its receipts are committed by now. The first
+        of all may be written at once, and must be: a start from it reads the very
+        blocks again that were read now, a start from nowhere only the latest.
+        """
+        if not feed.spec.by_block or done.read is None:
             return
         now = self._node.clock.monotonic()
-        at, tip = self._saved
-        if tip is None:
-            self._saved = (now, feed.tip)
-        elif now - at >= SAVE_TIP_S and tip != feed.tip:
-            row = SourceTip(feed.spec.name, tip.height, tip.hash)
-            self._node.append(Write(rows=(row,)), lambda _outcome: None)
-            self._saved = (now, feed.tip)
+        at, earlier = self._saved
+        if done.anew:
+            self._write_tip(feed, done.read)
+        elif earlier is not None and (now - at < SAVE_TIP_S or earlier == done.read):
+            return
+        elif earlier is not None:
+            self._write_tip(feed, earlier)
+        self._saved = (now, done.read)
+
+    def _write_tip(self, feed: _Feed, tip: Tip) -> None:
+        row = SourceTip(feed.spec.name, tip.height, tip.hash)
+        self._node.append(Write(rows=(row,)), lambda _outcome: None)
 
     def _describe(self, feed: _Feed) -> SourceState:
         now = self._node.clock.monotonic()

@@ -260,8 +260,17 @@ def idempotent_answer(
 
 
 def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
+    """How far the chain was read: by this source, else by the one that came furthest.
+
+    What another has read was told to the watchers just as well. Not so the dev chain:
+    it is a chain of its own; and "probe" is no source (see the journal actor).
+    """
     row = sql.execute(
-        "SELECT height, hash FROM source_tips WHERE source = ?", (source,)
+        "SELECT height, hash FROM source_tips"
+        " WHERE source = :source"
+        " OR (:source != 'devchain' AND source NOT IN ('devchain', 'probe'))"
+        " ORDER BY source = :source DESC, height DESC LIMIT 1",
+        {"source": source},
     ).fetchone()
     return (row[0], row[1]) if row else None
 

@@ -26,8 +26,11 @@ from engine.chain import (
     Tip,
 )
 from engine.gateway import SourceState
+from engine.index import LOOKBACK
 from engine.runtime.ref import Ref, Scope
+from engine.store import queries
 from engine.store.threads import DirectStore
+from engine.store.writes import SourceTip, Write
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
 
@@ -361,3 +364,95 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
     stage.pass_s(3)
     assert all(isinstance(inbox.got[-1], Seen) for inbox in inboxes)
     assert feed.requests - before < 20
+
+
+class Reader:
+    """A block feed and the source actor that reads it, with the journal behind."""
+
+    def __init__(self, stage: ActorStage, feed: FakeFeed) -> None:
+        node = stage.node
+        node.health.booted = True
+        self.stage = stage
+        self.feed = feed
+        store = DirectStore(stage.journal)
+        source = Ref(
+            Scope(stage.dispatcher, lambda _name: SourceActor(node, [spec])), "source"
+        )
+        scope = Scope(
+            stage.dispatcher,
+            lambda _name: BlockFeedWorker(node, 0, feed, store),
+            parent=source,
+            blocking=True,
+        )
+        spec = FeedSpec(feed.name, "bitcoind", Ref(scope, "feed.0"), True, 1.0)
+        node.source = source
+        source.start()
+
+    def saved(self) -> tuple[int, str] | None:
+        return queries.source_tip(self.stage.journal.connection, self.feed.name)
+
+
+def test_the_first_blocks_that_were_read_are_written_down_at_once(
+    stage: ActorStage,
+) -> None:
+    reader = Reader(stage, FakeFeed(height=100))
+    stage.pass_s(2)
+    tip = reader.feed.now
+    assert reader.saved() == (tip.height, tip.hash)
+
+
+def test_a_first_round_that_failed_half_way_is_written_down_when_it_succeeds(
+    stage: ActorStage,
+) -> None:
+    feed = FakeFeed(height=100)
+    calls: list[str] = []
+
+    def fail_once_at_the_mempool(name: str) -> None:
+        calls.append(name)
+        if name == "mempool" and calls.count("mempool") == 1:
+            raise SourceUnavailable("fake: gone for a moment")
+
+    feed.on_call = fail_once_at_the_mempool
+    reader = Reader(stage, feed)
+    stage.pass_s(10)
+    assert reader.saved() == (feed.now.height, feed.now.hash)
+
+
+def test_what_is_written_down_was_read_and_not_only_announced(
+    stage: ActorStage,
+) -> None:
+    """A crash in a long catching-up must not leave out the blocks in between."""
+    feed = FakeFeed(height=100)
+    reader = Reader(stage, feed)
+    stage.pass_s(2)
+    for _ in range(400):
+        feed.mine([])
+    blocks: list[str] = []
+
+    def be_slow_and_then_down(name: str) -> None:
+        if name == "block":
+            blocks.append(name)
+            stage.clock.advance(300)
+        if len(blocks) > 230:
+            raise SourceUnavailable("fake: gone")
+
+    feed.on_call = be_slow_and_then_down
+    stage.pass_s(60)
+    saved = reader.saved()
+    assert saved is not None
+    assert 100 < saved[0] <= 100 + len(blocks)
+
+
+def test_a_source_goes_on_where_another_had_come_to(stage: ActorStage) -> None:
+    feed = FakeFeed(height=100)
+    row = SourceTip("other", feed.now.height, feed.now.hash)
+    stage.append(Write(rows=(row, SourceTip("probe", 0, "1"))))
+    stage.append(Write(rows=(SourceTip("devchain", 5_000, "00"),)))
+    stage.run()
+    for _ in range(60):
+        feed.mine([])
+    read: list[str] = []
+    feed.on_call = read.append
+    Reader(stage, feed)
+    stage.pass_s(3)
+    assert read.count("block") == 60 + LOOKBACK
