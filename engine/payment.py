@@ -101,8 +101,9 @@ def is_settled(payment: Payment, now: int) -> bool:
 
 
 def _may_expire(payment: Payment) -> bool:
+    """Nothing expires while a webhook says that the money is on its way."""
     waiting = payment.status in {Status.PENDING, Status.CONFIRMING}
-    return waiting and not payment.is_paid
+    return waiting and not payment.is_paid and not payment.claims
 
 
 def _hear_claim(story: Story, claim: ProviderClaim) -> None:
@@ -152,6 +153,11 @@ def _cancel(story: Story, command: Cancel) -> None:
     payment = story.payment
     if payment.status is Status.CANCELLED:
         return
+    if payment.claims:
+        raise Refused(
+            "a webhook has announced money for this payment; it can be cancelled when"
+            " the chain has not borne that out within the set time"
+        )
     if payment.receipts or payment.status not in {Status.PENDING, Status.EXPIRED}:
         raise Refused(
             f"a payment that is {payment.status} with {payment.received_sat} sat"

@@ -32,8 +32,8 @@ _SETTLED = {Status.CONFIRMED, Status.FORWARDED}
 def read_view(story: Story, view: ChainView) -> None:
     """Tell what the view shows: losses first, then news, then depth, then the sum."""
     listed = _pertinent(story.payment, view)
-    _tell_losses(story, view, listed)
-    _tell_news(story, view, listed)
+    lost = _tell_losses(story, view, listed)
+    _tell_news(story, view, listed, lost=lost)
     _tell_depth(story, view, listed)
     _tell_confirmed(story, view, listed)
 
@@ -57,7 +57,9 @@ def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Outpu
 
 def _tell_losses(
     story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
-) -> None:
+) -> bool:
+    """Whether a receipt is gone altogether, so that the sum is another."""
+    before = len(story.payment.receipts)
     for receipt in story.payment.receipts:
         output = listed.get(outpoint(receipt))
         lost_block = _lost_its_block(receipt, output, view)
@@ -68,6 +70,7 @@ def _tell_losses(
         if absent and _may_say_gone(receipt, view, story.now, lost_block=lost_block):
             _tell_replaced(story, receipt)
     _tell_reversed(story, view, listed)
+    return len(story.payment.receipts) < before
 
 
 def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) -> bool:
@@ -153,7 +156,11 @@ def _tell_reversed(
 
 
 def _tell_news(
-    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+    story: Story,
+    view: ChainView,
+    listed: dict[tuple[str, int], Output],
+    *,
+    lost: bool,
 ) -> None:
     known = {outpoint(receipt) for receipt in story.payment.receipts}
     fresh = [output for key, output in listed.items() if key not in known]
@@ -161,7 +168,7 @@ def _tell_news(
     followed = fresh[: MAX_RECEIPTS - len(known)]
     for output in followed:
         _tell_detected(story, view, output)
-    if followed:
+    if followed or (lost and story.payment.receipts):
         _tell_sums(story)
 
 

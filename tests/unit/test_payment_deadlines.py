@@ -232,3 +232,29 @@ def test_claims_are_bounded_and_final_states_hear_none() -> None:
     cancelled = Told()
     cancelled(Cancel("ann"))
     assert cancelled(claim()) == []
+
+
+def test_nothing_expires_while_a_claim_may_still_be_borne_out() -> None:
+    told = Told()
+    assert told(claim(), after_ms=HOUR_MS - 60_000) == ["detected"]
+    withdraw_at = told.now + 600_000
+    assert next_deadline(told.payment) == withdraw_at
+    assert told.review(EXPIRY) == []
+    assert told.review(withdraw_at) == ["replaced", "expired"]
+
+
+def test_money_announced_in_time_and_shown_after_the_deadline_is_not_late() -> None:
+    told = Told()
+    told(claim(), after_ms=HOUR_MS - 60_000)
+    assert told.review(EXPIRY + 1) == []
+    assert told(view(mempool("t1"))) == ["confirming"]
+    assert Flag.LATE not in told.payment.flags
+
+
+def test_a_payment_that_a_webhook_announced_cannot_be_cancelled_yet() -> None:
+    told = Told()
+    told(claim())
+    with pytest.raises(Refused, match="announced"):
+        told(Cancel("ann"))
+    told.review(T0 + 600_000)
+    assert told(Cancel("ann")) == ["cancelled"]

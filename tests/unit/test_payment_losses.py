@@ -35,7 +35,8 @@ def test_what_comes_back_to_the_mempool_is_detected_again() -> None:
 def test_one_of_two_receipts_replaced_leaves_the_other() -> None:
     told = Told()
     told(view(mempool("t1", 20_000), mempool("t2", 30_000)))
-    assert told(view(mempool("t1", 20_000))) == ["replaced"]
+    assert told(view(mempool("t1", 20_000))) == ["replaced", "underpaid"]
+    assert told.last.data.short_sat == 30_000
     assert told.status() is Status.CONFIRMING
     assert Flag.UNDERPAID in told.payment.flags
 
