@@ -369,7 +369,9 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
 class Reader:
     """A block feed and the source actor that reads it, with the journal behind."""
 
-    def __init__(self, stage: ActorStage, feed: FakeFeed) -> None:
+    def __init__(
+        self, stage: ActorStage, feed: FakeFeed, kind: str = "bitcoind"
+    ) -> None:
         node = stage.node
         node.health.booted = True
         self.stage = stage
@@ -384,7 +386,7 @@ class Reader:
             parent=source,
             blocking=True,
         )
-        spec = FeedSpec(feed.name, "bitcoind", Ref(scope, "feed.0"), True, 1.0)
+        spec = FeedSpec(feed.name, kind, Ref(scope, "feed.0"), True, 1.0)
         node.source = source
         source.start()
 
@@ -456,3 +458,11 @@ def test_a_source_goes_on_where_another_had_come_to(stage: ActorStage) -> None:
     Reader(stage, feed)
     stage.pass_s(3)
     assert read.count("block") == 60 + LOOKBACK
+
+
+def test_where_reading_starts_again_is_not_kept_for_a_chain_that_ends_with_us(
+    stage: ActorStage,
+) -> None:
+    reader = Reader(stage, FakeFeed(height=100), kind="devchain")
+    stage.pass_s(2)
+    assert reader.saved() is None
