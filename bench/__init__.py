@@ -1,0 +1,1 @@
+"""Measurements, each beside a peer of the same run. `make bench`; see __main__.py."""

@@ -1,0 +1,80 @@
+"""The processes that the wire benches speak to: `run.py serve`, and the peers."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.clients import SECRET, Caller
+from bench.measure import ROOT, folder
+from bench.node import terms
+from tests.tools.wait import Process
+
+__all__ = ["addresses", "create", "echo_server", "naive_server", "paybell_server"]
+
+KEY = "a-key-of-the-bench"
+BATCH = 1_000
+
+
+@contextmanager
+def paybell_server() -> Iterator[int]:
+    """`run.py serve` on a database and a port of its own; the port."""
+    with folder() as path:
+        command: list[str | Path] = [
+            sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
+            "--source", "devchain", "--db", path / "node.db", "--log-level", "error",
+        ]  # fmt: skip
+        environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": SECRET}
+        ready = r"paybell ready on http://127\.0\.0\.1:(\d+)"
+        with Process(command, ready=ready, env=environ, cwd=ROOT) as server:
+            yield _port(server.match)
+            server.stop()
+
+
+@contextmanager
+def naive_server() -> Iterator[int]:
+    with _peer("naive_live") as port:
+        yield port
+
+
+@contextmanager
+def echo_server() -> Iterator[int]:
+    with _peer("echo") as port:
+        yield port
+
+
+@contextmanager
+def _peer(name: str) -> Iterator[int]:
+    command = [sys.executable, "-m", f"bench.peers.{name}"]
+    with Process(command, ready=r"ready on (\d+)", cwd=ROOT) as server:
+        yield _port(server.match)
+
+
+def _port(match: re.Match[str] | None) -> int:
+    assert match is not None
+    return int(match[1])
+
+
+def addresses(first: int, count: int) -> list[str]:
+    return [terms(first + number, 0).address for number in range(count)]
+
+
+def create(port: int, wanted: Sequence[str]) -> None:
+    """A payment at each address, through the API, a thousand at a time."""
+    caller = Caller(port, 1)
+    for first in range(0, len(wanted), BATCH):
+        payments = [
+            {"method": "onchain", "address": address, "amount_sat": 1_000}
+            for address in wanted[first : first + BATCH]
+        ]
+        answer = caller.post(
+            "/v1/payments/batch",
+            json.dumps({"payments": payments}).encode(),
+            f"Authorization: Bearer {KEY}",
+        )
+        if b'"address_taken"' in answer or b'"detail"' in answer:
+            raise RuntimeError(f"a payment was not created: {answer[:500]!r}")
