@@ -14,155 +14,26 @@ last seq they had. Runs in the test's greenlet, each follower in one of its own.
 
 import contextlib
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import gevent
 import requests
-from gevent.event import Event as GeventEvent
 
-from tests.tools import sseclient, wsclient
+from tests.node.followers import Follower, SseFollower, WsFollower
 from tests.tools.ports import free_ports
 from tests.tools.wait import Process, wait_until
 
-__all__ = ["Follower", "Paybell"]
+__all__ = ["Paybell"]
 
 ROOT = Path(__file__).parents[2]
 API_KEY = "pbk_key_of_the_tests_against_a_real_node"
 PATIENCE_S = 20.0
 START_S = 40.0
-SILENCE_S = 45.0  # more than between two pings: a connection so silent is dead
-AGAIN_S = 0.1  # between attempts to connect while nobody listens
 TROUBLE = (" ERROR ", " CRITICAL ", "Traceback ")
 
 Event = dict[str, Any]
-
-
-class Follower(ABC):
-    """One client of one payment, over a live protocol, that always comes back.
-
-    `events` is all it was told, in the order in which it came; what came twice would
-    be there twice. `connections` counts how often it had to begin anew.
-    """
-
-    def __init__(self, port: int, address: str) -> None:
-        self.port = port
-        self.address = address
-        self.events: list[Event] = []
-        self.states: list[dict[str, Any]] = []
-        self.connections = 0
-        self._closing = GeventEvent()
-        self._greenlet = gevent.spawn(self._run)
-
-    @property
-    def last_seq(self) -> int:
-        return int(self.events[-1]["seq"]) if self.events else 0
-
-    @property
-    def story(self) -> list[tuple[int, str]]:
-        return [(event["seq"], event["type"]) for event in self.events]
-
-    @property
-    def types(self) -> list[str]:
-        """The types without "payment."."""
-        return [event["type"].removeprefix("payment.") for event in self.events]
-
-    def wait_for(self, *types: str, timeout_s: float = PATIENCE_S) -> Event:
-        """Wait until what was told ends with these types; the last event."""
-
-        def ends_so() -> bool:
-            return self.types[-len(types) :] == list(types)
-
-        self._wait(ends_so, timeout_s, f"a story that ends with {types}")
-        return self.events[-1]
-
-    def wait_for_seq(self, seq: int, timeout_s: float = PATIENCE_S) -> None:
-        self._wait(lambda: self.last_seq >= seq, timeout_s, f"event {seq}")
-
-    def close(self) -> None:
-        self._closing.set()
-        self._greenlet.kill()
-        self._greenlet.get()  # raises what it died of, if it did before
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @abstractmethod
-    def _attend(self) -> None:
-        """Connect and take what comes, until the connection ends."""
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            with contextlib.suppress(OSError, wsclient.Closed, sseclient.Ended):
-                self._attend()
-            self._closing.wait(AGAIN_S)
-
-    def _take(self, kind: str, told: dict[str, Any]) -> None:
-        if kind == "state":
-            self.states.append(told)
-        elif kind.startswith("payment."):
-            self.events.append(told)
-        else:
-            assert kind == "source", told
-
-    def _wait(self, is_so: Any, timeout_s: float, what: str) -> None:
-        def told() -> str:
-            if self._greenlet.dead:
-                self._greenlet.get()
-            return f"{what}; {type(self).__name__} was told {self.story}"
-
-        wait_until(lambda: is_so() or self._greenlet.dead, timeout_s, told)
-        if not is_so():
-            raise AssertionError(told())
-
-
-class WsFollower(Follower):
-    """On `/ws/balance/<address>`."""
-
-    def _attend(self) -> None:
-        path = f"/ws/balance/{self.address}?since={self.last_seq}"
-        client = wsclient.connect("127.0.0.1", self.port, path)
-        try:
-            if not client.accepted:  # not there yet, or too busy: come back
-                raise wsclient.Closed(None, f"refused with {client.status}")
-            self.connections += 1
-            while True:
-                told = client.recv_json(SILENCE_S)
-                self._take(told["type"], told)
-        finally:
-            client.sock.close()
-
-
-class SseFollower(Follower):
-    """On `/events/balance/<address>`."""
-
-    def _attend(self) -> None:
-        headers = {"Last-Event-ID": str(self.last_seq)}
-        path = f"/events/balance/{self.address}"
-        stream = sseclient.SseClient("127.0.0.1", self.port, path, headers)
-        try:
-            if stream.status != 200:
-                raise sseclient.Ended
-            self.connections += 1
-            while True:
-                told = stream.next(SILENCE_S)
-                assert told.kind == told.data["type"] or told.kind == "state", told
-                if told.kind.startswith("payment."):
-                    assert told.id == str(told.data["seq"]), told
-                self._take(told.kind, told.data)
-        finally:
-            stream.close()
 
 
 class Paybell:

@@ -18,7 +18,8 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from tests.node.bcoin import BcoinNode
-from tests.node.paybell import Follower, Paybell
+from tests.node.followers import Follower
+from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.wallet import Wallet
 
