@@ -149,7 +149,8 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     """Look at this script; `blocks` are those whose place in the chain matters.
 
     `known` are the payment's receipts in blocks: a source that began anew may have
-    read none of them. `due` (monotonic s) orders polls that compete for a budget: urgent ones are small.
+    read none of them. `due` (monotonic s) orders polls that compete for a budget:
+    urgent ones are small.
     """
 
     script: bytes

@@ -100,8 +100,9 @@ class ScriptIndex:
 
         `known` are receipts of the journal; what was read here outweighs them. One in a
         block older than the window stays in the view until its block is known to be off
-        chain; an unconfirmed one is found in the mempool or not at all. Raises ValueError for a script that no
-        address has. After a restart, watch before the first `sync`.
+        chain; an unconfirmed one is found in the mempool or not at all. Raises
+        ValueError for a script that no address has. After a restart, watch before the
+        first `sync`.
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
