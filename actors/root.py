@@ -94,6 +94,9 @@ class RootActor(Actor):
         self._restarting = first
         for child in reversed(self._children[first:]):
             child.kill()
+        # The supervisor, the last of them, is always among them: until it knows all
+        # scripts again a new source must not read past blocks that pay them.
+        self._node.health.booted = False
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue("core"))
 
 
