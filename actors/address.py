@@ -226,6 +226,7 @@ class AddressActor(Actor):
         if events:
             self._persist(payment, events, (), None)
         else:
+            self._node.digested(self._script, view)
             self._after_review()
 
     # -- deadlines -----------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from actors.messages import Append, Read
+from engine.chain import ChainView, Tip
 from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
@@ -66,7 +67,16 @@ class Node:
         self.watchers: dict[str, Ref] = {}  # by payment id
         self.by_address: dict[str, str] = {}  # watched address -> payment id
         self.sessions: dict[Ref, None] = {}
+        # Scripts whose newest view of mined outputs is not committed by its watcher
+        # yet, oldest first, with where to start reading to see them again.
+        self.undigested: dict[bytes, tuple[Tip | None, ChainView]] = {}
         self._next_reader = 0
+
+    def digested(self, script: bytes, view: ChainView) -> None:
+        """All that follows from this view is committed."""
+        waiting = self.undigested.get(script)
+        if waiting is not None and waiting[1] is view:
+            del self.undigested[script]
 
     def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""

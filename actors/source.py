@@ -133,9 +133,10 @@ class SourceActor(Actor):
         self._saved: tuple[float, Tip | None] = (0.0, None)
 
     def on_start(self) -> None:
+        self._node.undigested.clear()  # all is read again from the saved tip
         for feed in self._feeds:
             feed.spec.worker.start()
-        self._pump()
+        self.ref.tell(Nudge())  # after the watches that wait in the mailbox already
 
     def on_receive(self, message: object) -> None:
         match message:
@@ -181,6 +182,7 @@ class SourceActor(Actor):
             self._watch.pop(script, None)
             self._polls.pop(script, None)
             self._unwatch.add(script)
+            self._node.undigested.pop(script, None)
 
     # -- rounds ------------------------------------------------------------------------
 
@@ -278,7 +280,16 @@ class SourceActor(Actor):
         for script, view in views.items():
             interest = self._interest.get(script)
             if interest is not None:
+                self._note_undigested(script, view)
                 interest.ref.tell(Seen(view, asked_at))
+
+    def _note_undigested(self, script: bytes, view: ChainView) -> None:
+        """Until its watcher has committed it, catching up must start before it."""
+        waiting = self._node.undigested.get(script)
+        mined = any(output.block_hash is not None for output in view.outputs)
+        if mined or waiting is not None:
+            floor = self._saved[1] if waiting is None else waiting[0]
+            self._node.undigested[script] = (floor, view)
 
     def _spend(self, feed: _Feed, done: RoundDone) -> None:
         """What was asked for before our time is no debt of ours."""
@@ -368,9 +379,10 @@ class SourceActor(Actor):
     def _save_tip(self, feed: _Feed, done: RoundDone) -> None:
         """Write down where catching up would start.
 
-        How far an earlier round had read: its receipts are committed by now. The first
-        of all may be written at once, and must be: a start from it reads the very
-        blocks again that were read now, a start from nowhere only the latest.
+        How far an earlier round had read, and not beyond what a watcher could not
+        commit yet (the journal was full, or the watcher crashes). The first of all may
+        be written at once, and must be: a start from it reads the very blocks again
+        that were read now, a start from nowhere only the latest.
         """
         if not feed.spec.by_block or done.read is None:
             return
@@ -381,7 +393,9 @@ class SourceActor(Actor):
         elif earlier is not None and (now - at < SAVE_TIP_S or earlier == done.read):
             return
         elif earlier is not None:
-            self._write_tip(feed, earlier)
+            oldest = next(iter(self._node.undigested.values()), (earlier, None))[0]
+            if oldest is not None:
+                self._write_tip(feed, min(earlier, oldest, key=lambda tip: tip.height))
         self._saved = (now, done.read)
 
     def _write_tip(self, feed: _Feed, tip: Tip) -> None:
