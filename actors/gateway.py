@@ -180,6 +180,12 @@ class ActorGateway:
         return self._store.read(queries.payment, payment_id)
 
     def payment_at(self, address: str) -> Payment | None:
+        payment_id = self._node.by_address.get(address)
+        ref = self._node.watchers.get(payment_id) if payment_id else None
+        if ref is not None and isinstance(ref.actor, AddressActor):
+            watched = ref.actor.known_payment
+            if watched is not None:
+                return watched  # as last committed; spares every webhook a query
         return self._store.read(queries.payment_at, address)
 
     def payments_of(self, external_id: str) -> list[Payment]:
