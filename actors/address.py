@@ -308,7 +308,11 @@ class AddressActor(Actor):
         self, outcome: Outcome, after: Payment, reply: Callable[[Any], None] | None
     ) -> None:
         if isinstance(outcome, Committed):
+            known = self._known()
             before, self._payment = self.payment, after
+            if known != self._known():
+                # A source that begins anew must believe in no receipt that is gone.
+                self._node.source.tell_system(self.interest(self.ref))
             if before.status is not after.status:
                 log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
                          after.status, after.id, after.seq, after.received_sat,
