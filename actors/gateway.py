@@ -8,8 +8,10 @@ threads directly.
 from __future__ import annotations
 
 import heapq
+import logging
+import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import pykka
@@ -47,6 +49,7 @@ from engine.payment import Refused, decide
 from engine.ports import Freshness, Sink
 from engine.runtime.ref import MailboxFull, Ref, ask
 from engine.store import queries
+from engine.store.journal import advice
 from engine.store.queries import (
     AttemptView,
     IdempotentAnswer,
@@ -68,6 +71,9 @@ from engine.store.writes import (
 
 __all__ = ["ActorGateway"]
 
+log = logging.getLogger("paybell.gateway")
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ASK_S = 10.0
@@ -121,12 +127,38 @@ class _FirstEvent:
         self.heard.set()
 
 
+class _Noted:
+    """A reader that logs when the database cannot be read, and when it can again."""
+
+    def __init__(self, store: Reader) -> None:
+        self._store = store
+        self._failing = False
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        try:
+            answer = self._store.read(query, *args, **kwargs)
+        except sqlite3.Error as error:
+            if not self._failing:
+                log.error("database.unreadable detail=%s; %s", error, advice(error))
+            self._failing = True
+            raise
+        if self._failing:
+            log.warning("database.readable")
+            self._failing = False
+        return answer
+
+
 class ActorGateway:
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(self, node: Node, store: Reader) -> None:
         self._node = node
-        self._store = store
+        self._store = _Noted(store)
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------
@@ -343,6 +375,11 @@ class ActorGateway:
             reasons.append("watchers are still being brought back")
         if health.fatal:
             reasons.append("stopped after a fatal error: see the log")
+        last_offset = 0
+        try:
+            last_offset = self._store.read(queries.last_offset)
+        except sqlite3.Error as error:
+            reasons.append(f"the database cannot be read: {advice(error)}")
         supervisor = self._node.supervisor.actor
         assert isinstance(supervisor, SupervisorActor | None)
         return NodeHealth(
@@ -352,7 +389,7 @@ class ActorGateway:
             quarantined=len(supervisor.quarantined) if supervisor is not None else 0,
             sessions=len(self._node.sessions),
             freshness=self._node.freshness,
-            last_offset=self._store.read(queries.last_offset),
+            last_offset=last_offset,
         )
 
     def counters(self) -> dict[str, float]:

@@ -23,7 +23,7 @@ from engine.store import migrations
 from engine.store.rows import write_row
 from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable, Write
 
-__all__ = ["Journal", "JournalError"]
+__all__ = ["Journal", "JournalError", "advice"]
 
 _UNWRITABLE = (
     sqlite3.IntegrityError,
@@ -201,23 +201,26 @@ def _is_fatal(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
 
 
-def _explain(error: sqlite3.Error, path: str) -> str:
-    """One line a tired operator can act on."""
+def advice(error: sqlite3.Error) -> str:
+    """What it means and what to do, in words for a tired operator."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    advice = {
+    return {
         sqlite3.SQLITE_FULL: "the disk is full: free space; nothing was lost",
         sqlite3.SQLITE_BUSY: "another process holds the database: stop it",
         sqlite3.SQLITE_LOCKED: "another process holds the database: stop it",
         sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the node, keep a copy of"
         " the file and its -wal, restore a backup or run `sqlite3 .recover`",
-        sqlite3.SQLITE_NOTADB: "the file is not a database: was --db meant to name"
-        " another file?",
+        sqlite3.SQLITE_NOTADB: "the file is not a database, or is damaged: was --db"
+        " meant to name another file?",
         sqlite3.SQLITE_READONLY: "the file is not writable: check its owner and mode",
         sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the folder exists"
         " and is writable",
         sqlite3.SQLITE_IOERR: "the disk gave an input/output error: check it",
     }.get(code, "see the SQLite error")
-    return f"database {path}: {error}; {advice}"
+
+
+def _explain(error: sqlite3.Error, path: str) -> str:
+    return f"database {path}: {error}; {advice(error)}"
 
 
 @contextlib.contextmanager

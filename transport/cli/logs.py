@@ -35,6 +35,7 @@ class LineFormatter(logging.Formatter):
 
 def start_logging(level: str) -> None:
     """To be called once, before anything is logged."""
+    logging.raiseExceptions = False  # a log on a full disk is no news for stderr
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

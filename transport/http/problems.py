@@ -13,6 +13,7 @@ import msgspec
 
 from engine.gateway import Duplicate, EngineBusy, NotFound
 from engine.payment import Refused
+from engine.store.journal import advice
 from transport.body import BodyError
 
 __all__ = [
@@ -103,5 +104,6 @@ def problem_of(error: Exception) -> Problem:
         case BodyError():
             return Problem(error.status, str(error))
         case sqlite3.Error():
-            return retry_later(503, "The database cannot be read now.", 5)
+            detail = f"The database cannot be read now: {advice(error)}"
+            return retry_later(503, detail, 5)
     return Problem(500, "Something went wrong here; it has been logged.")

@@ -1,0 +1,443 @@
+"""The commands, as a person types them: what they print, and their exit codes."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from run import main
+from tests.tools.paybell import API_KEY, Paybell, command, paybell, serving
+from tests.tools.ports import free_ports
+from tests.tools.wait import wait_until
+
+KEY = {"PAYBELL_API_KEY": API_KEY}
+ESCAPE = "\x1b["
+STEP_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paybell]:
+    with serving(tmp_path_factory.mktemp("node")) as started:
+        yield started
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A database with a confirmed payment and one that waits; nobody holds it."""
+    with serving(tmp_path) as node:
+        paid = node.create(amount_sat=5_000, confirmations=1)
+        node.post("/dev/pay", address=paid["address"], amount_sat=5_000)
+        node.post("/dev/mine", blocks=1)
+        node.wait_for_status(paid["id"], "confirmed")
+        node.create(amount_sat=7_000)
+        assert node.stop() == 0
+    return tmp_path / "node.db"
+
+
+def at_terminal(*arguments: str | Path, env: dict[str, str] | None = None) -> str:
+    """What a command prints, out and err, when both are a terminal."""
+    ours, theirs = pty.openpty()
+    environ = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    process = subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environ, "TERM": "xterm", **(env or {})},
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    read = b""
+
+    def is_over() -> bool:
+        nonlocal read
+        ended = process.poll() is not None
+        with contextlib.suppress(OSError):  # nothing there now, or for ever
+            read += os.read(ours, 65_536)
+        return ended
+
+    try:
+        wait_until(is_over, STEP_S, lambda: f"{arguments} to end: {read!r}")
+    finally:
+        os.close(ours)
+        process.kill()
+    return read.decode()
+
+
+# -- help ------------------------------------------------------------------------------
+
+
+def commands(
+    group: click.Group = main, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, found in group.commands.items():
+        yield (*path, name), found
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+def test_the_first_help_tells_a_newcomer_where_to_begin() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert "See it first:   run.py demo" in shown
+    names = "serve", "demo", "pay", "watch", "payments", "replay", "keys", "doctor"
+    for name in names:
+        assert re.search(rf"^  {name}  +[A-Z]", shown, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("path", [" ".join(path) for path, _ in commands()])
+def test_every_command_says_what_it_does_and_every_option_what_it_means(
+    path: str,
+) -> None:
+    found = dict(commands())[tuple(path.split())]
+    assert found.help
+    for parameter in found.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path} {parameter.opts}"
+    shown = CliRunner().invoke(main, [*path.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Usage: " in shown.output
+
+
+@pytest.mark.parametrize(
+    "name", ["serve", "pay", "watch", "payments", "replay", "keys"]
+)
+def test_help_shows_examples(name: str) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"]).output
+    assert "Examples:\n" in shown
+    assert f"run.py {name}" in shown
+
+
+def test_what_is_mistyped_is_told_with_exit_code_2() -> None:
+    finished = CliRunner().invoke(main, ["serv"])
+    assert finished.exit_code == 2
+    assert "No such command 'serv'" in finished.output
+    finished = CliRunner().invoke(main, ["pay", "bcrt1q", "0.5"])
+    assert finished.exit_code == 2
+    assert "SATS" in finished.output
+
+
+# -- pay, payments, watch --------------------------------------------------------------
+
+
+def test_paying_prints_the_transaction_and_mining_the_height(node: Paybell) -> None:
+    payment = node.create(amount_sat=1_000, confirmations=2)
+    finished = paybell(
+        "pay", payment["address"], "1000", "--mine", "2", "--url", node.url
+    )
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
+    assert lines[0] == f"paid 1000 sat to {payment['address']}"
+    assert re.fullmatch("txid [0-9a-f]{64}", lines[1])
+    assert re.fullmatch(r"mined 2 blocks, height \d+", lines[2])
+    node.wait_for_status(payment["id"], "confirmed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense", "1000"], "address"),
+        (["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "1000"], "address"),
+    ],
+)
+def test_what_the_node_refuses_is_one_line_and_exit_code_1(
+    node: Paybell, arguments: list[str], said: str
+) -> None:
+    finished = paybell("pay", *arguments, "--url", node.url)
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    assert len(finished.stderr.splitlines()) == 1
+    assert said in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("pay", ["bcrt1q", "1"]), ("payments", [])]
+)
+def test_without_a_node_a_command_says_where_it_looked(
+    name: str, arguments: list[str]
+) -> None:
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    finished = paybell(name, *arguments, "--url", url, env=KEY)
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith(f"Error: no node answers at {url}")
+    assert "run.py serve" in line
+
+
+def test_an_address_that_is_none_is_told_so(node: Paybell) -> None:
+    finished = paybell("pay", "bcrt1q", "1", "--url", "localhost:8080")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_payments_are_listed_newest_first_and_can_be_filtered(node: Paybell) -> None:
+    first = node.create(amount_sat=1_111, external_id="order-a")
+    second = node.create(amount_sat=2_222, external_id="order-b")
+    env = {**KEY, "PAYBELL_URL": node.url}
+    listed = paybell("payments", "--limit", "2", env=env).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [second["id"], first["id"]]
+    assert "2222 sat" in listed[0]
+    assert "order-b" in listed[0]
+
+    found = paybell("payments", "--external-id", "order-a", "--json", env=env)
+    assert json.loads(found.stdout)["id"] == first["id"]
+
+    none = paybell("payments", "--status", "failed", env=env)
+    assert (none.returncode, none.stdout) == (0, "no payments\n")
+
+
+def test_listing_payments_wants_a_key_and_a_good_one(node: Paybell) -> None:
+    finished = paybell("payments", "--url", node.url)
+    assert finished.returncode == 2
+    assert "PAYBELL_API_KEY" in finished.stderr
+    finished = paybell(
+        "payments", "--url", node.url, env={"PAYBELL_API_KEY": "canary-key"}
+    )
+    assert finished.returncode == 1
+    assert "(401)" in finished.stderr
+    assert "canary" not in finished.stderr
+
+
+def test_watching_tells_the_state_then_each_event_and_ends_when_it_is_confirmed(
+    node: Paybell, tmp_path: Path
+) -> None:
+    payment = node.create(amount_sat=1_000, confirmations=1)
+    watching = Paybell(
+        tmp_path, ["watch", payment["address"], "--once", "--url", node.url], {}
+    )
+    try:
+        watching.wait_for_line(re.compile("state .*pending"))
+        paybell("pay", payment["address"], "1000", "--mine", "1", "--url", node.url)
+        assert watching.ended(STEP_S) == 0
+    finally:
+        watching.kill()
+    kinds = re.findall(r"(state|payment\.\w+)", watching.out)
+    assert kinds[0] == "state"
+    assert kinds[1] == "payment.detected"
+    assert kinds[-1] == "payment.confirmed"
+    assert ESCAPE not in watching.out
+
+
+def test_watching_goes_on_after_the_node_was_away_and_misses_nothing(
+    tmp_path: Path,
+) -> None:
+    (port,) = free_ports(1)
+    where = "--port", str(port)
+    with serving(tmp_path, *where) as node:
+        payment = node.create(amount_sat=1_000, confirmations=1)
+        (tmp_path / "watch").mkdir()
+        watching = Paybell(
+            tmp_path / "watch", ["watch", payment["address"], "--url", node.url], {}
+        )
+        try:
+            watching.wait_for_line(re.compile("state "))
+            assert node.stop() == 0
+            wait_until(
+                lambda: "reconnecting: " in watching.err, STEP_S, "it to try again"
+            )
+            with serving(tmp_path, *where) as again:
+                again.post(f"/v1/payments/{payment['id']}/cancel")
+                watching.wait_for_line(re.compile(r"payment\.cancelled"))
+                watching.signal(signal.SIGINT)
+                watching.ended(STEP_S)
+        finally:
+            watching.kill()
+    kinds = re.findall(r"(state|payment\.\w+)", watching.out)
+    assert kinds[0] == "state"
+    assert kinds.count("payment.cancelled") == 1
+    assert "Traceback" not in watching.err
+
+
+def test_watching_an_address_that_nobody_waits_for_ends_with_a_line(
+    node: Paybell,
+) -> None:
+    finished = paybell("watch", "bcrt1qqqqq", "--url", node.url)
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+    assert "(404)" in finished.stderr
+
+
+# -- colour ----------------------------------------------------------------------------
+
+
+def test_there_is_colour_on_a_terminal_only_and_not_with_no_color(
+    node: Paybell,
+) -> None:
+    node.create(amount_sat=1_000)
+    arguments = "payments", "--limit", "1", "--url", node.url
+    assert ESCAPE in at_terminal(*arguments, env=KEY)
+    assert ESCAPE not in at_terminal(*arguments, env={**KEY, "NO_COLOR": "1"})
+    assert ESCAPE not in paybell(*arguments, env=KEY).stdout
+
+
+# -- keys ------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_in_the_database_and_works_once_a_node_runs_on_it(
+    tmp_path: Path,
+) -> None:
+    made = paybell("keys", "create", "shop", "--db", tmp_path / "node.db")
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.strip()
+    assert re.fullmatch(r"pbk_[\w-]{43}", key)
+    key_id = made.stderr.split()[0]
+    with serving(tmp_path, env={"PAYBELL_API_KEY": None}) as node:
+        node.api_key = key
+        assert node.get("/v1/payments").status_code == 200
+        assert "keys.none" not in node.err
+        assert node.stop() == 0
+    revoked = paybell("keys", "revoke", key_id, "--db", tmp_path / "node.db")
+    assert revoked.returncode == 0
+    listed = paybell("keys", "list", "--db", tmp_path / "node.db").stdout
+    assert re.fullmatch(rf"{key_id}  revoked  all +shop\n", listed)
+    assert key not in listed
+
+
+def test_a_node_without_any_key_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path, env={"PAYBELL_API_KEY": None}) as node:
+        assert "keys.none" in node.err
+
+
+def test_while_a_node_runs_keys_says_how_to_let_the_node_do_it(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("keys", "create", "shop", "--db", database)
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert f"add --url {node.url}, with a key of the whole node" in line
+
+
+def test_a_running_node_makes_lists_and_revokes_keys_that_work_at_once(
+    node: Paybell,
+) -> None:
+    env = {**KEY, "PAYBELL_URL": node.url}
+    made = paybell("keys", "create", "till 1", "--merchant", "cafe", env=env)
+    assert made.returncode == 0, made.stderr
+    key, key_id = made.stdout.strip(), made.stderr.split()[0]
+    theirs = {"Authorization": f"Bearer {key}"}
+    assert node.get("/v1/payments", **theirs).status_code == 200
+    assert node.get("/v1/keys", **theirs).status_code == 403
+    listed = paybell("keys", "list", env=env).stdout
+    assert re.search(rf"^{key_id}  active   cafe +till 1$", listed, re.MULTILINE)
+    assert key not in listed
+
+    assert paybell("keys", "revoke", key_id, env=env).stdout == f"revoked {key_id}\n"
+    assert node.get("/v1/payments", **theirs).status_code == 401
+    unknown = paybell("keys", "revoke", "key_none", env=env)
+    assert unknown.returncode == 1
+    assert "There is no such key. (404)" in unknown.stderr
+
+
+def test_a_merchants_key_makes_no_keys(node: Paybell) -> None:
+    made = node.post("/v1/keys", name="x", merchant="cafe").json()
+    env = {"PAYBELL_API_KEY": made["key"], "PAYBELL_URL": node.url}
+    finished = paybell("keys", "create", "more", env=env)
+    assert finished.returncode == 1
+    assert "(403)" in finished.stderr
+
+
+# -- replay and doctor -----------------------------------------------------------------
+
+
+def tamper(database: Path, statement: str) -> None:
+    with sqlite3.connect(database) as sql:
+        assert sql.execute(statement).rowcount > 0
+    sql.close()
+
+
+def test_replay_finds_nothing_in_an_untouched_database(stopped: Path) -> None:
+    finished = paybell("replay", "--check", "--db", stopped)
+    assert finished.returncode == 0, finished.stdout
+    assert re.fullmatch(r"2 payments, \d+ events: 0 differ\n", finished.stdout)
+    assert finished.stderr == ""  # no progress bar without a terminal
+
+
+def test_replay_names_a_payment_that_was_changed_and_puts_it_right(
+    stopped: Path,
+) -> None:
+    tamper(stopped, "UPDATE payments SET status = 'forwarded' WHERE seq > 1")
+    with sqlite3.connect(stopped) as sql:
+        (name,) = sql.execute("SELECT id FROM payments WHERE seq > 1").fetchone()
+    sql.close()
+    checked = paybell("replay", "--check", "--db", stopped)
+    assert checked.returncode == 1
+    assert f"{name}: projection says forwarded" in checked.stdout
+    assert checked.stdout.endswith("1 differ\n")
+    mended = paybell("replay", "--db", stopped)
+    assert mended.returncode == 0
+    assert mended.stdout.endswith("1 differed, 1 put right\n")
+    assert paybell("replay", "--check", "--db", stopped).returncode == 0
+
+
+def test_replay_reports_a_story_with_a_gap_and_leaves_it(stopped: Path) -> None:
+    tamper(stopped, "DELETE FROM events WHERE seq = 2")
+    before = stopped.read_bytes()
+    for _ in range(2):
+        finished = paybell("replay", "--db", stopped)
+        assert finished.returncode == 1
+        assert "1 events are missing from the journal" in finished.stdout
+        assert "(cannot be put right)" in finished.stdout
+        assert finished.stdout.endswith("1 differed, 0 put right\n")
+    assert stopped.read_bytes() == before
+
+
+def test_replay_shows_its_progress_on_a_terminal(stopped: Path) -> None:
+    assert "100%" in at_terminal("replay", "--check", "--db", stopped)
+
+
+def test_replay_of_no_database_is_one_line(tmp_path: Path) -> None:
+    finished = paybell("replay", "--db", tmp_path / "none.db")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_replay_while_a_node_runs_is_one_line(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("replay", "--check", "--db", database)
+    assert finished.returncode == 1
+    assert f"(process {node.pid})" in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_the_doctor_finds_a_good_node_well_and_changes_nothing(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    finished = paybell(
+        "doctor", "--db", tmp_path / "node.db", "--port", str(port), cwd=tmp_path
+    )
+    assert finished.returncode == 0, finished.stdout
+    assert "FAIL" not in finished.stdout
+    assert "none yet, `serve` will make it" in finished.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("doctor", "--db", database, "--port", str(node.port), env=KEY)
+    assert f"ok   database {database}: " in finished.stdout
+    assert f"FAIL address 127.0.0.1:{node.port}: " in finished.stdout
+    assert finished.returncode == 1
+
+
+def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_bytes(b"notes " * 1_000)
+    (dead,) = free_ports(1)
+    finished = paybell(
+        "doctor", "--db", "node.db",
+        env={"PAYBELL_SOURCES": f"bitcoind=http://u:canary@127.0.0.1:{dead}"},
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert finished.returncode == 1
+    assert "FAIL database node.db: file is not a database" in finished.stdout
+    assert "FAIL source bitcoind: " in finished.stdout
+    assert "canary" not in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
