@@ -158,7 +158,14 @@ class AddressActor(Actor):
     def _known(self) -> tuple[Output, ...]:
         """The receipts that are in a block, as a source would list them."""
         return tuple(
-            Output(r.txid, r.vout, r.amount_sat, r.block_hash, r.block_height)
+            Output(
+                r.txid,
+                r.vout,
+                r.amount_sat,
+                r.block_hash,
+                r.block_height,
+                vouched=False,
+            )
             for r in self.payment.receipts
             if r.block_hash is not None
         )

@@ -7,6 +7,8 @@ decides nothing; when its feed fails it says so and the source actor judges.
 
 import logging
 
+from msgspec.structs import replace
+
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
 from engine.chain import (
@@ -30,6 +32,9 @@ log = logging.getLogger("paybell.source")
 MAX_UNREADABLE = 5
 """So many addresses in a row without one that can be read: it is the source."""
 
+MAX_HEADERS = 20
+"""Old blocks that a round asks the source about; after a restart there may be many."""
+
 BREATH = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
 
@@ -37,7 +42,17 @@ BREATH = 500
 class BlockFeedWorker(Actor):
     """Reads blocks and the mempool by difference; answers any number of polls."""
 
-    __slots__ = ("_anew", "_feed", "_index", "_node", "_number", "_shown", "_store")
+    __slots__ = (
+        "_anew",
+        "_asks_left",
+        "_feed",
+        "_index",
+        "_node",
+        "_number",
+        "_shown",
+        "_store",
+        "_words",
+    )
 
     blocking = True
 
@@ -49,6 +64,8 @@ class BlockFeedWorker(Actor):
         self._index = ScriptIndex()
         self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
+        self._words: dict[str, bool | None] = {}  # of old blocks: in the best chain?
+        self._asks_left = 0
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
@@ -59,6 +76,8 @@ class BlockFeedWorker(Actor):
         if work.reset:
             self._index = ScriptIndex()
             self._shown.clear()
+            self._words.clear()
+        self._asks_left = MAX_HEADERS
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
@@ -78,6 +97,8 @@ class BlockFeedWorker(Actor):
             result = sync(self._feed, self._index, start_from=start_from)
         except SourceError as failure:
             error = failure
+        if result is not None and self._index.tip != before:
+            self._doubt(result.undone)
         views: dict[bytes, ChainView] = {}
         if error is None and result is not None:
             wanted = {
@@ -114,10 +135,44 @@ class BlockFeedWorker(Actor):
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
         shown = self._shown.get(script, set())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
+        if not all(output.vouched for output in view.outputs):
+            view = self._vouch(view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:
             self._shown[script] = shown | now_in
         return view
+
+    def _vouch(self, view: ChainView) -> ChainView:
+        """Ask the source about blocks that only the journal speaks of.
+
+        They lie below what was read here: once in the best chain, such a block stays
+        there but for a reorg deeper than that.
+        """
+        outputs, off_chain = [], list(view.off_chain)
+        for output in view.outputs:
+            word = True if output.vouched else self._word_on(output.block_hash or "")
+            if word is False:
+                off_chain.append(output.block_hash or "")
+            elif word is None:
+                outputs.append(output)
+            else:
+                outputs.append(replace(output, vouched=True))
+        return replace(view, outputs=tuple(outputs), off_chain=tuple(off_chain))
+
+    def _word_on(self, block: str) -> bool | None:
+        if block not in self._words and self._asks_left > 0:
+            self._asks_left -= 1
+            try:
+                header = self._feed.header(block)
+            except SourceError:
+                return None  # asked again in the next round
+            self._words[block] = header.in_best_chain if header is not None else None
+        return self._words.get(block)
+
+    def _doubt(self, undone: int) -> None:
+        """The tip moved: a good word still holds, the others are asked for again."""
+        deep = undone >= self._index.lookback
+        self._words = {b: w for b, w in self._words.items() if w and not deep}
 
     def _start_from(self) -> Tip | None:
         saved = self._store.read(queries.source_tip, self._feed.name)

@@ -21,6 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.chain import (
     Block,
@@ -102,7 +103,7 @@ class ScriptIndex:
         block older than the window stays in the view until its block is known to be off
         chain; an unconfirmed one is found in the mempool or not at all. Raises
         ValueError for a script that no address has. After a restart, watch before the
-        first `sync`.
+        first `sync`. In the view they are not `vouched`, until their block was read.
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
@@ -111,7 +112,7 @@ class ScriptIndex:
             there = kept.get((output.txid, output.vout))
             read = there is not None and not self._is_lost(there)
             if output.block_hash is not None and not read:
-                kept[output.txid, output.vout] = output
+                kept[output.txid, output.vout] = replace(output, vouched=False)
         for placed in self._window.values():
             if script in placed.by_script:
                 kept.update(placed.outputs(script))

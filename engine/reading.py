@@ -7,6 +7,8 @@ What may be believed:
   merely missing from the answer proves nothing. A receipt in the mempool is gone when
   the source that last saw it no longer lists it, or when another source does not list
   it though it had `ABSENCE_GRACE_MS` to hear of it.
+- What a source only repeats from our own journal (`vouched` is False) supports a
+  receipt that we have; it is never news, and nothing is confirmed by it.
 - Depth counts for `confirmed` as the view shows it now; in the record it only grows
   while the receipt stays in its block, so that a lagging source tells nothing twice.
 - An output mined well before the payment was created pays something else.
@@ -84,6 +86,7 @@ def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) ->
     # is on the losing branch: it must show more depth than we were told before.
     return (
         output is not None
+        and output.vouched
         and output.block_hash is not None
         and (
             receipt.source == view.source
@@ -163,7 +166,7 @@ def _tell_news(
     lost: bool,
 ) -> None:
     known = {outpoint(receipt) for receipt in story.payment.receipts}
-    fresh = [output for key, output in listed.items() if key not in known]
+    fresh = [o for key, o in listed.items() if key not in known and o.vouched]
     fresh.sort(key=lambda o: (o.block_height is None, o.block_height or 0))
     followed = fresh[: MAX_RECEIPTS - len(known)]
     for output in followed:
@@ -245,7 +248,7 @@ def _tell_depth(
     moved = []
     for receipt in story.payment.receipts:
         output = listed.get(outpoint(receipt))
-        if output is None or output.block_hash is None:
+        if output is None or output.block_hash is None or not output.vouched:
             continue
         if receipt.block_hash not in {None, output.block_hash}:
             continue  # two blocks are named, and it is not clear yet which one holds
@@ -286,6 +289,8 @@ def _tell_confirmed(
     for receipt in payment.receipts:
         output = listed.get(outpoint(receipt))
         if output is None or output.block_hash != receipt.block_hash:
+            continue
+        if not output.vouched:
             continue
         if _depth(output, view) >= required:
             deep.append(receipt)

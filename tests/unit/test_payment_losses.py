@@ -1,5 +1,8 @@
 """What takes a payment back: replacements and reorgs; and what does not."""
 
+from msgspec.structs import replace
+
+from engine.chain import Output
 from engine.model import Flag, Status
 from engine.reading import ABSENCE_GRACE_MS
 from tests.unit.payment_cases import (
@@ -171,3 +174,27 @@ def test_of_any_amount_what_is_left_is_confirmed_anew() -> None:
     lost = view(mined("t1", 997, 700), mempool("t2", 900), off_chain=(block(998),))
     assert told(lost) == ["reorged", "reversed", "confirmed"]
     assert told.payment.settled_sat == 700
+
+
+# -- what a source only repeats from our journal -----------------------------------------
+
+
+def _repeated(output: Output) -> Output:
+    return replace(output, vouched=False)
+
+
+def test_what_a_source_only_repeats_is_never_news() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    told(view(off_chain=(block(999),)))
+    assert told.payment.receipts == ()
+    assert told(view(_repeated(mined("t1", 999)))) == []
+
+
+def test_what_a_source_only_repeats_supports_a_receipt_but_confirms_nothing() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    assert told(view(_repeated(mined("t1", 990)))) == []
+    assert len(told.payment.receipts) == 1
+    assert told(view(_repeated(mined("t1", 999)), tip=1010)) == []
+    assert told(view(mined("t1", 999), tip=1010)) == ["confirming", "confirmed"]

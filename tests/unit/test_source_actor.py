@@ -466,3 +466,29 @@ def test_where_reading_starts_again_is_not_kept_for_a_chain_that_ends_with_us(
     reader = Reader(stage, FakeFeed(height=100), kind="devchain")
     stage.pass_s(2)
     assert reader.saved() is None
+
+
+def test_an_old_block_of_the_journal_is_asked_about_once_and_then_vouched_for(
+    stage: ActorStage,
+) -> None:
+    feed = FakeFeed(height=100)
+    old = feed.best[50 - feed.first_height]
+    reader = Reader(stage, feed)
+    inbox = Inbox()
+    watcher = stage.start("w", inbox)
+    known = (
+        Output("aa" * 32, 0, 5, old, 50),
+        Output("bb" * 32, 0, 6, "a block of another branch", 51),
+    )
+    reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
+    stage.pass_s(3)
+    shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
+    assert [(o.amount_sat, o.vouched) for o in shown.outputs] == [(5, True), (6, False)]
+    calls: list[str] = []
+    feed.on_call = calls.append
+    feed.mine([])
+    stage.pass_s(3)
+    shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
+    assert [(o.amount_sat, o.vouched) for o in shown.outputs] == [(5, True), (6, False)]
+    # One for the block that it does not know; the other's word still holds.
+    assert calls.count("header") == 1
