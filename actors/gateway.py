@@ -110,6 +110,9 @@ class _FirstEvent:
     def __init__(self) -> None:
         self.heard = Signal()
 
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return True
+
     def state(self, payment: Payment, since: int | None) -> bool:
         return True
 

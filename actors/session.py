@@ -4,10 +4,14 @@ It follows payments for the client and writes their story to its wire (a `Sink`)
 present state first, then what was missed since the client's last seq, then every
 event, in order, each once. It subscribes first and reads then; what is routed in the
 meantime waits in a buffer and is cut by seq, so nothing is lost or told twice.
+
+A backlog is told at the pace of the wire. What the wire has no room for is forgotten
+and read once more when the client has read on: the journal is the queue of the slow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -78,6 +82,13 @@ class _Read(msgspec.Struct, frozen=True):
     loaded: Loaded
 
 
+class _Room(msgspec.Struct, frozen=True):
+    """The wire takes more of a lane's backlog. `payment_id` None: of everything."""
+
+    lane: _Lane
+    payment_id: str | None
+
+
 class SessionActor(Actor):
     """Answers `Follow`, `Unfollow`, `FollowAll`; takes routed events."""
 
@@ -100,6 +111,8 @@ class SessionActor(Actor):
                 self._follow(payment_id, since)
             case _Read(lane, loaded):
                 self._on_loaded(lane, loaded)
+            case _Room(lane, payment_id):
+                self._read_on(lane, payment_id)
             case Unfollow(payment_id):
                 if self._lanes.pop(payment_id, None) is not None:
                     self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
@@ -167,18 +180,53 @@ class SessionActor(Actor):
             return
         if lane.seq is None and not self._open(lane, payment):
             return
-        for stored in loaded.events:
-            event = CommittedEvent(
-                stored.offset, stored.event, stored.merchant, stored.wire
-            )
-            if not self._tell(lane, event):
-                return
-        if lane.must_read_on(loaded.more):
-            self._load(loaded.payment_id, lane, lane.seq)
+        self._catch_up(lane, loaded.payment_id, loaded.events, loaded.more, self._tell)
+
+    def _catch_up(
+        self,
+        lane: _Lane,
+        payment_id: str | None,
+        page: list[StoredEvent],
+        more: bool,
+        tell: Callable[[_Lane, CommittedEvent], bool],
+    ) -> None:
+        """Tell a page of the backlog, then read the next or end with what waits."""
+        if not self._pour(lane, payment_id, map(_committed, page), tell):
             return
-        for event in lane.take_waiting():
-            if not self._tell(lane, event):
-                return
+        if lane.must_read_on(more):
+            self._read_on(lane, payment_id)
+            return
+        # What the wire has no room for now is in the journal: it is read there.
+        lane.loading = True
+        if self._pour(lane, payment_id, lane.take_waiting(), tell):
+            lane.loading = False
+
+    def _pour(
+        self,
+        lane: _Lane,
+        payment_id: str | None,
+        events: Iterable[CommittedEvent],
+        tell: Callable[[_Lane, CommittedEvent], bool],
+    ) -> bool:
+        """True if all was told; else the lane goes on with `_Room`, or has ended."""
+        again = self._when_room(lane, payment_id)
+        return all(self._sink.has_room(again) and tell(lane, event) for event in events)
+
+    def _when_room(self, lane: _Lane, payment_id: str | None) -> Callable[[], None]:
+        ref, room = self.ref, _Room(lane, payment_id)
+        return lambda: ref.tell_system(room)
+
+    def _read_on(self, lane: _Lane, payment_id: str | None) -> None:
+        """Read the lane's next page as soon as the wire has room for some of it."""
+        current = self._all if payment_id is None else self._lanes.get(payment_id)
+        if current is not lane or not self._sink.has_room(
+            self._when_room(lane, payment_id)
+        ):
+            return
+        if payment_id is None:
+            self._read_journal(lane.seq or 0, self._merchant)
+        else:
+            self._load(payment_id, lane, lane.seq)
 
     def _open(self, lane: _Lane, payment: Payment) -> bool:
         """First of all the state, and from where the story goes on."""
@@ -258,18 +306,7 @@ class SessionActor(Actor):
             if not self._must(told):
                 return
             lane.seq = last
-        for stored in events:
-            event = CommittedEvent(
-                stored.offset, stored.event, stored.merchant, stored.wire
-            )
-            if not self._tell_any(lane, event):
-                return
-        if lane.must_read_on(len(events) == PAGE):
-            self._read_journal(lane.seq or 0, self._merchant)
-            return
-        for event in lane.take_waiting():
-            if not self._tell_any(lane, event):
-                return
+        self._catch_up(lane, None, events, len(events) == PAGE, self._tell_any)
 
     def _on_any(self, lane: _Lane, event: CommittedEvent) -> None:
         if lane.loading:
@@ -282,6 +319,10 @@ class SessionActor(Actor):
             return True
         lane.seq = event.offset
         return self._must(self._sink.event(event))
+
+
+def _committed(stored: StoredEvent) -> CommittedEvent:
+    return CommittedEvent(stored.offset, stored.event, stored.merchant, stored.wire)
 
 
 def _load(sql: Any, payment_id: str, since: int | None) -> Loaded:

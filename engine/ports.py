@@ -5,6 +5,7 @@ The ports of chain sources are in `engine/chain.py`, of the store in
 `engine/store/threads.py`, of time in `engine/runtime/clock.py`.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -31,9 +32,17 @@ class Freshness(msgspec.Struct, frozen=True):
 class Sink(Protocol):
     """One client's wire, seen from its session. Nothing blocks.
 
-    Every method returns False when the client is gone or too slow (the wire closes
-    itself then, with 1013); the session ends.
+    What tells something returns False when the client is gone or too slow (the wire
+    closes itself then, with 1013); the session ends.
     """
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        """Whether more of a backlog can be queued now; asked before each event of it.
+
+        Events as they happen are not asked for: a wire keeps room for them. False:
+        not now. Then `again` is called once, from any greenlet, when the client has
+        read on; never if it goes before.
+        """
 
     def state(self, payment: Payment, since: int | None) -> bool:
         """The present state, first of all. `since`: events after it follow."""

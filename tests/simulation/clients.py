@@ -37,6 +37,9 @@ class _Wire:
             self._client.lost()
         return self.open
 
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return not self.open or self._client.has_room(again)
+
     def state(self, payment: Payment, since: int | None) -> bool:
         if not self._takes():
             return False
@@ -140,6 +143,13 @@ class SimClient:
             self.wire.open = False
             self.wire = self.session = None
             self._later(self._random.randrange(10, 60_000), self.connect)
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        """Now and then it reads slowly: the backlog goes on some time later."""
+        if self._random.random() < 0.9:
+            return True
+        self._later(self._random.randrange(10, 5_000), again)
+        return False
 
     # -- being told ------------------------------------------------------------------
 

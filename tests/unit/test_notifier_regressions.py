@@ -1,5 +1,6 @@
 """What the simulation found in the notifier, each in a dozen steps."""
 
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -51,6 +52,9 @@ class _Sender:
 class _Sink:
     def __init__(self) -> None:
         self.closed: int | None = None
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return True
 
     def state(self, payment: Payment, since: int | None) -> bool:
         return True

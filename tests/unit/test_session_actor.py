@@ -1,6 +1,6 @@
 """Sessions: the state first, then the story, without a gap and without a repetition."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,12 +19,33 @@ from tests.unit.payment_cases import mined, view
 
 
 class Wire:
-    """A client's wire: keeps what was written; may be full after `room` messages."""
+    """A client's wire: keeps what was written; may be full after `room` messages.
+
+    `takes`: so many events of a backlog until `read_on`; None: all of it.
+    """
 
     def __init__(self, room: int = 1 << 30) -> None:
         self.room = room
         self.lines: list[tuple[str, Any]] = []
         self.closed: list[int] = []
+        self.takes: int | None = None
+        self.waiting: list[Callable[[], None]] = []
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        if self.takes is None:
+            return True
+        if self.takes:
+            self.takes -= 1
+            return True
+        self.waiting.append(again)
+        return False
+
+    def read_on(self, takes: int | None) -> None:
+        """The client read what it had; so much more fits now."""
+        self.takes = takes
+        waiting, self.waiting = self.waiting, []
+        for again in waiting:
+            again()
 
     def _write(self, kind: str, what: object) -> bool:
         if len(self.lines) >= self.room or self.closed:
@@ -138,6 +159,82 @@ def test_a_session_follows_only_so_many_payments(
     wire = opened(stage, Follow("p"), Follow("q"))
     assert wire.of("problem") == ["too_many"]
     assert wire.of("state") == [("p", 1, None)]
+
+
+def test_a_backlog_waits_for_the_wire_and_is_told_whole(stage: ActorStage) -> None:
+    stage.create("p")
+    for _ in range(4):
+        grow(stage, "p")
+    wire = Wire()
+    wire.takes = 0
+    connected(stage, wire, Follow("p", since=0))
+    told: list[int] = []
+    while told != list(range(1, stage.payment("p").seq + 1)):
+        assert len(wire.waiting) == 1
+        before = told
+        if len(told) == 4:
+            grow(stage, "p")  # what happens meanwhile comes behind the backlog
+        wire.read_on(3)
+        stage.run()
+        told = [seq for _, seq in wire.of("event")]
+        assert len(before) < len(told) <= len(before) + 3
+    assert len(wire.of("state")) == 1
+    wire.read_on(None)
+    stage.run()
+    grow(stage, "p")
+    assert wire.of("event")[-1] == ("p", stage.payment("p").seq)
+    assert wire.closed == []
+
+
+def test_what_waited_behind_a_backlog_waits_for_the_wire_too(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = stage.payment("p").seq  # all there is, and nothing more
+    ref = open_session(stage.node, "session", wire)
+    ref.tell(Follow("p", since=0))
+    grow(stage, "p")
+    stage.run()
+    wire.read_on(None)
+    stage.run()
+    last = stage.payment("p").seq
+    assert wire.of("event") == [("p", n) for n in range(1, last + 1)]
+
+
+def test_who_unfollows_while_its_backlog_waits_hears_no_more(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = 1
+    ref = connected(stage, wire, Follow("p", since=0))
+    ref.tell(Unfollow("p"))
+    stage.run()
+    wire.read_on(None)
+    stage.run()
+    assert wire.of("event") == [("p", 1)]
+
+
+def test_who_follows_everything_gets_its_backlog_at_its_own_pace(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    stage.create("q")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = 1
+    connected(stage, wire, FollowAll(0, None))
+    for _ in range(stage.payment("p").seq + stage.payment("q").seq):
+        wire.read_on(1)
+        stage.run()
+    wire.read_on(None)
+    stage.run()
+    for name in ("p", "q"):
+        seqs = [seq for told, seq in wire.of("event") if told == name]
+        assert seqs == list(range(1, stage.payment(name).seq + 1))
 
 
 def test_who_unfollows_hears_no_more(stage: ActorStage) -> None:

@@ -97,6 +97,9 @@ class _Ear:
         self._owner = owner
         self.offset = offset  # how far the journal was looked at
 
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return True
+
     def state(self, payment: Payment, since: int | None) -> bool:
         return True
 

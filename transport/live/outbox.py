@@ -39,6 +39,7 @@ class Outbox:
         "_socket",
         "_taken",
         "_timeout_s",
+        "_waiting",
         "_writer",
         "bytes",
         "dead",
@@ -66,6 +67,7 @@ class Outbox:
         self._taken = (0, 0)  # messages and bytes of the write under way
         self._writer: gevent.Greenlet[[bytes], None] | None = None
         self._flushed: Event | None = None  # somebody waits until all is written
+        self._waiting: list[Callable[[], None]] | None = None  # for the next batch
         self.messages = 0  # waiting, with those of the write under way
         self.bytes = 0
         self.writing = False  # on the pump's list, or has a writer greenlet
@@ -99,6 +101,14 @@ class Outbox:
         self._queue = None
         self.messages, self.bytes = self._taken
 
+    def call_when_written(self, callback: Callable[[], None]) -> None:
+        """Call it once, when what is queued now has gone, or most of it; it must not
+        wait. Never if the socket dies before.
+        """
+        if self._waiting is None:
+            self._waiting = []
+        self._waiting.append(callback)
+
     def wait_flushed(self, timeout_s: float | None) -> None:
         """Until everything is with the kernel, or the socket is dead."""
         if self.writing and not self.dead:
@@ -111,6 +121,7 @@ class Outbox:
         """Nothing is sent any more; who waits in `wait_flushed` goes on."""
         self.dead = True
         self.clear()
+        self._waiting = None
         if self._flushed is not None:
             self._flushed.set()
 
@@ -182,6 +193,10 @@ class Outbox:
         self.messages -= self._taken[0]
         self.bytes -= self._taken[1]
         self._taken = (0, 0)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            for callback in waiting:
+                callback()
 
     def _write_done(self) -> None:
         self.writing = False

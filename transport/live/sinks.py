@@ -59,6 +59,17 @@ class Wire:
         self._max_bytes = max_bytes
         self._source = b""  # the freshness that was told last
 
+    def has_room(self, again: Callable[[], None]) -> bool:
+        """Half of the queue is for backlogs, the rest for what happens meanwhile."""
+        socket = self.websocket
+        if (
+            socket.queued_messages * 2 < self._max_messages
+            and socket.queued_bytes * 2 < self._max_bytes
+        ):
+            return True
+        socket.call_when_written(again)
+        return False
+
     def send_source(self, frame: bytes) -> bool:
         """Tell of the sources, once for all payments that are followed here."""
         if frame == self._source:
@@ -86,6 +97,9 @@ class WebSocketSink:
     def __init__(self, wire: Wire, frames: Frames) -> None:
         self._wire = wire
         self._frames = frames
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
         return self._wire.send(encode_text(state_message(payment)))
@@ -116,6 +130,7 @@ class StreamQueue:
         "_max_messages",
         "_queue",
         "_ready",
+        "_waiting",
         "ended",
         "full",
     )
@@ -128,8 +143,19 @@ class StreamQueue:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._ready = Signal()
+        self._waiting: list[Callable[[], None]] = []  # for room
         self.ended = False  # nothing more will come
         self.full = False  # ... because its reader was too slow
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        """Half of it is for backlogs; `again` is called when the reader took it."""
+        if (
+            len(self._queue) * 2 < self._max_messages
+            and self._bytes * 2 < self._max_bytes
+        ):
+            return True
+        self._waiting.append(again)
+        return False
 
     def put(self, data: bytes) -> bool:
         """False when it has ended, or ends now because it is full."""
@@ -158,6 +184,9 @@ class StreamQueue:
         taken = b"".join(self._queue)
         self._queue.clear()
         self._bytes = 0
+        waiting, self._waiting = self._waiting, []
+        for again in waiting:
+            again()
         return taken
 
 
@@ -173,6 +202,9 @@ class StreamSink:
     def __init__(self, queue: StreamQueue, frames: Frames) -> None:
         self.queue = queue
         self._frames = frames
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return self.queue.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
         event_id = payment.seq if since is None else None
@@ -206,6 +238,9 @@ class JournalSink:
         self.queue = queue
         self._encode = encode
         self.offset = offset  # of the last event that was queued
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return self.queue.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
         return True  # only for those who follow one payment

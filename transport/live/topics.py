@@ -5,6 +5,7 @@ taken for the other, and ending one ends nothing else. Made and ended by
 `conversation.py` in the connection's greenlet; told by the dispatcher's.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from engine.events import CommittedEvent, iso
@@ -63,6 +64,9 @@ class Identity:
         if self._newcomers is not None:
             self._newcomers.remove(self._external_id, self.follow)
         self._session.close()
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return True  # what it is told of is next to nothing
 
     def state(self, payment: Payment, since: int | None) -> bool:
         if payment.status not in _PAID:
@@ -133,6 +137,9 @@ class Subscription:
         self._ended = True
         if self._session is not None:
             self._session.close()
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
         head = message("subscribed", payment_id=self._payment_id)

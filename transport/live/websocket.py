@@ -15,6 +15,7 @@ import random
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Final
 
 import gevent
@@ -246,6 +247,13 @@ class WebSocket:
     @property
     def queued_bytes(self) -> int:
         return self._outbox.bytes
+
+    def call_when_written(self, callback: Callable[[], None]) -> None:
+        """`drained` for who cannot wait: called once, when room was made in the queue.
+
+        Only with something in the queue; never if the connection ends before.
+        """
+        self._outbox.call_when_written(callback)
 
     def send_text(self, text: str) -> bool:
         """Queue one text message; see `send_encoded`."""
