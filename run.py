@@ -81,7 +81,13 @@ class Installation:
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         settings = Settings(claim_window_s=config.claim_window_s)
-        self.node = Node(self.clock, self.dispatcher, SystemRandom(), settings)
+        self.node = Node(
+            self.clock,
+            self.dispatcher,
+            SystemRandom(),
+            settings,
+            breathe=partial(gevent.sleep, 0),
+        )
         self.sender = WebhookSender(
             VERSION, allow_private=config.allow_private_webhooks
         )

@@ -48,6 +48,9 @@ log = logging.getLogger("paybell.source")
 MAX_POLLS = 20_000
 """Polls handed to a block feed in one round; more wait for the next."""
 
+ROUND_GAP_S = 0.05
+"""Least time between the beginnings of two rounds that claims and pushes ask for."""
+
 SAVE_TIP_S = 10.0
 """How often the place where catching up would start is written down."""
 
@@ -107,6 +110,7 @@ class SourceActor(Actor):
 
     __slots__ = (
         "_active",
+        "_began",
         "_feeds",
         "_interest",
         "_node",
@@ -128,6 +132,7 @@ class SourceActor(Actor):
         self._polls: dict[bytes, Poll] = {}
         self._watch: dict[bytes, Watch] = {}  # for the active worker's next round
         self._unwatch: set[bytes] = set()
+        self._began = -1.0  # when the newest round began
         self._nudged = False  # something is new since the round under way began
         self._tick: Timer | None = None
         self._saved: tuple[float, Tip | None] = (0.0, None)
@@ -155,7 +160,7 @@ class SourceActor(Actor):
                 self._on_unwatch(script, ref)
             case Nudge():
                 self._nudged = True
-                self._pump()
+                self._pump_soon()
             case Tick():
                 self._pump()
             case DescribeSources(reply):
@@ -173,7 +178,7 @@ class SourceActor(Actor):
             poll = msgspec.structs.replace(poll, due=waiting.due)
         self._polls[script] = poll
         if poll.due == 0.0:
-            self._pump()
+            self._pump_soon()
 
     def _on_unwatch(self, script: bytes, ref: Ref) -> None:
         interest = self._interest.get(script)
@@ -185,6 +190,14 @@ class SourceActor(Actor):
             self._node.undigested.pop(script, None)
 
     # -- rounds ------------------------------------------------------------------------
+
+    def _pump_soon(self) -> None:
+        """Look at once, but a hundred claims in a second are not a hundred looks."""
+        wait_s = self._began + ROUND_GAP_S - self._node.clock.monotonic()
+        if wait_s > 0:
+            self._tick_in(wait_s)
+        else:
+            self._pump()
 
     def _pump(self) -> None:
         """Start the next round, if the source to ask is free to be asked."""
@@ -204,6 +217,7 @@ class SourceActor(Actor):
         work = self._work_for(feed, now)
         feed.breaker = feed.breaker.taking(now)
         feed.busy = work
+        self._began = now
         feed.spec.worker.tell(work)
 
     def _activate(self, feed: _Feed) -> None:
@@ -215,6 +229,7 @@ class SourceActor(Actor):
 
     def _work_for(self, feed: _Feed, now: float) -> Round:
         feed.round += 1
+        self._began = -1.0  # when the newest round began
         self._nudged = False
         reset = feed.spec.by_block and not feed.primed
         polls = self._take_polls(feed, now, reset)
@@ -308,11 +323,13 @@ class SourceActor(Actor):
 
     def _schedule_next(self, feed: _Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
-        again = done.more or self._nudged or (urgent and feed.spec.by_block)
-        if done.error is not None or again:
+        if done.error is not None or done.more:
             self._pump()
             if any(f.busy for f in self._feeds):
                 return
+        elif self._nudged or (urgent and feed.spec.by_block):
+            self._pump_soon()
+            return
         wait_s = feed.spec.every_s
         if self._polls and not feed.spec.by_block:
             wait_s = feed.budget.wait_s(3) if feed.budget is not None else 0.05
