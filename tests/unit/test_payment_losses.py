@@ -176,7 +176,7 @@ def test_of_any_amount_what_is_left_is_confirmed_anew() -> None:
     assert told.payment.settled_sat == 700
 
 
-# -- what a source only repeats from our journal -----------------------------------------
+# -- what a source only repeats from our journal ---------------------------------------
 
 
 def _repeated(output: Output) -> Output:
