@@ -10,6 +10,7 @@ from gevent.lock import Semaphore
 from gevent.server import StreamServer
 from standardwebhooks import Webhook
 
+from engine.channels import payload
 from engine.retry import Outcome
 from tests.tools.receiver import (
     Answer,
@@ -29,7 +30,6 @@ from transport.outbound.webhook import (
     WebhookSender,
     new_secret,
     parse_secret,
-    payload,
 )
 
 SECRET = new_secret()
