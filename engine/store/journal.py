@@ -90,7 +90,9 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
-            failure = Unavailable(_explain(error, self.path), fatal=_is_fatal(error))
+            # Strangers see it at /ready: the file's name, not where it lies.
+            reason = _explain(error, Path(self.path).name)
+            failure = Unavailable(reason, fatal=_is_fatal(error))
             return [failure] * len(batch)
         self.commits += 1
         return outcomes

@@ -10,12 +10,14 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from run import main
+from tests.tools.fake_upstream import Request, Upstream, of
 from tests.tools.paybell import API_KEY, Paybell, command, paybell, serving
 from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
@@ -441,3 +443,27 @@ def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> No
     assert "FAIL source bitcoind: " in finished.stdout
     assert "canary" not in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_the_doctor_finds_a_node_of_another_network(tmp_path: Path) -> None:
+    info = {"blocks": 1, "bestblockhash": "00" * 32, "chain": "main"}
+
+    def main_chain(request: Request) -> Any:
+        reply = {"id": request.json()["id"], "result": info, "error": None}
+        return of(reply)
+
+    with Upstream(answer=main_chain) as upstream:
+        source = f"bitcoind=http://u:p@127.0.0.1:{upstream.port}"
+        finished = paybell("doctor", "--port", "0", "--source", source, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "FAIL source bitcoind: " in finished.stdout
+    assert "another network than regtest" in finished.stdout
+
+
+def test_keys_find_the_database_in_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "paybell.toml").write_text('db = "shop.db"', encoding="utf-8")
+    arguments = "--config", "paybell.toml"
+    made = paybell("keys", "create", "shop", *arguments, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "shop.db").exists()
+    assert "shop" in paybell("keys", "list", *arguments, cwd=tmp_path).stdout
