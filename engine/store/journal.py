@@ -38,6 +38,10 @@ _UNWRITABLE = (
 that made a value no column can hold. It must not cost the writes beside it."""
 
 _FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_UNKNOWN = (
+    "unless somebody changed the file by hand it is damaged: keep a copy of it and its"
+    " -wal, restore a backup or run `sqlite3 .recover`"
+)
 _state_encoder = msgspec.json.Encoder()
 
 
@@ -218,7 +222,7 @@ def advice(error: sqlite3.Error) -> str:
         sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the folder exists"
         " and is writable",
         sqlite3.SQLITE_IOERR: "the disk gave an input/output error: check it",
-    }.get(code, "see the SQLite error")
+    }.get(code, _UNKNOWN)
 
 
 def _explain(error: sqlite3.Error, path: str) -> str:
