@@ -30,10 +30,9 @@ from actors.messages import (
     Unfollow,
 )
 from actors.node import Node
-from actors.notifier import channel_row
 from actors.session import open_session
 from actors.supervisor import SupervisorActor
-from engine.channels import Channel
+from engine.channels import Channel, channel_row
 from engine.events import CommittedEvent
 from engine.gateway import (
     Duplicate,

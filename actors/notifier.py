@@ -1,10 +1,9 @@
-"""Notifier actors: tell the shops, durably, in order per payment.
+"""The notifier actor: tells one channel, durably, in order per payment.
 
-`NotifiersActor` knows the channels and hands each event to those that want it. Each
-channel has a `NotifierActor` of its own with its own workers, breaker and timers, so
-that one dead endpoint delays nobody else. What is owed to a channel is the outbox in
-the database, written with the events; the actor holds no event it could lose, only
-which payments have something pending (their *lanes*).
+It has its own workers, breaker and timers, so that a dead endpoint delays no other
+channel (`actors/notifiers.py` makes one for each). What is owed to a channel is the
+outbox in the database, written with the events; the actor holds no event it could
+lose, only which payments have something pending (their *lanes*).
 
 An attempt's outcome is committed before the next attempt of that payment begins. A
 crash between an endpoint's 2xx and that commit repeats the event with the same id:
@@ -16,17 +15,25 @@ incarnation that asked, and its workers end with it.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import deque
-from enum import Enum
 from typing import Any
 
 import msgspec
 
-from actors.messages import ChannelChanged, RestartDue
+from actors.lanes import (
+    HeadRead,
+    Lane,
+    LaneDue,
+    PendingRead,
+    Pump,
+    Recorded,
+    State,
+    owed,
+)
+from actors.messages import ChannelChanged
 from actors.node import Node
 from actors.senders import Deliver, Delivered, SenderActor
-from engine.channels import Channel, active_secrets, judge, wants
+from engine.channels import Channel, active_secrets, channel_row, judge
 from engine.events import CommittedEvent
 from engine.ports import ChannelSender
 from engine.retry import Breaker, BreakerPolicy, Outcome
@@ -34,11 +41,11 @@ from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.store import queries
-from engine.store.queries import ChannelRecord, Pending
-from engine.store.writes import ChannelRow, Committed, DeliveryResult, Write
-from engine.vault import Vault, WrongKey
+from engine.store.queries import Pending
+from engine.store.writes import Committed, DeliveryResult, Write
+from engine.vault import Vault
 
-__all__ = ["NotifierActor", "NotifiersActor", "channel_row"]
+__all__ = ["NotifierActor"]
 
 log = logging.getLogger("paybell.notifier")
 
@@ -49,53 +56,6 @@ CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=6
 """Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
 
 COMMIT_RETRY_S = 5.0
-
-RESTART_S = 0.5
-"""A notifier that crashed starts again so much later: it may well crash again."""
-
-
-class _State(Enum):
-    READY = "ready"  # waits for a worker
-    BUSY = "busy"  # an attempt or its commit is under way
-    RESTING = "resting"  # waits for the time of its next attempt
-
-
-class _Lane:
-    """One payment that has something pending for the channel."""
-
-    __slots__ = ("head", "more", "result", "state")
-
-    def __init__(self, head: Pending | None) -> None:
-        self.head = head  # what to send next, when known without a read
-        self.state = _State.READY
-        self.more = False  # events came while it was busy
-        self.result: DeliveryResult | None = None  # waits to be committed
-
-
-class LaneDue(msgspec.Struct, frozen=True):
-    payment_id: str
-
-
-class Pump(msgspec.Struct, frozen=True):
-    """The breaker's rest is over."""
-
-
-class HeadRead(msgspec.Struct, frozen=True):
-    incarnation: int  # of the notifier that asked
-    payment_id: str
-    head: Any
-
-
-class PendingRead(msgspec.Struct, frozen=True):
-    incarnation: int
-    pending: Any
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    incarnation: int
-    payment_id: str
-    result: DeliveryResult
-    outcome: Any
 
 
 class NotifierActor(Actor):
@@ -126,7 +86,7 @@ class NotifierActor(Actor):
         self._sender = sender
         self._channel = channel
         self._breaker = Breaker(policy=CHANNEL_BREAKER)
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._ready: deque[str] = deque()
         self._idle: list[Ref] = []
         self._workers: dict[Ref, str | None] = {}  # each with the payment it is sending
@@ -137,8 +97,8 @@ class NotifierActor(Actor):
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
         self.await_reply(
-            lambda reply: self._node.read(_owed, self._channel.id, reply=reply),
-            self._on_owed,
+            lambda reply: self._node.read(owed, self._channel.id, reply=reply),
+            self._onowed,
         )
 
     def on_stop(self) -> None:
@@ -187,11 +147,11 @@ class NotifierActor(Actor):
         head = None  # it may have been sent already, found in the outbox
         if event.offset > self._known_to:
             head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
-        self._lanes[payment_id] = _Lane(head)
+        self._lanes[payment_id] = Lane(head)
         self._ready.append(payment_id)
         self._pump()
 
-    def _on_owed(self, owed: Any) -> None:
+    def _onowed(self, owed: Any) -> None:
         if not isinstance(owed, tuple):
             raise RuntimeError(f"cannot read what is pending: {owed!r}")
         self._known_to, pending = owed
@@ -213,8 +173,8 @@ class NotifierActor(Actor):
         for payment_id, next_at in pending:
             lane = self._lanes.get(payment_id)
             if lane is None:
-                lane = self._lanes[payment_id] = _Lane(None)
-            elif lane.state is _State.RESTING:
+                lane = self._lanes[payment_id] = Lane(None)
+            elif lane.state is State.RESTING:
                 lane.head = None
             else:
                 lane.more = True
@@ -222,23 +182,23 @@ class NotifierActor(Actor):
             if next_at > now:
                 self._rest(payment_id, lane, (next_at - now) / 1000)
             else:
-                lane.state = _State.READY
+                lane.state = State.READY
                 self._ready.append(payment_id)
         self._pump()
 
-    def _rest(self, payment_id: str, lane: _Lane, delay_s: float) -> None:
-        lane.state = _State.RESTING
+    def _rest(self, payment_id: str, lane: Lane, delay_s: float) -> None:
+        lane.state = State.RESTING
         self._node.clock.call_later(delay_s, self.ref, LaneDue(payment_id))
 
     def _wake(self, payment_id: str) -> None:
         lane = self._lanes.get(payment_id)
-        if lane is None or lane.state is not _State.RESTING:
+        if lane is None or lane.state is not State.RESTING:
             return
         if lane.result is not None:
-            lane.state = _State.BUSY
+            lane.state = State.BUSY
             self._record(payment_id, lane.result)
             return
-        lane.state = _State.READY
+        lane.state = State.READY
         lane.head = None
         self._ready.append(payment_id)
         self._pump()
@@ -259,7 +219,7 @@ class NotifierActor(Actor):
                 return
             payment_id = self._ready.popleft()
             lane = self._lanes[payment_id]
-            lane.state = _State.BUSY
+            lane.state = State.BUSY
             if lane.head is None:
                 self._read_head(payment_id)
             else:
@@ -291,7 +251,7 @@ class NotifierActor(Actor):
         else:
             lane.head = head
             lane.more = False
-            lane.state = _State.READY
+            lane.state = State.READY
             self._ready.appendleft(payment_id)
         self._pump()
 
@@ -404,135 +364,3 @@ class NotifierActor(Actor):
         if payment_id is not None and lane is not None:
             self._rest(payment_id, lane, COMMIT_RETRY_S)
         self._pump()
-
-
-def _owed(
-    sql: sqlite3.Connection, channel_id: str
-) -> tuple[int, list[tuple[str, int]]]:
-    """The journal's last offset, and the payments with something pending up to it."""
-    sql.execute("BEGIN")
-    try:
-        return queries.last_offset(sql), queries.pending_payments(sql, channel_id)
-    finally:
-        sql.execute("COMMIT")
-
-
-class NotifiersActor(Actor):
-    """Knows the channels; hands events to those that want them."""
-
-    __slots__ = ("_channels", "_node", "_sender", "_vault")
-
-    mailbox_limit = 10_000
-
-    def __init__(self, node: Node, vault: Vault, sender: ChannelSender) -> None:
-        self._node = node
-        self._vault = vault
-        self._sender = sender
-        self._channels: dict[str, tuple[Channel, Ref]] = {}
-
-    def on_start(self) -> None:
-        self._load()
-
-    def on_stop(self) -> None:
-        for _, ref in self._channels.values():
-            _end_now(ref)
-
-    def on_failure(self, *_exc_info: Any) -> None:
-        self.on_stop()
-
-    def on_receive(self, message: object) -> None:
-        match message:
-            case CommittedEvent():
-                event = message.event
-                for channel, ref in self._channels.values():
-                    if wants(channel, event.type, message.merchant):
-                        ref.tell_system(message)
-            case ChannelChanged(channel_id):
-                known = self._channels.get(channel_id)
-                if known is not None:
-                    known[1].tell_system(message)
-                self._load()
-            case Exited(ref, reason=reason, error=error):
-                self._on_exit(ref, reason, error)
-            case RestartDue(channel_id):
-                if channel_id in self._channels:
-                    self._channels[channel_id][1].start()
-
-    def _load(self) -> None:
-        """Read the channels; mail (events among it) waits until they are known."""
-        self.await_reply(
-            lambda reply: self._node.read(queries.channel_rows, reply=reply),
-            self._on_channels,
-        )
-
-    def _on_channels(self, records: Any) -> None:
-        if not isinstance(records, list):
-            raise RuntimeError(f"cannot read the channels: {records!r}")
-        channels = {r.id: _channel_of(r) for r in records}
-        for channel_id, (channel, ref) in tuple(self._channels.items()):
-            if channels.get(channel_id) != channel:
-                _end_now(ref)
-                del self._channels[channel_id]
-        for channel_id, channel in channels.items():
-            readable = channel.enabled and self._opens(channel)
-            if readable and channel_id not in self._channels:
-                self._channels[channel_id] = (channel, self._start(channel))
-
-    def _opens(self, channel: Channel) -> bool:
-        """Without its secret a channel cannot sign: what it is owed waits."""
-        try:
-            self._vault.open(channel.secret, channel.id)
-        except WrongKey as error:
-            log.critical("channel.sealed channel=%s detail=%s", channel.id, error)
-            self._node.counters["channels.sealed"] += 1
-            return False
-        return True
-
-    def _start(self, channel: Channel) -> Ref:
-        scope = Scope(
-            dispatcher=self._node.dispatcher,
-            factory=lambda _name: NotifierActor(
-                self._node, self._vault, self._sender, channel
-            ),
-            parent=self.ref,
-            mailbox_limit=NotifierActor.mailbox_limit,
-        )
-        ref = Ref(scope, channel.id)
-        ref.start()
-        return ref
-
-    def _on_exit(
-        self, ref: Ref, reason: ExitReason, error: BaseException | None
-    ) -> None:
-        current = self._channels.get(ref.name)
-        if current is None or current[1] is not ref:
-            return
-        if reason is ExitReason.STOPPED:  # by itself: its endpoint is gone
-            del self._channels[ref.name]
-            self._load()
-            return
-        log.error("notifier.crashed channel=%s error=%r", ref.name, error)
-        self._node.counters["notifiers.crashes"] += 1
-        self._node.clock.call_later(RESTART_S, self.ref, RestartDue(ref.name))
-
-
-def _end_now(ref: Ref) -> None:
-    """Not at its next turn: until then it would go on beside its successor."""
-    ref.kill()
-    ref.stop()
-
-
-def channel_row(channel: Channel) -> ChannelRow:
-    """The channel as the journal keeps it."""
-    return ChannelRow(
-        id=channel.id,
-        merchant=channel.merchant,
-        enabled=channel.enabled,
-        types=tuple(str(t) for t in channel.types),
-        created_at=channel.created_at,
-        state=msgspec.json.encode(channel),
-    )
-
-
-def _channel_of(record: ChannelRecord) -> Channel:
-    return msgspec.json.decode(record.state, type=Channel)

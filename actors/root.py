@@ -13,14 +13,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from actors.feed import FeedSpec
 from actors.feeds import AddressFeedWorker, BlockFeedWorker
 from actors.journal import JournalActor
 from actors.messages import RestartDue
 from actors.node import Node
-from actors.notifier import NotifiersActor
+from actors.notifiers import NotifiersActor
 from actors.reader import ReaderActor
 from actors.router import RouterActor
-from actors.source import FeedSpec, SourceActor
+from actors.source import SourceActor
 from actors.supervisor import SupervisorActor
 from engine.chain import AddressFeed, BlockFeed
 from engine.ports import ChannelSender

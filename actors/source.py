@@ -17,6 +17,7 @@ import logging
 
 import msgspec
 
+from actors.feed import Feed, FeedSpec
 from actors.messages import (
     DescribeSources,
     FreshnessChanged,
@@ -31,17 +32,15 @@ from actors.messages import (
     Watch,
 )
 from actors.node import Node
-from engine.budget import Budget
 from engine.chain import ChainView, SourceBusy, SourceError, Tip
 from engine.gateway import SourceState
 from engine.ports import Freshness
-from engine.retry import Breaker, BreakerPolicy
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
 from engine.store.writes import SourceTip, Write
 
-__all__ = ["FeedSpec", "SourceActor"]
+__all__ = ["SourceActor"]
 
 log = logging.getLogger("paybell.source")
 
@@ -54,55 +53,8 @@ ROUND_GAP_S = 0.05
 SAVE_TIP_S = 10.0
 """How often the place where catching up would start is written down."""
 
-SOURCE_BREAKER = BreakerPolicy(threshold=3, base_s=2.0, cap_s=60.0, probe_s=120.0)
-"""A source is asked again soon: a shop waits. Rests of 2, 4 … 60 s."""
-
 BUSY_S = 30.0
 """How long to leave a source alone that answered 429 without saying how long."""
-
-
-class FeedSpec(msgspec.Struct, frozen=True):
-    """One source: its worker's ref, and how it may be asked."""
-
-    name: str
-    kind: str  # as configured: bitcoind, devchain, esplora
-    worker: Ref
-    by_block: bool
-    every_s: float  # how often to look when nothing is urgent
-    per_minute: float | None = None  # request budget; None: not limited
-
-
-class _Feed:
-    """What is remembered of a source."""
-
-    __slots__ = (
-        "answered",
-        "answered_at",
-        "breaker",
-        "budget",
-        "busy",
-        "error",
-        "errors",
-        "primed",
-        "requests",
-        "round",
-        "spec",
-        "tip",
-    )
-
-    def __init__(self, spec: FeedSpec) -> None:
-        self.spec = spec
-        self.breaker = Breaker(policy=SOURCE_BREAKER)
-        self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
-        self.busy: Round | None = None  # the round under way
-        self.answered: set[bytes] = set()  # its scripts that got their views
-        self.round = 0
-        self.primed = False  # its worker knows all watched scripts
-        self.tip: Tip | None = None
-        self.answered_at: int | None = None
-        self.requests: int | None = None  # as its worker last told
-        self.errors = 0
-        self.error: str | None = None
 
 
 class SourceActor(Actor):
@@ -126,8 +78,8 @@ class SourceActor(Actor):
 
     def __init__(self, node: Node, specs: list[FeedSpec]) -> None:
         self._node = node
-        self._feeds = [_Feed(spec) for spec in specs]
-        self._active: _Feed | None = None
+        self._feeds = [Feed(spec) for spec in specs]
+        self._active: Feed | None = None
         self._interest: dict[bytes, Watch] = {}
         self._polls: dict[bytes, Poll] = {}
         self._watch: dict[bytes, Watch] = {}  # for the active worker's next round
@@ -220,14 +172,14 @@ class SourceActor(Actor):
         self._began = now
         feed.spec.worker.tell(work)
 
-    def _activate(self, feed: _Feed) -> None:
+    def _activate(self, feed: Feed) -> None:
         if self._active is not None:
             log.warning("source.switched from=%s to=%s", self._active.spec.name,
                         feed.spec.name)  # fmt: skip
         self._active = feed
         feed.primed = False
 
-    def _work_for(self, feed: _Feed, now: float) -> Round:
+    def _work_for(self, feed: Feed, now: float) -> Round:
         feed.round += 1
         self._began = -1.0  # when the newest round began
         self._nudged = False
@@ -249,7 +201,7 @@ class SourceActor(Actor):
         feed.primed = True
         return work
 
-    def _take_polls(self, feed: _Feed, now: float, reset: bool) -> tuple[Poll, ...]:
+    def _take_polls(self, feed: Feed, now: float, reset: bool) -> tuple[Poll, ...]:
         """As many as the source may be asked now, the most urgent first."""
         if feed.spec.by_block:  # answered from memory: any order will do
             room = None if reset else MAX_POLLS  # a reset answers every script
@@ -289,7 +241,7 @@ class SourceActor(Actor):
         self._schedule_next(feed, done)
 
     def _hand_out(
-        self, feed: _Feed, views: dict[bytes, ChainView], asked_at: int
+        self, feed: Feed, views: dict[bytes, ChainView], asked_at: int
     ) -> None:
         feed.answered.update(views)
         for script, view in views.items():
@@ -306,7 +258,7 @@ class SourceActor(Actor):
             floor = self._saved[1] if waiting is None else waiting[0]
             self._node.undigested[script] = (floor, view)
 
-    def _spend(self, feed: _Feed, done: RoundDone) -> None:
+    def _spend(self, feed: Feed, done: RoundDone) -> None:
         """What was asked for before our time is no debt of ours."""
         if feed.requests is None:
             feed.requests = done.requests - len(done.views) - len(done.unreadable) - 1
@@ -314,14 +266,14 @@ class SourceActor(Actor):
             feed.budget = feed.budget.spend(done.requests - feed.requests)
         feed.requests = done.requests
 
-    def _put_back(self, feed: _Feed, work: Round) -> None:
+    def _put_back(self, feed: Feed, work: Round) -> None:
         """Polls that got no view are asked again: nothing is answered by silence."""
         for poll in work.polls:
             if poll.script not in feed.answered and poll.script in self._interest:
                 self._polls.setdefault(poll.script, poll)
         feed.answered = set()
 
-    def _schedule_next(self, feed: _Feed, done: RoundDone) -> None:
+    def _schedule_next(self, feed: Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
         if done.error is not None or done.more:
             self._pump()
@@ -342,7 +294,7 @@ class SourceActor(Actor):
 
     # -- trouble ---------------------------------------------------------------------
 
-    def _on_failure(self, feed: _Feed, work: Round, error: SourceError) -> None:
+    def _on_failure(self, feed: Feed, work: Round, error: SourceError) -> None:
         now = self._node.clock.monotonic()
         feed.errors += 1
         self._node.counters["source.errors"] += 1
@@ -393,7 +345,7 @@ class SourceActor(Actor):
         if fresh.live != before.live or fresh.source != before.source:
             self._node.router.tell(FreshnessChanged(fresh))
 
-    def _save_tip(self, feed: _Feed, done: RoundDone) -> None:
+    def _save_tip(self, feed: Feed, done: RoundDone) -> None:
         """Write down where catching up would start.
 
         How far an earlier round had read, and not beyond what a watcher could not
@@ -415,31 +367,17 @@ class SourceActor(Actor):
                 self._write_tip(feed, min(earlier, oldest, key=lambda tip: tip.height))
         self._saved = (now, done.read)
 
-    def _write_tip(self, feed: _Feed, tip: Tip) -> None:
+    def _write_tip(self, feed: Feed, tip: Tip) -> None:
         if feed.spec.kind == "devchain":
             return  # it ends with the process; the next one is another chain
         row = SourceTip(feed.spec.name, tip.height, tip.hash)
         self._node.append(Write(rows=(row,)), lambda _outcome: None)
 
-    def _describe(self, feed: _Feed) -> SourceState:
-        now = self._node.clock.monotonic()
-        answered = feed.answered_at
-        lag = None if answered is None else (self._node.clock.now() - answered) / 1000
-        budget = feed.budget.at(now) if feed.budget is not None else None
-        return SourceState(
-            name=feed.spec.name,
-            kind=feed.spec.kind,
-            state=feed.breaker.state(now).value,
+    def _describe(self, feed: Feed) -> SourceState:
+        return feed.describe(
+            now=self._node.clock.monotonic(),
+            wall=self._node.clock.now(),
             active=feed is self._active,
-            tip_height=feed.tip.height if feed.tip else None,
-            tip_hash=feed.tip.hash if feed.tip else None,
-            last_answer_at=answered,
-            lag_s=lag,
-            requests=feed.requests or 0,
-            errors=feed.errors,
-            last_error=feed.error,
-            budget_per_min=feed.spec.per_minute,
-            budget_left=round(budget.tokens, 1) if budget is not None else None,
             watched=len(self._interest),
             waiting=len(self._polls),
         )

@@ -15,11 +15,10 @@ import gevent
 import gevent.event
 import msgspec
 
-from actors.notifier import channel_row
 from bench.measure import folder, fresh, medians
 from bench.node import BenchNode, bench_node, terms
 from bench.report import Row, Section, number, ratio
-from engine.channels import Channel
+from engine.channels import Channel, channel_row
 from engine.events import opening
 from engine.model import Terms
 from engine.store.writes import Committed, Entry, Outcome, Write

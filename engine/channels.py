@@ -9,12 +9,15 @@ import msgspec
 
 from engine.model import EventType
 from engine.retry import SCHEDULE_S, Outcome, SendResult, next_delay_s
-from engine.store.writes import DeliveryResult
+from engine.store.queries import ChannelRecord
+from engine.store.writes import ChannelRow, DeliveryResult
 
 __all__ = [
     "SECRET_OVERLAP_S",
     "Channel",
     "active_secrets",
+    "channel_of",
+    "channel_row",
     "judge",
     "payload",
     "wants",
@@ -101,3 +104,20 @@ def payload(event_json: bytes, event_type: str, timestamp: str) -> bytes:
     """The body of a webhook. `event_json` is put in as it is, already encoded."""
     head = msgspec.json.encode({"type": event_type, "timestamp": timestamp})
     return head[:-1] + b',"data":' + event_json + b"}"
+
+
+def channel_row(channel: Channel) -> ChannelRow:
+    """The channel as the journal keeps it."""
+    return ChannelRow(
+        id=channel.id,
+        merchant=channel.merchant,
+        enabled=channel.enabled,
+        types=tuple(str(t) for t in channel.types),
+        created_at=channel.created_at,
+        state=msgspec.json.encode(channel),
+    )
+
+
+def channel_of(record: ChannelRecord) -> Channel:
+    """The channel from its row."""
+    return msgspec.json.decode(record.state, type=Channel)

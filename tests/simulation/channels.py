@@ -6,8 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from actors.messages import ChannelChanged
-from actors.notifier import channel_row
-from engine.channels import Channel
+from engine.channels import Channel, channel_row
 from engine.model import EventType
 from engine.store.writes import Write
 from engine.vault import Vault

@@ -15,7 +15,8 @@ from actors.address import AddressActor
 from actors.feeds import AddressFeedWorker, BlockFeedWorker
 from actors.journal import JournalActor
 from actors.messages import Read
-from actors.notifier import NotifierActor, NotifiersActor
+from actors.notifier import NotifierActor
+from actors.notifiers import NotifiersActor
 from actors.reader import ReaderActor
 from actors.router import RouterActor
 from actors.senders import Deliver, SenderActor

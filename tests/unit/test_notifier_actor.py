@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from actors.messages import ChannelChanged
-from actors.notifier import NotifiersActor, channel_row
-from engine.channels import Channel
+from actors.notifiers import NotifiersActor
+from engine.channels import Channel, channel_row
 from engine.model import EventType
 from engine.retry import Outcome, SendResult
 from engine.runtime.ref import Ref, Scope

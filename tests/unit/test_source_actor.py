@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.feed import FeedSpec
 from actors.feeds import AddressFeedWorker, BlockFeedWorker
 from actors.messages import (
     DescribeSources,
@@ -16,7 +17,7 @@ from actors.messages import (
     Unwatch,
     Watch,
 )
-from actors.source import FeedSpec, SourceActor
+from actors.source import SourceActor
 from engine.chain import (
     Output,
     SourceBusy,
