@@ -32,6 +32,7 @@ from transport.gate import (
     refusal_headers,
     refusing,
 )
+from transport.hangup import HangupWatch
 from transport.head import HeadError, RequestHead, read_head
 from transport.live.websocket import WebSocket
 from transport.reader import RequestReader
@@ -90,7 +91,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.head: RequestHead | None = None  # of the request under way
         self.endpoint: Endpoint | None = None  # who serves the WebSocket
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
-        self.killed = False  # by a server that stops
+        self.killed = False  # by a server that stops, or as its client has gone
+        self._watch: HangupWatch | None = None  # while it streams
         self.client_key: str | None = None  # counted while it is a WebSocket
 
     def enter(self, phase: str) -> None:
@@ -116,7 +118,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if head is None:
             return None
         self._begin(head)
-        self.handle_one_response()
+        try:
+            self.handle_one_response()
+        finally:
+            if self._watch is not None:
+                self._watch.stop()
+                self._watch = None
         if self.phase == WEBSOCKET:
             return None
         if self.killed:
@@ -238,10 +245,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         names = {name.lower(): value for name, value in self.response_headers}
         if names.get(b"content-type", b"").startswith(b"text/event-stream"):
             self.enter(STREAM)
+            self._watch = HangupWatch(self.socket, self._end_stream)
         if self.server.draining:
             self.close_connection = True
         if self.close_connection and b"connection" not in names:
             self.response_headers.append((b"Connection", b"close"))
+
+    def _end_stream(self) -> None:
+        gevent.kill(self.greenlet)
 
     def _write_with_headers(self, data: bytes) -> None:
         """The head, and with it the body if it is small: one segment, not two."""

@@ -174,6 +174,29 @@ def test_silence_is_filled_and_a_reader_that_has_gone_is_noticed(
         wait_until(lambda: not node.node.sessions, 5, "the session to end")
 
 
+def test_a_reader_that_has_gone_is_noticed_before_there_is_anything_to_say(
+    node: LiveNode,
+) -> None:
+    before = len(node.node.sessions)
+    payment = node.create()
+    for _ in range(300):  # more than one address may have at once
+        stream = balance(node, payment.address)
+        assert stream.status == 200
+        assert stream.next().kind == "state"
+        stream.close()
+    wait_until(lambda: len(node.node.sessions) == before, 5, "the sessions to end")
+
+
+def test_a_reader_that_says_something_meanwhile_is_told_on(node: LiveNode) -> None:
+    payment = node.create(confirmations_required=1)
+    stream = balance(node, payment.address)
+    assert stream.next().kind == "state"
+    stream.say(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    node.chain.pay(payment.address, 1_000)
+    assert next(stream.events()).kind == "payment.detected"
+    stream.close()
+
+
 def test_many_readers_are_told_the_same_bytes(node: LiveNode) -> None:
     payment = node.create()
     streams = [balance(node, payment.address, "?since=0") for _ in range(5)]

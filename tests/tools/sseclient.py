@@ -54,6 +54,7 @@ class SseClient:
         head = "\r\n".join((f"GET {path} HTTP/1.1", *lines, "", ""))
         self._socket.sendall(head.encode())
         self._buffer = b""
+        self._left = 0  # of the chunk that is being read
         self._text = b""
         self._read_head()
 
@@ -64,6 +65,11 @@ class SseClient:
         while len(self._buffer) < length:
             self._fill(time.monotonic() + self.timeout_s)
         return self._buffer[:length]
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether what came last is only half there."""
+        return bool(self._left or self._buffer or self._text)
 
     def next(self, timeout_s: float | None = None) -> SseEvent:
         """The next event. Raises Ended, TimeoutError."""
@@ -109,6 +115,10 @@ class SseClient:
             except Ended:
                 return found
 
+    def say(self, data: bytes) -> None:
+        """What no EventSource does: say something behind its request."""
+        self._socket.sendall(data)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -129,18 +139,22 @@ class SseClient:
         return block
 
     def _chunk(self, deadline: float) -> bytes:
+        """The next piece of the body: what is there of a chunk, as browsers take it."""
         assert self.headers.get("transfer-encoding") == "chunked"
-        while b"\r\n" not in self._buffer:
+        if not self._left:
+            while b"\r\n" not in self._buffer:
+                self._fill(deadline)
+            size_text, _, self._buffer = self._buffer.partition(b"\r\n")
+            self._left = int(size_text, 16) + 2  # with the line end behind it
+            if self._left == 2:
+                raise Ended
+        while not self._buffer:
             self._fill(deadline)
-        size_text, _, rest = self._buffer.partition(b"\r\n")
-        size = int(size_text, 16)
-        while len(rest) < size + 2:
-            self._fill(deadline)
-            rest = self._buffer.partition(b"\r\n")[2]
-        self._buffer = rest[size + 2 :]
-        if size == 0:
-            raise Ended
-        return rest[:size]
+        piece = self._buffer[: self._left]
+        self._buffer = self._buffer[len(piece) :]
+        data = piece[: max(0, self._left - 2)]
+        self._left -= len(piece)
+        return data
 
     def _fill(self, deadline: float) -> None:
         left = deadline - time.monotonic()
