@@ -35,6 +35,7 @@ from actors.supervisor import SupervisorActor
 from engine.channels import Channel, channel_row
 from engine.events import CommittedEvent
 from engine.gateway import (
+    CoreState,
     Duplicate,
     EngineBusy,
     NodeHealth,
@@ -280,6 +281,21 @@ class ActorGateway:
         later = (i for i in self._node.watchers if i > after)
         ids = heapq.nsmallest(limit, later)  # no sorting of a million for a page
         return [self._describe(i, self._node.watchers[i]) for i in ids]
+
+    def core(self) -> list[CoreState]:
+        node = self._node
+        refs = [*node.readers, node.journal, node.router, node.source]
+        if node.notifiers is not None:
+            refs.append(node.notifiers)
+        return [
+            CoreState(
+                name=ref.name,
+                state="running" if ref.is_alive else "restarting",
+                incarnation=ref.incarnation,
+                backlog=ref.backlog,
+            )
+            for ref in (*refs, node.supervisor)
+        ]
 
     def watcher(self, address: str) -> WatcherState | None:
         payment_id = self._node.by_address.get(address)

@@ -24,6 +24,7 @@ from engine.store.queries import (
 from engine.store.writes import Conflict, InboundRow, Requeue, Row
 
 __all__ = [
+    "CoreState",
     "Duplicate",
     "EngineBusy",
     "EngineError",
@@ -98,6 +99,15 @@ class WatcherState(msgspec.Struct, frozen=True):
     seen_at: int | None  # last answer of a source
     next_poll_at: int | None
     next_deadline_at: int | None
+
+
+class CoreState(msgspec.Struct, frozen=True):
+    """One of the actors that the node stands on, in order of dependence."""
+
+    name: str
+    state: str  # running, restarting
+    incarnation: int
+    backlog: int
 
 
 class NodeHealth(msgspec.Struct, frozen=True):
@@ -188,6 +198,9 @@ class Gateway(Protocol):
 
     # tree and sources
     def watchers(self, limit: int, after: str = "") -> list[WatcherState]: ...
+
+    def core(self) -> list[CoreState]:
+        """The upper part of the tree: what the watchers depend on."""
 
     def watcher(self, address: str) -> WatcherState | None: ...
 

@@ -74,6 +74,16 @@ def test_watchers_are_shown_in_pages(node: RunningNode) -> None:
     assert len(seen) == len(set(seen))
 
 
+def test_the_tree_begins_with_what_all_watchers_depend_on(node: RunningNode) -> None:
+    core = node.get("/v1/watchers").json()["core"]
+    names = [actor["name"] for actor in core]
+    expected = ["journal", "router", "source", "notifiers", "supervisor"]
+    assert [name for name in names if not name.startswith("reader.")] == expected
+    assert {(actor["state"], actor["incarnation"]) for actor in core} == {
+        ("running", 1)
+    }
+
+
 def test_one_watcher_is_shown_and_polled(node: RunningNode) -> None:
     made = node.create()
     path = f"/v1/watchers/{made['address'].upper()}"

@@ -24,6 +24,7 @@ from transport.http.params import CursorQuery
 from transport.http.problems import FieldError, Problem
 from transport.http.reading import json_body, query, typed
 from transport.http.types import (
+    CoreView,
     HealthView,
     PollAccepted,
     ReadyView,
@@ -121,6 +122,15 @@ class _Node:
         more = len(found) > len(page)
         return answer(
             WatcherPage(
+                core=[
+                    CoreView(
+                        name=core.name,
+                        state=core.state,
+                        incarnation=core.incarnation,
+                        backlog=core.backlog,
+                    )
+                    for core in self._gateway.core()
+                ],
                 data=[_watcher_view(state) for state in page],
                 next_cursor=text_cursor(page[-1].payment_id) if more else None,
             )

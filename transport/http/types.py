@@ -17,6 +17,7 @@ from engine.ports import Freshness
 from transport.http.problems import ProblemBody
 
 __all__ = [
+    "CoreView",
     "AttemptEntry",
     "BatchEntry",
     "BatchPage",
@@ -207,7 +208,19 @@ class WatcherView(msgspec.Struct, frozen=True, kw_only=True):
     next_deadline_at: str | None
 
 
+class CoreView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the actors that all watchers depend on."""
+
+    name: str
+    state: str
+    incarnation: int
+    backlog: int
+
+
 class WatcherPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree: `core` in order of dependence, and a page of watchers."""
+
+    core: list[CoreView]
     data: list[WatcherView]
     next_cursor: str | None
 
