@@ -20,6 +20,7 @@ import sqlite_utils
 
 from engine.events import CommittedEvent, encode, with_offset
 from engine.store import migrations
+from engine.store.checksum import event_crc, state_crc
 from engine.store.rows import write_row
 from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable, Write
 
@@ -127,17 +128,18 @@ class Journal:
         for event in entry.events:
             self.last_offset += 1
             body = encode(event, terms)
+            columns = (
+                self.last_offset,
+                event.payment_id,
+                event.seq,
+                event.type,
+                event.at,
+                terms.merchant,
+                body,
+            )
             self._sql.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self.last_offset,
-                    event.payment_id,
-                    event.seq,
-                    event.type,
-                    event.at,
-                    terms.merchant,
-                    body,
-                ),
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*columns, event_crc(*columns)),
             )
             self._fill_outbox(event.payment_id, event.seq, event.type, terms.merchant)
             wire = with_offset(self.last_offset, body)
@@ -160,7 +162,7 @@ class Journal:
             self._last_rank += 1
             terms = payment.terms
             self._sql.execute(
-                "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+                "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
                 (
                     terms.id,
                     self._last_rank,
@@ -171,12 +173,14 @@ class Journal:
                     payment.seq,
                     terms.created_at,
                     state,
+                    state_crc(state),
                 ),
             )
         else:
             self._sql.execute(
-                "UPDATE payments SET status = ?, seq = ?, state = ? WHERE id = ?",
-                (payment.status, payment.seq, state, payment.id),
+                "UPDATE payments SET status = ?, seq = ?, state = ?, crc = ?"
+                " WHERE id = ?",
+                (payment.status, payment.seq, state, state_crc(state), payment.id),
             )
 
     def _scalar(self, query: str) -> int:

@@ -111,6 +111,13 @@ def m003_delivery(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX attempts_by_channel ON attempts (channel_id, id)")
 
 
+@migrations()
+def m004_checksums(db: sqlite_utils.Database) -> None:
+    """What an event or a payment says, as a number; see `checksum.py`."""
+    db.execute("ALTER TABLE events ADD COLUMN crc INTEGER")
+    db.execute("ALTER TABLE payments ADD COLUMN crc INTEGER")
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Bring the schema up to date. A newer schema than we know is left alone."""
     migrations.apply(db)

@@ -11,6 +11,7 @@ import msgspec
 
 from engine.events import Event, decode, with_offset
 from engine.model import Payment
+from engine.store.checksum import Damaged, is_event, stored_state
 
 __all__ = [
     "AttemptView",
@@ -39,6 +40,9 @@ __all__ = [
     "source_tip",
     "watched",
 ]
+
+_EVENTS = 'SELECT "offset", payment_id, seq, type, at, merchant, body, crc FROM events'
+_EventRow = tuple[int, str, int, str, int, str, bytes, int | None]
 
 _payment_decoder = msgspec.json.Decoder(Payment)
 
@@ -112,21 +116,25 @@ class AttemptView(msgspec.Struct, frozen=True):
     error: str | None
 
 
+def _payment(state: bytes, crc: int | None) -> Payment:
+    return _payment_decoder.decode(stored_state(state, crc))
+
+
 def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
     row = sql.execute(
-        "SELECT state FROM payments WHERE id = ?", (payment_id,)
+        "SELECT state, crc FROM payments WHERE id = ?", (payment_id,)
     ).fetchone()
-    return _payment_decoder.decode(row[0]) if row else None
+    return _payment(*row) if row else None
 
 
 def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
     """The payment that watches the address now, or else the newest that did."""
     row = sql.execute(
-        "SELECT state FROM payments WHERE address = ?"
+        "SELECT state, crc FROM payments WHERE address = ?"
         " ORDER BY watched DESC, rank DESC LIMIT 1",
         (address,),
     ).fetchone()
-    return _payment_decoder.decode(row[0]) if row else None
+    return _payment(*row) if row else None
 
 
 def payments_of(
@@ -134,10 +142,11 @@ def payments_of(
 ) -> list[Payment]:
     """The newest payments of an order number, for clients that identify by it."""
     rows = sql.execute(
-        "SELECT state FROM payments WHERE external_id = ? ORDER BY rank DESC LIMIT ?",
+        "SELECT state, crc FROM payments WHERE external_id = ?"
+        " ORDER BY rank DESC LIMIT ?",
         (external_id, limit),
     )
-    return [_payment_decoder.decode(state) for (state,) in rows]
+    return [_payment(*row) for row in rows]
 
 
 def counted_outpoints(
@@ -145,13 +154,13 @@ def counted_outpoints(
 ) -> tuple[tuple[str, int], ...]:
     """Outputs that earlier payments to this address have counted already."""
     rows = sql.execute(
-        "SELECT state FROM payments WHERE address = ? ORDER BY rank DESC LIMIT 50",
+        "SELECT state, crc FROM payments WHERE address = ? ORDER BY rank DESC LIMIT 50",
         (address,),
     )
     found = {
         (receipt.txid, receipt.vout)
-        for (state,) in rows
-        for receipt in _payment_decoder.decode(state).receipts
+        for row in rows
+        for receipt in _payment(*row).receipts
     }
     return tuple(sorted(found)[:limit])
 
@@ -161,10 +170,11 @@ def watched(
 ) -> list[Payment]:
     """Payments to watch after a start, in pages by id."""
     rows = sql.execute(
-        "SELECT state FROM payments WHERE watched = 1 AND id > ? ORDER BY id LIMIT ?",
+        "SELECT state, crc FROM payments WHERE watched = 1 AND id > ?"
+        " ORDER BY id LIMIT ?",
         (after_id, limit),
     )
-    return [_payment_decoder.decode(state) for (state,) in rows]
+    return [_payment(*row) for row in rows]
 
 
 def list_payments(
@@ -181,12 +191,15 @@ def list_payments(
             conditions.append(f"{column} = ?")
             bound.append(filters[column])
     where = " AND ".join(conditions)  # constants only; values are bound
-    query = f"SELECT rank, state FROM payments WHERE {where} ORDER BY rank DESC LIMIT ?"  # noqa: S608
+    query = (
+        f"SELECT rank, state, crc FROM payments WHERE {where}"  # noqa: S608
+        " ORDER BY rank DESC LIMIT ?"
+    )
     rows = sql.execute(query, (*bound, limit + 1)).fetchall()
     page = rows[:limit]
     more = len(rows) > limit
     return Page(
-        tuple(_payment_decoder.decode(state) for _, state in page),
+        tuple(_payment(state, crc) for _, state, crc in page),
         page[-1][0] if more and page else None,
     )
 
@@ -196,8 +209,7 @@ def history(
 ) -> list[StoredEvent]:
     """Events of one payment, in order."""
     rows = sql.execute(
-        'SELECT "offset", payment_id, seq, merchant, body FROM events'
-        " WHERE payment_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        _EVENTS + " WHERE payment_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         (payment_id, after_seq, limit),
     )
     return [_stored(row) for row in rows]
@@ -211,8 +223,7 @@ def events_after(
 ) -> list[StoredEvent]:
     """Events of the node after a journal offset, in order."""
     rows = sql.execute(
-        'SELECT "offset", payment_id, seq, merchant, body FROM events'
-        ' WHERE "offset" > ?1 AND (?2 IS NULL OR merchant = ?2)'
+        _EVENTS + ' WHERE "offset" > ?1 AND (?2 IS NULL OR merchant = ?2)'
         ' ORDER BY "offset" LIMIT ?3',
         (offset, merchant, limit),
     )
@@ -227,15 +238,15 @@ def last_offset(sql: sqlite3.Connection) -> int:
 
 def iterate_events(sql: sqlite3.Connection) -> Iterator[StoredEvent]:
     """The whole journal in order; for replay."""
-    rows = sql.execute(
-        'SELECT "offset", payment_id, seq, merchant, body FROM events ORDER BY "offset"'
-    )
+    rows = sql.execute(_EVENTS + ' ORDER BY "offset"')
     for row in rows:
         yield _stored(row)
 
 
-def _stored(row: tuple[int, str, int, str, bytes]) -> StoredEvent:
-    offset, payment_id, seq, merchant, body = row
+def _stored(row: _EventRow) -> StoredEvent:
+    offset, payment_id, seq, _, _, merchant, body, crc = row
+    if not is_event(crc, *row[:-1]):
+        raise Damaged(f"event {offset}")
     return StoredEvent(offset, payment_id, seq, merchant, with_offset(offset, body))
 
 
@@ -299,7 +310,8 @@ def pending_of_channel(
 ) -> Pending | None:
     """The next event to tell: the lowest offset that is pending, whatever its wait."""
     row = sql.execute(
-        """SELECT o."offset", o.seq, o.attempts, o.next_at, e.body
+        """SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
+             e.at, e.merchant, e.body, e.crc
            FROM outbox o JOIN events e ON e."offset" = o."offset"
            WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
            ORDER BY o."offset" LIMIT 1""",
@@ -307,8 +319,9 @@ def pending_of_channel(
     ).fetchone()
     if row is None:
         return None
-    offset, seq, attempts_made, next_at, body = row
-    return Pending(offset, seq, attempts_made, next_at, with_offset(offset, body))
+    attempts_made, next_at, *event = row
+    stored = _stored(tuple(event))
+    return Pending(stored.offset, stored.seq, attempts_made, next_at, stored.wire)
 
 
 def attempts(

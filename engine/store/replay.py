@@ -13,6 +13,7 @@ import msgspec
 
 from engine.events import Event, decode
 from engine.model import EventType, Payment
+from engine.store.checksum import Damaged, is_event, state_crc, stored_state
 from engine.story import BrokenSequence, evolve
 from engine.transitions import IllegalTransition
 
@@ -24,6 +25,8 @@ __all__ = [
     "missing_events",
     "rebuild",
 ]
+
+_Row = tuple[int, str, int, str, int, str, bytes, int | None]
 
 _payments = msgspec.json.Decoder(Payment)
 
@@ -96,9 +99,10 @@ def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | Non
     """Go through every payment: (events read, what is wrong or None), one each."""
     has_lost = missing_events(sql) > 0
     rows = sql.execute(
-        "SELECT payment_id, seq, type, body FROM events ORDER BY payment_id, seq"
+        'SELECT "offset", payment_id, seq, type, at, merchant, body, crc FROM events'
+        " ORDER BY payment_id, seq"
     )
-    for payment_id, group in groupby(rows, key=lambda row: row[0]):
+    for payment_id, group in groupby(rows, key=lambda row: row[1]):
         stored = list(group)
         yield len(stored), _compare(sql, payment_id, stored, has_lost)
     orphans = sql.execute(
@@ -112,24 +116,24 @@ def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | Non
 def _compare(
     sql: sqlite3.Connection,
     payment_id: str,
-    stored: list[tuple[str, int, str, bytes]],
+    stored: list[_Row],
     has_lost: bool,
 ) -> Difference | None:
     count = len(stored)
     try:
-        rebuilt = _fold([_checked(*row) for row in stored])
+        rebuilt = _fold([_checked(row) for row in stored])
     except _UNFOLDABLE as error:
         return Difference(payment_id, f"cannot be folded: {error}", count)
     row = sql.execute(
-        "SELECT merchant, address, external_id, created_at, status, seq, state"
+        "SELECT merchant, address, external_id, created_at, status, seq, state, crc"
         " FROM payments WHERE id = ?",
         (payment_id,),
     ).fetchone()
     if row is None:
         detail = "has events but is missing from the projection"
         return Difference(payment_id, detail, count, rebuilt)
-    *columns, state = row
-    if columns == _columns(rebuilt) and _is_state(state, rebuilt):
+    *columns, state, crc = row
+    if columns == _columns(rebuilt) and _is_state(state, crc, rebuilt):
         return None
     status, seq = columns[-2:]
     if has_lost and seq > rebuilt.seq:
@@ -139,11 +143,14 @@ def _compare(
     return Difference(payment_id, f"{detail} at seq {rebuilt.seq}", count, rebuilt)
 
 
-def _checked(payment_id: str, seq: int, kind: str, body: bytes) -> Event:
+def _checked(row: _Row) -> Event:
     """The event of a row, whose columns must say the same as its body."""
+    _, payment_id, seq, kind, _, _, body, crc = row
     event = decode(body)
     if (event.payment_id, event.seq, event.type) != (payment_id, seq, kind):
         raise BrokenSequence(f"row {seq} ({kind}) holds another event")
+    if not is_event(crc, *row[:-1]):
+        raise BrokenSequence(f"row {seq} ({kind}) is not as it was written")
     return event
 
 
@@ -159,10 +166,10 @@ def _columns(payment: Payment) -> list[object]:
     ]
 
 
-def _is_state(state: bytes, payment: Payment) -> bool:
+def _is_state(state: bytes, crc: int | None, payment: Payment) -> bool:
     try:
-        return _payments.decode(state) == payment
-    except (msgspec.MsgspecError, ValueError, TypeError):
+        return _payments.decode(stored_state(state, crc)) == payment
+    except (Damaged, msgspec.MsgspecError, ValueError, TypeError):
         return False
 
 
@@ -176,14 +183,14 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
         state = msgspec.json.encode(payment)
         changed = sql.execute(
             "UPDATE payments SET merchant = ?, address = ?, external_id = ?,"
-            " created_at = ?, status = ?, seq = ?, state = ? WHERE id = ?",
-            (*_columns(payment), state, payment.id),
+            " created_at = ?, status = ?, seq = ?, state = ?, crc = ? WHERE id = ?",
+            (*_columns(payment), state, state_crc(state), payment.id),
         ).rowcount
         if not changed:
             terms = payment.terms
             sql.execute(
                 "INSERT INTO payments SELECT ?, coalesce(max(rank), 0) + 1, ?, ?, ?,"
-                " ?, ?, 1, ?, ? FROM payments",
+                " ?, ?, 1, ?, ?, ? FROM payments",
                 (
                     terms.id,
                     terms.merchant,
@@ -193,6 +200,7 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
                     payment.seq,
                     terms.created_at,
                     state,
+                    state_crc(state),
                 ),
             )
     sql.execute("COMMIT")
