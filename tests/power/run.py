@@ -48,6 +48,13 @@ class Sums(msgspec.Struct):
         for field in self.__struct_fields__:
             setattr(self, field, getattr(self, field) + getattr(other, field))
 
+    @classmethod
+    def of_json(cls, text: bytes) -> "Sums":
+        fields = msgspec.json.decode(text)
+        for name in ("habits", "moments"):
+            fields[name] = Counter(fields[name])
+        return cls(**fields)
+
     def lines(self) -> list[str]:
         def spread(counter: Counter[str]) -> str:
             return ", ".join(f"{n} {name}" for name, n in sorted(counter.items()))
