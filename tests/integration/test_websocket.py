@@ -136,7 +136,7 @@ def test_a_flood_of_frames_is_closed_with_1008() -> None:
         assert client.expect_close() == 1008
 
 
-def test_a_client_that_pings_without_reading_gets_only_the_latest_pong() -> None:
+def test_a_client_that_pings_without_reading_gets_few_pongs_and_the_latest() -> None:
     held = Held()
     with serving(held, ws_frames_per_s=0, ws_frames_burst=1) as server:
         client = connect("127.0.0.1", server.port, receive_buffer=4096)

@@ -22,6 +22,7 @@ from transport.live.pump import Pump
 __all__ = ["Outbox"]
 
 _BATCH_BYTES: Final = 1024 * 1024  # joined for one call
+_PONGS: Final = 32  # wait at most, 127 bytes each
 
 
 class Outbox:
@@ -32,7 +33,7 @@ class Outbox:
         "_flushed",
         "_on_error",
         "_ping",
-        "_pong",
+        "_pongs",
         "_pump",
         "_queue",
         "_raw",
@@ -62,7 +63,8 @@ class Outbox:
         self._on_error = on_error  # the socket is of no more use
         # (frames, messages in them), not yet taken for a write
         self._queue: list[tuple[bytes, int]] | None = None
-        self._ping = self._pong = b""  # one frame of each at most; they go first
+        self._ping = b""  # one frame at most; it goes first, with the pongs
+        self._pongs: list[bytes] | None = None
         self._close = b""  # goes last
         self._taken = (0, 0)  # messages and bytes of the write under way
         self._writer: gevent.Greenlet[[bytes], None] | None = None
@@ -82,8 +84,11 @@ class Outbox:
         self._want_write()
 
     def put_pong(self, encoded: bytes) -> None:
-        """Replaces one that was not sent: only the latest ping wants an answer."""
-        self._pong = encoded
+        """Behind those that wait. Of a flood only the latest ping wants an answer."""
+        if self._pongs is None:
+            self._pongs = []
+        del self._pongs[_PONGS - 1 :]
+        self._pongs.append(encoded)
         self._want_write()
 
     def put_ping(self, encoded: bytes) -> None:
@@ -93,12 +98,12 @@ class Outbox:
     def put_close(self, encoded: bytes) -> None:
         """Behind the messages that wait; the last thing that is sent."""
         self._close = encoded
-        self._ping = self._pong = b""
+        self._ping = b""
         self._want_write()
 
     def clear(self) -> None:
-        """Forget the messages; what is half written is finished all the same."""
-        self._queue = None
+        """Forget what waits; what is half written is finished all the same."""
+        self._queue = self._pongs = None
         self.messages, self.bytes = self._taken
 
     def call_when_written(self, callback: Callable[[], None]) -> None:
@@ -173,8 +178,8 @@ class Outbox:
 
     def _take_batch(self) -> bytes:
         """Everything there is to write, up to a bound; the close frame at its end."""
-        pieces = [self._pong, self._ping]
-        self._pong = self._ping = b""
+        pieces = [*(self._pongs or ()), self._ping]
+        self._pongs, self._ping = None, b""
         messages = size = count = 0
         queue = self._queue or []
         for encoded, number in queue:
@@ -200,7 +205,8 @@ class Outbox:
 
     def _write_done(self) -> None:
         self.writing = False
-        if not self.dead and (self._queue or self._pong or self._ping or self._close):
+        waits = self._queue or self._pongs or self._ping or self._close
+        if waits and not self.dead:
             self._want_write()
         elif self._flushed is not None:
             self._flushed.set()

@@ -117,7 +117,8 @@ class WebSocket:
             try:
                 event = self._parser.next_event()
             except frames.FrameError as error:
-                self._fail(error.code, error.reason)
+                # What it said before was right, and is answered.
+                self._fail(error.code, error.reason, keep_queue=True)
                 return None
             if event is None:
                 self._read_more()
@@ -292,10 +293,13 @@ class WebSocket:
         self.close_code, self.close_reason = code, reason
         self._outbox.put_close(frames.encode_close(code, reason))
 
-    def _fail(self, code: int, reason: str) -> None:
-        """Close because of what the peer did: it gets the reason, nothing else."""
+    def _fail(self, code: int, reason: str, *, keep_queue: bool = False) -> None:
+        """Close because of what the peer did, in little time. One that does not read,
+        or says too much, gets the reason and nothing else.
+        """
         self._parser = None
-        self._outbox.clear()
+        if not keep_queue:
+            self._outbox.clear()
         if not self.closed:
             self._begin_close(code, reason)
             _log.debug("live.closed code=%d reason=%s", code, reason)
