@@ -24,12 +24,14 @@ BLOCK_S = 0.2  # between two blocks, at most
 class Shop:
     """See the module docstring."""
 
-    def __init__(self, node: LiveNode, random: Random) -> None:
+    def __init__(self, node: LiveNode, random: Random, pace: float = 1.0) -> None:
+        """`pace`: a slower shop has less to tell, for tests that take longer."""
         self.node = node
         self.over = [_expired(node), _confirmed(node)]
         self.payments: list[Terms] = list(self.over)
         self.blocks = self.reorgs = 0
         self._random = random
+        self._pace = pace
         self._stopping = Event()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
@@ -44,7 +46,7 @@ class Shop:
             greenlet.get(timeout=10)
 
     def _pauses(self, longest_s: float) -> bool:
-        return not self._stopping.wait(self._random.uniform(0, longest_s))
+        return not self._stopping.wait(self._random.uniform(0, longest_s / self._pace))
 
     def _write(self) -> None:
         mine: list[Terms] = []

@@ -59,7 +59,7 @@ def test_clients_cut_off_at_any_byte_are_all_told_the_same_whole_story(
     random = Random(seed)
     began = time.monotonic()
     with live_node(tmp_path) as node, Proxy(node.server.port, _cut(random)) as proxy:
-        shop = Shop(node, random)
+        shop = Shop(node, random, pace=min(1.0, 1_000 / RECONNECTS))
         followers = [
             kind(node, random) for kind in KINDS for _ in range(FOLLOWERS_PER_KIND)
         ]
@@ -200,7 +200,7 @@ def test_whatever_is_done_in_whatever_order_every_client_has_the_whole_story(
             Counted,
             settings=settings(
                 # About a fifth of the steps are visits, and some end each example.
-                max_examples=max(10, BY_RULES // 9),
+                max_examples=max(10, BY_RULES // 7),
                 stateful_step_count=steps,
                 deadline=None,
                 database=None,
