@@ -22,6 +22,7 @@ from engine.events import CommittedEvent, encode, with_offset
 from engine.store import migrations
 from engine.store.checksum import event_crc, state_crc
 from engine.store.rows import write_row
+from engine.store.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable, Write
 
 __all__ = ["Journal", "JournalError", "advice"]
@@ -55,6 +56,7 @@ class Journal:
 
     def __init__(self, path: str | Path, *, synchronous: str = "FULL") -> None:
         self.path = str(path)
+        _check_wal(self.path)
         with _explained(self.path):
             connection = sqlite3.connect(self.path, timeout=5.0)
             self._db = sqlite_utils.Database(connection)
@@ -186,6 +188,22 @@ class Journal:
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()
         return int(row[0] or 0)
+
+
+def _check_wal(path: str) -> None:
+    """Before SQLite reads the WAL: it drops what it cannot read without a word."""
+    try:
+        is_damaged = has_lost_commits(Path(f"{path}-wal"))
+    except OSError:
+        return  # SQLite will say what is wrong with it, better than we could
+    if is_damaged:
+        raise JournalError(
+            f"database {path}: its -wal is damaged: commits behind the damage were"
+            " complete and can no longer be read; nothing was changed. Check the disk,"
+            " keep a copy of both files, and restore a backup; or, to go on without"
+            f" these commits, run `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
+            " and then `run.py replay --check`"
+        )
 
 
 def _lock_for_writing(connection: sqlite3.Connection) -> None:
