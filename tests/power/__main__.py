@@ -10,19 +10,20 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402 - the patch comes before every import
-import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 
 import msgspec  # noqa: E402
 
 from tests.power.flips import FlipSums, flip_points  # noqa: E402
-from tests.power.run import GROUP, PointFailed, Sums, judge_points  # noqa: E402
+from tests.power.run import (  # noqa: E402
+    PointFailed,
+    Sums,
+    judge_in_processes,
+    judge_points,
+)
 
 __all__ = ["main"]
-
-SHARE = 8 * GROUP
-"""Points that one process judges at a time."""
 
 
 def main() -> int:
@@ -44,7 +45,7 @@ def main() -> int:
         if options.point is not None:
             return _say(judge_points(options.seed, [options.point]), began)
         if options.jobs > 1:
-            return _say(_divided(options.seed, numbers, options.jobs), began)
+            return _say(judge_in_processes(options.seed, numbers, options.jobs), began)
         sums = judge_points(options.seed, numbers)
     except PointFailed as error:
         sys.stderr.write(f"{error}\n")
@@ -59,28 +60,6 @@ def _say(sums: Sums | FlipSums, began: float) -> int:
     lines = [*sums.lines(), f"{time.monotonic() - began:.0f} s"]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
-
-
-def _divided(seed: int, numbers: range, jobs: int) -> Sums:
-    """The points among processes; each prints its sums when it is done."""
-    waiting = [numbers[at : at + SHARE] for at in range(0, len(numbers), SHARE)]
-    running: list[subprocess.Popen[bytes]] = []
-    sums = Sums()
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            share = waiting.pop(0)
-            command = [sys.executable, "-m", "tests.power", "--json"]
-            command += ["--seed", str(seed), "--first", str(share[0])]
-            command += ["--points", str(len(share))]
-            running.append(subprocess.Popen(command, stdout=subprocess.PIPE))
-        done = running.pop(0)
-        printed, _ = done.communicate()
-        if done.returncode:
-            for other in running:
-                other.terminate()
-            raise PointFailed("a promise was broken, see above")
-        sums.add(Sums.of_json(printed))
-    return sums
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ the next start may find the files. Rules:
   any byte, or not at all; independently of writes before and after it.
 * In a sector that was being written, the bytes of that write may be anything. Bytes
   beside them, written and synced before, stay: SQLite relies on this by default
-  ("powersafe overwrite"), and `bad_sector` breaks it on purpose.
+  ("powersafe overwrite").
 * A file may have grown without its data: the new part holds zeros or old rubbish.
 
 No SQLite here, and no reading of real files. Used by `history.py` and `run.py`.
@@ -96,25 +96,6 @@ class Disk:
         return {
             name: bytes(_survivor(file, random, habit)) for name, file in names.items()
         }
-
-    def bad_sector(self, random: Random) -> Files | None:
-        """The disk broke a whole sector that the last write only touched.
-
-        None if no sector holds both synced bytes and bytes being written.
-        """
-        for name, file in self._names.items():
-            for op in file.pending:
-                start = op.offset // SECTOR * SECTOR if isinstance(op, Wrote) else 0
-                if not isinstance(op, Wrote) or start == op.offset:
-                    continue
-                if op.offset > len(file.synced):
-                    continue
-                files = {n: bytes(f.synced) for n, f in self._names.items()}
-                broken = bytearray(files[name])
-                rubbish = random.randbytes(SECTOR)
-                broken[start : start + SECTOR] = rubbish
-                return files | {name: bytes(broken)}
-        return None
 
 
 def _rename(names: dict[str, _File], name: str, file: _File | None) -> None:

@@ -42,11 +42,6 @@ class FlipSums(msgspec.Struct):
     tables: Counter[str] = msgspec.field(default_factory=Counter)
     examples: list[str] = []
 
-    @property
-    def unseen_money(self) -> int:
-        """Damage to events or payments that no check noticed."""
-        return self.tables["events"] + self.tables["payments"]
-
     def lines(self) -> list[str]:
         lines = []
         for where in sorted({where for where, _ in self.verdicts}):

@@ -131,7 +131,7 @@ def _one_start(
     assert contents(sql) == life.contents[-1]
     # Production's 1,000 pages, or checkpoints all the time; a cache that spills
     # unfinished commits into the WAL, as a very large commit would.
-    sql.execute(f"PRAGMA wal_autocheckpoint={random.choice((1000, 1000, 25, 120))}")
+    sql.execute(f"PRAGMA wal_autocheckpoint={random.choice((1000, 25, 60, 120))}")
     sql.execute(f"PRAGMA cache_size={random.choice((-2000, -2000, 12))}")
     shop = Shop(journal, random)
     reader: sqlite3.Connection | None = None

@@ -5,6 +5,8 @@ Point `n` of seed `s` belongs to group `n // GROUP`; a group has lives of its ow
 alone, and groups can be divided among processes.
 """
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +20,13 @@ from tests.power.history import DB, Life, lives, scratch
 from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Truncate, Wrote
 
-__all__ = ["GROUP", "PointFailed", "Sums", "judge_points"]
+__all__ = ["GROUP", "PointFailed", "Sums", "judge_in_processes", "judge_points"]
 
 GROUP = 250
 """Points on the same two lives."""
+
+SHARE = 2 * GROUP
+"""Points that one process judges at a time."""
 
 THREADS_EVERY = 50
 """Every so many points the journal is opened with the node's own threads."""
@@ -87,6 +92,32 @@ def judge_points(seed: int, numbers: Sequence[int]) -> Sums:
     with scratch() as folder:
         for group, members in groups.items():
             _judge_group(seed, group, members, folder, sums)
+    return sums
+
+
+def judge_in_processes(seed: int, numbers: range, jobs: int) -> Sums:
+    """As `judge_points`, divided among processes; what they print says what broke."""
+    waiting = [numbers[at : at + SHARE] for at in range(0, len(numbers), SHARE)]
+    running: list[subprocess.Popen[bytes]] = []
+    sums = Sums()
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            share = waiting.pop(0)
+            command = [sys.executable, "-m", "tests.power", "--json"]
+            command += ["--seed", str(seed), "--first", str(share[0])]
+            command += ["--points", str(len(share))]
+            running.append(
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                )
+            )
+        done = running.pop(0)
+        printed, said = done.communicate()
+        if done.returncode:
+            for other in running:
+                other.terminate()
+            raise PointFailed(said.decode())
+        sums.add(Sums.of_json(printed))
     return sums
 
 

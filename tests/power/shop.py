@@ -32,6 +32,9 @@ __all__ = ["Shop"]
 
 FIRST_TIP = 1_000
 
+_NOTES = (0, 0, 0, 20, 20, 80, 80, 300, 300, 3_000, 9_000)
+"""Sizes of what a shop notes with a payment; 9,000 bytes overflow their page."""
+
 
 class Shop:
     """What was committed so far, and a source of what comes next."""
@@ -93,7 +96,7 @@ class Shop:
             address = random.choice(
                 sorted(self._payments.values(), key=str)
             ).terms.address
-        note = "x" * random.choice((0, 0, 20, 300, 3_000, 9_000))  # 9,000: two pages
+        note = "x" * random.choice(_NOTES)
         event, payment = opening(
             terms(id=name, address=address, metadata={"note": note})
         )
