@@ -257,3 +257,7 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise JournalError(_explain(error, path)) from error
+    except UnicodeDecodeError as error:  # SQLite's own error quotes what is damaged
+        raise JournalError(
+            f"database {path}: what stands in it is no text; {_UNKNOWN}"
+        ) from error

@@ -109,3 +109,14 @@ def test_damage_found_while_running_is_fatal(tmp_path: Path) -> None:
     assert isinstance(outcome, Unavailable)
     assert outcome.fatal
     journal.close()
+
+
+def test_damage_to_the_schema_that_is_no_text_any_more_is_told_in_words(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "paybell.db"
+    Journal(path).close()
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"CREATE TABLE events", b"CR\xa2\xa2TE TABLE ev\xa2nts"))
+    with pytest.raises(JournalError, match="restore a backup or run"):
+        Journal(path)
