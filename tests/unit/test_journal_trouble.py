@@ -117,6 +117,6 @@ def test_damage_to_the_schema_that_is_no_text_any_more_is_told_in_words(
     path = tmp_path / "paybell.db"
     Journal(path).close()
     raw = path.read_bytes()
-    path.write_bytes(raw.replace(b"CREATE TABLE events", b"CR\xa2\xa2TE TABLE ev\xa2nts"))
+    path.write_bytes(raw.replace(b"CREATE TABLE ev", b"CR\xa2\xa2TE TABLE ev"))
     with pytest.raises(JournalError, match="restore a backup or run"):
         Journal(path)
