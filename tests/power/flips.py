@@ -81,7 +81,8 @@ def _damage(
     name = random.choice([name for name, data in sorted(files.items()) if data])
     kind = random.choice(KINDS)
     files[name] = _damaged(files[name], kind, random)
-    verdict = _verdict(lay_out(files, folder), life, cut, sums)
+    verdict, unseen = _verdict(lay_out(files, folder), life, cut, sums)
+    sums.tables.update(f"{table} of {name}" for table in unseen)
     sums.verdicts[f"{name}, {kind}", verdict] += 1
 
 
@@ -105,33 +106,32 @@ def _damaged(data: bytes, kind: str, random: Random) -> bytes:
     return bytes(content)
 
 
-def _verdict(path: Path, life: Life, cut: int, sums: FlipSums) -> str:
+def _verdict(path: Path, life: Life, cut: int, sums: FlipSums) -> tuple[str, list[str]]:
+    """What came of it, and the tables that changed unseen."""
     try:
         journal = Journal(path)
     except JournalError as error:
         if "restore a backup" in str(error) or "--db" in str(error):
-            return "refused"
+            return "refused", []
         sums.examples.append(str(error))
-        return "refused without advice"
+        return "refused without advice", []
     try:
-        return _look(journal.connection, life, cut, sums)
+        return _look(journal.connection, life, cut)
     finally:
         journal.close()
 
 
-def _look(sql: sqlite3.Connection, life: Life, cut: int, sums: FlipSums) -> str:
+def _look(sql: sqlite3.Connection, life: Life, cut: int) -> tuple[str, list[str]]:
     try:
         if faults(sql):
-            return "found"
+            return "found", []
         tables = contents(sql)
     except (sqlite3.Error, UnicodeDecodeError):
-        return "found"
+        return "found", []
     expected = life.contents[life.bounds(cut)[0]]
     if tables == expected:
-        return "harmless"
+        return "harmless", []
     if tables in life.contents:
-        return "older"
-    for table, found, was in zip(TABLES, tables, expected, strict=True):
-        if found != was:
-            sums.tables[table] += 1
-    return "unseen"
+        return "older", []
+    pairs = zip(TABLES, tables, expected, strict=True)
+    return "unseen", [table for table, found, was in pairs if found != was]

@@ -85,7 +85,9 @@ def test_the_same_seed_records_the_same_bytes() -> None:
     assert first.contents == second.contents
 
 
-def test_damage_to_what_was_synced_never_goes_unseen_into_a_sum() -> None:
+def test_damage_to_the_database_file_never_changes_a_sum_unseen() -> None:
     sums = flip_points(SEED, range(200))
     assert sums.verdicts.total() == 200
+    assert not sums.tables["events of paybell.db"]
+    assert not sums.tables["payments of paybell.db"]
     assert not sums.examples, "refused without a word on how to mend"
