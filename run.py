@@ -26,11 +26,13 @@ from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
+from engine.store import queries
 from engine.store.files import KeyFileError, node_key
 from engine.store.journal import JournalError
 from engine.store.lock import DatabaseInUse, DatabaseLock, LockFileError
 from engine.store.threads import ReaderThreads, WriterThread
 from engine.vault import Vault
+from transport.auth import hash_key
 from transport.chain.devchain import DevChain
 from transport.chain.devchain_http import devchain_routes
 from transport.chain.feeds import make_feed
@@ -72,12 +74,13 @@ class Installation:
         feeds = [self._feed(source) for source in config.sources]
         try:
             self._lock.__enter__()
-            self.writer = WriterThread(config.db)
+            self.writer = WriterThread(config.db, config.network)
             key = config.node_key
             self.vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
         except (DatabaseInUse, LockFileError, JournalError, KeyFileError) as error:
             raise CannotStart(str(error)) from error
         self.readers = ReaderThreads(config.db)
+        self._refuse_narrower_key()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         settings = Settings(claim_window_s=config.claim_window_s)
@@ -103,6 +106,20 @@ class Installation:
         )
         self.gateway = ActorGateway(self.node, self.readers)
         self.server = self._server()
+
+    def _refuse_narrower_key(self) -> None:
+        """PAYBELL_API_KEY opens the whole node. A key of one merchant, or one that was
+        revoked, must not come to that by standing in the environment."""
+        if self.config.api_key is None:
+            return
+        digest = hash_key(self.config.api_key)
+        for key in self.readers.read(queries.api_keys):
+            if key.hash == digest and (key.merchant or key.revoked_at):
+                what = "revoked" if key.revoked_at else f"merchant {key.merchant}'s"
+                raise CannotStart(
+                    f"PAYBELL_API_KEY is the key {key.id}, which is {what}; here it"
+                    " would open the whole node: unset it (clients take PAYBELL_KEY)"
+                )
 
     def start(self) -> str:
         """Start everything; the base URL once it listens."""
@@ -275,6 +292,10 @@ def serve(**options: Any) -> None:
         if config.api_key is None and not installation.gateway.keys():
             log.warning("keys.none detail=no API key yet: run.py keys create, or set"
                         " PAYBELL_API_KEY")  # fmt: skip
+        kept = installation.gateway.list_payments({}, None, 1).payments
+        if installation.chain is not None and kept:
+            log.warning("devchain.new detail=the dev chain lives in memory and begins"
+                        " anew: coins of payments from before are gone")  # fmt: skip
 
     try:
         installation = Installation(config)

@@ -72,6 +72,24 @@ class Journal:
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
         self.commits = 0
 
+    def bind_network(self, network: str) -> None:
+        """Make a new database this network's; refuse one that is another's.
+
+        One script has an address in every network: mixed, test coins would pay for
+        real orders. Raises `JournalError`.
+        """
+        with _explained(self.path):
+            self._sql.execute(
+                "INSERT OR IGNORE INTO identity VALUES ('network', ?)", (network,)
+            )
+            query = "SELECT value FROM identity WHERE name = 'network'"
+            (bound,) = self._sql.execute(query).fetchone()
+        if bound != network:
+            raise JournalError(
+                f"database {self.path} holds payments of {bound}, not of {network}:"
+                " name another file with --db, or another network with --network"
+            )
+
     @property
     def connection(self) -> sqlite3.Connection:
         """For queries in the writer's own thread (simulation, tests, replay)."""

@@ -118,6 +118,12 @@ def m004_checksums(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE payments ADD COLUMN crc INTEGER")
 
 
+@migrations()
+def m005_identity(db: sqlite_utils.Database) -> None:
+    """What the database is bound to: its network."""
+    db.execute("CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Bring the schema up to date. A newer schema than we know is left alone."""
     migrations.apply(db)

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gevent.threadpool import ThreadPool
 
-from engine.store.journal import Journal
+from engine.store.journal import Journal, JournalError
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["DirectStore", "JournalWriter", "Reader", "ReaderThreads", "WriterThread"]
@@ -59,12 +59,24 @@ def _caught(function: Callable[..., Any], *args: Any) -> Any:
         return _Failed(error)
 
 
+def _open_journal(path: str | Path, network: str | None) -> Journal:
+    journal = Journal(path)
+    if network is not None:
+        try:
+            journal.bind_network(network)
+        except JournalError:
+            journal.close()
+            raise
+    return journal
+
+
 class WriterThread:
     """The journal in its one native thread."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, network: str | None = None) -> None:
+        """Raises `JournalError`, also if the database is another network's."""
         self._pool = ThreadPool(1)
-        opened = self._pool.apply(_caught, (Journal, path))
+        opened = self._pool.apply(_caught, (_open_journal, path, network))
         if isinstance(opened, _Failed):
             self._pool.kill()
             raise opened.error

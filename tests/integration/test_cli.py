@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -201,7 +202,7 @@ def test_payments_are_listed_newest_first_and_can_be_filtered(node: Paybell) -> 
 def test_listing_payments_wants_a_key_and_a_good_one(node: Paybell) -> None:
     finished = paybell("payments", "--url", node.url)
     assert finished.returncode == 2
-    assert "PAYBELL_API_KEY" in finished.stderr
+    assert "PAYBELL_KEY" in finished.stderr
     finished = paybell(
         "payments", "--url", node.url, env={"PAYBELL_API_KEY": "canary-key"}
     )
@@ -426,7 +427,17 @@ def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
     database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
     finished = paybell("doctor", "--db", database, "--port", str(node.port), env=KEY)
     assert f"ok   database {database}: " in finished.stdout
-    assert f"FAIL address 127.0.0.1:{node.port}: " in finished.stdout
+    assert f"address 127.0.0.1:{node.port}: a Paybell node" in finished.stdout
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_doctor_names_a_stranger_on_the_port(tmp_path: Path) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        finished = paybell("doctor", "--db", tmp_path / "n.db", "--port", str(port))
+    assert f"FAIL address 127.0.0.1:{port}: Address already in use" in finished.stdout
     assert finished.returncode == 1
 
 

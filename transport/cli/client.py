@@ -32,7 +32,13 @@ class CallFailed(Exception):
 class NodeClient:
     """Speaks to one node's HTTP interface."""
 
-    def __init__(self, base_url: str, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._timeout_s = timeout_s
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no netrc
@@ -60,7 +66,7 @@ class NodeClient:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         url = self.base_url + path
-        answer = self._send(method, url, timeout=TIMEOUT_S, **arguments)
+        answer = self._send(method, url, timeout=self._timeout_s, **arguments)
         try:
             return answer.json() if answer.content else None
         except requests.RequestException as error:

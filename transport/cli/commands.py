@@ -119,7 +119,7 @@ def payments(
     """
     if not api_key:
         raise click.UsageError(
-            "a key is needed: PAYBELL_API_KEY or --api-key; make one with `keys create`"
+            "a key is needed: PAYBELL_KEY or --api-key; make one with `keys create`"
         )
     filters = {"limit": str(limit)}
     if status:

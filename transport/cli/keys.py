@@ -47,7 +47,7 @@ def keys() -> None:
 
     Without --url the database is opened, and no node may run on it meanwhile. A
     running node does it itself with --url and a key of the whole node (one that was
-    made without --merchant, or PAYBELL_API_KEY).
+    made without --merchant) in PAYBELL_KEY.
 
     \b
     Examples:
@@ -77,7 +77,7 @@ def create_key(
     """Make a key called NAME and print it.
 
     It is printed this once, on standard output, and cannot be shown again: only its
-    hash is kept. Example: PAYBELL_API_KEY=$(run.py keys create shop)
+    hash is kept. Example: PAYBELL_KEY=$(run.py keys create shop)
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
@@ -149,7 +149,7 @@ def revoke_key(
 def _node(url: str, api_key: str | None) -> NodeClient:
     if not api_key:
         raise click.UsageError(
-            "with --url a key of the whole node is needed: PAYBELL_API_KEY or --api-key"
+            "with --url a key of the whole node is needed: PAYBELL_KEY or --api-key"
         )
     return NodeClient(url, api_key)
 
@@ -162,7 +162,7 @@ def _ask_the_node(error: DatabaseInUse) -> str:
     url = error.url or "http://127.0.0.1:8080"
     return (
         f"{error}, or let it do this itself: add --url {url}, with a key of the whole"
-        " node in PAYBELL_API_KEY"
+        " node in PAYBELL_KEY"
     )
 
 

@@ -15,11 +15,15 @@ from typing import Any
 import click
 
 from engine.chain import SourceError
+from engine.channels import channel_of
 from engine.config import Config
 from engine.store import queries
 from engine.store import replay as replaying
 from engine.store.files import KeyFileError, node_key
+from engine.store.queries import ChannelRecord
+from engine.vault import Vault, WrongKey
 from transport.chain.feeds import make_feed
+from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database import open_journal
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
@@ -135,7 +139,8 @@ def _check_database(config: Config) -> Iterator[Check]:
             (verdict,) = sql.execute("PRAGMA quick_check(1)").fetchone()
             events = replaying.count_events(sql)
             dead = queries.outbox_counts(sql).get("dead", 0)
-            have_keys = any(k.revoked_at is None for k in queries.api_keys(sql))
+            keys = sum(k.revoked_at is None for k in queries.api_keys(sql))
+            channels = queries.channel_rows(sql)
     except sqlite3.Error as error:
         yield False, f"database {path}: {error}; restore a backup or `sqlite3 .recover`"
         return
@@ -145,22 +150,29 @@ def _check_database(config: Config) -> Iterator[Check]:
         f"deliveries given up: {dead}"
         + ("; revive them with POST /v1/redeliver" if dead else ""),
     )
-    yield have_keys or config.api_key is not None, (
-        "API keys" if have_keys or config.api_key else
-        "API keys: none; make one with `keys create NAME`"
-    )  # fmt: skip
-    if config.node_key is None:
-        yield _check_key_file(config.db)
+    hint = "" if keys else "; make one with `keys create NAME`"
+    yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
+    yield _check_node_key(config, channels)
 
 
-def _check_key_file(db: str) -> Check:
-    if not Path(f"{db}.key").exists():  # node_key would make one
-        return True, f"key file {db}.key: none yet, `serve` will make it"
+def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
+    """Whether the node's key is there, and opens what was sealed with it."""
+    path = f"{config.db}.key"
+    if config.node_key is None and not Path(path).exists():  # node_key would make one
+        if channels:
+            return False, (
+                f"key file {path} is missing: without it the secrets of"
+                f" {len(channels)} channel(s) cannot be read; restore it from a backup"
+            )
+        return True, f"key file {path}: none yet, `serve` will make it"
     try:
-        node_key(db)
-    except KeyFileError as error:
+        key = config.node_key
+        vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
+        for record in channels:
+            vault.open(channel_of(record).secret, record.id)
+    except (KeyFileError, WrongKey) as error:
         return False, str(error)
-    return True, f"key file {db}.key: keep a copy with the backups of the database"
+    return True, f"key file {path}: keep a copy with the backups of the database"
 
 
 def _check_sources(config: Config) -> Iterator[Check]:
@@ -169,7 +181,10 @@ def _check_sources(config: Config) -> Iterator[Check]:
             feed = make_feed(source, config.network)
             tip = feed.tip()
         except (SourceError, ValueError) as error:
-            yield False, f"source {source.kind}: {error}"
+            yield False, (
+                f"source {source.kind}: {error}; check --source, that it runs, and that"
+                " this machine may reach it"
+            )  # fmt: skip
         else:
             yield True, f"source {source.kind}: height {tip.height}"
             header = getattr(feed, "header", None)
@@ -208,9 +223,24 @@ def _check_address(config: Config) -> Iterator[Check]:
             probe.bind((config.host, config.port))
         except OSError as error:
             why = error.strerror or str(error)
+            if _is_paybell(config):
+                yield True, f"address {where}: a Paybell node listens there"
+                return
             yield False, (
                 f"address {where}: {why}; if it is not your node that listens there,"
                 " choose another with --host or --port"
             )  # fmt: skip
         else:
             yield True, f"address {where}: free"
+
+
+def _is_paybell(config: Config) -> bool:
+    host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    try:
+        health = NodeClient(f"http://{host}:{config.port}", timeout_s=2.0).get(
+            "/health"
+        )
+    except CallFailed:
+        return False
+    return isinstance(health, dict) and health.get("service") == "paybell"

@@ -17,8 +17,8 @@ url_option = click.option(
 
 api_key_option = click.option(
     "--api-key",
-    envvar="PAYBELL_API_KEY",
+    envvar=["PAYBELL_KEY", "PAYBELL_API_KEY"],
     metavar="KEY",
-    help="A key of the control API, from `keys create`. Better in PAYBELL_API_KEY:"
+    help="A key of the control API, from `keys create`. Better in PAYBELL_KEY:"
     " options are seen in `ps`.",
 )

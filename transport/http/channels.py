@@ -188,8 +188,19 @@ class _Channels:
         try:
             check_url(url, self._settings.allow_private_webhooks)
         except UrlRefused as error:
-            wrong = FieldError("/url", f"is refused: {error}")
+            text = f"is refused: {error}"
+            if self._is_private(url):
+                text += "; a node started with --allow-private-webhooks would call it"
+            wrong = FieldError("/url", text)
             raise Problem(422, f"/url {wrong.message}", errors=(wrong,)) from error
+
+    def _is_private(self, url: str) -> bool:
+        """Whether it is the option that refuses it, not the URL itself."""
+        try:
+            check_url(url, allow_private=True)
+        except UrlRefused:
+            return False
+        return not self._settings.allow_private_webhooks
 
 
 def _changes(asked: ChannelPatch) -> dict[str, Any]:
