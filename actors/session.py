@@ -37,8 +37,8 @@ from engine.store.queries import StoredEvent
 
 __all__ = ["MAX_FOLLOWED", "SessionActor", "open_session"]
 
-PAGE = 500
-"""Events read at once while a client catches up."""
+PAGE = 100
+"""Events read at once while a client catches up: about what a wire has room for."""
 
 MAX_FOLLOWED = 1_000
 """Payments that one session may follow."""

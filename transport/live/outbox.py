@@ -21,7 +21,8 @@ from transport.live.pump import Pump
 
 __all__ = ["Outbox"]
 
-_BATCH_BYTES: Final = 1024 * 1024  # joined for one call
+#: Joined for one call. What waits is shared by all who are told it; this is a copy.
+_BATCH_BYTES: Final = 131_072
 _PONGS: Final = 32  # wait at most, 127 bytes each
 
 

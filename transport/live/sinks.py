@@ -36,6 +36,9 @@ __all__ = [
 #: What may wait for one slow reader of a stream (api.md, as for WebSockets).
 QUEUE_MESSAGES: Final = 1_000
 QUEUE_BYTES: Final = 1_048_576
+#: The part of it that is for backlogs: enough to keep a line busy, little enough that
+#: many who never read cost little. The rest is for what happens meanwhile.
+BACKLOG_SHARE: Final = 8
 
 
 class Wire:
@@ -60,11 +63,11 @@ class Wire:
         self._source = b""  # the freshness that was told last
 
     def has_room(self, again: Callable[[], None]) -> bool:
-        """Half of the queue is for backlogs, the rest for what happens meanwhile."""
+        """Else `again` is called when the peer has taken some of it."""
         socket = self.websocket
         if (
-            socket.queued_messages * 2 < self._max_messages
-            and socket.queued_bytes * 2 < self._max_bytes
+            socket.queued_messages * BACKLOG_SHARE < self._max_messages
+            and socket.queued_bytes * BACKLOG_SHARE < self._max_bytes
         ):
             return True
         socket.call_when_written(again)
@@ -148,10 +151,10 @@ class StreamQueue:
         self.full = False  # ... because its reader was too slow
 
     def has_room(self, again: Callable[[], None]) -> bool:
-        """Half of it is for backlogs; `again` is called when the reader took it."""
+        """Else `again` is called when the reader took it."""
         if (
-            len(self._queue) * 2 < self._max_messages
-            and self._bytes * 2 < self._max_bytes
+            len(self._queue) * BACKLOG_SHARE < self._max_messages
+            and self._bytes * BACKLOG_SHARE < self._max_bytes
         ):
             return True
         self._waiting.append(again)
