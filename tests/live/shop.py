@@ -100,8 +100,6 @@ def long_story(node: LiveNode, events: int, receipts: int = 100) -> Terms:
     while _seq(node, payment) < events:
         before = _seq(node, payment)
         node.chain.reorg(1, remine=False)
-        # The reorg's own block and the one after it.
-        node.chain.reorg(1, remine=False)
         wait_until(lambda: _seq(node, payment) > before, 10, "the reorg to be told")  # noqa: B023
         bury(node, payment)
     return payment
