@@ -32,8 +32,7 @@ from engine.model import Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
 from engine.payment import (
     Refused,
-    decide,
-    evolve,
+    follow,
     is_settled,
     next_deadline,
     proves_absence,
@@ -219,17 +218,16 @@ class AddressActor(Actor):
     def _on_seen(self, view: Any, asked_at: int) -> None:
         self.seen_at = asked_at
         now = self._node.clock.now()
-        payment, events = self.payment, []
+        payment, events = self.payment, list[Event]()
         observations: list[Observation] = [view]
         review = self._review
         if review is not None and proves_absence(view, asked_at, review):
             self._review = None
             observations.append(Reviewed(asked_at))
         for observation in observations:
-            told = decide(payment, observation, now)
-            events.extend(told)
-            for event in told:
-                payment = evolve(payment, event)
+            story = follow(payment, observation, now)
+            events += story.events
+            payment = story.payment
         if events:
             self._persist(payment, events, (), None)
         else:
@@ -281,13 +279,11 @@ class AddressActor(Actor):
         reply: Callable[[Any], None],
     ) -> None:
         try:
-            events = decide(self.payment, observation, self._node.clock.now())
+            story = follow(self.payment, observation, self._node.clock.now())
         except Refused as refusal:
             reply(refusal)
             return
-        payment = self.payment
-        for event in events:
-            payment = evolve(payment, event)
+        events, payment = story.events, story.payment
         look = isinstance(observation, ProviderClaim)
         if not events and not rows:
             reply(payment)

@@ -31,6 +31,7 @@ __all__ = [
     "Refused",
     "decide",
     "evolve",
+    "follow",
     "is_settled",
     "next_deadline",
     "proves_absence",
@@ -53,6 +54,11 @@ def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
     Raises `Refused` for a command that cannot be obeyed. Deciding twice on the same
     observation, the first decision applied, gives nothing the second time.
     """
+    return follow(payment, observation, now).events
+
+
+def follow(payment: Payment, observation: Observation, now: int) -> Story:
+    """Like `decide`: the events, and with them the payment that they leave."""
     story = Story(payment, now)
     match observation:
         case ChainView():
@@ -65,7 +71,7 @@ def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
             _cancel(story, observation)
         case ConfirmByHand():
             _confirm_by_hand(story, observation)
-    return story.events
+    return story
 
 
 def next_deadline(payment: Payment) -> int | None:

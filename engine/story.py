@@ -60,7 +60,7 @@ class Story:
             data=data,
         )
         self.events.append(event)
-        self.payment = evolve(before, event)
+        self.payment = _step(before, event, after)
 
 
 def outpoint(receipt: Receipt) -> tuple[str, int]:
@@ -79,8 +79,13 @@ def evolve(payment: Payment, event: Event) -> Payment:
             f"event {event.seq} of {event.payment_id} cannot follow"
             f" event {payment.seq} of {payment.id}"
         )
-    check(payment.status, event.type, event.status)
     changed = _apply(payment, event.type, event.data, event.at)
+    return _step(payment, event, changed)
+
+
+def _step(before: Payment, event: Event, changed: Payment) -> Payment:
+    """The last of every fold, when the change itself has been applied."""
+    check(before.status, event.type, event.status)
     return replace(changed, status=event.status, flags=event.flags, seq=event.seq)
 
 
