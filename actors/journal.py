@@ -26,6 +26,9 @@ log = logging.getLogger("paybell.journal")
 MAX_BATCH = 512
 """Writes in one transaction: more makes each wait longer and saves little."""
 
+MAX_PENDING = 20_000
+"""Writes that may wait for a slow disk; more are refused, and their senders retry."""
+
 PROBE_S = 2.0
 
 
@@ -46,8 +49,7 @@ class JournalActor(Actor):
     def on_receive(self, message: object) -> None:
         match message:
             case Append():
-                self._pending.append(message)
-                self._flush()
+                self._take(message)
             case BatchDone(batch, outcomes):
                 self._busy = False
                 self._on_done(batch, outcomes)
@@ -61,6 +63,15 @@ class JournalActor(Actor):
     def on_stop(self) -> None:
         while self._pending:
             self._pending.popleft().reply(Unavailable("the node is stopping"))
+
+    def _take(self, append: Append) -> None:
+        """The mailbox is emptied at once, so the bound is on what waits here."""
+        if len(self._pending) >= MAX_PENDING:
+            self._node.counters["journal.refused"] += 1
+            append.reply(Unavailable("the journal has too much to do"))
+            return
+        self._pending.append(append)
+        self._flush()
 
     def _flush(self) -> None:
         if self._busy or not self._pending:
