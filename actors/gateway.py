@@ -11,29 +11,25 @@ import heapq
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pykka
-from gevent.event import Event as Signal
 
 from actors.address import AddressActor
+from actors.edges import FirstEvent, Handle, Noted
 from actors.messages import (
     ChannelChanged,
     Command,
     CreatePayments,
     DescribeSources,
-    Follow,
-    FollowAll,
     PollNow,
     RestartDue,
-    Unfollow,
 )
 from actors.node import Node
 from actors.session import open_session
 from actors.supervisor import SupervisorActor
 from engine.channels import Channel, channel_row
-from engine.events import CommittedEvent
 from engine.gateway import (
     CoreState,
     Duplicate,
@@ -83,85 +79,12 @@ IDEMPOTENCY_MS = 86_400_000
 """Answers are replayed for 24 h (api.md)."""
 
 
-class _Handle:
-    """`SessionHandle` over a session's ref."""
-
-    __slots__ = ("_ref",)
-
-    def __init__(self, ref: Ref) -> None:
-        self._ref = ref
-
-    def follow(self, payment_id: str, since: int | None) -> None:
-        self._ref.tell(Follow(payment_id, since))
-
-    def unfollow(self, payment_id: str) -> None:
-        self._ref.tell(Unfollow(payment_id))
-
-    def follow_all(self, after: int, merchant: str | None) -> None:
-        self._ref.tell(FollowAll(after, merchant))
-
-    def close(self) -> None:
-        self._ref.stop()
-
-
-class _FirstEvent:
-    """A sink that only tells that something happened: the long poll's ear."""
-
-    def __init__(self) -> None:
-        self.heard = Signal()
-
-    def has_room(self, again: Callable[[], None]) -> bool:
-        return True
-
-    def state(self, payment: Payment, since: int | None) -> bool:
-        return True
-
-    def event(self, event: CommittedEvent) -> bool:
-        self.heard.set()
-        return True
-
-    def freshness(self, freshness: Freshness) -> bool:
-        return True
-
-    def problem(self, code: str, message: str) -> bool:
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        self.heard.set()
-
-
-class _Noted:
-    """A reader that logs when the database cannot be read, and when it can again."""
-
-    def __init__(self, store: Reader) -> None:
-        self._store = store
-        self._failing = False
-
-    def read(
-        self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        try:
-            answer = self._store.read(query, *args, **kwargs)
-        except sqlite3.Error as error:
-            if not self._failing:
-                log.error("database.unreadable detail=%s; %s", error, advice(error))
-            self._failing = True
-            raise
-        if self._failing:
-            log.warning("database.readable")
-            self._failing = False
-        return answer
-
-
 class ActorGateway:
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(self, node: Node, store: Reader) -> None:
         self._node = node
-        self._store = _Noted(store)
+        self._store = Noted(store)
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------
@@ -248,7 +171,7 @@ class ActorGateway:
         found = self.events_after(offset, limit, merchant)
         if found or wait_s <= 0:
             return found
-        ear = _FirstEvent()
+        ear = FirstEvent()
         session = self.open_session("long-poll", ear)
         try:
             session.follow_all(offset, merchant)
@@ -372,9 +295,9 @@ class ActorGateway:
 
     # -- live and node ---------------------------------------------------------------
 
-    def open_session(self, name: str, sink: Sink) -> _Handle:
+    def open_session(self, name: str, sink: Sink) -> Handle:
         self._sessions += 1
-        return _Handle(
+        return Handle(
             open_session(self._node, f"session.{self._sessions}.{name}", sink)
         )
 
