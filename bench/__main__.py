@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.report import Section, page
+from bench.report import Section, page, table
 
 BENCHES = (
     "watchers",
@@ -39,8 +39,7 @@ def main(names: list[str]) -> int:
         section = importlib.import_module(f"bench.{name}").run()
         sections.append(section)
         print(f"bench: {name} took {time.monotonic() - started:.0f} s", flush=True)
-        for row in section.rows:
-            print(f"  {row.what}: {row.figure}  ({row.versus}) {row.ratio}")
+        print("\n".join(table(section)))
         for note in section.notes:
             print(f"  - {note}")
     if not names:

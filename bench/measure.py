@@ -22,18 +22,23 @@ import gevent
 
 __all__ = [
     "ROOT",
+    "RUNS",
     "folder",
     "fresh",
     "median",
     "medians",
     "percentile",
+    "repeated",
     "rss_bytes",
     "wait_for",
 ]
 
 ROOT = Path(__file__).parent.parent
 
-TIMEOUT_S = 180.0
+RUNS = 5
+"""How often a figure is taken."""
+
+TIMEOUT_S = 300.0
 """No subject takes longer; one that does is a failed bench."""
 
 
@@ -67,6 +72,12 @@ def fresh(subject: str, *args: object) -> Any:
         command, cwd=ROOT, stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def repeated(subject: str, *args: object) -> dict[str, list[float]]:
+    """`fresh`, RUNS times, of a subject that returns a dict: the values of each key."""
+    rounds = [fresh(subject, *args) for _ in range(RUNS)]
+    return {key: [one[key] for one in rounds] for key in rounds[0]}
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:

@@ -1,7 +1,7 @@
 """What a bench found, and the page that is made of it. Nothing here is typed by hand.
 
-A `Section` says in one sentence what was measured; each `Row` has its figure beside
-a peer of the same run, and the ratio of the two.
+A `Section` says in one sentence what was measured; each `Row` has its figure, the aim
+that was set for it, and a peer of the same run with the ratio of the two medians.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from pathlib import Path
 
 import gevent
 
-from bench.measure import ROOT
+from bench.measure import ROOT, median
 
-__all__ = ["Row", "Section", "number", "page", "ratio"]
+__all__ = ["Row", "Section", "compare", "number", "page", "ratio", "spread", "table"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `versus` names the peer and its figure; `ratio` compares them."""
+    """One figure. `versus` names the peer and its figure; `ratio` compares them;
+    `aim` is what was asked for."""
 
     what: str
     figure: str
     versus: str = ""
     ratio: str = ""
+    aim: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,62 @@ def ratio(ours: float, peer: float) -> str:
     return f"{number(ours / peer)} ×" if peer else "–"
 
 
+def spread(values: Sequence[float], unit: str) -> str:
+    """The median of several runs and, behind it, the least and the most."""
+    middle = f"{number(median(values))}{_joined(unit)}"
+    if len(values) == 1:
+        return f"{middle} (one run)"
+    return f"{middle} ({number(min(values))}–{number(max(values))})"
+
+
+def compare(
+    what: str,
+    ours: Sequence[float],
+    unit: str,
+    peer: str = "",
+    theirs: Sequence[float] = (),
+    aim: str = "",
+) -> Row:
+    """A row of runs of ours beside runs of a peer; both in `unit` ("ms", "/s", "B")."""
+    if not theirs:
+        return Row(what, spread(ours, unit), peer, aim=aim)
+    return Row(
+        what,
+        spread(ours, unit),
+        f"{peer}: {spread(theirs, unit)}",
+        ratio(median(ours), median(theirs)),
+        aim,
+    )
+
+
+def _joined(unit: str) -> str:
+    """`unit` as it stands behind a number: 5/s, but 5 ms."""
+    return unit if not unit or unit.startswith("/") else f" {unit}"
+
+
+def table(section: Section) -> list[str]:
+    """The section's figures as lines of Markdown."""
+    return [
+        "| | Paybell | aim | peer | ratio |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row.what} | {row.figure} | {row.aim} | {row.versus} | {row.ratio} |"
+            for row in section.rows
+        ),
+    ]
+
+
 def page(sections: Sequence[Section], took_s: float) -> str:
     """RESULTS.md."""
     lines = [
         "# What was measured",
         "",
-        "Written by `make bench`; nothing in it is typed by hand. Every figure stands"
-        " beside a peer that was measured in the same run, on the same machine, by the"
-        " same clock; the ratio says how many times the peer's figure ours is. What"
-        " runs here is the code that serves; all load is on loopback.",
+        "Written by `make bench`; nothing in it is typed by hand. A figure is the median"
+        " of several runs, with the least and the most of them behind it; beside it are"
+        " the aim that was set, whether or not it was reached, and a peer that was"
+        " measured in the same run, on the same machine, by the same clock. The ratio"
+        " says how many times the peer's figure ours is. What runs here is the code"
+        " that serves; all load is on loopback.",
         "",
         *(f"- {key}: {value}" for key, value in _machine()),
         f"- the whole run took {took_s / 60:.1f} minutes",
@@ -70,11 +119,7 @@ def page(sections: Sequence[Section], took_s: float) -> str:
     ]
     for section in sections:
         lines += [f"## {section.title}", "", section.measured, ""]
-        lines += ["| | Paybell | peer | ratio |", "|---|---|---|---|"]
-        lines += [
-            f"| {row.what} | {row.figure} | {row.versus} | {row.ratio} |"
-            for row in section.rows
-        ]
+        lines += table(section)
         lines += ["", *(f"- {note}" for note in section.notes)]
         lines += [""] if section.notes else []
     return "\n".join(lines).rstrip() + "\n"
