@@ -107,11 +107,11 @@ def page(sections: Sequence[Section], took_s: float) -> str:
         "# What was measured",
         "",
         "Written by `make bench`; nothing in it is typed by hand. A figure is the"
-        " median of several runs, with the least and the most of them behind it; beside it are"
-        " the aim that was set, whether or not it was reached, and a peer that was"
-        " measured in the same run, on the same machine, by the same clock. The ratio"
-        " says how many times the peer's figure ours is. What runs here is the code"
-        " that serves; all load is on loopback.",
+        " median of several runs, with the least and the most of them behind it; beside"
+        " it are the aim that was set, whether or not it was reached, and a peer that"
+        " was measured in the same run, on the same machine, by the same clock. The"
+        " ratio says how many times the peer's figure ours is. What runs here is the"
+        " code that serves; all load is on loopback.",
         "",
         *(f"- {key}: {value}" for key, value in _machine()),
         f"- the whole run took {took_s / 60:.1f} minutes",
