@@ -1,5 +1,6 @@
 # Paybell's commands. Each one first installs what it needs and has not got yet, into
-# .venv, tests/node/node_modules and (Chromium, for the browser tests) the system.
+# .venv, node_modules of tests/node and bench/peers/node, and (Chromium, for the
+# browser tests) the system.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,6 +17,8 @@ NODE_SUM := $(shell cat tests/node/package.json tests/node/package-lock.json | c
 RUN_READY := $(VENV)/.stamp-run-$(PACKAGE_SUM)
 TEST_READY := $(VENV)/.stamp-test-$(PACKAGE_SUM)
 NODE_READY := tests/node/node_modules/.stamp-$(NODE_SUM)
+PEERS_SUM := $(shell cat bench/peers/node/package.json bench/peers/node/package-lock.json | cksum | cut -d ' ' -f 1)
+PEERS_READY := bench/peers/node/node_modules/.stamp-$(PEERS_SUM)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +33,7 @@ serve: $(RUN_READY) ## Run the engine: make serve ARGS="--help"
 test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real node and a real browser
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(TEST_READY) ## Measure, and write bench/RESULTS.md
+bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 
 lint: $(TEST_READY) ## Check style, format, types and layers
@@ -50,7 +53,7 @@ setup-chromium:
 	@.ci/chromium.sh
 
 clean: ## Remove what was installed here
-	rm -rf $(VENV) tests/node/node_modules
+	rm -rf $(VENV) tests/node/node_modules bench/peers/node/node_modules
 
 $(RUN_READY):
 	@test -e $(TEST_READY) || .ci/venv.sh "$(PYTHON)" "$(VENV)" .
@@ -62,4 +65,8 @@ $(TEST_READY):
 
 $(NODE_READY):
 	@.ci/node.sh
+	@touch $@
+
+$(PEERS_READY):
+	@.ci/bench_peers.sh
 	@touch $@
