@@ -54,20 +54,18 @@ class JournalError(Exception):
 class Journal:
     """One connection, one thread. See the module docstring."""
 
-    def __init__(self, path: str | Path, *, synchronous: str = "FULL") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: str = "FULL",
+        connection: sqlite3.Connection | None = None,
+    ) -> None:
+        """`connection`: go on with this one, which has the schema (the simulation's
+        database, in memory, that outlives a crash of the simulated process)."""
         self.path = str(path)
-        _check_wal(self.path)
+        self._sql = connection or _open(self.path, synchronous)
         with _explained(self.path):
-            connection = sqlite3.connect(self.path, timeout=5.0)
-            self._db = sqlite_utils.Database(connection)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={synchronous}")
-            connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("PRAGMA wal_autocheckpoint=1000")
-            _lock_for_writing(connection)
-            migrations.apply(self._db)
-            self._sql = connection
-            self._sql.isolation_level = None
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
         self.commits = 0
@@ -206,6 +204,21 @@ class Journal:
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()
         return int(row[0] or 0)
+
+
+def _open(path: str, synchronous: str) -> sqlite3.Connection:
+    """The writing connection, in WAL mode, with the schema of today."""
+    _check_wal(path)
+    with _explained(path):
+        connection = sqlite3.connect(path, timeout=5.0)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA wal_autocheckpoint=1000")
+        _lock_for_writing(connection)
+        migrations.apply(sqlite_utils.Database(connection))
+        connection.isolation_level = None
+    return connection
 
 
 def _check_wal(path: str) -> None:
