@@ -1,7 +1,8 @@
 """Every test runs under gevent, as the engine does: the patch comes first.
 
 Two rules for the whole suite live here too: no test may hang, and with CI=true no
-test may be skipped.
+test may be skipped. What a test tells with `record_property("figures", text)` stands at
+the end of the run, also when all went well.
 """
 
 from gevent import monkey
@@ -20,6 +21,7 @@ import pytest
 LONGEST_TEST_S = 120.0  # setting up, running and tearing down, each by itself
 
 skipped: list[str] = []
+figures: list[tuple[str, str]] = []  # of which test, and what it told
 
 
 @contextmanager
@@ -64,6 +66,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped:
         skipped.append(report.nodeid)
+    if report.when == "call":
+        told = [str(v) for k, v in report.user_properties if k == "figures"]
+        figures.extend((report.nodeid, text) for text in told)
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
@@ -81,6 +86,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> None:
+    if figures:
+        terminalreporter.write_sep("=", "figures")
+    for nodeid, text in figures:
+        terminalreporter.write_line(f"{nodeid}\n  " + text.replace("\n", "\n  "))
     if skipped and os.environ.get("CI") == "true":
         terminalreporter.write_sep("=", "with CI=true nothing may be skipped", red=True)
         for nodeid in skipped:

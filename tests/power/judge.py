@@ -8,6 +8,7 @@ Runs in the caller's thread. With `threads` the journal is opened the way `run.p
 opens it: a native writer thread, readers of their own, and gevent's hub between.
 """
 
+import functools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import gevent.event
 
-from engine.store import queries, replay
+from engine.store import queries, replay, wal
 from engine.store.journal import Journal
 from engine.store.threads import DirectStore, ReaderThreads, WriterThread
 from engine.store.writes import Committed, Outcome, Write
@@ -24,6 +25,11 @@ from tests.power.history import DB, Content, Life, contents
 from tests.unit.journal_cases import creation
 
 __all__ = ["Broken", "faults", "judge", "lay_out"]
+
+
+# Half of all the time went into the checksums of frames that every point of a life has
+# in its WAL again. The same bytes have the same sum: it is looked up.
+wal._checksum = functools.lru_cache(maxsize=4_096)(wal._checksum)
 
 
 class Broken(AssertionError):

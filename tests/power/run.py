@@ -126,7 +126,8 @@ def _judge_group(
 ) -> None:
     for which, life in enumerate(lives(Random(f"{seed}/{group}"))):
         mine = [n for n in numbers if n % 2 == which]
-        points = [_point(seed, number, life) for number in mine]
+        moments = _Moments(life)
+        points = [_point(seed, number, moments) for number in mine]
         sums.lives += 1
         sums.commits += len(life.acknowledged)
         sums.operations += len(life.ops)
@@ -134,31 +135,33 @@ def _judge_group(
             _judge_point(seed, point, life, disk, folder, sums)
 
 
-def _point(seed: int, number: int, life: Life) -> _Point:
+class _Moments:
+    """Where a life may be cut, by what goes on there."""
+
+    def __init__(self, life: Life) -> None:
+        self.end = len(life.ops)
+        self.told = life.acknowledged
+        self.syncs = [at for at, op in enumerate(life.ops) if isinstance(op, Sync)]
+        self.in_place = [
+            at + 1
+            for at, op in enumerate(life.ops)
+            if isinstance(op, Wrote | Truncate) and op.name == DB
+        ]
+
+
+def _point(seed: int, number: int, moments: _Moments) -> _Point:
     random = Random(f"{seed}/point {number}")
     moment = random.random()
     if moment < 0.25:  # just before a sync: most is at stake
-        cut = random.choice(_syncs(life))
+        cut = random.choice(moments.syncs)
     elif moment < 0.35:  # just when somebody was told
-        cut = random.choice(life.acknowledged)
+        cut = random.choice(moments.told)
     elif moment < 0.6:  # amid a checkpoint, which writes to the database file
-        cut = random.choice(_in_place(life))
+        cut = random.choice(moments.in_place)
     else:
-        cut = random.randint(0, len(life.ops))
+        cut = random.randint(0, moments.end)
     habit = HABITS[number // 2 % len(HABITS)]
     return _Point(number, random, cut, habit, random.random() < 0.1)
-
-
-def _syncs(life: Life) -> list[int]:
-    return [at for at, op in enumerate(life.ops) if isinstance(op, Sync)]
-
-
-def _in_place(life: Life) -> list[int]:
-    return [
-        at + 1
-        for at, op in enumerate(life.ops)
-        if isinstance(op, Wrote | Truncate) and op.name == DB
-    ]
 
 
 def _along(life: Life, points: list[_Point]) -> Iterator[tuple[_Point, Disk]]:

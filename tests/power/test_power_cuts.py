@@ -1,10 +1,11 @@
 """Power cuts: what was acknowledged is there afterwards, whole and in order.
 
-`PAYBELL_POWER_POINTS` sets how many cuts are tried (1,500); a failing one prints the
+`PAYBELL_POWER_POINTS` sets how many cuts are tried (10,000); a failing one prints the
 line that shows it again. `python -m tests.power --points 100000 --jobs 2` tries more.
 """
 
 import os
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -17,13 +18,16 @@ from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Wrote
 from tests.power.run import judge_in_processes
 
-POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "1500"))
+POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "10000"))
 SEED = int(os.environ.get("PAYBELL_POWER_SEED", "1"))
 
 
 @pytest.mark.timeout_s(600)
-def test_no_power_cut_takes_back_what_was_acknowledged() -> None:
+def test_no_power_cut_takes_back_what_was_acknowledged(
+    record_property: Callable[[str, object], None],
+) -> None:
     sums = judge_in_processes(SEED, range(POINTS), min(os.cpu_count() or 1, 4))
+    record_property("figures", "\n".join(sums.lines()))
     assert sums.points == POINTS
     assert sums.unsynced > POINTS / 2, "too little was at stake to prove much"
     assert set(sums.habits) == set(HABITS)
