@@ -13,6 +13,7 @@ last seq they had. Runs in the test's greenlet, each follower in one of its own.
 """
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,6 +90,19 @@ class Paybell:
             self._process.kill()
             self._earlier.append(self._process.output)
             self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._running.signal(number)
+
+    @property
+    def has_ended(self) -> bool:
+        """By itself, that is: the process is gone."""
+        return self._running.returncode is not None
+
+    @property
+    def has_told_ready(self) -> bool:
+        """It has written that it listens, since it was launched last."""
+        return "paybell ready on" in self._running.output
 
     def stop(self) -> None:
         """SIGTERM, and a clean end."""

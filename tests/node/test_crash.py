@@ -1,179 +1,99 @@
 """Killed at any moment, under traffic: nothing is lost, doubled or told out of order.
 
-`run.py serve` gets SIGKILL again and again while orders come in, are paid and mined,
-webhooks go to an endpoint that often fails and browsers follow; each time it is started
-again on the same database and port. What it knows and has told in the end is compared
-with what really happened on the chain.
+`run.py serve` gets SIGKILL again and again while orders come in, are paid, cancelled
+and mined or run out, webhooks go to an endpoint that often fails and browsers follow;
+each time it is started again on the same database and port. How it ends is compared
+with what really happened on the chain, and with a Paybell beside it that was left
+alone.
 
-PAYBELL_CRASH_KILLS sets how many kills (10), PAYBELL_CRASH_SEED what is done when; the
-timing of the machine is not in the seed.
+PAYBELL_CRASH_KILLS sets how many kills (100, in two worlds side by side),
+PAYBELL_CRASH_SEED what is done when; the timing of the machine is not in the seed.
 """
 
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
+import gevent
 import pytest
-from gevent.event import Event
 from standardwebhooks.webhooks import Webhook
 
 from tests.node.bcoin import BcoinNode
+from tests.node.crash import Moody, Story, World, unlike
 from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
-from tests.node.traffic import Order, Traffic
-from tests.tools.receiver import Answer, Receiver, hang_up, reply
-from tests.tools.wait import wait_until
+from tests.node.traffic import Traffic
 
-KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "10"))
-UP_S = (0.2, 4.0)  # from a start to the kill; a start takes one or two
-AIMED = 0.5  # of the kills: just when an order is on its way
-FLIGHT_S = 0.015  # about as long as an order takes
-SETTLE_S = 60.0
-SCHEDULE_S = [0.0] + [0.3] * 19  # attempts of a delivery
-FAILING = 0.25  # of the endpoint's answers
-MOST_FAILURES = 3  # in a row, so that the breaker does not rest for long
-
-Story = list[dict[str, Any]]
+KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "100"))
+WORLDS = 2  # at the same time
 
 
-class Moody:
-    """A webhook endpoint that often fails, and remembers what it has answered."""
-
-    def __init__(self, random: Random) -> None:
-        self.taken: list[bool] = []  # for each request in turn: was it answered 2xx
-        self._random = random
-        self.receiver = Receiver(answers=self._answers())
-
-    def _answers(self) -> Iterator[Answer]:
-        while True:
-            may_fail = any(self.taken[-MOST_FAILURES:]) or not self.taken
-            fails = may_fail and self._random.random() < FAILING
-            self.taken.append(not fails)
-            failure = self._random.choice([reply(500), hang_up()])
-            yield failure if fails else reply(204)
-
-
-@pytest.mark.timeout_s(150 + 10 * KILLS)
+@pytest.mark.timeout_s(200 + 5 * KILLS)
 def test_killed_at_random_moments_it_ends_as_it_would_have_without(
-    tmp_path: Path,
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     seed = int(os.environ.get("PAYBELL_CRASH_SEED") or Random().randrange(2**32))
-    say(f"PAYBELL_CRASH_SEED={seed} PAYBELL_CRASH_KILLS={KILLS}")
-    random = Random(seed)
-    endpoint = Moody(random)
-    with BcoinNode() as node, endpoint.receiver as receiver:
-        wallet = node.fund(30)
-        with Paybell(node.url, tmp_path) as paybell:
-            secret = paybell.open_channel(receiver.url(), schedule_s=SCHEDULE_S)
-            traffic = Traffic(paybell, node, wallet, random)
-            try:
-                kill_again_and_again(paybell, traffic, random)
-                traffic.end(SETTLE_S)
-                journal = settle(paybell, node, traffic, endpoint)
-                tell(traffic, journal, endpoint)
-                expect_the_truth(paybell, traffic.orders, journal)
-                expect_webhooks(journal, endpoint, Webhook(secret))
-                expect_followers(traffic, journal)
-            finally:
-                traffic.close()
-            paybell.stop()
-            assert paybell.trouble == []
-            paybell.replay_check()
+    again = f"PAYBELL_CRASH_SEED={seed} PAYBELL_CRASH_KILLS={KILLS}"
+    sys.stdout.write(again + "\n")  # for the report of a failure
+    hit: Counter[str] = Counter()
+    lines: list[str] = []
+
+    def live(number: int) -> None:
+        random = Random(f"{seed}/{number}")
+        with World(tmp_path / f"world-{number}", random) as world:
+            world.kill_again_and_again(KILLS // WORLDS)
+            stories = world.settle()
+            hit.update(world.phases)
+            lines.extend(world.lines(stories))
+            expect_the_truth(world, stories)
+            expect_webhooks(stories, world.endpoint, Webhook(world.secret))
+            expect_followers(world.traffic, stories)
+            world.paybell.stop()
+            assert world.paybell.trouble == []
+            world.paybell.replay_check()
+
+    worlds = [gevent.spawn(live, number) for number in range(WORLDS)]
+    try:
+        gevent.joinall(worlds, raise_error=True)
+    finally:
+        gevent.killall(worlds)
+    record_property("figures", "\n".join([again, *lines]))
+    if KILLS >= 100:
+        wanted = {"its first start", "a start", "a webhook", "a clean end"}
+        assert wanted <= set(hit), "too little was hit to prove much"
 
 
-def say(text: str) -> None:
-    """For the report of a failure, and for `pytest -s`."""
-    sys.stdout.write(text + "\n")
-
-
-def kill_again_and_again(paybell: Paybell, traffic: Traffic, random: Random) -> None:
-    """Ends with a Paybell that runs and is ready."""
-    for _ in range(KILLS):
-        Event().wait(random.uniform(*UP_S))
-        if random.random() < AIMED:
-            traffic.sending.clear()
-            traffic.sending.wait(UP_S[1])
-            Event().wait(random.uniform(0, FLIGHT_S))
-        traffic.check()
-        paybell.kill()
-        paybell.launch()
-    paybell.wait_until_ready()
-
-
-def settle(
-    paybell: Paybell, node: BcoinNode, traffic: Traffic, endpoint: Moody
-) -> dict[str, Story]:
-    """Bury what was paid under blocks, and wait until all is told; each story."""
-    node.generate(4)
-    waiting = {order.id for order in traffic.orders if order.is_paid}
-    events: Story = []
-
-    def all_confirmed() -> bool:
-        paybell.read_on(events)
-        last = {event["payment_id"]: event["status"] for event in events}
-        waiting.intersection_update(p for p in waiting if last[p] != "confirmed")
-        return not waiting
-
-    wait_until(all_confirmed, SETTLE_S, lambda: f"{waiting} to be confirmed")
-    paybell.wait_for_tip(node.tip())
-    paybell.read_on(events)
-    wanted = {event["id"] for event in events}
-
-    def all_delivered() -> bool:
-        requests = endpoint.receiver.requests
-        answered = zip(requests, endpoint.taken, strict=True)
-        return wanted <= {r.headers["webhook-id"] for r, taken in answered if taken}
-
-    wait_until(all_delivered, SETTLE_S, "every event to be delivered")
-    stories: dict[str, Story] = defaultdict(list)
-    for event in events:
-        stories[event["payment_id"]].append(event)
-    return dict(stories)
-
-
-def tell(traffic: Traffic, stories: dict[str, Story], endpoint: Moody) -> None:
-    """What was going on, for whoever wonders whether it was enough."""
-    events = sum(len(story) for story in stories.values())
-    again = sum(order.sent - 1 for order in traffic.orders)
-    clients = traffic.followers.values()
-    say(
-        f"{len(stories)} payments, {again} orders sent again, {traffic.replayed} of"
-        f" them answered as before; {events} events, {len(endpoint.taken)} webhooks"
-        f" of which {endpoint.taken.count(False)} failed; {len(clients)} followers,"
-        f" {sum(c.connections for c in clients)} connections; {traffic.reorgs} reorgs"
-    )
-
-
-def expect_the_truth(
-    paybell: Paybell, orders: list[Order], stories: dict[str, Story]
-) -> None:
-    """Each order is one payment, and each payment what the chain says it is."""
-    payments = {payment["id"]: payment for payment in paybell.payments()}
+def expect_the_truth(world: World, stories: dict[str, Story]) -> None:
+    """Each order is one payment, each payment what the chain and the control say."""
+    payments = {payment["id"]: payment for payment in world.paybell.payments()}
+    control = {p["external_id"]: p for p in world.control.payments()}
+    orders = world.traffic.orders
     assert sorted(payments) == sorted(order.id for order in orders)
     assert sorted(stories) == sorted(payments)
     for order in orders:
         payment, story = payments[order.id], stories[order.id]
-        assert payment["external_id"] == order.body["external_id"]
+        assert payment["external_id"] == order.number
         assert [event["seq"] for event in story] == list(range(1, len(story) + 1))
         assert payment["seq"] == len(story)
+        assert payment["status"] == order.ends, (order, payment)
         assert payment["received_sat"] == order.paid_sat, (order, payment)
         txids = sorted(receipt["txid"] for receipt in payment["receipts"])
         assert txids == sorted(order.txids), (order, payment)
-        types = [event["type"] for event in story]
-        assert types.count("payment.created") == 1
-        confirmations = types.count("payment.confirmed")
+        too_little = bool(order.txids) and not order.is_paid
+        assert ("underpaid" in payment["flags"]) is too_little, (order, payment)
+        assert ("overpaid" in payment["flags"]) is (order.plan == "too much")
+        types = Counter(event["type"] for event in story)
+        assert types["payment.created"] == 1
+        confirmations = types["payment.reversed"] + order.is_paid
+        assert types["payment.confirmed"] == confirmations, story
         if order.is_paid:
-            assert payment["status"] == "confirmed", (order, payment)
             assert payment["confirmed_sat"] == order.paid_sat, (order, payment)
-            assert confirmations == types.count("payment.reversed") + 1, story
-        else:
-            assert payment["status"] == ("confirming" if order.txids else "pending")
-            assert confirmations == 0, story
-            assert ("underpaid" in payment["flags"]) is bool(order.txids)
+        for end in ("cancelled", "expired"):
+            assert types[f"payment.{end}"] == (order.ends == end), story
+        assert not (told := unlike(order, payment, control[order.number])), told
 
 
 def expect_webhooks(

@@ -5,7 +5,9 @@ no answer is sent again with its Idempotency-Key until it is taken, a follower w
 connection ends comes back. What was ordered and paid is kept in `orders`: the truth
 that Paybell must know in the end, whatever happened to it.
 
-Each customer, the miner and each follower run in greenlets of their own.
+With a `control`, a Paybell that nobody disturbs, each order goes there too: it shows
+how all would have ended. Each customer, the miner and each follower run in greenlets
+of their own.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ CUSTOMERS = 4
 PAUSE_S = 0.4  # of a customer between two orders, at most
 BLOCK_S = 0.8  # between two blocks, at most
 REORG_CHANCE = 0.08  # instead of a block
-FOLLOWED = 0.25  # of the orders
+FOLLOWED = 0.1  # of the orders
 AGAIN_S = 0.1
 KINDS = ("p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr")
 
@@ -39,7 +41,11 @@ PLANS = {  # parts of the price that are paid, one transaction each
     "too much": (1.5,),
     "too little": (0.4,),
     "never": (),
+    "cancelled": (),
 }
+
+DEADLINES_S = (None, 3, 6)
+"""Of an order that is not paid in full; None: it is not over within a test."""
 
 
 @dataclass
@@ -60,21 +66,45 @@ class Order:
         return payment_id
 
     @property
+    def number(self) -> str:
+        """The shop's name for it."""
+        return str(self.body["external_id"])
+
+    @property
     def is_paid(self) -> bool:
         return self.paid_sat >= int(self.body["amount_sat"])
+
+    @property
+    def ends(self) -> str:
+        """The status in which it has to end, once all blocks are there."""
+        if self.is_paid:
+            return "confirmed"
+        if self.plan == "cancelled":
+            return "cancelled"
+        if "expires_in_s" in self.body:
+            return "expired"
+        return "confirming" if self.txids else "pending"
 
 
 class Traffic:
     """Starts with the constructor; `end` lets what is under way come to its end."""
 
     def __init__(
-        self, paybell: Paybell, node: BcoinNode, wallet: Wallet, random: Random
+        self,
+        paybell: Paybell,
+        node: BcoinNode,
+        wallet: Wallet,
+        random: Random,
+        control: Paybell,
     ) -> None:
         self.orders: list[Order] = []
         self.followers: dict[str, Follower] = {}  # by payment id
         self.reorgs = 0
         self.replayed = 0  # answers that said they were given before
         self.sending = Event()  # set whenever an order is sent
+        self.under_way = 0  # calls that are not answered yet
+        self.taken = 0  # calls that were answered 2xx
+        self._control = control
         self._paybell = paybell
         self._node = node
         self._wallet = wallet
@@ -110,6 +140,7 @@ class Traffic:
         while not self._closing.wait(self._random.uniform(0, PAUSE_S)):
             order = self._new_order()
             payment = self._place(order)
+            self._control.create(**order.body)
             if self._random.random() < FOLLOWED:
                 follow = self._random.choice(
                     [self._paybell.follow_ws, self._paybell.follow_sse]
@@ -118,19 +149,22 @@ class Traffic:
             for part in PLANS[order.plan]:
                 self._closing.wait(self._random.uniform(0, PAUSE_S))
                 self._pay(order, part)
+            if order.plan == "cancelled":
+                self._cancel(payment)
 
     def _new_order(self) -> Order:
         number = len(self.orders)
-        order = Order(
-            key=f"key-{number}",
-            body={
-                "address": address_for(self._random.choice(KINDS), 50_000 + number),
-                "amount_sat": 2 * self._random.randrange(5_000, 50_000),
-                "confirmations": self._random.choice([0, 1, 2, 3]),
-                "external_id": f"order-{number}",
-            },
-            plan=self._random.choice(["whole", *PLANS]),
-        )
+        plan = self._random.choice(["whole", *PLANS])
+        body = {
+            "address": address_for(self._random.choice(KINDS), 50_000 + number),
+            "amount_sat": 2 * self._random.randrange(5_000, 50_000),
+            "confirmations": self._random.choice([0, 1, 2, 3]),
+            "external_id": f"order-{number}",
+        }
+        deadline_s = self._random.choice(DEADLINES_S)
+        if plan in {"never", "too little"} and deadline_s is not None:
+            body["expires_in_s"] = deadline_s
+        order = Order(key=f"key-{number}", body=body, plan=plan)
         self.orders.append(order)
         return order
 
@@ -138,24 +172,43 @@ class Traffic:
         """Until it is taken."""
         while True:
             order.sent += 1
-            self.sending.set()
-            try:
-                response = self._paybell.call(
-                    "POST",
-                    "/v1/payments",
-                    json=order.body,
-                    headers={"Idempotency-Key": order.key},
-                )
-            except requests.RequestException:
-                self._pause()
-                continue
-            if response.status_code == 201:
+            response = self._call(
+                "/v1/payments", json=order.body, headers={"Idempotency-Key": order.key}
+            )
+            if response is not None and response.status_code == 201:
                 self.replayed += "Idempotent-Replayed" in response.headers
                 payment: dict[str, Any] = response.json()
                 order.answers.add(payment["id"])
                 return payment
-            assert response.status_code == 503, response.text
-            self._pause()
+            self._check_refusal(response)
+
+    def _cancel(self, payment: dict[str, Any]) -> None:
+        """At the control too. Nobody pays it, so nothing is against it."""
+        while True:
+            response = self._call(f"/v1/payments/{payment['id']}/cancel")
+            if response is not None and response.status_code == 200:
+                break
+            self._check_refusal(response)
+        page = self._control.get(f"/v1/payments?external_id={payment['external_id']}")
+        (same,) = page["data"]
+        self._control.post(f"/v1/payments/{same['id']}/cancel", {}, 200)
+
+    def _call(self, path: str, **options: Any) -> requests.Response | None:
+        """POST there; None if no answer came."""
+        self.under_way += 1
+        self.sending.set()
+        try:
+            response = self._paybell.call("POST", path, **options)
+        except requests.RequestException:
+            return None
+        finally:
+            self.under_way -= 1
+        self.taken += response.ok
+        return response
+
+    def _check_refusal(self, response: requests.Response | None) -> None:
+        assert response is None or response.status_code == 503, response.text
+        self._pause()
 
     def _pay(self, order: Order, part: float) -> None:
         amount_sat = round(order.body["amount_sat"] * part)
