@@ -222,11 +222,16 @@ class FreshnessChanged(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """From now on, tell `ref` the events of this payment (None: of all)."""
+    """From now on, tell `ref` the events of this payment (None: of all).
+
+    `hear` is called with each, in the router's turn, and must not wait: ten thousand
+    clients of one payment are too many for a letter each. None: they come by mail.
+    """
 
     payment_id: str | None
     ref: Ref
     merchant: str | None = None
+    hear: Callable[[CommittedEvent], object] | None = None
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):

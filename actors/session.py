@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from actors.following import JournalLane, Lane
 from actors.messages import (
     Backlog,
     Follow,
@@ -44,53 +45,22 @@ MAX_FOLLOWED = 1_000
 """Payments that one session may follow."""
 
 
-class _Lane:
-    """One payment in one session: the last seq told, and what waits meanwhile."""
-
-    __slots__ = ("again", "loading", "seq", "since", "waiting")
-
-    def __init__(self, since: int | None) -> None:
-        self.since = since
-        self.seq: int | None = None
-        self.loading = True
-        self.waiting: list[CommittedEvent] = []
-        self.again = False  # more came than we hold: read once more
-
-    def hold(self, event: CommittedEvent, limit: int) -> None:
-        """Keep an event that came while we read; too many are read again instead."""
-        if len(self.waiting) < limit:
-            self.waiting.append(event)
-        else:
-            self.waiting.clear()
-            self.again = True
-
-    def must_read_on(self, more: bool) -> bool:
-        """Whether the story is not read to its end yet; else what waits follows."""
-        again, self.again = self.again, False
-        self.loading = more or again
-        return self.loading
-
-    def take_waiting(self) -> list[CommittedEvent]:
-        waiting, self.waiting = self.waiting, []
-        return waiting
-
-
 class _Read(msgspec.Struct, frozen=True):
     """What was read for a lane: of no use to the one that follows it."""
 
-    lane: _Lane
+    lane: Lane
     loaded: Loaded
 
 
 class _Room(msgspec.Struct, frozen=True):
     """The wire takes more of a lane's backlog. `payment_id` None: of everything."""
 
-    lane: _Lane
+    lane: Lane
     payment_id: str | None
 
 
 class SessionActor(Actor):
-    """Answers `Follow`, `Unfollow`, `FollowAll`; takes routed events."""
+    """Answers `Follow`, `Unfollow`, `FollowAll`; its lanes hear what is routed."""
 
     __slots__ = ("_all", "_lanes", "_merchant", "_node", "_sink")
 
@@ -99,14 +69,12 @@ class SessionActor(Actor):
     def __init__(self, node: Node, sink: Sink) -> None:
         self._node = node
         self._sink = sink
-        self._lanes: dict[str, _Lane] = {}
-        self._all: _Lane | None = None  # following everything: seq is a journal offset
+        self._lanes: dict[str, Lane] = {}
+        self._all: Lane | None = None  # following everything: seq is a journal offset
         self._merchant: str | None = None  # whose events, when following everything
 
     def on_receive(self, message: object) -> None:
         match message:
-            case CommittedEvent():
-                self._on_event(message)
             case Follow(payment_id, since):
                 self._follow(payment_id, since)
             case _Read(lane, loaded):
@@ -114,13 +82,12 @@ class SessionActor(Actor):
             case _Room(lane, payment_id):
                 self._read_on(lane, payment_id)
             case Unfollow(payment_id):
-                if self._lanes.pop(payment_id, None) is not None:
+                lane_of = self._lanes.pop(payment_id, None)
+                if lane_of is not None:
+                    lane_of.over = True
                     self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
             case FollowAll(after, merchant):
-                self._all = lane = _Lane(after)
-                lane.seq = after
-                self._node.router.tell_system(Subscribe(None, self.ref, merchant))
-                self._read_journal(after, merchant)
+                self._follow_all(after, merchant)
             case Backlog(events, last):
                 self._on_backlog(events, last)
             case FreshnessChanged(freshness):
@@ -135,9 +102,11 @@ class SessionActor(Actor):
         self._sink.close(1011, "internal error")
 
     def _leave(self) -> None:
-        for payment_id in self._lanes:
+        for payment_id, lane in self._lanes.items():
+            lane.over = True
             self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
         if self._all is not None:
+            self._all.over = True
             self._node.router.tell_system(Unsubscribe(None, self.ref))
 
     def _must(self, delivered: bool) -> bool:
@@ -156,11 +125,12 @@ class SessionActor(Actor):
                 self._sink.problem("too_many", f"at most {MAX_FOLLOWED} payments")
             )
             return
-        self._lanes[payment_id] = lane = _Lane(since)
-        self._node.router.tell_system(Subscribe(payment_id, self.ref))
+        limit = self._node.settings.session_buffer
+        self._lanes[payment_id] = lane = Lane(self._sink, self.stop, limit, since)
+        self._node.router.tell_system(Subscribe(payment_id, self.ref, hear=lane.hear))
         self._load(payment_id, lane, since)
 
-    def _load(self, payment_id: str, lane: _Lane, since: int | None) -> None:
+    def _load(self, payment_id: str, lane: Lane, since: int | None) -> None:
         ref = self.ref
 
         def loaded(answer: object) -> None:
@@ -171,7 +141,7 @@ class SessionActor(Actor):
 
         self._node.read(_load, payment_id, since, reply=loaded)
 
-    def _on_loaded(self, lane: _Lane, loaded: Loaded) -> None:
+    def _on_loaded(self, lane: Lane, loaded: Loaded) -> None:
         if self._lanes.get(loaded.payment_id) is not lane:
             return  # unfollowed since, and maybe followed anew from elsewhere
         payment = loaded.payment
@@ -180,43 +150,41 @@ class SessionActor(Actor):
             return
         if lane.seq is None and not self._open(lane, payment):
             return
-        self._catch_up(lane, loaded.payment_id, loaded.events, loaded.more, self._tell)
+        self._catch_up(lane, loaded.payment_id, loaded.events, loaded.more)
 
     def _catch_up(
         self,
-        lane: _Lane,
+        lane: Lane,
         payment_id: str | None,
         page: list[StoredEvent],
         more: bool,
-        tell: Callable[[_Lane, CommittedEvent], bool],
     ) -> None:
         """Tell a page of the backlog, then read the next or end with what waits."""
-        if not self._pour(lane, payment_id, map(_committed, page), tell):
+        if not self._pour(lane, payment_id, map(_committed, page)):
             return
         if lane.must_read_on(more):
             self._read_on(lane, payment_id)
             return
         # What the wire has no room for now is in the journal: it is read there.
         lane.loading = True
-        if self._pour(lane, payment_id, lane.take_waiting(), tell):
+        if self._pour(lane, payment_id, lane.take_waiting()):
             lane.loading = False
 
     def _pour(
         self,
-        lane: _Lane,
+        lane: Lane,
         payment_id: str | None,
         events: Iterable[CommittedEvent],
-        tell: Callable[[_Lane, CommittedEvent], bool],
     ) -> bool:
         """True if all was told; else the lane goes on with `_Room`, or has ended."""
         again = self._when_room(lane, payment_id)
-        return all(self._sink.has_room(again) and tell(lane, event) for event in events)
+        return all(self._sink.has_room(again) and lane.tell(event) for event in events)
 
-    def _when_room(self, lane: _Lane, payment_id: str | None) -> Callable[[], None]:
+    def _when_room(self, lane: Lane, payment_id: str | None) -> Callable[[], None]:
         ref, room = self.ref, _Room(lane, payment_id)
         return lambda: ref.tell_system(room)
 
-    def _read_on(self, lane: _Lane, payment_id: str | None) -> None:
+    def _read_on(self, lane: Lane, payment_id: str | None) -> None:
         """Read the lane's next page as soon as the wire has room for some of it."""
         current = self._all if payment_id is None else self._lanes.get(payment_id)
         if current is not lane or not self._sink.has_room(
@@ -228,7 +196,7 @@ class SessionActor(Actor):
         else:
             self._load(payment_id, lane, lane.seq)
 
-    def _open(self, lane: _Lane, payment: Payment) -> bool:
+    def _open(self, lane: Lane, payment: Payment) -> bool:
         """First of all the state, and from where the story goes on."""
         since = lane.since
         if since is not None and since > payment.seq:
@@ -246,40 +214,18 @@ class SessionActor(Actor):
         )
 
     def _drop(self, payment_id: str, code: str, message: str) -> None:
-        del self._lanes[payment_id]
+        self._lanes.pop(payment_id).over = True
         self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
         self._must(self._sink.problem(code, message))
 
-    def _on_event(self, event: CommittedEvent) -> None:
-        if self._all is not None:
-            self._on_any(self._all, event)
-            return
-        lane = self._lanes.get(event.event.payment_id)
-        if lane is None:
-            return
-        if lane.loading:
-            lane.hold(event, self._node.settings.session_buffer)
-        else:
-            self._tell(lane, event)
-
-    def _tell(self, lane: _Lane, event: CommittedEvent) -> bool:
-        """Write the event if it is the next one. What was told already is passed over.
-
-        A gap cannot be, as the router sends in order; if there is one, end the
-        session rather than tell a story with a hole in it.
-        """
-        assert lane.seq is not None
-        seq = event.event.seq
-        if seq <= lane.seq:
-            return True
-        if seq != lane.seq + 1:
-            self._sink.close(1011, "internal error: a gap in the story; come back")
-            self.stop()
-            return False
-        lane.seq = seq
-        return self._must(self._sink.event(event))
-
     # -- following everything --------------------------------------------------------
+
+    def _follow_all(self, after: int, merchant: str | None) -> None:
+        limit = self._node.settings.session_buffer
+        self._all = lane = JournalLane(self._sink, self.stop, limit, after)
+        lane.seq = after
+        self._node.router.tell_system(Subscribe(None, self.ref, merchant, lane.hear))
+        self._read_journal(after, merchant)
 
     def _read_journal(self, after: int, merchant: str | None) -> None:
         ref = self.ref
@@ -306,19 +252,7 @@ class SessionActor(Actor):
             if not self._must(told):
                 return
             lane.seq = last
-        self._catch_up(lane, None, events, len(events) == PAGE, self._tell_any)
-
-    def _on_any(self, lane: _Lane, event: CommittedEvent) -> None:
-        if lane.loading:
-            lane.hold(event, self._node.settings.session_buffer)
-        else:
-            self._tell_any(lane, event)
-
-    def _tell_any(self, lane: _Lane, event: CommittedEvent) -> bool:
-        if lane.seq is not None and event.offset <= lane.seq:
-            return True
-        lane.seq = event.offset
-        return self._must(self._sink.event(event))
+        self._catch_up(lane, None, events, len(events) == PAGE)
 
 
 def _committed(stored: StoredEvent) -> CommittedEvent:

@@ -247,13 +247,14 @@ def test_who_falls_behind_is_closed_with_1013_and_comes_back_for_the_rest(
 ) -> None:
     with live_node(tmp_path, live={"queue_messages": 8}, limits=QUICK) as node:
         payment = node.create(amount_sat=20_000, confirmations_required=1)
-        client = node.watch(payment.address, "?since=0")
-        # More events in one go than the queue holds.
-        node.chain.pay_many([(payment.address, 600)] * 40)
+        client = node.watch(payment.address, "?since=0", receive_buffer=4_096)
+        # More events in one go than the kernel and the queue hold for one who does
+        # not read.
+        node.chain.pay_many([(payment.address, 600)] * 400)
         node.chain.mine(1)
         node.wait_for(payment.id, "confirmed")
         everything = [seq for seq, _ in node.seqs(payment.id)]
-        assert len(everything) > 40
+        assert len(everything) > 400
         got: list[int] = []
         assert _read_seqs(client, got, everything) == 1013
         assert 0 < len(got) < len(everything)

@@ -97,11 +97,16 @@ class Frames:
         self._websocket = _Recent(max_events, max_bytes)
         self._by_seq = _Recent(max_events, max_bytes)
         self._by_offset = _Recent(max_events, max_bytes)
+        self._latest: tuple[CommittedEvent | None, bytes] = (None, b"")
         self._freshness: tuple[Freshness, bytes, bytes] | None = None
 
     def websocket(self, event: CommittedEvent) -> bytes:
         """The event as one text frame."""
-        return self._websocket.get(event.offset, lambda: encode_text(event.wire))
+        latest, frame = self._latest
+        if latest is not event:
+            frame = self._websocket.get(event.offset, lambda: encode_text(event.wire))
+            self._latest = (event, frame)
+        return frame
 
     def sse(self, event: CommittedEvent) -> bytes:
         """For streams about one payment: the id is the seq."""

@@ -1,8 +1,9 @@
 """The writing half of a WebSocket: what waits to be sent, and who sends it.
 
-At any time one party writes: the server's pump as long as the kernel takes all of it
-at once, else a greenlet that exists until the peer has caught up. Everything queued
-goes out in one call. Nothing here waits except that greenlet.
+At any time one party writes: whoever has a message while nothing waits, or the
+server's pump for what was queued, as long as the kernel takes all of it at once; else
+a greenlet that exists until the peer has caught up. Everything queued goes out in one
+call. Nothing here waits except that greenlet.
 
 It knows frames only as bytes. Owned by one `WebSocket` of transport/live/websocket.py,
 which decides what a full queue or a dead socket means.
@@ -76,7 +77,32 @@ class Outbox:
         self.writing = False  # on the pump's list, or has a writer greenlet
         self.dead = False  # nothing is written any more
 
+    def send(self, encoded: bytes) -> None:
+        """One message, at once if nothing waits and the kernel takes it; else as `put`.
+
+        The way of an event to thousands who watch: one call, no copy, no queue.
+        """
+        if self.writing:
+            self.put(encoded, 1)
+            return
+        try:
+            sent = self._raw.send(encoded)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._on_error()
+            return
+        if sent < len(encoded):
+            self._write_rest(encoded, sent)
+
+    def _write_rest(self, encoded: bytes, sent: int) -> None:
+        self.messages, self.bytes = 1, len(encoded)
+        self._taken = (1, len(encoded))
+        self.writing = True
+        self._writer = gevent.spawn(self._write, encoded[sent:])
+
     def put(self, encoded: bytes, messages: int) -> None:
+        """Queue whole frames; what comes together goes out together."""
         self.messages += messages
         self.bytes += len(encoded)
         if self._queue is None:

@@ -49,7 +49,7 @@ class Wire:
     get something of it each time, or it would come back for the same for ever.
     """
 
-    __slots__ = ("_max_bytes", "_max_messages", "_source", "websocket")
+    __slots__ = ("_backlog", "_max_bytes", "_max_messages", "_source", "websocket")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Wire:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._source = b""  # the freshness that was told last
+        self._backlog = False  # what is told next is one of many
 
     def has_room(self, again: Callable[[], None]) -> bool:
         """Else `again` is called when the peer has taken some of it."""
@@ -69,6 +70,7 @@ class Wire:
             socket.queued_messages * BACKLOG_SHARE < self._max_messages
             and socket.queued_bytes * BACKLOG_SHARE < self._max_bytes
         ):
+            self._backlog = True
             return True
         socket.call_when_written(again)
         return False
@@ -79,6 +81,13 @@ class Wire:
             return not self.websocket.closed
         self._source = frame
         return self.send(frame)
+
+    def send_event(self, frame: bytes) -> bool:
+        """Send a frame, as soon as can be if it is not from a backlog; as `send`."""
+        if self._backlog or self.websocket.busy:
+            self._backlog = False
+            return self.send(frame)
+        return self.websocket.send_now(frame)
 
     def send(self, frame: bytes) -> bool:
         """Queue a frame; False when the connection is closing or closes now."""
@@ -108,7 +117,7 @@ class WebSocketSink:
         return self._wire.send(encode_text(state_message(payment)))
 
     def event(self, event: CommittedEvent) -> bool:
-        return self._wire.send(self._frames.websocket(event))
+        return self._wire.send_event(self._frames.websocket(event))
 
     def freshness(self, freshness: Freshness) -> bool:
         return self._wire.send_source(self._frames.freshness_frame(freshness))

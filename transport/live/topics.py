@@ -148,7 +148,8 @@ class Subscription:
         )
 
     def event(self, event: CommittedEvent) -> bool:
-        return self._send(self._frames.websocket(event))
+        frame = self._frames.websocket(event)
+        return not self._ended and self._wire.send_event(frame)
 
     def freshness(self, freshness: Freshness) -> bool:
         frame = self._frames.freshness_frame(freshness)

@@ -242,6 +242,11 @@ class WebSocket:
     # Writing: called from anywhere, never waits.
 
     @property
+    def busy(self) -> bool:
+        """Whether something waits to be written."""
+        return self._outbox.writing
+
+    @property
     def queued_messages(self) -> int:
         return self._outbox.messages
 
@@ -281,6 +286,14 @@ class WebSocket:
             return False
         self._outbox.put(encoded, messages)
         return True
+
+    def send_now(self, encoded: bytes) -> bool:
+        """`send_encoded` of one message that may go out ahead of the pump's turn."""
+        outbox = self._outbox
+        if self.closed or outbox.writing:
+            return self.send_encoded(encoded)
+        outbox.send(encoded)
+        return not self.closed
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the close handshake, behind what is queued. Later calls do nothing."""

@@ -1,0 +1,155 @@
+"""Ten thousand WebSocket clients in one process, as lean as Python allows.
+
+    python -m bench.crowd --port 8080 --path /ws/balance/bcrt1… --clients 10000
+
+One epoll loop over raw sockets, no greenlets: what it costs to read a message here
+(some 3 µs) must not be what is measured. The same program stands before every server.
+
+Commands are lines on standard input, answers are lines of JSON on standard output:
+
+    first line, unasked      all are connected and were told something
+    {"post": path, "body": text, "headers": [..]}
+                             sends that request, waits until every client has got one
+                             whole frame, and tells when the first and the last had it
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import select
+import socket
+import sys
+import time
+from typing import Any
+
+PER_ADDRESS = 200
+TIMEOUT_S = 60.0
+QUIET_S = 0.25
+RECV_BYTES = 65_536
+
+
+class Crowd:
+    """All clients of one path. `heard` counts bytes since it was last cleared."""
+
+    def __init__(self, port: int, path: str, clients: int) -> None:
+        self._port = port
+        self._epoll = select.epoll()
+        self._buffer = bytearray(RECV_BYTES)
+        self._socks: dict[int, socket.socket] = {}
+        self._heard: dict[int, int] = {}
+        for number in range(clients):
+            sock = self._connect(path, number)
+            self._socks[sock.fileno()] = sock
+        self._poster = dial(port, 40_000)
+
+    def _connect(self, path: str, number: int) -> socket.socket:
+        sock = dial(self._port, number)
+        key = base64.b64encode(os.urandom(16)).decode()
+        sock.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        head = sock.recv(RECV_BYTES)
+        if b" 101 " not in head[:20]:
+            raise RuntimeError(f"no WebSocket at {path}: {head[:200]!r}")
+        sock.setblocking(False)
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        return sock
+
+    def settle(self) -> None:
+        """Read what the server says first, until it says no more."""
+        quiet_at = time.perf_counter() + QUIET_S
+        while (left := quiet_at - time.perf_counter()) > 0:
+            if self._read(left):
+                quiet_at = time.perf_counter() + QUIET_S
+        self._heard.clear()
+
+    def _read(self, timeout_s: float) -> int:
+        """Whatever is there, once; how many clients were told something."""
+        ready = self._epoll.poll(timeout_s)
+        heard, socks, buffer = self._heard, self._socks, self._buffer
+        for number, _ in ready:
+            size = 0
+            with contextlib.suppress(BlockingIOError):
+                size = socks[number].recv_into(buffer)
+                if not size:
+                    raise RuntimeError("the server closed a WebSocket")
+            heard[number] = heard.get(number, 0) + size
+        return len(ready)
+
+    def tell(self, path: str, body: str, headers: list[str]) -> dict[str, Any]:
+        """Have an event told to all; moments in seconds after the request was sent."""
+        self._heard.clear()
+        # Until it is known how long the frame is, nobody has heard it whole.
+        lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1",
+                 "Content-Type: application/json", f"Content-Length: {len(body)}",
+                 *headers, "", ""]  # fmt: skip
+        wire = ("\r\n".join(lines) + body).encode()
+        began = time.perf_counter()
+        self._poster.sendall(wire)
+        moments: list[tuple[float, int]] = []
+        want = len(self._socks)
+        while len(self._heard) < want:
+            self._read(1.0)
+            now = time.perf_counter()
+            moments.append((now, len(self._heard)))
+            if now - began > TIMEOUT_S:
+                raise RuntimeError(f"{len(self._heard)} of {want} clients heard it")
+        sizes = set(self._heard.values())
+        if len(sizes) > 1:  # a frame in two segments: read on until all are alike
+            self._even_out(began)
+        answer = self._poster.recv(RECV_BYTES)
+        if b" 2" not in answer[:12]:
+            raise RuntimeError(f"POST {path}: {answer[:300]!r}")
+        first = next(at for at, count in moments if count)
+        return {
+            "first_s": first - began,
+            "last_s": moments[-1][0] - began,
+            "bytes": max(self._heard.values()),
+        }
+
+    def _even_out(self, began: float) -> None:
+        while len(set(self._heard.values())) > 1:
+            self._read(1.0)
+            if time.perf_counter() - began > TIMEOUT_S:
+                raise RuntimeError("clients were not all told the same")
+
+
+def dial(port: int, number: int) -> socket.socket:
+    sock = socket.socket()
+    place = number // PER_ADDRESS
+    sock.bind((f"127.0.{1 + place // 250}.{1 + place % 250}", 0))
+    sock.settimeout(TIMEOUT_S)
+    sock.connect(("127.0.0.1", port))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def answer(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--path", required=True)
+    parser.add_argument("--clients", type=int, default=10_000)
+    options = parser.parse_args()
+    began = time.perf_counter()
+    crowd = Crowd(options.port, options.path, options.clients)
+    took_s = time.perf_counter() - began
+    crowd.settle()
+    answer({"clients": options.clients, "took_s": took_s})
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        answer(crowd.tell(wanted["post"], wanted["body"], wanted["headers"]))
+
+
+if __name__ == "__main__":
+    main()
