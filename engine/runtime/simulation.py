@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Ref
 
 __all__ = ["SimulatedClock", "SimulatedDispatcher"]
+
+_BUDGETS = (1, 1, 2, 8)  # messages in one turn
 
 
 class SimulatedClock:
@@ -87,6 +90,11 @@ class SimulatedDispatcher:
         self.dead_letters[type(message).__name__] += 1
 
     @property
+    def runnable(self) -> Sequence[Ref]:
+        """Whoever has mail now."""
+        return self._runnable
+
+    @property
     def idle(self) -> bool:
         return not self._runnable
 
@@ -94,10 +102,12 @@ class SimulatedDispatcher:
         """Run one turn of one actor; the one that ran, or None when all are idle."""
         if not self._runnable:
             return None
-        at = self._random.randrange(len(self._runnable))
-        self._runnable[at], self._runnable[-1] = self._runnable[-1], self._runnable[at]
-        ref = self._runnable.pop()
-        ref.run_turn(self._random.choice((1, 1, 2, 8)))
+        # `random()` alone: three times as fast as `choice`, and every step draws.
+        runnable, random = self._runnable, self._random.random
+        at = int(random() * len(runnable))
+        runnable[at], runnable[-1] = runnable[-1], runnable[at]
+        ref = runnable.pop()
+        ref.run_turn(_BUDGETS[int(random() * 4)])
         self.turns += 1
         return ref
 
