@@ -23,14 +23,25 @@ class LineFormatter(logging.Formatter):
         return f"{moment}.{int(record.msecs):03d}Z"
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        message = _printable(record.getMessage())
         if not record.name.startswith("paybell"):
             message = f"library.{record.levelname.lower()} name={record.name} {message}"
         line = f"{self.formatTime(record)} {record.levelname.lower()} {message}"
         if record.exc_info:
             trace = self.formatException(record.exc_info)
-            line += "".join(f"\n    {part}" for part in trace.splitlines())
+            parts = map(_printable, trace.split("\n"))
+            line += "".join(f"\n    {part}" for part in parts)
         return line
+
+
+def _printable(text: str) -> str:
+    """Whatever ends a line for some reader, or speaks to a terminal, is spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def start_logging(level: str) -> None:

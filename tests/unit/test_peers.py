@@ -1,0 +1,147 @@
+"""Where other payment systems fail: rules and actors. docs/peers.md says whose fault.
+
+Only what no other test shows; the rest of that page's lines name tests elsewhere.
+"""
+
+import logging
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.chain import Output
+from engine.index import LOOKBACK, ScriptIndex
+from engine.retry import Outcome
+from engine.sync import sync
+from tests.tools.fake_feed import FakeFeed, make_tx
+from tests.tools.wsclient import frame
+from tests.unit.actor_stage import ActorStage
+from tests.unit.test_notifier_actor import Street
+from transport.cli.logs import LineFormatter
+from transport.live.frames import FrameParser, Text
+
+ALICE = b"\x00\x14" + b"a" * 20
+ELSEWHERE = b"\x00\x14" + b"e" * 20
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[Street]:
+    stage = ActorStage(tmp_path)
+    yield Street(stage)
+    stage.close()
+
+
+def caught_up(feed: FakeFeed, index: ScriptIndex) -> tuple[Output, ...]:
+    """What the index knows of Alice, once it is where the feed is."""
+    while sync(feed, index).more:
+        pass
+    view = index.view(ALICE, "node")
+    assert view.complete
+    return view.outputs
+
+
+def test_what_is_owed_is_sent_after_a_restart_though_nothing_more_happens(
+    road: Street,
+) -> None:
+    """BTCPay, Bitcart and LNbits keep the first attempt in memory only."""
+    road.channel("ann")
+    road.shop.answer = lambda *_: Outcome.RETRY
+    for name in ("p", "q"):
+        road.stage.create(name)
+    road.ref.kill()
+    road.stage.clock.forget_timers()
+    road.shop.sent.clear()
+    road.shop.answer = lambda *_: Outcome.DELIVERED
+    road.ref.start()
+    road.stage.pass_s(60)
+    assert sorted(road.shop.to("ann")) == [("p", 1), ("q", 1)]
+
+
+@pytest.mark.parametrize("lookback", [1, LOOKBACK])
+def test_money_that_came_and_was_spent_on_while_we_were_away_is_found(
+    lookback: int,
+) -> None:
+    """BTCPay lists unspent coins when it is back, so what was spent is never seen."""
+    feed = FakeFeed(20)
+    index = ScriptIndex(lookback)
+    index.watch(ALICE)
+    assert caught_up(feed, index) == ()
+    paid = make_tx("paid", [(ALICE, 5)])
+    swept = make_tx("swept", [(ELSEWHERE, 4)], [(paid.txid, 0)])
+    feed.mine([paid])
+    feed.mine([swept])
+    (output,) = caught_up(feed, index)
+    assert (output.txid, output.amount_sat, output.block_height) == (paid.txid, 5, 21)
+
+
+def test_money_that_is_spent_on_before_it_is_mined_is_found() -> None:
+    feed = FakeFeed(20)
+    index = ScriptIndex()
+    index.watch(ALICE)
+    paid = feed.add(make_tx("paid", [(ALICE, 5)]))
+    feed.add(make_tx("swept", [(ELSEWHERE, 4)], [(paid.txid, 0)]))
+    (output,) = caught_up(feed, index)
+    assert (output.txid, output.block_height) == (paid.txid, None)
+    feed.mine()
+    (output,) = caught_up(feed, index)
+    assert (output.txid, output.block_height) == (paid.txid, 21)
+
+
+def test_a_branch_that_is_no_higher_than_ours_is_followed() -> None:
+    """Bitcart passes over blocks at or below the height that it knows."""
+    feed = FakeFeed(20)
+    index = ScriptIndex()
+    index.watch(ALICE)
+    paid = make_tx("paid", [(ALICE, 5)])
+    block = feed.mine([paid])
+    assert [o.block_hash for o in caught_up(feed, index)] == [block.header.hash]
+    other = make_tx("other", [(ELSEWHERE, 5)], paid.spends)
+    feed.reorg(1, [[other]])
+    assert feed.now.height == block.header.height
+    assert caught_up(feed, index) == ()
+    gone = index.view(ALICE, "node", [block.header.hash]).off_chain
+    assert gone == (block.header.hash,)
+
+
+@pytest.mark.parametrize("fragment", ["a", ""])
+def test_a_message_in_tiny_fragments_costs_about_its_bytes(fragment: str) -> None:
+    """ws, CVE-2026-48779: an object for each fragment, sixteen thousand of them."""
+    count = 16_000
+    parser = FrameParser(count, count + 1)
+    piece = frame(0, fragment.encode(), fin=False) * 100
+    parser.feed(frame(1, fragment.encode(), fin=False))
+    assert parser.next_event() is None
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(count // 100 - 1):
+            parser.feed(piece)
+            assert parser.next_event() is None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most - before < 10 * count, "bytes"
+    parser.feed(frame(0, b"z", fin=True))
+    message = parser.next_event()
+    assert message == Text(fragment * (count - 99) + "z")
+
+
+@pytest.mark.parametrize(
+    "end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x1b[2K"]
+)
+@pytest.mark.parametrize("failed", [False, True])
+def test_no_value_ends_a_line_of_the_log_or_speaks_to_the_terminal(
+    end: str, *, failed: bool
+) -> None:
+    """OWASP ASVS 16.4.1: readers of logs end lines at more than a line feed."""
+    value = f"/{end}2026-01-01T00:00:00.000Z info payment.confirmed payment=forged"
+    error = ValueError(value)
+    info = (ValueError, error, None) if failed else None
+    record = logging.LogRecord(
+        "paybell.http", logging.ERROR, "", 0, "http.crash path=%s", (value,), info
+    )
+    first, *trace = LineFormatter().format(record).split("\n")
+    assert all(line.startswith("    ") for line in trace)
+    for line in (first, *trace):
+        assert line.isprintable(), line
