@@ -1,7 +1,8 @@
 """Run worlds from the command line.
 
-python -m tests.simulation --seed 17 [--days 1] [--verbose]
-python -m tests.simulation --seeds 0-999 [--days 1]
+python -m tests.simulation --seed 17 [--days 2] [--verbose]      one, with its story
+python -m tests.simulation --seeds 0-999 [--jobs 2]              many, with their sums
+python -m tests.simulation --soak [--seeds 0-99999] [--json F]   100,000, for the night
 """
 
 from gevent import monkey
@@ -10,28 +11,48 @@ monkey.patch_all()
 
 import argparse  # noqa: E402 - the patch comes before every import
 import logging  # noqa: E402
+import os  # noqa: E402
+import platform  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-from tests.simulation.run import Sums, run_seed  # noqa: E402
+import gevent  # noqa: E402
+import msgspec  # noqa: E402
+
+from tests.simulation.many import Crew, work  # noqa: E402
+from tests.simulation.run import DAYS, run_seed  # noqa: E402
+from tests.simulation.sums import Sums  # noqa: E402
 
 __all__ = ["main"]
 
+SOAK = "0-99999"
+PROGRESS_S = 30.0
+
 
 def main() -> int:
-    """Exit status 1 when a rule was broken; the seed is named."""
+    """Exit status 1 when a rule was broken; each such seed is named."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seed", type=int, help="run this one and print its story")
     parser.add_argument("--seeds", help="run many, for example 0-999")
-    parser.add_argument("--days", type=float, default=1.0, help="simulated days each")
+    parser.add_argument("--soak", action="store_true", help=f"run {SOAK}")
+    parser.add_argument("--days", type=float, default=DAYS, help="simulated days each")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="write the sums to this file")
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
-    parser.add_argument("--keep-going", action="store_true", help="do not stop at bugs")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    if options.worker:
+        return work(options.days)
     if options.seed is not None:
         return _one(options)
-    first, _, last = (options.seeds or "0-99").partition("-")
+    first, _, last = (options.seeds or (SOAK if options.soak else "0-999")).partition(
+        "-"
+    )
     return _many(range(int(first), int(last or first) + 1), options)
 
 
@@ -56,19 +77,40 @@ def _one(options: argparse.Namespace) -> int:
 
 
 def _many(seeds: range, options: argparse.Namespace) -> int:
-    sums, broken, began = Sums(), 0, time.monotonic()
-    for seed in seeds:
-        try:
-            sums.add(run_seed(seed, options.days))
-        except Exception as error:  # noqa: BLE001 - each seed is a case of its own
-            broken += 1
-            _say(f"{type(error).__name__}: {error}")
-            _say(f"  python -m tests.simulation --seed {seed} --days {options.days}")
-            if not options.keep_going:
-                return 1
+    crew = Crew(seeds, options.days, options.jobs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, crew.stop)
+    began = spoke = time.monotonic()
+
+    def on_sums(new: Sums) -> None:
+        nonlocal spoke
+        for failure in new.failures:
+            _say(f"FAILED {failure.error}\n  {failure.command}")
+        now = time.monotonic()
+        if now - spoke >= PROGRESS_S:
+            spoke = now
+            done = crew.sums.histories + len(crew.sums.failures)
+            left_s = (now - began) * (crew.wanted - done) / max(done, 1)
+            _say(f"{crew.sums.short()}; {left_s / 60:.0f} min left")
+
+    sums = crew.run(on_sums)
+    took_s = time.monotonic() - began
     _say("\n".join(sums.lines()))
-    _say(f"{broken} broken, {time.monotonic() - began:.1f} s")
-    return 1 if broken else 0
+    _say(f"{took_s:.1f} s with {options.jobs} processes, {sums.cpu_s:.1f} s of CPU")
+    if options.soak and sums.histories:
+        _say("\n" + "\n".join(sums.table(_machine())))
+    if options.json is not None:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(sums)))
+    whole = sums.histories == crew.wanted
+    return 0 if whole and not sums.failures else 1
+
+
+def _machine() -> str:
+    day = datetime.now(UTC)
+    return (
+        f"{day.day} {day:%B %Y}, {os.cpu_count()} shared cores,"
+        f" CPython {platform.python_version()}"
+    )
 
 
 if __name__ == "__main__":

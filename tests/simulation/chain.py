@@ -2,13 +2,14 @@
 
 It signs nothing and proves no work; a transaction is what it pays and what it spends.
 Every change makes a new `Snapshot`, which sources serve (the newest, or an older one
-when they lag). The oracle asks the chain itself. Everything here is decided by the
-caller: the chain has no randomness of its own.
+when they lag, or that of a branch which never was the best). The oracle asks the chain
+itself. Everything here is decided by the caller, who lends the randomness too.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from random import Random
 
 from engine.address import script_to_address
 from engine.chain import Block, ChainTx, Header, Output, Tip, TxOut
@@ -28,6 +29,9 @@ def address_of(label: str) -> str:
     address = script_to_address(script_of(label), "regtest")
     assert address is not None
     return address
+
+
+_MINER = script_of("miner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,20 @@ class SimChain:
             block_hash = self.blocks[block_hash].header.prev_hash
         return Snapshot(tuple(reversed(hashes)), {}, len(self.blocks))
 
+    def rival(self, random: Random) -> Snapshot:
+        """Another branch, as a node sees it that is cut off from the rest: some of the
+        newest blocks are others, with some of the same transactions in them."""
+        depth = random.choice((1, 1, 2, 3))
+        best = self._best[:-depth]
+        loose = [tx for h in self._best[-depth:] for tx in self.blocks[h].txs[1:]]
+        pool = {tx.txid: tx for tx in loose} | self._pool
+        time_s = self.blocks[self._best[-1]].header.time_s
+        for height in range(len(best), len(self._best)):
+            mined = [txid for txid in pool if random.random() < 0.4]
+            txs = [pool.pop(txid) for txid in mined]
+            best.append(self._make(best[-1], FIRST_HEIGHT + height, time_s, txs))
+        return Snapshot(tuple(best), pool, len(self.blocks))
+
     # -- changing --------------------------------------------------------------------
 
     def pay(
@@ -153,24 +171,32 @@ class SimChain:
     def mine(self, txids: Iterable[str], now_s: int) -> str:
         """A block with these transactions on the tip; its hash."""
         txs = [self.txs[txid] for txid in txids]
-        height = FIRST_HEIGHT + len(self._best)
-        block_hash = sha256(f"block {len(self.blocks)}".encode()).hexdigest()
         prev_hash = self._best[-1] if self._best else "00" * 32
-        coinbase = ChainTx(
-            sha256(f"coinbase {len(self.blocks)}".encode()).hexdigest(),
-            (TxOut(script_of("miner"), 5_000),),
-            (_COINBASE,),
-        )
-        header = Header(block_hash, prev_hash, height, now_s, True)
-        self.number[block_hash] = len(self.blocks)
-        self.blocks[block_hash] = Block(header, (coinbase, *txs))
+        height = FIRST_HEIGHT + len(self._best)
+        block_hash = self._make(prev_hash, height, now_s, txs)
         self._best.append(block_hash)
         for tx in txs:
-            self.mined_in.setdefault(tx.txid, []).append(block_hash)
             for coin in tx.spends:
                 self.evict(self._spent.get(coin, ""))
             self.evict(tx.txid)
         self._now = None
+        return block_hash
+
+    def _make(
+        self, prev_hash: str, height: int, time_s: int, txs: Sequence[ChainTx]
+    ) -> str:
+        number = len(self.blocks)
+        block_hash = sha256(f"block {number}".encode()).hexdigest()
+        coinbase = ChainTx(
+            sha256(f"coinbase {number}".encode()).hexdigest(),
+            (TxOut(_MINER, 5_000),),
+            (_COINBASE,),
+        )
+        header = Header(block_hash, prev_hash, height, time_s, True)
+        self.number[block_hash] = number
+        self.blocks[block_hash] = Block(header, (coinbase, *txs))
+        for tx in txs:
+            self.mined_in.setdefault(tx.txid, []).append(block_hash)
         return block_hash
 
     def undo(self, depth: int) -> list[str]:

@@ -1,17 +1,23 @@
-"""The webhook channels of a world, and the rules about what they are sent."""
+"""The webhook channels of a world: made, changed, removed and asked for once more.
+
+What is owed to them is modelled in `deliveries.py`. Settings change through the journal
+and a word to the notifiers, as the gateway does it.
+"""
 
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from actors.messages import ChannelChanged
 from engine.channels import Channel, channel_row
 from engine.model import EventType
-from engine.store.writes import Write
+from engine.store.writes import Committed, RemoveChannel, Requeue, Row, Write
 from engine.vault import Vault
+from tests.simulation.broken import Broken
 from tests.simulation.endpoint import SimEndpoint, SimEndpoints
-from tests.simulation.rules import Broken
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -21,109 +27,151 @@ __all__ = ["Channels"]
 SCHEDULE_S = (0.0, 5.0, 60.0, 300.0, 1_800.0, 3_600.0)
 """Shorter than the real one: a world lasts a day or two, not four."""
 
+_SOME = (EventType.CONFIRMED, EventType.REVERSED, EventType.EXPIRED)
+
 
 class Channels:
     """See the module docstring."""
 
     def __init__(self, world: World, random: Random, vault: Vault) -> None:
         self._world = world
+        self._random = random
         self.vault = vault
-        self.all: dict[str, Channel] = {}
-        self.gone: set[str] = set()  # offsets "channel offset" answered 410
-        self.endpoints = SimEndpoints(
-            self._world.random_of("endpoints"), self._check, self._crash
-        )
-        self.crash_in_send = False
-        for number in range(random.choice((1, 2, 3))):
-            self._add(number, random)
+        self.endpoints = SimEndpoints(world.random_of("endpoints"), self._check)
+        world.rules.watch_deliveries(self.endpoints.was_acknowledged)
+        self.endpoints.before_send = lambda: world.trouble.dies_in_send("before")
+        self.endpoints.after_send = lambda: world.trouble.dies_in_send("after")
+        self._made = 0
+        for number in range(world.shape.channels):
+            channel = self._new(
+                merchant="other" if number == 1 else "*",
+                types=_SOME if number == 2 else (),
+            )
+            write = Write(rows=(channel_row(channel),))
+            outcomes = world.store.journal.commit([write])
+            world.rules.on_commit([write], outcomes)
 
-    def _add(self, number: int, random: Random) -> None:
-        channel_id = f"chn_{number}"
-        some = (EventType.CONFIRMED, EventType.REVERSED, EventType.EXPIRED)
-        channel = Channel(
+    def _new(self, merchant: str, types: tuple[EventType, ...]) -> Channel:
+        channel_id = f"chn_{self._made}"
+        self._made += 1
+        self.endpoints.by_channel[channel_id] = SimEndpoint()
+        return Channel(
             id=channel_id,
-            merchant="other" if number == 1 else "*",
-            url=f"https://shop.example/{channel_id}",
-            types=some if number == 2 else (),
+            merchant=merchant,
+            url=f"https://shop.example/{channel_id}/0",
+            types=types,
             secret=self.vault.seal(b"s" * 32, channel_id),
             schedule_s=SCHEDULE_S,
+            timeout_s=self._random.choice((5.0, 15.0)),
             created_at=self._world.clock.now(),
         )
-        self.all[channel_id] = channel
-        self.endpoints.by_channel[channel_id] = SimEndpoint()
-        self._world.store.journal.commit([Write(rows=(channel_row(channel),))])
+
+    @property
+    def _known(self) -> dict[str, Channel]:
+        return self._world.rules.deliveries.channels
+
+    # -- what a shop asks --------------------------------------------------------------
 
     def enable_again(self, channel_id: str) -> None:
         """The shop mended its endpoint and enables the channel again."""
-        row = channel_row(self.all[channel_id])
-        node = self._world.node
-        if node is not None and node.notifiers is not None:
-            notifiers = node.notifiers
-            node.append(
-                Write(rows=(row,)),
-                lambda _outcome: notifiers.tell_system(ChannelChanged(channel_id)),
-            )
+        channel = self._known.get(channel_id)
+        if channel is not None and not channel.enabled:
+            self._save(replace(channel, enabled=True, disabled_reason=None))
 
-    def _crash(self) -> bool:
-        crash, self.crash_in_send = self.crash_in_send, False
-        if crash:
-            self._world.end_process("between an endpoint's answer and its record")
-        return crash
+    def change(self) -> str:
+        """Something about some channel, maybe in mid-flight; what it was."""
+        random, known = self._random, self._known
+        what = random.choice(
+            ("url", "types", "secret", "off and on", "removed", "added")
+        )
+        if what == "added" or len(known) < 2:
+            if len(known) < 4:
+                self._save(self._new("*", random.choice(((), _SOME))))
+            return "added"
+        channel = known[random.choice(sorted(known))]
+        if what == "url":
+            path, _, version = channel.url.rpartition("/")
+            self._save(replace(channel, url=f"{path}/{int(version) + 1}"))
+        elif what == "types":
+            self._save(replace(channel, types=() if channel.types else _SOME))
+        elif what == "secret":
+            self._rotate(channel)
+        elif what == "off and on":
+            self._save(replace(channel, enabled=False, disabled_reason="by hand"))
+            self._world.in_life(
+                random.randrange(1, 7_200_000), lambda: self.enable_again(channel.id)
+            )
+        else:
+            self._write(RemoveChannel(channel.id), channel.id)
+        return what
+
+    def _rotate(self, channel: Channel) -> None:
+        secret = self.vault.seal(self._random.randbytes(32), channel.id)
+        until = self._world.clock.now() + 3_600_000
+        self._save(
+            replace(
+                channel,
+                secret=secret,
+                old_secret=channel.secret,
+                old_secret_until=until,
+            )
+        )
+
+    def redeliver(self) -> None:
+        """Tell once more: an event, a payment's, those of a time, or dead letters."""
+        random, rules = self._random, self._world.rules
+        if not rules.committed:
+            return
+        event = rules.committed[random.randrange(1, len(rules.committed) + 1)].event
+        now = self._world.clock.now()
+        channel_id = random.choice((None, *sorted(self._known)))
+        request = random.choice(
+            (
+                Requeue(payment_id=event.payment_id, channel_id=channel_id, at=now),
+                Requeue(since=event.at, until=event.at + 1_800_000, at=now),
+                Requeue(channel_id=channel_id, dead_only=True, at=now),
+            )
+        )
+        self._write(request, *sorted(self._known))
+
+    def _save(self, channel: Channel) -> None:
+        self._write(channel_row(channel), channel.id)
+
+    def _write(self, row: Row, *changed: str) -> None:
+        node = self._world.node
+        if node is None or node.notifiers is None:
+            return
+        notifiers = node.notifiers
+
+        def done(outcome: Any) -> None:
+            if isinstance(outcome, Committed):
+                for channel_id in changed:
+                    notifiers.tell_system(ChannelChanged(channel_id))
+
+        node.append(Write(rows=(row,)), done)
 
     # -- rules -----------------------------------------------------------------------
 
-    def _check(self, channel_id: str, offset: int, body: bytes) -> None:
-        event = self._world.rules.check_sent(offset, body).event
-        endpoint = self.endpoints.by_channel[channel_id]
-        sent = endpoint.sent_seq.get(event.payment_id, 0)
-        if event.seq < sent:
-            raise Broken(
-                f"{channel_id} is sent {event.payment_id} #{event.seq} after #{sent}"
-            )
-        endpoint.sent_seq[event.payment_id] = event.seq
-        for earlier, state in self._world.store.rows(
-            'SELECT "offset", state FROM outbox'
-            ' WHERE channel_id = ? AND payment_id = ? AND "offset" < ?',
-            channel_id,
-            event.payment_id,
-            offset,
-        ):
-            if state != "dead" and earlier not in endpoint.acked:
-                raise Broken(
-                    f"{channel_id} is sent event {offset} before {earlier} was heard"
-                )
-
-    def check_database(self) -> None:
-        """What is written as delivered was acknowledged."""
-        for channel_id, endpoint in self.endpoints.by_channel.items():
-            for (offset,) in self._world.store.rows(
-                'SELECT "offset" FROM outbox'
-                " WHERE channel_id = ? AND state = 'delivered'",
-                channel_id,
-            ):
-                if offset not in endpoint.acked:
-                    raise Broken(f"{channel_id} never acknowledged event {offset}")
+    def _check(self, channel_id: str, url: str, offset: int, body: bytes) -> None:
+        rules = self._world.rules
+        event = rules.check_sent(offset, body).event
+        rules.deliveries.check_send(channel_id, event.payment_id, offset)
+        channel = self._known.get(channel_id)
+        if self._world.at_rest and channel is not None and channel.url != url:
+            raise Broken(f"{channel_id} is still sent to {url}, not {channel.url}")
 
     def pending(self) -> int:
         """Deliveries that enabled channels still wait for."""
-        rows = self._world.store.rows(
-            "SELECT count(*) FROM outbox JOIN channels ON id = channel_id"
-            " WHERE outbox.state = 'pending' AND enabled"
+        model = self._world.rules.deliveries
+        return sum(
+            state == "pending"
+            for (channel_id, _), offsets in model.state.items()
+            if model.channels[channel_id].enabled
+            for state in offsets.values()
         )
-        return int(rows[0][0])
 
-    def check_end(self) -> None:
-        """All is delivered; dead letters only where the schedule ran out, or at 410."""
-        self.check_database()
-        if self.pending():
-            raise Broken(f"{self.pending()} deliveries are still pending")
-        for channel_id, offset, attempts in self._world.store.rows(
-            "SELECT channel_id, \"offset\", attempts FROM outbox WHERE state = 'dead'"
-        ):
-            statuses = self._world.store.rows(
-                'SELECT status FROM attempts WHERE channel_id = ? AND "offset" = ?',
-                channel_id,
-                offset,
-            )
-            if attempts < len(SCHEDULE_S) and (410,) not in statuses:
-                raise Broken(f"{channel_id} gave event {offset} up too early")
+    def check_outbox(self) -> None:
+        rows = self._world.store.rows(
+            'SELECT channel_id, payment_id, "offset", state FROM outbox'
+        )
+        self._world.rules.deliveries.check_outbox(rows)

@@ -15,7 +15,8 @@ from engine.events import CommittedEvent
 from engine.model import Payment
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
-from tests.simulation.rules import Broken, Rules
+from tests.simulation.broken import Broken
+from tests.simulation.rules import Rules
 
 __all__ = ["SimClient"]
 

@@ -23,7 +23,14 @@ from tests.simulation.chain import SimChain, Snapshot
 
 __all__ = ["MODES", "BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]
 
-MODES = ("down", "busy", "flaky", "garbage", "lag", "back", "bug", "omit")
+MODES = (
+    "down", "busy", "flaky", "garbage", "bug",  # no answer that could be believed
+    "lag", "back",  # what was, not what is; an older state than it showed before
+    "fork",  # a branch of its own
+    "omit", "amnesia", "phantom",  # lies: by silence, an empty mempool, mere names
+)  # fmt: skip
+
+_STUCK = {"lag", "back", "fork"}
 
 _OLD = 12  # snapshots that a source may fall back to
 
@@ -42,28 +49,35 @@ class SimSource:
         self.requests = 0
         self.mode = "ok"
         self.on_call: Callable[[], None] = lambda: None
-        self.served: list[Snapshot] = []  # newest last; of the latest rounds
+        self.served: tuple[Snapshot, ...] = ()  # newest last; of the latest rounds
         self.faults = 0
         self._chain = chain
         self._random = random
         self._forgetful = forgetful  # as bcoin: a rolled back block is unknown
         self._seen = chain.now
+        self._base: Snapshot | None = chain.now  # the chain's state that it stands on
         self._old = [chain.now]
 
     def set_mode(self, mode: str) -> None:
         self.mode = mode
+        self._base = None
         if mode == "back":
             self._seen = self._random.choice(self._old)
+        elif mode == "fork":
+            self._seen = self._chain.rival(self._random)
 
     def _call(self) -> Snapshot:
         self.requests += 1
         self.on_call()
         self._fail()
-        if self.mode not in {"lag", "back"} and self._seen is not self._chain.now:
-            self._seen = self._chain.now
+        if self.mode not in _STUCK and self._base is not self._chain.now:
+            self._base = self._seen = self._chain.now
             self._old = [*self._old[-_OLD:], self._seen]
+        if self.mode == "amnesia" and self._seen.pool:
+            self.faults += 1
+            self._seen = Snapshot(self._seen.best, {}, self._seen.made)
         if not self.served or self.served[-1] is not self._seen:
-            self.served = [*self.served[-40:], self._seen]
+            self.served = (*self.served[-40:], self._seen)
         return self._seen
 
     def _fail(self) -> None:
@@ -115,7 +129,11 @@ class SimBlockFeed(SimSource):
         return self._chain.blocks[block_hash]
 
     def mempool(self) -> frozenset[str]:
-        return frozenset(self._call().pool)
+        names = frozenset(self._call().pool)
+        if self.mode == "phantom":
+            self.faults += 1
+            return names | {f"{self._random.getrandbits(256):064x}"}
+        return names
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
         pool = self._call().pool

@@ -5,8 +5,9 @@ one run. The wrapper asks the world whether this message crashes this actor (bef
 is handled, or after, when its effects are out), and shows the world what sources say.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -26,7 +27,7 @@ from actors.supervisor import SupervisorActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 
-__all__ = ["ACTORS", "Injected", "instrumented"]
+__all__ = ["ACTORS", "Crash", "Injected", "instrumented"]
 
 ACTORS: dict[str, type[Actor]] = {
     kind.__name__: kind
@@ -51,16 +52,30 @@ class Injected(Exception):
     """A crash that the simulation wanted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """How an actor is to crash: before or after what it does, by which error."""
+
+    when: str
+    error: BaseException
+
+
 class Witness(Protocol):
     """What the wrapper needs of the world."""
 
-    def crash_now(self, actor: Actor, message: object) -> str | None:
-        """None, "before" or "after"."""
+    @property
+    def armed(self) -> Container[str]:
+        """Classes, or "Class.on_start", that may crash at their next message."""
+
+    def crash_now(self, name: str, message: object) -> Crash | None: ...
 
     def on_message(self, actor: Actor, message: object) -> None: ...
 
     def answer_delay_ms(self) -> int:
         """How long a blocking actor's answer is on its way; mostly 0."""
+
+    def send_delay_ms(self, message: Deliver) -> int:
+        """How long this delivery takes; its time-out, if the endpoint hangs."""
 
     def in_memory(self, delay_ms: int, then: Callable[[], None]) -> None: ...
 
@@ -88,7 +103,10 @@ def _slowed(world: Witness, actor: Actor, message: object) -> object:
     """The message as a slow blocking actor gets it."""
     if not isinstance(message, Read | Deliver):
         return message
-    delay_ms = world.answer_delay_ms()
+    if isinstance(message, Deliver):
+        delay_ms = world.send_delay_ms(message)
+    else:
+        delay_ms = world.answer_delay_ms()
     if not delay_ms:
         return message
     if isinstance(message, Deliver):
@@ -102,27 +120,60 @@ def _slowed(world: Witness, actor: Actor, message: object) -> object:
     return msgspec.structs.replace(message, reply=answer_late)
 
 
+_WATCHED = {"AddressActor", "SourceActor"}  # whose mail the rules look at
+_BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late
+
+
+def _wrapped(world: Witness, kind: type[Actor]) -> Callable[[Actor, object], None]:
+    original: Callable[[Actor, object], None] = kind.__dict__["on_receive"]
+    name, armed = kind.__name__, world.armed
+    watched, blocking = name in _WATCHED, name in _BLOCKING
+
+    def on_receive(self: Actor, message: object) -> None:
+        if watched:
+            world.on_message(self, message)
+        crash = world.crash_now(name, message) if name in armed else None
+        if crash is not None and crash.when == "before":
+            raise crash.error
+        original(self, _slowed(world, self, message) if blocking else message)
+        if crash is not None and crash.when == "after":
+            raise crash.error
+
+    return on_receive
+
+
+def _guarded(world: Witness, kind: type[Actor], method: str) -> Callable[[Actor], None]:
+    """`on_start` or `on_stop`, which may crash too."""
+    original: Callable[[Actor], None] = getattr(kind, method)
+    name, armed = f"{kind.__name__}.{method}", world.armed
+
+    def guarded(self: Actor) -> None:
+        crash = world.crash_now(name, None) if name in armed else None
+        if crash is not None and crash.when == "before":
+            raise crash.error
+        original(self)
+        if crash is not None:
+            raise crash.error
+
+    return guarded
+
+
 @contextmanager
 def instrumented(world: Witness) -> Iterator[None]:
     """Wrap the handlers of all actor classes for one run."""
-    originals = {kind: kind.__dict__["on_receive"] for kind in ACTORS.values()}
-
-    def wrap(original: Callable[[Actor, object], None]) -> Any:
-        def on_receive(self: Actor, message: object) -> None:
-            world.on_message(self, message)
-            when = world.crash_now(self, message)
-            if when == "before":
-                raise Injected(f"before {type(message).__name__}")
-            original(self, _slowed(world, self, message))
-            if when == "after":
-                raise Injected(f"after {type(message).__name__}")
-
-        return on_receive
-
-    for kind, original in originals.items():
-        kind.on_receive = wrap(original)  # type: ignore[method-assign]
+    originals: list[tuple[type[Actor], str, Any]] = []
+    for kind in ACTORS.values():
+        wrappers: dict[str, Any] = {"on_receive": _wrapped(world, kind)}
+        for method in ("on_start", "on_stop"):
+            wrappers[method] = _guarded(world, kind, method)
+        for method, wrapper in wrappers.items():
+            originals.append((kind, method, kind.__dict__.get(method)))
+            setattr(kind, method, wrapper)
     try:
         yield
     finally:
-        for kind, original in originals.items():
-            kind.on_receive = original  # type: ignore[method-assign]
+        for kind, method, original in originals:
+            if original is None:
+                delattr(kind, method)
+            else:
+                setattr(kind, method, original)

@@ -10,24 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from actors.messages import Command, CreatePayments, Nudge, PollNow
+from msgspec.structs import replace
+
+from actors.messages import Nudge
 from engine.chain import ChainTx
-from engine.model import Payment, Terms
+from engine.model import Terms
 from engine.observations import Cancel, ConfirmByHand, Observation, ProviderClaim
-from engine.payment import Refused
 from engine.store import queries
-from engine.store.writes import Conflict, InboundRow, Unavailable
+from engine.store.writes import InboundRow
 from tests.simulation.chain import address_of, script_of
-from tests.simulation.rules import Broken
+from tests.simulation.edges import Edges
+from tests.simulation.shape import MINUTE_MS as MINUTE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["MINUTE", "Life"]
+__all__ = ["Life"]
 
-MINUTE = 60_000
 HOUR = 60 * MINUTE
 
 PLANS = (
@@ -42,23 +43,50 @@ class Life:
     def __init__(self, world: World, random: Random) -> None:
         self._world = world
         self._random = random
+        self.edges = Edges(world, world.random_of("edges"))
         self._requests = 0
         self._claims = 0
-        self._every_ms = random.choice((15, 30, 60, 90)) * MINUTE
+        self._busy_until = 0  # true ms: when nothing is under way any more
+        self._pace = 0
         self.reorgs = random.random() < 0.7
         self.labels: dict[str, str] = {}  # payment id -> what its address is made of
         self.created_s: dict[str, int] = {}  # payment id -> true time of its creation
 
-    def begin(self) -> None:
-        self._again(self._every_ms, self._create)
-        self._again(10 * MINUTE, self.find_block)
+    def begin(self, days: float) -> None:
+        """All creations have their time from the beginning; the rest follows them."""
+        random, shape = self._random, self._world.shape
+        span = int(days * 24 * HOUR)
+        first = random.randrange(0, max(span // 2, 1)) if shape.rush else 0
+        for _ in range(shape.payments):
+            if shape.rush:
+                at = first + int(random.expovariate(1 / (50 * MINUTE)))
+            else:
+                at = random.randrange(0, span)
+            self._world.in_life(at, self._create)
+        self._next_block()
 
-    def _again(self, mean_ms: float, act: Callable[[], None]) -> None:
-        def run() -> None:
-            act()
-            self._world.in_life(int(self._random.expovariate(1 / mean_ms)), run)
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for money, or money for confirmations."""
+        return self._world.true_ms() < self._busy_until
 
-        self._world.in_life(int(self._random.expovariate(1 / mean_ms)), run)
+    def _will_be_busy(self, ms: int) -> None:
+        was_busy = self.is_busy
+        self._busy_until = max(self._busy_until, self._world.true_ms() + ms)
+        if not was_busy:
+            self._next_block()
+
+    def _next_block(self) -> None:
+        """Every ten minutes while it matters, else now and then: time is cheap then."""
+        self._pace += 1
+        pace, mean = self._pace, (10 if self.is_busy else 120) * MINUTE
+
+        def find() -> None:
+            if pace == self._pace:
+                self.find_block()
+                self._next_block()
+
+        self._world.in_life(int(self._random.expovariate(1 / mean)), find)
 
     def _soon(self, low_ms: int, high_ms: int, act: Callable[[], object]) -> None:
         self._world.in_life(self._random.randrange(low_ms, high_ms), act)
@@ -116,67 +144,60 @@ class Life:
     # -- payments --------------------------------------------------------------------
 
     def _create(self) -> None:
-        world, random = self._world, self._random
-        node = world.node
-        if node is None or not node.health.booted:
-            return
+        random = self._random
         self._requests += 1
-        payment_id = f"pay_{self._requests:04d}"
-        now = node.clock.now()
-        label, ignore = self._address(payment_id)
-        self.labels[payment_id] = label
-        self.created_s[payment_id] = world.true_ms() // 1000
-        expires = now + random.choice((10, 30, 60, 240)) * MINUTE
+        key = f"order_{self._requests:04d}"
+        label = self._label(key)
+        minutes = random.choice((10, 30, 60, 240))
         keep_ms = HOUR if random.random() < 0.15 else 60 * 24 * HOUR
-        amount = None if random.random() < 0.15 else random.randrange(1_000, 900_000)
         terms = Terms(
-            id=payment_id,
+            id=key,
             network="regtest",
             address=address_of(label),
-            amount_sat=amount,
+            amount_sat=None
+            if random.random() < 0.15
+            else random.randrange(1_000, 900_000),
             tolerance_sat=random.choice((0, 0, 10, 400)),
             confirmations_required=random.choice((0, 1, 1, 2, 3, 6)),
-            created_at=now,
-            expires_at=expires,
-            monitor_until=expires + keep_ms,
-            poll_interval_s=random.choice((30, 60, 300)),
+            created_at=0,
+            expires_at=0,
+            monitor_until=0,
+            poll_interval_s=random.choice((30, 60, 300, 600, 900)),
             merchant=random.choice(("default", "default", "other")),
-            ignore=ignore,
+            external_id=key,
         )
-        if not node.supervisor.tell(CreatePayments((terms,), self._on_created)):
-            world.fault("creation refused", payment_id)
-            return
-        world.note("create", f"{payment_id} {amount} sat")
-        self._plan(terms, random.choice(PLANS))
 
-    def _address(self, payment_id: str) -> tuple[str, tuple[tuple[str, int], ...]]:
+        def build(attempt: int) -> Terms:
+            """The request as it is made now; each attempt gets an id of its own."""
+            payment_id = f"pay_{key[6:]}" + (f".{attempt}" if attempt else "")
+            self.labels[payment_id] = label
+            self.created_s[payment_id] = self._world.true_ms() // 1000
+            now = self._world.clock.now()
+            sql = self._world.store.journal.connection
+            return replace(
+                terms,
+                id=payment_id,
+                created_at=now,
+                expires_at=now + minutes * MINUTE,
+                monitor_until=now + minutes * MINUTE + keep_ms,
+                ignore=queries.counted_outpoints(sql, terms.address),
+            )
+
+        self._will_be_busy((minutes + 90) * MINUTE)
+        self.edges.create(key, build)
+        self._plan(terms, minutes, label, random.choice(PLANS))
+
+    def _label(self, key: str) -> str:
         """A new address; now and then one whose payment is over."""
-        rules, sql = self._world.rules, self._world.store.journal.connection
-        if rules.released and self._random.random() < 0.3:
-            old = self._random.choice(sorted(rules.released))
-            label = self.labels[old]
-            return label, queries.counted_outpoints(sql, address_of(label))
-        return payment_id, ()
+        released = self._world.rules.released
+        if released and self._random.random() < 0.3:
+            return self.labels[self._random.choice(sorted(released))]
+        return key
 
-    def _on_created(self, answer: Any) -> None:
-        if isinstance(answer, Unavailable | Conflict):
-            self._world.fault("creation failed", str(answer))
-            return
-        for payment in answer:
-            if isinstance(payment, Conflict):
-                continue
-            assert isinstance(payment, Payment)
-            if payment.id not in self._world.rules.payments:
-                raise Broken(f"{payment.id} was acknowledged and is not committed")
-            for client in self._world.clients:
-                if self._random.random() < 0.4:
-                    client.follow(payment.id)
-
-    def _plan(self, terms: Terms, plan: str) -> None:
+    def _plan(self, terms: Terms, minutes: int, label: str, plan: str) -> None:
         random = self._random
-        script = script_of(self.labels[terms.id])
+        script = script_of(label)
         amount = terms.amount_sat or random.randrange(1_000, 50_000)
-        minutes = (terms.expires_at - terms.created_at) // MINUTE
         soon = (0, max(minutes // 2, 2) * MINUTE)
 
         def pay(*amounts: int) -> Callable[[], object]:
@@ -193,6 +214,7 @@ class Life:
             self._soon(0, 2 * minutes * MINUTE, pay(random.randrange(1, 5_000)))
         elif plan == "late":
             self._soon(minutes * MINUTE, (minutes + 300) * MINUTE, pay(amount))
+            self._will_be_busy((minutes + 330) * MINUTE)
         elif plan == "twice":
             first = random.randrange(1, amount)
             self._soon(*soon, pay(first, amount - first))
@@ -203,16 +225,18 @@ class Life:
         elif plan == "evicted":
             self._soon(*soon, lambda: self._pay_and_evict(terms.id, script, amount))
         elif plan == "cancelled":
-            self._soon(*soon, lambda: self._command(terms.id, Cancel(by="a clerk")))
+            self._soon(
+                *soon, lambda: self.edges.command(terms.address, Cancel(by="a clerk"))
+            )
             if random.random() < 0.5:
                 self._soon(0, 2 * minutes * MINUTE, pay(amount))
         elif plan == "by hand":
             hand = ConfirmByHand(by="a clerk")
-            self._soon(*soon, lambda: self._command(terms.id, hand))
+            self._soon(*soon, lambda: self.edges.command(terms.address, hand))
             if random.random() < 0.5:
                 self._soon(*soon, pay(amount))
         if plan == "claimed" or random.random() < 0.15:
-            self._soon(*soon, lambda: self._claim(terms.id, script, amount))
+            self._soon(*soon, lambda: self._claim(terms.address, script, amount))
 
     def _pay(self, payment_id: str, outputs: list[tuple[bytes, int]]) -> ChainTx:
         tx = self._world.chain.pay([(script_of("change"), 77), *outputs])
@@ -249,60 +273,39 @@ class Life:
     def _return(self, tx: ChainTx) -> None:
         self._world.chain.give_back(tx.txid)
 
-    # -- what people and providers ask -----------------------------------------------
+    # -- what providers say ------------------------------------------------------------
 
-    def _claim(self, payment_id: str, script: bytes, amount: int) -> None:
-        """A webhook: true or false, before or after the chain, often twice."""
-        random = self._random
+    def _claim(self, address: str, script: bytes, amount: int) -> None:
+        """A webhook: true or false, before or after the chain, often twice, late."""
+        random, fault = self._random, self._world.fault
         kind = random.choice(("true", "true", "false", "nameless"))
         txid: str | None = None
         if kind == "true":
-            txid = self._pay(payment_id, [(script, amount)]).txid
+            txid = self._pay(address, [(script, amount)]).txid
         elif kind == "false":
             txid = f"{random.getrandbits(256):064x}"
-        self._world.fault(f"claim {kind}", payment_id)
+        fault(f"webhook {kind}", address)
         window_s = random.choice((60, 600, 3_600))
         claim = ProviderClaim("blockonomics", txid, amount, window_s=window_s)
         self._claims += 1
         dedupe = f"hook {self._claims}"
-        for _ in range(random.choice((1, 1, 2, 3))):
-            key = dedupe if random.random() < 0.7 else f"{dedupe} {random.random()}"
-            self._soon(0, 10 * MINUTE, partial(self._hook, payment_id, claim, key))
+        times = random.choice((1, 1, 2, 3))
+        longest = random.choice((1, 10, 10, 400)) * MINUTE
+        if times > 1:
+            fault("webhook duplicated", address)
+        if longest > HOUR:
+            fault("webhook delayed", address)
+        for number in range(times):
+            key = dedupe if random.random() < 0.7 else f"{dedupe}.{number}"
+            row = InboundRow("blockonomics", key, 0, None, "heard", b"{}")
+            self._soon(0, longest, partial(self._hook, address, claim, row))
 
-    def _hook(self, payment_id: str, claim: ProviderClaim, dedupe: str) -> None:
-        row = InboundRow(
-            "blockonomics", dedupe, self._world.true_ms(), payment_id, "heard", b"{}"
-        )
-        self._command(payment_id, claim, row)
-
-    def _command(
-        self, payment_id: str, observation: Observation, row: InboundRow | None = None
+    def _hook(
+        self, address: str, claim: Observation, row: InboundRow, tries: int = 0
     ) -> None:
-        world = self._world
-        ref = world.node.watchers.get(payment_id) if world.node is not None else None
-        if ref is None:
-            return
-        if not ref.tell(
-            Command(observation, lambda answer: self._on_answer(row, answer), row)
-        ):
-            world.fault("command refused", payment_id)
-        elif self._random.random() < 0.1:
-            ref.tell(PollNow())
-
-    def _on_answer(self, row: InboundRow | None, answer: Any) -> None:
-        """What is acknowledged must be committed; so must be what it caused."""
-        rules, store = self._world.rules, self._world.store
-        if isinstance(answer, Payment):
-            if answer.seq > rules.payments[answer.id].seq:
-                raise Broken(f"{answer.id} #{answer.seq} was acknowledged too early")
-        elif not isinstance(answer, Refused | Conflict | Unavailable):
-            raise Broken(f"a command was answered {answer!r}")
-        heard = isinstance(answer, Payment) or (
-            isinstance(answer, Conflict) and answer.what == "inbound"
-        )
-        if row is not None and heard:
-            found = store.rows(
-                "SELECT count(*) FROM inbound WHERE dedupe = ?", row.dedupe
-            )
-            if found != [(1,)]:
-                raise Broken(f"the webhook {row.dedupe} was answered and not kept")
+        """A provider repeats what was not taken; what it says next may overtake it."""
+        now = self._world.true_ms()
+        if not self.edges.command(address, claim, replace(row, at=now)) and tries < 4:
+            self._world.fault("webhook repeated", address)
+            again = partial(self._hook, address, claim, row, tries + 1)
+            self._soon(5_000, 20 * MINUTE, again)

@@ -7,19 +7,30 @@ again from the very bytes on the wire. A broken rule raises `Broken`, which ends
 run with the seed that reproduces it.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from actors.senders import body_of
 from engine.address import parse_address
 from engine.chain import ChainView, Output
-from engine.events import CommittedEvent, Event, decode, encode, opening
+from engine.events import CommittedEvent, Event, decode, opening
 from engine.model import EventType, Payment, Status
 from engine.payment import evolve
-from engine.store.writes import Committed, Outcome, Release, Write
+from engine.store.writes import (
+    Committed,
+    IdempotencyRow,
+    InboundRow,
+    Outcome,
+    Release,
+    Write,
+)
+from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.deliveries import Deliveries
 from tests.simulation.feeds import SimSource
 
-__all__ = ["Broken", "Rules"]
+__all__ = ["Rules"]
 
 _KEEP_VIEWS = 60
 
@@ -33,19 +44,7 @@ FROM_CHAIN = {
 }
 
 
-class Broken(AssertionError):
-    """A rule that never bends was broken.
-
-    It is often raised in an actor's turn, where the runtime takes it for a crash of
-    that actor. So the first one is kept, and the world looks after every step.
-    """
-
-    first: "Broken | None" = None
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        if Broken.first is None:
-            Broken.first = self
+_Told = tuple[ChainView, tuple[Snapshot, ...], int]
 
 
 class Rules:
@@ -56,12 +55,19 @@ class Rules:
         self._now = now
         self._sources: dict[str, SimSource] = {}
         # script -> (view, snapshots its source served in that round, asked_at)
-        self._views: dict[bytes, list[tuple[ChainView, tuple[Snapshot, ...], int]]] = {}
-        self._seen_at: dict[str, list[int]] = {}  # payment -> when it got views (ms)
+        self._views: dict[bytes, deque[_Told]] = {}
+        self._seen_at: dict[str, deque[int]] = {}  # payment -> when it got views (ms)
+        self._scripts: dict[str, bytes] = {}  # of payments
+        self.deliveries: Deliveries
         self.committed: dict[int, CommittedEvent] = {}
+        self.by_key: dict[str, str] = {}  # what a shop asked for -> the payment
+        self.heard: set[str] = set()  # webhooks, by what tells them apart
         self.payments: dict[str, Payment] = {}
         self.released: set[str] = set()
         self.types: dict[str, int] = {}
+
+    def watch_deliveries(self, was_acknowledged: Callable[[str, int], bool]) -> None:
+        self.deliveries = Deliveries(was_acknowledged)
 
     def watch_sources(self, sources: Sequence[SimSource]) -> None:
         self._sources = {source.name: source for source in sources}
@@ -69,10 +75,10 @@ class Rules:
     # -- what the engine was told ----------------------------------------------------
 
     def on_view(self, script: bytes, view: ChainView, asked_at: int) -> None:
-        served = tuple(self._sources[view.source].served)
-        known = self._views.setdefault(script, [])
-        known.append((view, served, asked_at))
-        del known[:-_KEEP_VIEWS]
+        known = self._views.get(script)
+        if known is None:
+            known = self._views[script] = deque(maxlen=_KEEP_VIEWS)
+        known.append((view, self._sources[view.source].served, asked_at))
 
     # -- what it committed -----------------------------------------------------------
 
@@ -88,8 +94,21 @@ class Rules:
                 if after != entry.payment:
                     raise Broken(f"the projection of {after.id} is not its fold")
             for row in write.rows:
-                if isinstance(row, Release):
-                    self.released.add(row.payment_id)
+                self._on_row(row)
+
+    def _on_row(self, row: Any) -> None:
+        match row:
+            case Release(payment_id):
+                self.released.add(payment_id)
+            case InboundRow():
+                if row.dedupe in self.heard:
+                    raise Broken(f"the webhook {row.dedupe} was heard twice")
+                self.heard.add(row.dedupe)
+            case IdempotencyRow():
+                if row.key not in self.by_key:
+                    raise Broken(f"{row.key} was answered without its payment")
+            case _:
+                self.deliveries.on_row(row)
 
     def _on_event(self, committed: CommittedEvent) -> None:
         event, offset = decode(committed.wire), committed.offset
@@ -105,11 +124,23 @@ class Rules:
                 raise Broken(f"{event.payment_id} begins with {event.seq}")
             first, payment = opening(event.data.terms)
             assert first == event
+            self._on_creation(payment)
         else:
             self._judge(before, event)
             payment = evolve(before, event)
         self._check_sums(payment, event)
         self.payments[payment.id] = payment
+        self.deliveries.on_event(committed)
+
+    def _on_creation(self, payment: Payment) -> None:
+        terms = payment.terms
+        self._scripts[payment.id] = parse_address(terms.address, terms.network).script
+        key = terms.external_id
+        if key is None:
+            return
+        if key in self.by_key:
+            raise Broken(f"{key} made {self.by_key[key]} and {payment.id}")
+        self.by_key[key] = payment.id
 
     @staticmethod
     def _check_sums(payment: Payment, event: Event) -> None:
@@ -118,14 +149,14 @@ class Rules:
             raise Broken(f"{payment.id} counts an output twice")
         if event.received_sat != sum(r.amount_sat for r in payment.receipts):
             raise Broken(f"{payment.id} #{event.seq}: received_sat is not the sum")
-        if encode(event, payment.terms) and event.confirmations < 0:
+        if event.confirmations < 0:
             raise Broken(f"{payment.id} #{event.seq}: a negative depth")
 
     def _judge(self, before: Payment, event: Event) -> None:
         """Whether what was told had a reason outside of the engine."""
         terms = before.terms
-        script = parse_address(terms.address, terms.network).script
-        views = self._views.get(script, [])
+        script = self._scripts[before.id]
+        views = self._views.get(script, ())
         data = event.data
         if event.type is EventType.CONFIRMED and data.by is None:
             self._judge_confirmed(before, event, script)
@@ -150,9 +181,10 @@ class Rules:
 
     def on_seen(self, payment_id: str, now: int) -> None:
         """A watcher takes a source's view in hand."""
-        times = self._seen_at.setdefault(payment_id, [])
+        times = self._seen_at.get(payment_id)
+        if times is None:
+            times = self._seen_at[payment_id] = deque(maxlen=_KEEP_VIEWS)
         times.append(now)
-        del times[:-_KEEP_VIEWS]
 
     def _judge_confirmed(self, before: Payment, event: Event, script: bytes) -> None:
         """Some source really had enough, deep enough, in a round it answered."""
@@ -174,22 +206,29 @@ class Rules:
                 )
             )
 
-        for view, served, _ in self._views.get(script, ()):
-            if view.source != event.data.source:
-                continue
-            told = [seen for seen in served if view.tip.hash in seen.best]
-            branch = self._chain.branch(view.tip)
-            for seen in (*served, branch) if told else served:
-                if seen is branch:
-                    seen = Snapshot(branch.best, served[-1].pool, branch.made)
-                if deep_sat(self._chain.outputs(seen, script), seen.tip.height) >= (
-                    threshold
-                ):
-                    return
+        for seen in self._served_by(event.data.source, script):
+            if deep_sat(self._chain.outputs(seen, script), seen.tip.height) >= (
+                threshold
+            ):
+                return
         raise Broken(
             f"{before.id} #{event.seq} was confirmed though {event.data.source} never"
             f" had {threshold} sat at depth {required}"
         )
+
+    def _served_by(self, source: str | None, script: bytes) -> Iterator[Snapshot]:
+        """What the source showed when it spoke of the script, the newest first."""
+        looked_at: set[int] = set()
+        views = [v for v in self._views.get(script, ()) if v[0].source == source]
+        for _, served, _ in reversed(views):
+            for seen in reversed(served):
+                if id(seen) not in looked_at:
+                    looked_at.add(id(seen))
+                    yield seen
+        for view, served, _ in reversed(views):
+            if any(view.tip.hash in seen.best for seen in served):
+                branch = self._chain.branch(view.tip)
+                yield Snapshot(branch.best, served[-1].pool, branch.made)
 
     # -- what left -------------------------------------------------------------------
 

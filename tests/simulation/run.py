@@ -1,58 +1,39 @@
-"""One seed from its birth to its judgement, and many seeds' sums."""
+"""One seed, from the birth of its world to its judgement."""
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine.model import EventType, Payment, Status
 from engine.store import queries
+from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.oracle import disagreement
-from tests.simulation.rules import Broken
+from tests.simulation.shape import MINUTE_MS as MINUTE
+from tests.simulation.sums import Result
 from tests.simulation.world import DAY_MS, World
 
-__all__ = ["Result", "Sums", "run_seed"]
+__all__ = ["DAYS", "run_seed", "settle"]
 
-MINUTE = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one seed came to."""
-
-    seed: int
-    days: float
-    steps: int
-    events: int
-    payments: int
-    sent: int
-    told: int
-    ambiguous: int
-    faults: Counter[str]
-    types: dict[str, int]
-    digest: str
+DAYS = 2.0
+"""Days of life in each world, in CI and by default; then some hours to settle."""
 
 
 def run_seed(
-    seed: int, days: float, log: Callable[[str], None] | None = None
+    seed: int, days: float = DAYS, log: Callable[[str], None] | None = None
 ) -> Result:
     """Run one world and judge it. Raises what went wrong; `Broken` for a rule."""
-    with tempfile.TemporaryDirectory(prefix="paybell-sim-") as folder:
-        world = World(seed, Path(folder), log)
-        with instrumented(world):
-            try:
-                world.run(days)
-                ambiguous = _settle(world)
-            finally:
-                world.store.journal.close()
-        return _result(world, days, ambiguous, world.final_digest)
+    world = World(seed, log)
+    with instrumented(world):
+        try:
+            world.run(days)
+            settle(world)
+        finally:
+            world.store.close()
+    return _result(world)
 
 
-def _settle(world: World) -> int:
+def settle(world: World) -> None:
     """Let all faults cease, let the chain come to rest, and compare with the truth."""
     world.note("settle")
     world.calm = True
@@ -62,22 +43,23 @@ def _settle(world: World) -> int:
         pool = [tx.txid for tx in world.chain.pool]
         world.chain.mine(pool if block == 0 else (), world.true_ms() // 1000)
         world.run_for(10 * MINUTE)
-    for channel_id in world.channels.all:
+    for channel_id in sorted(world.channels.endpoints.by_channel):
         world.channels.enable_again(channel_id)
     last = max(
         (p.terms.expires_at for p in world.rules.payments.values()),
         default=world.clock.now(),
     )
     world.run_for(max(last - world.clock.now(), 0) + 150 * MINUTE)
+    world.at_rest = True
     patience = 20
     while world.channels.pending() and patience:
         world.run_for(30 * MINUTE)
         patience -= 1
     world.run_for(5 * MINUTE)
-    return _judge(world)
+    _judge(world)
 
 
-def _judge(world: World) -> int:
+def _judge(world: World) -> None:
     node, rules, sql = world.node, world.rules, world.store.journal.connection
     if node is None or not node.health.booted:
         raise Broken("the engine is not up, though nothing is wrong any more")
@@ -85,7 +67,6 @@ def _judge(world: World) -> int:
     stored = {e.offset: e.wire for e in queries.iterate_events(sql)}
     if stored != {offset: c.wire for offset, c in rules.committed.items()}:
         raise Broken("the journal's events are not those that were committed")
-    ambiguous = 0
     for payment in rules.payments.values():
         if queries.payment(sql, payment.id) != payment:
             raise Broken(f"the row of {payment.id} is not the fold of its events")
@@ -96,13 +77,14 @@ def _judge(world: World) -> int:
         ref = node.watchers.get(payment.id)
         if ref is None or not ref.is_alive:
             raise Broken(f"nobody watches {payment.id}")
-        ambiguous += _judge_payment(world, payment)
-    world.channels.check_end()
+        world.ambiguous += _judge_payment(world, payment)
+    world.channels.check_outbox()
+    if world.channels.pending():
+        raise Broken(f"{world.channels.pending()} deliveries are still pending")
     for client in world.clients:
         missing = client.missing()
         if missing is not None:
             raise Broken(missing)
-    return ambiguous
 
 
 def _judge_payment(world: World, payment: Payment) -> bool:
@@ -124,47 +106,29 @@ def _judge_payment(world: World, payment: Payment) -> bool:
     return verdict == "?"
 
 
-def _result(world: World, days: float, ambiguous: int, digest: str) -> Result:
+def _result(world: World) -> Result:
     endpoints = world.channels.endpoints.by_channel.values()
+    rules, clients = world.rules, world.clients
+    numbers = {
+        "steps": world.steps,
+        "boots": world.boots,
+        "commits": world.store.commits,
+        "payments": len(rules.payments),
+        "events": len(rules.committed),
+        "sent": sum(len(endpoint.received) for endpoint in endpoints),
+        "acknowledged": sum(endpoint.taken for endpoint in endpoints),
+        "visits": sum(client.connections for client in clients),
+        "told": sum(client.told for client in clients),
+        "rounds": sum(source.requests for source in world.sources),
+        "dropped_messages": world.dropped["messages"],
+        "dropped_answers": world.dropped["answers"],
+        "ambiguous": world.ambiguous,
+    }
     return Result(
         seed=world.seed,
         days=(world.true_ms() - world.started_ms) / DAY_MS,
-        steps=world.steps,
-        events=len(world.rules.committed),
-        payments=len(world.rules.payments),
-        sent=sum(len(endpoint.received) for endpoint in endpoints),
-        told=sum(client.told for client in world.clients),
-        ambiguous=ambiguous,
-        faults=world.faults,
-        types=world.rules.types,
-        digest=digest,
+        numbers=numbers,
+        faults=dict(world.faults),
+        types=rules.types,
+        digest=world.final_digest,
     )
-
-
-@dataclass(slots=True)
-class Sums:
-    """What many seeds came to."""
-
-    seeds: int = 0
-    days: float = 0.0
-    numbers: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    types: Counter[str] = field(default_factory=Counter)
-
-    def add(self, result: Result) -> None:
-        self.seeds += 1
-        self.days += result.days
-        for name in ("steps", "events", "payments", "sent", "told", "ambiguous"):
-            self.numbers[name] += getattr(result, name)
-        self.faults.update(result.faults)
-        self.types.update(result.types)
-
-    def lines(self) -> list[str]:
-        numbers = ", ".join(f"{n:,} {name}" for name, n in self.numbers.items())
-        return [
-            f"{self.seeds} seeds, {self.days:,.1f} simulated days, {numbers}",
-            "events: "
-            + ", ".join(f"{name} {n:,}" for name, n in sorted(self.types.items())),
-            f"faults ({self.faults.total():,}): "
-            + ", ".join(f"{name} {n:,}" for name, n in sorted(self.faults.items())),
-        ]

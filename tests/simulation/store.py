@@ -1,13 +1,17 @@
 """The simulated journal writer: commits some time later, and answers later still.
 
-A real `Journal` on a real SQLite file does the writing. Between the submission, the
-commit and the answer a process crash may fall; what was not committed is gone, what
-was committed stays though nobody was told. The disk may be full (SQLite's own page
-limit: a real SQLITE_FULL with a real rollback) or refuse outright.
+A real `Journal` does the writing, on a real SQLite database: most worlds have it in
+memory, where a commit or a rollback is the same and much sooner done, some in a file.
+Between the submission, the commit and the answer a process crash may fall; what was
+not committed is gone, what was committed stays though nobody was told. The disk may be
+full (SQLite's own page limit: a real SQLITE_FULL with a real rollback), refuse
+outright, or be slow.
 """
 
 import sqlite3
+import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -28,24 +32,44 @@ class SimStore:
     """Writer and reader of one process; `restart` is what a crash leaves."""
 
     def __init__(
-        self, path: Path, random: Random, later: Later, committed: Committed
+        self, random: Random, later: Later, committed: Committed, *, on_file: bool
     ) -> None:
-        self._path = path
         self._random = random
         self._later = later  # a callback in memory: lost in a process crash
         self._committed = committed  # told at the moment of each commit
         self._queue: list[tuple[list[Write], Callable[[list[Outcome]], None]]] = []
         self.full = False  # the disk is full
         self.refusing = False  # every commit fails
+        self.slow = False  # a commit takes its time
         self.reads_fail = 0.0  # probability
         self.failures = 0
-        self.journal = Journal(path, synchronous="OFF")
+        self.commits = 0
+        self.before_commit: Callable[[], bool] = lambda: False  # does it crash now?
+        self.after_commit: Callable[[], bool] = lambda: False
+        self._folder = tempfile.TemporaryDirectory() if on_file else None
+        self._connection = None if on_file else _in_memory()
+        self.journal = self._open()
+
+    def _open(self) -> Journal:
+        if self._folder is None:
+            return Journal("journal.db", connection=self._connection)
+        path = Path(self._folder.name) / "journal.db"
+        if not path.exists():
+            path.write_bytes(_template())
+        return Journal(path, synchronous="OFF")
 
     def restart(self) -> None:
+        """A process crash: what was not committed is gone."""
         self._queue.clear()
-        self.journal.close()
-        self.journal = Journal(self._path, synchronous="OFF")
+        if self._folder is not None:
+            self.journal.close()
+        self.journal = self._open()
         self._limit_pages()
+
+    def close(self) -> None:
+        self.journal.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def set_full(self, full: bool) -> None:
         self.full = full
@@ -67,6 +91,8 @@ class SimStore:
             self._later(self._delay_ms(), self._commit)
 
     def _commit(self) -> None:
+        if self.before_commit():
+            return
         batch, done = self._queue.pop(0)
         if self.refusing:
             self.failures += 1
@@ -75,14 +101,18 @@ class SimStore:
             )
         else:
             outcomes = self.journal.commit(batch)
+            self.commits += 1
             self.failures += isinstance(outcomes[0], Unavailable)
         self._committed(batch, outcomes)
+        if self.after_commit():
+            return
         self._later(self._delay_ms(), lambda: done(outcomes))
         if self._queue:
             self._later(self._delay_ms(), self._commit)
 
     def _delay_ms(self) -> int:
-        return self._random.choice((0, 0, 0, 1, 3, 20, 400))
+        delays = (900, 4_000, 20_000) if self.slow else (0, 0, 0, 1, 3, 20, 400)
+        return delays[int(self._random.random() * len(delays))]
 
     # -- reading ---------------------------------------------------------------------
 
@@ -100,3 +130,21 @@ class SimStore:
     def rows(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
         """For the rules: what the database says, faults or not."""
         return self.journal.connection.execute(query, args).fetchall()
+
+
+@cache
+def _template() -> bytes:
+    """An empty database with the schema of today; migrations run once a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.db", synchronous="OFF")
+        journal.connection.execute("PRAGMA journal_mode=DELETE")  # none in memory
+        content = journal.connection.serialize()
+        journal.close()
+        return content
+
+
+def _in_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.deserialize(_template())
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection

@@ -12,31 +12,36 @@ import heapq
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from random import Random
 
 from actors.address import AddressActor
 from actors.messages import RoundDone, Seen, SomeViews
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from actors.senders import Deliver
 from actors.source import SourceActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.vault import Vault
+from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.channels import Channels
 from tests.simulation.clients import SimClient
 from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
+from tests.simulation.instrument import Crash
 from tests.simulation.life import Life
-from tests.simulation.rules import Broken, Rules
+from tests.simulation.rules import Rules
+from tests.simulation.shape import Shape, draw_shape
 from tests.simulation.store import SimStore
 
 __all__ = ["DAY_MS", "World"]
 
 DAY_MS = 86_400_000
 START_MS = 1_760_000_000_000
+
+_DOWN_MS = (10, 2_000, 60_000, 1_800_000)
 
 _TURNS_AT_ONE_MOMENT = 20_000
 """So many turns and time has not moved: somebody is going round in circles."""
@@ -64,51 +69,60 @@ class World:
     """See the module docstring. `run` lives the days, then lets all settle."""
 
     def __init__(
-        self, seed: int, folder: Path, log: Callable[[str], None] | None = None
+        self,
+        seed: int,
+        log: Callable[[str], None] | None = None,
+        shape: Shape | None = None,
     ) -> None:
         self.seed = seed
         self._log = log
         self._random = self.random_of("world")
+        self.shape = shape or draw_shape(self.random_of("shape"))
         self.clock = SimulatedClock(START_MS)
         self.faults: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()  # what crashes of the process lost
         self.steps = 0
         self.boots = 0
         self.started_ms = START_MS
         self.final_digest = ""
+        self.ambiguous = 0  # payments that the oracle says nothing about
         self.calm = False  # no more faults, no more life
+        self.at_rest = False  # and for some time now
         self._elapsed = 0
         self._order = 0
         self._life: list[tuple[int, int, Act]] = []
         self._memory: list[tuple[int, int, Act]] = []
+        self._stopped_until = 0
         self._restart: str | None = None  # why the process ends after this step
+        self._down_ms: int | None = None  # how long it is down then, if not by chance
         self.chain = SimChain(START_MS // 1000)
         self.rules = Rules(self.chain, self.clock.now)
         self.store = SimStore(
-            folder / "journal.db",
             self.random_of("store"),
             self.in_memory,
             self.rules.on_commit,
+            on_file=self.shape.on_file,
         )
         self.sources = self._make_sources()
         self.rules.watch_sources(self.sources)
-        self._budget = self._random.choice((None, 60.0, 600.0))
-        self._every_s = self._random.choice((20.0, 60.0, 120.0))
         self.channels = Channels(self, self.random_of("channels"), Vault(bytes(32)))
         self.node: Node | None = None
         self.root: Ref | None = None
         self.dispatcher: SimulatedDispatcher = _Dispatcher(self, Random(0))
-        self.clients = [self._make_client(n) for n in range(4)]
+        self.clients = [self._make_client(n) for n in range(self.shape.clients)]
         self.life = Life(self, self.random_of("life"))
         self.trouble = Faults(self, self.random_of("faults"))
+        self.armed = self.trouble.armed
+        self.store.before_commit = lambda: self.trouble.dies_at_commit("before")
+        self.store.after_commit = lambda: self.trouble.dies_at_commit("after")
 
     def random_of(self, what: str) -> Random:
         """A generator of its own for each part: more draws in one disturb no other."""
         return Random(f"{self.seed} {what}")
 
     def _make_sources(self) -> list[SimSource]:
-        kinds = self._random.choice(("b", "b", "bb", "a", "ba", "ab", "aa"))
         sources: list[SimSource] = []
-        for number, kind in enumerate(kinds):
+        for number, kind in enumerate(self.shape.sources):
             make = SimBlockFeed if kind == "b" else SimAddressFeed
             sources.append(
                 make(
@@ -156,19 +170,26 @@ class World:
         self._order += 1
         heapq.heappush(self._memory, (self._elapsed + delay_ms, self._order, act))
 
+    def stop_for(self, ms: int) -> None:
+        """The process gets no turn; the world goes on, and so does every clock."""
+        self._stopped_until = self._elapsed + ms
+
     def _pass_time(self, most_ms: int) -> None:
         """Let time go on to the next thing that happens, or by `most_ms`."""
-        waits = [most_ms]
-        due = self.clock.next_due_ms()
-        if due is not None:
-            waits.append(due)
-        heaps = (self._life, self._memory)
-        waits.extend(heap[0][0] - self._elapsed for heap in heaps if heap)
-        wait_ms = max(min(waits), 0)
+        heaps = (self._memory, self._life)
+        wait_ms = most_ms
+        due_ms = self.clock.next_due_ms()
+        if due_ms is not None and due_ms < wait_ms:
+            wait_ms = due_ms
+        for heap in heaps:
+            if heap and heap[0][0] - self._elapsed < wait_ms:
+                wait_ms = max(heap[0][0] - self._elapsed, 0)
         self._elapsed += wait_ms
         self.clock.advance(wait_ms)
-        for heap in (self._memory, self._life):
+        for heap in heaps:
             while heap and heap[0][0] <= self._elapsed:
+                if heap is self._memory and self._restart is not None:
+                    break  # the process died a moment ago
                 heapq.heappop(heap)[2]()
 
     # -- the process -----------------------------------------------------------------
@@ -184,7 +205,7 @@ class World:
             self.clock,
             self.dispatcher,
             self.random_of(f"node {self.boots}"),
-            Settings(),
+            Settings(poll_slow_s=self.shape.poll_slow_s),
         )
         self.root = build_tree(
             node,
@@ -206,28 +227,38 @@ class World:
             "simulated",
             source,
             by_block=by_block,
-            every_s=self._every_s,
-            per_minute=None if by_block else self._budget,
+            every_s=self.shape.every_s,
+            per_minute=None if by_block else self.shape.per_minute,
         )
 
-    def end_process(self, why: str) -> None:
+    def end_process(self, why: str, down_ms: int | None = None) -> None:
         """The process dies after the present step; it is started again later."""
         self._restart = why
+        self._down_ms = down_ms
+
+    @property
+    def is_ending(self) -> bool:
+        """It has died in the midst of this step: what it does now does not happen."""
+        return self._restart is not None
 
     def _crash(self) -> None:
         why, self._restart = self._restart, None
         if self.node is None:
             return
         self.fault("process crash", str(why))
+        self.dropped["messages"] += sum(ref.backlog for ref in self.dispatcher.runnable)
+        self.dropped["answers"] += len(self._memory)
         self.node = self.root = None
         self._memory.clear()
         self.clock.forget_timers()
         self.dispatcher.forget_all()
         self.store.restart()
-        self.channels.check_database()
+        self.channels.check_outbox()
         for client in self.clients:
             client.lost()
-        down_ms = 10 if self.calm else self._random.choice((10, 2_000, 1_800_000))
+        down_ms, self._down_ms = self._down_ms, None
+        if down_ms is None:
+            down_ms = 10 if self.calm else self._random.choice(_DOWN_MS)
         self.in_world(down_ms, self.boot)
 
     # -- running ---------------------------------------------------------------------
@@ -238,7 +269,7 @@ class World:
         self.boot()
         for client in self.clients:
             client.live(lambda: self.node)
-        self.life.begin()
+        self.life.begin(days)
         self.trouble.begin()
         self.run_for(int(days * DAY_MS))
 
@@ -256,8 +287,10 @@ class World:
         self.steps += 1
         if self.node is None or self.dispatcher.idle:
             self._pass_time(most_ms)
+        elif self._elapsed < self._stopped_until:
+            self._pass_time(min(most_ms, self._stopped_until - self._elapsed))
         elif self._random.random() < 0.02:
-            self._pass_time(min(self._random.randrange(1, 1_500), most_ms))
+            self._pass_time(min(1 + int(self._random.random() * 1_500), most_ms))
         else:
             ref = self.dispatcher.step()
             if self._log is not None and ref is not None:
@@ -271,20 +304,26 @@ class World:
 
     # -- what the wrapped actors ask and show ----------------------------------------
 
-    def crash_now(self, actor: Actor, message: object) -> str | None:
-        return None if self.calm else self.trouble.crash_now(actor, message)
+    def crash_now(self, name: str, message: object) -> Crash | None:
+        return self.trouble.crash_now(name, message)
 
     def answer_delay_ms(self) -> int:
         if self.calm or self._random.random() > 0.05:
             return 0
         return self._random.choice((1, 10, 300, 3_000, 20_000))
 
+    def send_delay_ms(self, message: Deliver) -> int:
+        if self.channels.endpoints.hangs(message.url):
+            return int(message.timeout_s * 1000)
+        return self.answer_delay_ms()
+
     def on_message(self, actor: Actor, message: object) -> None:
-        if isinstance(actor, AddressActor) and isinstance(message, Seen):
-            self.rules.on_seen(actor.ref.name, self.clock.now())
-        if not isinstance(message, RoundDone | SomeViews):
-            return
-        if isinstance(actor, SourceActor):
+        if isinstance(message, Seen):
+            if isinstance(actor, AddressActor):
+                self.rules.on_seen(actor.ref.name, self.clock.now())
+        elif isinstance(message, (RoundDone, SomeViews)) and isinstance(
+            actor, SourceActor
+        ):
             for script, view in message.views.items():
                 self.rules.on_view(script, view, message.asked_at)
 

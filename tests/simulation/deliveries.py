@@ -1,0 +1,137 @@
+"""A model of what is owed to the channels, kept from what was committed, and only that.
+
+It is the outbox as it must be: which event is owed to which channel, and what became
+of it. What the engine sends and what its database says are held against it. An event
+may be sent only while it is owed and no earlier one of its payment is; it counts as
+delivered only if the endpoint said so.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from engine.channels import Channel, wants
+from engine.events import CommittedEvent
+from engine.store.writes import ChannelRow, DeliveryResult, RemoveChannel, Requeue, Row
+from tests.simulation.broken import Broken
+
+__all__ = ["Deliveries"]
+
+_Lane = tuple[str, str]  # channel, payment
+_decoder = msgspec.json.Decoder(Channel)
+
+
+class Deliveries:
+    """See the module docstring."""
+
+    def __init__(self, was_acknowledged: Callable[[str, int], bool]) -> None:
+        self._was_acknowledged = was_acknowledged
+        self._at: dict[int, CommittedEvent] = {}
+        self.channels: dict[str, Channel] = {}
+        self.state: dict[_Lane, dict[int, str]] = {}  # offsets in order
+        self.results: Counter[str] = Counter()
+        # After a redelivery was asked for, the one delivery of a payment that was
+        # under way may still come, out of turn.
+        self._under_way: Counter[_Lane] = Counter()
+
+    # -- what is committed -----------------------------------------------------------
+
+    def on_event(self, event: CommittedEvent) -> None:
+        self._at[event.offset] = event
+        for channel in self.channels.values():
+            if wants(channel, event.event.type, event.merchant):
+                lane = channel.id, event.event.payment_id
+                self.state.setdefault(lane, {})[event.offset] = "pending"
+
+    def on_row(self, row: Row) -> None:
+        match row:
+            case ChannelRow():
+                self.channels[row.id] = _decoder.decode(row.state)
+            case RemoveChannel(channel_id):
+                self.channels.pop(channel_id, None)
+                for lane in [lane for lane in self.state if lane[0] == channel_id]:
+                    del self.state[lane]
+            case DeliveryResult():
+                self._on_result(row)
+            case Requeue():
+                self._on_requeue(row)
+
+    def _on_result(self, result: DeliveryResult) -> None:
+        offsets = self.state.get((result.channel_id, result.payment_id), {})
+        if result.offset not in offsets:
+            return  # of a channel that was removed
+        offsets[result.offset] = result.state
+        self.results[result.state] += 1
+        name = f"{result.channel_id} event {result.offset}"
+        if result.state == "delivered" and not self._was_acknowledged(
+            result.channel_id, result.offset
+        ):
+            raise Broken(f"{name} is written down as delivered; nobody took it")
+        if result.state == "dead" and result.status != 410:
+            schedule_s = self.channels[result.channel_id].schedule_s
+            if result.attempt < len(schedule_s):
+                raise Broken(f"{name} was given up after {result.attempt} attempts")
+
+    def _on_requeue(self, request: Requeue) -> None:
+        for lane, offsets in self.state.items():
+            for offset, state in offsets.items():
+                if self._concerns(request, lane, offset, state):
+                    offsets[offset] = "pending"
+                    self._under_way[lane] = 1
+
+    def _concerns(self, request: Requeue, lane: _Lane, offset: int, state: str) -> bool:
+        channel = self.channels[lane[0]]
+        at = self._at[offset].event.at
+        return (
+            channel.enabled
+            and request.merchant in {None, channel.merchant}
+            and request.channel_id in {None, channel.id}
+            and request.payment_id in {None, lane[1]}
+            and request.offset in {None, offset}
+            and (request.since is None or at >= request.since)
+            and (request.until is None or at < request.until)
+            and (not request.dead_only or state == "dead")
+        )
+
+    # -- what is done ----------------------------------------------------------------
+
+    def check_send(self, channel_id: str, payment_id: str, offset: int) -> None:
+        """An event leaves for an endpoint."""
+        lane = channel_id, payment_id
+        offsets = self.state.get(lane)
+        if offsets is None and channel_id not in self.channels:
+            return  # it was removed while this was under way
+        wrong = None
+        if offsets is None or offset not in offsets:
+            raise Broken(f"{channel_id} is sent event {offset}, which it is not owed")
+        if offsets[offset] != "pending":
+            wrong = f"{channel_id} is sent event {offset} once more: {offsets[offset]}"
+        elif earlier := self._owed_before(offsets, offset):
+            wrong = f"{channel_id} is sent event {offset} before event {earlier}"
+        if wrong is not None:
+            if not self._under_way[lane]:
+                raise Broken(wrong)
+            self._under_way[lane] = 0
+
+    @staticmethod
+    def _owed_before(offsets: dict[int, str], offset: int) -> int | None:
+        for other, state in offsets.items():
+            if other >= offset:
+                return None
+            if state == "pending":
+                return other
+        return None
+
+    def check_outbox(self, rows: Iterable[Sequence[Any]]) -> None:
+        """`rows`: (channel, payment, offset, state) of the whole outbox."""
+        stored = {(c, p, o): state for c, p, o, state in rows}
+        modelled = {
+            (*lane, offset): state
+            for lane, offsets in self.state.items()
+            for offset, state in offsets.items()
+        }
+        if stored != modelled:
+            wrong = dict(stored.items() ^ modelled.items())
+            raise Broken(f"the outbox is not what is owed: {sorted(wrong)[:5]}")

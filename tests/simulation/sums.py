@@ -1,0 +1,144 @@
+"""What many histories came to: added up, told in lines, kept as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+__all__ = ["Failure", "Result", "Sums"]
+
+_NUMBERS = (
+    "steps", "boots", "commits", "payments", "events", "sent", "acknowledged",
+    "visits", "told", "rounds", "dropped_messages", "dropped_answers", "ambiguous",
+)  # fmt: skip
+
+_WORDS = {
+    "steps": "steps, a crash of the process possible between any two",
+    "boots": "starts of the process",
+    "commits": "group commits",
+    "sent": "webhooks received by endpoints",
+    "acknowledged": "of them taken with 2xx",
+    "visits": "connections of clients",
+    "told": "events told to clients",
+    "rounds": "requests to sources",
+    "dropped_messages": "messages lost in crashes of the process",
+    "dropped_answers": "answers and commits lost on their way in such crashes",
+    "ambiguous": "payments whose money is older than they are; not compared",
+}
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A seed whose world broke a rule, or fell over."""
+
+    seed: int
+    days: float
+    error: str
+
+    @property
+    def command(self) -> str:
+        return f"python -m tests.simulation --seed {self.seed} --days {self.days:g}"
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one seed came to."""
+
+    seed: int
+    days: float
+    numbers: dict[str, int]
+    faults: dict[str, int]
+    types: dict[str, int]
+    digest: str
+
+
+class Sums(msgspec.Struct):
+    """See the module docstring."""
+
+    histories: int = 0
+    days: float = 0.0
+    numbers: dict[str, int] = {}
+    faults: dict[str, int] = {}
+    types: dict[str, int] = {}
+    failures: list[Failure] = []
+    cpu_s: float = 0.0
+
+    def add(self, result: Result) -> None:
+        self.histories += 1
+        self.days += result.days
+        self._count(result)
+
+    def merge(self, other: Sums) -> None:
+        self.histories += other.histories
+        self.days += other.days
+        self.cpu_s += other.cpu_s
+        self.failures.extend(other.failures)
+        self._count(other)
+
+    def _count(self, other: Any) -> None:
+        for name in ("numbers", "faults", "types"):
+            sums = Counter(getattr(self, name))
+            sums.update(getattr(other, name))
+            setattr(self, name, dict(sums))
+
+    @property
+    def fault_count(self) -> int:
+        return sum(self.faults.values())
+
+    def short(self) -> str:
+        """One line."""
+        n = self.numbers
+        return (
+            f"{self.histories:,} histories, {self.days:,.0f} simulated days,"
+            f" {n.get('steps', 0):,} steps, {n.get('payments', 0):,} payments,"
+            f" {n.get('events', 0):,} events, {n.get('sent', 0):,} deliveries,"
+            f" {self.fault_count:,} faults, {len(self.failures)} failed"
+        )
+
+    def lines(self) -> list[str]:
+        """All of it, for people."""
+        lines = [self.short()]
+        lines += [
+            f"  {self.numbers[name]:>12,} {_WORDS.get(name, name)}"
+            for name in _NUMBERS
+            if name in self.numbers
+        ]
+        lines.append("events: " + _list(self.types))
+        lines.append(f"faults ({self.fault_count:,}): " + _list(self.faults))
+        for failure in self.failures:
+            lines += [f"FAILED {failure.error}", f"  {failure.command}"]
+        return lines
+
+    def table(self, machine: str) -> list[str]:
+        """The form that goes into docs/reliability.md."""
+        n = self.numbers
+        rows = [
+            ("date, machine", machine),
+            (
+                "histories",
+                f"{self.histories:,}, together {self.days:,.0f} simulated days"
+                f" ({self.days / 365.25:,.0f} years) and {n['steps']:,} steps;"
+                f" {self.cpu_s / 60:,.0f} min of CPU",
+            ),
+            ("rules broken", str(len(self.failures))),
+            (
+                "lived",
+                f"{n['payments']:,} payments, {n['events']:,} events in"
+                f" {n['commits']:,} group commits; {n['sent']:,} webhooks came in at"
+                f" endpoints, {n['acknowledged']:,} of them were taken; {n['told']:,}"
+                f" events told in {n['visits']:,} connections of clients;"
+                f" {n['rounds']:,} requests to sources",
+            ),
+            (
+                "lost in crashes of the process",
+                f"{n['dropped_messages']:,} messages, {n['dropped_answers']:,} answers"
+                f" or commits on their way, in {n['boots'] - self.histories:,} crashes",
+            ),
+            ("faults", f"{self.fault_count:,}: {_list(self.faults)}"),
+            ("events", _list(self.types)),
+        ]
+        return ["| | |", "|---|---|", *(f"| {what} | {said} |" for what, said in rows)]
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
