@@ -5,7 +5,11 @@ deadline) into events by the pure rules, has them committed, and only then belie
 them. While a commit is under way its other mail waits. It schedules its own polls:
 often while somebody waits, slower as it ages, at once on a webhook.
 
-Idle, it is this object and one entry in the timing wheel.
+A poll need not always be a question. A source that reads whole blocks shows its
+watchers every change unasked; who was shown that there is nothing, and has nothing to
+lose, has his answer as long as that source goes on (`Node.covered_at`).
+
+Idle, it is this object and a place in the list of those who wait for the same chime.
 """
 
 import logging
@@ -16,7 +20,6 @@ from actors.messages import (
     Command,
     Deadline,
     Poll,
-    PollDue,
     PollNow,
     Retired,
     ReviewDue,
@@ -26,7 +29,7 @@ from actors.messages import (
 )
 from actors.node import Node
 from engine.address import parse_address
-from engine.chain import Output
+from engine.chain import Output, places
 from engine.events import Event
 from engine.model import Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
@@ -34,11 +37,12 @@ from engine.payment import (
     Refused,
     follow,
     is_settled,
+    is_untouched,
     next_deadline,
     proves_absence,
 )
 from engine.runtime.actor import Actor
-from engine.runtime.clock import Timer
+from engine.runtime.clock import CHIME_S, Chime
 from engine.runtime.ref import Ref
 from engine.store import queries
 from engine.store.writes import (
@@ -59,8 +63,6 @@ log = logging.getLogger("paybell.payment")
 RETRY_S = 5.0
 """After a commit that the journal could not make: look again so much later."""
 
-_POLL_DUE = PollDue()
-
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
 
 
@@ -69,25 +71,30 @@ class AddressActor(Actor):
 
     __slots__ = (
         "_deadline",
+        "_is_shown_nothing",
         "_node",
         "_payment",
         "_poll",
         "_review",
         "_script",
-        "seen_at",
+        "_seen_at",
     )
 
     mailbox_limit = 100
 
-    def __init__(self, node: Node, payment: Payment | None = None) -> None:
+    def __init__(
+        self, node: Node, payment: Payment | None = None, deadline: int | None = None
+    ) -> None:
+        """`deadline` (ms): when the supervisor will have it reviewed, if it knows."""
         self._node = node
         self._payment = payment
         self._script = b"" if payment is None else _script_of(payment)
-        self._poll: Timer | None = None
-        self._deadline: int | None = None
+        self._poll: int | None = None  # the number of the chime that it waits for
+        self._deadline = deadline
         self._review: int | None = None  # a deadline (ms) that passed: judge it by a
         # view that was asked for after it
-        self.seen_at: int | None = None  # ms, when the source was asked that answered
+        self._seen_at: int | None = None  # ms, when the source was asked that answered
+        self._is_shown_nothing = False  # in the newest view
 
     @property
     def payment(self) -> Payment:
@@ -96,11 +103,19 @@ class AddressActor(Actor):
         return self._payment
 
     @property
+    def seen_at(self) -> int | None:
+        """When (ms) a source was asked whose answer, if only by silence, is known."""
+        covered_at = self._node.covered_at
+        if self._seen_at is None or covered_at is None or not self._is_covered:
+            return self._seen_at
+        return max(self._seen_at, covered_at)
+
+    @property
     def next_poll_at(self) -> int | None:
         """When (ms) it looks at the chain next by itself, for the tree."""
-        if self._poll is None or self._poll.ref is None:
+        if self._poll is None:
             return None
-        wait_s = self._node.clock.remaining_s(self._poll)
+        wait_s = max(self._poll * CHIME_S - self._node.clock.monotonic(), 0.0)
         return self._node.clock.now() + round(wait_s * 1000)
 
     @property
@@ -122,8 +137,9 @@ class AddressActor(Actor):
         match message:
             case Seen(view, asked_at):
                 self._on_seen(view, asked_at)
-            case PollDue():
-                self._ask_source(urgent=self._review is not None)
+            case Chime(number):
+                if number == self._poll:
+                    self._on_poll_due()
             case PollNow():
                 self._ask_source(urgent=True)
             case Command(observation, reply, inbound, rows):
@@ -134,10 +150,6 @@ class AddressActor(Actor):
 
     def on_stop(self) -> None:
         self._forget()
-
-    def on_failure(self, *_exc_info: Any) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
 
     # -- life ----------------------------------------------------------------------
 
@@ -170,14 +182,12 @@ class AddressActor(Actor):
         )
 
     def _begin(self) -> None:
+        """The source was told of the script: it shows it as it is, for a start."""
         self._arm_deadline()
-        self._ask_source(urgent=False)
         # Those that were brought back at one moment do not ask at one moment for ever.
         self._poll_in(self._interval_s() * self._node.random.random())
 
     def _forget(self) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
         if self._payment is not None:
             self._node.source.tell_system(Unwatch(self._script, self.ref))
 
@@ -189,20 +199,25 @@ class AddressActor(Actor):
 
     # -- looking at the chain ------------------------------------------------------
 
-    def _ask_source(self, *, urgent: bool) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
-        known = self._known() if self.payment.receipts else ()
-        places = {o.block_hash: o.block_height for o in known}
-        blocks = tuple((block, at) for block, at in places.items() if block)
-        due = 0.0 if urgent else self._node.clock.monotonic()
-        self._node.source.tell(Poll(self._script, blocks, due, known))
+    @property
+    def _is_covered(self) -> bool:
+        """Whether silence of a source that covers all scripts is an answer."""
+        waits = self._is_shown_nothing and self._review is None
+        return waits and is_untouched(self.payment)
+
+    def _on_poll_due(self) -> None:
+        if self._node.covered_at is None or not self._is_covered:
+            self._ask_source(urgent=self._review is not None)
         self._poll_in(self._interval_s())
 
+    def _ask_source(self, *, urgent: bool) -> None:
+        known = self._known() if self.payment.receipts else ()
+        due = 0.0 if urgent else self._node.clock.monotonic()
+        self._node.source.tell(Poll(self._script, places(known), due, known))
+
     def _poll_in(self, delay_s: float) -> None:
-        if self._poll is not None:
-            self._poll.cancel()
-        self._poll = self._node.clock.call_later(delay_s, self.ref, _POLL_DUE)
+        """What it waited for before comes to nothing."""
+        self._poll = self._node.clock.chime(delay_s, self.ref)
 
     def _interval_s(self) -> float:
         """Often while somebody waits; doubled for every hour of age; else slowly."""
@@ -216,7 +231,12 @@ class AddressActor(Actor):
         return min(base * float(2**doublings), max(base, settings.poll_slow_s))
 
     def _on_seen(self, view: Any, asked_at: int) -> None:
-        self.seen_at = asked_at
+        self._seen_at = asked_at
+        self._is_shown_nothing = not view.outputs
+        if self._is_covered:
+            self._node.digested(self._script, view)
+            self._after_review()
+            return
         now = self._node.clock.now()
         payment, events = self.payment, list[Event]()
         observations: list[Observation] = [view]
@@ -268,7 +288,7 @@ class AddressActor(Actor):
                 Retired(self.payment.id, self.payment.terms.address)
             )
         else:
-            self._poll_in(RETRY_S)
+            self._look_again()
 
     # -- deciding and believing ----------------------------------------------------
 
@@ -333,7 +353,12 @@ class AddressActor(Actor):
             raise RuntimeError(f"cannot write {self.payment.id}: {outcome.detail}")
         if isinstance(outcome, Unavailable):
             self._resume_review()
-            self._poll_in(RETRY_S)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Something could not be written: it follows from the next view once more."""
+        self._is_shown_nothing = False
+        self._poll_in(RETRY_S)
 
     def _resume_review(self) -> None:
         """What followed from a deadline was not written: it is still to be judged."""

@@ -5,7 +5,7 @@ No actor: a record that `actors/source.py` keeps and judges by.
 
 import msgspec
 
-from actors.messages import Round
+from actors.messages import Poll, Round
 from engine.budget import Budget
 from engine.chain import Tip
 from engine.gateway import SourceState
@@ -33,8 +33,8 @@ class Feed:
     """What is remembered of a source."""
 
     __slots__ = (
-        "answered",
         "answered_at",
+        "asked",
         "breaker",
         "budget",
         "busy",
@@ -43,6 +43,7 @@ class Feed:
         "primed",
         "requests",
         "round",
+        "showing",
         "spec",
         "tip",
     )
@@ -52,7 +53,8 @@ class Feed:
         self.breaker = Breaker(policy=SOURCE_BREAKER)
         self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
         self.busy: Round | None = None  # the round under way
-        self.answered: set[bytes] = set()  # its scripts that got their views
+        self.asked: dict[bytes, Poll] = {}  # its polls that got no view yet
+        self.showing: dict[bytes, None] = {}  # the same of its first looks
         self.round = 0
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None

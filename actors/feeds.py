@@ -6,6 +6,7 @@ decides nothing; when its feed fails it says so and the source actor judges.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -23,7 +24,7 @@ from engine.index import ScriptIndex
 from engine.runtime.actor import Actor
 from engine.store import queries
 from engine.store.threads import Reader
-from engine.sync import sync
+from engine.sync import SyncResult, sync
 
 __all__ = ["AddressFeedWorker", "BlockFeedWorker"]
 
@@ -73,21 +74,8 @@ class BlockFeedWorker(Actor):
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
-        if work.reset:
-            self._index = ScriptIndex()
-            self._shown.clear()
-            self._words.clear()
         self._asks_left = MAX_HEADERS
-        for script in work.unwatch:
-            self._index.unwatch(script)
-            self._shown.pop(script, None)
-        for count, watch in enumerate(work.watch):
-            self._index.watch(watch.script, watch.known)
-            if count % BREATH == BREATH - 1:
-                self._node.breathe()
-        for poll in work.polls:
-            if poll.known and poll.script in self._index:
-                self._index.watch(poll.script, poll.known)
+        self._take_watches(work)
         before, error, result = self._index.tip, None, None
         start_from = None
         if before is None:
@@ -97,25 +85,11 @@ class BlockFeedWorker(Actor):
             result = sync(self._feed, self._index, start_from=start_from)
         except SourceError as failure:
             error = failure
-        if result is not None and self._index.tip != before:
-            self._doubt(result.undone)
         views: dict[bytes, ChainView] = {}
-        if error is None and result is not None:
-            wanted = {
-                p.script: tuple(block for block, _ in p.blocks) for p in work.polls
-            }
-            scripts = {*wanted, *(w.script for w in work.watch), *result.touched}
+        if result is not None:
             if self._index.tip != before:
-                scripts |= self._shown.keys()
-            for script in sorted(scripts):
-                if script in self._index:
-                    views[script] = self._view(script, wanted.get(script, ()))
-                if len(views) == BREATH:
-                    self._node.source.tell_system(
-                        SomeViews(self._number, work.number, asked_at, views)
-                    )
-                    views = {}
-                    self._node.breathe()
+                self._doubt(result.undone)
+            views = self._show(work, result, asked_at, moved=self._index.tip != before)
         done = RoundDone(
             feed=self._number,
             number=work.number,
@@ -131,6 +105,73 @@ class BlockFeedWorker(Actor):
         )
         self._anew = self._anew and result is None
         return done
+
+    def _take_watches(self, work: Round) -> None:
+        if work.reset:
+            self._index = ScriptIndex()
+            self._shown.clear()
+            self._words.clear()
+        for script in work.unwatch:
+            self._index.unwatch(script)
+            self._shown.pop(script, None)
+        for script in self._unhurried(work.watch):
+            self._index.watch(script, work.known.get(script, ()))
+        for poll in work.polls:
+            if poll.known and poll.script in self._index:
+                self._index.watch(poll.script, poll.known)
+
+    def _unhurried(self, scripts: Iterable[bytes]) -> Iterator[bytes]:
+        """These, with a breath now and then: there may be a million."""
+        for count, script in enumerate(scripts, 1):
+            yield script
+            if count % BREATH == 0:
+                self._node.breathe()
+
+    def _show(
+        self, work: Round, result: SyncResult, asked_at: int, *, moved: bool
+    ) -> dict[bytes, ChainView]:
+        """Views of what was asked for, changed, or is new; the last of them."""
+        views: dict[bytes, ChainView] = {}
+        empty = self._index.empty_view(self._feed.name)
+        for script, blocks in self._to_show(work, result.touched, moved=moved):
+            if script not in self._index:
+                continue
+            is_bare = not blocks and script not in self._shown
+            if is_bare and self._index.is_bare(script):
+                views[script] = empty  # one for all: most are paid only once
+            else:
+                views[script] = self._view(script, blocks)
+            if len(views) == BREATH:
+                self._node.source.tell_system(
+                    SomeViews(self._number, work.number, asked_at, views)
+                )
+                views = {}
+                self._node.breathe()
+        return views
+
+    def _to_show(
+        self, work: Round, touched: frozenset[bytes], *, moved: bool
+    ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """(script, blocks that its watcher wants to know about), each script once."""
+        done: set[bytes] = set()
+        for poll in work.polls:
+            done.add(poll.script)
+            yield poll.script, tuple(block for block, _ in poll.blocks)
+        for script in sorted(touched - done):
+            done.add(script)
+            yield script, ()
+        if moved:  # the depth of what was shown is another now
+            for script in sorted(self._shown.keys() - done):
+                done.add(script)
+                yield script, ()
+        for script in self._unhurried(work.show):
+            if script not in done:
+                yield script, ()
+        if work.reset and len(work.watch) > len(work.show):
+            done.update(work.show)
+            for script in self._unhurried(work.watch):
+                if script not in done and not self._index.is_bare(script):
+                    yield script, ()
 
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
         shown = self._shown.get(script, set())

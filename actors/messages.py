@@ -35,7 +35,6 @@ __all__ = [
     "Loaded",
     "Nudge",
     "Poll",
-    "PollDue",
     "PollNow",
     "ProbeJournal",
     "Publish",
@@ -96,10 +95,6 @@ class Read(msgspec.Struct, frozen=True):
 # -- watchers --------------------------------------------------------------------
 
 
-class PollDue(msgspec.Struct, frozen=True):
-    """The watcher's own timer: ask the source."""
-
-
 class PollNow(msgspec.Struct, frozen=True):
     """Somebody wants a look at the chain at once. Two pending are one."""
 
@@ -131,8 +126,12 @@ class ReviewDue(msgspec.Struct, frozen=True):
 # -- sources ---------------------------------------------------------------------
 
 
-class Watch(msgspec.Struct, frozen=True):
-    """Tell `ref` what happens to this script. `known`: receipts of the journal."""
+class Watch(msgspec.Struct, frozen=True, gc=False):
+    """Show `ref` this script as it is, and then what happens to it.
+
+    `known`: the payment's receipts in blocks, from the journal. A watcher that has been
+    shown a script is shown every change of it while `Node.covered_at` is not None.
+    """
 
     script: bytes
     address: str
@@ -170,10 +169,16 @@ class Nudge(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One round of work for a feed's worker."""
+    """One round of work for a feed's worker.
+
+    `watch` are scripts to keep from now on, `known` those of the journal's receipts
+    that pay them. `show`: scripts that nobody was shown yet. `reset`: begin anew.
+    """
 
     number: int
-    watch: tuple[Watch, ...] = ()
+    watch: tuple[bytes, ...] = ()
+    known: dict[bytes, tuple[Output, ...]] = {}
+    show: tuple[bytes, ...] = ()
     unwatch: tuple[bytes, ...] = ()
     polls: tuple[Poll, ...] = ()
     addresses: dict[bytes, str] = {}

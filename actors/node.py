@@ -57,6 +57,10 @@ class Node:
         self.breathe = breathe  # lets others run, in long work of blocking actors
         self.health = Health()
         self.freshness = Freshness(source="", live=False, since=None)
+        # When (ms) the source that is asked now, one that reads whole blocks, had last
+        # told all that changed: whoever was shown nothing has got nothing since. None:
+        # each address must be asked for.
+        self.covered_at: int | None = None
         self.counters: Counter[str] = Counter()
         self.journal: Ref
         self.router: Ref

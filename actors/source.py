@@ -5,8 +5,10 @@ circuit breaker and a request budget. The first source whose breaker permits is 
 when it fails, the polls that were under way go to the next one. A failure changes
 nothing for any payment but the freshness that clients are shown.
 
-A block feed gets all polls at once and answers from its index. An address feed gets as
-many as its budget allows, in the order of their deadlines.
+A block feed gets all polls at once and answers from its index. What changes is shown
+to its watchers unasked, so that one who was shown that there is nothing need not ask
+again while `Node.covered_at` goes on. An address feed gets as many polls as its budget
+allows, in the order of their deadlines.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from actors.messages import (
     Watch,
 )
 from actors.node import Node
-from engine.chain import ChainView, SourceBusy, SourceError, Tip
+from engine.chain import ChainView, Output, SourceBusy, SourceError, Tip, places
 from engine.gateway import SourceState
 from engine.ports import Freshness
 from engine.runtime.actor import Actor
@@ -62,9 +64,11 @@ class SourceActor(Actor):
 
     __slots__ = (
         "_active",
+        "_addresses",
         "_began",
         "_feeds",
         "_interest",
+        "_known",
         "_node",
         "_nudged",
         "_polls",
@@ -80,9 +84,12 @@ class SourceActor(Actor):
         self._node = node
         self._feeds = [Feed(spec) for spec in specs]
         self._active: Feed | None = None
-        self._interest: dict[bytes, Watch] = {}
+        self._interest: dict[bytes, Ref] = {}  # who watches a script
+        self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
+        by_address = any(not spec.by_block for spec in specs)
+        self._addresses: dict[bytes, str] | None = {} if by_address else None
         self._polls: dict[bytes, Poll] = {}
-        self._watch: dict[bytes, Watch] = {}  # for the active worker's next round
+        self._watch: dict[bytes, None] = {}  # for the active worker's next round
         self._unwatch: set[bytes] = set()
         self._began = -1.0  # when the newest round began
         self._nudged = False  # something is new since the round under way began
@@ -91,6 +98,7 @@ class SourceActor(Actor):
 
     def on_start(self) -> None:
         self._node.undigested.clear()  # all is read again from the saved tip
+        self._node.covered_at = None
         for feed in self._feeds:
             feed.spec.worker.start()
         self.ref.tell(Nudge())  # after the watches that wait in the mailbox already
@@ -105,9 +113,8 @@ class SourceActor(Actor):
                 feed = self._feeds[number]
                 if feed.busy is not None and feed.busy.number == round_:
                     self._hand_out(feed, views, asked_at)
-            case Watch(script):
-                self._interest[script] = self._watch[script] = message
-                self._unwatch.discard(script)
+            case Watch(script, address, ref, known):
+                self._on_watch(script, address, ref, known)
             case Unwatch(script, ref):
                 self._on_unwatch(script, ref)
             case Nudge():
@@ -122,6 +129,19 @@ class SourceActor(Actor):
 
     # -- what watchers want ----------------------------------------------------------
 
+    def _on_watch(
+        self, script: bytes, address: str, ref: Ref, known: tuple[Output, ...]
+    ) -> None:
+        self._interest[script] = ref
+        self._watch[script] = None
+        if self._addresses is not None:
+            self._addresses[script] = address
+        if known:
+            self._known[script] = known
+        else:
+            self._known.pop(script, None)
+        self._unwatch.discard(script)
+
     def _on_poll(self, script: bytes, poll: Poll) -> None:
         if script not in self._interest:
             return
@@ -133,11 +153,16 @@ class SourceActor(Actor):
             self._pump_soon()
 
     def _on_unwatch(self, script: bytes, ref: Ref) -> None:
-        interest = self._interest.get(script)
-        if interest is not None and interest.ref is ref:
+        if self._interest.get(script) is ref:
             del self._interest[script]
+            self._known.pop(script, None)
             self._watch.pop(script, None)
             self._polls.pop(script, None)
+            for feed in self._feeds:
+                feed.asked.pop(script, None)
+                feed.showing.pop(script, None)
+            if self._addresses is not None:
+                self._addresses.pop(script, None)
             self._unwatch.add(script)
             self._node.undigested.pop(script, None)
 
@@ -177,29 +202,56 @@ class SourceActor(Actor):
             log.warning("source.switched from=%s to=%s", self._active.spec.name,
                         feed.spec.name)  # fmt: skip
         self._active = feed
+        self._node.covered_at = None
         feed.primed = False
 
     def _work_for(self, feed: Feed, now: float) -> Round:
         feed.round += 1
         self._began = -1.0  # when the newest round began
         self._nudged = False
-        reset = feed.spec.by_block and not feed.primed
-        polls = self._take_polls(feed, now, reset)
-        watch = self._interest if reset else self._watch
-        work = Round(
-            number=feed.round,
-            watch=tuple(watch.values()) if feed.spec.by_block else (),
-            unwatch=() if reset else tuple(self._unwatch),
-            polls=polls,
-            addresses={p.script: self._interest[p.script].address for p in polls}
-            if not feed.spec.by_block
-            else {},
-            reset=reset,
-        )
+        if feed.spec.by_block:
+            work = self._block_work(feed, now)
+        else:
+            work = self._address_work(feed, now)
+        feed.asked = {poll.script: poll for poll in work.polls}
+        if feed.spec.by_block:
+            feed.showing = self._watch
         self._watch = {}
-        self._unwatch = set()
+        self._unwatch.clear()
         feed.primed = True
         return work
+
+    def _block_work(self, feed: Feed, now: float) -> Round:
+        reset = not feed.primed
+        show = tuple(self._watch)
+        watch = tuple(self._interest) if reset else show
+        return Round(
+            number=feed.round,
+            watch=watch,
+            known=dict(self._known) if reset else self._known_of(show),
+            show=show,
+            unwatch=() if reset else tuple(self._unwatch),
+            polls=self._take_polls(feed, now, reset),
+            reset=reset,
+        )
+
+    def _address_work(self, feed: Feed, now: float) -> Round:
+        """To watch is to ask a first time."""
+        for script in self._watch:
+            if script not in self._polls:
+                known = self._known.get(script, ())
+                self._polls[script] = Poll(script, places(known), now, known)
+        polls = self._take_polls(feed, now, reset=False)
+        addresses = self._addresses or {}
+        return Round(
+            number=feed.round,
+            polls=polls,
+            addresses={p.script: addresses[p.script] for p in polls},
+        )
+
+    def _known_of(self, scripts: tuple[bytes, ...]) -> dict[bytes, tuple[Output, ...]]:
+        known = self._known
+        return {script: known[script] for script in scripts if script in known}
 
     def _take_polls(self, feed: Feed, now: float, reset: bool) -> tuple[Poll, ...]:
         """As many as the source may be asked now, the most urgent first."""
@@ -235,20 +287,33 @@ class SourceActor(Actor):
             feed.tip = done.tip
             self._save_tip(feed, done)
             self._set_freshness(live=not done.lagging)
+            self._node.covered_at = done.asked_at if feed.spec.by_block else None
         if done.error is None:  # what is unreadable: in its watcher's own time again
-            feed.answered.update(done.unreadable)
-        self._put_back(feed, work)
+            for script in done.unreadable:
+                feed.asked.pop(script, None)
+        self._put_back(feed)
         self._schedule_next(feed, done)
 
     def _hand_out(
         self, feed: Feed, views: dict[bytes, ChainView], asked_at: int
     ) -> None:
-        feed.answered.update(views)
+        asked, showing = feed.asked, feed.showing
+        seen: Seen | None = None
         for script, view in views.items():
-            interest = self._interest.get(script)
-            if interest is not None:
+            asked.pop(script, None)
+            showing.pop(script, None)
+            ref = self._interest.get(script)
+            if ref is None:
+                continue
+            if view.outputs or script in self._node.undigested:
                 self._note_undigested(script, view)
-                interest.ref.tell(Seen(view, asked_at))
+            if seen is None or seen.view is not view:  # many are shown the same nothing
+                seen = Seen(view, asked_at)
+            if not ref.tell(seen) and ref.is_alive:
+                # Its mailbox was full. What it was not shown it must be shown again.
+                known = self._known.get(script, ())
+                poll = Poll(script, places(known), self._node.clock.monotonic(), known)
+                self._polls.setdefault(script, poll)
 
     def _note_undigested(self, script: bytes, view: ChainView) -> None:
         """Until its watcher has committed it, catching up must start before it."""
@@ -266,12 +331,14 @@ class SourceActor(Actor):
             feed.budget = feed.budget.spend(done.requests - feed.requests)
         feed.requests = done.requests
 
-    def _put_back(self, feed: Feed, work: Round) -> None:
-        """Polls that got no view are asked again: nothing is answered by silence."""
-        for poll in work.polls:
-            if poll.script not in feed.answered and poll.script in self._interest:
-                self._polls.setdefault(poll.script, poll)
-        feed.answered = set()
+    def _put_back(self, feed: Feed) -> None:
+        """What got no view is asked again: nothing is answered by silence."""
+        for script, poll in feed.asked.items():
+            self._polls.setdefault(script, poll)
+        few, many = sorted((feed.showing, self._watch), key=len)
+        many.update(few)  # at a start many are a million
+        self._watch = many
+        feed.asked, feed.showing = {}, {}
 
     def _schedule_next(self, feed: Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
@@ -283,7 +350,7 @@ class SourceActor(Actor):
             self._pump_soon()
             return
         wait_s = feed.spec.every_s
-        if self._polls and not feed.spec.by_block:
+        if (self._polls or self._watch) and not feed.spec.by_block:
             wait_s = feed.budget.wait_s(3) if feed.budget is not None else 0.05
         self._tick_in(max(wait_s, 0.05))
 
@@ -320,8 +387,10 @@ class SourceActor(Actor):
                           report.error)  # fmt: skip
                 work, feed.busy = feed.busy, None
                 feed.primed = False
+                if feed is self._active:
+                    self._node.covered_at = None
                 if work is not None:
-                    self._put_back(feed, work)
+                    self._put_back(feed)
                 ref.start()
                 failure = SourceError(f"worker crashed: {report.error!r}")
                 if work is not None:

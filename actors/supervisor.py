@@ -9,11 +9,11 @@ late payments, and is let go when it reports that its payment is over.
 
 from __future__ import annotations
 
-import heapq
 import logging
 from typing import Any
 
 from actors.address import AddressActor
+from actors.deadlines import Deadlines
 from actors.messages import (
     Alarm,
     Created,
@@ -27,6 +27,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.events import opening
 from engine.model import Payment
+from engine.payment import next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
@@ -46,17 +47,14 @@ FAR_S = 3_600.0
 DUE_AT_ONCE = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
 
-MOVED_MAX = 1_000
-"""Deadlines that moved are left behind in the heap; so many more than live ones."""
-
 
 class SupervisorActor(Actor):
     """Parent of every address actor. Answers `CreatePayments`."""
 
     __slots__ = (
         "_alarm",
+        "_alarm_at",
         "_deadlines",
-        "_due",
         "_node",
         "_policy",
         "_reserved",
@@ -71,11 +69,9 @@ class SupervisorActor(Actor):
         self._node = node
         self._policy = policy or RestartPolicy()
         self._reserved: set[str] = set()  # addresses of creations under way
-        # One timer for all deadlines: a heap of (ms, payment id), in which those that
-        # moved stay until their time has come. The dict says which are true.
-        self._deadlines: dict[str, int] = {}
-        self._due: list[tuple[int, str]] = []
-        self._alarm: Timer | None = None
+        self._deadlines = Deadlines()
+        self._alarm: Timer | None = None  # for the first of them
+        self._alarm_at: int | None = None  # ms, what it was set for
         self._scope: Scope
         self.histories: dict[str, RestartHistory] = {}
         self.quarantined: dict[str, str] = {}  # payment id -> last error
@@ -127,6 +123,7 @@ class SupervisorActor(Actor):
             raise RuntimeError(f"cannot read the watched payments: {page!r}")
         for payment in page:
             self._spawn(payment)
+        self._set_alarm()
         if len(page) == BOOT_PAGE:
             self._read_page(page[-1].id)
         else:
@@ -168,35 +165,37 @@ class SupervisorActor(Actor):
             return
         for payment in payments:
             self._spawn(payment)
+        self._set_alarm()
         created.reply(created.answers)
 
     def _spawn(self, payment: Payment) -> None:
+        deadline = next_deadline(payment)
+        if deadline is not None:
+            self._deadlines.set(payment.id, deadline)
         ref = Ref(self._scope, payment.id)
         self._node.watchers[payment.id] = ref
         self._node.by_address[payment.terms.address] = payment.id
-        watcher = AddressActor(self._node, payment)
+        watcher = AddressActor(self._node, payment, deadline)
         self._node.source.tell_system(watcher.interest(ref))
         ref.start(watcher)
 
     # -- deadlines -------------------------------------------------------------------
 
     def _arm(self, payment_id: str, at: int) -> None:
-        if self._deadlines.get(payment_id) == at:
-            return
-        self._deadlines[payment_id] = at
-        heapq.heappush(self._due, (at, payment_id))
-        if len(self._due) > 2 * len(self._deadlines) + MOVED_MAX:
-            self._due = [(at, name) for name, at in self._deadlines.items()]
-            heapq.heapify(self._due)
-        if self._due[0] == (at, payment_id):
-            self._set_alarm()
+        self._deadlines.set(payment_id, at)
+        self._set_alarm()
 
     def _set_alarm(self) -> None:
+        """One timer for all deadlines, if the first is another now."""
+        at = self._deadlines.next_ms()
+        if at == self._alarm_at:
+            return
+        self._alarm_at = at
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._due:
-            wait_s = max(self._due[0][0] - self._node.clock.now(), 0) / 1000
+        if at is not None:
+            wait_s = max(at - self._node.clock.now(), 0) / 1000
             self._alarm = self._node.clock.call_later(
                 min(wait_s, FAR_S), self.ref, Alarm()
             )
@@ -208,22 +207,17 @@ class SupervisorActor(Actor):
     def _on_alarm(self) -> None:
         """The timer counts monotonic seconds; whether it is time, the wall says."""
         now = self._node.clock.now()
-        for _ in range(DUE_AT_ONCE):
-            if not self._due or self._due[0][0] > now:
-                break
-            at, payment_id = heapq.heappop(self._due)
-            if self._deadlines.get(payment_id) != at:
-                continue
-            del self._deadlines[payment_id]
+        for payment_id in self._deadlines.take_due(now, DUE_AT_ONCE):
             ref = self._node.watchers.get(payment_id)
             if ref is not None:
                 ref.tell_system(ReviewDue())
+        self._alarm_at = None
         self._set_alarm()
 
     # -- ends ------------------------------------------------------------------------
 
     def _retire(self, payment_id: str, address: str) -> None:
-        self._deadlines.pop(payment_id, None)
+        self._deadlines.forget(payment_id)
         if self._node.by_address.get(address) == payment_id:
             del self._node.by_address[address]
         self.histories.pop(payment_id, None)

@@ -33,6 +33,7 @@ __all__ = [
     "SourceUnavailable",
     "Tip",
     "TxOut",
+    "places",
 ]
 
 
@@ -123,6 +124,12 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     outputs: tuple[Output, ...]
     off_chain: tuple[str, ...] = ()
     complete: bool = True
+
+
+def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:
+    """The blocks that these outputs are in, each once, as (hash, height)."""
+    found = {o.block_hash: o.block_height for o in outputs}
+    return tuple((block, height) for block, height in found.items() if block)
 
 
 class BlockFeed(Protocol):

@@ -241,6 +241,20 @@ class ScriptIndex:
             complete=self._whole and script not in self._uncovered,
         )
 
+    def is_bare(self, script: bytes) -> bool:
+        """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
+        return (
+            not self._watched.get(script)
+            and not self._pool.pays(script)
+            and script not in self._uncovered
+        )
+
+    def empty_view(self, source: str) -> ChainView:
+        """The view of every script that is bare. Raises `SourceUnavailable`."""
+        if self.chain.tip is None:
+            raise SourceUnavailable(f"{source}: no block has been read yet")
+        return ChainView(source, self.chain.tip, (), complete=self._whole)
+
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""
         if script not in self._watched:

@@ -33,6 +33,7 @@ __all__ = [
     "evolve",
     "follow",
     "is_settled",
+    "is_untouched",
     "next_deadline",
     "proves_absence",
 ]
@@ -91,6 +92,11 @@ def proves_absence(view: ChainView, asked_at: int, deadline: int) -> bool:
     """Whether what this view does not show was not there at the deadline (ms)."""
     patience = 0 if view.complete else ABSENCE_PATIENCE_MS
     return asked_at >= deadline + patience
+
+
+def is_untouched(payment: Payment) -> bool:
+    """Whether a view of nothing leaves the payment as it is: nothing was seen of it."""
+    return not (payment.receipts or payment.claims or payment.settled_sat)
 
 
 def is_settled(payment: Payment, now: int) -> bool:

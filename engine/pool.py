@@ -64,6 +64,9 @@ class Pool:
             for vout, amount in self._txs[txid].paying(script):
                 yield txid, vout, amount
 
+    def pays(self, script: bytes) -> bool:
+        return script in self._by_script
+
     def spends_same(self, tx: PackedTx) -> bool:
         return any(key in self._spender for key in tx.spends)
 

@@ -7,6 +7,11 @@ actor never gets its predecessor's timers) and can be cancelled.
 
 The wheel (Varghese & Lauck 1987, scheme 6) holds a million timers at O(1) each; the
 real clock drives it with one greenlet for all.
+
+Who waits again and again, and has a million like it, asks for a *chime* instead: all
+that wait for the same tenth of a second share one timer and one message, so that
+waiting costs a place in a list. A chime cannot be cancelled; one that came to nothing
+is known by its number.
 """
 
 from __future__ import annotations
@@ -16,15 +21,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import gevent
+import msgspec
 from gevent.event import Event
 
 if TYPE_CHECKING:
     from engine.runtime.ref import Ref
 
-__all__ = ["Clock", "GeventClock", "Timer", "TimingWheel"]
+__all__ = ["CHIME_S", "Bells", "Chime", "Clock", "GeventClock", "Timer", "TimingWheel"]
 
 TICK_S = 0.010
 """Resolution of the wheel, in seconds: a timer fires up to one tick late."""
+
+CHIME_S = 0.1
+"""Chimes are so far apart, seconds."""
 
 SLOTS = 8192
 """Buckets of the wheel; a power of two. One revolution is 82 s."""
@@ -57,6 +66,58 @@ class Timer:
             ref.tell_system(message)
 
 
+class Chime(msgspec.Struct, frozen=True, gc=False):
+    """It is `number` * CHIME_S on the monotonic clock: what was asked for has come."""
+
+    number: int
+
+
+class _Bell(Timer):
+    """The timer that all who wait for one chime share."""
+
+    __slots__ = ("bells", "chime", "waiting")
+
+    def __init__(self, due: int, ref: Ref, chime: Chime, bells: Bells) -> None:
+        super().__init__(due, ref, chime)
+        self.chime = chime
+        self.bells = bells
+        self.waiting: list[Ref] = [ref]
+
+    def fire(self) -> None:
+        self.cancel()
+        self.bells.forget(self.chime.number)
+        for ref in self.waiting:
+            if ref.is_alive:
+                ref.tell_system(self.chime)
+
+
+class Bells:
+    """The chimes that somebody waits for. A clock's helper; pure."""
+
+    __slots__ = ("_by_number", "_take")
+
+    def __init__(self, take: Callable[[_Bell], None]) -> None:
+        """`take` gets each new bell and fires it when it is due."""
+        self._by_number: dict[int, _Bell] = {}
+        self._take = take
+
+    def add(self, number: int, due: int, ref: Ref) -> int:
+        """Let `ref` wait for a chime; its number, the same object for all."""
+        bell = self._by_number.get(number)
+        if bell is not None:
+            bell.waiting.append(ref)
+            return bell.chime.number
+        bell = self._by_number[number] = _Bell(due, ref, Chime(number), self)
+        self._take(bell)
+        return number
+
+    def forget(self, number: int) -> None:
+        self._by_number.pop(number, None)
+
+    def clear(self) -> None:
+        self._by_number.clear()
+
+
 class Clock(Protocol):
     """The port: real time, or simulated time."""
 
@@ -69,8 +130,11 @@ class Clock(Protocol):
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
         """Send `message` to `ref` on its system lane in `delay_s` seconds or later."""
 
-    def remaining_s(self, timer: Timer) -> float:
-        """Seconds until a timer that is pending fires; below 0 if that is due."""
+    def chime(self, delay_s: float, ref: Ref) -> int:
+        """Send `ref` a `Chime` in `delay_s` seconds or up to CHIME_S later; its number.
+
+        Whoever lives behind the ref by then gets it.
+        """
 
 
 class TimingWheel:
@@ -146,6 +210,7 @@ class GeventClock:
 
     def __init__(self) -> None:
         self._wheel = TimingWheel()
+        self._bells = Bells(self._add)
         self._origin = time.monotonic()
         self._sooner = Event()
         self._wake_tick: int | None = None
@@ -169,20 +234,25 @@ class GeventClock:
 
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
         timer = Timer(self._tick_now() + int(delay_s / TICK_S) + 1, ref, message)
+        self._add(timer)
+        return timer
+
+    def chime(self, delay_s: float, ref: Ref) -> int:
+        number = int((time.monotonic() + delay_s) / CHIME_S) + 1
+        due = int((number * CHIME_S - self._origin) / TICK_S) + 1
+        return self._bells.add(number, due, ref)
+
+    def _add(self, timer: Timer) -> None:
         self._wheel.add(timer)
         if self._wake_tick is None or timer.due < self._wake_tick:
             self._sooner.set()
-        return timer
-
-    def remaining_s(self, timer: Timer) -> float:
-        return timer.due * TICK_S - (time.monotonic() - self._origin)
 
     def _tick_now(self) -> int:
         return int((time.monotonic() - self._origin) / TICK_S)
 
     def _turn(self) -> None:
         while True:
-            self._wheel.advance(self._tick_now(), Timer.fire)
+            self._wheel.advance(self._tick_now(), _fire)
             self._wake_tick = self._wheel.next_due()
             self._sooner.clear()
             if self._wake_tick is None:
@@ -190,3 +260,7 @@ class GeventClock:
                 continue
             wait_s = self._wake_tick * TICK_S - (time.monotonic() - self._origin)
             self._sooner.wait(max(wait_s, 0.001))
+
+
+def _fire(timer: Timer) -> None:
+    timer.fire()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from engine.runtime.clock import Timer
+from engine.runtime.clock import CHIME_S, Bells, Timer
 from engine.runtime.ref import Ref
 
 __all__ = ["SimulatedClock", "SimulatedDispatcher"]
@@ -29,6 +29,7 @@ class SimulatedClock:
         self._elapsed_ms = 0
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
+        self._bells = Bells(self._add)
 
     def now(self) -> int:
         return self._wall_ms
@@ -39,12 +40,17 @@ class SimulatedClock:
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
         due = self._elapsed_ms + max(int(delay_s * 1000), 1)
         timer = Timer(due, ref, message)
-        self._order += 1
-        heapq.heappush(self._timers, (due, self._order, timer))
+        self._add(timer)
         return timer
 
-    def remaining_s(self, timer: Timer) -> float:
-        return (timer.due - self._elapsed_ms) / 1000
+    def chime(self, delay_s: float, ref: Ref) -> int:
+        every_ms = int(CHIME_S * 1000)
+        number = (self._elapsed_ms + int(delay_s * 1000)) // every_ms + 1
+        return self._bells.add(number, number * every_ms, ref)
+
+    def _add(self, timer: Timer) -> None:
+        self._order += 1
+        heapq.heappush(self._timers, (timer.due, self._order, timer))
 
     def next_due_ms(self) -> int | None:
         """Milliseconds from now to the next timer that nobody cancelled, or None."""
@@ -68,6 +74,7 @@ class SimulatedClock:
     def forget_timers(self) -> None:
         """A process crash: nothing in memory survives, pending timers included."""
         self._timers.clear()
+        self._bells.clear()
 
     def _pass(self, ms: int) -> None:
         self._elapsed_ms += ms

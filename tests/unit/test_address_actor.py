@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.address import AddressActor
-from actors.messages import Command, Deadline, Poll, ReviewDue, Seen
+from actors.messages import Command, Deadline, Poll, Retired, ReviewDue, Seen
 from engine.chain import ChainView
 from engine.model import Payment, Status
 from engine.observations import Cancel, ProviderClaim
@@ -83,13 +83,69 @@ def test_what_a_source_shows_is_believed_once_it_is_committed(
 
 def test_it_looks_again_by_itself_and_less_often_with_age(stage: ActorStage) -> None:
     watched = Watched(stage)
-    assert len(watched.polls()) == 1
+    assert len(watched.polls()) == 0  # to be watched is to be looked at first
     stage.pass_s(600)
     assert 10 <= len(watched.polls()) <= 11
     stage.pass_s(6 * 3_600)
     before = len(watched.polls())
     stage.pass_s(3_600)
     assert len(watched.polls()) - before <= 7
+
+
+def test_who_was_shown_nothing_asks_no_more_while_silence_is_an_answer(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    stage.node.covered_at = stage.clock.now()
+    stage.pass_s(61)
+    assert len(watched.polls()) == 1  # nothing was shown yet
+    watched.seen(view())
+    stage.node.covered_at = stage.clock.now() + 599_000
+    stage.pass_s(600)
+    assert len(watched.polls()) == 1
+    actor = watched.ref.actor
+    assert isinstance(actor, AddressActor)
+    assert actor.seen_at == stage.node.covered_at
+    stage.node.covered_at = None
+    stage.pass_s(61)
+    assert len(watched.polls()) == 2
+
+
+def test_who_has_something_to_lose_asks_whatever_others_hear(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    stage.node.covered_at = stage.clock.now()
+    stage.pass_s(600)
+    assert len(watched.polls()) >= 10
+
+
+def test_a_review_asks_though_silence_would_be_an_answer(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.seen(view())
+    stage.node.covered_at = EXPIRY + HOUR_MS
+    watched.deadline_passes()
+    assert [poll.due for poll in watched.polls()] == [0.0]
+    assert watched.status() is Status.PENDING
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_a_release_that_could_not_be_written_is_tried_again(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.seen(view())
+    stage.node.covered_at = stage.clock.now()
+    watched.deadline_passes()
+    watched.disk_is_full(True)
+    watched.seen(view())
+    watched.disk_is_full(False)
+    before = len(watched.polls())
+    stage.pass_s(6)
+    assert len(watched.polls()) == before + 1
+    watched.seen(view())
+    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
 
 
 def test_it_expires_only_by_an_answer_from_after_the_deadline(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runtime.actor import Actor
-from engine.runtime.clock import GeventClock, Timer, TimingWheel
+from engine.runtime.clock import CHIME_S, Chime, GeventClock, Timer, TimingWheel
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -166,6 +166,32 @@ def test_the_wall_clock_may_jump_while_timers_go_on() -> None:
     assert dice.run() == ["ring"]
 
 
+def test_all_who_wait_for_one_tenth_of_a_second_hear_the_same_chime() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    dice.run()
+    first = clock.chime(1.0, dice.ref)
+    assert clock.chime(1.04, dice.ref) is first
+    later = clock.chime(1.1, dice.ref)
+    clock.advance(1_000)
+    assert dice.run() == []
+    clock.advance(100)
+    assert dice.run() == [Chime(first), Chime(first)]
+    clock.advance(100)
+    assert dice.run()[2:] == [Chime(later)]
+    assert clock.next_due_ms() is None
+
+
+def test_a_chime_is_not_kept_for_one_who_is_dead() -> None:
+    dice, clock = Dice(), SimulatedClock(0)
+    dice.run()
+    clock.chime(1, dice.ref)
+    dice.ref.tell("crash")
+    dice.run()
+    clock.advance(2_000)
+    dice.ref.start()
+    assert dice.run() == []
+
+
 @pytest.fixture
 def real() -> Iterator[tuple[GeventClock, GeventDispatcher]]:
     clock, dispatcher = GeventClock(), GeventDispatcher()
@@ -189,6 +215,19 @@ def test_the_real_clock_rings_in_order_and_not_early(
     wait_until(lambda: len(got) == 4, 5, "four timers")
     assert got == [0.0, 0.02, 0.05, 0.1]
     assert clock.monotonic() - began >= 0.1
+
+
+def test_the_real_clock_chimes_not_early(
+    real: tuple[GeventClock, GeventDispatcher],
+) -> None:
+    clock, dispatcher = real
+    got: list[object] = []
+    ref = box(dispatcher, got)
+    began = clock.monotonic()
+    number = clock.chime(0.15, ref)
+    wait_until(lambda: got == [Chime(number)], 5, "the chime")
+    assert clock.monotonic() - began >= 0.15
+    assert clock.monotonic() >= number * CHIME_S
 
 
 def test_a_sooner_timer_wakes_a_clock_that_waits_for_a_later_one(

@@ -77,17 +77,17 @@ def test_a_flood_of_mail_lets_the_hub_breathe(dispatcher: GeventDispatcher) -> N
     beats: list[int] = []
 
     def beat() -> None:
-        while len(handled) < 50_000:
+        while len(handled) < 100_000:
             beats.append(len(handled))
             gevent.sleep(0)
 
     busy = started(dispatcher, "busy", handled.append)
     heart = gevent.spawn(beat)
-    for number in range(50_000):
+    for number in range(100_000):
         busy.tell(number)
-    wait_for(lambda: len(handled) == 50_000)
+    wait_for(lambda: len(handled) == 100_000)
     heart.join(timeout=5)
-    assert handled == list(range(50_000))
+    assert handled == list(range(100_000))
     assert len(beats) > 5
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from engine.model import MAX_RECEIPTS, EventType, Flag, Status
+from engine.model import MAX_RECEIPTS, EventType, Flag, Payment, Status
+from engine.payment import decide, is_untouched
 from tests.unit.payment_cases import (
+    HOUR_MS,
     T0,
     Told,
     confirmed,
@@ -151,3 +153,14 @@ def test_dust_spam_is_followed_up_to_a_bound_and_told_once() -> None:
     assert len(told(view(*dust))) == MAX_RECEIPTS + 1
     assert len(told.payment.receipts) == MAX_RECEIPTS
     assert told(view(*dust)) == []
+
+
+def test_a_view_of_nothing_tells_nothing_of_a_payment_that_nothing_was_seen_of() -> (
+    None
+):
+    for status in Status:
+        for complete in (True, False):
+            payment = Payment(terms=terms(), status=status, seq=3)
+            assert is_untouched(payment)
+            assert decide(payment, view(complete=complete), T0 + 9 * HOUR_MS) == []
+    assert not is_untouched(confirmed().payment)

@@ -32,10 +32,12 @@ from engine.runtime.ref import Ref, Scope
 from engine.store import queries
 from engine.store.threads import DirectStore
 from engine.store.writes import SourceTip, Write
-from tests.tools.fake_feed import FakeFeed
+from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 
 TIP = Tip(1_000, "00" * 32)
+ALICE = b"\x00\x14" + b"a" * 20
+BOB = b"\x00\x14" + b"b" * 20
 
 
 class Explorer:
@@ -258,7 +260,8 @@ def test_the_budget_is_kept_and_spent_on_the_most_urgent_first(
     market = Market(stage, "one", per_minute=60)
     names = [f"a{n:02}" for n in range(40)]
     market.watch(*names)
-    stage.pass_s(30)
+    stage.pass_s(90)  # to watch is to ask a first time
+    assert all(len(market.seen(name)) == 1 for name in names)
     one = market.feeds[0]
     before, asked = one.requests, len(one.asked)
     for number, name in enumerate(reversed(names)):
@@ -270,9 +273,9 @@ def test_the_budget_is_kept_and_spent_on_the_most_urgent_first(
     assert got == names[: len(got)]
     market.poll(names[-1])
     stage.pass_s(6)
-    assert one.asked[len(got) :].index(names[-1]) <= 1
+    assert one.asked[asked + len(got) :].index(names[-1]) <= 1
     stage.pass_s(120)
-    assert all(len(market.seen(name)) >= 1 for name in names)
+    assert all(len(market.seen(name)) >= 2 for name in names)
 
 
 def test_an_address_that_cannot_be_read_holds_up_no_other(stage: ActorStage) -> None:
@@ -328,7 +331,6 @@ def test_a_source_actor_that_starts_again_owes_nothing_for_its_past(
     market.ref.kill()
     market.ref.start()
     market.watch("a")
-    market.poll("a")
     stage.pass_s(30)
     assert len(market.seen("a")) == 1
 
@@ -365,6 +367,72 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
     stage.pass_s(3)
     assert all(isinstance(inbox.got[-1], Seen) for inbox in inboxes)
     assert feed.requests - before < 20
+
+
+def test_a_watcher_that_could_not_take_what_it_was_shown_is_shown_it_again(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    inbox = market.watchers["a"] = Inbox()
+    ref = stage.start("watcher of a", inbox, limit=0)
+    market.ref.tell_system(Watch(b"a", "a", ref))
+    stage.pass_s(11)
+    assert market.seen("a") == []
+    ref.scope.mailbox_limit = 10
+    stage.pass_s(11)
+    assert len(market.seen("a")) == 1
+
+
+def test_a_first_look_that_failed_is_taken_again(stage: ActorStage) -> None:
+    feed = FakeFeed(height=100)
+    reader = Reader(stage, feed)
+    stage.pass_s(2)
+
+    def fail(_name: str) -> None:
+        raise SourceUnavailable("fake: gone")
+
+    feed.on_call = fail
+    inbox = Inbox()
+    stage.node.source.tell_system(Watch(ALICE, "a", stage.start("w", inbox)))
+    stage.pass_s(5)
+    assert inbox.got == []
+    feed.on_call = lambda _name: None
+    reader.stage.pass_s(60)
+    (seen,) = inbox.got
+    assert isinstance(seen, Seen)
+    assert seen.view.outputs == ()
+
+
+def test_who_was_shown_nothing_is_shown_what_comes_unasked(stage: ActorStage) -> None:
+    feed = FakeFeed(height=100)
+    Reader(stage, feed)
+    alice, bob = Inbox(), Inbox()
+    for script, inbox in ((ALICE, alice), (BOB, bob)):
+        ref = stage.start(f"watcher of {script!r}", inbox)
+        stage.node.source.tell_system(Watch(script, "a", ref))
+    stage.pass_s(3)
+    (nothing,) = alice.got
+    assert isinstance(nothing, Seen)
+    assert nothing.view.outputs == ()
+    assert bob.got == [nothing]
+    covered_at = stage.node.covered_at
+    assert covered_at is not None
+    assert covered_at >= nothing.asked_at
+    feed.add(make_tx("t1", [(ALICE, 7)]))
+    stage.pass_s(3)
+    (_, paid) = alice.got
+    assert isinstance(paid, Seen)
+    assert [o.amount_sat for o in paid.view.outputs] == [7]
+    assert bob.got == [nothing]
+    assert stage.node.covered_at > covered_at
+
+
+def test_a_source_that_is_asked_by_address_covers_nobody(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    stage.node.covered_at = 1
+    stage.pass_s(11)
+    assert stage.node.covered_at is None
 
 
 class Reader:
