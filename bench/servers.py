@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.clients import SECRET, Caller
-from bench.measure import ROOT, folder
+from bench.measure import ROOT, folder, wait_for
 from bench.node import terms
 from tests.tools.wait import Process
 
-__all__ = ["addresses", "create", "echo_server", "naive_server", "paybell_server"]
+__all__ = [
+    "KEY",
+    "addresses",
+    "cpu_s",
+    "create",
+    "echo_server",
+    "express_server",
+    "naive_server",
+    "paybell_process",
+    "paybell_server",
+]
 
 KEY = "a-key-of-the-bench"
 BATCH = 1_000
@@ -23,6 +36,13 @@ BATCH = 1_000
 @contextmanager
 def paybell_server() -> Iterator[int]:
     """`run.py serve` on a database and a port of its own; the port."""
+    with paybell_process() as (port, _):
+        yield port
+
+
+@contextmanager
+def paybell_process() -> Iterator[tuple[int, int]]:
+    """The same; the port and the process's id."""
     with folder() as path:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
@@ -31,14 +51,40 @@ def paybell_server() -> Iterator[int]:
         environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": SECRET}
         ready = r"paybell ready on http://127\.0\.0\.1:(\d+)"
         with Process(command, ready=ready, env=environ, cwd=ROOT) as server:
-            yield _port(server.match)
+            port = _port(server.match)
+            wait_for(lambda: _is_ready(port), "the node to be ready")
+            yield port, server.pid
             server.stop()
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    finally:
+        connection.close()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has taken so far, in all its threads."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def naive_server() -> Iterator[int]:
     with _peer("naive_live") as port:
         yield port
+
+
+@contextmanager
+def express_server() -> Iterator[int]:
+    """Node's, with Express and ws; nothing stored."""
+    environ = {"NODE_ENV": "production", "BENCH_SECRET": SECRET, "BENCH_KEY": KEY}
+    command = ["node", "bench/peers/node/express_live.js"]
+    with Process(command, ready=r"ready on (\d+)", env=environ, cwd=ROOT) as server:
+        yield _port(server.match)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ operator named, and only as far back as the chain of such peers goes. Pure funct
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["Network", "address_key", "client_address", "is_trusted", "parse_networks"]
 
@@ -59,6 +60,7 @@ def client_address(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) 
     return client
 
 
+@lru_cache(maxsize=4_096)  # a customer's connection makes many requests
 def address_key(address: str) -> str:
     """What limits are counted by: an IPv4 address, or an IPv6 /64, which is what one
     household gets.

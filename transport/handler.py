@@ -1,9 +1,9 @@
 """One connection: its requests one after the other, and its turn into a WebSocket.
 
 A subclass of gevent-websocket's handler, which is one of pywsgi's. Ours are: reading
-the head and the body under limits and deadlines, the gate before the 101, answers in
-one write with a deadline, errors as problem+json. Theirs are: the WSGI protocol, the
-headers of an answer, chunking, the WebSocket handshake. What we lean on in private is
+the head and the body under limits and deadlines, the gate before the 101, answers
+(transport/response.py) and their deadline, errors as problem+json. Theirs are: the life
+of a connection, the environ, the WebSocket handshake. What we lean on in private is
 pinned in tests/unit/test_gevent_contract.py.
 
 Made by `transport/server.py`, one per connection; runs in the connection's greenlet.
@@ -12,8 +12,9 @@ Made by `transport/server.py`, one per connection; runs in the connection's gree
 import contextlib
 import logging
 import socket
+import sys
 import traceback
-from http import HTTPStatus
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -29,13 +30,13 @@ from transport.gate import (
     Refusal,
     full_response,
     problem,
-    refusal_headers,
     refusing,
 )
 from transport.hangup import HangupWatch
 from transport.head import HeadError, RequestHead, read_head
 from transport.live.websocket import WebSocket
 from transport.reader import RequestReader
+from transport.response import Response
 
 if TYPE_CHECKING:
     from transport.server import Listener
@@ -50,7 +51,6 @@ BUSY: Final = "busy"  # a request is being read or answered
 STREAM: Final = "stream"  # answering with events, without an end
 WEBSOCKET: Final = "websocket"
 
-_ONE_WRITE_BYTES: Final = 65_536  # copying this is cheaper than a second write
 _DISCARD_S: Final = 5.0
 _LINGER_S: Final = 2.0
 _LINGER_READS: Final = 64
@@ -78,7 +78,6 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
     rfile: RequestReader
     wsgi_input: RequestBody
     close_connection: bool
-    response_headers: Any
     websocket: Any
     environ: Any
 
@@ -94,6 +93,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.killed = False  # by a server that stops, or as its client has gone
         self._watch: HangupWatch | None = None  # while it streams
         self.client_key: str | None = None  # counted while it is a WebSocket
+        self._response: Response | None = None  # to the request under way
+        # Never waits; pinned in test_gevent_contract.
+        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
 
     def enter(self, phase: str) -> None:
         self.phase = phase
@@ -119,8 +121,11 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             return None
         self._begin(head)
         try:
-            self.handle_one_response()
+            self._respond(head)
+        except BaseException:  # noqa: BLE001 - the border of a request
+            self.handle_error(*sys.exc_info())
         finally:
+            self._response = None
             if self._watch is not None:
                 self._watch.stop()
                 self._watch = None
@@ -133,11 +138,21 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if not self.wsgi_input.discard() or (self._closes and self.rfile.buffered):
             self._linger()
             return None
-        if self._closes:
-            return None
-        # A client that always has its next request ready must not keep the hub.
-        gevent.sleep(0)
-        return True
+        return None if self._closes else True
+
+    def _respond(self, head: RequestHead) -> None:
+        """Answer it, or turn into a WebSocket."""
+        answer = self.server.gate(self)
+        if answer is None:
+            application = self.server.application
+        elif isinstance(answer, Refusal):
+            application = refusing(answer)
+        else:
+            self.endpoint = answer
+            self.handle_one_response()  # gevent-websocket's handshake
+            return
+        self._response = Response(self, head)
+        self._response.run(application, self.environ)
 
     @property
     def _closes(self) -> bool:
@@ -153,7 +168,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.rfile.set_deadline(
             limits.head_timeout_s if first else limits.idle_timeout_s
         )
-        if not self.rfile.wait_for_byte():
+        if not self.rfile.wait_for_byte(fair=not first):
             return None
         self.enter(BUSY)
         if not first:
@@ -165,7 +180,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
 
     def _refuse(self, refusal: Refusal) -> None:
         try:
-            self._sendall(full_response(refusal))
+            self.send(full_response(refusal))
             self._linger()
         except ClientGone:
             pass
@@ -191,7 +206,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.requestline = f"{head.method} {head.version}"  # no query: it has secrets
         self.close_connection = not head.keep_alive
         self.content_length = head.content_length
-        self.response_length = 0
+        self.headers_sent = False
         self.rfile.set_deadline(self.server.limits.body_timeout_s)
         waits = head.get("expect").lower() == "100-continue"
         self.wsgi_input = RequestBody(
@@ -236,48 +251,33 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         environ["REMOTE_ADDR"] = self.client
         return environ
 
-    # The answer: called by pywsgi while the application runs.
+    # The answer: called while the application runs.
 
-    def finalize_headers(self) -> None:
-        super().finalize_headers()
-        if self.code == 101:
-            return
-        names = {name.lower(): value for name, value in self.response_headers}
-        if names.get(b"content-type", b"").startswith(b"text/event-stream"):
+    def on_head(self, content_type: str) -> None:
+        if content_type.startswith("text/event-stream"):
             self.enter(STREAM)
             self._watch = HangupWatch(self.socket, self._end_stream)
         if self.server.draining:
             self.close_connection = True
-        if self.close_connection and b"connection" not in names:
-            self.response_headers.append((b"Connection", b"close"))
 
     def _end_stream(self) -> None:
         gevent.kill(self.greenlet)
 
-    def _write_with_headers(self, data: bytes) -> None:
-        """The head, and with it the body if it is small: one segment, not two."""
-        self.headers_sent = True
-        self.finalize_headers()
-        lines = [b"HTTP/1.1 " + self.status]
-        lines += [name + b": " + value for name, value in self.response_headers]
-        head = b"\r\n".join((*lines, b"", b""))
-        if self.command == "HEAD":
-            self.response_use_chunked = False  # and so there is no last chunk
-            self._sendall(head)
-        elif not data or len(data) > _ONE_WRITE_BYTES:
-            self._sendall(head)
-            self._write(data)
-        elif self.response_use_chunked:
-            self._sendall(b"%b%x\r\n%b\r\n" % (head, len(data), data))
-        else:
-            self._sendall(head + data)
+    def send(self, data: bytes) -> None:
+        """Mostly at once; else under a deadline: a client that does not read must not
+        hold us. Raises ClientGone.
+        """
+        try:
+            sent = self._raw.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close_connection = True
+            raise ClientGone from error
+        if sent < len(data):
+            self._send_slowly(memoryview(data)[sent:])
 
-    def _write(self, data: bytes) -> None:
-        if self.command != "HEAD":
-            super()._write(data)
-
-    def _sendall(self, data: bytes) -> None:
-        """Under a deadline: a client that does not read must not hold us."""
+    def _send_slowly(self, data: memoryview) -> None:
         limits = self.server.limits
         patience_s = limits.write_timeout_s + len(data) / limits.write_bytes_per_s
         self.socket.settimeout(patience_s)
@@ -286,7 +286,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         except OSError as error:
             self.close_connection = True
             raise ClientGone from error
-        self.response_length += len(data)
+
+    def _sendall(self, data: bytes) -> None:
+        """What pywsgi writes the 101 through."""
+        self.send(data)
 
     #: Every error comes to handle_error; none is swallowed for its number alone.
     ignored_socket_errors = ()
@@ -302,14 +305,11 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         else:
             self._log_crash(error, trace)
             refusal = problem(500, "Something went wrong here; it has been logged.")
-        if self.headers_sent:
+        begun = self._response.begun if self._response else self.headers_sent
+        if begun or self.head is None:
             return  # cut off, so that nobody takes it for a whole answer
-        try:
-            phrase = HTTPStatus(refusal.status).phrase
-            self.start_response(f"{refusal.status} {phrase}", refusal_headers(refusal))
-            self.write(refusal.body)
-        except ClientGone:
-            pass
+        with contextlib.suppress(ClientGone):
+            Response(self, self.head).run(refusing(refusal), self.environ)
 
     def _log_crash(self, error: BaseException, trace: Any) -> None:
         # Type and place, not the message, which may quote what must stay secret.
@@ -330,14 +330,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
     # The WebSocket: called by gevent-websocket around its handshake.
 
     def admit(self) -> bool:
-        """The `pre_start_hook`: True leaves the request to WSGI, False upgrades it."""
-        answer = self.server.gate(self)
-        if answer is None:
-            return True
-        if isinstance(answer, Refusal):
-            self.application = refusing(answer)
-            return True
-        self.endpoint = answer
+        """The `pre_start_hook`. It was decided already, in `_respond`: upgrade."""
         return False
 
     def run_websocket(self) -> None:
@@ -369,18 +362,25 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.endpoint = self.application = self.websocket = None
         self.wsgi_input = _NO_BODY
         self.head = self.rfile = None  # type: ignore[assignment]
-        self.response_headers = None
+        self.response_headers = None  # pywsgi's, of the 101
 
 
 def _add_field(environ: dict[str, Any], name: str, value: str) -> None:
-    if "_" in name:
-        return  # X_Real_IP would look like X-Real-IP
-    key = name.replace("-", "_").upper()
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = "HTTP_" + key
+    key = _environ_key(name)
+    if key is None:
+        return
     if key in environ:
         value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
     environ[key] = value
+
+
+@lru_cache(maxsize=512)
+def _environ_key(name: str) -> str | None:
+    """What CGI calls a header; None for X_Real_IP, which would look like X-Real-IP."""
+    if "_" in name:
+        return None
+    key = name.replace("-", "_").upper()
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
 def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> WebSocket:

@@ -8,9 +8,11 @@ phase, head or body, not for each read, and is set by the handler.
 It knows no HTTP. Runs in the connection's greenlet.
 """
 
+import socket
 import time
 from typing import Final
 
+import gevent
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 
 __all__ = ["RequestReader"]
@@ -22,10 +24,12 @@ _RECV_BYTES: Final = 16_384
 class RequestReader:
     """Buffered bytes of a socket. Raises TimeoutError once the deadline is past."""
 
-    __slots__ = ("_buffer", "_deadline", "_socket", "closed")
+    __slots__ = ("_buffer", "_deadline", "_raw", "_socket", "closed")
 
     def __init__(self, sock: CooperativeSocket) -> None:
         self._socket = sock
+        # Never waits; pinned in test_gevent_contract.
+        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
         self._buffer = bytearray()
         self._deadline: float | None = None  # time.monotonic(); None waits for ever
         self.closed = False  # pywsgi asks before each request
@@ -39,9 +43,20 @@ class RequestReader:
         """From now on everything together may take this long."""
         self._deadline = None if after_s is None else time.monotonic() + after_s
 
-    def wait_for_byte(self) -> bool:
-        """Wait until there is something to read; False at the end of the stream."""
-        return bool(self._buffer) or self._fill()
+    def wait_for_byte(self, *, fair: bool = False) -> bool:
+        """Wait until there is something to read; False at the end of the stream.
+
+        `fair`: if there is already, others get their turn first. A client that always
+        has its next request ready must not keep the hub.
+        """
+        if not self._buffer:
+            try:
+                self._buffer += self._raw.recv(_RECV_BYTES)
+            except BlockingIOError:
+                return self._fill()
+        if fair and self._buffer:
+            gevent.sleep(0)
+        return bool(self._buffer)
 
     def readline(self, limit: int = _RECV_BYTES) -> bytes:
         """Up to and with the next newline, but no more than `limit` bytes."""

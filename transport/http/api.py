@@ -9,6 +9,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import bottle
@@ -18,7 +19,7 @@ from engine.ports import ChannelSender
 from transport.http.openapi import Operation
 from transport.http.problems import MEDIA_TYPE, Problem, problem_of
 
-__all__ = ["Api", "ApiSettings", "answer", "environ"]
+__all__ = ["Answer", "Api", "ApiSettings", "answer", "environ"]
 
 log = logging.getLogger("paybell.http")
 
@@ -27,6 +28,9 @@ Handler = Callable[..., Any]
 _ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
 _encoder = msgspec.json.Encoder()
+
+_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_OUT = "paybell.out"  # in the environ: what a route returned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +72,27 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
     def wsgi(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """As bottle's, with the headers that every answer has."""
+        """As bottle's, with the headers that every answer has.
+
+        An `Answer` is whole: it passes by what bottle does to make one.
+        """
+        out = self._handle(environ)
+        if isinstance(out, Answer):
+            start_response(out.line, out.headers)
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [out.body]
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            present = {name.lower() for name, _ in headers}
-            more = [(n, v) for n, v in _ALWAYS if n.lower() not in present]
-            return start_response(status, headers + more, *rest)
+            return start_response(status, _with_always(headers), *rest)
 
+        environ[_OUT] = out
         answered: Iterable[bytes] = super().wsgi(environ, start)
         return answered
+
+    def _handle(self, environ: dict[str, Any]) -> Any:
+        """What the route returns; bottle asks again for what was no `Answer`."""
+        if _OUT in environ:
+            return environ.pop(_OUT)
+        return super()._handle(environ)
 
     def default_error_handler(self, error: Any) -> bytes:
         """What bottle itself refuses: no such path, no such method."""
@@ -116,26 +132,43 @@ class _Problems:
                 problem = problem_of(error)
                 if problem.status == 500:
                     _log_crash(error)
-                return bottle.HTTPResponse(
-                    problem.body(),
-                    problem.status,
-                    {"Content-Type": MEDIA_TYPE, **problem.headers},
-                )
+                head = {"Content-Type": MEDIA_TYPE, **problem.headers}
+                return Answer(problem.body(), problem.status, head)
 
         return guarded
 
 
-def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Any:
+class Answer:
+    """A whole answer: nothing is left to be found out about it."""
+
+    __slots__ = ("body", "headers", "line")
+
+    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
+        self.body = body
+        self.line = _LINES[status]
+        self.headers = _with_always(
+            [*headers.items(), ("Content-Length", str(len(body)))]
+        )
+
+
+def answer(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Answer:
     """A JSON answer; `value` may be encoded already (bytes)."""
     body = value if isinstance(value, bytes) else _encoder.encode(value)
     head = {"Content-Type": "application/json", **(headers or {})}
-    return bottle.HTTPResponse(body, status, head)
+    return Answer(body, status, head)
 
 
 def environ() -> dict[str, Any]:
     """The WSGI environ of the request under way in this greenlet."""
     found: dict[str, Any] = bottle.request.environ
     return found
+
+
+def _with_always(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    present = {name.lower() for name, _ in headers}
+    return headers + [(n, v) for n, v in _ALWAYS if n.lower() not in present]
 
 
 def _allowed(methods: str) -> str:

@@ -156,12 +156,7 @@ def _amount(said: dict[str, Any]) -> int | None:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(
-            body.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        said = _decoder.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # Also what is no UTF-8, and numbers of thousands of digits.
         raise Problem(400, "The body is not JSON that is read here.") from error
@@ -179,3 +174,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")
     return found
+
+
+_decoder: Final = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+)

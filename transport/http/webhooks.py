@@ -12,7 +12,6 @@ only after it, and what it caused, is committed in one piece; the same one again
 The secret is never logged or stored. Runs in the connection's greenlet.
 """
 
-import hashlib
 import hmac
 import logging
 import time
@@ -96,10 +95,11 @@ class _Door:
         return f"<webhooks {'on' if self._secret else 'off'}>"
 
     def post(self) -> Any:
-        env, secret = environ(), self._open(environ())
+        env = environ()
+        secret = self._open(env)
         body = read_body(env, BODY_BYTES)
         signature = env.get("HTTP_X_SIGNATURE", "").strip().removeprefix("sha256=")
-        expected = hmac.new(secret, body, hashlib.sha256).hexdigest()
+        expected = hmac.digest(secret, body, "sha256").hex()
         if not _same(signature.lower(), expected):
             raise self._stranger(env, "X-Signature is not the HMAC of this body.")
         heard = read_btc(body)
@@ -115,7 +115,8 @@ class _Door:
         times. It calls for every address of its wallet, ours or not: one that we do
         not know is logged and answered 200, as no repetition would change it.
         """
-        env, secret = environ(), self._open(environ())
+        env = environ()
+        secret = self._open(env)
         said = _query(env.get("QUERY_STRING", ""))
         given = said.pop("secret", "")
         if not _same(given, secret.decode()):
@@ -208,6 +209,8 @@ class _Door:
 
 def _note(heard: Heard, payment_id: str | None, verdict: str) -> None:
     level = logging.INFO if verdict in {"accepted", "noted"} else logging.WARNING
+    if not log.isEnabledFor(level):
+        return
     log.log(
         level,
         "webhook.%s provider=%s payment=%s txid=%s status=%s",
