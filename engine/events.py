@@ -6,6 +6,7 @@ stored as it is, so what a shop was told once is told the same for ever.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -90,8 +91,14 @@ _decoder = msgspec.json.Decoder(_Wire)
 
 def iso(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds, as everywhere on our wires."""
-    moment = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at: int) -> str:
+    """Kept: many events are of the same second, and to write one out takes longer
+    than all else that there is to encode of it."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def encode(event: Event, terms: Terms) -> bytes:

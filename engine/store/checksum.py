@@ -1,4 +1,4 @@
-"""Checksums over events and payments: a flipped bit is noticed, not believed.
+"""Checksums over rows: a flipped bit is noticed, not believed.
 
 SQLite has checksums in the WAL, but none over the pages of the database file: a digit
 that turns into another on the disk would be read as it is. So each row carries a CRC-32
@@ -9,9 +9,18 @@ and by queries in their native threads.
 
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Damaged", "event_crc", "is_event", "state_crc", "stored_state"]
+__all__ = [
+    "Damaged",
+    "checked",
+    "event_crc",
+    "is_event",
+    "row_crc",
+    "state_crc",
+    "stored_state",
+]
 
 
 class Damaged(sqlite3.DatabaseError):
@@ -56,3 +65,17 @@ def stored_state(state: bytes, crc: int | None) -> bytes:
     if crc is not None and (not isinstance(state, bytes) or zlib.crc32(state) != crc):
         raise Damaged("a payment's state")
     return state
+
+
+def row_crc(values: Sequence[object]) -> int:
+    """Over a row of another table: its values as Python writes them."""
+    return zlib.crc32(repr(tuple(values)).encode())
+
+
+def checked(what: str, row: Sequence[Any]) -> Sequence[Any]:
+    """The values of a row that was read with its checksum behind them, if they are
+    what was written. Raises `Damaged`."""
+    *values, crc = row
+    if crc is not None and row_crc(values) != crc:
+        raise Damaged(what)
+    return values

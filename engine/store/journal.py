@@ -15,15 +15,12 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import sqlite_utils
 
-from engine.events import CommittedEvent, encode, with_offset
 from engine.store import migrations
-from engine.store.checksum import event_crc, state_crc
-from engine.store.rows import write_row
+from engine.store.bulk import Bulk
 from engine.store.wal import has_lost_commits
-from engine.store.writes import Committed, Conflict, Entry, Outcome, Unavailable, Write
+from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
 __all__ = ["Journal", "JournalError", "advice"]
 
@@ -44,7 +41,6 @@ _UNKNOWN = (
     "unless somebody changed the file by hand it is damaged: keep a copy of it and its"
     " -wal, restore a backup or run `sqlite3 .recover`"
 )
-_state_encoder = msgspec.json.Encoder()
 
 
 class JournalError(Exception):
@@ -105,14 +101,14 @@ class Journal:
         """
         before = self.last_offset, self._last_rank
         try:
-            self._sql.execute("BEGIN IMMEDIATE")
-            outcomes = [self._write_safely(write) for write in batch]
-            self._sql.execute("COMMIT")
-        except sqlite3.Error as error:
+            outcomes = self._transaction(batch)
+        except BaseException as error:
             self.last_offset, self._last_rank = before
             with contextlib.suppress(sqlite3.Error):
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
             # Strangers see it at /ready: the file's name, not where it lies.
             reason = _explain(error, Path(self.path).name)
             failure = Unavailable(reason, fatal=_is_fatal(error))
@@ -120,86 +116,38 @@ class Journal:
         self.commits += 1
         return outcomes
 
+    def _transaction(self, batch: Sequence[Write]) -> list[Outcome]:
+        """All together; if anything stands in the way, each for itself."""
+        outcomes: list[Outcome]
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [*self._write(batch)]
+        except _UNWRITABLE:
+            self._sql.execute("ROLLBACK")
+            self._sql.execute("BEGIN IMMEDIATE")
+            outcomes = [self._write_safely(write) for write in batch]
+        self._sql.execute("COMMIT")
+        return outcomes
+
     def _write_safely(self, write: Write) -> Outcome:
         """One write in a savepoint of its own: a conflict undoes only this one."""
-        before = self.last_offset, self._last_rank
         self._sql.execute("SAVEPOINT one")
         try:
-            committed = self._write(write)
+            (committed,) = self._write((write,))
         except _UNWRITABLE as error:
-            self.last_offset, self._last_rank = before
             self._sql.execute("ROLLBACK TO one")
             self._sql.execute("RELEASE one")
             return Conflict(_conflict_of(error), str(error) or repr(error))
         self._sql.execute("RELEASE one")
         return committed
 
-    def _write(self, write: Write) -> Committed:
-        events: list[CommittedEvent] = []
-        for entry in write.entries:
-            events.extend(self._append(entry))
-        changed = sum(write_row(self._sql, row) for row in write.rows)
-        return Committed(tuple(events), changed)
-
-    def _append(self, entry: Entry) -> Iterator[CommittedEvent]:
-        terms = entry.payment.terms
-        for event in entry.events:
-            self.last_offset += 1
-            body = encode(event, terms)
-            columns = (
-                self.last_offset,
-                event.payment_id,
-                event.seq,
-                event.type,
-                event.at,
-                terms.merchant,
-                body,
-            )
-            self._sql.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*columns, event_crc(*columns)),
-            )
-            self._fill_outbox(event.payment_id, event.seq, event.type, terms.merchant)
-            wire = with_offset(self.last_offset, body)
-            yield CommittedEvent(self.last_offset, event, terms.merchant, wire)
-        self._project(entry)
-
-    def _fill_outbox(self, payment: str, seq: int, kind: str, merchant: str) -> None:
-        self._sql.execute(
-            """INSERT INTO outbox
-               SELECT id, ?, ?, ?, 'pending', 0, 0 FROM channels
-               WHERE enabled AND merchant IN (?, '*')
-                 AND (types = '' OR instr(types, ?) > 0)""",
-            (self.last_offset, payment, seq, merchant, f",{kind},"),
-        )
-
-    def _project(self, entry: Entry) -> None:
-        payment = entry.payment
-        state = _state_encoder.encode(payment)
-        if entry.events and entry.events[0].seq == 1:
-            self._last_rank += 1
-            terms = payment.terms
-            self._sql.execute(
-                "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
-                (
-                    terms.id,
-                    self._last_rank,
-                    terms.merchant,
-                    terms.address,
-                    terms.external_id,
-                    payment.status,
-                    payment.seq,
-                    terms.created_at,
-                    state,
-                    state_crc(state),
-                ),
-            )
-        else:
-            self._sql.execute(
-                "UPDATE payments SET status = ?, seq = ?, state = ?, crc = ?"
-                " WHERE id = ?",
-                (payment.status, payment.seq, state, state_crc(state), payment.id),
-            )
+    def _write(self, writes: Sequence[Write]) -> list[Committed]:
+        bulk = Bulk(self._sql, self.last_offset, self._last_rank)
+        for write in writes:
+            bulk.add(write)
+        committed = bulk.finish()
+        self.last_offset, self._last_rank = bulk.offset, bulk.rank
+        return committed
 
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.events import Event, decode, with_offset
 from engine.model import Payment
-from engine.store.checksum import Damaged, is_event, stored_state
+from engine.store.checksum import Damaged, checked, is_event, stored_state
 
 __all__ = [
     "AttemptView",
@@ -43,6 +43,12 @@ __all__ = [
 
 _EVENTS = 'SELECT "offset", payment_id, seq, type, at, merchant, body, crc FROM events'
 _EventRow = tuple[int, str, int, str, int, str, bytes, int | None]
+
+# Of an address in use one payment is in one small index, its earlier ones in another.
+_AT_ADDRESS = (
+    "SELECT * FROM payments WHERE address = :address AND watched = 1"
+    " UNION ALL SELECT * FROM payments WHERE address = :address AND watched = 0"
+)
 
 _payment_decoder = msgspec.json.Decoder(Payment)
 
@@ -130,9 +136,9 @@ def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
 def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
     """The payment that watches the address now, or else the newest that did."""
     row = sql.execute(
-        "SELECT state, crc FROM payments WHERE address = ?"
+        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
         " ORDER BY watched DESC, rank DESC LIMIT 1",
-        (address,),
+        {"address": address},
     ).fetchone()
     return _payment(*row) if row else None
 
@@ -154,8 +160,9 @@ def counted_outpoints(
 ) -> tuple[tuple[str, int], ...]:
     """Outputs that earlier payments to this address have counted already."""
     rows = sql.execute(
-        "SELECT state, crc FROM payments WHERE address = ? ORDER BY rank DESC LIMIT 50",
-        (address,),
+        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
+        " ORDER BY rank DESC LIMIT 50",
+        {"address": address},
     )
     found = {
         (receipt.txid, receipt.vout)
@@ -168,10 +175,10 @@ def counted_outpoints(
 def watched(
     sql: sqlite3.Connection, after_id: str = "", limit: int = 1_000
 ) -> list[Payment]:
-    """Payments to watch after a start, in pages by id."""
+    """Payments to watch after a start, in pages, oldest first."""
     rows = sql.execute(
-        "SELECT state, crc FROM payments WHERE watched = 1 AND id > ?"
-        " ORDER BY id LIMIT ?",
+        "SELECT state, crc FROM payments WHERE watched = 1 AND rank >"
+        " coalesce((SELECT rank FROM payments WHERE id = ?), 0) ORDER BY rank LIMIT ?",
         (after_id, limit),
     )
     return [_payment(*row) for row in rows]
@@ -184,18 +191,16 @@ def list_payments(
     limit: int = 50,
 ) -> Page:
     """Newest first. `filters` may name status, external_id, address, merchant."""
-    conditions, values = ["rank < ?"], [before_rank or (1 << 62)]
-    bound: list[object] = list(values)
-    for column in ("status", "external_id", "address", "merchant"):
-        if column in filters:
-            conditions.append(f"{column} = ?")
-            bound.append(filters[column])
-    where = " AND ".join(conditions)  # constants only; values are bound
+    known = [c for c in ("status", "external_id", "merchant") if c in filters]
+    where = " AND ".join(["rank < :before", *(f"{c} = :{c}" for c in known)])
+    payments = f"({_AT_ADDRESS})" if "address" in filters else "payments"
+    # Constants only; values are bound.
     query = (
-        f"SELECT rank, state, crc FROM payments WHERE {where}"  # noqa: S608
-        " ORDER BY rank DESC LIMIT ?"
+        f"SELECT rank, state, crc FROM {payments} WHERE {where}"  # noqa: S608
+        " ORDER BY rank DESC LIMIT :most"
     )
-    rows = sql.execute(query, (*bound, limit + 1)).fetchall()
+    bound = {"before": before_rank or (1 << 62), "most": limit + 1}
+    rows = sql.execute(query, {**filters, **bound}).fetchall()
     page = rows[:limit]
     more = len(rows) > limit
     return Page(
@@ -252,10 +257,10 @@ def _stored(row: _EventRow) -> StoredEvent:
 
 def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
     rows = sql.execute(
-        "SELECT id, name, merchant, hash, created_at, revoked_at FROM api_keys"
+        "SELECT id, name, merchant, hash, created_at, revoked_at, crc FROM api_keys"
         " ORDER BY created_at, id"
     )
-    return [KeyRecord(*row) for row in rows]
+    return [KeyRecord(*checked(f"API key {row[0]}", row)) for row in rows]
 
 
 def idempotent_answer(
@@ -263,11 +268,14 @@ def idempotent_answer(
 ) -> IdempotentAnswer | None:
     """The first answer to this key, if it was given at or after `since` (ms)."""
     row = sql.execute(
-        "SELECT request_hash, status, body FROM idempotency"
+        "SELECT scope, key, request_hash, status, body, at, crc FROM idempotency"
         " WHERE scope = ? AND key = ? AND at >= ?",
         (scope, key, since),
     ).fetchone()
-    return IdempotentAnswer(*row) if row else None
+    if row is None:
+        return None
+    _, _, request_hash, status, body, _ = checked("an idempotent answer", row)
+    return IdempotentAnswer(request_hash, status, body)
 
 
 def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
@@ -288,10 +296,11 @@ def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
 
 def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
     rows = sql.execute(
-        "SELECT id, merchant, enabled, created_at, state FROM channels"
+        "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
         " ORDER BY created_at, id"
     )
-    return [ChannelRecord(i, m, bool(e), c, s) for i, m, e, c, s in rows]
+    found = [checked(f"channel {row[0]}", row) for row in rows]
+    return [ChannelRecord(i, m, bool(e), at, s) for i, m, e, _, at, s in found]
 
 
 def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str, int]]:

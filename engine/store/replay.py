@@ -189,8 +189,9 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
         if not changed:
             terms = payment.terms
             sql.execute(
-                "INSERT INTO payments SELECT ?, coalesce(max(rank), 0) + 1, ?, ?, ?,"
-                " ?, ?, 1, ?, ?, ? FROM payments",
+                "INSERT INTO payments (id, merchant, address, external_id, status,"
+                " seq, watched, created_at, state, crc)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
                 (
                     terms.id,
                     terms.merchant,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.channels import Channel
 from engine.model import EventType
@@ -13,6 +14,7 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     DeliveryResult,
+    Entry,
     KeyRow,
     RemoveChannel,
     Requeue,
@@ -52,8 +54,12 @@ def test_the_outbox_is_filled_by_merchant_and_kind(journal: Journal) -> None:
 
 def test_a_kind_whose_name_begins_another_does_not_match_it(journal: Journal) -> None:
     journal.commit([channel("c", "*", EventType.FORWARDED)])
-    journal._fill_outbox("pay_1", 1, EventType.FORWARDING, "ann")
-    assert owed(journal, "c") == []
+    (entry,) = creation("pay_1").entries
+    (event,) = entry.events
+    kinds = {1: EventType.FORWARDING, 2: EventType.FORWARDED}
+    events = tuple(replace(event, seq=seq, type=kind) for seq, kind in kinds.items())
+    journal.commit([Write(entries=(Entry(entry.payment, events),))])
+    assert owed(journal, "c") == [("pay_1", 2)]
 
 
 def delivery(offset: int, seq: int, state: str, *, attempt: int = 1) -> Write:

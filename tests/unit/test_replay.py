@@ -104,8 +104,8 @@ def test_a_payment_that_was_deleted_is_there_again_and_watched(
     mend(journal)
     assert found(journal) == []
     assert [p.id for p in queries.watched(journal.connection, "", 10)] == [
-        "pay_a",
         "pay_b",
+        "pay_a",
     ]
 
 
