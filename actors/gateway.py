@@ -19,7 +19,6 @@ import pykka
 from actors.address import AddressActor
 from actors.edges import FirstEvent, Handle, Noted
 from actors.messages import (
-    ChannelChanged,
     Command,
     CreatePayments,
     DescribeSources,
@@ -271,12 +270,9 @@ class ActorGateway:
 
     def save_channel(self, channel: Channel) -> None:
         self.write((channel_row(channel),))
-        self._tell_notifiers(channel.id)
 
     def remove_channel(self, channel_id: str) -> bool:
-        removed = self.write((RemoveChannel(channel_id),))
-        self._tell_notifiers(channel_id)
-        return bool(removed)
+        return bool(self.write((RemoveChannel(channel_id),)))
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int
@@ -284,14 +280,7 @@ class ActorGateway:
         return self._store.read(queries.attempts, channel_id, before_id, limit)
 
     def requeue(self, request: Requeue) -> int:
-        changed = self.write((request,))
-        for channel in self.channels():
-            self._tell_notifiers(channel.id)
-        return changed
-
-    def _tell_notifiers(self, channel_id: str) -> None:
-        if self._node.notifiers is not None:
-            self._node.notifiers.tell_system(ChannelChanged(channel_id))
+        return self.write((request,))
 
     # -- live and node ---------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 It gathers what actors want written while the writer thread is busy, hands over all of
 it as the next batch (so a batch grows by itself under load), and when the batch is on
 disk answers the actors and publishes the events, in journal order. Nothing has
-happened before that.
+happened before that. What was committed about a channel it tells the notifiers.
 
 When the disk fails, nothing is lost that was committed and nothing is told that was
 not: every append is answered `Unavailable`, the edges refuse new work, and a probe
@@ -13,11 +13,26 @@ tries until writing works again.
 import logging
 from collections import deque
 
-from actors.messages import Append, BatchDone, ProbeJournal, Publish
+from actors.messages import (
+    Append,
+    BatchDone,
+    ChannelChanged,
+    ProbeJournal,
+    Publish,
+)
 from actors.node import Node
 from engine.runtime.actor import Actor
 from engine.store.threads import JournalWriter
-from engine.store.writes import Committed, Outcome, SourceTip, Unavailable, Write
+from engine.store.writes import (
+    ChannelRow,
+    Committed,
+    Outcome,
+    RemoveChannel,
+    Requeue,
+    SourceTip,
+    Unavailable,
+    Write,
+)
 
 __all__ = ["JournalActor"]
 
@@ -30,6 +45,8 @@ MAX_PENDING = 20_000
 """Writes that may wait for a slow disk; more are refused, and their senders retry."""
 
 PROBE_S = 2.0
+
+_OF_CHANNELS = (ChannelRow, RemoveChannel, Requeue)
 
 
 class JournalActor(Actor):
@@ -93,8 +110,18 @@ class JournalActor(Actor):
         self._node.counters["journal.events"] += len(events)
         for append, outcome in zip(batch, outcomes, strict=True):
             append.reply(outcome)
+            if isinstance(outcome, Committed):
+                self._tell_of_channels(append.write)
         if events:
             self._node.router.tell_system(Publish(events))
+
+    def _tell_of_channels(self, write: Write) -> None:
+        """Whoever asked for a change of a channel may be gone by now, tired of waiting
+        or restarted; what the database says has changed all the same."""
+        for row in write.rows:
+            if isinstance(row, _OF_CHANNELS) and self._node.notifiers is not None:
+                channel_id = None if isinstance(row, Requeue) else row.id
+                self._node.notifiers.tell_system(ChannelChanged(channel_id))
 
     def _note_health(self, outcome: Outcome) -> None:
         health = self._node.health

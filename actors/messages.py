@@ -330,4 +330,4 @@ class Alarm(msgspec.Struct, frozen=True):
 class ChannelChanged(msgspec.Struct, frozen=True):
     """A channel was made, changed, removed, or has deliveries to repeat."""
 
-    channel_id: str
+    channel_id: str | None  # None: any of them

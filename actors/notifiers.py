@@ -59,9 +59,9 @@ class NotifiersActor(Actor):
                     if wants(channel, event.type, message.merchant):
                         ref.tell_system(message)
             case ChannelChanged(channel_id):
-                known = self._channels.get(channel_id)
-                if known is not None:
-                    known[1].tell_system(message)
+                for known, ref in self._channels.values():
+                    if channel_id in {None, known.id}:
+                        ref.tell_system(message)
                 self._load()
             case Exited(ref, reason=reason, error=error):
                 self._on_exit(ref, reason, error)
@@ -118,7 +118,7 @@ class NotifiersActor(Actor):
         current = self._channels.get(ref.name)
         if current is None or current[1] is not ref:
             return
-        if reason is ExitReason.STOPPED:  # by itself: its endpoint is gone
+        if ref.is_stopped:  # by itself: its endpoint is gone
             del self._channels[ref.name]
             self._load()
             return

@@ -1,20 +1,19 @@
 """The webhook channels of a world: made, changed, removed and asked for once more.
 
-What is owed to them is modelled in `deliveries.py`. Settings change through the journal
-and a word to the notifiers, as the gateway does it.
+What is owed to them is modelled in `deliveries.py`. Settings change through the
+journal, which tells the notifiers.
 """
 
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from actors.messages import ChannelChanged
 from engine.channels import Channel, channel_row
 from engine.model import EventType
-from engine.store.writes import Committed, RemoveChannel, Requeue, Row, Write
+from engine.store.writes import RemoveChannel, Requeue, Row, Write
 from engine.vault import Vault
 from tests.simulation.broken import Broken
 from tests.simulation.endpoint import SimEndpoint, SimEndpoints
@@ -102,7 +101,7 @@ class Channels:
                 random.randrange(1, 7_200_000), lambda: self.enable_again(channel.id)
             )
         else:
-            self._write(RemoveChannel(channel.id), channel.id)
+            self._write(RemoveChannel(channel.id))
         return what
 
     def _rotate(self, channel: Channel) -> None:
@@ -132,23 +131,15 @@ class Channels:
                 Requeue(channel_id=channel_id, dead_only=True, at=now),
             )
         )
-        self._write(request, *sorted(self._known))
+        self._write(request)
 
     def _save(self, channel: Channel) -> None:
-        self._write(channel_row(channel), channel.id)
+        self._write(channel_row(channel))
 
-    def _write(self, row: Row, *changed: str) -> None:
-        node = self._world.node
-        if node is None or node.notifiers is None:
-            return
-        notifiers = node.notifiers
-
-        def done(outcome: Any) -> None:
-            if isinstance(outcome, Committed):
-                for channel_id in changed:
-                    notifiers.tell_system(ChannelChanged(channel_id))
-
-        node.append(Write(rows=(row,)), done)
+    def _write(self, row: Row) -> None:
+        """Nobody waits for the outcome: the engine must see to what follows from it."""
+        if self._world.node is not None:
+            self._world.node.append(Write(rows=(row,)), lambda _outcome: None)
 
     # -- rules -----------------------------------------------------------------------
 

@@ -32,9 +32,10 @@ class Deliveries:
         self.channels: dict[str, Channel] = {}
         self.state: dict[_Lane, dict[int, str]] = {}  # offsets in order
         self.results: Counter[str] = Counter()
-        # After a redelivery was asked for, the one delivery of a payment that was
-        # under way may still come, out of turn.
-        self._under_way: Counter[_Lane] = Counter()
+        self._unrecorded: set[_Lane] = set()  # sent, and what came of it not written
+        # One more of this payment may come, out of turn or again: it was under way when
+        # a redelivery was asked for, or its record was when the notifier started anew.
+        self._excused: set[_Lane] = set()
 
     # -- what is committed -----------------------------------------------------------
 
@@ -63,6 +64,7 @@ class Deliveries:
         if result.offset not in offsets:
             return  # of a channel that was removed
         offsets[result.offset] = result.state
+        self._unrecorded.discard((result.channel_id, result.payment_id))
         self.results[result.state] += 1
         name = f"{result.channel_id} event {result.offset}"
         if result.state == "delivered" and not self._was_acknowledged(
@@ -79,7 +81,7 @@ class Deliveries:
             for offset, state in offsets.items():
                 if self._concerns(request, lane, offset, state):
                     offsets[offset] = "pending"
-                    self._under_way[lane] = 1
+                    self._excused.add(lane)
 
     def _concerns(self, request: Requeue, lane: _Lane, offset: int, state: str) -> bool:
         channel = self.channels[lane[0]]
@@ -111,9 +113,17 @@ class Deliveries:
         elif earlier := self._owed_before(offsets, offset):
             wrong = f"{channel_id} is sent event {offset} before event {earlier}"
         if wrong is not None:
-            if not self._under_way[lane]:
+            if lane not in self._excused:
                 raise Broken(wrong)
-            self._under_way[lane] = 0
+            self._excused.discard(lane)
+        self._unrecorded.add(lane)
+
+    def on_start(self, channel_id: str) -> None:
+        """The channel's notifier starts: it may read what is owed before the record
+        of its predecessor's last attempts is committed, and repeat them."""
+        for lane in self._unrecorded:
+            if lane[0] == channel_id:
+                self._excused.add(lane)
 
     @staticmethod
     def _owed_before(offsets: dict[int, str], offset: int) -> int | None:

@@ -64,12 +64,18 @@ class Witness(Protocol):
     """What the wrapper needs of the world."""
 
     @property
+    def is_telling(self) -> bool:
+        """Whether somebody wants to read every message."""
+
+    @property
     def armed(self) -> Container[str]:
         """Classes, or "Class.on_start", that may crash at their next message."""
 
     def crash_now(self, name: str, message: object) -> Crash | None: ...
 
     def on_message(self, actor: Actor, message: object) -> None: ...
+
+    def on_start(self, actor: Actor) -> None: ...
 
     def answer_delay_ms(self) -> int:
         """How long a blocking actor's answer is on its way; mostly 0."""
@@ -127,7 +133,8 @@ _BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late
 def _wrapped(world: Witness, kind: type[Actor]) -> Callable[[Actor, object], None]:
     original: Callable[[Actor, object], None] = kind.__dict__["on_receive"]
     name, armed = kind.__name__, world.armed
-    watched, blocking = name in _WATCHED, name in _BLOCKING
+    watched = name in _WATCHED or world.is_telling
+    blocking = name in _BLOCKING
 
     def on_receive(self: Actor, message: object) -> None:
         if watched:
@@ -148,6 +155,8 @@ def _guarded(world: Witness, kind: type[Actor], method: str) -> Callable[[Actor]
     name, armed = f"{kind.__name__}.{method}", world.armed
 
     def guarded(self: Actor) -> None:
+        if method == "on_start":
+            world.on_start(self)
         crash = world.crash_now(name, None) if name in armed else None
         if crash is not None and crash.when == "before":
             raise crash.error

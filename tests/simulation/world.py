@@ -17,6 +17,7 @@ from random import Random
 from actors.address import AddressActor
 from actors.messages import RoundDone, Seen, SomeViews
 from actors.node import Node, Settings
+from actors.notifier import NotifierActor
 from actors.root import FeedConfig, build_tree
 from actors.senders import Deliver
 from actors.source import SourceActor
@@ -76,6 +77,7 @@ class World:
     ) -> None:
         self.seed = seed
         self._log = log
+        self.is_telling = log is not None
         self._random = self.random_of("world")
         self.shape = shape or draw_shape(self.random_of("shape"))
         self.clock = SimulatedClock(START_MS)
@@ -292,9 +294,7 @@ class World:
         elif self._random.random() < 0.02:
             self._pass_time(min(1 + int(self._random.random() * 1_500), most_ms))
         else:
-            ref = self.dispatcher.step()
-            if self._log is not None and ref is not None:
-                self._log(f"    turn {ref.name}")
+            self.dispatcher.step()
         if not self.calm:
             self.trouble.between_steps()
         if Broken.first is not None:
@@ -318,6 +318,8 @@ class World:
         return self.answer_delay_ms()
 
     def on_message(self, actor: Actor, message: object) -> None:
+        if self._log is not None:
+            self._log(f"    {actor.ref.name} <- {repr(message)[:400]}")
         if isinstance(message, Seen):
             if isinstance(actor, AddressActor):
                 self.rules.on_seen(actor.ref.name, self.clock.now())
@@ -326,6 +328,10 @@ class World:
         ):
             for script, view in message.views.items():
                 self.rules.on_view(script, view, message.asked_at)
+
+    def on_start(self, actor: Actor) -> None:
+        if isinstance(actor, NotifierActor):
+            self.rules.deliveries.on_start(actor.ref.name)
 
     def _in_a_round(self) -> None:
         if not self.calm and self._random.random() < 0.002:
