@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.gateway import Gateway
 from engine.ports import ChannelSender
 from engine.vault import Vault
-from transport.auth import Auth
+from transport.auth import Auth, AuthLimits
 from transport.http import events, keys, pages, webhooks
 from transport.http.api import Api, ApiSettings
 from transport.http.app import control_app
@@ -40,11 +40,13 @@ class WebParts:
     monitor_s: int = 7 * 86_400
     tolerance_sat: int = 0
     address_source: Callable[[], str] | None = None
+    auth_limits: AuthLimits | None = None
+    webhook_limits: webhooks.WebhookLimits | None = None
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.Server`."""
-    auth = Auth(parts.gateway, parts.api_key)
+    auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
     frames = Frames()
     app = control_app(
         parts.gateway,
@@ -69,5 +71,6 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.gateway,
         parts.webhook_btc_secret,
         claim_window_s=parts.claim_window_s,
+        limits=parts.webhook_limits,
     )
     return app, LiveRoutes(parts.gateway, parts.vault, frames)

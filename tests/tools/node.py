@@ -10,7 +10,7 @@ The test holds all the parts. Nothing outlives the `with`.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -168,11 +168,13 @@ def running_node(
     auth_limits: AuthLimits | None = None,
     api: dict[str, Any] | None = None,
     web: dict[str, Any] | None = None,
+    wrap: Callable[[Any], Any] | None = None,
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
     All that a node serves, with `web` as further fields of `WebParts`; or, when `api`
-    (fields of `ApiSettings`) or `auth_limits` is given, the control API alone.
+    (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
+    may put a WSGI application of the test's own around it.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
         node = RunningNode(Path(folder), api_key or new_key(), sender)
@@ -180,7 +182,7 @@ def running_node(
             app, ws_routes = _everything(node, web or {})
         else:
             app, ws_routes = _control(node, api or {}, auth_limits), _no_websockets
-        node.start(app, ws_routes)
+        node.start(wrap(app) if wrap else app, ws_routes)
         try:
             yield node
         finally:

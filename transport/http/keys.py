@@ -19,7 +19,7 @@ from engine.store.writes import KeyRow, RevokeKey
 from transport.auth import Auth, hash_key, new_key
 from transport.http.api import Api, answer, environ
 from transport.http.inputs import NO_CONTROLS, Merchant, Request
-from transport.http.openapi import Operation
+from transport.http.openapi import Link, Operation
 from transport.http.ordering import new_id
 from transport.http.problems import Problem
 from transport.http.reading import json_body, typed
@@ -74,6 +74,13 @@ _TABLE = (
         request=KeyRequest,
         answers={201: KeyView},
         problems=(409,),
+        links={
+            "revoke": Link(
+                operation="revoke_key",
+                parameter="key_id",
+                expression="$response.body#/id",
+            )
+        },
     ),
     Operation(
         name="list_keys",

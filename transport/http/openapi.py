@@ -47,11 +47,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What may be done next with the answer: a parameter from its body."""
+    """What may be done next with the answer: a parameter from its body.
+
+    With `in_body` it is a field of the next request's JSON. The link is left out of
+    the document of an app that does not have the operation.
+    """
 
     operation: str
     parameter: str
     expression: str
+    in_body: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +103,13 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     kinds = [k for k in dict.fromkeys(kinds) if isinstance(k, type)]
     schemas = _schemas(kinds)
     paths: dict[str, dict[str, Any]] = {}
+    names = {operation.name for operation in operations}
     for operation in operations:
         path = paths.setdefault(template(operation.path), {})
-        path[operation.method.lower()] = _operation(operation, schemas)
+        made = path[operation.method.lower()] = _operation(operation, schemas)
+        for status in operation.answers:
+            if links := _links(operation, names):
+                made["responses"][str(status)]["links"] = links
     for kind in kinds:
         if issubclass(kind, Query):
             del schemas[kind.__name__]  # written out as parameters
@@ -211,8 +220,6 @@ def _answer(operation: Operation, status: int) -> dict[str, Any]:
             made["content"] = {kind.media_type: {"schema": {"type": kind.json_type}}}
         elif kind is not None:
             made["content"] = {"application/json": {"schema": _ref(kind)}}
-        if operation.links:
-            made["links"] = _links(operation)
     else:
         made["content"] = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
         headers += _error_headers(status)
@@ -227,13 +234,16 @@ def _error_headers(status: int) -> tuple[str, ...]:
     return ("Retry-After",) if status in {429, 503} else ()
 
 
-def _links(operation: Operation) -> dict[str, Any]:
+def _links(operation: Operation, names: set[str]) -> dict[str, Any]:
     return {
         name: {
             "operationId": link.operation,
-            "parameters": {link.parameter: link.expression},
+            "requestBody" if link.in_body else "parameters": {
+                link.parameter: link.expression
+            },
         }
         for name, link in operation.links.items()
+        if link.operation in names
     }
 
 

@@ -44,9 +44,9 @@ IDEMPOTENCY_KEY = Header(
 )
 
 
-def _next(operation: str, parameter: str) -> Link:
+def _next(operation: str, parameter: str, place: str = "/id") -> Link:
     return Link(
-        operation=operation, parameter=parameter, expression="$response.body#/id"
+        operation=operation, parameter=parameter, expression=f"$response.body#{place}"
     )
 
 
@@ -83,6 +83,16 @@ PAYMENTS = (
             "cancel": _next("cancel_payment", "payment_id"),
             "confirm": _next("confirm_payment", "payment_id"),
             "redeliver": _next("redeliver_payment", "payment_id"),
+            "watcher": _next("get_watcher", "address", "/address"),
+            "poll": _next("poll_watcher", "address", "/address"),
+            "follow": _next("followBalance", "address", "/address"),
+            "callback": _next("receiveBlockonomicsCallback", "addr", "/address"),
+            "webhook": Link(
+                operation="receiveBtcWebhook",
+                parameter="address",
+                expression="$response.body#/address",
+                in_body=True,
+            ),
         },
     ),
     Operation(
@@ -93,6 +103,10 @@ PAYMENTS = (
         summary="Payments, newest first.",
         query=PaymentsQuery,
         answers={200: PaymentPage},
+        links={
+            "next": _next("list_payments", "cursor", "/next_cursor"),
+            "newest": _next("get_payment", "payment_id", "/data/0/id"),
+        },
     ),
     Operation(
         name="get_payment",
