@@ -192,15 +192,14 @@ class Installation:
         if self.chain is not None:
             app.merge(devchain_routes(self.chain))
         limits = Limits(connections_per_address=config.connections_per_address)
+        connections = client_connections(raise_limit(), limits.connections)
+        ws_routes.keep_below(connections)
         return Server(
             app,
             ws_routes,
             config.host,
             config.port,
-            msgspec.structs.replace(
-                limits,
-                connections=client_connections(raise_limit(), limits.connections),
-            ),
+            msgspec.structs.replace(limits, connections=connections),
             origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
         )

@@ -11,13 +11,13 @@ Commands are lines on standard input, answers are lines of JSON on standard outp
     {"post": path, "body": text, "headers": [..]}
                              sends that request, waits until every client has got one
                              whole frame, and tells when the first and the last had it
+    {}                       ends
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import json
 import os
 import select
@@ -29,6 +29,9 @@ from typing import Any
 PER_ADDRESS = 200
 TIMEOUT_S = 60.0
 QUIET_S = 0.25
+STDIN = 0
+PING = b"\x89\x04"  # and four bytes: how Paybell asks whether anybody is there
+PING_BYTES = 6
 RECV_BYTES = 65_536
 
 
@@ -44,7 +47,9 @@ class Crowd:
         for number in range(clients):
             sock = self._connect(path, number)
             self._socks[sock.fileno()] = sock
-        self._poster = dial(port, 40_000)
+        self._commands = b""
+        self._epoll.register(STDIN, select.EPOLLIN)
+        self.pings = 0
 
     def _connect(self, path: str, number: int) -> socket.socket:
         sock = dial(self._port, number)
@@ -74,13 +79,40 @@ class Crowd:
         ready = self._epoll.poll(timeout_s)
         heard, socks, buffer = self._heard, self._socks, self._buffer
         for number, _ in ready:
-            size = 0
-            with contextlib.suppress(BlockingIOError):
+            if number == STDIN:
+                self._commands += os.read(STDIN, RECV_BYTES)
+                continue
+            try:
                 size = socks[number].recv_into(buffer)
-                if not size:
-                    raise RuntimeError("the server closed a WebSocket")
-            heard[number] = heard.get(number, 0) + size
+            except BlockingIOError:
+                continue
+            if not size:
+                raise RuntimeError("the server closed a WebSocket")
+            if buffer[0] == PING[0] or buffer[size - PING_BYTES] == PING[0]:
+                size = self._answer_pings(socks[number], size)
+            if size:
+                heard[number] = heard.get(number, 0) + size
         return len(ready)
+
+    def _answer_pings(self, sock: socket.socket, size: int) -> int:
+        """Before or behind a message; the size of the rest."""
+        for place in (0, size - PING_BYTES):
+            if self._buffer[place : place + 2] == PING:
+                payload = self._buffer[place + 2 : place + PING_BYTES]
+                sock.send(b"\x8a\x84\0\0\0\0" + payload)
+                size -= PING_BYTES
+                self.pings += 1
+                if size <= 0:
+                    return 0
+        return size
+
+    def next_command(self) -> dict[str, Any]:
+        """Answers pings until there is one."""
+        while b"\n" not in self._commands:
+            self._read(1.0)
+        line, _, self._commands = self._commands.partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
 
     def tell(self, path: str, body: str, headers: list[str]) -> dict[str, Any]:
         """Have an event told to all; moments in seconds after the request was sent."""
@@ -90,8 +122,9 @@ class Crowd:
                  "Content-Type: application/json", f"Content-Length: {len(body)}",
                  *headers, "", ""]  # fmt: skip
         wire = ("\r\n".join(lines) + body).encode()
+        poster = dial(self._port, 40_000)
         began = time.perf_counter()
-        self._poster.sendall(wire)
+        poster.sendall(wire)
         moments: list[tuple[float, int]] = []
         want = len(self._socks)
         while len(self._heard) < want:
@@ -103,7 +136,8 @@ class Crowd:
         sizes = set(self._heard.values())
         if len(sizes) > 1:  # a frame in two segments: read on until all are alike
             self._even_out(began)
-        answer = self._poster.recv(RECV_BYTES)
+        with poster:
+            answer = poster.recv(RECV_BYTES)
         if b" 2" not in answer[:12]:
             raise RuntimeError(f"POST {path}: {answer[:300]!r}")
         first = next(at for at, count in moments if count)
@@ -146,8 +180,7 @@ def main() -> None:
     took_s = time.perf_counter() - began
     crowd.settle()
     answer({"clients": options.clients, "took_s": took_s})
-    for line in sys.stdin:
-        wanted = json.loads(line)
+    while "post" in (wanted := crowd.next_command()):
         answer(crowd.tell(wanted["post"], wanted["body"], wanted["headers"]))
 
 

@@ -90,6 +90,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.head: RequestHead | None = None  # of the request under way
         self.endpoint: Endpoint | None = None  # who serves the WebSocket
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
+        self.left = False  # its connection goes on without it, as a WebSocket
         self.killed = False  # by a server that stops, or as its client has gone
         self._watch: HangupWatch | None = None  # while it streams
         self.client_key: str | None = None  # counted while it is a WebSocket
@@ -335,10 +336,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
 
     def run_websocket(self) -> None:
         """The 101 is sent: run the endpoint, then see the connection to its end."""
-        websocket: WebSocket = self.websocket
-        endpoint = self.endpoint
+        server, endpoint = self.server, self.endpoint
         assert endpoint is not None
-        self.server.websockets.add(websocket)
+        websocket = WebSocket(
+            self.socket, server.limits, server.pump, self.rfile.take_rest()
+        )
+        server.websockets.add(websocket)
         self._forget_request()
         try:
             endpoint(websocket)
@@ -349,10 +352,13 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             websocket.abort()  # killed: there is no time for manners
             raise
         finally:
-            try:
-                websocket.finish()
-            finally:
-                self.server.websockets.discard(websocket)
+            if websocket.listens:
+                server.leave_to_the_hub(self, websocket)
+            else:
+                try:
+                    websocket.finish()
+                finally:
+                    server.websockets.discard(websocket)
 
     def _forget_request(self) -> None:
         """Idle WebSockets are many: keep nothing of the request that opened them."""
@@ -383,14 +389,12 @@ def _environ_key(name: str) -> str | None:
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
-def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> WebSocket:
-    """What gevent-websocket calls for a new WebSocket, with its own arguments."""
-    return WebSocket(
-        handler.socket,
-        handler.server.limits,
-        handler.server.pump,
-        handler.rfile.take_rest(),
-    )
+def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> object:
+    """What gevent-websocket calls for a new WebSocket, with its own arguments.
+
+    Ours is made when the 101 has been sent: it takes the socket with it.
+    """
+    return True
 
 
 # The package has no hook for its class: it looks up this name when it upgrades.

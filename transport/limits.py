@@ -19,9 +19,9 @@ __all__ = ["Limits", "RateLimiter"]
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of the wire edge. Times are seconds, sizes are bytes."""
 
-    #: Open connections in all. About 20 KB each: 10,000 are 200 MB. Keep it below
-    #: the process's open-file limit, or accept() fails for everybody.
-    connections: int = 10_000
+    #: Open connections in all: about 3 KB for a WebSocket, 20 KB for others. Keep it
+    #: below the process's open-file limit, or accept() fails for everybody.
+    connections: int = 16_000
     #: Open connections of one address (IPv6: one /64), so that one client cannot
     #: take them all. Trusted proxies are exempt; whom they speak for is counted.
     connections_per_address: int = 256

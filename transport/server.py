@@ -103,6 +103,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.draining = False  # answers now close their connection
         self.handlers: set[Handler] = set()
         self.websockets: set[WebSocket] = set()
+        # Those that have no greenlet, and as whose connections they are counted.
+        self.listening: dict[WebSocket, tuple[str | None, str | None]] = {}
         self._routes = routes
         self._origins = origins
         self._counts: Counter[str] = Counter()  # by address_key
@@ -159,10 +161,28 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
             pass  # the socket died while it was being closed
         finally:
             self.handlers.discard(handler)
-            self._open -= 1
-            self._uncount(self._key_of(address))
-            self._uncount(handler.client_key)
+            if not handler.left:
+                self._ended(self._key_of(address), handler.client_key)
             self.changed.set()
+
+    def _ended(self, *keys: str | None) -> None:
+        self._open -= 1
+        for key in keys:
+            self._uncount(key)
+
+    def leave_to_the_hub(self, handler: Handler, websocket: WebSocket) -> None:
+        """The connection goes on without its handler and greenlet."""
+        handler.left = True
+        self.listening[websocket] = (
+            self._key_of(handler.client_address),
+            handler.client_key,
+        )
+        websocket.when_gone(self._gone)
+
+    def _gone(self, websocket: WebSocket) -> None:
+        self.websockets.discard(websocket)
+        self._ended(*self.listening.pop(websocket))
+        self.changed.set()
 
     def gate(self, handler: Handler) -> Endpoint | Refusal | None:
         answer = decide(handler.environ, self._routes, self._origins)
@@ -228,7 +248,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        return len(self._listener.handlers)
+        return len(self._listener.handlers) + len(self._listener.listening)
 
     @property
     def websockets(self) -> int:
@@ -259,7 +279,7 @@ class Server:
         for handler in tuple(listener.handlers):
             if handler.phase == STREAM:
                 gevent.kill(handler.greenlet)
-        self._wait_until(lambda: not listener.handlers, now + timeout_s)
+        self._wait_until(lambda: not self.connections, now + timeout_s)
         self._drop()
 
     def _wait_until(self, condition: Callable[[], bool], deadline: float) -> None:
@@ -271,8 +291,10 @@ class Server:
 
     def _drop(self) -> None:
         left = [handler.greenlet for handler in self._listener.handlers]
-        if left:
-            _log.warning("http.dropped connections=%d", len(left))
+        if self.connections:
+            _log.warning("http.dropped connections=%d", self.connections)
+            for websocket in tuple(self._listener.listening):
+                websocket.abort()
             gevent.killall(left, block=False)
-            gevent.joinall(left, timeout=1)
+            self._wait_until(lambda: not self.connections, time.monotonic() + 1)
         self._listener.pump.stop()

@@ -11,6 +11,9 @@ import pytest
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import TEXT, Closed, WsClient, connect
+from transport.gate import Refusal
+from transport.live.encoding import Frames
+from transport.live.routes import LiveRoutes
 
 QUICK = {"ws_close_timeout_s": 0.5, "ws_fail_timeout_s": 0.5}
 
@@ -210,6 +213,17 @@ def test_when_there_are_too_many_sockets_the_next_is_503(tmp_path: Path) -> None
         third = node.watch(payment.address)
         assert third.accepted
         third.close()
+
+
+def test_sockets_leave_some_of_all_connections_to_others(node: LiveNode) -> None:
+    routes = LiveRoutes(node.gateway, node.vault, Frames(), max_sockets=100)
+    routes.keep_below(8)
+    routes.open = 7
+    payment = node.create()
+    path = {"PATH_INFO": f"/ws/balance/{payment.address}", "QUERY_STRING": ""}
+    answer = routes(path)
+    assert isinstance(answer, Refusal)
+    assert answer.status == 503
 
 
 def test_a_client_that_answers_no_ping_is_closed_and_forgotten(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import websocket as independent
@@ -30,11 +31,12 @@ from tests.tools.wsclient import (
 
 KIB, MIB = 1_024, 1_048_576
 CHOPPED = 300  # bytes that are also sent octet by octet
+ECHO_SERVER = Path(__file__).parents[1] / "tools" / "echo_server.py"
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    command = [sys.executable, "-m", "tests.tools.echo_server", "--port", "0"]
+    command = [sys.executable, str(ECHO_SERVER), "--port", "0"]
     command += ["--max-message", str(MAX_MESSAGE)]
     with Process(command, ready=r"echo ready on ws://\S+:(\d+)") as server:
         assert server.match is not None

@@ -1,6 +1,6 @@
 """An echo server on our own WebSocket class, for conformance suites of others.
 
-    python -m tests.tools.echo_server --port 9001 --max-message 33554432
+    python tests/tools/echo_server.py --port 9001 --max-message 33554432
 
 Text comes back as text, binary as binary. It prints one line when it listens.
 """
@@ -10,21 +10,38 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gevent.event import Event  # noqa: E402
+
+# Run as a file, Python looks for modules beside it.
+sys.path[0] = str(Path(__file__).parents[2])
 
 from transport.limits import Limits  # noqa: E402
 from transport.live.websocket import WebSocket  # noqa: E402
 from transport.server import Server  # noqa: E402
 
 
-def echo(websocket: WebSocket) -> None:
-    while (message := websocket.receive()) is not None:
+class Echo:
+    """Listens as the node's own endpoints do."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    def hear(self, message: str | bytes) -> None:
         if isinstance(message, str):
-            websocket.send_text(message)
+            self._websocket.send_text(message)
         else:
-            websocket.send_binary(message)
+            self._websocket.send_binary(message)
+
+    def ended(self) -> None:
+        """Nothing is kept."""
+
+
+def echo(websocket: WebSocket) -> None:
+    websocket.listen(Echo(websocket))
 
 
 def not_found(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -164,6 +164,11 @@ class FrameParser:
     def feed(self, received: bytes) -> None:
         self._buffer += received
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was fed is looked at."""
+        return not self._buffer
+
     def wants(self) -> int:
         """Bytes that the frame under way still lacks; 0 between frames."""
         return max(0, self._left - len(self._buffer)) if self._opcode >= 0 else 0

@@ -15,7 +15,6 @@ from typing import Final
 
 import gevent
 from gevent.event import Event
-from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from gevent.socket import wait_write
 
 from transport.live.pump import Pump
@@ -39,7 +38,6 @@ class Outbox:
         "_pump",
         "_queue",
         "_raw",
-        "_socket",
         "_taken",
         "_timeout_s",
         "_waiting",
@@ -52,14 +50,12 @@ class Outbox:
 
     def __init__(
         self,
-        sock: CooperativeSocket,
+        raw: socket.socket,
         pump: Pump,
         timeout_s: float,
         on_error: Callable[[], None],
     ) -> None:
-        self._socket = sock
-        # The same without waiting; pinned in test_gevent_contract.
-        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
+        self._raw = raw  # does not wait
         self._pump = pump
         self._timeout_s = timeout_s  # for one blocked write
         self._on_error = on_error  # the socket is of no more use
@@ -111,7 +107,7 @@ class Outbox:
         self._want_write()
 
     def put_pong(self, encoded: bytes) -> None:
-        """Behind those that wait. Of a flood only the latest ping wants an answer."""
+        """Behind those that wait. Of a flood only the latest pings want an answer."""
         if self._pongs is None:
             self._pongs = []
         del self._pongs[_PONGS - 1 :]
@@ -119,6 +115,9 @@ class Outbox:
         self._want_write()
 
     def put_ping(self, encoded: bytes) -> None:
+        if not self.writing and not self.dead:
+            self.send(encoded)
+            return
         self._ping = encoded
         self._want_write()
 
@@ -201,7 +200,7 @@ class Outbox:
             try:
                 view = view[self._raw.send(view) :]
             except BlockingIOError:
-                wait_write(self._socket.fileno(), self._timeout_s)
+                wait_write(self._raw.fileno(), self._timeout_s)
 
     def _take_batch(self) -> bytes:
         """Everything there is to write, up to a bound; the close frame at its end."""

@@ -4,15 +4,15 @@ A greenlet per socket for writing and another for pings would cost 10 KB per idl
 connection and a switch per message. Instead a socket that has something to say puts
 itself on the pump's list; the pump lets it write what fits without waiting, several
 messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
-own, until it has caught up. Pings and deadlines are alarms on one heap.
+own, until it has caught up. Pings and deadlines are alarms on one wheel.
 
 It knows no WebSocket: only what can write and what has an alarm. Started by
 `transport/server.py`.
 """
 
 import heapq
-import itertools
 import logging
+import math
 import time
 from collections import deque
 from typing import Protocol
@@ -26,6 +26,8 @@ _log = logging.getLogger("paybell.live")
 
 #: The pump gives way to other greenlets after this long.
 _TURN_S = 0.002
+#: Alarms are this exact. Ten thousand sockets have thousands of alarms a minute.
+_TICK_S = 0.1
 
 
 class Writer(Protocol):
@@ -39,17 +41,12 @@ class Sleeper(Protocol):
 
 
 class Alarm:
-    """One entry of the heap. A cancelled one stays there, empty, until it is due."""
+    """One entry of the wheel. A cancelled one stays there, empty, until it is due."""
 
-    __slots__ = ("due_s", "number", "target")
+    __slots__ = ("target",)
 
-    def __init__(self, due_s: float, number: int, target: Sleeper) -> None:
-        self.due_s = due_s
-        self.number = number  # breaks ties, so that targets are never compared
+    def __init__(self, target: Sleeper) -> None:
         self.target: Sleeper | None = target
-
-    def __lt__(self, other: "Alarm") -> bool:
-        return (self.due_s, self.number) < (other.due_s, other.number)
 
     def cancel(self) -> None:
         self.target = None
@@ -60,8 +57,8 @@ class Pump:
 
     def __init__(self) -> None:
         self._dirty: deque[Writer] = deque()  # each socket at most once
-        self._alarms: list[Alarm] = []
-        self._numbers = itertools.count()
+        self._wheel: dict[int, deque[Alarm]] = {}  # by the tick they are due at
+        self._ticks: list[int] = []  # heap of those that there are
         self._wake = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -79,11 +76,18 @@ class Pump:
         self._wake.set()
 
     def set_alarm(self, target: Sleeper, due_s: float) -> Alarm:
-        """`on_alarm` is called once, not before `due_s` (time.monotonic())."""
-        alarm = Alarm(due_s, next(self._numbers), target)
-        heapq.heappush(self._alarms, alarm)
-        if self._alarms[0] is alarm:
-            self._wake.set()
+        """`on_alarm` is called once, not before `due_s` (time.monotonic()), and up to
+        0.1 s later: all that are due in the same tenth of a second cost one wake-up.
+        """
+        alarm = Alarm(target)
+        tick = math.ceil(due_s / _TICK_S)
+        due = self._wheel.get(tick)
+        if due is None:
+            due = self._wheel[tick] = deque()
+            heapq.heappush(self._ticks, tick)
+            if self._ticks[0] == tick:
+                self._wake.set()
+        due.append(alarm)
         return alarm
 
     def _run(self) -> None:
@@ -99,20 +103,24 @@ class Pump:
                 self._wake.wait(self._idle_s())
 
     def _is_due(self) -> bool:
-        return bool(self._alarms) and self._alarms[0].due_s <= time.monotonic()
+        return bool(self._ticks) and self._ticks[0] * _TICK_S <= time.monotonic()
 
     def _idle_s(self) -> float | None:
-        if not self._alarms:
+        if not self._ticks:
             return None
-        return max(0.0, self._alarms[0].due_s - time.monotonic())
+        return max(0.0, self._ticks[0] * _TICK_S - time.monotonic())
 
     def _ring(self, turn_ends: float) -> None:
-        now = time.monotonic()
-        while self._alarms and self._alarms[0].due_s <= now < turn_ends:
-            target = heapq.heappop(self._alarms).target
-            if target is not None:
-                self._call_alarm(target, now)
-            now = time.monotonic()
+        while self._is_due():
+            due = self._wheel[self._ticks[0]]
+            while due:
+                now = time.monotonic()
+                if now >= turn_ends:
+                    return
+                target = due.popleft().target
+                if target is not None:
+                    self._call_alarm(target, now)
+            del self._wheel[heapq.heappop(self._ticks)]
 
     # One socket's trouble must not stop the pump of all the others.
 

@@ -12,11 +12,10 @@ says there is ignored, but counted.
 """
 
 import time
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from engine.gateway import Gateway
+from engine.gateway import Gateway, SessionHandle
 from engine.vault import Vault
 from transport.gate import Endpoint, Refusal, problem
 from transport.live.addresses import find_payment
@@ -45,22 +44,26 @@ class LiveRoutes:
         vault: Vault,
         frames: Frames,
         *,
-        max_sockets: int = 9_000,
+        max_sockets: int = 14_000,
         messages_per_min: int = MESSAGES_PER_MIN,
         queue_messages: int = QUEUE_MESSAGES,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
-        """`max_sockets` is below the server's limit of connections, so that the API
-        can be reached however many browsers watch.
-        """
+        """`max_sockets`: see `keep_below`."""
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
         self._max_sockets = max_sockets
-        self._per_min = messages_per_min
+        self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
         self._newcomers = Newcomers(gateway)
         self.open = 0  # sockets now
+
+    def keep_below(self, connections: int) -> None:
+        """Leave some of all connections to others: the API can be reached however many
+        browsers watch.
+        """
+        self._max_sockets = min(self._max_sockets, connections * 7 // 8)
 
     def __call__(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         path = environ["PATH_INFO"]
@@ -87,43 +90,78 @@ class LiveRoutes:
             return None
         return problem(503, "Too many browsers are connected; come back.", _RETRY)
 
-    # Endpoints: the connection's greenlet, from the 101 to the end.
+    # Endpoints: the connection's greenlet; what they leave behind needs none.
 
     def _watch(self, websocket: WebSocket, payment_id: str, since: int | None) -> None:
         sink = WebSocketSink(Wire(websocket, *self._queue), self._frames)
         session = self._gateway.open_session("balance", sink)
-        self.open += 1
-        try:
-            session.follow(payment_id, since)
-            self._listen(websocket, lambda _message: None)
-        finally:
-            self.open -= 1
-            session.close()
+        websocket.listen(_Watcher(self, websocket, session))
+        session.follow(payment_id, since)
 
     def _talk(self, websocket: WebSocket) -> None:
         wire = Wire(websocket, *self._queue)
         talk = Conversation(
             wire, self._gateway, self._vault, self._newcomers, self._frames
         )
-        self.open += 1
-        try:
-            talk.open()
-            self._listen(websocket, talk.hear)
-        finally:
-            self.open -= 1
-            talk.close()
+        websocket.listen(_Talker(self, websocket, talk))
+        talk.open()
 
-    def _listen(
-        self, websocket: WebSocket, hear: Callable[[str | bytes], None]
+
+class _Client:
+    """Counts a socket, and what it says. The `Ear` of it."""
+
+    __slots__ = ("_allowance", "_routes", "_websocket")
+
+    def __init__(self, routes: LiveRoutes, websocket: WebSocket) -> None:
+        self._routes = routes
+        self._websocket = websocket
+        self._allowance: _Allowance | None = None  # most never say anything
+        routes.open += 1
+
+    def hear(self, message: str | bytes) -> None:
+        if self._allowance is None:
+            self._allowance = _Allowance(self._routes.messages_per_min)
+        if self._allowance.take():
+            self.answer(message)
+        else:
+            self._websocket.close(1008, "too many messages")
+
+    def answer(self, message: str | bytes) -> None:
+        """What is said on `/ws/balance` is for nobody."""
+
+    def ended(self) -> None:
+        self._routes.open -= 1
+
+
+class _Watcher(_Client):
+    __slots__ = ("_session",)
+
+    def __init__(
+        self, routes: LiveRoutes, websocket: WebSocket, session: SessionHandle
     ) -> None:
-        allowance: _Allowance | None = None  # most clients never say anything
-        while (said := websocket.receive()) is not None:
-            if allowance is None:
-                allowance = _Allowance(self._per_min)
-            if not allowance.take():
-                websocket.close(1008, "too many messages")
-                return
-            hear(said)
+        super().__init__(routes, websocket)
+        self._session = session
+
+    def ended(self) -> None:
+        super().ended()
+        self._session.close()
+
+
+class _Talker(_Client):
+    __slots__ = ("_conversation",)
+
+    def __init__(
+        self, routes: LiveRoutes, websocket: WebSocket, conversation: Conversation
+    ) -> None:
+        super().__init__(routes, websocket)
+        self._conversation = conversation
+
+    def answer(self, message: str | bytes) -> None:
+        self._conversation.hear(message)
+
+    def ended(self) -> None:
+        super().ended()
+        self._conversation.close()
 
 
 class _Allowance:

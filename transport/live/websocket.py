@@ -4,22 +4,27 @@ It stands where gevent-websocket would put its own class after the handshake. Th
 one accepts unmasked frames of any size, checks UTF-8 byte by byte in Python, sends
 close frames without a code and lets two greenlets write at once; none of it is used.
 
-Reading belongs to the connection's greenlet: `receive`, `drained` and `finish` wait
-and are for it alone. `send_*` and `close` never wait and may be called from anywhere.
-Pings and deadlines are alarms of the server's pump. Protocol rules are in frames.py,
-writing is in outbox.py; what messages mean is others' business.
+It is read in one of two ways. An endpoint may call `receive` in a loop: then the
+connection keeps its greenlet. Or it calls `listen` and returns: then there is a
+greenlet only while somebody says something, and ten thousand who only listen cost the
+bytes of their objects. `receive`, `drained` and `finish` wait, and are for that one
+greenlet. `send_*` and `close` never wait and may be called from anywhere. Pings and
+deadlines are alarms of the server's pump. Protocol rules are in frames.py, writing is
+in outbox.py; what messages mean is others' business.
 """
 
+import _socket
 import logging
 import random
 import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
 import gevent
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
+from gevent.socket import wait_read
 
 from transport.limits import Limits
 from transport.live import frames
@@ -27,7 +32,7 @@ from transport.live.frames import encode_text
 from transport.live.outbox import Outbox
 from transport.live.pump import Alarm, Pump
 
-__all__ = ["WebSocket", "encode_text"]
+__all__ = ["Ear", "WebSocket", "encode_text"]
 
 _log = logging.getLogger("paybell.live")
 
@@ -37,6 +42,17 @@ _FRAMES_PER_TURN: Final = 32  # then other greenlets get their turn
 _DRAIN_BYTES: Final = 1024 * 1024  # read away from a peer that we have given up
 _NOT_SENT_BYTES: Final = 65_536
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
+_READ: Final = 1  # libev's EV_READ
+
+
+class Ear(Protocol):
+    """Who listens to a WebSocket. Both are called in a greenlet and may wait."""
+
+    def hear(self, message: str | bytes) -> None:
+        """A whole message; the next one is not read before this returns."""
+
+    def ended(self) -> None:
+        """Once, when the connection is over."""
 
 
 class WebSocket:
@@ -46,16 +62,18 @@ class WebSocket:
         "_alarm",
         "_allowance",
         "_allowance_at",
+        "_ear",
         "_limits",
         "_next_ping_at",
+        "_on_gone",
         "_outbox",
         "_parser",
         "_peer_closed",
         "_ping",
         "_pump",
         "_raw",
-        "_socket",
         "_turn",
+        "_watcher",
         "close_code",
         "close_reason",
         "closed",
@@ -68,19 +86,25 @@ class WebSocket:
         pump: Pump,
         received: bytes = b"",
     ) -> None:
-        """`received` is what came behind the handshake already."""
-        sock.settimeout(None)  # an alarm ends a wait, by a shutdown
+        """Takes the connection over: `sock` is of no more use to anybody.
+
+        `received` is what came behind the handshake already.
+        """
+        # Without gevent's own part of a socket, which is larger than all of this.
+        raw: Any = _socket.socket(fileno=sock.detach())
+        raw.setblocking(False)
+        self._raw: socket.socket = raw
         lowat = getattr(socket, "TCP_NOTSENT_LOWAT", None)
         if lowat is not None:
             # What waits should wait in the outbox, where it is counted, not in
             # megabytes of kernel buffers.
-            sock.setsockopt(socket.IPPROTO_TCP, lowat, _NOT_SENT_BYTES)
-        self._socket = sock  # owned by the server, which closes it
-        # The same without waiting; pinned in test_gevent_contract.
-        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
+            raw.setsockopt(socket.IPPROTO_TCP, lowat, _NOT_SENT_BYTES)
+        self._ear: Ear | None = None
+        self._watcher: Any = None  # tells the hub to call us; only with an ear
+        self._on_gone: Callable[[WebSocket], None] | None = None
         self._limits = limits
         self._pump = pump
-        self._outbox = Outbox(sock, pump, limits.write_timeout_s, self.abort)
+        self._outbox = Outbox(raw, pump, limits.write_timeout_s, self.abort)
         self._parser: frames.FrameParser | None = frames.FrameParser(
             limits.ws_message_bytes, limits.ws_fragments
         )  # None once nothing more is read
@@ -105,7 +129,7 @@ class WebSocket:
         state = f"closed {self.close_code}" if self.closed else "open"
         return f"<WebSocket {state} queued={self._outbox.messages}>"
 
-    # Reading: the connection's greenlet.
+    # Reading: one greenlet, or the hub.
 
     def receive(self) -> str | bytes | None:
         """Wait for the next whole message: str, bytes, or None once it is over.
@@ -113,26 +137,36 @@ class WebSocket:
         Pings, pongs, close and protocol errors are dealt with in here; so it must
         be called again and again for the connection to live.
         """
-        while self._parser is not None:
-            try:
-                event = self._parser.next_event()
-            except frames.FrameError as error:
-                # What it said before was right, and is answered.
-                self._fail(error.code, error.reason, keep_queue=True)
-                return None
-            if event is None:
-                self._read_more()
-                continue
+        while (message := self._take_message()) is None and self._parser is not None:
+            if not self._read_more():
+                self._turn = 0
+                wait_read(self._raw.fileno())
+        return message
+
+    def _take_message(self) -> str | bytes | None:
+        """The next whole message of what was read; in a greenlet."""
+        while (event := self._next_event()) is not None:
+            self._turn += 1
+            if self._turn >= _FRAMES_PER_TURN:
+                self._turn = 0
+                gevent.sleep(0)
             message = self._handle(event)
             if message is not None:
                 return message
         return None
 
+    def _next_event(self) -> frames.Event | None:
+        """None: more must be read, or nothing more will be."""
+        if self._parser is None:
+            return None
+        try:
+            return self._parser.next_event()
+        except frames.FrameError as error:
+            # What it said before was right, and is answered.
+            self._fail(error.code, error.reason, keep_queue=True)
+            return None
+
     def _handle(self, event: frames.Event) -> str | bytes | None:
-        self._turn += 1
-        if self._turn >= _FRAMES_PER_TURN:
-            self._turn = 0
-            gevent.sleep(0)
         if not self._may_send_frame():
             self._fail(1008, "too many frames")
         elif isinstance(event, frames.Close):
@@ -167,31 +201,102 @@ class WebSocket:
             self._begin_close(event.code, event.reason)
             self._set_alarm(self._limits.ws_close_timeout_s)
 
-    def _read_more(self) -> None:
-        """Feed the parser; at the end of the stream there is none any more."""
-        assert self._parser is not None
-        wanted = self._parser.wants()
-        size = _RECV_BYTES if wanted < _RECV_BYTES else _RECV_BYTES_LARGE
-        try:
-            received = self._recv(size)
-        except OSError:
-            received = b""
-        if self._parser is None:
-            return  # somebody gave up on the peer while we waited
-        if received:
-            self._parser.feed(received)
-        else:
-            self._lost()
+    def _read_more(self) -> bool:
+        """Feed the parser what is there; False: nothing is, now.
 
-    def _recv(self, size: int) -> bytes:
+        At the end of the stream there is no parser any more.
+        """
+        parser = self._parser
+        assert parser is not None
+        size = _RECV_BYTES if parser.wants() < _RECV_BYTES else _RECV_BYTES_LARGE
         try:
             received = self._raw.recv(size)
         except BlockingIOError:
-            self._turn = 0
-            return self._socket.recv(size)
-        # A peer that always has more for us must not keep the hub.
-        gevent.sleep(0)
-        return received
+            return False
+        except OSError:
+            received = b""
+        if received:
+            parser.feed(received)
+        else:
+            self._lost()
+        return True
+
+    def listen(self, ear: Ear) -> None:
+        """Instead of `receive`: `ear` is told; the endpoint returns, its greenlet ends.
+
+        What was read behind the handshake is told as well, later.
+        """
+        self._ear = ear
+        self._watcher = gevent.get_hub().loop.io(self._raw.fileno(), _READ)
+        if self._parser is not None and self._parser.is_empty:
+            self._watcher.start(self._on_readable)
+        else:
+            gevent.spawn(self._converse, None)
+
+    @property
+    def listens(self) -> bool:
+        return self._ear is not None
+
+    def when_gone(self, callback: Callable[["WebSocket"], None]) -> None:
+        """For the server: called once a socket that `listens` is closed."""
+        self._on_gone = callback
+        if self._raw.fileno() < 0:
+            callback(self)
+
+    def _on_readable(self) -> None:
+        """The hub calls: nothing may wait in here. Most of it is a pong to our ping."""
+        try:
+            if self._parser is not None and self._read_more():
+                for _ in range(_FRAMES_PER_TURN):
+                    event = self._next_event()
+                    if event is None:
+                        break
+                    message = self._handle(event)
+                    if message is not None:
+                        self._spawn_conversation(message)
+                        return
+                else:
+                    self._spawn_conversation(None)
+                    return
+            if self._parser is None:
+                self._spawn_conversation(None)
+        except Exception:  # noqa: BLE001 - the border of one connection
+            _log.exception("live.read_failed")
+            self.abort()
+            self._spawn_conversation(None)
+
+    def _spawn_conversation(self, message: str | bytes | None) -> None:
+        self._watcher.stop()
+        gevent.spawn(self._converse, message)
+
+    def _converse(self, message: str | bytes | None) -> None:
+        """As long as something is said; then the hub listens again, or it is over."""
+        ear = self._ear
+        assert ear is not None
+        try:
+            while self._parser is not None or message is not None:
+                if message is not None:
+                    ear.hear(message)
+                message = self._take_message()
+                if message is None and self._parser is not None:
+                    # A peer that always has more for us must not keep the hub.
+                    gevent.sleep(0)
+                    if not self._read_more():
+                        self._turn = 0
+                        self._watcher.start(self._on_readable)
+                        return
+        except Exception:  # noqa: BLE001 - the border of one connection
+            _log.exception("live.endpoint_failed")
+            self.close(1011, "internal error")
+        self._end(ear)
+
+    def _end(self, ear: Ear) -> None:
+        try:
+            ear.ended()
+        finally:
+            self.finish()
+            if self._on_gone is not None:
+                self._on_gone(self)
 
     def drained(self, timeout_s: float) -> bool:
         """Wait until everything queued is with the kernel: pace long replays by it.
@@ -205,7 +310,8 @@ class WebSocket:
     def finish(self) -> None:
         """Close if need be, and wait for the end: bounded by the close timeouts.
 
-        Called once, by the server, when the endpoint has returned.
+        Called once: by the server when the endpoint has returned, or by itself if it
+        `listens`.
         """
         try:
             self.close()
@@ -221,6 +327,9 @@ class WebSocket:
                 self._alarm.cancel()
                 self._alarm = None
             self._outbox.dispose()
+            if self._watcher is not None:
+                self._watcher.close()
+            self._raw.close()
 
     def _hang_up(self) -> None:
         """Half-close, and read away what is under way: closing a socket with unread
@@ -230,12 +339,17 @@ class WebSocket:
             return  # nothing can be under way behind its close frame
         left = _DRAIN_BYTES
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._raw.shutdown(socket.SHUT_WR)
             while left > 0 and not self._outbox.dead:
-                received = self._recv(_RECV_BYTES_LARGE)
+                try:
+                    received = self._raw.recv(_RECV_BYTES_LARGE)
+                except BlockingIOError:
+                    wait_read(self._raw.fileno())
+                    continue
                 if not received:
                     return
                 left -= len(received)
+                gevent.sleep(0)
         except OSError:
             pass
 
@@ -352,7 +466,7 @@ class WebSocket:
         try:
             # What the peer never read goes with it, instead of staying in the
             # kernel until TCP gives up.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._raw.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it is gone already
