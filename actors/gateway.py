@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pykka
+from gevent.event import AsyncResult
 
 from actors.address import AddressActor
 from actors.edges import FirstEvent, Handle, Noted
@@ -189,12 +190,12 @@ class ActorGateway:
         return self._store.read(queries.api_keys)
 
     def write(self, rows: tuple[Row, ...]) -> int:
-        future: pykka.ThreadingFuture[Any] = pykka.ThreadingFuture()
-        self._node.append(Write(rows=rows), future.set)
-        try:
-            answer = _good(future.get(timeout=ASK_S))
-        except pykka.Timeout as error:
-            raise _too_late() from error
+        reply: AsyncResult[Any] = AsyncResult()
+        self._node.append(Write(rows=rows), reply.set)
+        reply.wait(timeout=ASK_S)
+        if not reply.ready():
+            raise _too_late()
+        answer = _good(reply.get())
         return answer.changed if isinstance(answer, Committed) else 0
 
     # -- tree and sources ------------------------------------------------------------

