@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import gevent
 import msgspec
@@ -392,5 +392,4 @@ def ask(
     reply.wait(timeout=timeout_s)
     if not reply.ready():
         raise pykka.Timeout(f"{ref.name} did not answer within {timeout_s:g} s")
-    answer: T = reply.get()
-    return answer
+    return cast("T", reply.get())
