@@ -2,18 +2,26 @@
 
 A canary listens on loopback; nothing may ever connect to it. The machine has no
 public address to call, so 127.0.0.2 plays the public one: it alone is excepted from
-the rules, all else is the code that runs in production.
+the rules, all else is the code that runs in production. With a real name server and
+real public addresses, in a network of its own: `rebinding.py`.
 """
 
 import itertools
+import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.retry import Outcome
+from tests.integration import rebinding
 from tests.tools.receiver import Receiver, reply
 from tests.unit.test_guard import REFUSED, WRITTEN_ODDLY
 from transport.outbound import guard, pinned
@@ -177,3 +185,46 @@ def test_no_library_below_looks_a_name_up(
     monkeypatch.setattr(socket, "gethostbyname", forbidden)
     url = f"http://shop.example:{shop.port}/"
     assert post(url, {}, b"{}", resolver=answering([PUBLIC])).status == 200
+
+
+def in_a_network_of_its_own(*options: str) -> dict[str, Any]:
+    """What `rebinding.py` tells. Skips where there can be none, which CI forbids."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.rebinding", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    if done.returncode == rebinding.CANNOT:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_no_name_server_leads_the_systems_resolver_to_the_canary(
+    record_property: Callable[[str, object], None],
+) -> None:
+    tries = int(os.environ.get("PAYBELL_SSRF_TRIES", TRIES))
+    told = in_a_network_of_its_own("--tries", str(tries))
+    wrong, canary = told.pop("wrong"), told.pop("canary")
+    record_property(
+        "figures",
+        f"{told['tries']} posts, {told['questions']} questions to the name server:"
+        f" {told['seen']['answered']} reached the shop,"
+        f" {told['seen']['refused_address']} were refused;"
+        f" {sum(canary.values())} connections to the canary",
+    )
+    assert canary == {}
+    assert wrong == []
+    assert told["seen"]["answered"] == told["shop"] > tries / 4
+    assert told["seen"]["refused_address"] == tries - told["shop"]
+
+
+def test_a_node_without_a_guard_would_have_found_the_canary() -> None:
+    told = in_a_network_of_its_own("--tries", "600", "--unguarded")
+    missed = {"localhost", *rebinding.BAD} - set(told["canary"])
+    # Names for loopback that the socket itself calls by another one.
+    assert missed <= {"localhost", "0.0.0.0", "::ffff:127.0.0.1"}
