@@ -151,6 +151,10 @@ class AddressActor(Actor):
     def on_stop(self) -> None:
         self._forget()
 
+    def on_failure(self, kind: Any, *_exc_info: Any) -> None:
+        if kind is None:  # killed: another takes its place and says so, or none
+            self._forget()
+
     # -- life ----------------------------------------------------------------------
 
     def _loaded(self, answer: object) -> None:

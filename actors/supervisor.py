@@ -83,8 +83,9 @@ class SupervisorActor(Actor):
             parent=self.ref,
             mailbox_limit=AddressActor.mailbox_limit,
         )
-        for ref in tuple(self._node.watchers.values()):
-            ref.stop()
+        for ref in self._node.watchers.values():
+            ref.kill()  # now: one that waits for a commit would go on beside its
+            ref.stop()  # successor, and tell the source that it is the one to tell
         self._node.watchers.clear()
         self._node.by_address.clear()
         self._node.health.booted = False
