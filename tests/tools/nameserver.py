@@ -3,7 +3,9 @@
 It answers questions for A and AAAA with what `answers(name, lookup)` gives: the
 addresses of a name when it is asked for the `lookup`-th time (from 1; A and AAAA of one
 lookup are two questions with one number), or "localhost" for an alias of that. Nobody
-may keep an answer: its time to live is 0. Other types get no data. Runs in one greenlet.
+may keep an answer: its time to live is 0. Other types get no data.
+
+Runs in one greenlet.
 """
 
 import struct
