@@ -18,6 +18,7 @@ import requests
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Upstream
 from tests.tools.node import RunningNode, running_node
+from tests.tools.paybell import Paybell
 from tests.tools.paybell import serving as node_process
 from tests.tools.receiver import Received, Receiver, hang, reply
 from tests.tools.serving import dial, serving, until
@@ -171,12 +172,43 @@ def test_what_an_endpoint_answered_is_there_to_be_seen(node: RunningNode) -> Non
 # -- a source that fails and comes back ------------------------------------------------
 
 OUTAGES = {
-    "429": fake.text("slow down", 429, Retry_After="1"),
-    "reset": fake.reset(),
-    "a web page": fake.html(),
-    "500": fake.text("", 500),
-    "cut off": fake.cut_off('[{"txid":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]'),
+    "429": ("/address/", fake.text("slow down", 429, Retry_After="1")),
+    "cut off": ("/address/", fake.cut_off("[" + " " * 100 + "]")),
+    "reset": ("", fake.reset()),
 }
+"""Which requests fail, and how."""
+
+
+class Outage:
+    """Stands between a node and an explorer, and passes on what it is asked."""
+
+    def __init__(self, between: Upstream, url: str) -> None:
+        self._between, self._url = between, url
+        self.end()
+
+    def begin(self, paths: str, answer: fake.Answer) -> None:
+        def fail(request: fake.Request) -> fake.Answer:
+            return answer if paths in request.path else self._pass_on(request)
+
+        self._between.answer = fail
+
+    def end(self) -> None:
+        self._between.answer = self._pass_on
+
+    def _pass_on(self, request: fake.Request) -> fake.Answer:
+        got = requests.get(self._url + request.path, timeout=STEP_S)
+        return fake.text(got.content, got.status_code)
+
+
+def wait_for_another_error(shop: Paybell, address: str) -> None:
+    """The source was asked for the address, and failed."""
+
+    def errors() -> int:
+        return int(shop.get("/v1/sources").json()["data"][0]["errors"])
+
+    before = errors()
+    shop.post(f"/v1/watchers/{address}/poll")
+    wait_until(lambda: errors() > before, 2 * STEP_S, "the source to fail")
 
 
 def test_a_source_that_comes_back_is_read_on_without_a_restart(tmp_path: Path) -> None:
@@ -186,35 +218,24 @@ def test_a_source_that_comes_back_is_read_on_without_a_restart(tmp_path: Path) -
     for name in ("chain", "shop"):
         (tmp_path / name).mkdir()
     with node_process(tmp_path / "chain") as chain, Upstream() as between:
-
-        def pass_on(request: fake.Request) -> fake.Answer:
-            got = requests.get(chain.url + request.path, timeout=STEP_S)
-            return fake.text(got.content, got.status_code)
-
-        between.answer = pass_on
-        options = ("--source", f"esplora={between.url}/dev/esplora")
+        source = ("--source", f"esplora={between.url}/dev/esplora")
         budget = ("--esplora-per-minute", "6000")
-        with node_process(tmp_path / "shop", *options, *budget) as shop:
-
-            def errors() -> int:
-                return int(shop.get("/v1/sources").json()["data"][0]["errors"])
-
-            for name, outage in OUTAGES.items():
-                before = errors()
-                between.answer = lambda _request, outage=outage: outage
+        outage = Outage(between, chain.url)
+        with node_process(tmp_path / "shop", *source, *budget) as shop:
+            for name, (paths, answer) in OUTAGES.items():
+                outage.begin(paths, answer)
                 address = chain.post("/dev/address").json()["address"]
                 payment = shop.create(
                     address=address, amount_sat=7_000, confirmations=2, expires_in_s=1
                 )
+                over = time.monotonic() + 1.2
                 chain.post("/dev/pay", address=address, amount_sat=7_000)
                 chain.post("/dev/mine", blocks=2)
-                shop.post(f"/v1/watchers/{address}/poll")
-                wait_until(lambda at=before: errors() > at, STEP_S, "the outage")
-                over = time.monotonic() + 1.2
                 wait_until(lambda at=over: time.monotonic() > at, 5, "its deadline")
-                shop.post(f"/v1/watchers/{address}/poll")
+                wait_for_another_error(shop, address)
                 assert shop.payment(payment["id"])["status"] == "pending", name
-                between.answer = pass_on
+                outage.end()
+                shop.post(f"/v1/watchers/{address}/poll")
                 paid = shop.wait_for_status(payment["id"], "confirmed")
                 assert (paid["received_sat"], paid["flags"]) == (7_000, []), name
 

@@ -12,6 +12,7 @@ import pytest
 
 from engine.chain import SourceError
 from tests.tools import fake_upstream as fake
+from tests.tools.certificates import self_signed
 from tests.tools.fake_upstream import Upstream
 from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver
@@ -221,3 +222,25 @@ def test_no_credential_follows_a_redirect(traps: Receiver, status: int) -> None:
         bitcoind.close()
         assert len(upstream.requests) == 2
         assert elsewhere.connections == 0
+
+
+def test_a_source_or_node_that_nobody_vouches_for_is_told_nothing(
+    tmp_path: Path,
+) -> None:
+    """requests, CVE-2024-35195: unverified once, a connection stayed unverified."""
+    server, _ca_file = self_signed(tmp_path, "127.0.0.1")
+    with Receiver(tls=server) as impostor:
+        url = impostor.url("").rstrip("/")
+        explorer = Esplora(url, "regtest")
+        bitcoind = Bitcoind(url.replace("://", "://rpc:word@"))
+        client = NodeClient(url, "our-key")
+        for _ in range(2):
+            for source in (explorer, bitcoind):
+                with pytest.raises(SourceError, match="no valid TLS certificate"):
+                    source.tip()
+            with pytest.raises(CallFailed):
+                client.get("/health")
+        explorer.close()
+        bitcoind.close()
+        assert impostor.connections > 0
+        assert impostor.requests == []

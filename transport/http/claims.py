@@ -85,7 +85,9 @@ def read_btc(body: bytes) -> Heard:
     txid = said.get("txid")
     if txid is not None and not (isinstance(txid, str) and _TXID.fullmatch(txid)):
         wrong("txid", "must be 64 hexadecimal digits, or absent")
-    status = said.get("status", "")
+    status = said.get("status")
+    if status is None:  # null is how some leave a field out
+        status = ""
     if isinstance(status, bool) or not isinstance(status, int | str):
         wrong("status", "must be a number or a word, or absent")
     elif len(str(status)) > 40:
