@@ -18,6 +18,7 @@ BENCHES = (
     "upstream",
     "journal",
     "latency",
+    "saturation",
     "delivery",
     "fanout",
 )

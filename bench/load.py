@@ -21,12 +21,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from bench.clients import claim, dial, sign
 from bench.measure import ROOT
 
-__all__ = ["drive"]
+__all__ = ["cpu_s", "drive"]
 
 WORD: Final = b"payment.detected"
 GIVE_UP_S: Final = 40.0
@@ -44,6 +45,12 @@ def drive(kind: str, **plan: Any) -> Any:
         check=True,
     )
     return json.loads(done.stdout)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has taken so far, in all its threads."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Loop:
@@ -73,16 +80,23 @@ class Loop:
 
 
 def webhooks(
-    port: int, addresses: Sequence[str], first: int, per_s: float, connections: int
+    port: int,
+    pid: int,
+    addresses: Sequence[str],
+    first: int,
+    per_s: float,
+    connections: int,
 ) -> dict[str, Any]:
     """A signed webhook for each address; when that address's WebSocket has the event.
 
     `per_s` 0: each connection sends its next as soon as the last is answered. Answers
-    with the milliseconds from when each was due, and all of it in seconds.
+    with the milliseconds from when each was due until its event came, how many seconds
+    it took in all, and the CPU seconds that process `pid` had in them.
     """
     load = _Webhooks(port, addresses, first, per_s, connections)
     try:
-        return load.run()
+        cpu_before = cpu_s(pid)
+        return {**load.run(), "cpu_s": cpu_s(pid) - cpu_before}
     finally:
         load.loop.close()
 
@@ -112,10 +126,10 @@ class _Webhooks:
         self.idle = [self.loop.add(caller) for caller in callers]
         self.owed = dict.fromkeys(self.idle, 0)  # bytes of the answer under way
         self.left = 2 * self.count  # answers and events that are still to come
+        self._settle()
 
     def run(self) -> dict[str, Any]:
         clock, loop, idle = time.perf_counter, self.loop, self.idle
-        self._settle()
         began = clock()
         step = 1 / self.per_s if self.per_s else 0.0
         planned = [began + at * step for at in range(self.count)]
@@ -159,6 +173,7 @@ class _Webhooks:
 
 def requests(
     port: int,
+    pid: int,
     heads: Sequence[str],
     connections: int,
     seconds: float,
@@ -168,11 +183,13 @@ def requests(
 
     `heads` are whole requests; connections take them in turn. `every_s`: beside them
     a newcomer so often, which connects, asks the last of `heads` once and is timed
-    from its connect to its answer. Answers with both in milliseconds.
+    from its connect to its answer. Answers with both in milliseconds, and with the CPU
+    seconds of process `pid`.
     """
     load = _Requests(port, heads, connections, every_s)
     try:
-        return load.run(seconds)
+        cpu_before = cpu_s(pid)
+        return {**load.run(seconds), "cpu_s": cpu_s(pid) - cpu_before}
     finally:
         load.loop.close()
 
@@ -214,11 +231,10 @@ class _Requests:
         now = clock()
         for number, since in self.since.items():  # who still waits waited that long
             self._note(number, now - since)
-        took_s = now - began
         return {
             "waits_ms": self.waits,
             "newcomers_ms": self.newcomers,
-            "took_s": took_s,
+            "took_s": now - began,
         }
 
     def _come(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,30 +19,39 @@ from tests.tools.wait import Process
 
 __all__ = [
     "KEY",
+    "Served",
     "addresses",
-    "cpu_s",
     "create",
     "echo_server",
     "express_server",
     "naive_server",
     "paybell_process",
     "paybell_server",
+    "peer_server",
 ]
 
 KEY = "a-key-of-the-bench"
 BATCH = 1_000
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that runs, by its port and its process's id."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
 def paybell_server() -> Iterator[int]:
     """`run.py serve` on a database and a port of its own; the port."""
-    with paybell_process() as (port, _):
-        yield port
+    with paybell_process() as served:
+        yield served.port
 
 
 @contextmanager
-def paybell_process() -> Iterator[tuple[int, int]]:
-    """The same; the port and the process's id."""
+def paybell_process() -> Iterator[Served]:
+    """The same, with its process's id."""
     with folder() as path:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
@@ -53,7 +62,7 @@ def paybell_process() -> Iterator[tuple[int, int]]:
         with Process(command, ready=ready, env=environ, cwd=ROOT) as server:
             port = _port(server.match)
             wait_for(lambda: _is_ready(port), "the node to be ready")
-            yield port, server.pid
+            yield Served(port, server.pid)
             server.stop()
 
 
@@ -66,38 +75,34 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has taken so far, in all its threads."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @contextmanager
 def naive_server() -> Iterator[int]:
-    with _peer("naive_live") as port:
-        yield port
+    with peer_server("naive_live") as served:
+        yield served.port
 
 
 @contextmanager
-def express_server() -> Iterator[int]:
+def express_server() -> Iterator[Served]:
     """Node's, with Express and ws; nothing stored."""
     environ = {"NODE_ENV": "production", "BENCH_SECRET": SECRET, "BENCH_KEY": KEY}
     command = ["node", "bench/peers/node/express_live.js"]
     with Process(command, ready=r"ready on (\d+)", env=environ, cwd=ROOT) as server:
-        yield _port(server.match)
+        yield Served(_port(server.match), server.pid)
 
 
 @contextmanager
 def echo_server() -> Iterator[int]:
-    with _peer("echo") as port:
-        yield port
+    with peer_server("echo") as served:
+        yield served.port
 
 
 @contextmanager
-def _peer(name: str) -> Iterator[int]:
+def peer_server(name: str) -> Iterator[Served]:
+    """A program of bench/peers/."""
     command = [sys.executable, "-m", f"bench.peers.{name}"]
-    with Process(command, ready=r"ready on (\d+)", cwd=ROOT) as server:
-        yield _port(server.match)
+    environ = {"BENCH_KEY": KEY}
+    with Process(command, ready=r"ready on (\d+)", env=environ, cwd=ROOT) as server:
+        yield Served(_port(server.match), server.pid)
 
 
 def _port(match: re.Match[str] | None) -> int:
