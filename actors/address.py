@@ -187,7 +187,8 @@ class AddressActor(Actor):
 
     def _begin(self) -> None:
         """The source was told of the script: it shows it as it is, for a start."""
-        self._arm_deadline()
+        if self._deadline is None:
+            self._arm_deadline()
         # Those that were brought back at one moment do not ask at one moment for ever.
         self._poll_in(self._interval_s() * self._node.random.random())
 
@@ -197,7 +198,7 @@ class AddressActor(Actor):
 
     def _arm_deadline(self) -> None:
         deadline = next_deadline(self.payment)
-        if deadline is not None and deadline != self._deadline:
+        if deadline != self._deadline:
             self._deadline = deadline
             self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
 
@@ -274,7 +275,7 @@ class AddressActor(Actor):
             self._release()
             return
         deadline = next_deadline(self.payment)
-        if deadline is None or deadline <= now:
+        if deadline <= now:
             deadline = now + self._node.settings.recheck_s * 1000
         self._deadline = deadline
         self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
@@ -368,7 +369,7 @@ class AddressActor(Actor):
         """What followed from a deadline was not written: it is still to be judged."""
         deadline = next_deadline(self.payment)
         waits = self._review is None and self._deadline is None
-        if waits and deadline is not None and deadline <= self._node.clock.now():
+        if waits and deadline <= self._node.clock.now():
             self._review = deadline
 
 

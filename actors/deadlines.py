@@ -2,10 +2,12 @@
 
 No actor: a record. Deadlines are kept in buckets of `SPAN_MS`, so that a million of
 them cost a place in a list each. One that moved stays in its bucket until its time has
-come, or until there are too many such; the dict says which are true.
+come, or until there are too many such; the registry says which are true.
 """
 
 import heapq
+
+from engine.runtime.registry import Registry
 
 __all__ = ["Deadlines"]
 
@@ -22,7 +24,7 @@ class Deadlines:
     __slots__ = ("_at", "_buckets", "_kept", "_order")
 
     def __init__(self) -> None:
-        self._at: dict[str, int] = {}
+        self._at: Registry[str, int] = Registry()
         self._buckets: dict[int, list[str]] = {}  # by number: ids due at its end
         self._order: list[int] = []  # a heap of the buckets' numbers
         self._kept = 0  # ids in all buckets
@@ -44,7 +46,7 @@ class Deadlines:
             self._sweep()
 
     def forget(self, name: str) -> None:
-        self._at.pop(name, None)
+        self._at.pop(name)
 
     def next_ms(self) -> int | None:
         """When the next bucket is due, or None if there is none."""
@@ -60,7 +62,7 @@ class Deadlines:
                 self._kept -= 1
                 at = self._at.get(name)
                 if at is not None and -(-at // SPAN_MS) <= self._order[0]:
-                    del self._at[name]
+                    self._at.pop(name)
                     due.append(name)
             if not bucket:
                 del self._buckets[heapq.heappop(self._order)]

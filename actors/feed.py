@@ -43,7 +43,6 @@ class Feed:
         "primed",
         "requests",
         "round",
-        "showing",
         "spec",
         "tip",
     )
@@ -54,7 +53,6 @@ class Feed:
         self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
         self.busy: Round | None = None  # the round under way
         self.asked: dict[bytes, Poll] = {}  # its polls that got no view yet
-        self.showing: dict[bytes, None] = {}  # the same of its first looks
         self.round = 0
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None

@@ -167,10 +167,10 @@ class BlockFeedWorker(Actor):
         for script in self._unhurried(work.show):
             if script not in done:
                 yield script, ()
-        if work.reset and len(work.watch) > len(work.show):
-            done.update(work.show)
+        if work.reset:
             for script in self._unhurried(work.watch):
-                if script not in done and not self._index.is_bare(script):
+                seen = script in done or script in work.show
+                if not seen and not self._index.is_bare(script):
                     yield script, ()
 
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:

@@ -4,7 +4,7 @@
 once, and never blocks. Edges pass a future's `set`, actors a `tell` to themselves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -172,13 +172,14 @@ class Round(msgspec.Struct, frozen=True):
     """One round of work for a feed's worker.
 
     `watch` are scripts to keep from now on, `known` those of the journal's receipts
-    that pay them. `show`: scripts that nobody was shown yet. `reset`: begin anew.
+    that pay them. `show`: scripts that nobody was shown yet. `reset`: begin anew, with
+    `watch` all scripts; who is watched or let go meanwhile is in the next round.
     """
 
     number: int
-    watch: tuple[bytes, ...] = ()
+    watch: Iterable[bytes] = ()
     known: dict[bytes, tuple[Output, ...]] = {}
-    show: tuple[bytes, ...] = ()
+    show: dict[bytes, None] = {}
     unwatch: tuple[bytes, ...] = ()
     polls: tuple[Poll, ...] = ()
     addresses: dict[bytes, str] = {}

@@ -16,6 +16,7 @@ from engine.chain import ChainView, Tip
 from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
+from engine.runtime.registry import Registry
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["Health", "Node", "Settings"]
@@ -68,8 +69,8 @@ class Node:
         self.source: Ref
         self.notifiers: Ref | None = None
         self.readers: list[Ref] = []
-        self.watchers: dict[str, Ref] = {}  # by payment id
-        self.by_address: dict[str, str] = {}  # watched address -> payment id
+        self.watchers: Registry[str, Ref] = Registry()  # by payment id
+        self.by_address: Registry[str, str] = Registry()  # watched -> payment id
         self.sessions: dict[Ref, None] = {}
         # Scripts whose newest view of mined outputs is not committed by its watcher
         # yet, oldest first, with where to start reading to see them again.

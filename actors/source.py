@@ -40,6 +40,7 @@ from engine.ports import Freshness
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
+from engine.runtime.registry import Registry
 from engine.store.writes import SourceTip, Write
 
 __all__ = ["SourceActor"]
@@ -84,7 +85,7 @@ class SourceActor(Actor):
         self._node = node
         self._feeds = [Feed(spec) for spec in specs]
         self._active: Feed | None = None
-        self._interest: dict[bytes, Ref] = {}  # who watches a script
+        self._interest: Registry[bytes, Ref] = Registry()  # who watches a script
         self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
@@ -154,13 +155,12 @@ class SourceActor(Actor):
 
     def _on_unwatch(self, script: bytes, ref: Ref) -> None:
         if self._interest.get(script) is ref:
-            del self._interest[script]
+            self._interest.pop(script)
             self._known.pop(script, None)
             self._watch.pop(script, None)
             self._polls.pop(script, None)
             for feed in self._feeds:
                 feed.asked.pop(script, None)
-                feed.showing.pop(script, None)
             if self._addresses is not None:
                 self._addresses.pop(script, None)
             self._unwatch.add(script)
@@ -214,8 +214,6 @@ class SourceActor(Actor):
         else:
             work = self._address_work(feed, now)
         feed.asked = {poll.script: poll for poll in work.polls}
-        if feed.spec.by_block:
-            feed.showing = self._watch
         self._watch = {}
         self._unwatch.clear()
         feed.primed = True
@@ -223,11 +221,10 @@ class SourceActor(Actor):
 
     def _block_work(self, feed: Feed, now: float) -> Round:
         reset = not feed.primed
-        show = tuple(self._watch)
-        watch = tuple(self._interest) if reset else show
+        show = self._watch
         return Round(
             number=feed.round,
-            watch=watch,
+            watch=self._interest if reset else show,
             known=dict(self._known) if reset else self._known_of(show),
             show=show,
             unwatch=() if reset else tuple(self._unwatch),
@@ -249,7 +246,7 @@ class SourceActor(Actor):
             addresses={p.script: addresses[p.script] for p in polls},
         )
 
-    def _known_of(self, scripts: tuple[bytes, ...]) -> dict[bytes, tuple[Output, ...]]:
+    def _known_of(self, scripts: dict[bytes, None]) -> dict[bytes, tuple[Output, ...]]:
         known = self._known
         return {script: known[script] for script in scripts if script in known}
 
@@ -291,17 +288,16 @@ class SourceActor(Actor):
         if done.error is None:  # what is unreadable: in its watcher's own time again
             for script in done.unreadable:
                 feed.asked.pop(script, None)
-        self._put_back(feed)
+        self._put_back(feed, work, failed=done.error is not None)
         self._schedule_next(feed, done)
 
     def _hand_out(
         self, feed: Feed, views: dict[bytes, ChainView], asked_at: int
     ) -> None:
-        asked, showing = feed.asked, feed.showing
+        asked = feed.asked
         seen: Seen | None = None
         for script, view in views.items():
             asked.pop(script, None)
-            showing.pop(script, None)
             ref = self._interest.get(script)
             if ref is None:
                 continue
@@ -331,14 +327,16 @@ class SourceActor(Actor):
             feed.budget = feed.budget.spend(done.requests - feed.requests)
         feed.requests = done.requests
 
-    def _put_back(self, feed: Feed) -> None:
+    def _put_back(self, feed: Feed, work: Round, *, failed: bool) -> None:
         """What got no view is asked again: nothing is answered by silence."""
         for script, poll in feed.asked.items():
             self._polls.setdefault(script, poll)
-        few, many = sorted((feed.showing, self._watch), key=len)
-        many.update(few)  # at a start many are a million
-        self._watch = many
-        feed.asked, feed.showing = {}, {}
+        feed.asked = {}
+        if failed and work.show:  # at a start they are a million
+            work.show.update(self._watch)
+            self._watch = work.show
+            for script in self._unwatch:
+                self._watch.pop(script, None)
 
     def _schedule_next(self, feed: Feed, done: RoundDone) -> None:
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
@@ -390,7 +388,7 @@ class SourceActor(Actor):
                 if feed is self._active:
                     self._node.covered_at = None
                 if work is not None:
-                    self._put_back(feed)
+                    self._put_back(feed, work, failed=True)
                 ref.start()
                 failure = SourceError(f"worker crashed: {report.error!r}")
                 if work is not None:

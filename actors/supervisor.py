@@ -30,6 +30,7 @@ from engine.model import Payment
 from engine.payment import next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
+from engine.runtime.heap import LongLived
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 from engine.store import queries
@@ -55,6 +56,7 @@ class SupervisorActor(Actor):
         "_alarm",
         "_alarm_at",
         "_deadlines",
+        "_heap",
         "_node",
         "_policy",
         "_reserved",
@@ -72,6 +74,7 @@ class SupervisorActor(Actor):
         self._deadlines = Deadlines()
         self._alarm: Timer | None = None  # for the first of them
         self._alarm_at: int | None = None  # ms, what it was set for
+        self._heap = LongLived()
         self._scope: Scope
         self.histories: dict[str, RestartHistory] = {}
         self.quarantined: dict[str, str] = {}  # payment id -> last error
@@ -122,9 +125,7 @@ class SupervisorActor(Actor):
     def _on_page(self, page: Any) -> None:
         if not isinstance(page, list):
             raise RuntimeError(f"cannot read the watched payments: {page!r}")
-        for payment in page:
-            self._spawn(payment)
-        self._set_alarm()
+        self._spawn_all(page)
         if len(page) == BOOT_PAGE:
             self._read_page(page[-1].id)
         else:
@@ -164,15 +165,18 @@ class SupervisorActor(Actor):
         if not isinstance(created.outcome, Committed):
             created.reply(created.outcome)
             return
+        self._spawn_all(payments)
+        created.reply(created.answers)
+
+    def _spawn_all(self, payments: list[Payment]) -> None:
         for payment in payments:
             self._spawn(payment)
+        self._heap.grown(len(payments))
         self._set_alarm()
-        created.reply(created.answers)
 
     def _spawn(self, payment: Payment) -> None:
         deadline = next_deadline(payment)
-        if deadline is not None:
-            self._deadlines.set(payment.id, deadline)
+        self._deadlines.set(payment.id, deadline)
         ref = Ref(self._scope, payment.id)
         self._node.watchers[payment.id] = ref
         self._node.by_address[payment.terms.address] = payment.id
@@ -220,10 +224,10 @@ class SupervisorActor(Actor):
     def _retire(self, payment_id: str, address: str) -> None:
         self._deadlines.forget(payment_id)
         if self._node.by_address.get(address) == payment_id:
-            del self._node.by_address[address]
+            self._node.by_address.pop(address)
         self.histories.pop(payment_id, None)
         self.quarantined.pop(payment_id, None)
-        ref = self._node.watchers.pop(payment_id, None)
+        ref = self._node.watchers.pop(payment_id)
         if ref is not None:
             ref.stop()
 

@@ -75,10 +75,9 @@ class BenchNode:
     @property
     def answered(self) -> bool:
         """Whether a source has answered every watcher's first poll."""
-        watchers = reversed(self.node.watchers.values())  # the youngest wait longest
         return all(
             isinstance(ref.actor, AddressActor) and ref.actor.seen_at is not None
-            for ref in watchers
+            for ref in self.node.watchers.values()
         )
 
     def create(self, wanted: Sequence[Terms], batch: int = 1_000) -> None:

@@ -43,6 +43,7 @@ ABSENCE_PATIENCE_MS = 3_600_000
 history may never have one; what turns up later is told as late."""
 
 FINAL = {Status.CANCELLED, Status.FAILED}
+_WAITING = {Status.PENDING, Status.CONFIRMING}
 
 
 class Refused(Exception):
@@ -75,17 +76,13 @@ def follow(payment: Payment, observation: Observation, now: int) -> Story:
     return story
 
 
-def next_deadline(payment: Payment) -> int | None:
-    """When (ms) the payment must be reviewed next; None when it is over.
-
-    The result may lie in the past: then the review is due now.
-    """
-    deadlines = [claim.withdraw_at for claim in payment.claims]
-    if _may_expire(payment):
-        deadlines.append(payment.terms.expires_at)
-    else:
-        deadlines.append(payment.terms.monitor_until)
-    return min(deadlines, default=None)
+def next_deadline(payment: Payment) -> int:
+    """When (ms) the payment must be reviewed next; in the past: now."""
+    terms = payment.terms
+    first = terms.expires_at if _may_expire(payment) else terms.monitor_until
+    for claim in payment.claims:
+        first = min(first, claim.withdraw_at)
+    return first
 
 
 def proves_absence(view: ChainView, asked_at: int, deadline: int) -> bool:
@@ -114,8 +111,9 @@ def is_settled(payment: Payment, now: int) -> bool:
 
 def _may_expire(payment: Payment) -> bool:
     """Nothing expires while a webhook says that the money is on its way."""
-    waiting = payment.status in {Status.PENDING, Status.CONFIRMING}
-    return waiting and not payment.is_paid and not payment.claims
+    if payment.claims or payment.status not in _WAITING:
+        return False
+    return not (payment.receipts and payment.is_paid)
 
 
 def _hear_claim(story: Story, claim: ProviderClaim) -> None:

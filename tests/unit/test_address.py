@@ -10,6 +10,9 @@ from engine.address import (
     NETWORKS,
     Address,
     InvalidAddress,
+    _checksum,
+    _expanded,
+    _polymod,
     parse_address,
     script_to_address,
 )
@@ -244,3 +247,12 @@ def test_any_text_is_an_address_or_invalid_and_never_another_error(
         assert isinstance(parse_address(text, network), Address)
     except InvalidAddress as error:
         assert str(error)
+
+
+@given(
+    st.sampled_from(["bc", "tb", "bcrt"]),
+    st.binary(max_size=85).map(lambda data: bytes(byte & 31 for byte in data)),
+)
+def test_the_quick_checksum_is_that_of_bip_173(prefix: str, values: bytes) -> None:
+    slow = _polymod((*_expanded(prefix), *values))
+    assert _checksum(prefix, values) == slow
