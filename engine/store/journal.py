@@ -22,7 +22,7 @@ from engine.store.bulk import Bulk
 from engine.store.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
-__all__ = ["Journal", "JournalError", "advice"]
+__all__ = ["CHECKPOINT_PAGES", "Journal", "JournalError", "advice"]
 
 _UNWRITABLE = (
     sqlite3.IntegrityError,
@@ -35,6 +35,14 @@ _UNWRITABLE = (
 )
 """What is wrong with one write, not with the database: a key that is taken, or a bug
 that made a value no column can hold. It must not cost the writes beside it."""
+
+CHECKPOINT_PAGES = 8_000
+"""32 MB of WAL: the commit that fills them copies them into the database, and takes
+longer for it. That should be seldom; most pages are in the WAL many times and are copied
+once. More would be long to look through after a crash (`wal.py`: half a second)."""
+
+CACHE_KIB = 16_000
+"""The upper pages of all trees of millions of payments."""
 
 _FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNKNOWN = (
@@ -88,6 +96,14 @@ class Journal:
     def connection(self) -> sqlite3.Connection:
         """For queries in the writer's own thread (simulation, tests, replay)."""
         return self._sql
+
+    def tidy(self) -> None:
+        """Copy the WAL into the database now, while nobody waits for a commit.
+
+        What fails here (a full disk) fails the next commit too, which says so.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._sql.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Checkpoint and close; the WAL file goes away."""
@@ -162,7 +178,8 @@ def _open(path: str, synchronous: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA wal_autocheckpoint=1000")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         _lock_for_writing(connection)
         migrations.apply(sqlite_utils.Database(connection))
         connection.isolation_level = None

@@ -7,10 +7,12 @@ The hub's thread never enters SQLite. The writer takes whole batches; readers ha
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import gevent
 from gevent.threadpool import ThreadPool
 
 from engine.store.journal import Journal, JournalError
@@ -22,6 +24,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
+
+SWITCH_S = 0.001
+"""How long the hub may keep the interpreter when the writer wants it (CPython: 5 ms).
+A commit wants it back some ten times, after each step inside SQLite; a busy hub would
+make it wait 50 ms, and everybody who waits for the commit."""
+
+TIDY_EVERY_S = 0.25
+TIDY_FROM = 64
+"""Writes since the last checkpoint that are worth one."""
 
 
 class JournalWriter(Protocol):
@@ -71,7 +82,11 @@ def _open_journal(path: str | Path, network: str | None) -> Journal:
 
 
 class WriterThread:
-    """The journal in its one native thread."""
+    """The journal in its one native thread.
+
+    When a quarter of a second went by without a commit it makes a checkpoint: then no
+    commit has to, and there is little WAL to look through after a crash.
+    """
 
     def __init__(self, path: str | Path, network: str | None = None) -> None:
         """Raises `JournalError`, also if the database is another network's."""
@@ -81,6 +96,10 @@ class WriterThread:
             self._pool.kill()
             raise opened.error
         self._journal: Journal = opened
+        self._untidy = 0  # writes since the last checkpoint
+        self._is_quiet = False  # nothing was submitted since the keeper looked
+        self._keeper = gevent.spawn(self._keep_tidy)
+        sys.setswitchinterval(SWITCH_S)
 
     @property
     def commits(self) -> int:
@@ -90,6 +109,8 @@ class WriterThread:
     def submit(
         self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
     ) -> None:
+        self._untidy += len(batch)
+        self._is_quiet = False
         result = self._pool.spawn(self._journal.commit, batch)
 
         def deliver(finished: Any) -> None:
@@ -101,7 +122,16 @@ class WriterThread:
 
         result.rawlink(deliver)
 
+    def _keep_tidy(self) -> None:
+        while True:
+            gevent.sleep(TIDY_EVERY_S)
+            if self._is_quiet and self._untidy >= TIDY_FROM:
+                self._untidy = 0
+                self._pool.spawn(self._journal.tidy)
+            self._is_quiet = True
+
     def close(self) -> None:
+        self._keeper.kill()
         self._pool.apply(self._journal.close)
         self._pool.kill()
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 __all__ = ["has_lost_commits"]
 
 MAX_FRAMES = 100_000
-"""400 MB of WAL, some seconds; a checkpoint usually comes after 1,000 frames."""
+"""400 MB of WAL, some seconds; a checkpoint usually comes after 8,000 frames."""
 
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")

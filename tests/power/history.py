@@ -25,7 +25,7 @@ from random import Random
 
 import msgspec
 
-from engine.store.journal import Journal
+from engine.store.journal import CHECKPOINT_PAGES, Journal
 from tests.power.disk import HABITS, Disk, Files
 from tests.power.recorder import Op, Recording, record
 from tests.power.shop import Shop
@@ -129,9 +129,11 @@ def _one_start(
     if not life.contents:
         _note(life, journal)
     assert contents(sql) == life.contents[-1]
-    # Production's 1,000 pages, or checkpoints all the time; a cache that spills
+    # Production's pages, or checkpoints all the time; a cache that spills
     # unfinished commits into the WAL, as a very large commit would.
-    sql.execute(f"PRAGMA wal_autocheckpoint={random.choice((1000, 25, 60, 120))}")
+    sql.execute(
+        f"PRAGMA wal_autocheckpoint={random.choice((CHECKPOINT_PAGES, 25, 60, 120))}"
+    )
     sql.execute(f"PRAGMA cache_size={random.choice((-2000, -2000, 12))}")
     shop = Shop(journal, random)
     reader: sqlite3.Connection | None = None
