@@ -21,6 +21,7 @@ from actors.messages import (
     Publish,
 )
 from actors.node import Node
+from engine.events import CommittedEvent
 from engine.runtime.actor import Actor
 from engine.store.threads import JournalWriter
 from engine.store.writes import (
@@ -69,8 +70,8 @@ class JournalActor(Actor):
                 self._take(message)
             case BatchDone(batch, outcomes):
                 self._busy = False
+                self._flush()  # first: it is written while we tell of this one
                 self._on_done(batch, outcomes)
-                self._flush()
             case ProbeJournal():
                 self._probing = False
                 row = SourceTip("probe", 0, str(self._node.clock.now()))
@@ -104,16 +105,19 @@ class JournalActor(Actor):
 
     def _on_done(self, batch: tuple[Append, ...], outcomes: list[Outcome]) -> None:
         self._note_health(outcomes[0])
-        committed = [o for o in outcomes if isinstance(o, Committed)]
-        events = tuple(event for outcome in committed for event in outcome.events)
-        self._node.counters["journal.writes"] += len(committed)
-        self._node.counters["journal.events"] += len(events)
+        events: list[CommittedEvent] = []
+        committed = 0
         for append, outcome in zip(batch, outcomes, strict=True):
             append.reply(outcome)
             if isinstance(outcome, Committed):
-                self._tell_of_channels(append.write)
+                committed += 1
+                events += outcome.events
+                if append.write.rows:
+                    self._tell_of_channels(append.write)
+        self._node.counters["journal.writes"] += committed
+        self._node.counters["journal.events"] += len(events)
         if events:
-            self._node.router.tell_system(Publish(events))
+            self._node.router.tell_system(Publish(tuple(events)))
 
     def _tell_of_channels(self, write: Write) -> None:
         """Whoever asked for a change of a channel may be gone by now, tired of waiting

@@ -38,7 +38,7 @@ that made a value no column can hold. It must not cost the writes beside it."""
 
 CHECKPOINT_PAGES = 8_000
 """32 MB of WAL: the commit that fills them copies them into the database, and takes
-longer for it. That should be seldom; most pages are in the WAL many times and are copied
+longer for it. That should be seldom; most pages are in the WAL many times and copied
 once. More would be long to look through after a crash (`wal.py`: half a second)."""
 
 CACHE_KIB = 16_000
