@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.tools.fake_upstream import Request, Upstream, of, text
-from tests.tools.paybell import Paybell, paybell, serving
+from tests.tools.paybell import Finished, Paybell, paybell, serving
 from tests.tools.receiver import Receiver, raw
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import connect
@@ -37,6 +37,12 @@ CHANNEL_BYTES = b"canary-channel-secret-0123456789"
 CHANNEL_SECRET = "whsec_" + base64.b64encode(CHANNEL_BYTES).decode()
 WRONG_TOKEN = "canary-wrong-token-e0"
 STRANGE = "canary-strange-header-c4"
+CLI_KEY = "canary-key-of-a-command-61"
+EXPLORER_USER = "canary-explorer-user-08"
+EXPLORER_PASSWORD = "canary-explorer-password-f2"
+EXPLORER_TOKEN = "canary-explorer-token-3d"
+HOOK_TOKEN = "canary-token-of-an-endpoint-a7"  # in its URL, as chat services want it
+OTHER_NODE_KEY = hashlib.sha256(b"canary key of another node").hexdigest()
 
 
 def forms(secret: str) -> Iterator[bytes]:
@@ -87,7 +93,7 @@ def test_no_secret_is_heard_from_the_node_or_found_on_its_disk(tmp_path: Path) -
     with Upstream(answer=as_a_misbehaving_node) as upstream, Receiver() as shop:
         sources = (
             f"bitcoind=http://{RPC_USER}:{RPC_PASSWORD}@127.0.0.1:{upstream.port},"
-            "devchain"
+            f"esplora=http://127.0.0.1:{upstream.port}/{EXPLORER_TOKEN}/api,devchain"
         )
         env = {
             "PAYBELL_API_KEY": API_KEY,
@@ -102,12 +108,22 @@ def test_no_secret_is_heard_from_the_node_or_found_on_its_disk(tmp_path: Path) -
             canaries = _live_a_little(ears, shop)
             database = _database(tmp_path)
             _check(ears.heard, canaries)
+            _check(_but_about_channels(ears.heard), [HOOK_TOKEN])
             _check(_seen_by_others(node), canaries)
             _check(database, canaries)
             assert node.stop() == 0
-            _check({"stdout": node.out.encode(), "stderr": node.err.encode()}, canaries)
+            _check(_output(node), [*canaries, HOOK_TOKEN])
         _check(_database(tmp_path), canaries)
-        _check(_commands(tmp_path, env), canaries)
+        _check(_commands(tmp_path, env), [*canaries, HOOK_TOKEN])
+        env["PAYBELL_NODE_KEY"] = OTHER_NODE_KEY
+        with serving(tmp_path, *options, env=env) as node:
+            node.api_key = API_KEY
+            ears = Ears(node)
+            _with_the_wrong_key(ears)
+            _check(ears.heard, canaries)
+            _check(_seen_by_others(node), canaries)
+            node.stop()
+            _check(_output(node), [*canaries, HOOK_TOKEN])
 
 
 def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
@@ -121,7 +137,11 @@ def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
     channel = ears.made(
         "POST",
         "/v1/channels",
-        json={"url": shop.url("/hook"), "secret": CHANNEL_SECRET},
+        json={
+            "url": shop.url(f"/{HOOK_TOKEN}/hook?token={HOOK_TOKEN}"),
+            "secret": CHANNEL_SECRET,
+            "schedule_s": [0, 0.1],
+        },
     )
     payment = ears.made(
         "POST",
@@ -149,6 +169,7 @@ def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
         STEP_S,
         "an attempt to be logged",
     )
+    _dead_letters(ears, payment)
     _look_at_everything(ears, payment, channel)
     return [
         API_KEY,
@@ -160,12 +181,42 @@ def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
         f"{RPC_USER}:{RPC_PASSWORD}",
         WRONG_TOKEN,
         STRANGE,
+        CLI_KEY,
+        EXPLORER_USER,
+        EXPLORER_PASSWORD,
+        EXPLORER_TOKEN,
+        OTHER_NODE_KEY,
         CHANNEL_SECRET.removeprefix("whsec_"),
         CHANNEL_BYTES.decode(),
         rotated["secret"].removeprefix("whsec_"),
         key["key"],
         payment["client_secret"],
     ]
+
+
+def _dead_letters(ears: Ears, payment: Mapping[str, Any]) -> None:
+    """Deliveries that were given up, asked for again, and given up again."""
+
+    def some_are_dead() -> bool:
+        metrics = ears.node.get("/metrics").text
+        found = re.search(r'paybell_outbox\{state="dead"\} (\d+)', metrics)
+        return found is not None and int(found[1]) > 0
+
+    wait_until(some_are_dead, STEP_S, "a delivery to be given up")
+    ears.call("POST", f"/v1/payments/{payment['id']}/redeliver", json={})
+    day = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
+    ears.call("POST", "/v1/redeliver", json=day)
+    wait_until(some_are_dead, STEP_S, "it to be given up again")
+
+
+def _with_the_wrong_key(ears: Ears) -> None:
+    """The node cannot read its channels' secrets, and is asked to use them."""
+    (channel,) = ears.call("GET", "/v1/channels").json()["data"]
+    ears.call("POST", f"/v1/channels/{channel['id']}/test")
+    payment = ears.node.create(amount_sat=1_000)
+    ears.call("POST", f"/v1/payments/{payment['id']}/redeliver", json={})
+    for path in ("/metrics", "/health", "/ready", "/v1/watchers", "/v1/sources"):
+        ears.call("GET", path)
 
 
 def _webhooks(ears: Ears, payment: Mapping[str, Any]) -> None:
@@ -197,6 +248,14 @@ def _strangers(ears: Ears, payment: Mapping[str, Any]) -> None:
     ears.call("GET", f"/v1/payments?cursor={'x' * 30}")
     ears.call("GET", f"/pay/{payment['id']}?client_secret={payment['client_secret']}")
     ears.call("GET", f"/pay/pay_none?token={WRONG_TOKEN}")
+    for url in (
+        f"http://{EXPLORER_USER}:{WRONG_TOKEN}@shop.example/hook",
+        f"https://169.254.169.254/{WRONG_TOKEN}?token={WRONG_TOKEN}",
+        f"ftp://{WRONG_TOKEN}/",
+        f"https://{WRONG_TOKEN}:x/",
+    ):
+        wanted = {"url": url, "secret": WRONG_TOKEN, "description": "x"}
+        assert ears.call("POST", "/v1/channels", json=wanted).status_code == 422
 
 
 def _live(ears: Ears, payment: Mapping[str, Any]) -> None:
@@ -260,11 +319,13 @@ def _database(folder: Path) -> dict[str, bytes]:
 def _commands(folder: Path, env: Mapping[str, str]) -> dict[str, bytes]:
     """Commands with the same secrets around them, and one that fails."""
     said = {}
+    env = {**env, "PAYBELL_KEY": CLI_KEY}
     for arguments in (
         ["doctor", "--db", "node.db"],
         ["keys", "list", "--db", "node.db"],
         ["replay", "--check", "--db", "node.db"],
         ["payments", "--url", "http://127.0.0.1:1"],
+        ["replay", "--db", "node.db"],
         ["serve", "--db", "none/node.db"],
         ["serve", "--help"],
     ):
@@ -272,6 +333,52 @@ def _commands(folder: Path, env: Mapping[str, str]) -> dict[str, bytes]:
         assert "Traceback" not in finished.stderr
         said[" ".join(arguments)] = (finished.stdout + finished.stderr).encode()
     return said
+
+
+def test_no_setting_that_is_wrong_is_quoted(tmp_path: Path) -> None:
+    env = {"PAYBELL_API_KEY": API_KEY, "PAYBELL_NODE_KEY": NODE_KEY}
+    said = {}
+    for name, wrong in (
+        ("PAYBELL_NODE_KEY", WRONG_TOKEN),
+        ("PAYBELL_API_KEY", f"{API_KEY} {WRONG_KEY}\x7f"),
+        ("PAYBELL_SOURCES", f"bitcoind=http://{RPC_USER}:{RPC_PASSWORD}@host:port"),
+        ("PAYBELL_SOURCES", f"esplora={EXPLORER_TOKEN}://{EXPLORER_PASSWORD}@host/"),
+        ("PAYBELL_SOURCES", f"{EXPLORER_TOKEN}=http://host"),
+        ("PAYBELL_SOURCES", f"esplora=http://{EXPLORER_USER}:{EXPLORER_PASSWORD}@h/"),
+        ("PAYBELL_SOURCES", f"esplora=http://host/?key={EXPLORER_TOKEN}"),
+    ):
+        arguments = ["doctor"] if len(said) % 3 == 0 else ["serve", "--port", "0"]
+        finished = paybell(*arguments, env={**env, name: wrong}, cwd=tmp_path)
+        said[f"{name} {len(said)}"] = _complaint(finished)
+    for number, file in enumerate(
+        (
+            f'node_key = "{NODE_KEY}',
+            f'api_key = "{API_KEY}"\napi_key = "{WRONG_KEY}"\n',
+            f'api_key = ["{API_KEY}"]\nnode_key = {{x = "{NODE_KEY}"}}\n',
+        )
+    ):
+        (tmp_path / "paybell.toml").write_text(file)
+        arguments = ["serve", "--port", "0", "--config", "paybell.toml"]
+        said[f"file {number}"] = _complaint(paybell(*arguments, cwd=tmp_path))
+    secrets = [API_KEY, WRONG_KEY, NODE_KEY, WRONG_TOKEN, RPC_USER]
+    secrets += [RPC_PASSWORD, EXPLORER_USER, EXPLORER_PASSWORD, EXPLORER_TOKEN]
+    _check(said, secrets)
+
+
+def _complaint(finished: Finished) -> bytes:
+    assert finished.returncode, finished.args
+    assert "Traceback" not in finished.stderr
+    assert "paybell: " in finished.stderr or "FAIL" in finished.stdout
+    return (finished.stdout + finished.stderr).encode()
+
+
+def _output(node: Paybell) -> dict[str, bytes]:
+    return {"stdout": node.out.encode(), "stderr": node.err.encode()}
+
+
+def _but_about_channels(heard: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What is said to others than those who made a channel, and know its URL."""
+    return {w: said for w, said in heard.items() if " /v1/channels" not in w}
 
 
 def _check(heard: Mapping[str, bytes], canaries: list[str]) -> None:
