@@ -86,7 +86,7 @@ def committed(kind: str) -> list[float]:
         Receiver() as shop,
         folder() as path,
         bench_node(path) as bench,
-        _dead(kind) as dead,
+        _dead(kind) as (dead, taken),
     ):
         _add_channel(bench, "live", shop.url("/hook"))
         done: dict[str, float] = {}
@@ -95,14 +95,7 @@ def committed(kind: str) -> list[float]:
             for at in range(STUCK):
                 _write(bench, "dead", EVENTS + at, done)
             wait_for(lambda: len(done) == STUCK, "the stuck payments")
-            wait_for(
-                lambda: (
-                    bool(bench.gateway.attempts("chn_dead", None, 1))
-                    if kind == "refuses"
-                    else bench.node.counters["journal.events"] >= STUCK
-                ),
-                "the dead endpoint to be tried",
-            )
+            wait_for(lambda: _is_tried(bench, taken), "the dead endpoint to be tried")
 
         def event(at: int) -> None:
             if dead:
@@ -115,18 +108,24 @@ def committed(kind: str) -> list[float]:
 
 
 @contextmanager
-def _dead(kind: str) -> Iterator[str]:
-    """The URL of an endpoint of that kind; "" for none."""
+def _dead(kind: str) -> Iterator[tuple[str, Receiver | None]]:
+    """The URL of an endpoint of that kind, "" for none, and who takes connections."""
     if not kind:
-        yield ""
+        yield "", None
     elif kind == "refuses":
-        with socket.socket() as taken:  # and nobody listens there
-            taken.bind(("127.0.0.1", 0))
-            yield f"http://127.0.0.1:{taken.getsockname()[1]}/hook"
+        with socket.socket() as bound:  # and nobody listens there
+            bound.bind(("127.0.0.1", 0))
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}/hook", None
     else:
         answer = hang() if kind == "hangs" else _slowly(reply(500))
-        with Receiver(default=answer) as dead:
-            yield dead.url("/hook")
+        with Receiver(default=answer) as receiver:
+            yield receiver.url("/hook"), receiver
+
+
+def _is_tried(bench: BenchNode, taken: Receiver | None) -> bool:
+    if taken is not None:
+        return taken.connections > 0
+    return bool(bench.gateway.attempts("chn_dead", None, 1))
 
 
 def _slowly(answer: Answer) -> Answer:
