@@ -73,22 +73,42 @@ class Chime(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Bell(Timer):
-    """The timer that all who wait for one chime share."""
+    """The timer that all who wait for one chime share.
 
-    __slots__ = ("bells", "chime", "waiting")
+    They are linked by a field of their own (`Ref.beside`), the first of them to itself:
+    the collector would walk a list of a million at each of its full rounds.
+    """
+
+    __slots__ = ("bells", "chime", "last", "others")
 
     def __init__(self, due: int, ref: Ref, chime: Chime, bells: Bells) -> None:
         super().__init__(due, ref, chime)
         self.chime = chime
         self.bells = bells
-        self.waiting: list[Ref] = [ref]
+        self.last: Ref | None = None
+        self.others: list[Ref] = []  # who waits for another chime, too
+
+    def add(self, ref: Ref) -> None:
+        if ref.beside is not None:
+            self.others.append(ref)
+            return
+        ref.beside = ref if self.last is None else self.last
+        self.last = ref
 
     def fire(self) -> None:
         self.cancel()
         self.bells.forget(self.chime.number)
-        for ref in self.waiting:
-            if ref.is_alive:
-                ref.tell_system(self.chime)
+        ref, self.last = self.last, None
+        while ref is not None:
+            beside, ref.beside = ref.beside, None
+            self._tell(ref)
+            ref = None if beside is ref else beside
+        for ref in self.others:
+            self._tell(ref)
+
+    def _tell(self, ref: Ref) -> None:
+        if ref.is_alive:
+            ref.tell_system(self.chime)
 
 
 class Bells:
@@ -104,12 +124,11 @@ class Bells:
     def add(self, number: int, due: int, ref: Ref) -> int:
         """Let `ref` wait for a chime; its number, the same object for all."""
         bell = self._by_number.get(number)
-        if bell is not None:
-            bell.waiting.append(ref)
-            return bell.chime.number
-        bell = self._by_number[number] = _Bell(due, ref, Chime(number), self)
-        self._take(bell)
-        return number
+        if bell is None:
+            bell = self._by_number[number] = _Bell(due, ref, Chime(number), self)
+            self._take(bell)
+        bell.add(ref)
+        return bell.chime.number
 
     def forget(self, number: int) -> None:
         self._by_number.pop(number, None)

@@ -114,12 +114,22 @@ class _Resume(msgspec.Struct, frozen=True):
 class Ref:
     """The address of one actor. See the module docstring."""
 
-    __slots__ = ("_actor", "_flags", "_mail", "_then", "incarnation", "name", "scope")
+    __slots__ = (
+        "_actor",
+        "_flags",
+        "_mail",
+        "_then",
+        "beside",
+        "incarnation",
+        "name",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, name: str) -> None:
         self.scope = scope
         self.name = name
         self.incarnation = 0
+        self.beside: Ref | None = None  # who waits for the same chime; the clock's
         self._actor: Actor | None = None
         self._mail: Mailbox | None = None
         self._then: Callable[[object], None] | None = None

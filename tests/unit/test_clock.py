@@ -181,6 +181,26 @@ def test_all_who_wait_for_one_tenth_of_a_second_hear_the_same_chime() -> None:
     assert clock.next_due_ms() is None
 
 
+def test_each_who_waits_hears_each_chime_that_it_waits_for() -> None:
+    clock, dice = SimulatedClock(0), [Dice() for _ in range(5)]
+    for one in dice:
+        one.run()
+    asked = [
+        (one, clock.chime(delay, one.ref))
+        for delay in (2.0, 1.0, 1.5, 1.0)
+        for one in dice
+    ]
+    clock.advance(1_600)
+    again = clock.chime(0.1, dice[0].ref)
+    clock.advance(1_000)
+    for one in dice:
+        expected = sorted(number for who, number in asked if who is one)
+        if one is dice[0]:
+            expected = sorted([*expected, again])
+        assert [chime.number for chime in one.run()] == expected  # type: ignore[attr-defined]
+        assert one.ref.beside is None
+
+
 def test_a_chime_is_not_kept_for_one_who_is_dead() -> None:
     dice, clock = Dice(), SimulatedClock(0)
     dice.run()
