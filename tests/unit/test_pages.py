@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -431,9 +432,12 @@ def test_a_node_that_is_too_busy_says_so_kindly_and_when_to_come_back() -> None:
 
 
 def test_who_asks_too_often_is_told_to_wait_and_nobody_else(get: Get) -> None:
-    answers = [get("/pay/pay_1.json", REMOTE_ADDR="192.0.2.1") for _ in range(310)]
-    assert [answers[0].status, answers[-1].status] == [200, 429]
-    assert int(answers[-1].headers["retry-after"]) >= 1
+    # A slow machine earns some more while it asks.
+    asked = (get("/pay/pay_1.json", REMOTE_ADDR="192.0.2.1") for _ in range(10_000))
+    answers = list(islice(asked, 300))
+    assert {answer.status for answer in answers} == {200}
+    refused = next(answer for answer in asked if answer.status == 429)
+    assert int(refused.headers["retry-after"]) >= 1
     page = get("/pay/pay_1", REMOTE_ADDR="192.0.2.1")
     assert (page.status, "Not available at the moment" in page.text) == (429, True)
     assert get("/pay/pay_1", REMOTE_ADDR="192.0.2.2").status == 200
