@@ -135,16 +135,16 @@ class ActorGateway:
         return payment
 
     def payment(self, payment_id: str) -> Payment | None:
-        return self._store.read(queries.payment, payment_id)
+        ref = self._node.watchers.get(payment_id)
+        # While a commit is under way the store may know more than the watcher.
+        watched = None if ref is None or ref.is_suspended else _held_by(ref)
+        return watched or self._store.read(queries.payment, payment_id)
 
     def payment_at(self, address: str) -> Payment | None:
         payment_id = self._node.by_address.get(address)
         ref = self._node.watchers.get(payment_id) if payment_id else None
-        if ref is not None and isinstance(ref.actor, AddressActor):
-            watched = ref.actor.known_payment
-            if watched is not None:
-                return watched  # as last committed; spares every webhook a query
-        return self._store.read(queries.payment_at, address)
+        watched = None if ref is None else _held_by(ref)
+        return watched or self._store.read(queries.payment_at, address)
 
     def payments_of(self, external_id: str) -> list[Payment]:
         return self._store.read(queries.payments_of, external_id)
@@ -154,8 +154,10 @@ class ActorGateway:
     ) -> Page:
         return self._store.read(queries.list_payments, filters, before_rank, limit)
 
-    def counted_outpoints(self, address: str) -> tuple[tuple[str, int], ...]:
-        return self._store.read(queries.counted_outpoints, address)
+    def counted_outpoints(
+        self, addresses: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, int], ...]]:
+        return self._store.read(_counted_outpoints, addresses)
 
     def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
         return self._store.read(queries.history, payment_id, after, limit)
@@ -346,6 +348,19 @@ class ActorGateway:
             raise EngineBusy(f"{ref.name} has too much to do") from error
         except pykka.Timeout as error:
             raise _too_late() from error
+
+
+def _held_by(ref: Ref) -> Payment | None:
+    """What a watcher holds: its payment as last committed. Spares a query."""
+    return ref.actor.known_payment if isinstance(ref.actor, AddressActor) else None
+
+
+def _counted_outpoints(
+    sql: sqlite3.Connection, addresses: Sequence[str]
+) -> dict[str, tuple[tuple[str, int], ...]]:
+    """In one visit to a reader's thread: a batch has a thousand addresses."""
+    found = ((a, queries.counted_outpoints(sql, a)) for a in addresses)
+    return {address: outpoints for address, outpoints in found if outpoints}
 
 
 def _too_late() -> EngineBusy:
