@@ -1,148 +1,246 @@
 """Durable commits: events with their projection and outbox, alone and in company.
 
-What is told to the journal actor is what a watcher tells it. The peer is the least that
-SQLite can be asked for: one row, one transaction, one table.
+What is told to the journal actor is what watchers tell it. The peers are in
+`bench/floor.py`: what SQLite does when it is asked for less, and Redis.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import gc
+import hashlib
 import time
+from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import gevent.event
-import msgspec
 
-from bench.measure import folder, fresh, medians
-from bench.node import BenchNode, bench_node, terms
-from bench.report import Row, Section, number, ratio
+from bench.floor import has_redis
+from bench.measure import folder, fresh, percentile
+from bench.node import BenchNode, bench_node
+from bench.report import Row, Section, compare
+from engine.chain import ChainView, Output, Tip
 from engine.channels import Channel, channel_row
 from engine.events import opening
-from engine.model import Terms
+from engine.model import Payment, Terms
+from engine.payment import decide, evolve
 from engine.store.writes import Committed, Entry, Outcome, Write
 
-__all__ = ["run", "write_of"]
+__all__ = ["creations", "probe", "run", "stories", "write_of"]
 
-ROUNDS = 3
+ROUNDS = 5
 FOR_S = 1.0
-WAITING = (1, 32, 512)
-MOST = 30_000  # more than a second's writes, made beforehand
+WAITING = (1, 32, 512, 2_048)
+FULL = 512
+"""So many wait while a single commit is timed: the journal's batches are full."""
+
+MOST = 50_000  # more than a second's writes, made beforehand
+PROBE_EVERY_S = 0.010
+NOW = 1_760_000_000_000
+
+Figures = dict[str, float]
 
 
 def run() -> Section:
-    peer = medians([fresh("journal:plain_sqlite", "FULL") for _ in range(ROUNDS)])
-    lazy = medians([fresh("journal:plain_sqlite", "NORMAL") for _ in range(ROUNDS)])
-    rows = []
-    for waiting in WAITING:
-        ours = medians([fresh("journal:commits", waiting) for _ in range(ROUNDS)])
-        what = "one at a time" if waiting == 1 else f"{waiting} at a time"
-        rows.append(
-            Row(
-                f"events made durable, {what} waiting",
-                f"{number(ours['rate'])}/s",
-                f"one insert per transaction, FULL: {number(peer['rate'])}/s",
-                ratio(ours["rate"], peer["rate"]),
-            )
-        )
-        rows.append(
-            Row(
-                f"from telling the journal to its answer, p50, {what}",
-                f"{number(ours['p50_ms'])} ms",
-                f"one insert, FULL: {number(peer['p50_ms'])} ms",
-                ratio(ours["p50_ms"], peer["p50_ms"]),
-            )
-        )
-    rows.append(
-        Row(
-            "not durable: the last of these may be lost with the power",
-            "never used",
-            f"one insert per transaction, NORMAL: {number(lazy['rate'])}/s",
-        )
-    )
     return Section(
         "journal",
         "Durable commits",
-        f"For {FOR_S:g} s so many greenlets each write a payment's first event, with"
-        " the projection and the outbox row of one webhook channel, through the journal"
-        " actor, and wait for its answer before the next (WAL, synchronous=FULL, one"
-        " fsync per batch); the peer inserts one small row per transaction with plain"
-        f" sqlite3. Median of {ROUNDS} rounds.",
-        rows,
+        f"For {FOR_S:g} s so many greenlets each tell the journal actor one write, wait"
+        " for its answer (on disk: WAL, synchronous=FULL, one fsync per batch), and"
+        " tell the next. A creation is one event with the payment's row and the outbox"
+        " row of one webhook channel; a story is what a watcher writes of a payment"
+        " that is created, seen in the mempool and confirmed: four events in three"
+        f" writes. Each figure is of {ROUNDS} runs in fresh processes. The batched peer"
+        " is SQLite with the journal's own tables and rows, encoded beforehand, 512"
+        " payments in each transaction, in a process that does nothing else.",
+        [*_rates(), *_alone_and_under_load()],
     )
 
 
-def commits(waiting: int) -> dict[str, float]:
+def _rounds(subject: str, *args: object) -> dict[str, list[float]]:
+    rounds: list[Figures] = [fresh(subject, *args) for _ in range(ROUNDS)]
+    return {key: [one[key] for one in rounds] for key in rounds[0]}
+
+
+def _rates() -> Iterator[Row]:
+    least = _rounds("floor:one_row", "FULL")
+    most = _rounds("floor:batches", FULL)
+    redis = _rounds("floor:redis", FULL) if has_redis() else {}
+    for waiting in WAITING:
+        ours = _rounds("journal:creations", waiting)
+        peer, theirs = "SQLite, one insert a transaction", least["rate"]
+        if waiting == FULL:
+            peer, theirs = "SQLite, batched", most["rate"]
+        what = f"creations, {_many(waiting)} waiting"
+        aim = "20,000/s" if waiting >= FULL else ""
+        yield compare(f"{what}: events", ours["rate"], "/s", peer, theirs, aim)
+        yield compare(f"{what}: p50", ours["p50_ms"], "ms")
+        yield compare(f"{what}: p99", ours["p99_ms"], "ms")
+        if waiting == FULL:
+            if redis:
+                name = "Redis, appendfsync always, SET of 1,000 bytes"
+                yield compare(
+                    f"{what}: events", ours["rate"], "/s", name, redis["rate"], aim
+                )
+            cpu, bare = ours["cpu_us"], most["cpu_us"]
+            yield compare(
+                f"{what}: processor time an event", cpu, "µs", "SQLite, batched", bare
+            )
+    told = _rounds("journal:stories", FULL)
+    what = f"stories, {FULL} waiting"
+    yield compare(f"{what}: events", told["rate"], "/s", aim="20,000/s")
+    yield compare(f"{what}: writes", told["writes"], "/s")
+    yield compare(f"{what}: p99", told["p99_ms"], "ms")
+
+
+def _alone_and_under_load() -> Iterator[Row]:
+    ours = _rounds("journal:probe", FULL)
+    what = f"one commit now and then, while {FULL} others always wait"
+    yield compare(f"{what}: p50", ours["p50_ms"], "ms")
+    yield compare(f"{what}: p99", ours["p99_ms"], "ms")
+    alone = _rounds("journal:probe", 0)
+    least = _rounds("floor:one_row", "FULL")
+    what, peer = "one commit now and then, alone", "SQLite, one insert a transaction"
+    yield compare(f"{what}: p50", alone["p50_ms"], "ms", peer, least["p50_ms"])
+    yield compare(f"{what}: p99", alone["p99_ms"], "ms", peer, least["p99_ms"])
+
+
+def _many(waiting: int) -> str:
+    return "one" if waiting == 1 else f"{waiting:,}"
+
+
+# -- subjects --------------------------------------------------------------------------
+
+
+def creations(waiting: int) -> Figures:
+    return _measured(waiting, [deque([write_of(payment(n))]) for n in range(MOST)])
+
+
+def stories(waiting: int) -> Figures:
+    return _measured(waiting, [_story(payment(n)) for n in range(MOST // 3)])
+
+
+def probe(waiting: int) -> Figures:
+    """Commits of a greenlet that comes now and then, while `waiting` others write."""
+    writes = [deque([write_of(payment(n))]) for n in range(MOST if waiting else 0)]
+    return _measured(waiting, writes, probing=True)
+
+
+def _measured(
+    waiting: int, jobs: list[deque[Write]], *, probing: bool = False
+) -> Figures:
     with folder() as path, bench_node(path) as bench:
-        bench.gateway.write((channel_row(_channel(bench)),))
+        _add_channel(bench)
+        work = iter(jobs)
+        gc.freeze()  # what was made beforehand is no part of it
         waits: list[float] = []
-        now = bench.clock.now()
-        writes = iter([write_of(terms(number, now)) for number in range(MOST)])
-        began = time.perf_counter()
+        probed: list[float] = []
+        cpu_s, began = time.process_time(), time.perf_counter()
+        until = began + FOR_S
         writers = [
-            gevent.spawn(_write_on, bench, writes, began + FOR_S, waits)
-            for _ in range(waiting)
+            gevent.spawn(_write_on, bench, work, until, waits) for _ in range(waiting)
         ]
-        gevent.joinall(writers, raise_error=True)
+        if probing:
+            probed = _probe(bench, until)
+        gevent.joinall(writers, timeout=60, raise_error=True)
         took_s = time.perf_counter() - began
-        waits.sort()
+        cpu_s = time.process_time() - cpu_s
+        if next(work, None) is None and jobs:
+            raise RuntimeError("there was too little to write: raise MOST")
+        events = bench.node.counters["journal.events"]
+        shown = probed if probing else waits
         return {
-            "rate": len(waits) / took_s,
-            "p50_ms": waits[len(waits) // 2] * 1000,
+            "rate": events / took_s,
+            "writes": len(waits) / took_s,
+            "cpu_us": cpu_s / events * 1e6,
+            "p50_ms": percentile(shown, 0.5) * 1000,
+            "p99_ms": percentile(shown, 0.99) * 1000,
         }
 
 
-def _channel(bench: BenchNode) -> Channel:
-    """One that wants everything. The notifiers are not told of it: only its outbox
-    is filled, so that no delivery is measured here."""
-    return Channel(
+def _write_on(
+    bench: BenchNode, work: Iterator[deque[Write]], until: float, waits: list[float]
+) -> None:
+    for job in work:
+        for write in job:
+            waits.append(_commit(bench, write))
+            if time.perf_counter() >= until:
+                return
+
+
+def _probe(bench: BenchNode, until: float) -> list[float]:
+    waits: list[float] = []
+    while time.perf_counter() < until:
+        gevent.sleep(PROBE_EVERY_S)
+        waits.append(_commit(bench, write_of(payment(10 * MOST + len(waits)))))
+    return waits
+
+
+def _commit(bench: BenchNode, write: Write) -> float:
+    began = time.perf_counter()
+    answer: gevent.event.AsyncResult[Outcome] = gevent.event.AsyncResult()
+    bench.node.append(write, answer.set)
+    assert isinstance(answer.get(), Committed)
+    return time.perf_counter() - began
+
+
+def _add_channel(bench: BenchNode) -> None:
+    """One that wants everything. It is written past the journal actor, so that the
+    notifiers do not hear of it: its outbox is filled, but nothing is delivered."""
+    channel = Channel(
         id="chn_bench",
         url="http://127.0.0.1:9/",
         secret=bench.vault.seal(b"s" * 32, "chn_bench"),
-        created_at=bench.clock.now(),
+        created_at=NOW,
+    )
+    done: gevent.event.AsyncResult[list[Outcome]] = gevent.event.AsyncResult()
+    bench.writer.submit([Write(rows=(channel_row(channel),))], done.set)
+    assert isinstance(done.get(timeout=10)[0], Committed)
+
+
+# -- what is written -------------------------------------------------------------------
+
+
+def payment(number: int) -> Terms:
+    """Ids in the order of time, addresses in none: as they are."""
+    return Terms(
+        id=f"pay_{number:022d}",
+        network="regtest",
+        address=f"bcrt1q{hashlib.sha256(str(number).encode()).hexdigest()[:38]}",
+        amount_sat=1_000,
+        confirmations_required=2,
+        created_at=NOW,
+        expires_at=NOW + 3_600_000,
+        monitor_until=NOW + 90_000_000,
+        external_id=f"order-{number}",
     )
 
 
 def write_of(wanted: Terms) -> Write:
     """What the creation of a payment writes."""
-    event, payment = opening(wanted)
-    return Write((Entry(payment, (event,)),))
+    event, made = opening(wanted)
+    return Write((Entry(made, (event,)),))
 
 
-def _write_on(
-    bench: BenchNode, writes: Iterator[Write], until: float, waits: list[float]
-) -> None:
-    while (began := time.perf_counter()) < until:
-        answer: gevent.event.AsyncResult[Outcome] = gevent.event.AsyncResult()
-        bench.node.append(next(writes), answer.set)
-        assert isinstance(answer.get(timeout=10), Committed)
-        waits.append(time.perf_counter() - began)
+def _story(wanted: Terms) -> deque[Write]:
+    """Created; seen in the mempool; mined, and as deep as is wanted."""
+    event, made = opening(wanted)
+    writes = deque([Write((Entry(made, (event,)),))])
+    txid = hashlib.sha256(wanted.id.encode()).hexdigest()
+    height = 101
+    block = f"{height:064x}"
+    for tip, output in (
+        (height - 1, Output(txid, 0, 1_000)),
+        (height + 1, Output(txid, 0, 1_000, block, height, NOW // 1000)),
+    ):
+        view = ChainView("bench", Tip(tip, f"{tip:064x}"), (output,))
+        made, write = _step(made, view)
+        writes.append(write)
+    return writes
 
 
-def plain_sqlite(synchronous: str) -> dict[str, float]:
-    with folder() as path:
-        database = _plain(path / "plain.db", synchronous)
-        body = msgspec.json.encode({"type": "payment.created", "address": "b" * 42})
-        waits: list[float] = []
-        began = time.perf_counter()
-        while (before := time.perf_counter()) < began + FOR_S:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO events (body) VALUES (?)", (body,))
-            database.execute("COMMIT")
-            waits.append(time.perf_counter() - before)
-        took_s = time.perf_counter() - began
-        waits.sort()
-        database.close()
-        return {
-            "rate": len(waits) / took_s,
-            "p50_ms": waits[len(waits) // 2] * 1000,
-        }
-
-
-def _plain(path: Path, synchronous: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute(f"PRAGMA synchronous={synchronous}")
-    database.execute('CREATE TABLE events ("offset" INTEGER PRIMARY KEY, body BLOB)')
-    return database
+def _step(made: Payment, view: ChainView) -> tuple[Payment, Write]:
+    events = tuple(decide(made, view, NOW + 1_000))
+    for event in events:
+        made = evolve(made, event)
+    return made, Write((Entry(made, events),))

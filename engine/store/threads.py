@@ -7,7 +7,6 @@ The hub's thread never enters SQLite. The writer takes whole batches; readers ha
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -24,11 +23,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
-
-SWITCH_S = 0.001
-"""How long the hub may keep the interpreter when the writer wants it (CPython: 5 ms).
-A commit wants it back some ten times, after each step inside SQLite; a busy hub would
-make it wait 50 ms, and everybody who waits for the commit."""
 
 TIDY_EVERY_S = 0.25
 TIDY_FROM = 64
@@ -99,7 +93,6 @@ class WriterThread:
         self._untidy = 0  # writes since the last checkpoint
         self._is_quiet = False  # nothing was submitted since the keeper looked
         self._keeper = gevent.spawn(self._keep_tidy)
-        sys.setswitchinterval(SWITCH_S)
 
     @property
     def commits(self) -> int:
