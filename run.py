@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from random import SystemRandom
+from random import Random
 from typing import Any
 
 import click
@@ -87,7 +87,7 @@ class Installation:
         self.node = Node(
             self.clock,
             self.dispatcher,
-            SystemRandom(),
+            Random(),  # spreads what would come at one moment; hides nothing
             settings,
             breathe=partial(gevent.sleep, 0),
         )

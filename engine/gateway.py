@@ -174,8 +174,10 @@ class Gateway(Protocol):
         self, filters: dict[str, str], before_rank: int | None, limit: int
     ) -> Page: ...
 
-    def counted_outpoints(self, address: str) -> tuple[tuple[str, int], ...]:
-        """Outputs that earlier payments to the address counted: `Terms.ignore`."""
+    def counted_outpoints(
+        self, addresses: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, int], ...]]:
+        """Outputs that payments to these addresses counted, of those with any."""
 
     def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]: ...
 

@@ -122,7 +122,7 @@ def test_outputs_that_an_earlier_payment_counted_do_not_pay_the_next_one(
     first = node.create(address=address, amount_sat=1_000, confirmations=0)
     node.chain.pay(address, 1_000)
     node.wait_for_status(first["id"], "confirmed")
-    assert node.gateway.counted_outpoints(address)
+    assert node.gateway.counted_outpoints([address])
 
 
 def test_without_a_wallet_an_address_is_needed() -> None:

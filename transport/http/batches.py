@@ -18,7 +18,7 @@ from transport.auth import Auth, Principal
 from transport.http.api import ApiSettings, answer, environ
 from transport.http.idempotency import Claim, Idempotency
 from transport.http.inputs import BatchShape, PaymentRequest
-from transport.http.ordering import terms_of
+from transport.http.ordering import terms_of, without_old_outputs
 from transport.http.problems import FieldError, Problem, ProblemBody
 from transport.http.reading import BATCH_BYTES, canonical, check, json_body, typed
 from transport.http.types import BatchEntry, BatchPage, view
@@ -68,6 +68,8 @@ class Batches:
                 return ()
             return claim.rows(200, msgspec.json.encode(_page(judged, answers)), now)
 
+        if accepted:
+            accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, rows) if accepted else []
         return answer(self._with_secrets(_page(judged, answers)))
 

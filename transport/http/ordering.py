@@ -6,6 +6,9 @@ were counted before); writes nothing. Runs in the request's greenlet.
 
 import secrets
 import string
+from collections.abc import Sequence
+
+import msgspec
 
 from engine.address import InvalidAddress, parse_address
 from engine.gateway import Gateway
@@ -15,7 +18,7 @@ from transport.http.api import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import FieldError, Problem
 
-__all__ = ["new_id", "new_payment_id", "terms_of"]
+__all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_CHARS = 22  # 131 bits: nobody guesses one, and a double click selects it
@@ -52,7 +55,10 @@ def terms_of(
     gateway: Gateway,
     settings: ApiSettings,
 ) -> Terms:
-    """The terms of a new payment. Raises `Problem` 403 or 422."""
+    """The terms of a new payment, `without_old_outputs` yet to come.
+
+    Raises `Problem` 403 or 422.
+    """
     merchant = request.merchant or principal.merchant or "default"
     if not principal.may_see(merchant):
         raise Problem(403, "This key may only create payments of its own merchant.")
@@ -78,8 +84,18 @@ def terms_of(
         external_id=request.external_id,
         merchant=merchant,
         metadata=request.metadata,
-        ignore=gateway.counted_outpoints(address),
     )
+
+
+def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:
+    """Terms that ignore what earlier payments to their addresses counted already."""
+    counted = gateway.counted_outpoints([terms.address for terms in agreed])
+    return [
+        msgspec.structs.replace(terms, ignore=counted[terms.address])
+        if terms.address in counted
+        else terms
+        for terms in agreed
+    ]
 
 
 def _not_offered(request: PaymentRequest) -> list[FieldError]:

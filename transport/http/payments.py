@@ -30,7 +30,7 @@ from transport.http.inputs import (
 )
 from transport.http.operations import BATCH
 from transport.http.operations import PAYMENTS as TABLE
-from transport.http.ordering import terms_of
+from transport.http.ordering import terms_of, without_old_outputs
 from transport.http.params import AfterQuery, PaymentsQuery
 from transport.http.problems import FieldError, Problem
 from transport.http.reading import canonical, json_body, query, typed
@@ -85,7 +85,8 @@ class _Payments:
 
     def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
         request = typed(value, PaymentRequest)
-        terms = terms_of(request, principal, self._gateway, self._settings)
+        agreed = terms_of(request, principal, self._gateway, self._settings)
+        (terms,) = without_old_outputs([agreed], self._gateway)
 
         def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
             created = answers[0]
