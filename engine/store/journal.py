@@ -20,6 +20,7 @@ import sqlite_utils
 from engine.store import migrations
 from engine.store.bulk import Bulk
 from engine.store.wal import has_lost_commits
+from engine.store.witness import Witness, path_of, told
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
 __all__ = ["CHECKPOINT_PAGES", "Journal", "JournalError", "advice"]
@@ -72,6 +73,7 @@ class Journal:
         with _explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
+        self._witness = None if connection else Witness(self.path, self.last_offset)
         self.commits = 0
 
     def bind_network(self, network: str) -> None:
@@ -108,6 +110,8 @@ class Journal:
     def close(self) -> None:
         """Checkpoint and close; the WAL file goes away."""
         self._sql.close()
+        if self._witness is not None:
+            self._witness.close()
 
     def commit(self, batch: Sequence[Write]) -> list[Outcome]:
         """Write the batch in one transaction; one outcome for each, in order.
@@ -130,6 +134,8 @@ class Journal:
             failure = Unavailable(reason, fatal=_is_fatal(error))
             return [failure] * len(batch)
         self.commits += 1
+        if self._witness is not None:
+            self._witness.note(self.last_offset)
         return outcomes
 
     def _transaction(self, batch: Sequence[Write]) -> list[Outcome]:
@@ -173,6 +179,7 @@ class Journal:
 def _open(path: str, synchronous: str) -> sqlite3.Connection:
     """The writing connection, in WAL mode, with the schema of today."""
     _check_wal(path)
+    _check_told(path)
     with _explained(path):
         connection = sqlite3.connect(path, timeout=5.0)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -199,6 +206,33 @@ def _check_wal(path: str) -> None:
             " keep a copy of both files, and restore a backup; or, to go on without"
             f" these commits, run `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
             " and then `run.py replay --check`"
+        )
+
+
+def _check_told(path: str) -> None:
+    """Before we write: is everything there that somebody was told of?
+
+    Through a connection that cannot checkpoint, so that the files stay as they are.
+    """
+    wanted = told(path)
+    if not wanted or not Path(path).exists():
+        return  # nobody was told anything, or this is a new database
+    try:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as reader:
+            tables = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
+            (is_there,) = reader.execute(tables).fetchone()
+            query = 'SELECT max("offset") FROM events'
+            (last,) = reader.execute(query).fetchone() if is_there else (0,)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return  # opening it for writing says what is wrong
+    if (last or 0) < wanted:
+        raise JournalError(
+            f"database {path} ends with event {last or 0}, but event {wanted} was"
+            " acknowledged: the file or its -wal was cut off, or an older one was put"
+            " in its place; nothing was changed. Check the disk, keep a copy of both"
+            " files, and restore a backup; to go on with what is there, remove"
+            f" {path_of(path)} and run `run.py replay --check`"
         )
 
 

@@ -24,15 +24,24 @@ from random import Random
 import msgspec
 
 from engine.store.journal import Journal, JournalError
+from engine.store.witness import slot
 from tests.power.disk import SECTOR, Disk, Files
-from tests.power.history import TABLES, Life, contents, lives, scratch
+from tests.power.history import DB, TABLES, Life, contents, lives, scratch
 from tests.power.judge import faults, lay_out
 
 __all__ = ["FlipSums", "flip_points"]
 
 GROUP = 200
 PAGE = 4096
-KINDS = ("a bit", "eight bytes", "a sector of zeros", "a sector of rubbish", "a page")
+KINDS = (
+    "a bit",
+    "eight bytes",
+    "a sector of zeros",
+    "a sector of rubbish",
+    "a page",
+    "half a page",
+    "the end",
+)
 
 
 class FlipSums(msgspec.Struct):
@@ -81,6 +90,7 @@ def _damage(
     name = random.choice([name for name, data in sorted(files.items()) if data])
     kind = random.choice(KINDS)
     files[name] = _damaged(files[name], kind, random)
+    files[f"{DB}.told"] = slot(life.events[life.bounds(cut)[0]])
     verdict, unseen = _verdict(lay_out(files, folder), life, cut, sums)
     sums.tables.update(f"{table} of {name}" for table in unseen)
     sums.verdicts[f"{name}, {kind}", verdict] += 1
@@ -103,6 +113,11 @@ def _damaged(data: bytes, kind: str, random: Random) -> bytes:
             other = random.randrange(len(data)) // PAGE * PAGE
             size = len(data[page : page + PAGE])
             content[page : page + size] = data[other : other + size]
+        case "half a page":  # the rest was never written
+            middle = page + PAGE // 2
+            content[middle : page + PAGE] = bytes(len(data[middle : page + PAGE]))
+        case "the end":  # cut off
+            del content[at:]
     return bytes(content)
 
 

@@ -15,6 +15,7 @@ from random import Random
 import msgspec
 
 from engine.store.journal import JournalError
+from engine.store.witness import slot
 from tests.power.disk import HABITS, Disk
 from tests.power.history import DB, Life, lives, scratch
 from tests.power.judge import Broken, judge
@@ -179,6 +180,8 @@ def _judge_point(
     files = disk.crash(point.random, point.habit)
     if point.stale_shm:
         files[f"{DB}-shm"] = point.random.randbytes(32_768)
+    if witness := _witness(life, point):
+        files[f"{DB}.told"] = witness
     threads = point.number % THREADS_EVERY == 0
     try:
         unasked = judge(files, life, point.cut, folder, threads=threads)
@@ -193,6 +196,20 @@ def _judge_point(
     sums.moments[_moment(life, point.cut)] += 1
     sums.unsynced += disk.unsynced > 0
     sums.unsynced_writes += disk.unsynced
+
+
+def _witness(life: Life, point: _Point) -> bytes:
+    """It is written when an acknowledgement goes out, and never synced by us."""
+    random, (last, _) = point.random, life.bounds(point.cut)
+    match random.randrange(4):
+        case 0:
+            return b""
+        case 1:
+            return slot(life.events[random.randint(0, last)])
+        case 2:
+            return random.randbytes(600)
+        case _:
+            return slot(life.events[last])
 
 
 def _moment(life: Life, cut: int) -> str:
