@@ -40,6 +40,13 @@ BREATH = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
 
 
+MAX_AHEAD = 4
+"""Portions of views that may wait for the source actor before more are made."""
+
+MAX_BREATHS = 10_000
+"""Then it goes on: somebody is stuck, and it is not for the worker to judge."""
+
+
 class BlockFeedWorker(Actor):
     """Reads blocks and the mempool by difference; answers any number of polls."""
 
@@ -146,8 +153,16 @@ class BlockFeedWorker(Actor):
                     SomeViews(self._number, work.number, asked_at, views)
                 )
                 views = {}
-                self._node.breathe()
+                self._let_them_read()
         return views
+
+    def _let_them_read(self) -> None:
+        """A million letters that wait are a gigabyte, and walked by the collector."""
+        self._node.breathe()
+        for _ in range(MAX_BREATHS):
+            if self._node.source.backlog <= MAX_AHEAD:
+                break
+            self._node.breathe()
 
     def _to_show(
         self, work: Round, touched: frozenset[bytes], *, moved: bool
