@@ -38,8 +38,8 @@ class Channels:
         self.vault = vault
         self.endpoints = SimEndpoints(world.random_of("endpoints"), self._check)
         world.rules.watch_deliveries(self.endpoints.was_acknowledged)
-        self.endpoints.before_send = lambda: world.trouble.dies_in_send("before")
-        self.endpoints.after_send = lambda: world.trouble.dies_in_send("after")
+        self.endpoints.before_send = lambda: world.dies("before a send")
+        self.endpoints.after_send = lambda: world.dies("after a send")
         self._made = 0
         for number in range(world.shape.channels):
             channel = self._new(
@@ -64,6 +64,12 @@ class Channels:
             timeout_s=self._random.choice((5.0, 15.0)),
             created_at=self._world.clock.now(),
         )
+
+    def open(self, merchant: str) -> str:
+        """A channel for this merchant's events, all of them; its id."""
+        channel = self._new(merchant, ())
+        self._save(channel)
+        return channel.id
 
     @property
     def _known(self) -> dict[str, Channel]:

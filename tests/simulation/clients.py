@@ -138,6 +138,12 @@ class SimClient:
         if session is not None:
             session.stop()
 
+    def come_back(self) -> None:
+        """It goes, and is there again at once."""
+        if self.wire is not None:
+            self.hang_up()
+            self.connect()
+
     def lost(self) -> None:
         """The connection is gone, for whatever reason; it will come back."""
         if self.wire is not None:

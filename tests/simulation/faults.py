@@ -41,8 +41,7 @@ class Faults:
         self.kinds = [kind for kind in KINDS if random.random() < 0.5]
         self.armed: dict[str, tuple[str, int]] = {}  # class -> (when, how often)
         self._countdown: tuple[int, Callable[[], None]] | None = None
-        self._at_commit: list[object] = []  # ["before" or "after", commits to go]
-        self._in_send: str | None = None
+        self._dies: dict[str, int] = {}  # where, and how often it is to pass before
         self.jumped_ms = 0  # the node's clock against the world's
 
     def begin(self) -> None:
@@ -78,8 +77,7 @@ class Faults:
         world = self.world
         self.armed.clear()
         self._countdown = None
-        self._at_commit.clear()
-        self._in_send = None
+        self._dies.clear()
         world.clock.jump_wall(-self.jumped_ms)
         self.jumped_ms = 0
         for source in world.sources:
@@ -123,31 +121,24 @@ class Faults:
         self._some_steps_later(lambda: again(self.random.randrange(1, 6)))
 
     def _process_at_commit(self) -> None:
-        self._at_commit[:] = [
-            self.random.choice(("before", "after")), self.random.choice((0, 0, 1, 5)),
-        ]  # fmt: skip
-
-    def dies_at_commit(self, when: str) -> bool:
-        if not self._at_commit or self._at_commit[0] != when:
-            return False
-        left = self._at_commit[1]
-        assert isinstance(left, int)
-        self._at_commit[1] = left - 1
-        if left > 0:
-            return False
-        self._at_commit.clear()
-        self.world.end_process(f"{when} a commit")
-        return True
+        """Just before it, or when it is made and nobody has been told."""
+        where = self.random.choice(("before a commit", "after a commit"))
+        self._dies[where] = self.random.choice((0, 0, 1, 5))
 
     def _process_in_send(self) -> None:
-        self._in_send = self.random.choice(("before", "after"))
-
-    def dies_in_send(self, when: str) -> bool:
         """Just before an endpoint hears, or between its answer and our record."""
-        if self._in_send != when:
+        where = self.random.choice(("before a send", "after a send"))
+        self._dies[where] = self.random.choice((0, 0, 1))
+
+    def dies(self, where: str) -> bool:
+        left = self._dies.get(where)
+        if left is None:
             return False
-        self._in_send = None
-        self.world.end_process(f"{when} a send")
+        if left > 0:
+            self._dies[where] = left - 1
+            return False
+        del self._dies[where]
+        self.world.end_process(where)
         return True
 
     # -- an actor dies ---------------------------------------------------------------

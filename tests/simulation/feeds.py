@@ -50,6 +50,9 @@ class SimSource:
         self.mode = "ok"
         self.on_call: Callable[[], None] = lambda: None
         self.served: tuple[Snapshot, ...] = ()  # newest last; of the latest rounds
+        self.now: Callable[[], int] = lambda: 0  # the node's clock, ms
+        self.round: tuple[int, tuple[Snapshot | None, ...]] = -1, ()
+        # What it served at one moment, which is one round; None: and it lied.
         self.faults = 0
         self._chain = chain
         self._random = random
@@ -78,7 +81,15 @@ class SimSource:
             self._seen = Snapshot(self._seen.best, {}, self._seen.made)
         if not self.served or self.served[-1] is not self._seen:
             self.served = (*self.served[-40:], self._seen)
+        self._note(self._seen)
         return self._seen
+
+    def _note(self, seen: Snapshot | None) -> None:
+        at, noted = self.round
+        if at != self.now():
+            self.round = self.now(), (seen,)
+        elif seen is not noted[-1]:
+            self.round = at, (*noted, seen)
 
     def _fail(self) -> None:
         mode, random = self.mode, self._random
@@ -148,6 +159,7 @@ class SimAddressFeed(SimSource):
         outputs = self._chain.outputs(self._call(), script)
         if self.mode == "omit":
             self.faults += 1
+            self._note(None)
             return tuple(o for o in outputs if o.block_hash is None)
         return tuple(outputs)
 

@@ -33,6 +33,7 @@ from tests.simulation.feeds import SimSource
 __all__ = ["Rules"]
 
 _KEEP_VIEWS = 60
+_SLACK_S = 7_200
 
 FROM_CHAIN = {
     EventType.CONFIRMING,
@@ -44,7 +45,8 @@ FROM_CHAIN = {
 }
 
 
-_Told = tuple[ChainView, tuple[Snapshot, ...], int]
+# A view, what its source served lately, when it was asked, what it served just then.
+_Told = tuple[ChainView, tuple[Snapshot, ...], int, tuple[Snapshot | None, ...]]
 
 
 class Rules:
@@ -54,10 +56,10 @@ class Rules:
         self._chain = chain
         self._now = now
         self._sources: dict[str, SimSource] = {}
-        # script -> (view, snapshots its source served in that round, asked_at)
         self._views: dict[bytes, deque[_Told]] = {}
         self._seen_at: dict[str, deque[int]] = {}  # payment -> when it got views (ms)
         self._scripts: dict[str, bytes] = {}  # of payments
+        self._latest = 0  # ms, the furthest that the node's clock has been
         self.deliveries: Deliveries
         self.committed: dict[int, CommittedEvent] = {}
         self.by_key: dict[str, str] = {}  # what a shop asked for -> the payment
@@ -78,7 +80,9 @@ class Rules:
         known = self._views.get(script)
         if known is None:
             known = self._views[script] = deque(maxlen=_KEEP_VIEWS)
-        known.append((view, self._sources[view.source].served, asked_at))
+        source = self._sources[view.source]
+        at, then = source.round
+        known.append((view, source.served, asked_at, then if at == asked_at else ()))
 
     # -- what it committed -----------------------------------------------------------
 
@@ -99,6 +103,8 @@ class Rules:
     def _on_row(self, row: Any) -> None:
         match row:
             case Release(payment_id):
+                if self._latest < self.payments[payment_id].terms.monitor_until:
+                    raise Broken(f"{payment_id} was let go before its time")
                 self.released.add(payment_id)
             case InboundRow():
                 if row.dedupe in self.heard:
@@ -161,15 +167,19 @@ class Rules:
         if event.type is EventType.CONFIRMED and data.by is None:
             self._judge_confirmed(before, event, script)
         elif event.type is EventType.EXPIRED:
-            if not any(at >= terms.expires_at for _, _, at in views):
+            if not any(at >= terms.expires_at for _, _, at, _ in views):
                 raise Broken(f"{before.id} expired and no source was asked since")
+            self._judge_expired(before, script)
+        elif event.type is EventType.REPLACED and data.receipt is not None:
+            receipt = data.receipt
+            self._judge_gone(before, script, (receipt.txid, receipt.vout))
         elif event.type is EventType.DETECTED and data.verified:
             receipt = data.receipt
             assert receipt is not None
             if not any(
                 (o.txid, o.vout, o.amount_sat)
                 == (receipt.txid, receipt.vout, receipt.amount_sat)
-                for view, _, _ in views
+                for view, *_ in views
                 for o in view.outputs
             ):
                 raise Broken(f"{before.id} detected what no source showed")
@@ -179,12 +189,45 @@ class Rules:
         if not before.receipts and event.received_sat and not data.verified:
             raise Broken(f"{before.id} counts money on a webhook's word")
 
+    def _judge_expired(self, before: Payment, script: bytes) -> None:
+        """A source that was asked after the deadline really had too little then.
+
+        What seems older than the payment, as when the node's clock was wrong at its
+        creation, does not pay it.
+        """
+        terms = before.terms
+        oldest_s = terms.created_at // 1000 - _SLACK_S
+        for _, _, asked_at, then in self._views.get(script, ()):
+            for seen in then if asked_at >= terms.expires_at else ():
+                if seen is None or before.threshold_sat > sum(
+                    output.amount_sat
+                    for output in self._chain.outputs(seen, script)
+                    if (output.txid, output.vout) not in terms.ignore
+                    and (output.block_time_s is None or output.block_time_s >= oldest_s)
+                ):
+                    return
+        raise Broken(f"{before.id} expired, and every source had the money")
+
+    def _judge_gone(
+        self, before: Payment, script: bytes, outpoint: tuple[str, int]
+    ) -> None:
+        """A source really had it no longer when it was asked."""
+        for _, _, _, then in self._views.get(script, ()):
+            for seen in then:
+                if seen is None or outpoint not in {
+                    (output.txid, output.vout)
+                    for output in self._chain.outputs(seen, script)
+                }:
+                    return
+        raise Broken(f"{before.id} lost {outpoint}, which every source still had")
+
     def on_seen(self, payment_id: str, now: int) -> None:
         """A watcher takes a source's view in hand."""
         times = self._seen_at.get(payment_id)
         if times is None:
             times = self._seen_at[payment_id] = deque(maxlen=_KEEP_VIEWS)
         times.append(now)
+        self._latest = max(self._latest, now)
 
     def _judge_confirmed(self, before: Payment, event: Event, script: bytes) -> None:
         """Some source really had enough, deep enough, in a round it answered."""
@@ -220,12 +263,12 @@ class Rules:
         """What the source showed when it spoke of the script, the newest first."""
         looked_at: set[int] = set()
         views = [v for v in self._views.get(script, ()) if v[0].source == source]
-        for _, served, _ in reversed(views):
+        for _, served, _, _ in reversed(views):
             for seen in reversed(served):
                 if id(seen) not in looked_at:
                     looked_at.add(id(seen))
                     yield seen
-        for view, served, _ in reversed(views):
+        for view, served, _, _ in reversed(views):
             if any(view.tip.hash in seen.best for seen in served):
                 branch = self._chain.branch(view.tip)
                 yield Snapshot(branch.best, served[-1].pool, branch.made)

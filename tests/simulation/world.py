@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from random import Random
 
@@ -24,6 +24,7 @@ from actors.source import SourceActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.store.writes import Outcome, Write
 from engine.vault import Vault
 from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
@@ -33,6 +34,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
 from tests.simulation.instrument import Crash
 from tests.simulation.life import Life
+from tests.simulation.points import CrashPoint
 from tests.simulation.rules import Rules
 from tests.simulation.shape import Shape, draw_shape
 from tests.simulation.store import SimStore
@@ -74,7 +76,9 @@ class World:
         seed: int,
         log: Callable[[str], None] | None = None,
         shape: Shape | None = None,
+        crash: CrashPoint | None = None,
     ) -> None:
+        """`crash`: the only accident in this world, planned; else they are drawn."""
         self.seed = seed
         self._log = log
         self.is_telling = log is not None
@@ -102,7 +106,7 @@ class World:
         self.store = SimStore(
             self.random_of("store"),
             self.in_memory,
-            self.rules.on_commit,
+            self._on_commit,
             on_file=self.shape.on_file,
         )
         self.sources = self._make_sources()
@@ -115,8 +119,11 @@ class World:
         self.life = Life(self, self.random_of("life"))
         self.trouble = Faults(self, self.random_of("faults"))
         self.armed = self.trouble.armed
-        self.store.before_commit = lambda: self.trouble.dies_at_commit("before")
-        self.store.after_commit = lambda: self.trouble.dies_at_commit("after")
+        if crash is not None:
+            self.trouble.kinds.clear()
+        self._crash_point = crash
+        self.store.before_commit = lambda: self.dies("before a commit")
+        self.store.after_commit = lambda: self.dies("after a commit")
 
     def random_of(self, what: str) -> Random:
         """A generator of its own for each part: more draws in one disturb no other."""
@@ -135,6 +142,7 @@ class World:
                 )
             )
             sources[-1].on_call = self._in_a_round
+            sources[-1].now = self.clock.now
         return sources
 
     def _make_client(self, number: int) -> SimClient:
@@ -238,10 +246,13 @@ class World:
         self._restart = why
         self._down_ms = down_ms
 
-    @property
-    def is_ending(self) -> bool:
-        """It has died in the midst of this step: what it does now does not happen."""
-        return self._restart is not None
+    def dies(self, where: str) -> bool:
+        """Whether the process dies just here, by chance or by plan."""
+        planned = self._crash_point
+        if planned is not None and planned.is_reached(where):
+            self.end_process(where)
+            return True
+        return self.trouble.dies(where)
 
     def _crash(self) -> None:
         why, self._restart = self._restart, None
@@ -297,6 +308,8 @@ class World:
             self.dispatcher.step()
         if not self.calm:
             self.trouble.between_steps()
+        if self._crash_point is not None:
+            self.dies("step")
         if Broken.first is not None:
             raise Broken.first
         if self._restart is not None:
@@ -328,6 +341,18 @@ class World:
         ):
             for script, view in message.views.items():
                 self.rules.on_view(script, view, message.asked_at)
+
+    def _on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
+        self.rules.on_commit(batch, outcomes)
+        if not self.calm and self._crash_point is None and batch[0].entries:
+            self._somebody_comes_now()
+
+    def _somebody_comes_now(self) -> None:
+        """Who connects while an event is on its way must neither miss it nor be told
+        it twice; that is a matter of milliseconds."""
+        client = self.clients[int(self._random.random() * len(self.clients))]
+        if self._random.random() < 0.5:
+            self.in_world(int(self._random.random() * 6), client.come_back)
 
     def on_start(self, actor: Actor) -> None:
         if isinstance(actor, NotifierActor):

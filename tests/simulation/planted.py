@@ -1,0 +1,300 @@
+"""Bugs on purpose: each breaks one rule, and some seed must notice.
+
+A harness that finds nothing may be blind. Each of these is put into the engine for the
+length of one test (`plant(patch)`), in the place where a tired engineer would make it.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+import actors.address
+import actors.feeds
+import actors.notifier
+import actors.notifiers
+import actors.session
+import engine.payment
+import engine.reading
+import engine.story
+from actors.address import AddressActor
+from actors.feeds import AddressFeedWorker
+from actors.journal import JournalActor
+from actors.lanes import Recorded, State
+from actors.messages import Publish
+from actors.notifier import NotifierActor
+from actors.session import SessionActor
+from engine.chain import ChainView, Output, SourceError, Tip
+from engine.events import CommittedEvent, encode, with_offset
+from engine.observations import ProviderClaim
+from engine.store import bulk
+from engine.store.journal import Journal
+from engine.store.queries import Pending
+from engine.store.writes import Committed, Unavailable
+
+__all__ = ["PLANTED", "Plant"]
+
+Patch = pytest.MonkeyPatch
+Plant = Callable[[Patch], None]
+
+
+def told_before_its_commit(patch: Patch) -> None:
+    flush = JournalActor._flush
+
+    def bug(self: Any) -> None:
+        if not self._busy and self._pending:
+            offset = count(self._writer.journal.last_offset + 1)
+            told = [
+                CommittedEvent(n, event, entry.payment.terms.merchant, wire)
+                for append in self._pending
+                for entry in append.write.entries
+                for event, n in zip(entry.events, offset, strict=False)
+                for wire in [with_offset(n, encode(event, entry.payment.terms))]
+            ]
+            if told:
+                self._node.router.tell_system(Publish(tuple(told)))
+        flush(self)
+
+    patch.setattr(JournalActor, "_flush", bug)
+
+
+def acknowledged_before_its_commit(patch: Patch) -> None:
+    take = JournalActor._take
+
+    def bug(self: Any, append: Any) -> None:
+        append.reply(Committed())
+        take(self, replace(append, reply=lambda _outcome: None))
+
+    patch.setattr(JournalActor, "_take", bug)
+
+
+def a_failed_commit_is_called_a_success(patch: Patch) -> None:
+    commit = Journal.commit
+
+    def bug(self: Any, batch: Any) -> Any:
+        outcomes = commit(self, batch)
+        return [Committed() if isinstance(o, Unavailable) else o for o in outcomes]
+
+    patch.setattr(Journal, "commit", bug)
+
+
+def believed_before_its_commit(patch: Patch) -> None:
+    persist = AddressActor._persist
+
+    def bug(self: Any, after: Any, events: Any, *rest: Any) -> None:
+        persist(self, after, events, *rest)
+        self._payment = after
+
+    patch.setattr(AddressActor, "_persist", bug)
+
+
+def a_hole_in_the_seq(patch: Patch) -> None:
+    tell, number = engine.story.Story.tell, count(1)
+
+    def bug(self: Any, *args: Any, **changes: Any) -> None:
+        tell(self, *args, **changes)
+        if next(number) % 10 == 0:
+            self.events[-1] = replace(self.events[-1], seq=self.events[-1].seq + 1)
+
+    patch.setattr(engine.story.Story, "tell", bug)
+
+
+def the_cursor_moves_without_a_2xx(patch: Patch) -> None:
+    judge = actors.notifier.judge
+
+    def bug(*args: Any, **about: Any) -> Any:
+        return replace(judge(*args, **about), state="delivered", next_at=0)
+
+    patch.setattr(actors.notifier, "judge", bug)
+
+
+def the_next_is_sent_before_the_last_is_recorded(patch: Patch) -> None:
+    record = NotifierActor._record
+
+    def bug(self: Any, payment_id: str, result: Any) -> None:
+        record(self, payment_id, result)
+        if result.state == "delivered":
+            now = Recorded(self.ref.incarnation, payment_id, result, Committed())
+            self.ref.tell_system(now)
+
+    patch.setattr(NotifierActor, "_record", bug)
+
+
+def events_of_one_payment_are_sent_side_by_side(patch: Patch) -> None:
+    on_event = NotifierActor._on_event
+
+    def bug(self: Any, event: CommittedEvent) -> None:
+        lane = self._lanes.get(event.event.payment_id)
+        if lane is not None and lane.state is State.BUSY:
+            head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
+            self._send(event.event.payment_id, head)
+        else:
+            on_event(self, event)
+
+    patch.setattr(NotifierActor, "_on_event", bug)
+
+
+def an_old_notifier_goes_on_beside_the_new(patch: Patch) -> None:
+    patch.setattr(actors.notifiers, "_end_now", lambda ref: None)
+
+
+def what_is_owed_is_forgotten_at_a_restart(patch: Patch) -> None:
+    on_owed = NotifierActor._onowed
+
+    def bug(self: Any, owed: Any) -> None:
+        on_owed(self, (owed[0], []) if isinstance(owed, tuple) else owed)
+
+    patch.setattr(NotifierActor, "_onowed", bug)
+
+
+def a_change_of_a_channel_is_not_heard_of(patch: Patch) -> None:
+    patch.setattr(JournalActor, "_tell_of_channels", lambda self, write: None)
+
+
+def the_outbox_leaves_an_event_out(patch: Patch) -> None:
+    leaky = bulk._OUTBOX + ' AND e."offset" % 9 != 0'
+    patch.setattr(bulk, "_OUTBOX", leaky)
+
+
+def a_client_is_subscribed_after_the_read(patch: Patch) -> None:
+    follow, on_loaded = SessionActor._follow, SessionActor._on_loaded
+
+    def bug(self: Any, payment_id: str, since: int | None) -> None:
+        node, late = self._node, _Late(self._node.router)
+        self._node = _With(node, router=late)
+        follow(self, payment_id, since)
+        self._node = node
+        if payment_id in self._lanes:
+            _late[id(self._lanes[payment_id])] = late
+
+    def then(self: Any, lane: Any, loaded: Any) -> None:
+        on_loaded(self, lane, loaded)
+        late = _late.pop(id(lane), None)
+        if late is not None:
+            late.send()
+
+    _late: dict[int, _Late] = {}
+    patch.setattr(SessionActor, "_follow", bug)
+    patch.setattr(SessionActor, "_on_loaded", then)
+
+
+class _Late:
+    """A router that hears later."""
+
+    def __init__(self, router: Any) -> None:
+        self._router = router
+        self._kept: list[object] = []
+
+    def tell_system(self, message: object) -> None:
+        self._kept.append(message)
+
+    def send(self) -> None:
+        for message in self._kept:
+            self._router.tell_system(message)
+
+
+class _With:
+    """A node, with something else in one place."""
+
+    def __init__(self, node: Any, **others: Any) -> None:
+        self._real = node
+        self.__dict__.update(others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
+    page = actors.session._page
+
+    def bug(sql: Any, after: int, merchant: str | None) -> Any:
+        return page(sql, after + 1 if after else 0, merchant)
+
+    patch.setattr(actors.session, "_page", bug)
+
+
+def an_error_is_taken_for_nothing_paid(patch: Patch) -> None:
+    ask = AddressFeedWorker._ask
+
+    def bug(self: Any, poll: Any, address: str, tip: Tip) -> ChainView:
+        try:
+            return ask(self, poll, address, tip)
+        except SourceError:
+            return ChainView(source=self._feed.name, tip=tip, outputs=())
+
+    patch.setattr(AddressFeedWorker, "_ask", bug)
+
+
+def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
+    reviewed = actors.address.Reviewed
+    patch.setattr(actors.address, "proves_absence", lambda *_about: True)
+    patch.setattr(actors.address, "Reviewed", lambda _asked_at: reviewed(1 << 60))
+
+
+def an_output_is_counted_twice(patch: Patch) -> None:
+    patch.setattr(engine.story, "_upsert", lambda old, new: (*old, *new))
+
+
+def a_reorg_is_ignored(patch: Patch) -> None:
+    patch.setattr(engine.reading, "_lost_its_block", lambda *_about: False)
+
+
+def a_confirmation_too_many(patch: Patch) -> None:
+    depth = engine.reading._depth
+
+    def bug(output: Output, view: ChainView) -> int:
+        return depth(output, view) + 1
+
+    patch.setattr(engine.reading, "_depth", bug)
+
+
+def an_eviction_is_ignored(patch: Patch) -> None:
+    patch.setattr(engine.reading, "_may_say_gone", lambda *_args, **_about: False)
+
+
+def a_webhook_is_money(patch: Patch) -> None:
+    follow = engine.payment.follow
+
+    def bug(payment: Any, observation: Any, now: int) -> Any:
+        if isinstance(observation, ProviderClaim) and observation.txid:
+            output = Output(observation.txid, 0, observation.amount_sat or 1)
+            tip = Tip(100, "00" * 32)
+            observation = ChainView("source0", tip, (output,), complete=False)
+        return follow(payment, observation, now)
+
+    patch.setattr(actors.address, "follow", bug)
+
+
+def it_is_let_go_too_early(patch: Patch) -> None:
+    def bug(payment: Any, now: int) -> bool:
+        return bool(now >= payment.terms.expires_at)
+
+    patch.setattr(actors.address, "is_settled", bug)
+
+
+PLANTED: tuple[Plant, ...] = (
+    told_before_its_commit,
+    acknowledged_before_its_commit,
+    a_failed_commit_is_called_a_success,
+    believed_before_its_commit,
+    a_hole_in_the_seq,
+    the_cursor_moves_without_a_2xx,
+    the_next_is_sent_before_the_last_is_recorded,
+    events_of_one_payment_are_sent_side_by_side,
+    an_old_notifier_goes_on_beside_the_new,
+    what_is_owed_is_forgotten_at_a_restart,
+    a_change_of_a_channel_is_not_heard_of,
+    the_outbox_leaves_an_event_out,
+    a_client_is_subscribed_after_the_read,
+    a_page_of_the_journal_begins_one_too_late,
+    an_error_is_taken_for_nothing_paid,
+    it_expires_on_a_view_from_before_the_deadline,
+    an_output_is_counted_twice,
+    a_reorg_is_ignored,
+    a_confirmation_too_many,
+    an_eviction_is_ignored,
+    a_webhook_is_money,
+    it_is_let_go_too_early,
+)
