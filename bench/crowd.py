@@ -30,8 +30,7 @@ PER_ADDRESS = 200
 TIMEOUT_S = 60.0
 QUIET_S = 0.25
 STDIN = 0
-PING = b"\x89\x04"  # and four bytes: how Paybell asks whether anybody is there
-PING_BYTES = 6
+PING = 0x89
 RECV_BYTES = 65_536
 
 
@@ -49,7 +48,7 @@ class Crowd:
             self._socks[sock.fileno()] = sock
         self._commands = b""
         self._epoll.register(STDIN, select.EPOLLIN)
-        self.pings = 0
+        self._usual = 0  # bytes of what was read last
 
     def _connect(self, path: str, number: int) -> socket.socket:
         sock = dial(self._port, number)
@@ -70,9 +69,10 @@ class Crowd:
         """Read what the server says first, until it says no more."""
         quiet_at = time.perf_counter() + QUIET_S
         while (left := quiet_at - time.perf_counter()) > 0:
-            if self._read(left):
+            self._heard.clear()
+            self._read(left)
+            if self._heard:  # pings are not counted
                 quiet_at = time.perf_counter() + QUIET_S
-        self._heard.clear()
 
     def _read(self, timeout_s: float) -> int:
         """Whatever is there, once; how many clients were told something."""
@@ -88,23 +88,29 @@ class Crowd:
                 continue
             if not size:
                 raise RuntimeError("the server closed a WebSocket")
-            if buffer[0] == PING[0] or buffer[size - PING_BYTES] == PING[0]:
-                size = self._answer_pings(socks[number], size)
+            # All are told the same: only what looks different is looked at.
+            if size != self._usual:
+                size = self._usual = self._answer_pings(socks[number], size)
             if size:
                 heard[number] = heard.get(number, 0) + size
         return len(ready)
 
     def _answer_pings(self, sock: socket.socket, size: int) -> int:
-        """Before or behind a message; the size of the rest."""
-        for place in (0, size - PING_BYTES):
-            if self._buffer[place : place + 2] == PING:
-                payload = self._buffer[place + 2 : place + PING_BYTES]
-                sock.send(b"\x8a\x84\0\0\0\0" + payload)
-                size -= PING_BYTES
-                self.pings += 1
-                if size <= 0:
-                    return 0
-        return size
+        """Pings among the frames that came; the size of the others."""
+        place = others = 0
+        while place + 2 <= size:
+            length, begin = self._buffer[place + 1], 2
+            if length > 125:
+                begin = 4
+                length = int.from_bytes(self._buffer[place + 2 : place + 4], "big")
+            end = place + begin + length
+            if self._buffer[place] == PING:
+                pong = b"\x8a%c\0\0\0\0" % (0x80 | length)
+                sock.send(pong + self._buffer[place + begin : end])
+            else:
+                others += min(end, size) - place
+            place = end
+        return others
 
     def next_command(self) -> dict[str, Any]:
         """Answers pings until there is one."""

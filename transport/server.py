@@ -77,6 +77,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
 
     handler_class = Handler
     logger = _log  # the package would make one of its own
+    max_accept = 8  # at once, before all others are served: a crowd comes in line
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
+from engine.runtime.breath import breathe
 from engine.runtime.ref import Ref, TurnTimeout
 
 __all__ = ["GeventDispatcher"]
@@ -86,7 +87,8 @@ class GeventDispatcher:
                 if took > SLOW_TURN_S:
                     self.slow_turns += 1
                     log.warning("slow.turn actor=%s ms=%.0f", ref.name, took * 1000)
-            gevent.sleep(0)
+            if queue:
+                breathe()
 
     def _fill_pool(self) -> None:
         while self._waiting and self._pool.free_count() > 0:

@@ -34,7 +34,7 @@ UPGRADE = (
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 )
 PER_ADDRESS = 200  # below what a node allows
-BUSY_PER_KIND = 3  # connections of each busy kind
+BUSY = 21  # connections of busy kinds: three of each
 PAUSE_S = 0.05  # of a busy one between two connections
 SETTLED_S = 1.0  # then all kinds are at work
 DEAF_S = 25.0  # longer than a node waits for who does not read
@@ -50,7 +50,7 @@ class Crowd:
         self._long = long
         self._places = 0
 
-    def begin(self, half_open: int, deaf: int, kinds: list[str]) -> None:
+    def begin(self, half_open: int, deaf: int, flooding: int, kinds: list[str]) -> None:
         for number in range(half_open):
             said = (b"", b"GET / HT", b"GET /ws HTTP/1.1\r\nHost: x\r\n")[number % 3]
             self._spawn(self._held, "half-open", said, self._address())
@@ -60,11 +60,11 @@ class Crowd:
             said = _head(path + "?since=0", upgrade)
             self._spawn(self._held, "deaf", said, self._address())
         busy = _busy()
-        for kind in kinds or busy:
-            said = busy[kind]
-            address = self._address(PER_ADDRESS)
-            for _ in range(BUSY_PER_KIND):
-                self._spawn(self._busy, kind, said, address)
+        names = kinds or list(busy)
+        addresses = {kind: self._address(PER_ADDRESS) for kind in names}
+        for number in range(flooding):
+            kind = names[number % len(names)]
+            self._spawn(self._busy, kind, busy[kind], addresses[kind])
 
     def _address(self, places: int = 1) -> str:
         place, self._places = self._places, self._places + places
@@ -141,12 +141,13 @@ def main() -> None:
     parser.add_argument("--long", required=True, help="address of a long story")
     parser.add_argument("--half-open", type=int, default=1_000)
     parser.add_argument("--deaf", type=int, default=100)
+    parser.add_argument("--flooding", type=int, default=BUSY)
     parser.add_argument("--kind", action="append", default=[], help="of the busy")
     options = parser.parse_args()
     crowd = Crowd(options.port, options.long)
     ended = Event()
     gevent.signal_handler(signal.SIGTERM, ended.set)
-    crowd.begin(options.half_open, options.deaf, options.kind)
+    crowd.begin(options.half_open, options.deaf, options.flooding, options.kind)
     gevent.sleep(SETTLED_S)
     sys.stdout.write("hostile\n")
     sys.stdout.flush()

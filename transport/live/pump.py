@@ -6,6 +6,9 @@ itself on the pump's list; the pump lets it write what fits without waiting, sev
 messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
 own, until it has caught up. Pings and deadlines are alarms on one wheel.
 
+Who always has more to say stands in line at the pump's turnstile: however many flood
+us, together they get one short turn each time the hub has looked at all sockets.
+
 It knows no WebSocket: only what can write and what has an alarm. Started by
 `transport/server.py`.
 """
@@ -19,6 +22,9 @@ from typing import Protocol
 
 import gevent
 from gevent.event import Event
+from gevent.hub import Waiter
+
+from engine.runtime.breath import breathe
 
 __all__ = ["Alarm", "Pump", "Sleeper", "Writer"]
 
@@ -60,6 +66,8 @@ class Pump:
         self._wheel: dict[int, deque[Alarm]] = {}  # by the tick they are due at
         self._ticks: list[int] = []  # heap of those that there are
         self._wake = Event()
+        self._line: deque[Waiter[None]] = deque()  # at the turnstile
+        self._turnstile = gevent.get_hub().loop.timer(0.0)
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
@@ -90,6 +98,23 @@ class Pump:
         due.append(alarm)
         return alarm
 
+    def wait_turn(self) -> None:
+        """Wait, in a greenlet, behind all others who have had their share; one passes
+        each time the hub has looked at all sockets.
+        """
+        waiter: Waiter[None] = Waiter()
+        self._line.append(waiter)
+        if len(self._line) == 1:
+            self._turnstile.start(self._let_pass)
+        waiter.get()
+
+    def _let_pass(self) -> None:
+        """The hub calls."""
+        waiter = self._line.popleft()
+        if self._line:
+            self._turnstile.start(self._let_pass)
+        waiter.switch(None)
+
     def _run(self) -> None:
         while True:
             self._wake.clear()
@@ -98,7 +123,7 @@ class Pump:
                 self._call_writable(self._dirty.popleft())
             self._ring(turn_ends)
             if self._dirty or self._is_due():
-                gevent.sleep(0)
+                breathe()
             else:
                 self._wake.wait(self._idle_s())
 

@@ -124,7 +124,7 @@ class _Client:
         if self._allowance.take():
             self.answer(message)
         else:
-            self._websocket.close(1008, "too many messages")
+            self._websocket.refuse(1008, "too many messages")
 
     def answer(self, message: str | bytes) -> None:
         """What is said on `/ws/balance` is for nobody."""

@@ -38,7 +38,8 @@ _log = logging.getLogger("paybell.live")
 
 _RECV_BYTES: Final = 4096  # enough for what clients say
 _RECV_BYTES_LARGE: Final = 65_536  # inside a frame that is longer
-_FRAMES_PER_TURN: Final = 32  # then other greenlets get their turn
+_CONTROL_FRAMES: Final = 32  # answered at once, in the hub
+_TURN_S: Final = 0.0005  # of one that always has more, before others have theirs
 _DRAIN_BYTES: Final = 1024 * 1024  # read away from a peer that we have given up
 _NOT_SENT_BYTES: Final = 65_536
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
@@ -72,7 +73,7 @@ class WebSocket:
         "_ping",
         "_pump",
         "_raw",
-        "_turn",
+        "_turn_ends",
         "_watcher",
         "close_code",
         "close_reason",
@@ -109,7 +110,7 @@ class WebSocket:
             limits.ws_message_bytes, limits.ws_fragments
         )  # None once nothing more is read
         self._parser.feed(received)
-        self._turn = 0  # frames handled since the reader last waited
+        self._turn_ends = 0.0  # what it says now is answered, then it stands in line
         self._allowance = float(limits.ws_frames_burst)  # frames it may send now
         self._allowance_at = time.monotonic()
         self._ping = b""  # payload of the ping that is not answered yet
@@ -138,22 +139,27 @@ class WebSocket:
         be called again and again for the connection to live.
         """
         while (message := self._take_message()) is None and self._parser is not None:
-            if not self._read_more():
-                self._turn = 0
+            if self._read_more():
+                self._pace()
+            else:
                 wait_read(self._raw.fileno())
+                self._turn_ends = time.monotonic() + _TURN_S
         return message
 
     def _take_message(self) -> str | bytes | None:
         """The next whole message of what was read; in a greenlet."""
         while (event := self._next_event()) is not None:
-            self._turn += 1
-            if self._turn >= _FRAMES_PER_TURN:
-                self._turn = 0
-                gevent.sleep(0)
+            self._pace()
             message = self._handle(event)
             if message is not None:
                 return message
         return None
+
+    def _pace(self) -> None:
+        """A peer that always has more for us must not keep the hub."""
+        if time.monotonic() >= self._turn_ends:
+            self._pump.wait_turn()
+            self._turn_ends = time.monotonic() + _TURN_S
 
     def _next_event(self) -> frames.Event | None:
         """None: more must be read, or nothing more will be."""
@@ -247,7 +253,7 @@ class WebSocket:
         """The hub calls: nothing may wait in here. Most of it is a pong to our ping."""
         try:
             if self._parser is not None and self._read_more():
-                for _ in range(_FRAMES_PER_TURN):
+                for _ in range(_CONTROL_FRAMES):
                     event = self._next_event()
                     if event is None:
                         break
@@ -267,28 +273,25 @@ class WebSocket:
 
     def _spawn_conversation(self, message: str | bytes | None) -> None:
         self._watcher.stop()
+        self._turn_ends = 0.0
         gevent.spawn(self._converse, message)
 
     def _converse(self, message: str | bytes | None) -> None:
-        """As long as something is said; then the hub listens again, or it is over."""
+        """As long as there are whole messages; then the hub listens, or it is over."""
         ear = self._ear
         assert ear is not None
         try:
-            while self._parser is not None or message is not None:
-                if message is not None:
-                    ear.hear(message)
-                message = self._take_message()
-                if message is None and self._parser is not None:
-                    # A peer that always has more for us must not keep the hub.
-                    gevent.sleep(0)
-                    if not self._read_more():
-                        self._turn = 0
-                        self._watcher.start(self._on_readable)
-                        return
+            if message is not None:
+                ear.hear(message)
+            while (message := self._take_message()) is not None:
+                ear.hear(message)
         except Exception:  # noqa: BLE001 - the border of one connection
             _log.exception("live.endpoint_failed")
             self.close(1011, "internal error")
-        self._end(ear)
+        if self._parser is not None:
+            self._watcher.start(self._on_readable)
+        else:
+            self._end(ear)
 
     def _end(self, ear: Ear) -> None:
         try:
@@ -349,7 +352,7 @@ class WebSocket:
                 if not received:
                     return
                 left -= len(received)
-                gevent.sleep(0)
+                self._pace()
         except OSError:
             pass
 
@@ -414,6 +417,11 @@ class WebSocket:
         if not self.closed:
             self._begin_close(code, reason)
             self._set_alarm(self._limits.ws_close_timeout_s)
+
+    def refuse(self, code: int, reason: str) -> None:
+        """Close because of what the peer said: nothing more of it is looked at."""
+        if not self.closed:
+            self._fail(code, reason, keep_queue=True)
 
     def _begin_close(self, code: int, reason: str) -> None:
         self.closed = True

@@ -6,7 +6,7 @@ const { createHmac, timingSafeEqual } = require('node:crypto');
 const { createServer } = require('node:http');
 const { WebSocketServer } = require('ws');
 
-const SECRET = process.env.PEER_SECRET;
+const SECRET = process.env.BENCH_SECRET;
 const watching = new Map(); // address -> Set of sockets
 let seq = 1;
 
@@ -30,28 +30,50 @@ const server = createServer((request, response) => {
   });
 });
 
-// As long as Paybell's event.
+// The same fields as Paybell's event, and as long.
 function event(claim) {
   seq += 1;
   return {
     id: `evt_${seq}`,
+    offset: seq,
     payment_id: 'pay_0000000000000000000000',
     seq,
     type: 'payment.detected',
     at: new Date().toISOString(),
     status: 'pending',
-    received_sat: claim.value,
+    flags: [],
+    address: claim.address,
+    external_id: 'order-1',
+    merchant: 'default',
+    amount_sat: 1000,
+    received_sat: 0,
+    confirmations: 0,
+    confirmations_required: 2,
     txid: claim.txid,
-    data: { vout: 0, source: 'btc', verified: false, address: claim.address, padding: process.env.PEER_PADDING ?? '' },
+    metadata: {},
+    data: { verified: false, source: 'webhook', txid: claim.txid, value_sat: claim.value },
   };
 }
 
-new WebSocketServer({ server }).on('connection', (socket, request) => {
+// The heartbeat of its documentation.
+const heartbeat = setInterval(() => {
+  for (const socket of sockets.clients) {
+    if (!socket.isAlive) socket.terminate();
+    socket.isAlive = false;
+    socket.ping();
+  }
+}, 30_000);
+server.on('close', () => clearInterval(heartbeat));
+
+const sockets = new WebSocketServer({ server });
+sockets.on('connection', (socket, request) => {
+  socket.isAlive = true;
+  socket.on('pong', () => { socket.isAlive = true; });
   const address = request.url.slice(request.url.lastIndexOf('/') + 1);
   if (!watching.has(address)) watching.set(address, new Set());
-  const sockets = watching.get(address);
-  sockets.add(socket);
-  socket.on('close', () => sockets.delete(socket));
+  const those = watching.get(address);
+  those.add(socket);
+  socket.on('close', () => those.delete(socket));
   socket.on('error', () => socket.terminate());
   socket.send('{"type":"state"}');
 });

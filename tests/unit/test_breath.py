@@ -1,0 +1,33 @@
+"""Who breathes lets sockets be served; who sleeps for no time does not."""
+
+from collections.abc import Callable
+
+import gevent
+from gevent import socket
+
+from engine.runtime.breath import breathe
+
+
+def turns_until_served(pause: Callable[[], object], at_most: int) -> int:
+    """How often a busy greenlet pauses before a socket that is ready is read."""
+    here, there = socket.socketpair()
+    reader = gevent.spawn(there.recv, 1)
+    gevent.idle()  # it waits for its socket now
+    here.send(b"x")
+    turns = 0
+    while not reader.ready() and turns < at_most:
+        pause()
+        turns += 1
+    here.close()
+    there.close()
+    reader.kill()
+    return turns
+
+
+def test_sockets_are_served_while_somebody_who_breathes_is_busy() -> None:
+    assert turns_until_served(breathe, 10) <= 3
+
+
+def test_sleeping_for_no_time_keeps_sockets_waiting() -> None:
+    """Why there is `breathe`. If gevent changes this, it is not needed any more."""
+    assert turns_until_served(lambda: gevent.sleep(0), 10) == 10
