@@ -16,7 +16,7 @@ from tests.tools.certificates import self_signed
 from tests.tools.fake_upstream import Upstream
 from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver
-from tests.tools.serving import dial, serving
+from tests.tools.serving import ask, dial, is_problem, serving
 from tests.tools.wsclient import WsClient, read_response
 from transport.body import read_body
 from transport.chain.bitcoind import Bitcoind
@@ -98,6 +98,20 @@ def test_no_body_or_trailer_becomes_a_request(attempt: str, *, reads: bool) -> N
 def _read_to_the_end(client: WsClient) -> None:
     while client.sock.recv(65_536):
         pass
+
+
+# -- slowness --------------------------------------------------------------------------
+
+
+def test_not_even_the_second_head_of_a_connection_may_trickle() -> None:
+    """pywsgi has no deadline at all: half a head holds a connection for ever."""
+    with serving(head_timeout_s=0.2, idle_timeout_s=30) as server:
+        client = dial(server)
+        assert ask(client) == 200
+        client.send_raw(b"GET / HTTP/1.1\r\nHost:")
+        read_response(client, 5)
+        assert is_problem(client, 408)
+        client.expect_end(5)
 
 
 # -- headers and lines of our own ------------------------------------------------------

@@ -4,6 +4,7 @@ Only what no other test shows; the rest of that page's lines name tests elsewher
 """
 
 import logging
+import sqlite3
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from engine.events import CommittedEvent, encode, opening, with_offset
 from engine.index import LOOKBACK, ScriptIndex
 from engine.retry import Outcome
 from engine.runtime.ref import Ref, Scope
-from engine.store.threads import DirectStore
+from engine.store import queries
+from engine.store.threads import DirectStore, ReaderThreads, WriterThread
 from engine.sync import sync
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.tools.wsclient import frame
@@ -66,6 +68,57 @@ def test_what_is_owed_is_sent_after_a_restart_though_nothing_more_happens(
     road.ref.start()
     road.stage.pass_s(60)
     assert sorted(road.shop.to("ann")) == [("p", 1), ("q", 1)]
+
+
+def test_a_crash_between_two_attempts_neither_hurries_nor_forgets_the_next(
+    road: Street,
+) -> None:
+    """BTCPay's retries are a loop in memory: a restart ends it."""
+    schedule = (0.0, 5.0, 60.0, 600.0)
+    road.channel("ann", schedule_s=schedule)
+    clock, made_at = road.stage.clock, list[int]()
+
+    def refuse(*_: object) -> Outcome:
+        made_at.append(clock.now())
+        return Outcome.RETRY
+
+    road.shop.answer = refuse
+    road.stage.create("p")
+    for attempt, wait_s in enumerate(schedule[1:], 1):
+        road.stage.pass_s(wait_s / 2)
+        road.ref.kill()
+        clock.forget_timers()
+        road.ref.start()
+        road.stage.pass_s(wait_s)
+        assert len(made_at) == attempt + 1
+        passed_s = (made_at[-1] - made_at[-2]) / 1000
+        assert 0.8 * wait_s <= passed_s <= 1.2 * wait_s + 1
+    assert len(set(road.shop.ids)) == 1
+    road.stage.pass_s(1)
+    sql = road.stage.journal.connection
+    assert queries.outbox_counts(sql) == {"dead": 1}
+
+
+def test_one_connection_writes_and_makes_the_checkpoints(tmp_path: Path) -> None:
+    """SQLite up to 3.51.2 may corrupt a WAL when two connections do."""
+    path = tmp_path / "node.db"
+    writer, readers = WriterThread(path), ReaderThreads(path)
+
+    def pragma(sql: sqlite3.Connection, name: str) -> object:
+        return sql.execute(f"PRAGMA {name}").fetchone()[0]
+
+    def write(sql: sqlite3.Connection) -> None:
+        sql.execute("PRAGMA query_only=OFF")  # and even then
+        sql.execute("DELETE FROM payments")
+
+    try:
+        assert readers.read(pragma, "query_only") == 1
+        assert readers.read(pragma, "wal_autocheckpoint") == 0
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            readers.read(write)
+    finally:
+        readers.close()
+        writer.close()
 
 
 @pytest.mark.parametrize("lookback", [1, LOOKBACK])
