@@ -24,7 +24,7 @@ from tests.simulation.shape import MINUTE_MS, Shape
 from tests.simulation.world import World
 
 DEAD_SHOPS, PAYMENTS_EACH = 20, 50
-MODES = ("error", "redirect", "hang", "half")
+MODES = ("error", "redirect", "hang")
 
 TRIES_BETWEEN = DEAD_SHOPS * (CONCURRENCY + CHANNEL_BREAKER.threshold)
 """Tries at dead endpoints that may begin between a commit and the live delivery: as
