@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test bench lint format setup setup-python setup-node setup-chromium clean
+.PHONY: help demo serve test bench soak lint format setup setup-python setup-node setup-chromium clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,9 @@ test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real n
 
 bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"
+	$(BIN)/python -m tests.simulation --soak $(ARGS)
 
 lint: $(TEST_READY) ## Check style, format, types and layers
 	$(BIN)/ruff check .
