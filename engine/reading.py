@@ -185,7 +185,7 @@ def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
         seen_at=story.now,
     )
     status = payment.status
-    total = payment.received_sat + output.amount_sat
+    total = story.received_sat + output.amount_sat
     late = status is Status.EXPIRED or status is Status.CANCELLED
     if status is Status.PENDING or (
         status is Status.EXPIRED and total >= payment.threshold_sat

@@ -27,12 +27,23 @@ class BrokenSequence(Exception):
 
 
 class Story:
-    """Events told in one decision, and the payment as they leave it."""
+    """Events told in one decision, and the payment as they leave it.
+
+    An address may be showered with outputs, each of them an event that carries the sums
+    after it. So the sums are carried on: adding all receipts up at each event would
+    make a thousand outputs cost a million additions.
+    """
 
     def __init__(self, payment: Payment, now: int) -> None:
         self.payment = payment
         self.now = now
         self.events: list[Event] = []
+        self._sums: tuple[int, int] | None = None
+
+    @property
+    def received_sat(self) -> int:
+        """Of the payment as it is now."""
+        return self._sums_now()[0]
 
     def tell(
         self,
@@ -45,8 +56,18 @@ class Story:
         """Add the next event; `change` are fields of `Change`."""
         before = self.payment
         data = Change(**change)
-        after = _apply(before, type, data, self.now)
-        flags = _flags(after, type, data)
+        if type is EventType.DETECTED and data.receipt is not None:
+            # The one whom the event is about is new, or it would not be detected.
+            after = replace(before, receipts=(*before.receipts, data.receipt))
+            received, depth = self._with_new(data.receipt)
+        else:
+            after = _apply(before, type, data, self.now)
+            if after.receipts is before.receipts:
+                received, depth = self._sums_now()
+            else:
+                received, depth = after.received_sat, after.confirmations
+        self._sums = received, depth
+        flags = _flags(after, type, data, received)
         event = Event(
             payment_id=before.id,
             seq=before.seq + 1,
@@ -54,13 +75,24 @@ class Story:
             at=self.now,
             status=before.status if status is None else status,
             flags=flags,
-            received_sat=after.received_sat,
-            confirmations=after.confirmations,
+            received_sat=received,
+            confirmations=depth,
             txid=txid,
             data=data,
         )
         self.events.append(event)
         self.payment = _step(before, event, after)
+
+    def _sums_now(self) -> tuple[int, int]:
+        if self._sums is None:
+            self._sums = self.payment.received_sat, self.payment.confirmations
+        return self._sums
+
+    def _with_new(self, receipt: Receipt) -> tuple[int, int]:
+        """The sums with one more receipt, which is in no block yet."""
+        received, depth = self._sums_now()
+        is_paid_by_others = received >= self.payment.threshold_sat
+        return received + receipt.amount_sat, depth if is_paid_by_others else 0
 
 
 def outpoint(receipt: Receipt) -> tuple[str, int]:
@@ -126,7 +158,12 @@ def _upsert(
     return tuple(by_outpoint.values())
 
 
-def _flags(after: Payment, type: EventType, data: Change) -> tuple[Flag, ...]:  # noqa: A002
+def _flags(
+    after: Payment,
+    type: EventType,  # noqa: A002
+    data: Change,
+    received: int,
+) -> tuple[Flag, ...]:
     """`underpaid` and `overpaid` follow the sums; the others, once told, stay."""
     flags: set[Flag] = {
         f for f in after.flags if f not in {Flag.UNDERPAID, Flag.OVERPAID}
@@ -134,8 +171,8 @@ def _flags(after: Payment, type: EventType, data: Change) -> tuple[Flag, ...]:  
     sticky = _STICKY.get(type)
     if sticky is not None and not (sticky is Flag.REPLACED and data.claim is not None):
         flags.add(sticky)
-    received, asked = after.received_sat, after.terms.amount_sat
-    if received and not after.is_paid:
+    asked = after.terms.amount_sat
+    if received and received < after.threshold_sat:
         flags.add(Flag.UNDERPAID)
     if asked is not None and received > asked + after.terms.tolerance_sat:
         flags.add(Flag.OVERPAID)

@@ -2,7 +2,8 @@
 
 `Told` plays the part of the address actor on a payment: it decides, folds what was
 decided through the wire form and back, and decides again to see that nothing is said
-twice. Every test that uses it checks these three for free.
+twice; the sums in each event are those of the fold. Every test that uses it checks
+these four for free.
 """
 
 from engine.chain import ChainView, Output, Tip
@@ -90,6 +91,8 @@ class Told:
         decided = decide(self.payment, observation, self.now)
         for event in decided:
             self.payment = evolve(self.payment, self._by_wire(event))
+            sums = self.payment.received_sat, self.payment.confirmations
+            assert (event.received_sat, event.confirmations) == sums
         self.events += decided
         assert decide(self.payment, observation, self.now) == []
         return [event.type.removeprefix("payment.") for event in decided]

@@ -7,6 +7,7 @@ from engine.payment import decide, is_untouched
 from tests.unit.payment_cases import (
     HOUR_MS,
     T0,
+    TIP,
     Told,
     confirmed,
     mempool,
@@ -164,3 +165,14 @@ def test_a_view_of_nothing_tells_nothing_of_a_payment_that_nothing_was_seen_of()
             assert is_untouched(payment)
             assert decide(payment, view(complete=complete), T0 + 9 * HOUR_MS) == []
     assert not is_untouched(confirmed().payment)
+
+
+def test_outputs_of_all_kinds_at_once_are_told_with_the_sums_after_each() -> None:
+    told = Told(terms(amount_sat=10_000))
+    shower = [mempool(f"m{n}", 700) for n in range(12)]
+    blocks = [mined(f"b{n}", 995 + n, 900) for n in range(6)]
+    told(view(*blocks[:2], *shower[:3]))
+    told(view(*blocks, *shower))
+    assert told.payment.received_sat == 12 * 700 + 6 * 900
+    told(view(*blocks[:4], *shower[6:], off_chain=(blocks[5].block_hash or "",)))
+    told(view(*blocks, *shower, tip=TIP + 3))
