@@ -7,6 +7,7 @@ secret) and what is allowed. Pure: the caller reads the environment and the file
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 import tomllib
@@ -20,6 +21,7 @@ __all__ = [
     "OPTIONS",
     "Config",
     "ConfigError",
+    "unknown_names",
     "Option",
     "SourceConfig",
     "load",
@@ -79,6 +81,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Config(network={self.network}, db={self.db})"
+
+
+OTHER_NAMES = ("PAYBELL_CONFIG", "PAYBELL_KEY", "PAYBELL_URL")
+"""Variables that the command line reads by itself."""
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -318,6 +324,18 @@ def load(
     if not values["sources"]:
         values["sources"] = _default_sources(values["network"])
     return _consistent(Config(**values))
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """A line for each PAYBELL_ variable that nothing reads: most are typing errors."""
+    known = {option.environ for option in OPTIONS} | set(OTHER_NAMES)
+    lines = []
+    for name in sorted(environ):
+        if name.startswith("PAYBELL_") and name not in known:
+            close = difflib.get_close_matches(name, known, 1, 0.8)
+            guess = f"; was {close[0]} meant?" if close else ""
+            lines.append(f"the variable {name!r} is no setting{guess}")
+    return lines
 
 
 def _parse(option: Option, place: str, text: str) -> Any:

@@ -8,6 +8,8 @@ functions over the WSGI environ; nothing is sent from here.
 import base64
 import binascii
 import json
+import logging
+import time
 from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from transport.limits import RateLimiter
 from transport.live.websocket import WebSocket
 
 __all__ = [
@@ -28,6 +31,9 @@ __all__ = [
     "refusal_headers",
     "refusing",
 ]
+
+_log = logging.getLogger("paybell.http")
+_strangers = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
 
 #: Runs in the connection's greenlet; the WebSocket is closed when it returns.
 Endpoint = Callable[[WebSocket], None]
@@ -99,10 +105,23 @@ def decide(
     if fault is not None:
         return fault
     if not is_allowed_origin(environ, origins):
+        _log_stranger(environ)
         return problem(
             403, "Pages of this origin may not connect; see the allowed origins."
         )
     return answer
+
+
+def _log_stranger(environ: dict[str, Any]) -> None:
+    """So that who forgot to allow an origin finds out; a stranger's page that tries
+    again and again does not fill the log."""
+    origin = environ.get("HTTP_ORIGIN", "")[:200]
+    if _strangers.allow(origin, time.monotonic()) == 0:
+        _log.warning(
+            "http.origin_refused origin=%r client=%s hint=--allowed-origins",
+            origin,
+            environ.get("REMOTE_ADDR", ""),
+        )
 
 
 def _wants_upgrade(environ: dict[str, Any]) -> bool:

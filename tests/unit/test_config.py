@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import OPTIONS, ConfigError, SourceConfig, load, read_file
+from engine.config import (
+    OPTIONS,
+    ConfigError,
+    SourceConfig,
+    load,
+    read_file,
+    unknown_names,
+)
 
 WRONG = {
     "host": "a\nb",
@@ -211,3 +218,14 @@ def test_no_value_does_more_than_a_config_error_of_one_line(
         load({option.name: value}, {}, {})
     except ConfigError as error:
         assert "\n" not in str(error)
+
+
+def test_a_variable_that_nothing_reads_is_told_with_what_was_meant() -> None:
+    assert unknown_names({"PAYBELL_PORT": "1", "PAYBELL_CONFIG": "x", "PATH": ""}) == []
+    (typo,) = unknown_names({"PAYBELL_APIKEY": "never shown"})
+    assert "PAYBELL_APIKEY" in typo
+    assert "PAYBELL_API_KEY" in typo
+    assert "never shown" not in typo
+    (other,) = unknown_names({"PAYBELL_SERVICE_HOST\n": "10.0.0.1"})
+    assert "meant" not in other
+    assert "\n" not in other

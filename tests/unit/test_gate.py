@@ -151,3 +151,13 @@ def test_addresses_are_counted_one_by_one_and_ipv6_by_its_64() -> None:
 def test_a_wrong_trusted_proxy_is_named() -> None:
     with pytest.raises(ValueError, match=r"'10\.0\.0\.1/8'"):
         parse_networks(["10.0.0.1/8"])
+
+
+def test_a_refused_origin_is_logged_and_cannot_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    origin = "https://not-told-of.example"
+    for _ in range(20):
+        assert refused(environ(HTTP_ORIGIN=origin)).status == 403
+    lines = [line for line in caplog.messages if origin in line]
+    assert 1 <= len(lines) <= 4

@@ -12,7 +12,15 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from engine.config import OPTIONS, Config, ConfigError, Option, load, read_file
+from engine.config import (
+    OPTIONS,
+    Config,
+    ConfigError,
+    Option,
+    load,
+    read_file,
+    unknown_names,
+)
 
 __all__ = ["all_settings", "database_settings", "fail", "load_config"]
 
@@ -83,6 +91,8 @@ def load_config(options: dict[str, Any]) -> Config:
         for name, value in options.items()
     }
     path = given.pop("config_path", None) or os.environ.get("PAYBELL_CONFIG") or None
+    for line in unknown_names(os.environ):
+        click.echo(f"paybell: warning: {line}", err=True)
     try:
         file = read_file(_text_of(path), path) if path is not None else {}
         return load(given, os.environ, file, path or "paybell.toml")
