@@ -346,14 +346,17 @@ main.add_command(keys.keys)
 
 
 @main.command()
+@click.option(
+    "--deep", is_flag=True, help="Look at every row of the database (minutes a GB)."
+)
 @all_settings
-def doctor(**options: Any) -> None:
+def doctor(deep: bool, **options: Any) -> None:
     """Check configuration, database, sources and clock, and say how to mend.
 
     Takes the options of `serve`: give it the same. It changes nothing, and may look
     at a database that a node is using. Exit code 1 if something is wrong.
     """
-    raise SystemExit(offline.examine(load_config(options)))
+    raise SystemExit(offline.examine(load_config(options), deep=deep))
 
 
 if __name__ == "__main__":

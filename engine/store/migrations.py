@@ -193,6 +193,12 @@ def m007_more_checksums(db: sqlite_utils.Database) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
 
 
+@migrations()
+def m008_checked_tips(db: sqlite_utils.Database) -> None:
+    """Where catching up starts: a tip too far would skip blocks."""
+    db.execute("ALTER TABLE source_tips ADD COLUMN crc INTEGER")
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Bring the schema up to date. A newer schema than we know is left alone."""
     migrations.apply(db)

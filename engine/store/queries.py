@@ -285,13 +285,16 @@ def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
     it is a chain of its own; and "probe" is no source (see the journal actor).
     """
     row = sql.execute(
-        "SELECT height, hash FROM source_tips"
+        "SELECT source, height, hash, crc FROM source_tips"
         " WHERE source = :source"
         " OR (:source != 'devchain' AND source NOT IN ('devchain', 'probe'))"
         " ORDER BY source = :source DESC, height DESC LIMIT 1",
         {"source": source},
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    if row is None:
+        return None
+    _, height, tip = checked(f"the tip of {row[0]}", row)
+    return height, tip
 
 
 def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:

@@ -102,10 +102,12 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
             values = (row.payment_id,)
         case SourceTip():
             statement = (
-                "INSERT INTO source_tips VALUES (?, ?, ?) ON CONFLICT (source)"
-                " DO UPDATE SET height = excluded.height, hash = excluded.hash"
+                "INSERT INTO source_tips VALUES (?, ?, ?, ?) ON CONFLICT (source) DO"
+                " UPDATE SET height = excluded.height, hash = excluded.hash,"
+                " crc = excluded.crc"
             )
             values = _fields(row)
+            values = (*values, row_crc(values))
         case KeyRow():
             statement = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)"
             values = (*_fields(row), None)
@@ -134,7 +136,8 @@ def _channel(row: ChannelRow) -> tuple[str, Values]:
     return (
         """INSERT INTO channels (id, merchant, enabled, types, created_at, state, crc)
            VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)
-           DO UPDATE SET enabled = excluded.enabled, types = excluded.types,
+           DO UPDATE SET merchant = excluded.merchant, enabled = excluded.enabled,
+                         types = excluded.types, created_at = excluded.created_at,
                          state = excluded.state, crc = excluded.crc""",
         (*values, row_crc(values)),
     )

@@ -431,6 +431,18 @@ def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
     assert finished.returncode == 0, finished.stdout
 
 
+def test_the_doctor_looks_at_every_row_when_asked_to(stopped: Path) -> None:
+    ask = ("doctor", "--deep", "--port", "0", "--db", stopped)
+    assert "ok   every row is as it was written" in paybell(*ask).stdout
+    tamper(stopped, "INSERT INTO source_tips VALUES ('esplora', 7, '00', 1)")
+    finished = paybell(*ask)
+    assert finished.returncode == 1
+    assert "FAIL source_tips: esplora is not as it was written" in finished.stdout
+    checked = paybell("replay", "--check", "--db", stopped)
+    assert "source_tips: esplora is not as it was written" in checked.stdout
+    assert checked.returncode == 1
+
+
 def test_the_doctor_names_a_stranger_on_the_port(tmp_path: Path) -> None:
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))

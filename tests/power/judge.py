@@ -17,6 +17,7 @@ from typing import Any
 import gevent.event
 
 from engine.store import queries, replay, wal
+from engine.store.audit import damaged_beside
 from engine.store.journal import Journal
 from engine.store.threads import DirectStore, ReaderThreads, WriterThread
 from engine.store.writes import Committed, Outcome, Write
@@ -114,6 +115,7 @@ def faults(sql: sqlite3.Connection, *, known: bool = False) -> list[str]:
     if missing := replay.missing_events(sql):
         found.append(f"{missing} events are missing in between")
     if not known:
+        found += damaged_beside(sql)
         found += [
             f"{wrong.payment_id}: {wrong.detail}"
             for _, wrong in replay.differences(sql)

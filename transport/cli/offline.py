@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine.channels import channel_of
 from engine.config import Config
 from engine.store import queries
 from engine.store import replay as replaying
+from engine.store.audit import damaged_beside, damaged_rows
 from engine.store.files import KeyFileError, node_key
 from engine.store.queries import ChannelRecord
 from engine.vault import Vault, WrongKey
@@ -89,6 +91,9 @@ def _replay(sql: sqlite3.Connection, check: bool) -> int:
     if missing:
         text = f"{missing} events are missing from the journal: restore a backup"
         click.echo(style(text, "red"))
+    damaged = list(islice(damaged_beside(sql), SHOWN))
+    for line in damaged:
+        click.echo(style(line, "red"))
     mendable = [d.rebuilt for d in found if d.rebuilt is not None]
     for difference in found[:SHOWN]:
         fate = "" if difference.rebuilt is not None else " (cannot be put right)"
@@ -100,16 +105,19 @@ def _replay(sql: sqlite3.Connection, check: bool) -> int:
             replaying.rebuild(sql, mendable[at : at + REBUILD_AT_ONCE])
     verb = "differ" if check else f"differed, {len(mendable)} put right"
     click.echo(f"{payments} payments, {total} events: {len(found)} {verb}")
-    return len(found) - (0 if check else len(mendable)) + missing
+    return len(found) - (0 if check else len(mendable)) + missing + len(damaged)
 
 
 # -- doctor ----------------------------------------------------------------------------
 
 
-def examine(config: Config) -> int:
-    """Print what is well and what is not; 0 if all is well."""
+def examine(config: Config, *, deep: bool = False) -> int:
+    """Print what is well and what is not; 0 if all is well.
+
+    `deep`: every row of the database is looked at, however long that takes.
+    """
     checks = [
-        *_check_database(config),
+        *_check_database(config, deep),
         *_check_sources(config),
         *_check_machine(),
         *_check_address(config),
@@ -123,7 +131,7 @@ def examine(config: Config) -> int:
 Check = tuple[bool, str]
 
 
-def _check_database(config: Config) -> Iterator[Check]:
+def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     path = Path(config.db)
     if not path.exists():
         writable = path.absolute().parent.is_dir()
@@ -136,15 +144,25 @@ def _check_database(config: Config) -> Iterator[Check]:
         with closing(
             sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
         ) as sql:
-            (verdict,) = sql.execute("PRAGMA quick_check(1)").fetchone()
+            pragma = "integrity_check" if deep else "quick_check"
+            (verdict,) = sql.execute(f"PRAGMA {pragma}(1)").fetchone()
             events = replaying.count_events(sql)
             dead = queries.outbox_counts(sql).get("dead", 0)
             keys = sum(k.revoked_at is None for k in queries.api_keys(sql))
             channels = queries.channel_rows(sql)
+            damaged = list(islice(damaged_rows(sql), SHOWN)) if deep else []
     except sqlite3.Error as error:
+        if "no such" in str(error):
+            yield True, f"database {path}: of an earlier version, `serve` will adapt it"
+            return
         yield False, f"database {path}: {error}; restore a backup or `sqlite3 .recover`"
         return
-    yield verdict == "ok", f"database {path}: {events} events, quick check: {verdict}"
+    name = pragma.replace("_", " ")
+    yield verdict == "ok", f"database {path}: {events} events, {name}: {verdict}"
+    for line in damaged:
+        yield False, f"{line}; restore a backup, or see `run.py replay --check`"
+    if deep and not damaged:
+        yield True, "every row is as it was written"
     yield (
         not dead,
         f"deliveries given up: {dead}"
