@@ -74,10 +74,11 @@ class RootActor(Actor):
             child.stop()
 
     def _on_exit(self, report: Exited) -> None:
-        by_us = report.reason is ExitReason.KILLED and self._restarting is not None
+        index = self._children.index(report.ref)
+        restarting = self._restarting is not None and index >= self._restarting
+        by_us = report.reason is ExitReason.KILLED and restarting
         if by_us or report.reason is ExitReason.STOPPED:
             return
-        index = self._children.index(report.ref)
         error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
         log.error("core.crashed %s", error, exc_info=report.error)
         self._node.counters["core.crashes"] += 1

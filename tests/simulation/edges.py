@@ -45,6 +45,7 @@ class Edges:
     def __init__(self, world: World, random: Random) -> None:
         self._world = world
         self._random = random
+        self.unanswered = 0  # requests refused, failed or not answered in time
 
     # -- creating --------------------------------------------------------------------
 
@@ -87,7 +88,8 @@ class Edges:
 
     def _again(self, key: str, terms: BuildTerms, attempt: int, why: str) -> None:
         """Most shops ask again for a while; some have given up by then."""
-        self._world.fault(f"creation {why}", key)
+        self._world.note(f"creation {why}", key)
+        self.unanswered += 1
         if attempt < 6 and self._random.random() < 0.9:
             self._world.in_life(
                 self._random.randrange(200, 90_000),
@@ -135,7 +137,8 @@ class Edges:
             return False
         told = Command(observation, lambda answer: self._on_answer(row, answer), row)
         if not ref.tell(told):
-            world.fault("command refused", ref.name)
+            world.note("command refused", ref.name)
+            self.unanswered += 1
             return False
         if self._random.random() < 0.1:
             ref.tell(PollNow())

@@ -125,6 +125,7 @@ def _result(world: World) -> Result:
         "visits": sum(client.connections for client in clients),
         "told": sum(client.told for client in clients),
         "rounds": sum(source.requests for source in world.sources),
+        "unanswered": world.life.edges.unanswered,
         "dropped_messages": world.dropped["messages"],
         "dropped_answers": world.dropped["answers"],
         "ambiguous": world.ambiguous,

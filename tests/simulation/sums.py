@@ -11,7 +11,8 @@ __all__ = ["Failure", "Result", "Sums"]
 
 _NUMBERS = (
     "steps", "boots", "commits", "payments", "events", "sent", "acknowledged",
-    "visits", "told", "rounds", "dropped_messages", "dropped_answers", "ambiguous",
+    "unanswered", "visits", "told", "rounds", "dropped_messages", "dropped_answers",
+    "ambiguous",
 )  # fmt: skip
 
 _WORDS = {
@@ -20,6 +21,7 @@ _WORDS = {
     "commits": "group commits",
     "sent": "webhooks received by endpoints",
     "acknowledged": "of them taken with 2xx",
+    "unanswered": "requests refused, failed or not answered in time",
     "visits": "connections of clients",
     "told": "events told to clients",
     "rounds": "requests to sources",

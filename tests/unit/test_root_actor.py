@@ -67,6 +67,16 @@ def test_an_actor_killed_by_nobody_of_ours_starts_again_too() -> None:
     assert tree.lives() == [1, 2, 2]
 
 
+def test_one_that_is_killed_while_others_wait_to_start_again_starts_again_too() -> None:
+    tree = Tree()
+    tree.children[1].tell(ValueError("a bug"))
+    while tree.children[2].is_alive:
+        tree.dispatcher.step()
+    tree.children[0].kill()
+    tree.settle()
+    assert tree.lives()[0] == 2
+
+
 def test_the_root_gives_up_when_starting_again_does_not_help() -> None:
     tree = Tree()
     for _ in range(6):
