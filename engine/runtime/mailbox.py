@@ -29,13 +29,15 @@ class Mailbox:
     __slots__ = ("_pending_kinds", "_system", "_user", "resume")
 
     def __init__(self) -> None:
-        self._user: deque[object] = deque()
+        # Either lane is made when it is needed: an empty deque takes 620 bytes.
+        self._user: deque[object] | None = None
         self._system: deque[object] | None = None
         self._pending_kinds: set[type] | None = None
         self.resume: object | None = None  # the answer a suspended actor waits for
 
     def __len__(self) -> int:
-        return len(self._user) + (len(self._system) if self._system else 0)
+        waiting = len(self._user) if self._user else 0
+        return waiting + len(self._system) if self._system else waiting
 
     def put(self, message: object, limit: int) -> Put:
         """Queue a user message unless `limit` messages wait already."""
@@ -47,8 +49,10 @@ class Mailbox:
                 return Put.COALESCED
             else:
                 self._pending_kinds.add(kind)
-        elif len(self._user) >= limit:
+        elif (len(self._user) if self._user else 0) >= limit:
             return Put.REFUSED
+        if self._user is None:
+            self._user = deque()
         self._user.append(message)
         return Put.QUEUED
 
@@ -64,6 +68,8 @@ class Mailbox:
 
     def put_back(self, message: object) -> None:
         """Put a user message first again: redelivery after a crash."""
+        if self._user is None:
+            self._user = deque()
         self._user.appendleft(message)
 
     def take(self) -> object | None:
