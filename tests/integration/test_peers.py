@@ -116,7 +116,7 @@ def test_whatever_road_a_payment_takes_everybody_is_told_once_and_alike(
 
 def test_a_shop_is_told_though_no_browser_ever_came(node: RunningNode) -> None:
     """SatSale: the open tab drives the detection, and with it the webhook."""
-    assert node.server.websockets == 0
+    wait_until(lambda: node.server.websockets == 0, STEP_S, "all browsers to be gone")
     with Receiver() as shop:
         channel = make_channel(node, shop, types=["payment.confirmed"])
         payment = node.create(amount_sat=1_000, confirmations=1)
