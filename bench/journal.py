@@ -11,6 +11,8 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import gevent
 import gevent.event
@@ -24,9 +26,10 @@ from engine.channels import Channel, channel_row
 from engine.events import opening
 from engine.model import Payment, Terms
 from engine.payment import decide, evolve
-from engine.store.writes import Committed, Entry, Outcome, Write
+from engine.store.journal import Journal
+from engine.store.writes import Committed, Entry, Outcome, Release, Write
 
-__all__ = ["creations", "probe", "run", "stories", "write_of"]
+__all__ = ["creations", "grown", "probe", "run", "stories", "write_of"]
 
 ROUNDS = 5
 FOR_S = 1.0
@@ -35,6 +38,7 @@ FULL = 512
 """So many wait while a single commit is timed: the journal's batches are full."""
 
 MOST = 50_000  # more than a second's writes, made beforehand
+BEFORE = 100_000  # payments that are there already
 PROBE_EVERY_S = 0.010
 NOW = 1_760_000_000_000
 
@@ -43,6 +47,7 @@ Figures = dict[str, float]
 
 SUBJECTS: dict[str, tuple[str, object]] = {
     **{f"creations {waiting}": ("journal:creations", waiting) for waiting in WAITING},
+    "grown": ("journal:grown", FULL),
     "stories": ("journal:stories", FULL),
     "alone": ("journal:probe", 0),
     "among": ("journal:probe", FULL),
@@ -100,6 +105,12 @@ def _rows(runs: dict[str, list[Figures]]) -> Iterator[Row]:
             )
         yield compare(f"{what}: p50", of(ours, "p50_ms"), "ms")
         yield compare(f"{what}: p99", of(ours, "p99_ms"), "ms")
+    yield compare(
+        f"creations, {FULL} waiting, after {BEFORE:,} payments that are over: events",
+        of("grown", "rate"),
+        "/s",
+        aim="20,000/s",
+    )
     told = f"stories, {FULL} waiting"
     yield compare(f"{told}: events", of("stories", "rate"), "/s", aim="20,000/s")
     yield compare(f"{told}: writes", of("stories", "writes"), "/s")
@@ -133,10 +144,26 @@ def probe(waiting: int) -> Figures:
     return _measured(waiting, writes, probing=True)
 
 
+def grown(waiting: int) -> Figures:
+    """Creations in a database that has many payments, no longer watched, already."""
+    later = range(BEFORE, BEFORE + MOST)
+    jobs = [deque([write_of(payment(n))]) for n in later]
+    return _measured(waiting, jobs, before=BEFORE)
+
+
+def _fill(path: Path, count: int) -> None:
+    journal = Journal(path)
+    for first in range(0, count, 2_000):
+        wanted = [payment(n) for n in range(first, first + 2_000)]
+        journal.commit([write_of(terms) for terms in wanted])
+        journal.commit([Write(rows=(Release(terms.id),)) for terms in wanted])
+    journal.close()
+
+
 def _measured(
-    waiting: int, jobs: list[deque[Write]], *, probing: bool = False
+    waiting: int, jobs: list[deque[Write]], *, probing: bool = False, before: int = 0
 ) -> Figures:
-    with folder() as path, bench_node(path) as bench:
+    with folder() as path, _node(path, before) as bench:
         _add_channel(bench)
         work = iter(jobs)
         gc.freeze()  # what was made beforehand is no part of it
@@ -163,6 +190,13 @@ def _measured(
             "p50_ms": percentile(shown, 0.5) * 1000,
             "p99_ms": percentile(shown, 0.99) * 1000,
         }
+
+
+@contextmanager
+def _node(path: Path, before: int) -> Iterator[BenchNode]:
+    _fill(path / "node.db", before)
+    with bench_node(path) as bench:
+        yield bench
 
 
 def _write_on(
@@ -202,8 +236,9 @@ def _add_channel(bench: BenchNode) -> None:
     )
     done: gevent.event.AsyncResult[list[Outcome]] = gevent.event.AsyncResult()
     bench.writer.submit([Write(rows=(channel_row(channel),))], done.set)
-    (outcome,) = done.get(timeout=10) or ()
-    assert isinstance(outcome, Committed)
+    outcomes = done.get(timeout=10)
+    assert outcomes is not None
+    assert isinstance(outcomes[0], Committed)
 
 
 # -- what is written -------------------------------------------------------------------
