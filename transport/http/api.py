@@ -25,7 +25,7 @@ log = logging.getLogger("paybell.http")
 
 Handler = Callable[..., Any]
 
-_ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _encoder = msgspec.json.Encoder()
 
@@ -64,9 +64,21 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         self.operations: list[Operation] = []
         self.install(_Problems())
 
-    def add(self, operation: Operation, handler: Handler) -> None:
-        """A route of the API, with its entry in the OpenAPI document."""
-        self.route(operation.path, operation.method, handler, name=operation.name)
+    def add(
+        self, operation: Operation, handler: Handler, *, streams: bool = False
+    ) -> None:
+        """A route of the API, with its entry in the OpenAPI document.
+
+        Only one that `streams` may change `bottle.response`: others say all in what
+        they return, and bottle's is not even made for them.
+        """
+        self.route(
+            operation.path,
+            operation.method,
+            handler,
+            name=operation.name,
+            streams=streams,
+        )
         self.operations.append(operation)
 
     def wsgi(
@@ -92,7 +104,20 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         """What the route returns; bottle asks again for what was no `Answer`."""
         if _OUT in environ:
             return environ.pop(_OUT)
-        return super()._handle(environ)
+        try:
+            route, args = self.router.match(environ)
+        except bottle.HTTPError:
+            return super()._handle(environ)
+        if route.config.get("streams", True) or not environ["PATH_INFO"].isascii():
+            return super()._handle(environ)
+        bottle.request.bind(environ)
+        try:
+            out = route.call(**args)
+        except bottle.HTTPResponse as said:
+            out = said
+        if not isinstance(out, Answer):
+            bottle.response.bind()
+        return out
 
     def default_error_handler(self, error: Any) -> bytes:
         """What bottle itself refuses: no such path, no such method."""
@@ -146,9 +171,10 @@ class Answer:
     def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
         self.body = body
         self.line = _LINES[status]
-        self.headers = _with_always(
-            [*headers.items(), ("Content-Length", str(len(body)))]
-        )
+        self.headers = [
+            *{**_ALWAYS, **headers}.items(),
+            ("Content-Length", str(len(body))),
+        ]
 
 
 def answer(
@@ -168,7 +194,8 @@ def environ() -> dict[str, Any]:
 
 def _with_always(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     present = {name.lower() for name, _ in headers}
-    return headers + [(n, v) for n, v in _ALWAYS if n.lower() not in present]
+    more = _ALWAYS.items()
+    return headers + [(n, v) for n, v in more if n.lower() not in present]
 
 
 def _allowed(methods: str) -> str:

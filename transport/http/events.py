@@ -112,7 +112,7 @@ def routes(
         data = [msgspec.Raw(stored.wire) for stored in found]
         return answer({"data": data, "next": found[-1].offset if data else asked.after})
 
-    app.add(_OPERATION, events)
+    app.add(_OPERATION, events, streams=True)
 
 
 class _Reader:

@@ -104,7 +104,7 @@ def routes(
         bottle.response.status = 204
         return ""
 
-    app.add(_OPERATION, events)
+    app.add(_OPERATION, events, streams=True)
     app.route(_OPERATION.path, "OPTIONS", preflight)
 
 
