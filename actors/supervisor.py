@@ -130,6 +130,7 @@ class SupervisorActor(Actor):
         if len(page) == BOOT_PAGE:
             self._read_page(page[-1].id)
         else:
+            self._heap.settle()
             self._node.health.booted = True
             self._node.source.tell(Nudge())
             log.info("watchers.ready count=%d", len(self._node.watchers))

@@ -30,3 +30,12 @@ class LongLived:
             self._new = 0
             gc.collect(1)  # what is garbage already must not be put aside with them
             gc.freeze()
+
+    def settle(self) -> None:
+        """All that was made by now stays, the modules too: a node that has started.
+
+        Looking at them again took 60 to 90 ms, once in a few thousand messages.
+        """
+        self._new = 0
+        gc.collect()
+        gc.freeze()
