@@ -1,8 +1,9 @@
 """The real dispatcher: turns in one greenlet, those of blocking actors in a pool.
 
 One greenlet takes actors that have mail from a run queue, gives each a turn of at most
-`TURN_MESSAGES` messages, and lets the hub breathe every `SLICE_S` seconds, so that
-sockets are served while a hundred thousand actors are busy. Actors whose class says
+`TURN_MESSAGES` messages, and lets the hub breathe every `SLICE_S` seconds (a turn ends
+with the message during which they are over), so that sockets are served while a hundred
+thousand actors are busy. Actors whose class says
 `blocking` run on a bounded pool of greenlets, one turn at a time each.
 """
 
@@ -81,7 +82,7 @@ class GeventDispatcher:
                 if began >= until:
                     break
                 ref = queue.popleft()
-                ref.run_turn(TURN_MESSAGES)
+                ref.run_turn(TURN_MESSAGES, until)
                 self.turns += 1
                 took = time.perf_counter() - began
                 if took > SLOW_TURN_S:

@@ -16,6 +16,8 @@ the answer comes.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -244,8 +246,11 @@ class Ref:
 
     # -- for the dispatcher ----------------------------------------------------
 
-    def run_turn(self, budget: int) -> None:
-        """Handle up to `budget` messages. Never raises but for KeyboardInterrupt."""
+    def run_turn(self, budget: int, until: float = math.inf) -> None:
+        """Handle up to `budget` messages, and none after `until` (perf_counter).
+
+        Never raises but for KeyboardInterrupt.
+        """
         self._flags = (self._flags & ~_SCHEDULED) | _RUNNING
         try:
             while budget > 0 and not self._flags & _DEAD:
@@ -254,6 +259,8 @@ class Ref:
                 elif not self._handle_next():
                     break
                 budget -= 1
+                if until is not math.inf and time.perf_counter() >= until:
+                    break
         finally:
             self._flags &= ~_RUNNING
             self._wake()

@@ -1,5 +1,6 @@
 """The real dispatcher: fair, bounded, and never holding the hub for long."""
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 from gevent.event import Event
 
 from engine.runtime.actor import Actor
-from engine.runtime.dispatcher import GeventDispatcher
+from engine.runtime.dispatcher import SLICE_S, GeventDispatcher
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from tests.tools.wait import wait_until
 
@@ -247,3 +248,24 @@ def test_stopping_ends_blocking_turns_that_do_not_end_by_themselves() -> None:
     assert inside.wait(timeout=5)
     dispatcher.stop(timeout_s=0.01)
     assert dispatcher._pool.free_count() == 2
+
+
+def test_a_turn_ends_with_the_message_in_which_its_time_is_over(
+    dispatcher: GeventDispatcher,
+) -> None:
+    """A thousand payments are made in one message; 32 of these are no turn."""
+    order: list[object] = []
+
+    def long_work(number: object) -> None:
+        order.append(number)
+        until = time.perf_counter() + 2 * SLICE_S
+        while time.perf_counter() < until:
+            pass
+
+    busy = started(dispatcher, "busy", long_work)
+    other = started(dispatcher, "other", order.append)
+    for number in range(4):
+        busy.tell(number)
+        other.tell("other")
+    wait_for(lambda: len(order) == 8)
+    assert order.index("other") <= 2
