@@ -34,6 +34,7 @@ test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real n
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
+	@.ci/erlang.sh
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"

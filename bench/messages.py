@@ -6,9 +6,9 @@ import time
 
 import gevent
 
-from bench.measure import fresh, median, medians, percentile, wait_for
+from bench.measure import RUNS, median, percentile, repeated, wait_for
 from bench.peers.actors import PykkaActor, bare
-from bench.report import Row, Section, number, ratio
+from bench.report import Section, compare
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.ref import ask
 
@@ -16,47 +16,30 @@ __all__ = ["run"]
 
 ACTORS = 100_000
 PEER_ACTORS = 2_000
-ROUNDS = 3
 TO_ONE = 100_000
 ASKS = 5_000
 
 
 def run() -> Section:
-    ours = medians([fresh("messages:ours", ACTORS) for _ in range(ROUNDS)])
-    peer = medians([fresh("messages:pykkas", PEER_ACTORS) for _ in range(ROUNDS)])
-    each, one = "each", "one"
+    ours = repeated("messages:ours", ACTORS)
+    peer = repeated("messages:pykkas", PEER_ACTORS)
+    name = "pykka `ThreadingActor`, gevent"
+    what = {
+        "each": ("one to each", "/s"),
+        "one": ("all to one", "/s"),
+        "ask_p50_us": ("a question and its answer, p50", "µs"),
+        "ask_p99_us": ("a question and its answer, p99", "µs"),
+    }
     return Section(
         "messages",
         "Messages between actors",
         f"One message to each of {ACTORS:,} actors of our runtime ({PEER_ACTORS:,}"
         f" pykka actors), {TO_ONE:,} to a single one, and {ASKS:,} questions asked one"
-        f" after another, from the first to the last handled; median of {ROUNDS}"
-        " rounds in fresh processes.",
+        f" after another, from the first to the last handled; {RUNS} runs in fresh"
+        " processes.",
         [
-            Row(
-                "one to each",
-                f"{number(ours[each])}/s",
-                f"pykka `ThreadingActor`, gevent: {number(peer[each])}/s",
-                ratio(ours[each], peer[each]),
-            ),
-            Row(
-                "all to one",
-                f"{number(ours[one])}/s",
-                f"pykka: {number(peer[one])}/s",
-                ratio(ours[one], peer[one]),
-            ),
-            Row(
-                "a question and its answer, p50",
-                f"{number(ours['ask_p50_us'])} µs",
-                f"pykka: {number(peer['ask_p50_us'])} µs",
-                ratio(ours["ask_p50_us"], peer["ask_p50_us"]),
-            ),
-            Row(
-                "a question and its answer, p99",
-                f"{number(ours['ask_p99_us'])} µs",
-                f"pykka: {number(peer['ask_p99_us'])} µs",
-                ratio(ours["ask_p99_us"], peer["ask_p99_us"]),
-            ),
+            compare(text, ours[key], unit, name, peer[key])
+            for key, (text, unit) in what.items()
         ],
     )
 

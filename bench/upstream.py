@@ -1,8 +1,8 @@
 """What the node asks of a chain source, and how that depends on the addresses watched.
 
 The same few blocks, each with the same payments in it, are mined on a real node (bcoin)
-and read through the source actor and the Bitcoin Core adapter, at 10 and at 10,000
-watched addresses. Beside that the Esplora adapter, which must ask for each address.
+and read through the source actor and the Bitcoin Core adapter, at 10, at 1,000 and at
+100,000 watched addresses. Beside that the Esplora adapter, which must ask for each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from actors.messages import Nudge
 from actors.root import FeedConfig
 from bench.measure import folder, fresh, wait_for
 from bench.node import BenchNode, bench_node, terms
-from bench.report import Row, Section, number, ratio
+from bench.report import Section, compare
 from engine.model import Terms
 from tests.node.bcoin import BcoinNode
 from tests.tools.serving import serving
@@ -25,48 +25,48 @@ from transport.chain.esplora import Esplora
 __all__ = ["run"]
 
 BLOCKS = 5
-FEW, MANY = 10, 10_000
+WATCHED = (10, 1_000, 100_000)
+BY_ADDRESS = (10, 100)
 ONLY_WHEN_NUDGED_S = 3_600.0
 
 
 def run() -> Section:
-    few = fresh("upstream:by_block", FEW)
-    many = fresh("upstream:by_block", MANY)
-    each = fresh("upstream:by_address", FEW)
-    more = fresh("upstream:by_address", FEW * 10)
-    per_block = number(many["per_block"])
+    by_block = [fresh("upstream:by_block", count) for count in WATCHED]
+    by_address = [fresh("upstream:by_address", count) for count in BY_ADDRESS]
+    rows = [
+        compare(
+            f"requests per block, {count:,} addresses",
+            ours,
+            "",
+            f"asking address by address, {BY_ADDRESS[-1]}",
+            by_address[-1],
+            f"as with {WATCHED[0]}",
+        )
+        for count, ours in zip(WATCHED, by_block, strict=True)
+    ]
+    rows.append(
+        compare(
+            f"requests per block, {BY_ADDRESS[0]} addresses",
+            by_block[0],
+            "",
+            f"asking address by address, {BY_ADDRESS[0]}",
+            by_address[0],
+        )
+    )
     return Section(
         "upstream",
         "Requests to a chain source",
         f"{BLOCKS} times a payment to a watched address is sent and mined on a real"
         " node (bcoin), each seen in the mempool and in its block through the source"
-        " actor and the Bitcoin Core adapter; counted are the adapter's requests. The"
-        " peer is the Esplora adapter on the dev chain's explorer, where every watched"
-        " address is looked at once in the mempool and once in the block.",
-        [
-            Row(
-                f"requests per block, {MANY:,} addresses",
-                per_block,
-                f"the same with {FEW}: {number(few['per_block'])}",
-                ratio(many["per_block"], few["per_block"]),
-            ),
-            Row(
-                f"requests per block, {FEW} addresses",
-                number(few["per_block"]),
-                f"asking address by address, {FEW}: {number(each['per_block'])}",
-                ratio(few["per_block"], each["per_block"]),
-            ),
-            Row(
-                f"requests per block, {MANY:,} addresses",
-                per_block,
-                f"asking address by address, {FEW * 10}: {number(more['per_block'])}",
-                ratio(many["per_block"], more["per_block"]),
-            ),
-        ],
+        " actor and the Bitcoin Core adapter; counted are the adapter's requests for"
+        " each of the blocks. The peer is the Esplora adapter on the dev chain's"
+        " explorer, where every watched address is looked at once in the mempool and"
+        " once in the block.",
+        rows,
     )
 
 
-def by_block(count: int) -> dict[str, float]:
+def by_block(count: int) -> list[int]:
     with BcoinNode() as bitcoin, folder() as path:
         wallet = bitcoin.fund(BLOCKS + 2)
         feed = Bitcoind(bitcoin.url)
@@ -78,8 +78,9 @@ def by_block(count: int) -> dict[str, float]:
             _look(bench)
             wait_for(lambda: bench.answered, "the first look")
             _settle(feed)
-            before = feed.requests
+            each = []
             for number in range(BLOCKS):
+                before = feed.requests
                 payment = wanted[number]
                 wallet.pay(payment.address, 1_000)
                 _look(bench)
@@ -88,10 +89,11 @@ def by_block(count: int) -> dict[str, float]:
                 _look(bench)
                 _until(bench, payment.id, seq=3)
                 _settle(feed)
-            return {"per_block": (feed.requests - before) / BLOCKS}
+                each.append(feed.requests - before)
+            return each
 
 
-def by_address(count: int) -> dict[str, float]:
+def by_address(count: int) -> list[int]:
     chain = DevChain()
     with serving(devchain_routes(chain)) as server, folder() as path:
         feed = Esplora(f"http://127.0.0.1:{server.port}/dev/esplora", "regtest")
@@ -103,8 +105,9 @@ def by_address(count: int) -> dict[str, float]:
             _look(bench)
             wait_for(lambda: bench.answered, "the first look")
             _settle(feed)
-            before = feed.requests
+            each = []
             for number in range(BLOCKS):
+                before = feed.requests
                 payment = wanted[number]
                 chain.pay(payment.address, 1_000)
                 _look_at_each(bench, wanted)
@@ -113,7 +116,8 @@ def by_address(count: int) -> dict[str, float]:
                 _look_at_each(bench, wanted)
                 _until(bench, payment.id, seq=3)
                 _settle(feed)
-            return {"per_block": (feed.requests - before) / BLOCKS}
+                each.append(feed.requests - before)
+            return each
 
 
 def _look(bench: BenchNode) -> None:
