@@ -178,6 +178,10 @@ class ScriptIndex:
         self._touched |= touched
         return touched
 
+    def begin_round(self) -> None:
+        """The source is asked anew: what it said before proves no absence now."""
+        self._whole = False
+
     def apply_mempool(
         self, added: Iterable[ChainTx], removed: Iterable[str], whole: bool = False
     ) -> set[bytes]:

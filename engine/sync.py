@@ -85,6 +85,7 @@ def sync(
     """
     asked = feed.requests
     progress = on_progress or _silent
+    index.begin_round()
     target = feed.tip()
     if index.tip is None:
         first, gap = _first_height(feed, index, target, start_from)

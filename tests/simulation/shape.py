@@ -13,6 +13,10 @@ __all__ = ["MINUTE_MS", "Shape", "draw_shape"]
 MINUTE_MS = 60_000
 
 
+_EVERY_S = (60.0, *[600.0] * 3, *[1_800.0] * 6, *[3_600.0] * 6)
+"""Seldom often: a round in which nothing is new proves nothing and takes its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The measures of one world."""
@@ -55,7 +59,7 @@ def draw_shape(random: Random) -> Shape:
         payments=payments,
         rush=random.random() < 0.6,
         sources=random.choice(("b", "b", "bb", "a", "ba", "ab", "aa")),
-        every_s=random.choice((60.0, 600.0, 600.0, 1_800.0, 1_800.0, 3_600.0)),
+        every_s=random.choice(_EVERY_S),
         per_minute=random.choice((None, 60.0, 600.0)),
         poll_slow_s=random.choice((1_200, 7_200, 14_400, 28_800)),
         channels=random.choice((1, 2, 3)),

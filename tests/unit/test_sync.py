@@ -138,6 +138,20 @@ def test_a_reorg_is_followed_to_the_fork_and_told_as_off_chain() -> None:
     assert index.replaced_by(dies.txid) == spend.txid
 
 
+def test_a_view_is_complete_only_by_a_comparison_of_its_own_round() -> None:
+    """A payment expired by what an earlier round knew, though it was paid since."""
+    feed = FakeFeed(20)
+    index = synced(feed, ALICE)
+    assert index.view(ALICE, "s").complete
+    at_call(feed, "mempool", lambda: feed.mine([make_tx("t", [(ALICE, 5)])]))
+    assert sync(feed, index).more
+    assert found(index) == [], "it is in a block that this round did not read"
+    assert not index.view(ALICE, "s").complete
+    settle(feed, index)
+    assert found(index) == [(5, 21)]
+    assert index.view(ALICE, "s").complete
+
+
 def test_an_error_in_the_middle_of_a_reorg_keeps_every_transaction() -> None:
     feed = FakeFeed(20)
     tx = make_tx("t", [(ALICE, 5)])
