@@ -25,7 +25,6 @@ __all__ = [
     "SECRET",
     "Caller",
     "Listener",
-    "all_heard",
     "at_rate",
     "claim",
     "connect_all",
@@ -157,16 +156,6 @@ def at_rate(per_s: float, calls: Sequence[Callable[[], None]]) -> list[float]:
         running.append(gevent.spawn(call))
     gevent.joinall(running, timeout=30, raise_error=True)
     return planned
-
-
-def all_heard(listeners: Sequence[Listener], timeout_s: float = 20) -> list[float]:
-    """When each heard its word."""
-    wait_for(
-        lambda: all(one.heard_at is not None for one in listeners),
-        "the last client to hear",
-        timeout_s,
-    )
-    return [one.heard_at or 0.0 for one in listeners]
 
 
 def connect_all(

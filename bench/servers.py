@@ -22,11 +22,8 @@ __all__ = [
     "Served",
     "addresses",
     "create",
-    "echo_server",
     "express_server",
-    "naive_server",
     "paybell_process",
-    "paybell_server",
     "peer_server",
 ]
 
@@ -43,15 +40,8 @@ class Served:
 
 
 @contextmanager
-def paybell_server() -> Iterator[int]:
-    """`run.py serve` on a database and a port of its own; the port."""
-    with paybell_process() as served:
-        yield served.port
-
-
-@contextmanager
 def paybell_process() -> Iterator[Served]:
-    """The same, with its process's id."""
+    """`run.py serve` on a database and a port of its own."""
     with folder() as path:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
@@ -76,24 +66,12 @@ def _is_ready(port: int) -> bool:
 
 
 @contextmanager
-def naive_server() -> Iterator[int]:
-    with peer_server("naive_live") as served:
-        yield served.port
-
-
-@contextmanager
 def express_server() -> Iterator[Served]:
     """Node's, with Express and ws; nothing stored."""
     environ = {"NODE_ENV": "production", "BENCH_SECRET": SECRET, "BENCH_KEY": KEY}
     command = ["node", "bench/peers/node/express_live.js"]
     with Process(command, ready=r"ready on (\d+)", env=environ, cwd=ROOT) as server:
         yield Served(_port(server.match), server.pid)
-
-
-@contextmanager
-def echo_server() -> Iterator[int]:
-    with peer_server("echo") as served:
-        yield served.port
 
 
 @contextmanager
