@@ -12,7 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 import actors.address
-import actors.feeds
 import actors.notifier
 import actors.notifiers
 import actors.session
@@ -20,13 +19,11 @@ import engine.payment
 import engine.reading
 import engine.story
 from actors.address import AddressActor
-from actors.feeds import AddressFeedWorker
 from actors.journal import JournalActor
 from actors.lanes import Recorded, State
 from actors.messages import Publish
 from actors.notifier import NotifierActor
-from actors.session import SessionActor
-from engine.chain import ChainView, Output, SourceError, Tip
+from engine.chain import ChainView, Output, Tip
 from engine.events import CommittedEvent, encode, with_offset
 from engine.observations import ProviderClaim
 from engine.store import bulk
@@ -158,54 +155,6 @@ def the_outbox_leaves_an_event_out(patch: Patch) -> None:
     patch.setattr(bulk, "_OUTBOX", leaky)
 
 
-def a_client_is_subscribed_after_the_read(patch: Patch) -> None:
-    follow, on_loaded = SessionActor._follow, SessionActor._on_loaded
-
-    def bug(self: Any, payment_id: str, since: int | None) -> None:
-        node, late = self._node, _Late(self._node.router)
-        self._node = _With(node, router=late)
-        follow(self, payment_id, since)
-        self._node = node
-        if payment_id in self._lanes:
-            _late[id(self._lanes[payment_id])] = late
-
-    def then(self: Any, lane: Any, loaded: Any) -> None:
-        on_loaded(self, lane, loaded)
-        late = _late.pop(id(lane), None)
-        if late is not None:
-            late.send()
-
-    _late: dict[int, _Late] = {}
-    patch.setattr(SessionActor, "_follow", bug)
-    patch.setattr(SessionActor, "_on_loaded", then)
-
-
-class _Late:
-    """A router that hears later."""
-
-    def __init__(self, router: Any) -> None:
-        self._router = router
-        self._kept: list[object] = []
-
-    def tell_system(self, message: object) -> None:
-        self._kept.append(message)
-
-    def send(self) -> None:
-        for message in self._kept:
-            self._router.tell_system(message)
-
-
-class _With:
-    """A node, with something else in one place."""
-
-    def __init__(self, node: Any, **others: Any) -> None:
-        self._real = node
-        self.__dict__.update(others)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
 def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
     page = actors.session._page
 
@@ -213,18 +162,6 @@ def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
         return page(sql, after + 1 if after else 0, merchant)
 
     patch.setattr(actors.session, "_page", bug)
-
-
-def an_error_is_taken_for_nothing_paid(patch: Patch) -> None:
-    ask = AddressFeedWorker._ask
-
-    def bug(self: Any, poll: Any, address: str, tip: Tip) -> ChainView:
-        try:
-            return ask(self, poll, address, tip)
-        except SourceError:
-            return ChainView(source=self._feed.name, tip=tip, outputs=())
-
-    patch.setattr(AddressFeedWorker, "_ask", bug)
 
 
 def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
@@ -287,9 +224,7 @@ PLANTED: tuple[Plant, ...] = (
     what_is_owed_is_forgotten_at_a_restart,
     a_change_of_a_channel_is_not_heard_of,
     the_outbox_leaves_an_event_out,
-    a_client_is_subscribed_after_the_read,
     a_page_of_the_journal_begins_one_too_late,
-    an_error_is_taken_for_nothing_paid,
     it_expires_on_a_view_from_before_the_deadline,
     an_output_is_counted_twice,
     a_reorg_is_ignored,
