@@ -30,6 +30,10 @@ TURN_MESSAGES = 32
 SLICE_S = 0.003
 """How long the dispatcher runs before it lets the hub look at sockets, seconds."""
 
+SLICES_PER_BREATH = 4
+"""Others get their turn after each slice; sockets are looked at after so many. After
+each one would be too little for the actors where all others are busy as well."""
+
 SLOW_TURN_S = 0.050
 """A turn of an ordinary actor longer than this is a bug worth a log line, seconds."""
 
@@ -72,6 +76,7 @@ class GeventDispatcher:
 
     def _run(self) -> None:
         queue = self._queue
+        slices = 0
         while True:
             if not queue:
                 self._mail.clear()
@@ -88,7 +93,10 @@ class GeventDispatcher:
                 if took > SLOW_TURN_S:
                     self.slow_turns += 1
                     log.warning("slow.turn actor=%s ms=%.0f", ref.name, took * 1000)
-            if queue:
+            slices += 1
+            if slices % SLICES_PER_BREATH:
+                gevent.sleep(0)
+            else:
                 breathe()
 
     def _fill_pool(self) -> None:
