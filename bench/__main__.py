@@ -21,6 +21,7 @@ BENCHES = (
     "saturation",
     "delivery",
     "fanout",
+    "hostile",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

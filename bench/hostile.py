@@ -52,8 +52,8 @@ def run() -> Section:
         f" {STORY:,} events and never read, {FLOODING} that flood without end (one-byte"
         " frames, unmasked ones, unfinished ones of 90 MB, endless fragments, pings,"
         " subscribes, pipelined requests) and come back as soon as they are closed."
-        " The attackers are one process, the healthy clients another; with the node they"
-        " share two cores.",
+        " The attackers are one process, the healthy clients another; with the node"
+        " they share the machine.",
         [
             row("p50"),
             row("p99", "under twice the undisturbed"),
