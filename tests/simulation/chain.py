@@ -54,7 +54,7 @@ class Snapshot:
 class SimChain:
     """See the module docstring."""
 
-    def __init__(self, now_s: int, blocks: int = 15) -> None:
+    def __init__(self, now_s: int, blocks: int = 32) -> None:
         self.blocks: dict[str, Block] = {}
         self.number: dict[str, int] = {}  # block hash -> when it was made
         self.txs: dict[str, ChainTx] = {}

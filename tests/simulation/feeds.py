@@ -48,6 +48,7 @@ class SimSource:
         self.name = name
         self.requests = 0
         self.mode = "ok"
+        self._planned: dict[int, str] = {}  # calls from now -> the mode from then on
         self.on_call: Callable[[], None] = lambda: None
         self.served: tuple[Snapshot, ...] = ()  # newest last; of the latest rounds
         self.now: Callable[[], int] = lambda: 0  # the node's clock, ms
@@ -63,15 +64,30 @@ class SimSource:
 
     def set_mode(self, mode: str) -> None:
         self.mode = mode
+        self._planned.clear()
         self._base = None
         if mode == "back":
             self._seen = self._random.choice(self._old)
         elif mode == "fork":
             self._seen = self._chain.rival(self._random)
 
+    def plan_mode(self, mode: str, after: int, calls: int) -> None:
+        """It has this mode for so many calls, after some that it still answers well."""
+        self.set_mode("ok")
+        self._planned = {after: mode, after + calls: "ok"}
+
+    def _change_as_planned(self) -> None:
+        planned = {left - 1: mode for left, mode in self._planned.items()}
+        now = planned.pop(-1, None)
+        if now is not None:
+            self.set_mode(now)
+        self._planned = planned
+
     def _call(self) -> Snapshot:
         self.requests += 1
         self.on_call()
+        if self._planned:
+            self._change_as_planned()
         self._fail()
         if self.mode not in _STUCK and self._base is not self._chain.now:
             self._base = self._seen = self._chain.now

@@ -19,11 +19,12 @@ import engine.payment
 import engine.reading
 import engine.story
 from actors.address import AddressActor
+from actors.feeds import AddressFeedWorker
 from actors.journal import JournalActor
 from actors.lanes import Recorded, State
 from actors.messages import Publish
 from actors.notifier import NotifierActor
-from engine.chain import ChainView, Output, Tip
+from engine.chain import ChainView, Output, SourceError, Tip
 from engine.events import CommittedEvent, encode, with_offset
 from engine.observations import ProviderClaim
 from engine.store import bulk
@@ -178,6 +179,18 @@ def a_reorg_is_ignored(patch: Patch) -> None:
     patch.setattr(engine.reading, "_lost_its_block", lambda *_about: False)
 
 
+def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
+    ask = AddressFeedWorker._ask
+
+    def bug(self: Any, poll: Any, address: str, tip: Tip) -> ChainView:
+        try:
+            return ask(self, poll, address, tip)
+        except SourceError:
+            return ChainView(source=self._feed.name, tip=tip, outputs=())
+
+    patch.setattr(AddressFeedWorker, "_ask", bug)
+
+
 def a_confirmation_too_many(patch: Patch) -> None:
     depth = engine.reading._depth
 
@@ -228,6 +241,7 @@ PLANTED: tuple[Plant, ...] = (
     it_expires_on_a_view_from_before_the_deadline,
     an_output_is_counted_twice,
     a_reorg_is_ignored,
+    an_error_of_an_explorer_is_nothing_paid,
     a_confirmation_too_many,
     an_eviction_is_ignored,
     a_webhook_is_money,

@@ -211,8 +211,13 @@ class Rules:
     def _judge_gone(
         self, before: Payment, script: bytes, outpoint: tuple[str, int]
     ) -> None:
-        """A source really had it no longer when it was asked."""
-        for _, _, _, then in self._views.get(script, ()):
+        """A source really had it no longer when it was asked, after one had shown it."""
+        views = list(self._views.get(script, ()))
+        for number, (view, *_) in enumerate(views):
+            if outpoint in {(output.txid, output.vout) for output in view.outputs}:
+                del views[: number + 1]
+                break
+        for _, _, _, then in views:
             for seen in then:
                 if seen is None or outpoint not in {
                     (output.txid, output.vout)

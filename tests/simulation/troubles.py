@@ -20,9 +20,15 @@ _MINUTE = 60_000
 
 
 def _source_trouble(faults: Faults) -> None:
+    """For some time; or for some calls, in the middle of what is being read."""
     source = faults.random.choice(faults.world.sources)
     mode = faults.random.choice(MODES)
     faults.world.fault(f"source {mode}", source.name)
+    if faults.random.random() < 0.5:
+        source.plan_mode(
+            mode, faults.random.randrange(4), faults.random.choice((1, 1, 3, 20))
+        )
+        return
     faults.for_a_while(
         lambda: source.set_mode(mode),
         lambda: source.set_mode("ok"),
