@@ -31,7 +31,7 @@ from actors.node import Node
 from engine.address import parse_address
 from engine.chain import Output, places
 from engine.events import Event
-from engine.model import Payment, Status
+from engine.model import EventType, Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
 from engine.payment import (
     Refused,
@@ -50,6 +50,7 @@ from engine.store.writes import (
     Conflict,
     Entry,
     Outcome,
+    ReadAgain,
     Release,
     Row,
     Unavailable,
@@ -325,6 +326,7 @@ class AddressActor(Actor):
         reply: Callable[[Any], None] | None,
     ) -> None:
         entries = (Entry(after, tuple(events)),) if events else ()
+        rows = (*rows, *_lost_blocks(self.payment, events))
         write = Write(entries=entries, rows=rows)
 
         def believe(outcome: Outcome) -> None:
@@ -371,6 +373,23 @@ class AddressActor(Actor):
         waits = self._review is None and self._deadline is None
         if waits and deadline <= self._node.clock.now():
             self._review = deadline
+
+
+def _lost_blocks(before: Payment, events: list[Event]) -> list[Row]:
+    """The source that says so may be the one in the wrong: another, asked later, has
+    read past this block already, and would never look into it again."""
+    lost = {e.txid for e in events if e.type is EventType.REORGED}
+    return (
+        [
+            ReadAgain(receipt.block_height, receipt.block_hash)
+            for receipt in before.receipts
+            if receipt.txid in lost
+            and receipt.block_hash is not None
+            and receipt.block_height is not None
+        ]
+        if lost
+        else []
+    )
 
 
 def _script_of(payment: Payment) -> bytes:

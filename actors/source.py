@@ -204,6 +204,11 @@ class SourceActor(Actor):
         self._active = feed
         self._node.covered_at = None
         feed.primed = False
+        # How far the other had read is a place in another chain, maybe.
+        self._saved = (0.0, None)
+        undigested = self._node.undigested
+        for script, (_, view) in undigested.items():
+            undigested[script] = (None, view)
 
     def _work_for(self, feed: Feed, now: float) -> Round:
         feed.round += 1

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from engine.store.checksum import row_crc
 from engine.store.many import Many
 from engine.store.writes import (
+    READ_AGAIN_AT_MOST,
     ChannelRow,
     DeliveryResult,
     ForgetIdempotency,
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    ReadAgain,
     Release,
     RemoveChannel,
     Requeue,
@@ -108,6 +110,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
             )
             values = _fields(row)
             values = (*values, row_crc(values))
+        case ReadAgain():
+            return _read_again(sql, row)
         case KeyRow():
             statement = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)"
             values = (*_fields(row), None)
@@ -123,6 +127,18 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
         case Requeue():
             statement, values = _requeue(row)
     return sql.execute(statement, values).rowcount
+
+
+def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
+    """Whatever is no source's place in this chain is left alone; see `source_tip`."""
+    further = sql.execute(
+        "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
+        " AND source NOT IN ('devchain', 'probe')",
+        (row.height, row.height + READ_AGAIN_AT_MOST),
+    ).fetchall()
+    for (source,) in further:
+        _write_row(sql, SourceTip(source, row.height, row.hash))
+    return len(further)
 
 
 def _fields(row: Row) -> Values:

@@ -25,6 +25,8 @@ __all__ = [
     "InboundRow",
     "KeyRow",
     "Outcome",
+    "READ_AGAIN_AT_MOST",
+    "ReadAgain",
     "Release",
     "RemoveChannel",
     "Requeue",
@@ -83,6 +85,21 @@ class SourceTip(msgspec.Struct, frozen=True):
     source: str
     height: int
     hash: str
+
+
+class ReadAgain(msgspec.Struct, frozen=True):
+    """A receipt lost this block, on one source's word; another may yet have it.
+
+    Whoever had been read further than that is read from there again, before it is
+    believed that there is nothing. Not if that is `READ_AGAIN_AT_MOST` blocks away.
+    """
+
+    height: int
+    hash: str
+
+
+READ_AGAIN_AT_MOST = 1_008
+"""Blocks, a week: a catch-up of two weeks (`engine.sync`) would leave a gap instead."""
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -157,6 +174,7 @@ Row = (
     | InboundRow
     | Release
     | SourceTip
+    | ReadAgain
     | KeyRow
     | RevokeKey
     | ChannelRow

@@ -162,6 +162,8 @@ class SimClient:
 
     def on_state(self, wire: _Wire, payment: Payment, since: int | None) -> None:
         self._rules.check_shown(payment)
+        if since is not None and payment.id in wire.again:
+            return  # of when it was followed before; now it is from the beginning
         wire.shown.add(payment.id)
         wire.again.discard(payment.id)
         if payment.id not in self.wanted:

@@ -211,7 +211,7 @@ class Rules:
     def _judge_gone(
         self, before: Payment, script: bytes, outpoint: tuple[str, int]
     ) -> None:
-        """A source really had it no longer when it was asked, after one had shown it."""
+        """A source really had it no longer when asked, after one had shown it."""
         views = list(self._views.get(script, ()))
         for number, (view, *_) in enumerate(views):
             if outpoint in {(output.txid, output.vout) for output in view.outputs}:

@@ -13,7 +13,8 @@ from engine.model import Payment, Status
 from engine.observations import Cancel, ProviderClaim
 from engine.payment import Refused
 from engine.runtime.ref import Ref
-from engine.store.writes import SourceTip, Unavailable
+from engine.store import queries
+from engine.store.writes import SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
 
@@ -79,6 +80,24 @@ def test_what_a_source_shows_is_believed_once_it_is_committed(
     assert watched.status() is Status.CONFIRMING
     watched.seen(view(mined("t1", 998)))
     assert watched.payment.seq == 4
+
+
+def test_who_loses_a_block_has_every_source_read_from_there_again(
+    stage: ActorStage,
+) -> None:
+    """The source that says so may be in the wrong, and one that knows better has
+    read past that block: it would begin behind it, and never see the money again."""
+    watched = Watched(stage)
+    marks = (SourceTip("good", 999, "99"), SourceTip("slow", 900, "90"))
+    stage.append(Write(rows=marks))
+    watched.seen(view(mined("t1", 998)))
+    held = watched.payment.receipts[0].block_hash
+    assert held is not None
+    watched.seen(view(mempool("t1"), source="wrong", off_chain=(held,)))
+    assert watched.payment.receipts[0].block_hash is None
+    sql = stage.journal.connection
+    assert queries.source_tip(sql, "good") == (998, held)
+    assert queries.source_tip(sql, "slow") == (900, "90")
 
 
 def test_it_looks_again_by_itself_and_less_often_with_age(stage: ActorStage) -> None:

@@ -11,14 +11,17 @@ from engine.model import EventType
 from engine.store import queries
 from engine.store.journal import Journal
 from engine.store.writes import (
+    READ_AGAIN_AT_MOST,
     ChannelRow,
     Committed,
     DeliveryResult,
     Entry,
     KeyRow,
+    ReadAgain,
     RemoveChannel,
     Requeue,
     RevokeKey,
+    SourceTip,
     Write,
 )
 from tests.unit.journal_cases import channel, creation, owed, stored, story
@@ -30,6 +33,20 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "paybell.db")
     yield opened
     opened.close()
+
+
+def test_only_what_is_further_is_read_again_and_not_what_would_leave_a_gap(
+    journal: Journal,
+) -> None:
+    far = 500 + READ_AGAIN_AT_MOST
+    before = {"below": 499, "above": 600, "far": far + 1, "devchain": 600, "probe": 0}
+    rows = tuple(SourceTip(name, height, "aa") for name, height in before.items())
+    (outcome,) = journal.commit([Write(rows=(*rows, ReadAgain(500, "bb")))])
+    assert isinstance(outcome, Committed)
+    sql = journal.connection
+    marks = {name: queries.source_tip(sql, name) for name in before}
+    assert marks.pop("above") == (500, "bb")
+    assert marks == {n: (h, "aa") for n, h in before.items() if n != "above"}
 
 
 def test_the_outbox_is_filled_by_merchant_and_kind(journal: Journal) -> None:

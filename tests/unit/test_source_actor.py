@@ -436,26 +436,30 @@ def test_a_source_that_is_asked_by_address_covers_nobody(stage: ActorStage) -> N
 
 
 class Reader:
-    """A block feed and the source actor that reads it, with the journal behind."""
+    """Block feeds and the source actor that reads them, with the journal behind."""
 
     def __init__(
-        self, stage: ActorStage, feed: FakeFeed, kind: str = "bitcoind"
+        self, stage: ActorStage, *feeds: FakeFeed, kind: str = "bitcoind"
     ) -> None:
         node = stage.node
         node.health.booted = True
         self.stage = stage
-        self.feed = feed
+        self.feed = feeds[0]
         store = DirectStore(stage.journal)
         source = Ref(
-            Scope(stage.dispatcher, lambda _name: SourceActor(node, [spec])), "source"
+            Scope(stage.dispatcher, lambda _name: SourceActor(node, specs)), "source"
         )
-        scope = Scope(
-            stage.dispatcher,
-            lambda _name: BlockFeedWorker(node, 0, feed, store),
-            parent=source,
-            blocking=True,
-        )
-        spec = FeedSpec(feed.name, kind, Ref(scope, "feed.0"), True, 1.0)
+
+        def spec(number: int, feed: FakeFeed) -> FeedSpec:
+            scope = Scope(
+                stage.dispatcher,
+                lambda _name: BlockFeedWorker(node, number, feed, store),
+                parent=source,
+                blocking=True,
+            )
+            return FeedSpec(feed.name, kind, Ref(scope, f"feed.{number}"), True, 1.0)
+
+        specs = [spec(number, feed) for number, feed in enumerate(feeds)]
         node.source = source
         source.start()
 
@@ -527,6 +531,28 @@ def test_a_source_goes_on_where_another_had_come_to(stage: ActorStage) -> None:
     Reader(stage, feed)
     stage.pass_s(3)
     assert read.count("block") == 60 + LOOKBACK
+
+
+def test_a_source_is_not_said_to_have_read_what_another_did(stage: ActorStage) -> None:
+    """It may be on another branch, whose blocks nobody has looked into yet."""
+    first, second = FakeFeed(height=300), FakeFeed(height=100)
+    first.name, second.name = "first", "second"
+    tip = second.now
+    stage.append(Write(rows=(SourceTip("second", tip.height, tip.hash),)))
+    Reader(stage, first, second)
+    stage.pass_s(30)
+
+    def refuse(_name: str) -> None:
+        raise SourceUnavailable("first: gone")
+
+    first.on_call = refuse
+    for _ in range(10):
+        second.mine([])
+        stage.pass_s(10)
+    saved = queries.source_tip(stage.journal.connection, "second")
+    assert saved is not None
+    assert saved[1] in second.best
+    assert tip.height < saved[0] <= second.now.height
 
 
 def test_where_reading_starts_again_is_not_kept_for_a_chain_that_ends_with_us(
