@@ -64,6 +64,9 @@ log = logging.getLogger("paybell.payment")
 RETRY_S = 5.0
 """After a commit that the journal could not make: look again so much later."""
 
+REVIEW_AGAIN_S = 15.0
+"""After a deadline, while no answer proves that nothing came: look again by then."""
+
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
 
 
@@ -247,9 +250,12 @@ class AddressActor(Actor):
         payment, events = self.payment, list[Event]()
         observations: list[Observation] = [view]
         review = self._review
-        if review is not None and proves_absence(view, asked_at, review):
-            self._review = None
-            observations.append(Reviewed(asked_at))
+        if review is not None:
+            if proves_absence(view, asked_at, review):
+                self._review = None
+                observations.append(Reviewed(asked_at))
+            else:
+                self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
         for observation in observations:
             story = follow(payment, observation, now)
             events += story.events

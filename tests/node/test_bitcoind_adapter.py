@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.chain import Output, SourceUnavailable
+from engine.chain import ChainView, Output, SourceUnavailable
 from engine.index import LOOKBACK, ScriptIndex
 from engine.sync import SyncResult, sync
 from tests.node.bcoin import BcoinNode
@@ -51,6 +51,10 @@ def watching(feed: Bitcoind, *addresses: str) -> ScriptIndex:
 def paid(index: ScriptIndex, address: str) -> list[tuple[str, int, int | None]]:
     view = index.view(script_for(address), "node")
     assert view.complete
+    return outputs_of(view)
+
+
+def outputs_of(view: ChainView) -> list[tuple[str, int, int | None]]:
     return [(o.txid, o.amount_sat, o.block_height) for o in view.outputs]
 
 
@@ -117,7 +121,9 @@ def test_an_invalidated_block_that_the_node_forgets_is_off_chain_at_its_height(
     node.invalidateblock(mined)
     assert feed.header(mined) is None
     assert read(feed, index).lagging, "it may as well be a node that has yet to see it"
-    assert paid(index, address) == [(txid, 7_000, node.height() + 1)]
+    lagging = index.view(script_for(address), "node")
+    assert outputs_of(lagging) == [(txid, 7_000, node.height() + 1)]
+    assert not lagging.complete, "who lags does not know what is gone"
     node.mine_block()
     assert read(feed, index).undone == 1
     assert paid(index, address) == [(txid, 7_000, None)]

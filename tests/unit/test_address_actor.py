@@ -192,6 +192,18 @@ def test_an_answer_that_proves_nothing_absent_lets_nothing_expire(
     assert watched.status() is Status.EXPIRED
 
 
+def test_who_waits_for_a_verdict_asks_again_soon(stage: ActorStage) -> None:
+    """By its age it would ask every two minutes."""
+    watched = Watched(stage)
+    watched.deadline_passes()
+    asked = len(watched.polls())
+    watched.seen(view(complete=False))
+    stage.pass_s(20)
+    assert len(watched.polls()) == asked + 1
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
 def test_a_view_that_never_grows_complete_ends_the_wait_after_an_hour(
     stage: ActorStage,
 ) -> None:
