@@ -31,7 +31,7 @@ serve: $(RUN_READY) ## Run the engine: make serve ARGS="--help"
 	$(BIN)/python run.py serve $(ARGS)
 
 test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real node and a real browser
-	$(BIN)/python -m pytest $(ARGS)
+	@PYTHON=$(BIN)/python .ci/test.sh $(ARGS)
 
 bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
 	@.ci/erlang.sh
