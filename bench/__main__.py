@@ -1,5 +1,7 @@
-"""`python -m bench` measures everything and writes bench/RESULTS.md;
-`python -m bench NAME ...` measures only these, and prints them."""
+"""`python -m bench` measures everything, `python -m bench NAME ...` only these.
+
+What was measured goes into bench/RESULTS.md, each bench's part as soon as it is there.
+"""
 
 from gevent import monkey
 
@@ -8,9 +10,11 @@ monkey.patch_all()
 import importlib
 import sys
 import time
+import traceback
 from pathlib import Path
 
-from bench.report import Section, page, table
+from bench.page import part, put
+from bench.report import table
 
 BENCHES = (
     "watchers",
@@ -33,21 +37,26 @@ def main(names: list[str]) -> int:
         known = ", ".join(BENCHES)
         print(f"bench: no bench is named {unknown[0]!r}: there are {known}")
         return 2
-    sections: list[Section] = []
+    ended = [_measure(name) for name in names or BENCHES]
+    return 0 if all(ended) else 1
+
+
+def _measure(name: str) -> bool:
+    """Whether it came to an end; one that fails leaves the others alone."""
+    print(f"bench: {name} ...", flush=True)
     began = time.monotonic()
-    for name in names or BENCHES:
-        print(f"bench: {name} ...", flush=True)
-        started = time.monotonic()
+    try:
         section = importlib.import_module(f"bench.{name}").run()
-        sections.append(section)
-        print(f"bench: {name} took {time.monotonic() - started:.0f} s", flush=True)
-        print("\n".join(table(section)))
-        for note in section.notes:
-            print(f"  - {note}")
-    if not names:
-        RESULTS.write_text(page(sections, time.monotonic() - began))
-        print(f"bench: wrote {RESULTS}")
-    return 0
+    except Exception:  # noqa: BLE001 - the others are still worth measuring
+        traceback.print_exc()
+        print(f"bench: {name} FAILED", flush=True)
+        return False
+    took_s = time.monotonic() - began
+    print("\n".join([*table(section), *(f"- {note}" for note in section.notes)]))
+    print(f"bench: {name} took {took_s:.0f} s", flush=True)
+    page = RESULTS.read_text() if RESULTS.exists() else ""
+    RESULTS.write_text(put(page, BENCHES, {name: part(section, took_s)}))
+    return True
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a bench found, and the page that is made of it. Nothing here is typed by hand.
+"""What a bench found: figures, each with its aim and its peer.
 
 A `Section` says in one sentence what was measured; each `Row` has its figure, the aim
 that was set for it, and a peer of the same run with the ratio of the two medians.
@@ -6,21 +6,12 @@ that was set for it, and a peer of the same run with the ratio of the two median
 
 from __future__ import annotations
 
-import os
-import platform
-import sqlite3
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 
-import gevent
+from bench.measure import median
 
-from bench.measure import ROOT, median
-
-__all__ = ["Row", "Section", "compare", "number", "page", "ratio", "spread", "table"]
+__all__ = ["Row", "Section", "compare", "number", "ratio", "spread", "table"]
 
 
 @dataclass(frozen=True)
@@ -99,76 +90,3 @@ def table(section: Section) -> list[str]:
             for row in section.rows
         ),
     ]
-
-
-def page(sections: Sequence[Section], took_s: float) -> str:
-    """RESULTS.md."""
-    lines = [
-        "# What was measured",
-        "",
-        "Written by `make bench`; nothing in it is typed by hand. A figure is the"
-        " median of several runs, with the least and the most of them behind it; beside"
-        " it are the aim that was set, whether or not it was reached, and a peer that"
-        " was measured in the same run, on the same machine, by the same clock. The"
-        " ratio says how many times the peer's figure ours is. What runs here is the"
-        " code that serves; all load is on loopback.",
-        "",
-        *(f"- {key}: {value}" for key, value in _machine()),
-        f"- the whole run took {took_s / 60:.1f} minutes",
-        "",
-    ]
-    for section in sections:
-        lines += [f"## {section.title}", "", section.measured, ""]
-        lines += table(section)
-        lines += ["", *(f"- {note}" for note in section.notes)]
-        lines += [""] if section.notes else []
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _machine() -> list[tuple[str, str]]:
-    cpu = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    moment = datetime.now(UTC)
-    return [
-        ("date", f"{moment:%Y-%m-%d %H:%M} UTC"),
-        ("commit", _commit()),
-        ("machine", f"{cpu}, {os.cpu_count()} cores, {pages / 2**30:.0f} GiB"),
-        ("system", f"{platform.system()} {platform.release()}"),
-        ("disk of the databases", _file_system(ROOT)),
-        (
-            "versions",
-            f"{platform.python_implementation()} {platform.python_version()},"
-            f" gevent {gevent.__version__}, SQLite {sqlite3.sqlite_version},"
-            f" pykka {version('pykka')}",
-        ),
-    ]
-
-
-def _commit() -> str:
-    def git(*args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--",
-                  "engine", "actors", "transport", "run.py")  # fmt: skip
-    mark = ", with changes not committed" if changed else ""
-    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + mark
-
-
-def _file_system(path: Path) -> str:
-    """The type of the file system that holds `path`: fsync costs what it makes it."""
-    best = ("", "unknown")
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, kind, *_ = line.split()
-        if path.is_relative_to(mount) and len(mount) >= len(best[0]):
-            best = (mount, kind)
-    return best[1]
