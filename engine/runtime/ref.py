@@ -385,6 +385,8 @@ class Ref:
         parent = self.scope.parent
         if parent is not None and not parent.is_stopped:
             parent.tell_system(report)
+        elif parent is not None:  # all is ending, and what it waited for ended first
+            log.debug("ended last actor=%s reason=%s", self.name, reason.value)
         elif reason is not ExitReason.STOPPED:
             log.error("orphan ended actor=%s reason=%s", self.name, reason.value)
 
