@@ -82,6 +82,7 @@ class Faults:
         self.jumped_ms = 0
         for source in world.sources:
             source.set_mode("ok")
+            source.unsteady = 0.0
         world.store.set_full(False)
         world.store.refusing = world.store.slow = False
         world.store.reads_fail = 0.0

@@ -48,6 +48,7 @@ class SimSource:
         self.name = name
         self.requests = 0
         self.mode = "ok"
+        self.unsteady = 0.0  # how often it fails on one address of many
         self._planned: dict[int, str] = {}  # calls from now -> the mode from then on
         self.on_call: Callable[[], None] = lambda: None
         self.served: tuple[Snapshot, ...] = ()  # newest last; of the latest rounds
@@ -172,7 +173,11 @@ class SimAddressFeed(SimSource):
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """In the mode "omit" it leaves out what is in a block: a lie by silence."""
-        outputs = self._chain.outputs(self._call(), script)
+        seen = self._call()
+        if self.unsteady and self._random.random() < self.unsteady:
+            self.faults += 1
+            raise SourceUnavailable(f"{self.name}: 504 Gateway Timeout")
+        outputs = self._chain.outputs(seen, script)
         if self.mode == "omit":
             self.faults += 1
             self._note(None)

@@ -143,6 +143,9 @@ class World:
             )
             sources[-1].on_call = self._in_a_round
             sources[-1].now = self.clock.now
+            if kind == "a" and self._random.random() < 0.5:
+                sources[-1].unsteady = self._random.choice((0.05, 0.2, 0.5))
+                self.fault("source unsteady", sources[-1].name)
         return sources
 
     def _make_client(self, number: int) -> SimClient:
