@@ -9,14 +9,17 @@ milliseconds, the bench says.)
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from statistics import median
 
 import pytest
 
 from actors.messages import CreatePayments, Nudge
-from actors.notifier import CHANNEL_BREAKER, CONCURRENCY
+from actors.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
+from actors.senders import Delivered
 from engine.model import Terms
+from engine.store.queries import Pending
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.instrument import instrumented
 from tests.simulation.points import CrashPoint
@@ -127,8 +130,7 @@ class _Street:
         world.run_for(9 * MINUTE_MS)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_thousand_payments_with_dead_channels_delay_no_live_one(seed: int) -> None:
+def _live_on(seed: int) -> _Street:
     street = _Street(seed)
     with instrumented(street.world):
         street.world.boot()
@@ -139,8 +141,48 @@ def test_a_thousand_payments_with_dead_channels_delay_no_live_one(seed: int) -> 
         for _ in range(6):
             street.happen()
         street.world.store.close()
-    live = len(street.world.channels.endpoints.by_channel["chn_20"].acked)
-    assert live == len(street.between) >= 15
     assert street.dead_tries > 500, "the dead were not even tried"
-    assert max(street.between) <= TRIES_BETWEEN < DEAD_SHOPS * PAYMENTS_EACH
-    assert median(street.between) <= DEAD_SHOPS
+    return street
+
+
+def _is_live_undelayed(street: _Street) -> bool:
+    live = len(street.world.channels.endpoints.by_channel["chn_20"].acked)
+    return (
+        live == len(street.between) >= 15
+        and max(street.between) <= TRIES_BETWEEN < DEAD_SHOPS * PAYMENTS_EACH
+        and median(street.between) <= DEAD_SHOPS
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_thousand_payments_with_dead_channels_delay_no_live_one(seed: int) -> None:
+    street = _live_on(seed)
+    assert _is_live_undelayed(street), street.between
+
+
+def test_a_queue_that_all_channels_share_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One delivery after the other, as if there were one worker for everybody."""
+    send, on_delivered = NotifierActor._send, NotifierActor._on_delivered
+    waiting: deque[tuple[NotifierActor, str, Pending]] = deque()
+    busy: list[NotifierActor] = []
+
+    def go_on() -> None:
+        if waiting and not busy:
+            notifier, payment_id, head = waiting.popleft()
+            busy.append(notifier)
+            send(notifier, payment_id, head)
+
+    def send_in_turn(self: NotifierActor, payment_id: str, head: Pending) -> None:
+        waiting.append((self, payment_id, head))
+        go_on()
+
+    def delivered(self: NotifierActor, answer: Delivered) -> None:
+        busy.clear()
+        on_delivered(self, answer)
+        go_on()
+
+    monkeypatch.setattr(NotifierActor, "_send", send_in_turn)
+    monkeypatch.setattr(NotifierActor, "_on_delivered", delivered)
+    assert not _is_live_undelayed(_live_on(0))
