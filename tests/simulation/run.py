@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from engine.model import EventType, Payment, Status
@@ -34,6 +35,7 @@ def run_world(world: World, days: float) -> Result:
             settle(world)
         finally:
             world.store.close()
+            gc.unfreeze()  # a node that started is for good; this one was not
     return _result(world)
 
 
