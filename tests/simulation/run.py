@@ -62,7 +62,10 @@ def settle(world: World) -> None:
     while world.channels.pending() and patience:
         world.run_for(30 * MINUTE)
         patience -= 1
+    boots = world.boots
     world.run_for(5 * MINUTE)
+    if world.node is None or world.boots > boots:  # a crash that was planned for now
+        world.run_for(5 * MINUTE)
     _judge(world)
 
 
