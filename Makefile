@@ -34,7 +34,8 @@ test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real n
 	@PYTHON=$(BIN)/python .ci/test.sh $(ARGS)
 
 bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
-	@.ci/erlang.sh
+	@.ci/debian.sh erlang-base "for the benches to compare with" erl
+	@.ci/debian.sh redis-server "for the benches to compare with" redis-server
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"
