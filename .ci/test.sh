@@ -9,7 +9,7 @@ if [ "$#" -gt 0 ]; then
     exec "$PYTHON" -m pytest "$@"
 fi
 
-kinds=(unit integration live browser)
+kinds=(unit integration live browser tools)
 others=(simulation power node)
 # A folder of tests that neither half names would never be run.
 for folder in tests/*/; do
