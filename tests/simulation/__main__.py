@@ -29,6 +29,7 @@ from tests.simulation.sums import Sums  # noqa: E402
 __all__ = ["main"]
 
 SOAK = "0-99999"
+SOAK_DAYS = 1.0  # of many more worlds: what strikes, strikes within hours
 PROGRESS_S = 30.0
 
 
@@ -38,13 +39,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one and print its story")
     parser.add_argument("--seeds", help="run many, for example 0-999")
     parser.add_argument("--soak", action="store_true", help=f"run {SOAK}")
-    parser.add_argument("--days", type=float, default=DAYS, help="simulated days each")
+    parser.add_argument(
+        "--days",
+        type=float,
+        help=f"of life: {DAYS:g}, in a soak {SOAK_DAYS:g}",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the sums to this file")
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.days = options.days or (SOAK_DAYS if options.soak else DAYS)
     logging.disable(logging.CRITICAL)
     if options.worker:
         return work(options.days)
@@ -89,7 +95,7 @@ def _many(seeds: range, options: argparse.Namespace) -> int:
         now = time.monotonic()
         if now - spoke >= PROGRESS_S:
             spoke = now
-            done = crew.sums.histories + len(crew.sums.failures)
+            done = crew.sums.worlds + len(crew.sums.failures)
             left_s = (now - began) * (crew.wanted - done) / max(done, 1)
             _say(f"{crew.sums.short()}; {left_s / 60:.0f} min left")
 
@@ -97,11 +103,11 @@ def _many(seeds: range, options: argparse.Namespace) -> int:
     took_s = time.monotonic() - began
     _say("\n".join(sums.lines()))
     _say(f"{took_s:.1f} s with {options.jobs} processes, {sums.cpu_s:.1f} s of CPU")
-    if options.soak and sums.histories:
+    if options.soak and sums.worlds:
         _say("\n" + "\n".join(sums.table(_machine())))
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(sums)))
-    whole = sums.histories == crew.wanted
+    whole = sums.worlds == crew.wanted
     return 0 if whole and not sums.failures else 1
 
 

@@ -106,7 +106,8 @@ class SimClient:
         if self.wire is not None:
             return
         if node is None or not node.health.booted:
-            self._later(self._random.randrange(500, 20_000), self.connect)
+            patience = 20_000 if node is not None else 300_000
+            self._later(self._random.randrange(500, patience), self.connect)
             return
         self.connections += 1
         self.wire = _Wire(self)

@@ -13,7 +13,7 @@ __all__ = ["MINUTE_MS", "Shape", "draw_shape"]
 MINUTE_MS = 60_000
 
 
-_EVERY_S = (60.0, *[600.0] * 3, *[1_800.0] * 6, *[3_600.0] * 6)
+_EVERY_S = (60.0, *[600.0] * 8, *[1_800.0] * 18, *[3_600.0] * 21)
 """Seldom often: a round in which nothing is new proves nothing and takes its time."""
 
 

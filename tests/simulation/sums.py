@@ -1,4 +1,4 @@
-"""What many histories came to: added up, told in lines, kept as JSON."""
+"""What many worlds came to: added up, told in lines, kept as JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Result(msgspec.Struct, frozen=True):
 class Sums(msgspec.Struct):
     """See the module docstring."""
 
-    histories: int = 0
+    worlds: int = 0
     days: float = 0.0
     numbers: dict[str, int] = {}
     faults: dict[str, int] = {}
@@ -66,12 +66,12 @@ class Sums(msgspec.Struct):
     cpu_s: float = 0.0
 
     def add(self, result: Result) -> None:
-        self.histories += 1
+        self.worlds += 1
         self.days += result.days
         self._count(result)
 
     def merge(self, other: Sums) -> None:
-        self.histories += other.histories
+        self.worlds += other.worlds
         self.days += other.days
         self.cpu_s += other.cpu_s
         self.failures.extend(other.failures)
@@ -91,7 +91,7 @@ class Sums(msgspec.Struct):
         """One line."""
         n = self.numbers
         return (
-            f"{self.histories:,} histories, {self.days:,.0f} simulated days,"
+            f"{self.worlds:,} worlds, {self.days:,.0f} simulated days,"
             f" {n.get('steps', 0):,} steps, {n.get('payments', 0):,} payments,"
             f" {n.get('events', 0):,} events, {n.get('sent', 0):,} deliveries,"
             f" {self.fault_count:,} faults, {len(self.failures)} failed"
@@ -117,15 +117,16 @@ class Sums(msgspec.Struct):
         rows = [
             ("date, machine", machine),
             (
-                "histories",
-                f"{self.histories:,}, together {self.days:,.0f} simulated days"
+                "worlds",
+                f"{self.worlds:,}, together {self.days:,.0f} simulated days"
                 f" ({self.days / 365.25:,.0f} years) and {n['steps']:,} steps;"
                 f" {self.cpu_s / 60:,.0f} min of CPU",
             ),
             ("rules broken", str(len(self.failures))),
             (
                 "lived",
-                f"{n['payments']:,} payments, {n['events']:,} events in"
+                f"{n['payments']:,} payments from their creation to their end,"
+                f" {n['events']:,} events in"
                 f" {n['commits']:,} group commits; {n['sent']:,} webhooks came in at"
                 f" endpoints, {n['acknowledged']:,} of them were taken; {n['told']:,}"
                 f" events told in {n['visits']:,} connections of clients;"
@@ -134,7 +135,7 @@ class Sums(msgspec.Struct):
             (
                 "lost in crashes of the process",
                 f"{n['dropped_messages']:,} messages, {n['dropped_answers']:,} answers"
-                f" or commits on their way, in {n['boots'] - self.histories:,} crashes",
+                f" or commits on their way, in {n['boots'] - self.worlds:,} crashes",
             ),
             ("faults", f"{self.fault_count:,}: {_list(self.faults)}"),
             ("events", _list(self.types)),

@@ -34,15 +34,15 @@ def test_no_accident_bends_a_rule_or_hides_a_payment(
             f" {sums.cpu_s:.0f} s of CPU\n"
         )
     assert not sums.failures, "\n".join(sums.lines())
-    assert sums.histories == len(seeds)
+    assert sums.worlds == len(seeds)
     _assert_that_it_proves_something(sums)
 
 
 def _assert_that_it_proves_something(sums: Sums) -> None:
     """Worlds in which nothing happened would pass as well."""
-    assert sums.days >= DAYS * sums.histories
-    assert sums.numbers["events"] > 10 * sums.histories, "they lived too little"
-    assert sums.fault_count > 20 * sums.histories, "too little went wrong"
+    assert sums.days >= DAYS * sums.worlds
+    assert sums.numbers["events"] > 10 * sums.worlds, "they lived too little"
+    assert sums.fault_count > 20 * sums.worlds, "too little went wrong"
     assert sums.numbers["ambiguous"] < sums.numbers["payments"] / 10
 
 
