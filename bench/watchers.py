@@ -2,8 +2,9 @@
 
 A watcher is what the node has for a payment that waits: the address actor, its
 payment, its deadline, its next poll, and its places in the source's and the script
-index's tables. Peers: Erlang/OTP with a gen_server each, and pykka as it is. PAYBELL_BENCH_MANY says
-how many are many, for a machine on which a million take too long.
+index's tables. Peers: Erlang/OTP with a gen_server each, and pykka as it is.
+
+PAYBELL_BENCH_MANY: how many are many, for a machine where a million take too long.
 """
 
 from __future__ import annotations
