@@ -8,8 +8,6 @@ decides nothing; when its feed fails it says so and the source actor judges.
 import logging
 from collections.abc import Iterable, Iterator
 
-from msgspec.structs import replace
-
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
 from engine.chain import (
@@ -25,6 +23,7 @@ from engine.runtime.actor import Actor
 from engine.store import queries
 from engine.store.threads import Reader
 from engine.sync import SyncResult, sync
+from engine.vouching import Vouching
 
 __all__ = ["AddressFeedWorker", "BlockFeedWorker"]
 
@@ -32,9 +31,6 @@ log = logging.getLogger("paybell.source")
 
 MAX_UNREADABLE = 5
 """So many addresses in a row without one that can be read: it is the source."""
-
-MAX_HEADERS = 20
-"""Old blocks that a round asks the source about; after a restart there may be many."""
 
 BREATH = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
@@ -52,14 +48,13 @@ class BlockFeedWorker(Actor):
 
     __slots__ = (
         "_anew",
-        "_asks_left",
         "_feed",
         "_index",
         "_node",
         "_number",
         "_shown",
         "_store",
-        "_words",
+        "_vouching",
     )
 
     blocking = True
@@ -72,8 +67,7 @@ class BlockFeedWorker(Actor):
         self._index = ScriptIndex()
         self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
-        self._words: dict[str, bool | None] = {}  # of old blocks: in the best chain?
-        self._asks_left = 0
+        self._vouching = Vouching()
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
@@ -81,7 +75,7 @@ class BlockFeedWorker(Actor):
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
-        self._asks_left = MAX_HEADERS
+        self._vouching.begin_round()
         self._take_watches(work)
         before, error, result = self._index.tip, None, None
         start_from = None
@@ -94,9 +88,10 @@ class BlockFeedWorker(Actor):
             error = failure
         views: dict[bytes, ChainView] = {}
         if result is not None:
-            if self._index.tip != before:
-                self._doubt(result.undone)
-            views = self._show(work, result, asked_at, moved=self._index.tip != before)
+            moved = self._index.tip != before
+            if moved:
+                self._vouching.tip_moved(deep=result.undone >= self._index.lookback)
+            views = self._show(work, self._touched(result), asked_at, moved=moved)
         done = RoundDone(
             feed=self._number,
             number=work.number,
@@ -105,7 +100,7 @@ class BlockFeedWorker(Actor):
             tip=result.feed_tip if result is not None else self._index.tip,
             requests=self._feed.requests,
             error=error,
-            more=result is not None and result.more,
+            more=result is not None and self._has_more(result),
             lagging=result is not None and result.lagging,
             read=result.tip if result is not None else None,
             anew=self._anew,
@@ -117,7 +112,7 @@ class BlockFeedWorker(Actor):
         if work.reset:
             self._index = ScriptIndex()
             self._shown.clear()
-            self._words.clear()
+            self._vouching.clear()
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
@@ -134,13 +129,27 @@ class BlockFeedWorker(Actor):
             if count % BREATH == 0:
                 self._node.breathe()
 
+    def _has_more(self, result: SyncResult) -> bool:
+        return result.more or (self._vouching.doubts and not result.lagging)
+
+    def _touched(self, result: SyncResult) -> frozenset[bytes]:
+        """Scripts of which more is known, also by what older blocks have told."""
+        if result.lagging:
+            return result.touched
+        return result.touched | self._vouching.backfill(self._feed, self._index)
+
     def _show(
-        self, work: Round, result: SyncResult, asked_at: int, *, moved: bool
+        self,
+        work: Round,
+        touched: frozenset[bytes],
+        asked_at: int,
+        *,
+        moved: bool,
     ) -> dict[bytes, ChainView]:
         """Views of what was asked for, changed, or is new; the last of them."""
         views: dict[bytes, ChainView] = {}
         empty = self._index.empty_view(self._feed.name)
-        for script, blocks in self._to_show(work, result.touched, moved=moved):
+        for script, blocks in self._to_show(work, touched, moved=moved):
             if script not in self._index:
                 continue
             is_bare = not blocks and script not in self._shown
@@ -192,43 +201,11 @@ class BlockFeedWorker(Actor):
         shown = self._shown.get(script, set())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
         if not all(output.vouched for output in view.outputs):
-            view = self._vouch(view)
+            view = self._vouching.vouch(self._feed, self._index, script, view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:
             self._shown[script] = shown | now_in
         return view
-
-    def _vouch(self, view: ChainView) -> ChainView:
-        """Ask the source about blocks that only the journal speaks of.
-
-        They lie below what was read here: once in the best chain, such a block stays
-        there but for a reorg deeper than that.
-        """
-        outputs, off_chain = [], list(view.off_chain)
-        for output in view.outputs:
-            word = True if output.vouched else self._word_on(output.block_hash or "")
-            if word is False:
-                off_chain.append(output.block_hash or "")
-            elif word is None:
-                outputs.append(output)
-            else:
-                outputs.append(replace(output, vouched=True))
-        return replace(view, outputs=tuple(outputs), off_chain=tuple(off_chain))
-
-    def _word_on(self, block: str) -> bool | None:
-        if block not in self._words and self._asks_left > 0:
-            self._asks_left -= 1
-            try:
-                header = self._feed.header(block)
-            except SourceError:
-                return None  # asked again in the next round
-            self._words[block] = header.in_best_chain if header is not None else None
-        return self._words.get(block)
-
-    def _doubt(self, undone: int) -> None:
-        """The tip moved: a good word still holds, the others are asked for again."""
-        deep = undone >= self._index.lookback
-        self._words = {b: w for b, w in self._words.items() if w and not deep}
 
     def _start_from(self) -> Tip | None:
         saved = self._store.read(queries.source_tip, self._feed.name)

@@ -30,6 +30,7 @@ class HeaderChain:
         self._at: dict[int, str] = {}  # height -> hash, a run without gaps
         self._height: dict[str, int] = {}  # hash -> height, the same run
         self._low = 0  # lowest height in the run
+        self._before = ""  # the block below it
         self._tip: Tip | None = None  # the run's end; None when it is empty
         self._off: OrderedDict[str, None] = OrderedDict()  # rolled back, oldest first
 
@@ -54,14 +55,36 @@ class HeaderChain:
                 f"{tip.hash} at {tip.height}"
             )
         if not tip:
-            self._low = header.height
+            self._low, self._before = header.height, header.prev_hash
         self._off.pop(header.hash, None)
         self._at[header.height] = header.hash
         self._height[header.hash] = header.height
         self._tip = Tip(header.height, header.hash)
         if len(self._at) > self._keep:
-            del self._height[self._at.pop(self._low)]
+            self._before = self._at.pop(self._low)
+            del self._height[self._before]
             self._low += 1
+
+    @property
+    def before(self) -> Tip | None:
+        """The block below the lowest one; None when there is none, or no room for it.
+
+        Its place in the chain is sure: the lowest one names it.
+        """
+        if self._tip is None or self._low == 0 or len(self._at) >= self._keep:
+            return None
+        return Tip(self._low - 1, self._before)
+
+    def extend_back(self, header: Header) -> None:
+        """Add the block `before`. ValueError, and nothing changed, for another."""
+        if self.before != Tip(header.height, header.hash):
+            raise ValueError(
+                f"block {header.hash} at {header.height} is not {self.before}"
+            )
+        self._off.pop(header.hash, None)
+        self._at[header.height] = header.hash
+        self._height[header.hash] = header.height
+        self._low, self._before = header.height, header.prev_hash
 
     def roll_back(self) -> Tip:
         """Take the tip away and remember it as off chain; ValueError if empty."""

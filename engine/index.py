@@ -139,21 +139,30 @@ class ScriptIndex:
         placed = _place(block, pause)
         self.chain.extend(block.header)
         self._whole = False
-        touched = self._watched.keys() & placed.by_script.keys()
-        for script in touched:
-            kept = self._watched[script] or {}
-            kept.update(placed.outputs(script))
-            self._watched[script] = kept
+        touched = self._keep_paying(placed)
         for tx in placed.txs.values():
-            if tx.txid in self._pool:
-                self._pool.take(tx.txid)
-            else:
-                touched |= self._evict_conflicts(tx)
+            touched |= self._leave_pool(tx)
         self._window[block.header.hash] = placed
         self._mined.update(placed.txs)
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
             self._mined.difference_update(oldest.txs)
+        self._touched |= touched
+        return touched
+
+    def apply_older_block(
+        self, block: Block, pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
+        """Add the block below the lowest one, for the scripts that are watched now.
+
+        Returns those it touched. Raises ValueError, and changes nothing, for a block
+        that is not `chain.before`.
+        """
+        placed = _place(block, pause)
+        self.chain.extend_back(block.header)
+        touched = self._keep_paying(placed)
+        for tx in placed.txs.values():
+            touched |= self._leave_pool(tx)
         self._touched |= touched
         return touched
 
@@ -298,6 +307,21 @@ class ScriptIndex:
                 touched.add(script)
                 self._watched[script] = left or None
         return touched
+
+    def _keep_paying(self, placed: _Placed) -> set[bytes]:
+        touched = self._watched.keys() & placed.by_script.keys()
+        for script in touched:
+            kept = self._watched[script] or {}
+            kept.update(placed.outputs(script))
+            self._watched[script] = kept
+        return touched
+
+    def _leave_pool(self, tx: PackedTx) -> set[bytes]:
+        """It was mined: it leaves the pool, or else what it double-spends does."""
+        if tx.txid in self._pool:
+            self._pool.take(tx.txid)
+            return set()
+        return self._evict_conflicts(tx)
 
     def _put(self, tx: PackedTx) -> set[bytes]:
         self._replaced.pop(tx.txid, None)

@@ -31,10 +31,17 @@ from functools import partial
 
 import msgspec
 
-from engine.chain import BlockFeed, SourceGarbage, SourceUnavailable, Tip
+from engine.chain import Block, BlockFeed, SourceGarbage, SourceUnavailable, Tip
 from engine.index import HeaderChain, ScriptIndex
 
-__all__ = ["DEFAULT_LIMITS", "MAX_CATCH_UP", "Limits", "SyncResult", "sync"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "MAX_CATCH_UP",
+    "Limits",
+    "SyncResult",
+    "read_older_block",
+    "sync",
+]
 
 MAX_CATCH_UP = 2_016
 """Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
@@ -250,14 +257,24 @@ def _forward(
         block_hash = target.hash if at_top else feed.block_hash(height)
         if block_hash is None:
             return done
-        block = feed.block(block_hash)
-        if block.header.hash != block_hash or block.header.height != height:
-            raise SourceGarbage(f"{feed.name}: sent another block than {block_hash}")
+        block = _block(feed, Tip(height, block_hash))
         if index.tip is not None and block.header.prev_hash != index.tip.hash:
             return done
         index.apply_block(block, partial(progress, index.tip, target))
         progress(index.tip, target)
     return budget
+
+
+def read_older_block(feed: BlockFeed, index: ScriptIndex, place: Tip) -> None:
+    """Let the index know `index.chain.before`, which is `place`. See `SourceError`."""
+    index.apply_older_block(_block(feed, place))
+
+
+def _block(feed: BlockFeed, place: Tip) -> Block:
+    block = feed.block(place.hash)
+    if block.header.hash != place.hash or block.header.height != place.height:
+        raise SourceGarbage(f"{feed.name}: sent another block than {place.hash}")
+    return block
 
 
 def _mempool(

@@ -93,6 +93,54 @@ def test_a_block_of_the_chain_cannot_be_marked_off_chain() -> None:
         chain_of(5).mark_off_chain("h5")
 
 
+def test_the_chain_grows_downwards_by_the_block_that_its_lowest_names() -> None:
+    chain = chain_of(5, 6)
+    assert chain.before == Tip(4, "h4")
+    for wrong in (header(3), header(4, name="other")):
+        with pytest.raises(ValueError, match="is not"):
+            chain.extend_back(wrong)
+    chain.extend_back(header(4))
+    assert chain.lowest == 4
+    assert chain.is_off_chain("x4", 4)
+    assert chain.before == Tip(3, "h3")
+
+
+def test_the_chain_grows_downwards_as_far_as_there_is_room() -> None:
+    assert HeaderChain().before is None, "nothing was read"
+    assert chain_of(0, 1).before is None, "there is none below the first"
+    chain = chain_of(*range(10), keep=4)
+    assert chain.before is None, "the window is full"
+    chain.roll_back()
+    assert chain.before == Tip(5, "h5"), "which was forgotten when it was full"
+
+
+def test_an_older_block_that_does_not_fit_changes_nothing() -> None:
+    feed = FakeFeed(30)
+    index = ScriptIndex()
+    for block_hash in feed.best[20:]:
+        index.apply_block(feed.blocks[block_hash])
+    with pytest.raises(ValueError, match="is not"):
+        index.apply_older_block(feed.blocks[feed.best[18]])
+    assert index.chain.lowest == 20
+
+
+def test_an_older_block_shows_what_it_pays_and_takes_it_from_the_pool() -> None:
+    feed = FakeFeed(5)
+    old = feed.mine([make_tx("old", [(ALICE, 1), (BOB, 2)])])
+    for _ in range(3):
+        feed.mine([])
+    index = ScriptIndex()
+    index.watch(ALICE)
+    for block_hash in feed.best[7:]:
+        index.apply_block(feed.blocks[block_hash])
+    index.apply_mempool(old.txs[1:], (), whole=True)
+    assert outputs(index) == [(1, None)]
+    assert index.apply_older_block(old) == {ALICE}
+    assert outputs(index) == [(1, 6)]
+    assert index.take_touched() == {ALICE}
+    assert outputs(index, BOB) == [], "only for scripts that are watched"
+
+
 def test_a_script_watched_late_still_finds_its_payment_in_the_last_blocks() -> None:
     feed = FakeFeed()
     feed.mine([make_tx("old", [(ALICE, 1)])])

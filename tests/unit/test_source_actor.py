@@ -19,6 +19,7 @@ from actors.messages import (
 )
 from actors.source import SourceActor
 from engine.chain import (
+    Block,
     Output,
     SourceBusy,
     SourceError,
@@ -573,7 +574,7 @@ def test_an_old_block_of_the_journal_is_asked_about_once_and_then_vouched_for(
     watcher = stage.start("w", inbox)
     known = (
         Output("aa" * 32, 0, 5, old, 50),
-        Output("bb" * 32, 0, 6, "a block of another branch", 51),
+        Output("bb" * 32, 0, 6, "a block not heard of yet", 120),
     )
     reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
     stage.pass_s(3)
@@ -587,3 +588,54 @@ def test_an_old_block_of_the_journal_is_asked_about_once_and_then_vouched_for(
     assert [(o.amount_sat, o.vouched) for o in shown.outputs] == [(5, True), (6, False)]
     # One for the block that it does not know; the other's word still holds.
     assert calls.count("header") == 1
+
+
+def test_a_receipt_whose_old_block_is_not_the_sources_is_looked_for_there(
+    stage: ActorStage,
+) -> None:
+    """It was reorganised below where a start reads again, and the node forgot it."""
+    feed = FakeFeed(height=49)
+    tx = make_tx("paid", [(b"script", 6)])
+    lost = feed.mine([tx]).header.hash
+    feed.reorg(1, [[], [tx], *([[]] * 90)])
+    feed.forget(lost)
+    reader = Reader(stage, feed)
+    inbox = Inbox()
+    watcher = stage.start("w", inbox)
+    known = (Output(tx.txid, 0, 6, lost, 50),)
+    reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
+    stage.pass_s(10)
+    shown = [m.view for m in inbox.got if isinstance(m, Seen)]
+    assert [(o.block_height, o.vouched) for o in shown[0].outputs] == [(50, False)]
+    assert [(o.block_height, o.vouched) for o in shown[-1].outputs] == [(51, True)]
+
+
+def test_a_lagging_source_is_not_asked_round_after_round_for_old_blocks(
+    stage: ActorStage,
+) -> None:
+    feed = FakeFeed(height=49)
+    tx = make_tx("paid", [(b"script", 6)])
+    lost = feed.mine([tx]).header.hash
+    feed.reorg(1, [[]] * 90)
+    reader = Reader(stage, feed)
+    inbox = Inbox()
+    watcher = stage.start("w", inbox)
+    hidden: list[Block] = []
+
+    def lag_once_it_was_read(call: str) -> None:
+        if call == "header" and not hidden:
+            hidden.append(feed.blocks.pop(feed.best.pop()))
+
+    feed.on_call = lag_once_it_was_read
+    known = (Output(tx.txid, 0, 6, lost, 50),)
+    reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
+    stage.pass_s(3)
+    before = feed.requests
+    stage.pass_s(10)
+    assert feed.requests - before < 100
+    feed.blocks[hidden[0].header.hash] = hidden[0]
+    feed.best.append(hidden[0].header.hash)
+    stage.pass_s(10)
+    shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
+    assert [o.block_height for o in shown.outputs] == [None], "in the mempool again"
+    assert lost in shown.off_chain
