@@ -8,6 +8,7 @@ Called by HTTP handlers and by the gate of WebSockets, in the connection's green
 It knows no payment: what a principal may see, the handlers decide.
 """
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -16,7 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import msgspec
+from gevent.lock import BoundedSemaphore
 
 from engine.gateway import Gateway
 from transport.addresses import address_key
@@ -27,6 +30,9 @@ __all__ = ["Auth", "AuthLimits", "Principal", "hash_key", "new_key"]
 
 CACHE_S = 5.0
 """A revoked key works for so long at most."""
+
+RENEW_S = 2.5
+"""After so long the keys are read again beside the calls, so that none has to wait."""
 
 MISSES_PER_S, MISSES_BURST = 5.0, 20
 """An unknown key makes us read the keys again, but no oftener than this."""
@@ -87,7 +93,10 @@ class Auth:
         self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
         self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
         self._known: dict[bytes, Principal] = {}
-        self._read_at: float | None = None
+        self._read_at: float | None = None  # when the read began that they are from
+        self._reading = BoundedSemaphore(1)
+        self._begun = self._ended = 0  # reads, counted
+        self._changes = 0
 
     def __repr__(self) -> str:
         return "<Auth>"
@@ -118,16 +127,20 @@ class Auth:
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Principal("bootstrap", "bootstrap", None)
         now = self._clock()
-        if self._read_at is None or now - self._read_at >= CACHE_S:
-            self._read(now)
+        read_at = self._read_at
+        if read_at is None or now - read_at >= CACHE_S:
+            self._read_anew()
+        elif now - read_at >= RENEW_S and not self._reading.locked():
+            gevent.spawn(self._renew)
         found = self._find(digest)
         if found is None and self._misses.allow("", now) == 0:
-            self._read(now)
+            self._read_anew()
             found = self._find(digest)
         return found
 
     def forget(self) -> None:
         """Keys have changed: read them again for the next call."""
+        self._changes += 1
         self._read_at = None
 
     def _refused(self, environ: dict[str, Any], detail: str) -> Problem:
@@ -147,11 +160,25 @@ class Auth:
                 found = principal
         return found
 
-    def _read(self, now: float) -> None:
-        records = self._gateway.keys()
-        self._known = {
-            record.hash: Principal(record.id, record.name, record.merchant)
-            for record in records
-            if record.revoked_at is None
-        }
-        self._read_at = now  # after the read: until then nobody may rely on it
+    def _renew(self) -> None:
+        # Failing, it is tried by the next call; in the end by one that has to know.
+        with contextlib.suppress(Exception):
+            self._read_anew()
+
+    def _read_anew(self) -> None:
+        """Have the keys as they are now or later. One reads for all who wait: many
+        callers meet at the end of a cache.
+        """
+        wanted = self._begun + 1
+        with self._reading:
+            while self._ended < wanted:
+                self._begun += 1
+                number, began, changes = self._begun, self._clock(), self._changes
+                records = self._gateway.keys()
+                self._known = {
+                    record.hash: Principal(record.id, record.name, record.merchant)
+                    for record in records
+                    if record.revoked_at is None
+                }
+                if changes == self._changes:  # else they changed while we read
+                    self._ended, self._read_at = number, began

@@ -12,8 +12,9 @@ import socket
 import time
 from typing import Final
 
-import gevent
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
+
+from engine.runtime.breath import breathe
 
 __all__ = ["RequestReader"]
 
@@ -46,8 +47,9 @@ class RequestReader:
     def wait_for_byte(self, *, fair: bool = False) -> bool:
         """Wait until there is something to read; False at the end of the stream.
 
-        `fair`: if there is already, others get their turn first. A client that always
-        has its next request ready must not keep the hub.
+        `fair`: if there is already, others get their turn first, those too whose bytes
+        the hub has not seen yet. Clients that always have their next request ready must
+        not keep it to themselves.
         """
         if not self._buffer:
             try:
@@ -55,7 +57,7 @@ class RequestReader:
             except BlockingIOError:
                 return self._fill()
         if fair and self._buffer:
-            gevent.sleep(0)
+            breathe()
         return bool(self._buffer)
 
     def readline(self, limit: int = _RECV_BYTES) -> bytes:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gevent
 import pytest
 
 from engine.gateway import EngineBusy
@@ -126,6 +127,65 @@ def test_a_revoked_key_ends_within_five_seconds(keys: Keys, clock: Clock) -> Non
     keys.revoke(0)
     clock.now += 5.0
     assert status_of(auth, request(key))[0] == 401
+
+
+def test_many_callers_at_the_end_of_the_cache_have_the_keys_read_once_for_all(
+    keys: Keys, clock: Clock
+) -> None:
+    key = keys.add()
+    auth = make(keys, clock)
+    read = keys.keys
+
+    def slowly() -> list[KeyRecord]:
+        found = read()
+        gevent.sleep(0)
+        return found
+
+    keys.keys = slowly  # type: ignore[method-assign]
+    for expected in (2, 4):  # the first to come, and one for those who came meanwhile
+        callers = [gevent.spawn(auth.require, request(key)) for _ in range(50)]
+        gevent.joinall(callers, timeout=5, raise_error=True)
+        assert keys.reads == expected
+        clock.now += 5.0
+
+
+def test_a_key_revoked_while_the_keys_are_read_does_not_live_on(
+    keys: Keys, clock: Clock
+) -> None:
+    key = keys.add()
+    auth = make(keys, clock)
+    read = keys.keys
+
+    def too_early() -> list[KeyRecord]:
+        found = read()
+        if keys.reads == 1:
+            keys.revoke(0)
+            auth.forget()
+        return found
+
+    keys.keys = too_early  # type: ignore[method-assign]
+    assert status_of(auth, request(key))[0] == 401
+
+
+def test_the_keys_are_renewed_beside_the_calls_before_they_are_too_old(
+    keys: Keys, clock: Clock
+) -> None:
+    key = keys.add()
+    auth = make(keys, clock)
+    auth.require(request(key))
+    clock.now += 3.0
+    auth.require(request(key))
+    assert keys.reads == 1, "the call did not wait for it"
+    gevent.sleep(0)
+    assert keys.reads == 2
+    clock.now += 3.0
+    keys.broken = True
+    auth.require(request(key))
+    gevent.sleep(0)
+    auth.require(request(key))
+    clock.now += 2.0
+    with pytest.raises(EngineBusy):
+        auth.require(request(key))
 
 
 def test_good_keys_do_not_read_the_database_each_time(keys: Keys, clock: Clock) -> None:
