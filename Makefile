@@ -33,7 +33,7 @@ serve: $(RUN_READY) ## Run the engine: make serve ARGS="--help"
 test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real node and a real browser
 	@PYTHON=$(BIN)/python .ci/test.sh $(ARGS)
 
-bench: $(TEST_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
+bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
 	@.ci/debian.sh erlang-base "for the benches to compare with" erl
 	@.ci/debian.sh redis-server "for the benches to compare with" redis-server
 	$(BIN)/python -m bench $(ARGS)

@@ -97,12 +97,16 @@ class Listener:
 
 
 class Caller:
-    """Keep-alive connections for POSTs; each call takes a free one."""
+    """Keep-alive connections for POSTs; each call takes a free one.
 
-    def __init__(self, port: int, connections: int = 16) -> None:
+    They come from so many `places`, in turn: from one no more than 200 webhooks per
+    second are heard, once its burst of 1,000 is over.
+    """
+
+    def __init__(self, port: int, connections: int = 16, places: int = 1) -> None:
         self._idle: Queue[socket.socket] = Queue()
-        for _ in range(connections):
-            self._idle.put(dial(port, 0))
+        for number in range(connections):
+            self._idle.put(dial(port, PER_ADDRESS * (number % places)))
 
     def post(self, path: str, body: bytes, *headers: str) -> bytes:
         """The body of the answer. RuntimeError if its status is not 2xx."""
