@@ -78,12 +78,15 @@ class BlockFeedWorker(Actor):
         self._vouching.begin_round()
         self._take_watches(work)
         before, error, result = self._index.tip, None, None
-        start_from = None
+        start_from = since_s = None
         if before is None:
             start_from = self._start_from()
             self._anew = start_from is None
+            since_s = self._oldest_s() if self._anew else None
         try:
-            result = sync(self._feed, self._index, start_from=start_from)
+            result = sync(
+                self._feed, self._index, start_from=start_from, since_s=since_s
+            )
         except SourceError as failure:
             error = failure
         views: dict[bytes, ChainView] = {}
@@ -210,6 +213,11 @@ class BlockFeedWorker(Actor):
     def _start_from(self) -> Tip | None:
         saved = self._store.read(queries.source_tip, self._feed.name)
         return Tip(*saved) if saved is not None else None
+
+    def _oldest_s(self) -> int | None:
+        """Others, which were asked address by address, may have watched before us."""
+        oldest_ms = self._store.read(queries.oldest_watched)
+        return oldest_ms // 1000 if oldest_ms is not None else None
 
 
 class AddressFeedWorker(Actor):

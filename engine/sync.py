@@ -46,6 +46,9 @@ __all__ = [
 MAX_CATCH_UP = 2_016
 """Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
 
+_CLOCK_SLACK_S = 7_200
+"""A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
+
 _CHUNK = 100  # mempool transactions asked for at once, between two calls of progress
 _NAMES = 5_000  # mempool names looked through between two calls of progress
 
@@ -82,20 +85,22 @@ def sync(
     on_progress: Progress | None = None,
     *,
     start_from: Tip | None = None,
+    since_s: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> SyncResult:
     """Bring the index nearer to the feed's present. Raises `SourceError`.
 
-    `start_from` is the tip up to which the journal's receipts are known, used while the
-    index is empty. `on_progress(index tip, source tip)` is called every few
-    milliseconds of work; it is the place to let others run.
+    While the index is empty, `start_from` is the tip up to which the journal's receipts
+    are known; without one `since_s` (seconds, Unix) is when the oldest payment was made
+    that may have been paid, if there is any. `on_progress(index tip, source tip)` is
+    called every few milliseconds of work; it is the place to let others run.
     """
     asked = feed.requests
     progress = on_progress or _silent
     index.begin_round()
     target = feed.tip()
     if index.tip is None:
-        first, gap = _first_height(feed, index, target, start_from)
+        first, gap = _first_height(feed, index, target, start_from, since_s)
         undone = 0
     else:
         gap = False
@@ -145,7 +150,11 @@ def _result(
 
 
 def _first_height(
-    feed: BlockFeed, index: ScriptIndex, target: Tip, start_from: Tip | None
+    feed: BlockFeed,
+    index: ScriptIndex,
+    target: Tip,
+    start_from: Tip | None,
+    since_s: int | None,
 ) -> tuple[int, bool]:
     """(height of the first block to read into an empty index, whether with a gap).
 
@@ -154,7 +163,9 @@ def _first_height(
     """
     fresh = max(target.height - index.lookback + 1, 0)
     if start_from is None:
-        return fresh, False
+        if since_s is None:
+            return fresh, False
+        return _first_since(feed, index, since_s - _CLOCK_SLACK_S, fresh)
     if target.height - start_from.height > MAX_CATCH_UP:
         index.note_gap()
         return fresh, True
@@ -167,6 +178,28 @@ def _first_height(
         )
     known = start_from.height if fork is None else fork
     return max(min(known, target.height) - index.lookback + 1, 0), False
+
+
+def _first_since(
+    feed: BlockFeed, index: ScriptIndex, since_s: int, fresh: int
+) -> tuple[int, bool]:
+    """As `_first_height`: the first block that is not older than this, by halves."""
+    low = lowest = max(fresh - MAX_CATCH_UP, 0)
+    high = fresh
+    while low < high:
+        middle = (low + high) // 2
+        block_hash = feed.block_hash(middle)
+        header = feed.header(block_hash) if block_hash is not None else None
+        if header is None:
+            raise SourceUnavailable(f"{feed.name}: its chain changed while it was read")
+        if header.time_s < since_s:
+            low = middle + 1
+        else:
+            high = middle
+    gap = low == lowest > 0
+    if gap:
+        index.note_gap()
+    return low, gap
 
 
 def _fork_of_absence(

@@ -32,6 +32,7 @@ __all__ = [
     "outbox_counts",
     "idempotent_answer",
     "list_payments",
+    "oldest_watched",
     "pending_of_channel",
     "pending_payments",
     "payment",
@@ -182,6 +183,13 @@ def watched(
         (after_id, limit),
     )
     return [_payment(*row) for row in rows]
+
+
+def oldest_watched(sql: sqlite3.Connection) -> int | None:
+    """When (ms) the oldest payment was made that is still watched, if there is any."""
+    row = sql.execute("SELECT min(created_at) FROM payments WHERE watched = 1")
+    oldest: int | None = row.fetchone()[0]
+    return oldest
 
 
 def list_payments(

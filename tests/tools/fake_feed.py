@@ -26,13 +26,16 @@ def make_tx(
 
 
 class FakeFeed:
-    def __init__(self, height: int = 0, first_height: int = 0) -> None:
+    def __init__(
+        self, height: int = 0, first_height: int = 0, time_s: int = 1_700_000_000
+    ) -> None:
         self.name = "fake"
         self.requests = 0
         self.on_call: Callable[[str], None] = lambda call: None
         self.blocks: dict[str, Block] = {}
         self.best: list[str] = []
         self.first_height = first_height
+        self._time_s = time_s  # of height 0; a second later with each
         self.pool: dict[str, ChainTx] = {}
         self.vanished: set[str] = set()  # was at some moment in neither
         self.acts = 0  # a test may count what it did, for labels that differ
@@ -70,7 +73,7 @@ class FakeFeed:
         block_hash = sha256(f"block {self._made}".encode()).hexdigest()
         prev_hash = self.best[-1] if self.best else "00" * 32
         coinbase = make_tx(f"coinbase {self._made}", [(b"\x51miner", 50)], [COINBASE])
-        header = Header(block_hash, prev_hash, height, 1_700_000_000 + height, True)
+        header = Header(block_hash, prev_hash, height, self._time_s + height, True)
         self.blocks[block_hash] = Block(header, (coinbase, *chosen))
         self.best.append(block_hash)
         for tx in chosen:

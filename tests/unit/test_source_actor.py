@@ -534,6 +534,25 @@ def test_a_source_goes_on_where_another_had_come_to(stage: ActorStage) -> None:
     assert read.count("block") == 60 + LOOKBACK
 
 
+def test_a_source_without_a_place_of_its_own_begins_before_the_oldest_payment(
+    stage: ActorStage,
+) -> None:
+    """Until now they were asked for address by address, somewhere else."""
+    stage.create("p")
+    made_s = stage.payment("p").terms.created_at // 1000
+    feed = FakeFeed(height=300, time_s=made_s - 7_200 - 200)
+    paid = feed.mine([make_tx("paid", [(ALICE, 7)])])
+    for _ in range(99):
+        feed.mine([])
+    inbox = Inbox()
+    Reader(stage, feed)
+    stage.node.source.tell_system(Watch(ALICE, "a", stage.start("w", inbox)))
+    stage.pass_s(30)
+    shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
+    assert [o.block_hash for o in shown.outputs] == [paid.header.hash]
+    assert shown.complete
+
+
 def test_a_source_is_not_said_to_have_read_what_another_did(stage: ActorStage) -> None:
     """It may be on another branch, whose blocks nobody has looked into yet."""
     first, second = FakeFeed(height=300), FakeFeed(height=100)

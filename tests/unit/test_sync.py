@@ -238,6 +238,38 @@ def test_the_fork_is_found_at_any_depth_in_few_requests(depth: int) -> None:
     assert index.tip == feed.now
 
 
+def test_a_first_start_reads_from_before_the_oldest_payment() -> None:
+    """Another kind of source may have watched it; this one has no place of its own."""
+    feed = FakeFeed(height=500)
+    index = ScriptIndex()
+    since_s = feed.blocks[feed.best[100]].header.time_s + 7_200
+    result = sync(feed, index, since_s=since_s)
+    assert index.chain.lowest == 100
+    assert not result.gap
+    assert feed.requests < 50 * 2 + 30, "found by halves"
+
+
+def test_a_first_start_with_an_old_payment_reads_two_weeks_and_admits_the_gap() -> None:
+    feed = FakeFeed(height=3_000)
+    index = ScriptIndex()
+    index.watch(ALICE)
+    result = sync(feed, index, since_s=0)
+    assert index.chain.lowest == 3_000 - LOOKBACK + 1 - MAX_CATCH_UP
+    assert result.gap
+    index.watch(BOB)
+    while sync(feed, index).more:
+        pass
+    assert not index.view(ALICE, "s").complete
+    assert index.view(BOB, "s").complete, "it was watched after that"
+
+
+def test_a_first_start_with_new_payments_reads_the_last_blocks() -> None:
+    feed = FakeFeed(height=500)
+    index = ScriptIndex()
+    sync(feed, index, since_s=feed.blocks[feed.best[-1]].header.time_s + 9_000)
+    assert index.chain.lowest == 500 - LOOKBACK + 1
+
+
 def settle_from(feed: FakeFeed, index: ScriptIndex, start_from: Tip) -> int:
     blocks = 0
     for _ in range(200):
