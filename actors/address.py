@@ -16,6 +16,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from actors.messages import (
     Command,
     Deadline,
@@ -29,7 +31,7 @@ from actors.messages import (
 )
 from actors.node import Node
 from engine.address import parse_address
-from engine.chain import Output, places
+from engine.chain import ChainView, Output, places
 from engine.events import Event
 from engine.model import EventType, Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
@@ -41,6 +43,7 @@ from engine.payment import (
     next_deadline,
     proves_absence,
 )
+from engine.reading import merely_absent
 from engine.runtime.actor import Actor
 from engine.runtime.clock import CHIME_S, Chime
 from engine.runtime.ref import Ref
@@ -67,7 +70,18 @@ RETRY_S = 5.0
 REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
+LOOK_TWICE_S = 5.0
+"""A receipt that a view does not list any more is looked for again so much later."""
+
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
+
+
+class _Doubts(msgspec.Struct, gc=False):
+    """What the views of late did not prove, for the few watchers that have any."""
+
+    absent: frozenset[tuple[str, int]] = frozenset()  # receipts that were not listed
+    absent_at: int = 0  # ms, when the source was asked that did not list them
+    unproven_since: float | None = None  # s, monotonic: of what a deadline asks
 
 
 class AddressActor(Actor):
@@ -75,6 +89,7 @@ class AddressActor(Actor):
 
     __slots__ = (
         "_deadline",
+        "_doubts",
         "_is_shown_nothing",
         "_node",
         "_payment",
@@ -99,6 +114,7 @@ class AddressActor(Actor):
         # view that was asked for after it
         self._seen_at: int | None = None  # ms, when the source was asked that answered
         self._is_shown_nothing = False  # in the newest view
+        self._doubts: _Doubts | None = None
 
     @property
     def payment(self) -> Payment:
@@ -153,11 +169,10 @@ class AddressActor(Actor):
                 self._on_review_due()
 
     def on_stop(self) -> None:
-        self._forget()
-
-    def on_failure(self, kind: Any, *_exc_info: Any) -> None:
-        if kind is None:  # killed: another takes its place and says so, or none
-            self._forget()
+        """Not after a crash: another takes its place, and what is known of the script
+        beyond the last blocks must be there for it."""
+        if self._payment is not None:
+            self._node.source.tell_system(Unwatch(self._script, self.ref))
 
     # -- life ----------------------------------------------------------------------
 
@@ -196,10 +211,6 @@ class AddressActor(Actor):
         # Those that were brought back at one moment do not ask at one moment for ever.
         self._poll_in(self._interval_s() * self._node.random.random())
 
-    def _forget(self) -> None:
-        if self._payment is not None:
-            self._node.source.tell_system(Unwatch(self._script, self.ref))
-
     def _arm_deadline(self) -> None:
         deadline = next_deadline(self.payment)
         if deadline != self._deadline:
@@ -216,7 +227,8 @@ class AddressActor(Actor):
 
     def _on_poll_due(self) -> None:
         if self._node.covered_at is None or not self._is_covered:
-            self._ask_source(urgent=self._review is not None)
+            hurry = self._review is not None or self._doubts is not None
+            self._ask_source(urgent=hurry)
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
@@ -248,14 +260,12 @@ class AddressActor(Actor):
             return
         now = self._node.clock.now()
         payment, events = self.payment, list[Event]()
+        view = self._looked_at_twice(view, asked_at)
         observations: list[Observation] = [view]
-        review = self._review
-        if review is not None:
-            if proves_absence(view, asked_at, review):
-                self._review = None
-                observations.append(Reviewed(asked_at))
-            else:
-                self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
+        if self._review is not None and self._judges(view, asked_at, self._review):
+            self._review = None
+            observations.append(Reviewed(asked_at))
+        self._ask_again_soon(view)
         for observation in observations:
             story = follow(payment, observation, now)
             events += story.events
@@ -266,7 +276,53 @@ class AddressActor(Actor):
             self._node.digested(self._script, view)
             self._after_review()
 
+    def _looked_at_twice(self, view: ChainView, asked_at: int) -> ChainView:
+        """The view; not `complete` if it is the first in which a receipt is missing."""
+        absent = merely_absent(self.payment, view)
+        doubts = self._doubts
+        if not absent:
+            self._doubt_no_more(absence=True)
+        elif doubts is None or not absent <= doubts.absent:
+            self._doubts = doubts = doubts or _Doubts()
+            doubts.absent, doubts.absent_at = absent, asked_at
+        elif asked_at >= doubts.absent_at + LOOK_TWICE_S * 1000:
+            return view
+        return msgspec.structs.replace(view, complete=False) if absent else view
+
+    def _ask_again_soon(self, view: ChainView) -> None:
+        """If there is something that this view should have proved, and did not."""
+        if not view.complete and self._doubts is not None and self._doubts.absent:
+            self._poll_in(LOOK_TWICE_S)
+        elif self._review is not None:
+            self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
+
     # -- deadlines -----------------------------------------------------------------
+
+    def _judges(self, view: ChainView, asked_at: int, deadline: int) -> bool:
+        """Whether a deadline that has passed may be judged by this view."""
+        waited_s = 0.0
+        if asked_at >= deadline and not view.complete:
+            now = self._node.clock.monotonic()
+            self._doubts = doubts = self._doubts or _Doubts()
+            if doubts.unproven_since is None:
+                doubts.unproven_since = now
+            waited_s = now - doubts.unproven_since
+        if not proves_absence(view, asked_at, deadline, waited_s):
+            return False
+        self._doubt_no_more(absence=False)
+        return True
+
+    def _doubt_no_more(self, *, absence: bool) -> None:
+        """Either what was missing is there again, or a deadline is judged."""
+        doubts = self._doubts
+        if doubts is None:
+            return
+        if absence:
+            doubts.absent = frozenset()
+        else:
+            doubts.unproven_since = None
+        if not doubts.absent and doubts.unproven_since is None:
+            self._doubts = None
 
     def _on_review_due(self) -> None:
         self._review = self._deadline or self._node.clock.now()

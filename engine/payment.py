@@ -38,8 +38,8 @@ __all__ = [
     "proves_absence",
 ]
 
-ABSENCE_PATIENCE_MS = 3_600_000
-"""How long a deadline waits for a complete view: 1 h. A source with a gap in its
+ABSENCE_PATIENCE_S = 3_600.0
+"""How long a passed deadline waits for a complete view: 1 h. A source with a gap in its
 history may never have one; what turns up later is told as late."""
 
 FINAL = {Status.CANCELLED, Status.FAILED}
@@ -85,10 +85,17 @@ def next_deadline(payment: Payment) -> int:
     return first
 
 
-def proves_absence(view: ChainView, asked_at: int, deadline: int) -> bool:
-    """Whether what this view does not show was not there at the deadline (ms)."""
-    patience = 0 if view.complete else ABSENCE_PATIENCE_MS
-    return asked_at >= deadline + patience
+def proves_absence(
+    view: ChainView, asked_at: int, deadline: int, waited_s: float
+) -> bool:
+    """Whether what this view does not show was not there at the deadline (ms).
+
+    `waited_s`: since the first view that was asked for after it and proved nothing. It
+    is time that was waited, not what the clocks say: after a long absence, or a jump of
+    the clock, the deadline is far behind and not one block has been read.
+    """
+    patient = view.complete or waited_s >= ABSENCE_PATIENCE_S
+    return asked_at >= deadline and patient
 
 
 def is_untouched(payment: Payment) -> bool:

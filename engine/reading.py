@@ -6,7 +6,8 @@ What may be believed:
   the receipt in another block of it (one chain cannot hold it twice); that it is
   merely missing from the answer proves nothing. A receipt in the mempool is gone when
   the source that last saw it no longer lists it, or when another source does not list
-  it though it had `ABSENCE_GRACE_MS` to hear of it.
+  it though it had `ABSENCE_GRACE_MS` to hear of it; the watcher looks twice before it
+  lets a view say so (`merely_absent`).
 - What a source only repeats from our own journal (`vouched` is False) supports a
   receipt that we have; it is never news, and nothing is confirmed by it.
 - Depth counts for `confirmed` as the view shows it now; in the record it only grows
@@ -20,7 +21,7 @@ from engine.chain import ChainView, Output
 from engine.model import MAX_RECEIPTS, Claim, EventType, Payment, Receipt, Status
 from engine.story import Story, outpoint
 
-__all__ = ["read_view"]
+__all__ = ["merely_absent", "read_view"]
 
 ABSENCE_GRACE_MS = 600_000
 """How long another source gets to hear of an unconfirmed transaction: 10 min."""
@@ -38,6 +39,19 @@ def read_view(story: Story, view: ChainView) -> None:
     _tell_news(story, view, listed, lost=lost)
     _tell_depth(story, view, listed)
     _tell_confirmed(story, view, listed)
+
+
+def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:
+    """Receipts that this view would take away only by not listing them.
+
+    One answer is not enough for that: behind one address there may be several nodes,
+    with another mempool each, and its parts may not be of one moment.
+    """
+    if not view.complete:
+        return frozenset()
+    listed = {(output.txid, output.vout) for output in view.outputs}
+    waiting = {outpoint(r) for r in payment.receipts if r.block_hash is None}
+    return frozenset(waiting - listed)
 
 
 def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Output]:

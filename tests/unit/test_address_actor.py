@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from actors.address import AddressActor
-from actors.messages import Command, Deadline, Poll, Retired, ReviewDue, Seen
+from actors.messages import (
+    Command,
+    Deadline,
+    Poll,
+    Retired,
+    ReviewDue,
+    Seen,
+    Unwatch,
+)
 from engine.chain import ChainView
 from engine.model import Payment, Status
 from engine.observations import Cancel, ProviderClaim
@@ -204,14 +212,86 @@ def test_who_waits_for_a_verdict_asks_again_soon(stage: ActorStage) -> None:
     assert watched.status() is Status.EXPIRED
 
 
-def test_a_view_that_never_grows_complete_ends_the_wait_after_an_hour(
+def test_views_that_never_grow_complete_end_the_wait_after_an_hour(
     stage: ActorStage,
 ) -> None:
     watched = Watched(stage)
     watched.deadline_passes()
-    stage.pass_s(3_600)
+    for _ in range(3_600 // 15):
+        watched.seen(view(complete=False))
+        assert watched.status() is Status.PENDING
+        stage.pass_s(15)
     watched.seen(view(complete=False))
     assert watched.status() is Status.EXPIRED
+
+
+def test_a_deadline_long_ago_is_no_proof_of_anything(stage: ActorStage) -> None:
+    """The process was away: of all the blocks since, only the first have been read."""
+    watched = Watched(stage)
+    watched.deadline_passes()
+    stage.pass_s(5 * 3_600)
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.PENDING
+    watched.seen(view(mined("t1", 998)))
+    assert watched.status() is Status.CONFIRMED
+
+
+def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
+    stage: ActorStage,
+) -> None:
+    """It may be of another node behind the same address, or of two moments."""
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    before, asked = watched.payment, len(watched.polls())
+    watched.seen(view())
+    watched.seen(view())
+    assert watched.payment == before, "both were asked for at one moment"
+    stage.pass_s(6)
+    assert [poll.due for poll in watched.polls()[asked:]] == [0.0], "in a hurry"
+    watched.seen(view(mempool("t1")))
+    assert watched.payment == before
+    watched.seen(view())
+    stage.pass_s(6)
+    watched.seen(view())
+    assert watched.payment.receipts == ()
+    assert watched.status() is Status.PENDING
+
+
+def test_another_receipt_that_is_missing_is_looked_for_twice_too(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1", 100), mempool("t2", 200)))
+    watched.seen(view(mempool("t2", 200)))
+    stage.pass_s(6)
+    watched.seen(view())
+    assert len(watched.payment.receipts) == 2
+    stage.pass_s(6)
+    watched.seen(view())
+    assert watched.payment.receipts == ()
+
+
+def test_nothing_expires_by_the_answer_that_leaves_out_a_receipt(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    watched.deadline_passes()
+    watched.seen(view())
+    assert watched.status() is Status.CONFIRMING
+    stage.pass_s(6)
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_the_source_goes_on_knowing_what_a_killed_watcher_was_shown(
+    stage: ActorStage,
+) -> None:
+    """Its successor asks for it; the blocks may be too old to be read again."""
+    watched = Watched(stage)
+    watched.ref.kill()
+    stage.run()
+    assert not [m for m in stage.source.got if isinstance(m, Unwatch)]
 
 
 def test_what_the_journal_could_not_write_is_decided_again(stage: ActorStage) -> None:
