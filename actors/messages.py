@@ -23,6 +23,7 @@ __all__ = [
     "Append",
     "Backlog",
     "BatchDone",
+    "BringUp",
     "ChannelChanged",
     "Command",
     "CreatePayments",
@@ -301,6 +302,13 @@ class Created(msgspec.Struct, frozen=True):
     answers: list[Any]
     outcome: Outcome
     reply: Reply
+
+
+class BringUp(msgspec.Struct, frozen=True):
+    """Start these payments' watchers, then call `done` (supervisor, to itself)."""
+
+    payments: list[Payment]
+    done: Callable[[], None]
 
 
 class Deadline(msgspec.Struct, frozen=True):

@@ -10,12 +10,14 @@ late payments, and is let go when it reports that its payment is over.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from actors.address import AddressActor
 from actors.deadlines import Deadlines
 from actors.messages import (
     Alarm,
+    BringUp,
     Created,
     CreatePayments,
     Deadline,
@@ -45,6 +47,9 @@ BOOT_PAGE = 250
 
 FAR_S = 3_600.0
 """Deadlines are looked at once an hour at least: the wall clock may be corrected."""
+
+PORTION = 100
+"""Watchers of a batch that are started in one turn: some 2 ms."""
 
 DUE_AT_ONCE = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
@@ -101,6 +106,8 @@ class SupervisorActor(Actor):
                 self._create(message)
             case Created():
                 self._on_created(message)
+            case BringUp(payments, done):
+                self._bring_up(payments, done)
             case Deadline(payment_id, at):
                 self._arm(payment_id, at)
             case Alarm():
@@ -163,12 +170,21 @@ class SupervisorActor(Actor):
 
     def _on_created(self, created: Created) -> None:
         payments = [a for a in created.answers if isinstance(a, Payment)]
-        self._reserved.difference_update(p.terms.address for p in payments)
-        if not isinstance(created.outcome, Committed):
+        if isinstance(created.outcome, Committed):
+            self._bring_up(payments, lambda: created.reply(created.answers))
+        else:
+            self._reserved.difference_update(p.terms.address for p in payments)
             created.reply(created.outcome)
-            return
-        self._spawn_all(payments)
-        created.reply(created.answers)
+
+    def _bring_up(self, payments: list[Payment], done: Callable[[], None]) -> None:
+        """A portion in a turn: a thousand at once would keep all others waiting."""
+        now, later = payments[:PORTION], payments[PORTION:]
+        self._spawn_all(now)
+        self._reserved.difference_update(p.terms.address for p in now)
+        if later:
+            self.ref.tell_system(BringUp(later, done))
+        else:
+            done()
 
     def _spawn_all(self, payments: list[Payment]) -> None:
         for payment in payments:

@@ -5,9 +5,14 @@ fifty times over before the hub looks at a socket: one greenlet that works for 3
 sleeps for 0 keeps every socket waiting for 150 ms. See tests/unit/test_breath.py.
 """
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 import gevent
 
-__all__ = ["breathe"]
+__all__ = ["breathe", "unhurried"]
+
+T = TypeVar("T")
 
 
 def breathe() -> None:
@@ -18,3 +23,11 @@ def breathe() -> None:
         hub.wait(timer)
     finally:
         timer.close()
+
+
+def unhurried(items: Iterable[T], every: int = 50) -> Iterator[T]:
+    """These, with a breath after so many: for what costs some 20 µs each."""
+    for count, item in enumerate(items, 1):
+        yield item
+        if count % every == 0:
+            breathe()

@@ -1,16 +1,19 @@
 """Up to 1,000 payments in one request and one commit; each is judged by itself.
 
 An entry that is wrong harms no other: the answer has one entry for each payment that
-was sent, in order, the payment or the problem. Runs in the request's greenlet, but for
-`rows`, which the engine calls in a turn: it computes and never waits.
+was sent, in order, the payment or the problem. Runs in the request's greenlet, and lets
+others run in between, but for `rows`, which the engine calls in a turn: it computes and
+never waits.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from engine.gateway import Gateway
 from engine.model import Payment, Terms
+from engine.runtime.breath import unhurried
 from engine.store.queries import IdempotentAnswer
 from engine.store.writes import Conflict, Row
 from engine.vault import Vault
@@ -26,7 +29,7 @@ from transport.http.types import BatchEntry, BatchPage, view
 __all__ = ["Batches"]
 
 Answers = list[Payment | Conflict]
-Judged = list[Terms | ProblemBody]
+Judged = Terms | ProblemBody
 
 
 class Batches:
@@ -59,7 +62,7 @@ class Batches:
 
     def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
         asked = typed(value, BatchShape).payments
-        judged = [self._judge(one, principal) for one in asked]
+        judged = [self._judge(one, principal) for one in unhurried(asked)]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now = self._gateway.now()
 
@@ -71,7 +74,7 @@ class Batches:
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, rows) if accepted else []
-        return answer(self._with_secrets(_page(judged, answers)))
+        return answer(self._with_secrets(_page(unhurried(judged), answers)))
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
         request = check(value, PaymentRequest)
@@ -87,7 +90,8 @@ class Batches:
         return answer(self._with_secrets(first), 200, {"Idempotent-Replayed": "true"})
 
     def _with_secrets(self, page: BatchPage) -> BatchPage:
-        return BatchPage(data=[self._with_secret(entry) for entry in page.data])
+        entries = unhurried(page.data, every=200)
+        return BatchPage(data=[self._with_secret(entry) for entry in entries])
 
     def _with_secret(self, entry: BatchEntry) -> BatchEntry:
         shown = entry.payment
@@ -97,7 +101,7 @@ class Batches:
         return BatchEntry(payment=msgspec.structs.replace(shown, client_secret=secret))
 
 
-def _page(judged: Judged, answers: Answers) -> BatchPage:
+def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:
     """Answers come for the accepted ones only, in their order."""
     waiting = iter(answers)
     return BatchPage(

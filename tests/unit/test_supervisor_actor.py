@@ -1,0 +1,83 @@
+"""The supervisor of watchers: a large batch is brought up between other things."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.messages import CreatePayments
+from actors.supervisor import PORTION, SupervisorActor
+from engine.address import script_to_address
+from engine.model import Payment, Terms
+from engine.runtime.ref import Ref, Scope
+from engine.store.writes import Conflict
+from tests.unit.actor_stage import ActorStage
+from tests.unit.payment_cases import terms
+
+
+@pytest.fixture(params=range(10))
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ActorStage]:
+    stage = ActorStage(tmp_path, seed=request.param)
+    yield stage
+    stage.close()
+
+
+def asked(number: int, name: str = "p") -> Terms:
+    address = script_to_address(b"\0\x14" + number.to_bytes(20, "big"), "regtest")
+    assert address is not None
+    return terms(id=f"{name}{number}", address=address)
+
+
+def supervised(stage: ActorStage) -> Ref:
+    scope = Scope(stage.dispatcher, lambda _name: SupervisorActor(stage.node))
+    supervisor = stage.node.supervisor = Ref(scope, "supervisor")
+    supervisor.start()
+    stage.run()
+    return supervisor
+
+
+def test_a_thousand_watchers_start_in_portions_and_are_answered_for_together(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portions: list[int] = []
+    spawn_all = SupervisorActor._spawn_all
+
+    def noted(self: SupervisorActor, payments: list[Payment]) -> None:
+        portions.append(len(payments))
+        spawn_all(self, payments)
+
+    supervisor = supervised(stage)
+    monkeypatch.setattr(SupervisorActor, "_spawn_all", noted)
+    watched_when_answered: list[int] = []
+    answers: list[Any] = []
+
+    def on_answer(answer: Any) -> None:
+        watched_when_answered.append(len(stage.node.watchers))
+        answers.append(answer)
+
+    wanted = tuple(asked(n) for n in range(950))
+    supervisor.tell(CreatePayments(wanted, on_answer))
+    stage.run()
+    (created,) = answers
+    assert [payment.id for payment in created] == [one.id for one in wanted]
+    assert watched_when_answered == [950]
+    assert portions == [PORTION] * 9 + [50]
+
+
+def test_an_address_is_taken_from_the_moment_it_is_asked_for(
+    stage: ActorStage,
+) -> None:
+    """Also while the batch that has it is brought up, in whatever order they run."""
+    supervisor = supervised(stage)
+    answers: list[Any] = []
+    wanted = tuple(asked(n) for n in range(300))
+    supervisor.tell(CreatePayments(wanted, answers.append))
+    again: list[Any] = []
+    for turn in range(40):
+        stage.run(1)
+        supervisor.tell(CreatePayments((asked(299, f"{turn} "),), again.append))
+    stage.run()
+    assert len(answers[0]) == 300
+    assert len(again) == 40
+    assert all(isinstance(one, Conflict) for (one,) in again)
