@@ -137,6 +137,7 @@ class BlockFeed(Protocol):
 
     name: str
     requests: int  # upstream requests so far, for /v1/sources and the bench
+    lowest: int  # height of the first block that it still has, as of the last `tip`
 
     def tip(self) -> Tip: ...
 

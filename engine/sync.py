@@ -76,7 +76,7 @@ class SyncResult(msgspec.Struct, frozen=True):
     requests: int = 0
     more: bool = False  # call again soon: there is more to read
     lagging: bool = False  # the source is behind us; nothing was believed
-    gap: bool = False  # blocks were skipped, see MAX_CATCH_UP
+    gap: bool = False  # blocks were skipped: over MAX_CATCH_UP, or the node has none
 
 
 def sync(
@@ -101,6 +101,9 @@ def sync(
     target = feed.tip()
     if index.tip is None:
         first, gap = _first_height(feed, index, target, start_from, since_s)
+        if first < feed.lowest:  # a pruned node, and we were away for long
+            index.note_gap()
+            first, gap = feed.lowest, True
         undone = 0
     else:
         gap = False

@@ -66,6 +66,7 @@ class Node:
         self.batches = True
         self.blocks: dict[str, tuple[int, bytes]] = {}  # hash -> (height, raw)
         self.best: list[str] = []
+        self.prune_height: int | None = None
         self.headers_only: set[str] = set()
         self.pool: dict[str, bytes] = {}
         self.calls: list[str] = []
@@ -113,7 +114,7 @@ class Node:
         return answer, answer["error"] is not None
 
     def getblockchaininfo(self) -> dict[str, Any]:
-        more = {"headers": 9, "softforks": {}, "pruneheight": None}
+        more = {"headers": 9, "softforks": {}, "pruneheight": self.prune_height}
         return {"blocks": len(self.best) - 1, "bestblockhash": self.best[-1]} | more
 
     def getblockhash(self, height: int) -> str:
@@ -197,6 +198,16 @@ def test_the_tip_is_one_request_on_one_connection(
     assert (feed.requests, upstream.connections) == (2, 1)
     head = upstream.requests[0].headers
     assert head["authorization"] == "Basic c2hvcDpodW50ZXIy"
+
+
+def test_where_a_pruned_node_begins_is_known_with_its_tip(
+    node: Node, feed: Bitcoind
+) -> None:
+    feed.tip()
+    assert feed.lowest == 0
+    node.prune_height = 2
+    feed.tip()
+    assert feed.lowest == 2
 
 
 def test_a_tip_that_goes_back_is_reported_as_it_is(node: Node, feed: Bitcoind) -> None:

@@ -141,6 +141,8 @@ class SimSource:
 class SimBlockFeed(SimSource):
     """A node that gives blocks and the mempool."""
 
+    lowest = 0
+
     def header(self, block_hash: str) -> Header | None:
         return self._header(self._call(), block_hash)
 

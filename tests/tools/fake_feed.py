@@ -8,7 +8,7 @@ with its name; there a test changes the chain, or raises the error it wants to s
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
-from engine.chain import Block, ChainTx, Header, Tip, TxOut
+from engine.chain import Block, ChainTx, Header, SourceUnavailable, Tip, TxOut
 
 __all__ = ["FakeFeed", "make_tx"]
 
@@ -31,6 +31,7 @@ class FakeFeed:
     ) -> None:
         self.name = "fake"
         self.requests = 0
+        self.lowest = 0  # blocks below are pruned
         self.on_call: Callable[[str], None] = lambda call: None
         self.blocks: dict[str, Block] = {}
         self.best: list[str] = []
@@ -132,7 +133,10 @@ class FakeFeed:
 
     def block(self, block_hash: str) -> Block:
         self._called("block")
-        return self.blocks[block_hash]
+        block = self.blocks[block_hash]
+        if block.header.height < self.lowest:
+            raise SourceUnavailable("fake: Block not available (pruned data)")
+        return block
 
     def mempool(self) -> frozenset[str]:
         self._called("mempool")

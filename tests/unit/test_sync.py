@@ -263,6 +263,26 @@ def test_a_first_start_with_an_old_payment_reads_two_weeks_and_admits_the_gap() 
     assert index.view(BOB, "s").complete, "it was watched after that"
 
 
+def test_a_pruned_node_is_read_from_where_it_has_blocks_and_the_gap_is_known() -> None:
+    feed = FakeFeed(height=500)
+    feed.lowest = 300
+    index = ScriptIndex()
+    index.watch(ALICE)
+    result = sync(feed, index, start_from=Tip(100, feed.best[100]))
+    assert index.chain.lowest == 300
+    assert result.gap
+    while sync(feed, index).more:
+        pass
+    assert not index.view(ALICE, "s").complete
+
+
+def test_a_pruned_node_that_has_all_that_is_wanted_leaves_no_gap() -> None:
+    feed = FakeFeed(height=500)
+    feed.lowest = 300
+    index = ScriptIndex()
+    assert not sync(feed, index, start_from=Tip(480, feed.best[480])).gap
+
+
 def test_a_first_start_with_new_payments_reads_the_last_blocks() -> None:
     feed = FakeFeed(height=500)
     index = ScriptIndex()

@@ -72,6 +72,7 @@ class _ChainInfo(msgspec.Struct):
     blocks: int
     bestblockhash: str
     chain: str | None = None
+    pruneheight: int | None = None  # only if it prunes, and bcoin does not tell
 
 
 class _HeaderInfo(msgspec.Struct):
@@ -98,6 +99,7 @@ class Bitcoind(JsonRpc):
     ) -> None:
         super().__init__(url, name, deadline_s)
         self._network = network
+        self.lowest = 0
         # Heights of blocks that we were told of, which never change: hash -> height.
         self._heights: OrderedDict[str, int] = OrderedDict()
 
@@ -107,6 +109,7 @@ class Bitcoind(JsonRpc):
         if info.blocks < 0:
             raise self.garbage("getblockchaininfo", "a negative height")
         self._check_network(info.chain)
+        self.lowest = max(info.pruneheight or 0, 0)
         block_hash = self._hash("getblockchaininfo", info.bestblockhash)
         return Tip(self._remember(block_hash, info.blocks), block_hash)
 

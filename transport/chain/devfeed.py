@@ -47,6 +47,7 @@ class DevFeed:
     """What is asked of the dev chain. `requests` counts the questions, also failed."""
 
     name = "devchain"
+    lowest = 0
 
     def __init__(self, node: DevNode, now: Callable[[], float]) -> None:
         self.requests = 0
