@@ -25,6 +25,7 @@ from engine.events import CommittedEvent
 from engine.runtime.actor import Actor
 from engine.store.threads import JournalWriter
 from engine.store.writes import (
+    PROBE,
     ChannelRow,
     Committed,
     Outcome,
@@ -74,7 +75,7 @@ class JournalActor(Actor):
                 self._on_done(batch, outcomes)
             case ProbeJournal():
                 self._probing = False
-                row = SourceTip("probe", 0, str(self._node.clock.now()))
+                row = SourceTip(PROBE, 0, str(self._node.clock.now()))
                 self._pending.append(Append(Write(rows=(row,)), lambda _outcome: None))
                 self._flush()
 

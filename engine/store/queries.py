@@ -12,6 +12,7 @@ import msgspec
 from engine.events import Event, decode, with_offset
 from engine.model import Payment
 from engine.store.checksum import Damaged, checked, is_event, stored_state
+from engine.store.writes import NO_PLACE
 
 __all__ = [
     "AttemptView",
@@ -289,15 +290,13 @@ def idempotent_answer(
 def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
     """How far the chain was read: by this source, else by the one that came furthest.
 
-    What another has read was told to the watchers just as well. Not so the dev chain:
-    it is a chain of its own; and "probe" is no source (see the journal actor).
+    What another has read was told to the watchers just as well.
     """
     row = sql.execute(
         "SELECT source, height, hash, crc FROM source_tips"
-        " WHERE source = :source"
-        " OR (:source != 'devchain' AND source NOT IN ('devchain', 'probe'))"
-        " ORDER BY source = :source DESC, height DESC LIMIT 1",
-        {"source": source},
+        " WHERE source = ?1 OR (?2 AND source NOT IN (?3, ?4))"
+        " ORDER BY source = ?1 DESC, height DESC LIMIT 1",
+        (source, source not in NO_PLACE, *NO_PLACE),
     ).fetchone()
     if row is None:
         return None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from engine.store.checksum import row_crc
 from engine.store.many import Many
 from engine.store.writes import (
+    NO_PLACE,
     READ_AGAIN_AT_MOST,
     ChannelRow,
     DeliveryResult,
@@ -133,8 +134,8 @@ def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
     """Whatever is no source's place in this chain is left alone; see `source_tip`."""
     further = sql.execute(
         "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
-        " AND source NOT IN ('devchain', 'probe')",
-        (row.height, row.height + READ_AGAIN_AT_MOST),
+        " AND source NOT IN (?, ?)",
+        (row.height, row.height + READ_AGAIN_AT_MOST, *NO_PLACE),
     ).fetchall()
     for (source,) in further:
         _write_row(sql, SourceTip(source, row.height, row.hash))

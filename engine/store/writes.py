@@ -25,6 +25,8 @@ __all__ = [
     "InboundRow",
     "KeyRow",
     "Outcome",
+    "NO_PLACE",
+    "PROBE",
     "READ_AGAIN_AT_MOST",
     "ReadAgain",
     "Release",
@@ -85,6 +87,13 @@ class SourceTip(msgspec.Struct, frozen=True):
     source: str
     height: int
     hash: str
+
+
+PROBE = "probe"
+"""The journal's own row among the sources' tips: whether it can be written."""
+
+NO_PLACE = ("devchain", PROBE)
+"""Whose tip is no place in the chain of the payments: the dev chain is its own."""
 
 
 class ReadAgain(msgspec.Struct, frozen=True):
