@@ -70,7 +70,7 @@ RETRY_S = 5.0
 REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
-LOOK_TWICE_S = 5.0
+LOOK_TWICE_S = 2.0
 """A receipt that a view does not list any more is looked for again so much later."""
 
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}

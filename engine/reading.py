@@ -45,13 +45,14 @@ def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int
     """Receipts that this view would take away only by not listing them.
 
     One answer is not enough for that: behind one address there may be several nodes,
-    with another mempool each, and its parts may not be of one moment.
+    with another mempool each, and its parts may not be of one moment. It is enough if
+    it has news: that may be the replacement, and both must never be counted.
     """
-    if not view.complete:
-        return frozenset()
+    known = {outpoint(r): r.block_hash for r in payment.receipts}
     listed = {(output.txid, output.vout) for output in view.outputs}
-    waiting = {outpoint(r) for r in payment.receipts if r.block_hash is None}
-    return frozenset(waiting - listed)
+    if not view.complete or listed - known.keys():
+        return frozenset()
+    return frozenset(key for key in known.keys() - listed if known[key] is None)
 
 
 def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Output]:

@@ -246,15 +246,26 @@ def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
     watched.seen(view())
     watched.seen(view())
     assert watched.payment == before, "both were asked for at one moment"
-    stage.pass_s(6)
+    stage.pass_s(3)
     assert [poll.due for poll in watched.polls()[asked:]] == [0.0], "in a hurry"
     watched.seen(view(mempool("t1")))
     assert watched.payment == before
     watched.seen(view())
-    stage.pass_s(6)
+    stage.pass_s(3)
     watched.seen(view())
     assert watched.payment.receipts == ()
     assert watched.status() is Status.PENDING
+
+
+def test_a_replacement_takes_the_place_of_a_receipt_at_once(
+    stage: ActorStage,
+) -> None:
+    """Counted together the two would be twice the money."""
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1", 40_000)))
+    watched.seen(view(mempool("t2", 40_000)))
+    assert [r.txid for r in watched.payment.receipts] == ["t2"]
+    assert watched.payment.received_sat == 40_000
 
 
 def test_another_receipt_that_is_missing_is_looked_for_twice_too(
@@ -263,10 +274,10 @@ def test_another_receipt_that_is_missing_is_looked_for_twice_too(
     watched = Watched(stage)
     watched.seen(view(mempool("t1", 100), mempool("t2", 200)))
     watched.seen(view(mempool("t2", 200)))
-    stage.pass_s(6)
+    stage.pass_s(3)
     watched.seen(view())
     assert len(watched.payment.receipts) == 2
-    stage.pass_s(6)
+    stage.pass_s(3)
     watched.seen(view())
     assert watched.payment.receipts == ()
 
@@ -279,7 +290,7 @@ def test_nothing_expires_by_the_answer_that_leaves_out_a_receipt(
     watched.deadline_passes()
     watched.seen(view())
     assert watched.status() is Status.CONFIRMING
-    stage.pass_s(6)
+    stage.pass_s(3)
     watched.seen(view())
     assert watched.status() is Status.EXPIRED
 
