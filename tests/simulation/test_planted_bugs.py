@@ -9,7 +9,7 @@ from tests.simulation.planted import PLANTED, Plant
 from tests.simulation.run import run_seed
 
 SEEDS = 1_000
-"""As many as every run of the tests has (test_simulation). The rarest takes 1 in 150."""
+"""As many as every run of the tests has. The rarest bug takes one world in 150."""
 
 
 @pytest.fixture(autouse=True)
