@@ -16,8 +16,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from actors.messages import (
     Command,
     Deadline,
@@ -32,6 +30,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.address import parse_address
 from engine.chain import ChainView, Output, places
+from engine.doubts import LOOK_TWICE_S, Doubts
 from engine.events import Event
 from engine.model import EventType, Payment, Status
 from engine.observations import Observation, ProviderClaim, Reviewed
@@ -41,9 +40,7 @@ from engine.payment import (
     is_settled,
     is_untouched,
     next_deadline,
-    proves_absence,
 )
-from engine.reading import merely_absent
 from engine.runtime.actor import Actor
 from engine.runtime.clock import CHIME_S, Chime
 from engine.runtime.ref import Ref
@@ -70,18 +67,7 @@ RETRY_S = 5.0
 REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
-LOOK_TWICE_S = 2.0
-"""A receipt that a view does not list any more is looked for again so much later."""
-
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
-
-
-class _Doubts(msgspec.Struct, gc=False):
-    """What the views of late did not prove, for the few watchers that have any."""
-
-    absent: frozenset[tuple[str, int]] = frozenset()  # receipts that were not listed
-    absent_at: int = 0  # ms, when the source was asked that did not list them
-    unproven_since: float | None = None  # s, monotonic: of what a deadline asks
 
 
 class AddressActor(Actor):
@@ -114,7 +100,7 @@ class AddressActor(Actor):
         # view that was asked for after it
         self._seen_at: int | None = None  # ms, when the source was asked that answered
         self._is_shown_nothing = False  # in the newest view
-        self._doubts: _Doubts | None = None
+        self._doubts: Doubts | None = None  # of the views of late
 
     @property
     def payment(self) -> Payment:
@@ -260,11 +246,14 @@ class AddressActor(Actor):
             return
         now = self._node.clock.now()
         payment, events = self.payment, list[Event]()
-        view = self._looked_at_twice(view, asked_at)
+        doubts = self._doubts or Doubts()
+        view = doubts.looked_at_twice(self.payment, view, asked_at)
         observations: list[Observation] = [view]
-        if self._review is not None and self._judges(view, asked_at, self._review):
+        review, now_s = self._review, self._node.clock.monotonic()
+        if review and doubts.allow_verdict(view, asked_at, review, now_s):
             self._review = None
             observations.append(Reviewed(asked_at))
+        self._doubts = doubts if doubts.remain else None
         self._ask_again_soon(view)
         for observation in observations:
             story = follow(payment, observation, now)
@@ -276,19 +265,6 @@ class AddressActor(Actor):
             self._node.digested(self._script, view)
             self._after_review()
 
-    def _looked_at_twice(self, view: ChainView, asked_at: int) -> ChainView:
-        """The view; not `complete` if it is the first in which a receipt is missing."""
-        absent = merely_absent(self.payment, view)
-        doubts = self._doubts
-        if not absent:
-            self._doubt_no_more(absence=True)
-        elif doubts is None or not absent <= doubts.absent:
-            self._doubts = doubts = doubts or _Doubts()
-            doubts.absent, doubts.absent_at = absent, asked_at
-        elif asked_at >= doubts.absent_at + LOOK_TWICE_S * 1000:
-            return view
-        return msgspec.structs.replace(view, complete=False) if absent else view
-
     def _ask_again_soon(self, view: ChainView) -> None:
         """If there is something that this view should have proved, and did not."""
         if not view.complete and self._doubts is not None and self._doubts.absent:
@@ -297,32 +273,6 @@ class AddressActor(Actor):
             self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
 
     # -- deadlines -----------------------------------------------------------------
-
-    def _judges(self, view: ChainView, asked_at: int, deadline: int) -> bool:
-        """Whether a deadline that has passed may be judged by this view."""
-        waited_s = 0.0
-        if asked_at >= deadline and not view.complete:
-            now = self._node.clock.monotonic()
-            self._doubts = doubts = self._doubts or _Doubts()
-            if doubts.unproven_since is None:
-                doubts.unproven_since = now
-            waited_s = now - doubts.unproven_since
-        if not proves_absence(view, asked_at, deadline, waited_s):
-            return False
-        self._doubt_no_more(absence=False)
-        return True
-
-    def _doubt_no_more(self, *, absence: bool) -> None:
-        """Either what was missing is there again, or a deadline is judged."""
-        doubts = self._doubts
-        if doubts is None:
-            return
-        if absence:
-            doubts.absent = frozenset()
-        else:
-            doubts.unproven_since = None
-        if not doubts.absent and doubts.unproven_since is None:
-            self._doubts = None
 
     def _on_review_due(self) -> None:
         self._review = self._deadline or self._node.clock.now()
