@@ -23,9 +23,9 @@ _PARAMETER = re.compile(r"<([a-z_]+)(?::[^<>]*)?>")
 _REFERENCE = "#/components/schemas/{name}"
 
 #: Statuses that any request can end with, before its handler is asked.
-_ALWAYS = (400, 503)
+_ALWAYS = (400, 408, 414, 431, 503)
 _WITH_KEY = (401, 403, 429)
-_WITH_BODY = (408, 413, 415, 422)
+_WITH_BODY = (413, 415, 422)
 
 
 @dataclass(frozen=True, slots=True)
