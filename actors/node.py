@@ -13,7 +13,7 @@ import msgspec
 
 from actors.messages import Append, Read
 from engine.chain import ChainView, Tip
-from engine.ports import Freshness
+from engine.ports import Freshness, Sink
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.runtime.registry import Registry
@@ -71,7 +71,7 @@ class Node:
         self.readers: list[Ref] = []
         self.watchers: Registry[str, Ref] = Registry()  # by payment id
         self.by_address: Registry[str, str] = Registry()  # watched -> payment id
-        self.sessions: dict[Ref, None] = {}
+        self.sessions: dict[Ref, Sink] = {}  # with their clients' wires
         # Scripts whose newest view of mined outputs is not committed by its watcher
         # yet, oldest first, with where to start reading to see them again.
         self.undigested: dict[bytes, tuple[Tip | None, ChainView]] = {}

@@ -74,8 +74,10 @@ class RouterActor(Actor):
             case FreshnessChanged():
                 self._tell(_EVERYONE, message, {r: r.tell for r in self._everyone})
             case Exited(ref, reason=reason, error=error):
-                self._node.sessions.pop(ref, None)
+                sink = self._node.sessions.pop(ref, None)
                 if reason is not ExitReason.STOPPED:
+                    if sink is not None:  # it ended before its first turn
+                        sink.close(1011, "internal error")
                     self._node.counters["sessions.crashed"] += 1
                     log.error("session.crashed session=%s error=%r", ref.name, error)
                     ref.stop()

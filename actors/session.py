@@ -99,6 +99,7 @@ class SessionActor(Actor):
 
     def on_failure(self, *_exc_info: Any) -> None:
         self._leave()
+        self._node.sessions.pop(self.ref, None)
         self._sink.close(1011, "internal error")
 
     def _leave(self) -> None:
@@ -293,6 +294,6 @@ def open_session(node: Node, name: str, sink: Sink) -> Ref:
         mailbox_limit=SessionActor.mailbox_limit,
     )
     ref = Ref(scope, name)
-    node.sessions[ref] = None
+    node.sessions[ref] = sink
     ref.start()
     return ref

@@ -293,6 +293,15 @@ def test_a_client_that_does_not_read_is_let_go_and_forgotten(
     assert stage.node.router.actor.followers == 0  # type: ignore[union-attr]
 
 
+def test_a_session_that_ends_before_its_first_turn_hangs_up(stage: ActorStage) -> None:
+    """Else its client waits for ever."""
+    wire = Wire()
+    open_session(stage.node, "session", wire).kill()
+    stage.run()
+    assert wire.closed == [1011]
+    assert stage.node.sessions == {}
+
+
 def test_everybody_is_told_when_the_sources_grow_stale(stage: ActorStage) -> None:
     stage.create("p")
     wire = opened(stage, Follow("p"))
