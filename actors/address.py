@@ -13,6 +13,7 @@ Idle, it is this object and a place in the list of those who wait for the same c
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,7 @@ from engine.store.writes import (
     Write,
 )
 
-__all__ = ["AddressActor"]
+__all__ = ["AddressActor", "Unreadable"]
 
 log = logging.getLogger("paybell.payment")
 
@@ -68,6 +69,10 @@ REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
+
+
+class Unreadable(Exception):
+    """The journal could not be read just now; the payment has no part in it."""
 
 
 class AddressActor(Actor):
@@ -163,6 +168,8 @@ class AddressActor(Actor):
     # -- life ----------------------------------------------------------------------
 
     def _loaded(self, answer: object) -> None:
+        if isinstance(answer, sqlite3.Error):
+            raise Unreadable(f"cannot load {self.ref.name}: {answer!r}")
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
         self._payment = answer

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from actors.address import AddressActor
+from actors.address import AddressActor, Unreadable
 from actors.deadlines import Deadlines
 from actors.messages import (
     Alarm,
@@ -50,6 +50,9 @@ FAR_S = 3_600.0
 
 PORTION = 100
 """Watchers of a batch that are started in one turn: some 2 ms."""
+
+LOAD_AGAIN_S = 5.0
+"""After the journal could not be read for a watcher that starts anew."""
 
 DUE_AT_ONCE = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
@@ -255,6 +258,9 @@ class SupervisorActor(Actor):
             self._node.watchers.get(name) is not report.ref
         ):
             return
+        if isinstance(report.error, Unreadable):
+            self._load_again(name, report.error)
+            return
         error = f"{report.reason.value}: {report.error!r}"
         self._node.counters["watchers.crashes"] += 1
         now = self._node.clock.monotonic()
@@ -274,6 +280,13 @@ class SupervisorActor(Actor):
             self._node.dispatcher.dead_letter(report.ref, report.message)
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue(name))
         self._redeliver(name, first)
+
+    def _load_again(self, name: str, error: Unreadable) -> None:
+        """As often as it takes: this is no crash of the watcher's."""
+        log.warning("watcher.unreadable payment=%s %s", name, error)
+        if name in self.histories:
+            self._redeliver(name, None)  # it waits in the mailbox already
+        self._node.clock.call_later(LOAD_AGAIN_S, self.ref, RestartDue(name))
 
     def _redeliver(self, name: str, message: object) -> None:
         """Remembered by the history until the restart, which puts it first."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CreatePayments
+from actors.address import AddressActor
+from actors.messages import CreatePayments, Poll, PollNow
 from actors.supervisor import PORTION, SupervisorActor
 from engine.address import script_to_address
 from engine.model import Payment, Terms
@@ -81,3 +82,30 @@ def test_an_address_is_taken_from_the_moment_it_is_asked_for(
     assert len(answers[0]) == 300
     assert len(again) == 40
     assert all(isinstance(one, Conflict) for (one,) in again)
+
+
+def test_a_watcher_that_cannot_be_read_back_is_read_back_when_it_can_be(
+    stage: ActorStage,
+) -> None:
+    """A disk in trouble is no fault of the payment's: it is not quarantined for it."""
+    supervisor = supervised(stage)
+    answers: list[Any] = []
+    supervisor.tell(CreatePayments((asked(1),), answers.append))
+    stage.run()
+    sql = stage.journal.connection
+    sql.execute("ALTER TABLE payments RENAME TO hidden")
+    watcher = stage.node.watchers["p1"]
+    watcher.kill()
+    watcher.tell(PollNow())
+    stage.pass_s(300)
+    assert not watcher.is_alive or watcher.is_suspended
+    sql.execute("ALTER TABLE hidden RENAME TO payments")
+    before = len(stage.source.got)
+    stage.pass_s(10)
+    assert watcher.is_alive
+    actor = watcher.actor
+    assert isinstance(actor, AddressActor)
+    assert actor.payment == stage.payment("p1")
+    polls = [m for m in stage.source.got[before:] if isinstance(m, Poll)]
+    assert len([poll for poll in polls if poll.due == 0.0]) == 1, "it had waited"
+    assert stage.node.counters["watchers.quarantined"] == 0
