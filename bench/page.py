@@ -26,7 +26,7 @@ __all__ = ["part", "put"]
 _PREFACE = """\
 # What was measured
 
-Written by `make bench`; nothing in it is typed by hand. A figure is the median of
+Written by `make bench`; no figure of a table is typed in. A figure is the median of
 several runs, with the least and the most of them behind it; beside it are the aim
 that was set, whether or not it was reached, and a peer that was measured in the same
 run, on the same machine, by the same clock. The ratio says how many times the peer's

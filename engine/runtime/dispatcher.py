@@ -1,9 +1,9 @@
 """The real dispatcher: turns in one greenlet, those of blocking actors in a pool.
 
 One greenlet takes actors that have mail from a run queue, gives each a turn of at most
-`TURN_MESSAGES` messages, and lets the hub breathe every `SLICE_S` seconds (a turn ends
-with the message during which they are over), so that sockets are served while a hundred
-thousand actors are busy. Actors whose class says
+`TURN_MESSAGES` messages, and lets others run every `SLICE_S` seconds (a turn ends with
+the message during which they are over), sockets after a few of them, so that these are
+served while a hundred thousand actors are busy. Actors whose class says
 `blocking` run on a bounded pool of greenlets, one turn at a time each.
 """
 
@@ -28,7 +28,7 @@ TURN_MESSAGES = 32
 """Messages an actor may handle before the next actor is served."""
 
 SLICE_S = 0.003
-"""How long the dispatcher runs before it lets the hub look at sockets, seconds."""
+"""How long the dispatcher runs before it lets others run, seconds."""
 
 SLICES_PER_BREATH = 4
 """Others get their turn after each slice; sockets are looked at after so many. After
