@@ -70,7 +70,7 @@ def run() -> Section:
             "Express keeps the payment in a Map and answers: what it was told is lost"
             " with its process.",
             "What limits the most per second is one interpreter (py-spy, 500 samples a"
-            " second under that load, 21 November 2026): 44 % of its time is a request's"
+            " second under that load, 21 November 2026): 44 % of it is a request's"
             " way through HTTP and the webhook's checks, 35 % are turns of actors (13"
             " the watcher that decides, 8 the look at the chain that each webhook asks"
             " for), 12 % the journal's thread, 5 % the hub. No single place takes 6 %.",
