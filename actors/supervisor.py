@@ -196,6 +196,8 @@ class SupervisorActor(Actor):
         self._set_alarm()
 
     def _spawn(self, payment: Payment) -> None:
+        if self._node.watchers.get(payment.id) is not None:
+            return  # created for who was here before us, and read back since
         deadline = next_deadline(payment)
         self._deadlines.set(payment.id, deadline)
         ref = Ref(self._scope, payment.id)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.address import AddressActor
-from actors.messages import CreatePayments, Poll, PollNow
+from actors.messages import CreatePayments, Poll, PollNow, Watch
 from actors.supervisor import PORTION, SupervisorActor
 from engine.address import script_to_address
 from engine.model import Payment, Terms
@@ -109,3 +109,20 @@ def test_a_watcher_that_cannot_be_read_back_is_read_back_when_it_can_be(
     polls = [m for m in stage.source.got[before:] if isinstance(m, Poll)]
     assert len([poll for poll in polls if poll.due == 0.0]) == 1, "it had waited"
     assert stage.node.counters["watchers.quarantined"] == 0
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_what_was_created_for_the_supervisor_before_has_one_watcher(
+    stage: ActorStage, turns: int
+) -> None:
+    """It is read back at the start, and the journal's answer comes all the same."""
+    supervisor = supervised(stage)
+    supervisor.tell(CreatePayments((asked(1), asked(2)), lambda _answer: None))
+    stage.run(turns)
+    supervisor.kill()
+    supervisor.start()
+    stage.run()
+    begun = {m.ref for m in stage.source.got if isinstance(m, Watch)}
+    alive = sorted(ref.name for ref in begun if ref.is_alive)
+    assert alive in ([], ["p1", "p2"])
+    assert all(stage.node.watchers[name].is_alive for name in alive)
