@@ -15,6 +15,7 @@ import actors.address
 import actors.notifier
 import actors.notifiers
 import actors.session
+import engine.doubts
 import engine.payment
 import engine.reading
 import engine.story
@@ -167,7 +168,7 @@ def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
 
 def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
     reviewed = actors.address.Reviewed
-    patch.setattr(actors.address, "proves_absence", lambda *_about: True)
+    patch.setattr(engine.doubts, "proves_absence", lambda *_about: True)
     patch.setattr(actors.address, "Reviewed", lambda _asked_at: reviewed(1 << 60))
 
 
