@@ -73,9 +73,9 @@ def run() -> Section:
             " to all, divided by their number; what the kernel keeps is not in it.",
             "What limits the rate is the kernel: one send() on loopback does all of"
             " TCP, the receiver's half included. A server that calls it once per client"
-            " cannot be faster than the bare loop, whatever it is written in. py-spy (500"
-            " samples a second while events are told, 21 November 2026) finds 69 % of the"
-            " router's time in send(); nothing else takes 7 %.",
+            " cannot be faster than the bare loop, whatever it is written in. py-spy"
+            " (500 samples a second while events are told, 21 November 2026) finds 69 %"
+            " of the router's time in send(); nothing else takes 7 %.",
         ],
     )
 
