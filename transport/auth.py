@@ -94,6 +94,7 @@ class Auth:
         self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
         self._known: dict[bytes, Principal] = {}
         self._read_at: float | None = None  # when the read began that they are from
+        self._renewed: float | None = None  # which keys others are read in place of
         self._reading = BoundedSemaphore(1)
         self._begun = self._ended = 0  # reads, counted
         self._changes = 0
@@ -130,7 +131,8 @@ class Auth:
         read_at = self._read_at
         if read_at is None or now - read_at >= CACHE_S:
             self._read_anew()
-        elif now - read_at >= RENEW_S and not self._reading.locked():
+        elif now - read_at >= RENEW_S and self._renewed != read_at:
+            self._renewed = read_at
             gevent.spawn(self._renew)
         found = self._find(digest)
         if found is None and self._misses.allow("", now) == 0:
@@ -161,7 +163,7 @@ class Auth:
         return found
 
     def _renew(self) -> None:
-        # Failing, it is tried by the next call; in the end by one that has to know.
+        # Tried once: if it fails, the call that has to know will read, and be told.
         with contextlib.suppress(Exception):
             self._read_anew()
 
