@@ -49,7 +49,7 @@ def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int
     it has news: that may be the replacement, and both must never be counted.
     """
     known = {outpoint(r): r.block_hash for r in payment.receipts}
-    listed = {(output.txid, output.vout) for output in view.outputs}
+    listed = _pertinent(payment, view).keys()
     if not view.complete or listed - known.keys():
         return frozenset()
     return frozenset(key for key in known.keys() - listed if known[key] is None)

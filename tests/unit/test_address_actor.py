@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.address import AddressActor
 from actors.messages import (
@@ -266,6 +267,29 @@ def test_a_replacement_takes_the_place_of_a_receipt_at_once(
     watched.seen(view(mempool("t2", 40_000)))
     assert [r.txid for r in watched.payment.receipts] == ["t2"]
     assert watched.payment.received_sat == 40_000
+
+
+def test_what_paid_the_address_before_is_no_replacement(stage: ActorStage) -> None:
+    """An address that was used before lists old money in every answer."""
+    watched = Watched(stage)
+    old = replace(mined("old", 900), block_time_s=T0 // 1000 - 86_400)
+    watched.seen(view(old, mempool("t1")))
+    watched.seen(view(old))
+    assert [r.txid for r in watched.payment.receipts] == ["t1"]
+
+
+def test_a_receipt_that_came_back_is_looked_for_twice_again(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    for _ in range(2):
+        watched.seen(view())
+        stage.pass_s(3)
+    assert watched.payment.receipts == ()
+    watched.seen(view())
+    watched.seen(view(mempool("t1")))
+    stage.pass_s(3)
+    watched.seen(view())
+    assert [r.txid for r in watched.payment.receipts] == ["t1"]
 
 
 def test_another_receipt_that_is_missing_is_looked_for_twice_too(
