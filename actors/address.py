@@ -168,7 +168,7 @@ class AddressActor(Actor):
     # -- life ----------------------------------------------------------------------
 
     def _loaded(self, answer: object) -> None:
-        if isinstance(answer, sqlite3.Error):
+        if isinstance(answer, sqlite3.OperationalError):  # not: damaged for good
             raise Unreadable(f"cannot load {self.ref.name}: {answer!r}")
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")

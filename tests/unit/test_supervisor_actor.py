@@ -126,3 +126,15 @@ def test_what_was_created_for_the_supervisor_before_has_one_watcher(
     alive = sorted(ref.name for ref in begun if ref.is_alive)
     assert alive in ([], ["p1", "p2"])
     assert all(stage.node.watchers[name].is_alive for name in alive)
+
+
+def test_a_watcher_whose_row_is_damaged_is_put_aside_where_people_see_it(
+    stage: ActorStage,
+) -> None:
+    supervisor = supervised(stage)
+    supervisor.tell(CreatePayments((asked(1),), lambda _answer: None))
+    stage.run()
+    stage.journal.connection.execute("UPDATE payments SET crc = crc + 1")
+    stage.node.watchers["p1"].kill()
+    stage.pass_s(120)
+    assert stage.node.counters["watchers.quarantined"] == 1
