@@ -105,7 +105,7 @@ class BlockFeedWorker(Actor):
             error=error,
             more=result is not None and self._has_more(result),
             lagging=result is not None and result.lagging,
-            read=result.tip if result is not None else None,
+            read=self._read_to(result) if result is not None else None,
             anew=self._anew,
         )
         self._anew = self._anew and result is None
@@ -131,6 +131,16 @@ class BlockFeedWorker(Actor):
             yield script
             if count % BREATH == 0:
                 self._node.breathe()
+
+    def _read_to(self, result: SyncResult) -> Tip:
+        """Where catching up may begin. The first time of all from where everything is
+        read again that was read now: it may be many blocks, and is told to nobody yet.
+        """
+        chain = self._index.chain
+        if not self._anew or chain.lowest is None:
+            return result.tip
+        height = min(chain.lowest + self._index.lookback - 1, result.tip.height)
+        return Tip(height, chain.hash_at(height) or result.tip.hash)
 
     def _has_more(self, result: SyncResult) -> bool:
         return result.more or (self._vouching.doubts and not result.lagging)

@@ -553,6 +553,22 @@ def test_a_source_without_a_place_of_its_own_begins_before_the_oldest_payment(
     assert shown.complete
 
 
+def test_what_a_first_start_has_read_is_read_again_by_the_next(
+    stage: ActorStage,
+) -> None:
+    """Its watchers may not have committed what they were shown when the process dies:
+    that is of all the fifty blocks of its first round, not of the last twelve."""
+    stage.create("p")
+    made_s = stage.payment("p").terms.created_at // 1000
+    feed = FakeFeed(height=300, time_s=made_s - 7_200 - 200)
+    reader = Reader(stage, feed)
+    saved: list[tuple[int, str] | None] = []
+    feed.on_call = lambda _name: saved.append(reader.saved())
+    stage.pass_s(2)
+    first = next(mark for mark in saved if mark is not None)
+    assert first == (200 + LOOKBACK - 1, feed.best[200 + LOOKBACK - 1])
+
+
 def test_a_source_is_not_said_to_have_read_what_another_did(stage: ActorStage) -> None:
     """It may be on another branch, whose blocks nobody has looked into yet."""
     first, second = FakeFeed(height=300), FakeFeed(height=100)
