@@ -22,30 +22,30 @@ import msgspec
 # Who spawned whom is for debugging; noting it is a quarter of what a spawn costs.
 gevent.config.track_greenlet_tree = False
 
-from actors.gateway import ActorGateway
+from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.store import queries
-from engine.store.files import KeyFileError, node_key
-from engine.store.journal import JournalError
-from engine.store.lock import DatabaseInUse, DatabaseLock, LockFileError
-from engine.store.threads import ReaderThreads, WriterThread
-from engine.vault import Vault
-from transport.auth import hash_key
-from transport.chain.devchain import DevChain
-from transport.chain.devchain_http import devchain_routes
+from engine.secrets.key_file import KeyFileError, node_key
+from engine.secrets.vault import Vault
+from engine.store.sqlite import queries
+from engine.store.sqlite.journal import JournalError
+from engine.store.sqlite.lock import DatabaseInUse, DatabaseLock, LockFileError
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline
 from transport.cli.logs import start_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import all_settings, fail, load_config
-from transport.limits import Limits
+from transport.devchain.chain import DevChain
+from transport.devchain.http_api import devchain_routes
+from transport.http.auth import hash_key
 from transport.outbound.webhook import WebhookSender
-from transport.server import Server
+from transport.server.limits import Limits
+from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
 
 VERSION = "0.1.0"

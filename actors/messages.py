@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from engine.chain import ChainView, Output, SourceError, Tip
-from engine.events import CommittedEvent
-from engine.model import Payment, Terms
-from engine.observations import Observation
+from engine.chain.feed import ChainView, Output, SourceError, Tip
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment, Terms
+from engine.payment.observations import Observation
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
-from engine.store.queries import StoredEvent
+from engine.store.records import StoredEvent
 from engine.store.writes import InboundRow, Outcome, Row, Write
 
 __all__ = [

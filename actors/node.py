@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from actors.messages import Append, Read
-from engine.chain import ChainView, Tip
+from engine.chain.feed import ChainView, Tip
 from engine.ports import Freshness, Sink
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref

@@ -13,23 +13,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from actors.feed import FeedSpec
-from actors.feeds import AddressFeedWorker, BlockFeedWorker
-from actors.journal import JournalActor
+from actors.delivery.notifiers import NotifiersActor
+from actors.journal.reader import ReaderActor
+from actors.journal.writer import JournalActor
+from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.node import Node
-from actors.notifiers import NotifiersActor
-from actors.reader import ReaderActor
-from actors.router import RouterActor
-from actors.source import SourceActor
-from actors.supervisor import SupervisorActor
-from engine.chain import AddressFeed, BlockFeed
+from actors.sources.feed_state import FeedSpec
+from actors.sources.source import SourceActor
+from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
+from actors.watching.supervisor import SupervisorActor
+from engine.chain.feed import AddressFeed, BlockFeed
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
-from engine.store.threads import JournalWriter, Reader
-from engine.vault import Vault
+from engine.secrets.vault import Vault
+from engine.store.sqlite.threads import JournalWriter, Reader
 
 __all__ = ["FeedConfig", "RootActor", "build_tree"]
 

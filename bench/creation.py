@@ -19,8 +19,8 @@ from pathlib import Path
 
 from bench.measure import ROOT, folder
 from bench.node import terms
-from engine.events import opening
-from engine.store.journal import Journal
+from engine.payment.events import opening
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import Entry, Write
 
 __all__ = ["create_by_batches", "grown", "restart"]

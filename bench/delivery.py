@@ -16,8 +16,8 @@ from bench.journal import write_of
 from bench.measure import RUNS, folder, fresh, percentile, wait_for
 from bench.node import BenchNode, bench_node, terms
 from bench.report import Row, Section, compare
-from engine.channels import Channel
-from engine.retry import Outcome
+from engine.delivery.attempt import Outcome
+from engine.delivery.channel import Channel
 from engine.store.writes import Committed
 from engine.store.writes import Outcome as WriteOutcome
 from tests.tools.receiver import Answer, Received, Receiver, hang, reply

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bench.measure import folder, percentile
-from engine.store.journal import Journal
+from engine.store.sqlite.journal import Journal
 
 __all__ = ["batches", "has_redis", "one_row", "redis"]
 

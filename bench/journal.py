@@ -21,12 +21,12 @@ from bench.floor import has_redis
 from bench.measure import folder, fresh, percentile
 from bench.node import BenchNode, bench_node
 from bench.report import Row, Section, compare
-from engine.chain import ChainView, Output, Tip
-from engine.channels import Channel, channel_row
-from engine.events import opening
-from engine.model import Payment, Terms
-from engine.payment import decide, evolve
-from engine.store.journal import Journal
+from engine.chain.feed import ChainView, Output, Tip
+from engine.delivery.channel import Channel, channel_row
+from engine.payment.events import opening
+from engine.payment.model import Payment, Terms
+from engine.payment.rules import decide, evolve
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Entry, Outcome, Release, Write
 
 __all__ = ["creations", "grown", "probe", "run", "stories", "write_of"]

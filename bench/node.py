@@ -13,18 +13,18 @@ from random import Random
 
 import gevent
 
-from actors.address import AddressActor
-from actors.gateway import ActorGateway
+from actors.edge.gateway import ActorGateway
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from actors.watching.address import AddressActor
 from bench.measure import wait_for
-from engine.address import script_to_address
-from engine.model import Terms
+from engine.bitcoin.address import script_to_address
+from engine.payment.model import Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.store.threads import ReaderThreads, WriterThread
-from engine.vault import Vault
-from transport.chain.devchain import DevChain
+from engine.secrets.vault import Vault
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from transport.devchain.chain import DevChain
 from transport.outbound.webhook import WebhookSender
 
 __all__ = ["BenchNode", "bench_node", "terms"]

@@ -14,13 +14,13 @@ from actors.root import FeedConfig
 from bench.measure import folder, fresh, wait_for
 from bench.node import BenchNode, bench_node, terms
 from bench.report import Section, compare
-from engine.model import Terms
+from engine.payment.model import Terms
 from tests.node.bcoin import BcoinNode
 from tests.tools.serving import serving
 from transport.chain.bitcoind import Bitcoind
-from transport.chain.devchain import DevChain
-from transport.chain.devchain_http import devchain_routes
 from transport.chain.esplora import Esplora
+from transport.devchain.chain import DevChain
+from transport.devchain.http_api import devchain_routes
 
 __all__ = ["run"]
 

@@ -25,7 +25,7 @@ from bench.measure import ROOT, RUNS, folder, fresh, repeated, rss_bytes, wait_f
 from bench.node import bench_node, terms
 from bench.peers.actors import PykkaActor
 from bench.report import Section, compare
-from engine.events import opening
+from engine.payment.events import opening
 from engine.store.writes import Committed
 
 __all__ = ["run"]

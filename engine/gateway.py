@@ -2,7 +2,7 @@
 
 Every method is called from an edge's greenlet and may block it, with a time-out. Errors
 are the classes below; an edge turns each into its status. What a method returns is
-committed. `actors/gateway.py` implements this; `transport/` knows only this file.
+committed. `actors/edge/gateway.py` implements this; `transport/` knows only this file.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from typing import Protocol
 
 import msgspec
 
-from engine.channels import Channel
-from engine.model import Payment, Terms
-from engine.observations import Observation
+from engine.delivery.channel import Channel
+from engine.payment.model import Payment, Terms
+from engine.payment.observations import Observation
 from engine.ports import Freshness, Sink
-from engine.store.queries import (
+from engine.store.records import (
     AttemptView,
     IdempotentAnswer,
     KeyRecord,
@@ -38,7 +38,8 @@ __all__ = [
 
 
 class EngineError(Exception):
-    """Base of what the way in may raise, besides `engine.payment.Refused` (409)."""
+    """Base of what the way in may raise, besides `engine.payment.rules.Refused`
+    (409)."""
 
 
 class NotFound(EngineError):

@@ -1,8 +1,8 @@
 """Ports: what actors need of the outside, as Protocol classes. No implementation.
 
 `transport/` implements them, `run.py` puts the two together, simulation has its own.
-The ports of chain sources are in `engine/chain.py`, of the store in
-`engine/store/threads.py`, of time in `engine/runtime/clock.py`.
+The ports of chain sources are in `engine/chain/feed.py`, of the store in
+`engine/store/sqlite/threads.py`, of time in `engine/runtime/clock.py`.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from typing import Protocol
 
 import msgspec
 
-from engine.events import CommittedEvent
-from engine.model import Payment
-from engine.retry import SendResult
+from engine.delivery.attempt import SendResult
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
 
 __all__ = ["ChannelSender", "Freshness", "Sink"]
 

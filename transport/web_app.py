@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 from engine.gateway import Gateway
 from engine.ports import ChannelSender
-from engine.vault import Vault
-from transport.auth import Auth, AuthLimits
-from transport.http import events, keys, pages, webhooks
-from transport.http.api import Api, ApiSettings
-from transport.http.app import control_app
+from engine.secrets.vault import Vault
+from transport.control import keys
+from transport.control.app import control_app
+from transport.http.auth import Auth, AuthLimits
+from transport.http.bottle_app import Api, ApiSettings
+from transport.inbound import webhooks
+from transport.live import journal_stream as events
 from transport.live import sse
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
+from transport.pages import pages
 
 __all__ = ["WebParts", "web_parts"]
 
@@ -45,7 +48,7 @@ class WebParts:
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
-    """The app and the routes for `transport.server.Server`."""
+    """The app and the routes for `transport.server.server.Server`."""
     auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
     frames = Frames()
     app = control_app(

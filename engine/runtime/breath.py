@@ -2,7 +2,8 @@
 
 `gevent.sleep(0)` does not do that. It runs what is ready, and what that makes ready,
 fifty times over before the hub looks at a socket: one greenlet that works for 3 ms and
-sleeps for 0 keeps every socket waiting for 150 ms. See tests/unit/test_breath.py.
+sleeps for 0 keeps every socket waiting for 150 ms. See
+tests/unit/engine/runtime/test_breath.py.
 """
 
 from collections.abc import Iterable, Iterator

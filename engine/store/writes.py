@@ -11,8 +11,8 @@ journal answers `Unavailable` to each.
 
 import msgspec
 
-from engine.events import CommittedEvent, Event
-from engine.model import Payment
+from engine.payment.events import CommittedEvent, Event
+from engine.payment.model import Payment
 
 __all__ = [
     "ChannelRow",
@@ -108,7 +108,8 @@ class ReadAgain(msgspec.Struct, frozen=True):
 
 
 READ_AGAIN_AT_MOST = 1_008
-"""Blocks, a week: a catch-up of two weeks (`engine.sync`) would leave a gap instead."""
+"""Blocks, a week: a catch-up of two weeks (`engine.chain.sync`) would leave a gap
+instead."""
 
 
 class KeyRow(msgspec.Struct, frozen=True):

@@ -17,21 +17,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from actors.gateway import ActorGateway
+from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
-from engine.model import Payment, Terms
+from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.store.threads import ReaderThreads, WriterThread
-from engine.vault import Vault
+from engine.secrets.vault import Vault
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from tests.tools.wait import wait_until
-from transport.chain.devchain import DevChain
-from transport.gate import problem
-from transport.live.websocket import WebSocket
+from transport.devchain.chain import DevChain
 from transport.outbound.webhook import WebhookSender
-from transport.server import Server
+from transport.server.refusal import problem
+from transport.server.server import Server
+from transport.server.websocket.connection import WebSocket
 from transport.web_app import WebParts, web_parts
 
 __all__ = ["Shop", "shop"]

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from engine.model import Payment, Status
-from engine.observations import Cancel, ProviderClaim
+from engine.payment.model import Payment, Status
+from engine.payment.observations import Cancel, ProviderClaim
 from tests.browser.chromium import Chromium, browser
 from tests.browser.page import Page
 from tests.browser.shop import Shop, shop

@@ -21,11 +21,11 @@ import msgspec
 import pytest
 from gevent import subprocess
 
-from engine.retry import Outcome, SendResult
+from engine.delivery.attempt import Outcome, SendResult
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
-from transport.auth import AuthLimits
-from transport.http.webhooks import WebhookLimits
+from transport.http.auth import AuthLimits
+from transport.inbound.webhooks import WebhookLimits
 
 REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "2500"))
 SEED = int(os.environ.get("PAYBELL_FUZZ_SEED") or Random().randrange(2**32))

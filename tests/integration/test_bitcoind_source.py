@@ -14,7 +14,14 @@ from typing import Any
 import gevent
 import pytest
 
-from engine.chain import (
+from engine.bitcoin.transaction import (
+    block_header,
+    compact_size,
+    double_sha256,
+    header_hash,
+    merkle_root,
+)
+from engine.chain.feed import (
     BlockFeed,
     SourceBusy,
     SourceError,
@@ -22,15 +29,8 @@ from engine.chain import (
     SourceUnavailable,
     Tip,
 )
-from engine.index import ScriptIndex
-from engine.sync import sync
-from engine.transaction import (
-    block_header,
-    compact_size,
-    double_sha256,
-    header_hash,
-    merkle_root,
-)
+from engine.chain.script_index import ScriptIndex
+from engine.chain.sync import sync
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream
 from transport.chain.bitcoind import BATCH, Bitcoind

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.tools.node import RunningNode, running_node
-from transport.auth import Auth
-from transport.http.app import ApiSettings, control_app
+from transport.control.app import ApiSettings, control_app
+from transport.http.auth import Auth
 from transport.http.openapi import template
 
 MAX_SAT = 2_100_000_000_000_000

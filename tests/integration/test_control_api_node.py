@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.tools.node import VERSION, RunningNode, running_node
-from transport.auth import AuthLimits
+from transport.http.auth import AuthLimits
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from bit.network.meta import Unspent
 from bottle import Bottle
 from gevent.pywsgi import WSGIServer
 
-from engine.address import parse_address
-from engine.transaction import parse_block, parse_tx
-from transport.chain.devchain import DevChain
-from transport.chain.devchain_http import devchain_routes
+from engine.bitcoin.address import parse_address
+from engine.bitcoin.transaction import parse_block, parse_tx
+from transport.devchain.chain import DevChain
+from transport.devchain.http_api import devchain_routes
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 UNKNOWN = "ab" * 32

@@ -6,11 +6,11 @@ import pytest
 from bottle import Bottle
 from gevent.pywsgi import WSGIServer
 
-from engine.address import parse_address
-from engine.chain import Output
-from transport.chain.devchain import DevChain
-from transport.chain.devchain_http import devchain_routes
+from engine.bitcoin.address import parse_address
+from engine.chain.feed import Output
 from transport.chain.esplora import Esplora
+from transport.devchain.chain import DevChain
+from transport.devchain.http_api import devchain_routes
 
 
 @pytest.fixture

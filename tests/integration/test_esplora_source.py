@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.address import parse_address
-from engine.chain import (
+from engine.bitcoin.address import parse_address
+from engine.chain.feed import (
     AddressFeed,
     Output,
     SourceBusy,

@@ -12,7 +12,7 @@ from engine.store.writes import KeyRow, RevokeKey
 from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
-from transport.auth import hash_key
+from transport.http.auth import hash_key
 from transport.live.sinks import StreamQueue
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -209,7 +209,7 @@ def test_a_reader_that_cannot_keep_up_still_gets_everything(
         queues.append(StreamQueue(max_messages=3))
         return queues[-1]
 
-    monkeypatch.setattr("transport.http.events.StreamQueue", small_queue)
+    monkeypatch.setattr("transport.live.journal_stream.StreamQueue", small_queue)
     begun = last(node)
     reader = stream(node, Last_Event_ID=str(begun))
     wait_until(lambda: queues, 5, "the stream to have caught up")
@@ -226,7 +226,7 @@ def test_a_reader_that_cannot_keep_up_still_gets_everything(
 def test_a_stream_ends_when_its_key_is_revoked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transport.auth.CACHE_S", 0.05)
+    monkeypatch.setattr("transport.http.auth.CACHE_S", 0.05)
     with live_node(tmp_path, stream={"keep_alive_s": 0.1}) as node:
         reader = node.stream("/v1/events", **shop_key(node, "closing"))
         reader.wait_for_comment("keep-alive")

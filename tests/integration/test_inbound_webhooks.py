@@ -12,7 +12,7 @@ import pytest
 
 from tests.tools.livenode import SECRET, Answer, LiveNode, live_node
 from tests.tools.wait import wait_until
-from transport.http.webhooks import WebhookLimits
+from transport.inbound.webhooks import WebhookLimits
 
 TXID = "ab" * 32
 

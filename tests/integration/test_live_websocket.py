@@ -11,9 +11,9 @@ import pytest
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import TEXT, Closed, WsClient, connect
-from transport.gate import Refusal
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
+from transport.server.refusal import Refusal
 
 QUICK = {"ws_close_timeout_s": 0.5, "ws_fail_timeout_s": 0.5}
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from engine.retry import Outcome
+from engine.delivery.attempt import Outcome
 from tests.integration import rebinding
 from tests.tools.receiver import Receiver, reply
-from tests.unit.test_guard import REFUSED, WRITTEN_ODDLY
+from tests.unit.transport.outbound.test_guard import REFUSED, WRITTEN_ODDLY
 from transport.outbound import guard, pinned
 from transport.outbound.pinned import DeliveryError, FailureKind, post
 from transport.outbound.webhook import WebhookSender, new_secret, parse_secret

@@ -10,8 +10,8 @@ from gevent.lock import Semaphore
 from gevent.server import StreamServer
 from standardwebhooks import Webhook
 
-from engine.channels import payload
-from engine.retry import Outcome
+from engine.delivery.attempt import Outcome
+from engine.delivery.channel import payload
 from tests.tools.receiver import (
     Answer,
     Receiver,

@@ -24,7 +24,7 @@ from tests.tools.receiver import Received, Receiver, hang, reply
 from tests.tools.serving import dial, serving, until
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.live.websocket import WebSocket
+from transport.server.websocket.connection import WebSocket
 
 HOOK_SECRET = "test-webhook-secret-0123456789abcdef"
 STEP_S = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.chain import SourceError
+from engine.chain.feed import SourceError
 from tests.tools import fake_upstream as fake
 from tests.tools.certificates import self_signed
 from tests.tools.fake_upstream import Upstream
@@ -18,10 +18,10 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver
 from tests.tools.serving import ask, dial, is_problem, serving
 from tests.tools.wsclient import WsClient, read_response
-from transport.body import read_body
 from transport.chain.bitcoind import Bitcoind
 from transport.chain.esplora import Esplora
 from transport.cli.client import CallFailed, NodeClient
+from transport.server.request_body import read_body
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\nX-Admin: yes\r\n\r\n"
 

@@ -20,9 +20,9 @@ from tests.tools.serving import (
     until,
 )
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.gate import Refusal, problem
-from transport.live.websocket import WebSocket
-from transport.server import Server
+from transport.server.refusal import Refusal, problem
+from transport.server.server import Server
+from transport.server.websocket.connection import WebSocket
 
 # Who is asking
 

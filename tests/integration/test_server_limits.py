@@ -21,7 +21,7 @@ from tests.tools.serving import (
     until,
 )
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.live.websocket import WebSocket
+from transport.server.websocket.connection import WebSocket
 
 # Requests and answers
 

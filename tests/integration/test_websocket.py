@@ -19,8 +19,8 @@ from tests.tools.wsclient import (
     connect,
     frame,
 )
-from transport.live.websocket import WebSocket, encode_text
-from transport.server import Server
+from transport.server.server import Server
+from transport.server.websocket.connection import WebSocket, encode_text
 
 
 @pytest.fixture

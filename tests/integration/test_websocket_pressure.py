@@ -19,7 +19,7 @@ from tests.tools.wsclient import (
     connect,
     frame,
 )
-from transport.live.websocket import WebSocket
+from transport.server.websocket.connection import WebSocket
 
 # Slow readers
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import gevent
 
-from engine.model import Terms
+from engine.payment.model import Terms
 from tests.tools.livenode import LiveNode
 from tests.tools.sseclient import Ended, SseClient
 from tests.tools.wsclient import Closed, WsClient, connect

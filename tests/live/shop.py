@@ -9,7 +9,7 @@ from random import Random
 import gevent
 from gevent.event import Event
 
-from engine.model import Terms
+from engine.payment.model import Terms
 from tests.tools.livenode import LiveNode
 from tests.tools.wait import wait_until
 

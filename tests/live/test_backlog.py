@@ -8,7 +8,7 @@ from random import Random
 import gevent
 import pytest
 
-from engine.model import Terms
+from engine.payment.model import Terms
 from tests.live.followers import KINDS, Follower, chain_of, read_to_the_end
 from tests.live.shop import bury, long_story
 from tests.tools.livenode import KEY, LiveNode, live_node

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from engine.model import Terms
+from engine.payment.model import Terms
 from tests.live.followers import KINDS, Follower, chain_of, journal_of, read_to_the_end
 from tests.live.shop import Shop
 from tests.tools.livenode import LiveNode, live_node

@@ -20,7 +20,7 @@ from typing import Any, Self
 import sqlite_utils
 from gevent.event import Event
 
-from engine.store.migrations import migrations
+from engine.store.sqlite.migrations import migrations
 from tests.node.bcoin import BcoinNode
 from tests.node.paybell import Paybell
 from tests.node.traffic import Order, Traffic

@@ -8,8 +8,8 @@ from typing import Any
 from bit import PrivateKeyTestnet
 from bit.network.meta import Unspent
 
-from engine.address import parse_address
-from transport.chain.devchain import DevChain
+from engine.bitcoin.address import parse_address
+from transport.devchain.chain import DevChain
 
 HERE = Path(__file__).parent
 KEY = PrivateKeyTestnet("cU6s7jckL3bZUUkb3Q2CD9vNu8F1o58K5R5a3JFtidoccMbhEGKZ")

@@ -25,7 +25,7 @@ from random import Random
 
 import msgspec
 
-from engine.store.journal import CHECKPOINT_PAGES, Journal
+from engine.store.sqlite.journal import CHECKPOINT_PAGES, Journal
 from tests.power.disk import HABITS, Disk, Files
 from tests.power.recorder import Op, Recording, record
 from tests.power.shop import Shop

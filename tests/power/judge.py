@@ -16,10 +16,10 @@ from typing import Any
 
 import gevent.event
 
-from engine.store import queries, replay, wal
-from engine.store.audit import damaged_beside
-from engine.store.journal import Journal
-from engine.store.threads import DirectStore, ReaderThreads, WriterThread
+from engine.store.sqlite import queries, replay, wal
+from engine.store.sqlite.audit import damaged_beside
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.threads import DirectStore, ReaderThreads, WriterThread
 from engine.store.writes import Committed, Outcome, Write
 from tests.power.disk import Files
 from tests.power.history import DB, Content, Life, contents

@@ -8,11 +8,11 @@ events come from the real rules (`decide`), as the sums are checked later by rep
 from collections.abc import Sequence
 from random import Random
 
-from engine.chain import Output
-from engine.events import opening
-from engine.model import EventType, Payment
-from engine.store import queries
-from engine.store.journal import Journal
+from engine.chain.feed import Output
+from engine.payment.events import opening
+from engine.payment.model import EventType, Payment
+from engine.store.sqlite import queries
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     Committed,
     DeliveryResult,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
-from engine.address import script_to_address
-from engine.chain import Block, ChainTx, Header, Output, Tip, TxOut
+from engine.bitcoin.address import script_to_address
+from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
 
 __all__ = ["FIRST_HEIGHT", "SimChain", "Snapshot", "address_of", "script_of"]
 

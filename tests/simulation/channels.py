@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from engine.channels import Channel, channel_row
-from engine.model import EventType
+from engine.delivery.channel import Channel, channel_row
+from engine.payment.model import EventType
+from engine.secrets.vault import Vault
 from engine.store.writes import RemoveChannel, Requeue, Row, Write
-from engine.vault import Vault
 from tests.simulation.broken import Broken
 from tests.simulation.endpoint import SimEndpoint, SimEndpoints
 

@@ -8,11 +8,11 @@ every event once, in order, from where it was, and nothing that is not committed
 from collections.abc import Callable
 from random import Random
 
+from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, Unfollow
 from actors.node import Node
-from actors.session import open_session
-from engine.events import CommittedEvent
-from engine.model import Payment
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
 from tests.simulation.broken import Broken

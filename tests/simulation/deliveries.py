@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from engine.channels import Channel, wants
-from engine.events import CommittedEvent
+from engine.delivery.channel import Channel, wants
+from engine.payment.events import CommittedEvent
 from engine.store.writes import ChannelRow, DeliveryResult, RemoveChannel, Requeue, Row
 from tests.simulation.broken import Broken
 

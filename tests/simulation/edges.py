@@ -13,10 +13,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from actors.messages import Command, CreatePayments, PollNow
-from engine.model import Payment, Terms
-from engine.observations import Observation
-from engine.payment import Refused
-from engine.store import queries
+from engine.payment.model import Payment, Terms
+from engine.payment.observations import Observation
+from engine.payment.rules import Refused
+from engine.store.sqlite import queries
 from engine.store.writes import (
     Conflict,
     ForgetIdempotency,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from engine.retry import SendResult, classify
+from engine.delivery.attempt import SendResult, classify
 
 __all__ = ["ENDPOINT_MODES", "SimEndpoint", "SimEndpoints"]
 

@@ -9,7 +9,7 @@ served, so that the rules can judge what the engine was really told.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from engine.chain import (
+from engine.chain.feed import (
     Block,
     ChainTx,
     Header,

@@ -12,18 +12,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from actors.address import AddressActor
-from actors.feeds import AddressFeedWorker, BlockFeedWorker
-from actors.journal import JournalActor
+from actors.delivery.notifier import NotifierActor
+from actors.delivery.notifiers import NotifiersActor
+from actors.delivery.sender import Deliver, SenderActor
+from actors.journal.reader import ReaderActor
+from actors.journal.writer import JournalActor
+from actors.live.router import RouterActor
+from actors.live.session import SessionActor
 from actors.messages import Read
-from actors.notifier import NotifierActor
-from actors.notifiers import NotifiersActor
-from actors.reader import ReaderActor
-from actors.router import RouterActor
-from actors.senders import Deliver, SenderActor
-from actors.session import SessionActor
-from actors.source import SourceActor
-from actors.supervisor import SupervisorActor
+from actors.sources.source import SourceActor
+from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
+from actors.watching.address import AddressActor
+from actors.watching.supervisor import SupervisorActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from actors.messages import Nudge
-from engine.chain import ChainTx
-from engine.model import Terms
-from engine.observations import Cancel, ConfirmByHand, Observation, ProviderClaim
-from engine.store import queries
+from engine.chain.feed import ChainTx
+from engine.payment.model import Terms
+from engine.payment.observations import (
+    Cancel,
+    ConfirmByHand,
+    Observation,
+    ProviderClaim,
+)
+from engine.store.sqlite import queries
 from engine.store.writes import InboundRow
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.edges import Edges

@@ -5,8 +5,8 @@ it, and nothing of how the engine works. It speaks only when all is settled: eve
 transaction is mined or gone, many blocks deep, and every deadline has passed.
 """
 
-from engine.chain import Output
-from engine.model import Payment, Status
+from engine.chain.feed import Output
+from engine.payment.model import Payment, Status
 from tests.simulation.chain import SimChain, script_of
 
 __all__ = ["disagreement", "final_outputs"]

@@ -11,26 +11,26 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-import actors.address
-import actors.notifier
-import actors.notifiers
-import actors.session
-import engine.doubts
-import engine.payment
-import engine.reading
-import engine.story
-from actors.address import AddressActor
-from actors.feeds import AddressFeedWorker
-from actors.journal import JournalActor
-from actors.lanes import Recorded, State
+import actors.delivery.notifier
+import actors.delivery.notifiers
+import actors.live.session
+import actors.watching.address
+import engine.payment.absence
+import engine.payment.chain_rules
+import engine.payment.fold
+import engine.payment.rules
+from actors.delivery.delivery_queue import Recorded, State
+from actors.delivery.notifier import NotifierActor
+from actors.journal.writer import JournalActor
 from actors.messages import Publish
-from actors.notifier import NotifierActor
-from engine.chain import ChainView, Output, SourceError, Tip
-from engine.events import CommittedEvent, encode, with_offset
-from engine.observations import ProviderClaim
-from engine.store import bulk
-from engine.store.journal import Journal
-from engine.store.queries import Pending
+from actors.sources.workers import AddressFeedWorker
+from actors.watching.address import AddressActor
+from engine.chain.feed import ChainView, Output, SourceError, Tip
+from engine.payment.events import CommittedEvent, encode, with_offset
+from engine.payment.observations import ProviderClaim
+from engine.store.records import Pending
+from engine.store.sqlite import bulk
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Unavailable
 
 __all__ = ["PLANTED", "Plant"]
@@ -90,23 +90,23 @@ def believed_before_its_commit(patch: Patch) -> None:
 
 
 def a_hole_in_the_seq(patch: Patch) -> None:
-    tell, number = engine.story.Story.tell, count(1)
+    tell, number = engine.payment.fold.Story.tell, count(1)
 
     def bug(self: Any, *args: Any, **changes: Any) -> None:
         tell(self, *args, **changes)
         if next(number) % 10 == 0:
             self.events[-1] = replace(self.events[-1], seq=self.events[-1].seq + 1)
 
-    patch.setattr(engine.story.Story, "tell", bug)
+    patch.setattr(engine.payment.fold.Story, "tell", bug)
 
 
 def the_cursor_moves_without_a_2xx(patch: Patch) -> None:
-    judge = actors.notifier.judge
+    judge = actors.delivery.notifier.judge
 
     def bug(*args: Any, **about: Any) -> Any:
         return replace(judge(*args, **about), state="delivered", next_at=0)
 
-    patch.setattr(actors.notifier, "judge", bug)
+    patch.setattr(actors.delivery.notifier, "judge", bug)
 
 
 def the_next_is_sent_before_the_last_is_recorded(patch: Patch) -> None:
@@ -136,7 +136,7 @@ def events_of_one_payment_are_sent_side_by_side(patch: Patch) -> None:
 
 
 def an_old_notifier_goes_on_beside_the_new(patch: Patch) -> None:
-    patch.setattr(actors.notifiers, "_end_now", lambda ref: None)
+    patch.setattr(actors.delivery.notifiers, "_end_now", lambda ref: None)
 
 
 def what_is_owed_is_forgotten_at_a_restart(patch: Patch) -> None:
@@ -158,26 +158,28 @@ def the_outbox_leaves_an_event_out(patch: Patch) -> None:
 
 
 def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
-    page = actors.session._page
+    page = actors.live.session._page
 
     def bug(sql: Any, after: int, merchant: str | None) -> Any:
         return page(sql, after + 1 if after else 0, merchant)
 
-    patch.setattr(actors.session, "_page", bug)
+    patch.setattr(actors.live.session, "_page", bug)
 
 
 def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
-    reviewed = actors.address.Reviewed
-    patch.setattr(engine.doubts, "proves_absence", lambda *_about: True)
-    patch.setattr(actors.address, "Reviewed", lambda _asked_at: reviewed(1 << 60))
+    reviewed = actors.watching.address.Reviewed
+    patch.setattr(engine.payment.absence, "proves_absence", lambda *_about: True)
+    patch.setattr(
+        actors.watching.address, "Reviewed", lambda _asked_at: reviewed(1 << 60)
+    )
 
 
 def an_output_is_counted_twice(patch: Patch) -> None:
-    patch.setattr(engine.story, "_upsert", lambda old, new: (*old, *new))
+    patch.setattr(engine.payment.fold, "_upsert", lambda old, new: (*old, *new))
 
 
 def a_reorg_is_ignored(patch: Patch) -> None:
-    patch.setattr(engine.reading, "_lost_its_block", lambda *_about: False)
+    patch.setattr(engine.payment.chain_rules, "_lost_its_block", lambda *_about: False)
 
 
 def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
@@ -193,20 +195,22 @@ def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
 
 
 def a_confirmation_too_many(patch: Patch) -> None:
-    depth = engine.reading._depth
+    depth = engine.payment.chain_rules._depth
 
     def bug(output: Output, view: ChainView) -> int:
         return depth(output, view) + 1
 
-    patch.setattr(engine.reading, "_depth", bug)
+    patch.setattr(engine.payment.chain_rules, "_depth", bug)
 
 
 def an_eviction_is_ignored(patch: Patch) -> None:
-    patch.setattr(engine.reading, "_may_say_gone", lambda *_args, **_about: False)
+    patch.setattr(
+        engine.payment.chain_rules, "_may_say_gone", lambda *_args, **_about: False
+    )
 
 
 def a_webhook_is_money(patch: Patch) -> None:
-    follow = engine.payment.follow
+    follow = engine.payment.rules.follow
 
     def bug(payment: Any, observation: Any, now: int) -> Any:
         if isinstance(observation, ProviderClaim) and observation.txid:
@@ -215,14 +219,14 @@ def a_webhook_is_money(patch: Patch) -> None:
             observation = ChainView("source0", tip, (output,), complete=False)
         return follow(payment, observation, now)
 
-    patch.setattr(actors.address, "follow", bug)
+    patch.setattr(actors.watching.address, "follow", bug)
 
 
 def it_is_let_go_too_early(patch: Patch) -> None:
     def bug(payment: Any, now: int) -> bool:
         return bool(now >= payment.terms.expires_at)
 
-    patch.setattr(actors.address, "is_settled", bug)
+    patch.setattr(actors.watching.address, "is_settled", bug)
 
 
 PLANTED: tuple[Plant, ...] = (

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from actors.senders import body_of
-from engine.address import parse_address
-from engine.chain import ChainView, Output
-from engine.events import CommittedEvent, Event, decode, opening
-from engine.model import EventType, Payment, Status
-from engine.payment import evolve
+from actors.delivery.sender import body_of
+from engine.bitcoin.address import parse_address
+from engine.chain.feed import ChainView, Output
+from engine.payment.events import CommittedEvent, Event, decode, opening
+from engine.payment.model import EventType, Payment, Status
+from engine.payment.rules import evolve
 from engine.store.writes import (
     Committed,
     IdempotencyRow,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from engine.model import EventType, Payment, Status
+from engine.payment.model import EventType, Payment, Status
 from engine.runtime.heap import LongLived
-from engine.store import queries
+from engine.store.sqlite import queries
 from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.oracle import disagreement

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from engine.store.journal import Journal
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["SimStore"]

@@ -15,11 +15,11 @@ from statistics import median
 
 import pytest
 
+from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
+from actors.delivery.sender import Delivered
 from actors.messages import CreatePayments, Nudge
-from actors.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
-from actors.senders import Delivered
-from engine.model import Terms
-from engine.store.queries import Pending
+from engine.payment.model import Terms
+from engine.store.records import Pending
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.instrument import instrumented
 from tests.simulation.points import CrashPoint

@@ -14,18 +14,18 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from random import Random
 
-from actors.address import AddressActor
+from actors.delivery.notifier import NotifierActor
+from actors.delivery.sender import Deliver
 from actors.messages import RoundDone, Seen, SomeViews
 from actors.node import Node, Settings
-from actors.notifier import NotifierActor
 from actors.root import FeedConfig, build_tree
-from actors.senders import Deliver
-from actors.source import SourceActor
+from actors.sources.source import SourceActor
+from actors.watching.address import AddressActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.secrets.vault import Vault
 from engine.store.writes import Outcome, Write
-from engine.vault import Vault
 from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.channels import Channels

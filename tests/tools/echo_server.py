@@ -19,9 +19,9 @@ from gevent.event import Event  # noqa: E402
 # Run as a file, Python looks for modules beside it.
 sys.path[0] = str(Path(__file__).parents[2])
 
-from transport.limits import Limits  # noqa: E402
-from transport.live.websocket import WebSocket  # noqa: E402
-from transport.server import Server  # noqa: E402
+from transport.server.limits import Limits  # noqa: E402
+from transport.server.server import Server  # noqa: E402
+from transport.server.websocket.connection import WebSocket  # noqa: E402
 
 
 class Echo:

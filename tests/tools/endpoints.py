@@ -6,9 +6,9 @@ from typing import Any
 
 from gevent.event import Event
 
-from transport.limits import Limits
-from transport.live.websocket import WebSocket
-from transport.server import Server
+from transport.server.limits import Limits
+from transport.server.server import Server
+from transport.server.websocket.connection import WebSocket
 
 __all__ = ["Held", "echo", "in_turn", "serving_websockets"]
 

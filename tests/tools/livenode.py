@@ -21,28 +21,29 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from actors.gateway import ActorGateway
+from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
-from engine.model import Payment, Terms
+from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.store.threads import ReaderThreads, WriterThread
-from engine.vault import Vault
+from engine.secrets.vault import Vault
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, connect
-from transport.auth import Auth
-from transport.chain.devchain import DevChain
-from transport.http import events, webhooks
-from transport.http.api import Api
-from transport.limits import Limits
+from transport.devchain.chain import DevChain
+from transport.http.auth import Auth
+from transport.http.bottle_app import Api
+from transport.inbound import webhooks
+from transport.live import journal_stream as events
 from transport.live import sse
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.outbound.webhook import WebhookSender
-from transport.server import Server
+from transport.server.limits import Limits
+from transport.server.server import Server
 
 __all__ = ["KEY", "SECRET", "Answer", "LiveNode", "live_node"]
 

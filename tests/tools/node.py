@@ -18,23 +18,23 @@ from typing import Any
 
 import requests
 
-from actors.gateway import ActorGateway
+from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.ports import ChannelSender
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.store.threads import ReaderThreads, WriterThread
+from engine.secrets.vault import Vault
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from engine.store.writes import KeyRow
-from engine.vault import Vault
 from tests.tools.wait import wait_until
-from transport.auth import Auth, AuthLimits, hash_key, new_key
-from transport.chain.devchain import DevChain
-from transport.http.api import ApiSettings
-from transport.http.app import control_app
+from transport.control.app import control_app
+from transport.devchain.chain import DevChain
+from transport.http.auth import Auth, AuthLimits, hash_key, new_key
+from transport.http.bottle_app import ApiSettings
 from transport.outbound.webhook import WebhookSender
-from transport.server import Server
+from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
 
 __all__ = ["RunningNode", "running_node"]

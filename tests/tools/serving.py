@@ -14,9 +14,9 @@ from typing import Any
 import gevent
 
 from tests.tools.wsclient import WsClient, read_response
-from transport.body import read_body
-from transport.limits import Limits
-from transport.server import Server
+from transport.server.limits import Limits
+from transport.server.request_body import read_body
+from transport.server.server import Server
 
 __all__ = [
     "ask",

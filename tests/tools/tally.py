@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from transport.body import BodyError, read_body
 from transport.http.openapi import template
+from transport.server.request_body import BodyError, read_body
 
 __all__ = ["Tally"]
 

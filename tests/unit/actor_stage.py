@@ -7,20 +7,20 @@ the test adds them. Nothing runs unless the test says so.
 from pathlib import Path
 from random import Random
 
-from actors.journal import JournalActor
+from actors.journal.reader import ReaderActor
+from actors.journal.writer import JournalActor
+from actors.live.router import RouterActor
 from actors.node import Node, Settings
-from actors.reader import ReaderActor
-from actors.router import RouterActor
-from engine.events import opening
-from engine.model import Payment
-from engine.observations import Observation
-from engine.payment import decide, evolve
+from engine.payment.events import opening
+from engine.payment.model import Payment
+from engine.payment.observations import Observation
+from engine.payment.rules import decide, evolve
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
-from engine.store import queries
-from engine.store.journal import Journal
-from engine.store.threads import DirectStore
+from engine.store.sqlite import queries
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Entry, Outcome, Write
 from tests.unit.payment_cases import T0, terms
 

@@ -1,11 +1,11 @@
 """What tests of the journal share: writes made of payments, and readings of them."""
 
-from engine.events import Event, opening
-from engine.model import EventType, Payment
-from engine.observations import Observation
-from engine.payment import decide, evolve
-from engine.store import queries
-from engine.store.journal import Journal
+from engine.payment.events import Event, opening
+from engine.payment.model import EventType, Payment
+from engine.payment.observations import Observation
+from engine.payment.rules import decide, evolve
+from engine.store.sqlite import queries
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     ChannelRow,
     Committed,

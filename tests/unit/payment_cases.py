@@ -6,11 +6,11 @@ twice; the sums in each event are those of the fold. Every test that uses it che
 these four for free.
 """
 
-from engine.chain import ChainView, Output, Tip
-from engine.events import Event, decode, encode, opening, with_offset
-from engine.model import EventType, Payment, Receipt, Status, Terms
-from engine.observations import Observation, Reviewed
-from engine.payment import decide, evolve
+from engine.chain.feed import ChainView, Output, Tip
+from engine.payment.events import Event, decode, encode, opening, with_offset
+from engine.payment.model import EventType, Payment, Receipt, Status, Terms
+from engine.payment.observations import Observation, Reviewed
+from engine.payment.rules import decide, evolve
 
 __all__ = [
     "HOUR_MS",

@@ -12,27 +12,27 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.feed import FeedSpec
-from actors.feeds import BlockFeedWorker
+from actors.live.session import open_session
 from actors.messages import Follow, Publish, Seen, Watch
-from actors.session import open_session
-from actors.source import SourceActor
-from engine.chain import Output, SourceUnavailable
-from engine.events import CommittedEvent, encode, opening, with_offset
-from engine.index import LOOKBACK, ScriptIndex
-from engine.retry import Outcome
+from actors.sources.feed_state import FeedSpec
+from actors.sources.source import SourceActor
+from actors.sources.workers import BlockFeedWorker
+from engine.chain.feed import Output, SourceUnavailable
+from engine.chain.script_index import LOOKBACK, ScriptIndex
+from engine.chain.sync import sync
+from engine.delivery.attempt import Outcome
+from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.runtime.ref import Ref, Scope
-from engine.store import queries
-from engine.store.threads import DirectStore, ReaderThreads, WriterThread
-from engine.sync import sync
+from engine.store.sqlite import queries
+from engine.store.sqlite.threads import DirectStore, ReaderThreads, WriterThread
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.tools.wsclient import frame
 from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.test_notifier_actor import Street
-from tests.unit.test_session_actor import Wire
+from tests.unit.actors.delivery.test_notifier import Street
+from tests.unit.actors.live.test_session import Wire
 from transport.cli.logs import LineFormatter
-from transport.http.claims import read_btc
-from transport.live.frames import FrameParser, Text
+from transport.inbound.dialects import read_btc
+from transport.server.websocket.frames import FrameParser, Text
 
 ALICE = b"\x00\x14" + b"a" * 20
 ELSEWHERE = b"\x00\x14" + b"e" * 20

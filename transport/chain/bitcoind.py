@@ -24,14 +24,7 @@ from collections.abc import Sequence
 import gevent
 import msgspec
 
-from engine.chain import (
-    Block,
-    ChainTx,
-    Header,
-    SourceUnavailable,
-    Tip,
-)
-from engine.transaction import (
+from engine.bitcoin.transaction import (
     HEADER_SIZE,
     InvalidBlock,
     InvalidTransaction,
@@ -39,7 +32,8 @@ from engine.transaction import (
     parse_header,
     parse_tx,
 )
-from transport.chain.http import DEADLINE_S, TooLarge, decode
+from engine.chain.feed import Block, ChainTx, Header, SourceUnavailable, Tip
+from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import JsonRpc, RpcError
 
 __all__ = ["BATCH", "Bitcoind"]

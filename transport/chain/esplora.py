@@ -23,8 +23,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from engine.chain import Output, SourceGarbage, SourceUnavailable, Tip
-from transport.chain.http import DEADLINE_S, Answer, SourceHttp, decode
+from engine.chain.feed import Output, SourceGarbage, SourceUnavailable, Tip
+from transport.chain.http_client import DEADLINE_S, Answer, SourceHttp, decode
 
 __all__ = ["MAX_PAGES", "Esplora"]
 

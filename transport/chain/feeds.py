@@ -1,10 +1,10 @@
 """A chain source from its configuration. Used by the node and by the doctor."""
 
-from engine.chain import AddressFeed, BlockFeed
+from engine.chain.feed import AddressFeed, BlockFeed
 from engine.config import SourceConfig
 from transport.chain.bitcoind import Bitcoind
-from transport.chain.devchain import DevChain
 from transport.chain.esplora import Esplora
+from transport.devchain.chain import DevChain
 
 __all__ = ["make_feed"]
 

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from engine.chain import SourceGarbage, SourceUnavailable
-from transport.chain.http import DEADLINE_S, MAX_BYTES, SourceHttp, decode
+from engine.chain.feed import SourceGarbage, SourceUnavailable
+from transport.chain.http_client import DEADLINE_S, MAX_BYTES, SourceHttp, decode
 
 __all__ = ["JsonRpc", "Reply", "RpcError"]
 

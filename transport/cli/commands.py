@@ -12,7 +12,7 @@ from typing import Any
 import click
 import requests
 
-from engine.model import Status
+from engine.payment.model import Status
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option, url_option

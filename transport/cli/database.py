@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.store.journal import Journal, JournalError
-from engine.store.lock import DatabaseInUse, DatabaseLock, LockFileError
+from engine.store.sqlite.journal import Journal, JournalError
+from engine.store.sqlite.lock import DatabaseInUse, DatabaseLock, LockFileError
 
 __all__ = ["open_journal"]
 

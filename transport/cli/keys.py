@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import click
 
-from engine.store import queries
-from engine.store.lock import DatabaseInUse
+from engine.store.sqlite import queries
+from engine.store.sqlite.lock import DatabaseInUse
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
-from transport.auth import hash_key, new_key
 from transport.cli.client import NodeClient
 from transport.cli.database import open_journal
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option
 from transport.cli.settings import database_settings, load_config
+from transport.http.auth import hash_key, new_key
 
 __all__ = ["keys"]
 

@@ -15,22 +15,22 @@ from typing import Any
 
 import click
 
-from engine.chain import SourceError
-from engine.channels import channel_of
+from engine.chain.feed import SourceError
 from engine.config import Config
-from engine.store import queries
-from engine.store import replay as replaying
-from engine.store.audit import damaged_beside, damaged_rows
-from engine.store.files import KeyFileError, node_key
-from engine.store.queries import ChannelRecord
-from engine.vault import Vault, WrongKey
+from engine.delivery.channel import channel_of
+from engine.secrets.key_file import KeyFileError, node_key
+from engine.secrets.vault import Vault, WrongKey
+from engine.store.records import ChannelRecord
+from engine.store.sqlite import queries
+from engine.store.sqlite import replay as replaying
+from engine.store.sqlite.audit import damaged_beside, damaged_rows
 from transport.chain.feeds import make_feed
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database import open_journal
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
 from transport.cli.words import style
-from transport.limits import Limits
+from transport.server.limits import Limits
 
 __all__ = ["examine", "replay"]
 

@@ -1,8 +1,8 @@
 """What the control API takes, as types: the body of every request.
 
-`transport/http/reading.py` checks what comes in against them, and the OpenAPI document
-is made from them: a field's description is what a client is told is allowed. What no
-type can say (is the address good, is the URL allowed) its handler checks.
+`transport/http/request_json.py` checks what comes in against them, and the OpenAPI
+document is made from them: a field's description is what a client is told is allowed.
+What no type can say (is the address good, is the URL allowed) its handler checks.
 """
 
 from datetime import datetime
@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.model import EventType
-from engine.money import MAX_SAT
-from engine.retry import SCHEDULE_S
+from engine.delivery.attempt import SCHEDULE_S
+from engine.money.amount import MAX_SAT
+from engine.payment.model import EventType
 
 __all__ = [
     "MAX_BATCH",

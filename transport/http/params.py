@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from engine.model import Status
+from engine.payment.model import Status
 
 __all__ = ["AfterQuery", "CursorQuery", "NoQuery", "PaymentsQuery"]
 

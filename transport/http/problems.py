@@ -12,9 +12,9 @@ from http import HTTPStatus
 import msgspec
 
 from engine.gateway import Duplicate, EngineBusy, NotFound
-from engine.payment import Refused
-from engine.store.journal import advice
-from transport.body import BodyError
+from engine.payment.rules import Refused
+from engine.store.sqlite.journal import advice
+from transport.server.request_body import BodyError
 
 __all__ = [
     "MEDIA_TYPE",

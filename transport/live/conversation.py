@@ -29,14 +29,14 @@ from typing import Annotated, Final
 
 import msgspec
 
-from engine.events import iso
 from engine.gateway import Gateway
-from engine.vault import Vault
+from engine.payment.events import iso
+from engine.secrets.vault import Vault
 from transport.live.encoding import Frames, error_message, message
-from transport.live.frames import encode_text
 from transport.live.newcomers import Newcomers
 from transport.live.sinks import Wire
 from transport.live.topics import Identity, Subscription
+from transport.server.websocket.frames import encode_text
 
 __all__ = ["MAX_TOPICS", "Conversation"]
 

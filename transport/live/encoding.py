@@ -21,11 +21,11 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.events import CommittedEvent, iso
-from engine.model import Payment
+from engine.payment.events import CommittedEvent, iso
+from engine.payment.model import Payment
 from engine.ports import Freshness
-from transport.http.types import view
-from transport.live.frames import encode_text
+from transport.http.views import view
+from transport.server.websocket.frames import encode_text
 
 __all__ = [
     "KEEP_ALIVE",

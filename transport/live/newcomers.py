@@ -15,9 +15,9 @@ from typing import Final
 
 import gevent
 
-from engine.events import CommittedEvent
 from engine.gateway import Gateway, SessionHandle
-from engine.model import EventType, Payment
+from engine.payment.events import CommittedEvent
+from engine.payment.model import EventType, Payment
 from engine.ports import Freshness
 
 __all__ = ["Newcomers"]

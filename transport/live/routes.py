@@ -16,14 +16,15 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from engine.gateway import Gateway, SessionHandle
-from engine.vault import Vault
-from transport.gate import Endpoint, Refusal, problem
-from transport.live.addresses import find_payment
+from engine.secrets.vault import Vault
+from transport.http.find_payment import find_payment
 from transport.live.conversation import Conversation
 from transport.live.encoding import Frames
 from transport.live.newcomers import Newcomers
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
-from transport.live.websocket import WebSocket
+from transport.server.refusal import Refusal, problem
+from transport.server.upgrade import Endpoint
+from transport.server.websocket.connection import WebSocket
 
 __all__ = ["LiveRoutes"]
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from gevent.event import Event as Signal
 
-from engine.events import CommittedEvent
-from engine.model import Payment
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
 from engine.ports import Freshness
 from transport.live.encoding import (
     Frames,
@@ -20,8 +20,8 @@ from transport.live.encoding import (
     sse,
     state_message,
 )
-from transport.live.frames import encode_text
-from transport.live.websocket import WebSocket
+from transport.server.websocket.connection import WebSocket
+from transport.server.websocket.frames import encode_text
 
 __all__ = [
     "QUEUE_BYTES",

@@ -15,12 +15,11 @@ import bottle
 from msgspec import Meta
 
 from engine.gateway import Gateway, SessionHandle
-from transport.gate import is_allowed_origin
-from transport.http.api import Api
+from transport.http.bottle_app import Api
+from transport.http.find_payment import find_payment
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
 from transport.http.problems import FieldError, Problem
-from transport.live.addresses import find_payment
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import (
     QUEUE_BYTES,
@@ -28,6 +27,7 @@ from transport.live.sinks import (
     StreamQueue,
     StreamSink,
 )
+from transport.server.upgrade import is_allowed_origin
 
 __all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]
 
@@ -76,7 +76,7 @@ def routes(
     queue_bytes: int = QUEUE_BYTES,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> None:
-    """Add the stream of one address. `origins`: see `transport.gate`."""
+    """Add the stream of one address. `origins`: see `transport.server.upgrade`."""
 
     def events(address: str) -> Iterator[bytes]:
         environ = bottle.request.environ

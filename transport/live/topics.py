@@ -8,14 +8,14 @@ taken for the other, and ending one ends nothing else. Made and ended by
 from collections.abc import Callable
 from typing import Final
 
-from engine.events import CommittedEvent, iso
 from engine.gateway import Gateway, SessionHandle
-from engine.model import EventType, Payment, Status
+from engine.payment.events import CommittedEvent, iso
+from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
 from transport.live.encoding import Frames, error_message, message, state_object
-from transport.live.frames import encode_text
 from transport.live.newcomers import Newcomers
 from transport.live.sinks import Wire
+from transport.server.websocket.frames import encode_text
 
 __all__ = ["Identity", "Subscription"]
 

@@ -1,8 +1,9 @@
 """Webhooks as Standard Webhooks 1.0.0 defines them: secrets, signatures, one attempt.
 
 `WebhookSender.send` makes a single attempt and says what came of it. It does not
-schedule, count or remember: the notifier does, by the rules in `engine/retry.py`.
-Blocks the greenlet of that one delivery, no longer than `timeout_s`.
+schedule, count or remember: the notifier does, by the rules in
+`engine/delivery/attempt.py`. Blocks the greenlet of that one delivery, no longer than
+`timeout_s`.
 
 What is signed is `<id>.<timestamp>.<body>`, byte for byte as it is sent, by
 HMAC-SHA256 with each valid secret of the channel; two while a secret is rotated.
@@ -18,7 +19,8 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from engine.retry import Outcome, SendResult, classify, parse_retry_after
+from engine.delivery.attempt import Outcome, SendResult, classify
+from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
 

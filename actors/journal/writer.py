@@ -1,0 +1,145 @@
+"""The journal actor: group commit, and the gate through which events leave.
+
+It gathers what actors want written while the writer thread is busy, hands over all of
+it as the next batch (so a batch grows by itself under load), and when the batch is on
+disk answers the actors and publishes the events, in journal order. Nothing has
+happened before that. What was committed about a channel it tells the notifiers.
+
+When the disk fails, nothing is lost that was committed and nothing is told that was
+not: every append is answered `Unavailable`, the edges refuse new work, and a probe
+tries until writing works again.
+"""
+
+import logging
+from collections import deque
+
+from actors.messages import (
+    Append,
+    BatchDone,
+    ChannelChanged,
+    ProbeJournal,
+    Publish,
+)
+from actors.node import Node
+from engine.payment.events import CommittedEvent
+from engine.runtime.actor import Actor
+from engine.store.sqlite.threads import JournalWriter
+from engine.store.writes import (
+    PROBE,
+    ChannelRow,
+    Committed,
+    Outcome,
+    RemoveChannel,
+    Requeue,
+    SourceTip,
+    Unavailable,
+    Write,
+)
+
+__all__ = ["JournalActor"]
+
+log = logging.getLogger("paybell.journal")
+
+MAX_BATCH = 512
+"""Writes in one transaction: more makes each wait longer and saves little."""
+
+MAX_PENDING = 20_000
+"""Writes that may wait for a slow disk; more are refused, and their senders retry."""
+
+PROBE_S = 2.0
+
+_OF_CHANNELS = (ChannelRow, RemoveChannel, Requeue)
+
+
+class JournalActor(Actor):
+    """Owns the writer. Answers `Append`; publishes to the router."""
+
+    __slots__ = ("_busy", "_node", "_pending", "_probing", "_writer")
+
+    mailbox_limit = 20_000
+
+    def __init__(self, node: Node, writer: JournalWriter) -> None:
+        self._node = node
+        self._writer = writer
+        self._pending: deque[Append] = deque()
+        self._busy = False
+        self._probing = False
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Append():
+                self._take(message)
+            case BatchDone(batch, outcomes):
+                self._busy = False
+                self._flush()  # first: it is written while we tell of this one
+                self._on_done(batch, outcomes)
+            case ProbeJournal():
+                self._probing = False
+                row = SourceTip(PROBE, 0, str(self._node.clock.now()))
+                self._pending.append(Append(Write(rows=(row,)), lambda _outcome: None))
+                self._flush()
+
+    def on_stop(self) -> None:
+        while self._pending:
+            self._pending.popleft().reply(Unavailable("the node is stopping"))
+
+    def _take(self, append: Append) -> None:
+        """The mailbox is emptied at once, so the bound is on what waits here."""
+        if len(self._pending) >= MAX_PENDING:
+            self._node.counters["journal.refused"] += 1
+            append.reply(Unavailable("the journal has too much to do"))
+            return
+        self._pending.append(append)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._busy or not self._pending:
+            return
+        size = min(len(self._pending), MAX_BATCH)
+        batch = tuple(self._pending.popleft() for _ in range(size))
+        self._busy = True
+        ref = self.ref
+        self._writer.submit(
+            [append.write for append in batch],
+            lambda outcomes: ref.tell_system(BatchDone(batch, outcomes)),
+        )
+
+    def _on_done(self, batch: tuple[Append, ...], outcomes: list[Outcome]) -> None:
+        self._note_health(outcomes[0])
+        events: list[CommittedEvent] = []
+        committed = 0
+        for append, outcome in zip(batch, outcomes, strict=True):
+            append.reply(outcome)
+            if isinstance(outcome, Committed):
+                committed += 1
+                events += outcome.events
+                if append.write.rows:
+                    self._tell_of_channels(append.write)
+        self._node.counters["journal.writes"] += committed
+        self._node.counters["journal.events"] += len(events)
+        if events:
+            self._node.router.tell_system(Publish(tuple(events)))
+
+    def _tell_of_channels(self, write: Write) -> None:
+        """Whoever asked for a change of a channel may be gone by now, tired of waiting
+        or restarted; what the database says has changed all the same."""
+        for row in write.rows:
+            if isinstance(row, _OF_CHANNELS) and self._node.notifiers is not None:
+                channel_id = None if isinstance(row, Requeue) else row.id
+                self._node.notifiers.tell_system(ChannelChanged(channel_id))
+
+    def _note_health(self, outcome: Outcome) -> None:
+        health = self._node.health
+        if not isinstance(outcome, Unavailable):
+            if health.journal is not None:
+                log.warning("journal.recovered")
+            health.journal = None
+            return
+        if health.journal is None:
+            log.error("journal.unavailable detail=%s", outcome.detail)
+        self._node.counters["journal.failures"] += 1
+        health.journal = outcome.detail
+        health.fatal = health.fatal or outcome.fatal
+        if not self._probing:
+            self._probing = True
+            self._node.clock.call_later(PROBE_S, self.ref, ProbeJournal())

@@ -1,0 +1,86 @@
+"""What the source actor remembers of each source: how it may be asked, how it fares.
+
+No actor: a record that `actors/sources/source.py` keeps and judges by.
+"""
+
+import msgspec
+
+from actors.messages import Poll, Round
+from engine.chain.feed import Tip
+from engine.gateway import SourceState
+from engine.policy.breaker import Breaker, BreakerPolicy
+from engine.policy.token_bucket import Budget
+from engine.runtime.ref import Ref
+
+__all__ = ["Feed", "FeedSpec"]
+
+SOURCE_BREAKER = BreakerPolicy(threshold=3, base_s=2.0, cap_s=60.0, probe_s=120.0)
+"""A source is asked again soon: a shop waits. Rests of 2, 4 … 60 s."""
+
+
+class FeedSpec(msgspec.Struct, frozen=True):
+    """One source: its worker's ref, and how it may be asked."""
+
+    name: str
+    kind: str  # as configured: bitcoind, devchain, esplora
+    worker: Ref
+    by_block: bool
+    every_s: float  # how often to look when nothing is urgent
+    per_minute: float | None = None  # request budget; None: not limited
+
+
+class Feed:
+    """What is remembered of a source."""
+
+    __slots__ = (
+        "answered_at",
+        "asked",
+        "breaker",
+        "budget",
+        "busy",
+        "error",
+        "errors",
+        "primed",
+        "requests",
+        "round",
+        "spec",
+        "tip",
+    )
+
+    def __init__(self, spec: FeedSpec) -> None:
+        self.spec = spec
+        self.breaker = Breaker(policy=SOURCE_BREAKER)
+        self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
+        self.busy: Round | None = None  # the round under way
+        self.asked: dict[bytes, Poll] = {}  # its polls that got no view yet
+        self.round = 0
+        self.primed = False  # its worker knows all watched scripts
+        self.tip: Tip | None = None
+        self.answered_at: int | None = None
+        self.requests: int | None = None  # as its worker last told
+        self.errors = 0
+        self.error: str | None = None
+
+    def describe(
+        self, *, now: float, wall: int, active: bool, watched: int, waiting: int
+    ) -> SourceState:
+        """As the API shows it. `now`: monotonic s; `wall`: ms."""
+        answered = self.answered_at
+        budget = self.budget.at(now) if self.budget is not None else None
+        return SourceState(
+            name=self.spec.name,
+            kind=self.spec.kind,
+            state=self.breaker.state(now).value,
+            active=active,
+            tip_height=self.tip.height if self.tip else None,
+            tip_hash=self.tip.hash if self.tip else None,
+            last_answer_at=answered,
+            lag_s=None if answered is None else (wall - answered) / 1000,
+            requests=self.requests or 0,
+            errors=self.errors,
+            last_error=self.error,
+            budget_per_min=self.spec.per_minute,
+            budget_left=round(budget.tokens, 1) if budget is not None else None,
+            watched=watched,
+            waiting=waiting,
+        )

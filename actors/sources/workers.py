@@ -1,0 +1,293 @@
+"""Feed workers: the blocking side of the source actor, one for each source.
+
+A worker does one round at a time: it asks its feed, and answers with views of the
+chain for the scripts concerned. It holds the local script index of a block feed. It
+decides nothing; when its feed fails it says so and the source actor judges.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from actors.messages import Poll, Round, RoundDone, SomeViews
+from actors.node import Node
+from engine.chain.feed import (
+    AddressFeed,
+    BlockFeed,
+    ChainView,
+    SourceError,
+    SourceGarbage,
+    Tip,
+)
+from engine.chain.old_blocks import Vouching
+from engine.chain.script_index import ScriptIndex
+from engine.chain.sync import SyncResult, sync
+from engine.runtime.actor import Actor
+from engine.store.sqlite import queries
+from engine.store.sqlite.threads import Reader
+
+__all__ = ["AddressFeedWorker", "BlockFeedWorker"]
+
+log = logging.getLogger("paybell.source")
+
+MAX_UNREADABLE = 5
+"""So many addresses in a row without one that can be read: it is the source."""
+
+BREATH = 500
+"""Scripts handled before the hub may look at its sockets: some 2 ms."""
+
+
+MAX_AHEAD = 4
+"""Portions of views that may wait for the source actor before more are made."""
+
+MAX_BREATHS = 10_000
+"""Then it goes on: somebody is stuck, and it is not for the worker to judge."""
+
+
+class BlockFeedWorker(Actor):
+    """Reads blocks and the mempool by difference; answers any number of polls."""
+
+    __slots__ = (
+        "_anew",
+        "_feed",
+        "_index",
+        "_node",
+        "_number",
+        "_shown",
+        "_store",
+        "_vouching",
+    )
+
+    blocking = True
+
+    def __init__(self, node: Node, number: int, feed: BlockFeed, store: Reader) -> None:
+        self._node = node
+        self._number = number
+        self._feed = feed
+        self._store = store
+        self._index = ScriptIndex()
+        self._anew = False  # it began from nowhere, and no round has said so yet
+        self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
+        self._vouching = Vouching()
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Round):
+            self._node.source.tell_system(self._round(message))
+
+    def _round(self, work: Round) -> RoundDone:
+        asked_at = self._node.clock.now()
+        self._vouching.begin_round()
+        self._take_watches(work)
+        before, error, result = self._index.tip, None, None
+        start_from = since_s = None
+        if before is None:
+            start_from = self._start_from()
+            self._anew = start_from is None
+            since_s = self._oldest_s() if self._anew else None
+        try:
+            result = sync(
+                self._feed, self._index, start_from=start_from, since_s=since_s
+            )
+        except SourceError as failure:
+            error = failure
+        views: dict[bytes, ChainView] = {}
+        if result is not None:
+            moved = self._index.tip != before
+            if moved:
+                self._vouching.tip_moved(deep=result.undone >= self._index.lookback)
+            views = self._show(work, self._touched(result), asked_at, moved=moved)
+        done = RoundDone(
+            feed=self._number,
+            number=work.number,
+            asked_at=asked_at,
+            views=views,
+            tip=result.feed_tip if result is not None else self._index.tip,
+            requests=self._feed.requests,
+            error=error,
+            more=result is not None and self._has_more(result),
+            lagging=result is not None and result.lagging,
+            read=self._read_to(result) if result is not None else None,
+            anew=self._anew,
+        )
+        self._anew = self._anew and result is None
+        return done
+
+    def _take_watches(self, work: Round) -> None:
+        if work.reset:
+            self._index = ScriptIndex()
+            self._shown.clear()
+            self._vouching.clear()
+        for script in work.unwatch:
+            self._index.unwatch(script)
+            self._shown.pop(script, None)
+        for script in self._unhurried(work.watch):
+            self._index.watch(script, work.known.get(script, ()))
+        for poll in work.polls:
+            if poll.known and poll.script in self._index:
+                self._index.watch(poll.script, poll.known)
+
+    def _unhurried(self, scripts: Iterable[bytes]) -> Iterator[bytes]:
+        """These, with a breath now and then: there may be a million."""
+        for count, script in enumerate(scripts, 1):
+            yield script
+            if count % BREATH == 0:
+                self._node.breathe()
+
+    def _read_to(self, result: SyncResult) -> Tip:
+        """Where catching up may begin. The first time of all from where everything is
+        read again that was read now: it may be many blocks, and is told to nobody yet.
+        """
+        chain = self._index.chain
+        if not self._anew or chain.lowest is None:
+            return result.tip
+        height = min(chain.lowest + self._index.lookback - 1, result.tip.height)
+        return Tip(height, chain.hash_at(height) or result.tip.hash)
+
+    def _has_more(self, result: SyncResult) -> bool:
+        return result.more or (self._vouching.doubts and not result.lagging)
+
+    def _touched(self, result: SyncResult) -> frozenset[bytes]:
+        """Scripts of which more is known, also by what older blocks have told."""
+        if result.lagging:
+            return result.touched
+        return result.touched | self._vouching.backfill(self._feed, self._index)
+
+    def _show(
+        self,
+        work: Round,
+        touched: frozenset[bytes],
+        asked_at: int,
+        *,
+        moved: bool,
+    ) -> dict[bytes, ChainView]:
+        """Views of what was asked for, changed, or is new; the last of them."""
+        views: dict[bytes, ChainView] = {}
+        empty = self._index.empty_view(self._feed.name)
+        for script, blocks in self._to_show(work, touched, moved=moved):
+            if script not in self._index:
+                continue
+            is_bare = not blocks and script not in self._shown
+            if is_bare and self._index.is_bare(script):
+                views[script] = empty  # one for all: most are paid only once
+            else:
+                views[script] = self._view(script, blocks)
+            if len(views) == BREATH:
+                self._node.source.tell_system(
+                    SomeViews(self._number, work.number, asked_at, views)
+                )
+                views = {}
+                self._let_them_read()
+        return views
+
+    def _let_them_read(self) -> None:
+        """A million letters that wait are a gigabyte, and walked by the collector."""
+        self._node.breathe()
+        for _ in range(MAX_BREATHS):
+            if self._node.source.backlog <= MAX_AHEAD:
+                break
+            self._node.breathe()
+
+    def _to_show(
+        self, work: Round, touched: frozenset[bytes], *, moved: bool
+    ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """(script, blocks that its watcher wants to know about), each script once."""
+        done: set[bytes] = set()
+        for poll in work.polls:
+            done.add(poll.script)
+            yield poll.script, tuple(block for block, _ in poll.blocks)
+        for script in sorted(touched - done):
+            done.add(script)
+            yield script, ()
+        if moved:  # the depth of what was shown is another now
+            for script in sorted(self._shown.keys() - done):
+                done.add(script)
+                yield script, ()
+        for script in self._unhurried(work.show):
+            if script not in done:
+                yield script, ()
+        if work.reset:
+            for script in self._unhurried(work.watch):
+                seen = script in done or script in work.show
+                if not seen and not self._index.is_bare(script):
+                    yield script, ()
+
+    def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
+        shown = self._shown.get(script, set())
+        view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
+        if not all(output.vouched for output in view.outputs):
+            view = self._vouching.vouch(self._feed, self._index, script, view)
+        now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
+        if view.outputs or shown:
+            self._shown[script] = shown | now_in
+        return view
+
+    def _start_from(self) -> Tip | None:
+        saved = self._store.read(queries.source_tip, self._feed.name)
+        return Tip(*saved) if saved is not None else None
+
+    def _oldest_s(self) -> int | None:
+        """Others, which were asked address by address, may have watched before us."""
+        oldest_ms = self._store.read(queries.oldest_watched)
+        return oldest_ms // 1000 if oldest_ms is not None else None
+
+
+class AddressFeedWorker(Actor):
+    """Asks address by address, most urgent first, one after another."""
+
+    __slots__ = ("_feed", "_node", "_number")
+
+    blocking = True
+
+    def __init__(self, node: Node, number: int, feed: AddressFeed) -> None:
+        self._node = node
+        self._number = number
+        self._feed = feed
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Round):
+            self._node.source.tell_system(self._round(message))
+
+    def _round(self, work: Round) -> RoundDone:
+        asked_at = self._node.clock.now()
+        views: dict[bytes, ChainView] = {}
+        unreadable: list[bytes] = []
+        tip: Tip | None = None
+        error: SourceError | None = None
+        try:
+            tip = self._feed.tip()
+            for poll in work.polls:
+                address = work.addresses[poll.script]
+                try:
+                    views[poll.script] = self._ask(poll, address, tip)
+                except SourceGarbage as failure:
+                    # An address with too much history says nothing of the others;
+                    # a source that talks nonsense does so about all of them.
+                    unreadable.append(poll.script)
+                    log.warning("source.unreadable source=%s address=%s detail=%s",
+                                self._feed.name, address, failure.detail)  # fmt: skip
+                    if len(unreadable) == MAX_UNREADABLE and not views:
+                        raise
+        except SourceError as failure:
+            error = failure
+        return RoundDone(
+            feed=self._number,
+            number=work.number,
+            asked_at=asked_at,
+            views=views,
+            tip=tip,
+            requests=self._feed.requests,
+            error=error,
+            unreadable=tuple(unreadable),
+        )
+
+    def _ask(self, poll: Poll, address: str, tip: Tip) -> ChainView:
+        """One address. The tip was read first: depth may be understated, never over."""
+        outputs = self._feed.outputs(address, poll.script)
+        listed = {output.block_hash for output in outputs}
+        off_chain = tuple(
+            block
+            for block, height in poll.blocks
+            if block not in listed and self._feed.in_best_chain(block, height) is False
+        )
+        return ChainView(
+            source=self._feed.name, tip=tip, outputs=outputs, off_chain=off_chain
+        )

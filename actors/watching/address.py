@@ -1,0 +1,415 @@
+"""The address actor: one watched payment. The only one that decides about it.
+
+It turns what it is told (a source's view, a webhook's claim, a person's command, a
+deadline) into events by the pure rules, has them committed, and only then believes
+them. While a commit is under way its other mail waits. It schedules its own polls:
+often while somebody waits, slower as it ages, at once on a webhook.
+
+A poll need not always be a question. A source that reads whole blocks shows its
+watchers every change unasked; who was shown that there is nothing, and has nothing to
+lose, has his answer as long as that source goes on (`Node.covered_at`).
+
+Idle, it is this object and a place in the list of those who wait for the same chime.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from actors.messages import (
+    Command,
+    Deadline,
+    Poll,
+    PollNow,
+    Retired,
+    ReviewDue,
+    Seen,
+    Unwatch,
+    Watch,
+)
+from actors.node import Node
+from engine.bitcoin.address import parse_address
+from engine.chain.feed import ChainView, Output, places
+from engine.payment.absence import LOOK_TWICE_S, Doubts
+from engine.payment.events import Event
+from engine.payment.model import EventType, Payment, Status
+from engine.payment.observations import Observation, ProviderClaim, Reviewed
+from engine.payment.rules import (
+    Refused,
+    follow,
+    is_settled,
+    is_untouched,
+    next_deadline,
+)
+from engine.runtime.actor import Actor
+from engine.runtime.clock import CHIME_S, Chime
+from engine.runtime.ref import Ref
+from engine.store.sqlite import queries
+from engine.store.writes import (
+    Committed,
+    Conflict,
+    Entry,
+    Outcome,
+    ReadAgain,
+    Release,
+    Row,
+    Unavailable,
+    Write,
+)
+
+__all__ = ["AddressActor", "Unreadable"]
+
+log = logging.getLogger("paybell.payment")
+
+RETRY_S = 5.0
+"""After a commit that the journal could not make: look again so much later."""
+
+REVIEW_AGAIN_S = 15.0
+"""After a deadline, while no answer proves that nothing came: look again by then."""
+
+_WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
+
+
+class Unreadable(Exception):
+    """The journal could not be read just now; the payment has no part in it."""
+
+
+class AddressActor(Actor):
+    """Watches one payment; see the module docstring."""
+
+    __slots__ = (
+        "_deadline",
+        "_doubts",
+        "_is_shown_nothing",
+        "_node",
+        "_payment",
+        "_poll",
+        "_review",
+        "_script",
+        "_seen_at",
+    )
+
+    mailbox_limit = 100
+
+    def __init__(
+        self, node: Node, payment: Payment | None = None, deadline: int | None = None
+    ) -> None:
+        """`deadline` (ms): when the supervisor will have it reviewed, if it knows."""
+        self._node = node
+        self._payment = payment
+        self._script = b"" if payment is None else _script_of(payment)
+        self._poll: int | None = None  # the number of the chime that it waits for
+        self._deadline = deadline
+        self._review: int | None = None  # a deadline (ms) that passed: judge it by a
+        # view that was asked for after it
+        self._seen_at: int | None = None  # ms, when the source was asked that answered
+        self._is_shown_nothing = False  # in the newest view
+        self._doubts: Doubts | None = None  # of the views of late
+
+    @property
+    def payment(self) -> Payment:
+        """The payment as last committed."""
+        assert self._payment is not None
+        return self._payment
+
+    @property
+    def seen_at(self) -> int | None:
+        """When (ms) a source was asked whose answer, if only by silence, is known."""
+        covered_at = self._node.covered_at
+        if self._seen_at is None or covered_at is None or not self._is_covered:
+            return self._seen_at
+        return max(self._seen_at, covered_at)
+
+    @property
+    def next_poll_at(self) -> int | None:
+        """When (ms) it looks at the chain next by itself, for the tree."""
+        if self._poll is None:
+            return None
+        wait_s = max(self._poll * CHIME_S - self._node.clock.monotonic(), 0.0)
+        return self._node.clock.now() + round(wait_s * 1000)
+
+    @property
+    def known_payment(self) -> Payment | None:
+        """The payment, or None while it is still being read back."""
+        return self._payment
+
+    def on_start(self) -> None:
+        if self._payment is not None:
+            self._begin()
+            return
+        payment_id = self.ref.name
+        self.await_reply(
+            lambda reply: self._node.read(queries.payment, payment_id, reply=reply),
+            self._loaded,
+        )
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Seen(view, asked_at):
+                self._on_seen(view, asked_at)
+            case Chime(number):
+                if number == self._poll:
+                    self._on_poll_due()
+            case PollNow():
+                self._ask_source(urgent=True)
+            case Command(observation, reply, inbound, rows):
+                extra = rows if inbound is None else (inbound, *rows)
+                self._obey(observation, extra, reply)
+            case ReviewDue():
+                self._on_review_due()
+
+    def on_stop(self) -> None:
+        """Not after a crash: another takes its place, and what is known of the script
+        beyond the last blocks must be there for it."""
+        if self._payment is not None:
+            self._node.source.tell_system(Unwatch(self._script, self.ref))
+
+    # -- life ----------------------------------------------------------------------
+
+    def _loaded(self, answer: object) -> None:
+        if isinstance(answer, sqlite3.OperationalError):  # not: damaged for good
+            raise Unreadable(f"cannot load {self.ref.name}: {answer!r}")
+        if not isinstance(answer, Payment):
+            raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
+        self._payment = answer
+        self._script = _script_of(answer)
+        self._node.source.tell_system(self.interest(self.ref))
+        self._begin()
+
+    def interest(self, ref: Ref) -> Watch:
+        """What to tell the source. The supervisor does, before the watcher starts, so
+        that no block is read at boot before all scripts are known."""
+        return Watch(self._script, self.payment.terms.address, ref, self._known())
+
+    def _known(self) -> tuple[Output, ...]:
+        """The receipts that are in a block, as a source would list them."""
+        return tuple(
+            Output(
+                r.txid,
+                r.vout,
+                r.amount_sat,
+                r.block_hash,
+                r.block_height,
+                vouched=False,
+            )
+            for r in self.payment.receipts
+            if r.block_hash is not None
+        )
+
+    def _begin(self) -> None:
+        """The source was told of the script: it shows it as it is, for a start."""
+        if self._deadline is None:
+            self._arm_deadline()
+        # Those that were brought back at one moment do not ask at one moment for ever.
+        self._poll_in(self._interval_s() * self._node.random.random())
+
+    def _arm_deadline(self) -> None:
+        deadline = next_deadline(self.payment)
+        if deadline != self._deadline:
+            self._deadline = deadline
+            self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
+
+    # -- looking at the chain ------------------------------------------------------
+
+    @property
+    def _is_covered(self) -> bool:
+        """Whether silence of a source that covers all scripts is an answer."""
+        waits = self._is_shown_nothing and self._review is None
+        return waits and is_untouched(self.payment)
+
+    def _on_poll_due(self) -> None:
+        if self._node.covered_at is None or not self._is_covered:
+            hurry = self._review is not None or self._doubts is not None
+            self._ask_source(urgent=hurry)
+        self._poll_in(self._interval_s())
+
+    def _ask_source(self, *, urgent: bool) -> None:
+        known = self._known() if self.payment.receipts else ()
+        due = 0.0 if urgent else self._node.clock.monotonic()
+        self._node.source.tell(Poll(self._script, places(known), due, known))
+
+    def _poll_in(self, delay_s: float) -> None:
+        """What it waited for before comes to nothing."""
+        self._poll = self._node.clock.chime(delay_s, self.ref)
+
+    def _interval_s(self) -> float:
+        """Often while somebody waits; doubled for every hour of age; else slowly."""
+        settings = self._node.settings
+        terms = self.payment.terms
+        base = float(terms.poll_interval_s)
+        if self.payment.status not in _WAITED_FOR:
+            return max(base, settings.poll_slow_s)
+        age_s = max(self._node.clock.now() - terms.created_at, 0) / 1000
+        doublings = min(int(age_s / settings.poll_ageing_s), 6)
+        return min(base * float(2**doublings), max(base, settings.poll_slow_s))
+
+    def _on_seen(self, view: Any, asked_at: int) -> None:
+        self._seen_at = asked_at
+        self._is_shown_nothing = not view.outputs
+        if self._is_covered:
+            self._node.digested(self._script, view)
+            self._after_review()
+            return
+        now = self._node.clock.now()
+        payment, events = self.payment, list[Event]()
+        doubts = self._doubts or Doubts()
+        view = doubts.looked_at_twice(self.payment, view, asked_at)
+        observations: list[Observation] = [view]
+        review, now_s = self._review, self._node.clock.monotonic()
+        if review and doubts.allow_verdict(view, asked_at, review, now_s):
+            self._review = None
+            observations.append(Reviewed(asked_at))
+        self._doubts = doubts if doubts.remain else None
+        self._ask_again_soon(view)
+        for observation in observations:
+            story = follow(payment, observation, now)
+            events += story.events
+            payment = story.payment
+        if events:
+            self._persist(payment, events, (), None)
+        else:
+            self._node.digested(self._script, view)
+            self._after_review()
+
+    def _ask_again_soon(self, view: ChainView) -> None:
+        """If there is something that this view should have proved, and did not."""
+        if not view.complete and self._doubts is not None and self._doubts.absent:
+            self._poll_in(LOOK_TWICE_S)
+        elif self._review is not None:
+            self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
+
+    # -- deadlines -----------------------------------------------------------------
+
+    def _on_review_due(self) -> None:
+        self._review = self._deadline or self._node.clock.now()
+        self._deadline = None
+        self._ask_source(urgent=True)
+
+    def _after_review(self) -> None:
+        """Nothing more to tell now: let go of a payment that is over, or wait on."""
+        if self._review is not None or self._deadline is not None:
+            return
+        now = self._node.clock.now()
+        if is_settled(self.payment, now):
+            self._release()
+            return
+        deadline = next_deadline(self.payment)
+        if deadline <= now:
+            deadline = now + self._node.settings.recheck_s * 1000
+        self._deadline = deadline
+        self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
+
+    def _release(self) -> None:
+        write = Write(rows=(Release(self.payment.id),))
+        self.await_reply(
+            lambda reply: self._node.append(write, reply),
+            self._released,
+        )
+
+    def _released(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Committed):
+            self._node.supervisor.tell_system(
+                Retired(self.payment.id, self.payment.terms.address)
+            )
+        else:
+            self._look_again()
+
+    # -- deciding and believing ----------------------------------------------------
+
+    def _obey(
+        self,
+        observation: Observation,
+        rows: tuple[Row, ...],
+        reply: Callable[[Any], None],
+    ) -> None:
+        try:
+            story = follow(self.payment, observation, self._node.clock.now())
+        except Refused as refusal:
+            reply(refusal)
+            return
+        events, payment = story.events, story.payment
+        look = isinstance(observation, ProviderClaim)
+        if not events and not rows:
+            reply(payment)
+        else:
+            self._persist(payment, events, rows, reply)
+        if look:
+            self._ask_source(urgent=True)
+
+    def _persist(
+        self,
+        after: Payment,
+        events: list[Event],
+        rows: tuple[Row, ...],
+        reply: Callable[[Any], None] | None,
+    ) -> None:
+        entries = (Entry(after, tuple(events)),) if events else ()
+        rows = (*rows, *_lost_blocks(self.payment, events))
+        write = Write(entries=entries, rows=rows)
+
+        def believe(outcome: Outcome) -> None:
+            self._believe(outcome, after, reply)
+
+        self.await_reply(lambda answer: self._node.append(write, answer), believe)
+
+    def _believe(
+        self, outcome: Outcome, after: Payment, reply: Callable[[Any], None] | None
+    ) -> None:
+        if isinstance(outcome, Committed):
+            known = self._known()
+            before, self._payment = self.payment, after
+            if known != self._known():
+                # A source that begins anew must believe in no receipt that is gone.
+                self._node.source.tell_system(self.interest(self.ref))
+            if before.status is not after.status:
+                log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
+                         after.status, after.id, after.seq, after.received_sat,
+                         after.confirmations)  # fmt: skip
+            if reply is not None:
+                reply(after)
+            self._arm_deadline()
+            self._after_review()
+            return
+        if reply is not None:
+            reply(outcome)
+        if isinstance(outcome, Conflict) and outcome.what == "seq":
+            raise RuntimeError(f"another hand wrote to {self.payment.id}")
+        if isinstance(outcome, Conflict) and outcome.what == "other":
+            raise RuntimeError(f"cannot write {self.payment.id}: {outcome.detail}")
+        if isinstance(outcome, Unavailable):
+            self._resume_review()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Something could not be written: it follows from the next view once more."""
+        self._is_shown_nothing = False
+        self._poll_in(RETRY_S)
+
+    def _resume_review(self) -> None:
+        """What followed from a deadline was not written: it is still to be judged."""
+        deadline = next_deadline(self.payment)
+        waits = self._review is None and self._deadline is None
+        if waits and deadline <= self._node.clock.now():
+            self._review = deadline
+
+
+def _lost_blocks(before: Payment, events: list[Event]) -> list[Row]:
+    """The source that says so may be the one in the wrong: another, asked later, has
+    read past this block already, and would never look into it again."""
+    lost = {e.txid for e in events if e.type is EventType.REORGED}
+    return (
+        [
+            ReadAgain(receipt.block_height, receipt.block_hash)
+            for receipt in before.receipts
+            if receipt.txid in lost
+            and receipt.block_hash is not None
+            and receipt.block_height is not None
+        ]
+        if lost
+        else []
+    )
+
+
+def _script_of(payment: Payment) -> bytes:
+    return parse_address(payment.terms.address, payment.terms.network).script

@@ -1,0 +1,306 @@
+"""The supervisor of watchers: creates, restarts, quarantines, and owns deadlines.
+
+One for one: a crashed watcher is restarted with its state read back from the journal,
+after a backoff; one that keeps crashing is quarantined (counted, logged, visible in
+the tree) and no other watcher notices. Deadlines live here, so that they survive the
+watcher: it is told to review its payment when one passes, is kept on a slow watch for
+late payments, and is let go when it reports that its payment is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.messages import (
+    Alarm,
+    BringUp,
+    Created,
+    CreatePayments,
+    Deadline,
+    Nudge,
+    RestartDue,
+    Retired,
+    ReviewDue,
+)
+from actors.node import Node
+from actors.watching.address import AddressActor, Unreadable
+from actors.watching.deadlines import Deadlines
+from engine.payment.events import opening
+from engine.payment.model import Payment
+from engine.payment.rules import next_deadline
+from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
+from engine.runtime.heap import LongLived
+from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.supervision import RestartHistory, RestartPolicy
+from engine.store.sqlite import queries
+from engine.store.writes import Committed, Conflict, Entry, Write
+
+__all__ = ["SupervisorActor"]
+
+log = logging.getLogger("paybell.supervisor")
+
+BOOT_PAGE = 250
+"""Payments brought back in one turn, some 3 ms."""
+
+FAR_S = 3_600.0
+"""Deadlines are looked at once an hour at least: the wall clock may be corrected."""
+
+PORTION = 100
+"""Watchers of a batch that are started in one turn: some 2 ms."""
+
+LOAD_AGAIN_S = 5.0
+"""After the journal could not be read for a watcher that starts anew."""
+
+DUE_AT_ONCE = 500
+"""Reviews asked for in one turn: a batch of payments expires in one moment."""
+
+
+class SupervisorActor(Actor):
+    """Parent of every address actor. Answers `CreatePayments`."""
+
+    __slots__ = (
+        "_alarm",
+        "_alarm_at",
+        "_deadlines",
+        "_heap",
+        "_node",
+        "_policy",
+        "_reserved",
+        "_scope",
+        "histories",
+        "quarantined",
+    )
+
+    mailbox_limit = 20_000
+
+    def __init__(self, node: Node, policy: RestartPolicy | None = None) -> None:
+        self._node = node
+        self._policy = policy or RestartPolicy()
+        self._reserved: set[str] = set()  # addresses of creations under way
+        self._deadlines = Deadlines()
+        self._alarm: Timer | None = None  # for the first of them
+        self._alarm_at: int | None = None  # ms, what it was set for
+        self._heap = LongLived()
+        self._scope: Scope
+        self.histories: dict[str, RestartHistory] = {}
+        self.quarantined: dict[str, str] = {}  # payment id -> last error
+
+    def on_start(self) -> None:
+        self._scope = Scope(
+            dispatcher=self._node.dispatcher,
+            factory=lambda _name: AddressActor(self._node),
+            parent=self.ref,
+            mailbox_limit=AddressActor.mailbox_limit,
+        )
+        for ref in self._node.watchers.values():
+            ref.kill()  # now: one that waits for a commit would go on beside its
+            ref.stop()  # successor, and tell the source that it is the one to tell
+        self._node.watchers.clear()
+        self._node.by_address.clear()
+        self._node.health.booted = False
+        self._read_page("")
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case CreatePayments():
+                self._create(message)
+            case Created():
+                self._on_created(message)
+            case BringUp(payments, done):
+                self._bring_up(payments, done)
+            case Deadline(payment_id, at):
+                self._arm(payment_id, at)
+            case Alarm():
+                self._on_alarm()
+            case Retired(payment_id, address):
+                self._retire(payment_id, address)
+            case Exited():
+                self._on_exit(message)
+            case RestartDue(name):
+                self._restart(name)
+
+    # -- boot ------------------------------------------------------------------------
+
+    def _read_page(self, after: str) -> None:
+        """Bring back the watchers of a page of payments; nothing else until then."""
+        self.await_reply(
+            lambda reply: self._node.read(
+                queries.watched, after, BOOT_PAGE, reply=reply
+            ),
+            self._on_page,
+        )
+
+    def _on_page(self, page: Any) -> None:
+        if not isinstance(page, list):
+            raise RuntimeError(f"cannot read the watched payments: {page!r}")
+        self._spawn_all(page)
+        if len(page) == BOOT_PAGE:
+            self._read_page(page[-1].id)
+        else:
+            self._heap.settle()
+            self._node.health.booted = True
+            self._node.source.tell(Nudge())
+            log.info("watchers.ready count=%d", len(self._node.watchers))
+
+    # -- creation --------------------------------------------------------------------
+
+    def _create(self, request: CreatePayments) -> None:
+        answers: list[Any] = []
+        entries: list[Entry] = []
+        for terms in request.terms:
+            taken = self._node.by_address.get(terms.address)
+            if taken is not None or terms.address in self._reserved:
+                detail = f"address {terms.address} is watched by another payment"
+                answers.append(Conflict("address", detail))
+                continue
+            event, payment = opening(terms)
+            self._reserved.add(terms.address)
+            answers.append(payment)
+            entries.append(Entry(payment, (event,)))
+        write = Write(tuple(entries), request.rows(answers))
+        if not write.entries and not write.rows:
+            request.reply(answers)
+            return
+        self._node.append(
+            write,
+            lambda outcome: self.ref.tell_system(
+                Created(answers, outcome, request.reply)
+            ),
+        )
+
+    def _on_created(self, created: Created) -> None:
+        payments = [a for a in created.answers if isinstance(a, Payment)]
+        if isinstance(created.outcome, Committed):
+            self._bring_up(payments, lambda: created.reply(created.answers))
+        else:
+            self._reserved.difference_update(p.terms.address for p in payments)
+            created.reply(created.outcome)
+
+    def _bring_up(self, payments: list[Payment], done: Callable[[], None]) -> None:
+        """A portion in a turn: a thousand at once would keep all others waiting."""
+        now, later = payments[:PORTION], payments[PORTION:]
+        self._spawn_all(now)
+        self._reserved.difference_update(p.terms.address for p in now)
+        if later:
+            self.ref.tell_system(BringUp(later, done))
+        else:
+            done()
+
+    def _spawn_all(self, payments: list[Payment]) -> None:
+        for payment in payments:
+            self._spawn(payment)
+        self._heap.grown(len(payments))
+        self._set_alarm()
+
+    def _spawn(self, payment: Payment) -> None:
+        if self._node.watchers.get(payment.id) is not None:
+            return  # created for who was here before us, and read back since
+        deadline = next_deadline(payment)
+        self._deadlines.set(payment.id, deadline)
+        ref = Ref(self._scope, payment.id)
+        self._node.watchers[payment.id] = ref
+        self._node.by_address[payment.terms.address] = payment.id
+        watcher = AddressActor(self._node, payment, deadline)
+        self._node.source.tell_system(watcher.interest(ref))
+        ref.start(watcher)
+
+    # -- deadlines -------------------------------------------------------------------
+
+    def _arm(self, payment_id: str, at: int) -> None:
+        self._deadlines.set(payment_id, at)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """One timer for all deadlines, if the first is another now."""
+        at = self._deadlines.next_ms()
+        if at == self._alarm_at:
+            return
+        self._alarm_at = at
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if at is not None:
+            wait_s = max(at - self._node.clock.now(), 0) / 1000
+            self._alarm = self._node.clock.call_later(
+                min(wait_s, FAR_S), self.ref, Alarm()
+            )
+
+    def deadline_of(self, payment_id: str) -> int | None:
+        """When (ms) the payment is reviewed next, for the tree."""
+        return self._deadlines.get(payment_id)
+
+    def _on_alarm(self) -> None:
+        """The timer counts monotonic seconds; whether it is time, the wall says."""
+        now = self._node.clock.now()
+        for payment_id in self._deadlines.take_due(now, DUE_AT_ONCE):
+            ref = self._node.watchers.get(payment_id)
+            if ref is not None:
+                ref.tell_system(ReviewDue())
+        self._alarm_at = None
+        self._set_alarm()
+
+    # -- ends ------------------------------------------------------------------------
+
+    def _retire(self, payment_id: str, address: str) -> None:
+        self._deadlines.forget(payment_id)
+        if self._node.by_address.get(address) == payment_id:
+            self._node.by_address.pop(address)
+        self.histories.pop(payment_id, None)
+        self.quarantined.pop(payment_id, None)
+        ref = self._node.watchers.pop(payment_id)
+        if ref is not None:
+            ref.stop()
+
+    def _on_exit(self, report: Exited) -> None:
+        name = report.ref.name
+        if report.reason is ExitReason.STOPPED or (
+            self._node.watchers.get(name) is not report.ref
+        ):
+            return
+        if isinstance(report.error, Unreadable):
+            self._load_again(name, report.error)
+            return
+        error = f"{report.reason.value}: {report.error!r}"
+        self._node.counters["watchers.crashes"] += 1
+        now = self._node.clock.monotonic()
+        before = self.histories.get(name, RestartHistory())
+        history = before.after_crash(now, error, report.message, self._policy)
+        self.histories[name] = history
+        verdict = history.verdict(before, self._node.random.random(), self._policy)
+        log.error("watcher.crashed payment=%s incarnation=%d %s", name,
+                  report.incarnation, error, exc_info=report.error)  # fmt: skip
+        if verdict.delay_s is None:
+            self.quarantined[name] = error
+            self._node.counters["watchers.quarantined"] += 1
+            log.critical("watcher.quarantined payment=%s %s", name, error)
+            return
+        first = report.message if verdict.redeliver else None
+        if report.message is not None and first is None:
+            self._node.dispatcher.dead_letter(report.ref, report.message)
+        self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue(name))
+        self._redeliver(name, first)
+
+    def _load_again(self, name: str, error: Unreadable) -> None:
+        """As often as it takes: this is no crash of the watcher's."""
+        log.warning("watcher.unreadable payment=%s %s", name, error)
+        if name in self.histories:
+            self._redeliver(name, None)  # it waits in the mailbox already
+        self._node.clock.call_later(LOAD_AGAIN_S, self.ref, RestartDue(name))
+
+    def _redeliver(self, name: str, message: object) -> None:
+        """Remembered by the history until the restart, which puts it first."""
+        history = self.histories[name]
+        self.histories[name] = RestartHistory(
+            history.crashes, history.total, history.last_error, message
+        )
+
+    def _restart(self, name: str) -> None:
+        ref = self._node.watchers.get(name)
+        if ref is None or ref.is_alive:
+            return
+        self.quarantined.pop(name, None)
+        history = self.histories.get(name, RestartHistory())
+        ref.start(first=history.last_message)

@@ -1,0 +1,144 @@
+"""What a source says of blocks that only our journal speaks of.
+
+A receipt in a block older than the index's window is repeated in views, but nothing is
+confirmed by it until its source has vouched for the block (`Output.vouched`). So the
+source is asked: once, for in the best chain such a block stays but for a reorg deeper
+than the window.
+
+When the source says that the block is not in its chain, or has another one at its
+height, the money may be in a block that was not read here either: the chain left ours
+further down than we began to read. Then the blocks from there on are read, downwards,
+each named by the one above it, and by them the index knows what became of the receipts.
+A node that has forgotten the block (bcoin does) and one on a branch that never had it
+look alike; either has at least a window's blocks on top of the other block, and what
+stands at a height of its chain is its word, there as within the window.
+
+Pure but for the feed that it asks. One source's; only its worker touches it.
+"""
+
+from enum import Enum, auto
+
+from msgspec.structs import replace
+
+from engine.chain.feed import BlockFeed, ChainView, Output, SourceError
+from engine.chain.script_index import ScriptIndex
+from engine.chain.sync import read_older_block
+
+__all__ = ["MAX_BACKFILL", "Vouching"]
+
+MAX_ASKS = 20
+"""Old blocks that a round asks the source about; after a restart there may be many."""
+
+MAX_BACKFILL = 1_008
+"""Blocks read below the window for one receipt, at most: a week."""
+
+_BLOCKS = 50  # of them in one round
+
+
+class _Word(Enum):
+    IN_CHAIN = auto()
+    NOT_IN_CHAIN = auto()  # the source knows the block, and says so
+    ANOTHER_THERE = auto()  # it does not know the block, and has one at its height
+    UNKNOWN = auto()
+
+
+class Vouching:
+    """See the module docstring."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, _Word] = {}  # by block
+        self._asks_left = 0
+        self._doubts: dict[bytes, int] = {}  # script -> the height to read down to
+        self._is_unreadable = False  # what is below the window, as long as the tip is
+
+    @property
+    def doubts(self) -> bool:
+        """Whether older blocks are to be read, in another round and soon."""
+        return bool(self._doubts)
+
+    def begin_round(self) -> None:
+        self._asks_left = MAX_ASKS
+
+    def clear(self) -> None:
+        """The index begins anew."""
+        self._words.clear()
+        self._doubts.clear()
+        self._is_unreadable = False
+
+    def tip_moved(self, *, deep: bool) -> None:
+        """A good word still holds, unless a reorg was `deep`: beyond the window."""
+        good = _Word.IN_CHAIN
+        self._words = {b: w for b, w in self._words.items() if w is good and not deep}
+        self._is_unreadable = False
+
+    def vouch(
+        self, feed: BlockFeed, index: ScriptIndex, script: bytes, view: ChainView
+    ) -> ChainView:
+        """The view, with the source's word on the blocks that are not vouched for."""
+        outputs, off_chain = [], list(view.off_chain)
+        for output in view.outputs:
+            if output.vouched:
+                outputs.append(output)
+                continue
+            word = self._word_on(feed, output)
+            if word is _Word.IN_CHAIN:
+                outputs.append(replace(output, vouched=True))
+                continue
+            if word is not _Word.UNKNOWN and self._reaches(index, output):
+                height = output.block_height or 0
+                self._doubts[script] = min(self._doubts.get(script, height), height)
+            elif word is _Word.NOT_IN_CHAIN:
+                off_chain.append(output.block_hash or "")
+                continue
+            outputs.append(output)
+        return replace(view, outputs=tuple(outputs), off_chain=tuple(off_chain))
+
+    def backfill(self, feed: BlockFeed, index: ScriptIndex) -> frozenset[bytes]:
+        """Read some older blocks. Returns the scripts of which more is known now.
+
+        Failing, it fails no round: a node may have pruned them. Then the receipts stay
+        as they are until the tip moves, but for those that the source denies.
+        """
+        if not self._doubts:
+            return frozenset()
+        down_to = min(self._doubts.values())
+        try:
+            for _ in range(_BLOCKS):
+                before = index.chain.before
+                if before is None or before.height < down_to:
+                    break
+                read_older_block(feed, index, before)
+        except SourceError:
+            self._is_unreadable = True
+        before = index.chain.before
+        reached = before.height + 1 if before is not None else down_to
+        if self._is_unreadable:
+            reached = down_to
+        settled = frozenset(s for s, low in self._doubts.items() if low >= reached)
+        for script in settled:
+            del self._doubts[script]
+        return settled | index.take_touched()
+
+    def _reaches(self, index: ScriptIndex, output: Output) -> bool:
+        before = index.chain.before
+        if before is None or output.block_height is None or self._is_unreadable:
+            return False
+        return 0 <= before.height - output.block_height < MAX_BACKFILL
+
+    def _word_on(self, feed: BlockFeed, output: Output) -> _Word:
+        block = output.block_hash or ""
+        if block not in self._words and self._asks_left > 0:
+            self._asks_left -= 1
+            try:
+                self._words[block] = _ask(feed, block, output.block_height)
+            except SourceError:
+                return _Word.UNKNOWN  # asked again in the next round
+        return self._words.get(block, _Word.UNKNOWN)
+
+
+def _ask(feed: BlockFeed, block: str, height: int | None) -> _Word:
+    header = feed.header(block)
+    if header is not None:
+        return _Word.IN_CHAIN if header.in_best_chain else _Word.NOT_IN_CHAIN
+    there = None if height is None else feed.block_hash(height)
+    return _Word.UNKNOWN if there in {None, block} else _Word.ANOTHER_THERE

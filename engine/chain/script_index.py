@@ -1,0 +1,365 @@
+"""The local script index: any number of polls answered from one reading of the chain.
+
+A block feed gives every block and the whole mempool once; this keeps, for all scripts,
+the outputs of the last `LOOKBACK` blocks and of the mempool, and for watched scripts
+every confirmed output seen since they are watched. So a question costs no request, and
+a script that is watched a little late still finds its payment.
+
+It is pure: `engine.chain.sync` feeds it, the source actor asks it, both in that actor's
+greenlet. Each `apply_*` and `undo_block` is one whole step: it either raises and
+changes nothing, or leaves an index in which no transaction was lost on the way. A
+block's transactions leave the pool in the step in which they arrive in the block; those
+of an undone block go back to the pool, as they do in a node. Hence at no moment is a
+mined transaction in neither, which a watcher would read as evicted.
+
+`view(...).complete` is False whenever absence proves nothing: before the first whole
+mempool, after blocks were applied or undone and until the mempool was compared at
+that very tip, and for scripts with a gap in their history (`note_gap`).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from engine.chain.feed import (
+    Block,
+    ChainTx,
+    ChainView,
+    Header,
+    Output,
+    SourceUnavailable,
+    Tip,
+)
+from engine.chain.header_chain import HeaderChain
+from engine.chain.mempool import MAX_SCRIPT, OP_RETURN, PackedTx, Pool, each, pack
+
+__all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
+
+LOOKBACK = 12
+"""Blocks of which the outputs of all scripts are kept: about two hours."""
+
+_KEEP_REPLACED = 10_000
+_PACK_CHUNK = 250  # transactions between two pauses, about a millisecond
+
+_Outpoint = tuple[str, int]
+
+
+class _Placed(msgspec.Struct):
+    """One block of the window."""
+
+    header: Header
+    txs: dict[str, PackedTx]
+    by_script: dict[bytes, str | list[str]]
+
+    def outputs(self, script: bytes) -> dict[_Outpoint, Output]:
+        header = self.header
+        return {
+            (txid, vout): Output(
+                txid, vout, amount, header.hash, header.height, header.time_s
+            )
+            for txid in each(self.by_script.get(script, ()))
+            for vout, amount in self.txs[txid].paying(script)
+        }
+
+
+class ScriptIndex:
+    """One source's outputs by script. See the module docstring."""
+
+    def __init__(self, lookback: int = LOOKBACK) -> None:
+        self.lookback = lookback
+        self.chain = HeaderChain()  # changed only by apply_block and undo_block
+        self._window: OrderedDict[str, _Placed] = OrderedDict()  # by hash, oldest first
+        self._mined: set[str] = set()  # txids of the window's blocks
+        self._pool = Pool()
+        # Watched scripts with their confirmed outputs; None for the many with none.
+        self._watched: dict[bytes, dict[_Outpoint, Output] | None] = {}
+        self._uncovered: set[bytes] = set()  # watched over a gap in the history
+        self._replaced: OrderedDict[str, str] = OrderedDict()  # txid -> replacement
+        self._touched: set[bytes] = set()  # watched scripts changed since taken
+        self._whole = False  # the pool is the source's mempool at our tip
+
+    @property
+    def tip(self) -> Tip | None:
+        return self.chain.tip
+
+    @property
+    def complete(self) -> bool:
+        """Whether views of scripts without a gap are complete now."""
+        return self._whole
+
+    def __contains__(self, script: bytes) -> bool:
+        return script in self._watched
+
+    def __len__(self) -> int:
+        """Watched scripts."""
+        return len(self._watched)
+
+    def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
+        """Keep this script's outputs from now on; once more adds `known`.
+
+        `known` are receipts of the journal; what was read here outweighs them. One in a
+        block older than the window stays in the view until its block is known to be off
+        chain; an unconfirmed one is found in the mempool or not at all. Raises
+        ValueError for a script that no address has. After a restart, watch before the
+        first `sync`. In the view they are not `vouched`, until their block was read.
+        """
+        if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
+            raise ValueError(f"no address has the script {script[:20].hex()}")
+        kept = dict(self._watched.get(script) or {})
+        for output in known:
+            there = kept.get((output.txid, output.vout))
+            read = there is not None and not self._is_lost(there)
+            if output.block_hash is not None and not read:
+                kept[output.txid, output.vout] = replace(output, vouched=False)
+        for placed in self._window.values():
+            if script in placed.by_script:
+                kept.update(placed.outputs(script))
+        self._watched[script] = kept or None
+
+    def unwatch(self, script: bytes) -> None:
+        self._watched.pop(script, None)
+        self._uncovered.discard(script)
+        self._touched.discard(script)
+
+    def note_gap(self) -> None:
+        """Blocks were skipped: all that is watched now may have been paid unseen."""
+        self._uncovered.update(self._watched)
+
+    def apply_block(
+        self, block: Block, pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
+        """Add the block after the tip. Returns the watched scripts it touched.
+
+        Its transactions leave the pool, and so does what they double-spend. Raises
+        ValueError, and changes nothing, if the block does not follow the tip. `pause`
+        is called now and then while nothing is changed yet: a large block takes 20 ms.
+        """
+        placed = _place(block, pause)
+        self.chain.extend(block.header)
+        self._whole = False
+        touched = self._keep_paying(placed)
+        for tx in placed.txs.values():
+            touched |= self._leave_pool(tx)
+        self._window[block.header.hash] = placed
+        self._mined.update(placed.txs)
+        if len(self._window) > self.lookback:
+            _, oldest = self._window.popitem(last=False)
+            self._mined.difference_update(oldest.txs)
+        self._touched |= touched
+        return touched
+
+    def apply_older_block(
+        self, block: Block, pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
+        """Add the block below the lowest one, for the scripts that are watched now.
+
+        Returns those it touched. Raises ValueError, and changes nothing, for a block
+        that is not `chain.before`.
+        """
+        placed = _place(block, pause)
+        self.chain.extend_back(block.header)
+        touched = self._keep_paying(placed)
+        for tx in placed.txs.values():
+            touched |= self._leave_pool(tx)
+        self._touched |= touched
+        return touched
+
+    def undo_block(self, block_hash: str) -> set[bytes]:
+        """Take the tip away; its transactions are unconfirmed again.
+
+        Returns the watched scripts it touched. Raises ValueError for any other block.
+        """
+        if self.chain.tip is None or self.chain.tip.hash != block_hash:
+            raise ValueError(f"block {block_hash} is not the tip")
+        self.chain.roll_back()
+        self._whole = False
+        placed = self._window.pop(block_hash, None)
+        touched = self._forget_block(block_hash, placed)
+        if placed is not None:
+            self._mined.difference_update(placed.txs)
+            for number, tx in enumerate(placed.txs.values()):
+                # A coinbase dies with its block. What the mempool has meanwhile
+                # accepted in a transaction's place is newer than the block.
+                if number and not self._pool.spends_same(tx):
+                    self._put(tx)
+        self._touched |= touched
+        return touched
+
+    def begin_round(self) -> None:
+        """The source is asked anew: what it said before proves no absence now."""
+        self._whole = False
+
+    def apply_mempool(
+        self, added: Iterable[ChainTx], removed: Iterable[str], whole: bool = False
+    ) -> set[bytes]:
+        """Change the pool. Returns the watched scripts it touched.
+
+        An added transaction takes the place of those it double-spends. `whole` says
+        that the pool now is the source's mempool, as it is at our tip.
+        """
+        touched: set[bytes] = set()
+        for tx in added:
+            if not self.knows(tx.txid):
+                packed = pack(tx)
+                touched |= self._evict_conflicts(packed)
+                touched |= self._put(packed)
+        for txid in removed:
+            touched |= self._pool.take(txid) & self._watched.keys()
+        self._whole = self._whole or whole
+        self._touched |= touched
+        return touched
+
+    def knows(self, txid: str) -> bool:
+        """Whether the transaction is in the pool or in the window's blocks."""
+        return txid in self._pool or txid in self._mined
+
+    def gone_from(self, mempool: frozenset[str]) -> list[str]:
+        """The pool's transactions that are not in this mempool."""
+        return [txid for txid in self._pool if txid not in mempool]
+
+    def take_touched(self) -> frozenset[bytes]:
+        """Watched scripts touched since the last call, also in rounds that failed."""
+        touched = frozenset(self._touched)
+        self._touched.clear()
+        return touched
+
+    def replaced_by(self, txid: str) -> str | None:
+        """What double-spent a transaction that paid a watched script, if known."""
+        return self._replaced.get(txid)
+
+    def view(
+        self, script: bytes, source: str, ask_off_chain: Sequence[str] = ()
+    ) -> ChainView:
+        """All that is known of one script, as of our tip.
+
+        A script that is not watched is answered from the window and the mempool.
+        Raises `SourceUnavailable` before the first block.
+        """
+        tip = self.chain.tip
+        if tip is None:
+            raise SourceUnavailable(f"{source}: no block has been read yet")
+        found = {
+            (txid, vout): Output(txid, vout, amount)
+            for txid, vout, amount in self._pool.paying(script)
+        }
+        for output in self._confirmed(script):
+            found[output.txid, output.vout] = output
+        return ChainView(
+            source=source,
+            tip=tip,
+            outputs=tuple(sorted(found.values(), key=_by_age)),
+            off_chain=tuple(h for h in ask_off_chain if self._is_off(script, h)),
+            complete=self._whole and script not in self._uncovered,
+        )
+
+    def is_bare(self, script: bytes) -> bool:
+        """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
+        return (
+            not self._watched.get(script)
+            and not self._pool.pays(script)
+            and script not in self._uncovered
+        )
+
+    def empty_view(self, source: str) -> ChainView:
+        """The view of every script that is bare. Raises `SourceUnavailable`."""
+        if self.chain.tip is None:
+            raise SourceUnavailable(f"{source}: no block has been read yet")
+        return ChainView(source, self.chain.tip, (), complete=self._whole)
+
+    def _confirmed(self, script: bytes) -> Iterator[Output]:
+        """Outputs in blocks that are not known to be off chain."""
+        if script not in self._watched:
+            for placed in self._window.values():
+                yield from placed.outputs(script).values()
+            return
+        for output in (self._watched[script] or {}).values():
+            if not self._is_lost(output):
+                yield output
+
+    def _is_lost(self, output: Output) -> bool:
+        """Whether the output is in no block, or in one positively off the chain."""
+        return output.block_hash is None or self.chain.is_off_chain(
+            output.block_hash, output.block_height
+        )
+
+    def _is_off(self, script: bytes, block_hash: str) -> bool:
+        """`is_off_chain`, with the height if one of the script's receipts has it."""
+        for output in (self._watched.get(script) or {}).values():
+            if output.block_hash == block_hash:
+                return self.chain.is_off_chain(block_hash, output.block_height)
+        return self.chain.is_off_chain(block_hash)
+
+    def _forget_block(self, block_hash: str, placed: _Placed | None) -> set[bytes]:
+        """Drop a block's outputs of watched scripts; returns those scripts.
+
+        Only a block older than the window makes us look through all of them.
+        """
+        scripts: Iterable[bytes] = (
+            self._watched if placed is None else self._watched.keys() & placed.by_script
+        )
+        touched = set()
+        for script in scripts:
+            kept = self._watched[script] or {}
+            left = {k: o for k, o in kept.items() if o.block_hash != block_hash}
+            if len(left) < len(kept):
+                touched.add(script)
+                self._watched[script] = left or None
+        return touched
+
+    def _keep_paying(self, placed: _Placed) -> set[bytes]:
+        touched = self._watched.keys() & placed.by_script.keys()
+        for script in touched:
+            kept = self._watched[script] or {}
+            kept.update(placed.outputs(script))
+            self._watched[script] = kept
+        return touched
+
+    def _leave_pool(self, tx: PackedTx) -> set[bytes]:
+        """It was mined: it leaves the pool, or else what it double-spends does."""
+        if tx.txid in self._pool:
+            self._pool.take(tx.txid)
+            return set()
+        return self._evict_conflicts(tx)
+
+    def _put(self, tx: PackedTx) -> set[bytes]:
+        self._replaced.pop(tx.txid, None)
+        return self._pool.put(tx) & self._watched.keys()
+
+    def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
+        touched: set[bytes] = set()
+        for loser, scripts in self._pool.evict_conflicts(tx).items():
+            paid = scripts & self._watched.keys()
+            if paid:
+                self._replaced[loser] = tx.txid
+                if len(self._replaced) > _KEEP_REPLACED:
+                    self._replaced.popitem(last=False)
+            touched |= paid
+        return touched
+
+
+def _place(block: Block, pause: Callable[[], None] | None) -> _Placed:
+    txs: dict[str, PackedTx] = {}
+    by_script: dict[bytes, str | list[str]] = {}
+    for number, unpacked in enumerate(block.txs):
+        if pause is not None and number % _PACK_CHUNK == 0:
+            pause()
+        tx = pack(unpacked)
+        txid = tx.txid
+        txs[txid] = tx
+        for script in tx.scripts:
+            there = by_script.setdefault(script, txid)
+            if isinstance(there, list):
+                if there[-1] != txid:
+                    there.append(txid)
+            elif there != txid:
+                by_script[script] = [there, txid]
+    by_script.pop(b"", None)
+    return _Placed(block.header, txs, by_script)
+
+
+def _by_age(output: Output) -> tuple[bool, int, str, int]:
+    """Confirmed before unconfirmed, then by block, then by outpoint."""
+    height = output.block_height
+    return height is None, height or 0, output.txid, output.vout

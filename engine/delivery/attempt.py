@@ -1,0 +1,92 @@
+"""One attempt to deliver: what its answer means, and when the next one is due.
+
+Pure rules: the schedule of webhook attempts and the reading of an endpoint's answer.
+No I/O, no state, no log. The notifier and the senders call them, from whichever
+greenlet they run in. Times are seconds; `rand` is a number in [0, 1), as
+`random.random()` gives it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.policy.waits import JITTER, RETRY_AFTER_CAP_S, jittered
+
+__all__ = ["SCHEDULE_S", "Outcome", "SendResult", "classify", "next_delay_s"]
+
+SCHEDULE_S: tuple[float, ...] = (
+    0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
+)  # fmt: skip
+"""Seconds before each attempt (Standard Webhooks 1.0.0): 75 h 35 min 5 s in all."""
+
+_THROTTLING = frozenset({429, 502, 504})
+
+
+class Outcome(StrEnum):
+    """What one attempt means for the delivery and its channel."""
+
+    DELIVERED = "delivered"
+    """2xx: done."""
+
+    RETRY = "retry"
+    """Failed; try again by the schedule."""
+
+    THROTTLED = "throttled"
+    """Failed because the endpoint has too much: try again, and slow the channel."""
+
+    GONE = "gone"
+    """410: nobody wants these any more; the channel is to be disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What came of one attempt, whoever made it; fit for the attempt log as it is."""
+
+    outcome: Outcome
+    status: int | None
+    """The HTTP status, or None when there was no answer."""
+
+    error: str | None
+    """One line for people when it was not delivered. No secret, no path, no query."""
+
+    retry_after_s: float | None
+    latency_ms: float
+
+
+def classify(status: int | None, retry_after_s: float | None = None) -> Outcome:
+    """What an endpoint's answer means. `status` None: there was no usable answer.
+
+    Redirects are failures: following one would let an endpoint choose an address
+    for us. Retry-After says nothing beside a success or a 410.
+    """
+    if status is None:
+        return Outcome.RETRY
+    if 200 <= status <= 299:
+        return Outcome.DELIVERED
+    if status == 410:
+        return Outcome.GONE
+    if status in _THROTTLING or retry_after_s is not None:
+        return Outcome.THROTTLED
+    return Outcome.RETRY
+
+
+def next_delay_s(
+    attempt: int,
+    schedule: Sequence[float],
+    rand: float,
+    retry_after_s: float | None = None,
+) -> float | None:
+    """Seconds to wait after `attempt` attempts, or None: it is a dead letter.
+
+    Retry-After can only lengthen the wait, by a day at most, and jitter never makes
+    the wait shorter than it: those who were told the same time spread out after it.
+    """
+    if attempt < 0:
+        raise ValueError(f"attempt is {attempt}; it counts attempts made, from 0")
+    if attempt >= len(schedule):
+        return None
+    delay = jittered(schedule[attempt], rand)
+    if retry_after_s is None:
+        return delay
+    spread = max(0.0, retry_after_s) * (1 + JITTER * rand)
+    return max(delay, min(spread, RETRY_AFTER_CAP_S))

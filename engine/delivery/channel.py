@@ -1,0 +1,123 @@
+"""Outbound channels as values, and the rules of delivering to them. Pure.
+
+A channel is one way to tell a shop; today a webhook endpoint (Standard Webhooks).
+Delivery is stop-and-wait per payment: the next event of a payment is sent only after
+the one before it was delivered or given up. Payments do not wait for one another.
+"""
+
+import msgspec
+
+from engine.delivery.attempt import SCHEDULE_S, Outcome, SendResult, next_delay_s
+from engine.payment.model import EventType
+from engine.store.records import ChannelRecord
+from engine.store.writes import ChannelRow, DeliveryResult
+
+__all__ = [
+    "SECRET_OVERLAP_S",
+    "Channel",
+    "active_secrets",
+    "channel_of",
+    "channel_row",
+    "judge",
+    "payload",
+    "wants",
+]
+
+SECRET_OVERLAP_S = 86_400
+"""After a rotation the old secret signs beside the new one for a day (Svix: 24 h)."""
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An outbound channel. `secret` is sealed (see `engine/secrets/vault.py`)."""
+
+    id: str
+    kind: str = "webhook"
+    merchant: str = "*"  # whose events; "*": everybody's
+    url: str
+    types: tuple[EventType, ...] = ()  # empty: all
+    enabled: bool = True
+    disabled_reason: str | None = None
+    secret: str
+    old_secret: str | None = None
+    old_secret_until: int = 0  # ms
+    schedule_s: tuple[float, ...] = tuple(float(s) for s in SCHEDULE_S)
+    timeout_s: float = 15.0
+    description: str = ""
+    created_at: int  # ms
+
+
+def wants(channel: Channel, type_: EventType, merchant: str) -> bool:
+    """Whether an event concerns the channel. Mirrors the journal's outbox query."""
+    mine = channel.merchant in {"*", merchant}
+    return channel.enabled and mine and (not channel.types or type_ in channel.types)
+
+
+def active_secrets(channel: Channel, now: int) -> tuple[str, ...]:
+    """Sealed secrets to sign with at `now` (ms): the new one first."""
+    if channel.old_secret is not None and now < channel.old_secret_until:
+        return channel.secret, channel.old_secret
+    return (channel.secret,)
+
+
+def judge(
+    channel: Channel,
+    result: SendResult,
+    *,
+    payment_id: str,
+    offset: int,
+    seq: int,
+    attempt: int,
+    now: int,
+    rand: float,
+) -> DeliveryResult:
+    """What an attempt (numbered from 1) means for the delivery.
+
+    Delivered; or pending with the time (ms) of the next attempt; or, when the schedule
+    is used up or the endpoint says 410, dead: kept for `redeliver`.
+    """
+    state, next_at = "delivered", 0
+    if result.outcome is not Outcome.DELIVERED:
+        delay = None
+        if result.outcome is not Outcome.GONE:
+            delay = next_delay_s(
+                attempt, channel.schedule_s, rand, result.retry_after_s
+            )
+        state = "dead" if delay is None else "pending"
+        next_at = 0 if delay is None else now + round(delay * 1000)
+    return DeliveryResult(
+        channel_id=channel.id,
+        payment_id=payment_id,
+        offset=offset,
+        seq=seq,
+        attempt=attempt,
+        at=now,
+        latency_ms=round(result.latency_ms),
+        status=result.status,
+        outcome=str(result.outcome.value),
+        error=result.error,
+        state=state,
+        next_at=next_at,
+    )
+
+
+def payload(event_json: bytes, event_type: str, timestamp: str) -> bytes:
+    """The body of a webhook. `event_json` is put in as it is, already encoded."""
+    head = msgspec.json.encode({"type": event_type, "timestamp": timestamp})
+    return head[:-1] + b',"data":' + event_json + b"}"
+
+
+def channel_row(channel: Channel) -> ChannelRow:
+    """The channel as the journal keeps it."""
+    return ChannelRow(
+        id=channel.id,
+        merchant=channel.merchant,
+        enabled=channel.enabled,
+        types=tuple(str(t) for t in channel.types),
+        created_at=channel.created_at,
+        state=msgspec.json.encode(channel),
+    )
+
+
+def channel_of(record: ChannelRecord) -> Channel:
+    """The channel from its row."""
+    return msgspec.json.decode(record.state, type=Channel)

@@ -1,0 +1,334 @@
+"""How a source's view of the chain is read into events. Part of `decide`; pure.
+
+What may be believed:
+- A view can take away only what it can testify about. A receipt in a block is lost
+  only when the source positively knows that block to be off its best chain, or shows
+  the receipt in another block of it (one chain cannot hold it twice); that it is
+  merely missing from the answer proves nothing. A receipt in the mempool is gone when
+  the source that last saw it no longer lists it, or when another source does not list
+  it though it had `ABSENCE_GRACE_MS` to hear of it; the watcher looks twice before it
+  lets a view say so (`merely_absent`).
+- What a source only repeats from our own journal (`vouched` is False) supports a
+  receipt that we have; it is never news, and nothing is confirmed by it.
+- Depth counts for `confirmed` as the view shows it now; in the record it only grows
+  while the receipt stays in its block, so that a lagging source tells nothing twice.
+- An output mined well before the payment was created pays something else.
+"""
+
+from msgspec.structs import replace
+
+from engine.chain.feed import ChainView, Output
+from engine.payment.fold import Story, outpoint
+from engine.payment.model import (
+    MAX_RECEIPTS,
+    Claim,
+    EventType,
+    Payment,
+    Receipt,
+    Status,
+)
+
+__all__ = ["merely_absent", "read_view"]
+
+ABSENCE_GRACE_MS = 600_000
+"""How long another source gets to hear of an unconfirmed transaction: 10 min."""
+
+BLOCK_TIME_SLACK_S = 7_200
+"""A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
+
+_SETTLED = {Status.CONFIRMED, Status.FORWARDED}
+
+
+def read_view(story: Story, view: ChainView) -> None:
+    """Tell what the view shows: losses first, then news, then depth, then the sum."""
+    listed = _pertinent(story.payment, view)
+    lost = _tell_losses(story, view, listed)
+    _tell_news(story, view, listed, lost=lost)
+    _tell_depth(story, view, listed)
+    _tell_confirmed(story, view, listed)
+
+
+def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:
+    """Receipts that this view would take away only by not listing them.
+
+    One answer is not enough for that: behind one address there may be several nodes,
+    with another mempool each, and its parts may not be of one moment. It is enough if
+    it has news: that may be the replacement, and both must never be counted.
+    """
+    known = {outpoint(r): r.block_hash for r in payment.receipts}
+    listed = _pertinent(payment, view).keys()
+    if not view.complete or listed - known.keys():
+        return frozenset()
+    return frozenset(key for key in known.keys() - listed if known[key] is None)
+
+
+def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Output]:
+    """The outputs that can pay this payment, by outpoint."""
+    created_s = payment.terms.created_at // 1000
+    ignored = set(payment.terms.ignore)
+    known = {outpoint(receipt) for receipt in payment.receipts}
+    pertinent = {}
+    for output in view.outputs:
+        key = (output.txid, output.vout)
+        old = (
+            output.block_time_s is not None
+            and output.block_time_s < created_s - BLOCK_TIME_SLACK_S
+        )
+        if key in known or (key not in ignored and not old and output.amount_sat > 0):
+            pertinent[key] = output
+    return pertinent
+
+
+def _tell_losses(
+    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+) -> bool:
+    """Whether a receipt is gone altogether, so that the sum is another."""
+    before = len(story.payment.receipts)
+    for receipt in story.payment.receipts:
+        output = listed.get(outpoint(receipt))
+        lost_block = _lost_its_block(receipt, output, view)
+        if lost_block:
+            receipt = _unconfirmed(receipt, view, story.now)
+            story.tell(EventType.REORGED, txid=receipt.txid, receipt=receipt)
+        absent = output is None and receipt.block_hash is None and view.complete
+        if absent and _may_say_gone(receipt, view, story.now, lost_block=lost_block):
+            _tell_replaced(story, receipt)
+    _tell_reversed(story, view, listed)
+    return len(story.payment.receipts) < before
+
+
+def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) -> bool:
+    if receipt.block_hash is None:
+        return False
+    if output is not None and output.block_hash == receipt.block_hash:
+        return False
+    if receipt.block_hash in view.off_chain:
+        return True
+    # A source need not know a lost block any more. Another source may be the one that
+    # is on the losing branch: it must show more depth than we were told before.
+    return (
+        output is not None
+        and output.vouched
+        and output.block_hash is not None
+        and (
+            receipt.source == view.source
+            or _depth(output, view) > receipt.confirmations
+        )
+    )
+
+
+def _unconfirmed(receipt: Receipt, view: ChainView, now: int) -> Receipt:
+    return replace(
+        receipt,
+        block_hash=None,
+        block_height=None,
+        confirmations=0,
+        source=view.source,
+        seen_at=now,
+    )
+
+
+def _may_say_gone(
+    receipt: Receipt, view: ChainView, now: int, *, lost_block: bool
+) -> bool:
+    if lost_block:
+        return True  # the view knows the fork, so it knows what became of its blocks
+    same = receipt.source == view.source
+    return same or now - receipt.seen_at >= ABSENCE_GRACE_MS
+
+
+def _tell_replaced(story: Story, receipt: Receipt) -> None:
+    payment = story.payment
+    left = [r for r in payment.receipts if outpoint(r) != outpoint(receipt)]
+    status = payment.status
+    if status is Status.CONFIRMING and not left:
+        status = Status.PENDING
+    story.tell(
+        EventType.REPLACED,
+        status=status,
+        txid=receipt.txid,
+        receipt=receipt,
+        reason="no longer in the mempool nor in the best chain",
+    )
+
+
+def _tell_reversed(
+    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+) -> None:
+    """After `confirmed`: is what it was told for still deep enough?
+
+    Judged on where the receipts are now, so that a reorg which only moves a receipt
+    to another block as deep reverses nothing.
+    """
+    payment = story.payment
+    if payment.status not in _SETTLED or payment.settled_sat == 0:
+        return
+    needed = min(payment.settled_sat, payment.threshold_sat)
+    if payment.terms.amount_sat is None:
+        needed = payment.settled_sat
+    required = payment.terms.confirmations_required
+    deep = 0
+    for receipt in payment.receipts:
+        output = listed.get(outpoint(receipt))
+        depth = receipt.confirmations
+        if output is not None and receipt.block_hash is None:
+            depth = _depth(output, view)
+        if depth >= required:
+            deep += receipt.amount_sat
+    if deep < needed:
+        status = Status.CONFIRMING if payment.receipts else Status.PENDING
+        story.tell(EventType.REVERSED, status=status, settled_sat=payment.settled_sat)
+
+
+def _tell_news(
+    story: Story,
+    view: ChainView,
+    listed: dict[tuple[str, int], Output],
+    *,
+    lost: bool,
+) -> None:
+    known = {outpoint(receipt) for receipt in story.payment.receipts}
+    fresh = [o for key, o in listed.items() if key not in known and o.vouched]
+    fresh.sort(key=lambda o: (o.block_height is None, o.block_height or 0))
+    followed = fresh[: MAX_RECEIPTS - len(known)]
+    for output in followed:
+        _tell_detected(story, view, output)
+    if followed or (lost and story.payment.receipts):
+        _tell_sums(story)
+
+
+def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
+    payment = story.payment
+    receipt = Receipt(
+        txid=output.txid,
+        vout=output.vout,
+        amount_sat=output.amount_sat,
+        source=view.source,
+        seen_at=story.now,
+    )
+    status = payment.status
+    total = story.received_sat + output.amount_sat
+    late = status is Status.EXPIRED or status is Status.CANCELLED
+    if status is Status.PENDING or (
+        status is Status.EXPIRED and total >= payment.threshold_sat
+    ):
+        status = Status.CONFIRMING
+    claim = _claim_for(payment, output)
+    if claim is not None:
+        # The webhook told of it already: that was its one `payment.detected`.
+        story.tell(
+            EventType.CONFIRMING,
+            status=status,
+            txid=output.txid,
+            claim=claim,
+            receipts=(receipt,),
+            source=view.source,
+            verified=True,
+        )
+    else:
+        story.tell(
+            EventType.DETECTED,
+            status=status,
+            txid=output.txid,
+            receipt=receipt,
+            source=view.source,
+            verified=True,
+        )
+    if late:
+        story.tell(EventType.LATE, txid=output.txid, receipt=receipt)
+
+
+def _claim_for(payment: Payment, output: Output) -> Claim | None:
+    """The claim that this output bears out: by txid, or the one that named none."""
+    for claim in payment.claims:
+        if claim.txid in {output.txid, None}:
+            return claim
+    return None
+
+
+def _tell_sums(story: Story) -> None:
+    payment = story.payment
+    asked = payment.terms.amount_sat
+    if asked is None or payment.status not in {
+        Status.CONFIRMING,
+        Status.EXPIRED,
+        Status.CONFIRMED,
+        Status.FORWARDED,
+    }:
+        return
+    received = payment.received_sat
+    if not payment.is_paid and payment.status not in _SETTLED:
+        story.tell(EventType.UNDERPAID, short_sat=asked - received)
+    elif received > asked + payment.terms.tolerance_sat:
+        story.tell(EventType.OVERPAID, excess_sat=received - asked)
+
+
+def _tell_depth(
+    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+) -> None:
+    followed = max(story.payment.terms.confirmations_required, 1)
+    moved = []
+    for receipt in story.payment.receipts:
+        output = listed.get(outpoint(receipt))
+        if output is None or output.block_hash is None or not output.vouched:
+            continue
+        if receipt.block_hash not in {None, output.block_hash}:
+            continue  # two blocks are named, and it is not clear yet which one holds
+        depth = _depth(output, view)
+        deeper = min(depth, followed) > min(receipt.confirmations, followed)
+        if deeper or receipt.block_hash is None:
+            moved.append(_placed(receipt, output, depth, view, story.now))
+    if moved:
+        story.tell(
+            EventType.CONFIRMING,
+            txid=moved[0].txid,
+            receipts=tuple(moved),
+            source=view.source,
+        )
+
+
+def _placed(
+    receipt: Receipt, output: Output, depth: int, view: ChainView, now: int
+) -> Receipt:
+    return replace(
+        receipt,
+        block_hash=output.block_hash,
+        block_height=output.block_height,
+        confirmations=depth,
+        source=view.source,
+        seen_at=now,
+    )
+
+
+def _tell_confirmed(
+    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+) -> None:
+    payment = story.payment
+    if payment.status is not Status.CONFIRMING or not payment.receipts:
+        return
+    required = payment.terms.confirmations_required
+    deep = []
+    for receipt in payment.receipts:
+        output = listed.get(outpoint(receipt))
+        if output is None or output.block_hash != receipt.block_hash:
+            continue
+        if not output.vouched:
+            continue
+        if _depth(output, view) >= required:
+            deep.append(receipt)
+    settled_sat = sum(receipt.amount_sat for receipt in deep)
+    if settled_sat >= payment.threshold_sat:
+        story.tell(
+            EventType.CONFIRMED,
+            status=Status.CONFIRMED,
+            txid=deep[-1].txid,
+            settled_sat=settled_sat,
+            source=view.source,
+        )
+
+
+def _depth(output: Output, view: ChainView) -> int:
+    """Confirmations in this view: 1 in the tip itself, 0 in the mempool."""
+    if output.block_height is None:
+        return 0
+    return max(view.tip.height - output.block_height + 1, 0)

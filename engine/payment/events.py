@@ -1,0 +1,164 @@
+"""Events: committed facts about one payment, and their one form on every wire.
+
+`Event` is what `decide` returns and `evolve` folds; the journal gives it an offset.
+`encode` makes the JSON object that every channel sends (api.md, "An event"): it is
+stored as it is, so what a shop was told once is told the same for ever.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+
+from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
+
+__all__ = [
+    "Change",
+    "CommittedEvent",
+    "Event",
+    "decode",
+    "encode",
+    "iso",
+    "opening",
+    "with_offset",
+]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event says beyond its type; `data` on the wire. Absent: not concerned."""
+
+    terms: Terms | None = None  # created
+    receipt: Receipt | None = None  # detected, replaced, reorged: the one concerned
+    receipts: tuple[Receipt, ...] = ()  # confirming: those that moved, as they are now
+    claim: Claim | None = None  # detected by a webhook; borne out; withdrawn
+    source: str | None = None  # who says so
+    verified: bool | None = None  # False: a claim only
+    short_sat: int | None = None
+    excess_sat: int | None = None
+    settled_sat: int | None = None  # confirmed: for this sum
+    reason: str | None = None
+    replaced_by: str | None = None  # txid
+    by: str | None = None  # whose hand
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact about one payment, numbered within it."""
+
+    payment_id: str
+    seq: int
+    type: EventType
+    at: int  # ms
+    status: Status  # after the event
+    flags: tuple[Flag, ...]  # after the event
+    received_sat: int
+    confirmations: int
+    txid: str | None
+    data: Change
+
+
+class CommittedEvent(msgspec.Struct, frozen=True):
+    """An event with its place in the journal and its wire form (a JSON object)."""
+
+    offset: int
+    event: Event
+    merchant: str
+    wire: bytes
+
+
+class _Wire(msgspec.Struct, kw_only=True):
+    """Field order here is field order on the wire, after `id` and `offset`."""
+
+    payment_id: str
+    seq: int
+    type: EventType
+    at: str
+    status: Status
+    flags: tuple[Flag, ...]
+    address: str
+    external_id: str | None
+    merchant: str
+    amount_sat: int | None
+    received_sat: int
+    confirmations: int
+    confirmations_required: int
+    txid: str | None
+    data: Change
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def iso(ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds, as everywhere on our wires."""
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at: int) -> str:
+    """Kept: many events are of the same second, and to write one out takes longer
+    than all else that there is to encode of it."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def encode(event: Event, terms: Terms) -> bytes:
+    """The wire form without `id` and `offset`, which only the commit gives."""
+    return _encoder.encode(
+        _Wire(
+            payment_id=event.payment_id,
+            seq=event.seq,
+            type=event.type,
+            at=iso(event.at),
+            status=event.status,
+            flags=event.flags,
+            address=terms.address,
+            external_id=terms.external_id,
+            merchant=terms.merchant,
+            amount_sat=terms.amount_sat,
+            received_sat=event.received_sat,
+            confirmations=event.confirmations,
+            confirmations_required=terms.confirmations_required,
+            txid=event.txid,
+            data=event.data,
+        )
+    )
+
+
+def with_offset(offset: int, body: bytes) -> bytes:
+    """The whole wire form, from a stored body."""
+    return b'{"id":"evt_%d","offset":%d,' % (offset, offset) + body[1:]
+
+
+def decode(body: bytes) -> Event:
+    """An event from its stored body. Raises `msgspec.ValidationError`."""
+    wire = _decoder.decode(body)
+    at = datetime.fromisoformat(wire.at)
+    return Event(
+        payment_id=wire.payment_id,
+        seq=wire.seq,
+        type=wire.type,
+        at=round(at.timestamp() * 1000),
+        status=wire.status,
+        flags=wire.flags,
+        received_sat=wire.received_sat,
+        confirmations=wire.confirmations,
+        txid=wire.txid,
+        data=wire.data,
+    )
+
+
+def opening(terms: Terms) -> tuple[Event, Payment]:
+    """The first event of a payment, and the payment it makes."""
+    event = Event(
+        payment_id=terms.id,
+        seq=1,
+        type=EventType.CREATED,
+        at=terms.created_at,
+        status=Status.PENDING,
+        flags=(),
+        received_sat=0,
+        confirmations=0,
+        txid=None,
+        data=Change(terms=terms),
+    )
+    return event, Payment(terms=terms, seq=1)

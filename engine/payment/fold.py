@@ -1,0 +1,179 @@
+"""How events are told and folded: `Story` writes them, `evolve` reads them.
+
+A `Story` is the pen of `decide`: each `tell` makes the next event, folds it at once, so
+that what follows is decided on the state it leaves. `evolve` is the only way a payment
+changes, in a decision, in a restart and in replay alike.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.payment.events import Change, Event
+from engine.payment.model import EventType, Flag, Payment, Receipt, Status
+from engine.payment.transitions import check
+
+__all__ = ["BrokenSequence", "Story", "evolve", "outpoint"]
+
+_STICKY: dict[EventType, Flag] = {
+    EventType.LATE: Flag.LATE,
+    EventType.REPLACED: Flag.REPLACED,
+    EventType.REORGED: Flag.REORGED,
+}
+
+
+class BrokenSequence(Exception):
+    """An event that is not the next one of its payment: the journal is damaged."""
+
+
+class Story:
+    """Events told in one decision, and the payment as they leave it.
+
+    An address may be showered with outputs, each of them an event that carries the sums
+    after it. So the sums are carried on: adding all receipts up at each event would
+    make a thousand outputs cost a million additions.
+    """
+
+    def __init__(self, payment: Payment, now: int) -> None:
+        self.payment = payment
+        self.now = now
+        self.events: list[Event] = []
+        self._sums: tuple[int, int] | None = None
+
+    @property
+    def received_sat(self) -> int:
+        """Of the payment as it is now."""
+        return self._sums_now()[0]
+
+    def tell(
+        self,
+        type: EventType,  # noqa: A002 - the wire's word
+        *,
+        status: Status | None = None,
+        txid: str | None = None,
+        **change: Any,
+    ) -> None:
+        """Add the next event; `change` are fields of `Change`."""
+        before = self.payment
+        data = Change(**change)
+        if type is EventType.DETECTED and data.receipt is not None:
+            # The one whom the event is about is new, or it would not be detected.
+            after = replace(before, receipts=(*before.receipts, data.receipt))
+            received, depth = self._with_new(data.receipt)
+        else:
+            after = _apply(before, type, data, self.now)
+            if after.receipts is before.receipts:
+                received, depth = self._sums_now()
+            else:
+                received, depth = after.received_sat, after.confirmations
+        self._sums = received, depth
+        flags = _flags(after, type, data, received)
+        event = Event(
+            payment_id=before.id,
+            seq=before.seq + 1,
+            type=type,
+            at=self.now,
+            status=before.status if status is None else status,
+            flags=flags,
+            received_sat=received,
+            confirmations=depth,
+            txid=txid,
+            data=data,
+        )
+        self.events.append(event)
+        self.payment = _step(before, event, after)
+
+    def _sums_now(self) -> tuple[int, int]:
+        if self._sums is None:
+            self._sums = self.payment.received_sat, self.payment.confirmations
+        return self._sums
+
+    def _with_new(self, receipt: Receipt) -> tuple[int, int]:
+        """The sums with one more receipt, which is in no block yet."""
+        received, depth = self._sums_now()
+        is_paid_by_others = received >= self.payment.threshold_sat
+        return received + receipt.amount_sat, depth if is_paid_by_others else 0
+
+
+def outpoint(receipt: Receipt) -> tuple[str, int]:
+    """What makes a receipt itself; nothing is counted twice by this key."""
+    return receipt.txid, receipt.vout
+
+
+def evolve(payment: Payment, event: Event) -> Payment:
+    """The payment after the event.
+
+    Raises `BrokenSequence` or `IllegalTransition` on an event that cannot follow:
+    never for one that `decide` made on this payment.
+    """
+    if event.payment_id != payment.id or event.seq != payment.seq + 1:
+        raise BrokenSequence(
+            f"event {event.seq} of {event.payment_id} cannot follow"
+            f" event {payment.seq} of {payment.id}"
+        )
+    changed = _apply(payment, event.type, event.data, event.at)
+    return _step(payment, event, changed)
+
+
+def _step(before: Payment, event: Event, changed: Payment) -> Payment:
+    """The last of every fold, when the change itself has been applied."""
+    check(before.status, event.type, event.status)
+    return replace(changed, status=event.status, flags=event.flags, seq=event.seq)
+
+
+def _apply(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002
+    receipts, claims = payment.receipts, payment.claims
+    settled, confirmed_at = payment.settled_sat, payment.confirmed_at
+    if data.claim is not None:
+        claims = tuple(claim for claim in claims if claim != data.claim)
+    if type is EventType.DETECTED and data.claim is not None and not data.verified:
+        claims = (*claims, data.claim)
+    elif type is EventType.REPLACED and data.receipt is not None:
+        gone = outpoint(data.receipt)
+        receipts = tuple(r for r in receipts if outpoint(r) != gone)
+    elif type in {EventType.DETECTED, EventType.REORGED} and data.receipt is not None:
+        receipts = _upsert(receipts, (data.receipt,))
+    elif type is EventType.CONFIRMING:
+        receipts = _upsert(receipts, data.receipts)
+    elif type is EventType.CONFIRMED:
+        settled, confirmed_at = data.settled_sat or 0, at
+    elif type is EventType.REVERSED:
+        settled, confirmed_at = 0, None
+    return replace(
+        payment,
+        receipts=receipts,
+        claims=claims,
+        settled_sat=settled,
+        confirmed_at=confirmed_at,
+    )
+
+
+def _upsert(
+    receipts: tuple[Receipt, ...], changed: tuple[Receipt, ...]
+) -> tuple[Receipt, ...]:
+    if not changed:
+        return receipts
+    by_outpoint = {outpoint(receipt): receipt for receipt in receipts}
+    by_outpoint.update({outpoint(receipt): receipt for receipt in changed})
+    return tuple(by_outpoint.values())
+
+
+def _flags(
+    after: Payment,
+    type: EventType,  # noqa: A002
+    data: Change,
+    received: int,
+) -> tuple[Flag, ...]:
+    """`underpaid` and `overpaid` follow the sums; the others, once told, stay."""
+    flags: set[Flag] = {
+        f for f in after.flags if f not in {Flag.UNDERPAID, Flag.OVERPAID}
+    }
+    sticky = _STICKY.get(type)
+    if sticky is not None and not (sticky is Flag.REPLACED and data.claim is not None):
+        flags.add(sticky)
+    asked = after.terms.amount_sat
+    if received and received < after.threshold_sat:
+        flags.add(Flag.UNDERPAID)
+    if asked is not None and received > asked + after.terms.tolerance_sat:
+        flags.add(Flag.OVERPAID)
+    return tuple(flag for flag in Flag if flag in flags)

@@ -1,0 +1,169 @@
+"""The nouns: a payment, its terms, receipts and claims. Values without behaviour.
+
+Everything is frozen; amounts are integer satoshi, times integer milliseconds (UTC).
+`gc=False`: values hold only values, never a cycle, and there may be millions of them,
+which the collector then need not walk.
+The rules that change a payment are in `engine/payment/rules.py`.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = [
+    "MAX_CLAIMS",
+    "MAX_RECEIPTS",
+    "Claim",
+    "EventType",
+    "Flag",
+    "Payment",
+    "Receipt",
+    "Status",
+    "Terms",
+]
+
+MAX_RECEIPTS = 1_000
+"""Outputs that one payment follows. More is dust spam: the rest is not looked at."""
+
+MAX_CLAIMS = 16
+"""Unproven webhook claims kept at one time for one payment."""
+
+
+class Status(StrEnum):
+    """Where a payment stands. What is unusual is a `Flag`, never a status."""
+
+    PENDING = "pending"
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    FORWARDED = "forwarded"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Flag(StrEnum):
+    """What is unusual about a payment, beside its status."""
+
+    UNDERPAID = "underpaid"
+    OVERPAID = "overpaid"
+    LATE = "late"
+    REPLACED = "replaced"
+    REORGED = "reorged"
+
+
+class EventType(StrEnum):
+    """What can happen to a payment."""
+
+    CREATED = "payment.created"
+    DETECTED = "payment.detected"
+    CONFIRMING = "payment.confirming"
+    CONFIRMED = "payment.confirmed"
+    CREDITED = "payment.credited"
+    FORWARDING = "payment.forwarding"
+    FORWARDED = "payment.forwarded"
+    EXPIRED = "payment.expired"
+    UNDERPAID = "payment.underpaid"
+    OVERPAID = "payment.overpaid"
+    LATE = "payment.late"
+    REPLACED = "payment.replaced"
+    REORGED = "payment.reorged"
+    REVERSED = "payment.reversed"
+    FAILED = "payment.failed"
+    CANCELLED = "payment.cancelled"
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What was agreed when the payment was created; never changes."""
+
+    id: str
+    method: str = "onchain"
+    network: str
+    asset: str = "BTC"
+    address: str
+    amount_sat: int | None = None  # None: any amount
+    tolerance_sat: int = 0  # so much too little still counts as paid
+    confirmations_required: int = 3
+    created_at: int  # ms
+    expires_at: int  # ms
+    monitor_until: int  # ms; late payments are looked for until then
+    poll_interval_s: int = 60
+    external_id: str | None = None
+    merchant: str = "default"
+    metadata: dict[str, str | int | bool | None] = {}
+    ignore: tuple[tuple[str, int], ...] = ()  # outpoints earlier payments here counted
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """One output that pays a payment."""
+
+    txid: str
+    vout: int
+    amount_sat: int
+    block_hash: str | None = None
+    block_height: int | None = None
+    confirmations: int = 0  # as last told; not counted on beyond what is required
+    source: str = ""  # who saw it last
+    seen_at: int = 0  # ms
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What a provider's webhook says it saw, not yet borne out by the chain."""
+
+    provider: str
+    txid: str | None
+    amount_sat: int | None
+    at: int  # ms
+    withdraw_at: int  # ms; without proof until then it is withdrawn
+    replaceable: bool = False  # the provider says the transaction signals RBF
+
+
+class Payment(msgspec.Struct, frozen=True, gc=False):
+    """A payment as the fold of its events."""
+
+    terms: Terms
+    status: Status = Status.PENDING
+    flags: tuple[Flag, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    seq: int = 0
+    settled_sat: int = 0  # what `confirmed` was told for; 0 when settled by hand
+    confirmed_at: int | None = None  # ms
+
+    @property
+    def id(self) -> str:
+        return self.terms.id
+
+    @property
+    def threshold_sat(self) -> int:
+        """From this sum on the payment counts as paid."""
+        if self.terms.amount_sat is None:
+            return 1
+        return max(self.terms.amount_sat - self.terms.tolerance_sat, 1)
+
+    @property
+    def received_sat(self) -> int:
+        """Sum of the live receipts, in whatever depth."""
+        return sum(receipt.amount_sat for receipt in self.receipts)
+
+    @property
+    def confirmed_sat(self) -> int:
+        """Sum of the receipts that are deep enough."""
+        required = self.terms.confirmations_required
+        return sum(r.amount_sat for r in self.receipts if r.confirmations >= required)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether enough was received, in whatever depth."""
+        return self.received_sat >= self.threshold_sat
+
+    @property
+    def confirmations(self) -> int:
+        """The depth at which enough is confirmed; of too little, the shallowest."""
+        deepest_first = sorted(self.receipts, key=lambda r: -r.confirmations)
+        total = depth = 0
+        for receipt in deepest_first:
+            total += receipt.amount_sat
+            depth = receipt.confirmations
+            if total >= self.threshold_sat:
+                break
+        return depth

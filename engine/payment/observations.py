@@ -1,0 +1,46 @@
+"""Observations: what somebody claims to have seen, or asks for. Not yet believed.
+
+They are the input of `decide`. `ChainView` (a source's word on one address) is defined
+in `engine/chain/feed.py`; the others are here.
+"""
+
+import msgspec
+
+from engine.chain.feed import ChainView
+
+__all__ = ["Cancel", "ConfirmByHand", "Observation", "ProviderClaim", "Reviewed"]
+
+
+class ProviderClaim(msgspec.Struct, frozen=True):
+    """A provider's webhook says that something was paid. Authenticated, not proven."""
+
+    provider: str
+    txid: str | None
+    amount_sat: int | None
+    window_s: int = 600  # without proof on the chain within this time: withdrawn
+    replaceable: bool = False
+
+
+class Reviewed(msgspec.Struct, frozen=True):
+    """A deadline passed, and a source was successfully asked after it passed.
+
+    Without a fresh answer nobody may conclude that nothing was paid, nor from one that
+    is not complete (`engine.payment.rules.proves_absence`).
+    """
+
+    asked_at: int  # ms; when the answer that we judge by was asked for
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Somebody entitled to it cancels the payment."""
+
+    by: str
+
+
+class ConfirmByHand(msgspec.Struct, frozen=True):
+    """Somebody entitled to it declares the payment paid."""
+
+    by: str
+
+
+Observation = ChainView | ProviderClaim | Reviewed | Cancel | ConfirmByHand

@@ -1,0 +1,190 @@
+"""The rules of a payment: `decide` what follows from an observation, `evolve` by it.
+
+    decide(payment, observation, now_ms) -> [event]      may refuse, changes nothing
+    evolve(payment, event) -> payment                    the fold; never decides
+
+Both are pure: no I/O, no clock, no log. The state machine is the table in
+`engine/payment/transitions.py`; the reading of a source's view of the chain is in
+`engine/payment/chain_rules.py`. Called by the address actor, by replay, and by nobody
+else.
+"""
+
+from engine.chain.feed import ChainView
+from engine.payment.chain_rules import read_view
+from engine.payment.events import Event
+from engine.payment.fold import Story, evolve
+from engine.payment.model import MAX_CLAIMS, Claim, EventType, Payment, Status
+from engine.payment.observations import (
+    Cancel,
+    ConfirmByHand,
+    Observation,
+    ProviderClaim,
+    Reviewed,
+)
+
+__all__ = [
+    "Refused",
+    "decide",
+    "evolve",
+    "follow",
+    "is_settled",
+    "is_untouched",
+    "next_deadline",
+    "proves_absence",
+]
+
+ABSENCE_PATIENCE_S = 3_600.0
+"""How long a passed deadline waits for a complete view: 1 h. A source with a gap in its
+history may never have one; what turns up later is told as late."""
+
+FINAL = {Status.CANCELLED, Status.FAILED}
+_WAITING = {Status.PENDING, Status.CONFIRMING}
+
+
+class Refused(Exception):
+    """A person's command that the payment's state does not allow (HTTP 409)."""
+
+
+def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
+    """What follows from an observation at `now` (ms): events to commit, maybe none.
+
+    Raises `Refused` for a command that cannot be obeyed. Deciding twice on the same
+    observation, the first decision applied, gives nothing the second time.
+    """
+    return follow(payment, observation, now).events
+
+
+def follow(payment: Payment, observation: Observation, now: int) -> Story:
+    """Like `decide`: the events, and with them the payment that they leave."""
+    story = Story(payment, now)
+    match observation:
+        case ChainView():
+            read_view(story, observation)
+        case ProviderClaim():
+            _hear_claim(story, observation)
+        case Reviewed():
+            _pass_deadlines(story, observation)
+        case Cancel():
+            _cancel(story, observation)
+        case ConfirmByHand():
+            _confirm_by_hand(story, observation)
+    return story
+
+
+def next_deadline(payment: Payment) -> int:
+    """When (ms) the payment must be reviewed next; in the past: now."""
+    terms = payment.terms
+    first = terms.expires_at if _may_expire(payment) else terms.monitor_until
+    for claim in payment.claims:
+        first = min(first, claim.withdraw_at)
+    return first
+
+
+def proves_absence(
+    view: ChainView, asked_at: int, deadline: int, waited_s: float
+) -> bool:
+    """Whether what this view does not show was not there at the deadline (ms).
+
+    `waited_s`: since the first view that was asked for after it and proved nothing. It
+    is time that was waited, not what the clocks say: after a long absence, or a jump of
+    the clock, the deadline is far behind and not one block has been read.
+    """
+    patient = view.complete or waited_s >= ABSENCE_PATIENCE_S
+    return asked_at >= deadline and patient
+
+
+def is_untouched(payment: Payment) -> bool:
+    """Whether a view of nothing leaves the payment as it is: nothing was seen of it."""
+    return not (payment.receipts or payment.claims or payment.settled_sat)
+
+
+def is_settled(payment: Payment, now: int) -> bool:
+    """Whether the watcher may be let go: the story is over, as far as anyone waits.
+
+    A payment whose money is on its way is kept beyond `monitor_until`.
+    """
+    if payment.claims or now < payment.terms.monitor_until:
+        return False
+    waits = payment.status is Status.PENDING or (
+        payment.status is Status.CONFIRMING and payment.is_paid
+    )
+    return not waits
+
+
+def _may_expire(payment: Payment) -> bool:
+    """Nothing expires while a webhook says that the money is on its way."""
+    if payment.claims or payment.status not in _WAITING:
+        return False
+    return not (payment.receipts and payment.is_paid)
+
+
+def _hear_claim(story: Story, claim: ProviderClaim) -> None:
+    """Tell at once what a webhook claims, marked as unproven; count nothing."""
+    payment = story.payment
+    if payment.status in FINAL or len(payment.claims) >= MAX_CLAIMS:
+        return
+    if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
+        return
+    for known in payment.claims:
+        if claim.txid is None or known.txid in {claim.txid, None}:
+            return  # the same, as far as anyone can tell
+    if claim.txid is None and payment.receipts:
+        return  # it may well be the receipt that the chain showed already
+    heard = Claim(
+        provider=claim.provider,
+        txid=claim.txid,
+        amount_sat=claim.amount_sat,
+        at=story.now,
+        withdraw_at=story.now + claim.window_s * 1000,
+        replaceable=claim.replaceable,
+    )
+    story.tell(
+        EventType.DETECTED,
+        txid=claim.txid,
+        claim=heard,
+        source="webhook",
+        verified=False,
+    )
+
+
+def _pass_deadlines(story: Story, review: Reviewed) -> None:
+    for claim in story.payment.claims:
+        if review.asked_at >= claim.withdraw_at:
+            story.tell(
+                EventType.REPLACED,
+                txid=claim.txid,
+                claim=claim,
+                reason="the chain does not bear out what the webhook claimed",
+            )
+    payment = story.payment
+    if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
+        story.tell(EventType.EXPIRED, status=Status.EXPIRED)
+
+
+def _cancel(story: Story, command: Cancel) -> None:
+    payment = story.payment
+    if payment.status is Status.CANCELLED:
+        return
+    if payment.claims:
+        raise Refused(
+            "a webhook has announced money for this payment; it can be cancelled when"
+            " the chain has not borne that out within the set time"
+        )
+    if payment.receipts or payment.status not in {Status.PENDING, Status.EXPIRED}:
+        raise Refused(
+            f"a payment that is {payment.status} with {payment.received_sat} sat"
+            " received cannot be cancelled; only an unpaid one can"
+        )
+    story.tell(EventType.CANCELLED, status=Status.CANCELLED, by=command.by)
+
+
+def _confirm_by_hand(story: Story, command: ConfirmByHand) -> None:
+    if story.payment.status in {Status.CONFIRMED, Status.FORWARDED}:
+        return
+    story.tell(
+        EventType.CONFIRMED,
+        status=Status.CONFIRMED,
+        settled_sat=0,
+        by=command.by,
+        reason="confirmed by hand",
+    )

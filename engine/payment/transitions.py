@@ -1,0 +1,104 @@
+"""The state machine of a payment, as one dict.
+
+`TRANSITIONS[status][event type]` is the set of statuses the payment may have after the
+event. A missing key is an `IllegalTransition`: a bug, and nothing changes. Everything
+that affects the state machine must live here; `docs/states.md` is generated from it
+(`python -m engine.payment.transitions`) and a test compares the two.
+"""
+
+import sys
+
+from engine.payment.model import EventType as E
+from engine.payment.model import Status as S  # noqa: N817 - the table reads as a table
+
+__all__ = ["TRANSITIONS", "IllegalTransition", "check", "diagram"]
+
+_TRACKING = {  # what can happen to receipts without moving the status
+    E.DETECTED,
+    E.CONFIRMING,
+    E.REPLACED,
+    E.REORGED,
+    E.OVERPAID,
+    E.UNDERPAID,
+    E.LATE,
+}
+
+
+def _stay(status: S) -> dict[E, frozenset[S]]:
+    return {event: frozenset({status}) for event in _TRACKING}
+
+
+TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
+    None: {E.CREATED: frozenset({S.PENDING})},
+    S.PENDING: {
+        # A webhook's claim leaves the payment pending; the chain's word moves it.
+        E.DETECTED: frozenset({S.PENDING, S.CONFIRMING}),
+        E.CONFIRMING: frozenset({S.CONFIRMING}),  # the chain bears a claim out
+        E.REPLACED: frozenset({S.PENDING}),  # a claim is withdrawn
+        E.EXPIRED: frozenset({S.EXPIRED}),
+        E.CANCELLED: frozenset({S.CANCELLED}),
+        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand
+    },
+    S.CONFIRMING: {
+        **_stay(S.CONFIRMING),
+        E.REPLACED: frozenset({S.CONFIRMING, S.PENDING}),
+        E.CONFIRMED: frozenset({S.CONFIRMED}),
+        E.EXPIRED: frozenset({S.EXPIRED}),  # too little until the deadline
+    },
+    S.CONFIRMED: {
+        **_stay(S.CONFIRMED),
+        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING}),
+        E.CREDITED: frozenset({S.CONFIRMED}),
+        E.FORWARDING: frozenset({S.CONFIRMED}),
+        E.FORWARDED: frozenset({S.FORWARDED}),
+        E.FAILED: frozenset({S.FAILED}),
+    },
+    S.FORWARDED: {
+        **_stay(S.FORWARDED),
+        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING}),
+    },
+    S.EXPIRED: {
+        **_stay(S.EXPIRED),
+        # A late payment in full goes on as any other, with the flag `late`.
+        E.DETECTED: frozenset({S.EXPIRED, S.CONFIRMING}),
+        E.CONFIRMING: frozenset({S.EXPIRED, S.CONFIRMING}),
+        E.CANCELLED: frozenset({S.CANCELLED}),
+        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand
+    },
+    S.FAILED: {**_stay(S.FAILED), E.CONFIRMED: frozenset({S.CONFIRMED})},
+    S.CANCELLED: {**_stay(S.CANCELLED), E.CONFIRMED: frozenset({S.CONFIRMED})},
+}
+
+
+class IllegalTransition(Exception):
+    """An event the table does not allow: a bug in `decide`, or a foreign journal."""
+
+    def __init__(self, status: S | None, event: E, after: S) -> None:
+        super().__init__(f"{event} may not lead from {status} to {after}")
+        self.status = status
+        self.event = event
+        self.after = after
+
+
+def check(status: S | None, event: E, after: S) -> None:
+    """Raise `IllegalTransition` unless the table allows the step."""
+    if after not in TRANSITIONS[status].get(event, frozenset()):
+        raise IllegalTransition(status, event, after)
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram; steps that stay are left out."""
+    lines = ["stateDiagram-v2"]
+    for status, events in TRANSITIONS.items():
+        moves: dict[S, list[str]] = {}
+        for event in E:
+            for after in sorted(events.get(event, ())):
+                if after is not status:
+                    moves.setdefault(after, []).append(event.removeprefix("payment."))
+        for after, names in moves.items():
+            lines.append(f"    {status or '[*]'} --> {after}: {', '.join(names)}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(diagram())

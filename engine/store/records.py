@@ -1,0 +1,85 @@
+"""What is read from a store: typed records, whatever store they come from."""
+
+import msgspec
+
+from engine.payment.events import Event, decode
+from engine.payment.model import Payment
+
+__all__ = [
+    "AttemptView",
+    "ChannelRecord",
+    "IdempotentAnswer",
+    "KeyRecord",
+    "Page",
+    "Pending",
+    "StoredEvent",
+]
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event as it is on the wire."""
+
+    offset: int
+    payment_id: str
+    seq: int
+    merchant: str
+    wire: bytes
+
+    @property
+    def event(self) -> Event:
+        return decode(self.wire)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Payments, newest first; `next_rank` continues the listing, None at its end."""
+
+    payments: tuple[Payment, ...]
+    next_rank: int | None
+
+
+class KeyRecord(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    merchant: str | None
+    hash: bytes
+    created_at: int
+    revoked_at: int | None
+
+
+class IdempotentAnswer(msgspec.Struct, frozen=True):
+    request_hash: bytes
+    status: int
+    body: bytes
+
+
+class ChannelRecord(msgspec.Struct, frozen=True):
+    id: str
+    merchant: str
+    enabled: bool
+    created_at: int
+    state: bytes
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """One event that a channel has still to be told."""
+
+    offset: int
+    seq: int
+    attempts: int
+    next_at: int
+    wire: bytes
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """One line of a channel's delivery log."""
+
+    id: int
+    event_id: str
+    payment_id: str
+    seq: int
+    attempt: int
+    at: int
+    latency_ms: int
+    status: int | None
+    outcome: str
+    error: str | None

@@ -1,0 +1,164 @@
+"""Many writes as few statements: what a transaction holds, gathered and then written.
+
+A statement per row costs more than the row: Python prepares each, and gives up and
+takes back the interpreter's lock round it, which a busy hub makes wait. So the writes
+of a batch are gathered and put in with some statements of many rows each; SQLite works
+through one without the interpreter. What comes out is what one write after the other
+would leave; where the order shows, `write_rows` is called on in between (`_ORDERED`).
+
+Raises what SQLite raises; a unique key that stands in the way undoes the statement,
+and its caller the rest. Called by the journal inside its transaction.
+"""
+
+import sqlite3
+
+import msgspec
+
+from engine.payment.events import CommittedEvent, encode, with_offset
+from engine.store.sqlite.checksum import event_crc, state_crc
+from engine.store.sqlite.multi_insert import Many
+from engine.store.sqlite.rows import write_rows
+from engine.store.writes import (
+    ChannelRow,
+    Committed,
+    Entry,
+    ForgetIdempotency,
+    RemoveChannel,
+    Requeue,
+    Row,
+    Write,
+)
+
+__all__ = ["Bulk"]
+
+_ORDERED = (ChannelRow, ForgetIdempotency, RemoveChannel, Requeue)
+"""Rows that other rows or the outbox of events depend on: these are written in turn."""
+
+_EVENTS = Many("INSERT INTO events VALUES", 8)
+
+_CREATED = Many(
+    "INSERT INTO payments (rank, id, merchant, address, external_id, status, seq,"
+    " watched, created_at, state, crc) VALUES",
+    11,
+)
+_MOVED = Many(
+    "UPDATE payments SET status = new.column2, seq = new.column3,"
+    " state = new.column4, crc = new.column5 FROM (VALUES",
+    5,
+    ") AS new WHERE id = new.column1",
+)
+_MOVED_ONE = (
+    "UPDATE payments SET status = ?2, seq = ?3, state = ?4, crc = ?5 WHERE id = ?1"
+)
+
+# Mirrored by engine/delivery/channel.py, `wants`.
+_OUTBOX = """
+    INSERT INTO outbox (channel_id, "offset", payment_id, seq, state, attempts, next_at)
+    SELECT c.id, e."offset", e.payment_id, e.seq, 'pending', 0, 0
+    FROM events e CROSS JOIN channels c
+    WHERE e."offset" > ? AND c.enabled AND c.merchant IN (e.merchant, '*')
+      AND (c.types = '' OR instr(c.types, ',' || e.type || ',') > 0)"""
+
+_state_encoder = msgspec.json.Encoder()
+
+
+class Bulk:
+    """Gathers writes, and writes them on `finish`. One for each transaction, or for
+    each savepoint."""
+
+    def __init__(self, sql: sqlite3.Connection, offset: int, rank: int) -> None:
+        self.offset = offset  # of the last event so far
+        self.rank = rank  # of the last payment so far
+        self._sql = sql
+        self._told = offset  # events up to here are in the outbox
+        self._events: list[object] = []
+        self._created: list[object] = []
+        self._moved: dict[str, tuple[object, ...]] = {}  # the last state counts
+        self._rows: list[tuple[int, Row]] = []
+        self._committed: list[tuple[CommittedEvent, ...]] = []
+        self._changed: list[int] = []
+
+    def add(self, write: Write) -> None:
+        """The next write of the transaction."""
+        number = len(self._committed)
+        events: list[CommittedEvent] = []
+        for entry in write.entries:
+            self._append(entry, events)
+            self._project(entry)
+        self._committed.append(tuple(events))
+        self._changed.append(0)
+        for row in write.rows:
+            if isinstance(row, _ORDERED):
+                self._flush()
+                self._rows.append((number, row))
+                self._flush()
+            else:
+                self._rows.append((number, row))
+
+    def finish(self) -> list[Committed]:
+        """Write what is left; what becomes of each write once this is committed."""
+        self._flush()
+        pairs = zip(self._committed, self._changed, strict=True)
+        return [Committed(events, changed) for events, changed in pairs]
+
+    def _append(self, entry: Entry, events: list[CommittedEvent]) -> None:
+        terms, values = entry.payment.terms, self._events
+        merchant = terms.merchant
+        for event in entry.events:
+            self.offset = offset = self.offset + 1
+            name, seq, at = event.payment_id, event.seq, event.at
+            kind = event.type.value  # sqlite3 binds a plain str at once
+            body = encode(event, terms)
+            crc = event_crc(offset, name, seq, kind, at, merchant, body)
+            values += (offset, name, seq, kind, at, merchant, body, crc)
+            wire = with_offset(offset, body)
+            events.append(CommittedEvent(offset, event, merchant, wire))
+
+    def _project(self, entry: Entry) -> None:
+        payment = entry.payment
+        state = _state_encoder.encode(payment)
+        status, seq, crc = payment.status.value, payment.seq, state_crc(state)
+        if not (entry.events and entry.events[0].seq == 1):
+            self._moved[payment.id] = payment.id, status, seq, state, crc
+            return
+        terms = payment.terms
+        self.rank += 1
+        self._created += (
+            self.rank,
+            terms.id,
+            terms.merchant,
+            terms.address,
+            terms.external_id,
+            status,
+            seq,
+            1,
+            terms.created_at,
+            state,
+            crc,
+        )
+
+    def _flush(self) -> None:
+        if self._events:
+            _EVENTS.run(self._sql, self._events)
+            self._events = []
+            self._sql.execute(_OUTBOX, (self._told,))
+            self._told = self.offset
+        if self._created:
+            _CREATED.run(self._sql, self._created)
+            self._created = []
+        self._move()
+        if self._rows:
+            rows = [row for _, row in self._rows]
+            for (number, _), changed in zip(
+                self._rows, write_rows(self._sql, rows), strict=True
+            ):
+                self._changed[number] += changed
+            self._rows = []
+
+    def _move(self) -> None:
+        moved = list(self._moved.values())
+        self._moved = {}
+        if len(moved) == 1:
+            self._sql.execute(_MOVED_ONE, moved[0])
+        elif moved:
+            _MOVED.run(self._sql, [value for values in moved for value in values])

@@ -1,0 +1,293 @@
+"""The journal: SQLite, WAL, `synchronous=FULL`, group commit. The only writer.
+
+`Journal` is synchronous and lives in one native thread (`engine/store/writer.py` owns
+it), because SQLite under gevent must never be entered from two threads or interrupted
+in the middle. It is also the only connection that writes or checkpoints: SQLite up to
+3.51.2 can corrupt a WAL when two connections do.
+
+A batch of writes is one transaction and one fsync. The projection of payments and the
+outbox of every channel are written in the same transaction as the events: there is no
+moment in which an event exists and its delivery does not.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import sqlite_utils
+
+from engine.store.sqlite import migrations
+from engine.store.sqlite.bulk import Bulk
+from engine.store.sqlite.high_water_mark import Witness, path_of, told
+from engine.store.sqlite.wal import has_lost_commits
+from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
+
+__all__ = ["CHECKPOINT_PAGES", "Journal", "JournalError", "advice"]
+
+_UNWRITABLE = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""What is wrong with one write, not with the database: a key that is taken, or a bug
+that made a value no column can hold. It must not cost the writes beside it."""
+
+CHECKPOINT_PAGES = 8_000
+"""32 MB of WAL: the commit that fills them copies them into the database, and takes
+longer for it. That should be seldom; most pages are in the WAL many times and copied
+once. More would be long to look through after a crash (`wal.py`: half a second)."""
+
+CACHE_KIB = 16_000
+"""The upper pages of all trees of millions of payments."""
+
+_FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_UNKNOWN = (
+    "unless somebody changed the file by hand it is damaged: keep a copy of it and its"
+    " -wal, restore a backup or run `sqlite3 .recover`"
+)
+
+
+class JournalError(Exception):
+    """The database cannot be opened or read. The message says how to mend it."""
+
+
+class Journal:
+    """One connection, one thread. See the module docstring."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: str = "FULL",
+        connection: sqlite3.Connection | None = None,
+    ) -> None:
+        """`connection`: go on with this one, which has the schema (the simulation's
+        database, in memory, that outlives a crash of the simulated process)."""
+        self.path = str(path)
+        self._sql = connection or _open(self.path, synchronous)
+        with _explained(self.path):
+            self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
+            self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
+        self._witness = None if connection else Witness(self.path, self.last_offset)
+        self.commits = 0
+
+    def bind_network(self, network: str) -> None:
+        """Make a new database this network's; refuse one that is another's.
+
+        One script has an address in every network: mixed, test coins would pay for
+        real orders. Raises `JournalError`.
+        """
+        with _explained(self.path):
+            self._sql.execute(
+                "INSERT OR IGNORE INTO identity VALUES ('network', ?)", (network,)
+            )
+            query = "SELECT value FROM identity WHERE name = 'network'"
+            (bound,) = self._sql.execute(query).fetchone()
+        if bound != network:
+            raise JournalError(
+                f"database {self.path} holds payments of {bound}, not of {network}:"
+                " name another file with --db, or another network with --network"
+            )
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For queries in the writer's own thread (simulation, tests, replay)."""
+        return self._sql
+
+    def tidy(self) -> None:
+        """Copy the WAL into the database now, while nobody waits for a commit.
+
+        What fails here (a full disk) fails the next commit too, which says so.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._sql.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Checkpoint and close; the WAL file goes away."""
+        self._sql.close()
+        if self._witness is not None:
+            self._witness.close()
+
+    def commit(self, batch: Sequence[Write]) -> list[Outcome]:
+        """Write the batch in one transaction; one outcome for each, in order.
+
+        If the transaction as a whole fails (disk full, locked, damaged) every outcome
+        is `Unavailable` and nothing was written. Never raises `sqlite3.Error`.
+        """
+        before = self.last_offset, self._last_rank
+        try:
+            outcomes = self._transaction(batch)
+        except BaseException as error:
+            self.last_offset, self._last_rank = before
+            with contextlib.suppress(sqlite3.Error):
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
+            # Strangers see it at /ready: the file's name, not where it lies.
+            reason = _explain(error, Path(self.path).name)
+            failure = Unavailable(reason, fatal=_is_fatal(error))
+            return [failure] * len(batch)
+        self.commits += 1
+        if self._witness is not None:
+            self._witness.note(self.last_offset)
+        return outcomes
+
+    def _transaction(self, batch: Sequence[Write]) -> list[Outcome]:
+        """All together; if anything stands in the way, each for itself."""
+        outcomes: list[Outcome]
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [*self._write(batch)]
+        except _UNWRITABLE:
+            self._sql.execute("ROLLBACK")
+            self._sql.execute("BEGIN IMMEDIATE")
+            outcomes = [self._write_safely(write) for write in batch]
+        self._sql.execute("COMMIT")
+        return outcomes
+
+    def _write_safely(self, write: Write) -> Outcome:
+        """One write in a savepoint of its own: a conflict undoes only this one."""
+        self._sql.execute("SAVEPOINT one")
+        try:
+            (committed,) = self._write((write,))
+        except _UNWRITABLE as error:
+            self._sql.execute("ROLLBACK TO one")
+            self._sql.execute("RELEASE one")
+            return Conflict(_conflict_of(error), str(error) or repr(error))
+        self._sql.execute("RELEASE one")
+        return committed
+
+    def _write(self, writes: Sequence[Write]) -> list[Committed]:
+        bulk = Bulk(self._sql, self.last_offset, self._last_rank)
+        for write in writes:
+            bulk.add(write)
+        committed = bulk.finish()
+        self.last_offset, self._last_rank = bulk.offset, bulk.rank
+        return committed
+
+    def _scalar(self, query: str) -> int:
+        row = self._sql.execute(query).fetchone()
+        return int(row[0] or 0)
+
+
+def _open(path: str, synchronous: str) -> sqlite3.Connection:
+    """The writing connection, in WAL mode, with the schema of today."""
+    _check_wal(path)
+    _check_told(path)
+    with _explained(path):
+        connection = sqlite3.connect(path, timeout=5.0)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        _lock_for_writing(connection)
+        migrations.apply(sqlite_utils.Database(connection))
+        connection.isolation_level = None
+    return connection
+
+
+def _check_wal(path: str) -> None:
+    """Before SQLite reads the WAL: it drops what it cannot read without a word."""
+    try:
+        is_damaged = has_lost_commits(Path(f"{path}-wal"))
+    except OSError:
+        return  # SQLite will say what is wrong with it, better than we could
+    if is_damaged:
+        raise JournalError(
+            f"database {path}: its -wal is damaged: commits behind the damage were"
+            " complete and can no longer be read; nothing was changed. Check the disk,"
+            " keep a copy of both files, and restore a backup; or, to go on without"
+            f" these commits, run `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
+            " and then `run.py replay --check`"
+        )
+
+
+def _check_told(path: str) -> None:
+    """Before we write: is everything there that somebody was told of?
+
+    Through a connection that cannot checkpoint, so that the files stay as they are.
+    """
+    wanted = told(path)
+    if not wanted or not Path(path).exists():
+        return  # nobody was told anything, or this is a new database
+    try:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as reader:
+            tables = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
+            (is_there,) = reader.execute(tables).fetchone()
+            query = 'SELECT max("offset") FROM events'
+            (last,) = reader.execute(query).fetchone() if is_there else (0,)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return  # opening it for writing says what is wrong
+    if (last or 0) < wanted:
+        raise JournalError(
+            f"database {path} ends with event {last or 0}, but event {wanted} was"
+            " acknowledged: the file or its -wal was cut off, or an older one was put"
+            " in its place; nothing was changed. Check the disk, keep a copy of both"
+            " files, and restore a backup; to go on with what is there, remove"
+            f" {path_of(path)} and run `run.py replay --check`"
+        )
+
+
+def _lock_for_writing(connection: sqlite3.Connection) -> None:
+    """Find out now, not at the first payment, whether we can write."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _conflict_of(error: Exception) -> str:
+    text = str(error)
+    for table_and_column, what in (
+        ("payments.address", "address"),
+        ("events.payment_id", "seq"),
+        ("idempotency.", "idempotency"),
+        ("inbound.", "inbound"),
+    ):
+        if table_and_column in text:
+            return what
+    return "other"
+
+
+def _is_fatal(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
+
+
+def advice(error: sqlite3.Error) -> str:
+    """What it means and what to do, in words for a tired operator."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return {
+        sqlite3.SQLITE_FULL: "the disk is full: free space; nothing was lost",
+        sqlite3.SQLITE_BUSY: "another process holds the database: stop it",
+        sqlite3.SQLITE_LOCKED: "another process holds the database: stop it",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the node, keep a copy of"
+        " the file and its -wal, restore a backup or run `sqlite3 .recover`",
+        sqlite3.SQLITE_NOTADB: "the file is not a database, or is damaged: was --db"
+        " meant to name another file?",
+        sqlite3.SQLITE_READONLY: "the file is not writable: check its owner and mode",
+        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the folder exists"
+        " and is writable",
+        sqlite3.SQLITE_IOERR: "the disk gave an input/output error: check it",
+    }.get(code, _UNKNOWN)
+
+
+def _explain(error: sqlite3.Error, path: str) -> str:
+    return f"database {path}: {error}; {advice(error)}"
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(_explain(error, path)) from error
+    except UnicodeDecodeError as error:  # SQLite's own error quotes what is damaged
+        raise JournalError(
+            f"database {path}: what stands in it is no text; {_UNKNOWN}"
+        ) from error

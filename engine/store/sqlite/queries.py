@@ -1,0 +1,295 @@
+"""What can be read. Functions over a connection; no function writes.
+
+They run in a reader's native thread on a `query_only` connection (or in the writer's
+own, in simulation), never in an actor's turn. Every result is bounded by a limit.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.payment.events import with_offset
+from engine.payment.model import Payment
+from engine.store.records import (
+    AttemptView,
+    ChannelRecord,
+    IdempotentAnswer,
+    KeyRecord,
+    Page,
+    Pending,
+    StoredEvent,
+)
+from engine.store.sqlite.checksum import Damaged, checked, is_event, stored_state
+from engine.store.writes import NO_PLACE
+
+__all__ = [
+    "api_keys",
+    "attempts",
+    "channel_rows",
+    "counted_outpoints",
+    "events_after",
+    "history",
+    "iterate_events",
+    "last_offset",
+    "outbox_counts",
+    "idempotent_answer",
+    "list_payments",
+    "oldest_watched",
+    "pending_of_channel",
+    "pending_payments",
+    "payment",
+    "payment_at",
+    "payments_of",
+    "source_tip",
+    "watched",
+]
+
+_EVENTS = 'SELECT "offset", payment_id, seq, type, at, merchant, body, crc FROM events'
+_EventRow = tuple[int, str, int, str, int, str, bytes, int | None]
+
+# Of an address in use one payment is in one small index, its earlier ones in another.
+_AT_ADDRESS = (
+    "SELECT * FROM payments WHERE address = :address AND watched = 1"
+    " UNION ALL SELECT * FROM payments WHERE address = :address AND watched = 0"
+)
+
+_payment_decoder = msgspec.json.Decoder(Payment)
+
+
+def _payment(state: bytes, crc: int | None) -> Payment:
+    return _payment_decoder.decode(stored_state(state, crc))
+
+
+def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
+    row = sql.execute(
+        "SELECT state, crc FROM payments WHERE id = ?", (payment_id,)
+    ).fetchone()
+    return _payment(*row) if row else None
+
+
+def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
+    """The payment that watches the address now, or else the newest that did."""
+    row = sql.execute(
+        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
+        " ORDER BY watched DESC, rank DESC LIMIT 1",
+        {"address": address},
+    ).fetchone()
+    return _payment(*row) if row else None
+
+
+def payments_of(
+    sql: sqlite3.Connection, external_id: str, limit: int = 20
+) -> list[Payment]:
+    """The newest payments of an order number, for clients that identify by it."""
+    rows = sql.execute(
+        "SELECT state, crc FROM payments WHERE external_id = ?"
+        " ORDER BY rank DESC LIMIT ?",
+        (external_id, limit),
+    )
+    return [_payment(*row) for row in rows]
+
+
+def counted_outpoints(
+    sql: sqlite3.Connection, address: str, limit: int = 1_000
+) -> tuple[tuple[str, int], ...]:
+    """Outputs that earlier payments to this address have counted already."""
+    rows = sql.execute(
+        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
+        " ORDER BY rank DESC LIMIT 50",
+        {"address": address},
+    )
+    found = {
+        (receipt.txid, receipt.vout)
+        for row in rows
+        for receipt in _payment(*row).receipts
+    }
+    return tuple(sorted(found)[:limit])
+
+
+def watched(
+    sql: sqlite3.Connection, after_id: str = "", limit: int = 1_000
+) -> list[Payment]:
+    """Payments to watch after a start, in pages, oldest first."""
+    rows = sql.execute(
+        "SELECT state, crc FROM payments WHERE watched = 1 AND rank >"
+        " coalesce((SELECT rank FROM payments WHERE id = ?), 0) ORDER BY rank LIMIT ?",
+        (after_id, limit),
+    )
+    return [_payment(*row) for row in rows]
+
+
+def oldest_watched(sql: sqlite3.Connection) -> int | None:
+    """When (ms) the oldest payment was made that is still watched, if there is any."""
+    row = sql.execute("SELECT min(created_at) FROM payments WHERE watched = 1")
+    oldest: int | None = row.fetchone()[0]
+    return oldest
+
+
+def list_payments(
+    sql: sqlite3.Connection,
+    filters: dict[str, str],
+    before_rank: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """Newest first. `filters` may name status, external_id, address, merchant."""
+    known = [c for c in ("status", "external_id", "merchant") if c in filters]
+    where = " AND ".join(["rank < :before", *(f"{c} = :{c}" for c in known)])
+    payments = f"({_AT_ADDRESS})" if "address" in filters else "payments"
+    # Constants only; values are bound.
+    query = (
+        f"SELECT rank, state, crc FROM {payments} WHERE {where}"  # noqa: S608
+        " ORDER BY rank DESC LIMIT :most"
+    )
+    bound = {"before": before_rank or (1 << 62), "most": limit + 1}
+    rows = sql.execute(query, {**filters, **bound}).fetchall()
+    page = rows[:limit]
+    more = len(rows) > limit
+    return Page(
+        tuple(_payment(state, crc) for _, state, crc in page),
+        page[-1][0] if more and page else None,
+    )
+
+
+def history(
+    sql: sqlite3.Connection, payment_id: str, after_seq: int = 0, limit: int = 1_000
+) -> list[StoredEvent]:
+    """Events of one payment, in order."""
+    rows = sql.execute(
+        _EVENTS + " WHERE payment_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (payment_id, after_seq, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
+def events_after(
+    sql: sqlite3.Connection,
+    offset: int,
+    limit: int = 1_000,
+    merchant: str | None = None,
+) -> list[StoredEvent]:
+    """Events of the node after a journal offset, in order."""
+    rows = sql.execute(
+        _EVENTS + ' WHERE "offset" > ?1 AND (?2 IS NULL OR merchant = ?2)'
+        ' ORDER BY "offset" LIMIT ?3',
+        (offset, merchant, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
+def last_offset(sql: sqlite3.Connection) -> int:
+    """The offset of the newest event; 0 in an empty journal."""
+    row = sql.execute('SELECT max("offset") FROM events').fetchone()
+    return int(row[0] or 0)
+
+
+def iterate_events(sql: sqlite3.Connection) -> Iterator[StoredEvent]:
+    """The whole journal in order; for replay."""
+    rows = sql.execute(_EVENTS + ' ORDER BY "offset"')
+    for row in rows:
+        yield _stored(row)
+
+
+def _stored(row: _EventRow) -> StoredEvent:
+    offset, payment_id, seq, _, _, merchant, body, crc = row
+    if not is_event(crc, *row[:-1]):
+        raise Damaged(f"event {offset}")
+    return StoredEvent(offset, payment_id, seq, merchant, with_offset(offset, body))
+
+
+def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
+    rows = sql.execute(
+        "SELECT id, name, merchant, hash, created_at, revoked_at, crc FROM api_keys"
+        " ORDER BY created_at, id"
+    )
+    return [KeyRecord(*checked(f"API key {row[0]}", row)) for row in rows]
+
+
+def idempotent_answer(
+    sql: sqlite3.Connection, scope: str, key: str, since: int
+) -> IdempotentAnswer | None:
+    """The first answer to this key, if it was given at or after `since` (ms)."""
+    row = sql.execute(
+        "SELECT scope, key, request_hash, status, body, at, crc FROM idempotency"
+        " WHERE scope = ? AND key = ? AND at >= ?",
+        (scope, key, since),
+    ).fetchone()
+    if row is None:
+        return None
+    _, _, request_hash, status, body, _ = checked("an idempotent answer", row)
+    return IdempotentAnswer(request_hash, status, body)
+
+
+def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
+    """How far the chain was read: by this source, else by the one that came furthest.
+
+    What another has read was told to the watchers just as well.
+    """
+    row = sql.execute(
+        "SELECT source, height, hash, crc FROM source_tips"
+        " WHERE source = ?1 OR (?2 AND source NOT IN (?3, ?4))"
+        " ORDER BY source = ?1 DESC, height DESC LIMIT 1",
+        (source, source not in NO_PLACE, *NO_PLACE),
+    ).fetchone()
+    if row is None:
+        return None
+    _, height, tip = checked(f"the tip of {row[0]}", row)
+    return height, tip
+
+
+def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
+    rows = sql.execute(
+        "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
+        " ORDER BY created_at, id"
+    )
+    found = [checked(f"channel {row[0]}", row) for row in rows]
+    return [ChannelRecord(i, m, bool(e), at, s) for i, m, e, _, at, s in found]
+
+
+def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str, int]]:
+    """Payments with something left to tell the channel, and when that is due (ms)."""
+    rows = sql.execute(
+        """SELECT payment_id, next_at FROM (
+             SELECT payment_id, next_at, min("offset") FROM outbox
+             WHERE channel_id = ? AND state = 'pending' GROUP BY payment_id)""",
+        (channel_id,),
+    )
+    return [(payment_id, next_at) for payment_id, next_at in rows]
+
+
+def pending_of_channel(
+    sql: sqlite3.Connection, channel_id: str, payment_id: str
+) -> Pending | None:
+    """The next event to tell: the lowest offset that is pending, whatever its wait."""
+    row = sql.execute(
+        """SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
+             e.at, e.merchant, e.body, e.crc
+           FROM outbox o JOIN events e ON e."offset" = o."offset"
+           WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
+           ORDER BY o."offset" LIMIT 1""",
+        (channel_id, payment_id),
+    ).fetchone()
+    if row is None:
+        return None
+    attempts_made, next_at, *event = row
+    stored = _stored(tuple(event))
+    return Pending(stored.offset, stored.seq, attempts_made, next_at, stored.wire)
+
+
+def attempts(
+    sql: sqlite3.Connection, channel_id: str, before_id: int | None, limit: int
+) -> list[AttemptView]:
+    """The channel's delivery log, newest first."""
+    rows = sql.execute(
+        """SELECT id, 'evt_' || "offset", payment_id, seq, attempt, at, latency_ms,
+             status, outcome, error
+           FROM attempts WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",
+        (channel_id, before_id or (1 << 62), limit),
+    )
+    return [AttemptView(*row) for row in rows]
+
+
+def outbox_counts(sql: sqlite3.Connection) -> dict[str, int]:
+    """How many deliveries are in which state, for metrics and the doctor."""
+    rows = sql.execute("SELECT state, count(*) FROM outbox GROUP BY state")
+    return dict(rows.fetchall())

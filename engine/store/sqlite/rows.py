@@ -1,0 +1,225 @@
+"""How each kind of row is written. Called by the journal inside its transaction.
+
+Of the three kinds that come in crowds (answers to idempotent requests, webhooks that
+were heard, deliveries) many are written by one statement. A unique key that stands in
+the way raises `sqlite3.IntegrityError`, which undoes the one write it is part of.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from engine.store.sqlite.checksum import row_crc
+from engine.store.sqlite.multi_insert import Many
+from engine.store.writes import (
+    NO_PLACE,
+    READ_AGAIN_AT_MOST,
+    ChannelRow,
+    DeliveryResult,
+    ForgetIdempotency,
+    IdempotencyRow,
+    InboundRow,
+    KeyRow,
+    ReadAgain,
+    Release,
+    RemoveChannel,
+    Requeue,
+    RevokeKey,
+    Row,
+    SourceTip,
+)
+
+__all__ = ["write_rows"]
+
+Values = tuple[object, ...]
+
+_IDEMPOTENCY = Many(
+    "INSERT INTO idempotency (scope, key, request_hash, status, body, at, crc) VALUES",
+    7,
+)
+_INBOUND = Many(
+    "INSERT INTO inbound (provider, dedupe, at, payment_id, verdict, body, crc) VALUES",
+    7,
+)
+_ATTEMPTS = Many(
+    'INSERT INTO attempts (channel_id, "offset", payment_id, seq, attempt, at,'
+    " latency_ms, status, outcome, error) VALUES",
+    10,
+)
+_TOLD = Many(
+    "UPDATE outbox SET state = new.column3, attempts = new.column4,"
+    " next_at = new.column5 FROM (VALUES",
+    5,
+    ') AS new WHERE channel_id = new.column1 AND "offset" = new.column2',
+)
+_TOLD_ONE = (
+    "UPDATE outbox SET state = ?3, attempts = ?4, next_at = ?5"
+    ' WHERE channel_id = ?1 AND "offset" = ?2'
+)
+
+
+def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
+    """Write rows beside the events of their writes; how many each changed.
+
+    Those that come in crowds are written last, and count as one change each: nothing
+    else that may be among `rows` touches their tables.
+    """
+    changed = []
+    answers: list[Row] = []
+    heard: list[Row] = []
+    deliveries: list[DeliveryResult] = []
+    for row in rows:
+        match row:
+            case IdempotencyRow():
+                answers.append(row)
+            case InboundRow():
+                heard.append(row)
+            case DeliveryResult():
+                deliveries.append(row)
+            case _:
+                changed.append(_write_row(sql, row))
+                continue
+        changed.append(1)
+    _insert(sql, _IDEMPOTENCY, answers)
+    _insert(sql, _INBOUND, heard)
+    _deliveries(sql, deliveries)
+    return changed
+
+
+def _insert(sql: sqlite3.Connection, statement: Many, rows: Sequence[Row]) -> None:
+    values: list[object] = []
+    for row in rows:
+        fields = _fields(row)
+        values += (*fields, row_crc(fields))
+    statement.run(sql, values)
+
+
+def _write_row(sql: sqlite3.Connection, row: Row) -> int:
+    statement: str
+    values: Values
+    match row:
+        case ForgetIdempotency():
+            statement = "DELETE FROM idempotency WHERE at < ?"
+            values = (row.before,)
+        case Release():
+            statement = "UPDATE payments SET watched = 0 WHERE id = ?"
+            values = (row.payment_id,)
+        case SourceTip():
+            statement = (
+                "INSERT INTO source_tips VALUES (?, ?, ?, ?) ON CONFLICT (source) DO"
+                " UPDATE SET height = excluded.height, hash = excluded.hash,"
+                " crc = excluded.crc"
+            )
+            values = _fields(row)
+            values = (*values, row_crc(values))
+        case ReadAgain():
+            return _read_again(sql, row)
+        case KeyRow():
+            statement = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)"
+            values = (*_fields(row), None)
+            values = (*values, row_crc(values))
+        case RevokeKey():
+            return _revoke(sql, row)
+        case ChannelRow():
+            statement, values = _channel(row)
+        case RemoveChannel():
+            sql.execute("DELETE FROM outbox WHERE channel_id = ?", (row.id,))
+            statement = "DELETE FROM channels WHERE id = ?"
+            values = (row.id,)
+        case Requeue():
+            statement, values = _requeue(row)
+    return sql.execute(statement, values).rowcount
+
+
+def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
+    """Whatever is no source's place in this chain is left alone; see `source_tip`."""
+    further = sql.execute(
+        "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
+        " AND source NOT IN (?, ?)",
+        (row.height, row.height + READ_AGAIN_AT_MOST, *NO_PLACE),
+    ).fetchall()
+    for (source,) in further:
+        _write_row(sql, SourceTip(source, row.height, row.hash))
+    return len(further)
+
+
+def _fields(row: Row) -> Values:
+    """All of a row, in the order of its table's columns."""
+    return tuple(getattr(row, name) for name in row.__struct_fields__)
+
+
+def _channel(row: ChannelRow) -> tuple[str, Values]:
+    types = f",{','.join(row.types)}," if row.types else ""
+    values = row.id, row.merchant, int(row.enabled), types, row.created_at, row.state
+    return (
+        """INSERT INTO channels (id, merchant, enabled, types, created_at, state, crc)
+           VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)
+           DO UPDATE SET merchant = excluded.merchant, enabled = excluded.enabled,
+                         types = excluded.types, created_at = excluded.created_at,
+                         state = excluded.state, crc = excluded.crc""",
+        (*values, row_crc(values)),
+    )
+
+
+def _revoke(sql: sqlite3.Connection, row: RevokeKey) -> int:
+    found = sql.execute(
+        "SELECT id, name, merchant, hash, created_at FROM api_keys"
+        " WHERE id = ? AND revoked_at IS NULL",
+        (row.id,),
+    ).fetchone()
+    if found is None:
+        return 0
+    crc = row_crc((*found, row.at))
+    statement = "UPDATE api_keys SET revoked_at = ?, crc = ? WHERE id = ?"
+    return sql.execute(statement, (row.at, crc, row.id)).rowcount
+
+
+def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None:
+    attempts: list[object] = []
+    told: dict[tuple[str, int], tuple[object, ...]] = {}  # the last attempt counts
+    for row in rows:
+        attempts += (
+            row.channel_id,
+            row.offset,
+            row.payment_id,
+            row.seq,
+            row.attempt,
+            row.at,
+            row.latency_ms,
+            row.status,
+            row.outcome,
+            row.error,
+        )
+        key = row.channel_id, row.offset
+        told[key] = *key, row.state, row.attempt, row.next_at
+    _ATTEMPTS.run(sql, attempts)
+    if len(told) == 1:
+        sql.execute(_TOLD_ONE, *told.values())
+    elif told:
+        _TOLD.run(sql, [value for values in told.values() for value in values])
+
+
+def _requeue(row: Requeue) -> tuple[str, Values]:
+    """Deliver again. Rows that are pending already only get their wait cut short."""
+    conditions: list[str] = ["channel_id IN (SELECT id FROM channels WHERE enabled)"]
+    values: list[object] = [row.at]
+    for condition, value in (
+        ("channel_id IN (SELECT id FROM channels WHERE merchant = ?)", row.merchant),
+        ("channel_id = ?", row.channel_id),
+        (
+            '"offset" IN (SELECT "offset" FROM events WHERE payment_id = ?)',
+            row.payment_id,
+        ),
+        ('"offset" = ?', row.offset),
+        ('"offset" IN (SELECT "offset" FROM events WHERE at >= ?)', row.since),
+        ('"offset" IN (SELECT "offset" FROM events WHERE at < ?)', row.until),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if row.dead_only:
+        conditions.append("state = 'dead'")
+    where = " AND ".join(conditions)  # constants only; values are bound
+    return (
+        f"UPDATE outbox SET state = 'pending', attempts = 0, next_at = ? WHERE {where}",  # noqa: S608
+        tuple(values),
+    )

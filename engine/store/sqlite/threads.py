@@ -1,0 +1,199 @@
+"""The native threads that touch SQLite: one writer, a few readers.
+
+The hub's thread never enters SQLite. The writer takes whole batches; readers have
+`query_only` connections that never checkpoint. Answers come back in the hub's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from engine.store.sqlite.journal import Journal, JournalError
+from engine.store.writes import Outcome, Unavailable, Write
+
+__all__ = ["DirectStore", "JournalWriter", "Reader", "ReaderThreads", "WriterThread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 2
+
+TIDY_EVERY_S = 0.25
+TIDY_FROM = 64
+"""Writes since the last checkpoint that are worth one."""
+
+
+class JournalWriter(Protocol):
+    """Port: writes a batch some time, then calls `done` in the hub's thread, once."""
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None: ...
+
+
+class Reader(Protocol):
+    """Port: runs a query function; blocks the calling greenlet, not the hub."""
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
+
+
+class _Failed:
+    """An exception as a value: gevent's pool prints what is raised in its threads."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _caught(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+        return _Failed(error)
+
+
+def _open_journal(path: str | Path, network: str | None) -> Journal:
+    journal = Journal(path)
+    if network is not None:
+        try:
+            journal.bind_network(network)
+        except JournalError:
+            journal.close()
+            raise
+    return journal
+
+
+class WriterThread:
+    """The journal in its one native thread.
+
+    When a quarter of a second went by without a commit it makes a checkpoint: then no
+    commit has to, and there is little WAL to look through after a crash.
+    """
+
+    def __init__(self, path: str | Path, network: str | None = None) -> None:
+        """Raises `JournalError`, also if the database is another network's."""
+        self._pool = ThreadPool(1)
+        opened = self._pool.apply(_caught, (_open_journal, path, network))
+        if isinstance(opened, _Failed):
+            self._pool.kill()
+            raise opened.error
+        self._journal: Journal = opened
+        self._untidy = 0  # writes since the last checkpoint
+        self._is_quiet = False  # nothing was submitted since the keeper looked
+        self._keeper = gevent.spawn(self._keep_tidy)
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far: with group commit fewer than writes."""
+        return self._journal.commits
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        self._untidy += len(batch)
+        self._is_quiet = False
+        result = self._pool.spawn(self._journal.commit, batch)
+
+        def deliver(finished: Any) -> None:
+            if finished.successful():
+                done(finished.value)
+            else:  # a bug below, not SQLite: nothing was committed
+                failure = Unavailable(f"journal: {finished.exception!r}", fatal=True)
+                done([failure] * len(batch))
+
+        result.rawlink(deliver)
+
+    def _keep_tidy(self) -> None:
+        while True:
+            gevent.sleep(TIDY_EVERY_S)
+            if self._is_quiet and self._untidy >= TIDY_FROM:
+                self._untidy = 0
+                self._pool.spawn(self._journal.tidy)
+            self._is_quiet = True
+
+    def close(self) -> None:
+        self._keeper.kill()
+        self._pool.apply(self._journal.close)
+        self._pool.kill()
+
+
+class ReaderThreads:
+    """Read-only connections, one for each native thread."""
+
+    def __init__(self, path: str | Path, threads: int = READERS) -> None:
+        self._path = str(path)
+        self._pool = ThreadPool(threads)
+        self._idle: list[sqlite3.Connection] = []
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run `query(connection, ...)`. Raises what it raises."""
+        answer = self._pool.apply(_caught, (self._run, query, args, kwargs))
+        if isinstance(answer, _Failed):
+            raise answer.error
+        found: T = answer
+        return found
+
+    def _run(self, query: Callable[..., T], args: Any, kwargs: Any) -> T:
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            answer = query(connection, *args, **kwargs)
+        except sqlite3.Error:
+            connection.close()  # what it holds in memory may be as wrong as the file
+            raise
+        except BaseException:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _open(self) -> sqlite3.Connection:
+        # list.pop and append are atomic; a connection is used by one thread at a time.
+        connection = sqlite3.connect(
+            f"file:{self._path}?mode=ro", uri=True, timeout=5.0, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        return connection
+
+    def close(self) -> None:
+        self._pool.join()
+        while self._idle:
+            self._idle.pop().close()
+        self._pool.kill()
+
+
+class DirectStore:
+    """Writer and reader on one journal in the calling thread: simulation and tests."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        done(self.journal.commit(batch))
+
+    def read(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        return query(self.journal.connection, *args, **kwargs)

@@ -1,0 +1,394 @@
+"""Sessions: the state first, then the story, without a gap and without a repetition."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from actors.live.session import open_session
+from actors.messages import Follow, FollowAll, FreshnessChanged, Subscribe, Unfollow
+from actors.node import Settings
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
+from engine.ports import Freshness
+from engine.runtime.ref import Ref
+from tests.unit.actor_stage import ActorStage
+from tests.unit.payment_cases import mined, view
+
+
+class Wire:
+    """A client's wire: keeps what was written; may be full after `room` messages.
+
+    `takes`: so many events of a backlog until `read_on`; None: all of it.
+    """
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room = room
+        self.lines: list[tuple[str, Any]] = []
+        self.closed: list[int] = []
+        self.takes: int | None = None
+        self.waiting: list[Callable[[], None]] = []
+
+    def has_room(self, again: Callable[[], None]) -> bool:
+        if self.takes is None:
+            return True
+        if self.takes:
+            self.takes -= 1
+            return True
+        self.waiting.append(again)
+        return False
+
+    def read_on(self, takes: int | None) -> None:
+        """The client read what it had; so much more fits now."""
+        self.takes = takes
+        waiting, self.waiting = self.waiting, []
+        for again in waiting:
+            again()
+
+    def _write(self, kind: str, what: object) -> bool:
+        if len(self.lines) >= self.room or self.closed:
+            return False
+        self.lines.append((kind, what))
+        return True
+
+    def state(self, payment: Payment, since: int | None) -> bool:
+        return self._write("state", (payment.id, payment.seq, since))
+
+    def event(self, event: CommittedEvent) -> bool:
+        return self._write("event", (event.event.payment_id, event.event.seq))
+
+    def freshness(self, freshness: Freshness) -> bool:
+        return self._write("freshness", freshness)
+
+    def problem(self, code: str, message: str) -> bool:
+        return self._write("problem", code)
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed.append(code)
+
+    def of(self, kind: str) -> list[Any]:
+        return [what for found, what in self.lines if found == kind]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def opened(stage: ActorStage, *messages: object, room: int = 1 << 30) -> Wire:
+    wire = Wire(room)
+    connected(stage, wire, *messages)
+    return wire
+
+
+def connected(stage: ActorStage, wire: Wire, *messages: object) -> Ref:
+    ref = open_session(stage.node, f"session {id(wire)}", wire)
+    for message in messages:
+        ref.tell(message)
+    stage.run()
+    return ref
+
+
+def grow(stage: ActorStage, name: str) -> None:
+    """At least one more event of this payment."""
+    seq = stage.payment(name).seq
+    stage.observe(name, view(mined("t1", 1000), mined(f"n{seq}", 1000, 1), tip=1000))
+    stage.run()
+
+
+def test_a_client_gets_the_state_first_and_then_every_event(stage: ActorStage) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    wire = opened(stage, Follow("p"))
+    seq = stage.payment("p").seq
+    assert wire.of("state") == [("p", seq, None)]
+    assert wire.of("event") == []
+    grow(stage, "p")
+    assert wire.of("event") == [
+        ("p", n) for n in range(seq + 1, stage.payment("p").seq + 1)
+    ]
+
+
+def test_a_client_that_comes_back_gets_what_it_missed(stage: ActorStage) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    grow(stage, "p")
+    last = stage.payment("p").seq
+    wire = opened(stage, Follow("p", since=2))
+    assert [kind for kind, _ in wire.lines[:2]] == ["state", "freshness"]
+    assert wire.of("event") == [("p", n) for n in range(3, last + 1)]
+
+
+def test_a_since_from_the_future_is_told_and_the_state_goes_on(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p", since=99))
+    assert [kind for kind, _ in wire.lines] == ["problem", "state", "freshness"]
+    assert wire.of("problem") == ["since_in_future"]
+    grow(stage, "p")
+    assert wire.of("event")[0] == ("p", 2)
+    assert wire.closed == []
+
+
+def test_a_payment_that_does_not_exist_is_a_problem_not_an_end(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("nothing"), Follow("p"))
+    assert wire.of("problem") == ["unknown"]
+    assert wire.of("state") == [("p", 1, None)]
+
+
+def test_following_twice_is_following_once(stage: ActorStage) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p"), Follow("p"))
+    assert len(wire.of("state")) == 1
+
+
+def test_a_session_follows_only_so_many_payments(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.live.session.MAX_FOLLOWED", 1)
+    stage.create("p")
+    stage.create("q")
+    wire = opened(stage, Follow("p"), Follow("q"))
+    assert wire.of("problem") == ["too_many"]
+    assert wire.of("state") == [("p", 1, None)]
+
+
+def test_a_backlog_waits_for_the_wire_and_is_told_whole(stage: ActorStage) -> None:
+    stage.create("p")
+    for _ in range(4):
+        grow(stage, "p")
+    wire = Wire()
+    wire.takes = 0
+    connected(stage, wire, Follow("p", since=0))
+    told: list[int] = []
+    while told != list(range(1, stage.payment("p").seq + 1)):
+        assert len(wire.waiting) == 1
+        before = told
+        if len(told) == 4:
+            grow(stage, "p")  # what happens meanwhile comes behind the backlog
+        wire.read_on(3)
+        stage.run()
+        told = [seq for _, seq in wire.of("event")]
+        assert len(before) < len(told) <= len(before) + 3
+    assert len(wire.of("state")) == 1
+    wire.read_on(None)
+    stage.run()
+    grow(stage, "p")
+    assert wire.of("event")[-1] == ("p", stage.payment("p").seq)
+    assert wire.closed == []
+
+
+def test_what_waited_behind_a_backlog_waits_for_the_wire_too(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = stage.payment("p").seq  # all there is, and nothing more
+    ref = open_session(stage.node, "session", wire)
+    ref.tell(Follow("p", since=0))
+    grow(stage, "p")
+    stage.run()
+    wire.read_on(None)
+    stage.run()
+    last = stage.payment("p").seq
+    assert wire.of("event") == [("p", n) for n in range(1, last + 1)]
+
+
+def test_who_unfollows_while_its_backlog_waits_hears_no_more(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = 1
+    ref = connected(stage, wire, Follow("p", since=0))
+    ref.tell(Unfollow("p"))
+    stage.run()
+    wire.read_on(None)
+    stage.run()
+    assert wire.of("event") == [("p", 1)]
+
+
+def test_who_follows_everything_gets_its_backlog_at_its_own_pace(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    stage.create("q")
+    grow(stage, "p")
+    wire = Wire()
+    wire.takes = 1
+    connected(stage, wire, FollowAll(0, None))
+    for _ in range(stage.payment("p").seq + stage.payment("q").seq):
+        wire.read_on(1)
+        stage.run()
+    wire.read_on(None)
+    stage.run()
+    for name in ("p", "q"):
+        seqs = [seq for told, seq in wire.of("event") if told == name]
+        assert seqs == list(range(1, stage.payment(name).seq + 1))
+
+
+def test_who_unfollows_hears_no_more(stage: ActorStage) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p"), Unfollow("p"))
+    before = len(wire.lines)
+    grow(stage, "p")
+    assert len(wire.lines) == before
+
+
+def test_following_everything_goes_by_the_journal(stage: ActorStage) -> None:
+    for name in ("p", "q"):
+        stage.create(name)
+    wire = opened(stage, FollowAll(after=1))
+    grow(stage, "p")
+    grow(stage, "q")
+    told = wire.of("event")
+    assert told[0] == ("q", 1)
+    assert [seq for name, seq in told if name == "p"] == list(
+        range(2, stage.payment("p").seq + 1)
+    )
+
+
+def test_an_offset_from_the_future_is_told_and_the_journal_goes_on(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, FollowAll(after=99))
+    assert wire.of("problem") == ["since_in_future"]
+    grow(stage, "p")
+    assert wire.of("event")[0] == ("p", 2)
+
+
+def test_following_everything_of_one_merchant_shows_no_other(
+    stage: ActorStage,
+) -> None:
+    stage.create("p", merchant="ann")
+    stage.create("q", merchant="bob")
+    wire = opened(stage, FollowAll(after=0, merchant="ann"))
+    grow(stage, "p")
+    grow(stage, "q")
+    assert {name for name, _ in wire.of("event")} == {"p"}
+
+
+def test_a_client_that_does_not_read_is_let_go_and_forgotten(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p"), room=3)
+    grow(stage, "p")
+    grow(stage, "p")
+    assert len(wire.lines) == 3
+    assert wire.closed == [1001]
+    stage.run()
+    assert not stage.node.sessions
+    assert stage.node.router.actor.followers == 0  # type: ignore[union-attr]
+
+
+def test_a_session_that_ends_before_its_first_turn_hangs_up(stage: ActorStage) -> None:
+    """Else its client waits for ever."""
+    wire = Wire()
+    open_session(stage.node, "session", wire).kill()
+    stage.run()
+    assert wire.closed == [1011]
+    assert stage.node.sessions == {}
+
+
+def test_everybody_is_told_when_the_sources_grow_stale(stage: ActorStage) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p"))
+    stale = Freshness(source="node", live=False, since=None)
+    stage.node.router.tell(FreshnessChanged(stale))
+    stage.run()
+    assert wire.of("freshness")[-1] == stale
+
+
+def test_a_router_that_starts_again_ends_the_sessions_it_had(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p"))
+    stage.node.router.kill()
+    stage.node.router.start()
+    stage.run()
+    assert wire.closed == [1001]
+
+
+def test_a_session_whose_reader_fails_ends_instead_of_lying(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    stage.journal.connection.execute("ALTER TABLE payments RENAME TO gone")
+    wire = opened(stage, Follow("p"))
+    assert wire.closed == [1011]
+
+
+def test_a_subscription_is_for_one_merchant_or_all(stage: ActorStage) -> None:
+    inbox = stage.supervisor
+    stage.node.router.tell(Subscribe(None, stage.node.supervisor, "ann"))
+    stage.run()
+    stage.create("p", merchant="ann")
+    stage.create("q", merchant="bob")
+    events = [e for e in inbox.got if isinstance(e, CommittedEvent)]
+    assert [e.event.payment_id for e in events] == ["p"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_in_any_order_of_turns_a_story_has_no_gap_and_no_repetition(
+    tmp_path: Path, seed: int
+) -> None:
+    """Events are committed, clients come, go and come back, one turn at a time."""
+    random = Random(seed)
+    stage = ActorStage(tmp_path, seed, Settings(session_buffer=random.choice((1, 50))))
+    names = ["p", "q"]
+    for name in names:
+        stage.create(name)
+    wires = [Wire() for _ in range(3)]
+    refs = [open_session(stage.node, f"s{n}", wire) for n, wire in enumerate(wires)]
+    following: list[set[str]] = [set() for _ in wires]
+    for _ in range(150):
+        number, name = random.randrange(3), random.choice(names)
+        action = random.random()
+        if action < 0.25 and stage.node.journal.backlog == 0:
+            # With a commit under way nobody may decide about the payment.
+            seq = stage.payment(name).seq
+            stage.observe(name, view(mined(f"n{seq}", 1000, 1)))
+        elif action < 0.40:
+            since = random.choice((None, 0, stage.payment(name).seq))
+            refs[number].tell(Follow(name, since))
+            following[number].add(name)
+        elif action < 0.48:
+            refs[number].tell(Unfollow(name))
+            following[number].discard(name)
+        else:
+            stage.run(turns=random.randrange(4))
+    stage.run()
+    for wire, followed in zip(wires, following, strict=True):
+        assert wire.closed == []
+        last = _read(wire)
+        assert set(last) >= followed
+        for name in followed:
+            assert last[name] == stage.payment(name).seq
+    stage.close()
+
+
+def _read(wire: Wire) -> dict[str, int]:
+    """What a client knows in the end: the last seq of each payment."""
+    last: dict[str, int] = {}
+    for kind, what in wire.lines:
+        if kind == "state":
+            name, seq, since = what
+            last[name] = seq if since is None else since
+        elif kind == "event":
+            name, seq = what
+            assert seq == last[name] + 1, (name, seq, last)
+            last[name] = seq
+    return last

@@ -1,0 +1,102 @@
+"""Channels: who wants what, which secrets sign, and what an attempt comes to."""
+
+import msgspec
+import pytest
+
+from engine.delivery.attempt import Outcome, SendResult
+from engine.delivery.channel import Channel, active_secrets, judge, payload, wants
+from engine.payment.model import EventType
+from engine.store.writes import DeliveryResult
+
+T0 = 1_760_000_000_000
+
+
+def channel(**changes: object) -> Channel:
+    base: dict[str, object] = {
+        "id": "ch_1",
+        "url": "https://shop.example/hook",
+        "secret": "new",
+        "created_at": T0,
+    }
+    return Channel(**(base | changes))  # type: ignore[arg-type]
+
+
+def judged(
+    result: SendResult, attempt: int = 1, rand: float = 0.5, **changes: object
+) -> DeliveryResult:
+    return judge(
+        channel(**changes),
+        result,
+        payment_id="pay_1",
+        offset=7,
+        seq=3,
+        attempt=attempt,
+        now=T0,
+        rand=rand,
+    )
+
+
+def sent(outcome: Outcome, retry_after_s: float | None = None) -> SendResult:
+    return SendResult(
+        outcome=outcome,
+        status=500,
+        latency_ms=12.4,
+        error="500",
+        retry_after_s=retry_after_s,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, True),
+        ({"merchant": "ann"}, True),
+        ({"merchant": "bob"}, False),
+        ({"types": (EventType.CONFIRMED,)}, True),
+        ({"types": (EventType.DETECTED,)}, False),
+        ({"enabled": False}, False),
+    ],
+)
+def test_a_channel_gets_its_merchants_events_of_its_kinds(
+    changes: dict[str, object], wanted: bool
+) -> None:
+    assert wants(channel(**changes), EventType.CONFIRMED, "ann") is wanted
+
+
+def test_after_a_rotation_both_secrets_sign_for_a_while() -> None:
+    rotated = channel(old_secret="old", old_secret_until=T0 + 10)
+    assert active_secrets(rotated, T0 + 9) == ("new", "old")
+    assert active_secrets(rotated, T0 + 10) == ("new",)
+    assert active_secrets(channel(), T0) == ("new",)
+
+
+def test_what_was_delivered_is_done() -> None:
+    row = judged(sent(Outcome.DELIVERED))
+    assert (row.state, row.next_at, row.latency_ms) == ("delivered", 0, 12)
+
+
+def test_what_failed_is_tried_again_by_the_schedule() -> None:
+    row = judged(sent(Outcome.RETRY), schedule_s=(0.0, 10.0, 60.0))
+    assert (row.state, row.next_at) == ("pending", T0 + 10_000)
+
+
+def test_an_endpoint_may_ask_for_more_time() -> None:
+    row = judged(sent(Outcome.THROTTLED, 120.0), schedule_s=(0.0, 10.0, 60.0))
+    assert row.next_at >= T0 + 100_000
+
+
+def test_the_end_of_the_schedule_and_410_make_a_dead_letter() -> None:
+    last = judged(sent(Outcome.RETRY), attempt=3, schedule_s=(0.0, 10.0, 60.0))
+    assert (last.state, last.next_at) == ("dead", 0)
+    assert judged(sent(Outcome.GONE)).state == "dead"
+
+
+def test_the_event_goes_into_the_body_byte_for_byte() -> None:
+    event = b'{"id":"evt_7",  "weird":"spacing"}'
+    body = payload(event, "payment.confirmed", "2026-01-02T03:04:05.678Z")
+    assert event in body
+    assert msgspec.json.decode(body) == {
+        "type": "payment.confirmed",
+        "timestamp": "2026-01-02T03:04:05.678Z",
+        "data": {"id": "evt_7", "weird": "spacing"},
+    }

@@ -1,0 +1,200 @@
+"""What takes a payment back: replacements and reorgs; and what does not."""
+
+from msgspec.structs import replace
+
+from engine.chain.feed import Output
+from engine.payment.chain_rules import ABSENCE_GRACE_MS
+from engine.payment.model import Flag, Status
+from tests.unit.payment_cases import (
+    HOUR_MS,
+    Told,
+    block,
+    confirmed,
+    mempool,
+    mined,
+    terms,
+    view,
+)
+
+
+def test_a_receipt_that_left_the_mempool_is_replaced() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    assert told(view(mempool("t2"))) == ["replaced", "detected"]
+    assert told.status() is Status.CONFIRMING
+    assert told.payment.received_sat == 50_000
+    assert told(view()) == ["replaced"]
+    assert told.status() is Status.PENDING
+    assert told.payment.flags == (Flag.REPLACED,)
+
+
+def test_what_comes_back_to_the_mempool_is_detected_again() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    told(view())
+    assert told(view(mempool("t1"))) == ["detected"]
+
+
+def test_one_of_two_receipts_replaced_leaves_the_other() -> None:
+    told = Told()
+    told(view(mempool("t1", 20_000), mempool("t2", 30_000)))
+    assert told(view(mempool("t1", 20_000))) == ["replaced", "underpaid"]
+    assert told.last.data.short_sat == 30_000
+    assert told.status() is Status.CONFIRMING
+    assert Flag.UNDERPAID in told.payment.flags
+
+
+def test_an_incomplete_view_takes_nothing_away() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    assert told(view(complete=False)) == []
+
+
+def test_another_source_may_say_gone_only_when_it_had_time_to_hear_of_it() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    other = view(source="other")
+    assert told(other, after_ms=ABSENCE_GRACE_MS - 1) == []
+    assert told(other, after_ms=1) == ["replaced"]
+
+
+def test_a_mined_receipt_that_is_merely_not_listed_stays() -> None:
+    told = Told()
+    told(view(mined("t1", 1000)))
+    for source in ("node", "other"):
+        assert told(view(source=source, tip=1005), after_ms=HOUR_MS) == []
+    assert told.payment.confirmations == 1
+
+
+def test_a_lagging_source_neither_lowers_nor_repeats_a_depth() -> None:
+    told = Told()
+    told(view(mined("t1", 1000), tip=1001))
+    assert told(view(mined("t1", 1000), tip=1000, source="other")) == []
+    assert told.payment.confirmations == 2
+    assert told(view(mined("t1", 1000), tip=1001)) == []
+
+
+def test_depth_recorded_is_no_reason_to_confirm_by_a_view_that_lags() -> None:
+    told = Told()
+    told(view(mined("t1", 998, 25_000)))
+    halves = (mined("t1", 998, 25_000), mined("t2", 997, 25_000))
+    told(view(*halves, tip=999))
+    assert [r.confirmations for r in told.payment.receipts] == [3, 3]
+    assert told.status() is Status.CONFIRMING
+    assert told(view(*halves, tip=1000)) == ["confirmed"]
+
+
+def test_a_reorg_before_confirmed_sends_the_receipt_back_to_the_mempool() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    assert told(view(mempool("t1"), off_chain=(block(999),))) == ["reorged"]
+    assert told.payment.confirmations == 0
+    assert told.payment.flags == (Flag.REORGED,)
+    assert told.payment.received_sat == 50_000
+
+
+def test_a_reorg_that_only_moves_the_receipt_goes_on_in_the_other_block() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    moved = mined("t1", 1000, branch="b")
+    off = (block(999),)
+    assert told(view(moved, tip=1001, off_chain=off)) == ["reorged", "confirming"]
+    assert told.receipt("t1").block_hash == block(1000, "b")
+    assert told.payment.confirmations == 2
+
+
+def test_a_reorg_that_drops_the_receipt_is_told_as_both() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    assert told(view(off_chain=(block(999),))) == ["reorged", "replaced"]
+    assert told.status() is Status.PENDING
+
+
+def test_the_same_source_naming_another_block_has_reorganised() -> None:
+    """It may not know the lost block any more; two blocks cannot both hold it."""
+    told = Told()
+    told(view(mined("t1", 999)))
+    moved = view(mined("t1", 1000, branch="b"), tip=1000)
+    assert told(moved) == ["reorged", "confirming"]
+    deeper = view(mined("t1", 1000, branch="b"), tip=1002)
+    assert told(deeper) == ["confirming", "confirmed"]
+
+
+def test_another_source_moves_a_receipt_only_with_more_depth_to_show() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    elsewhere = mined("t1", 999, branch="b")
+    assert told(view(elsewhere, tip=1000, source="other")) == []
+    assert told(view(elsewhere, tip=1001, source="other"))[0] == "reorged"
+    assert told.status() is Status.CONFIRMED
+
+
+def test_a_reorg_after_confirmed_reverses_and_may_confirm_again() -> None:
+    told = confirmed()
+    off = (block(998),)
+    assert told(view(mempool("t1"), off_chain=off)) == ["reorged", "reversed"]
+    assert told.last.data.settled_sat == 50_000
+    assert told.status() is Status.CONFIRMING
+    assert told.payment.confirmed_at is None
+    again = view(mined("t1", 1001, branch="b"), tip=1003)
+    assert told(again) == ["confirming", "confirmed"]
+    assert told.payment.settled_sat == 50_000
+
+
+def test_a_reorg_after_confirmed_to_a_block_as_deep_reverses_nothing() -> None:
+    told = confirmed()
+    moved = view(mined("t1", 997, branch="b"), off_chain=(block(998),))
+    assert told(moved) == ["reorged", "confirming"]
+    assert told.status() is Status.CONFIRMED
+
+
+def test_a_confirmed_payment_whose_transaction_is_dropped_is_pending_again() -> None:
+    told = confirmed()
+    dropped = view(off_chain=(block(998),))
+    assert told(dropped) == ["reorged", "replaced", "reversed"]
+    assert told.status() is Status.PENDING
+    assert told.payment.received_sat == 0
+
+
+def test_losing_what_was_not_needed_reverses_nothing() -> None:
+    told = confirmed()
+    told(view(mined("t1", 998), mempool("t2", 10)))
+    assert told(view(mined("t1", 998))) == ["replaced"]
+    assert told.status() is Status.CONFIRMED
+
+
+def test_of_any_amount_what_is_left_is_confirmed_anew() -> None:
+    told = Told(terms(amount_sat=None))
+    told(view(mined("t1", 998, 700), mined("t2", 998, 900, branch="a")))
+    assert told.payment.settled_sat == 1_600
+    left = view(mined("t1", 998, 700), mempool("t2", 900), off_chain=())
+    assert told(left) == []
+    told = Told(terms(amount_sat=None))
+    told(view(mined("t1", 997, 700), mined("t2", 998, 900)))
+    lost = view(mined("t1", 997, 700), mempool("t2", 900), off_chain=(block(998),))
+    assert told(lost) == ["reorged", "reversed", "confirmed"]
+    assert told.payment.settled_sat == 700
+
+
+# -- what a source only repeats from our journal ---------------------------------------
+
+
+def _repeated(output: Output) -> Output:
+    return replace(output, vouched=False)
+
+
+def test_what_a_source_only_repeats_is_never_news() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    told(view(off_chain=(block(999),)))
+    assert told.payment.receipts == ()
+    assert told(view(_repeated(mined("t1", 999)))) == []
+
+
+def test_what_a_source_only_repeats_supports_a_receipt_but_confirms_nothing() -> None:
+    told = Told()
+    told(view(mined("t1", 999)))
+    assert told(view(_repeated(mined("t1", 990)))) == []
+    assert len(told.payment.receipts) == 1
+    assert told(view(_repeated(mined("t1", 999)), tip=1010)) == []
+    assert told(view(mined("t1", 999), tip=1010)) == ["confirming", "confirmed"]

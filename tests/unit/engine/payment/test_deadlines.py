@@ -1,0 +1,260 @@
+"""Deadlines, late money, people's commands, and the claims of providers."""
+
+import pytest
+
+from engine.chain.feed import ChainView
+from engine.payment.model import MAX_CLAIMS, EventType, Flag, Status
+from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
+from engine.payment.rules import Refused, is_settled, next_deadline
+from tests.unit.payment_cases import (
+    HOUR_MS,
+    T0,
+    Told,
+    block,
+    confirmed,
+    mempool,
+    mined,
+    view,
+)
+
+EXPIRY = T0 + HOUR_MS
+
+
+def expired() -> Told:
+    told = Told()
+    assert told.review(EXPIRY) == ["expired"]
+    return told
+
+
+# -- deadlines -------------------------------------------------------------------------
+
+
+def test_an_unpaid_payment_expires_only_by_an_answer_from_after_the_deadline() -> None:
+    told = Told()
+    told.now = EXPIRY + 10
+    assert told.review(EXPIRY - 1) == []
+    assert told.review(EXPIRY) == ["expired"]
+    assert told.status() is Status.EXPIRED
+
+
+def test_a_payment_in_full_does_not_expire() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    assert told.review(EXPIRY) == []
+
+
+def test_too_little_by_the_deadline_expires_with_what_was_received() -> None:
+    told = Told()
+    told(view(mempool("t1", 20_000)))
+    assert told.review(EXPIRY) == ["expired"]
+    assert told.payment.received_sat == 20_000
+    assert told(view(mined("t1", 1000, 20_000))) == ["confirming"]
+    assert told.status() is Status.EXPIRED
+
+
+def test_a_late_payment_in_full_goes_on_to_be_confirmed() -> None:
+    told = expired()
+    assert told(view(mempool("t1"))) == ["detected", "late"]
+    assert told.status() is Status.CONFIRMING
+    assert told(view(mined("t1", 998))) == ["confirming", "confirmed"]
+    assert told.payment.flags == (Flag.LATE,)
+
+
+def test_a_late_payment_in_part_stays_expired_until_the_rest_comes() -> None:
+    told = expired()
+    part = mempool("t1", 20_000)
+    assert told(view(part)) == ["detected", "late", "underpaid"]
+    assert told.status() is Status.EXPIRED
+    assert told(view(part, mempool("t2", 30_000))) == ["detected", "late"]
+    assert told.status() is Status.CONFIRMING
+
+
+def test_a_late_payment_that_vanishes_expires_once_more() -> None:
+    told = expired()
+    told(view(mempool("t1")))
+    told(view())
+    assert told.status() is Status.PENDING
+    assert next_deadline(told.payment) == EXPIRY
+    assert told.review(EXPIRY + 1) == ["expired"]
+
+
+def test_the_watch_ends_when_nobody_waits_any_more() -> None:
+    end = T0 + 24 * HOUR_MS
+    assert next_deadline(Told().payment) == EXPIRY
+    assert next_deadline(expired().payment) == end
+    assert not is_settled(expired().payment, end - 1)
+    assert is_settled(expired().payment, end)
+    assert is_settled(confirmed().payment, end)
+
+
+def test_money_on_its_way_is_watched_beyond_the_end() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    assert not is_settled(told.payment, T0 + 1_000 * HOUR_MS)
+
+
+# -- people ------------------------------------------------------------------------
+
+
+def test_an_unpaid_payment_can_be_cancelled_once() -> None:
+    for told in (Told(), expired()):
+        assert told(Cancel("ann")) == ["cancelled"]
+        assert told.last.data.by == "ann"
+
+
+def test_money_that_comes_after_the_cancellation_is_late_and_leaves_it() -> None:
+    told = Told()
+    told(Cancel("ann"))
+    assert told(view(mined("t1", 998))) == ["detected", "late", "confirming"]
+    assert told.status() is Status.CANCELLED
+    assert told.payment.received_sat == 50_000
+
+
+@pytest.mark.parametrize("seen", [mempool("t1", 1), mined("t1", 990)])
+def test_a_payment_that_received_money_cannot_be_cancelled(seen: object) -> None:
+    told = Told()
+    told(ChainView("node", view().tip, (seen,)))  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="sat received cannot be cancelled"):
+        told(Cancel("ann"))
+
+
+def test_a_person_may_confirm_in_every_state_that_is_not_confirmed() -> None:
+    cancelled, paid_in_part = Told(), Told()
+    cancelled(Cancel("ann"))
+    paid_in_part(view(mempool("t1", 20_000)))
+    for told in (Told(), expired(), cancelled, paid_in_part):
+        assert told(ConfirmByHand("ann")) == ["confirmed"]
+        assert told.payment.settled_sat == 0
+    assert confirmed()(ConfirmByHand("ann")) == []
+
+
+def test_what_a_person_confirmed_no_reorg_reverses() -> None:
+    told = Told()
+    told(view(mined("t1", 1000)))
+    told(ConfirmByHand("ann"))
+    dropped = view(off_chain=(block(1000),))
+    assert told(dropped) == ["reorged", "replaced"]
+    assert told.status() is Status.CONFIRMED
+
+
+# -- claims ------------------------------------------------------------------------
+
+
+def claim(txid: str | None = "t1", amount: int | None = 50_000) -> ProviderClaim:
+    return ProviderClaim("blockonomics", txid, amount)
+
+
+def test_a_claim_is_told_at_once_and_counts_for_nothing() -> None:
+    told = Told()
+    assert told(claim()) == ["detected"]
+    assert (told.last.data.verified, told.last.txid) == (False, "t1")
+    assert told.payment.received_sat == 0
+    assert told.status() is Status.PENDING
+
+
+@pytest.mark.parametrize("named", ["t1", None])
+def test_a_claim_that_the_chain_bears_out_was_its_one_detection(
+    named: str | None,
+) -> None:
+    told = Told()
+    told(claim(named))
+    assert told(view(mempool("t1"))) == ["confirming"]
+    assert told.last.data.verified is True
+    assert told.payment.claims == ()
+    assert told.status() is Status.CONFIRMING
+    assert told(view(mined("t1", 998))) == ["confirming", "confirmed"]
+    assert len(told.of(EventType.DETECTED)) == 1
+
+
+def test_claims_that_say_the_same_are_told_once() -> None:
+    told = Told()
+    told(claim("t1"))
+    assert told(claim("t1")) == []
+    assert told(claim(None)) == []
+
+
+def test_a_claim_that_names_what_an_open_one_did_not_is_the_same() -> None:
+    told = Told()
+    told(claim(None))
+    assert told(claim("t1")) == []
+    assert told(view(mempool("t1"))) == ["confirming"]
+    assert told.review(T0 + 601_000) == []
+
+
+def test_a_claim_for_what_the_chain_showed_already_says_nothing() -> None:
+    told = Told()
+    told(view(mempool("t1")))
+    assert told(claim("t1")) == []
+    assert told(claim(None)) == []
+    assert told(claim("t2")) == ["detected"]
+
+
+def test_each_of_two_claims_is_borne_out_by_its_own_transaction() -> None:
+    told = Told()
+    told(claim("t1", 20_000))
+    told(claim("t2", 30_000))
+    both = view(mempool("t2", 30_000), mempool("t1", 20_000))
+    assert told(both) == ["confirming", "confirming"]
+    assert told.payment.claims == ()
+
+
+def test_an_output_that_nobody_claimed_does_not_use_up_a_claim() -> None:
+    told = Told()
+    told(claim("t1"))
+    assert told(view(mempool("t9", 10))) == ["detected", "underpaid"]
+    assert len(told.payment.claims) == 1
+
+
+def test_a_claim_without_proof_is_withdrawn_after_its_window() -> None:
+    told = Told()
+    told(claim())
+    assert next_deadline(told.payment) == T0 + 600_000
+    assert told.review(T0 + 599_999) == []
+    assert told.review(T0 + 600_000) == ["replaced"]
+    assert told.payment.claims == ()
+    assert told.payment.flags == ()
+    assert told.status() is Status.PENDING
+
+
+def test_a_claim_after_the_deadline_does_not_revive_the_payment() -> None:
+    told = expired()
+    assert told(claim()) == ["detected"]
+    assert told.status() is Status.EXPIRED
+    assert told(view(mempool("t1"))) == ["confirming", "late"]
+    assert told.status() is Status.CONFIRMING
+
+
+def test_claims_are_bounded_and_final_states_hear_none() -> None:
+    told = Told()
+    for number in range(MAX_CLAIMS):
+        assert told(claim(f"t{number}")) == ["detected"]
+    assert told(claim("one more")) == []
+    cancelled = Told()
+    cancelled(Cancel("ann"))
+    assert cancelled(claim()) == []
+
+
+def test_nothing_expires_while_a_claim_may_still_be_borne_out() -> None:
+    told = Told()
+    assert told(claim(), after_ms=HOUR_MS - 60_000) == ["detected"]
+    withdraw_at = told.now + 600_000
+    assert next_deadline(told.payment) == withdraw_at
+    assert told.review(EXPIRY) == []
+    assert told.review(withdraw_at) == ["replaced", "expired"]
+
+
+def test_money_announced_in_time_and_shown_after_the_deadline_is_not_late() -> None:
+    told = Told()
+    told(claim(), after_ms=HOUR_MS - 60_000)
+    assert told.review(EXPIRY + 1) == []
+    assert told(view(mempool("t1"))) == ["confirming"]
+    assert Flag.LATE not in told.payment.flags
+
+
+def test_a_payment_that_a_webhook_announced_cannot_be_cancelled_yet() -> None:
+    told = Told()
+    told(claim())
+    with pytest.raises(Refused, match="announced"):
+        told(Cancel("ann"))
+    told.review(T0 + 600_000)
+    assert told(Cancel("ann")) == ["cancelled"]

@@ -1,0 +1,220 @@
+"""Batches: many writes in few statements leave what one after the other would."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+import sqlite_utils
+
+from engine.payment.model import Payment
+from engine.store.sqlite import queries
+from engine.store.sqlite.checksum import Damaged
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.migrations import migrations
+from engine.store.sqlite.multi_insert import MOST, Many
+from engine.store.sqlite.replay import differences
+from engine.store.writes import (
+    Committed,
+    Conflict,
+    DeliveryResult,
+    Entry,
+    ForgetIdempotency,
+    IdempotencyRow,
+    InboundRow,
+    Outcome,
+    Release,
+    RemoveChannel,
+    Requeue,
+    SourceTip,
+    Write,
+)
+from tests.unit.journal_cases import channel, creation, owed, stored, story
+from tests.unit.payment_cases import T0, mempool, mined, view
+
+TABLES = (
+    "events",
+    "payments",
+    "outbox",
+    "attempts",
+    "channels",
+    "inbound",
+    "idempotency",
+    "source_tips",
+)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "paybell.db")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 127, 128, 129, 511, 512])
+def test_any_number_of_rows_is_written_in_order(count: int) -> None:
+    with closing(sqlite3.connect(":memory:")) as sql:
+        sql.execute("CREATE TABLE t (a, b)")
+        values = [value for n in range(count) for value in (n, -n)]
+        Many("INSERT INTO t VALUES", 2).run(sql, values)
+        rows = sql.execute("SELECT a, b FROM t ORDER BY rowid").fetchall()
+    assert rows == [(n, -n) for n in range(count)]
+
+
+def some_write(random: Random, payments: dict[str, Payment], events: int) -> Write:
+    """Anything that can be written, of few names, so that much of it conflicts."""
+    names = [f"pay_{n}" for n in range(12)]
+    name = random.choice(names)
+    delivery = DeliveryResult(
+        channel_id="all",
+        payment_id=name,
+        offset=random.randint(0, events),  # what is delivered was committed before
+        seq=1,
+        attempt=random.randint(1, 3),
+        at=T0,
+        latency_ms=1,
+        status=200,
+        outcome="ok",
+        error=None,
+        state=random.choice(("delivered", "pending", "dead")),
+        next_at=random.randint(0, 9),
+    )
+    rows = (
+        (),
+        (InboundRow("p", f"t{random.randint(0, 20)}", T0, name, "heard", b"{}"),),
+        (IdempotencyRow("k", f"{random.randint(0, 20)}", b"h", 201, b"{}", T0),),
+        (ForgetIdempotency(T0 + random.choice((0, 1))),),
+        (Release(name),),
+        (SourceTip("node", random.choice((1, 2, 1 << 70)), "00"),),
+        (delivery,),
+        (Requeue(payment_id=name, at=T0),),
+        channel(random.choice(("all", "new")), enabled=random.random() < 0.8).rows,
+        (RemoveChannel("new"),),
+    )
+    row = random.choice(rows)
+    if random.random() < 0.4:
+        made = creation(name, address=f"address {random.randint(0, 20)}")
+        return Write(made.entries, row)
+    if name in payments and random.random() < 0.7:
+        seen = random.choice((mempool("t1"), mined("t1", 998), mined("t2", 999)))
+        return Write(story(payments[name], view(seen)).entries, row)
+    if name in payments and random.random() < 0.2:
+        return Write((Entry(payments[name], ()),), row)
+    return Write(rows=row)
+
+
+def content(journal: Journal) -> list[object]:
+    return [
+        journal.connection.execute(f"SELECT * FROM {t} ORDER BY 1, 2, 3").fetchall()  # noqa: S608
+        for t in TABLES
+    ]
+
+
+def kinds(outcomes: Sequence[Outcome]) -> list[object]:
+    return [
+        o.what
+        if isinstance(o, Conflict)
+        else [(e.offset, e.wire) for e in getattr(o, "events", ())]
+        for o in outcomes
+    ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_batch_leaves_what_one_write_after_the_other_would(
+    tmp_path: Path, seed: int
+) -> None:
+    random = Random(seed)
+    together, apart = (Journal(tmp_path / f"{n}.db") for n in ("together", "apart"))
+    payments: dict[str, Payment] = {}
+    for journal in (together, apart):
+        journal.commit([channel("all")])
+    for _ in range(20):
+        size = random.choice((1, 2, 3, 8))  # small ones often have no conflict
+        batch = [some_write(random, payments, apart.last_offset) for _ in range(size)]
+        at_once = together.commit(batch)
+        by_one = [apart.commit([write])[0] for write in batch]
+        assert kinds(at_once) == kinds(by_one)
+        assert content(together) == content(apart)
+        for write, outcome in zip(batch, by_one, strict=True):
+            if isinstance(outcome, Committed):
+                payments |= {e.payment.id: e.payment for e in write.entries}
+    together.close()
+    apart.close()
+
+
+def test_a_batch_of_hundreds_is_numbered_and_owed_in_order(journal: Journal) -> None:
+    journal.commit([channel("c")])
+    count = 3 * MOST + 5
+    journal.commit([creation(f"pay_{n:03}") for n in range(count)])
+    moves = [
+        story(stored(journal, f"pay_{n:03}"), view(mempool(f"t{n}")))
+        for n in range(count)
+    ]
+    outcomes = journal.commit(moves)
+    assert [e.offset for o in outcomes for e in getattr(o, "events", ())] == list(
+        range(count + 1, 2 * count + 1)
+    )
+    assert len(owed(journal, "c")) == 2 * count
+    assert [d for _, d in differences(journal.connection) if d is not None] == []
+
+
+def test_a_conflict_in_hundreds_undoes_only_itself(journal: Journal) -> None:
+    batch = [creation(f"pay_{n}") for n in range(300)]
+    batch[150] = creation("pay_149")
+    outcomes = journal.commit(batch)
+    assert [type(o) for o in outcomes].count(Committed) == 299
+    assert isinstance(outcomes[150], Conflict)
+    assert journal.last_offset == 299
+    assert journal.commits == 1
+
+
+def test_a_damaged_row_beside_the_events_is_noticed(journal: Journal) -> None:
+    sql = journal.connection
+    answer = IdempotencyRow("key_1", "k", b"hash", 201, b"body", T0)
+    journal.commit([channel("c"), Write(rows=(answer,))])
+    sql.execute("UPDATE idempotency SET status = 200")
+    with pytest.raises(Damaged, match="an idempotent answer is not as"):
+        queries.idempotent_answer(sql, "key_1", "k", T0)
+    sql.execute("UPDATE channels SET merchant = 'another'")
+    with pytest.raises(Damaged, match="channel c is not as it was written"):
+        queries.channel_rows(sql)
+
+
+# -- the schema of earlier versions --------------------------------------------------
+
+
+def test_a_database_of_an_earlier_version_is_taken_over_as_it_was(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "paybell.db"
+    old = sqlite3.connect(path)
+    migrations.apply(sqlite_utils.Database(old), stop_before="m006_locality")
+    with old:
+        old.execute("INSERT INTO channels VALUES ('c', '*', 1, '', 1, x'7b7d')")
+        for n, watched in enumerate((1, 0, 1), 1):
+            old.execute(
+                "INSERT INTO payments VALUES (?, ?, 'm', 'a', ?, 'pending', 1, ?, 5,"
+                " x'7b7d', 7)",
+                (f"pay_{9 - n}", n, f"order {n}" if n > 1 else None, watched * (n > 1)),
+            )
+            old.execute(
+                "INSERT INTO outbox VALUES ('c', ?, ?, 1, 'pending', 0, ?)",
+                (n, f"pay_{9 - n}", n),
+            )
+    old.close()
+    journal = Journal(path)
+    rows = journal.connection.execute(
+        "SELECT rank, id, external_id, watched, crc FROM payments ORDER BY rank"
+    )
+    assert rows.fetchall() == [
+        (1, "pay_8", None, 0, 7),
+        (2, "pay_7", "order 2", 0, 7),
+        (3, "pay_6", "order 3", 1, 7),
+    ]
+    assert owed(journal, "c") == [("pay_6", 1), ("pay_7", 1), ("pay_8", 1)]
+    assert [c.id for c in queries.channel_rows(journal.connection)] == ["c"]
+    (check,) = journal.connection.execute("PRAGMA integrity_check").fetchone()
+    assert check == "ok"
+    journal.close()

@@ -1,0 +1,101 @@
+"""Checksums: what a disk made of a row is noticed before anybody believes it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.store.sqlite import queries
+from engine.store.sqlite.checksum import Damaged, event_crc, is_event, stored_state
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.replay import differences, rebuild
+from tests.unit.journal_cases import channel, creation, stored, story
+from tests.unit.payment_cases import mempool, view
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "paybell.db")
+    opened.commit([channel("ch_1"), creation("pay_1", merchant="a shop's ünït")])
+    opened.commit([story(stored(opened, "pay_1"), view(mempool("t1")))])
+    yield opened
+    opened.close()
+
+
+def tamper(journal: Journal, statement: str) -> None:
+    assert journal.connection.execute(statement).rowcount > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = CAST(replace(body, '50000', '50001') AS BLOB)",
+        "body = 'text'",
+        "merchant = 'another'",
+        "at = at + 1",
+        "type = 'payment.expired'",
+        "crc = crc + 1",
+    ],
+)
+def test_an_event_that_changed_on_the_disk_is_told_to_nobody(
+    journal: Journal, change: str
+) -> None:
+    sql = journal.connection
+    tamper(journal, "UPDATE events SET " + change + " WHERE seq = 2")  # noqa: S608
+    readings: tuple[Callable[[], object], ...] = (
+        lambda: queries.history(sql, "pay_1", after_seq=1),
+        lambda: queries.events_after(sql, 1),
+        lambda: list(queries.iterate_events(sql)),
+    )
+    for reading in readings:
+        with pytest.raises(Damaged, match="event 2 is not as it was written"):
+            reading()
+    assert [e.seq for e in queries.history(sql, "pay_1", limit=1)] == [1]
+    wrong = [d for _, d in differences(sql) if d is not None]
+    assert [(d.payment_id, d.rebuilt) for d in wrong] == [("pay_1", None)]
+
+
+def test_a_damaged_event_is_not_delivered(journal: Journal) -> None:
+    tamper(journal, "UPDATE events SET at = at + 1 WHERE seq = 1")
+    with pytest.raises(Damaged, match="event 1"):
+        queries.pending_of_channel(journal.connection, "ch_1", "pay_1")
+
+
+def test_a_sum_that_changed_on_the_disk_is_not_read_and_replay_puts_it_right(
+    journal: Journal,
+) -> None:
+    sql, before = journal.connection, stored(journal, "pay_1")
+    changed = "CAST(replace(state, '50000', '90000') AS BLOB)"
+    tamper(journal, f"UPDATE payments SET state = {changed}")  # noqa: S608
+    readings: tuple[Callable[[], object], ...] = (
+        lambda: queries.payment(sql, "pay_1"),
+        lambda: queries.watched(sql),
+        lambda: queries.payment_at(sql, before.terms.address),
+        lambda: queries.list_payments(sql, {}),
+    )
+    for reading in readings:
+        with pytest.raises(sqlite3.DatabaseError, match="payment's state is not as"):
+            reading()
+    rebuild(sql, [d.rebuilt for _, d in differences(sql) if d and d.rebuilt])
+    assert stored(journal, "pay_1") == before
+    assert [d for _, d in differences(sql) if d] == []
+
+
+def test_rows_from_before_there_were_checksums_are_read_as_they_are(
+    journal: Journal,
+) -> None:
+    sql, before = journal.connection, stored(journal, "pay_1")
+    tamper(journal, "UPDATE events SET crc = NULL")
+    tamper(journal, "UPDATE payments SET crc = NULL")
+    assert stored(journal, "pay_1") == before
+    assert [e.seq for e in queries.history(sql, "pay_1")] == [1, 2]
+    assert [d for _, d in differences(sql) if d] == []
+    assert stored_state(b"{}", None) == b"{}"
+
+
+def test_a_checksum_is_the_same_for_what_was_written_and_what_is_read() -> None:
+    columns = (7, "pay_1", 2, "payment.detected", 1_760_000_000_000, "shop", b"{}")
+    crc = event_crc(*columns)
+    assert is_event(crc, *columns)
+    assert not is_event(crc ^ 1, *columns)

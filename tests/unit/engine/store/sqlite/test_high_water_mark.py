@@ -1,0 +1,116 @@
+"""What was told is there at the next start, or there is no next start.
+
+The files of a journal that was killed are cut off, exchanged or taken away; the power
+cuts of tests/power/ have a witness beside them, too.
+"""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.store.sqlite.high_water_mark import Witness, path_of, slot, told
+from engine.store.sqlite.journal import Journal, JournalError
+from tests.unit.journal_cases import creation
+
+Files = dict[str, bytes]
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """A database of five events, all of them in the WAL, as a SIGKILL leaves it."""
+    journal = Journal(tmp_path / "live.db")
+    for number in range(5):
+        journal.commit([creation(f"pay_{number}")])
+    copies = tmp_path / "killed"
+    copies.mkdir()
+    for name in ("live.db", "live.db-wal", "live.db.told"):
+        shutil.copy(tmp_path / name, copies / name)
+    journal.close()
+    return copies / "live.db"
+
+
+def test_it_goes_on_where_it_was_killed(killed: Path) -> None:
+    with closing(Journal(killed)) as journal:
+        assert journal.last_offset == 5
+        journal.commit([creation("pay_more")])
+    assert told(killed) == 6
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.9])
+def test_a_wal_that_was_cut_off_is_not_gone_on_with(killed: Path, kept: float) -> None:
+    wal = killed.with_name("live.db-wal")
+    whole = wal.read_bytes()
+    wal.write_bytes(whole[: int(len(whole) * kept)])
+    left = wal.read_bytes()
+    with pytest.raises(JournalError, match=r"event 5 was acknowledged.*restore.*told"):
+        Journal(killed)
+    assert wal.read_bytes() == left, "it was touched"
+    path_of(killed).unlink()
+    with closing(Journal(killed)) as journal:
+        assert journal.last_offset < 5
+
+
+def test_a_database_that_was_emptied_is_not_a_new_one(killed: Path) -> None:
+    killed.with_name("live.db-wal").unlink()
+    killed.write_bytes(b"")
+    with pytest.raises(JournalError, match="ends with event 0"):
+        Journal(killed)
+
+
+def test_an_older_database_in_its_place_is_told_from_it(tmp_path: Path) -> None:
+    db, backup = tmp_path / "live.db", tmp_path / "backup.db"
+    with closing(Journal(db)) as journal:
+        journal.commit([creation("pay_1")])
+        with closing(sqlite3.connect(backup)) as copy:
+            journal.connection.backup(copy)
+        journal.commit([creation("pay_2")])
+    shutil.copy(backup, db)
+    with pytest.raises(JournalError, match="ends with event 1, but event 2"):
+        Journal(db)
+
+
+def test_where_there_is_no_database_a_new_one_begins(killed: Path) -> None:
+    for name in ("live.db", "live.db-wal"):
+        killed.with_name(name).unlink()
+    with closing(Journal(killed)) as journal:
+        assert journal.last_offset == 0
+    assert told(killed) == 0
+
+
+def test_a_witness_that_cannot_be_written_or_read_is_no_witness(tmp_path: Path) -> None:
+    db = tmp_path / "live.db"
+    path_of(db).mkdir()
+    with closing(Journal(db)) as journal:
+        journal.commit([creation("pay_1")])
+    assert told(db) == 0
+    with closing(Journal(db)) as journal:
+        assert journal.last_offset == 1
+
+
+@pytest.mark.parametrize("torn", range(0, 40, 3))
+def test_a_torn_write_leaves_the_one_before_it(tmp_path: Path, torn: int) -> None:
+    db = tmp_path / "live.db"
+    witness = Witness(db, 0)
+    for offset in (7, 8):
+        witness.note(offset)
+    before = bytearray(path_of(db).read_bytes())
+    witness.note(9)
+    witness.close()
+    after = path_of(db).read_bytes()
+    changed = [
+        at for at in range(len(after)) if before[at : at + 1] != after[at : at + 1]
+    ]
+    for at in changed[:torn]:
+        before[at] = after[at]
+    path_of(db).write_bytes(before)
+    assert told(db) in {8, 9}
+
+
+def test_rubbish_says_nothing(tmp_path: Path) -> None:
+    db = tmp_path / "live.db"
+    for content in (b"", b"x", bytes(4096), slot(5)[:-1], b"\xff" * 600):
+        path_of(db).write_bytes(content)
+        assert told(db) == 0

@@ -1,0 +1,497 @@
+"""The dev chain: a real chain in small, and everything that can happen to a payment."""
+
+from collections.abc import Iterator
+from time import perf_counter
+
+import pytest
+from gevent import joinall, spawn
+
+from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block, parse_tx
+from engine.chain.feed import BlockFeed, SourceBusy, SourceError, SourceUnavailable
+from transport.devchain.chain import DevChain, DevChainError, UnknownTransaction
+from transport.devchain.transaction import Digests, check_signature
+from transport.devchain.wallet import InsufficientFunds
+
+REGTEST_GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def chain(clock: Clock) -> Iterator[DevChain]:
+    chain = DevChain(seed=7, now=clock)
+    yield chain
+    assert_whole(chain)
+
+
+def assert_whole(chain: DevChain) -> None:
+    """What is true of every chain at any time, whatever was done to it."""
+    ledger = chain.ledger
+    seen: set[str] = set()
+    spent: set[tuple[str, int]] = set()
+    for height, name in enumerate(ledger.best):
+        block = ledger.blocks[name]
+        parsed = parse_block(block.raw, height)
+        assert parsed.header == block.header
+        assert parsed.header.prev_hash == (
+            ledger.best[height - 1] if height else "00" * 32
+        )
+        assert len(block.raw) == block.size
+        for position, tx in enumerate(block.txs):
+            entry = ledger.entries[tx.txid]
+            assert (entry.block_hash, entry.position) == (name, position)
+            assert parsed.txs[position] == entry.chain_tx == parse_tx(tx.raw)
+            for txin in tx.inputs if position else ():
+                assert txin.txid in seen, "spends what comes later"
+                assert (txin.txid, txin.vout) not in spent, "spends twice"
+                spent.add((txin.txid, txin.vout))
+            seen.add(tx.txid)
+    for txid, entry in ledger.mempool.items():
+        assert entry.block_hash is None
+        for txin in entry.tx.inputs:
+            assert txin.txid in seen
+            assert (txin.txid, txin.vout) not in spent
+            spent.add((txin.txid, txin.vout))
+        seen.add(txid)
+    assert seen == set(ledger.entries)
+    assert spent == set(ledger.spenders)
+    assert chain.mempool() == frozenset(ledger.mempool)
+
+
+def paid(chain: DevChain, address: str) -> list[tuple[str, int, int]]:
+    """(txid, vout, satoshi) of all outputs to an address, best chain and mempool."""
+    script = parse_address(address, "regtest").script
+    return [
+        (txid, vout, out.amount_sat)
+        for txid in chain.ledger.by_script.get(script, ())
+        for vout, out in enumerate(chain.ledger.entries[txid].tx.outputs)
+        if out.script == script
+    ]
+
+
+def height_of(chain: DevChain, txid: str) -> int | None:
+    entry = chain.ledger.entries.get(txid)
+    return None if entry is None or entry.block_hash is None else entry.height
+
+
+def test_it_is_a_block_feed_that_starts_high_enough_and_at_once() -> None:
+    started = perf_counter()
+    chain: BlockFeed = DevChain()
+    assert perf_counter() - started < 1.0  # some 12 ms; ample for a busy machine
+    assert chain.name == "devchain"
+    assert chain.tip().height == 110
+    assert chain.block_hash(0) == REGTEST_GENESIS
+    assert chain.block_hash(111) is None
+    assert chain.block_hash(-1) is None
+
+
+def test_a_payment_is_in_the_mempool_and_then_in_a_block(chain: DevChain) -> None:
+    address = chain.new_address()
+    txid = chain.pay(address, 50_000)
+    assert chain.mempool() == {txid}
+    tx = chain.transactions([txid, "00" * 32])
+    assert list(tx) == [txid]
+    assert tx[txid].outputs[0].amount_sat == 50_000
+    assert tx[txid].outputs[0].script == parse_address(address, "regtest").script
+    (name,) = chain.mine()
+    assert chain.mempool() == frozenset()
+    assert chain.transactions([txid]) == {}
+    assert (chain.tip().height, chain.tip().hash) == (111, name)
+    block = chain.block(name)
+    assert block == parse_block(chain.ledger.blocks[name].raw, 111)
+    assert block.txs[1].txid == txid
+    header = chain.header(name)
+    assert header is not None
+    assert header.in_best_chain
+
+
+def test_every_input_of_a_payment_is_signed_as_a_node_wants_it(chain: DevChain) -> None:
+    txid = chain.pay(chain.new_address(), 30 * 100_000_000)
+    entry = chain.ledger.entries[txid]
+    assert len(entry.tx.inputs) > 1
+    digests = Digests(entry.tx)
+    for index, spent in enumerate(entry.prevouts):
+        assert check_signature(digests, entry.tx, index, spent) is None
+        wrong = type(spent)(spent.script, spent.amount_sat + 1)
+        assert check_signature(digests, entry.tx, index, wrong) is not None
+
+
+@pytest.mark.parametrize("fee_rate", [1.0, 1.7, 25, 500])
+def test_the_fee_is_at_least_the_rate_and_hardly_more(
+    chain: DevChain, fee_rate: float
+) -> None:
+    for amount in (294, 50_000, 4_999_000, 3_000_000_000):
+        entry = chain.ledger.entries[chain.pay(chain.new_address(), amount, fee_rate)]
+        fee, vsize = entry.fee_sat, entry.tx.vsize
+        assert fee >= fee_rate * vsize
+        assert fee <= fee_rate * (vsize + len(entry.tx.inputs)) + 1 + 294
+
+
+def test_several_outputs_of_one_transaction_may_pay_the_same_address(
+    chain: DevChain,
+) -> None:
+    first, second = chain.new_address("p2tr"), chain.new_address("p2sh")
+    txid = chain.pay_many([(first, 1_000), (second, 2_000), (first, 3_000)])
+    assert paid(chain, first) == [(txid, 0, 1_000), (txid, 2, 3_000)]
+    assert paid(chain, second) == [(txid, 1, 2_000)]
+
+
+@pytest.mark.parametrize("kind", ["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"])
+def test_addresses_of_every_kind_are_fresh_and_can_be_paid(
+    chain: DevChain, kind: str
+) -> None:
+    first, second = (chain.new_address(kind) for _ in range(2))  # type: ignore[arg-type]
+    assert first != second
+    assert parse_address(first, "regtest").kind == kind
+    txid = chain.pay(first, 5_000)
+    assert paid(chain, first) == [(txid, 0, 5_000)]
+
+
+def test_it_pays_thousands_of_times_before_and_after_blocks(chain: DevChain) -> None:
+    address = chain.new_address()
+    for _ in range(3):
+        for _ in range(1_000):
+            chain.pay(address, 1_000)
+        chain.mine()
+    assert len(paid(chain, address)) == 3_000
+    assert chain.mempool() == frozenset()
+
+
+def test_without_confirmed_coins_a_payment_is_refused_until_a_block(
+    chain: DevChain,
+) -> None:
+    address = chain.new_address()
+    everything = chain._node.coins.total_sat()
+    with pytest.raises(InsufficientFunds, match="Mine a block"):
+        chain.pay(address, everything)
+    for _ in range(11):
+        chain.pay(address, 25 * 100_000_000 - 1_000_000)
+    with pytest.raises(InsufficientFunds):
+        chain.pay(address, 300 * 100_000_000)
+    chain.mine(2)
+    assert chain.pay(address, 25 * 100_000_000)
+
+
+@pytest.mark.parametrize(
+    ("amount_sat", "fee_rate", "because"),
+    [
+        (0, 1.0, "at least 1 satoshi"),
+        (-5, 1.0, "at least 1 satoshi"),
+        (293, 1.0, "dust"),
+        (True, 1.0, "whole number"),
+        (1_000, 0.5, "fee rate"),
+        (1_000, float("nan"), "fee rate"),
+        (1_000, 1e9, "fee rate"),
+    ],
+)
+def test_what_a_node_would_not_relay_is_refused(
+    chain: DevChain, amount_sat: int, fee_rate: float, because: str
+) -> None:
+    with pytest.raises(DevChainError, match=because):
+        chain.pay(chain.new_address(), amount_sat, fee_rate)
+    assert chain.mempool() == frozenset()
+
+
+def test_an_address_of_another_network_is_not_paid(chain: DevChain) -> None:
+    with pytest.raises(InvalidAddress, match="mainnet, not regtest"):
+        chain.pay("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", 5_000)
+
+
+def test_a_reorg_mines_the_same_payments_into_other_blocks(chain: DevChain) -> None:
+    txids = []
+    for _ in range(3):
+        txids.append(chain.pay(chain.new_address(), 10_000))
+        chain.mine()
+    old = [chain.block_hash(height) for height in (112, 113)]
+    new = chain.reorg(2)
+    assert len(new) == 3
+    assert chain.tip().height == 114
+    assert [height_of(chain, txid) for txid in txids] == [111, 112, 113]
+    for name in old:
+        assert name is not None
+        header = chain.header(name)
+        assert header is not None
+        assert not header.in_best_chain
+        assert not chain.block(name).header.in_best_chain
+        assert len(chain.block(name).txs) == 2
+    assert [chain.block_hash(height) for height in (112, 113, 114)] == new
+
+
+def test_a_reorg_can_put_payments_back_into_the_mempool(chain: DevChain) -> None:
+    mined = chain.pay(chain.new_address(), 10_000)
+    chain.mine()
+    waiting = chain.pay(chain.new_address(), 20_000)
+    chain.reorg(1, remine=False)
+    assert list(chain.ledger.mempool) == [mined, waiting]
+    chain.mine()
+    assert height_of(chain, mined) == height_of(chain, waiting) == 113
+
+
+def test_a_reorg_drops_a_payment_with_its_descendants_and_leaves_the_rest(
+    chain: DevChain,
+) -> None:
+    dropped = chain.pay(chain.new_address(), 10_000)
+    kept = chain.pay(chain.new_address(), 20_000)
+    chain.mine()
+    # With every other coin spent, the next payment spends the change of `dropped`.
+    coins = chain._node.coins
+    for outpoint, _ in list(coins.offer(0)):
+        if outpoint[0] != dropped:
+            coins.discard(outpoint)
+    child = chain.pay(chain.new_address(), 30_000)
+    assert chain.transactions([child])[child].spends == ((dropped, 1),)
+    chain.mine()
+    chain.reorg(2, [dropped])
+    assert height_of(chain, kept) == 111
+    for txid in (dropped, child):
+        assert txid not in chain.ledger.entries
+        assert txid not in chain.mempool()
+    assert chain.mine(3)
+
+
+def test_a_dropped_payment_can_be_made_anew_with_its_coins(chain: DevChain) -> None:
+    before = chain._node.coins.total_sat()
+    txid = chain.pay(chain.new_address(), 10_000)
+    chain.mine()
+    chain.reorg(1, [txid])
+    matured = 2 * 50 * 100_000_000  # two blocks more than before
+    assert chain._node.coins.total_sat() == before + matured
+
+
+def test_reorgs_of_any_depth_keep_the_chain_whole(chain: DevChain) -> None:
+    for depth in (1, 5, 99):
+        chain.pay(chain.new_address(), 10_000)
+        chain.mine(2)
+        height = chain.tip().height
+        chain.reorg(depth)
+        assert chain.tip().height == height + 1
+        assert_whole(chain)
+        chain.pay(chain.new_address(), 10_000)
+        chain.mine()
+
+
+@pytest.mark.parametrize("depth", [0, -1, 100, 10_000])
+def test_a_reorg_below_spent_coinbases_is_refused(chain: DevChain, depth: int) -> None:
+    with pytest.raises(DevChainError, match="a reorg replaces 1 to 99 blocks"):
+        chain.reorg(depth)
+
+
+def test_a_reorg_drops_only_what_it_reaches(chain: DevChain) -> None:
+    txid = chain.pay(chain.new_address(), 10_000)
+    chain.mine(2)
+    tip = chain.tip()
+    with pytest.raises(DevChainError, match="in block 111, below the 1 replaced"):
+        chain.reorg(1, [txid])
+    with pytest.raises(UnknownTransaction):
+        chain.reorg(1, ["ab" * 32])
+    coinbase = chain.block(tip.hash).txs[0].txid
+    with pytest.raises(DevChainError, match="coinbase"):
+        chain.reorg(1, [coinbase])
+    assert chain.tip() == tip
+
+
+def test_a_payment_is_replaced_by_one_that_pays_somebody_else(chain: DevChain) -> None:
+    shop, thief = chain.new_address(), chain.new_address()
+    old = chain.pay(shop, 10_000)
+    new = chain.replace(old, to=thief)
+    assert chain.mempool() == {new}
+    assert paid(chain, shop) == []
+    assert paid(chain, thief) == [(new, 0, 10_000)]
+
+
+def test_a_payment_is_replaced_by_a_dearer_one_to_the_same_address(
+    chain: DevChain,
+) -> None:
+    shop = chain.new_address()
+    old = chain.pay(shop, 10_000)
+    spends = chain.transactions([old])[old].spends
+    new = chain.replace(old, to=shop, fee_rate=7)
+    assert chain.transactions([new])[new].spends == spends
+    assert paid(chain, shop) == [(new, 0, 10_000)]
+    entry = chain.ledger.entries[new]
+    assert entry.fee_sat >= 7 * entry.tx.vsize
+
+
+def test_a_payment_is_taken_back_to_the_wallet_and_its_coins_serve_again(
+    chain: DevChain,
+) -> None:
+    shop = chain.new_address()
+    before = chain._node.coins.total_sat()
+    old = chain.pay(shop, 4_000_000)
+    new = chain.replace(old)
+    assert paid(chain, shop) == []
+    fee = chain.ledger.entries[new].fee_sat
+    with pytest.raises(DevChainError, match="pays nobody"):
+        chain.replace(new, to=shop)
+    chain.mine()
+    matured = 50 * 100_000_000
+    assert chain._node.coins.total_sat() == before - fee + matured
+
+
+def test_a_replacement_must_be_unconfirmed_ours_and_dearer(chain: DevChain) -> None:
+    txid = chain.pay(chain.new_address(), 10_000, fee_rate=5)
+    with pytest.raises(DevChainError, match="pays more than the 5"):
+        chain.replace(txid, fee_rate=5)
+    with pytest.raises(UnknownTransaction):
+        chain.replace("ab" * 32)
+    chain.mine()
+    with pytest.raises(DevChainError, match="confirmed"):
+        chain.replace(txid)
+
+
+def test_an_evicted_payment_is_gone_and_its_coins_are_back(chain: DevChain) -> None:
+    before = chain._node.coins.total_sat()
+    txid = chain.pay(chain.new_address(), 10_000)
+    assert chain.evict(txid) == [txid]
+    assert chain.mempool() == frozenset()
+    assert chain._node.coins.total_sat() == before
+    with pytest.raises(UnknownTransaction):
+        chain.evict(txid)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "retry_after_s"),
+    [(429, SourceBusy, 5.0), (503, SourceBusy, 5.0), (500, SourceUnavailable, None)],
+)
+def test_while_it_is_down_every_question_fails_so_and_paying_goes_on(
+    chain: DevChain,
+    clock: Clock,
+    status: int,
+    error: type[SourceError],
+    retry_after_s: float | None,
+) -> None:
+    chain.down(5, status)
+    questions = (
+        chain.tip,
+        chain.mempool,
+        lambda: chain.header(REGTEST_GENESIS),
+        lambda: chain.block_hash(1),
+        lambda: chain.block(REGTEST_GENESIS),
+        lambda: chain.transactions([]),
+    )
+    for question in questions:
+        with pytest.raises(error) as failed:
+            question()
+        assert failed.value.retry_after_s == retry_after_s
+    assert chain.requests == 6
+    txid = chain.pay(chain.new_address(), 10_000)
+    clock.now_s += 5
+    assert chain.mempool() == {txid}
+
+
+def test_an_outage_can_be_ended_early_and_has_limits(chain: DevChain) -> None:
+    chain.down(5, 500)
+    chain.down(0)
+    assert chain.tip().height == 110
+    for seconds, status in ((-1, 500), (1e9, 500), (5, 200), (5, 999)):
+        with pytest.raises(DevChainError):
+            chain.down(seconds, status)
+
+
+def test_what_it_does_not_know_is_none_or_an_error_never_an_empty_answer(
+    chain: DevChain,
+) -> None:
+    assert chain.header("ab" * 32) is None
+    with pytest.raises(SourceError, match="does not know"):
+        chain.block("ab" * 32)
+
+
+def test_subscribers_are_called_after_each_complete_change(chain: DevChain) -> None:
+    seen: list[tuple[int, int]] = []
+    stop = chain.subscribe(
+        lambda: seen.append((chain.tip().height, len(chain.mempool())))
+    )
+    txid = chain.pay(chain.new_address(), 10_000)
+    new = chain.replace(txid)
+    chain.evict(new)
+    chain.mine()
+    chain.reorg(1)
+    stop()
+    stop()
+    chain.mine()
+    assert seen == [(110, 1), (110, 1), (110, 0), (111, 0), (112, 0)]
+
+
+def test_a_subscriber_that_fails_does_not_fail_the_payment(chain: DevChain) -> None:
+    called = []
+
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    chain.subscribe(fail)
+    chain.subscribe(lambda: called.append(1))
+    assert chain.pay(chain.new_address(), 10_000)
+    assert called == [1]
+
+
+def test_payments_of_many_greenlets_at_once_spend_no_coin_twice(
+    chain: DevChain,
+) -> None:
+    address = chain.new_address()
+    jobs = [spawn(chain.pay, address, 1_000 + number) for number in range(200)]
+    joinall(jobs, timeout=30, raise_error=True)
+    assert len({job.value for job in jobs}) == len(chain.mempool()) == 200
+
+
+def test_the_same_seed_and_times_give_the_same_hashes() -> None:
+    def story(seed: int) -> tuple[str, ...]:
+        chain = DevChain(seed=seed, now=Clock())
+        address = chain.new_address()
+        txid = chain.pay(address, 10_000)
+        hashes = chain.mine(2) + chain.reorg(1)
+        return (address, txid, *hashes, chain.replace(chain.pay(address, 5_000)))
+
+    assert story(1) == story(1)
+    assert not set(story(1)) & set(story(2))
+
+
+def test_blocks_keep_a_nodes_rules_for_time_work_and_witnesses(
+    chain: DevChain,
+) -> None:
+    chain.pay(chain.new_address(), 10_000)
+    chain.mine(30)
+    blocks = [chain.ledger.blocks[name] for name in chain.ledger.best]
+    for height, block in enumerate(blocks[1:], 1):
+        times = sorted(b.header.time_s for b in blocks[max(0, height - 11) : height])
+        assert block.header.time_s > times[len(times) // 2]
+        work = int.from_bytes(double_sha256(block.header_bytes), "little")
+        assert work <= 0x7FFFFF << 8 * 29
+        fees = sum(chain.ledger.entries[tx.txid].fee_sat for tx in block.txs)
+        created = sum(out.amount_sat for out in block.txs[0].outputs)
+        assert created == 5_000_000_000 + fees
+    block = blocks[111]
+    assert len(block.txs) == 2
+    leaves = [bytes(32), bytes.fromhex(block.txs[1].wtxid)[::-1]]
+    commitment = double_sha256(merkle_root(leaves) + bytes(32))
+    assert block.txs[0].outputs[-1].script.hex() == "6a24aa21a9ed" + commitment.hex()
+    assert block.txs[0].inputs[0].witness == (bytes(32),)
+
+
+def test_a_full_block_leaves_the_rest_of_the_mempool_for_the_next(
+    chain: DevChain,
+) -> None:
+    address = chain.new_address("p2wsh")
+    for _ in range(60):
+        chain.pay_many([(address, 1_000)] * 500)
+    first, second = chain.mine(2)
+    assert chain.mempool() == frozenset()
+    weights = [chain.ledger.blocks[name].weight for name in (first, second)]
+    assert weights[0] <= 4_000_000 < sum(weights)
+
+
+@pytest.mark.parametrize("blocks", [0, -1, 1_001])
+def test_mining_has_limits(chain: DevChain, blocks: int) -> None:
+    with pytest.raises(DevChainError, match="1 to 1000 blocks"):
+        chain.mine(blocks)

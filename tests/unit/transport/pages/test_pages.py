@@ -1,0 +1,516 @@
+"""The pages as the server writes them: what they say, what they hide, how they load."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+import segno
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.gateway import EngineBusy
+from engine.money.amount import sat_to_btc
+from engine.payment.events import Change, Event, encode
+from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
+from engine.ports import Freshness
+from engine.store.records import StoredEvent
+from tests.tools.qrcode import read_svg
+from transport.http.bottle_app import Api
+from transport.pages import pages
+from transport.pages.assets import FOLDER, Assets
+from transport.pages.checkout import grouped, look, qr_segments
+from transport.pages.pages import embedded_json
+from transport.pages.stages import Stage
+from transport.pages.wording import btc
+
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+TAPROOT = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
+NOW = 1_790_000_000_000
+HOUR = 3_600_000
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028"
+
+
+def payment(**changes: Any) -> Payment:
+    """A pending payment of 50,000 sat and three confirmations, changed as told."""
+    fields = {f: changes.pop(f) for f in Terms.__struct_fields__ if f in changes}
+    terms = Terms(
+        **{
+            "id": "pay_1",
+            "network": "regtest",
+            "address": ADDRESS,
+            "amount_sat": 50_000,
+            "created_at": NOW,
+            "expires_at": NOW + HOUR,
+            "monitor_until": NOW + 2 * HOUR,
+            "external_id": "order-1",
+            "metadata": {"customer": "Ada of the metadata"},
+            "merchant": "hidden-merchant",
+            **fields,
+        }
+    )
+    return Payment(**{"terms": terms, "seq": 1, **changes})
+
+
+def receipt(amount_sat: int, confirmations: int = 0, txid: str = "aa" * 32) -> Receipt:
+    return Receipt(
+        txid=txid, vout=0, amount_sat=amount_sat, confirmations=confirmations
+    )
+
+
+CLAIM = Claim(provider="p", txid=None, amount_sat=1, at=NOW, withdraw_at=NOW + HOUR)
+
+
+def told(seq: int, kind: EventType) -> Event:
+    return Event(
+        payment_id="pay_1",
+        seq=seq,
+        type=kind,
+        at=NOW,
+        status=Status.PENDING,
+        flags=(),
+        received_sat=0,
+        confirmations=0,
+        txid=None,
+        data=Change(),
+    )
+
+
+class FakeGateway:
+    """As much of the way in as the pages use."""
+
+    def __init__(self, *known: Payment) -> None:
+        self.known = {p.id: p for p in known}
+        self.told: list[EventType] = []
+        self.error: Exception | None = None
+
+    def payment(self, payment_id: str) -> Payment | None:
+        if self.error is not None:
+            raise self.error
+        return self.known.get(payment_id)
+
+    def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
+        terms = self.known[payment_id].terms
+        return [
+            StoredEvent(seq, payment_id, seq, "default", encode(told(seq, kind), terms))
+            for seq, kind in enumerate(self.told, 1)
+        ]
+
+    def freshness(self) -> Freshness:
+        return Freshness(source="devchain", live=True, since=NOW - 5)
+
+    def now(self) -> int:
+        return NOW
+
+
+class Answer:
+    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes):
+        self.status = int(status[:3])
+        self.headers = {name.lower(): value for name, value in headers}
+        self.body = body
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+Get = Callable[..., Answer]
+
+
+def getter(gateway: FakeGateway, **options: Any) -> Get:
+    app = Api()
+    pages.routes(app, gateway, **options)  # type: ignore[arg-type]
+
+    def get(path: str, accept: str = "text/html,*/*;q=0.8", **headers: str) -> Answer:
+        seen: list[Any] = []
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "test",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "HTTP_ACCEPT": accept,
+            **headers,
+        }
+        body = b"".join(app(environ, lambda *said: seen.append(said)))
+        return Answer(seen[-1][0], seen[-1][1], body)
+
+    return get
+
+
+@pytest.fixture
+def get() -> Get:
+    return getter(FakeGateway(payment()))
+
+
+STAGES = [
+    (payment(), Stage.WAITING, "Waiting for your payment"),
+    (payment(claims=(CLAIM,)), Stage.ANNOUNCED, "announced"),
+    (payment(flags=(Flag.REPLACED,)), Stage.REPLACED, "waiting again"),
+    (
+        payment(status=Status.CONFIRMING, receipts=(receipt(50_000),)),
+        Stage.SEEN,
+        "0 of 3",
+    ),
+    (
+        payment(status=Status.CONFIRMING, receipts=(receipt(50_000, 2),)),
+        Stage.CONFIRMING,
+        "2 of 3",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMING,
+            receipts=(receipt(20_000, 1),),
+            flags=(Flag.UNDERPAID,),
+        ),
+        Stage.UNDERPAID,
+        "send the rest, 0.0003 BTC",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMING,
+            receipts=(receipt(50_000),),
+            flags=(Flag.REORGED,),
+        ),
+        Stage.SEEN,
+        "You need not do anything",
+    ),
+    (
+        payment(status=Status.CONFIRMED, receipts=(receipt(50_000, 3),)),
+        Stage.PAID,
+        "0.0005 BTC arrived",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMED,
+            receipts=(receipt(70_000, 3),),
+            flags=(Flag.OVERPAID,),
+        ),
+        Stage.PAID,
+        "0.0002 BTC more than was asked",
+    ),
+    (
+        payment(
+            status=Status.FORWARDED, receipts=(receipt(50_000, 3),), flags=(Flag.LATE,)
+        ),
+        Stage.PAID,
+        "recognised late",
+    ),
+    (payment(status=Status.CONFIRMED), Stage.PAID, "by hand"),
+    (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay it any more"),
+    (
+        payment(status=Status.EXPIRED, receipts=(receipt(20_000),)),
+        Stage.EXPIRED,
+        "Only 0.0002 BTC arrived",
+    ),
+    (payment(status=Status.EXPIRED, claims=(CLAIM,)), Stage.EXPIRED, "announced"),
+    (payment(status=Status.CANCELLED), Stage.CANCELLED, "do not pay it"),
+    (
+        payment(status=Status.CANCELLED, receipts=(receipt(9_000),)),
+        Stage.CANCELLED,
+        "arrived afterwards",
+    ),
+    (payment(status=Status.FAILED), Stage.FAILED, "contact the shop"),
+    (payment(amount_sat=None), Stage.WAITING, "any amount"),
+]
+
+
+@pytest.mark.parametrize(("known", "stage", "words"), STAGES)
+def test_each_state_has_a_stage_and_a_plain_sentence(
+    known: Payment, stage: Stage, words: str
+) -> None:
+    get = getter(FakeGateway(known))
+    page = get("/pay/pay_1").text
+    assert f'data-stage="{stage}"' in page
+    assert words in page
+    state = json.loads(get("/pay/pay_1.json").body)
+    assert state["stage"] == stage
+    assert state["announcement"]
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (
+            payment(
+                status=Status.CONFIRMING,
+                receipts=(receipt(50_000),),
+                flags=(Flag.REORGED,),
+            ),
+            "no longer counts as confirmed",
+        ),
+        (payment(flags=(Flag.REPLACED, Flag.REORGED)), "waiting for it again"),
+    ],
+)
+def test_a_payment_that_was_confirmed_once_says_that_it_was_reversed(
+    known: Payment, words: str
+) -> None:
+    gateway = FakeGateway(known)
+    get = getter(gateway)
+    assert json.loads(get("/pay/pay_1.json").body)["stage"] != Stage.REVERSED
+    gateway.told = [EventType.CREATED, EventType.CONFIRMED, EventType.REVERSED]
+    page = get("/pay/pay_1").text
+    assert 'data-stage="reversed"' in page
+    assert words in page
+
+
+def test_what_is_not_to_be_paid_shows_no_way_to_pay() -> None:
+    for known, stage, _ in STAGES:
+        page = getter(FakeGateway(known))("/pay/pay_1").text
+        payable = stage in {
+            Stage.WAITING,
+            Stage.ANNOUNCED,
+            Stage.REPLACED,
+            Stage.UNDERPAID,
+        }
+        assert ("bitcoin:" in page) is payable, stage
+        assert ('class="qr"' in page) is payable, stage
+        assert ("data-until=" in page) is payable, stage
+
+
+def test_the_rest_of_an_underpaid_payment_is_what_the_link_asks_for() -> None:
+    known = payment(status=Status.CONFIRMING, receipts=(receipt(20_000),))
+    page = getter(FakeGateway(known))("/pay/pay_1").text
+    assert f'href="bitcoin:{ADDRESS}?amount=0.0003"' in page
+    assert "amount=0.0005" not in page
+
+
+def test_the_page_shows_amount_address_and_code_without_any_script(get: Get) -> None:
+    page = get("/pay/pay_1").text
+    assert "<b>0.0005</b> BTC" in page
+    assert "50,000 sat" in page
+    shown = re.search(r'<code id="address">(.*?)</code>', page)
+    assert shown is not None
+    assert re.sub("<[^>]+>", "", shown[1]) == ADDRESS
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert "reload it" in page
+
+
+def test_the_code_holds_the_uri_in_capitals_as_far_as_that_is_safe(get: Get) -> None:
+    page = get("/pay/pay_1").text
+    expected: Any = [f"BITCOIN:{ADDRESS.upper()}", "?amount=0.0005"]
+    code = segno.make(expected, error="m", micro=False)
+    assert code.svg_inline(omitsize=True, border=2) in page
+    whole = segno.make(f"bitcoin:{ADDRESS}?amount=0.0005", error="m", micro=False)
+    assert int(code.version) < int(whole.version)
+
+
+@pytest.mark.parametrize("amount", [None, 1, 50_000, 2_099_999_999_999_999])
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (ADDRESS, ADDRESS.upper()),
+        (TAPROOT, TAPROOT.upper()),
+        ("2N8hwP1WmJrFF5QWABn38y63uYLhnJYJYTF", "2N8hwP1WmJrFF5QWABn38y63uYLhnJYJYTF"),
+    ],
+)
+def test_a_phone_reads_the_uri_from_the_code(
+    amount: int | None, address: str, shown: str
+) -> None:
+    known = payment(amount_sat=amount, address=address)
+    page = getter(FakeGateway(known))("/pay/pay_1").text
+    svg = re.search(r"<svg.*?</svg>", page)
+    assert svg is not None
+    scheme = "BITCOIN" if shown.isupper() else "bitcoin"
+    query = "" if amount is None else f"?amount={sat_to_btc(amount)}"
+    assert read_svg(svg[0]) == f"{scheme}:{shown}{query}"
+
+
+@pytest.mark.parametrize("error", ["l", "m", "q", "h"])
+@given(text=st.text("0123456789ABCxyz?=", min_size=1, max_size=60))
+def test_the_reader_of_codes_reads_what_was_written(error: str, text: str) -> None:
+    code = segno.make(text, error=error, micro=False, boost_error=False)
+    assert read_svg(code.svg_inline(omitsize=True, border=2)) == text
+
+
+def test_only_bech32_addresses_are_written_in_capitals() -> None:
+    assert qr_segments("bitcoin:bc1qxy?amount=1") == ("BITCOIN:BC1QXY", "?amount=1")
+    assert qr_segments("bitcoin:bc1qxy") == ("BITCOIN:BC1QXY",)
+    base58 = "bitcoin:1BoatSLRHtKNngkdXEeobR76b53LETtpyT?amount=1"
+    assert qr_segments(base58) == (base58,)
+
+
+def test_amounts_and_addresses_are_written_for_people() -> None:
+    shown = [btc(1), btc(50_000), btc(100_000_000), btc(123_456_700_000_000)]
+    assert shown == ["0.00000001", "0.0005", "1.00", "1,234,567.00"]
+    assert grouped("abcdefghij") == ("abcd", "efgh", "ij")
+
+
+def test_nothing_that_a_shop_wrote_becomes_markup() -> None:
+    known = payment(external_id=EVIL)
+    get = getter(FakeGateway(known))
+    page = get("/pay/pay_1").text
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "&lt;/script&gt;" in page
+    paid = replace(known, status=Status.CONFIRMED, receipts=(receipt(50_000, 3),))
+    state = json.loads(getter(FakeGateway(paid))("/pay/pay_1.json").body)
+    assert "<img" not in "".join(state["parts"].values())
+
+
+@given(st.recursive(st.text() | st.integers(), st.lists))
+def test_embedded_json_reads_back_and_cannot_leave_its_element(value: Any) -> None:
+    text = embedded_json({"value": value, "evil": EVIL})
+    assert json.loads(text) == {"value": value, "evil": EVIL}
+    assert not re.search("[<>&\u2028\u2029]", text)
+
+
+def test_the_state_in_the_page_is_the_state_the_script_asks_for(get: Get) -> None:
+    page = get("/pay/pay_1").text
+    found = re.search(r'id="state">(.*?)</script>', page)
+    assert found is not None
+    state = json.loads(get("/pay/pay_1.json").body)
+    parts = state.pop("parts")
+    assert json.loads(found[1]) == state
+    assert state["source"] == {"live": True, "since": NOW - 5}
+    for part in parts.values():
+        assert part in page
+
+
+def test_the_page_tells_nothing_that_is_the_shops_own(get: Get) -> None:
+    for path in ("/pay/pay_1", "/pay/pay_1.json"):
+        text = get(path).text
+        assert "Ada of the metadata" not in text
+        assert "hidden-merchant" not in text
+
+
+def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
+    get: Get,
+) -> None:
+    for path in ("/pay/pay_1", "/pay/none", "/docs"):
+        answer = get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "frame-ancestors 'self'" in policy
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert not re.search(r"\son[a-z]+=|\sstyle=|<style", answer.text)
+        scripts = re.findall(r"<script([^>]*)>", answer.text)
+        assert all("src=" in s or "application/json" in s for s in scripts)
+
+
+def test_who_may_frame_the_page_is_configurable() -> None:
+    get = getter(FakeGateway(payment()), frame_ancestors="https://shop.example")
+    policy = get("/pay/pay_1").headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors https://shop.example")
+    with pytest.raises(ValueError, match="frame_ancestors"):
+        getter(FakeGateway(), frame_ancestors="'self'; script-src *")
+
+
+def test_an_unknown_payment_is_a_page_for_people_and_a_problem_for_programs(
+    get: Get,
+) -> None:
+    for path in ("/pay/pay_2", "/pay/%00", "/pay/" + "x" * 500):
+        page = get(path)
+        assert page.status == 404
+        assert "There is no such payment" in page.text
+        for accept in ("application/json", "*/*", "", "application/json, text/html"):
+            problem = get(path, accept)
+            assert problem.status == 404
+            assert problem.headers["content-type"] == "application/problem+json"
+            assert json.loads(problem.body)["status"] == 404
+    assert get("/pay/pay_2.json").headers["content-type"] == "application/problem+json"
+
+
+def test_a_node_that_is_too_busy_says_so_kindly_and_when_to_come_back() -> None:
+    gateway = FakeGateway(payment())
+    gateway.error = EngineBusy("too much to do", 7)
+    get = getter(gateway)
+    page = get("/pay/pay_1")
+    assert (page.status, page.headers["retry-after"]) == (503, "7")
+    assert "Your payment is not affected" in page.text
+    for problem in (get("/pay/pay_1", "application/json"), get("/pay/pay_1.json")):
+        assert (problem.status, problem.headers["retry-after"]) == (503, "7")
+        assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_who_asks_too_often_is_told_to_wait_and_nobody_else(get: Get) -> None:
+    # A slow machine earns some more while it asks.
+    asked = (get("/pay/pay_1.json", REMOTE_ADDR="192.0.2.1") for _ in range(10_000))
+    answers = list(islice(asked, 300))
+    assert {answer.status for answer in answers} == {200}
+    refused = next(answer for answer in asked if answer.status == 429)
+    assert int(refused.headers["retry-after"]) >= 1
+    page = get("/pay/pay_1", REMOTE_ADDR="192.0.2.1")
+    assert (page.status, "Not available at the moment" in page.text) == (429, True)
+    assert get("/pay/pay_1", REMOTE_ADDR="192.0.2.2").status == 200
+
+
+def test_files_are_kept_for_ever_under_a_name_that_changes_with_them(get: Get) -> None:
+    for path in re.findall(r'(?:src|href)="(/web/[^"]+)"', get("/pay/pay_1").text):
+        answer = get(path)
+        assert answer.status == 200
+        assert "immutable" in answer.headers["cache-control"]
+    plain = get("/web/paybell.js")
+    assert plain.headers["cache-control"] == "public, max-age=300"
+    again = get("/web/paybell.js", HTTP_IF_NONE_MATCH=plain.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    for path in ("/web/pay.html", "/web/nothing.js", "/web/..%2Fserver.py"):
+        assert get(path).status == 404
+
+
+def test_the_first_visit_loads_less_than_60_kilobytes(get: Get) -> None:
+    page = get("/pay/pay_1").text
+    files = re.findall(r'(?:src|href)="(/web/[^"]+)"', page)
+    assert len(page.encode()) + sum(len(get(f).body) for f in files) < 60_000
+
+
+def test_no_file_names_another_host() -> None:
+    for path in FOLDER.iterdir():
+        text = path.read_text(encoding="utf-8")
+        hosts = set(re.findall(r"(?:https?:)?//([a-z0-9.-]+\.[a-z]+)", text))
+        assert hosts <= {"www.w3.org", "pay.example"}, path.name
+
+
+def test_an_asset_that_is_not_there_is_an_error_at_start() -> None:
+    with pytest.raises(KeyError):
+        Assets().url("absent.js")
+
+
+def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
+    known = payment(
+        status=Status.CONFIRMED,
+        confirmations_required=1,
+        receipts=(receipt(50_000, 6),),
+    )
+    view = look(known)
+    assert view.confirmations == 1
+    assert "1 of 1 confirmation" in [step.label for step in view.steps]
+    assert {step.state for step in view.steps} == {"done"}
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_can_be_read_against_their_ground(scheme: str) -> None:
+    css = (FOLDER / "pay.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    colours: dict[str, str] = {}
+    for block in blocks[: 1 if scheme == "light" else 2]:
+        colours.update(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+    for ink, ground in (
+        ("ink", "card"),
+        ("quiet", "card"),
+        ("accent", "card"),
+        ("accent", "tint"),
+        ("on-accent", "accent"),
+        ("warn", "card"),
+        ("warn", "warn-tint"),
+        ("bad", "card"),
+    ):
+        one, other = sorted((luminance(colours[ink]), luminance(colours[ground])))
+        assert (other + 0.05) / (one + 0.05) >= 4.5, f"{ink} on {ground}"

@@ -1,0 +1,289 @@
+"""A bounded HTTP client for chain sources: every answer is small, soon, or an error.
+
+A source may be wrong, slow, broken or hostile. Here its answers are limited in time
+(one deadline from connecting to the last byte, so that drip feeding ends too) and in
+size (counted while it streams, after decompression), and whatever is no answer becomes
+one of the three errors of `engine.chain.feed` with one line for people. It knows no
+path and no format: `esplora` and `bitcoind` do. It runs in the blocking source actor's
+greenlet and needs gevent's patched sockets for the deadline.
+
+Errors name the source, the path and what was wrong. They never hold credentials, the
+URL's user, host or query, nor anything that the source wrote.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from http.cookiejar import DefaultCookiePolicy
+from typing import TypeVar
+
+import gevent
+import msgspec
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from engine.chain.feed import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
+from engine.policy.waits import parse_retry_after
+
+__all__ = ["DEADLINE_S", "MAX_BYTES", "Answer", "SourceHttp", "TooLarge", "decode"]
+
+DEADLINE_S = 10.0
+"""From connecting to the last byte of an ordinary answer."""
+
+MAX_BYTES = 4 * 1024 * 1024
+"""An ordinary answer; a page of Esplora's transactions is some hundred kilobytes."""
+
+_CHUNK = 64 * 1024
+_RETRY_AFTER_CAP_S = 3600.0  # no source is left alone for longer because it asked
+
+T = TypeVar("T")
+
+
+class TooLarge(SourceGarbage):
+    """The answer was cut off at the limit; asking for less may help."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+
+
+class _Deadline(Exception):
+    """Raised by gevent in the middle of a request. No BaseException, see 1.3."""
+
+
+class SourceHttp:
+    """One source's connection. Not for two greenlets at a time.
+
+    `headers` is called for each request, for credentials that may change on disk.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        headers: Callable[[], dict[str, str]] = dict,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self.name = name
+        self.requests = 0  # sent upstream so far
+        self._base_url = base_url.rstrip("/")  # without user, password and query
+        self._headers = headers
+        self._deadline_s = deadline_s
+        self._session = requests.Session()
+        # No proxy, netrc or CA bundle from the environment: what a source is asked
+        # and with which credentials is decided by our configuration alone.
+        self._session.trust_env = False
+        self._session.headers.update(
+            {"User-Agent": "paybell", "Accept-Encoding": "gzip"}
+        )
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=2))
+
+    def __repr__(self) -> str:
+        return f"<SourceHttp {self.name}>"
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(
+        self, path: str, *, accept: tuple[int, ...] = (200,), max_bytes: int = MAX_BYTES
+    ) -> Answer:
+        """GET; an answer with another status than those accepted is an error."""
+        return self._ask("GET", path, None, accept, max_bytes, self._deadline_s)
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        accept: tuple[int, ...] = (200,),
+        max_bytes: int = MAX_BYTES,
+        deadline_s: float | None = None,
+        label: str | None = None,
+    ) -> Answer:
+        """POST of JSON that only reads: it is sent again if a connection breaks.
+
+        `label` stands for the path in errors.
+        """
+        deadline_s = self._deadline_s if deadline_s is None else deadline_s
+        return self._ask("POST", path, body, accept, max_bytes, deadline_s, label)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        accept: tuple[int, ...],
+        max_bytes: int,
+        deadline_s: float,
+        label: str | None = None,
+    ) -> Answer:
+        where = f"{self.name}: {label or path.partition('?')[0]}"
+
+        def once() -> Answer:
+            return self._once(method, path, body, accept, max_bytes, where, deadline_s)
+
+        try:
+            with gevent.Timeout(deadline_s, _Deadline):
+                try:
+                    return once()
+                except SourceError:
+                    raise
+                except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
+                    if not _is_broken_pipe(e):
+                        raise
+                # The server closed an idle connection just as we used it (bcoin does
+                # after 5 s). On a new one it either answers or is really unavailable.
+                return once()
+        except _Deadline as error:
+            text = f"{where} did not answer in full within {deadline_s:g} s"
+            raise SourceUnavailable(text) from error
+        except SourceError:
+            raise
+        except urllib3.exceptions.DecodeError as error:
+            raise SourceGarbage(f"{where} sent broken compression") from error
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,  # http.client and urllib3 on hostile status lines and headers
+        ) as error:
+            raise SourceUnavailable(f"{where} {_reason(error)}") from error
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        accept: tuple[int, ...],
+        max_bytes: int,
+        where: str,
+        deadline_s: float,
+    ) -> Answer:
+        self.requests += 1
+        headers = self._headers()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        response = self._session.request(
+            method,
+            self._base_url + path,
+            data=body,
+            headers=headers,
+            stream=True,
+            allow_redirects=False,
+            timeout=deadline_s + 1,  # of each read; the deadline around us comes first
+        )
+        whole = False
+        try:
+            if response.status_code not in accept:
+                raise _refusal(response, where)
+            received = _read(response.raw, max_bytes, where)
+            whole = True
+            return Answer(response.status_code, received)
+        finally:
+            if not whole:
+                # Not `response.close()` alone, which would read on to reuse it.
+                response.raw.close()
+            response.close()
+
+
+def decode(body: bytes, type_: type[T], where: str) -> T:
+    """The body as this type, strictly. Raises `SourceGarbage`.
+
+    `where` is the source's name and path. msgspec's words say which field is wrong and
+    of what type it should be; they do not quote the body.
+    """
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.ValidationError as error:
+        raise SourceGarbage(f"{where} sent an answer that is wrong: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        what = "an empty answer" if not body.strip() else _looks_like(body)
+        raise SourceGarbage(f"{where} sent {what}") from error
+
+
+def _looks_like(body: bytes) -> str:
+    if body.lstrip()[:1] == b"<":
+        return "a web page instead of JSON"
+    return "broken or cut off JSON" if body.lstrip()[:1] in b"{[" else "no JSON"
+
+
+def _read(raw: urllib3.response.BaseHTTPResponse, max_bytes: int, where: str) -> bytes:
+    """The whole body, decompressed. Raises `TooLarge` before it holds more."""
+    declared = raw.headers.get("Content-Length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+        raise TooLarge(f"{where} wants to send more than {max_bytes:,} bytes")
+    parts, size = [], 0
+    for part in _stream(raw):
+        size += len(part)
+        if size > max_bytes:
+            raise TooLarge(f"{where} sent more than {max_bytes:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _stream(raw: urllib3.response.BaseHTTPResponse) -> Iterator[bytes]:
+    """Pieces of at most `_CHUNK` decompressed bytes: bombs are counted unfolding."""
+    while piece := raw.read(_CHUNK, decode_content=True):
+        yield piece
+
+
+def _refusal(response: requests.Response, where: str) -> SourceError:
+    status = response.status_code
+    wait_s = parse_retry_after(response.headers.get("Retry-After"), time.time())
+    if wait_s is not None:
+        wait_s = min(wait_s, _RETRY_AFTER_CAP_S)
+    if status == 429 or (status == 503 and wait_s is not None):
+        return SourceBusy(f"{where} asks us to slow down ({status})", wait_s)
+    if status in (401, 403):
+        return SourceUnavailable(f"{where} refuses our credentials ({status})")
+    if 300 <= status <= 399:
+        return SourceGarbage(
+            f"{where} redirects ({status}), which is not followed; "
+            "configure the address it leads to"
+        )
+    if status >= 500 or status == 408:
+        return SourceUnavailable(f"{where} failed ({status})", wait_s)
+    return SourceGarbage(f"{where} answered with status {status}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made of; requests and urllib3 wrap several times."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [*one.args, one.__cause__, one.__context__]
+            waiting.append(getattr(one, "reason", None))
+
+
+def _is_broken_pipe(error: BaseException) -> bool:
+    return any(
+        isinstance(
+            cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError
+        )
+        for cause in _causes(error)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What failed, in our words: the library's hold host names and URLs."""
+    for cause in _causes(error):
+        if isinstance(cause, ConnectionRefusedError):
+            return "refuses connections"
+        if isinstance(cause, ConnectionResetError | BrokenPipeError):
+            return "broke the connection off"
+        if isinstance(cause, socket.gaierror):
+            return "has a host name that cannot be found"
+        if isinstance(cause, ssl.SSLError):
+            return "has no valid TLS certificate"
+        if isinstance(cause, urllib3.exceptions.IncompleteRead):
+            return "ended its answer too early"
+    return "did not answer in HTTP or could not be reached"

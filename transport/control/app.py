@@ -1,0 +1,24 @@
+"""The control API, put together. Called by run.py and by tests; see api.md."""
+
+from engine.gateway import Gateway
+from engine.secrets.vault import Vault
+from transport.control import channels, node, payments
+from transport.http.auth import Auth
+from transport.http.bottle_app import Api, ApiSettings
+
+__all__ = ["ApiSettings", "control_app"]
+
+
+def control_app(
+    gateway: Gateway, auth: Auth, vault: Vault, settings: ApiSettings
+) -> Api:
+    """A WSGI application with the routes of the control API.
+
+    Other modules put theirs into it with `Api.add` (described in /openapi.json) or,
+    pages for example, with bottle's `route`.
+    """
+    app = Api()
+    payments.routes(app, gateway, auth, vault, settings)
+    channels.routes(app, gateway, auth, vault, settings)
+    node.routes(app, gateway, auth, settings)
+    return app

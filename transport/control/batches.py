@@ -1,0 +1,122 @@
+"""Up to 1,000 payments in one request and one commit; each is judged by itself.
+
+An entry that is wrong harms no other: the answer has one entry for each payment that
+was sent, in order, the payment or the problem. Runs in the request's greenlet, and lets
+others run in between, but for `rows`, which the engine calls in a turn: it computes and
+never waits.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from engine.gateway import Gateway
+from engine.payment.model import Payment, Terms
+from engine.runtime.breath import unhurried
+from engine.secrets.vault import Vault
+from engine.store.records import IdempotentAnswer
+from engine.store.writes import Conflict, Row
+from transport.control.idempotency import Claim, Idempotency
+from transport.control.new_payment import terms_of, without_old_outputs
+from transport.http.auth import Auth, Principal
+from transport.http.bottle_app import ApiSettings, answer, environ
+from transport.http.inputs import BatchShape, PaymentRequest
+from transport.http.problems import FieldError, Problem, ProblemBody
+from transport.http.request_json import BATCH_BYTES, canonical, check, json_body, typed
+from transport.http.views import BatchEntry, BatchPage, view
+
+__all__ = ["Batches"]
+
+Answers = list[Payment | Conflict]
+Judged = Terms | ProblemBody
+
+
+class Batches:
+    """`POST /v1/payments/batch`."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        auth: Auth,
+        vault: Vault,
+        settings: ApiSettings,
+        idempotency: Idempotency,
+    ) -> None:
+        self._gateway = gateway
+        self._auth = auth
+        self._vault = vault
+        self._settings = settings
+        self._idempotency = idempotency
+
+    def create_payments(self) -> Any:
+        principal = self._auth.require(environ())
+        value = json_body(environ(), BATCH_BYTES)
+        return self._idempotency.run(
+            environ(),
+            principal,
+            canonical(value),
+            lambda claim: self._create(value, principal, claim),
+            self._replay,
+        )
+
+    def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
+        asked = typed(value, BatchShape).payments
+        judged = [self._judge(one, principal) for one in unhurried(asked)]
+        accepted = [terms for terms in judged if isinstance(terms, Terms)]
+        now = self._gateway.now()
+
+        def rows(answers: Answers) -> tuple[Row, ...]:
+            if claim is None or not any(isinstance(a, Payment) for a in answers):
+                return ()
+            return claim.rows(200, msgspec.json.encode(_page(judged, answers)), now)
+
+        if accepted:
+            accepted = without_old_outputs(accepted, self._gateway)
+        answers = self._gateway.create(accepted, rows) if accepted else []
+        return answer(self._with_secrets(_page(unhurried(judged), answers)))
+
+    def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
+        request = check(value, PaymentRequest)
+        if isinstance(request, tuple):
+            return Problem(422, "This payment is not valid.", errors=request).value()
+        try:
+            return terms_of(request, principal, self._gateway, self._settings)
+        except Problem as problem:
+            return problem.value()
+
+    def _replay(self, known: IdempotentAnswer) -> Any:
+        first = msgspec.json.decode(known.body, type=BatchPage)
+        return answer(self._with_secrets(first), 200, {"Idempotent-Replayed": "true"})
+
+    def _with_secrets(self, page: BatchPage) -> BatchPage:
+        entries = unhurried(page.data, every=200)
+        return BatchPage(data=[self._with_secret(entry) for entry in entries])
+
+    def _with_secret(self, entry: BatchEntry) -> BatchEntry:
+        shown = entry.payment
+        if isinstance(shown, msgspec.UnsetType):
+            return entry
+        secret = self._vault.client_secret(shown.id)
+        return BatchEntry(payment=msgspec.structs.replace(shown, client_secret=secret))
+
+
+def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:
+    """Answers come for the accepted ones only, in their order."""
+    waiting = iter(answers)
+    return BatchPage(
+        data=[
+            BatchEntry(problem=one)
+            if isinstance(one, ProblemBody)
+            else _entry(one, next(waiting))
+            for one in judged
+        ]
+    )
+
+
+def _entry(terms: Terms, created: Payment | Conflict) -> BatchEntry:
+    if isinstance(created, Payment):
+        return BatchEntry(payment=view(created))
+    text = f"address {terms.address} is watched by another payment"
+    wrong = FieldError("/address", f"is taken: {text}")
+    return BatchEntry(problem=Problem(409, f"The {text}.", errors=(wrong,)).value())

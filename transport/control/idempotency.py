@@ -1,0 +1,123 @@
+"""Idempotency-Key: the first answer is kept with what it created, and given again.
+
+The answer is committed in the same transaction as the payments (rule 2 of the
+architecture), so a retry after any crash finds both or neither. Two requests with one
+key at the same time: the second waits for the first. Only what created something is
+kept; a refused request may be corrected and sent again under its key.
+
+Runs in the request's greenlet. The kept answer holds no secret: whoever replays it
+puts the derived ones in again.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from gevent.lock import BoundedSemaphore
+
+from engine.gateway import Duplicate, Gateway
+from engine.store.records import IdempotentAnswer
+from engine.store.writes import ForgetIdempotency, IdempotencyRow, Row
+from transport.http.auth import Principal
+from transport.http.problems import Problem, retry_later
+
+__all__ = ["Claim", "Idempotency"]
+
+KEEP_MS = 86_400_000
+"""As long as answers are replayed (api.md); the gateway reads no older ones."""
+
+WAIT_S = 15.0
+"""For another request with the same key: longer than the engine takes to say no."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right to answer first to a key."""
+
+    scope: str
+    key: str
+    request_hash: bytes
+
+    def rows(self, status: int, body: bytes, now: int) -> tuple[Row, ...]:
+        """What to commit with the things created. Clears out what is too old, so
+        that a key can be used anew after a day.
+        """
+        return (
+            ForgetIdempotency(now - KEEP_MS),
+            IdempotencyRow(self.scope, self.key, self.request_hash, status, body, now),
+        )
+
+
+class Idempotency:
+    """All keys in flight in this process."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._flying: dict[tuple[str, str], tuple[BoundedSemaphore, list[None]]] = {}
+
+    def run(
+        self,
+        environ: dict[str, Any],
+        principal: Principal,
+        body: bytes,
+        act: Callable[[Claim | None], Any],
+        replay: Callable[[IdempotentAnswer], Any],
+    ) -> Any:
+        """The answer of `act`, or that of `replay` if it was given before.
+
+        `body` is the canonical form of what was asked. `act` commits the rows of its
+        claim with what it does. Raises `Problem` 400, 409 or 422.
+        """
+        key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None:
+            return act(None)
+        if not _KEY.fullmatch(key):
+            raise Problem(
+                400, "Idempotency-Key must be 1 to 255 visible ASCII characters."
+            )
+        scope = f"{principal.key_id} {environ['PATH_INFO']}"
+        claim = Claim(scope, key, hashlib.sha256(body).digest())
+        with self._alone(claim):
+            known = self._known(claim)
+            if known is not None:
+                return replay(known)
+            try:
+                return act(claim)
+            except Duplicate:
+                known = self._known(claim)
+                if known is None:
+                    raise
+                return replay(known)
+
+    def _known(self, claim: Claim) -> IdempotentAnswer | None:
+        known = self._gateway.idempotent_answer(claim.scope, claim.key)
+        if known is not None and known.request_hash != claim.request_hash:
+            raise Problem(
+                422,
+                "This Idempotency-Key was used with another body within the last 24 h;"
+                " a new request wants a new key.",
+            )
+        return known
+
+    @contextmanager
+    def _alone(self, claim: Claim) -> Iterator[None]:
+        place = (claim.scope, claim.key)
+        lock, waiting = self._flying.setdefault(place, (BoundedSemaphore(1), []))
+        waiting.append(None)
+        try:
+            if not lock.acquire(timeout=WAIT_S):
+                raise retry_later(
+                    503, "A request with this Idempotency-Key is still under way.", 5
+                )
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            waiting.pop()
+            if not waiting:
+                self._flying.pop(place, None)

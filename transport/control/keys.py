@@ -1,0 +1,169 @@
+"""API keys over HTTP: make, list, revoke; what `run.py keys --url` speaks to.
+
+Only a key of the whole node may: whoever makes keys decides who sees which payments.
+A key is told once, in the answer that made it; only its hash is kept. A new one works
+at once, one that is revoked ends at once. Runs in the request's greenlet.
+"""
+
+from typing import Annotated, Any
+
+import bottle
+import msgspec
+from gevent.lock import RLock
+from msgspec import UNSET, Meta, UnsetType
+
+from engine.gateway import Gateway
+from engine.payment.events import iso
+from engine.store.records import KeyRecord
+from engine.store.writes import KeyRow, RevokeKey
+from transport.control.new_payment import new_id
+from transport.http.auth import Auth, hash_key, new_key
+from transport.http.bottle_app import Api, answer, environ
+from transport.http.inputs import NO_CONTROLS, Merchant, Request
+from transport.http.openapi import Link, Operation
+from transport.http.problems import Problem
+from transport.http.request_json import json_body, typed
+from transport.http.views import iso_or_none
+
+__all__ = ["MAX_KEYS", "KeyPage", "KeyRequest", "KeyView", "routes"]
+
+MAX_KEYS = 1_000
+"""Active ones. A call's key is compared with every one of them."""
+
+
+class KeyRequest(Request):
+    """A key to make."""
+
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100,
+            pattern=NO_CONTROLS,
+            description="1 to 100 characters that tell people whose key it is",
+        ),
+    ]
+    merchant: Merchant | None = None
+
+
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, without what is secret. `key` only in the answer that makes it.
+
+    `merchant` null: the key of the whole node.
+    """
+
+    id: str
+    name: str
+    merchant: str | None
+    created_at: str
+    revoked_at: str | None
+    key: str | UnsetType = UNSET
+
+
+class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[KeyView]
+
+
+_TABLE = (
+    Operation(
+        name="create_key",
+        method="POST",
+        path="/v1/keys",
+        tag="keys",
+        summary="Make an API key. It is told here only. For keys of the node.",
+        request=KeyRequest,
+        answers={201: KeyView},
+        problems=(409,),
+        links={
+            "revoke": Link(
+                operation="revoke_key",
+                parameter="key_id",
+                expression="$response.body#/id",
+            )
+        },
+    ),
+    Operation(
+        name="list_keys",
+        method="GET",
+        path="/v1/keys",
+        tag="keys",
+        summary="All API keys, revoked ones too. For keys of the node.",
+        answers={200: KeyPage},
+    ),
+    Operation(
+        name="revoke_key",
+        method="DELETE",
+        path="/v1/keys/<key_id>",
+        tag="keys",
+        summary="Revoke an API key. Doing it twice changes nothing. For keys of the"
+        " node.",
+        answers={204: None},
+        problems=(404,),
+    ),
+)
+
+
+def routes(app: Api, gateway: Gateway, auth: Auth) -> None:
+    """Put the key routes into `app`."""
+    keys = _Keys(gateway, auth)
+    for operation in _TABLE:
+        app.add(operation, getattr(keys, operation.name))
+
+
+class _Keys:
+    """One method for each operation of the table, by its name."""
+
+    def __init__(self, gateway: Gateway, auth: Auth) -> None:
+        self._gateway = gateway
+        self._auth = auth
+        self._counting = RLock()  # one counts and makes a key at a time
+
+    def create_key(self) -> Any:
+        self._of_the_node()
+        asked = typed(json_body(environ()), KeyRequest)
+        text, now, key_id = new_key(), self._gateway.now(), new_id("key_")
+        with self._counting:
+            active = [key for key in self._all() if key.revoked_at is None]
+            if len(active) >= MAX_KEYS:
+                raise Problem(409, f"There are {MAX_KEYS} keys: revoke some first.")
+            row = KeyRow(key_id, asked.name, asked.merchant, hash_key(text), now)
+            self._gateway.write((row,))
+        self._auth.forget()
+        made = KeyView(
+            id=key_id,
+            name=asked.name,
+            merchant=asked.merchant,
+            created_at=iso(now),
+            revoked_at=None,
+            key=text,
+        )
+        return answer(made, 201)
+
+    def list_keys(self) -> Any:
+        self._of_the_node()
+        return answer(KeyPage(data=[_view(key) for key in self._all()]))
+
+    def revoke_key(self, key_id: str) -> Any:
+        self._of_the_node()
+        if not any(key.id == key_id for key in self._all()):
+            raise Problem(404, "There is no such key.")
+        self._gateway.write((RevokeKey(key_id, self._gateway.now()),))
+        self._auth.forget()
+        return bottle.HTTPResponse(b"", 204)
+
+    def _all(self) -> list[KeyRecord]:
+        return self._gateway.keys()
+
+    def _of_the_node(self) -> None:
+        if self._auth.require(environ()).merchant is not None:
+            raise Problem(403, "This wants a key of the whole node, not a merchant's.")
+
+
+def _view(key: KeyRecord) -> KeyView:
+    return KeyView(
+        id=key.id,
+        name=key.name,
+        merchant=key.merchant,
+        created_at=iso(key.created_at),
+        revoked_at=iso_or_none(key.revoked_at),
+    )

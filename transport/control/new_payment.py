@@ -1,0 +1,144 @@
+"""From a request for a payment to its terms: the checks that no type can say.
+
+Which address, whose payment, until when. Reads through the gateway (which outputs
+were counted before); writes nothing. Runs in the request's greenlet.
+"""
+
+import secrets
+import string
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.gateway import Gateway
+from engine.payment.model import Terms
+from transport.http.auth import Principal
+from transport.http.bottle_app import ApiSettings
+from transport.http.inputs import PaymentRequest
+from transport.http.problems import FieldError, Problem
+
+__all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
+
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_ID_CHARS = 22  # 131 bits: nobody guesses one, and a double click selects it
+_TIME_CHARS = 8  # of these in a payment's; 83 bits are left, and nobody guesses those
+
+
+def new_id(prefix: str) -> str:
+    """An id that cannot be guessed, like ch_3fK…"""
+    return prefix + _random(_ID_CHARS)
+
+
+def new_payment_id(now: int) -> str:
+    """One that sorts by the time (ms) it was made: in the database's trees new
+    payments are neighbours, not strewn over all pages."""
+    return f"pay_{_digits(now, _TIME_CHARS)}{_random(_ID_CHARS - _TIME_CHARS)}"
+
+
+def _random(length: int) -> str:
+    return _digits(secrets.randbelow(len(_ALPHABET) ** length), length)
+
+
+def _digits(number: int, length: int) -> str:
+    """A number as so many letters and digits, in the order of ASCII."""
+    found = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_ALPHABET))
+        found.append(_ALPHABET[digit])
+    return "".join(reversed(found))
+
+
+def terms_of(
+    request: PaymentRequest,
+    principal: Principal,
+    gateway: Gateway,
+    settings: ApiSettings,
+) -> Terms:
+    """The terms of a new payment, `without_old_outputs` yet to come.
+
+    Raises `Problem` 403 or 422.
+    """
+    merchant = request.merchant or principal.merchant or "default"
+    if not principal.may_see(merchant):
+        raise Problem(403, "This key may only create payments of its own merchant.")
+    errors = _not_offered(request)
+    tolerance_sat = _tolerance(request, settings, errors)
+    address = _address(request.address, settings, errors)
+    if errors:
+        summary = "; ".join(f"{e.path} {e.message}" for e in errors)
+        raise Problem(422, summary, errors=tuple(errors))
+    now = gateway.now()
+    expires_at = now + request.expires_in_s * 1000
+    return Terms(
+        id=new_payment_id(now),
+        network=settings.network,
+        address=address,
+        amount_sat=request.amount_sat,
+        tolerance_sat=tolerance_sat,
+        confirmations_required=request.confirmations,
+        created_at=now,
+        expires_at=expires_at,
+        monitor_until=expires_at + settings.monitor_s * 1000,
+        poll_interval_s=request.poll_interval_s,
+        external_id=request.external_id,
+        merchant=merchant,
+        metadata=request.metadata,
+    )
+
+
+def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:
+    """Terms that ignore what earlier payments to their addresses counted already."""
+    counted = gateway.counted_outpoints([terms.address for terms in agreed])
+    return [
+        msgspec.structs.replace(terms, ignore=counted[terms.address])
+        if terms.address in counted
+        else terms
+        for terms in agreed
+    ]
+
+
+def _not_offered(request: PaymentRequest) -> list[FieldError]:
+    """We accept no promise that we do not keep."""
+    errors = []
+    if request.method != "onchain":
+        errors.append(
+            FieldError("/method", 'must be "onchain": no other is offered by this node')
+        )
+    errors += [
+        FieldError(f"/{name}", "is not offered by this node: leave it out")
+        for name in ("account", "package", "forward_to")
+        if getattr(request, name) is not None
+    ]
+    return errors
+
+
+def _tolerance(
+    request: PaymentRequest, settings: ApiSettings, errors: list[FieldError]
+) -> int:
+    """Never so much that nothing at all would count as paid."""
+    amount, wanted = request.amount_sat, request.tolerance_sat
+    if amount is None:
+        if wanted:
+            errors.append(FieldError("/tolerance_sat", "needs an amount_sat"))
+        return 0
+    if wanted is None:
+        return min(settings.tolerance_sat, amount - 1)
+    if wanted >= amount:
+        errors.append(FieldError("/tolerance_sat", "must be less than amount_sat"))
+    return wanted
+
+
+def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) -> str:
+    """The address in its normal form; fresh from the wallet if none was given."""
+    if text is None:
+        if settings.address_source is None:
+            message = "is needed: no wallet is configured on this node; give an address"
+            errors.append(FieldError("/address", message))
+            return ""
+        return "" if errors else settings.address_source()
+    try:
+        return parse_address(text, settings.network).text
+    except InvalidAddress as error:
+        errors.append(FieldError("/address", f"is refused: {error}"))
+        return ""

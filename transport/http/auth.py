@@ -1,0 +1,186 @@
+"""Who is calling: API keys, and how often a key or a stranger may come.
+
+A key is 32 random bytes, so a plain SHA-256 of it may be stored: there is nothing to
+guess, and nothing slow to wait for. Keys are kept in memory for a few seconds; one
+that is revoked ends then, one that is new is looked for at once.
+
+Called by HTTP handlers and by the gate of WebSockets, in the connection's greenlet.
+It knows no payment: what a principal may see, the handlers decide.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.lock import BoundedSemaphore
+
+from engine.gateway import Gateway
+from transport.http.problems import Problem, retry_later
+from transport.server.client_address import address_key
+from transport.server.limits import RateLimiter
+
+__all__ = ["Auth", "AuthLimits", "Principal", "hash_key", "new_key"]
+
+CACHE_S = 5.0
+"""A revoked key works for so long at most."""
+
+RENEW_S = 2.5
+"""After so long the keys are read again beside the calls, so that none has to wait."""
+
+MISSES_PER_S, MISSES_BURST = 5.0, 20
+"""An unknown key makes us read the keys again, but no oftener than this."""
+
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,512}) *")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="paybell"'}
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who a key stands for. `merchant` None: the whole node."""
+
+    key_id: str
+    name: str
+    merchant: str | None
+
+    def may_see(self, merchant: str) -> bool:
+        """Whether something of that merchant is this caller's business."""
+        return self.merchant is None or self.merchant == merchant
+
+
+class AuthLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls per second and in a burst. A batch of 1,000 payments is one call."""
+
+    key_rate_per_s: float = 200.0
+    key_burst: int = 1_000
+    #: Wrong keys, by client address. Nobody guesses 256 bits; this bounds the noise.
+    failure_rate_per_s: float = 0.5
+    failure_burst: int = 20
+
+
+def new_key() -> str:
+    """A fresh API key. Shown once; keep only `hash_key` of it."""
+    return "pbk_" + secrets.token_urlsafe(32)
+
+
+def hash_key(text: str) -> bytes:
+    """What is stored of a key."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+class Auth:
+    """See the module docstring. `repr` shows nothing."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        bootstrap_key: str | None,
+        *,
+        limits: AuthLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`bootstrap_key` (PAYBELL_API_KEY) is a key for the whole node."""
+        limits = limits or AuthLimits()
+        self._gateway = gateway
+        self._bootstrap = hash_key(bootstrap_key) if bootstrap_key else None
+        self._clock = clock
+        self._calls = RateLimiter(limits.key_rate_per_s, limits.key_burst)
+        self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
+        self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
+        self._known: dict[bytes, Principal] = {}
+        self._read_at: float | None = None  # when the read began that they are from
+        self._renewed: float | None = None  # which keys others are read in place of
+        self._reading = BoundedSemaphore(1)
+        self._begun = self._ended = 0  # reads, counted
+        self._changes = 0
+
+    def __repr__(self) -> str:
+        return "<Auth>"
+
+    hash_key = staticmethod(hash_key)
+
+    def require(self, environ: dict[str, Any]) -> Principal:
+        """The caller. Raises `Problem` 401 (no or wrong key) or 429."""
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        if not header:
+            raise self._refused(
+                environ, "An API key is needed: Authorization: Bearer pbk_…"
+            )
+        match = _BEARER.fullmatch(header)
+        principal = self.principal(match[1]) if match is not None else None
+        if principal is None:
+            raise self._refused(
+                environ, "The API key is not known, or was revoked (run.py keys)."
+            )
+        wait_s = self._calls.allow(principal.key_id, self._clock())
+        if wait_s > 0:
+            raise retry_later(429, "This key makes too many calls.", wait_s)
+        return principal
+
+    def principal(self, key: str) -> Principal | None:
+        """Whom a key stands for, without counting the call."""
+        digest = hash_key(key)
+        if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
+            return Principal("bootstrap", "bootstrap", None)
+        now = self._clock()
+        read_at = self._read_at
+        if read_at is None or now - read_at >= CACHE_S:
+            self._read_anew()
+        elif now - read_at >= RENEW_S and self._renewed != read_at:
+            self._renewed = read_at
+            gevent.spawn(self._renew)
+        found = self._find(digest)
+        if found is None and self._misses.allow("", now) == 0:
+            self._read_anew()
+            found = self._find(digest)
+        return found
+
+    def forget(self) -> None:
+        """Keys have changed: read them again for the next call."""
+        self._changes += 1
+        self._read_at = None
+
+    def _refused(self, environ: dict[str, Any], detail: str) -> Problem:
+        client = address_key(environ.get("REMOTE_ADDR", ""))
+        wait_s = self._failures.allow(client, self._clock())
+        if wait_s > 0:
+            return retry_later(
+                429, "Too many calls without a valid API key from here.", wait_s
+            )
+        return Problem(401, detail, headers=_CHALLENGE)
+
+    def _find(self, digest: bytes) -> Principal | None:
+        """Every hash is compared, so that the time tells nothing about any of them."""
+        found = None
+        for known, principal in self._known.items():
+            if hmac.compare_digest(known, digest):
+                found = principal
+        return found
+
+    def _renew(self) -> None:
+        # Tried once: if it fails, the call that has to know will read, and be told.
+        with contextlib.suppress(Exception):
+            self._read_anew()
+
+    def _read_anew(self) -> None:
+        """Have the keys as they are now or later. One reads for all who wait: many
+        callers meet at the end of a cache.
+        """
+        wanted = self._begun + 1
+        with self._reading:
+            while self._ended < wanted:
+                self._begun += 1
+                number, began, changes = self._begun, self._clock(), self._changes
+                records = self._gateway.keys()
+                self._known = {
+                    record.hash: Principal(record.id, record.name, record.merchant)
+                    for record in records
+                    if record.revoked_at is None
+                }
+                if changes == self._changes:  # else they changed while we read
+                    self._ended, self._read_at = number, began

@@ -1,0 +1,207 @@
+"""`GET /v1/events`: everything that happens on the node, resumable for ever.
+
+Three ways to the same events, in journal order, for one merchant's key its own only:
+
+    ?after=<offset>&limit=            what there is, at once
+    ...&wait_s=                       or, if there is nothing, the next that happens
+    Accept: text/event-stream         a stream without end; the ids are offsets
+
+The stream reads the journal page by page while it is behind, and follows the node's
+events once it has caught up. A reader that falls behind then is not cut off: it gets
+what is queued and the rest from the journal again, at its own pace.
+
+Runs in the connection's greenlet.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Final
+
+import msgspec
+from gevent.event import Event as Signal
+from msgspec import Meta
+
+from engine.gateway import Gateway
+from engine.payment.events import CommittedEvent
+from engine.store.records import StoredEvent
+from transport.http.auth import Principal
+from transport.http.bottle_app import Api, answer, environ
+from transport.http.openapi import Header, Operation
+from transport.http.params import MAX_OFFSET, Query
+from transport.http.problems import FieldError, Problem
+from transport.http.request_json import query
+from transport.http.views import EventView
+from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
+from transport.live.sinks import JournalSink, StreamQueue
+from transport.live.sse import KEEP_ALIVE_S, last_event_id, start_stream
+
+__all__ = ["EventFeed", "EventsQuery", "MAX_LIMIT", "MAX_WAIT_S", "routes"]
+
+MAX_LIMIT: Final = 1_000
+MAX_WAIT_S: Final = 60.0
+_PAGE: Final = 500  # events that a stream reads at once
+
+#: Raises `Problem` 401. `transport.http.auth.Auth.require` is one.
+Require = Callable[[dict[str, Any]], Principal]
+
+
+class EventsQuery(Query):
+    """Where to go on, and how long to wait for something to be there."""
+
+    after: Annotated[
+        int, Meta(ge=0, le=MAX_OFFSET, description="a whole number from 0 to 2^53-1")
+    ] = 0
+    limit: Annotated[
+        int,
+        Meta(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
+    ] = 100
+    wait_s: Annotated[
+        float,
+        Meta(ge=0, le=MAX_WAIT_S, description="a number of seconds from 0 to 60"),
+    ] = 0.0
+
+
+class EventFeed(msgspec.Struct, frozen=True, kw_only=True):
+    """Events in journal order. Ask again with `after` = `next`."""
+
+    data: list[EventView]
+    next: int
+
+
+_OPERATION: Final = Operation(
+    name="followEvents",
+    method="GET",
+    path="/v1/events",
+    tag="events",
+    summary="Every event of the node, resumable; with Accept: text/event-stream a"
+    " stream that does not end",
+    answers={200: EventFeed},
+    query=EventsQuery,
+    headers=(
+        Header(
+            name="Last-Event-ID",
+            description="for streams: the id (offset) of the last event that was read",
+            schema={"type": "string", "maxLength": 18},
+        ),
+    ),
+)
+
+
+def routes(
+    app: Api,
+    gateway: Gateway,
+    require: Require,
+    frames: Frames,
+    *,
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> None:
+    """Add `GET /v1/events`."""
+
+    def events() -> Any:
+        env = environ()
+        merchant = require(env).merchant
+        asked = query(env, EventsQuery)
+        reader = _Reader(gateway, frames, merchant, env)
+        if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
+            after = last_event_id(env, "after") or 0
+            _refuse_future(gateway, after)
+            start_stream()
+            return reader.stream(after, lambda: require(env), keep_alive_s)
+        _refuse_future(gateway, asked.after)
+        found = reader.wait(asked.after, asked.limit, asked.wait_s)
+        data = [msgspec.Raw(stored.wire) for stored in found]
+        return answer({"data": data, "next": found[-1].offset if data else asked.after})
+
+    app.add(_OPERATION, events, streams=True)
+
+
+class _Reader:
+    """One client reading the journal."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        frames: Frames,
+        merchant: str | None,
+        environ: dict[str, Any],
+    ) -> None:
+        self._gateway = gateway
+        self._frames = frames
+        self._merchant = merchant
+        # Set when the server stops; absent under another server.
+        self._stopping: Signal = environ.get("paybell.stopping") or Signal()
+
+    def wait(self, after: int, limit: int, wait_s: float) -> list[StoredEvent]:
+        """A page after `after`; if it is empty, wait for something to be in it."""
+        found = self._read(after, limit)
+        if found or wait_s <= 0:
+            return found
+        # Any event will do, so one place is enough: when it is taken, look.
+        queue = StreamQueue(max_messages=1)
+        sink = JournalSink(queue, lambda _event: b".", after)
+        session = self._gateway.open_session("long-poll", sink)
+        self._stopping.rawlink(queue.end)
+        try:
+            session.follow_all(after, self._merchant)
+            queue.take(wait_s)
+        finally:
+            self._stopping.unlink(queue.end)
+            session.close()
+        return self._read(after, limit)
+
+    def stream(
+        self, after: int, still_allowed: Callable[[], object], keep_alive_s: float
+    ) -> Iterator[bytes]:
+        """The body of an event stream. Ends when the key is revoked."""
+        yield PREAMBLE
+        checked_at = time.monotonic()
+        while True:
+            page = self._read(after, _PAGE)
+            if page:
+                yield b"".join(self._encoded(stored) for stored in page)
+                after = page[-1].offset
+            if len(page) == _PAGE:
+                continue
+            queue = StreamQueue()
+            sink = JournalSink(queue, self._frames.sse_by_offset, after)
+            session = self._gateway.open_session("events", sink)
+            try:
+                session.follow_all(after, self._merchant)
+                while not queue.ended:
+                    yield queue.take(keep_alive_s) or KEEP_ALIVE
+                    if time.monotonic() - checked_at >= keep_alive_s:
+                        checked_at = time.monotonic()
+                        try:
+                            still_allowed()
+                        except Problem as problem:
+                            if problem.status == 401:
+                                return
+            finally:
+                queue.end()
+                session.close()
+            rest = queue.take(0)
+            if rest:
+                yield rest
+            if not queue.full:
+                return  # the node ends the session, not the reader's slowness
+            after = sink.offset
+
+    def _read(self, after: int, limit: int) -> list[StoredEvent]:
+        return self._gateway.events_after(after, limit, self._merchant)
+
+    def _encoded(self, stored: StoredEvent) -> bytes:
+        return self._frames.sse_by_offset(
+            CommittedEvent(stored.offset, stored.event, stored.merchant, stored.wire)
+        )
+
+
+def _refuse_future(gateway: Gateway, after: int) -> None:
+    """An offset that does not exist yet is another node's, or a mistake: going on
+    from it would pass over events in silence.
+    """
+    if after == 0:
+        return
+    last = gateway.health().last_offset
+    if after > last:
+        text = f"must be at most {last}, the offset of the newest event"
+        raise Problem(422, f"after {text}.", errors=(FieldError("?after", text),))

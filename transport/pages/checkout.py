@@ -1,0 +1,151 @@
+"""What a person who pays is shown: all that the page needs of one payment. Pure.
+
+Which stage a payment is in says `stages.py`, in which words `wording.py`;
+transport/pages/pages.py renders it. It is not the API's view of a payment
+(`transport/http/views.py`): a checkout page is open to whoever has its link, so
+merchant data such as `metadata` is never part of it.
+
+All amounts are satoshi, all times milliseconds (UTC).
+"""
+
+import msgspec
+
+from engine.money.amount import payment_uri
+from engine.payment.model import Payment, Status
+from transport.pages.stages import Stage, stage_of
+from transport.pages.wording import notes_of, title_of, words_of
+
+__all__ = ["Checkout", "Step", "grouped", "look", "qr_segments"]
+
+_BECH32 = ("bc1", "tb1", "bcrt1")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of the progress list: `done`, `now` or `next`."""
+
+    label: str
+    state: str
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the page shows of a payment."""
+
+    id: str
+    seq: int
+    stage: Stage
+    status: Status
+    headline: str
+    sentence: str
+    notes: tuple[str, ...]
+    title: str  # of the document
+    address: str
+    network: str
+    external_id: str | None
+    amount_sat: int | None  # asked; None: any
+    received_sat: int
+    due_sat: int | None  # what the QR code asks for; None: any amount
+    uri: str | None  # None: nothing is to be paid (any more)
+    confirmations: int
+    confirmations_required: int
+    steps: tuple[Step, ...]
+    txids: tuple[str, ...]
+    expires_at: int | None  # None: no clock is running
+    confirmed_at: int | None
+
+
+def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
+    """The page's view of a payment.
+
+    `was_confirmed`: its story tells of a `payment.reversed` (only asked for when the
+    flags allow that there was one).
+    """
+    terms = payment.terms
+    stage = stage_of(payment, was_confirmed=was_confirmed)
+    headline, sentence = words_of(payment, stage)
+    due = _due_sat(payment, stage)
+    payable = stage in {Stage.WAITING, Stage.REPLACED, Stage.UNDERPAID} or (
+        stage is Stage.REVERSED and not payment.receipts
+    )
+    shown = stage is Stage.ANNOUNCED  # still there, but folded away
+    return Checkout(
+        id=payment.id,
+        seq=payment.seq,
+        stage=stage,
+        status=payment.status,
+        headline=headline,
+        sentence=sentence,
+        notes=notes_of(payment, stage),
+        title=title_of(payment, stage),
+        address=terms.address,
+        network=terms.network,
+        external_id=terms.external_id,
+        amount_sat=terms.amount_sat,
+        received_sat=payment.received_sat,
+        due_sat=due,
+        uri=payment_uri(terms.address, due, None) if payable or shown else None,
+        confirmations=min(payment.confirmations, terms.confirmations_required),
+        confirmations_required=terms.confirmations_required,
+        steps=_steps(payment, stage),
+        txids=tuple(dict.fromkeys(receipt.txid for receipt in payment.receipts)),
+        expires_at=terms.expires_at if payable or shown else None,
+        confirmed_at=payment.confirmed_at,
+    )
+
+
+def grouped(address: str) -> tuple[str, ...]:
+    """An address in fours, as it is read aloud or compared."""
+    return tuple(address[i : i + 4] for i in range(0, len(address), 4))
+
+
+def qr_segments(uri: str) -> tuple[str, ...]:
+    """The URI in the pieces that make the smallest QR code.
+
+    A QR code writes capitals in 5.5 bits and anything else in 8. Bech32 addresses and
+    the scheme may be upper case (BIP 173, BIP 321); the query stays lower case, for
+    wallets that look for `amount` letter by letter (BIP 21), and "?" and "=" have no
+    short form anyway.
+    """
+    scheme, _, rest = uri.partition(":")
+    address, mark, query = rest.partition("?")
+    if not address.lower().startswith(_BECH32):
+        return (uri,)
+    pieces = (f"{scheme}:{address}".upper(), mark + query)
+    return tuple(piece for piece in pieces if piece)
+
+
+def _due_sat(payment: Payment, stage: Stage) -> int | None:
+    asked = payment.terms.amount_sat
+    if asked is None or stage is not Stage.UNDERPAID:
+        return asked
+    return max(asked - payment.received_sat, 1)
+
+
+def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
+    """Waiting, seen, confirmations, paid: how far it is. None for what has ended."""
+    if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED}:
+        return ()
+    required = payment.terms.confirmations_required
+    count = min(payment.confirmations, required)
+    at = {
+        Stage.WAITING: 0,
+        Stage.REPLACED: 0,
+        Stage.ANNOUNCED: 1,
+        Stage.UNDERPAID: 1,
+        Stage.SEEN: 2,
+        Stage.CONFIRMING: 2,
+        Stage.REVERSED: 2 if payment.receipts else 0,
+        Stage.PAID: 4,
+    }[stage]
+    plural = "" if required == 1 else "s"
+    labels = (
+        "Waiting for payment" if at == 0 else "Payment sent",
+        "Seen in part" if stage is Stage.UNDERPAID else "Seen on the network",
+        f"{required if at == 4 else count} of {required} confirmation{plural}",
+        "Paid",
+    )
+    if stage is Stage.ANNOUNCED:
+        labels = (labels[0], "Looking for it on the chain", *labels[2:])
+    return tuple(
+        Step(label, "done" if i < at else "now" if i == at else "next")
+        for i, label in enumerate(labels)
+    )

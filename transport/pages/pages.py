@@ -1,0 +1,286 @@
+"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, and `/docs`.
+
+The server writes the whole page, so it is right at once, without a request and without
+JavaScript; the script only asks for `/pay/<id>.json` when the payment has moved and
+puts the new parts in place. Whoever has a payment's link sees its page: the id is the
+key, as unguessable as a random number of 128 bits, and nothing of the shop's is shown
+but its own order number.
+
+What is said in which case is `transport/pages/checkout.py`. Called by run.py through
+`routes`; each request runs in its connection's greenlet.
+"""
+
+import json
+import re
+import sqlite3
+import time
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import bottle
+import segno
+from bottle import HTTPResponse, SimpleTemplate
+
+from engine.gateway import EngineError, Gateway
+from engine.money.amount import sat_to_btc
+from engine.payment.events import iso
+from engine.payment.model import EventType, Flag, Payment, Status
+from transport.http.problems import MEDIA_TYPE, Problem, problem_of, retry_later
+from transport.pages.assets import FOLDER, Assets
+from transport.pages.checkout import Checkout, grouped, look, qr_segments
+from transport.pages.wording import btc
+from transport.server.client_address import address_key
+from transport.server.limits import RateLimiter
+
+__all__ = ["embedded_json", "routes"]
+
+_PARTS: Final = ("summary", "pay", "steps")
+_PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+_HISTORY: Final = 200  # events read to learn whether a payment was reversed once
+#: Pages and states for one address: a café full of payers behind one router asks less,
+#: and guessing ids is hopeless at any rate.
+_PER_S: Final = 30.0
+_BURST: Final = 300
+_ONE_YEAR: Final = "public, max-age=31536000, immutable"
+_FIVE_MINUTES: Final = "public, max-age=300"
+
+
+def routes(
+    app: bottle.Bottle, gateway: Gateway, *, frame_ancestors: str = "'self'"
+) -> None:
+    """Add the pages. Needs no key.
+
+    `frame_ancestors`: who may show the checkout in a frame, as in a Content Security
+    Policy: `'none'`, `'self'`, or origins like `https://shop.example`. Raises
+    ValueError for text that could not be one.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9:/.*'\-\[\] ]+", frame_ancestors):
+        raise ValueError(
+            "frame_ancestors is 'none', 'self' or a list of origins,"
+            f" not {frame_ancestors!r}"
+        )
+    pages = _Pages(gateway, Assets(), frame_ancestors)
+    # First the longer: an id has no point in it.
+    app.get("/pay/<payment_id:re:[^/]+>.json", callback=pages.state)
+    app.get("/pay/<payment_id>", callback=pages.checkout)
+    app.get("/web/<path>", callback=pages.asset)
+    app.get("/docs", callback=pages.docs)
+
+
+def embedded_json(value: object) -> str:
+    """JSON that may stand in a script element, whatever strings are in it.
+
+    "</script>" or "<!--" in a string would end or open markup, and U+2028/9 were line
+    ends to older JavaScript: all of them are written as JSON escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+class _Pages:
+    """The handlers, and what they share."""
+
+    def __init__(self, gateway: Gateway, assets: Assets, frame_ancestors: str) -> None:
+        self._gateway = gateway
+        self._assets = assets
+        self._limiter = RateLimiter(_PER_S, _BURST)
+        self._policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self';"
+            " img-src 'self' data:; connect-src 'self'; base-uri 'none';"
+            f" form-action 'none'; frame-ancestors {frame_ancestors}"
+        )
+        names = {"pay": "pay.html", "message": "message.html", "docs": "docs.html"}
+        parts = {"summary": "summary.html", "panel": "pay_panel.html"}
+        self._templates = {
+            key: SimpleTemplate((FOLDER / name).read_text(encoding="utf-8"))
+            for key, name in {**names, **parts, "steps": "steps.html"}.items()
+        }
+
+    # -- handlers ------------------------------------------------------------------
+
+    def checkout(self, payment_id: str) -> HTTPResponse:
+        """The page."""
+        try:
+            payment = self._payment(payment_id)
+        except (EngineError, Problem, sqlite3.Error) as error:
+            return self._sorry(problem_of(error))
+        if payment is None:
+            return self._unknown()
+        view = self._look(payment)
+        state = self._state_of(view)
+        html = self._templates["pay"].render(
+            view=view,
+            parts=state["parts"],
+            state=embedded_json({k: v for k, v in state.items() if k != "parts"}),
+            as_of=_clock(state["now"]),
+            asset=self._assets.url,
+        )
+        return self._page(html)
+
+    def state(self, payment_id: str) -> HTTPResponse:
+        """What the page's script asks for: state, and the page's parts in HTML."""
+        try:
+            payment = self._payment(payment_id)
+        except (EngineError, Problem, sqlite3.Error) as error:
+            return _as_response(problem_of(error))
+        if payment is None:
+            return _as_response(Problem(404, "There is no such payment."))
+        body = json.dumps(self._state_of(self._look(payment)), ensure_ascii=False)
+        return HTTPResponse(
+            body.encode(), 200, _guarded("application/json", "no-store")
+        )
+
+    def asset(self, path: str) -> HTTPResponse:
+        """A style sheet, a script, the icon."""
+        found = self._assets.find(path)
+        if found is None:
+            return _as_response(Problem(404, "There is no such file."))
+        asset, never_changes = found
+        headers = _guarded(asset.type, _ONE_YEAR if never_changes else _FIVE_MINUTES)
+        headers["ETag"] = f'"{asset.tag}"'
+        # Shops load paybell.js from their own pages.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        if headers["ETag"] in bottle.request.get_header("If-None-Match", ""):
+            return HTTPResponse(b"", 304, headers)
+        return HTTPResponse(asset.body, 200, headers)
+
+    def docs(self) -> HTTPResponse:
+        """The API's operations, as its own description tells them."""
+        return self._page(self._templates["docs"].render(asset=self._assets.url))
+
+    # -- parts of them -------------------------------------------------------------
+
+    def _payment(self, payment_id: str) -> Payment | None:
+        """None if there is none. Raises `Problem` for a client that asks too often."""
+        client = address_key(bottle.request.environ.get("REMOTE_ADDR", ""))
+        wait_s = self._limiter.allow(client, time.monotonic())
+        if wait_s > 0:
+            raise retry_later(429, "Too many requests from this address.", wait_s)
+        if not _PAYMENT_ID.fullmatch(payment_id):
+            return None
+        return self._gateway.payment(payment_id)
+
+    def _look(self, payment: Payment) -> Checkout:
+        was_confirmed = False
+        flagged = {Flag.REORGED, Flag.REPLACED} & set(payment.flags)
+        if flagged and payment.status in {Status.PENDING, Status.CONFIRMING}:
+            after = max(payment.seq - _HISTORY, 0)
+            history = self._gateway.history(payment.id, after, _HISTORY)
+            reversals = (e.event.type is EventType.REVERSED for e in history)
+            was_confirmed = any(reversals)
+        return look(payment, was_confirmed=was_confirmed)
+
+    def _state_of(self, view: Checkout) -> dict[str, Any]:
+        freshness, now = self._gateway.freshness(), self._gateway.now()
+        return {
+            "id": view.id,
+            "seq": view.seq,
+            "stage": view.stage,
+            "status": view.status,
+            "address": view.address,
+            "title": view.title,
+            "announcement": f"{view.headline}. {view.sentence}",
+            "now": now,
+            "source": {"live": freshness.live, "since": freshness.since},
+            "parts": self._parts(view, now),
+        }
+
+    def _parts(self, view: Checkout, now: int) -> dict[str, str]:
+        qr = _qr_svg(qr_segments(view.uri)) if view.uri is not None else ""
+        spans = (f"<span>{part}</span>" for part in grouped(view.address))
+        words = {
+            "view": view,
+            "qr": qr,
+            "address": "".join(spans),  # letters and digits only
+            "left": _left(view, now),
+            "btc": btc,
+            "exact": sat_to_btc,
+            "iso": iso,
+            "clock": _clock,
+        }
+        templates = dict(zip(_PARTS, ("summary", "panel", "steps"), strict=True))
+        return {
+            part: self._templates[name].render(**words).strip()
+            for part, name in templates.items()
+        }
+
+    def _page(self, html: str, status: int = 200) -> HTTPResponse:
+        headers = _guarded("text/html; charset=utf-8", "no-store")
+        headers["Content-Security-Policy"] = self._policy
+        headers["X-Robots-Tag"] = "noindex, nofollow"
+        return HTTPResponse(html.encode(), status, headers)
+
+    def _message(self, status: int, headline: str, sentence: str) -> HTTPResponse:
+        message = self._templates["message"].render(
+            headline=headline, sentence=sentence, asset=self._assets.url
+        )
+        return self._page(message, status)
+
+    def _unknown(self) -> HTTPResponse:
+        if not _prefers_html(bottle.request.get_header("Accept", "")):
+            return _as_response(Problem(404, "There is no such payment."))
+        return self._message(
+            404,
+            "There is no such payment",
+            "Please check the link, or ask the shop for a new one.",
+        )
+
+    def _sorry(self, problem: Problem) -> HTTPResponse:
+        if not _prefers_html(bottle.request.get_header("Accept", "")):
+            return _as_response(problem)
+        answer = self._message(
+            problem.status,
+            "Not available at the moment",
+            "Your payment is not affected: what was sent is found as soon as this"
+            " server works again. Please load this page again in a minute.",
+        )
+        for name, value in problem.headers.items():
+            answer.set_header(name, value)
+        return answer
+
+
+def _guarded(content_type: str, caching: str) -> dict[str, str]:
+    return {
+        "Content-Type": content_type,
+        "Cache-Control": caching,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+def _as_response(problem: Problem) -> HTTPResponse:
+    headers = {**_guarded(MEDIA_TYPE, "no-store"), **problem.headers}
+    return HTTPResponse(problem.body(), problem.status, headers)
+
+
+def _prefers_html(accept: str) -> bool:
+    """Browsers name text/html first; API clients say JSON, anything, or nothing."""
+    names = [part.partition(";")[0].strip() for part in accept.lower().split(",")]
+    if "text/html" not in names:
+        return False
+    jsons = [i for i, name in enumerate(names) if name.endswith("json")]
+    return not jsons or names.index("text/html") < jsons[0]
+
+
+@lru_cache(maxsize=512)
+def _qr_svg(segments: tuple[str, ...]) -> str:
+    """The QR code as SVG without a size: the style sheet gives it one."""
+    # segno takes several segments, each in its shortest mode; its types say str only.
+    content = cast(str, list(segments))
+    code = segno.make(content, error="m", micro=False)
+    return str(code.svg_inline(omitsize=True, border=2))
+
+
+def _clock(ms: int) -> str:
+    return f"{iso(ms)[:19].replace('T', ' ')} UTC"
+
+
+def _left(view: Checkout, now: int) -> str:
+    """The countdown as it stands without a script."""
+    if view.expires_at is None:
+        return ""
+    if now >= view.expires_at:
+        return "Time is up; looking at the chain once more…"
+    return f"To be paid until {_clock(view.expires_at)}"

@@ -1,0 +1,400 @@
+"""One connection: its requests one after the other, and its turn into a WebSocket.
+
+A subclass of gevent-websocket's handler, which is one of pywsgi's. Ours are: reading
+the head and the body under limits and deadlines, the gate before the 101, answers
+(transport/server/response.py) and their deadline, errors as problem+json. Theirs are:
+the life of a connection, the environ, the WebSocket handshake. What we lean on in
+private is pinned in tests/unit/transport/server/test_gevent_contract.py.
+
+Made by `transport/server/server.py`, one per connection; runs in the connection's
+greenlet.
+"""
+
+import contextlib
+import logging
+import random
+import socket
+import sys
+import traceback
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+import gevent
+import geventwebsocket.handler
+from gevent.socket import socket as CooperativeSocket  # noqa: N812
+from geventwebsocket.handler import WebSocketHandler
+
+from transport.server.client_address import client_address, is_trusted
+from transport.server.hangup import HangupWatch
+from transport.server.refusal import Refusal, full_response, problem, refusing
+from transport.server.request_body import BodyError, RequestBody
+from transport.server.request_head import HeadError, RequestHead, read_head
+from transport.server.response import Response
+from transport.server.socket_reader import RequestReader
+from transport.server.upgrade import Endpoint
+from transport.server.websocket.connection import WebSocket
+
+if TYPE_CHECKING:
+    from transport.server.server import Listener
+
+__all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler"]
+
+_log = logging.getLogger("paybell.http")
+
+# What a connection is doing; the server asks when it stops.
+IDLE: Final = "idle"  # between requests, or behind the last
+BUSY: Final = "busy"  # a request is being read or answered
+STREAM: Final = "stream"  # answering with events, without an end
+WEBSOCKET: Final = "websocket"
+
+_DISCARD_S: Final = 5.0
+_LINGER_S: Final = 2.0
+_LINGER_READS: Final = 64
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Only a proxy that we trust may say these; others' are not even seen.
+_FORWARDED: Final = ("forwarded", "x-real-ip")
+_NO_BODY: Final = RequestBody(
+    None,  # type: ignore[arg-type]  # never read: there is no body
+    None,  # type: ignore[arg-type]
+    content_length=0,
+    chunked=False,
+    send_continue=None,
+)
+
+
+class ClientGone(Exception):
+    """It hung up, or does not read; nobody is there to answer."""
+
+
+class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no types
+    """Serves one connection until it ends."""
+
+    server: "Listener"
+    socket: CooperativeSocket
+    rfile: RequestReader
+    wsgi_input: RequestBody
+    close_connection: bool
+    websocket: Any
+    environ: Any
+
+    def __init__(
+        self, sock: CooperativeSocket, address: Any, server: "Listener"
+    ) -> None:
+        super().__init__(sock, address, server, rfile=RequestReader(sock))
+        self.greenlet = gevent.getcurrent()  # to end it when the server stops
+        self.phase = IDLE
+        self.head: RequestHead | None = None  # of the request under way
+        self.endpoint: Endpoint | None = None  # who serves the WebSocket
+        self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
+        self.left = False  # its connection goes on without it, as a WebSocket
+        self.killed = False  # by a server that stops, or as its client has gone
+        self._watch: HangupWatch | None = None  # while it streams
+        self.client_key: str | None = None  # counted while it is a WebSocket
+        self._response: Response | None = None  # to the request under way
+        # Never waits; pinned in test_gevent_contract.
+        self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self.server.changed.set()
+
+    def hang_up(self) -> None:
+        """End the connection from outside, when nothing is under way."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    # One request after the other: called by pywsgi's handle().
+
+    def handle_one_request(self) -> bool | None:
+        """True to go on with the next request, None to close the connection."""
+        try:
+            head = self._next_head()
+        except HeadError as error:
+            self._refuse(problem(error.status, error.detail))
+            return None
+        except OSError:
+            return None
+        if head is None:
+            return None
+        self._begin(head)
+        try:
+            self._respond(head)
+        except BaseException:  # noqa: BLE001 - the border of a request
+            self.handle_error(*sys.exc_info())
+        finally:
+            self._response = None
+            if self._watch is not None:
+                self._watch.stop()
+                self._watch = None
+        if self.phase == WEBSOCKET:
+            return None
+        if self.killed:
+            return None
+        # Closing anyway, nobody needs the rest of the body.
+        self.rfile.set_deadline(0 if self.close_connection else _DISCARD_S)
+        if not self.wsgi_input.discard() or (self._closes and self.rfile.buffered):
+            self._linger()
+            return None
+        return None if self._closes else True
+
+    def _respond(self, head: RequestHead) -> None:
+        """Answer it, or turn into a WebSocket."""
+        answer = self.server.gate(self)
+        if answer is None:
+            application = self.server.application
+        elif isinstance(answer, Refusal):
+            application = refusing(answer)
+        else:
+            self.endpoint = answer
+            self.handle_one_response()  # gevent-websocket's handshake
+            return
+        self._response = Response(self, head)
+        self._response.run(application, self.environ)
+
+    @property
+    def _closes(self) -> bool:
+        return self.close_connection or self.server.draining
+
+    def _next_head(self) -> RequestHead | None:
+        if self.server.draining:
+            return None
+        limits = self.server.limits
+        first = self.head is None
+        self.enter(IDLE)
+        # A new connection has to say something at once. A thousand that came together
+        # and say nothing must not all be ended in the same moment: that takes 80 ms.
+        soon_s = limits.head_timeout_s * (1 + random.random() / 4)
+        self.rfile.set_deadline(soon_s if first else limits.idle_timeout_s)
+        if not self.rfile.wait_for_byte(fair=not first):
+            return None
+        self.enter(BUSY)
+        if not first:
+            self.rfile.set_deadline(limits.head_timeout_s)
+        try:
+            return read_head(self.rfile, limits)
+        except TimeoutError as error:
+            raise HeadError(408, "The request head did not arrive in time.") from error
+
+    def _refuse(self, refusal: Refusal) -> None:
+        try:
+            self.send(full_response(refusal))
+            self._linger()
+        except ClientGone:
+            pass
+
+    def _linger(self) -> None:
+        """Half-close and read what is still under way: closing with unread bytes
+        resets the connection, and the client may never see its answer.
+        """
+        self.enter(IDLE)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            self.rfile.set_deadline(_LINGER_S)
+            for _ in range(_LINGER_READS):
+                if not self.rfile.read(16_384):
+                    break
+        except OSError:
+            pass
+
+    def _begin(self, head: RequestHead) -> None:
+        self.head = head
+        self.command, self.path = head.method, head.target
+        self.request_version = head.version
+        self.requestline = f"{head.method} {head.version}"  # no query: it has secrets
+        self.close_connection = not head.keep_alive
+        self.content_length = head.content_length
+        self.headers_sent = False
+        self.rfile.set_deadline(self.server.limits.body_timeout_s)
+        waits = head.get("expect").lower() == "100-continue"
+        self.wsgi_input = RequestBody(
+            self.rfile,
+            self.server.limits,
+            head.content_length,
+            head.chunked,
+            self._send_continue if waits else None,
+        )
+        self.environ = self.get_environ()
+        self.application = self.server.application
+
+    def _send_continue(self) -> None:
+        self.socket.settimeout(self.server.limits.write_timeout_s)
+        self.socket.sendall(_CONTINUE)
+
+    def get_environ(self) -> dict[str, Any]:
+        head = self.head
+        assert head is not None
+        environ: dict[str, Any] = self.server.get_environ()
+        path, _, query = head.target.partition("?")
+        environ["REQUEST_METHOD"] = head.method
+        environ["SCRIPT_NAME"] = ""
+        if "%" in path:
+            path = unquote_to_bytes(path).decode("latin-1")
+        environ["PATH_INFO"] = path
+        environ["QUERY_STRING"] = query
+        environ["SERVER_PROTOCOL"] = head.version
+        environ["wsgi.input"] = self.wsgi_input
+        environ["wsgi.input_terminated"] = True
+        environ["paybell.stopping"] = self.server.stopping
+        peer = str(self.client_address[0])
+        trusted = is_trusted(peer, self.server.trusted_proxies)
+        for name, value in head.fields:
+            if trusted or not name.startswith(("x-forwarded-", *_FORWARDED)):
+                _add_field(environ, name, value)
+        self.client = peer
+        if trusted:
+            chain = environ.get("HTTP_X_FORWARDED_FOR", "")
+            self.client = client_address(peer, chain, self.server.trusted_proxies)
+            scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").lower()
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        environ["REMOTE_ADDR"] = self.client
+        return environ
+
+    # The answer: called while the application runs.
+
+    def on_head(self, content_type: str) -> None:
+        if content_type.startswith("text/event-stream"):
+            self.enter(STREAM)
+            self._watch = HangupWatch(self.socket, self._end_stream)
+        if self.server.draining:
+            self.close_connection = True
+
+    def _end_stream(self) -> None:
+        gevent.kill(self.greenlet)
+
+    def send(self, data: bytes) -> None:
+        """Mostly at once; else under a deadline: a client that does not read must not
+        hold us. Raises ClientGone.
+        """
+        try:
+            sent = self._raw.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close_connection = True
+            raise ClientGone from error
+        if sent < len(data):
+            self._send_slowly(memoryview(data)[sent:])
+
+    def _send_slowly(self, data: memoryview) -> None:
+        limits = self.server.limits
+        patience_s = limits.write_timeout_s + len(data) / limits.write_bytes_per_s
+        self.socket.settimeout(patience_s)
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            self.close_connection = True
+            raise ClientGone from error
+
+    def _sendall(self, data: bytes) -> None:
+        """What pywsgi writes the 101 through."""
+        self.send(data)
+
+    #: Every error comes to handle_error; none is swallowed for its number alone.
+    ignored_socket_errors = ()
+
+    def handle_error(self, kind: Any, error: Any, trace: Any) -> None:
+        """The end of a request that failed, whoever's fault it is."""
+        self.close_connection = True
+        self.killed = isinstance(error, gevent.GreenletExit)
+        if self.killed or isinstance(error, ClientGone):
+            return
+        if isinstance(error, BodyError):
+            refusal = problem(error.status, str(error))
+        else:
+            self._log_crash(error, trace)
+            refusal = problem(500, "Something went wrong here; it has been logged.")
+        begun = self._response.begun if self._response else self.headers_sent
+        if begun or self.head is None:
+            return  # cut off, so that nobody takes it for a whole answer
+        with contextlib.suppress(ClientGone):
+            Response(self, self.head).run(refusing(refusal), self.environ)
+
+    def _log_crash(self, error: BaseException, trace: Any) -> None:
+        # Type and place, not the message, which may quote what must stay secret.
+        frames = traceback.extract_tb(trace)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+        path = self.path.partition("?")[0] if self.path else ""
+        _log.error(
+            "http.crash method=%s path=%r error=%s at=%s",
+            self.command,
+            path,
+            type(error).__name__,
+            place,
+        )
+
+    def log_request(self) -> None:
+        """No access log: a reverse proxy has one, and targets can hold secrets."""
+
+    # The WebSocket: called by gevent-websocket around its handshake.
+
+    def admit(self) -> bool:
+        """The `pre_start_hook`. It was decided already, in `_respond`: upgrade."""
+        return False
+
+    def run_websocket(self) -> None:
+        """The 101 is sent: run the endpoint, then see the connection to its end."""
+        server, endpoint = self.server, self.endpoint
+        assert endpoint is not None
+        websocket = WebSocket(
+            self.socket, server.limits, server.pump, self.rfile.take_rest()
+        )
+        server.websockets.add(websocket)
+        self._forget_request()
+        try:
+            endpoint(websocket)
+        except Exception as error:  # noqa: BLE001 - the border of a connection
+            self._log_crash(error, error.__traceback__)
+            websocket.close(1011, "internal error")
+        except BaseException:
+            websocket.abort()  # killed: there is no time for manners
+            raise
+        finally:
+            if websocket.listens:
+                server.leave_to_the_hub(self, websocket)
+            else:
+                try:
+                    websocket.finish()
+                finally:
+                    server.websockets.discard(websocket)
+
+    def _forget_request(self) -> None:
+        """Idle WebSockets are many: keep nothing of the request that opened them."""
+        self.enter(WEBSOCKET)
+        self.path = self.path.partition("?")[0]
+        self.environ = None
+        self.endpoint = self.application = self.websocket = None
+        self.wsgi_input = _NO_BODY
+        self.head = self.rfile = None  # type: ignore[assignment]
+        self.response_headers = None  # pywsgi's, of the 101
+
+
+def _add_field(environ: dict[str, Any], name: str, value: str) -> None:
+    key = _environ_key(name)
+    if key is None:
+        return
+    if key in environ:
+        value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+    environ[key] = value
+
+
+@lru_cache(maxsize=512)
+def _environ_key(name: str) -> str | None:
+    """What CGI calls a header; None for X_Real_IP, which would look like X-Real-IP."""
+    if "_" in name:
+        return None
+    key = name.replace("-", "_").upper()
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> object:
+    """What gevent-websocket calls for a new WebSocket, with its own arguments.
+
+    Ours is made when the 101 has been sent: it takes the socket with it.
+    """
+    return True
+
+
+# The package has no hook for its class: it looks up this name when it upgrades.
+geventwebsocket.handler.WebSocket = _accepted

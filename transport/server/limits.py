@@ -1,0 +1,124 @@
+"""How much anybody outside may ask of us, and a token bucket to hold them to it.
+
+Every number of the wire edge stands here with its unit and its reason, so that a
+test, a bench or an operator changes one value and nothing else. No I/O: the rate
+limiter is told the time.
+
+`Limits` is made by run.py and read by `transport/server/server.py`, its handler and
+`transport/server/websocket/connection.py`. `RateLimiter` is used by whoever answers a
+request, in that request's greenlet; it never blocks.
+"""
+
+from collections import OrderedDict
+
+import msgspec
+
+__all__ = ["Limits", "RateLimiter"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of the wire edge. Times are seconds, sizes are bytes."""
+
+    #: Open connections in all: about 3 KB for a WebSocket, 20 KB for others. Keep it
+    #: below the process's open-file limit, or accept() fails for everybody.
+    connections: int = 16_000
+    #: Open connections of one address (IPv6: one /64), so that one client cannot
+    #: take them all. Trusted proxies are exempt; whom they speak for is counted.
+    connections_per_address: int = 256
+    #: Connections the kernel holds for us while we are busy (capped by somaxconn).
+    backlog: int = 1024
+
+    #: Whole request head, first byte to empty line, however it trickles in.
+    head_timeout_s: float = 10.0
+    #: Whole body, unless read_body() is given another deadline.
+    body_timeout_s: float = 20.0
+    #: Silence allowed between two requests of a connection. Above the 60 s that
+    #: reverse proxies keep an upstream connection, so that they close it, not we.
+    idle_timeout_s: float = 75.0
+    #: How long one write may wait for a client that does not read. Per write, so
+    #: that a stream of events may live for days.
+    write_timeout_s: float = 20.0
+    #: A large answer gets this many bytes per second more time.
+    write_bytes_per_s: int = 4096
+
+    #: "GET <target> HTTP/1.1"; longer is 414.
+    request_line_bytes: int = 8192
+    #: All header lines together (cookies of a shared domain can be large): 431.
+    header_bytes: int = 32_768
+    #: Header lines: 431.
+    header_count: int = 100
+    #: No body is ever longer, whatever a handler asks for. The largest that the API
+    #: takes is a batch of 1 MiB.
+    body_bytes: int = 2 * 1024 * 1024
+    #: Pieces of one chunked body: one-byte chunks cost us far more than they cost
+    #: the sender.
+    body_chunks: int = 4096
+    #: Rest of an unread body that we read away to keep the connection; with more
+    #: than this left the connection is closed instead.
+    discard_bytes: int = 65_536
+
+    #: One WebSocket message in, over all its fragments: 1009. Subscriptions are a
+    #: few hundred bytes.
+    ws_message_bytes: int = 16_384
+    #: Fragments of one message: 1008. Tiny ones cost memory and time per piece.
+    ws_fragments: int = 256
+    #: Frames in, control frames too: sustained rate and burst; above: 1008. A
+    #: client may subscribe to a thousand payments at once when it comes back.
+    ws_frames_per_s: float = 200.0
+    ws_frames_burst: int = 2_000
+    #: What waits for one slow reader; either one full: 1013.
+    ws_queue_messages: int = 1_000
+    ws_queue_bytes: int = 1024 * 1024
+    #: A ping this often keeps proxies from closing (most allow 60 s) ...
+    ws_ping_s: float = 30.0
+    #: ... and no pong within this means that nobody is there.
+    ws_pong_timeout_s: float = 20.0
+    #: Close handshake, from our close frame to the end of the socket.
+    ws_close_timeout_s: float = 5.0
+    #: The same when it is the client's fault (too slow, protocol error).
+    ws_fail_timeout_s: float = 2.0
+
+
+class RateLimiter:
+    """One token bucket per key, at most `max_keys` of them.
+
+    A key that comes for the first time has a full bucket. When there are too many
+    keys the one that was not seen for the longest goes: it is the likeliest to be
+    full again, so forgetting it gives nothing away.
+    """
+
+    def __init__(self, rate_per_s: float, burst: int, max_keys: int = 10_000) -> None:
+        if rate_per_s <= 0 or burst < 1 or max_keys < 1:
+            raise ValueError(
+                "a rate limit wants rate_per_s > 0, burst >= 1 and max_keys >= 1, got"
+                f" rate_per_s={rate_per_s} burst={burst} max_keys={max_keys}"
+            )
+        self._rate_per_s = rate_per_s
+        self._burst = float(burst)
+        self._max_keys = max_keys
+        # key -> (tokens left, when they were counted); least recently seen first
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def allow(self, key: str, now_s: float) -> float:
+        """Take one token of `key`: 0.0, or the seconds until there will be one.
+
+        A refused call takes nothing, so a client that keeps knocking is not locked
+        out for longer. `now_s` may be any clock; a step backwards counts as no time.
+        """
+        tokens, counted_at = self._buckets.get(key, (self._burst, now_s))
+        elapsed = max(0.0, now_s - counted_at)
+        tokens = min(self._burst, tokens + elapsed * self._rate_per_s)
+        wait_s = 0.0
+        # The sum of many refills may miss a whole token by a rounding error.
+        if tokens >= 1.0 - 1e-9:
+            tokens = max(0.0, tokens - 1.0)
+        else:
+            wait_s = (1.0 - tokens) / self._rate_per_s
+        self._buckets[key] = (tokens, now_s)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._max_keys:
+            self._buckets.popitem(last=False)
+        return wait_s

@@ -1,0 +1,135 @@
+"""Who may open a WebSocket: decided from the request head, before the 101 is sent.
+
+gevent-websocket would answer 101 to any Origin and only then call the application,
+which can no longer say 401. So its `pre_start_hook` asks `decide` here first. Pure
+functions over the WSGI environ; nothing is sent from here.
+"""
+
+import base64
+import binascii
+import logging
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from transport.server.limits import RateLimiter
+from transport.server.refusal import Refusal, problem
+from transport.server.websocket.connection import WebSocket
+
+__all__ = [
+    "Endpoint",
+    "Routes",
+    "decide",
+    "is_allowed_origin",
+]
+
+_log = logging.getLogger("paybell.http")
+_strangers = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
+
+#: Runs in the connection's greenlet; the WebSocket is closed when it returns.
+Endpoint = Callable[[WebSocket], None]
+
+
+#: Asked for every GET: None if the path is none of its own (the request goes to the
+#: WSGI application), else who serves this client, or why nobody does. It must not
+#: have effects: a GET without Upgrade is asked about too.
+Routes = Callable[[dict[str, Any]], Endpoint | Refusal | None]
+
+
+def decide(
+    environ: dict[str, Any], routes: Routes, origins: Collection[str]
+) -> Endpoint | Refusal | None:
+    """What to do with a request: None leaves it to the WSGI application."""
+    if environ["REQUEST_METHOD"] != "GET":
+        return None
+    answer = routes(environ)
+    if answer is None:
+        return None
+    if not _wants_upgrade(environ):
+        detail = "This address speaks WebSocket: open it with a WebSocket client."
+        return problem(426, detail, (("Upgrade", "websocket"),))
+    fault = _handshake_fault(environ)
+    if fault is not None:
+        return fault
+    if not is_allowed_origin(environ, origins):
+        _log_stranger(environ)
+        return problem(
+            403, "Pages of this origin may not connect; see the allowed origins."
+        )
+    return answer
+
+
+def _log_stranger(environ: dict[str, Any]) -> None:
+    """So that who forgot to allow an origin finds out; a stranger's page that tries
+    again and again does not fill the log."""
+    origin = environ.get("HTTP_ORIGIN", "")[:200]
+    if _strangers.allow(origin, time.monotonic()) == 0:
+        _log.warning(
+            "http.origin_refused origin=%r client=%s hint=--allowed-origins",
+            origin,
+            environ.get("REMOTE_ADDR", ""),
+        )
+
+
+def _wants_upgrade(environ: dict[str, Any]) -> bool:
+    options = environ.get("HTTP_CONNECTION", "").lower().replace(" ", "").split(",")
+    upgrades = environ.get("HTTP_UPGRADE", "").lower().replace(" ", "").split(",")
+    return "upgrade" in options and "websocket" in upgrades
+
+
+def _handshake_fault(environ: dict[str, Any]) -> Refusal | None:
+    """RFC 6455 4.2.1 and 4.4: what gevent-websocket answers with a str, and dies."""
+    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
+        return problem(400, "A WebSocket handshake wants HTTP/1.1.")
+    if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+        return problem(400, "Upgrade must be websocket and nothing else.")
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+        return problem(
+            426,
+            "Only version 13 of the WebSocket protocol is spoken here.",
+            (("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")),
+        )
+    try:
+        key = base64.b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 16:
+        return problem(400, "Sec-WebSocket-Key must be 16 bytes in base64.")
+    return None
+
+
+def is_allowed_origin(environ: dict[str, Any], origins: Collection[str]) -> bool:
+    """Whether a page of this Origin may connect; no Origin means no browser.
+
+    Pages from the host that they connect to may; others have to be in `origins`
+    (like "https://shop.example"), where "*" stands for all, even for "null".
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None or "*" in origins:
+        return True
+    asked = _origin_parts(origin)
+    if asked is None:
+        return False
+    if any(asked == _origin_parts(allowed.removesuffix("/")) for allowed in origins):
+        return True
+    # With the scheme of the origin: a proxy that ends TLS need not tell us.
+    return asked == _origin_parts(f"{asked[0]}://{environ.get('HTTP_HOST', '')}")
+
+
+def _origin_parts(origin: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port) in lower case, or None if it is no web origin."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    if parts.path or parts.query or parts.fragment or parts.username is not None:
+        return None
+    return (
+        parts.scheme,
+        parts.hostname,
+        port or (443 if parts.scheme == "https" else 80),
+    )

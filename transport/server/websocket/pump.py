@@ -1,0 +1,162 @@
+"""What all sockets of a server share: one greenlet that writes and watches the time.
+
+A greenlet per socket for writing and another for pings would cost 10 KB per idle
+connection and a switch per message. Instead a socket that has something to say puts
+itself on the pump's list; the pump lets it write what fits without waiting, several
+messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
+own, until it has caught up. Pings and deadlines are alarms on one wheel.
+
+Who always has more to say stands in line at the pump's turnstile: however many flood
+us, together they get one short turn each time the hub has looked at all sockets.
+
+It knows no WebSocket: only what can write and what has an alarm. Started by
+`transport/server/server.py`.
+"""
+
+import heapq
+import logging
+import math
+import time
+from collections import deque
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+from gevent.hub import Waiter
+
+from engine.runtime.breath import breathe
+
+__all__ = ["Alarm", "Pump", "Sleeper", "Writer"]
+
+_log = logging.getLogger("paybell.live")
+
+#: The pump gives way to other greenlets after this long.
+_TURN_S = 0.002
+#: Alarms are this exact. Ten thousand sockets have thousands of alarms a minute.
+_TICK_S = 0.1
+
+
+class Writer(Protocol):
+    def on_writable(self) -> None:
+        """Write what can be written now; never wait."""
+
+
+class Sleeper(Protocol):
+    def on_alarm(self, now_s: float) -> None:
+        """The time of an alarm has come (time.monotonic()); never wait."""
+
+
+class Alarm:
+    """One entry of the wheel. A cancelled one stays there, empty, until it is due."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Sleeper) -> None:
+        self.target: Sleeper | None = target
+
+    def cancel(self) -> None:
+        self.target = None
+
+
+class Pump:
+    """Shared by all WebSockets of one server; runs in one greenlet."""
+
+    def __init__(self) -> None:
+        self._dirty: deque[Writer] = deque()  # each socket at most once
+        self._wheel: dict[int, deque[Alarm]] = {}  # by the tick they are due at
+        self._ticks: list[int] = []  # heap of those that there are
+        self._wake = Event()
+        self._line: deque[Waiter[None]] = deque()  # at the turnstile
+        self._turnstile = gevent.get_hub().loop.timer(0.0)
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+
+    def write_soon(self, target: Writer) -> None:
+        """`on_writable` is called in the next turn. The caller asks only once."""
+        self._dirty.append(target)
+        self._wake.set()
+
+    def set_alarm(self, target: Sleeper, due_s: float) -> Alarm:
+        """`on_alarm` is called once, not before `due_s` (time.monotonic()), and up to
+        0.1 s later: all that are due in the same tenth of a second cost one wake-up.
+        """
+        alarm = Alarm(target)
+        tick = math.ceil(due_s / _TICK_S)
+        due = self._wheel.get(tick)
+        if due is None:
+            due = self._wheel[tick] = deque()
+            heapq.heappush(self._ticks, tick)
+            if self._ticks[0] == tick:
+                self._wake.set()
+        due.append(alarm)
+        return alarm
+
+    def wait_turn(self) -> None:
+        """Wait, in a greenlet, behind all others who have had their share; one passes
+        each time the hub has looked at all sockets.
+        """
+        waiter: Waiter[None] = Waiter()
+        self._line.append(waiter)
+        if len(self._line) == 1:
+            self._turnstile.start(self._let_pass)
+        waiter.get()
+
+    def _let_pass(self) -> None:
+        """The hub calls."""
+        waiter = self._line.popleft()
+        if self._line:
+            self._turnstile.start(self._let_pass)
+        waiter.switch(None)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            turn_ends = time.monotonic() + _TURN_S
+            while self._dirty and time.monotonic() < turn_ends:
+                self._call_writable(self._dirty.popleft())
+            self._ring(turn_ends)
+            if self._dirty or self._is_due():
+                breathe()
+            else:
+                self._wake.wait(self._idle_s())
+
+    def _is_due(self) -> bool:
+        return bool(self._ticks) and self._ticks[0] * _TICK_S <= time.monotonic()
+
+    def _idle_s(self) -> float | None:
+        if not self._ticks:
+            return None
+        return max(0.0, self._ticks[0] * _TICK_S - time.monotonic())
+
+    def _ring(self, turn_ends: float) -> None:
+        while self._is_due():
+            due = self._wheel[self._ticks[0]]
+            while due:
+                now = time.monotonic()
+                if now >= turn_ends:
+                    return
+                target = due.popleft().target
+                if target is not None:
+                    self._call_alarm(target, now)
+            del self._wheel[heapq.heappop(self._ticks)]
+
+    # One socket's trouble must not stop the pump of all the others.
+
+    def _call_writable(self, target: Writer) -> None:
+        try:
+            target.on_writable()
+        except Exception:  # noqa: BLE001
+            _log.exception("live.write_failed")
+
+    def _call_alarm(self, target: Sleeper, now: float) -> None:
+        try:
+            target.on_alarm(now)
+        except Exception:  # noqa: BLE001
+            _log.exception("live.alarm_failed")
