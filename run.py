@@ -92,7 +92,7 @@ class Installation:
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
             settings,
-            breathe=partial(gevent.sleep, 0),
+            yield_to_hub=partial(gevent.sleep, 0),
         )
         self.sender = WebhookSender(
             VERSION, allow_private=config.allow_private_webhooks

@@ -131,7 +131,7 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     """Show `ref` this script as it is, and then what happens to it.
 
     `known`: the payment's receipts in blocks, from the journal. A watcher that has been
-    shown a script is shown every change of it while `Node.covered_at` is not None.
+    shown a script is shown every change of it while `Node.complete_as_of` is not None.
     """
 
     script: bytes

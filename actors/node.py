@@ -49,19 +49,21 @@ class Node:
         dispatcher: Dispatcher,
         random: Random,
         settings: Settings,
-        breathe: Callable[[], None] = lambda: None,
+        yield_to_hub: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock
         self.dispatcher = dispatcher
         self.random = random
         self.settings = settings
-        self.breathe = breathe  # lets others run, in long work of blocking actors
+        self.yield_to_hub = (
+            yield_to_hub  # lets others run, in long work of blocking actors
+        )
         self.health = Health()
         self.freshness = Freshness(source="", live=False, since=None)
         # When (ms) the source that is asked now, one that reads whole blocks, had last
         # told all that changed: whoever was shown nothing has got nothing since. None:
         # each address must be asked for.
-        self.covered_at: int | None = None
+        self.complete_as_of: int | None = None
         self.counters: Counter[str] = Counter()
         self.journal: Ref
         self.router: Ref
@@ -74,14 +76,14 @@ class Node:
         self.sessions: dict[Ref, Sink] = {}  # with their clients' wires
         # Scripts whose newest view of mined outputs is not committed by its watcher
         # yet, oldest first, with where to start reading to see them again.
-        self.undigested: dict[bytes, tuple[Tip | None, ChainView]] = {}
+        self.uncommitted: dict[bytes, tuple[Tip | None, ChainView]] = {}
         self._next_reader = 0
 
-    def digested(self, script: bytes, view: ChainView) -> None:
+    def committed(self, script: bytes, view: ChainView) -> None:
         """All that follows from this view is committed."""
-        waiting = self.undigested.get(script)
+        waiting = self.uncommitted.get(script)
         if waiting is not None and waiting[1] is view:
-            del self.undigested[script]
+            del self.uncommitted[script]
 
     def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""

@@ -41,7 +41,7 @@ class BenchNode:
             self.dispatcher,
             Random(1),
             Settings(),
-            breathe=lambda: gevent.sleep(0),
+            yield_to_hub=lambda: gevent.sleep(0),
         )
         self.writer = WriterThread(path / "node.db")
         self.readers = ReaderThreads(path / "node.db")

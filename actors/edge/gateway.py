@@ -17,7 +17,7 @@ import msgspec
 import pykka
 from gevent.event import AsyncResult
 
-from actors.edge.handles import FirstEvent, Handle, Noted
+from actors.edge.handles import FirstEvent, Handle, LoggingReader
 from actors.live.session import open_session
 from actors.messages import (
     Command,
@@ -84,7 +84,7 @@ class ActorGateway:
 
     def __init__(self, node: Node, store: Reader) -> None:
         self._node = node
-        self._store = Noted(store)
+        self._store = LoggingReader(store)
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------

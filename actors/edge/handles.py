@@ -21,7 +21,7 @@ from engine.runtime.ref import Ref
 from engine.store.sqlite.journal import advice
 from engine.store.sqlite.threads import Reader
 
-__all__ = ["FirstEvent", "Handle", "Noted"]
+__all__ = ["FirstEvent", "Handle", "LoggingReader"]
 
 log = logging.getLogger("paybell.gateway")
 
@@ -76,7 +76,7 @@ class FirstEvent:
         self.heard.set()
 
 
-class Noted:
+class LoggingReader:
     """A reader that logs when the database cannot be read, and when it can again."""
 
     def __init__(self, store: Reader) -> None:

@@ -161,17 +161,17 @@ class SessionActor(Actor):
         more: bool,
     ) -> None:
         """Tell a page of the backlog, then read the next or end with what waits."""
-        if not self._pour(lane, payment_id, map(_committed, page)):
+        if not self._write_events(lane, payment_id, map(_committed, page)):
             return
         if lane.must_read_on(more):
             self._read_on(lane, payment_id)
             return
         # What the wire has no room for now is in the journal: it is read there.
         lane.loading = True
-        if self._pour(lane, payment_id, lane.take_waiting()):
+        if self._write_events(lane, payment_id, lane.take_waiting()):
             lane.loading = False
 
-    def _pour(
+    def _write_events(
         self,
         lane: Lane,
         payment_id: str | None,

@@ -5,9 +5,9 @@ circuit breaker and a request budget. The first source whose breaker permits is 
 when it fails, the polls that were under way go to the next one. A failure changes
 nothing for any payment but the freshness that clients are shown.
 
-A block feed gets all polls at once and answers from its index. What changes is shown
-to its watchers unasked, so that one who was shown that there is nothing need not ask
-again while `Node.covered_at` goes on. An address feed gets as many polls as its budget
+A block feed gets all polls at once and answers from its index. What changes is shown to
+its watchers unasked, so that one who was shown that there is nothing need not ask again
+while `Node.complete_as_of` goes on. An address feed gets as many polls as its budget
 allows, in the order of their deadlines.
 """
 
@@ -98,8 +98,8 @@ class SourceActor(Actor):
         self._saved: tuple[float, Tip | None] = (0.0, None)
 
     def on_start(self) -> None:
-        self._node.undigested.clear()  # all is read again from the saved tip
-        self._node.covered_at = None
+        self._node.uncommitted.clear()  # all is read again from the saved tip
+        self._node.complete_as_of = None
         for feed in self._feeds:
             feed.spec.worker.start()
         self.ref.tell(Nudge())  # after the watches that wait in the mailbox already
@@ -164,7 +164,7 @@ class SourceActor(Actor):
             if self._addresses is not None:
                 self._addresses.pop(script, None)
             self._unwatch.add(script)
-            self._node.undigested.pop(script, None)
+            self._node.uncommitted.pop(script, None)
 
     # -- rounds ------------------------------------------------------------------------
 
@@ -202,13 +202,13 @@ class SourceActor(Actor):
             log.warning("source.switched from=%s to=%s", self._active.spec.name,
                         feed.spec.name)  # fmt: skip
         self._active = feed
-        self._node.covered_at = None
+        self._node.complete_as_of = None
         feed.primed = False
         # How far the other had read is a place in another chain, maybe.
         self._saved = (0.0, None)
-        undigested = self._node.undigested
-        for script, (_, view) in undigested.items():
-            undigested[script] = (None, view)
+        uncommitted = self._node.uncommitted
+        for script, (_, view) in uncommitted.items():
+            uncommitted[script] = (None, view)
 
     def _work_for(self, feed: Feed, now: float) -> Round:
         feed.round += 1
@@ -289,7 +289,7 @@ class SourceActor(Actor):
             feed.tip = done.tip
             self._save_tip(feed, done)
             self._set_freshness(live=not done.lagging)
-            self._node.covered_at = done.asked_at if feed.spec.by_block else None
+            self._node.complete_as_of = done.asked_at if feed.spec.by_block else None
         if done.error is None:  # what is unreadable: in its watcher's own time again
             for script in done.unreadable:
                 feed.asked.pop(script, None)
@@ -306,8 +306,8 @@ class SourceActor(Actor):
             ref = self._interest.get(script)
             if ref is None:
                 continue
-            if view.outputs or script in self._node.undigested:
-                self._note_undigested(script, view)
+            if view.outputs or script in self._node.uncommitted:
+                self._note_uncommitted(script, view)
             if seen is None or seen.view is not view:  # many are shown the same nothing
                 seen = Seen(view, asked_at)
             if not ref.tell(seen) and ref.is_alive:
@@ -316,13 +316,13 @@ class SourceActor(Actor):
                 poll = Poll(script, places(known), self._node.clock.monotonic(), known)
                 self._polls.setdefault(script, poll)
 
-    def _note_undigested(self, script: bytes, view: ChainView) -> None:
+    def _note_uncommitted(self, script: bytes, view: ChainView) -> None:
         """Until its watcher has committed it, catching up must start before it."""
-        waiting = self._node.undigested.get(script)
+        waiting = self._node.uncommitted.get(script)
         mined = any(output.block_hash is not None for output in view.outputs)
         if mined or waiting is not None:
             floor = self._saved[1] if waiting is None else waiting[0]
-            self._node.undigested[script] = (floor, view)
+            self._node.uncommitted[script] = (floor, view)
 
     def _spend(self, feed: Feed, done: RoundDone) -> None:
         """What was asked for before our time is no debt of ours."""
@@ -391,7 +391,7 @@ class SourceActor(Actor):
                 work, feed.busy = feed.busy, None
                 feed.primed = False
                 if feed is self._active:
-                    self._node.covered_at = None
+                    self._node.complete_as_of = None
                 if work is not None:
                     self._put_back(feed, work, failed=True)
                 ref.start()
@@ -434,7 +434,7 @@ class SourceActor(Actor):
         elif earlier is not None and (now - at < SAVE_TIP_S or earlier == done.read):
             return
         elif earlier is not None:
-            oldest = next(iter(self._node.undigested.values()), (earlier, None))[0]
+            oldest = next(iter(self._node.uncommitted.values()), (earlier, None))[0]
             if oldest is not None:
                 self._write_tip(feed, min(earlier, oldest, key=lambda tip: tip.height))
         self._saved = (now, done.read)

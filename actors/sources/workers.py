@@ -130,7 +130,7 @@ class BlockFeedWorker(Actor):
         for count, script in enumerate(scripts, 1):
             yield script
             if count % BREATH == 0:
-                self._node.breathe()
+                self._node.yield_to_hub()
 
     def _read_to(self, result: SyncResult) -> Tip:
         """Where catching up may begin. The first time of all from where everything is
@@ -180,11 +180,11 @@ class BlockFeedWorker(Actor):
 
     def _let_them_read(self) -> None:
         """A million letters that wait are a gigabyte, and walked by the collector."""
-        self._node.breathe()
+        self._node.yield_to_hub()
         for _ in range(MAX_BREATHS):
             if self._node.source.backlog <= MAX_AHEAD:
                 break
-            self._node.breathe()
+            self._node.yield_to_hub()
 
     def _to_show(
         self, work: Round, touched: frozenset[bytes], *, moved: bool
@@ -213,7 +213,7 @@ class BlockFeedWorker(Actor):
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
         shown = self._shown.get(script, set())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
-        if not all(output.vouched for output in view.outputs):
+        if not all(output.verified_by_source for output in view.outputs):
             view = self._vouching.vouch(self._feed, self._index, script, view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:

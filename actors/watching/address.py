@@ -7,7 +7,7 @@ often while somebody waits, slower as it ages, at once on a webhook.
 
 A poll need not always be a question. A source that reads whole blocks shows its
 watchers every change unasked; who was shown that there is nothing, and has nothing to
-lose, has his answer as long as that source goes on (`Node.covered_at`).
+lose, has his answer as long as that source goes on (`Node.complete_as_of`).
 
 Idle, it is this object and a place in the list of those who wait for the same chime.
 """
@@ -31,7 +31,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Output, places
-from engine.payment.absence import LOOK_TWICE_S, Doubts
+from engine.payment.absence import LOOK_TWICE_S, AbsenceTracker
 from engine.payment.events import Event
 from engine.payment.model import EventType, Payment, Status
 from engine.payment.observations import Observation, ProviderClaim, Reviewed
@@ -43,7 +43,7 @@ from engine.payment.rules import (
     next_deadline,
 )
 from engine.runtime.actor import Actor
-from engine.runtime.clock import CHIME_S, Chime
+from engine.runtime.clock import COALESCE_S, TimersDue
 from engine.runtime.ref import Ref
 from engine.store.sqlite import queries
 from engine.store.writes import (
@@ -105,7 +105,7 @@ class AddressActor(Actor):
         # view that was asked for after it
         self._seen_at: int | None = None  # ms, when the source was asked that answered
         self._is_shown_nothing = False  # in the newest view
-        self._doubts: Doubts | None = None  # of the views of late
+        self._doubts: AbsenceTracker | None = None  # of the views of late
 
     @property
     def payment(self) -> Payment:
@@ -116,17 +116,17 @@ class AddressActor(Actor):
     @property
     def seen_at(self) -> int | None:
         """When (ms) a source was asked whose answer, if only by silence, is known."""
-        covered_at = self._node.covered_at
-        if self._seen_at is None or covered_at is None or not self._is_covered:
+        complete_as_of = self._node.complete_as_of
+        if self._seen_at is None or complete_as_of is None or not self._is_covered:
             return self._seen_at
-        return max(self._seen_at, covered_at)
+        return max(self._seen_at, complete_as_of)
 
     @property
     def next_poll_at(self) -> int | None:
         """When (ms) it looks at the chain next by itself, for the tree."""
         if self._poll is None:
             return None
-        wait_s = max(self._poll * CHIME_S - self._node.clock.monotonic(), 0.0)
+        wait_s = max(self._poll * COALESCE_S - self._node.clock.monotonic(), 0.0)
         return self._node.clock.now() + round(wait_s * 1000)
 
     @property
@@ -148,7 +148,7 @@ class AddressActor(Actor):
         match message:
             case Seen(view, asked_at):
                 self._on_seen(view, asked_at)
-            case Chime(number):
+            case TimersDue(number):
                 if number == self._poll:
                     self._on_poll_due()
             case PollNow():
@@ -191,7 +191,7 @@ class AddressActor(Actor):
                 r.amount_sat,
                 r.block_hash,
                 r.block_height,
-                vouched=False,
+                verified_by_source=False,
             )
             for r in self.payment.receipts
             if r.block_hash is not None
@@ -219,7 +219,7 @@ class AddressActor(Actor):
         return waits and is_untouched(self.payment)
 
     def _on_poll_due(self) -> None:
-        if self._node.covered_at is None or not self._is_covered:
+        if self._node.complete_as_of is None or not self._is_covered:
             hurry = self._review is not None or self._doubts is not None
             self._ask_source(urgent=hurry)
         self._poll_in(self._interval_s())
@@ -248,12 +248,12 @@ class AddressActor(Actor):
         self._seen_at = asked_at
         self._is_shown_nothing = not view.outputs
         if self._is_covered:
-            self._node.digested(self._script, view)
+            self._node.committed(self._script, view)
             self._after_review()
             return
         now = self._node.clock.now()
         payment, events = self.payment, list[Event]()
-        doubts = self._doubts or Doubts()
+        doubts = self._doubts or AbsenceTracker()
         view = doubts.looked_at_twice(self.payment, view, asked_at)
         observations: list[Observation] = [view]
         review, now_s = self._review, self._node.clock.monotonic()
@@ -269,7 +269,7 @@ class AddressActor(Actor):
         if events:
             self._persist(payment, events, (), None)
         else:
-            self._node.digested(self._script, view)
+            self._node.committed(self._script, view)
             self._after_review()
 
     def _ask_again_soon(self, view: ChainView) -> None:

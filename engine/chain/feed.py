@@ -107,7 +107,9 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     block_hash: str | None = None
     block_height: int | None = None
     block_time_s: int | None = None
-    vouched: bool = True  # False: the journal says so; the source has not shown it yet
+    verified_by_source: bool = (
+        True  # False: the journal says so; the source has not shown it yet
+    )
 
 
 class ChainView(msgspec.Struct, frozen=True, gc=False):

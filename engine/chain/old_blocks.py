@@ -35,7 +35,7 @@ MAX_BACKFILL = 1_008
 _BLOCKS = 50  # of them in one round
 
 
-class _Word(Enum):
+class BlockStatus(Enum):
     IN_CHAIN = auto()
     NOT_IN_CHAIN = auto()  # the source knows the block, and says so
     ANOTHER_THERE = auto()  # it does not know the block, and has one at its height
@@ -46,7 +46,7 @@ class Vouching:
     """See the module docstring."""
 
     def __init__(self) -> None:
-        self._words: dict[str, _Word] = {}  # by block
+        self._words: dict[str, BlockStatus] = {}  # by block
         self._asks_left = 0
         self._doubts: dict[bytes, int] = {}  # script -> the height to read down to
         self._is_unreadable = False  # what is below the window, as long as the tip is
@@ -67,7 +67,7 @@ class Vouching:
 
     def tip_moved(self, *, deep: bool) -> None:
         """A good word still holds, unless a reorg was `deep`: beyond the window."""
-        good = _Word.IN_CHAIN
+        good = BlockStatus.IN_CHAIN
         self._words = {b: w for b, w in self._words.items() if w is good and not deep}
         self._is_unreadable = False
 
@@ -77,17 +77,17 @@ class Vouching:
         """The view, with the source's word on the blocks that are not vouched for."""
         outputs, off_chain = [], list(view.off_chain)
         for output in view.outputs:
-            if output.vouched:
+            if output.verified_by_source:
                 outputs.append(output)
                 continue
             word = self._word_on(feed, output)
-            if word is _Word.IN_CHAIN:
-                outputs.append(replace(output, vouched=True))
+            if word is BlockStatus.IN_CHAIN:
+                outputs.append(replace(output, verified_by_source=True))
                 continue
-            if word is not _Word.UNKNOWN and self._reaches(index, output):
+            if word is not BlockStatus.UNKNOWN and self._reaches(index, output):
                 height = output.block_height or 0
                 self._doubts[script] = min(self._doubts.get(script, height), height)
-            elif word is _Word.NOT_IN_CHAIN:
+            elif word is BlockStatus.NOT_IN_CHAIN:
                 off_chain.append(output.block_hash or "")
                 continue
             outputs.append(output)
@@ -125,20 +125,22 @@ class Vouching:
             return False
         return 0 <= before.height - output.block_height < MAX_BACKFILL
 
-    def _word_on(self, feed: BlockFeed, output: Output) -> _Word:
+    def _word_on(self, feed: BlockFeed, output: Output) -> BlockStatus:
         block = output.block_hash or ""
         if block not in self._words and self._asks_left > 0:
             self._asks_left -= 1
             try:
                 self._words[block] = _ask(feed, block, output.block_height)
             except SourceError:
-                return _Word.UNKNOWN  # asked again in the next round
-        return self._words.get(block, _Word.UNKNOWN)
+                return BlockStatus.UNKNOWN  # asked again in the next round
+        return self._words.get(block, BlockStatus.UNKNOWN)
 
 
-def _ask(feed: BlockFeed, block: str, height: int | None) -> _Word:
+def _ask(feed: BlockFeed, block: str, height: int | None) -> BlockStatus:
     header = feed.header(block)
     if header is not None:
-        return _Word.IN_CHAIN if header.in_best_chain else _Word.NOT_IN_CHAIN
+        return (
+            BlockStatus.IN_CHAIN if header.in_best_chain else BlockStatus.NOT_IN_CHAIN
+        )
     there = None if height is None else feed.block_hash(height)
-    return _Word.UNKNOWN if there in {None, block} else _Word.ANOTHER_THERE
+    return BlockStatus.UNKNOWN if there in {None, block} else BlockStatus.ANOTHER_THERE

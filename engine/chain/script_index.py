@@ -112,7 +112,9 @@ class ScriptIndex:
             there = kept.get((output.txid, output.vout))
             read = there is not None and not self._is_lost(there)
             if output.block_hash is not None and not read:
-                kept[output.txid, output.vout] = replace(output, vouched=False)
+                kept[output.txid, output.vout] = replace(
+                    output, verified_by_source=False
+                )
         for placed in self._window.values():
             if script in placed.by_script:
                 kept.update(placed.outputs(script))

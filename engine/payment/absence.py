@@ -13,13 +13,13 @@ from engine.payment.chain_rules import merely_absent
 from engine.payment.model import Payment
 from engine.payment.rules import proves_absence
 
-__all__ = ["LOOK_TWICE_S", "Doubts"]
+__all__ = ["LOOK_TWICE_S", "AbsenceTracker"]
 
 LOOK_TWICE_S = 2.0
 """A receipt that a view does not list any more is looked for again so much later."""
 
 
-class Doubts(msgspec.Struct, gc=False):
+class AbsenceTracker(msgspec.Struct, gc=False):
     """See the module docstring. Moments are those at which the source was asked, ms."""
 
     absent: frozenset[tuple[str, int]] = frozenset()  # receipts that were not listed

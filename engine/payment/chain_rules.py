@@ -18,7 +18,7 @@ What may be believed:
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView, Output
-from engine.payment.fold import Story, outpoint
+from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import (
     MAX_RECEIPTS,
     Claim,
@@ -39,13 +39,13 @@ BLOCK_TIME_SLACK_S = 7_200
 _SETTLED = {Status.CONFIRMED, Status.FORWARDED}
 
 
-def read_view(story: Story, view: ChainView) -> None:
+def read_view(builder: EventBuilder, view: ChainView) -> None:
     """Tell what the view shows: losses first, then news, then depth, then the sum."""
-    listed = _pertinent(story.payment, view)
-    lost = _tell_losses(story, view, listed)
-    _tell_news(story, view, listed, lost=lost)
-    _tell_depth(story, view, listed)
-    _tell_confirmed(story, view, listed)
+    listed = _pertinent(builder.payment, view)
+    lost = _tell_losses(builder, view, listed)
+    _tell_news(builder, view, listed, lost=lost)
+    _tell_depth(builder, view, listed)
+    _tell_confirmed(builder, view, listed)
 
 
 def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:
@@ -80,21 +80,21 @@ def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Outpu
 
 
 def _tell_losses(
-    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+    builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> bool:
     """Whether a receipt is gone altogether, so that the sum is another."""
-    before = len(story.payment.receipts)
-    for receipt in story.payment.receipts:
+    before = len(builder.payment.receipts)
+    for receipt in builder.payment.receipts:
         output = listed.get(outpoint(receipt))
         lost_block = _lost_its_block(receipt, output, view)
         if lost_block:
-            receipt = _unconfirmed(receipt, view, story.now)
-            story.tell(EventType.REORGED, txid=receipt.txid, receipt=receipt)
+            receipt = _unconfirmed(receipt, view, builder.now)
+            builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         absent = output is None and receipt.block_hash is None and view.complete
-        if absent and _may_say_gone(receipt, view, story.now, lost_block=lost_block):
-            _tell_replaced(story, receipt)
-    _tell_reversed(story, view, listed)
-    return len(story.payment.receipts) < before
+        if absent and _may_say_gone(receipt, view, builder.now, lost_block=lost_block):
+            _tell_replaced(builder, receipt)
+    _tell_reversed(builder, view, listed)
+    return len(builder.payment.receipts) < before
 
 
 def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) -> bool:
@@ -108,7 +108,7 @@ def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) ->
     # is on the losing branch: it must show more depth than we were told before.
     return (
         output is not None
-        and output.vouched
+        and output.verified_by_source
         and output.block_hash is not None
         and (
             receipt.source == view.source
@@ -137,13 +137,13 @@ def _may_say_gone(
     return same or now - receipt.seen_at >= ABSENCE_GRACE_MS
 
 
-def _tell_replaced(story: Story, receipt: Receipt) -> None:
-    payment = story.payment
+def _tell_replaced(builder: EventBuilder, receipt: Receipt) -> None:
+    payment = builder.payment
     left = [r for r in payment.receipts if outpoint(r) != outpoint(receipt)]
     status = payment.status
     if status is Status.CONFIRMING and not left:
         status = Status.PENDING
-    story.tell(
+    builder.emit(
         EventType.REPLACED,
         status=status,
         txid=receipt.txid,
@@ -153,14 +153,14 @@ def _tell_replaced(story: Story, receipt: Receipt) -> None:
 
 
 def _tell_reversed(
-    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+    builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
     """After `confirmed`: is what it was told for still deep enough?
 
     Judged on where the receipts are now, so that a reorg which only moves a receipt
     to another block as deep reverses nothing.
     """
-    payment = story.payment
+    payment = builder.payment
     if payment.status not in _SETTLED or payment.settled_sat == 0:
         return
     needed = min(payment.settled_sat, payment.threshold_sat)
@@ -177,37 +177,39 @@ def _tell_reversed(
             deep += receipt.amount_sat
     if deep < needed:
         status = Status.CONFIRMING if payment.receipts else Status.PENDING
-        story.tell(EventType.REVERSED, status=status, settled_sat=payment.settled_sat)
+        builder.emit(EventType.REVERSED, status=status, settled_sat=payment.settled_sat)
 
 
 def _tell_news(
-    story: Story,
+    builder: EventBuilder,
     view: ChainView,
     listed: dict[tuple[str, int], Output],
     *,
     lost: bool,
 ) -> None:
-    known = {outpoint(receipt) for receipt in story.payment.receipts}
-    fresh = [o for key, o in listed.items() if key not in known and o.vouched]
+    known = {outpoint(receipt) for receipt in builder.payment.receipts}
+    fresh = [
+        o for key, o in listed.items() if key not in known and o.verified_by_source
+    ]
     fresh.sort(key=lambda o: (o.block_height is None, o.block_height or 0))
     followed = fresh[: MAX_RECEIPTS - len(known)]
     for output in followed:
-        _tell_detected(story, view, output)
-    if followed or (lost and story.payment.receipts):
-        _tell_sums(story)
+        _tell_detected(builder, view, output)
+    if followed or (lost and builder.payment.receipts):
+        _tell_sums(builder)
 
 
-def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
-    payment = story.payment
+def _tell_detected(builder: EventBuilder, view: ChainView, output: Output) -> None:
+    payment = builder.payment
     receipt = Receipt(
         txid=output.txid,
         vout=output.vout,
         amount_sat=output.amount_sat,
         source=view.source,
-        seen_at=story.now,
+        seen_at=builder.now,
     )
     status = payment.status
-    total = story.received_sat + output.amount_sat
+    total = builder.received_sat + output.amount_sat
     late = status is Status.EXPIRED or status is Status.CANCELLED
     if status is Status.PENDING or (
         status is Status.EXPIRED and total >= payment.threshold_sat
@@ -216,7 +218,7 @@ def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
     claim = _claim_for(payment, output)
     if claim is not None:
         # The webhook told of it already: that was its one `payment.detected`.
-        story.tell(
+        builder.emit(
             EventType.CONFIRMING,
             status=status,
             txid=output.txid,
@@ -226,7 +228,7 @@ def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
             verified=True,
         )
     else:
-        story.tell(
+        builder.emit(
             EventType.DETECTED,
             status=status,
             txid=output.txid,
@@ -235,7 +237,7 @@ def _tell_detected(story: Story, view: ChainView, output: Output) -> None:
             verified=True,
         )
     if late:
-        story.tell(EventType.LATE, txid=output.txid, receipt=receipt)
+        builder.emit(EventType.LATE, txid=output.txid, receipt=receipt)
 
 
 def _claim_for(payment: Payment, output: Output) -> Claim | None:
@@ -246,8 +248,8 @@ def _claim_for(payment: Payment, output: Output) -> Claim | None:
     return None
 
 
-def _tell_sums(story: Story) -> None:
-    payment = story.payment
+def _tell_sums(builder: EventBuilder) -> None:
+    payment = builder.payment
     asked = payment.terms.amount_sat
     if asked is None or payment.status not in {
         Status.CONFIRMING,
@@ -258,28 +260,28 @@ def _tell_sums(story: Story) -> None:
         return
     received = payment.received_sat
     if not payment.is_paid and payment.status not in _SETTLED:
-        story.tell(EventType.UNDERPAID, short_sat=asked - received)
+        builder.emit(EventType.UNDERPAID, short_sat=asked - received)
     elif received > asked + payment.terms.tolerance_sat:
-        story.tell(EventType.OVERPAID, excess_sat=received - asked)
+        builder.emit(EventType.OVERPAID, excess_sat=received - asked)
 
 
 def _tell_depth(
-    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+    builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
-    followed = max(story.payment.terms.confirmations_required, 1)
+    followed = max(builder.payment.terms.confirmations_required, 1)
     moved = []
-    for receipt in story.payment.receipts:
+    for receipt in builder.payment.receipts:
         output = listed.get(outpoint(receipt))
-        if output is None or output.block_hash is None or not output.vouched:
+        if output is None or output.block_hash is None or not output.verified_by_source:
             continue
         if receipt.block_hash not in {None, output.block_hash}:
             continue  # two blocks are named, and it is not clear yet which one holds
         depth = _depth(output, view)
         deeper = min(depth, followed) > min(receipt.confirmations, followed)
         if deeper or receipt.block_hash is None:
-            moved.append(_placed(receipt, output, depth, view, story.now))
+            moved.append(_placed(receipt, output, depth, view, builder.now))
     if moved:
-        story.tell(
+        builder.emit(
             EventType.CONFIRMING,
             txid=moved[0].txid,
             receipts=tuple(moved),
@@ -301,9 +303,9 @@ def _placed(
 
 
 def _tell_confirmed(
-    story: Story, view: ChainView, listed: dict[tuple[str, int], Output]
+    builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
-    payment = story.payment
+    payment = builder.payment
     if payment.status is not Status.CONFIRMING or not payment.receipts:
         return
     required = payment.terms.confirmations_required
@@ -312,13 +314,13 @@ def _tell_confirmed(
         output = listed.get(outpoint(receipt))
         if output is None or output.block_hash != receipt.block_hash:
             continue
-        if not output.vouched:
+        if not output.verified_by_source:
             continue
         if _depth(output, view) >= required:
             deep.append(receipt)
     settled_sat = sum(receipt.amount_sat for receipt in deep)
     if settled_sat >= payment.threshold_sat:
-        story.tell(
+        builder.emit(
             EventType.CONFIRMED,
             status=Status.CONFIRMED,
             txid=deep[-1].txid,

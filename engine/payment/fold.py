@@ -1,8 +1,8 @@
-"""How events are told and folded: `Story` writes them, `evolve` reads them.
+"""How events are told and folded: `EventBuilder` writes them, `evolve` reads them.
 
-A `Story` is the pen of `decide`: each `tell` makes the next event, folds it at once, so
-that what follows is decided on the state it leaves. `evolve` is the only way a payment
-changes, in a decision, in a restart and in replay alike.
+A `EventBuilder` is the pen of `decide`: each `emit` makes the next event, folds it at
+once, so that what follows is decided on the state it leaves. `evolve` is the only way a
+payment changes, in a decision, in a restart and in replay alike.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from engine.payment.events import Change, Event
 from engine.payment.model import EventType, Flag, Payment, Receipt, Status
 from engine.payment.transitions import check
 
-__all__ = ["BrokenSequence", "Story", "evolve", "outpoint"]
+__all__ = ["BrokenSequence", "EventBuilder", "evolve", "outpoint"]
 
 _STICKY: dict[EventType, Flag] = {
     EventType.LATE: Flag.LATE,
@@ -26,7 +26,7 @@ class BrokenSequence(Exception):
     """An event that is not the next one of its payment: the journal is damaged."""
 
 
-class Story:
+class EventBuilder:
     """Events told in one decision, and the payment as they leave it.
 
     An address may be showered with outputs, each of them an event that carries the sums
@@ -45,7 +45,7 @@ class Story:
         """Of the payment as it is now."""
         return self._sums_now()[0]
 
-    def tell(
+    def emit(
         self,
         type: EventType,  # noqa: A002 - the wire's word
         *,

@@ -12,7 +12,7 @@ else.
 from engine.chain.feed import ChainView
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
-from engine.payment.fold import Story, evolve
+from engine.payment.fold import EventBuilder, evolve
 from engine.payment.model import MAX_CLAIMS, Claim, EventType, Payment, Status
 from engine.payment.observations import (
     Cancel,
@@ -54,21 +54,21 @@ def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
     return follow(payment, observation, now).events
 
 
-def follow(payment: Payment, observation: Observation, now: int) -> Story:
+def follow(payment: Payment, observation: Observation, now: int) -> EventBuilder:
     """Like `decide`: the events, and with them the payment that they leave."""
-    story = Story(payment, now)
+    builder = EventBuilder(payment, now)
     match observation:
         case ChainView():
-            read_view(story, observation)
+            read_view(builder, observation)
         case ProviderClaim():
-            _hear_claim(story, observation)
+            _hear_claim(builder, observation)
         case Reviewed():
-            _pass_deadlines(story, observation)
+            _pass_deadlines(builder, observation)
         case Cancel():
-            _cancel(story, observation)
+            _cancel(builder, observation)
         case ConfirmByHand():
-            _confirm_by_hand(story, observation)
-    return story
+            _confirm_by_hand(builder, observation)
+    return builder
 
 
 def next_deadline(payment: Payment) -> int:
@@ -118,9 +118,9 @@ def _may_expire(payment: Payment) -> bool:
     return not (payment.receipts and payment.is_paid)
 
 
-def _hear_claim(story: Story, claim: ProviderClaim) -> None:
+def _hear_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
     """Tell at once what a webhook claims, marked as unproven; count nothing."""
-    payment = story.payment
+    payment = builder.payment
     if payment.status in FINAL or len(payment.claims) >= MAX_CLAIMS:
         return
     if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
@@ -134,11 +134,11 @@ def _hear_claim(story: Story, claim: ProviderClaim) -> None:
         provider=claim.provider,
         txid=claim.txid,
         amount_sat=claim.amount_sat,
-        at=story.now,
-        withdraw_at=story.now + claim.window_s * 1000,
+        at=builder.now,
+        withdraw_at=builder.now + claim.window_s * 1000,
         replaceable=claim.replaceable,
     )
-    story.tell(
+    builder.emit(
         EventType.DETECTED,
         txid=claim.txid,
         claim=heard,
@@ -147,22 +147,22 @@ def _hear_claim(story: Story, claim: ProviderClaim) -> None:
     )
 
 
-def _pass_deadlines(story: Story, review: Reviewed) -> None:
-    for claim in story.payment.claims:
+def _pass_deadlines(builder: EventBuilder, review: Reviewed) -> None:
+    for claim in builder.payment.claims:
         if review.asked_at >= claim.withdraw_at:
-            story.tell(
+            builder.emit(
                 EventType.REPLACED,
                 txid=claim.txid,
                 claim=claim,
                 reason="the chain does not bear out what the webhook claimed",
             )
-    payment = story.payment
+    payment = builder.payment
     if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
-        story.tell(EventType.EXPIRED, status=Status.EXPIRED)
+        builder.emit(EventType.EXPIRED, status=Status.EXPIRED)
 
 
-def _cancel(story: Story, command: Cancel) -> None:
-    payment = story.payment
+def _cancel(builder: EventBuilder, command: Cancel) -> None:
+    payment = builder.payment
     if payment.status is Status.CANCELLED:
         return
     if payment.claims:
@@ -175,13 +175,13 @@ def _cancel(story: Story, command: Cancel) -> None:
             f"a payment that is {payment.status} with {payment.received_sat} sat"
             " received cannot be cancelled; only an unpaid one can"
         )
-    story.tell(EventType.CANCELLED, status=Status.CANCELLED, by=command.by)
+    builder.emit(EventType.CANCELLED, status=Status.CANCELLED, by=command.by)
 
 
-def _confirm_by_hand(story: Story, command: ConfirmByHand) -> None:
-    if story.payment.status in {Status.CONFIRMED, Status.FORWARDED}:
+def _confirm_by_hand(builder: EventBuilder, command: ConfirmByHand) -> None:
+    if builder.payment.status in {Status.CONFIRMED, Status.FORWARDED}:
         return
-    story.tell(
+    builder.emit(
         EventType.CONFIRMED,
         status=Status.CONFIRMED,
         settled_sat=0,

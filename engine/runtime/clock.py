@@ -27,12 +27,20 @@ from gevent.event import Event
 if TYPE_CHECKING:
     from engine.runtime.ref import Ref
 
-__all__ = ["CHIME_S", "Bells", "Chime", "Clock", "GeventClock", "Timer", "TimingWheel"]
+__all__ = [
+    "COALESCE_S",
+    "CoalescedTimers",
+    "TimersDue",
+    "Clock",
+    "GeventClock",
+    "Timer",
+    "TimingWheel",
+]
 
 TICK_S = 0.010
 """Resolution of the wheel, in seconds: a timer fires up to one tick late."""
 
-CHIME_S = 0.1
+COALESCE_S = 0.1
 """Chimes are so far apart, seconds."""
 
 SLOTS = 8192
@@ -66,43 +74,46 @@ class Timer:
             ref.tell_system(message)
 
 
-class Chime(msgspec.Struct, frozen=True, gc=False):
-    """It is `number` * CHIME_S on the monotonic clock: what was asked for has come."""
+class TimersDue(msgspec.Struct, frozen=True, gc=False):
+    """It is `number` * COALESCE_S on the monotonic clock: what was asked for has
+    come."""
 
     number: int
 
 
-class _Bell(Timer):
+class _CoalescedTimer(Timer):
     """The timer that all who wait for one chime share.
 
-    They are linked by a field of their own (`Ref.beside`), the first of them to itself:
-    the collector would walk a list of a million at each of its full rounds.
+    They are linked by a field of their own (`Ref.next_waiter`), the first of them to
+    itself: the collector would walk a list of a million at each of its full rounds.
     """
 
-    __slots__ = ("bells", "chime", "last", "others")
+    __slots__ = ("chime", "coalesced", "last", "others")
 
-    def __init__(self, due: int, ref: Ref, chime: Chime, bells: Bells) -> None:
+    def __init__(
+        self, due: int, ref: Ref, chime: TimersDue, coalesced: CoalescedTimers
+    ) -> None:
         super().__init__(due, ref, chime)
         self.chime = chime
-        self.bells = bells
+        self.coalesced = coalesced
         self.last: Ref | None = None
         self.others: list[Ref] = []  # who waits for another chime, too
 
     def add(self, ref: Ref) -> None:
-        if ref.beside is not None:
+        if ref.next_waiter is not None:
             self.others.append(ref)
             return
-        ref.beside = ref if self.last is None else self.last
+        ref.next_waiter = ref if self.last is None else self.last
         self.last = ref
 
     def fire(self) -> None:
         self.cancel()
-        self.bells.forget(self.chime.number)
+        self.coalesced.forget(self.chime.number)
         ref, self.last = self.last, None
         while ref is not None:
-            beside, ref.beside = ref.beside, None
+            next_waiter, ref.next_waiter = ref.next_waiter, None
             self._tell(ref)
-            ref = None if beside is ref else beside
+            ref = None if next_waiter is ref else next_waiter
         for ref in self.others:
             self._tell(ref)
 
@@ -111,21 +122,23 @@ class _Bell(Timer):
             ref.tell_system(self.chime)
 
 
-class Bells:
+class CoalescedTimers:
     """The chimes that somebody waits for. A clock's helper; pure."""
 
     __slots__ = ("_by_number", "_take")
 
-    def __init__(self, take: Callable[[_Bell], None]) -> None:
+    def __init__(self, take: Callable[[_CoalescedTimer], None]) -> None:
         """`take` gets each new bell and fires it when it is due."""
-        self._by_number: dict[int, _Bell] = {}
+        self._by_number: dict[int, _CoalescedTimer] = {}
         self._take = take
 
     def add(self, number: int, due: int, ref: Ref) -> int:
         """Let `ref` wait for a chime; its number, the same object for all."""
         bell = self._by_number.get(number)
         if bell is None:
-            bell = self._by_number[number] = _Bell(due, ref, Chime(number), self)
+            bell = self._by_number[number] = _CoalescedTimer(
+                due, ref, TimersDue(number), self
+            )
             self._take(bell)
         bell.add(ref)
         return bell.chime.number
@@ -150,7 +163,8 @@ class Clock(Protocol):
         """Send `message` to `ref` on its system lane in `delay_s` seconds or later."""
 
     def chime(self, delay_s: float, ref: Ref) -> int:
-        """Send `ref` a `Chime` in `delay_s` seconds or up to CHIME_S later; its number.
+        """Send `ref` a `TimersDue` in `delay_s` seconds or up to COALESCE_S later; its
+        number.
 
         Whoever lives behind the ref by then gets it.
         """
@@ -229,7 +243,7 @@ class GeventClock:
 
     def __init__(self) -> None:
         self._wheel = TimingWheel()
-        self._bells = Bells(self._add)
+        self._bells = CoalescedTimers(self._add)
         self._origin = time.monotonic()
         self._sooner = Event()
         self._wake_tick: int | None = None
@@ -257,8 +271,8 @@ class GeventClock:
         return timer
 
     def chime(self, delay_s: float, ref: Ref) -> int:
-        number = int((time.monotonic() + delay_s) / CHIME_S) + 1
-        due = int((number * CHIME_S - self._origin) / TICK_S) + 1
+        number = int((time.monotonic() + delay_s) / COALESCE_S) + 1
+        due = int((number * COALESCE_S - self._origin) / TICK_S) + 1
         return self._bells.add(number, due, ref)
 
     def _add(self, timer: Timer) -> None:

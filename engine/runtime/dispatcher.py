@@ -17,8 +17,8 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from engine.runtime.breath import breathe
 from engine.runtime.ref import Ref, TurnTimeout
+from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["GeventDispatcher"]
 
@@ -97,7 +97,7 @@ class GeventDispatcher:
             if slices % SLICES_PER_BREATH:
                 gevent.sleep(0)
             else:
-                breathe()
+                yield_to_hub()
 
     def _fill_pool(self) -> None:
         while self._waiting and self._pool.free_count() > 0:

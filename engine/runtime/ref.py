@@ -121,9 +121,9 @@ class Ref:
         "_flags",
         "_mail",
         "_then",
-        "beside",
         "incarnation",
         "name",
+        "next_waiter",
         "scope",
     )
 
@@ -131,7 +131,7 @@ class Ref:
         self.scope = scope
         self.name = name
         self.incarnation = 0
-        self.beside: Ref | None = None  # who waits for the same chime; the clock's
+        self.next_waiter: Ref | None = None  # who waits for the same chime; the clock's
         self._actor: Actor | None = None
         self._mail: Mailbox | None = None
         self._then: Callable[[object], None] | None = None

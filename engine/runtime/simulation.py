@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from engine.runtime.clock import CHIME_S, Bells, Timer
+from engine.runtime.clock import COALESCE_S, CoalescedTimers, Timer
 from engine.runtime.ref import Ref
 
 __all__ = ["SimulatedClock", "SimulatedDispatcher"]
@@ -29,7 +29,7 @@ class SimulatedClock:
         self._elapsed_ms = 0
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
-        self._bells = Bells(self._add)
+        self._bells = CoalescedTimers(self._add)
 
     def now(self) -> int:
         return self._wall_ms
@@ -44,7 +44,7 @@ class SimulatedClock:
         return timer
 
     def chime(self, delay_s: float, ref: Ref) -> int:
-        every_ms = int(CHIME_S * 1000)
+        every_ms = int(COALESCE_S * 1000)
         number = (self._elapsed_ms + int(delay_s * 1000)) // every_ms + 1
         return self._bells.add(number, number * every_ms, ref)
 

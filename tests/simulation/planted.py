@@ -90,14 +90,14 @@ def believed_before_its_commit(patch: Patch) -> None:
 
 
 def a_hole_in_the_seq(patch: Patch) -> None:
-    tell, number = engine.payment.fold.Story.tell, count(1)
+    tell, number = engine.payment.fold.EventBuilder.emit, count(1)
 
     def bug(self: Any, *args: Any, **changes: Any) -> None:
         tell(self, *args, **changes)
         if next(number) % 10 == 0:
             self.events[-1] = replace(self.events[-1], seq=self.events[-1].seq + 1)
 
-    patch.setattr(engine.payment.fold.Story, "tell", bug)
+    patch.setattr(engine.payment.fold.EventBuilder, "emit", bug)
 
 
 def the_cursor_moves_without_a_2xx(patch: Patch) -> None:

@@ -30,7 +30,7 @@ class Echo:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
-    def hear(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         if isinstance(message, str):
             self._websocket.send_text(message)
         else:

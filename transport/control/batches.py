@@ -13,7 +13,7 @@ import msgspec
 
 from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
-from engine.runtime.breath import unhurried
+from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, Row
@@ -62,7 +62,7 @@ class Batches:
 
     def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
         asked = typed(value, BatchShape).payments
-        judged = [self._judge(one, principal) for one in unhurried(asked)]
+        judged = [self._judge(one, principal) for one in yielding_every(asked)]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now = self._gateway.now()
 
@@ -74,7 +74,7 @@ class Batches:
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, rows) if accepted else []
-        return answer(self._with_secrets(_page(unhurried(judged), answers)))
+        return answer(self._with_secrets(_page(yielding_every(judged), answers)))
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
         request = check(value, PaymentRequest)
@@ -90,7 +90,7 @@ class Batches:
         return answer(self._with_secrets(first), 200, {"Idempotent-Replayed": "true"})
 
     def _with_secrets(self, page: BatchPage) -> BatchPage:
-        entries = unhurried(page.data, every=200)
+        entries = yielding_every(page.data, every=200)
         return BatchPage(data=[self._with_secret(entry) for entry in entries])
 
     def _with_secret(self, entry: BatchEntry) -> BatchEntry:

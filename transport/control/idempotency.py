@@ -57,7 +57,7 @@ class Idempotency:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._flying: dict[tuple[str, str], tuple[BoundedSemaphore, list[None]]] = {}
+        self._in_flight: dict[tuple[str, str], tuple[BoundedSemaphore, list[None]]] = {}
 
     def run(
         self,
@@ -81,7 +81,7 @@ class Idempotency:
             )
         scope = f"{principal.key_id} {environ['PATH_INFO']}"
         claim = Claim(scope, key, hashlib.sha256(body).digest())
-        with self._alone(claim):
+        with self._exclusive(claim):
             known = self._known(claim)
             if known is not None:
                 return replay(known)
@@ -104,9 +104,9 @@ class Idempotency:
         return known
 
     @contextmanager
-    def _alone(self, claim: Claim) -> Iterator[None]:
+    def _exclusive(self, claim: Claim) -> Iterator[None]:
         place = (claim.scope, claim.key)
-        lock, waiting = self._flying.setdefault(place, (BoundedSemaphore(1), []))
+        lock, waiting = self._in_flight.setdefault(place, (BoundedSemaphore(1), []))
         waiting.append(None)
         try:
             if not lock.acquire(timeout=WAIT_S):
@@ -120,4 +120,4 @@ class Idempotency:
         finally:
             waiting.pop()
             if not waiting:
-                self._flying.pop(place, None)
+                self._in_flight.pop(place, None)

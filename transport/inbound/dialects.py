@@ -17,7 +17,7 @@ import msgspec
 from engine.money.amount import MAX_SAT, InvalidAmount, btc_to_sat
 from transport.http.problems import FieldError, Problem
 
-__all__ = ["Heard", "read_blockonomics", "read_btc"]
+__all__ = ["ProviderNotification", "read_blockonomics", "read_btc"]
 
 _TXID: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _STATUS: Final = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
@@ -40,7 +40,7 @@ _CLAIMING: Final = {
 }
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderNotification(msgspec.Struct, frozen=True, kw_only=True):
     """One webhook, read. Its amount is satoshi; None: it does not say."""
 
     provider: str
@@ -67,7 +67,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(said).hexdigest()
 
 
-def read_btc(body: bytes) -> Heard:
+def read_btc(body: bytes) -> ProviderNotification:
     """`{"address", "amount" in BTC | "value" in satoshi, "txid"?, "status"?}`.
 
     An amount that is a JSON number is taken digit by digit from the text, never
@@ -100,7 +100,7 @@ def read_btc(body: bytes) -> Heard:
     if errors:
         first = f"{errors[0].path} {errors[0].message}"
         raise Problem(422, first, errors=tuple(errors))
-    return Heard(
+    return ProviderNotification(
         provider="btc",
         address=str(address),
         txid=txid.lower() if isinstance(txid, str) else None,
@@ -109,7 +109,7 @@ def read_btc(body: bytes) -> Heard:
     )
 
 
-def read_blockonomics(said: dict[str, str]) -> Heard:
+def read_blockonomics(said: dict[str, str]) -> ProviderNotification:
     """Blockonomics' query, without its secret. Raises `Problem` 422.
 
     A status that is unknown, negative or no number is no mistake: it claims nothing.
@@ -129,7 +129,7 @@ def read_blockonomics(said: dict[str, str]) -> Heard:
         raise Problem(422, first, errors=tuple(errors))
     status = said.get("status", "").strip()
     known = _STATUS.fullmatch(status) is not None
-    return Heard(
+    return ProviderNotification(
         provider="blockonomics",
         address=address,
         txid=txid.lower() or None,

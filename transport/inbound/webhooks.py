@@ -28,7 +28,7 @@ from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.find_payment import find_payment
 from transport.http.problems import Problem, retry_later
-from transport.inbound.dialects import Heard, read_blockonomics, read_btc
+from transport.inbound.dialects import ProviderNotification, read_blockonomics, read_btc
 from transport.inbound.schema import RECEIVE_BLOCKONOMICS, RECEIVE_BTC, WebhookAnswer
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
@@ -66,12 +66,12 @@ def routes(
 
     A claim that the chain does not bear out within `claim_window_s` is withdrawn.
     """
-    door = _Door(gateway, secret, claim_window_s, limits or WebhookLimits())
+    door = _Handler(gateway, secret, claim_window_s, limits or WebhookLimits())
     api.add(RECEIVE_BTC, door.post)
     api.add(RECEIVE_BLOCKONOMICS, door.get)
 
 
-class _Door:
+class _Handler:
     """Who may come in, and what becomes of what they bring."""
 
     def __init__(
@@ -97,7 +97,7 @@ class _Door:
         signature = env.get("HTTP_X_SIGNATURE", "").strip().removeprefix("sha256=")
         expected = hmac.digest(secret, body, "sha256").hex()
         if not _same(signature.lower(), expected):
-            raise self._stranger(env, "X-Signature is not the HMAC of this body.")
+            raise self._unauthorized(env, "X-Signature is not the HMAC of this body.")
         heard = read_btc(body)
         payment = find_payment(self._gateway, heard.address)
         stored = body.replace(secret, _HIDDEN)
@@ -116,7 +116,7 @@ class _Door:
         said = _query(env.get("QUERY_STRING", ""))
         given = said.pop("secret", "")
         if not _same(given, secret.decode()):
-            raise self._stranger(env, "The secret of this callback is wrong.")
+            raise self._unauthorized(env, "The secret of this callback is wrong.")
         heard = read_blockonomics(said)
         payment = find_payment(self._gateway, heard.address)
         hidden = {
@@ -145,14 +145,16 @@ class _Door:
             raise retry_later(429, "Too many webhooks from this address.", wait_s)
         return self._secret
 
-    def _stranger(self, env: dict[str, Any], detail: str) -> Problem:
+    def _unauthorized(self, env: dict[str, Any], detail: str) -> Problem:
         wait_s = self._failures.allow(_client(env), time.monotonic())
         log.warning("webhook.refused client=%s", env.get("REMOTE_ADDR", ""))
         if wait_s > 0:
             return retry_later(429, "Too many wrong signatures from here.", wait_s)
         return Problem(401, detail)
 
-    def _take(self, heard: Heard, payment: Payment, stored: bytes) -> WebhookAnswer:
+    def _take(
+        self, heard: ProviderNotification, payment: Payment, stored: bytes
+    ) -> WebhookAnswer:
         """Log it and tell the payment's watcher, in one commit."""
         if not heard.claims_money:
             status = self._log_in(heard, payment.id, "noted", stored)
@@ -180,7 +182,11 @@ class _Door:
         return WebhookAnswer(status="accepted", payment_id=payment.id)
 
     def _log_in(
-        self, heard: Heard, payment_id: str | None, verdict: str, stored: bytes
+        self,
+        heard: ProviderNotification,
+        payment_id: str | None,
+        verdict: str,
+        stored: bytes,
     ) -> str:
         """Log it durably by itself: `noted`, or `duplicate` if it was heard before."""
         _note(heard, payment_id, verdict)
@@ -191,7 +197,11 @@ class _Door:
         return "noted"
 
     def _row(
-        self, heard: Heard, payment_id: str | None, verdict: str, stored: bytes
+        self,
+        heard: ProviderNotification,
+        payment_id: str | None,
+        verdict: str,
+        stored: bytes,
     ) -> InboundRow:
         return InboundRow(
             provider=heard.provider,
@@ -203,7 +213,7 @@ class _Door:
         )
 
 
-def _note(heard: Heard, payment_id: str | None, verdict: str) -> None:
+def _note(heard: ProviderNotification, payment_id: str | None, verdict: str) -> None:
     level = logging.INFO if verdict in {"accepted", "noted"} else logging.WARNING
     if not log.isEnabledFor(level):
         return

@@ -21,8 +21,8 @@ reorganisation take the money back, "status" is "reversed".
 
 `subscribe` gives the whole story and wants the payment's `client_secret` as "token".
 
-One `Conversation` per socket; `hear` runs in the connection's greenlet and may wait
-for a read of the store; what is told back comes from the dispatcher's.
+One `Conversation` per socket; `on_message` runs in the connection's greenlet and may
+wait for a read of the store; what is told back comes from the dispatcher's.
 """
 
 from typing import Annotated, Final
@@ -32,8 +32,8 @@ import msgspec
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
+from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message
-from transport.live.newcomers import Newcomers
 from transport.live.sinks import Wire
 from transport.live.topics import Identity, Subscription
 from transport.server.websocket.frames import encode_text
@@ -87,13 +87,13 @@ class Conversation:
         wire: Wire,
         gateway: Gateway,
         vault: Vault,
-        newcomers: Newcomers,
+        creation_listeners: CreationListeners,
         frames: Frames,
     ) -> None:
         self._wire = wire
         self._gateway = gateway
         self._vault = vault
-        self._newcomers = newcomers
+        self._creation_listeners = creation_listeners
         self._frames = frames
         self._identities: dict[str, Identity] = {}  # by external id
         self._subscriptions: dict[str, Subscription] = {}  # by payment id
@@ -110,7 +110,7 @@ class Conversation:
         for subscription in self._subscriptions.values():
             subscription.end()
 
-    def hear(self, text: str | bytes) -> None:
+    def on_message(self, text: str | bytes) -> None:
         """Answer one message."""
         match _parse(text):
             case _Identify(external_id, merchant):
@@ -133,7 +133,7 @@ class Conversation:
         self._say("identified", externalId=external_id, timestamp=self._timestamp())
         identity = Identity(self._wire, self._gateway, external_id)
         self._identities[external_id] = identity
-        identity.begin(self._newcomers, merchant)
+        identity.begin(self._creation_listeners, merchant)
 
     def _subscribe(self, wanted: _Subscribe) -> None:
         payment_id = wanted.payment_id

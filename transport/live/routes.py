@@ -19,8 +19,8 @@ from engine.gateway import Gateway, SessionHandle
 from engine.secrets.vault import Vault
 from transport.http.find_payment import find_payment
 from transport.live.conversation import Conversation
+from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
-from transport.live.newcomers import Newcomers
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import Endpoint
@@ -57,7 +57,7 @@ class LiveRoutes:
         self._max_sockets = max_sockets
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
-        self._newcomers = Newcomers(gateway)
+        self._creation_listeners = CreationListeners(gateway)
         self.open = 0  # sockets now
 
     def keep_below(self, connections: int) -> None:
@@ -102,7 +102,7 @@ class LiveRoutes:
     def _talk(self, websocket: WebSocket) -> None:
         wire = Wire(websocket, *self._queue)
         talk = Conversation(
-            wire, self._gateway, self._vault, self._newcomers, self._frames
+            wire, self._gateway, self._vault, self._creation_listeners, self._frames
         )
         websocket.listen(_Talker(self, websocket, talk))
         talk.open()
@@ -119,7 +119,7 @@ class _Client:
         self._allowance: _Allowance | None = None  # most never say anything
         routes.open += 1
 
-    def hear(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         if self._allowance is None:
             self._allowance = _Allowance(self._routes.messages_per_min)
         if self._allowance.take():
@@ -158,7 +158,7 @@ class _Talker(_Client):
         self._conversation = conversation
 
     def answer(self, message: str | bytes) -> None:
-        self._conversation.hear(message)
+        self._conversation.on_message(message)
 
     def ended(self) -> None:
         super().ended()

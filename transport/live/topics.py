@@ -12,8 +12,8 @@ from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
+from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message, state_object
-from transport.live.newcomers import Newcomers
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
@@ -26,10 +26,10 @@ class Identity:
     """The `Sink` behind one external id: tells of money, and of nothing else."""
 
     __slots__ = (
+        "_creation_listeners",
         "_ended",
         "_external_id",
         "_gateway",
-        "_newcomers",
         "_session",
         "_told",
         "_wire",
@@ -40,15 +40,17 @@ class Identity:
         self._gateway = gateway
         self._external_id = external_id
         self._session: SessionHandle = gateway.open_session("identity", self)
-        self._newcomers: Newcomers | None = None
+        self._creation_listeners: CreationListeners | None = None
         self._told: set[str] = set()  # payments it was told are paid
         self._ended = False
 
-    def begin(self, newcomers: Newcomers, merchant: str | None) -> None:
+    def begin(
+        self, creation_listeners: CreationListeners, merchant: str | None
+    ) -> None:
         # Listening first, looking then: a payment that is created in between is found
         # by both, and followed once.
-        newcomers.add(self._external_id, merchant, self.follow)
-        self._newcomers = newcomers
+        creation_listeners.add(self._external_id, merchant, self.follow)
+        self._creation_listeners = creation_listeners
         found = self._gateway.payments_of(self._external_id)
         mine = (p for p in found if merchant in {None, p.terms.merchant})
         newest = next(mine, None)
@@ -61,8 +63,8 @@ class Identity:
 
     def end(self) -> None:
         self._ended = True
-        if self._newcomers is not None:
-            self._newcomers.remove(self._external_id, self.follow)
+        if self._creation_listeners is not None:
+            self._creation_listeners.remove(self._external_id, self.follow)
         self._session.close()
 
     def has_room(self, again: Callable[[], None]) -> bool:

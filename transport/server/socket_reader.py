@@ -14,7 +14,7 @@ from typing import Final
 
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 
-from engine.runtime.breath import breathe
+from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["RequestReader"]
 
@@ -57,7 +57,7 @@ class RequestReader:
             except BlockingIOError:
                 return self._fill()
         if fair and self._buffer:
-            breathe()
+            yield_to_hub()
         return bool(self._buffer)
 
     def readline(self, limit: int = _RECV_BYTES) -> bytes:

@@ -19,7 +19,7 @@ import struct
 import zlib
 from pathlib import Path
 
-__all__ = ["Witness", "path_of", "slot", "told"]
+__all__ = ["HighWaterMark", "path_of", "slot", "told"]
 
 _SLOT = struct.Struct("<8sQI")
 _MAGIC = b"paybell1"
@@ -53,7 +53,7 @@ def told(db: str | Path) -> int:
     return max((at for at in offsets if slot(at) in found), default=0)
 
 
-class Witness:
+class HighWaterMark:
     """Writes it. `start` is where the database is now."""
 
     def __init__(self, db: str | Path, start: int) -> None:

@@ -19,7 +19,7 @@ import sqlite_utils
 
 from engine.store.sqlite import migrations
 from engine.store.sqlite.bulk import Bulk
-from engine.store.sqlite.high_water_mark import Witness, path_of, told
+from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, told
 from engine.store.sqlite.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
@@ -73,7 +73,9 @@ class Journal:
         with _explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
-        self._witness = None if connection else Witness(self.path, self.last_offset)
+        self._witness = (
+            None if connection else HighWaterMark(self.path, self.last_offset)
+        )
         self.commits = 0
 
     def bind_network(self, network: str) -> None:
@@ -99,7 +101,7 @@ class Journal:
         """For queries in the writer's own thread (simulation, tests, replay)."""
         return self._sql
 
-    def tidy(self) -> None:
+    def checkpoint(self) -> None:
         """Copy the WAL into the database now, while nobody waits for a commit.
 
         What fails here (a full disk) fails the next commit too, which says so.

@@ -90,7 +90,7 @@ class WriterThread:
             self._pool.kill()
             raise opened.error
         self._journal: Journal = opened
-        self._untidy = 0  # writes since the last checkpoint
+        self._pending_writes = 0  # writes since the last checkpoint
         self._is_quiet = False  # nothing was submitted since the keeper looked
         self._keeper = gevent.spawn(self._keep_tidy)
 
@@ -102,7 +102,7 @@ class WriterThread:
     def submit(
         self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
     ) -> None:
-        self._untidy += len(batch)
+        self._pending_writes += len(batch)
         self._is_quiet = False
         result = self._pool.spawn(self._journal.commit, batch)
 
@@ -118,9 +118,9 @@ class WriterThread:
     def _keep_tidy(self) -> None:
         while True:
             gevent.sleep(TIDY_EVERY_S)
-            if self._is_quiet and self._untidy >= TIDY_FROM:
-                self._untidy = 0
-                self._pool.spawn(self._journal.tidy)
+            if self._is_quiet and self._pending_writes >= TIDY_FROM:
+                self._pending_writes = 0
+                self._pool.spawn(self._journal.checkpoint)
             self._is_quiet = True
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ from transport.server.websocket.frames import encode_text
 from transport.server.websocket.outbox import Outbox
 from transport.server.websocket.pump import Alarm, Pump
 
-__all__ = ["Ear", "WebSocket", "encode_text"]
+__all__ = ["Listener", "WebSocket", "encode_text"]
 
 _log = logging.getLogger("paybell.live")
 
@@ -46,10 +46,10 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _READ: Final = 1  # libev's EV_READ
 
 
-class Ear(Protocol):
+class Listener(Protocol):
     """Who listens to a WebSocket. Both are called in a greenlet and may wait."""
 
-    def hear(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> None:
         """A whole message; the next one is not read before this returns."""
 
     def ended(self) -> None:
@@ -100,7 +100,7 @@ class WebSocket:
             # What waits should wait in the outbox, where it is counted, not in
             # megabytes of kernel buffers.
             raw.setsockopt(socket.IPPROTO_TCP, lowat, _NOT_SENT_BYTES)
-        self._ear: Ear | None = None
+        self._ear: Listener | None = None
         self._watcher: Any = None  # tells the hub to call us; only with an ear
         self._on_gone: Callable[[WebSocket], None] | None = None
         self._limits = limits
@@ -227,7 +227,7 @@ class WebSocket:
             self._lost()
         return True
 
-    def listen(self, ear: Ear) -> None:
+    def listen(self, ear: Listener) -> None:
         """Instead of `receive`: `ear` is told; the endpoint returns, its greenlet ends.
 
         What was read behind the handshake is told as well, later.
@@ -282,9 +282,9 @@ class WebSocket:
         assert ear is not None
         try:
             if message is not None:
-                ear.hear(message)
+                ear.on_message(message)
             while (message := self._take_message()) is not None:
-                ear.hear(message)
+                ear.on_message(message)
         except Exception:  # noqa: BLE001 - the border of one connection
             _log.exception("live.endpoint_failed")
             self.close(1011, "internal error")
@@ -293,7 +293,7 @@ class WebSocket:
         else:
             self._end(ear)
 
-    def _end(self, ear: Ear) -> None:
+    def _end(self, ear: Listener) -> None:
         try:
             ear.ended()
         finally:

@@ -24,7 +24,7 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
-from engine.runtime.breath import breathe
+from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["Alarm", "Pump", "Sleeper", "Writer"]
 
@@ -123,7 +123,7 @@ class Pump:
                 self._call_writable(self._dirty.popleft())
             self._ring(turn_ends)
             if self._dirty or self._is_due():
-                breathe()
+                yield_to_hub()
             else:
                 self._wake.wait(self._idle_s())
 

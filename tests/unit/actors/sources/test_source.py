@@ -416,24 +416,24 @@ def test_who_was_shown_nothing_is_shown_what_comes_unasked(stage: ActorStage) ->
     assert isinstance(nothing, Seen)
     assert nothing.view.outputs == ()
     assert bob.got == [nothing]
-    covered_at = stage.node.covered_at
-    assert covered_at is not None
-    assert covered_at >= nothing.asked_at
+    complete_as_of = stage.node.complete_as_of
+    assert complete_as_of is not None
+    assert complete_as_of >= nothing.asked_at
     feed.add(make_tx("t1", [(ALICE, 7)]))
     stage.pass_s(3)
     (_, paid) = alice.got
     assert isinstance(paid, Seen)
     assert [o.amount_sat for o in paid.view.outputs] == [7]
     assert bob.got == [nothing]
-    assert stage.node.covered_at > covered_at
+    assert stage.node.complete_as_of > complete_as_of
 
 
 def test_a_source_that_is_asked_by_address_covers_nobody(stage: ActorStage) -> None:
     market = Market(stage, "one")
     market.watch("a")
-    stage.node.covered_at = 1
+    stage.node.complete_as_of = 1
     stage.pass_s(11)
-    assert stage.node.covered_at is None
+    assert stage.node.complete_as_of is None
 
 
 class Reader:
@@ -614,13 +614,19 @@ def test_an_old_block_of_the_journal_is_asked_about_once_and_then_vouched_for(
     reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
     stage.pass_s(3)
     shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
-    assert [(o.amount_sat, o.vouched) for o in shown.outputs] == [(5, True), (6, False)]
+    assert [(o.amount_sat, o.verified_by_source) for o in shown.outputs] == [
+        (5, True),
+        (6, False),
+    ]
     calls: list[str] = []
     feed.on_call = calls.append
     feed.mine([])
     stage.pass_s(3)
     shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
-    assert [(o.amount_sat, o.vouched) for o in shown.outputs] == [(5, True), (6, False)]
+    assert [(o.amount_sat, o.verified_by_source) for o in shown.outputs] == [
+        (5, True),
+        (6, False),
+    ]
     # One for the block that it does not know; the other's word still holds.
     assert calls.count("header") == 1
 
@@ -641,8 +647,12 @@ def test_a_receipt_whose_old_block_is_not_the_sources_is_looked_for_there(
     reader.stage.node.source.tell_system(Watch(b"script", "a", watcher, known))
     stage.pass_s(10)
     shown = [m.view for m in inbox.got if isinstance(m, Seen)]
-    assert [(o.block_height, o.vouched) for o in shown[0].outputs] == [(50, False)]
-    assert [(o.block_height, o.vouched) for o in shown[-1].outputs] == [(51, True)]
+    assert [(o.block_height, o.verified_by_source) for o in shown[0].outputs] == [
+        (50, False)
+    ]
+    assert [(o.block_height, o.verified_by_source) for o in shown[-1].outputs] == [
+        (51, True)
+    ]
 
 
 def test_a_lagging_source_is_not_asked_round_after_round_for_old_blocks(

@@ -50,7 +50,7 @@ class Watcher:
 
 
 def known(block: str, height: int) -> Output:
-    return Output(TX.txid, 0, 7, block, height, vouched=False)
+    return Output(TX.txid, 0, 7, block, height, verified_by_source=False)
 
 
 def moved(height: int = 50, on_top: int = 30) -> tuple[FakeFeed, str, str]:
@@ -76,9 +76,9 @@ def test_a_payment_that_moved_below_the_window_is_found_where_it_is(
     if forgotten:
         feed.forget(lost)
     view = Watcher(feed, known(lost, 50)).settled()
-    assert [(o.block_hash, o.block_height, o.vouched) for o in view.outputs] == [
-        (found, 51, True)
-    ]
+    assert [
+        (o.block_hash, o.block_height, o.verified_by_source) for o in view.outputs
+    ] == [(found, 51, True)]
 
 
 @pytest.mark.parametrize("forgotten", [True, False])
@@ -86,7 +86,7 @@ def test_a_payment_that_is_gone_below_the_window_is_off_chain(forgotten: bool) -
     feed, lost, _ = moved()
     if forgotten:
         feed.forget(lost)
-    receipt = Output("ee" * 32, 1, 5, lost, 50, vouched=False)
+    receipt = Output("ee" * 32, 1, 5, lost, 50, verified_by_source=False)
     watcher = Watcher(feed, receipt, script=BOB)
     view = watcher.settled()
     assert view.outputs == ()
@@ -128,12 +128,12 @@ def test_one_that_is_in_the_chain_is_vouched_for_and_nothing_is_read() -> None:
     for _ in range(30):
         feed.mine([])
     watcher = Watcher(feed, known(block, 50))
-    assert [o.vouched for o in watcher.settled().outputs] == [True]
+    assert [o.verified_by_source for o in watcher.settled().outputs] == [True]
     assert watcher.index.chain.lowest == 80 - LOOKBACK + 1
     asked: list[str] = []
     feed.on_call = asked.append
     feed.mine([])
-    assert [o.vouched for o in watcher.settled().outputs] == [True]
+    assert [o.verified_by_source for o in watcher.settled().outputs] == [True]
     assert "header" not in asked, "its word holds"
 
 
@@ -159,7 +159,7 @@ def test_a_pruned_node_is_believed_as_far_as_it_can_speak(forgotten: bool) -> No
     assert (lost in view.off_chain) is not forgotten
     pruned = False
     feed.mine([])
-    assert [o.vouched for o in watcher.settled().outputs] == [True]
+    assert [o.verified_by_source for o in watcher.settled().outputs] == [True]
 
 
 def test_an_age_ago_is_not_read_again() -> None:

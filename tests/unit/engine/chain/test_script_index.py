@@ -231,7 +231,9 @@ def test_known_receipts_in_old_blocks_stay_until_their_block_is_off_chain() -> N
         index.apply_block(feed.blocks[block_hash])
     asked = ["b50", "not the block at 101", "b200"]
     view = index.view(ALICE, "s", ask_off_chain=asked)
-    repeated = tuple(replace(output, vouched=False) for output in (old, above))
+    repeated = tuple(
+        replace(output, verified_by_source=False) for output in (old, above)
+    )
     assert view.outputs == repeated, "ours, and not vouched for by the source"
     assert view.off_chain == ("not the block at 101",)
 

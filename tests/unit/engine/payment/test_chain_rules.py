@@ -180,7 +180,7 @@ def test_of_any_amount_what_is_left_is_confirmed_anew() -> None:
 
 
 def _repeated(output: Output) -> Output:
-    return replace(output, vouched=False)
+    return replace(output, verified_by_source=False)
 
 
 def test_what_a_source_only_repeats_is_never_news() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runtime.actor import Actor
-from engine.runtime.clock import CHIME_S, Chime, GeventClock, Timer, TimingWheel
+from engine.runtime.clock import COALESCE_S, GeventClock, Timer, TimersDue, TimingWheel
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -175,9 +175,9 @@ def test_all_who_wait_for_one_tenth_of_a_second_hear_the_same_chime() -> None:
     clock.advance(1_000)
     assert dice.run() == []
     clock.advance(100)
-    assert dice.run() == [Chime(first), Chime(first)]
+    assert dice.run() == [TimersDue(first), TimersDue(first)]
     clock.advance(100)
-    assert dice.run()[2:] == [Chime(later)]
+    assert dice.run()[2:] == [TimersDue(later)]
     assert clock.next_due_ms() is None
 
 
@@ -198,7 +198,7 @@ def test_each_who_waits_hears_each_chime_that_it_waits_for() -> None:
         if one is dice[0]:
             expected = sorted([*expected, again])
         assert [chime.number for chime in one.run()] == expected  # type: ignore[attr-defined]
-        assert one.ref.beside is None
+        assert one.ref.next_waiter is None
 
 
 def test_a_chime_is_not_kept_for_one_who_is_dead() -> None:
@@ -245,9 +245,9 @@ def test_the_real_clock_chimes_not_early(
     ref = box(dispatcher, got)
     began = clock.monotonic()
     number = clock.chime(0.15, ref)
-    wait_until(lambda: got == [Chime(number)], 5, "the chime")
+    wait_until(lambda: got == [TimersDue(number)], 5, "the chime")
     assert clock.monotonic() - began >= 0.15
-    assert clock.monotonic() >= number * CHIME_S
+    assert clock.monotonic() >= number * COALESCE_S
 
 
 def test_a_sooner_timer_wakes_a_clock_that_waits_for_a_later_one(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.money.amount import MAX_SAT, sat_to_btc
 from transport.http.problems import Problem
-from transport.inbound.dialects import Heard, read_blockonomics, read_btc
+from transport.inbound.dialects import ProviderNotification, read_blockonomics, read_btc
 
 amounts = st.integers(min_value=1, max_value=MAX_SAT)
 json_values = st.recursive(
@@ -81,21 +81,21 @@ def test_any_callback_is_read_or_refused_and_nothing_else(said: dict[str, str]) 
 def test_only_a_status_of_money_on_its_way_claims_something(
     status: str, claims: bool
 ) -> None:
-    heard = Heard(provider="btc", address="bc1x", status=status)
+    heard = ProviderNotification(provider="btc", address="bc1x", status=status)
     assert heard.claims_money is claims
 
 
 def test_the_key_tells_apart_all_that_can_differ() -> None:
     said = {"provider": "btc", "address": "bc1x"}
     variants = [
-        Heard(**said),
-        Heard(**said, txid="ab" * 32),
-        Heard(**said, amount_sat=1),
-        Heard(**said, status="1"),
-        Heard(**said, replaceable=True),
-        Heard(provider="blockonomics", address="bc1x"),
-        Heard(provider="btc", address="bc1y"),
+        ProviderNotification(**said),
+        ProviderNotification(**said, txid="ab" * 32),
+        ProviderNotification(**said, amount_sat=1),
+        ProviderNotification(**said, status="1"),
+        ProviderNotification(**said, replaceable=True),
+        ProviderNotification(provider="blockonomics", address="bc1x"),
+        ProviderNotification(provider="btc", address="bc1y"),
     ]
     keys = {heard.key(payment) for heard in variants for payment in (None, "pay_1")}
     assert len(keys) == 2 * len(variants)
-    assert variants[0].key("pay_1") == Heard(**said).key("pay_1")
+    assert variants[0].key("pay_1") == ProviderNotification(**said).key("pay_1")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.sqlite.high_water_mark import Witness, path_of, slot, told
+from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, slot, told
 from engine.store.sqlite.journal import Journal, JournalError
 from tests.unit.journal_cases import creation
 
@@ -93,7 +93,7 @@ def test_a_witness_that_cannot_be_written_or_read_is_no_witness(tmp_path: Path) 
 @pytest.mark.parametrize("torn", range(0, 40, 3))
 def test_a_torn_write_leaves_the_one_before_it(tmp_path: Path, torn: int) -> None:
     db = tmp_path / "live.db"
-    witness = Witness(db, 0)
+    witness = HighWaterMark(db, 0)
     for offset in (7, 8):
         witness.note(offset)
     before = bytearray(path_of(db).read_bytes())

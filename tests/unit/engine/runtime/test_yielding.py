@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gevent
 from gevent import socket
 
-from engine.runtime.breath import breathe
+from engine.runtime.yielding import yield_to_hub
 
 
 def turns_until_served(pause: Callable[[], object], at_most: int) -> int:
@@ -25,9 +25,10 @@ def turns_until_served(pause: Callable[[], object], at_most: int) -> int:
 
 
 def test_sockets_are_served_while_somebody_who_breathes_is_busy() -> None:
-    assert turns_until_served(breathe, 10) <= 3
+    assert turns_until_served(yield_to_hub, 10) <= 3
 
 
 def test_sleeping_for_no_time_keeps_sockets_waiting() -> None:
-    """Why there is `breathe`. If gevent changes this, it is not needed any more."""
+    """Why there is `yield_to_hub`. If gevent changes this, it is not needed any
+    more."""
     assert turns_until_served(lambda: gevent.sleep(0), 10) == 10

@@ -20,7 +20,7 @@ from engine.payment.events import CommittedEvent
 from engine.payment.model import EventType, Payment
 from engine.ports import Freshness
 
-__all__ = ["Newcomers"]
+__all__ = ["CreationListeners"]
 
 log = logging.getLogger("paybell.live")
 
@@ -30,14 +30,14 @@ Listener = Callable[[str], None]
 _REOPEN_S: Final = 0.5
 
 
-class Newcomers:
+class CreationListeners:
     """One per node."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         # external id -> listener -> the merchant it wants, None: any
         self._waiting: dict[str, dict[Listener, str | None]] = {}
-        self._ear: _Ear | None = None
+        self._ear: _Listener | None = None
         self._session: SessionHandle | None = None
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class Newcomers:
             if wanted in {None, merchant}:
                 listener(payment_id)
 
-    def lost(self, ear: "_Ear") -> None:
+    def lost(self, ear: "_Listener") -> None:
         """The session was ended from the other side: go on where it was."""
         if ear is not self._ear:
             return
@@ -79,7 +79,7 @@ class Newcomers:
             gevent.spawn_later(_REOPEN_S, self._reopen, ear.offset)
 
     def _open(self, offset: int) -> None:
-        self._ear = _Ear(self, offset)
+        self._ear = _Listener(self, offset)
         self._session = self._gateway.open_session("newcomers", self._ear)
         self._session.follow_all(offset, None)
 
@@ -88,12 +88,12 @@ class Newcomers:
             self._open(offset)
 
 
-class _Ear:
+class _Listener:
     """The `Sink` of one session that follows everything."""
 
     __slots__ = ("_owner", "offset")
 
-    def __init__(self, owner: Newcomers, offset: int) -> None:
+    def __init__(self, owner: CreationListeners, offset: int) -> None:
         self._owner = owner
         self.offset = offset  # how far the journal was looked at
 
