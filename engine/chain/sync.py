@@ -12,10 +12,12 @@ The order of a round, and why:
 2. Blocks forward, each with a link to the one before.
 3. The mempool's names, then the transactions that are new. To add is always safe: it
    exists, and a block that holds it takes it over in one step.
-4. `tip` again. Only if it still is our own tip is the list of step 3 the mempool *at*
-   that tip, and may what is missing from it be removed. Otherwise a transaction mined
-   between the two would be in neither and look evicted; nothing is removed, and the
-   round asks for another (`more`).
+4. `tip` again. Only if it was our own tip before step 3 and still is, is that list the
+   mempool *at* our tip, and may what is missing from it be removed. Otherwise a
+   transaction mined in a block that we have not read would be in neither and look
+   evicted; nothing is removed, and the round asks for another (`more`). A round that
+   stopped short of the source's tip may meet it again at the end, rolled back to where
+   we are: the list is of the longer chain all the same.
 
 A lower tip is not yet a rollback: a node behind a load balancer may lag. Blocks are
 undone only on a positive word: the feed knows our tip and says that it is not in its
@@ -333,7 +335,8 @@ def _mempool(
         index.apply_mempool(feed.transactions(chunk).values(), ())
         progress(index.tip, target)
     last = feed.tip()
-    if len(new) > budget or last != index.tip:
+    at_our_tip = target == index.tip == last
+    if len(new) > budget or not at_our_tip:
         return True, last
     index.apply_mempool((), index.gone_from(names), whole=True)
     return False, last

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.chain.feed import (
@@ -107,6 +107,23 @@ def test_a_mined_transaction_is_never_in_neither_mempool_nor_block() -> None:
     assert settle(feed, index).touched == {ALICE}
     assert found(index) == [(5, 4)]
     assert index.view(ALICE, "s").complete
+
+
+def test_a_mempool_of_a_longer_chain_is_not_taken_for_the_one_at_our_tip() -> None:
+    """We stop at the block below the one that has it; then that one is rolled back."""
+    feed = FakeFeed(3)
+    tx = feed.add(make_tx("t", [(ALICE, 5)]))
+    index = synced(feed, ALICE)
+    feed.mine([])
+    feed.mine([tx])
+    at_call(feed, "tip", feed.undo, after=1)
+    result = sync(feed, index, limits=Limits(blocks=1))
+    assert result.feed_tip == result.tip, "the source is where we are, now"
+    assert found(index) == [(5, None)], "it was in the mempool or in a block throughout"
+    assert result.more
+    assert not index.view(ALICE, "s").complete
+    settle(feed, index)
+    assert found(index) == [(5, None)]
 
 
 def test_a_reorg_between_tip_and_mempool_does_not_lose_what_went_back() -> None:
@@ -492,6 +509,14 @@ def naive(feed: FakeFeed, script: bytes) -> set[Output]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ROUND, min_size=1, max_size=6), st.integers(1, 3))
+@example(
+    [
+        ([], [("pay", 0), ("pay", 0)], 0, "ok"),
+        ([], [], 0, "ok"),
+        ([("reorg", 0)], [("shorten", 0), ("shorten", 0)], 11, "ok"),
+    ],
+    1,
+)
 def test_after_any_history_the_index_is_what_a_naive_reader_finds(
     rounds: list[tuple[list[tuple[str, int]], list[tuple[str, int]], int, str]],
     txs_per_round: int,
