@@ -9,8 +9,8 @@ import gevent
 from bench.measure import RUNS, median, percentile, repeated, wait_for
 from bench.peers.actors import PykkaActor, bare
 from bench.report import Section, compare
+from engine.runtime.ask import ask
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.runtime.ref import ask
 
 __all__ = ["run"]
 

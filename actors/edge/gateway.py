@@ -43,7 +43,8 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import Refused, decide
 from engine.ports import Freshness, Sink
-from engine.runtime.ref import MailboxFull, Ref, ask
+from engine.runtime.ask import MailboxFull, ask
+from engine.runtime.ref import Ref
 from engine.store.records import (
     AttemptView,
     IdempotentAnswer,

@@ -9,7 +9,7 @@ A poll need not always be a question. A source that reads whole blocks shows its
 watchers every change unasked; who was shown that there is nothing, and has nothing to
 lose, has his answer as long as that source goes on (`Node.complete_as_of`).
 
-Idle, it is this object and a place in the list of those who wait for the same chime.
+Idle, it is this object and a place in the list of those who wait for the same timer.
 """
 
 import logging
@@ -99,7 +99,7 @@ class AddressActor(Actor):
         self._node = node
         self._payment = payment
         self._script = b"" if payment is None else _script_of(payment)
-        self._poll: int | None = None  # the number of the chime that it waits for
+        self._poll: int | None = None  # the number of the timer that it waits for
         self._deadline = deadline
         self._review: int | None = None  # a deadline (ms) that passed: judge it by a
         # view that was asked for after it
@@ -231,7 +231,7 @@ class AddressActor(Actor):
 
     def _poll_in(self, delay_s: float) -> None:
         """What it waited for before comes to nothing."""
-        self._poll = self._node.clock.chime(delay_s, self.ref)
+        self._poll = self._node.clock.call_later_coalesced(delay_s, self.ref)
 
     def _interval_s(self) -> float:
         """Often while somebody waits; doubled for every hour of age; else slowly."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pykka
 
-from engine.runtime.mailbox import Mailbox
+from engine.runtime.mailbox import PriorityMailbox
 from engine.runtime.ref import Ref
 
 __all__ = ["Actor"]
@@ -53,18 +53,26 @@ class Actor(pykka.Actor):
         `send` is called at once with the function to reply through; `then` runs with
         the answer in a later turn, before any other mail. If the actor dies meanwhile
         the answer is dropped.
+
+        A blocking actor that was killed while it waited asks nothing any more: the ref
+        may be another's by then.
         """
-        send(self.ref.suspend(then))
+        if self._is_current():
+            send(self.ref.suspend(then))
 
     def stop(self) -> None:
         """End this actor after the current message."""
-        self.ref.stop()
+        if self._is_current():
+            self.ref.stop()
+
+    def _is_current(self) -> bool:
+        return self.ref.actor is self
 
     # -- pykka's hooks for implementors of actor types ---------------------------
 
     @staticmethod
     def _create_actor_inbox() -> Any:
-        return Mailbox()
+        return PriorityMailbox()
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:

@@ -8,10 +8,10 @@ actor never gets its predecessor's timers) and can be cancelled.
 The wheel (Varghese & Lauck 1987, scheme 6) holds a million timers at O(1) each; the
 real clock drives it with one greenlet for all.
 
-Who waits again and again, and has a million like it, asks for a *chime* instead: all
-that wait for the same tenth of a second share one timer and one message, so that
-waiting costs a place in a list. A chime cannot be cancelled; one that came to nothing
-is known by its number.
+A million watchers that poll every minute use *coalesced timers* instead: all that wait
+for the same tenth of a second share one timer and one message, so that waiting costs a
+place in a list. Such a timer cannot be cancelled: whoever needs it no more compares the
+number of the message with the one that it waits for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TICK_S = 0.010
 """Resolution of the wheel, in seconds: a timer fires up to one tick late."""
 
 COALESCE_S = 0.1
-"""Chimes are so far apart, seconds."""
+"""Coalesced timers are so far apart, seconds."""
 
 SLOTS = 8192
 """Buckets of the wheel; a power of two. One revolution is 82 s."""
@@ -75,29 +75,29 @@ class Timer:
 
 
 class TimersDue(msgspec.Struct, frozen=True, gc=False):
-    """It is `number` * COALESCE_S on the monotonic clock: what was asked for has
-    come."""
+    """The coalesced timer `number` has fired: it is `number` * COALESCE_S on the
+    monotonic clock."""
 
     number: int
 
 
 class _CoalescedTimer(Timer):
-    """The timer that all who wait for one chime share.
+    """The timer that all who wait for one tenth of a second share.
 
     They are linked by a field of their own (`Ref.next_waiter`), the first of them to
     itself: the collector would walk a list of a million at each of its full rounds.
     """
 
-    __slots__ = ("chime", "coalesced", "last", "others")
+    __slots__ = ("coalesced", "due_message", "last", "others")
 
     def __init__(
-        self, due: int, ref: Ref, chime: TimersDue, coalesced: CoalescedTimers
+        self, due: int, ref: Ref, due_message: TimersDue, coalesced: CoalescedTimers
     ) -> None:
-        super().__init__(due, ref, chime)
-        self.chime = chime
+        super().__init__(due, ref, due_message)
+        self.due_message = due_message
         self.coalesced = coalesced
         self.last: Ref | None = None
-        self.others: list[Ref] = []  # who waits for another chime, too
+        self.others: list[Ref] = []  # who waits for another coalesced timer, too
 
     def add(self, ref: Ref) -> None:
         if ref.next_waiter is not None:
@@ -108,7 +108,7 @@ class _CoalescedTimer(Timer):
 
     def fire(self) -> None:
         self.cancel()
-        self.coalesced.forget(self.chime.number)
+        self.coalesced.forget(self.due_message.number)
         ref, self.last = self.last, None
         while ref is not None:
             next_waiter, ref.next_waiter = ref.next_waiter, None
@@ -119,32 +119,33 @@ class _CoalescedTimer(Timer):
 
     def _tell(self, ref: Ref) -> None:
         if ref.is_alive:
-            ref.tell_system(self.chime)
+            ref.tell_system(self.due_message)
 
 
 class CoalescedTimers:
-    """The chimes that somebody waits for. A clock's helper; pure."""
+    """The coalesced timers that somebody waits for. A clock's helper; pure."""
 
     __slots__ = ("_by_number", "_take")
 
     def __init__(self, take: Callable[[_CoalescedTimer], None]) -> None:
-        """`take` gets each new bell and fires it when it is due."""
+        """`take` gets each new timer and fires it when it is due."""
         self._by_number: dict[int, _CoalescedTimer] = {}
         self._take = take
 
     def add(self, number: int, due: int, ref: Ref) -> int:
-        """Let `ref` wait for a chime; its number, the same object for all."""
-        bell = self._by_number.get(number)
-        if bell is None:
-            bell = self._by_number[number] = _CoalescedTimer(
+        """Let `ref` wait for a timer; its number, the same object for all."""
+        timer = self._by_number.get(number)
+        if timer is None:
+            timer = self._by_number[number] = _CoalescedTimer(
                 due, ref, TimersDue(number), self
             )
-            self._take(bell)
-        bell.add(ref)
-        return bell.chime.number
+            self._take(timer)
+        timer.add(ref)
+        return timer.due_message.number
 
     def forget(self, number: int) -> None:
-        self._by_number.pop(number, None)
+        """It fires: whoever asks for this number now gets a new timer."""
+        del self._by_number[number]
 
     def clear(self) -> None:
         self._by_number.clear()
@@ -162,7 +163,7 @@ class Clock(Protocol):
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
         """Send `message` to `ref` on its system lane in `delay_s` seconds or later."""
 
-    def chime(self, delay_s: float, ref: Ref) -> int:
+    def call_later_coalesced(self, delay_s: float, ref: Ref) -> int:
         """Send `ref` a `TimersDue` in `delay_s` seconds or up to COALESCE_S later; its
         number.
 
@@ -243,7 +244,7 @@ class GeventClock:
 
     def __init__(self) -> None:
         self._wheel = TimingWheel()
-        self._bells = CoalescedTimers(self._add)
+        self._coalesced = CoalescedTimers(self._add)
         self._origin = time.monotonic()
         self._sooner = Event()
         self._wake_tick: int | None = None
@@ -270,10 +271,10 @@ class GeventClock:
         self._add(timer)
         return timer
 
-    def chime(self, delay_s: float, ref: Ref) -> int:
+    def call_later_coalesced(self, delay_s: float, ref: Ref) -> int:
         number = int((time.monotonic() + delay_s) / COALESCE_S) + 1
         due = int((number * COALESCE_S - self._origin) / TICK_S) + 1
-        return self._bells.add(number, due, ref)
+        return self._coalesced.add(number, due, ref)
 
     def _add(self, timer: Timer) -> None:
         self._wheel.add(timer)

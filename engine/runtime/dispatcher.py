@@ -30,7 +30,7 @@ TURN_MESSAGES = 32
 SLICE_S = 0.003
 """How long the dispatcher runs before it lets others run, seconds."""
 
-SLICES_PER_BREATH = 4
+SLICES_PER_YIELD = 4
 """Others get their turn after each slice; sockets are looked at after so many. After
 each one would be too little for the actors where all others are busy as well."""
 
@@ -94,7 +94,7 @@ class GeventDispatcher:
                     self.slow_turns += 1
                     log.warning("slow.turn actor=%s ms=%.0f", ref.name, took * 1000)
             slices += 1
-            if slices % SLICES_PER_BREATH:
+            if slices % SLICES_PER_YIELD:
                 gevent.sleep(0)
             else:
                 yield_to_hub()

@@ -11,8 +11,8 @@ import gc
 
 __all__ = ["LongLived"]
 
-PORTION = 5_000
-"""So many new ones are put aside at once."""
+NEW_PER_FREEZE = 5_000
+"""So many new objects are put out of the collector's sight at once."""
 
 
 class LongLived:
@@ -26,7 +26,7 @@ class LongLived:
     def grown(self, count: int) -> None:
         """So many more were made."""
         self._new += count
-        if self._new >= PORTION:
+        if self._new >= NEW_PER_FREEZE:
             self._new = 0
             gc.collect(1)  # what is garbage already must not be put aside with them
             gc.freeze()

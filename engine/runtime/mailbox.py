@@ -1,8 +1,8 @@
-"""A bounded mailbox with a system lane.
+"""A bounded mailbox of two lanes, one of which goes first.
 
-It exists only while there is mail: an idle actor holds none. Two lanes: system messages
-(stop, deadlines, answers from the journal) overtake whatever backlog users made. The
-user lane has a limit; what does not fit is refused, and the sender is told so.
+It exists only while there is mail: an idle actor holds none. The *system lane* (stop,
+deadlines, answers from the journal) overtakes whatever backlog users made. The *user
+lane* has a limit; what does not fit is refused, and the sender is told so.
 
 A message class that sets `coalesce = True` is kept once: two pending polls are one.
 
@@ -10,9 +10,13 @@ Not thread-safe: only greenlets of the hub's thread touch it.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
-__all__ = ["Mailbox", "Put"]
+import msgspec
+
+__all__ = ["Answer", "PriorityMailbox", "Put"]
 
 
 class Put(Enum):
@@ -23,21 +27,29 @@ class Put(Enum):
     REFUSED = "refused"
 
 
-class Mailbox:
+class Answer(msgspec.Struct, frozen=True):
+    """What a suspended actor waited for; the value may be None."""
+
+    value: object
+
+
+class PriorityMailbox:
     """Two lanes of mail for one actor. See the module docstring."""
 
-    __slots__ = ("_pending_kinds", "_system", "_user", "resume")
+    __slots__ = ("_pending_kinds", "_system_lane", "_user_lane", "answer", "then")
 
     def __init__(self) -> None:
         # Either lane is made when it is needed: an empty deque takes 620 bytes.
-        self._user: deque[object] | None = None
-        self._system: deque[object] | None = None
-        self._pending_kinds: set[type] | None = None
-        self.resume: object | None = None  # the answer a suspended actor waits for
+        self._system_lane: deque[object] | None = None
+        self._user_lane: deque[object] | None = None
+        self._pending_kinds: set[type] | None = None  # coalescing ones that wait
+        # Of a suspended actor, the Ref's: what runs with the answer, and the answer.
+        self.then: Callable[[Any], None] | None = None
+        self.answer: Answer | None = None
 
     def __len__(self) -> int:
-        waiting = len(self._user) if self._user else 0
-        return waiting + len(self._system) if self._system else waiting
+        waiting = len(self._user_lane) if self._user_lane else 0
+        return waiting + len(self._system_lane) if self._system_lane else waiting
 
     def put(self, message: object, limit: int) -> Put:
         """Queue a user message unless `limit` messages wait already."""
@@ -49,11 +61,11 @@ class Mailbox:
                 return Put.COALESCED
             else:
                 self._pending_kinds.add(kind)
-        elif (len(self._user) if self._user else 0) >= limit:
+        elif (len(self._user_lane) if self._user_lane else 0) >= limit:
             return Put.REFUSED
-        if self._user is None:
-            self._user = deque()
-        self._user.append(message)
+        if self._user_lane is None:
+            self._user_lane = deque()
+        self._user_lane.append(message)
         return Put.QUEUED
 
     def put_system(self, message: object) -> None:
@@ -62,23 +74,24 @@ class Mailbox:
         The number of system messages is bounded by their senders: one stop, one
         deadline, one answer for each question asked.
         """
-        if self._system is None:
-            self._system = deque()
-        self._system.append(message)
+        if self._system_lane is None:
+            self._system_lane = deque()
+        self._system_lane.append(message)
 
     def put_back(self, message: object) -> None:
         """Put a user message first again: redelivery after a crash."""
-        if self._user is None:
-            self._user = deque()
-        self._user.appendleft(message)
+        if self._user_lane is None:
+            self._user_lane = deque()
+        self._user_lane.appendleft(message)
 
     def take(self) -> object | None:
         """The next message, system lane first; None if there is none."""
-        if self._system:
-            return self._system.popleft()
-        if not self._user:
+        if self._system_lane:
+            return self._system_lane.popleft()
+        if not self._user_lane:
+            assert not self._pending_kinds, "a kind waits that is not in the mailbox"
             return None
-        message = self._user.popleft()
+        message = self._user_lane.popleft()
         if self._pending_kinds is not None:
             self._pending_kinds.discard(type(message))
         return message

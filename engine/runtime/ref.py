@@ -19,59 +19,32 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from types import TracebackType
+from typing import Any, Protocol
 
 import gevent
 import msgspec
-import pykka
-from gevent.event import AsyncResult
 
-from engine.runtime.mailbox import Mailbox, Put
-
-if TYPE_CHECKING:
-    from engine.runtime.actor import Actor
+from engine.runtime.life import FOR_GOOD, ExitReason, Life, Turn, TurnTimeout
+from engine.runtime.mailbox import Answer, PriorityMailbox, Put
 
 __all__ = [
+    "Behaviour",
     "Dispatcher",
     "ExitReason",
     "Exited",
-    "MailboxFull",
     "Ref",
     "Scope",
     "TurnTimeout",
-    "ask",
 ]
 
 log = logging.getLogger("paybell.runtime")
 
-T = TypeVar("T")
 
-_SCHEDULED = 1  # the dispatcher will run it
-_SUSPENDED = 2  # waits for one answer; other mail is stashed
-_DEAD = 4  # no actor behind the ref: crashed or stopped
-_STARTING = 8  # on_start has not run yet
-_STOPPED = 16  # dead for good: mail is refused
-_RUNNING = 32  # in a turn; a blocking actor stays in one while others run
-
-
-class ExitReason(Enum):
-    """Why an actor ended."""
-
-    STOPPED = "stopped"
-    CRASHED_IN_START = "crashed in start"
-    CRASHED = "crashed in a handler"
-    CRASHED_IN_STOP = "crashed in stop"
-    KILLED = "killed"
-    TIMED_OUT = "timed out"
-
-
-class TurnTimeout(Exception):
-    """A blocking actor's handler took longer than its class allows."""
-
-
-class MailboxFull(Exception):
-    """The actor's mailbox is at its limit; the edge answers 503 with Retry-After."""
+# A look at an Enum's member costs 40 ns, at a name of the module 2 ns; each message
+# takes a dozen of them.
+_DEAD, _STARTING, _READY, _SUSPENDED, _STOPPED = Life
+_IDLE, _SCHEDULED, _RUNNING = Turn
 
 
 class Exited(msgspec.Struct, frozen=True):
@@ -94,11 +67,30 @@ class Dispatcher(Protocol):
         """A message that nobody will handle: counted, never silent."""
 
 
+class Behaviour(Protocol):
+    """What a ref calls of the actor behind it: `engine.runtime.actor.Actor`."""
+
+    def attach(self, ref: Ref) -> None: ...
+
+    def on_start(self) -> None: ...
+
+    def on_receive(self, message: Any) -> Any: ...
+
+    def on_stop(self) -> None: ...
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
 class Scope(msgspec.Struct):
     """What all actors of one kind share, so that an idle one costs little."""
 
     dispatcher: Dispatcher
-    factory: Callable[[str], Actor]
+    factory: Callable[[str], Behaviour]
     parent: Ref | None = None
     mailbox_limit: int = 1_000
     blocking: bool = False
@@ -109,18 +101,14 @@ class _Stop:
     """System message: end after the turn's current message."""
 
 
-class _Resume(msgspec.Struct, frozen=True):
-    value: object
-
-
 class Ref:
     """The address of one actor. See the module docstring."""
 
     __slots__ = (
         "_actor",
-        "_flags",
+        "_life",
         "_mail",
-        "_then",
+        "_turn",
         "incarnation",
         "name",
         "next_waiter",
@@ -131,11 +119,11 @@ class Ref:
         self.scope = scope
         self.name = name
         self.incarnation = 0
-        self.next_waiter: Ref | None = None  # who waits for the same chime; the clock's
-        self._actor: Actor | None = None
-        self._mail: Mailbox | None = None
-        self._then: Callable[[object], None] | None = None
-        self._flags = _DEAD
+        self.next_waiter: Ref | None = None  # the clock's: see CoalescedTimers
+        self._actor: Behaviour | None = None
+        self._mail: PriorityMailbox | None = None
+        self._life = _DEAD
+        self._turn = _IDLE
 
     def __repr__(self) -> str:
         return f"<Ref {self.name} #{self.incarnation}>"
@@ -144,11 +132,11 @@ class Ref:
 
     def tell(self, message: object) -> bool:
         """Queue a message. False if it was refused: mailbox full, or stopped."""
-        if self._flags & _STOPPED:
+        if self._life is _STOPPED:
             self.scope.dispatcher.dead_letter(self, message)
             return False
         if self._mail is None:
-            self._mail = Mailbox()
+            self._mail = PriorityMailbox()
         if self._mail.put(message, self.scope.mailbox_limit) is Put.REFUSED:
             self.scope.dispatcher.dead_letter(self, message)
             return False
@@ -157,33 +145,31 @@ class Ref:
 
     def tell_system(self, message: object) -> None:
         """Queue a message that overtakes the backlog (deadlines, answers, stop)."""
-        if self._flags & _STOPPED:
+        if self._life is _STOPPED:
             self.scope.dispatcher.dead_letter(self, message)
             return
-        if self._mail is None:
-            self._mail = Mailbox()
-        self._mail.put_system(message)
+        self._mailbox().put_system(message)
         self._wake()
 
     def stop(self) -> None:
         """Ask the actor to end; what is in its mailbox becomes dead letters."""
-        if self._flags & _DEAD:
-            self._flags |= _STOPPED
+        if self._life is _DEAD:
+            self._life = _STOPPED
             self._drop_mail()
         else:
             self.tell_system(_Stop())
 
     @property
     def is_alive(self) -> bool:
-        return not self._flags & (_DEAD | _STOPPED)
+        return self._life is not _DEAD and self._life is not _STOPPED
 
     @property
     def is_stopped(self) -> bool:
-        return bool(self._flags & _STOPPED)
+        return self._life is _STOPPED
 
     @property
     def is_suspended(self) -> bool:
-        return bool(self._flags & _SUSPENDED)
+        return self._life is _SUSPENDED
 
     @property
     def backlog(self) -> int:
@@ -191,27 +177,25 @@ class Ref:
         return len(self._mail) if self._mail is not None else 0
 
     @property
-    def actor(self) -> Actor | None:
+    def actor(self) -> Behaviour | None:
         """The live actor, for inspection by the tree and by tests; never to call."""
         return self._actor
 
     # -- for the parent --------------------------------------------------------
 
-    def start(self, actor: Actor | None = None, first: object = None) -> None:
+    def start(self, actor: Behaviour | None = None, first: object = None) -> None:
         """Begin an incarnation: `actor`, or a new one from the scope's factory.
 
         `first` is put before the waiting mail: the message whose handling crashed.
         """
-        if self._flags & _STOPPED or not self._flags & _DEAD:
+        if self._life is not _DEAD:
             return
+        assert self._actor is None
         self.incarnation += 1
-        self._then = None
         self._actor = actor
-        self._flags = (self._flags & (_SCHEDULED | _RUNNING)) | _STARTING
+        self._life = _STARTING
         if first is not None:
-            if self._mail is None:
-                self._mail = Mailbox()
-            self._mail.put_back(first)
+            self._mailbox().put_back(first)
         self._wake()
 
     def kill(self, error: BaseException | None = None) -> None:
@@ -220,27 +204,31 @@ class Ref:
         It gets to run `on_failure` only (with None three times if there is no error),
         to let go of what it holds: a client's wire, its workers, its timers.
         """
-        if not self._flags & _DEAD:
-            if not self._flags & _STARTING:
-                self._tell_failure(error)
-            self._end(ExitReason.KILLED, error, None)
+        if not self.is_alive:
+            return
+        if self._life is not _STARTING:
+            self._tell_failure(error)
+        self._end(ExitReason.KILLED, error, None)
 
     # -- for the actor itself --------------------------------------------------
 
-    def suspend(self, then: Callable[[object], None]) -> Callable[[object], None]:
-        """Stash all mail until the returned function is called with an answer."""
-        if self._flags & _SUSPENDED:
-            raise RuntimeError(f"{self!r} is suspended already")
-        self._flags |= _SUSPENDED
-        self._then = then
+    def suspend(self, then: Callable[[Any], None]) -> Callable[[object], None]:
+        """Stash all mail until the returned function is called with an answer.
+
+        An answer is taken once, and by the incarnation that asked for it only.
+        """
+        if self._life is not _READY:
+            raise RuntimeError(f"{self!r} is {self._life.value}: it cannot ask")
+        self._life = _SUSPENDED
+        self._mailbox().then = then
         incarnation = self.incarnation
 
         def resume(value: object) -> None:
-            if self.incarnation == incarnation and self._flags & _SUSPENDED:
-                if self._mail is None:
-                    self._mail = Mailbox()
-                self._mail.resume = _Resume(value)
-                self._wake()
+            if self.incarnation == incarnation and self._life is _SUSPENDED:
+                mail = self._mailbox()
+                if mail.then is then:
+                    mail.answer = Answer(value)
+                    self._wake()
 
         return resume
 
@@ -249,12 +237,13 @@ class Ref:
     def run_turn(self, budget: int, until: float = math.inf) -> None:
         """Handle up to `budget` messages, and none after `until` (perf_counter).
 
-        Never raises but for KeyboardInterrupt.
+        Never raises but for KeyboardInterrupt and SystemExit.
         """
-        self._flags = (self._flags & ~_SCHEDULED) | _RUNNING
+        assert self._turn is not _RUNNING, "one turn at a time, in one greenlet"
+        self._turn = _RUNNING
         try:
-            while budget > 0 and not self._flags & _DEAD:
-                if self._flags & _STARTING:
+            while budget > 0:
+                if self._life is _STARTING:
                     self._start_actor()
                 elif not self._handle_next():
                     break
@@ -262,29 +251,31 @@ class Ref:
                 if until is not math.inf and time.perf_counter() >= until:
                     break
         finally:
-            self._flags &= ~_RUNNING
+            self._turn = _IDLE
             self._wake()
 
     # -- private ---------------------------------------------------------------
 
+    def _mailbox(self) -> PriorityMailbox:
+        if self._mail is None:
+            self._mail = PriorityMailbox()
+        return self._mail
+
     def _wake(self) -> None:
-        busy = _SCHEDULED | _RUNNING | _DEAD  # one turn at a time, in one greenlet
-        if not self._flags & busy and self._has_work():
-            self._flags |= _SCHEDULED
+        if self._turn is _IDLE and self._has_work():
+            self._turn = _SCHEDULED
             self.scope.dispatcher.schedule(self)
 
     def _has_work(self) -> bool:
-        if self._flags & _DEAD:
-            return False
-        if self._flags & _STARTING:
-            return True
-        mail = self._mail
-        if mail is None:
-            return False
-        return mail.resume is not None if self._flags & _SUSPENDED else len(mail) > 0
+        life, mail = self._life, self._mail
+        if life is _READY:
+            return mail is not None and len(mail) > 0
+        if life is _SUSPENDED:
+            return mail is not None and mail.answer is not None
+        return life is _STARTING
 
     def _start_actor(self) -> None:
-        self._flags &= ~_STARTING
+        self._life = _READY
         incarnation = self.incarnation
         try:
             if self._actor is None:
@@ -295,48 +286,51 @@ class Ref:
             self._fail(incarnation, ExitReason.CRASHED_IN_START, error, None)
 
     def _handle_next(self) -> bool:
+        """Handle one message; False if there is none to handle now."""
         mail, actor = self._mail, self._actor
         if mail is None or actor is None:
             return False
         message: object = None
         incarnation = self.incarnation
         try:
-            if self._flags & _SUSPENDED:
-                if mail.resume is None:
+            if self._life is _SUSPENDED:
+                if mail.answer is None:
                     return False
-                answer, mail.resume = mail.resume, None
-                self._continue(answer)
+                self._continue(mail)
             else:
                 message = mail.take()
                 if message is None:
                     self._mail = None
                     return False
                 if isinstance(message, _Stop):
-                    self._stop_actor(actor)
+                    self._stop_actor(actor, incarnation)
                 else:
                     actor.on_receive(message)
         except BaseException as error:  # noqa: BLE001 - the border of one actor
             self._fail(incarnation, ExitReason.CRASHED, error, message)
-        if self._mail is mail and not len(mail) and mail.resume is None:
+        if self._mail is mail and not len(mail) and self._life is not _SUSPENDED:
             self._mail = None
         return True
 
-    def _continue(self, answer: object) -> None:
-        assert isinstance(answer, _Resume)
-        then, self._then = self._then, None
-        self._flags &= ~_SUSPENDED
-        if then is not None:
-            then(answer.value)
+    def _continue(self, mail: PriorityMailbox) -> None:
+        answer, then = mail.answer, mail.then
+        assert answer is not None
+        assert then is not None
+        mail.answer = mail.then = None
+        self._life = _READY
+        then(answer.value)
 
-    def _stop_actor(self, actor: Actor) -> None:
+    def _stop_actor(self, actor: Behaviour, incarnation: int) -> None:
         reason, error = ExitReason.STOPPED, None
         try:
             actor.on_stop()
         except BaseException as failure:  # noqa: BLE001 - the border of one actor
             reason, error = ExitReason.CRASHED_IN_STOP, failure
-        self._flags |= _STOPPED
-        self._drop_mail()
-        self._end(reason, error, None)
+        if incarnation == self.incarnation and self.is_alive:
+            self._end(reason, error, None)
+        else:  # killed while `on_stop` waited: its end was told then
+            log.warning("stopped late actor=%s error=%r", self.name, error)
+            self.stop()  # it was to be the end for good
 
     def _fail(
         self,
@@ -347,7 +341,7 @@ class Ref:
     ) -> None:
         """A handler raised. `gevent.Timeout` and `GreenletExit` are BaseExceptions:
         here they end one actor, never the world."""
-        if incarnation == self.incarnation and not self._flags & _DEAD:
+        if incarnation == self.incarnation and self.is_alive:
             self._end_by(reason, error, message)
         else:  # killed while it waited for the outside world: its end was told then
             log.warning("late.crash actor=%s error=%r", self.name, error)
@@ -376,11 +370,15 @@ class Ref:
     def _end(
         self, reason: ExitReason, error: BaseException | None, message: object
     ) -> None:
-        self._flags = (self._flags | _DEAD) & ~(_SUSPENDED | _STARTING)
+        assert self.is_alive, "an incarnation ends once"
         self._actor = None
-        self._then = None
-        if self._mail is not None:
-            self._mail.resume = None
+        if reason in FOR_GOOD:
+            self._life = _STOPPED
+            self._drop_mail()
+        else:
+            self._life = _DEAD
+            if self._mail is not None:
+                self._mail.answer = self._mail.then = None
         report = Exited(self, self.incarnation, reason, error, message)
         parent = self.scope.parent
         if parent is not None and not parent.is_stopped:
@@ -394,21 +392,3 @@ class Ref:
         mail, self._mail = self._mail, None
         while mail is not None and (message := mail.take()) is not None:
             self.scope.dispatcher.dead_letter(self, message)
-
-
-def ask(
-    ref: Ref, build: Callable[[Callable[[T], None]], object], timeout_s: float
-) -> T:
-    """Send `build(reply)` and wait for the reply. Only for edges, never for actors.
-
-    Raises `MailboxFull` at once if the actor takes no more mail, and
-    `pykka.Timeout` when no reply came within `timeout_s` seconds.
-    """
-    # A third of what pykka's future costs, whose lock every thread may take.
-    reply: AsyncResult[Any] = AsyncResult()
-    if not ref.tell(build(reply.set)):
-        raise MailboxFull(ref.name)
-    reply.wait(timeout=timeout_s)
-    if not reply.ready():
-        raise pykka.Timeout(f"{ref.name} did not answer within {timeout_s:g} s")
-    return cast("T", reply.get())

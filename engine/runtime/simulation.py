@@ -29,7 +29,7 @@ class SimulatedClock:
         self._elapsed_ms = 0
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
-        self._bells = CoalescedTimers(self._add)
+        self._coalesced = CoalescedTimers(self._add)
 
     def now(self) -> int:
         return self._wall_ms
@@ -43,10 +43,10 @@ class SimulatedClock:
         self._add(timer)
         return timer
 
-    def chime(self, delay_s: float, ref: Ref) -> int:
+    def call_later_coalesced(self, delay_s: float, ref: Ref) -> int:
         every_ms = int(COALESCE_S * 1000)
         number = (self._elapsed_ms + int(delay_s * 1000)) // every_ms + 1
-        return self._bells.add(number, number * every_ms, ref)
+        return self._coalesced.add(number, number * every_ms, ref)
 
     def _add(self, timer: Timer) -> None:
         self._order += 1
@@ -74,7 +74,7 @@ class SimulatedClock:
     def forget_timers(self) -> None:
         """A process crash: nothing in memory survives, pending timers included."""
         self._timers.clear()
-        self._bells.clear()
+        self._coalesced.clear()
 
     def _pass(self, ms: int) -> None:
         self._elapsed_ms += ms

@@ -27,7 +27,7 @@ def yield_to_hub() -> None:
 
 
 def yielding_every(items: Iterable[T], every: int = 50) -> Iterator[T]:
-    """These, with a breath after so many: for what costs some 20 µs each."""
+    """The items, yielding to the hub after so many: for what costs 20 µs each."""
     for count, item in enumerate(items, 1):
         yield item
         if count % every == 0:
