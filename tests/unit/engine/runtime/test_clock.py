@@ -117,17 +117,17 @@ def test_a_timer_added_while_others_fire_is_not_lost() -> None:
 
 def test_a_timer_ends_as_mail_and_once() -> None:
     dice, clock = Dice(), SimulatedClock(0)
-    timer = clock.call_later(1.5, dice.ref, "ring")
+    timer = clock.call_later(1.5, dice.ref, "due")
     clock.advance(1_499)
     assert dice.run() == []
     clock.advance(1)
     timer.fire()
-    assert dice.run() == ["ring"]
+    assert dice.run() == ["due"]
 
 
 def test_a_cancelled_timer_never_rings() -> None:
     dice, clock = Dice(), SimulatedClock(0)
-    timer = clock.call_later(1, dice.ref, "ring")
+    timer = clock.call_later(1, dice.ref, "due")
     timer.cancel()
     timer.cancel()
     assert clock.next_due_ms() is None
@@ -159,19 +159,19 @@ def test_a_timer_that_is_due_between_two_lives_is_not_for_the_second() -> None:
 
 def test_the_wall_clock_may_jump_while_timers_go_on() -> None:
     dice, clock = Dice(), SimulatedClock(1_000)
-    clock.call_later(1, dice.ref, "ring")
+    clock.call_later(1, dice.ref, "due")
     clock.jump_wall(-900)
     clock.advance(1_000)
     assert (clock.now(), clock.monotonic()) == (1_100, 1.0)
-    assert dice.run() == ["ring"]
+    assert dice.run() == ["due"]
 
 
-def test_all_who_wait_for_one_tenth_of_a_second_hear_the_same_chime() -> None:
+def test_all_who_wait_for_one_tenth_of_a_second_share_one_coalesced_timer() -> None:
     dice, clock = Dice(), SimulatedClock(0)
     dice.run()
-    first = clock.chime(1.0, dice.ref)
-    assert clock.chime(1.04, dice.ref) is first
-    later = clock.chime(1.1, dice.ref)
+    first = clock.call_later_coalesced(1.0, dice.ref)
+    assert clock.call_later_coalesced(1.04, dice.ref) is first
+    later = clock.call_later_coalesced(1.1, dice.ref)
     clock.advance(1_000)
     assert dice.run() == []
     clock.advance(100)
@@ -181,30 +181,30 @@ def test_all_who_wait_for_one_tenth_of_a_second_hear_the_same_chime() -> None:
     assert clock.next_due_ms() is None
 
 
-def test_each_who_waits_hears_each_chime_that_it_waits_for() -> None:
+def test_each_who_waits_gets_each_coalesced_timer_that_it_waits_for() -> None:
     clock, dice = SimulatedClock(0), [Dice() for _ in range(5)]
     for one in dice:
         one.run()
     asked = [
-        (one, clock.chime(delay, one.ref))
+        (one, clock.call_later_coalesced(delay, one.ref))
         for delay in (2.0, 1.0, 1.5, 1.0)
         for one in dice
     ]
     clock.advance(1_600)
-    again = clock.chime(0.1, dice[0].ref)
+    again = clock.call_later_coalesced(0.1, dice[0].ref)
     clock.advance(1_000)
     for one in dice:
         expected = sorted(number for who, number in asked if who is one)
         if one is dice[0]:
             expected = sorted([*expected, again])
-        assert [chime.number for chime in one.run()] == expected  # type: ignore[attr-defined]
+        assert [due.number for due in one.run()] == expected  # type: ignore[attr-defined]
         assert one.ref.next_waiter is None
 
 
-def test_a_chime_is_not_kept_for_one_who_is_dead() -> None:
+def test_a_coalesced_timer_is_not_kept_for_one_who_is_dead() -> None:
     dice, clock = Dice(), SimulatedClock(0)
     dice.run()
-    clock.chime(1, dice.ref)
+    clock.call_later_coalesced(1, dice.ref)
     dice.ref.tell("crash")
     dice.run()
     clock.advance(2_000)
@@ -237,15 +237,15 @@ def test_the_real_clock_rings_in_order_and_not_early(
     assert clock.monotonic() - began >= 0.1
 
 
-def test_the_real_clock_chimes_not_early(
+def test_the_real_clock_fires_coalesced_timers_not_early(
     real: tuple[GeventClock, GeventDispatcher],
 ) -> None:
     clock, dispatcher = real
     got: list[object] = []
     ref = box(dispatcher, got)
     began = clock.monotonic()
-    number = clock.chime(0.15, ref)
-    wait_until(lambda: got == [TimersDue(number)], 5, "the chime")
+    number = clock.call_later_coalesced(0.15, ref)
+    wait_until(lambda: got == [TimersDue(number)], 5, "the timer")
     assert clock.monotonic() - began >= 0.15
     assert clock.monotonic() >= number * COALESCE_S
 

@@ -1,6 +1,6 @@
 """The mailbox: two lanes, a bound, and kinds of which one is enough."""
 
-from engine.runtime.mailbox import Mailbox, Put
+from engine.runtime.mailbox import PriorityMailbox, Put
 
 
 class Poll:
@@ -11,7 +11,7 @@ class Nudge:
     coalesce = True
 
 
-def drained(mailbox: Mailbox) -> list[object]:
+def drained(mailbox: PriorityMailbox) -> list[object]:
     found = []
     while (message := mailbox.take()) is not None:
         found.append(message)
@@ -19,7 +19,7 @@ def drained(mailbox: Mailbox) -> list[object]:
 
 
 def test_mail_is_taken_in_the_order_it_came() -> None:
-    mailbox = Mailbox()
+    mailbox = PriorityMailbox()
     for number in range(3):
         assert mailbox.put(number, limit=10) is Put.QUEUED
     assert len(mailbox) == 3
@@ -28,7 +28,7 @@ def test_mail_is_taken_in_the_order_it_came() -> None:
 
 
 def test_beyond_its_limit_it_refuses_and_takes_again_when_there_is_room() -> None:
-    mailbox = Mailbox()
+    mailbox = PriorityMailbox()
     assert [mailbox.put(n, limit=2) for n in (1, 2, 3)] == [
         Put.QUEUED,
         Put.QUEUED,
@@ -40,7 +40,7 @@ def test_beyond_its_limit_it_refuses_and_takes_again_when_there_is_room() -> Non
 
 
 def test_system_mail_overtakes_and_is_never_refused() -> None:
-    mailbox = Mailbox()
+    mailbox = PriorityMailbox()
     mailbox.put("user", limit=1)
     mailbox.put_system("stop")
     mailbox.put_system("deadline")
@@ -48,7 +48,7 @@ def test_system_mail_overtakes_and_is_never_refused() -> None:
 
 
 def test_of_a_kind_that_coalesces_one_waits() -> None:
-    mailbox = Mailbox()
+    mailbox = PriorityMailbox()
     first = Poll()
     assert mailbox.put(first, limit=1) is Put.QUEUED
     assert mailbox.put(Poll(), limit=1) is Put.COALESCED
@@ -59,7 +59,7 @@ def test_of_a_kind_that_coalesces_one_waits() -> None:
 
 
 def test_what_is_put_back_comes_first_of_the_users_mail() -> None:
-    mailbox = Mailbox()
+    mailbox = PriorityMailbox()
     mailbox.put("second", limit=1)
     mailbox.put_back("first")
     mailbox.put_system("system")

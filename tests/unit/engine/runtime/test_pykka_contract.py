@@ -8,7 +8,7 @@ import pykka
 import pytest
 
 from engine.runtime.actor import Actor
-from engine.runtime.mailbox import Mailbox
+from engine.runtime.mailbox import PriorityMailbox
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher
 
@@ -93,7 +93,7 @@ def test_pykkas_way_of_starting_is_closed() -> None:
         Echo.start()
     with pytest.raises(TypeError, match="through a Ref"):
         Echo()._start_actor_loop()
-    assert isinstance(Actor._create_actor_inbox(), Mailbox)
+    assert isinstance(Actor._create_actor_inbox(), PriorityMailbox)
 
 
 def test_a_future_carries_one_value_and_can_time_out() -> None:

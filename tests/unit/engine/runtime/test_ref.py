@@ -8,8 +8,9 @@ import pykka
 import pytest
 
 from engine.runtime.actor import Actor
+from engine.runtime.ask import MailboxFull, ask
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.runtime.ref import Exited, ExitReason, MailboxFull, Ref, Scope, ask
+from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher
 
 
