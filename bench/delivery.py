@@ -16,7 +16,7 @@ from bench.journal import write_of
 from bench.measure import RUNS, folder, fresh, percentile, wait_for
 from bench.node import BenchNode, bench_node, terms
 from bench.report import Row, Section, compare
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import Channel
 from engine.store.writes import Committed
 from engine.store.writes import Outcome as WriteOutcome
@@ -148,7 +148,7 @@ def direct() -> list[float]:
             result = sender.send(
                 shop.url("/hook"), [b"s" * 32], f"evt_{at}", body, time.time()
             )
-            assert result.outcome is Outcome.DELIVERED
+            assert result.outcome is AttemptOutcome.DELIVERED
 
         at_rate(PER_S, [partial(send, at) for at in range(EVENTS)])
         received = shop.wait_for(EVENTS, timeout_s=30)

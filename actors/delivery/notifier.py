@@ -1,15 +1,16 @@
 """The notifier actor: tells one channel, durably, in order per payment.
 
-It has its own workers, breaker and timers, so that a dead endpoint delays no other
+It has its own senders, breaker and timers, so that a dead endpoint delays no other
 channel (`actors/delivery/notifiers.py` makes one for each). What is owed to a channel
 is the outbox in the database, written with the events; the actor holds no event it
-could lose, only which payments have something pending (their *lanes*).
+could lose, only a `DeliveryQueue` for each payment of which something is pending. What
+follows from what is that table's; the notifier does what a queue's state asks for.
 
-An attempt's outcome is committed before the next attempt of that payment begins. A
+What an attempt came to is committed before the next attempt of that payment begins. A
 crash between an endpoint's 2xx and that commit repeats the event with the same id:
 at least once, never out of order. To that end a restarted actor first reads what is
 owed and hears nothing of what its predecessor had under way: late answers carry the
-incarnation that asked, and its workers end with it.
+incarnation that asked, and its senders end with it.
 """
 
 from __future__ import annotations
@@ -20,31 +21,30 @@ from typing import Any
 
 import msgspec
 
-from actors.delivery.delivery_queue import (
+from actors.delivery.notes import (
+    BreakerRested,
     HeadRead,
-    Lane,
-    LaneDue,
     PendingRead,
-    Pump,
+    QueueDue,
     Recorded,
-    State,
     owed,
 )
-from actors.delivery.sender import Deliver, Delivered, SenderActor
+from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, active_secrets, channel_row, judge
+from engine.delivery.delivery_queue import DeliveryQueue, State
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
-from engine.runtime.ref import Exited, ExitReason, Ref, Scope
+from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
 from engine.store.records import Pending
 from engine.store.sqlite import queries
-from engine.store.writes import Committed, DeliveryResult, Write
+from engine.store.writes import Committed, DeliveryResult, Row, Write
 
 __all__ = ["NotifierActor"]
 
@@ -56,7 +56,8 @@ CONCURRENCY = 16
 CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=60.0)
 """Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
 
-COMMIT_RETRY_S = 5.0
+RETRY_S = 5.0
+"""After the database could not be read or written, or a sender died."""
 
 
 class NotifierActor(Actor):
@@ -64,17 +65,16 @@ class NotifierActor(Actor):
 
     __slots__ = (
         "_breaker",
+        "_breaker_timer",
         "_channel",
-        "_hired",
-        "_idle",
         "_known_to",
-        "_lanes",
         "_node",
-        "_probe",
-        "_ready",
+        "_queues",
+        "_reads",
         "_sender",
+        "_senders",
         "_vault",
-        "_workers",
+        "_waiting",
     )
 
     mailbox_limit = 100_000
@@ -87,76 +87,73 @@ class NotifierActor(Actor):
         self._sender = sender
         self._channel = channel
         self._breaker = Breaker(policy=CHANNEL_BREAKER)
-        self._lanes: dict[str, Lane] = {}
-        self._ready: deque[str] = deque()
-        self._idle: list[Ref] = []
-        self._workers: dict[Ref, str | None] = {}  # each with the payment it is sending
-        self._hired = 0
+        # To send again after the breaker's rest, and when that is (monotonic s).
+        self._breaker_timer: tuple[Timer, float] | None = None
+        self._queues: dict[str, DeliveryQueue] = {}  # by payment id
+        self._waiting: deque[str] = deque()  # payments whose queue waits for a turn
+        self._reads = 0  # heads that are being read
+        self._senders = SenderPool(CONCURRENCY, self._hire)
         self._known_to = 0  # offset: what is owed up to here was read or sent
-        self._probe: Timer | None = None  # to send again after the breaker's rest
 
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
         self.await_reply(
             lambda reply: self._node.read(owed, self._channel.id, reply=reply),
-            self._onowed,
+            self._on_owed,
         )
 
     def on_stop(self) -> None:
-        """Workers end too: a late attempt could overtake those of a successor."""
-        for worker in self._workers:
-            worker.kill()
-            worker.stop()
+        self._senders.end()
 
     def on_failure(self, *_exc_info: Any) -> None:
-        self.on_stop()
+        self._senders.end()
 
     def on_receive(self, message: object) -> None:
         match message:
             case HeadRead(asked_by) | PendingRead(asked_by) | Recorded(asked_by) if (
                 asked_by != self.ref.incarnation
             ):
-                return  # an answer to a predecessor: the lanes are others now
+                return  # an answer to a predecessor: the queues are others now
             case CommittedEvent():
                 self._on_event(message)
             case Delivered():
                 self._on_delivered(message)
-            case Recorded():
-                self._on_recorded(message)
+            case Recorded(_, payment_id, outcome):
+                self._on_recorded(payment_id, outcome)
             case HeadRead(_, payment_id, head):
                 self._on_head(payment_id, head)
-            case LaneDue(payment_id):
-                self._wake(payment_id)
+            case QueueDue(payment_id):
+                self._on_due(payment_id)
             case PendingRead(_, pending):
                 self._on_pending(pending)
             case ChannelChanged():
                 self._read_pending()
-            case Pump():
-                self._probe = None
-                self._pump()
-            case Exited(ref, reason=reason, error=error):
-                self._on_worker_exit(ref, reason, error)
+            case BreakerRested():
+                self._breaker_timer = None
+            case Exited():
+                self._on_sender_exit(message)
+        self._give_turns()
 
     # -- what is owed ------------------------------------------------------------------
 
+    def _on_owed(self, answer: Any) -> None:
+        if not isinstance(answer, tuple):
+            raise RuntimeError(f"cannot read what is pending: {answer!r}")
+        self._known_to, pending = answer
+        self._on_pending(pending)
+        self._give_turns()
+
     def _on_event(self, event: CommittedEvent) -> None:
         payment_id = event.event.payment_id
-        lane = self._lanes.get(payment_id)
-        if lane is not None:
-            lane.more = True
+        queue = self._queues.get(payment_id)
+        if queue is not None:
+            queue.routed(event.offset)
             return
         head = None  # it may have been sent already, found in the outbox
         if event.offset > self._known_to:
             head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
-        self._lanes[payment_id] = Lane(head)
-        self._ready.append(payment_id)
-        self._pump()
-
-    def _onowed(self, owed: Any) -> None:
-        if not isinstance(owed, tuple):
-            raise RuntimeError(f"cannot read what is pending: {owed!r}")
-        self._known_to, pending = owed
-        self._on_pending(pending)
+        self._queues[payment_id] = DeliveryQueue(head)
+        self._waiting.append(payment_id)
 
     def _read_pending(self) -> None:
         """All payments with something owed, after a redelivery."""
@@ -172,62 +169,76 @@ class NotifierActor(Actor):
             raise RuntimeError(f"cannot read what is pending: {pending!r}")
         now = self._node.clock.now()
         for payment_id, next_at in pending:
-            lane = self._lanes.get(payment_id)
-            if lane is None:
-                lane = self._lanes[payment_id] = Lane(None)
-            elif lane.state is State.RESTING:
-                lane.head = None
-            else:
-                lane.more = True
-                continue
-            if next_at > now:
-                self._rest(payment_id, lane, (next_at - now) / 1000)
-            else:
-                lane.state = State.READY
-                self._ready.append(payment_id)
-        self._pump()
+            queue = self._queues.get(payment_id)
+            if queue is None:
+                queue = self._queues[payment_id] = DeliveryQueue(rests_until=next_at)
+            before = queue.state
+            after = queue.listed(next_at, now)
+            if before is State.RESTING:  # else it waits for what it waited for
+                self._act(payment_id, queue, after)
 
-    def _rest(self, payment_id: str, lane: Lane, delay_s: float) -> None:
-        lane.state = State.RESTING
-        self._node.clock.call_later(delay_s, self.ref, LaneDue(payment_id))
-
-    def _wake(self, payment_id: str) -> None:
-        lane = self._lanes.get(payment_id)
-        if lane is None or lane.state is not State.RESTING:
+    def _on_due(self, payment_id: str) -> None:
+        queue = self._queues.get(payment_id)
+        if queue is None:
             return
-        if lane.result is not None:
-            lane.state = State.BUSY
-            self._record(payment_id, lane.result)
-            return
-        lane.state = State.READY
-        lane.head = None
-        self._ready.append(payment_id)
-        self._pump()
+        before = queue.state
+        after = queue.due()
+        if after is not before:
+            self._act(payment_id, queue, after)
 
-    # -- sending -----------------------------------------------------------------------
+    # -- doing what a queue asks for ---------------------------------------------------
 
-    def _pump(self) -> None:
-        """Give ready lanes to free workers, as far as the breaker permits."""
-        while self._ready and (self._idle or len(self._workers) < CONCURRENCY):
+    def _act(self, payment_id: str, queue: DeliveryQueue, state: State) -> None:
+        """Do what the state asks for that the queue has come to."""
+        match state:
+            case State.UNREAD:
+                self._waiting.append(payment_id)
+            case State.READY:  # it has had its turn, and was read in it
+                self._waiting.appendleft(payment_id)
+            case State.READING:
+                self._read_head(payment_id)
+            case State.SENDING:
+                self._send(payment_id, queue)
+            case State.RECORDING:
+                self._record(payment_id, queue)
+            case State.RESTING | State.UNRECORDED:
+                wait_s = max(queue.rests_until - self._node.clock.now(), 0) / 1000
+                self._node.clock.call_later(wait_s, self.ref, QueueDue(payment_id))
+            case State.OVER:
+                del self._queues[payment_id]
+
+    def _give_turns(self) -> None:
+        """To the queues that wait, as far as senders are free and the breaker permits.
+
+        A head that is read now is sent in another turn; no more are read ahead than
+        can be sent, however many payments are owed something.
+        """
+        while self._waiting and self._senders.has_room and self._channel.enabled:
             now = self._node.clock.monotonic()
             if not self._breaker.permits(now):
-                wait_s = self._breaker.wait_s(now)
-                if self._probe is not None:
-                    self._probe.cancel()
-                self._probe = self._node.clock.call_later(
-                    wait_s + 0.01, self.ref, Pump()
-                )
+                self._wait_for_breaker(now)
                 return
-            payment_id = self._ready.popleft()
-            lane = self._lanes[payment_id]
-            lane.state = State.BUSY
-            if lane.head is None:
-                self._read_head(payment_id)
-            else:
+            queue = self._queues[self._waiting[0]]
+            if queue.state is State.UNREAD and self._reads >= CONCURRENCY:
+                return
+            payment_id = self._waiting.popleft()
+            after = queue.turn()
+            if after is State.SENDING:
                 self._breaker = self._breaker.taking(now)
-                self._send(payment_id, lane.head)
+            self._act(payment_id, queue, after)
+
+    def _wait_for_breaker(self, now: float) -> None:
+        wait_s = self._breaker.wait_s(now) + 0.01
+        if self._breaker_timer is not None:
+            timer, due = self._breaker_timer
+            if due <= now + wait_s:
+                return
+            timer.cancel()
+        timer = self._node.clock.call_later(wait_s, self.ref, BreakerRested())
+        self._breaker_timer = timer, now + wait_s
 
     def _read_head(self, payment_id: str) -> None:
+        self._reads += 1
         ref, asked_by = self.ref, self.ref.incarnation
         self._node.read(
             queries.pending_of_channel,
@@ -237,32 +248,25 @@ class NotifierActor(Actor):
         )
 
     def _on_head(self, payment_id: str, head: Any) -> None:
-        lane = self._lanes[payment_id]
-        if head is None and not lane.more:
-            del self._lanes[payment_id]
-        elif head is None:  # told of an event that is not ours, or delivered since
-            lane.more = False
-            self._read_head(payment_id)
-        elif not isinstance(head, Pending):
-            self._rest(payment_id, lane, COMMIT_RETRY_S)
-        elif head.next_at > self._node.clock.now():
-            lane.more = False
-            wait_s = (head.next_at - self._node.clock.now()) / 1000
-            self._rest(payment_id, lane, wait_s)
+        self._reads -= 1
+        queue = self._queues[payment_id]
+        if head is None or isinstance(head, Pending):
+            after = queue.read(head, self._node.clock.now())
         else:
-            lane.head = head
-            lane.more = False
-            lane.state = State.READY
-            self._ready.appendleft(payment_id)
-        self._pump()
+            after = queue.unreadable(self._retry_at())
+        self._act(payment_id, queue, after)
 
-    def _send(self, payment_id: str, head: Pending) -> None:
-        channel = self._channel
+    def _retry_at(self) -> int:
+        return self._node.clock.now() + round(RETRY_S * 1000)
+
+    # -- sending -----------------------------------------------------------------------
+
+    def _send(self, payment_id: str, queue: DeliveryQueue) -> None:
+        channel, head = self._channel, queue.head
+        assert head is not None
         secrets = active_secrets(channel, self._node.clock.now())
-        worker = self._idle.pop() if self._idle else self._hire()
-        self._workers[worker] = payment_id
         self._known_to = max(self._known_to, head.offset)
-        worker.tell(
+        self._senders.send(
             Deliver(
                 payment_id=payment_id,
                 head=head,
@@ -273,36 +277,20 @@ class NotifierActor(Actor):
             )
         )
 
-    def _hire(self) -> Ref:
-        self._hired += 1
-        scope = Scope(
-            dispatcher=self._node.dispatcher,
-            factory=lambda _name: SenderActor(self._node, self._sender),
-            parent=self.ref,
-            blocking=True,
-        )
-        worker = Ref(scope, f"{self.ref.name}.{self._hired}")
+    def _hire(self, number: int) -> Ref:
+        scope = sender_scope(self._node, self._sender, self.ref)
+        worker = Ref(scope, f"{self.ref.name}.{number}")
         worker.start()
         return worker
 
     def _on_delivered(self, delivered: Delivered) -> None:
-        if self._workers.get(delivered.worker) != delivered.payment_id:
-            return  # of a predecessor's worker
-        self._workers[delivered.worker] = None
-        self._idle.append(delivered.worker)
-        result = delivered.result
-        now = self._node.clock.monotonic()
+        if not self._senders.release(delivered):
+            return  # of a predecessor's sender
         rand = self._node.random.random()
-        self._node.counters[f"webhook.{result.outcome.value}"] += 1
-        if result.outcome is Outcome.DELIVERED:
-            self._breaker = self._breaker.after_success()
-        elif result.outcome is Outcome.THROTTLED and result.retry_after_s is not None:
-            self._breaker = self._breaker.resting(now, result.retry_after_s)
-        else:
-            self._breaker = self._breaker.after_failure(now, rand)
-        row = judge(
+        self._note_outcome(delivered.result, rand)
+        result = judge(
             self._channel,
-            result,
+            delivered.result,
             payment_id=delivered.payment_id,
             offset=delivered.head.offset,
             seq=delivered.head.seq,
@@ -310,58 +298,57 @@ class NotifierActor(Actor):
             now=self._node.clock.now(),
             rand=rand,
         )
-        self._record(delivered.payment_id, row)
-        self._pump()
+        queue = self._queues[delivered.payment_id]
+        self._act(delivered.payment_id, queue, queue.answered(result))
 
-    def _record(self, payment_id: str, result: DeliveryResult) -> None:
-        rows: tuple[Any, ...] = (result,)
-        if result.outcome == Outcome.GONE.value:
-            if self._channel.enabled:
-                log.warning("channel.disabled channel=%s reason=410", self._channel.id)
-            self._channel = msgspec.structs.replace(
-                self._channel,
-                enabled=False,
-                disabled_reason="the endpoint answered 410 Gone",
-            )
-            rows = (result, channel_row(self._channel))
+    def _note_outcome(self, result: SendResult, rand: float) -> None:
+        """For the breaker, and for people."""
+        now, outcome = self._node.clock.monotonic(), result.outcome
+        self._node.counters[f"webhook.{outcome.value}"] += 1
+        if outcome is AttemptOutcome.DELIVERED:
+            self._breaker = self._breaker.after_success()
+        elif outcome is AttemptOutcome.THROTTLED and result.retry_after_s is not None:
+            self._breaker = self._breaker.resting(now, result.retry_after_s)
+        else:
+            self._breaker = self._breaker.after_failure(now, rand)
+
+    def _record(self, payment_id: str, queue: DeliveryQueue) -> None:
+        assert queue.result is not None
         ref, asked_by = self.ref, self.ref.incarnation
         self._node.append(
-            Write(rows=rows),
-            lambda outcome: ref.tell_system(
-                Recorded(asked_by, payment_id, result, outcome)
-            ),
+            Write(rows=self._rows(queue.result)),
+            lambda outcome: ref.tell_system(Recorded(asked_by, payment_id, outcome)),
         )
 
-    def _on_recorded(self, recorded: Recorded) -> None:
-        payment_id, result = recorded.payment_id, recorded.result
-        lane = self._lanes[payment_id]
-        if not isinstance(recorded.outcome, Committed):
-            lane.result = result
-            self._rest(payment_id, lane, COMMIT_RETRY_S)
-            return
-        lane.result = None
-        lane.head = None
-        if result.outcome == Outcome.GONE.value:
-            self.stop()  # the parent looks whether the channel was enabled again
-            return
-        if result.state == "pending":
-            wait_s = max(result.next_at - self._node.clock.now(), 0) / 1000
-            self._rest(payment_id, lane, wait_s)
-        else:
-            self._read_head(payment_id)
+    def _rows(self, result: DeliveryResult) -> tuple[Row, ...]:
+        """The attempt; and the channel, if its endpoint wants nothing any more."""
+        if result.outcome != AttemptOutcome.GONE.value:
+            return (result,)
+        if self._channel.enabled:
+            log.warning("channel.disabled channel=%s reason=410", self._channel.id)
+        self._channel = msgspec.structs.replace(
+            self._channel,
+            enabled=False,
+            disabled_reason="the endpoint answered 410 Gone",
+        )
+        return result, channel_row(self._channel)
 
-    def _on_worker_exit(
-        self, ref: Ref, reason: ExitReason, error: BaseException | None
-    ) -> None:
-        """A sender must never raise: a bug. The lane is read again from the outbox."""
-        if ref not in self._workers:
+    def _on_recorded(self, payment_id: str, outcome: Any) -> None:
+        queue = self._queues[payment_id]
+        if isinstance(outcome, Committed):
+            self._act(payment_id, queue, queue.recorded())
+            if not self._channel.enabled:
+                self.stop()  # the parent looks whether it was enabled again
+        else:
+            self._act(payment_id, queue, queue.not_recorded(self._retry_at()))
+
+    def _on_sender_exit(self, report: Exited) -> None:
+        """A sender must never raise: a bug. What it sent is read again, later."""
+        if report.ref not in self._senders:
             return
         log.error("sender.crashed channel=%s reason=%s error=%r", self._channel.id,
-                  reason.value, error)  # fmt: skip
-        payment_id = self._workers.pop(ref)
-        self._idle = [worker for worker in self._idle if worker is not ref]
-        ref.stop()
-        lane = self._lanes.get(payment_id) if payment_id is not None else None
-        if payment_id is not None and lane is not None:
-            self._rest(payment_id, lane, COMMIT_RETRY_S)
-        self._pump()
+                  report.reason.value, report.error)  # fmt: skip
+        payment_id = self._senders.remove(report.ref)
+        if payment_id is not None:
+            queue = self._queues[payment_id]
+            self._act(payment_id, queue, queue.sender_died(self._retry_at()))

@@ -1,5 +1,7 @@
 """Sender actors: the blocking side of a notifier. One delivery at a time each."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from actors.node import Node
@@ -7,10 +9,10 @@ from engine.delivery.attempt import SendResult
 from engine.delivery.channel import payload
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref
+from engine.runtime.ref import Ref, Scope
 from engine.store.records import Pending
 
-__all__ = ["Deliver", "Delivered", "SenderActor"]
+__all__ = ["Deliver", "Delivered", "SenderActor", "SenderPool"]
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -61,6 +63,68 @@ class SenderActor(Actor):
         message.reply_to.tell_system(
             Delivered(self.ref, message.payment_id, head, result)
         )
+
+
+class SenderPool:
+    """The senders of one notifier, at most `size`: made as they are needed, kept."""
+
+    __slots__ = ("_busy_with", "_idle", "_made", "_make", "_size")
+
+    def __init__(self, size: int, make: Callable[[int], Ref]) -> None:
+        """`make` starts the sender with this number."""
+        self._size = size
+        self._make = make
+        self._made = 0
+        self._idle: list[Ref] = []
+        self._busy_with: dict[Ref, str | None] = {}  # each with the payment it sends
+
+    @property
+    def has_room(self) -> bool:
+        return bool(self._idle) or len(self._busy_with) < self._size
+
+    def send(self, order: Deliver) -> None:
+        """Have one that is free carry it out; there must be room."""
+        assert self.has_room
+        if not self._idle:
+            self._made += 1
+            self._idle.append(self._make(self._made))
+        worker = self._idle.pop()
+        self._busy_with[worker] = order.payment_id
+        worker.tell(order)
+
+    def release(self, answer: Delivered) -> bool:
+        """The sender is free again. False: the answer is of none of ours."""
+        if self._busy_with.get(answer.worker) != answer.payment_id:
+            return False
+        self._busy_with[answer.worker] = None
+        self._idle.append(answer.worker)
+        return True
+
+    def __contains__(self, worker: Ref) -> bool:
+        return worker in self._busy_with
+
+    def remove(self, worker: Ref) -> str | None:
+        """It died; the payment that it was sending, if it was."""
+        payment_id = self._busy_with.pop(worker)
+        self._idle = [ref for ref in self._idle if ref is not worker]
+        worker.stop()
+        return payment_id
+
+    def end(self) -> None:
+        """At once: a late attempt could overtake those of a successor."""
+        for worker in self._busy_with:
+            worker.kill()
+            worker.stop()
+
+
+def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
+    """What the senders of one notifier share."""
+    return Scope(
+        dispatcher=node.dispatcher,
+        factory=lambda _name: SenderActor(node, sender),
+        parent=parent,
+        blocking=True,
+    )
 
 
 class _Head(msgspec.Struct):

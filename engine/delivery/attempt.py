@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from engine.policy.waits import JITTER, RETRY_AFTER_CAP_S, jittered
 
-__all__ = ["SCHEDULE_S", "Outcome", "SendResult", "classify", "next_delay_s"]
+__all__ = ["SCHEDULE_S", "AttemptOutcome", "SendResult", "classify", "next_delay_s"]
 
 SCHEDULE_S: tuple[float, ...] = (
     0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
@@ -22,7 +22,7 @@ SCHEDULE_S: tuple[float, ...] = (
 _THROTTLING = frozenset({429, 502, 504})
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """What one attempt means for the delivery and its channel."""
 
     DELIVERED = "delivered"
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 class SendResult:
     """What came of one attempt, whoever made it; fit for the attempt log as it is."""
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     status: int | None
     """The HTTP status, or None when there was no answer."""
 
@@ -53,21 +53,21 @@ class SendResult:
     latency_ms: float
 
 
-def classify(status: int | None, retry_after_s: float | None = None) -> Outcome:
+def classify(status: int | None, retry_after_s: float | None = None) -> AttemptOutcome:
     """What an endpoint's answer means. `status` None: there was no usable answer.
 
     Redirects are failures: following one would let an endpoint choose an address
     for us. Retry-After says nothing beside a success or a 410.
     """
     if status is None:
-        return Outcome.RETRY
+        return AttemptOutcome.RETRY
     if 200 <= status <= 299:
-        return Outcome.DELIVERED
+        return AttemptOutcome.DELIVERED
     if status == 410:
-        return Outcome.GONE
+        return AttemptOutcome.GONE
     if status in _THROTTLING or retry_after_s is not None:
-        return Outcome.THROTTLED
-    return Outcome.RETRY
+        return AttemptOutcome.THROTTLED
+    return AttemptOutcome.RETRY
 
 
 def next_delay_s(

@@ -7,7 +7,7 @@ the one before it was delivered or given up. Payments do not wait for one anothe
 
 import msgspec
 
-from engine.delivery.attempt import SCHEDULE_S, Outcome, SendResult, next_delay_s
+from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, SendResult, next_delay_s
 from engine.payment.model import EventType
 from engine.store.records import ChannelRecord
 from engine.store.writes import ChannelRow, DeliveryResult
@@ -76,9 +76,9 @@ def judge(
     is used up or the endpoint says 410, dead: kept for `redeliver`.
     """
     state, next_at = "delivered", 0
-    if result.outcome is not Outcome.DELIVERED:
+    if result.outcome is not AttemptOutcome.DELIVERED:
         delay = None
-        if result.outcome is not Outcome.GONE:
+        if result.outcome is not AttemptOutcome.GONE:
             delay = next_delay_s(
                 attempt, channel.schedule_s, rand, result.retry_after_s
             )

@@ -21,7 +21,7 @@ import msgspec
 import pytest
 from gevent import subprocess
 
-from engine.delivery.attempt import Outcome, SendResult
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
 from transport.http.auth import AuthLimits
@@ -62,7 +62,9 @@ class Silent:
     """Sends nothing: what is made up must not be looked up or called."""
 
     def send(self, *_args: object, **_options: object) -> SendResult:
-        return SendResult(Outcome.RETRY, None, "not sent in this test", None, 1.0)
+        return SendResult(
+            AttemptOutcome.RETRY, None, "not sent in this test", None, 1.0
+        )
 
 
 def fuzz(

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome
 from tests.integration import rebinding
 from tests.tools.receiver import Receiver, reply
 from tests.unit.transport.outbound.test_guard import REFUSED, WRITTEN_ODDLY
@@ -154,7 +154,7 @@ def test_a_redirect_to_the_inside_is_not_followed(
         url = f"http://evil.example:{shop.port}/"
         keys = [parse_secret(new_secret())]
         result = sender.send(url, keys, "evt_1", b"{}", time.time())
-        assert (result.outcome, result.status) == (Outcome.RETRY, status)
+        assert (result.outcome, result.status) == (AttemptOutcome.RETRY, status)
 
 
 def test_an_unreachable_good_address_does_not_lead_to_another_lookup(

@@ -10,7 +10,7 @@ from gevent.lock import Semaphore
 from gevent.server import StreamServer
 from standardwebhooks import Webhook
 
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import payload
 from tests.tools.receiver import (
     Answer,
@@ -63,7 +63,7 @@ def test_a_delivery_carries_a_signature_that_the_shop_can_verify(
         result = sender.send(shop.url("/hook?a=b"), keys, "evt_9", BODY, time.time())
         (request,) = shop.wait_for(1)
     assert (result.outcome, result.status, result.error) == (
-        Outcome.DELIVERED,
+        AttemptOutcome.DELIVERED,
         200,
         None,
     )
@@ -81,27 +81,29 @@ def test_a_delivery_carries_a_signature_that_the_shop_can_verify(
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (200, Outcome.DELIVERED),
-        (204, Outcome.DELIVERED),
-        (302, Outcome.RETRY),
-        (400, Outcome.RETRY),
-        (410, Outcome.GONE),
-        (500, Outcome.RETRY),
-        (502, Outcome.THROTTLED),
+        (200, AttemptOutcome.DELIVERED),
+        (204, AttemptOutcome.DELIVERED),
+        (302, AttemptOutcome.RETRY),
+        (400, AttemptOutcome.RETRY),
+        (410, AttemptOutcome.GONE),
+        (500, AttemptOutcome.RETRY),
+        (502, AttemptOutcome.THROTTLED),
     ],
 )
-def test_a_status_means(sender: WebhookSender, status: int, outcome: Outcome) -> None:
+def test_a_status_means(
+    sender: WebhookSender, status: int, outcome: AttemptOutcome
+) -> None:
     result = deliver(sender, reply(status, body=b"text" if status != 204 else b""))
     assert (result.outcome, result.status) == (outcome, status)
-    assert (result.error is None) is (outcome is Outcome.DELIVERED)
+    assert (result.error is None) is (outcome is AttemptOutcome.DELIVERED)
 
 
 def test_retry_after_is_read_in_both_forms(sender: WebhookSender) -> None:
     result = deliver(sender, reply(429, [("Retry-After", "7")]))
-    assert (result.outcome, result.retry_after_s) == (Outcome.THROTTLED, 7)
+    assert (result.outcome, result.retry_after_s) == (AttemptOutcome.THROTTLED, 7)
     date = "Fri, 01 Jan 2100 00:00:00 GMT"
     result = deliver(sender, reply(503, [("Retry-After", date)]))
-    assert (result.outcome, result.retry_after_s) == (Outcome.THROTTLED, 86400)
+    assert (result.outcome, result.retry_after_s) == (AttemptOutcome.THROTTLED, 86400)
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(sender: WebhookSender) -> None:
@@ -109,7 +111,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(sender: WebhookSender) -> N
         for status in (301, 302, 303, 307, 308):
             answer = reply(status, [("Location", elsewhere.url())])
             result = deliver(sender, answer)
-            assert (result.outcome, result.status) == (Outcome.RETRY, status)
+            assert (result.outcome, result.status) == (AttemptOutcome.RETRY, status)
             assert "redirects are not followed" in str(result.error)
         assert elsewhere.connections == 0
 
@@ -125,7 +127,7 @@ def test_the_deadline_is_for_the_whole_answer(
     started = time.monotonic()
     result = deliver(sender, answer, timeout_s=0.3)
     assert time.monotonic() - started < 3
-    assert (result.outcome, result.status) == (Outcome.RETRY, None)
+    assert (result.outcome, result.status) == (AttemptOutcome.RETRY, None)
     assert str(result.error).startswith("timeout: no answer from http://127.0.0.1:")
 
 
@@ -154,7 +156,7 @@ def test_what_is_no_answer_is_a_failure_of_its_kind(
     sender: WebhookSender, answer: Answer, kind: FailureKind
 ) -> None:
     result = deliver(sender, answer)
-    assert (result.outcome, result.status) == (Outcome.RETRY, None)
+    assert (result.outcome, result.status) == (AttemptOutcome.RETRY, None)
     assert str(result.error).startswith(f"{kind}: ")
 
 
@@ -171,7 +173,7 @@ def test_what_is_no_answer_is_a_failure_of_its_kind(
 def test_a_success_counts_even_if_its_body_breaks_off(
     sender: WebhookSender, answer: Answer
 ) -> None:
-    assert deliver(sender, answer).outcome is Outcome.DELIVERED
+    assert deliver(sender, answer).outcome is AttemptOutcome.DELIVERED
 
 
 def test_a_gigabyte_of_body_is_cut_after_the_first_bytes() -> None:
@@ -316,7 +318,7 @@ def test_the_environment_chooses_neither_proxy_nor_credentials(
 def test_a_url_that_cannot_work_is_a_result_and_its_secrets_stay_in(url: str) -> None:
     sender = WebhookSender("1")
     result = sender.send(url, [parse_secret(SECRET)], "evt_1", BODY, time.time())
-    assert (result.outcome, result.status) == (Outcome.RETRY, None)
+    assert (result.outcome, result.status) == (AttemptOutcome.RETRY, None)
     assert result.error
     assert "SECRETWORD" not in repr(result)
 
@@ -369,6 +371,6 @@ def test_deliveries_do_not_wait_for_each_other(sender: WebhookSender) -> None:
             sender.send(alive.url(), key, f"evt_{n}", BODY, time.time())
             for n in range(50)
         ]
-        assert all(r.outcome is Outcome.DELIVERED for r in results)
+        assert all(r.outcome is AttemptOutcome.DELIVERED for r in results)
         assert not any(greenlet.ready() for greenlet in stuck)
         gevent.killall(stuck)

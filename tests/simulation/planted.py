@@ -19,13 +19,14 @@ import engine.payment.absence
 import engine.payment.chain_rules
 import engine.payment.fold
 import engine.payment.rules
-from actors.delivery.delivery_queue import Recorded, State
+from actors.delivery.notes import Recorded
 from actors.delivery.notifier import NotifierActor
 from actors.journal.writer import JournalActor
 from actors.messages import Publish
 from actors.sources.workers import AddressFeedWorker
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView, Output, SourceError, Tip
+from engine.delivery.delivery_queue import State
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.observations import ProviderClaim
 from engine.store.records import Pending
@@ -112,10 +113,11 @@ def the_cursor_moves_without_a_2xx(patch: Patch) -> None:
 def the_next_is_sent_before_the_last_is_recorded(patch: Patch) -> None:
     record = NotifierActor._record
 
-    def bug(self: Any, payment_id: str, result: Any) -> None:
-        record(self, payment_id, result)
-        if result.state == "delivered":
-            now = Recorded(self.ref.incarnation, payment_id, result, Committed())
+    def bug(self: Any, payment_id: str, queue: Any) -> None:
+        state = queue.result.state
+        record(self, payment_id, queue)
+        if state == "delivered":
+            now = Recorded(self.ref.incarnation, payment_id, Committed())
             self.ref.tell_system(now)
 
     patch.setattr(NotifierActor, "_record", bug)
@@ -125,10 +127,10 @@ def events_of_one_payment_are_sent_side_by_side(patch: Patch) -> None:
     on_event = NotifierActor._on_event
 
     def bug(self: Any, event: CommittedEvent) -> None:
-        lane = self._lanes.get(event.event.payment_id)
-        if lane is not None and lane.state is State.BUSY:
-            head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
-            self._send(event.event.payment_id, head)
+        queue = self._queues.get(event.event.payment_id)
+        if queue is not None and queue.state is State.SENDING:
+            queue.head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
+            self._send(event.event.payment_id, queue)
         else:
             on_event(self, event)
 
@@ -140,12 +142,12 @@ def an_old_notifier_goes_on_beside_the_new(patch: Patch) -> None:
 
 
 def what_is_owed_is_forgotten_at_a_restart(patch: Patch) -> None:
-    on_owed = NotifierActor._onowed
+    on_owed = NotifierActor._on_owed
 
     def bug(self: Any, owed: Any) -> None:
         on_owed(self, (owed[0], []) if isinstance(owed, tuple) else owed)
 
-    patch.setattr(NotifierActor, "_onowed", bug)
+    patch.setattr(NotifierActor, "_on_owed", bug)
 
 
 def a_change_of_a_channel_is_not_heard_of(patch: Patch) -> None:

@@ -18,8 +18,8 @@ import pytest
 from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
 from actors.delivery.sender import Delivered
 from actors.messages import CreatePayments, Nudge
+from engine.delivery.delivery_queue import DeliveryQueue
 from engine.payment.model import Terms
-from engine.store.records import Pending
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.instrument import instrumented
 from tests.simulation.points import CrashPoint
@@ -165,17 +165,19 @@ def test_a_queue_that_all_channels_share_is_noticed(
 ) -> None:
     """One delivery after the other, as if there were one worker for everybody."""
     send, on_delivered = NotifierActor._send, NotifierActor._on_delivered
-    waiting: deque[tuple[NotifierActor, str, Pending]] = deque()
+    waiting: deque[tuple[NotifierActor, str, DeliveryQueue]] = deque()
     busy: list[NotifierActor] = []
 
     def go_on() -> None:
         if waiting and not busy:
-            notifier, payment_id, head = waiting.popleft()
+            notifier, payment_id, queue = waiting.popleft()
             busy.append(notifier)
-            send(notifier, payment_id, head)
+            send(notifier, payment_id, queue)
 
-    def send_in_turn(self: NotifierActor, payment_id: str, head: Pending) -> None:
-        waiting.append((self, payment_id, head))
+    def send_in_turn(
+        self: NotifierActor, payment_id: str, queue: DeliveryQueue
+    ) -> None:
+        waiting.append((self, payment_id, queue))
         go_on()
 
     def delivered(self: NotifierActor, answer: Delivered) -> None:

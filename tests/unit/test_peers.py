@@ -20,7 +20,7 @@ from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import Output, SourceUnavailable
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import sync
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.runtime.ref import Ref, Scope
 from engine.store.sqlite import queries
@@ -58,13 +58,13 @@ def test_what_is_owed_is_sent_after_a_restart_though_nothing_more_happens(
 ) -> None:
     """BTCPay, Bitcart and LNbits keep the first attempt in memory only."""
     road.channel("ann")
-    road.shop.answer = lambda *_: Outcome.RETRY
+    road.shop.answer = lambda *_: AttemptOutcome.RETRY
     for name in ("p", "q"):
         road.stage.create(name)
     road.ref.kill()
     road.stage.clock.forget_timers()
     road.shop.sent.clear()
-    road.shop.answer = lambda *_: Outcome.DELIVERED
+    road.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     road.ref.start()
     road.stage.pass_s(60)
     assert sorted(road.shop.to("ann")) == [("p", 1), ("q", 1)]
@@ -78,9 +78,9 @@ def test_a_crash_between_two_attempts_neither_hurries_nor_forgets_the_next(
     road.channel("ann", schedule_s=schedule)
     clock, made_at = road.stage.clock, list[int]()
 
-    def refuse(*_: object) -> Outcome:
+    def refuse(*_: object) -> AttemptOutcome:
         made_at.append(clock.now())
-        return Outcome.RETRY
+        return AttemptOutcome.RETRY
 
     road.shop.answer = refuse
     road.stage.create("p")

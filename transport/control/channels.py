@@ -11,7 +11,7 @@ import bottle
 import msgspec
 from gevent.lock import RLock
 
-from engine.delivery.attempt import Outcome
+from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel, active_secrets, payload
 from engine.gateway import Gateway
 from engine.payment.events import iso
@@ -170,7 +170,7 @@ class _Channels:
         )
         return answer(
             TestResult(
-                delivered=result.outcome is Outcome.DELIVERED,
+                delivered=result.outcome is AttemptOutcome.DELIVERED,
                 status=result.status,
                 error=result.error,
                 latency_ms=round(result.latency_ms),

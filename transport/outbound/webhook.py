@@ -19,7 +19,7 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from engine.delivery.attempt import Outcome, SendResult, classify
+from engine.delivery.attempt import AttemptOutcome, SendResult, classify
 from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
@@ -136,7 +136,7 @@ def _judged(answer: pinned.Answer, url: str, now_s: float) -> SendResult:
     retry_after_s = parse_retry_after(answer.headers.get("retry-after"), now_s)
     outcome = classify(answer.status, retry_after_s)
     error = None
-    if outcome is not Outcome.DELIVERED:
+    if outcome is not AttemptOutcome.DELIVERED:
         error = f"{origin_of(url)} answered {answer.status}"
         if 300 <= answer.status <= 399:
             error += "; redirects are not followed"

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from actors.delivery.notifier import NotifierActor
 from actors.delivery.notifiers import NotifiersActor
-from engine.delivery.attempt import Outcome, SendResult
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row
 from engine.payment.model import EventType
 from engine.runtime.ref import Ref, Scope
@@ -40,7 +41,9 @@ class Shop:
         self.sent: list[tuple[str, str, int]] = []  # host, payment, seq
         self.ids: list[str] = []
         self.bodies: list[bytes] = []
-        self.answer: Callable[[str, str, int], Outcome] = lambda *_: Outcome.DELIVERED
+        self.answer: Callable[[str, str, int], AttemptOutcome] = lambda *_: (
+            AttemptOutcome.DELIVERED
+        )
         self.retry_after_s: float | None = None
 
     def send(
@@ -60,8 +63,10 @@ class Shop:
         self.ids.append(msg_id)
         self.bodies.append(body)
         outcome = self.answer(host, event.payment_id, event.seq)
-        good = outcome is Outcome.DELIVERED
-        retry_after_s = self.retry_after_s if outcome is Outcome.THROTTLED else None
+        good = outcome is AttemptOutcome.DELIVERED
+        retry_after_s = (
+            self.retry_after_s if outcome is AttemptOutcome.THROTTLED else None
+        )
         error = None if good else "500"
         return SendResult(outcome, 200 if good else 500, error, retry_after_s, 3.0)
 
@@ -148,9 +153,9 @@ def test_a_channel_gets_only_what_it_asked_for(street: Street) -> None:
 
 def test_what_fails_is_tried_again_before_anything_later(street: Street) -> None:
     street.channel("ann")
-    answers = [Outcome.DELIVERED, Outcome.RETRY, Outcome.RETRY]
+    answers = [AttemptOutcome.DELIVERED, AttemptOutcome.RETRY, AttemptOutcome.RETRY]
     street.shop.answer = lambda _h, _p, seq: (
-        answers.pop() if seq == 1 else Outcome.DELIVERED
+        answers.pop() if seq == 1 else AttemptOutcome.DELIVERED
     )
     street.stage.create("p")
     street.grow("p", 2)
@@ -167,7 +172,7 @@ def test_what_fails_is_tried_again_before_anything_later(street: Street) -> None
 def test_a_payment_that_cannot_be_delivered_delays_no_other(street: Street) -> None:
     street.channel("ann")
     street.shop.answer = lambda _h, payment, _s: (
-        Outcome.RETRY if payment == "p" else Outcome.DELIVERED
+        AttemptOutcome.RETRY if payment == "p" else AttemptOutcome.DELIVERED
     )
     for name in ("p", "q"):
         street.stage.create(name)
@@ -180,7 +185,7 @@ def test_a_dead_endpoint_delays_no_other_channel(street: Street) -> None:
     street.channel("dead")
     street.channel("ann")
     street.shop.answer = lambda host, *_: (
-        Outcome.RETRY if host == "dead" else Outcome.DELIVERED
+        AttemptOutcome.RETRY if host == "dead" else AttemptOutcome.DELIVERED
     )
     for number in range(30):
         street.stage.create(f"p{number}")
@@ -193,7 +198,7 @@ def test_when_the_schedule_is_used_up_the_next_event_has_its_turn(
 ) -> None:
     street.channel("ann")
     street.shop.answer = lambda _h, _p, seq: (
-        Outcome.RETRY if seq == 1 else Outcome.DELIVERED
+        AttemptOutcome.RETRY if seq == 1 else AttemptOutcome.DELIVERED
     )
     street.stage.create("p")
     street.grow("p")
@@ -204,10 +209,10 @@ def test_when_the_schedule_is_used_up_the_next_event_has_its_turn(
 
 def test_dead_letters_are_delivered_again_on_demand(street: Street) -> None:
     street.channel("ann")
-    street.shop.answer = lambda *_: Outcome.RETRY
+    street.shop.answer = lambda *_: AttemptOutcome.RETRY
     street.stage.create("p")
     street.stage.pass_s(300)
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.shop.sent.clear()
     now = street.stage.clock.now()
     street.change(Write(rows=(Requeue(payment_id="p", at=now),)))
@@ -228,7 +233,7 @@ def test_what_was_delivered_can_be_delivered_again_in_order(street: Street) -> N
 
 def test_an_endpoint_that_is_gone_disables_its_channel(street: Street) -> None:
     street.channel("ann")
-    street.shop.answer = lambda *_: Outcome.GONE
+    street.shop.answer = lambda *_: AttemptOutcome.GONE
     street.stage.create("p")
     street.stage.create("q")
     street.stage.pass_s(600)
@@ -245,7 +250,7 @@ def test_a_channel_that_was_gone_comes_back_though_its_end_crashed(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = street.channel("ann")
-    street.shop.answer = lambda *_: Outcome.GONE
+    street.shop.answer = lambda *_: AttemptOutcome.GONE
 
     def crash(_self: NotifierActor) -> None:
         raise RuntimeError("in stop")
@@ -254,7 +259,7 @@ def test_a_channel_that_was_gone_comes_back_though_its_end_crashed(
     street.stage.create("p")
     street.stage.pass_s(60)
     assert not street.state("ann").enabled
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.change(Write(rows=(channel_row(ann),)))
     street.stage.create("q")
     street.stage.pass_s(60)
@@ -263,10 +268,10 @@ def test_a_channel_that_was_gone_comes_back_though_its_end_crashed(
 
 def test_an_endpoint_that_asks_for_a_pause_gets_it(street: Street) -> None:
     street.channel("ann")
-    street.shop.answer = lambda *_: Outcome.THROTTLED
+    street.shop.answer = lambda *_: AttemptOutcome.THROTTLED
     street.shop.retry_after_s = 120.0
     street.stage.create("p")
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.stage.create("q")
     street.stage.pass_s(90)
     assert street.shop.to("ann") == [("p", 1)]
@@ -276,12 +281,12 @@ def test_an_endpoint_that_asks_for_a_pause_gets_it(street: Street) -> None:
 
 def test_an_endpoint_that_keeps_failing_is_left_to_rest(street: Street) -> None:
     street.channel("ann", schedule_s=(0.0, *[1.0] * 200))
-    street.shop.answer = lambda *_: Outcome.RETRY
+    street.shop.answer = lambda *_: AttemptOutcome.RETRY
     for number in range(20):
         street.stage.create(f"p{number}")
     street.stage.pass_s(100)
     assert len(street.shop.sent) < 60
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.stage.pass_s(900)
     counts = queries.outbox_counts(street.stage.journal.connection)
     assert counts == {"delivered": 20}
@@ -289,12 +294,12 @@ def test_an_endpoint_that_keeps_failing_is_left_to_rest(street: Street) -> None:
 
 def test_a_restart_resumes_from_the_outbox(street: Street) -> None:
     street.channel("ann")
-    street.shop.answer = lambda *_: Outcome.RETRY
+    street.shop.answer = lambda *_: AttemptOutcome.RETRY
     street.stage.create("p")
     street.grow("p", 2)
     street.ref.kill()
     street.stage.clock.forget_timers()
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.shop.sent.clear()
     street.ref.start()
     street.grow("p")
@@ -318,12 +323,12 @@ def test_a_changed_channel_is_used_from_then_on(street: Street) -> None:
 def test_a_sender_that_raises_costs_a_pause_and_no_event(street: Street) -> None:
     street.channel("ann")
 
-    def bug(_host: str, _payment: str, _seq: int) -> Outcome:
+    def bug(_host: str, _payment: str, _seq: int) -> AttemptOutcome:
         raise KeyError("a bug in the sender")
 
     street.shop.answer = bug
     street.stage.create("p")
-    street.shop.answer = lambda *_: Outcome.DELIVERED
+    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.grow("p")
     street.stage.pass_s(60)
     assert street.shop.to("ann") == [("p", 1), *street.story("p")]
@@ -335,9 +340,9 @@ def test_an_attempt_whose_outcome_could_not_be_written_is_written_later(
     street.channel("ann")
     sql = street.stage.journal.connection
 
-    def fill_the_disk(*_: object) -> Outcome:
+    def fill_the_disk(*_: object) -> AttemptOutcome:
         sql.execute("PRAGMA query_only = ON")
-        return Outcome.DELIVERED
+        return AttemptOutcome.DELIVERED
 
     street.shop.answer = fill_the_disk
     street.stage.create("p")
@@ -359,3 +364,38 @@ def test_a_channel_sealed_under_another_key_harms_nobody(street: Street) -> None
     assert (counters["channels.sealed"] > 0, counters["notifiers.crashes"]) == (True, 0)
     assert street.shop.to("ann") == street.story("p")
     assert queries.outbox_counts(street.stage.journal.connection)["pending"] == 1
+
+
+@pytest.fixture
+def reads(street: Street, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is asked of the database from now on."""
+    asked: list[object] = []
+    read = street.stage.node.read
+
+    def count(query: Any, *args: Any, reply: Callable[[Any], None]) -> None:
+        asked.append(query)
+        read(query, *args, reply=reply)
+
+    street.channel("ann")
+    monkeypatch.setattr(street.stage.node, "read", count)
+    return asked
+
+
+def test_an_event_is_sent_as_it_was_committed_and_nothing_is_read(
+    street: Street, reads: list[object]
+) -> None:
+    for name in ("p", "q"):
+        street.stage.create(name)
+    assert sorted(street.shop.to("ann")) == [("p", 1), ("q", 1)]
+    assert reads == []
+
+
+def test_what_came_while_one_was_under_way_is_read_once_for_each(
+    street: Street, reads: list[object]
+) -> None:
+    street.stage.create("p")
+    street.stage.observe("p", view(mined("t", 1000, 1)))
+    street.stage.run()
+    events = len(street.story("p"))
+    assert street.shop.to("ann") == street.story("p")
+    assert len(reads) < events

@@ -9,7 +9,7 @@ from actors.delivery.notifier import NotifierActor
 from actors.live.session import SessionActor
 from actors.messages import Read
 from actors.node import Node, Settings
-from engine.delivery.attempt import Outcome, SendResult
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
@@ -46,7 +46,7 @@ class _Sender:
 
     def send(self, *request: object) -> SendResult:
         self.sent.append(str(request[2]))
-        return SendResult(Outcome.DELIVERED, 200, None, None, 1.0)
+        return SendResult(AttemptOutcome.DELIVERED, 200, None, None, 1.0)
 
 
 class _Sink:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.attempt import SCHEDULE_S, Outcome, classify, next_delay_s
+from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, classify, next_delay_s
 from engine.policy.breaker import Breaker, BreakerPolicy, BreakerState
 from engine.policy.waits import RETRY_AFTER_CAP_S, parse_retry_after
 
@@ -62,28 +62,28 @@ def test_retry_after_only_lengthens_and_by_a_day_at_most(
 @pytest.mark.parametrize(
     ("status", "retry_after_s", "outcome"),
     [
-        (200, None, Outcome.DELIVERED),
-        (204, None, Outcome.DELIVERED),
-        (299, 30.0, Outcome.DELIVERED),
-        (None, None, Outcome.RETRY),
-        (101, None, Outcome.RETRY),
-        (301, None, Outcome.RETRY),
-        (304, None, Outcome.RETRY),
-        (400, None, Outcome.RETRY),
-        (404, None, Outcome.RETRY),
-        (410, None, Outcome.GONE),
-        (410, 5.0, Outcome.GONE),
-        (429, None, Outcome.THROTTLED),
-        (500, None, Outcome.RETRY),
-        (502, None, Outcome.THROTTLED),
-        (503, None, Outcome.RETRY),
-        (503, 0.0, Outcome.THROTTLED),
-        (504, None, Outcome.THROTTLED),
-        (999, None, Outcome.RETRY),
+        (200, None, AttemptOutcome.DELIVERED),
+        (204, None, AttemptOutcome.DELIVERED),
+        (299, 30.0, AttemptOutcome.DELIVERED),
+        (None, None, AttemptOutcome.RETRY),
+        (101, None, AttemptOutcome.RETRY),
+        (301, None, AttemptOutcome.RETRY),
+        (304, None, AttemptOutcome.RETRY),
+        (400, None, AttemptOutcome.RETRY),
+        (404, None, AttemptOutcome.RETRY),
+        (410, None, AttemptOutcome.GONE),
+        (410, 5.0, AttemptOutcome.GONE),
+        (429, None, AttemptOutcome.THROTTLED),
+        (500, None, AttemptOutcome.RETRY),
+        (502, None, AttemptOutcome.THROTTLED),
+        (503, None, AttemptOutcome.RETRY),
+        (503, 0.0, AttemptOutcome.THROTTLED),
+        (504, None, AttemptOutcome.THROTTLED),
+        (999, None, AttemptOutcome.RETRY),
     ],
 )
 def test_an_answer_means(
-    status: int | None, retry_after_s: float | None, outcome: Outcome
+    status: int | None, retry_after_s: float | None, outcome: AttemptOutcome
 ) -> None:
     assert classify(status, retry_after_s) is outcome
 

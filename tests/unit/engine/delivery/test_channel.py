@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.delivery.attempt import Outcome, SendResult
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, active_secrets, judge, payload, wants
 from engine.payment.model import EventType
 from engine.store.writes import DeliveryResult
@@ -36,7 +36,7 @@ def judged(
     )
 
 
-def sent(outcome: Outcome, retry_after_s: float | None = None) -> SendResult:
+def sent(outcome: AttemptOutcome, retry_after_s: float | None = None) -> SendResult:
     return SendResult(
         outcome=outcome,
         status=500,
@@ -71,24 +71,24 @@ def test_after_a_rotation_both_secrets_sign_for_a_while() -> None:
 
 
 def test_what_was_delivered_is_done() -> None:
-    row = judged(sent(Outcome.DELIVERED))
+    row = judged(sent(AttemptOutcome.DELIVERED))
     assert (row.state, row.next_at, row.latency_ms) == ("delivered", 0, 12)
 
 
 def test_what_failed_is_tried_again_by_the_schedule() -> None:
-    row = judged(sent(Outcome.RETRY), schedule_s=(0.0, 10.0, 60.0))
+    row = judged(sent(AttemptOutcome.RETRY), schedule_s=(0.0, 10.0, 60.0))
     assert (row.state, row.next_at) == ("pending", T0 + 10_000)
 
 
 def test_an_endpoint_may_ask_for_more_time() -> None:
-    row = judged(sent(Outcome.THROTTLED, 120.0), schedule_s=(0.0, 10.0, 60.0))
+    row = judged(sent(AttemptOutcome.THROTTLED, 120.0), schedule_s=(0.0, 10.0, 60.0))
     assert row.next_at >= T0 + 100_000
 
 
 def test_the_end_of_the_schedule_and_410_make_a_dead_letter() -> None:
-    last = judged(sent(Outcome.RETRY), attempt=3, schedule_s=(0.0, 10.0, 60.0))
+    last = judged(sent(AttemptOutcome.RETRY), attempt=3, schedule_s=(0.0, 10.0, 60.0))
     assert (last.state, last.next_at) == ("dead", 0)
-    assert judged(sent(Outcome.GONE)).state == "dead"
+    assert judged(sent(AttemptOutcome.GONE)).state == "dead"
 
 
 def test_the_event_goes_into_the_body_byte_for_byte() -> None:

@@ -1,0 +1,410 @@
+"""A payment's deliveries to one channel: a table, and a walk beside a model outbox."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from engine.delivery.delivery_queue import (
+    TRANSITIONS,
+    DeliveryQueue,
+    Happening,
+    IllegalStep,
+    State,
+)
+from engine.store.records import Pending
+from engine.store.writes import DeliveryResult
+
+NOW = 1_000_000
+LATER = NOW + 60_000
+
+
+def pending(offset: int, next_at: int = 0, attempts: int = 0) -> Pending:
+    return Pending(offset, offset, attempts, next_at, b"{}")
+
+
+def result(offset: int, state: str = "delivered", next_at: int = 0) -> DeliveryResult:
+    return DeliveryResult(
+        channel_id="c",
+        payment_id="p",
+        offset=offset,
+        seq=offset,
+        attempt=1,
+        at=NOW,
+        latency_ms=1,
+        status=200,
+        outcome="delivered",
+        error=None,
+        state=state,
+        next_at=next_at,
+    )
+
+
+def ready() -> DeliveryQueue:
+    return DeliveryQueue(pending(5))
+
+
+def unread() -> DeliveryQueue:
+    return DeliveryQueue()
+
+
+def resting() -> DeliveryQueue:
+    return DeliveryQueue(rests_until=LATER)
+
+
+def reading() -> DeliveryQueue:
+    queue = unread()
+    queue.turn()
+    return queue
+
+
+def sending() -> DeliveryQueue:
+    queue = ready()
+    queue.turn()
+    return queue
+
+
+def recording(state: str = "delivered") -> DeliveryQueue:
+    queue = sending()
+    queue.answered(result(5, state, LATER))
+    return queue
+
+
+def unrecorded() -> DeliveryQueue:
+    queue = recording()
+    queue.not_recorded(LATER)
+    return queue
+
+
+def over() -> DeliveryQueue:
+    queue = recording()
+    queue.recorded()
+    return queue
+
+
+MADE: dict[State, Callable[[], DeliveryQueue]] = {
+    State.READY: ready,
+    State.UNREAD: unread,
+    State.READING: reading,
+    State.SENDING: sending,
+    State.RECORDING: recording,
+    State.RESTING: resting,
+    State.UNRECORDED: unrecorded,
+    State.OVER: over,
+}
+
+HAPPENS: dict[str, Callable[[DeliveryQueue], State]] = {
+    "routed": lambda queue: queue.routed(9),
+    "listed": lambda queue: queue.listed(NOW, NOW),
+    "listed later": lambda queue: queue.listed(NOW + 1, NOW),
+    "turn": lambda queue: queue.turn(),
+    "head": lambda queue: queue.read(pending(5, NOW), NOW),
+    "head later": lambda queue: queue.read(pending(5, NOW + 1), NOW),
+    "no head": lambda queue: queue.read(None, NOW),
+    "unreadable": lambda queue: queue.unreadable(LATER),
+    "sender died": lambda queue: queue.sender_died(LATER),
+    "not recorded": lambda queue: queue.not_recorded(LATER),
+    "due": lambda queue: queue.due(),
+}
+
+# Written out once more, from the words of the design: what follows from what.
+FOLLOWS: dict[tuple[State, str], State] = {
+    (State.UNREAD, "turn"): State.READING,
+    (State.READY, "turn"): State.SENDING,
+    (State.READY, "listed"): State.UNREAD,
+    (State.READY, "listed later"): State.UNREAD,
+    (State.READING, "head"): State.READY,
+    (State.READING, "head later"): State.RESTING,
+    (State.READING, "no head"): State.OVER,
+    (State.READING, "unreadable"): State.RESTING,
+    (State.SENDING, "sender died"): State.RESTING,
+    (State.RECORDING, "not recorded"): State.UNRECORDED,
+    (State.RESTING, "listed"): State.UNREAD,
+    (State.RESTING, "due"): State.UNREAD,
+    (State.UNRECORDED, "due"): State.RECORDING,
+}
+COMES_ANY_TIME = {"routed", "listed", "listed later", "due"}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_way_into_a_state_leads_there(state: State) -> None:
+    assert MADE[state]().state is state
+
+
+@pytest.mark.parametrize("what", HAPPENS)
+@pytest.mark.parametrize("state", State)
+def test_what_follows_from_what(state: State, what: str) -> None:
+    queue = MADE[state]()
+    follows = FOLLOWS.get((state, what))
+    if follows is None and what in COMES_ANY_TIME and state is not State.OVER:
+        follows = state
+    if follows is None:
+        with pytest.raises(IllegalStep) as caught:
+            HAPPENS[what](queue)
+        assert caught.value.state is queue.state is state
+    else:
+        assert HAPPENS[what](queue) is queue.state is follows
+
+
+def test_every_state_has_its_row_and_every_happening_its_place() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {h for row in TRANSITIONS.values() for h in row} == set(Happening)
+
+
+def test_a_refusal_reads_as_a_sentence() -> None:
+    error = IllegalStep(State.OVER, Happening.TURN)
+    assert str(error) == "a queue that is over: a sender is free"
+
+
+def test_when_nothing_came_since_a_delivered_event_was_the_last() -> None:
+    assert recording().recorded() is State.OVER
+
+
+def test_what_came_since_is_read_after_a_delivery() -> None:
+    for came in (
+        lambda queue: queue.routed(6),
+        lambda queue: queue.listed(0, NOW),
+    ):
+        queue = recording()
+        came(queue)
+        assert queue.recorded() is State.READING
+
+
+def test_an_event_that_is_the_head_itself_is_nothing_more() -> None:
+    queue = sending()
+    queue.routed(5)
+    queue.answered(result(5))
+    assert queue.recorded() is State.OVER
+
+
+def test_the_outbox_is_read_up_to_the_newest_event_and_no_further() -> None:
+    queue = recording()
+    queue.routed(6)
+    queue.routed(8)
+    assert queue.recorded() is State.READING
+    assert queue.read(pending(6), NOW) is State.READY
+    queue.turn()
+    queue.answered(result(6))
+    assert queue.recorded() is State.READING
+    queue.read(pending(8), NOW)
+    queue.turn()
+    queue.answered(result(8))
+    assert queue.recorded() is State.OVER
+
+
+@pytest.mark.parametrize("make", [unread, resting])
+def test_what_only_the_outbox_knows_is_read_to_its_end(
+    make: Callable[[], DeliveryQueue],
+) -> None:
+    queue = make()
+    queue.due()
+    queue.routed(5)
+    queue.turn()
+    queue.read(pending(5), NOW)
+    queue.turn()
+    queue.answered(result(5))
+    assert queue.recorded() is State.READING
+    assert queue.read(None, NOW) is State.OVER
+
+
+def test_after_a_redelivery_only_the_outbox_knows() -> None:
+    queue = sending()
+    queue.listed(0, NOW)
+    queue.answered(result(5))
+    queue.recorded()
+    queue.routed(6)
+    queue.read(pending(6), NOW)
+    queue.turn()
+    queue.answered(result(6))
+    assert queue.recorded() is State.READING
+
+
+def test_an_answer_of_nothing_is_no_answer_about_what_came_since() -> None:
+    queue = reading()
+    queue.routed(7)
+    assert queue.read(None, NOW) is State.READING
+    assert queue.read(None, NOW) is State.OVER
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead"])
+def test_an_event_that_is_delivered_or_given_up_is_done_with(state: str) -> None:
+    assert recording(state).recorded() is State.OVER
+
+
+def test_a_failed_attempt_is_followed_by_another_at_its_time() -> None:
+    queue = recording("pending")
+    assert queue.recorded() is State.RESTING
+    assert (queue.rests_until, queue.head, queue.result) == (LATER, None, None)
+
+
+def test_each_rest_is_until_the_time_that_was_given() -> None:
+    rests = {
+        "head": (reading(), lambda q: q.read(pending(5, LATER), NOW)),
+        "read": (reading(), lambda q: q.unreadable(LATER)),
+        "died": (sending(), lambda q: q.sender_died(LATER)),
+        "unrecorded": (recording(), lambda q: q.not_recorded(LATER)),
+        "listed": (DeliveryQueue(rests_until=LATER * 2), lambda q: q.listed(LATER, 1)),
+    }
+    for queue, happen in rests.values():
+        happen(queue)
+        assert queue.rests_until == LATER
+
+
+def test_what_is_listed_moves_no_time_of_an_attempt_that_is_not_recorded() -> None:
+    queue = unrecorded()
+    queue.listed(LATER * 2, NOW)
+    assert queue.rests_until == LATER
+
+
+def test_an_outcome_that_was_not_committed_is_kept_and_nothing_is_sent() -> None:
+    queue = recording()
+    outcome = queue.result
+    queue.not_recorded(LATER)
+    assert queue.listed(0, NOW) is State.UNRECORDED
+    assert queue.due() is State.RECORDING
+    assert queue.result is outcome is not None
+
+
+def test_the_head_is_known_only_where_it_is_sent_or_was() -> None:
+    for state, make in MADE.items():
+        known = make().head is not None
+        assert known is (
+            state in {State.READY, State.SENDING, State.RECORDING, State.UNRECORDED}
+        )
+
+
+def test_an_outcome_is_of_the_event_that_was_sent() -> None:
+    with pytest.raises(AssertionError):
+        sending().answered(result(6))
+
+
+class Walk:
+    """One queue beside a model of the outbox; mail comes late, in order."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.outbox: dict[int, str] = {}
+        self.next_at: dict[int, int] = {}
+        self.mail: list[Callable[[], None]] = []
+        self.queue: DeliveryQueue | None = None
+        self.known_to = 0
+        self.now = NOW
+        self.sent: list[int] = []
+        self.reads = 0
+
+    def owed(self) -> list[int]:
+        return sorted(o for o, state in self.outbox.items() if state == "pending")
+
+    def commit(self) -> None:
+        offset = len(self.outbox) + 1
+        self.outbox[offset] = "pending"
+        self.next_at[offset] = 0
+        self.mail.append(lambda: self._on_routed(offset))
+
+    def redeliver(self) -> None:
+        for offset in list(self.outbox):
+            self.outbox[offset] = "pending"
+            self.next_at[offset] = self.now
+        self.mail.append(lambda: self._on_listed(self._listing()))
+
+    def _listing(self) -> int | None:
+        owed = self.owed()
+        return self.next_at[owed[0]] if owed else None
+
+    def _on_routed(self, offset: int) -> None:
+        if self.queue is not None:
+            self.queue.routed(offset)
+        elif offset <= self.known_to:
+            self.queue = DeliveryQueue()
+        else:
+            self.queue = DeliveryQueue(pending(offset))
+
+    def _on_listed(self, next_at: int | None) -> None:
+        if next_at is None:
+            return
+        if self.queue is None:
+            self.queue = DeliveryQueue(rests_until=next_at)
+        self.queue.listed(next_at, self.now)
+
+    def deliver_mail(self) -> None:
+        if self.mail:
+            self.mail.pop(0)()
+
+    def go_on(self) -> None:
+        """What the queue waits for happens."""
+        queue = self.queue
+        if queue is None:
+            return
+        match queue.state:
+            case State.UNREAD | State.READY:
+                queue.turn()
+            case State.READING:
+                self.reads += 1
+                owed = self.owed()
+                head = pending(owed[0], self.next_at[owed[0]]) if owed else None
+                queue.read(head, self.now)
+            case State.SENDING:
+                assert queue.head is not None
+                self._send(queue.head.offset)
+            case State.RECORDING:
+                self._record(queue)
+            case State.RESTING | State.UNRECORDED:
+                self.now = max(self.now, queue.rests_until)
+                queue.due()
+        if queue.state is State.OVER:
+            self.queue = None
+
+    def _send(self, offset: int) -> None:
+        queue = self.queue
+        assert queue is not None
+        self.known_to = max(self.known_to, offset)
+        assert self.next_at[offset] <= self.now, "sent before it is due"
+        if self.random.random() < 0.1:
+            queue.sender_died(self.now + 5)
+            return
+        self.sent.append(offset)
+        good = self.random.random() < 0.7
+        queue.answered(
+            result(offset, "delivered" if good else "pending", self.now + 100)
+        )
+
+    def _record(self, queue: DeliveryQueue) -> None:
+        if self.random.random() < 0.2:
+            queue.not_recorded(self.now + 5)
+            return
+        assert queue.result is not None
+        self.outbox[queue.result.offset] = queue.result.state
+        self.next_at[queue.result.offset] = queue.result.next_at
+        queue.recorded()
+
+    def finish(self) -> None:
+        for _ in range(10_000):
+            if not self.mail and self.queue is None:
+                return
+            self.deliver_mail()
+            self.go_on()
+        raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_in_any_order_of_things_all_is_told_in_order_and_the_queue_ends(
+    seed: int,
+) -> None:
+    walk = Walk(seed)
+    redelivers = seed % 2 == 1
+    for _ in range(100):
+        chance = walk.random.random()
+        if chance < 0.15:
+            walk.commit()
+        elif chance < 0.17 and redelivers:
+            walk.redeliver()
+        elif chance < 0.5:
+            walk.deliver_mail()
+        else:
+            walk.go_on()
+    walk.finish()
+    assert walk.owed() == []
+    firsts = list(dict.fromkeys(walk.sent))
+    assert firsts == sorted(walk.outbox)
+    if not redelivers:
+        assert walk.sent == sorted(walk.sent)
