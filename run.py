@@ -86,12 +86,11 @@ class Installation:
         self._refuse_narrower_key()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
-        settings = Settings(claim_window_s=config.claim_window_s)
         self.node = Node(
             self.clock,
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
-            settings,
+            Settings(),
             yield_to_hub=partial(gevent.sleep, 0),
         )
         self.sender = WebhookSender(

@@ -4,7 +4,7 @@
 once, and never blocks. Edges pass a future's `set`, actors a `tell` to themselves.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -131,7 +131,8 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     """Show `ref` this script as it is, and then what happens to it.
 
     `known`: the payment's receipts in blocks, from the journal. A watcher that has been
-    shown a script is shown every change of it while `Node.complete_as_of` is not None.
+    shown a script is shown every change of it while
+    `SourceReport.complete_as_of` is not None.
     """
 
     script: bytes
@@ -170,20 +171,21 @@ class Nudge(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One round of work for a feed's worker.
+    """One round of work for a feed's worker. Nothing in it changes once it was sent.
 
-    `watch` are scripts to keep from now on, `known` those of the journal's receipts
-    that pay them. `show`: scripts that nobody was shown yet. `reset`: begin anew, with
-    `watch` all scripts; who is watched or let go meanwhile is in the next round.
+    `watch` are scripts to keep from now on, in pieces, `known` those of the journal's
+    receipts that pay them. `show`: scripts that nobody was shown yet, in pieces; some
+    may be watched no longer. `reset`: begin anew, with `watch` all scripts; who is
+    watched or let go meanwhile is in the next round.
     """
 
     number: int
-    watch: Iterable[bytes] = ()
-    known: dict[bytes, tuple[Output, ...]] = {}
-    show: dict[bytes, None] = {}
+    watch: tuple[tuple[bytes, ...], ...] = ()
+    known: Mapping[bytes, tuple[Output, ...]] = {}
+    show: tuple[tuple[bytes, ...], ...] = ()
     unwatch: tuple[bytes, ...] = ()
     polls: tuple[Poll, ...] = ()
-    addresses: dict[bytes, str] = {}
+    addresses: Mapping[bytes, str] = {}
     reset: bool = False
 
 
@@ -194,7 +196,7 @@ class SomeViews(msgspec.Struct, frozen=True):
     feed: int
     number: int
     asked_at: int
-    views: dict[bytes, ChainView]
+    views: Mapping[bytes, ChainView]
 
 
 class RoundDone(msgspec.Struct, frozen=True):
@@ -204,7 +206,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     feed: int
     number: int
     asked_at: int
-    views: dict[bytes, ChainView]
+    views: Mapping[bytes, ChainView]
     tip: Tip | None
     requests: int
     error: SourceError | None = None

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from actors.messages import Append, Read
-from engine.chain.feed import ChainView, Tip
-from engine.ports import Freshness, Sink
+from actors.published import Published, Readable, SourceReport
+from engine.chain.restart_point import RestartPoint
+from engine.ports import Sink
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.runtime.registry import Registry
@@ -25,7 +26,6 @@ __all__ = ["Health", "Node", "Settings"]
 class Settings(msgspec.Struct, frozen=True):
     """Numbers that the actors go by. Times in seconds."""
 
-    claim_window_s: int = 600  # a webhook's claim is withdrawn without proof by then
     poll_slow_s: int = 600  # how often to look at a payment that nobody waits for
     poll_ageing_s: int = 3_600  # each time this old, the wait between polls doubles
     recheck_s: int = 3_600  # a payment over its time whose money is still on its way
@@ -59,11 +59,9 @@ class Node:
             yield_to_hub  # lets others run, in long work of blocking actors
         )
         self.health = Health()
-        self.freshness = Freshness(source="", live=False, since=None)
-        # When (ms) the source that is asked now, one that reads whole blocks, had last
-        # told all that changed: whoever was shown nothing has got nothing since. None:
-        # each address must be asked for.
-        self.complete_as_of: int | None = None
+        # What the source actor publishes; it alone holds the side that writes.
+        self.source_report: Readable[SourceReport] = Published(SourceReport())
+        self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters: Counter[str] = Counter()
         self.journal: Ref
         self.router: Ref
@@ -74,16 +72,7 @@ class Node:
         self.watchers: Registry[str, Ref] = Registry()  # by payment id
         self.by_address: Registry[str, str] = Registry()  # watched -> payment id
         self.sessions: dict[Ref, Sink] = {}  # with their clients' wires
-        # Scripts whose newest view of mined outputs is not committed by its watcher
-        # yet, oldest first, with where to start reading to see them again.
-        self.uncommitted: dict[bytes, tuple[Tip | None, ChainView]] = {}
         self._next_reader = 0
-
-    def committed(self, script: bytes, view: ChainView) -> None:
-        """All that follows from this view is committed."""
-        waiting = self.uncommitted.get(script)
-        if waiting is not None and waiting[1] is view:
-            del self.uncommitted[script]
 
     def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""

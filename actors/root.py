@@ -19,6 +19,7 @@ from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.node import Node
+from actors.published import Published, SourceReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
@@ -161,7 +162,11 @@ def build_tree(
     )
     node.router = child("router", RouterActor, lambda _name: RouterActor(node))
     specs = [_spec(node, reader, n, config) for n, config in enumerate(feeds)]
-    node.source = child("source", SourceActor, lambda _name: SourceActor(node, specs))
+    published = Published(SourceReport())
+    node.source_report = published
+    node.source = child(
+        "source", SourceActor, lambda _name: SourceActor(node, specs, published)
+    )
     for spec in specs:
         spec.worker.scope.parent = node.source
     node.notifiers = child(

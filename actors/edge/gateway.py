@@ -295,7 +295,7 @@ class ActorGateway:
         )
 
     def freshness(self) -> Freshness:
-        return self._node.freshness
+        return self._node.source_report.now.freshness
 
     def now(self) -> int:
         return self._node.clock.now()
@@ -322,7 +322,7 @@ class ActorGateway:
             watchers=len(self._node.watchers),
             quarantined=len(supervisor.quarantined) if supervisor is not None else 0,
             sessions=len(self._node.sessions),
-            freshness=self._node.freshness,
+            freshness=self._node.source_report.now.freshness,
             last_offset=last_offset,
         )
 

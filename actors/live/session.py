@@ -211,7 +211,7 @@ class SessionActor(Actor):
             since = None
         lane.seq = payment.seq if since is None else since
         return self._must(self._sink.state(payment, since)) and self._must(
-            self._sink.freshness(self._node.freshness)
+            self._sink.freshness(self._node.source_report.now.freshness)
         )
 
     def _drop(self, payment_id: str, code: str, message: str) -> None:

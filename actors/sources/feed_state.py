@@ -1,11 +1,11 @@
 """What the source actor remembers of each source: how it may be asked, how it fares.
 
-No actor: a record that `actors/sources/source.py` keeps and judges by.
+No actor: a record that `actors/sources/planner.py` keeps and judges by.
 """
 
 import msgspec
 
-from actors.messages import Poll, Round
+from actors.messages import Poll, Round, RoundDone
 from engine.chain.feed import Tip
 from engine.gateway import SourceState
 from engine.policy.breaker import Breaker, BreakerPolicy
@@ -40,6 +40,7 @@ class Feed:
         "busy",
         "error",
         "errors",
+        "number",
         "primed",
         "requests",
         "round",
@@ -47,7 +48,8 @@ class Feed:
         "tip",
     )
 
-    def __init__(self, spec: FeedSpec) -> None:
+    def __init__(self, number: int, spec: FeedSpec) -> None:
+        self.number = number  # as its worker calls itself
         self.spec = spec
         self.breaker = Breaker(policy=SOURCE_BREAKER)
         self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
@@ -56,10 +58,35 @@ class Feed:
         self.round = 0
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None
-        self.answered_at: int | None = None
+        self.answered_at: int | None = None  # ms
         self.requests: int | None = None  # as its worker last told
         self.errors = 0
         self.error: str | None = None
+
+    def poor_s(self, now: float, requests: int) -> float:
+        """Seconds until the budget allows so many requests; 0 if it does now."""
+        return 0.0 if self.budget is None else self.budget.at(now).wait_s(requests)
+
+    def room(self, now: float, reserve: int, most: int) -> int:
+        """How many requests the budget allows now beyond a reserve, `most` at most."""
+        if self.budget is None:
+            return most
+        self.budget = self.budget.at(now)
+        return min(max(int(self.budget.tokens) - reserve, 0), most)
+
+    def spend(self, done: RoundDone) -> None:
+        """What was asked for before our time is no debt of ours."""
+        if self.requests is None:
+            self.requests = done.requests - len(done.views) - len(done.unreadable) - 1
+        if self.budget is not None:
+            self.budget = self.budget.spend(done.requests - self.requests)
+        self.requests = done.requests
+
+    def succeeded(self, done: RoundDone) -> None:
+        self.breaker = self.breaker.after_success()
+        self.error = None
+        self.answered_at = done.asked_at
+        self.tip = done.tip
 
     def describe(
         self, *, now: float, wall: int, active: bool, watched: int, waiting: int

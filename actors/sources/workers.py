@@ -7,6 +7,7 @@ decides nothing; when its feed fails it says so and the source actor judges.
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
@@ -32,14 +33,13 @@ log = logging.getLogger("paybell.source")
 MAX_UNREADABLE = 5
 """So many addresses in a row without one that can be read: it is the source."""
 
-BREATH = 500
+SCRIPTS_PER_STEP = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
 
-
 MAX_AHEAD = 4
-"""Portions of views that may wait for the source actor before more are made."""
+"""Messages of views that may wait for the source actor before more are made."""
 
-MAX_BREATHS = 10_000
+MAX_YIELDS = 10_000
 """Then it goes on: somebody is stuck, and it is not for the worker to judge."""
 
 
@@ -119,28 +119,28 @@ class BlockFeedWorker(Actor):
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
-        for script in self._unhurried(work.watch):
+        for script in self._yielding_every(chain.from_iterable(work.watch)):
             self._index.watch(script, work.known.get(script, ()))
         for poll in work.polls:
             if poll.known and poll.script in self._index:
                 self._index.watch(poll.script, poll.known)
 
-    def _unhurried(self, scripts: Iterable[bytes]) -> Iterator[bytes]:
-        """These, with a breath now and then: there may be a million."""
+    def _yielding_every(self, scripts: Iterable[bytes]) -> Iterator[bytes]:
+        """These; others run now and then meanwhile, as there may be a million."""
         for count, script in enumerate(scripts, 1):
             yield script
-            if count % BREATH == 0:
+            if count % SCRIPTS_PER_STEP == 0:
                 self._node.yield_to_hub()
 
     def _read_to(self, result: SyncResult) -> Tip:
         """Where catching up may begin. The first time of all from where everything is
         read again that was read now: it may be many blocks, and is told to nobody yet.
         """
-        chain = self._index.chain
-        if not self._anew or chain.lowest is None:
+        read = self._index.chain
+        if not self._anew or read.lowest is None:
             return result.tip
-        height = min(chain.lowest + self._index.lookback - 1, result.tip.height)
-        return Tip(height, chain.hash_at(height) or result.tip.hash)
+        height = min(read.lowest + self._index.lookback - 1, result.tip.height)
+        return Tip(height, read.hash_at(height) or result.tip.hash)
 
     def _has_more(self, result: SyncResult) -> bool:
         return result.more or (self._vouching.doubts and not result.lagging)
@@ -170,7 +170,7 @@ class BlockFeedWorker(Actor):
                 views[script] = empty  # one for all: most are paid only once
             else:
                 views[script] = self._view(script, blocks)
-            if len(views) == BREATH:
+            if len(views) == SCRIPTS_PER_STEP:
                 self._node.source.tell_system(
                     SomeViews(self._number, work.number, asked_at, views)
                 )
@@ -181,7 +181,7 @@ class BlockFeedWorker(Actor):
     def _let_them_read(self) -> None:
         """A million letters that wait are a gigabyte, and walked by the collector."""
         self._node.yield_to_hub()
-        for _ in range(MAX_BREATHS):
+        for _ in range(MAX_YIELDS):
             if self._node.source.backlog <= MAX_AHEAD:
                 break
             self._node.yield_to_hub()
@@ -201,13 +201,14 @@ class BlockFeedWorker(Actor):
             for script in sorted(self._shown.keys() - done):
                 done.add(script)
                 yield script, ()
-        for script in self._unhurried(work.show):
+        for script in self._yielding_every(chain.from_iterable(work.show)):
             if script not in done:
+                if not self._index.is_bare(script):
+                    done.add(script)  # only these are looked for below: few
                 yield script, ()
         if work.reset:
-            for script in self._unhurried(work.watch):
-                seen = script in done or script in work.show
-                if not seen and not self._index.is_bare(script):
+            for script in self._yielding_every(chain.from_iterable(work.watch)):
+                if script not in done and not self._index.is_bare(script):
                     yield script, ()
 
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:

@@ -7,7 +7,7 @@ often while somebody waits, slower as it ages, at once on a webhook.
 
 A poll need not always be a question. A source that reads whole blocks shows its
 watchers every change unasked; who was shown that there is nothing, and has nothing to
-lose, has his answer as long as that source goes on (`Node.complete_as_of`).
+lose, has his answer as long as that source goes on (`SourceReport.complete_as_of`).
 
 Idle, it is this object and a place in the list of those who wait for the same timer.
 """
@@ -116,7 +116,7 @@ class AddressActor(Actor):
     @property
     def seen_at(self) -> int | None:
         """When (ms) a source was asked whose answer, if only by silence, is known."""
-        complete_as_of = self._node.complete_as_of
+        complete_as_of = self._node.source_report.now.complete_as_of
         if self._seen_at is None or complete_as_of is None or not self._is_covered:
             return self._seen_at
         return max(self._seen_at, complete_as_of)
@@ -219,7 +219,8 @@ class AddressActor(Actor):
         return waits and is_untouched(self.payment)
 
     def _on_poll_due(self) -> None:
-        if self._node.complete_as_of is None or not self._is_covered:
+        complete_as_of = self._node.source_report.now.complete_as_of
+        if complete_as_of is None or not self._is_covered:
             hurry = self._review is not None or self._doubts is not None
             self._ask_source(urgent=hurry)
         self._poll_in(self._interval_s())
@@ -248,7 +249,7 @@ class AddressActor(Actor):
         self._seen_at = asked_at
         self._is_shown_nothing = not view.outputs
         if self._is_covered:
-            self._node.committed(self._script, view)
+            self._node.restart_point.committed(self._script, view)
             self._after_review()
             return
         now = self._node.clock.now()
@@ -269,7 +270,7 @@ class AddressActor(Actor):
         if events:
             self._persist(payment, events, (), None)
         else:
-            self._node.committed(self._script, view)
+            self._node.restart_point.committed(self._script, view)
             self._after_review()
 
     def _ask_again_soon(self, view: ChainView) -> None:

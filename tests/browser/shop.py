@@ -82,7 +82,11 @@ class Shop:
         self.chain.subscribe(self._nudge)
         self.server.start()
         wait_until(lambda: self.node.health.booted, 10, "the node to be ready")
-        wait_until(lambda: self.node.freshness.live, 10, "the source to answer")
+        wait_until(
+            lambda: self.node.source_report.now.freshness.live,
+            10,
+            "the source to answer",
+        )
 
     def stop(self) -> None:
         self.server.stop(2.0)

@@ -197,7 +197,7 @@ class Faults:
             refs.extend(ref for _, ref in notifiers._channels.values())
         source: Any = node.source.actor
         if source is not None:
-            refs.extend(feed.spec.worker for feed in source._feeds)
+            refs.extend(feed.spec.worker for feed in source.planner.feeds)
         return [ref for ref in refs if ref.is_alive]
 
     def _mailbox_full(self) -> None:

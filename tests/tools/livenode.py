@@ -113,7 +113,9 @@ class LiveNode:
         self.chain.subscribe(lambda *_: self.node.source.tell(Nudge()))
         self.server.start()
         wait_until(
-            lambda: self.node.health.booted and self.node.freshness.live,
+            lambda: (
+                self.node.health.booted and self.node.source_report.now.freshness.live
+            ),
             10,
             "the node to be ready",
         )

@@ -137,7 +137,9 @@ class RunningNode:
         self.server.start()
         self.url = f"http://127.0.0.1:{self.server.port}"
         wait_until(
-            lambda: self.node.health.booted and self.node.freshness.live,
+            lambda: (
+                self.node.health.booted and self.node.source_report.now.freshness.live
+            ),
             PATIENCE_S,
             "the node to be ready",
         )

@@ -7,10 +7,13 @@ the test adds them. Nothing runs unless the test says so.
 from pathlib import Path
 from random import Random
 
+from msgspec.structs import replace
+
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.node import Node, Settings
+from actors.published import Published, SourceReport
 from engine.payment.events import opening
 from engine.payment.model import Payment
 from engine.payment.observations import Observation
@@ -53,6 +56,9 @@ class ActorStage:
         store = DirectStore(self.journal)
         self.supervisor, self.source = Inbox(), Inbox()
         node = self.node
+        # The test plays the source, or hands this to one.
+        self.published = Published(SourceReport())
+        node.source_report = self.published
         node.journal = self.start("journal", JournalActor(node, store), 100_000)
         node.router = self.start("router", RouterActor(node), 100_000)
         node.readers = [self.start("reader", ReaderActor(store), 100_000)]
@@ -67,6 +73,14 @@ class ActorStage:
 
     def close(self) -> None:
         self.journal.close()
+
+    @property
+    def complete_as_of(self) -> int | None:
+        return self.node.source_report.now.complete_as_of
+
+    def covered_as_of(self, at: int | None) -> None:
+        """Play a source that reads whole blocks, or (None) one that does not."""
+        self.published.publish(replace(self.published.now, complete_as_of=at))
 
     # -- the run of things -------------------------------------------------------------
 

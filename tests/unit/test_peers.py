@@ -173,7 +173,10 @@ class Readers:
     def __init__(self, stage: ActorStage, *feeds: FakeFeed) -> None:
         self.stage = stage
         stage.node.health.booted = True
-        scope = Scope(stage.dispatcher, lambda _: SourceActor(stage.node, self.specs))
+        scope = Scope(
+            stage.dispatcher,
+            lambda _: SourceActor(stage.node, self.specs, stage.published),
+        )
         self.source = stage.node.source = Ref(scope, "source")
         self.specs = [self._spec(n, feed) for n, feed in enumerate(feeds)]
         self.source.start()
@@ -239,7 +242,7 @@ def test_a_source_that_is_gone_back_to_watches_what_came_meanwhile(
         feed.mine([make_tx("paid", [(ELSEWHERE, 5)])])
     road.stage.pass_s(3)
     assert [output.amount_sat for output in shown(inbox)] == [5]
-    assert road.stage.node.freshness.source == "node 0"
+    assert road.stage.node.source_report.now.freshness.source == "node 0"
 
 
 def test_a_story_with_a_hole_is_not_told(road: Street) -> None:

@@ -82,7 +82,10 @@ class Market:
         self.per_minute = per_minute
         stage.node.health.booted = True
         self.ref = Ref(
-            Scope(stage.dispatcher, lambda _name: SourceActor(stage.node, self.specs)),
+            Scope(
+                stage.dispatcher,
+                lambda _name: SourceActor(stage.node, self.specs, stage.published),
+            ),
             "source",
         )
         self.specs = [self._spec(n, feed) for n, feed in enumerate(self.feeds)]
@@ -231,13 +234,13 @@ def test_when_all_sources_fail_only_the_freshness_changes(stage: ActorStage) -> 
     stage.pass_s(300)
     assert market.seen("a") == market.seen("b") == []
     assert market.freshness()[-1][1] is False
-    assert stage.node.freshness.live is False
+    assert stage.published.now.freshness.live is False
     for feed in market.feeds:
         assert feed.requests < 60
         feed.down = None
     stage.pass_s(130)
     assert len(market.seen("a")) == len(market.seen("b")) == 1
-    assert stage.node.freshness.live is True
+    assert stage.published.now.freshness.live is True
 
 
 def test_a_source_that_asks_for_a_pause_gets_it(stage: ActorStage) -> None:
@@ -344,7 +347,10 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
     node.health.booted = True
     store = DirectStore(stage.journal)
     source = Ref(
-        Scope(stage.dispatcher, lambda _name: SourceActor(node, specs)), "source"
+        Scope(
+            stage.dispatcher, lambda _name: SourceActor(node, specs, stage.published)
+        ),
+        "source",
     )
     scope = Scope(
         stage.dispatcher,
@@ -416,7 +422,7 @@ def test_who_was_shown_nothing_is_shown_what_comes_unasked(stage: ActorStage) ->
     assert isinstance(nothing, Seen)
     assert nothing.view.outputs == ()
     assert bob.got == [nothing]
-    complete_as_of = stage.node.complete_as_of
+    complete_as_of = stage.complete_as_of
     assert complete_as_of is not None
     assert complete_as_of >= nothing.asked_at
     feed.add(make_tx("t1", [(ALICE, 7)]))
@@ -425,15 +431,15 @@ def test_who_was_shown_nothing_is_shown_what_comes_unasked(stage: ActorStage) ->
     assert isinstance(paid, Seen)
     assert [o.amount_sat for o in paid.view.outputs] == [7]
     assert bob.got == [nothing]
-    assert stage.node.complete_as_of > complete_as_of
+    assert stage.complete_as_of > complete_as_of
 
 
 def test_a_source_that_is_asked_by_address_covers_nobody(stage: ActorStage) -> None:
     market = Market(stage, "one")
     market.watch("a")
-    stage.node.complete_as_of = 1
+    stage.covered_as_of(1)
     stage.pass_s(11)
-    assert stage.node.complete_as_of is None
+    assert stage.complete_as_of is None
 
 
 class Reader:
@@ -448,7 +454,11 @@ class Reader:
         self.feed = feeds[0]
         store = DirectStore(stage.journal)
         source = Ref(
-            Scope(stage.dispatcher, lambda _name: SourceActor(node, specs)), "source"
+            Scope(
+                stage.dispatcher,
+                lambda _name: SourceActor(node, specs, stage.published),
+            ),
+            "source",
         )
 
         def spec(number: int, feed: FakeFeed) -> FeedSpec:

@@ -124,17 +124,17 @@ def test_who_was_shown_nothing_asks_no_more_while_silence_is_an_answer(
     stage: ActorStage,
 ) -> None:
     watched = Watched(stage)
-    stage.node.complete_as_of = stage.clock.now()
+    stage.covered_as_of(stage.clock.now())
     stage.pass_s(61)
     assert len(watched.polls()) == 1  # nothing was shown yet
     watched.seen(view())
-    stage.node.complete_as_of = stage.clock.now() + 599_000
+    stage.covered_as_of(stage.clock.now() + 599_000)
     stage.pass_s(600)
     assert len(watched.polls()) == 1
     actor = watched.ref.actor
     assert isinstance(actor, AddressActor)
-    assert actor.seen_at == stage.node.complete_as_of
-    stage.node.complete_as_of = None
+    assert actor.seen_at == stage.complete_as_of
+    stage.covered_as_of(None)
     stage.pass_s(61)
     assert len(watched.polls()) == 2
 
@@ -144,7 +144,7 @@ def test_who_has_something_to_lose_asks_whatever_others_hear(
 ) -> None:
     watched = Watched(stage)
     watched.seen(view(mempool("t1")))
-    stage.node.complete_as_of = stage.clock.now()
+    stage.covered_as_of(stage.clock.now())
     stage.pass_s(600)
     assert len(watched.polls()) >= 10
 
@@ -152,7 +152,7 @@ def test_who_has_something_to_lose_asks_whatever_others_hear(
 def test_a_review_asks_though_silence_would_be_an_answer(stage: ActorStage) -> None:
     watched = Watched(stage)
     watched.seen(view())
-    stage.node.complete_as_of = EXPIRY + HOUR_MS
+    stage.covered_as_of(EXPIRY + HOUR_MS)
     watched.deadline_passes()
     assert [poll.due for poll in watched.polls()] == [0.0]
     assert watched.status() is Status.PENDING
@@ -164,7 +164,7 @@ def test_a_release_that_could_not_be_written_is_tried_again(stage: ActorStage) -
     watched = Watched(stage)
     watched.deadline_passes()
     watched.seen(view())
-    stage.node.complete_as_of = stage.clock.now()
+    stage.covered_as_of(stage.clock.now())
     watched.deadline_passes()
     watched.disk_is_full(True)
     watched.seen(view())

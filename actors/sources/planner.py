@@ -1,0 +1,353 @@
+"""The round planner: who is asked next, when, and with what. Pure.
+
+It holds what watchers want to know (the scripts, the polls that wait) and how each
+source fares (a breaker, a request budget, the round under way), and plans one round
+after the other:
+
+- The first source whose breaker permits is asked; one round is under way at a time.
+- A block feed gets all polls at once and answers from its index. It is told of new
+  scripts by difference, and of all of them when it begins anew (`Round.reset`).
+- An address feed gets as many polls as its budget allows, the most urgent first.
+- What a round leaves without a view is asked for again: silence is no answer. An error
+  changes nothing but the report, and the breaker of the source that failed.
+
+It sends nothing, waits for nothing and knows no clock: `SourceActor` does that.
+Moments are monotonic seconds, `rand` is a number in [0, 1).
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterable
+
+import msgspec
+
+from actors.messages import Poll, Round, RoundDone
+from actors.published import SourceReport
+from actors.sources.feed_state import Feed, FeedSpec
+from engine.chain.feed import Output, SourceBusy, SourceError, places
+from engine.ports import Freshness
+from engine.runtime.ref import Ref
+from engine.runtime.registry import Registry
+
+__all__ = ["Ask", "RoundPlanner", "Wait"]
+
+MAX_POLLS = 20_000
+"""Polls handed to a block feed in one round; more wait for the next."""
+
+MAX_ADDRESSES = 20
+"""Polls handed to an address feed in one round: short, so that an urgent poll never
+waits for long."""
+
+RESERVE = 3
+"""Requests that the budget must hold before a round begins: the tip, and an address."""
+
+ROUND_GAP_S = 0.05
+"""Least time between the beginnings of two rounds that claims and pushes ask for."""
+
+NO_SOURCE_S = 60.0
+"""How long to wait when there is no source at all."""
+
+BUSY_S = 30.0
+"""How long to leave a source alone that answered 429 without saying how long."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Send `round` to this feed's worker now. `left`: who was asked until now, if it
+    is another."""
+
+    feed: Feed
+    round: Round
+    left: Feed | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Nothing to ask before so much time has passed."""
+
+    seconds: float
+
+
+class RoundPlanner:
+    """See the module docstring."""
+
+    __slots__ = (
+        "_active",
+        "_addresses",
+        "_began",
+        "_known",
+        "_nudged",
+        "_polls",
+        "_unshown",
+        "_unwatch",
+        "_watch",
+        "feeds",
+        "report",
+        "watchers",
+    )
+
+    def __init__(self, specs: list[FeedSpec]) -> None:
+        self.feeds = tuple(Feed(number, spec) for number, spec in enumerate(specs))
+        self.report = SourceReport()  # what is to be published now
+        self.watchers: Registry[bytes, Ref] = Registry()  # who watches a script
+        self._active: Feed | None = None  # who was asked last
+        self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
+        by_address = any(not spec.by_block for spec in specs)
+        self._addresses: dict[bytes, str] | None = {} if by_address else None
+        self._polls: dict[bytes, Poll] = {}
+        self._watch: dict[bytes, None] = {}  # new since the last round
+        self._unwatch: set[bytes] = set()
+        self._unshown: tuple[tuple[bytes, ...], ...] = ()  # by rounds that failed
+        self._began = -1.0  # when the newest round began
+        self._nudged = False  # something is new since the round under way began
+
+    # -- what watchers want ------------------------------------------------------------
+
+    def watch(
+        self, script: bytes, address: str, ref: Ref, known: tuple[Output, ...]
+    ) -> None:
+        """Show this script as it is, and then what happens to it. `known`: receipts."""
+        self.watchers[script] = ref
+        self._watch[script] = None
+        if self._addresses is not None:
+            self._addresses[script] = address
+        if known:
+            self._known[script] = known
+        else:
+            self._known.pop(script, None)
+        self._unwatch.discard(script)
+
+    def unwatch(self, script: bytes, ref: Ref) -> bool:
+        """False if somebody else watches it by now."""
+        if self.watchers.get(script) is not ref:
+            return False
+        self.watchers.pop(script)
+        self._known.pop(script, None)
+        self._watch.pop(script, None)
+        self._polls.pop(script, None)
+        for feed in self.feeds:
+            feed.asked.pop(script, None)
+        if self._addresses is not None:
+            self._addresses.pop(script, None)
+        self._unwatch.add(script)
+        return True
+
+    def poll(self, poll: Poll) -> bool:
+        """Look at this script in one of the next rounds. Whether it is urgent."""
+        if poll.script not in self.watchers:
+            return False
+        waiting = self._polls.get(poll.script)
+        if waiting is not None and waiting.due < poll.due:
+            poll = msgspec.structs.replace(poll, due=waiting.due)
+        self._polls[poll.script] = poll
+        return poll.due == 0.0
+
+    def show_again(self, script: bytes, now: float) -> None:
+        """Its watcher could not take what it was shown."""
+        self._polls.setdefault(script, self._first_poll(script, now))
+
+    def nudge(self) -> None:
+        """Something is new upstream: the next round is not to wait its time."""
+        self._nudged = True
+
+    # -- planning ----------------------------------------------------------------------
+
+    @property
+    def active(self) -> Feed | None:
+        """Who was asked last."""
+        return self._active
+
+    @property
+    def is_busy(self) -> bool:
+        return any(feed.busy is not None for feed in self.feeds)
+
+    @property
+    def waiting(self) -> int:
+        """Polls that no round has taken yet."""
+        return len(self._polls)
+
+    def plan_soon(self, now: float, *, ready: bool) -> Ask | Wait | None:
+        """As `plan`; but a hundred claims in a second are not a hundred looks."""
+        wait_s = self._began + ROUND_GAP_S - now
+        return Wait(wait_s) if wait_s > 0 else self.plan(now, ready=ready)
+
+    def plan(self, now: float, *, ready: bool) -> Ask | Wait | None:
+        """The next round, which then is under way. None while another one is.
+
+        Not before the node is `ready`: a catch-up must know all scripts before it
+        reads the first block. Whoever makes it ready asks for a plan then.
+        """
+        if not ready or self.is_busy:
+            return None
+        feed = next((f for f in self.feeds if f.breaker.permits(now)), None)
+        if feed is None:
+            waits = [f.breaker.wait_s(now) for f in self.feeds]
+            return Wait(min(waits, default=NO_SOURCE_S) + 0.01)
+        poor_s = feed.poor_s(now, RESERVE)
+        if poor_s > 0:
+            return Wait(poor_s)
+        left = self._active
+        if feed is not left:
+            self._active = feed
+            feed.primed = False
+            self._report(complete_as_of=None)
+        work = self._work_for(feed, now)
+        feed.breaker = feed.breaker.taking(now)
+        feed.busy = work
+        self._began = now
+        return Ask(feed, work, left if left is not feed else None)
+
+    def plan_after(
+        self, done: RoundDone, now: float, *, ready: bool
+    ) -> Ask | Wait | None:
+        """What follows a round that has been finished by `finish`."""
+        feed = self.feeds[done.feed]
+        if done.error is not None or done.more:
+            return self.plan(now, ready=ready)
+        urgent = any(poll.due == 0.0 for poll in self._polls.values())
+        if self._nudged or (urgent and feed.spec.by_block):
+            return self.plan_soon(now, ready=ready)
+        wait_s = feed.spec.every_s
+        if not feed.spec.by_block and (self._polls or self._watch or self._unshown):
+            wait_s = feed.poor_s(now, RESERVE)
+        return Wait(max(wait_s, ROUND_GAP_S))
+
+    # -- what becomes of a round -------------------------------------------------------
+
+    def feed_asked(self, number: int, round_number: int) -> Feed | None:
+        """The feed whose round this is; None if its worker has crashed since."""
+        feed = self.feeds[number]
+        under_way = feed.busy is not None and feed.busy.number == round_number
+        return feed if under_way else None
+
+    def answered(self, feed: Feed, scripts: Iterable[bytes]) -> None:
+        """These got their views: whoever asked has an answer."""
+        if feed.asked:
+            for script in scripts:
+                feed.asked.pop(script, None)
+
+    def finish(self, done: RoundDone, now: float, rand: float) -> None:
+        """The round is over, whatever came of it; its views have been handed out."""
+        feed = self.feeds[done.feed]
+        work = feed.busy
+        assert work is not None
+        assert work.number == done.number
+        feed.busy = None
+        feed.spend(done)
+        if done.error is not None:
+            self._fail(feed, done.error, now, rand)
+        else:
+            feed.succeeded(done)
+            self._report(live=not done.lagging)
+            if not done.lagging:  # else it has told nothing that was not known
+                whole = feed.spec.by_block
+                self._report(complete_as_of=done.asked_at if whole else None)
+            # What is unreadable is asked for again when its watcher does.
+            self.answered(feed, done.unreadable)
+        self._put_back(feed, work, failed=done.error is not None)
+
+    def crashed(self, feed: Feed, error: SourceError, now: float, rand: float) -> None:
+        """Its worker died: a bug, not a failing source. It begins anew, and so does
+        what it knew; nobody is covered by its silence any more."""
+        work, feed.busy = feed.busy, None
+        feed.primed = False
+        if feed is self._active:
+            self._report(complete_as_of=None)
+        if work is not None:
+            self._put_back(feed, work, failed=True)
+            self._fail(feed, error, now, rand)
+
+    def _fail(self, feed: Feed, error: SourceError, now: float, rand: float) -> None:
+        feed.errors += 1
+        feed.error = error.detail
+        if isinstance(error, SourceBusy) or error.retry_after_s is not None:
+            pause = BUSY_S if error.retry_after_s is None else error.retry_after_s
+            feed.breaker = feed.breaker.resting(now, pause)
+        else:
+            feed.breaker = feed.breaker.after_failure(now, rand)
+        self._report(live=False)
+
+    def _put_back(self, feed: Feed, work: Round, *, failed: bool) -> None:
+        """What got no view is asked again: nothing is answered by silence."""
+        for script, poll in feed.asked.items():
+            self._polls.setdefault(script, poll)
+        feed.asked = {}
+        if failed:  # the worker still knows the scripts: they are only to be shown
+            self._unshown = work.show
+
+    def _report(
+        self,
+        *,
+        live: bool | None = None,
+        complete_as_of: int | msgspec.UnsetType | None = msgspec.UNSET,
+    ) -> None:
+        report, active = self.report, self._active
+        if live is not None and active is not None:
+            fresh = Freshness(
+                source=active.spec.name,
+                live=live,
+                since=max((f.answered_at or 0 for f in self.feeds), default=0) or None,
+                tip_height=None if active.tip is None else active.tip.height,
+            )
+            report = msgspec.structs.replace(report, freshness=fresh)
+        if complete_as_of is not msgspec.UNSET:
+            report = msgspec.structs.replace(report, complete_as_of=complete_as_of)
+        self.report = report
+
+    # -- what a round asks -------------------------------------------------------------
+
+    def _work_for(self, feed: Feed, now: float) -> Round:
+        feed.round += 1
+        self._nudged = False
+        if feed.spec.by_block:
+            work = self._block_work(feed)
+        else:
+            work = self._address_work(feed, now)
+        feed.asked = {poll.script: poll for poll in work.polls}
+        self._watch = {}
+        self._unshown = ()
+        self._unwatch = set()
+        feed.primed = True
+        return work
+
+    def _block_work(self, feed: Feed) -> Round:
+        reset, known = not feed.primed, self._known
+        new = tuple(self._watch)
+        polls = self._take(
+            # A reset answers every script; else from memory: any order will do.
+            list(itertools.islice(self._polls.values(), None if reset else MAX_POLLS))
+        )
+        return Round(
+            number=feed.round,
+            watch=self.watchers.snapshot() if reset else (new,),
+            known=dict(known) if reset else {s: known[s] for s in new if s in known},
+            show=(*self._unshown, new) if new else self._unshown,
+            unwatch=tuple(self._unwatch),
+            polls=polls,
+            reset=reset,
+        )
+
+    def _address_work(self, feed: Feed, now: float) -> Round:
+        """To watch is to ask a first time."""
+        for script in itertools.chain(*self._unshown, self._watch):
+            if script not in self._polls and script in self.watchers:
+                self._polls[script] = self._first_poll(script, now)
+        room = feed.room(now, RESERVE - 1, MAX_ADDRESSES)
+        polls = self._take(
+            heapq.nsmallest(room, self._polls.values(), key=lambda p: p.due)
+        )
+        addresses = self._addresses or {}
+        return Round(
+            number=feed.round,
+            polls=polls,
+            addresses={p.script: addresses[p.script] for p in polls},
+        )
+
+    def _first_poll(self, script: bytes, now: float) -> Poll:
+        known = self._known.get(script, ())
+        return Poll(script, places(known), now, known)
+
+    def _take(self, polls: list[Poll]) -> tuple[Poll, ...]:
+        for poll in polls:
+            del self._polls[poll.script]
+        if not self._polls:
+            self._polls = {}  # an emptied dict keeps its size: 5 MB after 100,000
+        return tuple(polls)
