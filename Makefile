@@ -1,41 +1,47 @@
-# Paybell's commands. Each one first installs what it needs and has not got yet, into
-# .venv, node_modules of tests/node and bench/peers/node, and (Chromium, for the
-# browser tests) the system.
+# Paybell's commands. Each one first installs what it needs and has not got yet: programs
+# from Debian, Python packages into .venv, Node packages into tests/node/node_modules
+# and bench/peers/node/node_modules.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test bench soak lint format setup setup-python setup-node setup-chromium clean
+.PHONY: help demo serve test bench soak lint format lock setup setup-python setup-node setup-chromium fresh system clean FORCE
 
 PYTHON ?= python3
+export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Which programs the goals of this call need, all asked for at once.
+GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+NEEDS := python
+NEEDS += $(if $(filter test bench setup setup-node,$(GOALS)),node)
+NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
+NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
+
 # A stamp carries the checksum of what it was made from: a changed setup.cfg or lock
 # file has another stamp, whatever the files' dates are.
-PACKAGE_SUM := $(shell cat setup.cfg pyproject.toml | cksum | cut -d ' ' -f 1)
-NODE_SUM := $(shell cat tests/node/package.json tests/node/package-lock.json | cksum | cut -d ' ' -f 1)
-RUN_READY := $(VENV)/.stamp-run-$(PACKAGE_SUM)
-TEST_READY := $(VENV)/.stamp-test-$(PACKAGE_SUM)
-NODE_READY := tests/node/node_modules/.stamp-$(NODE_SUM)
-PEERS_SUM := $(shell cat bench/peers/node/package.json bench/peers/node/package-lock.json | cksum | cut -d ' ' -f 1)
-PEERS_READY := bench/peers/node/node_modules/.stamp-$(PEERS_SUM)
+sum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
+PACKAGE := setup.cfg pyproject.toml requirements.lock
+RUN_READY := $(VENV)/.stamp-run-$(call sum,$(PACKAGE))
+TEST_READY := $(VENV)/.stamp-test-$(call sum,$(PACKAGE) requirements-test.lock)
+node_stamp = $(1)/node_modules/.stamp-$(call sum,$(1)/package.json $(1)/package-lock.json)
+NODE_READY := $(call node_stamp,tests/node)
+PEERS_READY := $(call node_stamp,bench/peers/node)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." is handed on, for example: make test ARGS="-x tests/unit"'
 
-demo: $(RUN_READY) ## See a payment happen, on a pretended chain
+demo: $(RUN_READY) ## See a payment happen, on a simulated chain
 	$(BIN)/python run.py demo $(ARGS)
 
-serve: $(RUN_READY) ## Run the engine: make serve ARGS="--help"
+serve: $(RUN_READY) ## Run the node: make serve ARGS="--help"
 	$(BIN)/python run.py serve $(ARGS)
 
-test: $(TEST_READY) $(NODE_READY) setup-chromium ## Run all tests, with a real node and a real browser
+test: $(TEST_READY) $(NODE_READY) ## Run all tests, with a real node and a real browser
 	@PYTHON=$(BIN)/python .ci/test.sh $(ARGS)
 
 bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
-	@.ci/debian.sh erlang-base "for the benches to compare with" erl
-	@.ci/debian.sh redis-server "for the benches to compare with" redis-server
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"
@@ -51,27 +57,44 @@ format: $(TEST_READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+lock: system ## Renew requirements*.lock from setup.cfg: make lock ARGS=--upgrade
+	@.ci/lock.sh $(ARGS)
+
+fresh: ## As root: try make demo and make test in a new, minimal Debian
+	@.ci/fresh.sh $(ARGS)
+
 setup: setup-python setup-node setup-chromium ## Only install what the commands need
 setup-python: $(TEST_READY)
 setup-node: $(NODE_READY)
-setup-chromium:
-	@.ci/chromium.sh
+setup-chromium: system
 
 clean: ## Remove what was installed here
 	rm -rf $(VENV) tests/node/node_modules bench/peers/node/node_modules
 
+system:
+	@.ci/system.sh $(NEEDS)
+
+# Order only: what is installed from Debian comes before all else, and makes no stamp old.
+$(RUN_READY) $(TEST_READY) $(NODE_READY) $(PEERS_READY): | system
+
+# An environment that is broken or was moved has its stamp all the same.
+ifneq ($(shell .ci/venv.sh --check $(VENV) && echo whole),whole)
+$(RUN_READY) $(TEST_READY): FORCE
+endif
+
 $(RUN_READY):
-	@test -e $(TEST_READY) || .ci/venv.sh "$(PYTHON)" "$(VENV)" .
+	@test -e $(TEST_READY) && .ci/venv.sh --check $(VENV) || \
+		.ci/venv.sh "$(PYTHON)" $(VENV) requirements.lock
 	@rm -f $(VENV)/.stamp-run-* && touch $@
 
 $(TEST_READY):
-	@.ci/venv.sh "$(PYTHON)" "$(VENV)" '.[test]'
+	@.ci/venv.sh "$(PYTHON)" $(VENV) requirements-test.lock
 	@rm -f $(VENV)/.stamp-test-* && touch $@
 
 $(NODE_READY):
-	@.ci/node.sh
+	@.ci/npm.sh tests/node "the Bitcoin node of the tests"
 	@touch $@
 
 $(PEERS_READY):
-	@.ci/bench_peers.sh
+	@.ci/npm.sh bench/peers/node "what the benches compare with"
 	@touch $@

@@ -65,14 +65,6 @@ def test_what_is_shipped_holds_no_tests_package() -> None:
     assert config["options"]["py_modules"].split() == ["run"]
 
 
-def test_every_dependency_has_its_reason_beside_it() -> None:
-    text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    block = text.split("install_requires =\n")[1].split("\n\n")[0]
-    lines = [line.strip() for line in block.splitlines()]
-    for above, line in zip(["", *lines], lines, strict=False):
-        assert line.startswith("#") or above.startswith("# "), line
-
-
 def test_the_lock_file_of_the_node_names_no_registry() -> None:
     lock = json.loads((ROOT / "tests/node/package-lock.json").read_bytes())
     packages = {name: entry for name, entry in lock["packages"].items() if name}

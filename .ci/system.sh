@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# system.sh KIND...: make sure that the programs of these kinds are on this machine. What
+# is missing is installed at once, from Debian's packages, as root or with sudo; where
+# that is not possible, one line names all of it. PYTHON and CHROMIUM name other ones.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()  # packages of Debian
+for kind in "$@"; do
+    case $kind in
+        python)
+            # A Python of another name is the caller's own; .ci/venv.sh looks at it.
+            if [ "${PYTHON:-python3}" = python3 ] && ! .ci/venv.sh --check .venv; then
+                python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+            fi ;;
+        node)
+            command -v node >/dev/null || missing+=(nodejs)
+            command -v npm >/dev/null || missing+=(npm) ;;
+        chromium)  # tests/browser/chromium.py looks for the same names
+            for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome none; do
+                [ "$name" ] && command -v "$name" >/dev/null && break
+            done
+            [ "$name" != none ] || missing+=(chromium) ;;
+        erlang)
+            command -v erl >/dev/null || missing+=(erlang-base) ;;
+        redis)
+            command -v redis-server >/dev/null || missing+=(redis-server) ;;
+        *)
+            echo "system.sh: what is $kind?" >&2
+            exit 2 ;;
+    esac
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+as_root=(env DEBIAN_FRONTEND=noninteractive)
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo -n "${as_root[@]}")
+fi
+if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    echo "Paybell needs programs that are not on this machine: run 'sudo apt-get install ${missing[*]}' (their names on Debian), then this again" >&2
+    exit 1
+fi
+
+echo "Installing with apt-get: ${missing[*]} ..."
+"${as_root[@]}" apt-get update -qq </dev/null
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
