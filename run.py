@@ -27,13 +27,13 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
+from engine.errors import DatabaseInUse, JournalError, KeyFileError, LockFileError
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
-from engine.secrets.key_file import KeyFileError, node_key
+from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.sqlite import queries
-from engine.store.sqlite.journal import JournalError
-from engine.store.sqlite.lock import DatabaseInUse, DatabaseLock, LockFileError
+from engine.store.sqlite.lock import DatabaseLock
 from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline

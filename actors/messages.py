@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engine.chain.feed import ChainView, Output, SourceError, Tip
+from engine.chain.feed import ChainView, Output, Tip
+from engine.errors import SourceError
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation

@@ -17,10 +17,11 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from engine.errors import ConfigError
+
 __all__ = [
     "OPTIONS",
     "Config",
-    "ConfigError",
     "unknown_names",
     "Option",
     "SourceConfig",
@@ -42,10 +43,6 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 _KIND = re.compile(r"[a-z_-]{1,20}")
-
-
-class ConfigError(Exception):
-    """One wrong setting, in one line for a person."""
 
 
 class SourceConfig(msgspec.Struct, frozen=True):

@@ -25,45 +25,12 @@ from engine.store.writes import Conflict, InboundRow, Requeue, Row
 
 __all__ = [
     "CoreState",
-    "Duplicate",
-    "EngineBusy",
-    "EngineError",
     "Gateway",
     "NodeHealth",
-    "NotFound",
     "SessionHandle",
     "SourceState",
     "WatcherState",
 ]
-
-
-class EngineError(Exception):
-    """Base of what the way in may raise, besides `engine.payment.rules.Refused`
-    (409)."""
-
-
-class NotFound(EngineError):
-    """There is no such payment, watcher or channel (404)."""
-
-
-class Duplicate(EngineError):
-    """This was done before: a webhook heard twice, an Idempotency-Key used twice."""
-
-
-class EngineBusy(EngineError):
-    """Not now (503): a mailbox is full, the journal cannot write, still starting.
-
-    `retry_after_s` is for Retry-After. Nothing was done, unless `unknown`: then the
-    answer did not come in time and the caller must ask again with the same key.
-    """
-
-    def __init__(
-        self, detail: str, retry_after_s: int = 2, *, unknown: bool = False
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.retry_after_s = retry_after_s
-        self.unknown = unknown
 
 
 class SourceState(msgspec.Struct, frozen=True):

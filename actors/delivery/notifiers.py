@@ -13,11 +13,12 @@ from actors.delivery.notifier import NotifierActor
 from actors.messages import ChannelChanged, RestartDue
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, wants
+from engine.errors import WrongKey
 from engine.payment.events import CommittedEvent
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
-from engine.secrets.vault import Vault, WrongKey
+from engine.secrets.vault import Vault
 from engine.store.sqlite import queries
 
 __all__ = ["NotifiersActor"]

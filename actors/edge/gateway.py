@@ -30,20 +30,13 @@ from actors.node import Node
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.delivery.channel import Channel, channel_row
-from engine.gateway import (
-    CoreState,
-    Duplicate,
-    EngineBusy,
-    NodeHealth,
-    NotFound,
-    SourceState,
-    WatcherState,
-)
+from engine.errors import Duplicate, EngineBusy, MailboxFull, NotFound, Refused
+from engine.gateway import CoreState, NodeHealth, SourceState, WatcherState
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.payment.rules import Refused, decide
+from engine.payment.rules import decide
 from engine.ports import Freshness, Sink
-from engine.runtime.ask import MailboxFull, ask
+from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
 from engine.store.records import (
     AttemptView,

@@ -24,7 +24,8 @@ import msgspec
 from actors.messages import Poll, Round, RoundDone
 from actors.published import SourceReport
 from actors.sources.feed_state import Feed, FeedSpec
-from engine.chain.feed import Output, SourceBusy, SourceError, places
+from engine.chain.feed import Output, places
+from engine.errors import SourceBusy, SourceError
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
 from engine.runtime.registry import Registry

@@ -32,7 +32,8 @@ from actors.node import Node
 from actors.published import Published, SourceReport
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.planner import Ask, RoundPlanner, Wait
-from engine.chain.feed import ChainView, SourceError, Tip
+from engine.chain.feed import ChainView, Tip
+from engine.errors import SourceError
 from engine.gateway import SourceState
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer

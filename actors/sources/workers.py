@@ -11,17 +11,11 @@ from itertools import chain
 
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
-from engine.chain.feed import (
-    AddressFeed,
-    BlockFeed,
-    ChainView,
-    SourceError,
-    SourceGarbage,
-    Tip,
-)
+from engine.chain.feed import AddressFeed, BlockFeed, ChainView, Tip
 from engine.chain.old_blocks import Vouching
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
+from engine.errors import SourceError, SourceGarbage
 from engine.runtime.actor import Actor
 from engine.store.sqlite import queries
 from engine.store.sqlite.threads import Reader

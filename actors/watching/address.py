@@ -31,17 +31,12 @@ from actors.messages import (
 from actors.node import Node
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Output, places
+from engine.errors import Refused, Unreadable
 from engine.payment.absence import LOOK_TWICE_S, AbsenceTracker
 from engine.payment.events import Event
 from engine.payment.model import EventType, Payment, Status
 from engine.payment.observations import Observation, ProviderClaim, Reviewed
-from engine.payment.rules import (
-    Refused,
-    follow,
-    is_settled,
-    is_untouched,
-    next_deadline,
-)
+from engine.payment.rules import follow, is_settled, is_untouched, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import COALESCE_S, TimersDue
 from engine.runtime.ref import Ref
@@ -58,7 +53,7 @@ from engine.store.writes import (
     Write,
 )
 
-__all__ = ["AddressActor", "Unreadable"]
+__all__ = ["AddressActor"]
 
 log = logging.getLogger("paybell.payment")
 
@@ -69,10 +64,6 @@ REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
 _WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
-
-
-class Unreadable(Exception):
-    """The journal could not be read just now; the payment has no part in it."""
 
 
 class AddressActor(Actor):

@@ -25,8 +25,9 @@ from actors.messages import (
     ReviewDue,
 )
 from actors.node import Node
-from actors.watching.address import AddressActor, Unreadable
+from actors.watching.address import AddressActor
 from actors.watching.deadlines import Deadlines
+from engine.errors import Unreadable
 from engine.payment.events import opening
 from engine.payment.model import Payment
 from engine.payment.rules import next_deadline

@@ -19,12 +19,13 @@ from hashlib import sha256
 from operator import getitem, xor
 from typing import Final, Literal
 
+from engine.errors import InvalidAddress
+
 __all__ = [
     "MAX_ADDRESS_LENGTH",
     "NETWORKS",
     "Address",
     "AddressKind",
-    "InvalidAddress",
     "parse_address",
     "script_to_address",
 ]
@@ -66,10 +67,6 @@ _GENERATED: Final = tuple(_generated(top) for top in range(32))
 #: From bech32's characters to the values 0 to 31, and to the digits of int(…, 32).
 _TO_VALUE: Final = bytes(_BECH32_VALUE.get(chr(code), 255) for code in range(256))
 _TO_DIGIT: Final = b"0123456789abcdefghijklmnopqrstuv".ljust(256, b"?")
-
-
-class InvalidAddress(ValueError):
-    """Not an address of the wanted network; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,11 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from engine.chain.feed import Block, ChainTx, Header, TxOut
+from engine.errors import InvalidBlock, InvalidTransaction
 
 __all__ = [
     "COINBASE_TXID",
     "HEADER_SIZE",
-    "InvalidBlock",
-    "InvalidTransaction",
     "block_header",
     "compact_size",
     "double_sha256",
@@ -51,14 +50,6 @@ _u16 = struct.Struct("<H").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 _u64 = struct.Struct("<Q").unpack_from
 _HEADER = struct.Struct("<i32s32sIII")
-
-
-class InvalidTransaction(ValueError):
-    """Bytes that are no transaction; the message says where they go wrong."""
-
-
-class InvalidBlock(ValueError):
-    """Bytes that are no block, or a block whose transactions are not its own."""
 
 
 def parse_tx(raw: bytes) -> ChainTx:

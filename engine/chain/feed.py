@@ -27,38 +27,10 @@ __all__ = [
     "ChainView",
     "Header",
     "Output",
-    "SourceBusy",
-    "SourceError",
-    "SourceGarbage",
-    "SourceUnavailable",
     "Tip",
     "TxOut",
     "places",
 ]
-
-
-class SourceError(Exception):
-    """The source gave no usable answer. Never to be read as "unpaid".
-
-    `retry_after_s` is what the source asked for (Retry-After), or None.
-    """
-
-    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.retry_after_s = retry_after_s
-
-
-class SourceUnavailable(SourceError):
-    """Connection refused, time-out, 5xx: nothing was answered."""
-
-
-class SourceBusy(SourceError):
-    """429 or 503 with Retry-After: we are asked to slow down."""
-
-
-class SourceGarbage(SourceError):
-    """An answer that cannot be believed: not JSON, wrong types, too large, lies."""
 
 
 class Tip(msgspec.Struct, frozen=True, gc=False):

@@ -20,9 +20,10 @@ from enum import Enum, auto
 
 from msgspec.structs import replace
 
-from engine.chain.feed import BlockFeed, ChainView, Output, SourceError
+from engine.chain.feed import BlockFeed, ChainView, Output
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import read_older_block
+from engine.errors import SourceError
 
 __all__ = ["MAX_BACKFILL", "Vouching"]
 

@@ -23,17 +23,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from engine.chain.feed import (
-    Block,
-    ChainTx,
-    ChainView,
-    Header,
-    Output,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import Block, ChainTx, ChainView, Header, Output, Tip
 from engine.chain.header_chain import HeaderChain
 from engine.chain.mempool import MAX_SCRIPT, OP_RETURN, PackedTx, Pool, each, pack
+from engine.errors import SourceUnavailable
 
 __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 

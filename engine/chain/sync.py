@@ -33,8 +33,9 @@ from functools import partial
 
 import msgspec
 
-from engine.chain.feed import Block, BlockFeed, SourceGarbage, SourceUnavailable, Tip
+from engine.chain.feed import Block, BlockFeed, Tip
 from engine.chain.script_index import HeaderChain, ScriptIndex
+from engine.errors import SourceGarbage, SourceUnavailable
 
 __all__ = [
     "DEFAULT_LIMITS",

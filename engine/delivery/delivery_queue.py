@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from enum import Enum
 
+from engine.errors import IllegalStep
 from engine.store.records import Pending
 from engine.store.writes import DeliveryResult
 
-__all__ = ["TRANSITIONS", "DeliveryQueue", "Happening", "IllegalStep", "State"]
+__all__ = ["TRANSITIONS", "DeliveryQueue", "Happening", "State"]
 
 
 class State(Enum):
@@ -116,15 +117,6 @@ TRANSITIONS: dict[State, dict[Happening, State]] = {
     _S.UNRECORDED: {**_stay(_S.UNRECORDED), _H.DUE: _S.RECORDING},
     _S.OVER: {},
 }
-
-
-class IllegalStep(Exception):
-    """Something happened to a queue that cannot happen in its state: a bug."""
-
-    def __init__(self, state: State, happening: Happening) -> None:
-        super().__init__(f"a queue that is {state.value}: {happening.value}")
-        self.state = state
-        self.happening = happening
 
 
 class DeliveryQueue:

@@ -10,10 +10,11 @@ import re
 from decimal import Decimal
 from urllib.parse import quote
 
+from engine.errors import InvalidAmount
+
 __all__ = [
     "MAX_SAT",
     "SAT_PER_BTC",
-    "InvalidAmount",
     "btc_to_sat",
     "check_sat",
     "payment_uri",
@@ -27,10 +28,6 @@ MAX_SAT = 21_000_000 * SAT_PER_BTC
 
 #: Plain decimal text. ASCII digits only: `\d` would let other scripts' digits in.
 _DECIMAL = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,20}))?", re.ASCII)
-
-
-class InvalidAmount(ValueError):
-    """An amount that is no amount of bitcoin; the message says why, for people."""
 
 
 def btc_to_sat(text: str | Decimal | int) -> int:

@@ -9,21 +9,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from engine.errors import BrokenSequence
 from engine.payment.events import Change, Event
 from engine.payment.model import EventType, Flag, Payment, Receipt, Status
 from engine.payment.transitions import check
 
-__all__ = ["BrokenSequence", "EventBuilder", "evolve", "outpoint"]
+__all__ = ["EventBuilder", "evolve", "outpoint"]
 
 _STICKY: dict[EventType, Flag] = {
     EventType.LATE: Flag.LATE,
     EventType.REPLACED: Flag.REPLACED,
     EventType.REORGED: Flag.REORGED,
 }
-
-
-class BrokenSequence(Exception):
-    """An event that is not the next one of its payment: the journal is damaged."""
 
 
 class EventBuilder:

@@ -10,6 +10,7 @@ else.
 """
 
 from engine.chain.feed import ChainView
+from engine.errors import Refused
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, evolve
@@ -23,7 +24,6 @@ from engine.payment.observations import (
 )
 
 __all__ = [
-    "Refused",
     "decide",
     "evolve",
     "follow",
@@ -39,10 +39,6 @@ history may never have one; what turns up later is told as late."""
 
 FINAL = {Status.CANCELLED, Status.FAILED}
 _WAITING = {Status.PENDING, Status.CONFIRMING}
-
-
-class Refused(Exception):
-    """A person's command that the payment's state does not allow (HTTP 409)."""
 
 
 def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:

@@ -8,10 +8,11 @@ that affects the state machine must live here; `docs/states.md` is generated fro
 
 import sys
 
+from engine.errors import IllegalTransition
 from engine.payment.model import EventType as E
 from engine.payment.model import Status as S  # noqa: N817 - the table reads as a table
 
-__all__ = ["TRANSITIONS", "IllegalTransition", "check", "diagram"]
+__all__ = ["TRANSITIONS", "check", "diagram"]
 
 _TRACKING = {  # what can happen to receipts without moving the status
     E.DETECTED,
@@ -68,16 +69,6 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
     S.FAILED: {**_stay(S.FAILED), E.CONFIRMED: frozenset({S.CONFIRMED})},
     S.CANCELLED: {**_stay(S.CANCELLED), E.CONFIRMED: frozenset({S.CONFIRMED})},
 }
-
-
-class IllegalTransition(Exception):
-    """An event the table does not allow: a bug in `decide`, or a foreign journal."""
-
-    def __init__(self, status: S | None, event: E, after: S) -> None:
-        super().__init__(f"{event} may not lead from {status} to {after}")
-        self.status = status
-        self.event = event
-        self.after = after
 
 
 def check(status: S | None, event: E, after: S) -> None:

@@ -10,15 +10,12 @@ from typing import Any, TypeVar, cast
 import pykka
 from gevent.event import AsyncResult
 
+from engine.errors import MailboxFull
 from engine.runtime.ref import Ref
 
-__all__ = ["MailboxFull", "ask"]
+__all__ = ["ask"]
 
 T = TypeVar("T")
-
-
-class MailboxFull(Exception):
-    """The actor's mailbox is at its limit; the edge answers 503 with Retry-After."""
 
 
 def ask(

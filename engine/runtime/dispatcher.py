@@ -17,7 +17,8 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from engine.runtime.ref import Ref, TurnTimeout
+from engine.errors import TurnTimeout
+from engine.runtime.ref import Ref
 from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["GeventDispatcher"]

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-__all__ = ["FOR_GOOD", "ExitReason", "Life", "Turn", "TurnTimeout"]
+__all__ = ["FOR_GOOD", "ExitReason", "Life", "Turn"]
 
 
 class Life(Enum):
@@ -50,7 +50,3 @@ class ExitReason(Enum):
 
 FOR_GOOD = frozenset({ExitReason.STOPPED, ExitReason.CRASHED_IN_STOP})
 """Ends after which a ref is stopped; after the others it may start again."""
-
-
-class TurnTimeout(Exception):
-    """A blocking actor's handler took longer than its class allows."""

@@ -25,7 +25,8 @@ from typing import Any, Protocol
 import gevent
 import msgspec
 
-from engine.runtime.life import FOR_GOOD, ExitReason, Life, Turn, TurnTimeout
+from engine.errors import TurnTimeout
+from engine.runtime.life import FOR_GOOD, ExitReason, Life, Turn
 from engine.runtime.mailbox import Answer, PriorityMailbox, Put
 
 __all__ = [
@@ -35,7 +36,6 @@ __all__ = [
     "Exited",
     "Ref",
     "Scope",
-    "TurnTimeout",
 ]
 
 log = logging.getLogger("paybell.runtime")

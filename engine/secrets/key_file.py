@@ -7,13 +7,11 @@ secrets (channels must be given new ones), never a payment.
 import os
 from pathlib import Path
 
-__all__ = ["KeyFileError", "node_key"]
+from engine.errors import KeyFileError
+
+__all__ = ["node_key"]
 
 KEY_BYTES = 32
-
-
-class KeyFileError(Exception):
-    """The key file cannot be used; the message says what to do."""
 
 
 def node_key(db: str) -> bytes:

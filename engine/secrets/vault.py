@@ -15,13 +15,11 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Vault", "WrongKey"]
+from engine.errors import WrongKey
+
+__all__ = ["Vault"]
 
 KEY_BYTES = 32
-
-
-class WrongKey(Exception):
-    """A sealed secret does not open: this is not the key it was sealed with."""
 
 
 class Vault:

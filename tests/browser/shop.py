@@ -21,6 +21,7 @@ from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from engine.errors import Code
 from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
@@ -142,7 +143,7 @@ class Shop:
         if answer is None:
             return None
         if self.refuse_websockets:
-            return problem(503, "No WebSockets get through here.")
+            return problem(Code.OVERLOADED, "No WebSockets get through here.")
         return _stay_silent if self.deaf else answer
 
 

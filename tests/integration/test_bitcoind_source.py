@@ -21,16 +21,10 @@ from engine.bitcoin.transaction import (
     header_hash,
     merkle_root,
 )
-from engine.chain.feed import (
-    BlockFeed,
-    SourceBusy,
-    SourceError,
-    SourceGarbage,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import BlockFeed, Tip
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import sync
+from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream
 from transport.chain.bitcoind import BATCH, Bitcoind

@@ -1,12 +1,14 @@
 """Idempotency-Key and batches: whatever is sent twice is done once."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
 import pytest
 
-from engine.gateway import EngineBusy
+from engine.errors import EngineBusy
 from engine.store.writes import IdempotencyRow
 from tests.tools.node import RunningNode, running_node
 
@@ -122,6 +124,27 @@ def test_a_key_may_be_used_anew_after_a_day() -> None:
         node.gateway.write((row,))
         assert create(node, {}, "old").status_code == 201
         assert create(node, {}, "old").headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_batch_answer_of_a_version_whose_problems_had_no_code_is_replayed() -> None:
+    with running_node() as node:
+        asked = {"payments": [{}, {"amount_sat": -1}]}
+        first = node.post("/v1/payments/batch", asked, **{KEY: "now"}).json()["data"]
+        payment = {k: v for k, v in first[0]["payment"].items() if k != "client_secret"}
+        told = {"type": "about:blank", "title": "x", "status": 422, "detail": "no"}
+        kept = {"data": [{"payment": payment}, {"problem": {**told, "errors": []}}]}
+        row = IdempotencyRow(
+            "bootstrap /v1/payments/batch",
+            "before",
+            hashlib.sha256(json.dumps(asked, separators=(",", ":")).encode()).digest(),
+            200,
+            json.dumps(kept).encode(),
+            node.gateway.now(),
+        )
+        node.gateway.write((row,))
+        again = node.post("/v1/payments/batch", asked, **{KEY: "before"})
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.json()["data"] == [first[0], kept["data"][1]]
 
 
 def test_no_secret_lies_in_the_database(node: RunningNode) -> None:

@@ -8,15 +8,8 @@ from typing import Any
 import pytest
 
 from engine.bitcoin.address import parse_address
-from engine.chain.feed import (
-    AddressFeed,
-    Output,
-    SourceBusy,
-    SourceError,
-    SourceGarbage,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import AddressFeed, Output, Tip
+from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream
 from transport.chain.esplora import MAX_PAGES, Esplora

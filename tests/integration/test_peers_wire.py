@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.chain.feed import SourceError
+from engine.errors import SourceError
 from tests.tools import fake_upstream as fake
 from tests.tools.certificates import self_signed
 from tests.tools.fake_upstream import Upstream

@@ -10,6 +10,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from engine.errors import Code
 from tests.tools.serving import (
     ask,
     dial,
@@ -67,7 +68,9 @@ def some_routes(environ: dict[str, Any]) -> Any:
     if environ["PATH_INFO"] == "/ws":
         return echo
     if environ["PATH_INFO"] == "/secret":
-        return problem(401, "A key is wanted.", (("WWW-Authenticate", "Bearer"),))
+        return problem(
+            Code.UNAUTHORIZED, "A key is wanted.", (("WWW-Authenticate", "Bearer"),)
+        )
     if environ["PATH_INFO"] == "/broken":
         raise RuntimeError("the secret is 42")
     return None

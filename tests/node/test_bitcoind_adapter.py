@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.chain.feed import ChainView, Output, SourceUnavailable
+from engine.chain.feed import ChainView, Output
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import SyncResult, sync
+from engine.errors import SourceUnavailable
 from tests.node.bcoin import BcoinNode
 from tests.node.rawtx import address_for, script_for
 from tests.node.wallet import Wallet

@@ -23,8 +23,9 @@ from random import Random
 
 import msgspec
 
+from engine.errors import JournalError
 from engine.store.sqlite.high_water_mark import slot
-from engine.store.sqlite.journal import Journal, JournalError
+from engine.store.sqlite.journal import Journal
 from tests.power.disk import SECTOR, Disk, Files
 from tests.power.history import DB, TABLES, Life, contents, lives, scratch
 from tests.power.judge import faults, lay_out

@@ -14,8 +14,8 @@ from random import Random
 
 import msgspec
 
+from engine.errors import JournalError
 from engine.store.sqlite.high_water_mark import slot
-from engine.store.sqlite.journal import JournalError
 from tests.power.disk import HABITS, Disk
 from tests.power.history import DB, Life, lives, scratch
 from tests.power.judge import Broken, judge

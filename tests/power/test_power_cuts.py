@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from engine.store.sqlite.journal import JournalError
+from engine.errors import JournalError
 from tests.power.disk import HABITS, Disk
 from tests.power.flips import flip_points
 from tests.power.history import Life, lives, scratch

@@ -13,9 +13,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from actors.messages import Command, CreatePayments, PollNow
+from engine.errors import Refused
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.payment.rules import Refused
 from engine.store.sqlite import queries
 from engine.store.writes import (
     Conflict,

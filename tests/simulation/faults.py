@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from engine.runtime.ref import Ref, TurnTimeout
+from engine.errors import TurnTimeout
+from engine.runtime.ref import Ref
 from tests.simulation.instrument import ACTORS, Crash, Injected
 from tests.simulation.troubles import TROUBLES
 

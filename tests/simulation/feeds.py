@@ -9,16 +9,8 @@ served, so that the rules can judge what the engine was really told.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from engine.chain.feed import (
-    Block,
-    ChainTx,
-    Header,
-    Output,
-    SourceBusy,
-    SourceGarbage,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import Block, ChainTx, Header, Output, Tip
+from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.chain import SimChain, Snapshot
 
 __all__ = ["MODES", "BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]

@@ -25,8 +25,9 @@ from actors.journal.writer import JournalActor
 from actors.messages import Publish
 from actors.sources.workers import AddressFeedWorker
 from actors.watching.address import AddressActor
-from engine.chain.feed import ChainView, Output, SourceError, Tip
+from engine.chain.feed import ChainView, Output, Tip
 from engine.delivery.delivery_queue import State
+from engine.errors import SourceError
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.observations import ProviderClaim
 from engine.store.records import Pending

@@ -8,7 +8,8 @@ with its name; there a test changes the chain, or raises the error it wants to s
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
-from engine.chain.feed import Block, ChainTx, Header, SourceUnavailable, Tip, TxOut
+from engine.chain.feed import Block, ChainTx, Header, Tip, TxOut
+from engine.errors import SourceUnavailable
 
 __all__ = ["FakeFeed", "make_tx"]
 

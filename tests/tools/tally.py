@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from engine.errors import BodyError
 from transport.http.openapi import template
-from transport.server.request_body import BodyError, read_body
+from transport.server.request_body import read_body
 
 __all__ = ["Tally"]
 

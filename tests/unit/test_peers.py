@@ -17,10 +17,11 @@ from actors.messages import Follow, Publish, Seen, Watch
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
-from engine.chain.feed import Output, SourceUnavailable
+from engine.chain.feed import Output
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import sync
 from engine.delivery.attempt import AttemptOutcome
+from engine.errors import SourceUnavailable
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.runtime.ref import Ref, Scope
 from engine.store.sqlite import queries

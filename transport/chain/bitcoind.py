@@ -26,13 +26,12 @@ import msgspec
 
 from engine.bitcoin.transaction import (
     HEADER_SIZE,
-    InvalidBlock,
-    InvalidTransaction,
     iter_block_txs,
     parse_header,
     parse_tx,
 )
-from engine.chain.feed import Block, ChainTx, Header, SourceUnavailable, Tip
+from engine.chain.feed import Block, ChainTx, Header, Tip
+from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import JsonRpc, RpcError
 
@@ -140,7 +139,7 @@ class Bitcoind(JsonRpc):
         try:
             answer = self.call("getblockhash", [height], str)
         except RpcError as error:
-            if error.code == _OUT_OF_RANGE or error.is_not_found:
+            if error.rpc_code == _OUT_OF_RANGE or error.is_not_found:
                 return None
             raise
         block_hash = self._hash("getblockhash", answer)

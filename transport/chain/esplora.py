@@ -23,7 +23,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from engine.chain.feed import Output, SourceGarbage, SourceUnavailable, Tip
+from engine.chain.feed import Output, Tip
+from engine.errors import SourceGarbage, SourceUnavailable
 from transport.chain.http_client import DEADLINE_S, Answer, SourceHttp, decode
 
 __all__ = ["MAX_PAGES", "Esplora"]

@@ -24,7 +24,7 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
-from engine.chain.feed import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
+from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
 
 __all__ = ["DEADLINE_S", "MAX_BYTES", "Answer", "SourceHttp", "TooLarge", "decode"]

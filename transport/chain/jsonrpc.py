@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from engine.chain.feed import SourceGarbage, SourceUnavailable
+from engine.errors import SourceGarbage, SourceUnavailable
 from transport.chain.http_client import DEADLINE_S, MAX_BYTES, SourceHttp, decode
 
 __all__ = ["JsonRpc", "Reply", "RpcError"]
@@ -50,7 +50,7 @@ class RpcError(SourceUnavailable):
     """The node answered with an error: it works, but not for this."""
 
     def __init__(self, name: str, method: str, failure: Failure) -> None:
-        self.code = failure.code
+        self.rpc_code = failure.code
         words = "".join(c if c.isprintable() else "?" for c in failure.message[:100])
         self.is_not_found = failure.code == _NOT_FOUND or (
             failure.code == _MISC_ERROR and "not found" in words.lower()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from engine.store.sqlite.journal import Journal, JournalError
-from engine.store.sqlite.lock import DatabaseInUse, DatabaseLock, LockFileError
+from engine.errors import DatabaseInUse, JournalError, LockFileError
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.lock import DatabaseLock
 
 __all__ = ["open_journal"]
 

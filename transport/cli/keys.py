@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import click
 
+from engine.errors import DatabaseInUse
 from engine.store.sqlite import queries
-from engine.store.sqlite.lock import DatabaseInUse
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
 from transport.cli.client import NodeClient
 from transport.cli.database import open_journal

@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from engine.chain.feed import SourceError
 from engine.config import Config
 from engine.delivery.channel import channel_of
-from engine.secrets.key_file import KeyFileError, node_key
-from engine.secrets.vault import Vault, WrongKey
+from engine.errors import KeyFileError, SourceError, WrongKey
+from engine.secrets.key_file import node_key
+from engine.secrets.vault import Vault
 from engine.store.records import ChannelRecord
 from engine.store.sqlite import queries
 from engine.store.sqlite import replay as replaying

@@ -12,15 +12,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from engine.config import (
-    OPTIONS,
-    Config,
-    ConfigError,
-    Option,
-    load,
-    read_file,
-    unknown_names,
-)
+from engine.config import OPTIONS, Config, Option, load, read_file, unknown_names
+from engine.errors import ConfigError
 
 __all__ = ["all_settings", "database_settings", "fail", "load_config"]
 

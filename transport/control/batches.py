@@ -6,11 +6,13 @@ others run in between, but for `rows`, which the engine calls in a turn: it comp
 never waits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from engine.errors import Code
 from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
 from engine.runtime.yielding import yielding_every
@@ -22,14 +24,27 @@ from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import ApiSettings, answer, environ
 from transport.http.inputs import BatchShape, PaymentRequest
-from transport.http.problems import FieldError, Problem, ProblemBody
+from transport.http.problems import Problem
 from transport.http.request_json import BATCH_BYTES, canonical, check, json_body, typed
-from transport.http.views import BatchEntry, BatchPage, view
+from transport.http.views import BatchEntry, BatchPage, PaymentView, view
+from transport.server.refusal import FieldError, ProblemBody
 
 __all__ = ["Batches"]
 
 Answers = list[Payment | Conflict]
 Judged = Terms | ProblemBody
+
+
+class _KeptEntry(msgspec.Struct, frozen=True):
+    """An entry of an answer that was kept. A problem is told again as it was told: of
+    an earlier version it has no `code`."""
+
+    payment: PaymentView | UnsetType = UNSET
+    problem: dict[str, Any] | UnsetType = UNSET
+
+
+class _KeptPage(msgspec.Struct, frozen=True):
+    data: list[_KeptEntry]
 
 
 class Batches:
@@ -74,31 +89,40 @@ class Batches:
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, rows) if accepted else []
-        return answer(self._with_secrets(_page(yielding_every(judged), answers)))
+        return self._answer(_page(yielding_every(judged), answers).data)
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
         request = check(value, PaymentRequest)
         if isinstance(request, tuple):
-            return Problem(422, "This payment is not valid.", errors=request).value()
+            return Problem(
+                Code.INVALID_REQUEST, "This payment is not valid.", errors=request
+            ).value()
         try:
             return terms_of(request, principal, self._gateway, self._settings)
         except Problem as problem:
             return problem.value()
 
     def _replay(self, known: IdempotentAnswer) -> Any:
-        first = msgspec.json.decode(known.body, type=BatchPage)
-        return answer(self._with_secrets(first), 200, {"Idempotent-Replayed": "true"})
+        first = msgspec.json.decode(known.body, type=_KeptPage)
+        return self._answer(first.data, {"Idempotent-Replayed": "true"})
 
-    def _with_secrets(self, page: BatchPage) -> BatchPage:
-        entries = yielding_every(page.data, every=200)
-        return BatchPage(data=[self._with_secret(entry) for entry in entries])
+    def _answer(
+        self,
+        entries: Sequence[BatchEntry | _KeptEntry],
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """Where an entry is a payment, with its secret."""
+        told = [
+            entry
+            if isinstance(entry.payment, UnsetType)
+            else BatchEntry(payment=self._with_secret(entry.payment))
+            for entry in yielding_every(entries, every=200)
+        ]
+        return answer({"data": told}, 200, headers)
 
-    def _with_secret(self, entry: BatchEntry) -> BatchEntry:
-        shown = entry.payment
-        if isinstance(shown, msgspec.UnsetType):
-            return entry
+    def _with_secret(self, shown: PaymentView) -> PaymentView:
         secret = self._vault.client_secret(shown.id)
-        return BatchEntry(payment=msgspec.structs.replace(shown, client_secret=secret))
+        return msgspec.structs.replace(shown, client_secret=secret)
 
 
 def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:
@@ -119,4 +143,6 @@ def _entry(terms: Terms, created: Payment | Conflict) -> BatchEntry:
         return BatchEntry(payment=view(created))
     text = f"address {terms.address} is watched by another payment"
     wrong = FieldError("/address", f"is taken: {text}")
-    return BatchEntry(problem=Problem(409, f"The {text}.", errors=(wrong,)).value())
+    return BatchEntry(
+        problem=Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,)).value()
+    )

@@ -13,6 +13,7 @@ from gevent.lock import RLock
 
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel, active_secrets, payload
+from engine.errors import Code, UrlRefused
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
@@ -23,7 +24,7 @@ from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.cursors import number_cursor, read_number
 from transport.http.inputs import ChannelPatch, ChannelRequest, NoFields
 from transport.http.params import CursorQuery
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.http.request_json import json_body, query, typed
 from transport.http.views import (
     AttemptEntry,
@@ -32,8 +33,9 @@ from transport.http.views import (
     TestResult,
     channel_view,
 )
-from transport.outbound.guard import UrlRefused, check_url
+from transport.outbound.guard import check_url
 from transport.outbound.webhook import new_secret, parse_secret
+from transport.server.refusal import FieldError
 
 __all__ = ["routes"]
 
@@ -66,7 +68,9 @@ class _Channels:
         asked = typed(json_body(environ()), ChannelRequest)
         merchant = asked.merchant or principal.merchant or EVERYBODY
         if not principal.may_see(merchant):
-            raise Problem(403, "This key may only tell its own merchant's events.")
+            raise Problem(
+                Code.FORBIDDEN, "This key may only tell its own merchant's events."
+            )
         self._check_url(asked.url)
         secret = asked.secret or new_secret()
         channel_id = new_id("ch_")
@@ -84,7 +88,9 @@ class _Channels:
         with self._changing:
             if len(self._gateway.channels()) >= self._settings.max_channels:
                 most = self._settings.max_channels
-                raise Problem(409, f"There are {most} channels, as many as may be.")
+                raise Problem(
+                    Code.LIMIT_REACHED, f"There are {most} channels, as many as may be."
+                )
             self._gateway.save_channel(channel)
         shown = channel_view(channel, channel.created_at, secret=secret)
         return answer(shown, 201, {"Location": f"/v1/channels/{channel_id}"})
@@ -182,7 +188,7 @@ class _Channels:
         for channel in self._gateway.channels():
             if channel.id == channel_id and principal.may_see(channel.merchant):
                 return channel
-        raise Problem(404, "There is no such channel.")
+        raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
 
     def _check_url(self, url: str) -> None:
         try:
@@ -192,7 +198,9 @@ class _Channels:
             if self._is_private(url):
                 text += "; a node started with --allow-private-webhooks would call it"
             wrong = FieldError("/url", text)
-            raise Problem(422, f"/url {wrong.message}", errors=(wrong,)) from error
+            raise Problem(
+                Code.INVALID_REQUEST, f"/url {wrong.message}", errors=(wrong,)
+            ) from error
 
     def _is_private(self, url: str) -> bool:
         """Whether it is the option that refuses it, not the URL itself."""
@@ -233,4 +241,6 @@ def _secret_bytes(secret: str) -> bytes:
         return parse_secret(secret)
     except ValueError as error:
         wrong = FieldError("/secret", f"is refused: {error}")
-        raise Problem(422, f"/secret {wrong.message}", errors=(wrong,)) from error
+        raise Problem(
+            Code.INVALID_REQUEST, f"/secret {wrong.message}", errors=(wrong,)
+        ) from error

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from engine.gateway import Duplicate, Gateway
+from engine.errors import Code, Duplicate
+from engine.gateway import Gateway
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import ForgetIdempotency, IdempotencyRow, Row
 from transport.http.auth import Principal
@@ -77,7 +78,8 @@ class Idempotency:
             return act(None)
         if not _KEY.fullmatch(key):
             raise Problem(
-                400, "Idempotency-Key must be 1 to 255 visible ASCII characters."
+                Code.INVALID_IDEMPOTENCY_KEY,
+                "Idempotency-Key must be 1 to 255 visible ASCII characters.",
             )
         scope = f"{principal.key_id} {environ['PATH_INFO']}"
         claim = Claim(scope, key, hashlib.sha256(body).digest())
@@ -97,7 +99,7 @@ class Idempotency:
         known = self._gateway.idempotent_answer(claim.scope, claim.key)
         if known is not None and known.request_hash != claim.request_hash:
             raise Problem(
-                422,
+                Code.IDEMPOTENCY_KEY_REUSED,
                 "This Idempotency-Key was used with another body within the last 24 h;"
                 " a new request wants a new key.",
             )
@@ -111,7 +113,9 @@ class Idempotency:
         try:
             if not lock.acquire(timeout=WAIT_S):
                 raise retry_later(
-                    503, "A request with this Idempotency-Key is still under way.", 5
+                    Code.REQUEST_IN_PROGRESS,
+                    "A request with this Idempotency-Key is still under way.",
+                    5,
                 )
             try:
                 yield

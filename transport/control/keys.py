@@ -12,6 +12,7 @@ import msgspec
 from gevent.lock import RLock
 from msgspec import UNSET, Meta, UnsetType
 
+from engine.errors import Code
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
@@ -125,7 +126,9 @@ class _Keys:
         with self._counting:
             active = [key for key in self._all() if key.revoked_at is None]
             if len(active) >= MAX_KEYS:
-                raise Problem(409, f"There are {MAX_KEYS} keys: revoke some first.")
+                raise Problem(
+                    Code.LIMIT_REACHED, f"There are {MAX_KEYS} keys: revoke some first."
+                )
             row = KeyRow(key_id, asked.name, asked.merchant, hash_key(text), now)
             self._gateway.write((row,))
         self._auth.forget()
@@ -146,7 +149,7 @@ class _Keys:
     def revoke_key(self, key_id: str) -> Any:
         self._of_the_node()
         if not any(key.id == key_id for key in self._all()):
-            raise Problem(404, "There is no such key.")
+            raise Problem(Code.KEY_NOT_FOUND, "There is no such key.")
         self._gateway.write((RevokeKey(key_id, self._gateway.now()),))
         self._auth.forget()
         return bottle.HTTPResponse(b"", 204)
@@ -156,7 +159,9 @@ class _Keys:
 
     def _of_the_node(self) -> None:
         if self._auth.require(environ()).merchant is not None:
-            raise Problem(403, "This wants a key of the whole node, not a merchant's.")
+            raise Problem(
+                Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
+            )
 
 
 def _view(key: KeyRecord) -> KeyView:

@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from engine.gateway import EngineError, Gateway
+from engine.errors import EngineError
+from engine.gateway import Gateway
 
 __all__ = ["Metrics"]
 

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.address import parse_address
+from engine.errors import Code, InvalidAddress
 from engine.gateway import Gateway
 from engine.payment.model import Terms
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
+from transport.server.refusal import FieldError
 
 __all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
 
@@ -61,13 +63,15 @@ def terms_of(
     """
     merchant = request.merchant or principal.merchant or "default"
     if not principal.may_see(merchant):
-        raise Problem(403, "This key may only create payments of its own merchant.")
+        raise Problem(
+            Code.FORBIDDEN, "This key may only create payments of its own merchant."
+        )
     errors = _not_offered(request)
     tolerance_sat = _tolerance(request, settings, errors)
     address = _address(request.address, settings, errors)
     if errors:
         summary = "; ".join(f"{e.path} {e.message}" for e in errors)
-        raise Problem(422, summary, errors=tuple(errors))
+        raise Problem(Code.INVALID_REQUEST, summary, errors=tuple(errors))
     now = gateway.now()
     expires_at = now + request.expires_in_s * 1000
     return Terms(

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 import bottle
 import msgspec
 
-from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.address import parse_address
+from engine.errors import Code, InvalidAddress
 from engine.gateway import Gateway, NodeHealth, SourceState, WatcherState
 from transport.control.metrics import Metrics
 from transport.control.operations import NODE as TABLE
@@ -21,7 +22,7 @@ from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.cursors import read_text, text_cursor
 from transport.http.inputs import NoFields
 from transport.http.params import CursorQuery
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.http.request_json import json_body, query, typed
 from transport.http.views import (
     CoreView,
@@ -36,6 +37,7 @@ from transport.http.views import (
     freshness_view,
     iso_or_none,
 )
+from transport.server.refusal import FieldError
 
 __all__ = ["routes"]
 
@@ -87,7 +89,7 @@ class _Node:
         health: NodeHealth = self._health.get()
         if not health.ready:
             raise Problem(
-                503,
+                Code.NOT_READY,
                 f"No new payments are taken: {'; '.join(health.reasons)}",
                 errors=tuple(FieldError("", reason) for reason in health.reasons),
                 headers={"Retry-After": NOT_READY_RETRY_S},
@@ -174,11 +176,13 @@ class _Node:
     def _whole_node(self) -> None:
         """What concerns everybody is not for the key of one merchant."""
         if self._auth.require(environ()).merchant is not None:
-            raise Problem(403, "This wants a key of the whole node, not a merchant's.")
+            raise Problem(
+                Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
+            )
 
 
 def _not_watched() -> Problem:
-    return Problem(404, "This address is not watched.")
+    return Problem(Code.WATCHER_NOT_FOUND, "This address is not watched.")
 
 
 def _watcher_view(state: WatcherState) -> WatcherView:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.address import parse_address
+from engine.errors import Code, InvalidAddress
 from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
@@ -32,9 +33,10 @@ from transport.http.inputs import (
     RedeliverRequest,
 )
 from transport.http.params import AfterQuery, PaymentsQuery
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.http.request_json import canonical, json_body, query, typed
 from transport.http.views import PaymentPage, PaymentView, Requeued, view
+from transport.server.refusal import FieldError
 
 __all__ = ["routes"]
 
@@ -119,7 +121,9 @@ class _Payments:
         ):
             text = f"address {terms.address} is watched by payment {holder.id}"
         return Problem(
-            409, f"The {text}.", errors=(FieldError("/address", f"is taken: {text}"),)
+            Code.ADDRESS_TAKEN,
+            f"The {text}.",
+            errors=(FieldError("/address", f"is taken: {text}"),),
         )
 
     # -- look ------------------------------------------------------------------------
@@ -145,14 +149,18 @@ class _Payments:
     def _filters(self, asked: PaymentsQuery, principal: Principal) -> dict[str, str]:
         merchant = asked.merchant or principal.merchant
         if merchant is not None and not principal.may_see(merchant):
-            raise Problem(403, "This key sees the payments of its own merchant only.")
+            raise Problem(
+                Code.FORBIDDEN, "This key sees the payments of its own merchant only."
+            )
         address = asked.address
         if address is not None:
             try:
                 address = parse_address(address, self._settings.network).text
             except InvalidAddress as error:
                 wrong = FieldError("?address", f"is refused: {error}")
-                raise Problem(422, f"?address {error}", errors=(wrong,)) from error
+                raise Problem(
+                    Code.INVALID_REQUEST, f"?address {error}", errors=(wrong,)
+                ) from error
         wanted = {
             "status": asked.status,
             "external_id": asked.external_id,
@@ -174,7 +182,7 @@ class _Payments:
         """The payment, if it is there for this caller: others' are not (404)."""
         payment = self._gateway.payment(payment_id)
         if payment is None or not principal.may_see(payment.terms.merchant):
-            raise Problem(404, "There is no such payment.")
+            raise Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
         return payment
 
     # -- by hand ---------------------------------------------------------------------
@@ -221,7 +229,9 @@ class _Payments:
         until = None if asked.until is None else _milliseconds(asked.until)
         if until is not None and until <= since:
             wrong = FieldError("/until", "must be later than since")
-            raise Problem(422, f"{wrong.path} {wrong.message}", errors=(wrong,))
+            raise Problem(
+                Code.INVALID_REQUEST, f"{wrong.path} {wrong.message}", errors=(wrong,)
+            )
         return self._requeue(
             Requeue(
                 merchant=principal.merchant,

@@ -19,9 +19,9 @@ from time import time
 from typing import Final
 
 from engine.bitcoin.address import parse_address
-from engine.bitcoin.transaction import InvalidTransaction
 from engine.chain.feed import TxOut
-from engine.money.amount import InvalidAmount, check_sat
+from engine.errors import InvalidAmount, InvalidTransaction
+from engine.money.amount import check_sat
 from transport.devchain.feed import DevFeed
 from transport.devchain.mempool_and_blocks import Entry, Ledger, Rejected
 from transport.devchain.node import DevNode

@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 from bottle import Bottle, HTTPResponse
 
-from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.address import parse_address
+from engine.errors import InvalidAddress
 from transport.devchain.chain import DevChain
 from transport.devchain.explorer_json import (
     Json,

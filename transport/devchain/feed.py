@@ -10,15 +10,8 @@ from math import ceil
 from threading import RLock
 from typing import Final
 
-from engine.chain.feed import (
-    Block,
-    ChainTx,
-    Header,
-    SourceBusy,
-    SourceError,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import Block, ChainTx, Header, Tip
+from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from transport.devchain.miner import MinedBlock
 from transport.devchain.node import DevNode
 from transport.devchain.wallet import DevChainError

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from bottle import Bottle, HTTPResponse, request
 
-from engine.bitcoin.address import InvalidAddress
+from engine.errors import InvalidAddress
 from engine.money.amount import MAX_SAT
 from transport.devchain.chain import (
     MAX_BLOCKS_AT_ONCE,

@@ -21,6 +21,7 @@ import gevent
 import msgspec
 from gevent.lock import BoundedSemaphore
 
+from engine.errors import Code
 from engine.gateway import Gateway
 from transport.http.problems import Problem, retry_later
 from transport.server.client_address import address_key
@@ -119,7 +120,9 @@ class Auth:
             )
         wait_s = self._calls.allow(principal.key_id, self._clock())
         if wait_s > 0:
-            raise retry_later(429, "This key makes too many calls.", wait_s)
+            raise retry_later(
+                Code.RATE_LIMITED, "This key makes too many calls.", wait_s
+            )
         return principal
 
     def principal(self, key: str) -> Principal | None:
@@ -150,9 +153,11 @@ class Auth:
         wait_s = self._failures.allow(client, self._clock())
         if wait_s > 0:
             return retry_later(
-                429, "Too many calls without a valid API key from here.", wait_s
+                Code.RATE_LIMITED,
+                "Too many calls without a valid API key from here.",
+                wait_s,
             )
-        return Problem(401, detail, headers=_CHALLENGE)
+        return Problem(Code.UNAUTHORIZED, detail, headers=_CHALLENGE)
 
     def _find(self, digest: bytes) -> Principal | None:
         """Every hash is compared, so that the time tells nothing about any of them."""

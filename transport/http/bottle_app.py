@@ -15,9 +15,11 @@ from typing import Any
 import bottle
 import msgspec
 
+from engine.errors import Code
 from engine.ports import ChannelSender
 from transport.http.openapi import Operation
-from transport.http.problems import MEDIA_TYPE, Problem, problem_of
+from transport.http.problems import CRASHED, Problem, problem_of
+from transport.server.refusal import MEDIA_TYPE
 
 __all__ = ["Answer", "Api", "ApiSettings", "answer", "environ"]
 
@@ -30,6 +32,10 @@ _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _encoder = msgspec.json.Encoder()
 
 _LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+#: What bottle refuses by itself, by its status; the rest is a crash.
+_ROUTING = {
+    c.status: c for c in (Code.BAD_REQUEST, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)
+}
 _OUT = "paybell.out"  # in the environ: what a route returned
 
 
@@ -122,23 +128,24 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
     def default_error_handler(self, error: Any) -> bytes:
         """What bottle itself refuses: no such path, no such method."""
         response = bottle.response
-        status = error.status_code
-        if status == 405:
+        code = _ROUTING.get(error.status_code, Code.INTERNAL_ERROR)
+        if code is Code.METHOD_NOT_ALLOWED:
             allowed = _allowed(error.get_header("Allow", ""))
             response.set_header("Allow", allowed)
             if bottle.request.method == "OPTIONS":
                 response.status = 204
                 return b""
             detail = f"This path takes {allowed}."
-        elif status == 404:
+        elif code is Code.NOT_FOUND:
             detail = "There is nothing at this path; /openapi.json tells what there is."
+        elif code is Code.BAD_REQUEST:
+            detail = "The path cannot be read: it must be percent-encoded UTF-8."
         else:
-            detail = "Something went wrong here; it has been logged."
+            detail = CRASHED
             if error.exception is not None:
                 _log_crash(error.exception)
-        problem = Problem(status, detail)
         response.content_type = MEDIA_TYPE
-        return problem.body()
+        return Problem(code, detail).body()
 
 
 class _Problems:

@@ -15,7 +15,7 @@ import msgspec
 
 from transport.http.inputs import Request
 from transport.http.params import Query
-from transport.http.problems import MEDIA_TYPE, ProblemBody
+from transport.server.refusal import MEDIA_TYPE, ProblemBody
 
 __all__ = ["Header", "Link", "Operation", "Text", "document", "template"]
 

@@ -19,7 +19,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta
 
-from transport.http.problems import FieldError, Problem
+from engine.errors import Code
+from transport.http.problems import Problem
+from transport.server.refusal import FieldError
 from transport.server.request_body import read_body
 
 __all__ = [
@@ -71,7 +73,7 @@ def typed(value: Any, kind: type[T]) -> T:
     """A JSON value as `kind`. Raises `Problem` 422 that names everything wrong."""
     result = check(value, kind)
     if isinstance(result, tuple):
-        raise Problem(422, _summary(result), errors=result)
+        raise Problem(Code.INVALID_REQUEST, _summary(result), errors=result)
     return result
 
 
@@ -88,7 +90,7 @@ def query(environ: dict[str, Any], kind: type[T]) -> T:
         errors.extend(result)
     if errors or isinstance(result, tuple):
         found = tuple(errors[:MAX_ERRORS])
-        raise Problem(422, _summary(found), errors=found)
+        raise Problem(Code.INVALID_REQUEST, _summary(found), errors=found)
     return result
 
 
@@ -133,15 +135,21 @@ def canonical(value: Any) -> bytes:
             value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
     except RecursionError as error:
-        raise Problem(400, "The body is nested too deeply.") from error
+        raise Problem(Code.INVALID_JSON, "The body is nested too deeply.") from error
     return text.encode()
 
 
 def _require_json(environ: dict[str, Any]) -> None:
     if environ.get("HTTP_CONTENT_ENCODING", "identity").strip() != "identity":
-        raise Problem(415, "Compressed bodies are not read: send it as it is.")
+        raise Problem(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            "Compressed bodies are not read: send it as it is.",
+        )
     if not _JSON.fullmatch(environ.get("CONTENT_TYPE", "").strip()):
-        raise Problem(415, "The body must be JSON: Content-Type: application/json.")
+        raise Problem(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            "The body must be JSON: Content-Type: application/json.",
+        )
 
 
 def _parse(body: bytes) -> Any:
@@ -153,16 +161,22 @@ def _parse(body: bytes) -> Any:
         if "\\u" in text:  # the only way in for half a surrogate pair
             canonical(value)
     except UnicodeError as error:
-        raise Problem(400, "The body is not valid UTF-8.") from error
+        raise Problem(Code.INVALID_JSON, "The body is not valid UTF-8.") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise Problem(400, f"The body is not JSON: {error.msg} at {place}.") from error
+        raise Problem(
+            Code.INVALID_JSON, f"The body is not JSON: {error.msg} at {place}."
+        ) from error
     except _Malformed as error:
-        raise Problem(400, f"The body is not JSON that is read here: {error}") from None
+        raise Problem(
+            Code.INVALID_JSON, f"The body is not JSON that is read here: {error}"
+        ) from None
     except RecursionError as error:
-        raise Problem(400, "The body is nested too deeply.") from error
+        raise Problem(Code.INVALID_JSON, "The body is nested too deeply.") from error
     except ValueError as error:  # an integer of more digits than Python reads
-        raise Problem(400, "The body has a number that is too long.") from error
+        raise Problem(
+            Code.INVALID_JSON, "The body has a number that is too long."
+        ) from error
     return value
 
 
@@ -194,7 +208,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         )
     except (ValueError, UnicodeError) as error:
         raise Problem(
-            400,
+            Code.INVALID_QUERY,
             "The query string cannot be read: name=value pairs joined by &, at most"
             f" {MAX_PARAMETERS}, percent-encoded UTF-8.",
         ) from error

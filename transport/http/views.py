@@ -14,7 +14,7 @@ from engine.money.amount import payment_uri
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
 from engine.ports import Freshness
-from transport.http.problems import ProblemBody
+from transport.server.refusal import ProblemBody
 
 __all__ = [
     "CoreView",

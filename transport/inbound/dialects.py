@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.money.amount import MAX_SAT, InvalidAmount, btc_to_sat
-from transport.http.problems import FieldError, Problem
+from engine.errors import Code, InvalidAmount
+from engine.money.amount import MAX_SAT, btc_to_sat
+from transport.http.problems import Problem
+from transport.server.refusal import FieldError
 
 __all__ = ["ProviderNotification", "read_blockonomics", "read_btc"]
 
@@ -99,7 +101,7 @@ def read_btc(body: bytes) -> ProviderNotification:
         wrong("value" if "value" in said else "amount", str(error))
     if errors:
         first = f"{errors[0].path} {errors[0].message}"
-        raise Problem(422, first, errors=tuple(errors))
+        raise Problem(Code.INVALID_REQUEST, first, errors=tuple(errors))
     return ProviderNotification(
         provider="btc",
         address=str(address),
@@ -126,7 +128,7 @@ def read_blockonomics(said: dict[str, str]) -> ProviderNotification:
         errors.append(FieldError("?value", text))
     if errors:
         first = f"{errors[0].path} {errors[0].message}"
-        raise Problem(422, first, errors=tuple(errors))
+        raise Problem(Code.INVALID_REQUEST, first, errors=tuple(errors))
     status = said.get("status", "").strip()
     known = _STATUS.fullmatch(status) is not None
     return ProviderNotification(
@@ -161,9 +163,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
         said = _decoder.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # Also what is no UTF-8, and numbers of thousands of digits.
-        raise Problem(400, "The body is not JSON that is read here.") from error
+        raise Problem(
+            Code.INVALID_JSON, "The body is not JSON that is read here."
+        ) from error
     if not isinstance(said, dict):
-        raise Problem(422, "The body must be a JSON object.")
+        raise Problem(Code.INVALID_REQUEST, "The body must be a JSON object.")
     return said
 
 

@@ -20,10 +20,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from engine.gateway import Duplicate, Gateway
+from engine.errors import Code, Duplicate, Refused
+from engine.gateway import Gateway
 from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim
-from engine.payment.rules import Refused
 from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.find_payment import find_payment
@@ -103,7 +103,10 @@ class _Handler:
         stored = body.replace(secret, _HIDDEN)
         if payment is None:
             self._log_in(heard, None, "unknown_address", stored)
-            raise Problem(404, "No payment is known at this address; it was logged.")
+            raise Problem(
+                Code.PAYMENT_NOT_FOUND,
+                "No payment is known at this address; it was logged.",
+            )
         return answer(self._take(heard, payment, stored))
 
     def get(self) -> Any:
@@ -136,21 +139,25 @@ class _Handler:
         """The secret, if webhooks are on and this client does not come too often."""
         if self._secret is None:
             raise Problem(
-                404,
+                Code.WEBHOOKS_OFF,
                 "Inbound webhooks are off: set PAYBELL_WEBHOOK_BTC_SECRET to the"
                 " secret that the provider signs with.",
             )
         wait_s = self._calls.allow(_client(env), time.monotonic())
         if wait_s > 0:
-            raise retry_later(429, "Too many webhooks from this address.", wait_s)
+            raise retry_later(
+                Code.RATE_LIMITED, "Too many webhooks from this address.", wait_s
+            )
         return self._secret
 
     def _unauthorized(self, env: dict[str, Any], detail: str) -> Problem:
         wait_s = self._failures.allow(_client(env), time.monotonic())
         log.warning("webhook.refused client=%s", env.get("REMOTE_ADDR", ""))
         if wait_s > 0:
-            return retry_later(429, "Too many wrong signatures from here.", wait_s)
-        return Problem(401, detail)
+            return retry_later(
+                Code.RATE_LIMITED, "Too many wrong signatures from here.", wait_s
+            )
+        return Problem(Code.UNAUTHORIZED, detail)
 
     def _take(
         self, heard: ProviderNotification, payment: Payment, stored: bytes
@@ -245,8 +252,8 @@ def _query(text: str) -> dict[str, str]:
             text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
         )
     except ValueError as error:
-        raise Problem(400, "The query string cannot be read.") from error
+        raise Problem(Code.INVALID_QUERY, "The query string cannot be read.") from error
     said = dict(pairs)
     if len(said) != len(pairs):
-        raise Problem(400, "A parameter occurs twice.")
+        raise Problem(Code.INVALID_QUERY, "A parameter occurs twice.")
     return said

@@ -21,6 +21,7 @@ import msgspec
 from gevent.event import Event as Signal
 from msgspec import Meta
 
+from engine.errors import Code
 from engine.gateway import Gateway
 from engine.payment.events import CommittedEvent
 from engine.store.records import StoredEvent
@@ -28,12 +29,13 @@ from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.openapi import Header, Operation
 from transport.http.params import MAX_OFFSET, Query
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.http.request_json import query
 from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import JournalSink, StreamQueue
 from transport.live.sse import KEEP_ALIVE_S, last_event_id, start_stream
+from transport.server.refusal import FieldError
 
 __all__ = ["EventFeed", "EventsQuery", "MAX_LIMIT", "MAX_WAIT_S", "routes"]
 
@@ -204,4 +206,6 @@ def _refuse_future(gateway: Gateway, after: int) -> None:
     last = gateway.health().last_offset
     if after > last:
         text = f"must be at most {last}, the offset of the newest event"
-        raise Problem(422, f"after {text}.", errors=(FieldError("?after", text),))
+        raise Problem(
+            Code.INVALID_REQUEST, f"after {text}.", errors=(FieldError("?after", text),)
+        )

@@ -15,6 +15,7 @@ import time
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from engine.errors import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.secrets.vault import Vault
 from transport.http.find_payment import find_payment
@@ -75,10 +76,12 @@ class LiveRoutes:
         try:
             since = _since(environ["QUERY_STRING"])
         except ValueError as error:
-            return problem(422, str(error))
+            return problem(Code.INVALID_REQUEST, str(error))
         payment = find_payment(self._gateway, path.removeprefix(_BALANCE))
         if payment is None:
-            return problem(404, "No payment is known at this address.")
+            return problem(
+                Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
+            )
         payment_id = payment.id
 
         def watch(websocket: WebSocket) -> None:
@@ -89,7 +92,9 @@ class LiveRoutes:
     def _full(self) -> Refusal | None:
         if self.open < self._max_sockets:
             return None
-        return problem(503, "Too many browsers are connected; come back.", _RETRY)
+        return problem(
+            Code.OVERLOADED, "Too many browsers are connected; come back.", _RETRY
+        )
 
     # Endpoints: the connection's greenlet; what they leave behind needs none.
 

@@ -14,12 +14,13 @@ from typing import Annotated, Any, Final
 import bottle
 from msgspec import Meta
 
+from engine.errors import Code
 from engine.gateway import Gateway, SessionHandle
 from transport.http.bottle_app import Api
 from transport.http.find_payment import find_payment
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import (
     QUEUE_BYTES,
@@ -27,6 +28,7 @@ from transport.live.sinks import (
     StreamQueue,
     StreamSink,
 )
+from transport.server.refusal import FieldError
 from transport.server.upgrade import is_allowed_origin
 
 __all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]
@@ -83,7 +85,9 @@ def routes(
         since = last_event_id(environ, "since")
         payment = find_payment(gateway, address)
         if payment is None:
-            raise Problem(404, "No payment is known at this address.")
+            raise Problem(
+                Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
+            )
         allow_origin(environ, origins)
         start_stream()
         queue = StreamQueue(queue_messages, queue_bytes)
@@ -162,5 +166,9 @@ def last_event_id(environ: dict[str, Any], parameter: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         wanted = "must be a whole number from 0, as in the events' ids"
-        raise Problem(422, f"{name} {wanted}.", errors=(FieldError(name, wanted),))
+        raise Problem(
+            Code.INVALID_REQUEST,
+            f"{name} {wanted}.",
+            errors=(FieldError(name, wanted),),
+        )
     return int(text)

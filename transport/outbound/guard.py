@@ -25,12 +25,12 @@ from urllib.parse import quote
 
 import idna
 
+from engine.errors import AddressRefused, UrlRefused
+
 __all__ = [
     "MAX_URL_CHARS",
     "Address",
-    "AddressRefused",
     "Parsed",
-    "UrlRefused",
     "check_url",
     "origin_of",
     "refusal",
@@ -102,14 +102,6 @@ _NUMBER_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _KEPT_IN_TARGET = "!$%&'()*+,/:;=?@[]~-._"
 _DEFAULT_PORT = {"http": 80, "https": 443}
-
-
-class UrlRefused(ValueError):
-    """The URL cannot be an endpoint. The text says why, without repeating the URL."""
-
-
-class AddressRefused(UrlRefused):
-    """The URL's host is an address that is not called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ import certifi
 import gevent
 from gevent.threadpool import ThreadPool
 
+from engine.errors import AddressRefused, UrlRefused
 from transport.outbound.exchange import (
     BODY_GRACE_S,
     DeadlinePassed,
@@ -37,14 +38,7 @@ from transport.outbound.exchange import (
     kept_headers,
     reason_of,
 )
-from transport.outbound.guard import (
-    Address,
-    AddressRefused,
-    Parsed,
-    UrlRefused,
-    check_url,
-    refusal,
-)
+from transport.outbound.guard import Address, Parsed, check_url, refusal
 
 __all__ = [
     "Answer",

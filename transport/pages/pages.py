@@ -21,16 +21,18 @@ import bottle
 import segno
 from bottle import HTTPResponse, SimpleTemplate
 
-from engine.gateway import EngineError, Gateway
+from engine.errors import Code, EngineError
+from engine.gateway import Gateway
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
-from transport.http.problems import MEDIA_TYPE, Problem, problem_of, retry_later
+from transport.http.problems import Problem, problem_of, retry_later
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
 from transport.pages.wording import btc
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
+from transport.server.refusal import MEDIA_TYPE
 
 __all__ = ["embedded_json", "routes"]
 
@@ -126,7 +128,9 @@ class _Pages:
         except (EngineError, Problem, sqlite3.Error) as error:
             return _as_response(problem_of(error))
         if payment is None:
-            return _as_response(Problem(404, "There is no such payment."))
+            return _as_response(
+                Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
+            )
         body = json.dumps(self._state_of(self._look(payment)), ensure_ascii=False)
         return HTTPResponse(
             body.encode(), 200, _guarded("application/json", "no-store")
@@ -136,7 +140,7 @@ class _Pages:
         """A style sheet, a script, the icon."""
         found = self._assets.find(path)
         if found is None:
-            return _as_response(Problem(404, "There is no such file."))
+            return _as_response(Problem(Code.NOT_FOUND, "There is no such file."))
         asset, never_changes = found
         headers = _guarded(asset.type, _ONE_YEAR if never_changes else _FIVE_MINUTES)
         headers["ETag"] = f'"{asset.tag}"'
@@ -157,7 +161,9 @@ class _Pages:
         client = address_key(bottle.request.environ.get("REMOTE_ADDR", ""))
         wait_s = self._limiter.allow(client, time.monotonic())
         if wait_s > 0:
-            raise retry_later(429, "Too many requests from this address.", wait_s)
+            raise retry_later(
+                Code.RATE_LIMITED, "Too many requests from this address.", wait_s
+            )
         if not _PAYMENT_ID.fullmatch(payment_id):
             return None
         return self._gateway.payment(payment_id)
@@ -220,7 +226,9 @@ class _Pages:
 
     def _unknown(self) -> HTTPResponse:
         if not _prefers_html(bottle.request.get_header("Accept", "")):
-            return _as_response(Problem(404, "There is no such payment."))
+            return _as_response(
+                Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
+            )
         return self._message(
             404,
             "There is no such payment",

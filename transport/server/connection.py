@@ -25,10 +25,11 @@ import geventwebsocket.handler
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.handler import WebSocketHandler
 
+from engine.errors import BodyError, Code
 from transport.server.client_address import client_address, is_trusted
 from transport.server.hangup import HangupWatch
 from transport.server.refusal import Refusal, full_response, problem, refusing
-from transport.server.request_body import BodyError, RequestBody
+from transport.server.request_body import RequestBody
 from transport.server.request_head import HeadError, RequestHead, read_head
 from transport.server.response import Response
 from transport.server.socket_reader import RequestReader
@@ -111,7 +112,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         try:
             head = self._next_head()
         except HeadError as error:
-            self._refuse(problem(error.status, error.detail))
+            self._refuse(problem(error.code, error.detail))
             return None
         except OSError:
             return None
@@ -174,7 +175,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         try:
             return read_head(self.rfile, limits)
         except TimeoutError as error:
-            raise HeadError(408, "The request head did not arrive in time.") from error
+            raise HeadError(
+                Code.REQUEST_TIMEOUT, "The request head did not arrive in time."
+            ) from error
 
     def _refuse(self, refusal: Refusal) -> None:
         try:
@@ -301,10 +304,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if self.killed or isinstance(error, ClientGone):
             return
         if isinstance(error, BodyError):
-            refusal = problem(error.status, str(error))
+            refusal = problem(error.code, str(error))
         else:
             self._log_crash(error, trace)
-            refusal = problem(500, "Something went wrong here; it has been logged.")
+            refusal = problem(
+                Code.INTERNAL_ERROR, "Something went wrong here; it has been logged."
+            )
         begun = self._response.begun if self._response else self.headers_sent
         if begun or self.head is None:
             return  # cut off, so that nobody takes it for a whole answer

@@ -1,12 +1,55 @@
-"""An answer instead of what was asked for, in the form of RFC 9457; sends nothing."""
+"""Problem answers (RFC 9457), and how one is sent in place of what was asked for.
 
-import json
+The one place where their body is made: routes, the gate of WebSockets and the server
+itself take it from here. The `code` says to programs what went wrong, and `type` is
+where this node explains it. Sends nothing itself.
+"""
+
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-__all__ = ["Refusal", "full_response", "problem", "refusal_headers", "refusing"]
+from engine.errors import Code
+
+__all__ = [
+    "MEDIA_TYPE",
+    "FieldError",
+    "ProblemBody",
+    "Refusal",
+    "full_response",
+    "problem",
+    "problem_body",
+    "refusal_headers",
+    "refusing",
+]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with what was sent.
+
+    `path` is a JSON pointer into the body ("/amount_sat", "" is the whole body), or
+    "?name" for a query parameter.
+    """
+
+    path: str
+    message: str
+
+
+class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """The JSON object of RFC 9457, with `code` and `errors` as extension members.
+
+    `type` is a path of this node: the explanation of `code`.
+    """
+
+    kind: str
+    title: str
+    status: int
+    detail: str
+    code: Code
+    errors: tuple[FieldError, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -17,13 +60,26 @@ class Refusal(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def problem_body(
+    code: Code, detail: str, errors: tuple[FieldError, ...] = ()
+) -> ProblemBody:
+    """What a problem answer says; its status is the code's."""
+    return ProblemBody(
+        kind=f"/docs/errors#{code}",
+        title=HTTPStatus(code.status).phrase,
+        status=code.status,
+        detail=detail,
+        code=code,
+        errors=errors,
+    )
+
+
 def problem(
-    status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()
+    code: Code, detail: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> Refusal:
     """A refusal in the form of RFC 9457."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return Refusal(status, json.dumps(body).encode(), headers)
+    body = msgspec.json.encode(problem_body(code, detail))
+    return Refusal(code.status, body, headers)
 
 
 def full_response(refusal: Refusal) -> bytes:
@@ -36,7 +92,7 @@ def full_response(refusal: Refusal) -> bytes:
 
 def refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
     return [
-        ("Content-Type", "application/problem+json"),
+        ("Content-Type", MEDIA_TYPE),
         ("Content-Length", str(len(refusal.body))),
         *refusal.headers,
     ]

@@ -9,14 +9,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
+from engine.errors import (
+    BodyError,
+    BodyIncomplete,
+    BodyMalformed,
+    BodyTimeout,
+    BodyTooLarge,
+)
 from transport.server.limits import Limits
 
 __all__ = [
-    "BodyError",
-    "BodyIncomplete",
-    "BodyMalformed",
-    "BodyTimeout",
-    "BodyTooLarge",
     "RequestBody",
     "read_body",
 ]
@@ -26,40 +28,6 @@ _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _CHUNK_LINE_BYTES: Final = 256  # size and extensions, which nobody uses
 _TRAILER_LINES: Final = 16
 _TRAILER_LINE_BYTES: Final = 1024
-
-
-class BodyError(Exception):
-    """The body cannot be had. `status` is the answer, str() is for a person."""
-
-    status = 400
-
-
-class BodyTooLarge(BodyError):
-    status = 413
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body is limited to {limit_bytes} bytes.")
-        self.limit_bytes = limit_bytes
-
-
-class BodyTimeout(BodyError):
-    """It did not come within its deadline."""
-
-    status = 408
-
-    def __init__(self) -> None:
-        super().__init__("The body did not arrive in time.")
-
-
-class BodyIncomplete(BodyError):
-    """The client hung up in the middle; nobody will read the answer."""
-
-    def __init__(self) -> None:
-        super().__init__("The body ended before its announced length.")
-
-
-class BodyMalformed(BodyError):
-    """Chunks that are none, or a length that is none."""
 
 
 class ByteReader(Protocol):

@@ -11,6 +11,7 @@ of each rule here.
 import re
 from typing import Final, Protocol
 
+from engine.errors import Code
 from transport.server.limits import Limits
 
 __all__ = ["HeadError", "RequestHead", "read_head"]
@@ -27,11 +28,11 @@ class LineReader(Protocol):
 
 
 class HeadError(Exception):
-    """The head cannot be taken. `status` is the answer, `detail` for a person."""
+    """The head cannot be taken. `code` is the answer, `detail` for a person."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status} {detail}")
-        self.status = status
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(f"{code.status} {detail}")
+        self.code = code
         self.detail = detail
 
 
@@ -84,7 +85,7 @@ def read_head(reader: LineReader, limits: Limits) -> RequestHead | None:
         left -= len(line)
         if left < 0 or len(head.fields) >= limits.header_count:
             raise HeadError(
-                431,
+                Code.HEADERS_TOO_LARGE,
                 f"The headers are limited to {limits.header_count} lines and "
                 f"{limits.header_bytes} bytes.",
             )
@@ -101,23 +102,27 @@ def read_head(reader: LineReader, limits: Limits) -> RequestHead | None:
 def _request_line(line: bytes, limit: int) -> RequestHead:
     if not line.endswith(b"\r\n"):
         if len(line) >= limit:
-            raise HeadError(414, f"The request line is limited to {limit} bytes.")
-        raise HeadError(400, "The request line is incomplete.")
+            raise HeadError(
+                Code.URI_TOO_LONG, f"The request line is limited to {limit} bytes."
+            )
+        raise HeadError(Code.BAD_REQUEST, "The request line is incomplete.")
     words = line[:-2].split(b" ")
     if (
         len(words) != 3
         or not _TOKEN.fullmatch(words[0])
         or not _TARGET.fullmatch(words[1])
     ):
-        raise HeadError(400, "The request line is malformed.")
+        raise HeadError(Code.BAD_REQUEST, "The request line is malformed.")
     if words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise HeadError(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise HeadError(
+            Code.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 and HTTP/1.0 are spoken here."
+        )
     method, target, version = (word.decode("latin-1") for word in words)
     absolute = _ABSOLUTE.match(target)
     if absolute:  # must be taken (RFC 9112 3.2.2), though only proxies send it
         target = "/" + target[absolute.end() :].removeprefix("/")
     if not target.startswith("/") and not (target == "*" and method == "OPTIONS"):
-        raise HeadError(400, "The request target must be a path.")
+        raise HeadError(Code.BAD_REQUEST, "The request target must be a path.")
     return RequestHead(method, target, version)
 
 
@@ -131,14 +136,14 @@ def _field(line: bytes) -> tuple[str, str]:
         or not _TOKEN.fullmatch(name)
         or _BAD_IN_VALUE.search(value)
     ):
-        raise HeadError(400, "A header line is malformed.")
+        raise HeadError(Code.BAD_REQUEST, "A header line is malformed.")
     return name.decode("latin-1").lower(), value.decode("latin-1")
 
 
 def _check_host(head: RequestHead) -> None:
     hosts = len(head.get_all("host"))
     if hosts > 1 or (hosts == 0 and head.version == "HTTP/1.1"):
-        raise HeadError(400, "Exactly one Host header is wanted.")
+        raise HeadError(Code.BAD_REQUEST, "Exactly one Host header is wanted.")
 
 
 def _set_framing(head: RequestHead) -> None:
@@ -147,11 +152,17 @@ def _set_framing(head: RequestHead) -> None:
     codings = head.get_all("transfer-encoding")
     if codings:
         if lengths:
-            raise HeadError(400, "Content-Length and Transfer-Encoding exclude.")
+            raise HeadError(
+                Code.BAD_REQUEST, "Content-Length and Transfer-Encoding exclude."
+            )
         if head.version == "HTTP/1.0" or [c.lower() for c in codings] != ["chunked"]:
-            raise HeadError(400, "The only Transfer-Encoding taken is chunked.")
+            raise HeadError(
+                Code.BAD_REQUEST, "The only Transfer-Encoding taken is chunked."
+            )
         head.chunked = True
     elif lengths:
         if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
-            raise HeadError(400, "Content-Length must be one decimal number.")
+            raise HeadError(
+                Code.BAD_REQUEST, "Content-Length must be one decimal number."
+            )
         head.content_length = int(lengths[0])

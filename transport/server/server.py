@@ -28,6 +28,7 @@ from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.server import WebSocketServer
 
+from engine.errors import Code
 from transport.server.client_address import (
     Network,
     address_key,
@@ -37,24 +38,12 @@ from transport.server.client_address import (
 from transport.server.connection import BUSY, IDLE, STREAM, Handler
 from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem
-from transport.server.request_body import (
-    BodyError,
-    BodyIncomplete,
-    BodyMalformed,
-    BodyTimeout,
-    BodyTooLarge,
-    read_body,
-)
+from transport.server.request_body import read_body
 from transport.server.upgrade import Endpoint, Routes, decide
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.pump import Pump
 
 __all__ = [
-    "BodyError",
-    "BodyIncomplete",
-    "BodyMalformed",
-    "BodyTimeout",
-    "BodyTooLarge",
     "Endpoint",
     "Refusal",
     "Routes",
@@ -66,7 +55,7 @@ __all__ = [
 _log = logging.getLogger("paybell.http")
 
 _FULL = full_response(
-    problem(503, "Too many connections.", (("Retry-After", "5"),)),
+    problem(Code.OVERLOADED, "Too many connections.", (("Retry-After", "5"),)),
 )
 #: Share of the stopping time that is kept for closing streams and WebSockets.
 _CLOSING_SHARE = 0.4
@@ -190,13 +179,19 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         if answer is None or isinstance(answer, Refusal):
             return answer
         if self.draining:
-            return problem(503, "The server is stopping.", (("Retry-After", "5"),))
+            return problem(
+                Code.STOPPING, "The server is stopping.", (("Retry-After", "5"),)
+            )
         # Behind a proxy the client's own connections are counted from here on.
         if self._key_of(handler.client_address) is None:
             key = address_key(handler.client)
             if not self._count(key):
                 retry = (("Retry-After", "5"),)
-                return problem(429, "Too many connections of this address.", retry)
+                return problem(
+                    Code.TOO_MANY_CONNECTIONS,
+                    "Too many connections of this address.",
+                    retry,
+                )
             handler.client_key = key
         return answer
 

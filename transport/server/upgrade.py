@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 
+from engine.errors import Code
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
 from transport.server.websocket.connection import WebSocket
@@ -48,14 +49,15 @@ def decide(
         return None
     if not _wants_upgrade(environ):
         detail = "This address speaks WebSocket: open it with a WebSocket client."
-        return problem(426, detail, (("Upgrade", "websocket"),))
+        return problem(Code.UPGRADE_REQUIRED, detail, (("Upgrade", "websocket"),))
     fault = _handshake_fault(environ)
     if fault is not None:
         return fault
     if not is_allowed_origin(environ, origins):
         _log_stranger(environ)
         return problem(
-            403, "Pages of this origin may not connect; see the allowed origins."
+            Code.ORIGIN_NOT_ALLOWED,
+            "Pages of this origin may not connect; see the allowed origins.",
         )
     return answer
 
@@ -81,12 +83,12 @@ def _wants_upgrade(environ: dict[str, Any]) -> bool:
 def _handshake_fault(environ: dict[str, Any]) -> Refusal | None:
     """RFC 6455 4.2.1 and 4.4: what gevent-websocket answers with a str, and dies."""
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
-        return problem(400, "A WebSocket handshake wants HTTP/1.1.")
+        return problem(Code.BAD_REQUEST, "A WebSocket handshake wants HTTP/1.1.")
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-        return problem(400, "Upgrade must be websocket and nothing else.")
+        return problem(Code.BAD_REQUEST, "Upgrade must be websocket and nothing else.")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
         return problem(
-            426,
+            Code.UPGRADE_REQUIRED,
             "Only version 13 of the WebSocket protocol is spoken here.",
             (("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")),
         )
@@ -95,7 +97,9 @@ def _handshake_fault(environ: dict[str, Any]) -> Refusal | None:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 16:
-        return problem(400, "Sec-WebSocket-Key must be 16 bytes in base64.")
+        return problem(
+            Code.BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64."
+        )
     return None
 
 

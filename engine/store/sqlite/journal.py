@@ -17,13 +17,14 @@ from pathlib import Path
 
 import sqlite_utils
 
+from engine.errors import JournalError
 from engine.store.sqlite import migrations
 from engine.store.sqlite.bulk import Bulk
 from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, told
 from engine.store.sqlite.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
-__all__ = ["CHECKPOINT_PAGES", "Journal", "JournalError", "advice"]
+__all__ = ["CHECKPOINT_PAGES", "Journal", "advice"]
 
 _UNWRITABLE = (
     sqlite3.IntegrityError,
@@ -50,10 +51,6 @@ _UNKNOWN = (
     "unless somebody changed the file by hand it is damaged: keep a copy of it and its"
     " -wal, restore a backup or run `sqlite3 .recover`"
 )
-
-
-class JournalError(Exception):
-    """The database cannot be opened or read. The message says how to mend it."""
 
 
 class Journal:

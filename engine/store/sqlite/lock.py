@@ -12,27 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["DatabaseInUse", "DatabaseLock", "LockFileError"]
+from engine.errors import DatabaseInUse, LockFileError
+
+__all__ = ["DatabaseLock"]
 
 _NOTE = re.compile(r"pid ([0-9]{1,10})(?: (https?://[!-~]{1,200}))?\n?")
-
-
-class DatabaseInUse(Exception):
-    """Another process holds the database. `url`: where it listens, if it said so."""
-
-    def __init__(self, db: str, pid: int | None, url: str | None) -> None:
-        who = f" (process {pid})" if pid is not None else ""
-        where = f" that listens on {url}" if url is not None else ""
-        super().__init__(
-            f"database {db} is held by another Paybell process{who}{where}: stop it"
-            " first"
-        )
-        self.pid = pid
-        self.url = url
-
-
-class LockFileError(Exception):
-    """The lock file cannot be made; the message says why and what to do."""
 
 
 class DatabaseLock:

@@ -11,10 +11,10 @@ from itertools import groupby
 
 import msgspec
 
+from engine.errors import BrokenSequence, IllegalTransition
 from engine.payment.events import Event, decode
-from engine.payment.fold import BrokenSequence, evolve
+from engine.payment.fold import evolve
 from engine.payment.model import EventType, Payment
-from engine.payment.transitions import IllegalTransition
 from engine.store.sqlite.checksum import Damaged, is_event, state_crc, stored_state
 
 __all__ = [

@@ -14,7 +14,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 import gevent
 from gevent.threadpool import ThreadPool
 
-from engine.store.sqlite.journal import Journal, JournalError
+from engine.errors import JournalError
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["DirectStore", "JournalWriter", "Reader", "ReaderThreads", "WriterThread"]

@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import (
-    OPTIONS,
-    ConfigError,
-    SourceConfig,
-    load,
-    read_file,
-    unknown_names,
-)
+from engine.config import OPTIONS, SourceConfig, load, read_file, unknown_names
+from engine.errors import ConfigError
 
 WRONG = {
     "host": "a\nb",

@@ -15,14 +15,8 @@ from actors.sources.planner import (
     RoundPlanner,
     Wait,
 )
-from engine.chain.feed import (
-    ChainView,
-    Output,
-    SourceBusy,
-    SourceError,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import ChainView, Output, Tip
+from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from engine.runtime.ref import Ref
 
 TIP = Tip(100, "aa" * 32)

@@ -18,16 +18,9 @@ from actors.messages import (
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
-from engine.chain.feed import (
-    Block,
-    Output,
-    SourceBusy,
-    SourceError,
-    SourceGarbage,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import Block, Output, Tip
 from engine.chain.script_index import LOOKBACK
+from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.gateway import SourceState
 from engine.runtime.ref import Ref, Scope
 from engine.store.sqlite import queries

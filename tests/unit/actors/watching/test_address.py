@@ -18,9 +18,9 @@ from actors.messages import (
 )
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView
+from engine.errors import Refused
 from engine.payment.model import Payment, Status
 from engine.payment.observations import Cancel, ProviderClaim
-from engine.payment.rules import Refused
 from engine.runtime.ref import Ref
 from engine.store.sqlite import queries
 from engine.store.writes import SourceTip, Unavailable, Write

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from engine.bitcoin.address import (
     NETWORKS,
     Address,
-    InvalidAddress,
     _checksum,
     _expanded,
     _polymod,
     parse_address,
     script_to_address,
 )
+from engine.errors import InvalidAddress
 
 P2WPKH = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 GOOD = [

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from engine.bitcoin.transaction import (
     COINBASE_TXID,
-    InvalidBlock,
-    InvalidTransaction,
     block_header,
     compact_size,
     double_sha256,
@@ -23,6 +21,7 @@ from engine.bitcoin.transaction import (
     push_number,
 )
 from engine.chain.feed import ChainTx, TxOut
+from engine.errors import InvalidBlock, InvalidTransaction
 
 # Bitcoin's genesis block, 3 January 2009.
 GENESIS = bytes.fromhex(

@@ -6,10 +6,11 @@ reads again. Whatever the source still knows of that, the receipts follow its ch
 
 import pytest
 
-from engine.chain.feed import ChainView, Output, SourceUnavailable
+from engine.chain.feed import ChainView, Output
 from engine.chain.old_blocks import MAX_BACKFILL, Vouching
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import sync
+from engine.errors import SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 
 ALICE = b"\x00\x14" + b"a" * 20

@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.chain.feed import Header, Output, SourceUnavailable, Tip
+from engine.chain.feed import Header, Output, Tip
 from engine.chain.header_chain import HeaderChain
 from engine.chain.script_index import LOOKBACK, ScriptIndex
+from engine.errors import SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 
 ALICE = b"\x00\x14" + b"a" * 20

@@ -8,16 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.chain.feed import (
-    Block,
-    ChainTx,
-    Output,
-    SourceGarbage,
-    SourceUnavailable,
-    Tip,
-)
+from engine.chain.feed import Block, ChainTx, Output, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import MAX_CATCH_UP, Limits, SyncResult, sync
+from engine.errors import SourceGarbage, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 
 ALICE = b"\x00\x14" + b"a" * 20

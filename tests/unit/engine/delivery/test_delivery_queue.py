@@ -9,9 +9,9 @@ from engine.delivery.delivery_queue import (
     TRANSITIONS,
     DeliveryQueue,
     Happening,
-    IllegalStep,
     State,
 )
+from engine.errors import IllegalStep
 from engine.store.records import Pending
 from engine.store.writes import DeliveryResult
 

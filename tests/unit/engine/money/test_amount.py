@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.money.amount import (
-    MAX_SAT,
-    InvalidAmount,
-    btc_to_sat,
-    check_sat,
-    payment_uri,
-    sat_to_btc,
-)
+from engine.errors import InvalidAmount
+from engine.money.amount import MAX_SAT, btc_to_sat, check_sat, payment_uri, sat_to_btc
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 

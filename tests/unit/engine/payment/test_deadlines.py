@@ -3,9 +3,10 @@
 import pytest
 
 from engine.chain.feed import ChainView
+from engine.errors import Refused
 from engine.payment.model import MAX_CLAIMS, EventType, Flag, Status
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
-from engine.payment.rules import Refused, is_settled, next_deadline
+from engine.payment.rules import is_settled, next_deadline
 from tests.unit.payment_cases import (
     HOUR_MS,
     T0,

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from engine.chain.feed import ChainView, Output, Tip
+from engine.errors import Refused
 from engine.payment.events import Event, decode, encode, opening
 from engine.payment.fold import outpoint
 from engine.payment.model import EventType, Flag, Payment, Status, Terms
@@ -27,7 +28,7 @@ from engine.payment.observations import (
     ProviderClaim,
     Reviewed,
 )
-from engine.payment.rules import Refused, decide, evolve, is_settled, next_deadline
+from engine.payment.rules import decide, evolve, is_settled, next_deadline
 from engine.payment.transitions import check
 from tests.unit.payment_cases import HOUR_MS, T0, block, terms
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import IllegalTransition
 from engine.payment.model import EventType, Status
-from engine.payment.transitions import TRANSITIONS, IllegalTransition, check, diagram
+from engine.payment.transitions import TRANSITIONS, check, diagram
 
 STATES_MD = Path(__file__).parents[4] / "docs" / "states.md"
 STEPS = [

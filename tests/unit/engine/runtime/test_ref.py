@@ -7,8 +7,9 @@ import gevent
 import pykka
 import pytest
 
+from engine.errors import MailboxFull
 from engine.runtime.actor import Actor
-from engine.runtime.ask import MailboxFull, ask
+from engine.runtime.ask import ask
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher

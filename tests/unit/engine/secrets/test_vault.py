@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from engine.secrets.vault import Vault, WrongKey
+from engine.errors import WrongKey
+from engine.secrets.vault import Vault
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 SECRET = b"whsec of a shop"

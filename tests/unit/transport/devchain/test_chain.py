@@ -6,9 +6,10 @@ from time import perf_counter
 import pytest
 from gevent import joinall, spawn
 
-from engine.bitcoin.address import InvalidAddress, parse_address
+from engine.bitcoin.address import parse_address
 from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block, parse_tx
-from engine.chain.feed import BlockFeed, SourceBusy, SourceError, SourceUnavailable
+from engine.chain.feed import BlockFeed
+from engine.errors import InvalidAddress, SourceBusy, SourceError, SourceUnavailable
 from transport.devchain.chain import DevChain, DevChainError, UnknownTransaction
 from transport.devchain.transaction import Digests, check_signature
 from transport.devchain.wallet import InsufficientFunds

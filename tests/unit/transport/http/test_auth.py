@@ -5,7 +5,7 @@ from typing import Any
 import gevent
 import pytest
 
-from engine.gateway import EngineBusy
+from engine.errors import EngineBusy
 from engine.store.records import KeyRecord
 from transport.http.auth import Auth, AuthLimits, Principal, hash_key, new_key
 from transport.http.problems import Problem

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import BodyTooLarge, Code
 from engine.money.amount import MAX_SAT
 from engine.payment.model import Flag, Payment, Receipt, Status, Terms
 from transport.http.cursors import number_cursor, read_number
@@ -20,10 +21,10 @@ from transport.http.inputs import (
     RedeliverRequest,
 )
 from transport.http.params import PaymentsQuery
-from transport.http.problems import FieldError, Problem
+from transport.http.problems import Problem
 from transport.http.request_json import canonical, check, json_body, query, typed
 from transport.http.views import view
-from transport.server.request_body import BodyTooLarge
+from transport.server.refusal import FieldError
 
 
 def environ(body: bytes, kind: str = "application/json") -> dict[str, Any]:
@@ -361,11 +362,14 @@ def test_a_payment_is_shown_as_the_contract_says() -> None:
 
 
 def test_a_problem_is_told_as_rfc_9457_says() -> None:
-    problem = Problem(422, "wrong", errors=(FieldError("/a", "must be b"),))
+    problem = Problem(
+        Code.INVALID_REQUEST, "wrong", errors=(FieldError("/a", "must be b"),)
+    )
     assert json.loads(problem.body()) == {
-        "type": "about:blank",
+        "type": "/docs/errors#invalid_request",
         "title": "Unprocessable Entity",
         "status": 422,
         "detail": "wrong",
+        "code": "invalid_request",
         "errors": [{"path": "/a", "message": "must be b"}],
     }

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport.outbound.guard import (
-    AddressRefused,
-    UrlRefused,
-    check_url,
-    origin_of,
-    refusal,
-)
+from engine.errors import AddressRefused, UrlRefused
+from transport.outbound.guard import check_url, origin_of, refusal
 
 REFUSED = """
 0.0.0.0 0.0.0.1 0.255.255.255

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.gateway import EngineBusy
+from engine.errors import EngineBusy
 from engine.money.amount import sat_to_btc
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms

@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport.server.limits import Limits
-from transport.server.request_body import (
+from engine.errors import (
     BodyError,
     BodyIncomplete,
     BodyMalformed,
     BodyTimeout,
     BodyTooLarge,
-    RequestBody,
-    read_body,
 )
+from transport.server.limits import Limits
+from transport.server.request_body import RequestBody, read_body
 
 LIMITS = Limits(body_bytes=1000, body_chunks=20, discard_bytes=100)
 
@@ -82,7 +81,7 @@ def test_a_length_over_the_limit_is_refused_before_anything_is_read() -> None:
     source = body(b"x" * 50, 50)
     with pytest.raises(BodyTooLarge) as raised:
         read_body(environ(source, 50), 49)
-    assert raised.value.status == 413
+    assert raised.value.code.status == 413
     assert raised.value.limit_bytes == 49
     assert source.read() == b"x" * 50
 
@@ -114,7 +113,7 @@ def test_a_body_that_ends_early_is_incomplete() -> None:
 def test_a_body_that_comes_too_late_is_a_timeout() -> None:
     with pytest.raises(BodyTimeout) as raised:
         read_body(environ(body(b"hell", 5, late=True), 5), 100, deadline_s=3)
-    assert raised.value.status == 408
+    assert raised.value.code.status == 408
 
 
 @pytest.mark.parametrize(
@@ -173,4 +172,4 @@ def test_any_bytes_are_a_body_or_a_body_error(data: bytes) -> None:
     try:
         body(data).read()
     except BodyError as error:
-        assert error.status in (400, 413)
+        assert error.code.status in (400, 413)

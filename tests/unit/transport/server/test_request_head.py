@@ -22,7 +22,7 @@ def head(text: str) -> RequestHead:
 def refusal(text: str) -> int:
     with pytest.raises(HeadError) as raised:
         read_head(io.BytesIO(text.encode("latin-1")), LIMITS)
-    return raised.value.status
+    return raised.value.code.status
 
 
 def get(*lines: str, version: str = "1.1") -> str:
@@ -117,4 +117,4 @@ def test_any_bytes_are_a_head_a_head_error_or_the_end(data: bytes) -> None:
     try:
         read_head(io.BytesIO(b"GET / HTTP/1.1\r\n" + data), LIMITS)
     except HeadError as error:
-        assert error.status in (400, 431)
+        assert error.code.status in (400, 431)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import Code
 from transport.server.client_address import address_key, client_address, parse_networks
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import decide, is_allowed_origin
@@ -55,7 +56,7 @@ def test_what_is_no_websocket_path_goes_to_the_application() -> None:
 
 
 def test_what_the_routes_refuse_is_refused_with_their_words() -> None:
-    mine = problem(401, "Who are you?", (("WWW-Authenticate", "Bearer"),))
+    mine = problem(Code.UNAUTHORIZED, "Who are you?", (("WWW-Authenticate", "Bearer"),))
     assert decide(environ(), lambda env: mine, ()) is mine
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import JournalError
 from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, slot, told
-from engine.store.sqlite.journal import Journal, JournalError
+from engine.store.sqlite.journal import Journal
 from tests.unit.journal_cases import creation
 
 Files = dict[str, bytes]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import JournalError
 from engine.store.sqlite import queries
-from engine.store.sqlite.journal import Journal, JournalError
+from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     Committed,
     Unavailable,

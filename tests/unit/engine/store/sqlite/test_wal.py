@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.sqlite.journal import Journal, JournalError
+from engine.errors import JournalError
+from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.wal import has_lost_commits
 from tests.unit.journal_cases import creation
 
