@@ -60,6 +60,7 @@ class Edges:
             self._is_there(known)
             return
         asked = terms(attempt)
+        self._world.rules.record.asked_for[asked.id] = asked
         open_ = [True]
 
         def rows(answers: list[Any]) -> tuple[Row, ...]:
@@ -136,6 +137,7 @@ class Edges:
         if ref is None:
             return False
         told = Command(observation, lambda answer: self._on_answer(row, answer), row)
+        world.rules.record.on_command(ref.name, observation)
         if not ref.tell(told):
             world.note("command refused", ref.name)
             self.unanswered += 1

@@ -2,8 +2,8 @@
 
 A source serves a snapshot: the newest when it is well, an old one when it lags, none
 when it is down. Its mode is set from outside. `on_call` runs before every call; there
-the world may change in the middle of a round. A feed remembers which snapshots it
-served, so that the rules can judge what the engine was really told.
+the world may change in the middle of a round. What it answers with is written into the
+world's record, so that the judges know what the engine was really told.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from random import Random
 from engine.chain.feed import Block, ChainTx, Header, Output, Tip
 from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.record import Record
 
 __all__ = ["MODES", "BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]
 
@@ -35,7 +36,13 @@ class SimSource:
     """What both kinds of source share."""
 
     def __init__(
-        self, name: str, chain: SimChain, random: Random, *, forgetful: bool
+        self,
+        name: str,
+        chain: SimChain,
+        random: Random,
+        record: Record,
+        *,
+        forgetful: bool,
     ) -> None:
         self.name = name
         self.requests = 0
@@ -43,13 +50,11 @@ class SimSource:
         self.unsteady = 0.0  # how often it fails on one address of many
         self._planned: dict[int, str] = {}  # calls from now -> the mode from then on
         self.on_call: Callable[[], None] = lambda: None
-        self.served: tuple[Snapshot, ...] = ()  # newest last; of the latest rounds
         self.now: Callable[[], int] = lambda: 0  # the node's clock, ms
-        self.round: tuple[int, tuple[Snapshot | None, ...]] = -1, ()
-        # What it served at one moment, which is one round; None: and it lied.
         self.faults = 0
         self._chain = chain
         self._random = random
+        self._record = record
         self._forgetful = forgetful  # as bcoin: a rolled back block is unknown
         self._seen = chain.now
         self._base: Snapshot | None = chain.now  # the chain's state that it stands on
@@ -88,17 +93,8 @@ class SimSource:
         if self.mode == "amnesia" and self._seen.pool:
             self.faults += 1
             self._seen = Snapshot(self._seen.best, {}, self._seen.made)
-        if not self.served or self.served[-1] is not self._seen:
-            self.served = (*self.served[-40:], self._seen)
-        self._note(self._seen)
+        self._record.on_answer(self.name, self.now(), self._seen)
         return self._seen
-
-    def _note(self, seen: Snapshot | None) -> None:
-        at, noted = self.round
-        if at != self.now():
-            self.round = self.now(), (seen,)
-        elif seen is not noted[-1]:
-            self.round = at, (*noted, seen)
 
     def _fail(self) -> None:
         mode, random = self.mode, self._random
@@ -174,7 +170,7 @@ class SimAddressFeed(SimSource):
         outputs = self._chain.outputs(seen, script)
         if self.mode == "omit":
             self.faults += 1
-            self._note(None)
+            self._record.on_left_out(self.name)
             return tuple(o for o in outputs if o.block_hash is None)
         return tuple(outputs)
 

@@ -60,7 +60,7 @@ class Crash:
     error: BaseException
 
 
-class Witness(Protocol):
+class Watched(Protocol):
     """What the wrapper needs of the world."""
 
     @property
@@ -89,7 +89,7 @@ class Witness(Protocol):
 class _LateRef:
     """Stands in for the ref that a sender answers to: the answer takes its time."""
 
-    def __init__(self, world: Witness, worker: Ref, to: Ref, delay_ms: int) -> None:
+    def __init__(self, world: Watched, worker: Ref, to: Ref, delay_ms: int) -> None:
         self._world = world
         self._worker = worker
         self._incarnation = worker.incarnation
@@ -105,7 +105,7 @@ class _LateRef:
         self._world.in_memory(self._delay_ms, arrive)
 
 
-def _slowed(world: Witness, actor: Actor, message: object) -> object:
+def _slowed(world: Watched, actor: Actor, message: object) -> object:
     """The message as a slow blocking actor gets it."""
     if not isinstance(message, Read | Deliver):
         return message
@@ -130,7 +130,7 @@ _WATCHED = {"AddressActor", "SourceActor"}  # whose mail the rules look at
 _BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late
 
 
-def _wrapped(world: Witness, kind: type[Actor]) -> Callable[[Actor, object], None]:
+def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], None]:
     original: Callable[[Actor, object], None] = kind.__dict__["on_receive"]
     name, armed = kind.__name__, world.armed
     watched = name in _WATCHED or world.is_telling
@@ -149,7 +149,7 @@ def _wrapped(world: Witness, kind: type[Actor]) -> Callable[[Actor, object], Non
     return on_receive
 
 
-def _guarded(world: Witness, kind: type[Actor], method: str) -> Callable[[Actor], None]:
+def _guarded(world: Watched, kind: type[Actor], method: str) -> Callable[[Actor], None]:
     """`on_start` or `on_stop`, which may crash too."""
     original: Callable[[Actor], None] = getattr(kind, method)
     name, armed = f"{kind.__name__}.{method}", world.armed
@@ -168,7 +168,7 @@ def _guarded(world: Witness, kind: type[Actor], method: str) -> Callable[[Actor]
 
 
 @contextmanager
-def instrumented(world: Witness) -> Iterator[None]:
+def instrumented(world: Watched) -> Iterator[None]:
     """Wrap the handlers of all actor classes for one run."""
     originals: list[tuple[type[Actor], str, Any]] = []
     for kind in ACTORS.values():

@@ -4,11 +4,9 @@ A harness that finds nothing may be blind. Each of these is put into the engine 
 length of one test (`plant(patch)`), in the place where a tired engineer would make it.
 """
 
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 import actors.delivery.notifier
@@ -34,11 +32,9 @@ from engine.store.records import Pending
 from engine.store.sqlite import bulk
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Unavailable
+from tests.simulation.plant import Patch, Plant
 
-__all__ = ["PLANTED", "Plant"]
-
-Patch = pytest.MonkeyPatch
-Plant = Callable[[Patch], None]
+__all__ = ["PLANTED"]
 
 
 def told_before_its_commit(patch: Patch) -> None:

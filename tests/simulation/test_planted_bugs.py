@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.planted import PLANTED, Plant
+from tests.simulation.plant import Plant
+from tests.simulation.planted import PLANTED
 from tests.simulation.run import run_seed
 
 SEEDS = 1_000

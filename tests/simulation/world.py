@@ -16,10 +16,9 @@ from random import Random
 
 from actors.delivery.notifier import NotifierActor
 from actors.delivery.sender import Deliver
-from actors.messages import RoundDone, Seen, SomeViews
+from actors.messages import Seen
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
-from actors.sources.source import SourceActor
 from actors.watching.address import AddressActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
@@ -102,7 +101,7 @@ class World:
         self._restart: str | None = None  # why the process ends after this step
         self._down_ms: int | None = None  # how long it is down then, if not by chance
         self.chain = SimChain(START_MS // 1000)
-        self.rules = Rules(self.chain, self.clock.now)
+        self.rules = Rules(self.chain, self.clock.now, self.true_ms)
         self.store = SimStore(
             self.random_of("store"),
             self.in_memory,
@@ -110,7 +109,6 @@ class World:
             on_file=self.shape.on_file,
         )
         self.sources = self._make_sources()
-        self.rules.watch_sources(self.sources)
         self.channels = Channels(self, self.random_of("channels"), Vault(bytes(32)))
         self.node: Node | None = None
         self.root: Ref | None = None
@@ -138,6 +136,7 @@ class World:
                     f"source{number}",
                     self.chain,
                     self.random_of(f"source {number}"),
+                    self.rules.record,
                     forgetful=self._random.random() < 0.2 and kind == "b",
                 )
             )
@@ -336,14 +335,8 @@ class World:
     def on_message(self, actor: Actor, message: object) -> None:
         if self._log is not None:
             self._log(f"    {actor.ref.name} <- {repr(message)[:400]}")
-        if isinstance(message, Seen):
-            if isinstance(actor, AddressActor):
-                self.rules.on_seen(actor.ref.name, self.clock.now())
-        elif isinstance(message, (RoundDone, SomeViews)) and isinstance(
-            actor, SourceActor
-        ):
-            for script, view in message.views.items():
-                self.rules.on_view(script, view, message.asked_at)
+        if isinstance(message, Seen) and isinstance(actor, AddressActor):
+            self.rules.on_shown(actor.ref.name, message.view, message.asked_at)
 
     def _on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         self.rules.on_commit(batch, outcomes)

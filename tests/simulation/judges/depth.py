@@ -1,0 +1,112 @@
+"""How deep the money lies: `confirming`, and `confirmed` by the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.payment.model import Receipt, Status
+from tests.simulation.chain import Snapshot
+from tests.simulation.judges.arrivals import announced_comes_true
+from tests.simulation.judges.case import Case
+from tests.simulation.judges.people import confirmed_by_hand
+from tests.simulation.record import depth_in
+
+__all__ = ["confirmed", "confirming"]
+
+
+def confirming(case: Case) -> str | None:
+    """The source had it in that block of its chain, so deep, and that is news."""
+    data = case.event.data
+    if data.claim is not None:
+        return announced_comes_true(case)
+    if not data.receipts or case.event.txid != data.receipts[0].txid:
+        return "it names no output"
+    if data.source not in {shown.source for shown in case.views}:
+        return f"{data.source} said nothing at that moment"
+    for receipt in data.receipts:
+        wrong = _is_no_news(case, receipt) or _is_not_so_deep(case, receipt)
+        if wrong is not None:
+            return f"{receipt.txid}: {wrong}"
+    return None
+
+
+def _is_no_news(case: Case, receipt: Receipt) -> str | None:
+    known = case.before.receipts.get((receipt.txid, receipt.vout))
+    if known is None:
+        return "it was never detected"
+    if known.amount_sat != receipt.amount_sat:
+        return "its amount is another"
+    if known.block_hash not in {None, receipt.block_hash}:
+        return "it is in another block, and nobody was told that it left the first"
+    told_up_to = max(case.before.terms.confirmations_required, 1)
+    if known.block_hash is not None and (
+        min(receipt.confirmations, told_up_to) <= min(known.confirmations, told_up_to)
+    ):
+        return f"so deep ({receipt.confirmations}) it was told to be already"
+    return None
+
+
+def _is_not_so_deep(case: Case, receipt: Receipt) -> str | None:
+    key = receipt.txid, receipt.vout
+    for seen in case.record.snapshots_of(receipt.source):
+        output = case.record.outputs(seen, case.script).get(key)
+        if (
+            output is not None
+            and output.block_hash == receipt.block_hash
+            and output.block_height == receipt.block_height
+            and depth_in(seen, output) >= receipt.confirmations > 0
+        ):
+            return None
+    return f"{receipt.source} never had it at depth {receipt.confirmations} there"
+
+
+def confirmed(case: Case) -> str | None:
+    """One source had enough of what is counted, deep enough, where it is counted."""
+    book, data = case.before, case.event.data
+    if data.by is not None:
+        return confirmed_by_hand(case)
+    if book.status is not Status.CONFIRMING:
+        return f"it was {book.status}"
+    if data.source not in {shown.source for shown in case.views}:
+        return f"{data.source} said nothing at that moment"
+    settled_sat = data.settled_sat or 0
+    if settled_sat < book.enough_sat:
+        return f"{settled_sat} sat are not the {book.enough_sat} that are enough"
+    for seen in _views_of(case, data.source):
+        deep = _deep(case, seen)
+        if case.event.txid in {r.txid for r in deep} and settled_sat == sum(
+            receipt.amount_sat for receipt in deep
+        ):
+            return None
+    return (
+        f"{data.source} never had just {settled_sat} sat of its receipts at depth"
+        f" {book.terms.confirmations_required}, where they are told to be"
+    )
+
+
+def _deep(case: Case, seen: Snapshot) -> list[Receipt]:
+    """What is counted, and in this snapshot is as deep as it must be."""
+    required = case.before.terms.confirmations_required
+    listed = case.record.outputs(seen, case.script)
+    return [
+        receipt
+        for key, receipt in case.before.receipts.items()
+        if (output := listed.get(key)) is not None
+        and output.block_hash == receipt.block_hash
+        and depth_in(seen, output) >= required
+    ]
+
+
+def _views_of(case: Case, source: str) -> Iterator[Snapshot]:
+    """What it served, the newest first; then each of its blocks that was read as a tip.
+
+    Blocks are read one by one, and the chain may change meanwhile: a tip is then a
+    block that was the source's, with what was in its mempool at any time since.
+    """
+    yield from case.record.snapshots_of(source)
+    chain = case.record.chain
+    newest = next(case.record.snapshots_of(source))
+    for seen in case.record.snapshots_of(source):
+        for block in reversed(seen.best[-60:]):
+            best = seen.best[: seen.best.index(block) + 1]
+            yield Snapshot(best, newest.pool, chain.number[block] + 1)

@@ -1,0 +1,156 @@
+"""Money that goes: `replaced`, `reorged` and `reversed`."""
+
+from __future__ import annotations
+
+from engine.payment.events import Event
+from engine.payment.model import Claim, EventType, Receipt
+from tests.simulation.chain import Snapshot
+from tests.simulation.judges.book import SETTLED
+from tests.simulation.judges.case import Case
+from tests.simulation.record import Outpoint, Shown, depth_in
+
+__all__ = ["replaced", "reorged", "reversed_"]
+
+GRACE_MS = 600_000
+"""A source that did not show an unconfirmed output itself may not have heard of it."""
+
+TWICE_MS = 2_000
+"""Merely not to be listed must be so twice, this far apart."""
+
+
+def replaced(case: Case) -> str | None:
+    data = case.event.data
+    if data.receipt is not None:
+        return _is_gone(case, data.receipt)
+    if data.claim is not None:
+        return _is_withdrawn(case, data.claim)
+    return "it names nothing"
+
+
+def _is_gone(case: Case, receipt: Receipt) -> str | None:
+    """The source that was just asked has it neither in its mempool nor in its chain,
+    and could have: it listed it before, or had the time to hear of it."""
+    key = receipt.txid, receipt.vout
+    if case.before.receipts.get(key) != receipt:
+        return "it is not what was counted"
+    if receipt.block_hash is not None:
+        return "it is in a block"
+    lacking = [shown for shown in case.views if _lacks(case, shown, key)]
+    if not lacking:
+        return f"whoever was asked still had {key}"
+    if any(_lost_its_block(event, key) for _, event in case.earlier):
+        return None  # who knows what became of its block knows what became of it
+    at = case.event.at
+    if not any(
+        shown.source == receipt.source or at - receipt.seen_at >= GRACE_MS
+        for shown in lacking
+    ):
+        return f"{lacking[0].source} never listed {key}, and had no time to"
+    if _comes_with_news(case) or any(
+        shown.asked_at - before.asked_at >= TWICE_MS and _lacks(case, before, key)
+        for shown in lacking
+        for before in case.history
+    ):
+        return None
+    return f"{key} was missing in one answer only"
+
+
+def _lacks(case: Case, shown: Shown, key: Outpoint) -> bool:
+    """Whether the source, asked then, really had it no more (or left things out)."""
+    record = case.record
+    return any(
+        answers.left_out or key not in record.outputs(seen, case.script)
+        for answers in record.rounds_at(shown.source, shown.asked_at)
+        for seen in answers.snapshots
+    )
+
+
+def _lost_its_block(event: Event, key: Outpoint) -> bool:
+    about = event.data.receipt
+    return (
+        event.type is EventType.REORGED
+        and about is not None
+        and (about.txid, about.vout) == key
+    )
+
+
+def _comes_with_news(case: Case) -> bool:
+    """Whether the source listed another output, which may be the replacement."""
+    known = case.before.receipts.keys() | set(case.before.terms.ignore)
+    return any(
+        case.record.outputs(seen, case.script).keys() - known
+        for seen in case.snapshots()
+    )
+
+
+def _is_withdrawn(case: Case, claim: Claim) -> str | None:
+    """Its time is over, and a source that was asked since does not show it."""
+    if claim not in case.before.claims:
+        return "it was not announced"
+    asked = [shown for shown in case.views if shown.asked_at >= claim.withdraw_at]
+    if not asked:
+        return "no source was asked since its time was over"
+    known = case.before.receipts.keys() | set(case.before.terms.ignore)
+    for shown in asked:
+        for answers in case.record.rounds_at(shown.source, shown.asked_at):
+            for seen in answers.snapshots:
+                if answers.left_out or not any(
+                    key not in known
+                    and claim.txid in {key[0], None}
+                    and not case.is_old(output.block_time_s)
+                    for key, output in case.record.outputs(seen, case.script).items()
+                ):
+                    return None
+    return "every source that was asked had it"
+
+
+def reorged(case: Case) -> str | None:
+    """The source has a positive word against the block that the receipt was in."""
+    receipt, book = case.event.data.receipt, case.before
+    if receipt is None or case.event.txid != receipt.txid:
+        return "it names no output"
+    known = book.receipts.get((receipt.txid, receipt.vout))
+    if known is None or known.block_hash is None or known.block_height is None:
+        return "it was in no block"
+    if receipt.block_hash is not None or receipt.confirmations:
+        return "it is told to be in one still"
+    if receipt.amount_sat != known.amount_sat:
+        return "its amount is another"
+    if receipt.source not in {shown.source for shown in case.views}:
+        return f"{receipt.source} said nothing at that moment"
+    for seen in case.snapshots():
+        if case.record.denies(seen, known.block_hash, known.block_height):
+            return None
+    return f"{receipt.source} did not say that {known.block_hash} is off its chain"
+
+
+def reversed_(case: Case) -> str | None:
+    """Of what it was confirmed for, less than it needs is left as deep as it must be.
+
+    A surplus that goes reverses nothing; nor does a reorg that only moves the money;
+    nor is what a hand confirmed taken back by the chain.
+    """
+    book = case.before
+    if book.status not in SETTLED or not book.settled_sat:
+        return "the chain had not confirmed it"
+    if not book.has_lost:
+        return "nothing was lost"
+    if case.event.data.settled_sat != book.settled_sat:
+        return "it names another sum than was confirmed"
+    needs_sat = book.settled_sat if book.asked_sat is None else book.enough_sat
+    if book.deep_sat(book.terms.confirmations_required) >= needs_sat:
+        return "what is left is enough"
+    if any(_deep_sat(case, seen) < needs_sat for seen in case.snapshots()):
+        return None
+    return "whoever was asked had enough, deep enough"
+
+
+def _deep_sat(case: Case, seen: Snapshot) -> int:
+    """How much of what is counted this snapshot has, as deep as it must be."""
+    listed = case.record.outputs(seen, case.script)
+    return sum(
+        receipt.amount_sat
+        for key, receipt in case.before.receipts.items()
+        if (output := listed.get(key)) is not None
+        and depth_in(seen, output) >= case.before.terms.confirmations_required
+    )

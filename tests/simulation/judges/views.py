@@ -1,0 +1,89 @@
+"""Whether a watcher is shown what its source says: nothing more and nothing kept back.
+
+A view is put together from many calls, blocks and a mempool read by difference; here it
+is held against the snapshots out of which the source answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.chain.feed import ChainView, Output
+from engine.payment.model import Terms
+from tests.simulation.judges.case import SLACK_MS
+from tests.simulation.record import Outpoint, Record, outpoint_of
+
+__all__ = ["is_not_as_served"]
+
+
+def is_not_as_served(
+    record: Record, script: bytes, terms: Terms, view: ChainView, asked_at: int
+) -> str | None:
+    """What of the view its source did not say; None if it is the source's word."""
+    rounds = list(record.rounds_at(view.source, asked_at))
+    served = [seen for answers in rounds for seen in answers.snapshots]
+    if not served:
+        return "the source was not asked then"
+    wrong = _invented(record, script, view)
+    if wrong is not None:
+        return wrong
+    for block in view.off_chain:
+        height = record.chain.blocks[block].header.height
+        if not any(
+            record.denies(seen, block, height)
+            for seen in record.snapshots_of(view.source)
+        ):
+            return f"the source never said that {block} is off its chain"
+    if view.complete and not any(answers.left_out for answers in rounds):
+        now = [record.outputs(seen, script) for seen in served]
+        return _kept_back(view, now, terms)
+    return None
+
+
+def _invented(record: Record, script: bytes, view: ChainView) -> str | None:
+    """Every output was listed so by the source at some time, up to this tip.
+
+    What lost its block is loose again, whether or not it is in the mempool yet.
+    """
+    wanted = {_facts(o) for o in view.outputs if o.verified_by_source}
+    is_tip = False
+    for seen in record.snapshots_of(view.source):
+        for output in record.outputs(seen, script).values() if wanted else ():
+            wanted -= {_facts(output), _loose(output)}
+        is_tip = is_tip or seen.at(view.tip.height) == view.tip.hash
+        if is_tip and not wanted:
+            return None
+    if not is_tip:
+        return f"the source never had {view.tip} in its chain"
+    return f"the source never listed {sorted(key for key, *_ in wanted)}"
+
+
+_Facts = tuple[Outpoint, int, str | None, int | None]
+
+
+def _facts(output: Output) -> _Facts:
+    where = output.block_hash, output.block_height
+    return outpoint_of(output), output.amount_sat, *where
+
+
+def _loose(output: Output) -> _Facts:
+    return outpoint_of(output), output.amount_sat, None, None
+
+
+def _kept_back(
+    view: ChainView, now: Sequence[dict[Outpoint, Output]], terms: Terms
+) -> str | None:
+    """A complete view lists all that the source had throughout the round, and nothing
+    that it had at no moment of it."""
+    oldest_s = (terms.created_at - SLACK_MS) // 1000
+    listed = {outpoint_of(output) for output in view.outputs}
+    for key, output in now[0].items():
+        is_old = output.block_time_s is not None and output.block_time_s < oldest_s
+        if key in listed or key in terms.ignore or is_old:
+            continue
+        if all(key in outputs for outputs in now):
+            return f"it is called complete and leaves out {key}"
+    gone = [key for key in listed if not any(key in outputs for outputs in now)]
+    if gone:
+        return f"it is called complete and lists {gone}, which the source has not"
+    return None
