@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import gevent
@@ -40,13 +40,14 @@ from transport.cli import commands, demo, keys, offline
 from transport.cli.logs import start_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import all_settings, fail, load_config
-from transport.devchain.chain import DevChain
-from transport.devchain.http_api import devchain_routes
 from transport.http.auth import hash_key
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
+
+if TYPE_CHECKING:  # it is loaded only where it is a source
+    from transport.devchain.chain import DevChain
 
 VERSION = "0.1.0"
 
@@ -160,7 +161,10 @@ class Installation:
             feed = make_feed(source, self.config.network)
         except ValueError as error:
             raise CannotStart(f"--source: {source.kind}: {error}", 2) from error
-        if isinstance(feed, DevChain):
+        if source.kind == "devchain":
+            from transport.devchain.chain import DevChain
+
+            assert isinstance(feed, DevChain)
             self.chain = feed
         if source.kind != "esplora":
             return FeedConfig(source.kind, feed, by_block=True)
@@ -192,6 +196,8 @@ class Installation:
             )
         )
         if self.chain is not None:
+            from transport.devchain.http_api import devchain_routes
+
             app.merge(devchain_routes(self.chain))
         limits = Limits(connections_per_address=config.connections_per_address)
         connections = client_connections(raise_limit(), limits.connections)

@@ -147,9 +147,16 @@ class Shop:
         return _stay_silent if self.deaf else answer
 
 
+class _StaysSilent:
+    def on_message(self, message: str | bytes) -> None:
+        """Not heard."""
+
+    def ended(self) -> None:
+        """Nothing is kept."""
+
+
 def _stay_silent(websocket: WebSocket) -> None:
-    while websocket.receive() is not None:
-        pass
+    websocket.listen(_StaysSilent())
 
 
 @contextlib.contextmanager

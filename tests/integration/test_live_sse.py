@@ -23,12 +23,12 @@ def balance(node: LiveNode, address: str, query: str = "", **headers: str) -> Ss
 
 
 def story(stream: SseClient, last: str = "payment.confirmed") -> list[SseEvent]:
-    told = []
+    received = []
     for event in stream.events():
-        told.append(event)
+        received.append(event)
         if event.kind == last:
             break
-    return told
+    return received
 
 
 def test_a_stream_begins_with_its_retry_time_and_a_comment_and_the_state(
@@ -54,12 +54,14 @@ def test_events_have_their_seq_as_id_and_their_type_as_name(node: LiveNode) -> N
     stream = balance(node, payment.address)
     node.chain.pay(payment.address, 1_000)
     node.chain.mine(2)
-    told = story(stream)
-    assert [event.id for event in told] == [str(n) for n in range(2, 2 + len(told))]
-    for event in told:
+    received = story(stream)
+    assert [event.id for event in received] == [
+        str(n) for n in range(2, 2 + len(received))
+    ]
+    for event in received:
         assert event.kind == event.data["type"]
         assert event.id == str(event.data["seq"])
-    assert told[-1].data["status"] == "confirmed"
+    assert received[-1].data["status"] == "confirmed"
     stream.close()
 
 
@@ -203,7 +205,7 @@ def test_many_readers_are_told_the_same_bytes(node: LiveNode) -> None:
     node.chain.pay(payment.address, 1_000)
     node.chain.mine(2)
     stories = [story(stream) for stream in streams]
-    assert all(told == stories[0] for told in stories)
+    assert all(received == stories[0] for received in stories)
     for stream in streams:
         stream.close()
 

@@ -40,10 +40,10 @@ def until_type(client: WsClient, kind: str) -> dict[str, Any]:
 
 def story(client: WsClient, last: str = "payment.confirmed") -> list[dict[str, Any]]:
     """Events up to the first of a type."""
-    told = [next_event(client)]
-    while told[-1]["type"] != last:
-        told.append(next_event(client))
-    return told
+    received = [next_event(client)]
+    while received[-1]["type"] != last:
+        received.append(next_event(client))
+    return received
 
 
 def pay_and_confirm(node: LiveNode, address: str, amount_sat: int = 1_000) -> str:
@@ -68,10 +68,10 @@ def test_the_state_comes_first_and_then_the_source_and_then_events(
     assert (source["type"], source["name"]) == ("source", "devchain")
     assert source["live"] is True
     pay_and_confirm(node, payment.address)
-    told = story(client)
-    assert [event["seq"] for event in told] == list(range(2, 2 + len(told)))
-    assert told[-1]["status"] == "confirmed"
-    assert told[-1]["received_sat"] == 1_000
+    received = story(client)
+    assert [event["seq"] for event in received] == list(range(2, 2 + len(received)))
+    assert received[-1]["status"] == "confirmed"
+    assert received[-1]["received_sat"] == 1_000
     client.close()
 
 
@@ -81,9 +81,9 @@ def test_the_events_on_the_socket_are_the_bytes_that_the_journal_holds(
     payment = node.create()
     client = node.watch(payment.address, "?since=0")
     pay_and_confirm(node, payment.address)
-    told = story(client)
+    received = story(client)
     stored = node.gateway.history(payment.id, 0, 100)
-    assert told == [json.loads(event.wire) for event in stored]
+    assert received == [json.loads(event.wire) for event in stored]
     client.close()
 
 
@@ -105,7 +105,7 @@ def test_all_clients_of_an_address_are_told_the_same_story(node: LiveNode) -> No
     clients = [node.watch(payment.address, "?since=0") for _ in range(5)]
     pay_and_confirm(node, payment.address)
     stories = [story(client) for client in clients]
-    assert all(told == stories[0] for told in stories)
+    assert all(received == stories[0] for received in stories)
     for client in clients:
         client.close()
 
@@ -440,8 +440,8 @@ def test_a_subscription_gives_the_state_and_then_events(node: LiveNode) -> None:
     assert answer["payment_id"] == answer["state"]["id"] == payment.id
     assert answer["state"]["status"] == "pending"
     pay_and_confirm(node, payment.address)
-    told = story(client)
-    assert [event["seq"] for event in told] == list(range(2, 2 + len(told)))
+    received = story(client)
+    assert [event["seq"] for event in received] == list(range(2, 2 + len(received)))
     client.close()
 
 
@@ -454,9 +454,9 @@ def test_two_subscriptions_on_one_socket_are_resumed_each_by_its_own_since(
     assert next_event(client)["payment_id"] == one.id
     subscribe(node, client, two.id, since=1)
     pay_and_confirm(node, two.address)
-    told = story(client)
-    assert {event["payment_id"] for event in told} == {two.id}
-    assert told[0]["seq"] == 2
+    received = story(client)
+    assert {event["payment_id"] for event in received} == {two.id}
+    assert received[0]["seq"] == 2
     client.close()
 
 
@@ -580,14 +580,14 @@ def test_over_100_messages_at_once_the_socket_is_closed_with_1008(
     client.sock.close()
 
 
-def test_the_newcomers_are_heard_again_after_their_session_was_lost(
+def test_new_payments_are_heard_of_again_after_their_session_was_lost(
     node: LiveNode,
 ) -> None:
     client = node.talk()
     identify(client, "after-the-loss")
     sessions = node.node.sessions
     (lost,) = wait_until(
-        lambda: [ref for ref in sessions if "newcomers" in ref.name],
+        lambda: [ref for ref in sessions if "creations" in ref.name],
         5,
         "somebody to wait for new payments",
     )

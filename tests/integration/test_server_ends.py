@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event
 
 from engine.errors import Code
+from tests.tools.endpoints import echo
 from tests.tools.serving import (
     ask,
     dial,
@@ -23,7 +24,6 @@ from tests.tools.serving import (
 from tests.tools.wsclient import WsClient, connect, read_response
 from transport.server.refusal import Refusal, problem
 from transport.server.server import Server
-from transport.server.websocket.connection import WebSocket
 
 # Who is asking
 
@@ -57,11 +57,6 @@ def test_forwarded_headers_of_a_trusted_proxy_count() -> None:
 
 
 # Upgrades
-
-
-def echo(websocket: WebSocket) -> None:
-    while (message := websocket.receive()) is not None:
-        websocket.send_text(str(message))
 
 
 def some_routes(environ: dict[str, Any]) -> Any:
@@ -272,4 +267,4 @@ def test_connections_leave_nothing_behind(count: int) -> None:
         listener = server._listener
         assert not listener.websockets
         assert not listener._counts
-        assert listener._open == 0
+        assert listener.open == 0

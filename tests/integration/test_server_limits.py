@@ -11,6 +11,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from tests.tools.endpoints import echo
 from tests.tools.serving import (
     ask,
     dial,
@@ -21,7 +22,6 @@ from tests.tools.serving import (
     until,
 )
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.server.websocket.connection import WebSocket
 
 # Requests and answers
 
@@ -262,15 +262,11 @@ def test_one_address_cannot_take_the_connections_of_another() -> None:
 
 
 def test_behind_a_trusted_proxy_the_clients_websockets_are_counted() -> None:
-    def hold(websocket: WebSocket) -> None:
-        while websocket.receive() is not None:
-            pass
-
     options: dict[str, Any] = {
         "connections_per_address": 2,
         "trusted_proxies": ["127.0.0.1"],
     }
-    with serving(routes=lambda _: hold, **options) as server:
+    with serving(routes=lambda _: echo, **options) as server:
 
         def open_for(address: str) -> WsClient:
             return connect(

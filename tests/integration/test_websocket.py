@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from tests.tools.endpoints import Held, in_turn
+from tests.tools.endpoints import Held, in_turn, send_text
 from tests.tools.endpoints import serving_websockets as serving
 from tests.tools.serving import until
 from tests.tools.wsclient import (
@@ -89,7 +89,7 @@ def test_messages_of_many_greenlets_arrive_whole_and_each_in_order() -> None:
 
         def talk(name: str) -> None:
             for number in range(200):
-                websocket.send_text(f"{name} {number} {'x' * 300}")
+                send_text(websocket, f"{name} {number} {'x' * 300}")
                 gevent.sleep(0)
 
         gevent.joinall([gevent.spawn(talk, name) for name in "abcd"])
@@ -143,7 +143,7 @@ def test_a_client_that_pings_without_reading_gets_few_pongs_and_the_latest() -> 
         websocket = held.get()
         # Its queue cannot leave: pongs must not pile up behind it.
         while websocket.queued_bytes < 300_000:
-            assert websocket.send_text("x" * 50_000)
+            assert send_text(websocket, "x" * 50_000)
             gevent.sleep(0)
         for number in range(2000):
             client.send_frame(PING, b"%d" % number)
@@ -165,9 +165,9 @@ def test_a_close_by_the_client_is_answered_with_its_code() -> None:
         client.send_close(4000, "bye")
         assert client.expect_close() == 4000
         client.expect_end(1)
-        assert held.ended.wait(1)
+        assert held.has_ended.wait(1)
         assert (held.get().close_code, held.get().close_reason) == (4000, "bye")
-        assert not held.get().send_text("too late")
+        assert not send_text(held.get(), "too late")
 
 
 def test_a_close_without_a_code_is_answered_without_one(client: WsClient) -> None:
@@ -180,7 +180,7 @@ def test_a_close_by_the_server_sends_what_was_queued_and_then_the_code() -> None
     held = Held()
     with serving(held) as server:
         client = connect("127.0.0.1", server.port)
-        held.get().send_text("last words")
+        send_text(held.get(), "last words")
         held.get().close(4001, "für immer")
         assert held.get().closed
         assert client.recv() == "last words"
@@ -188,7 +188,7 @@ def test_a_close_by_the_server_sends_what_was_queued_and_then_the_code() -> None
         assert client.close_reason == "für immer"
         client.send_close(4001)
         client.expect_end(1)
-        assert held.ended.wait(1)
+        assert held.has_ended.wait(1)
 
 
 def test_a_client_that_never_answers_a_close_is_dropped_in_time() -> None:
@@ -228,6 +228,6 @@ def test_a_connection_that_is_cut_off_ends_with_1006() -> None:
         client = connect("127.0.0.1", server.port)
         websocket = held.get()
         client.sock.close()
-        assert held.ended.wait(2)
+        assert held.has_ended.wait(2)
         assert websocket.close_code == 1006
         until(lambda: server.connections == 0)

@@ -9,7 +9,7 @@ import time
 import gevent
 import pytest
 
-from tests.tools.endpoints import Held, echo, in_turn
+from tests.tools.endpoints import Held, echo, in_turn, send_text
 from tests.tools.endpoints import serving_websockets as serving
 from tests.tools.serving import until
 from tests.tools.wsclient import (
@@ -35,7 +35,7 @@ def test_a_reader_that_is_too_slow_is_closed_with_1013_and_its_socket_dies(
         client = connect("127.0.0.1", server.port, receive_buffer=4096)
         websocket = held.get()
         start = time.monotonic()
-        while websocket.send_text("x" * 10_000):
+        while send_text(websocket, "x" * 10_000):
             assert time.monotonic() < start + 5
             gevent.sleep(0)
         assert websocket.close_code == 1013
@@ -47,7 +47,7 @@ def test_a_slow_reader_that_still_reads_is_told_1013() -> None:
     held = Held()
     with serving(held, ws_queue_messages=10, ws_fail_timeout_s=3) as server:
         client = connect("127.0.0.1", server.port, receive_buffer=4096)
-        while held.get().send_text("x" * 10_000):
+        while send_text(held.get(), "x" * 10_000):
             gevent.sleep(0)
         assert client.expect_close() == 1013
         assert client.close_reason == "too slow"
@@ -61,9 +61,9 @@ def test_sending_never_waits_and_one_slow_reader_delays_nobody() -> None:
         quick = connect("127.0.0.1", server.port)
         start = time.monotonic()
         for _ in range(500):
-            held[0].get().send_text("x" * 10_000)
+            send_text(held[0].get(), "x" * 10_000)
         assert time.monotonic() - start < 0.5
-        held[1].get().send_text("now")
+        send_text(held[1].get(), "now")
         assert quick.recv(1) == "now"
         slow.sock.close()
 
@@ -73,22 +73,29 @@ def test_a_reader_that_stops_for_good_is_dropped_after_the_write_deadline() -> N
     with serving(held, ws_queue_bytes=1 << 30, write_timeout_s=0.2) as server:
         client = connect("127.0.0.1", server.port, receive_buffer=4096)
         for _ in range(500):
-            held.get().send_text("x" * 10_000)
-        assert held.ended.wait(3)
+            send_text(held.get(), "x" * 10_000)
+        assert held.has_ended.wait(3)
         assert held.get().close_code == 1006
         until(lambda: server.connections == 0, 2)
         client.sock.close()
 
 
-def test_drained_paces_a_replay_that_is_longer_than_the_queue() -> None:
-    def replay(websocket: WebSocket) -> None:
-        for number in range(500):
-            assert websocket.send_text(f"{number} {'x' * 2000}")
-            if websocket.queued_messages > 20:
-                assert websocket.drained(5)
+def test_room_in_the_queue_paces_a_replay_that_is_longer_than_it() -> None:
+    held = Held()
+    numbers = iter(range(500))
 
-    with serving(replay, ws_queue_messages=50, write_timeout_s=5) as server:
+    def replay() -> None:
+        websocket = held.get()
+        for number in numbers:
+            assert send_text(websocket, f"{number} {'x' * 2000}")
+            if websocket.queued_messages > 20:
+                websocket.call_when_written(replay)
+                return
+        websocket.close()
+
+    with serving(held, ws_queue_messages=50, write_timeout_s=5) as server:
         client = connect("127.0.0.1", server.port, receive_buffer=4096)
+        replay()
         for number in range(500):
             message = client.recv()
             assert isinstance(message, str)
@@ -179,7 +186,7 @@ def test_hostile_clients_do_not_slow_the_healthy_ones() -> None:
         waits = []
         for _ in range(100):
             for websocket in held[1:51]:
-                websocket.send_text("x" * 1000)
+                send_text(websocket, "x" * 1000)
             start = time.perf_counter()
             healthy.send_text("?")
             assert healthy.recv(2) == "?"

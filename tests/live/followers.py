@@ -29,7 +29,7 @@ class Follower:
     def __init__(self, node: LiveNode, random: Random, silence_s: float = 0.25) -> None:
         """Who was told nothing for `silence_s` hangs up by itself."""
         self.silence_s = silence_s
-        self.told: defaultdict[str, Record] = defaultdict(list)
+        self.received: defaultdict[str, Record] = defaultdict(list)
         self.visits = 0
         self.torn = 0  # visits that ended in the middle of a frame or of an event
         self.codes: list[int] = []  # of close frames
@@ -64,7 +64,7 @@ class Follower:
 
     @property
     def events(self) -> int:
-        return sum(map(len, self.told.values()))
+        return sum(map(len, self.received.values()))
 
     def _misses(self, payment: Terms) -> bool:
         found = self.node.gateway.payment(payment.id)
@@ -79,14 +79,14 @@ class Follower:
         )
 
     def has(self, journal: dict[str, Record]) -> bool:
-        return all(len(self.told[name]) >= len(journal[name]) for name in journal)
+        return all(len(self.received[name]) >= len(journal[name]) for name in journal)
 
     def last(self, payment_id: str) -> int:
-        record = self.told[payment_id]
+        record = self.received[payment_id]
         return record[-1][0] if record else 0
 
     def take(self, event: dict[str, Any]) -> None:
-        record, seq = self.told[event["payment_id"]], event["seq"]
+        record, seq = self.received[event["payment_id"]], event["seq"]
         assert seq == len(record) + 1, f"{self}: {seq} after {record[-1:]}"
         record.append((seq, event["id"]))
 
@@ -195,11 +195,11 @@ def journal_of(node: LiveNode, payments: Iterable[Terms]) -> dict[str, Record]:
     }
 
 
-def chain_of(told: dict[str, Record]) -> str:
+def chain_of(received: dict[str, Record]) -> str:
     """One hash over (payment, seq, event id), each link over the one before."""
     link = b""
-    for payment_id in sorted(told):
-        for seq, event_id in told[payment_id]:
+    for payment_id in sorted(received):
+        for seq, event_id in received[payment_id]:
             text = f"{payment_id} {seq} {event_id}".encode()
             link = hashlib.sha256(link + text).digest()
     return link.hex()

@@ -42,7 +42,7 @@ def test_a_fast_reader_gets_a_long_story_in_one_connection(
     assert follower.visits == 1
     assert follower.codes == []
     assert len(journal[payment.id]) >= EVENTS
-    assert chain_of(follower.told) == chain_of(journal)
+    assert chain_of(follower.received) == chain_of(journal)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,7 +61,7 @@ def test_a_slow_reader_gets_it_in_one_connection_with_what_happens_meanwhile(
         # Behind its goal there was more; nothing closed it in between.
         assert follower.visits <= 2
         assert follower.codes == []
-        assert chain_of(follower.told) == chain_of(journal)
+        assert chain_of(follower.received) == chain_of(journal)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +78,7 @@ def test_a_reader_that_is_dropped_goes_on_where_it_was(
         journal = read_to_the_end([follower], node, proxy.port, [payment])
         assert follower.visits > 5
         assert follower.codes == []
-        assert chain_of(follower.told) == chain_of(journal)
+        assert chain_of(follower.received) == chain_of(journal)
 
 
 def test_many_subscriptions_on_one_socket_share_its_pace(
@@ -90,7 +90,7 @@ def test_many_subscriptions_on_one_socket_share_its_pace(
     journal = read_to_the_end([subscriber], node, node.server.port, [payment, *others])
     assert subscriber.codes == []
     assert subscriber.visits == 1
-    assert chain_of(subscriber.told) == chain_of(journal)
+    assert chain_of(subscriber.received) == chain_of(journal)
 
 
 def test_it_is_the_waiting_for_the_wire_that_does_it(

@@ -32,7 +32,7 @@ class Healthy:
 
     def __init__(self, node: Paybell) -> None:
         self.node = node
-        self.told_s: list[float] = []
+        self.event_s: list[float] = []
         self.asked_s: list[float] = []
         self.payment = node.create(amount_sat=1_000_000, confirmations=1)
         self.client = self._watch()
@@ -48,30 +48,30 @@ class Healthy:
         """A payment arrives and is told; the API knows it."""
         began = time.perf_counter()
         self.node.post("/dev/pay", address=self.payment["address"], amount_sat=600)
-        told = self._next_detected()
-        self.told_s.append(time.perf_counter() - began)
-        assert told["seq"] > self._seq
-        self._seq = told["seq"]
+        event = self._next_detected()
+        self.event_s.append(time.perf_counter() - began)
+        assert event["seq"] > self._seq
+        self._seq = event["seq"]
         began = time.perf_counter()
         assert self.node.payment(self.payment["id"])["seq"] >= self._seq
         self.asked_s.append(time.perf_counter() - began)
 
     def _next_detected(self) -> dict[str, Any]:
         try:
-            while (told := self.client.recv_json())["type"] != "payment.detected":
+            while (event := self.client.recv_json())["type"] != "payment.detected":
                 pass
         except TimeoutError:
             known = self.node.payment(self.payment["id"])["seq"]
             fate = f"told up to {self._seq}, the API knows {known}"
             raise AssertionError(f"no event in {EVENT_S:g} s: {fate}") from None
-        found: dict[str, Any] = told
+        found: dict[str, Any] = event
         return found
 
     def figures(self) -> str:
-        return f"event {_figures(self.told_s)}, API {_figures(self.asked_s)}"
+        return f"event {_figures(self.event_s)}, API {_figures(self.asked_s)}"
 
     def forget(self) -> None:
-        self.told_s.clear()
+        self.event_s.clear()
         self.asked_s.clear()
 
 

@@ -68,7 +68,7 @@ def test_clients_cut_off_at_any_byte_are_all_told_the_same_whole_story(
         shop.stop()
         took_s = time.monotonic() - began
         expect_the_same_story(followers, node, shop.payments)
-        tell(followers, shop, proxy, took_s)
+        report(followers, shop, proxy, took_s)
 
 
 def _cut(random: Random) -> Callable[[], Toxic]:
@@ -95,12 +95,12 @@ def expect_the_same_story(
     """What is missing in the end is read without trouble; then nobody lacks a word."""
     journal = read_to_the_end(followers, node, node.server.port, payments)
     for follower in followers:
-        told = {payment_id: follower.told[payment_id] for payment_id in journal}
-        assert told == journal
-        assert chain_of(told) == chain_of(journal)
+        received = {payment_id: follower.received[payment_id] for payment_id in journal}
+        assert received == journal
+        assert chain_of(received) == chain_of(journal)
 
 
-def tell(followers: list[Follower], shop: Shop, proxy: Proxy, took_s: float) -> None:
+def report(followers: list[Follower], shop: Shop, proxy: Proxy, took_s: float) -> None:
     journal = journal_of(shop.node, shop.payments)
     codes = sorted({code for follower in followers for code in follower.codes})
     say(
@@ -109,7 +109,7 @@ def tell(followers: list[Follower], shop: Shop, proxy: Proxy, took_s: float) -> 
         f" {sum(follower.torn for follower in followers):,} inside a frame or event;"
         f" {len(journal)} payments, {sum(map(len, journal.values())):,} events,"
         f" {shop.blocks} blocks, {shop.reorgs} reorgs;"
-        f" told {sum(len(r) for f in followers for r in f.told.values()):,};"
+        f" told {sum(len(r) for f in followers for r in f.received.values()):,};"
         f" close codes {codes}; chain {chain_of(journal)[:16]}"
     )
 
@@ -166,7 +166,7 @@ class Resume(RuleBasedStateMachine):
     def nothing_is_told_that_is_not_committed(self) -> None:
         journal = journal_of(self.node, self.payments)
         for follower in self.followers:
-            for payment_id, record in follower.told.items():
+            for payment_id, record in follower.received.items():
                 assert record == journal[payment_id][: len(record)]
 
     def teardown(self) -> None:
@@ -174,7 +174,7 @@ class Resume(RuleBasedStateMachine):
             port = self.node.server.port
             journal = read_to_the_end(self.followers, self.node, port, self.payments)
             for follower in self.followers:
-                assert chain_of(follower.told) == chain_of(journal)
+                assert chain_of(follower.received) == chain_of(journal)
         finally:
             self.proxy.__exit__(None, None, None)
 

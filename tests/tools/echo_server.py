@@ -19,29 +19,9 @@ from gevent.event import Event  # noqa: E402
 # Run as a file, Python looks for modules beside it.
 sys.path[0] = str(Path(__file__).parents[2])
 
+from tests.tools.endpoints import echo  # noqa: E402
 from transport.server.limits import Limits  # noqa: E402
 from transport.server.server import Server  # noqa: E402
-from transport.server.websocket.connection import WebSocket  # noqa: E402
-
-
-class Echo:
-    """Listens as the node's own endpoints do."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    def on_message(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            self._websocket.send_text(message)
-        else:
-            self._websocket.send_binary(message)
-
-    def ended(self) -> None:
-        """Nothing is kept."""
-
-
-def echo(websocket: WebSocket) -> None:
-    websocket.listen(Echo(websocket))
 
 
 def not_found(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -6,21 +6,38 @@ from typing import Any
 
 from gevent.event import Event
 
+from tests.tools.wsclient import BINARY, frame
 from transport.server.limits import Limits
 from transport.server.server import Server
-from transport.server.websocket.connection import WebSocket
+from transport.server.websocket.connection import WebSocket, encode_text
 
-__all__ = ["Held", "echo", "in_turn", "serving_websockets"]
+__all__ = ["Echo", "Held", "echo", "in_turn", "send_text", "serving_websockets"]
 
 QUICK = {"ws_close_timeout_s": 0.5, "ws_fail_timeout_s": 0.4, "write_timeout_s": 0.5}
 
 
-def echo(websocket: WebSocket) -> None:
-    while (message := websocket.receive()) is not None:
+def send_text(websocket: WebSocket, text: str) -> bool:
+    return websocket.send_encoded(encode_text(text.encode()))
+
+
+class Echo:
+    """Sends back what it is told: text as text, binary as binary."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    def on_message(self, message: str | bytes) -> None:
         if isinstance(message, str):
-            websocket.send_text(message)
+            send_text(self._websocket, message)
         else:
-            websocket.send_binary(message)
+            self._websocket.send_encoded(frame(BINARY, message, mask=False))
+
+    def ended(self) -> None:
+        """Nothing is kept."""
+
+
+def echo(websocket: WebSocket) -> None:
+    websocket.listen(Echo(websocket))
 
 
 def no_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -43,20 +60,24 @@ def serving_websockets(
 
 
 class Held:
-    """An endpoint that gives its WebSocket to the test and reads on."""
+    """An endpoint that gives its WebSocket to the test, and is its listener."""
 
-    def __init__(self, reads: bool = True) -> None:
+    def __init__(self) -> None:
         self.opened = Event()
-        self.ended = Event()
+        self.has_ended = Event()
         self.websocket: WebSocket | None = None
-        self.reads = reads
+        self.messages: list[str | bytes] = []
 
     def __call__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
+        websocket.listen(self)
         self.opened.set()
-        while websocket.receive() is not None:
-            pass
-        self.ended.set()
+
+    def on_message(self, message: str | bytes) -> None:
+        self.messages.append(message)
+
+    def ended(self) -> None:
+        self.has_ended.set()
 
     def get(self) -> WebSocket:
         assert self.opened.wait(5)

@@ -4,7 +4,6 @@ from engine.chain.feed import AddressFeed, BlockFeed
 from engine.config import SourceConfig
 from transport.chain.bitcoind import Bitcoind
 from transport.chain.esplora import Esplora
-from transport.devchain.chain import DevChain
 
 __all__ = ["make_feed"]
 
@@ -17,5 +16,8 @@ def make_feed(source: SourceConfig, network: str) -> BlockFeed | AddressFeed:
         case "esplora":
             return Esplora(source.url, network)
         case "devchain":
+            # Only where it is asked for: a node on a real chain has none of it.
+            from transport.devchain.chain import DevChain
+
             return DevChain()
     raise ValueError(f"no such source: {source.kind}")

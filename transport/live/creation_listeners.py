@@ -37,7 +37,7 @@ class CreationListeners:
         self._gateway = gateway
         # external id -> listener -> the merchant it wants, None: any
         self._waiting: dict[str, dict[Listener, str | None]] = {}
-        self._ear: _Listener | None = None
+        self._listener: _Listener | None = None
         self._session: SessionHandle | None = None
 
     def __len__(self) -> int:
@@ -45,10 +45,10 @@ class CreationListeners:
 
     def add(self, external_id: str, merchant: str | None, listener: Listener) -> None:
         """From now on `listener` hears of new payments with this external id."""
-        if self._ear is None:
+        if self._listener is None:
             offset = self._gateway.health().last_offset
             # Reading waited: meanwhile another socket may have opened it.
-            if self._ear is None:
+            if self._listener is None:
                 self._open(offset)
         self._waiting.setdefault(external_id, {})[listener] = merchant
 
@@ -59,7 +59,7 @@ class CreationListeners:
         if not listeners:
             self._waiting.pop(external_id, None)
         if not self._waiting and self._session is not None:
-            session, self._session, self._ear = self._session, None, None
+            session, self._session, self._listener = self._session, None, None
             session.close()
 
     def created(self, payment_id: str, external_id: str, merchant: str) -> None:
@@ -69,22 +69,22 @@ class CreationListeners:
             if wanted in {None, merchant}:
                 listener(payment_id)
 
-    def lost(self, ear: "_Listener") -> None:
+    def lost(self, listener: "_Listener") -> None:
         """The session was ended from the other side: go on where it was."""
-        if ear is not self._ear:
+        if listener is not self._listener:
             return
-        self._ear = self._session = None
+        self._listener = self._session = None
         if self._waiting:
-            log.warning("live.newcomers_reopened offset=%d", ear.offset)
-            gevent.spawn_later(_REOPEN_S, self._reopen, ear.offset)
+            log.warning("live.creation_listeners_reopened offset=%d", listener.offset)
+            gevent.spawn_later(_REOPEN_S, self._reopen, listener.offset)
 
     def _open(self, offset: int) -> None:
-        self._ear = _Listener(self, offset)
-        self._session = self._gateway.open_session("newcomers", self._ear)
+        self._listener = _Listener(self, offset)
+        self._session = self._gateway.open_session("creations", self._listener)
         self._session.follow_all(offset, None)
 
     def _reopen(self, offset: int) -> None:
-        if self._waiting and self._ear is None:
+        if self._waiting and self._listener is None:
             self._open(offset)
 
 

@@ -114,7 +114,7 @@ class LiveRoutes:
 
 
 class _Client:
-    """Counts a socket, and what it says. The `Ear` of it."""
+    """Counts a socket, and what it says. Its `Listener`."""
 
     __slots__ = ("_allowance", "_routes", "_websocket")
 

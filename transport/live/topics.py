@@ -30,8 +30,8 @@ class Identity:
         "_ended",
         "_external_id",
         "_gateway",
+        "_paid",
         "_session",
-        "_told",
         "_wire",
     )
 
@@ -41,7 +41,7 @@ class Identity:
         self._external_id = external_id
         self._session: SessionHandle = gateway.open_session("identity", self)
         self._creation_listeners: CreationListeners | None = None
-        self._told: set[str] = set()  # payments it was told are paid
+        self._paid: set[str] = set()  # payments that it knows are paid
         self._ended = False
 
     def begin(
@@ -74,16 +74,16 @@ class Identity:
         if payment.status not in _PAID:
             return self._open
         txid = payment.receipts[-1].txid if payment.receipts else None
-        return self._tell_paid(payment.id, payment.received_sat, txid)
+        return self._send_paid(payment.id, payment.received_sat, txid)
 
     def event(self, event: CommittedEvent) -> bool:
         fact = event.event
         if fact.type is EventType.CONFIRMED:
-            return self._tell_paid(fact.payment_id, fact.received_sat, fact.txid)
-        if fact.type is EventType.REVERSED and fact.payment_id in self._told:
-            self._told.discard(fact.payment_id)
+            return self._send_paid(fact.payment_id, fact.received_sat, fact.txid)
+        if fact.type is EventType.REVERSED and fact.payment_id in self._paid:
+            self._paid.discard(fact.payment_id)
             text = "The payment was taken back by a reorganisation of the chain."
-            return self._tell("reversed", fact.received_sat, fact.txid, text)
+            return self._send("reversed", fact.received_sat, fact.txid, text)
         return self._open
 
     def freshness(self, freshness: Freshness) -> bool:
@@ -100,14 +100,14 @@ class Identity:
     def _open(self) -> bool:
         return not self._ended and not self._wire.websocket.closed
 
-    def _tell_paid(self, payment_id: str, amount_sat: int, txid: str | None) -> bool:
-        if payment_id in self._told:
+    def _send_paid(self, payment_id: str, amount_sat: int, txid: str | None) -> bool:
+        if payment_id in self._paid:
             return self._open
-        self._told.add(payment_id)
-        return self._tell("paid", amount_sat, txid, "Payment received successfully!")
+        self._paid.add(payment_id)
+        return self._send("paid", amount_sat, txid, "Payment received successfully!")
 
-    def _tell(self, status: str, amount_sat: int, txid: str | None, text: str) -> bool:
-        told = message(
+    def _send(self, status: str, amount_sat: int, txid: str | None, text: str) -> bool:
+        data = message(
             "payment",
             status=status,
             paymentHash=txid,
@@ -116,7 +116,7 @@ class Identity:
             message=text,
             timestamp=iso(self._gateway.now()),
         )
-        return self._open and self._wire.send(encode_text(told))
+        return self._open and self._wire.send(encode_text(data))
 
 
 class Subscription:

@@ -41,7 +41,7 @@ from transport.outbound.exchange import (
 from transport.outbound.guard import Address, Parsed, check_url, refusal
 
 __all__ = [
-    "Answer",
+    "EndpointReply",
     "DeliveryError",
     "FailureKind",
     "Resolver",
@@ -69,7 +69,7 @@ _DNS_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EndpointReply:
     """What the endpoint said. The status counts, even if the body broke off."""
 
     status: int
@@ -119,7 +119,7 @@ def post(
     allow_private: bool = False,
     resolver: Resolver = system_resolver,
     tls: ssl.SSLContext | None = None,
-) -> Answer:
+) -> EndpointReply:
     """POST `body` and return the answer, whatever its status. `DeliveryError` if none.
 
     `headers` go out as they are, beside Host, Content-Length, Accept-Encoding and
@@ -141,7 +141,7 @@ def post(
             response = exchange(sock, target, headers, body)
         latency_ms = (time.perf_counter() - started) * 1000
         left_s = timeout_s - latency_ms / 1000
-        return Answer(
+        return EndpointReply(
             status=response.status,
             headers=kept_headers(response),
             body_head=body_head(response, min(BODY_GRACE_S, max(0.001, left_s))),

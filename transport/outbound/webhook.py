@@ -116,7 +116,7 @@ class WebhookSender:
         }
         started = time.perf_counter()
         try:
-            answer = pinned.post(
+            reply = pinned.post(
                 url,
                 headers,
                 body,
@@ -129,15 +129,15 @@ class WebhookSender:
             latency_ms = (time.perf_counter() - started) * 1000
             error = f"{e.kind}: {e.detail}"
             return SendResult(classify(None), None, error, None, latency_ms)
-        return _judged(answer, url, now_s)
+        return _judged(reply, url, now_s)
 
 
-def _judged(answer: pinned.Answer, url: str, now_s: float) -> SendResult:
-    retry_after_s = parse_retry_after(answer.headers.get("retry-after"), now_s)
-    outcome = classify(answer.status, retry_after_s)
+def _judged(reply: pinned.EndpointReply, url: str, now_s: float) -> SendResult:
+    retry_after_s = parse_retry_after(reply.headers.get("retry-after"), now_s)
+    outcome = classify(reply.status, retry_after_s)
     error = None
     if outcome is not AttemptOutcome.DELIVERED:
-        error = f"{origin_of(url)} answered {answer.status}"
-        if 300 <= answer.status <= 399:
+        error = f"{origin_of(url)} answered {reply.status}"
+        if 300 <= reply.status <= 399:
             error += "; redirects are not followed"
-    return SendResult(outcome, answer.status, error, retry_after_s, answer.latency_ms)
+    return SendResult(outcome, reply.status, error, retry_after_s, reply.latency_ms)

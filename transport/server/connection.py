@@ -16,18 +16,19 @@ import random
 import socket
 import sys
 import traceback
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes
+from typing import Any, Final, Protocol
 
 import gevent
 import geventwebsocket.handler
+from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.handler import WebSocketHandler
 
 from engine.errors import BodyError, Code
-from transport.server.client_address import client_address, is_trusted
+from transport.server.client_address import Network
+from transport.server.environ import add_client, add_request
 from transport.server.hangup import HangupWatch
+from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem, refusing
 from transport.server.request_body import RequestBody
 from transport.server.request_head import HeadError, RequestHead, read_head
@@ -35,9 +36,6 @@ from transport.server.response import Response
 from transport.server.socket_reader import RequestReader
 from transport.server.upgrade import Endpoint
 from transport.server.websocket.connection import WebSocket
-
-if TYPE_CHECKING:
-    from transport.server.server import Listener
 
 __all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler"]
 
@@ -53,8 +51,6 @@ _DISCARD_S: Final = 5.0
 _LINGER_S: Final = 2.0
 _LINGER_READS: Final = 64
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: Only a proxy that we trust may say these; others' are not even seen.
-_FORWARDED: Final = ("forwarded", "x-real-ip")
 _NO_BODY: Final = RequestBody(
     None,  # type: ignore[arg-type]  # never read: there is no body
     None,  # type: ignore[arg-type]
@@ -68,10 +64,31 @@ class ClientGone(Exception):
     """It hung up, or does not read; nobody is there to answer."""
 
 
+class Host(Protocol):
+    """The server, as far as one connection knows it."""
+
+    application: Any
+    limits: Limits
+    trusted_proxies: tuple[Network, ...]
+    stopping: Event  # set when it stops; streams may watch it
+    changed: Event  # to be set when a connection changed its phase
+    draining: bool  # answers now close their connection
+
+    def get_environ(self) -> dict[str, Any]:
+        """A new one, with what is the same for all requests."""
+
+    def gate(self, handler: "Handler") -> Endpoint | Refusal | None:
+        """Who serves this request as a WebSocket, or why nobody does; None: it is
+        none."""
+
+    def adopt(self, handler: "Handler", received: bytes) -> WebSocket:
+        """The connection goes on as a WebSocket, and outlives its handler."""
+
+
 class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no types
     """Serves one connection until it ends."""
 
-    server: "Listener"
+    server: Host
     socket: CooperativeSocket
     rfile: RequestReader
     wsgi_input: RequestBody
@@ -79,16 +96,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
     websocket: Any
     environ: Any
 
-    def __init__(
-        self, sock: CooperativeSocket, address: Any, server: "Listener"
-    ) -> None:
+    def __init__(self, sock: CooperativeSocket, address: Any, server: Host) -> None:
         super().__init__(sock, address, server, rfile=RequestReader(sock))
         self.greenlet = gevent.getcurrent()  # to end it when the server stops
         self.phase = IDLE
         self.head: RequestHead | None = None  # of the request under way
         self.endpoint: Endpoint | None = None  # who serves the WebSocket
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
-        self.left = False  # its connection goes on without it, as a WebSocket
+        self.adopted = False  # its connection goes on without it, as a WebSocket
         self.killed = False  # by a server that stops, or as its client has gone
         self._watch: HangupWatch | None = None  # while it streams
         self.client_key: str | None = None  # counted while it is a WebSocket
@@ -228,30 +243,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         head = self.head
         assert head is not None
         environ: dict[str, Any] = self.server.get_environ()
-        path, _, query = head.target.partition("?")
-        environ["REQUEST_METHOD"] = head.method
-        environ["SCRIPT_NAME"] = ""
-        if "%" in path:
-            path = unquote_to_bytes(path).decode("latin-1")
-        environ["PATH_INFO"] = path
-        environ["QUERY_STRING"] = query
-        environ["SERVER_PROTOCOL"] = head.version
+        add_request(environ, head)
         environ["wsgi.input"] = self.wsgi_input
         environ["wsgi.input_terminated"] = True
         environ["paybell.stopping"] = self.server.stopping
         peer = str(self.client_address[0])
-        trusted = is_trusted(peer, self.server.trusted_proxies)
-        for name, value in head.fields:
-            if trusted or not name.startswith(("x-forwarded-", *_FORWARDED)):
-                _add_field(environ, name, value)
-        self.client = peer
-        if trusted:
-            chain = environ.get("HTTP_X_FORWARDED_FOR", "")
-            self.client = client_address(peer, chain, self.server.trusted_proxies)
-            scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").lower()
-            if scheme in ("http", "https"):
-                environ["wsgi.url_scheme"] = scheme
-        environ["REMOTE_ADDR"] = self.client
+        self.client = add_client(environ, head, peer, self.server.trusted_proxies)
         return environ
 
     # The answer: called while the application runs.
@@ -339,13 +336,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         return False
 
     def run_websocket(self) -> None:
-        """The 101 is sent: run the endpoint, then see the connection to its end."""
-        server, endpoint = self.server, self.endpoint
+        """The 101 is sent: the endpoint says who listens; then we are not needed."""
+        endpoint = self.endpoint
         assert endpoint is not None
-        websocket = WebSocket(
-            self.socket, server.limits, server.pump, self.rfile.take_rest()
-        )
-        server.websockets.add(websocket)
+        websocket = self.server.adopt(self, self.rfile.take_rest())
         self._forget_request()
         try:
             endpoint(websocket)
@@ -356,13 +350,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             websocket.abort()  # killed: there is no time for manners
             raise
         finally:
-            if websocket.listens:
-                server.leave_to_the_hub(self, websocket)
-            else:
-                try:
-                    websocket.finish()
-                finally:
-                    server.websockets.discard(websocket)
+            if not websocket.listens:
+                websocket.close()
+                websocket.listen(_Nobody())
 
     def _forget_request(self) -> None:
         """Idle WebSockets are many: keep nothing of the request that opened them."""
@@ -375,22 +365,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.response_headers = None  # pywsgi's, of the 101
 
 
-def _add_field(environ: dict[str, Any], name: str, value: str) -> None:
-    key = _environ_key(name)
-    if key is None:
-        return
-    if key in environ:
-        value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
-    environ[key] = value
+class _Nobody:
+    """Listens where the endpoint left no listener: the WebSocket is closing."""
 
+    def on_message(self, message: str | bytes) -> None:
+        """Too late."""
 
-@lru_cache(maxsize=512)
-def _environ_key(name: str) -> str | None:
-    """What CGI calls a header; None for X_Real_IP, which would look like X-Real-IP."""
-    if "_" in name:
-        return None
-    key = name.replace("-", "_").upper()
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+    def ended(self) -> None:
+        """Nothing is kept."""
 
 
 def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> object:

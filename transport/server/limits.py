@@ -4,19 +4,19 @@ Every number of the wire edge stands here with its unit and its reason, so that 
 test, a bench or an operator changes one value and nothing else. No I/O: the rate
 limiter is told the time.
 
-`Limits` is made by run.py and read by `transport/server/server.py`, its handler and
-`transport/server/websocket/connection.py`. `RateLimiter` is used by whoever answers a
-request, in that request's greenlet; it never blocks.
+`Limits` is made by run.py and read by `transport/server/server.py` and what it starts;
+those of a WebSocket are in `transport/server/websocket/limits.py`. `RateLimiter` is
+used by whoever answers a request, in that request's greenlet; it never blocks.
 """
 
 from collections import OrderedDict
 
-import msgspec
+from transport.server.websocket.limits import WebSocketLimits
 
 __all__ = ["Limits", "RateLimiter"]
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(WebSocketLimits, frozen=True, kw_only=True):
     """The bounds of the wire edge. Times are seconds, sizes are bytes."""
 
     #: Open connections in all: about 3 KB for a WebSocket, 20 KB for others. Keep it
@@ -35,9 +35,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Silence allowed between two requests of a connection. Above the 60 s that
     #: reverse proxies keep an upstream connection, so that they close it, not we.
     idle_timeout_s: float = 75.0
-    #: How long one write may wait for a client that does not read. Per write, so
-    #: that a stream of events may live for days.
-    write_timeout_s: float = 20.0
     #: A large answer gets this many bytes per second more time.
     write_bytes_per_s: int = 4096
 
@@ -56,27 +53,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Rest of an unread body that we read away to keep the connection; with more
     #: than this left the connection is closed instead.
     discard_bytes: int = 65_536
-
-    #: One WebSocket message in, over all its fragments: 1009. Subscriptions are a
-    #: few hundred bytes.
-    ws_message_bytes: int = 16_384
-    #: Fragments of one message: 1008. Tiny ones cost memory and time per piece.
-    ws_fragments: int = 256
-    #: Frames in, control frames too: sustained rate and burst; above: 1008. A
-    #: client may subscribe to a thousand payments at once when it comes back.
-    ws_frames_per_s: float = 200.0
-    ws_frames_burst: int = 2_000
-    #: What waits for one slow reader; either one full: 1013.
-    ws_queue_messages: int = 1_000
-    ws_queue_bytes: int = 1024 * 1024
-    #: A ping this often keeps proxies from closing (most allow 60 s) ...
-    ws_ping_s: float = 30.0
-    #: ... and no pong within this means that nobody is there.
-    ws_pong_timeout_s: float = 20.0
-    #: Close handshake, from our close frame to the end of the socket.
-    ws_close_timeout_s: float = 5.0
-    #: The same when it is the client's fault (too slow, protocol error).
-    ws_fail_timeout_s: float = 2.0
 
 
 class RateLimiter:

@@ -39,9 +39,9 @@ from transport.server.connection import BUSY, IDLE, STREAM, Handler
 from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem
 from transport.server.request_body import read_body
-from transport.server.upgrade import Endpoint, Routes, decide
+from transport.server.upgrade import Endpoint, Routes, judge_request
 from transport.server.websocket.connection import WebSocket
-from transport.server.websocket.pump import Pump
+from transport.server.websocket.write_loop import WriteLoop
 
 __all__ = [
     "Endpoint",
@@ -87,27 +87,26 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         )
         self.limits = limits
         self.trusted_proxies = trusted_proxies
-        self.pump = Pump()
+        self.write_loop = WriteLoop()
         self.stopping = Event()  # set when stop() begins; streams may watch it
         self.changed = Event()  # a connection changed its phase or ended
         self.draining = False  # answers now close their connection
         self.handlers: set[Handler] = set()
-        self.websockets: set[WebSocket] = set()
-        # Those that have no greenlet, and as whose connections they are counted.
-        self.listening: dict[WebSocket, tuple[str | None, str | None]] = {}
+        # And as whose connections they are counted.
+        self.websockets: dict[WebSocket, tuple[str | None, str | None]] = {}
         self._routes = routes
         self._origins = origins
         self._counts: Counter[str] = Counter()  # by address_key
-        self._open = 0  # accepted, greenlet not yet ended
+        self.open = 0  # accepted, not yet ended
 
     # Accepting: called in the hub, where nothing may wait.
 
     def do_handle(self, sock: CooperativeSocket, address: tuple[Any, ...]) -> None:
         key = self._key_of(address)
-        if self._open >= self.limits.connections or not self._count(key):
+        if self.open >= self.limits.connections or not self._count(key):
             self._turn_away(sock)
             return
-        self._open += 1
+        self.open += 1
         with contextlib.suppress(OSError):  # it may be gone already
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().do_handle(sock, address)
@@ -127,7 +126,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
     def _uncount(self, key: str | None) -> None:
         if key is not None:
             self._counts[key] -= 1
-            if self._counts[key] <= 0:
+            assert self._counts[key] >= 0, "a connection was uncounted twice"
+            if not self._counts[key]:
                 del self._counts[key]
 
     def _turn_away(self, sock: CooperativeSocket) -> None:
@@ -151,31 +151,32 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
             pass  # the socket died while it was being closed
         finally:
             self.handlers.discard(handler)
-            if not handler.left:
+            if not handler.adopted:
                 self._ended(self._key_of(address), handler.client_key)
             self.changed.set()
 
     def _ended(self, *keys: str | None) -> None:
-        self._open -= 1
+        self.open -= 1
+        assert self.open >= len(self.websockets), "a connection was counted twice"
         for key in keys:
             self._uncount(key)
 
-    def leave_to_the_hub(self, handler: Handler, websocket: WebSocket) -> None:
-        """The connection goes on without its handler and greenlet."""
-        handler.left = True
-        self.listening[websocket] = (
-            self._key_of(handler.client_address),
-            handler.client_key,
+    def adopt(self, handler: Handler, received: bytes) -> WebSocket:
+        """The connection goes on as a WebSocket, and outlives its handler."""
+        websocket = WebSocket(
+            handler.socket, self.limits, self.write_loop, received, self._gone
         )
-        websocket.when_gone(self._gone)
+        handler.adopted = True
+        peer = self._key_of(handler.client_address)
+        self.websockets[websocket] = (peer, handler.client_key)
+        return websocket
 
     def _gone(self, websocket: WebSocket) -> None:
-        self.websockets.discard(websocket)
-        self._ended(*self.listening.pop(websocket))
+        self._ended(*self.websockets.pop(websocket))
         self.changed.set()
 
     def gate(self, handler: Handler) -> Endpoint | Refusal | None:
-        answer = decide(handler.environ, self._routes, self._origins)
+        answer = judge_request(handler.environ, self._routes, self._origins)
         if answer is None or isinstance(answer, Refusal):
             return answer
         if self.draining:
@@ -228,7 +229,7 @@ class Server:
     def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
         self._listener.start()
-        self._listener.pump.start()
+        self._listener.write_loop.start()
 
     @property
     def port(self) -> int:
@@ -244,7 +245,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        return len(self._listener.handlers) + len(self._listener.listening)
+        return self._listener.open
 
     @property
     def websockets(self) -> int:
@@ -289,8 +290,8 @@ class Server:
         left = [handler.greenlet for handler in self._listener.handlers]
         if self.connections:
             _log.warning("http.dropped connections=%d", self.connections)
-            for websocket in tuple(self._listener.listening):
+            for websocket in tuple(self._listener.websockets):
                 websocket.abort()
             gevent.killall(left, block=False)
             self._wait_until(lambda: not self.connections, time.monotonic() + 1)
-        self._listener.pump.stop()
+        self._listener.write_loop.stop()

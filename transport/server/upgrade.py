@@ -1,7 +1,7 @@
 """Who may open a WebSocket: decided from the request head, before the 101 is sent.
 
 gevent-websocket would answer 101 to any Origin and only then call the application,
-which can no longer say 401. So its `pre_start_hook` asks `decide` here first. Pure
+which can no longer say 401. So `judge_request` is asked here first. Pure
 functions over the WSGI environ; nothing is sent from here.
 """
 
@@ -21,14 +21,15 @@ from transport.server.websocket.connection import WebSocket
 __all__ = [
     "Endpoint",
     "Routes",
-    "decide",
     "is_allowed_origin",
+    "judge_request",
 ]
 
 _log = logging.getLogger("paybell.http")
-_strangers = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
+_refused_origins = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
 
-#: Runs in the connection's greenlet; the WebSocket is closed when it returns.
+#: Called in the connection's greenlet, once the WebSocket is open. It says who listens
+#: (`WebSocket.listen`) and returns; where nobody listens then, the WebSocket closes.
 Endpoint = Callable[[WebSocket], None]
 
 
@@ -38,7 +39,7 @@ Endpoint = Callable[[WebSocket], None]
 Routes = Callable[[dict[str, Any]], Endpoint | Refusal | None]
 
 
-def decide(
+def judge_request(
     environ: dict[str, Any], routes: Routes, origins: Collection[str]
 ) -> Endpoint | Refusal | None:
     """What to do with a request: None leaves it to the WSGI application."""
@@ -54,7 +55,7 @@ def decide(
     if fault is not None:
         return fault
     if not is_allowed_origin(environ, origins):
-        _log_stranger(environ)
+        _log_refused_origin(environ)
         return problem(
             Code.ORIGIN_NOT_ALLOWED,
             "Pages of this origin may not connect; see the allowed origins.",
@@ -62,11 +63,11 @@ def decide(
     return answer
 
 
-def _log_stranger(environ: dict[str, Any]) -> None:
-    """So that who forgot to allow an origin finds out; a stranger's page that tries
-    again and again does not fill the log."""
+def _log_refused_origin(environ: dict[str, Any]) -> None:
+    """So that who forgot to allow an origin finds out; a page of somebody else that
+    tries again and again does not fill the log."""
     origin = environ.get("HTTP_ORIGIN", "")[:200]
-    if _strangers.allow(origin, time.monotonic()) == 0:
+    if _refused_origins.allow(origin, time.monotonic()) == 0:
         _log.warning(
             "http.origin_refused origin=%r client=%s hint=--allowed-origins",
             origin,

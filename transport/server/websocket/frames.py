@@ -23,7 +23,6 @@ __all__ = [
     "Ping",
     "Pong",
     "Text",
-    "encode_binary",
     "encode_close",
     "encode_ping",
     "encode_pong",
@@ -105,10 +104,6 @@ def _encode(opcode: int, payload: bytes) -> bytes:
 def encode_text(payload: bytes) -> bytes:
     """One text frame of valid UTF-8. The same bytes serve every client."""
     return _encode(_TEXT, payload)
-
-
-def encode_binary(payload: bytes) -> bytes:
-    return _encode(_BINARY, payload)
 
 
 def encode_ping(payload: bytes) -> bytes:

@@ -1,9 +1,9 @@
 """The writing half of a WebSocket: what waits to be sent, and who sends it.
 
 At any time one party writes: whoever has a message while nothing waits, or the
-server's pump for what was queued, as long as the kernel takes all of it at once; else
-a greenlet that exists until the peer has caught up. Everything queued goes out in one
-call. Nothing here waits except that greenlet.
+server's write loop for what was queued, as long as the kernel takes all of it at once;
+else a greenlet that exists until the peer has caught up. Everything queued goes out in
+one call. Nothing here waits except that greenlet.
 
 It knows frames only as bytes. Owned by one `WebSocket` of
 transport/server/websocket/connection.py, which decides what a full queue or a dead
@@ -18,7 +18,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_write
 
-from transport.server.websocket.pump import Pump
+from transport.server.websocket.write_loop import WriteLoop
 
 __all__ = ["Outbox"]
 
@@ -33,10 +33,10 @@ class Outbox:
     __slots__ = (
         "_close",
         "_flushed",
+        "_loop",
         "_on_error",
         "_ping",
         "_pongs",
-        "_pump",
         "_queue",
         "_raw",
         "_taken",
@@ -52,16 +52,15 @@ class Outbox:
     def __init__(
         self,
         raw: socket.socket,
-        pump: Pump,
+        loop: WriteLoop,
         timeout_s: float,
         on_error: Callable[[], None],
     ) -> None:
         self._raw = raw  # does not wait
-        self._pump = pump
+        self._loop = loop
         self._timeout_s = timeout_s  # for one blocked write
         self._on_error = on_error  # the socket is of no more use
-        # (frames, messages in them), not yet taken for a write
-        self._queue: list[tuple[bytes, int]] | None = None
+        self._queue: list[bytes] | None = None  # not yet taken for a write
         self._ping = b""  # one frame at most; it goes first, with the pongs
         self._pongs: list[bytes] | None = None
         self._close = b""  # goes last
@@ -71,7 +70,7 @@ class Outbox:
         self._waiting: list[Callable[[], None]] | None = None  # for the next batch
         self.messages = 0  # waiting, with those of the write under way
         self.bytes = 0
-        self.writing = False  # on the pump's list, or has a writer greenlet
+        self.writing = False  # on the loop's list, or has a writer greenlet
         self.dead = False  # nothing is written any more
 
     def send(self, encoded: bytes) -> None:
@@ -80,7 +79,7 @@ class Outbox:
         The way of an event to thousands who watch: one call, no copy, no queue.
         """
         if self.writing:
-            self.put(encoded, 1)
+            self.put(encoded)
             return
         try:
             sent = self._raw.send(encoded)
@@ -93,18 +92,19 @@ class Outbox:
             self._write_rest(encoded, sent)
 
     def _write_rest(self, encoded: bytes, sent: int) -> None:
+        assert not self.messages, "sent past what waits"
         self.messages, self.bytes = 1, len(encoded)
         self._taken = (1, len(encoded))
         self.writing = True
         self._writer = gevent.spawn(self._write, encoded[sent:])
 
-    def put(self, encoded: bytes, messages: int) -> None:
-        """Queue whole frames; what comes together goes out together."""
-        self.messages += messages
+    def put(self, encoded: bytes) -> None:
+        """Queue one message; what waits goes out together."""
+        self.messages += 1
         self.bytes += len(encoded)
         if self._queue is None:
             self._queue = []
-        self._queue.append((encoded, messages))
+        self._queue.append(encoded)
         self._want_write()
 
     def put_pong(self, encoded: bytes) -> None:
@@ -141,13 +141,13 @@ class Outbox:
             self._waiting = []
         self._waiting.append(callback)
 
-    def wait_flushed(self, timeout_s: float | None) -> None:
+    def wait_flushed(self) -> None:
         """Until everything is with the kernel, or the socket is dead."""
         if self.writing and not self.dead:
             if self._flushed is None:
                 self._flushed = Event()
             self._flushed.clear()
-            self._flushed.wait(timeout_s)
+            self._flushed.wait()
 
     def kill(self) -> None:
         """Nothing is sent any more; who waits in `wait_flushed` goes on."""
@@ -166,10 +166,10 @@ class Outbox:
     def _want_write(self) -> None:
         if not self.writing and not self.dead:
             self.writing = True
-            self._pump.write_soon(self)
+            self._loop.write_soon(self)
 
     def on_writable(self) -> None:
-        """The pump's turn: write without waiting."""
+        """The loop's turn: write without waiting."""
         rest = self._take_batch()
         if rest and not self.dead:
             try:
@@ -207,24 +207,26 @@ class Outbox:
         """Everything there is to write, up to a bound; the close frame at its end."""
         pieces = [*(self._pongs or ()), self._ping]
         self._pongs, self._ping = None, b""
-        messages = size = count = 0
+        size = count = 0
         queue = self._queue or []
-        for encoded, number in queue:
+        for encoded in queue:
             if count and size + len(encoded) > _BATCH_BYTES:
                 break
             pieces.append(encoded)
-            count, messages, size = count + 1, messages + number, size + len(encoded)
+            count, size = count + 1, size + len(encoded)
         self._queue = queue[count:] or None
         if self._queue is None:
             pieces.append(self._close)
             self._close = b""
-        self._taken = (messages, size)
+        self._taken = (count, size)
         return b"".join(pieces)
 
     def _batch_done(self) -> None:
         self.messages -= self._taken[0]
         self.bytes -= self._taken[1]
         self._taken = (0, 0)
+        assert self.messages >= 0, "more was written than was queued"
+        assert self.bytes >= 0, "more was written than was queued"
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             for callback in waiting:

@@ -8,7 +8,7 @@ import pytest
 from engine.errors import Code
 from transport.server.client_address import address_key, client_address, parse_networks
 from transport.server.refusal import Refusal, problem
-from transport.server.upgrade import decide, is_allowed_origin
+from transport.server.upgrade import is_allowed_origin, judge_request
 
 
 def environ(**changes: str | None) -> dict[str, Any]:
@@ -40,24 +40,24 @@ def routes(env: dict[str, Any]) -> Any:
 
 
 def refused(env: dict[str, Any], origins: tuple[str, ...] = ()) -> Refusal:
-    answer = decide(env, routes, origins)
+    answer = judge_request(env, routes, origins)
     assert isinstance(answer, Refusal)
     assert json.loads(answer.body)["status"] == answer.status
     return answer
 
 
 def test_a_proper_handshake_goes_to_its_endpoint() -> None:
-    assert decide(environ(), routes, ()) is endpoint
+    assert judge_request(environ(), routes, ()) is endpoint
 
 
 def test_what_is_no_websocket_path_goes_to_the_application() -> None:
-    assert decide(environ(PATH_INFO="/other"), routes, ()) is None
-    assert decide(environ(REQUEST_METHOD="POST"), routes, ()) is None
+    assert judge_request(environ(PATH_INFO="/other"), routes, ()) is None
+    assert judge_request(environ(REQUEST_METHOD="POST"), routes, ()) is None
 
 
 def test_what_the_routes_refuse_is_refused_with_their_words() -> None:
     mine = problem(Code.UNAUTHORIZED, "Who are you?", (("WWW-Authenticate", "Bearer"),))
-    assert decide(environ(), lambda env: mine, ()) is mine
+    assert judge_request(environ(), lambda env: mine, ()) is mine
 
 
 def test_a_plain_get_is_426() -> None:

@@ -2,11 +2,11 @@
 
 A greenlet per socket for writing and another for pings would cost 10 KB per idle
 connection and a switch per message. Instead a socket that has something to say puts
-itself on the pump's list; the pump lets it write what fits without waiting, several
+itself on the loop's list; the loop lets it write what fits without waiting, several
 messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
 own, until it has caught up. Pings and deadlines are alarms on one wheel.
 
-Who always has more to say stands in line at the pump's turnstile: however many flood
+Who always has more to say stands in line at the turnstile: however many flood
 us, together they get one short turn each time the hub has looked at all sockets.
 
 It knows no WebSocket: only what can write and what has an alarm. Started by
@@ -26,11 +26,11 @@ from gevent.hub import Waiter
 
 from engine.runtime.yielding import yield_to_hub
 
-__all__ = ["Alarm", "Pump", "Sleeper", "Writer"]
+__all__ = ["Alarm", "Sleeper", "WriteLoop", "Writer"]
 
 _log = logging.getLogger("paybell.live")
 
-#: The pump gives way to other greenlets after this long.
+#: The loop gives way to other greenlets after this long.
 _TURN_S = 0.002
 #: Alarms are this exact. Ten thousand sockets have thousands of alarms a minute.
 _TICK_S = 0.1
@@ -58,7 +58,7 @@ class Alarm:
         self.target = None
 
 
-class Pump:
+class WriteLoop:
     """Shared by all WebSockets of one server; runs in one greenlet."""
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Pump:
                     self._call_alarm(target, now)
             del self._wheel[heapq.heappop(self._ticks)]
 
-    # One socket's trouble must not stop the pump of all the others.
+    # One socket's trouble must not stop the writing of all the others.
 
     def _call_writable(self, target: Writer) -> None:
         try:
