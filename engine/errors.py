@@ -83,6 +83,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreUnavailable",
+    "StreamCode",
     "TurnTimeout",
     "Unreadable",
     "UrlRefused",
@@ -144,6 +145,19 @@ class Code(StrEnum):
     STOPPING = "stopping", 503
     STORE_UNAVAILABLE = "store_unavailable", 503
     HTTP_VERSION_NOT_SUPPORTED = "http_version_not_supported", 505
+
+
+class StreamCode(StrEnum):
+    """What went wrong, in a message to a client whose stream goes on."""
+
+    BAD_JSON = "bad_json"
+    BAD_MESSAGE = "bad_message"
+    NOT_ALLOWED = "not_allowed"
+    SINCE_IN_FUTURE = "since_in_future"
+    TOO_MANY = "too_many"
+    UNKNOWN = "unknown"
+    UNKNOWN_PAYMENT = "unknown_payment"
+    UNKNOWN_TYPE = "unknown_type"
 
 
 class EngineError(Exception):

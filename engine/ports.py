@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from engine.delivery.attempt import SendResult
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
@@ -53,7 +54,7 @@ class Sink(Protocol):
     def freshness(self, freshness: Freshness) -> bool:
         """The sources became fresh or stale."""
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         """Something the client asked for cannot be done."""
 
     def close(self, code: int, reason: str) -> None:

@@ -28,6 +28,7 @@ from actors.messages import (
     Unsubscribe,
 )
 from actors.node import Node
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Sink
@@ -123,7 +124,9 @@ class SessionActor(Actor):
             return
         if len(self._lanes) >= MAX_FOLLOWED:
             self._must(
-                self._sink.problem("too_many", f"at most {MAX_FOLLOWED} payments")
+                self._sink.problem(
+                    StreamCode.TOO_MANY, f"at most {MAX_FOLLOWED} payments"
+                )
             )
             return
         limit = self._node.settings.session_buffer
@@ -147,7 +150,9 @@ class SessionActor(Actor):
             return  # unfollowed since, and maybe followed anew from elsewhere
         payment = loaded.payment
         if payment is None:
-            self._drop(loaded.payment_id, "unknown", "there is no such payment")
+            self._drop(
+                loaded.payment_id, StreamCode.UNKNOWN, "there is no such payment"
+            )
             return
         if lane.seq is None and not self._open(lane, payment):
             return
@@ -202,7 +207,7 @@ class SessionActor(Actor):
         since = lane.since
         if since is not None and since > payment.seq:
             told = self._sink.problem(
-                "since_in_future",
+                StreamCode.SINCE_IN_FUTURE,
                 f"this payment's last event is {payment.seq}, not {since};"
                 " going on from its present state",
             )
@@ -214,7 +219,7 @@ class SessionActor(Actor):
             self._sink.freshness(self._node.source_report.now.freshness)
         )
 
-    def _drop(self, payment_id: str, code: str, message: str) -> None:
+    def _drop(self, payment_id: str, code: StreamCode, message: str) -> None:
         self._lanes.pop(payment_id).over = True
         self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
         self._must(self._sink.problem(code, message))
@@ -247,7 +252,7 @@ class SessionActor(Actor):
         if lane.seq is not None and lane.seq > last:
             # It would wait in silence for a journal that was put back to a backup.
             told = self._sink.problem(
-                "since_in_future",
+                StreamCode.SINCE_IN_FUTURE,
                 f"the journal's last event is {last}, not {lane.seq}; going on from it",
             )
             if not self._must(told):

@@ -11,6 +11,7 @@ from random import Random
 from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, Unfollow
 from actors.node import Node
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -56,7 +57,7 @@ class _Wire:
     def freshness(self, freshness: Freshness) -> bool:
         return self._takes()
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         if self._takes():
             self._client.on_problem(code, message)
         return self.open

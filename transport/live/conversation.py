@@ -29,6 +29,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from engine.errors import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
@@ -139,7 +140,7 @@ class Conversation:
         payment_id = wanted.payment_id
         if not self._vault.is_client_secret(payment_id, wanted.token or ""):
             self._refuse(
-                "not_allowed",
+                StreamCode.NOT_ALLOWED,
                 "token must be the client_secret of this payment, which the answer"
                 " that created it holds",
                 payment_id,
@@ -165,36 +166,39 @@ class Conversation:
         if len(self._identities) + len(self._subscriptions) < MAX_TOPICS:
             return True
         self._refuse(
-            "too_many", f"at most {MAX_TOPICS} identities and subscriptions per socket"
+            StreamCode.TOO_MANY,
+            f"at most {MAX_TOPICS} identities and subscriptions per socket",
         )
         return False
 
     def _say(self, kind: str, **fields: object) -> None:
         self._wire.send(encode_text(message(kind, **fields)))
 
-    def _refuse(self, code: str, text: str, payment_id: str | None = None) -> None:
+    def _refuse(
+        self, code: StreamCode, text: str, payment_id: str | None = None
+    ) -> None:
         self._wire.send(encode_text(error_message(code, text, payment_id)))
 
     def _timestamp(self) -> str:
         return iso(self._gateway.now())
 
 
-def _parse(text: str | bytes) -> _Message | tuple[str, str]:
+def _parse(text: str | bytes) -> _Message | tuple[StreamCode, str]:
     """The message, or the code and the text of what is wrong with it."""
     if isinstance(text, bytes):
-        return "bad_message", "send text, not binary"
+        return StreamCode.BAD_MESSAGE, "send text, not binary"
     raw = text.encode()
     try:
         kind = msgspec.json.decode(raw, type=_Kind).type
     except msgspec.ValidationError as error:
-        return "bad_message", f'a message is an object with a "type": {error}'
+        return StreamCode.BAD_MESSAGE, f'a message is an object with a "type": {error}'
     except (msgspec.DecodeError, RecursionError):
-        return "bad_json", "this is not JSON"
+        return StreamCode.BAD_JSON, "this is not JSON"
     wanted = _KINDS.get(kind)
     if wanted is None:
         allowed = ", ".join(_KINDS)
-        return "unknown_type", f'"type" must be one of: {allowed}'
+        return StreamCode.UNKNOWN_TYPE, f'"type" must be one of: {allowed}'
     try:
         return msgspec.json.decode(raw, type=wanted)
     except msgspec.ValidationError as error:
-        return "bad_message", str(error)
+        return StreamCode.BAD_MESSAGE, str(error)

@@ -15,6 +15,7 @@ from typing import Final
 
 import gevent
 
+from engine.errors import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent
 from engine.payment.model import EventType, Payment
@@ -114,7 +115,7 @@ class _Listener:
     def freshness(self, freshness: Freshness) -> bool:
         return True
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return True
 
     def close(self, code: int, reason: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -52,7 +53,7 @@ def message(kind: str, **fields: Any) -> bytes:
     return _encode({"type": kind, **fields})
 
 
-def error_message(code: str, text: str, payment_id: str | None = None) -> bytes:
+def error_message(code: StreamCode, text: str, payment_id: str | None = None) -> bytes:
     """What a client asked for cannot be done; `code` is for programs."""
     if payment_id is None:
         return message("error", code=code, message=text)

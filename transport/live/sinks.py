@@ -11,6 +11,7 @@ from typing import Final
 
 from gevent.event import Event as Signal
 
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -122,7 +123,7 @@ class WebSocketSink:
     def freshness(self, freshness: Freshness) -> bool:
         return self._wire.send_source(self._frames.freshness_frame(freshness))
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return self._wire.send(encode_text(error_message(code, message)))
 
     def close(self, code: int, reason: str) -> None:
@@ -228,7 +229,7 @@ class StreamSink:
     def freshness(self, freshness: Freshness) -> bool:
         return self.queue.put(self._frames.freshness_sse(freshness))
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         # Not named "error": that is the name of EventSource's own event.
         return self.queue.put(sse(error_message(code, message), "problem"))
 
@@ -266,7 +267,7 @@ class JournalSink:
     def freshness(self, freshness: Freshness) -> bool:
         return not self.queue.ended
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return not self.queue.ended
 
     def close(self, code: int, reason: str) -> None:

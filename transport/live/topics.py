@@ -8,6 +8,7 @@ taken for the other, and ending one ends nothing else. Made and ended by
 from collections.abc import Callable
 from typing import Final
 
+from engine.errors import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import EventType, Payment, Status
@@ -89,7 +90,7 @@ class Identity:
     def freshness(self, freshness: Freshness) -> bool:
         return self._open
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return self._open
 
     def close(self, code: int, reason: str) -> None:
@@ -157,9 +158,9 @@ class Subscription:
         frame = self._frames.freshness_frame(freshness)
         return not self._ended and self._wire.send_source(frame)
 
-    def problem(self, code: str, message: str) -> bool:
-        if code == "unknown":
-            code = "unknown_payment"
+    def problem(self, code: StreamCode, message: str) -> bool:
+        if code is StreamCode.UNKNOWN:
+            code = StreamCode.UNKNOWN_PAYMENT
         return self._send(encode_text(error_message(code, message, self._payment_id)))
 
     def close(self, code: int, reason: str) -> None:

@@ -1,4 +1,5 @@
-"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, and `/docs`.
+"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, and
+`/docs` with `/docs/errors`.
 
 The server writes the whole page, so it is right at once, without a request and without
 JavaScript; the script only asks for `/pay/<id>.json` when the payment has moved and
@@ -29,6 +30,7 @@ from engine.payment.model import EventType, Flag, Payment, Status
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
+from transport.pages.markdown import to_html
 from transport.pages.wording import btc
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
@@ -67,6 +69,7 @@ def routes(
     app.get("/pay/<payment_id>", callback=pages.checkout)
     app.get("/web/<path>", callback=pages.asset)
     app.get("/docs", callback=pages.docs)
+    app.get("/docs/errors", callback=pages.errors)
 
 
 def embedded_json(value: object) -> str:
@@ -93,12 +96,16 @@ class _Pages:
             " img-src 'self' data:; connect-src 'self'; base-uri 'none';"
             f" form-action 'none'; frame-ancestors {frame_ancestors}"
         )
-        names = {"pay": "pay.html", "message": "message.html", "docs": "docs.html"}
+        names = {key: f"{key}.html" for key in ("pay", "message", "docs", "errors")}
         parts = {"summary": "summary.html", "panel": "pay_panel.html"}
         self._templates = {
             key: SimpleTemplate((FOLDER / name).read_text(encoding="utf-8"))
             for key, name in {**names, **parts, "steps": "steps.html"}.items()
         }
+        self._errors = self._templates["errors"].render(
+            text=to_html((FOLDER / "errors.md").read_text(encoding="utf-8")),
+            asset=assets.url,
+        )
 
     # -- handlers ------------------------------------------------------------------
 
@@ -153,6 +160,10 @@ class _Pages:
     def docs(self) -> HTTPResponse:
         """The API's operations, as its own description tells them."""
         return self._page(self._templates["docs"].render(asset=self._assets.url))
+
+    def errors(self) -> HTTPResponse:
+        """What the codes of problem answers mean: where their `type` points."""
+        return self._page(self._errors)
 
     # -- parts of them -------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from actors.messages import Read
 from actors.node import Node, Settings
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
 from engine.ports import Freshness
@@ -65,7 +66,7 @@ class _Sink:
     def freshness(self, freshness: Freshness) -> bool:
         return True
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return True
 
     def close(self, code: int, reason: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, FreshnessChanged, Subscribe, Unfollow
 from actors.node import Settings
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -62,7 +63,7 @@ class Wire:
     def freshness(self, freshness: Freshness) -> bool:
         return self._write("freshness", freshness)
 
-    def problem(self, code: str, message: str) -> bool:
+    def problem(self, code: StreamCode, message: str) -> bool:
         return self._write("problem", code)
 
     def close(self, code: int, reason: str) -> None:

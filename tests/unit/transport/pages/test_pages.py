@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.errors import EngineBusy
+from engine.errors import Code, EngineBusy
 from engine.money.amount import sat_to_btc
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
@@ -382,7 +382,7 @@ def test_the_page_tells_nothing_that_is_the_shops_own(get: Get) -> None:
 def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
     get: Get,
 ) -> None:
-    for path in ("/pay/pay_1", "/pay/none", "/docs"):
+    for path in ("/pay/pay_1", "/pay/none", "/docs", "/docs/errors"):
         answer = get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
@@ -394,6 +394,16 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
         assert not re.search(r"\son[a-z]+=|\sstyle=|<style", answer.text)
         scripts = re.findall(r"<script([^>]*)>", answer.text)
         assert all("src=" in s or "application/json" in s for s in scripts)
+
+
+def test_the_type_of_a_problem_leads_to_its_explanation(get: Get) -> None:
+    answer = get("/pay/none", "application/json")
+    page, _, anchor = json.loads(answer.body)["type"].partition("#")
+    assert json.loads(answer.body)["code"] == anchor == "payment_not_found"
+    explained = get(page)
+    assert explained.status == 200
+    for code in Code:
+        assert f'<h3 id="{code}">{code}</h3>' in explained.text
 
 
 def test_who_may_frame_the_page_is_configurable() -> None:
