@@ -27,14 +27,12 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
-from engine.errors import DatabaseInUse, JournalError, KeyFileError, LockFileError
+from engine.errors import CannotOpenStore, KeyFileError
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
-from engine.store.sqlite import queries
-from engine.store.sqlite.lock import DatabaseLock
-from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline
 from transport.cli.logs import start_logging
@@ -73,17 +71,14 @@ class Installation:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._lock = DatabaseLock(config.db)
         self.chain: DevChain | None = None
         feeds = [self._feed(source) for source in config.sources]
         try:
-            self._lock.__enter__()
-            self.writer = WriterThread(config.db, config.network)
+            self.store = SqliteStore(config.db, config.network)
             key = config.node_key
             self.vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
-        except (DatabaseInUse, LockFileError, JournalError, KeyFileError) as error:
+        except (CannotOpenStore, KeyFileError) as error:
             raise CannotStart(str(error)) from error
-        self.readers = ReaderThreads(config.db)
         self._refuse_narrower_key()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
@@ -100,14 +95,14 @@ class Installation:
         self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
             self.node,
-            writer=self.writer,
-            reader=self.readers,
+            writer=self.store.writer,
+            reader=self.store.reader,
             feeds=feeds,
             vault=self.vault,
             sender=self.sender,
             give_up=self.gave_up.set,
         )
-        self.gateway = ActorGateway(self.node, self.readers)
+        self.gateway = ActorGateway(self.node, self.store.reader)
         self.server = self._server()
 
     def _refuse_narrower_key(self) -> None:
@@ -116,7 +111,7 @@ class Installation:
         if self.config.api_key is None:
             return
         digest = hash_key(self.config.api_key)
-        for key in self.readers.read(queries.api_keys):
+        for key in self.store.reader.api_keys():
             if key.hash == digest and (key.merchant or key.revoked_at):
                 what = "revoked" if key.revoked_at else f"merchant {key.merchant}'s"
                 raise CannotStart(
@@ -133,7 +128,7 @@ class Installation:
             self.chain.subscribe(self._nudge)
         self.server.start()
         url = f"http://{_in_url(self.config.host)}:{self.server.port}"
-        self._lock.note(url)
+        self.store.note(url)
         return url
 
     def stop(self) -> None:
@@ -149,9 +144,7 @@ class Installation:
 
     def close(self) -> None:
         """Close the database; the lock goes with the process at the latest."""
-        self.readers.close()
-        self.writer.close()
-        self._lock.__exit__(None, None, None)
+        self.store.close()
 
     def _nudge(self) -> None:
         self.node.source.tell(Nudge())

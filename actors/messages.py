@@ -16,6 +16,7 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
+from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
 from engine.store.writes import InboundRow, Outcome, Row, Write
 
@@ -87,10 +88,9 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Run a query; the reply gets its result, or the exception it raised."""
+    """Ask the store; the reply gets its answer, or the exception it raised."""
 
-    query: Callable[..., Any]
-    args: tuple[Any, ...]
+    ask: Callable[[StoreReader], Any]
     reply: Reply
 
 

@@ -7,7 +7,7 @@ tree; after that nothing here changes but the health notes.
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -18,9 +18,12 @@ from engine.ports import Sink
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.runtime.registry import Registry
+from engine.store.port import StoreReader
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["Health", "Node", "Settings"]
+
+T = TypeVar("T")
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -80,9 +83,9 @@ class Node:
             reply(Unavailable("the journal has too much to do"))
 
     def read(
-        self, query: Callable[..., Any], *args: Any, reply: Callable[[Any], None]
+        self, ask: Callable[[StoreReader], T], reply: Callable[[T | Exception], None]
     ) -> None:
-        """Run a query; `reply` gets its result or an exception as a value."""
+        """Ask the store; `reply` gets the answer, or an exception as a value."""
         self._next_reader = (self._next_reader + 1) % len(self.readers)
-        if not self.readers[self._next_reader].tell(Read(query, args, reply)):
+        if not self.readers[self._next_reader].tell(Read(ask, reply)):
             reply(RuntimeError("too many queries wait"))

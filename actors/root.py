@@ -30,7 +30,7 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 from engine.secrets.vault import Vault
-from engine.store.sqlite.threads import JournalWriter, Reader
+from engine.store.port import StoreReader, StoreWriter
 
 __all__ = ["FeedConfig", "RootActor", "build_tree"]
 
@@ -125,8 +125,8 @@ class FeedConfig:
 def build_tree(
     node: Node,
     *,
-    writer: JournalWriter,
-    reader: Reader,
+    writer: StoreWriter,
+    reader: StoreReader,
     feeds: list[FeedConfig],
     vault: Vault,
     sender: ChannelSender,
@@ -184,7 +184,7 @@ def build_tree(
     return root
 
 
-def _spec(node: Node, reader: Reader, number: int, config: FeedConfig) -> FeedSpec:
+def _spec(node: Node, reader: StoreReader, number: int, config: FeedConfig) -> FeedSpec:
     feed = config.feed
 
     def worker(_name: str) -> Actor:

@@ -236,7 +236,7 @@ def _add_channel(bench: BenchNode) -> None:
         created_at=NOW,
     )
     done: gevent.event.AsyncResult[list[Outcome]] = gevent.event.AsyncResult()
-    bench.writer.submit([Write(rows=(channel_row(channel),))], done.set)
+    bench.store.writer.submit([Write(rows=(channel_row(channel),))], done.set)
     outcomes = done.get(timeout=10)
     assert outcomes is not None
     assert isinstance(outcomes[0], Committed)

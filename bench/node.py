@@ -23,7 +23,7 @@ from engine.payment.model import Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
-from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from engine.store.sqlite.store import SqliteStore
 from transport.devchain.chain import DevChain
 from transport.outbound.webhook import WebhookSender
 
@@ -43,19 +43,18 @@ class BenchNode:
             Settings(),
             yield_to_hub=lambda: gevent.sleep(0),
         )
-        self.writer = WriterThread(path / "node.db")
-        self.readers = ReaderThreads(path / "node.db")
+        self.store = SqliteStore(str(path / "node.db"))
         self.vault = Vault(os.urandom(32))
         self.root = build_tree(
             self.node,
-            writer=self.writer,
-            reader=self.readers,
+            writer=self.store.writer,
+            reader=self.store.reader,
             feeds=feeds,
             vault=self.vault,
             sender=WebhookSender("bench", allow_private=True),
             give_up=print,
         )
-        self.gateway = ActorGateway(self.node, self.readers)
+        self.gateway = ActorGateway(self.node, self.store.reader)
 
     def start(self) -> None:
         """Until every payment of the database has its watcher."""
@@ -69,8 +68,7 @@ class BenchNode:
         wait_for(lambda: not self.node.journal.is_alive, "the journal to end")
         self.dispatcher.stop(0.2)
         self.clock.stop()
-        self.readers.close()
-        self.writer.close()
+        self.store.close()
 
     @property
     def answered(self) -> bool:

@@ -24,12 +24,15 @@
     │  ├─ SourceBusy
     │  └─ SourceGarbage
     ├─ StoreError               503  store_unavailable
-    │  ├─ StoreUnavailable                                   a read or write: may pass
-    │  │  └─ Unreadable                                      of one watcher's payment
-    │  ├─ StoreDamaged                                       does not pass by itself
-    │  ├─ JournalError                                       cannot be opened: no start
-    │  ├─ DatabaseInUse                                      no start
-    │  ├─ LockFileError                                      no start
+    │  ├─ StoreUnreadable                                    what a read raises
+    │  │  ├─ StoreUnavailable                                may pass
+    │  │  └─ StoreDamaged                                    does not pass by itself
+    │  ├─ Unreadable                                         one watcher's payment
+    │  ├─ CannotOpenStore                                    no start
+    │  │  ├─ JournalError
+    │  │  ├─ DatabaseInUse
+    │  │  ├─ LockFileError
+    │  │  └─ OlderSchema                                    `serve` will adapt it
     │  ├─ KeyFileError                                       no start
     │  └─ WrongKey              500  internal_error          a channel rests
     ├─ TurnTimeout              500  internal_error          ends an actor's turn
@@ -57,6 +60,7 @@ __all__ = [
     "BodyTooLarge",
     "BrokenInvariant",
     "BrokenSequence",
+    "CannotOpenStore",
     "Code",
     "ConfigError",
     "DatabaseInUse",
@@ -75,6 +79,7 @@ __all__ = [
     "LockFileError",
     "MailboxFull",
     "NotFound",
+    "OlderSchema",
     "Refused",
     "SourceBusy",
     "SourceError",
@@ -83,6 +88,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreUnavailable",
+    "StoreUnreadable",
     "StreamCode",
     "TurnTimeout",
     "Unreadable",
@@ -317,23 +323,41 @@ class StoreError(EngineError):
     code = Code.STORE_UNAVAILABLE
 
 
-class StoreUnavailable(StoreError):
-    """It could not be read or written just now; that may pass. Nothing was done."""
+class StoreUnreadable(StoreError):
+    """What was asked for cannot be read. `detail`: what is wrong; `advice`: what it
+    means and what to do. (What cannot be written is an `Unavailable` outcome.)"""
+
+    def __init__(self, detail: str, advice: str) -> None:
+        super().__init__(f"{detail}; {advice}")
+        self.detail = detail
+        self.advice = advice
 
 
-class Unreadable(StoreUnavailable):
-    """The journal could not be read just now; the payment has no part in it."""
+class StoreUnavailable(StoreUnreadable):
+    """Not just now; that may pass."""
 
 
-class StoreDamaged(StoreError):
+class StoreDamaged(StoreUnreadable):
     """What is read is not what was written, and will not be next time."""
 
 
-class JournalError(StoreError):
-    """The database cannot be opened or read. The message says how to mend it."""
+class Unreadable(StoreError):
+    """The journal could not be read just now; the payment has no part in it."""
 
 
-class DatabaseInUse(StoreError):
+class CannotOpenStore(StoreError):
+    """There is no store to work with. The message says how to mend it."""
+
+
+class JournalError(CannotOpenStore):
+    """The database cannot be opened, or is not the one that it should be."""
+
+
+class OlderSchema(CannotOpenStore):
+    """The database is of an earlier version, and may not be changed here."""
+
+
+class DatabaseInUse(CannotOpenStore):
     """Another process holds the database. `url`: where it listens, if it said so."""
 
     def __init__(self, db: str, pid: int | None, url: str | None) -> None:
@@ -348,7 +372,7 @@ class DatabaseInUse(StoreError):
         self.url = url
 
 
-class LockFileError(StoreError):
+class LockFileError(CannotOpenStore):
     """The lock file cannot be made; the message says why and what to do."""
 
 

@@ -158,7 +158,7 @@ class Gateway(Protocol):
     ) -> list[StoredEvent]:
         """Like `events_after`; if there are none, wait for the first up to `wait_s`."""
 
-    # rows of the edges
+    # what the edges remember
     def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None: ...
 
     def keys(self) -> list[KeyRecord]: ...

@@ -2,7 +2,7 @@
 
 `transport/` implements them, `run.py` puts the two together, simulation has its own.
 The ports of chain sources are in `engine/chain/feed.py`, of the store in
-`engine/store/sqlite/threads.py`, of time in `engine/runtime/clock.py`.
+`engine/store/port.py`, of time in `engine/runtime/clock.py`.
 """
 
 from collections.abc import Callable

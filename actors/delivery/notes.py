@@ -4,14 +4,11 @@ An answer carries the incarnation of the notifier that asked. One that was asked
 a predecessor speaks of queues that are others now.
 """
 
-import sqlite3
 from typing import Any
 
 import msgspec
 
-from engine.store.sqlite import queries
-
-__all__ = ["BreakerRested", "HeadRead", "PendingRead", "QueueDue", "Recorded", "owed"]
+__all__ = ["BreakerRested", "HeadRead", "PendingRead", "QueueDue", "Recorded"]
 
 
 class QueueDue(msgspec.Struct, frozen=True):
@@ -45,12 +42,3 @@ class Recorded(msgspec.Struct, frozen=True):
     incarnation: int
     payment_id: str
     outcome: Any
-
-
-def owed(sql: sqlite3.Connection, channel_id: str) -> tuple[int, list[tuple[str, int]]]:
-    """The journal's last offset, and the payments with something pending up to it."""
-    sql.execute("BEGIN")
-    try:
-        return queries.last_offset(sql), queries.pending_payments(sql, channel_id)
-    finally:
-        sql.execute("COMMIT")

@@ -27,7 +27,6 @@ from actors.delivery.notes import (
     PendingRead,
     QueueDue,
     Recorded,
-    owed,
 )
 from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
 from actors.messages import ChannelChanged
@@ -42,8 +41,7 @@ from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
-from engine.store.records import Pending
-from engine.store.sqlite import queries
+from engine.store.records import Owed, Pending
 from engine.store.writes import Committed, DeliveryResult, Row, Write
 
 __all__ = ["NotifierActor"]
@@ -97,8 +95,9 @@ class NotifierActor(Actor):
 
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
+        channel_id = self._channel.id
         self.await_reply(
-            lambda reply: self._node.read(owed, self._channel.id, reply=reply),
+            lambda reply: self._node.read(lambda store: store.owed(channel_id), reply),
             self._on_owed,
         )
 
@@ -137,10 +136,10 @@ class NotifierActor(Actor):
     # -- what is owed ------------------------------------------------------------------
 
     def _on_owed(self, answer: Any) -> None:
-        if not isinstance(answer, tuple):
+        if not isinstance(answer, Owed):
             raise RuntimeError(f"cannot read what is pending: {answer!r}")
-        self._known_to, pending = answer
-        self._on_pending(pending)
+        self._known_to = answer.last_offset
+        self._on_pending(answer.payments)
         self._give_turns()
 
     def _on_event(self, event: CommittedEvent) -> None:
@@ -158,17 +157,18 @@ class NotifierActor(Actor):
     def _read_pending(self) -> None:
         """All payments with something owed, after a redelivery."""
         ref, asked_by = self.ref, self.ref.incarnation
+        channel_id = self._channel.id
         self._node.read(
-            queries.pending_payments,
-            self._channel.id,
-            reply=lambda answer: ref.tell_system(PendingRead(asked_by, answer)),
+            lambda store: store.pending_payments(channel_id),
+            lambda answer: ref.tell_system(PendingRead(asked_by, answer)),
         )
 
     def _on_pending(self, pending: Any) -> None:
         if not isinstance(pending, list):
             raise RuntimeError(f"cannot read what is pending: {pending!r}")
         now = self._node.clock.now()
-        for payment_id, next_at in pending:
+        for owed in pending:
+            payment_id, next_at = owed.payment_id, owed.next_at
             queue = self._queues.get(payment_id)
             if queue is None:
                 queue = self._queues[payment_id] = DeliveryQueue(rests_until=next_at)
@@ -240,11 +240,10 @@ class NotifierActor(Actor):
     def _read_head(self, payment_id: str) -> None:
         self._reads += 1
         ref, asked_by = self.ref, self.ref.incarnation
+        channel_id = self._channel.id
         self._node.read(
-            queries.pending_of_channel,
-            self._channel.id,
-            payment_id,
-            reply=lambda head: ref.tell_system(HeadRead(asked_by, payment_id, head)),
+            lambda store: store.next_pending(channel_id, payment_id),
+            lambda head: ref.tell_system(HeadRead(asked_by, payment_id, head)),
         )
 
     def _on_head(self, payment_id: str, head: Any) -> None:

@@ -19,7 +19,6 @@ from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.secrets.vault import Vault
-from engine.store.sqlite import queries
 
 __all__ = ["NotifiersActor"]
 
@@ -73,7 +72,7 @@ class NotifiersActor(Actor):
     def _load(self) -> None:
         """Read the channels; mail (events among it) waits until they are known."""
         self.await_reply(
-            lambda reply: self._node.read(queries.channel_rows, reply=reply),
+            lambda reply: self._node.read(lambda store: store.channels(), reply),
             self._on_channels,
         )
 

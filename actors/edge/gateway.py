@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,7 +16,7 @@ import msgspec
 import pykka
 from gevent.event import AsyncResult
 
-from actors.edge.handles import FirstEvent, Handle, LoggingReader
+from actors.edge.handles import FirstEvent, Handle
 from actors.live.session import open_session
 from actors.messages import (
     Command,
@@ -30,7 +29,14 @@ from actors.node import Node
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.delivery.channel import Channel, channel_row
-from engine.errors import Duplicate, EngineBusy, MailboxFull, NotFound, Refused
+from engine.errors import (
+    Duplicate,
+    EngineBusy,
+    MailboxFull,
+    NotFound,
+    Refused,
+    StoreUnreadable,
+)
 from engine.gateway import CoreState, NodeHealth, SourceState, WatcherState
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
@@ -38,6 +44,7 @@ from engine.payment.rules import decide
 from engine.ports import Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
+from engine.store.port import StoreReader
 from engine.store.records import (
     AttemptView,
     IdempotentAnswer,
@@ -45,9 +52,6 @@ from engine.store.records import (
     Page,
     StoredEvent,
 )
-from engine.store.sqlite import queries
-from engine.store.sqlite.journal import advice
-from engine.store.sqlite.threads import Reader
 from engine.store.writes import (
     Committed,
     Conflict,
@@ -76,9 +80,9 @@ IDEMPOTENCY_MS = 86_400_000
 class ActorGateway:
     """Implements `engine.gateway.Gateway`."""
 
-    def __init__(self, node: Node, store: Reader) -> None:
+    def __init__(self, node: Node, store: StoreReader) -> None:
         self._node = node
-        self._store = LoggingReader(store)
+        self._store = store
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------
@@ -132,34 +136,34 @@ class ActorGateway:
         ref = self._node.watchers.get(payment_id)
         # While a commit is under way the store may know more than the watcher.
         watched = None if ref is None or ref.is_suspended else _held_by(ref)
-        return watched or self._store.read(queries.payment, payment_id)
+        return watched or self._store.payment(payment_id)
 
     def payment_at(self, address: str) -> Payment | None:
         payment_id = self._node.by_address.get(address)
         ref = self._node.watchers.get(payment_id) if payment_id else None
         watched = None if ref is None else _held_by(ref)
-        return watched or self._store.read(queries.payment_at, address)
+        return watched or self._store.payment_at(address)
 
     def payments_of(self, external_id: str) -> list[Payment]:
-        return self._store.read(queries.payments_of, external_id)
+        return self._store.payments_of(external_id)
 
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None, limit: int
     ) -> Page:
-        return self._store.read(queries.list_payments, filters, before_rank, limit)
+        return self._store.list_payments(filters, before_rank, limit)
 
     def counted_outpoints(
         self, addresses: Sequence[str]
     ) -> dict[str, tuple[tuple[str, int], ...]]:
-        return self._store.read(_counted_outpoints, addresses)
+        return self._store.counted_outpoints(addresses)
 
     def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
-        return self._store.read(queries.history, payment_id, after, limit)
+        return self._store.history(payment_id, after, limit)
 
     def events_after(
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]:
-        return self._store.read(queries.events_after, offset, limit, merchant)
+        return self._store.events_after(offset, limit, merchant)
 
     def wait_for_events(
         self, offset: int, limit: int, merchant: str | None, wait_s: float
@@ -176,14 +180,14 @@ class ActorGateway:
             session.close()
         return self.events_after(offset, limit, merchant)
 
-    # -- rows of the edges -----------------------------------------------------------
+    # -- what the edges remember -----------------------------------------------------
 
     def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
         since = self.now() - IDEMPOTENCY_MS
-        return self._store.read(queries.idempotent_answer, scope, key, since)
+        return self._store.idempotent_answer(scope, key, since)
 
     def keys(self) -> list[KeyRecord]:
-        return self._store.read(queries.api_keys)
+        return self._store.api_keys()
 
     def write(self, rows: tuple[Row, ...]) -> int:
         reply: AsyncResult[Any] = AsyncResult()
@@ -262,7 +266,7 @@ class ActorGateway:
     # -- channels --------------------------------------------------------------------
 
     def channels(self) -> list[Channel]:
-        rows = self._store.read(queries.channel_rows)
+        rows = self._store.channels()
         return [msgspec.json.decode(row.state, type=Channel) for row in rows]
 
     def save_channel(self, channel: Channel) -> None:
@@ -274,7 +278,7 @@ class ActorGateway:
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]:
-        return self._store.read(queries.attempts, channel_id, before_id, limit)
+        return self._store.attempts(channel_id, before_id, limit)
 
     def requeue(self, request: Requeue) -> int:
         return self.write((request,))
@@ -304,9 +308,9 @@ class ActorGateway:
             reasons.append("stopped after a fatal error: see the log")
         last_offset = 0
         try:
-            last_offset = self._store.read(queries.last_offset)
-        except sqlite3.Error as error:
-            reasons.append(f"the database cannot be read: {advice(error)}")
+            last_offset = self._store.last_offset()
+        except StoreUnreadable as error:
+            reasons.append(f"the database cannot be read: {error.advice}")
         supervisor = self._node.supervisor.actor
         assert isinstance(supervisor, SupervisorActor | None)
         return NodeHealth(
@@ -323,7 +327,7 @@ class ActorGateway:
         found: dict[str, float] = dict(self._node.counters)
         found["watchers"] = len(self._node.watchers)
         found["sessions"] = len(self._node.sessions)
-        for state, count in self._store.read(queries.outbox_counts).items():
+        for state, count in self._store.outbox_counts().items():
             found[f"outbox.{state}"] = count
         return found
 
@@ -347,14 +351,6 @@ class ActorGateway:
 def _held_by(ref: Ref) -> Payment | None:
     """What a watcher holds: its payment as last committed. Spares a query."""
     return ref.actor.known_payment if isinstance(ref.actor, AddressActor) else None
-
-
-def _counted_outpoints(
-    sql: sqlite3.Connection, addresses: Sequence[str]
-) -> dict[str, tuple[tuple[str, int], ...]]:
-    """In one visit to a reader's thread: a batch has a thousand addresses."""
-    found = ((a, queries.counted_outpoints(sql, a)) for a in addresses)
-    return {address: outpoints for address, outpoints in found if outpoints}
 
 
 def _too_late() -> EngineBusy:

@@ -1,15 +1,12 @@
 """What the gateway hands to edges and puts between them and the actors.
 
-No actors: a session's handle, the ear of a long poll, and a reader that says when the
-database cannot be read. Used by `actors/edge/gateway.py` only.
+No actors: a session's handle, and the ear of a long poll. Used by
+`actors/edge/gateway.py` only.
 """
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
 
 from gevent.event import Event as Signal
 
@@ -18,15 +15,8 @@ from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
-from engine.store.sqlite.journal import advice
-from engine.store.sqlite.threads import Reader
 
-__all__ = ["FirstEvent", "Handle", "LoggingReader"]
-
-log = logging.getLogger("paybell.gateway")
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["FirstEvent", "Handle"]
 
 
 class Handle:
@@ -74,29 +64,3 @@ class FirstEvent:
 
     def close(self, code: int, reason: str) -> None:
         self.heard.set()
-
-
-class LoggingReader:
-    """A reader that logs when the database cannot be read, and when it can again."""
-
-    def __init__(self, store: Reader) -> None:
-        self._store = store
-        self._failing = False
-
-    def read(
-        self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        try:
-            answer = self._store.read(query, *args, **kwargs)
-        except sqlite3.Error as error:
-            if not self._failing:
-                log.error("database.unreadable detail=%s; %s", error, advice(error))
-            self._failing = True
-            raise
-        if self._failing:
-            log.warning("database.readable")
-            self._failing = False
-        return answer

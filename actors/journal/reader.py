@@ -1,12 +1,12 @@
-"""Reader actors: run queries for actors that must not block.
+"""Reader actors: ask the store for actors that must not block.
 
-A blocking actor: each query runs in one of the store's native reader threads while the
-greenlet waits. A query that raises is answered with the exception as a value.
+A blocking actor: its greenlet waits while the store reads, in a native thread of its
+own. What the store raises is answered as a value.
 """
 
 from actors.messages import Read
 from engine.runtime.actor import Actor
-from engine.store.sqlite.threads import Reader
+from engine.store.port import StoreReader
 
 __all__ = ["ReaderActor"]
 
@@ -19,14 +19,14 @@ class ReaderActor(Actor):
     blocking = True
     mailbox_limit = 20_000
 
-    def __init__(self, store: Reader) -> None:
+    def __init__(self, store: StoreReader) -> None:
         self._store = store
 
     def on_receive(self, message: object) -> None:
         match message:
-            case Read(query, args, reply):
+            case Read(ask, reply):
                 try:
-                    answer = self._store.read(query, *args)
+                    answer = ask(self._store)
                 except Exception as error:  # noqa: BLE001 - an answer like any other
                     reply(error)
                 else:

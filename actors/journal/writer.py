@@ -23,7 +23,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.payment.events import CommittedEvent
 from engine.runtime.actor import Actor
-from engine.store.sqlite.threads import JournalWriter
+from engine.store.port import StoreWriter
 from engine.store.writes import (
     PROBE,
     ChannelRow,
@@ -58,7 +58,7 @@ class JournalActor(Actor):
 
     mailbox_limit = 20_000
 
-    def __init__(self, node: Node, writer: JournalWriter) -> None:
+    def __init__(self, node: Node, writer: StoreWriter) -> None:
         self._node = node
         self._writer = writer
         self._pending: deque[Append] = deque()

@@ -34,8 +34,8 @@ from engine.payment.model import Payment
 from engine.ports import Sink
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
+from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
-from engine.store.sqlite import queries
 
 __all__ = ["MAX_FOLLOWED", "SessionActor", "open_session"]
 
@@ -143,7 +143,7 @@ class SessionActor(Actor):
             else:
                 ref.kill(RuntimeError(f"cannot read {payment_id}: {answer!r}"))
 
-        self._node.read(_load, payment_id, since, reply=loaded)
+        self._node.read(lambda store: _load(store, payment_id, since), loaded)
 
     def _on_loaded(self, lane: Lane, loaded: Loaded) -> None:
         if self._lanes.get(loaded.payment_id) is not lane:
@@ -243,7 +243,7 @@ class SessionActor(Actor):
                 ref.kill(RuntimeError(f"cannot read the journal: {answer!r}"))
 
         self._merchant = merchant
-        self._node.read(_page, after, merchant, reply=read)
+        self._node.read(lambda store: _page(store, after, merchant), read)
 
     def _on_backlog(self, events: list[StoredEvent], last: int) -> None:
         lane = self._all
@@ -265,29 +265,19 @@ def _committed(stored: StoredEvent) -> CommittedEvent:
     return CommittedEvent(stored.offset, stored.event, stored.merchant, stored.wire)
 
 
-def _load(sql: Any, payment_id: str, since: int | None) -> Loaded:
+def _load(store: StoreReader, payment_id: str, since: int | None) -> Loaded:
     """A payment, and a page of its events after `since`: one read, one snapshot."""
-    sql.execute("BEGIN")
-    try:
-        payment = queries.payment(sql, payment_id)
-        events = (
-            queries.history(sql, payment_id, since, PAGE + 1)
-            if payment is not None and since is not None
-            else []
-        )
-    finally:
-        sql.execute("COMMIT")
-    return Loaded(payment_id, payment, events[:PAGE], len(events) > PAGE)
+    found = store.payment_history(payment_id, since, PAGE + 1)
+    if found is None:
+        return Loaded(payment_id, None, [], False)
+    events = found.events
+    return Loaded(payment_id, found.payment, events[:PAGE], len(events) > PAGE)
 
 
-def _page(sql: Any, after: int, merchant: str | None) -> Backlog:
+def _page(store: StoreReader, after: int, merchant: str | None) -> Backlog:
     """A page of the journal after an offset, and its last offset: one snapshot."""
-    sql.execute("BEGIN")
-    try:
-        events = queries.events_after(sql, after, PAGE, merchant)
-        return Backlog(events, queries.last_offset(sql))
-    finally:
-        sql.execute("COMMIT")
+    page = store.journal_page(after, PAGE, merchant)
+    return Backlog(page.events, page.last_offset)
 
 
 def open_session(node: Node, name: str, sink: Sink) -> Ref:

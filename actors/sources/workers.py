@@ -17,8 +17,7 @@ from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
 from engine.errors import SourceError, SourceGarbage
 from engine.runtime.actor import Actor
-from engine.store.sqlite import queries
-from engine.store.sqlite.threads import Reader
+from engine.store.port import StoreReader
 
 __all__ = ["AddressFeedWorker", "BlockFeedWorker"]
 
@@ -53,7 +52,9 @@ class BlockFeedWorker(Actor):
 
     blocking = True
 
-    def __init__(self, node: Node, number: int, feed: BlockFeed, store: Reader) -> None:
+    def __init__(
+        self, node: Node, number: int, feed: BlockFeed, store: StoreReader
+    ) -> None:
         self._node = node
         self._number = number
         self._feed = feed
@@ -216,12 +217,12 @@ class BlockFeedWorker(Actor):
         return view
 
     def _start_from(self) -> Tip | None:
-        saved = self._store.read(queries.source_tip, self._feed.name)
-        return Tip(*saved) if saved is not None else None
+        saved = self._store.source_tip(self._feed.name)
+        return Tip(saved.height, saved.hash) if saved is not None else None
 
     def _oldest_s(self) -> int | None:
         """Others, which were asked address by address, may have watched before us."""
-        oldest_ms = self._store.read(queries.oldest_watched)
+        oldest_ms = self._store.oldest_watched()
         return oldest_ms // 1000 if oldest_ms is not None else None
 
 

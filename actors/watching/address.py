@@ -13,7 +13,6 @@ Idle, it is this object and a place in the list of those who wait for the same t
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +30,7 @@ from actors.messages import (
 from actors.node import Node
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Output, places
-from engine.errors import Refused, Unreadable
+from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.absence import LOOK_TWICE_S, AbsenceTracker
 from engine.payment.events import Event
 from engine.payment.model import EventType, Payment, Status
@@ -40,7 +39,6 @@ from engine.payment.rules import follow, is_settled, is_untouched, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import COALESCE_S, TimersDue
 from engine.runtime.ref import Ref
-from engine.store.sqlite import queries
 from engine.store.writes import (
     Committed,
     Conflict,
@@ -131,7 +129,9 @@ class AddressActor(Actor):
             return
         payment_id = self.ref.name
         self.await_reply(
-            lambda reply: self._node.read(queries.payment, payment_id, reply=reply),
+            lambda reply: self._node.read(
+                lambda store: store.payment(payment_id), reply
+            ),
             self._loaded,
         )
 
@@ -159,7 +159,7 @@ class AddressActor(Actor):
     # -- life ----------------------------------------------------------------------
 
     def _loaded(self, answer: object) -> None:
-        if isinstance(answer, sqlite3.OperationalError):  # not: damaged for good
+        if isinstance(answer, StoreUnavailable):  # not: damaged for good
             raise Unreadable(f"cannot load {self.ref.name}: {answer!r}")
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")

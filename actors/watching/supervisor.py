@@ -36,7 +36,6 @@ from engine.runtime.clock import Timer
 from engine.runtime.heap import LongLived
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
-from engine.store.sqlite import queries
 from engine.store.writes import Committed, Conflict, Entry, Write
 
 __all__ = ["SupervisorActor"]
@@ -129,7 +128,7 @@ class SupervisorActor(Actor):
         """Bring back the watchers of a page of payments; nothing else until then."""
         self.await_reply(
             lambda reply: self._node.read(
-                queries.watched, after, BOOT_PAGE, reply=reply
+                lambda store: store.watched(after, BOOT_PAGE), reply
             ),
             self._on_page,
         )

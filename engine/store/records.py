@@ -9,9 +9,13 @@ __all__ = [
     "AttemptView",
     "ChannelRecord",
     "IdempotentAnswer",
+    "JournalPage",
     "KeyRecord",
+    "Owed",
     "Page",
+    "PaymentHistory",
     "Pending",
+    "PendingPayment",
     "StoredEvent",
 ]
 
@@ -28,6 +32,20 @@ class StoredEvent(msgspec.Struct, frozen=True):
     @property
     def event(self) -> Event:
         return decode(self.wire)
+
+
+class JournalPage(msgspec.Struct, frozen=True):
+    """Events after an offset, and the journal's last offset at that moment."""
+
+    events: list[StoredEvent]
+    last_offset: int
+
+
+class PaymentHistory(msgspec.Struct, frozen=True):
+    """A payment, and events of it that it is the outcome of."""
+
+    payment: Payment
+    events: list[StoredEvent]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -68,6 +86,20 @@ class Pending(msgspec.Struct, frozen=True):
     attempts: int
     next_at: int
     wire: bytes
+
+
+class PendingPayment(msgspec.Struct, frozen=True):
+    """A payment with something to tell a channel, and when (ms) that is due."""
+
+    payment_id: str
+    next_at: int
+
+
+class Owed(msgspec.Struct, frozen=True):
+    """All that a channel is owed of the events up to `last_offset`."""
+
+    last_offset: int
+    payments: list[PendingPayment]
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
-from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from engine.store.sqlite.store import SqliteStore
 from tests.tools.wait import wait_until
 from transport.devchain.chain import DevChain
 from transport.outbound.webhook import WebhookSender
@@ -47,20 +47,19 @@ class Shop:
         self.chain = DevChain(seed=7)
         self.clock, self.dispatcher = GeventClock(), GeventDispatcher()
         self.node = Node(self.clock, self.dispatcher, Random(7), Settings())
-        self.writer = WriterThread(str(folder / "shop.db"))
-        self.reader = ReaderThreads(str(folder / "shop.db"))
+        self.store = SqliteStore(str(folder / "shop.db"))
         vault = Vault(os.urandom(32))
         sender = WebhookSender("0", allow_private=True)
         self.root = build_tree(
             self.node,
-            writer=self.writer,
-            reader=self.reader,
+            writer=self.store.writer,
+            reader=self.store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True)],
             vault=vault,
             sender=sender,
             give_up=print,
         )
-        self.gateway = ActorGateway(self.node, self.reader)
+        self.gateway = ActorGateway(self.node, self.store.reader)
         parts = WebParts(
             gateway=self.gateway,
             vault=vault,
@@ -95,8 +94,7 @@ class Shop:
         wait_until(lambda: not self.node.journal.is_alive, 5, "the journal to stop")
         self.dispatcher.stop(0.2)
         self.clock.stop()
-        self.reader.close()
-        self.writer.close()
+        self.store.close()
 
     def _nudge(self) -> None:
         self.node.source.tell(Nudge())

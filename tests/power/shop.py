@@ -54,9 +54,10 @@ class Shop:
             )
             for p in watched
         }
-        self._tip = (queries.source_tip(sql, "node") or (FIRST_TIP, ""))[0]
+        known = queries.source_tip(sql, "node")
+        self._tip = FIRST_TIP if known is None else known.height
         self._made = journal.last_offset * 100
-        self._has_channel = bool(queries.channel_rows(sql))
+        self._has_channel = bool(queries.channels(sql))
 
     def batch(self) -> list[Write]:
         """Writes of one group commit, each about another payment."""

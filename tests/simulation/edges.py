@@ -16,7 +16,6 @@ from actors.messages import Command, CreatePayments, PollNow
 from engine.errors import Refused
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.store.sqlite import queries
 from engine.store.writes import (
     Conflict,
     ForgetIdempotency,
@@ -99,8 +98,7 @@ class Edges:
 
     def _answered_before(self, key: str) -> str | None:
         since = self._world.clock.now() - _DAY_MS
-        sql = self._world.store.journal.connection
-        known = queries.idempotent_answer(sql, _SCOPE, key, since)
+        known = self._world.store.truth.idempotent_answer(_SCOPE, key, since)
         return None if known is None else known.body.decode()
 
     def _on_created(

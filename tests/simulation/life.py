@@ -23,7 +23,6 @@ from engine.payment.observations import (
     Observation,
     ProviderClaim,
 )
-from engine.store.sqlite import queries
 from engine.store.writes import InboundRow
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.edges import Edges
@@ -178,14 +177,14 @@ class Life:
             self.labels[payment_id] = label
             self.created_s[payment_id] = self._world.true_ms() // 1000
             now = self._world.clock.now()
-            sql = self._world.store.journal.connection
+            counted = self._world.store.truth.counted_outpoints([terms.address])
             return replace(
                 terms,
                 id=payment_id,
                 created_at=now,
                 expires_at=now + minutes * MINUTE,
                 monitor_until=now + minutes * MINUTE + keep_ms,
-                ignore=queries.counted_outpoints(sql, terms.address),
+                ignore=counted.get(terms.address, ()),
             )
 
         self._will_be_busy((minutes + 90) * MINUTE)

@@ -14,21 +14,20 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.reads import SqliteReads
+from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["SimStore"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Later = Callable[[int, Callable[[], None]], None]
 Committed = Callable[[Sequence[Write], list[Outcome]], None]
 
 
-class SimStore:
+class SimStore(SqliteReads):
     """Writer and reader of one process; `restart` is what a crash leaves."""
 
     def __init__(
@@ -116,16 +115,16 @@ class SimStore:
 
     # -- reading ---------------------------------------------------------------------
 
-    def read(
-        self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+    @property
+    def truth(self) -> DirectStore:
+        """For the world and its judges: what is stored, faults or not."""
+        return DirectStore(self.journal)
+
+    def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         if self.reads_fail and self._random.random() < self.reads_fail:
             self.failures += 1
             raise sqlite3.OperationalError("disk I/O error")
-        return query(self.journal.connection, *args, **kwargs)
+        return query(self.journal.connection, *args)
 
     def rows(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
         """For the rules: what the database says, faults or not."""

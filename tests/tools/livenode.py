@@ -29,7 +29,7 @@ from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
-from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from engine.store.sqlite.store import SqliteStore
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, connect
@@ -78,18 +78,18 @@ class LiveNode:
         self.dispatcher = GeventDispatcher()
         self.node = Node(self.clock, self.dispatcher, Random(1), Settings(**options))
         database = str(folder / "node.db")
-        self.writer, self.readers = WriterThread(database), ReaderThreads(database)
+        self.store = SqliteStore(database)
         self.vault = Vault(os.urandom(32))
         self.root = build_tree(
             self.node,
-            writer=self.writer,
-            reader=self.readers,
+            writer=self.store.writer,
+            reader=self.store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True)],
             vault=self.vault,
             sender=WebhookSender("0", allow_private=True),
             give_up=lambda _text: None,
         )
-        self.gateway = ActorGateway(self.node, self.readers)
+        self.gateway = ActorGateway(self.node, self.store.reader)
         self.api = Api()
         frames = Frames()
         auth = Auth(self.gateway, KEY)
@@ -126,8 +126,7 @@ class LiveNode:
         wait_until(lambda: not self.node.journal.is_alive, 5, "the journal to end")
         self.dispatcher.stop(1)
         self.clock.stop()
-        self.readers.close()
-        self.writer.close()
+        self.store.close()
 
     # What tests do
 

@@ -26,7 +26,7 @@ from engine.ports import ChannelSender
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
-from engine.store.sqlite.threads import ReaderThreads, WriterThread
+from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import KeyRow
 from tests.tools.wait import wait_until
 from transport.control.app import control_app
@@ -56,19 +56,18 @@ class RunningNode:
         self.node = Node(self.clock, self.dispatcher, Random(), Settings())
         self.vault = Vault(os.urandom(32))
         self.sender = sender or WebhookSender(VERSION, allow_private=True)
-        self._writer = WriterThread(self.database)
-        self._reader = ReaderThreads(self.database)
+        self._store = SqliteStore(self.database)
         self.gave_up: list[str] = []
         self.root = build_tree(
             self.node,
-            writer=self._writer,
-            reader=self._reader,
+            writer=self._store.writer,
+            reader=self._store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True, every_s=0.2)],
             vault=self.vault,
             sender=self.sender,
             give_up=self.gave_up.append,
         )
-        self.gateway = ActorGateway(self.node, self._reader)
+        self.gateway = ActorGateway(self.node, self._store.reader)
         self.session = requests.Session()
         self.session.trust_env = False
         self.url = ""
@@ -158,8 +157,7 @@ class RunningNode:
         )
         self.dispatcher.stop(0.2)
         self.clock.stop()
-        self._reader.close()
-        self._writer.close()
+        self._store.close()
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from engine.payment.rules import decide, evolve
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
-from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Entry, Outcome, Write
@@ -53,7 +52,7 @@ class ActorStage:
             self.clock, self.dispatcher, self.random, settings or Settings()
         )
         self.journal = Journal(folder / f"stage-{seed}.db", synchronous="OFF")
-        store = DirectStore(self.journal)
+        self.store = store = DirectStore(self.journal)
         self.supervisor, self.source = Inbox(), Inbox()
         node = self.node
         # The test plays the source, or hands this to one.
@@ -129,6 +128,6 @@ class ActorStage:
         return outcomes
 
     def payment(self, name: str) -> Payment:
-        payment = queries.payment(self.journal.connection, name)
+        payment = self.store.payment(name)
         assert payment is not None
         return payment

@@ -24,8 +24,7 @@ from engine.delivery.attempt import AttemptOutcome
 from engine.errors import SourceUnavailable
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.runtime.ref import Ref, Scope
-from engine.store.sqlite import queries
-from engine.store.sqlite.threads import DirectStore, ReaderThreads, WriterThread
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.tools.wsclient import frame
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -96,8 +95,7 @@ def test_a_crash_between_two_attempts_neither_hurries_nor_forgets_the_next(
         assert 0.8 * wait_s <= passed_s <= 1.2 * wait_s + 1
     assert len(set(road.shop.ids)) == 1
     road.stage.pass_s(1)
-    sql = road.stage.journal.connection
-    assert queries.outbox_counts(sql) == {"dead": 1}
+    assert road.stage.store.outbox_counts() == {"dead": 1}
 
 
 def test_one_connection_writes_and_makes_the_checkpoints(tmp_path: Path) -> None:
@@ -183,7 +181,7 @@ class Readers:
         self.source.start()
 
     def _spec(self, number: int, feed: FakeFeed) -> FeedSpec:
-        store = DirectStore(self.stage.journal)
+        store = self.stage.store
         scope = Scope(
             self.stage.dispatcher,
             lambda _: BlockFeedWorker(self.stage.node, number, feed, store),

@@ -13,10 +13,9 @@ from urllib.parse import quote
 import click
 
 from engine.errors import DatabaseInUse
-from engine.store.sqlite import queries
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
 from transport.cli.client import NodeClient
-from transport.cli.database import open_journal
+from transport.cli.database import open_database
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option
 from transport.cli.settings import database_settings, load_config
@@ -103,8 +102,8 @@ def _create_in_database(
         hash=hash_key(text),
         created_at=time.time_ns() // 1_000_000,
     )
-    with _database(settings) as journal:
-        _must(journal.commit([Write(rows=(row,))])[0])
+    with _database(settings) as database:
+        _must(database.commit(Write(rows=(row,))))
     return row.id, text
 
 
@@ -117,8 +116,8 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
             data = _node(url, api_key).get("/v1/keys")["data"]
         found = [(k["id"], k["revoked_at"], k["merchant"], k["name"]) for k in data]
     else:
-        with _database(settings, must_exist=True) as journal:
-            rows = queries.api_keys(journal.connection)
+        with _database(settings, must_exist=True) as database:
+            rows = database.api_keys()
         found = [(k.id, k.revoked_at, k.merchant, k.name) for k in rows]
     for key_id, revoked_at, merchant, name in found:
         state = "revoked" if revoked_at else "active"
@@ -139,8 +138,8 @@ def revoke_key(
             _node(url, api_key).delete(f"/v1/keys/{quote(key_id, safe='')}")
     else:
         row = RevokeKey(key_id, time.time_ns() // 1_000_000)
-        with _database(settings, must_exist=True) as journal:
-            outcome = _must(journal.commit([Write(rows=(row,))])[0])
+        with _database(settings, must_exist=True) as database:
+            outcome = _must(database.commit(Write(rows=(row,))))
         if not outcome.changed:
             raise click.ClickException(f"no active key {key_id}; see `keys list`")
     click.echo(f"revoked {key_id}")
@@ -155,7 +154,7 @@ def _node(url: str, api_key: str | None) -> NodeClient:
 
 
 def _database(settings: dict[str, Any], *, must_exist: bool = False) -> Any:
-    return open_journal(load_config(settings).db, must_exist, _ask_the_node)
+    return open_database(load_config(settings).db, must_exist, _ask_the_node)
 
 
 def _ask_the_node(error: DatabaseInUse) -> str:

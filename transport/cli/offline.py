@@ -4,12 +4,9 @@ No node may run on it meanwhile, but for the doctor, who only reads.
 """
 
 import socket
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +14,25 @@ import click
 
 from engine.config import Config
 from engine.delivery.channel import channel_of
-from engine.errors import KeyFileError, SourceError, WrongKey
+from engine.errors import (
+    KeyFileError,
+    OlderSchema,
+    SourceError,
+    StoreUnreadable,
+    WrongKey,
+)
 from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.records import ChannelRecord
-from engine.store.sqlite import queries
-from engine.store.sqlite import replay as replaying
-from engine.store.sqlite.audit import damaged_beside, damaged_rows
+from engine.store.sqlite.offline import (
+    SQLITE_VERSION,
+    Findings,
+    OfflineDatabase,
+)
+from engine.store.sqlite.offline import examine as examine_database
 from transport.chain.feeds import make_feed
 from transport.cli.client import CallFailed, NodeClient
-from transport.cli.database import open_journal
+from transport.cli.database import open_database
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
 from transport.cli.words import style
@@ -60,21 +66,21 @@ def replay(check: bool, **settings: Any) -> None:
       run.py replay --db /var/lib/paybell/paybell.db
     """
     db = load_config(settings).db
-    with open_journal(db, must_exist=True) as journal:
+    with open_database(db, must_exist=True) as database:
         try:
-            left = _replay(journal.connection, check)
-        except sqlite3.Error as error:
+            left = _replay(database, check)
+        except StoreUnreadable as error:
             raise click.ClickException(
-                f"database {db} cannot be read through: {error}; restore a backup or"
-                " run `sqlite3 .recover`"
+                f"database {db} cannot be read through: {error.detail}; restore a"
+                " backup or run `sqlite3 .recover`"
             ) from error
     if left:
         raise SystemExit(1)
 
 
-def _replay(sql: sqlite3.Connection, check: bool) -> int:
+def _replay(database: OfflineDatabase, check: bool) -> int:
     """Compare, and unless `check` put right; how many stay different."""
-    total = replaying.count_events(sql)
+    total = database.count_events()
     payments, found = 0, []
     with click.progressbar(
         length=total,
@@ -82,16 +88,16 @@ def _replay(sql: sqlite3.Connection, check: bool) -> int:
         file=sys.stderr,
         hidden=not sys.stderr.isatty(),
     ) as bar:
-        for events, difference in replaying.differences(sql):
+        for events, difference in database.differences():
             payments += 1
             bar.update(events)
             if difference is not None:
                 found.append(difference)
-    missing = replaying.missing_events(sql)
+    missing = database.missing_events()
     if missing:
         text = f"{missing} events are missing from the journal: restore a backup"
         click.echo(style(text, "red"))
-    damaged = list(islice(damaged_beside(sql), SHOWN))
+    damaged = database.damaged_beside(SHOWN)
     for line in damaged:
         click.echo(style(line, "red"))
     mendable = [d.rebuilt for d in found if d.rebuilt is not None]
@@ -102,7 +108,7 @@ def _replay(sql: sqlite3.Connection, check: bool) -> int:
         click.echo(f"… and {len(found) - SHOWN} more")
     if not check:
         for at in range(0, len(mendable), REBUILD_AT_ONCE):
-            replaying.rebuild(sql, mendable[at : at + REBUILD_AT_ONCE])
+            database.rebuild(mendable[at : at + REBUILD_AT_ONCE])
     verb = "differ" if check else f"differed, {len(mendable)} put right"
     click.echo(f"{payments} payments, {total} events: {len(found)} {verb}")
     return len(found) - (0 if check else len(mendable)) + missing + len(damaged)
@@ -141,28 +147,26 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
         yield writable, text
         return
     try:
-        with closing(
-            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-        ) as sql:
-            pragma = "integrity_check" if deep else "quick_check"
-            (verdict,) = sql.execute(f"PRAGMA {pragma}(1)").fetchone()
-            events = replaying.count_events(sql)
-            dead = queries.outbox_counts(sql).get("dead", 0)
-            keys = sum(k.revoked_at is None for k in queries.api_keys(sql))
-            channels = queries.channel_rows(sql)
-            damaged = list(islice(damaged_rows(sql), SHOWN)) if deep else []
-    except sqlite3.Error as error:
-        if "no such" in str(error):
-            yield True, f"database {path}: of an earlier version, `serve` will adapt it"
-            return
-        yield False, f"database {path}: {error}; restore a backup or `sqlite3 .recover`"
+        found = examine_database(path, deep=deep, limit=SHOWN)
+    except OlderSchema:
+        yield True, f"database {path}: of an earlier version, `serve` will adapt it"
         return
-    name = pragma.replace("_", " ")
-    yield verdict == "ok", f"database {path}: {events} events, {name}: {verdict}"
-    for line in damaged:
-        yield False, f"{line}; restore a backup, or see `run.py replay --check`"
-    if deep and not damaged:
+    except StoreUnreadable as error:
+        what = f"database {path}: {error.detail}"
+        yield False, f"{what}; restore a backup or `sqlite3 .recover`"
+        return
+    yield from _check_findings(config, path, found)
+    if deep and not found.damaged:
         yield True, "every row is as it was written"
+    yield _check_node_key(config, found.channels)
+
+
+def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Check]:
+    text = f"{found.events} events, {found.check}: {found.verdict}"
+    yield found.verdict == "ok", f"database {path}: {text}"
+    for line in found.damaged:
+        yield False, f"{line}; restore a backup, or see `run.py replay --check`"
+    dead, keys = found.dead_deliveries, found.active_keys
     yield (
         not dead,
         f"deliveries given up: {dead}"
@@ -170,7 +174,6 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     )
     hint = "" if keys else "; make one with `keys create NAME`"
     yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
-    yield _check_node_key(config, channels)
 
 
 def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
@@ -229,7 +232,7 @@ def _check_machine() -> Iterator[Check]:
     yield clients >= min(wanted, 1_000), text + ("" if clients == wanted else hint)
     year = time.gmtime().tm_year
     yield year >= 2025, f"clock: year {year}"
-    yield True, f"SQLite {sqlite3.sqlite_version}, one writer and one checkpointer"
+    yield True, f"SQLite {SQLITE_VERSION}, one writer and one checkpointer"
 
 
 def _check_address(config: Config) -> Iterator[Check]:

@@ -6,12 +6,9 @@ status are those of the error's class (`engine/errors.py`). No I/O; runs in the
 request's greenlet.
 """
 
-import sqlite3
-
 import msgspec
 
-from engine.errors import Code, EngineBusy, EngineError
-from engine.store.sqlite.journal import advice
+from engine.errors import Code, EngineBusy, EngineError, StoreUnreadable
 from transport.server.refusal import FieldError, ProblemBody, problem_body
 
 __all__ = ["CRASHED", "Problem", "invalid", "problem_of", "retry_later"]
@@ -72,8 +69,8 @@ def problem_of(error: Exception) -> Problem:
             if error.unknown:
                 detail += "; whether it was done is not known: look, or ask again"
             return retry_later(error.code, detail, error.retry_after_s)
-        case sqlite3.Error():
-            detail = f"The database cannot be read now: {advice(error)}"
+        case StoreUnreadable():
+            detail = f"The database cannot be read now: {error.advice}"
             return retry_later(Code.STORE_UNAVAILABLE, detail, 5)
         case EngineError() if error.code.status == 503:
             return retry_later(error.code, str(error), 5)

@@ -13,7 +13,6 @@ What is said in which case is `transport/pages/checkout.py`. Called by run.py th
 
 import json
 import re
-import sqlite3
 import time
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -113,7 +112,7 @@ class _Pages:
         """The page."""
         try:
             payment = self._payment(payment_id)
-        except (EngineError, Problem, sqlite3.Error) as error:
+        except (EngineError, Problem) as error:
             return self._sorry(problem_of(error))
         if payment is None:
             return self._unknown()
@@ -132,7 +131,7 @@ class _Pages:
         """What the page's script asks for: state, and the page's parts in HTML."""
         try:
             payment = self._payment(payment_id)
-        except (EngineError, Problem, sqlite3.Error) as error:
+        except (EngineError, Problem) as error:
             return _as_response(problem_of(error))
         if payment is None:
             return _as_response(

@@ -12,7 +12,7 @@ moment in which an event exists and its delivery does not.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlite_utils
@@ -21,10 +21,11 @@ from engine.errors import JournalError
 from engine.store.sqlite import migrations
 from engine.store.sqlite.bulk import Bulk
 from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, told
+from engine.store.sqlite.trouble import explain, explained, is_fatal
 from engine.store.sqlite.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
-__all__ = ["CHECKPOINT_PAGES", "Journal", "advice"]
+__all__ = ["CHECKPOINT_PAGES", "Journal"]
 
 _UNWRITABLE = (
     sqlite3.IntegrityError,
@@ -46,12 +47,6 @@ once. More would be long to look through after a crash (`wal.py`: half a second)
 CACHE_KIB = 16_000
 """The upper pages of all trees of millions of payments."""
 
-_FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_UNKNOWN = (
-    "unless somebody changed the file by hand it is damaged: keep a copy of it and its"
-    " -wal, restore a backup or run `sqlite3 .recover`"
-)
-
 
 class Journal:
     """One connection, one thread. See the module docstring."""
@@ -67,7 +62,7 @@ class Journal:
         database, in memory, that outlives a crash of the simulated process)."""
         self.path = str(path)
         self._sql = connection or _open(self.path, synchronous)
-        with _explained(self.path):
+        with explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
         self._witness = (
@@ -81,7 +76,7 @@ class Journal:
         One script has an address in every network: mixed, test coins would pay for
         real orders. Raises `JournalError`.
         """
-        with _explained(self.path):
+        with explained(self.path):
             self._sql.execute(
                 "INSERT OR IGNORE INTO identity VALUES ('network', ?)", (network,)
             )
@@ -129,8 +124,8 @@ class Journal:
             if not isinstance(error, sqlite3.Error):
                 raise
             # Strangers see it at /ready: the file's name, not where it lies.
-            reason = _explain(error, Path(self.path).name)
-            failure = Unavailable(reason, fatal=_is_fatal(error))
+            reason = explain(error, Path(self.path).name)
+            failure = Unavailable(reason, fatal=is_fatal(error))
             return [failure] * len(batch)
         self.commits += 1
         if self._witness is not None:
@@ -179,7 +174,7 @@ def _open(path: str, synchronous: str) -> sqlite3.Connection:
     """The writing connection, in WAL mode, with the schema of today."""
     _check_wal(path)
     _check_told(path)
-    with _explained(path):
+    with explained(path):
         connection = sqlite3.connect(path, timeout=5.0)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
@@ -252,41 +247,3 @@ def _conflict_of(error: Exception) -> str:
         if table_and_column in text:
             return what
     return "other"
-
-
-def _is_fatal(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
-
-
-def advice(error: sqlite3.Error) -> str:
-    """What it means and what to do, in words for a tired operator."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return {
-        sqlite3.SQLITE_FULL: "the disk is full: free space; nothing was lost",
-        sqlite3.SQLITE_BUSY: "another process holds the database: stop it",
-        sqlite3.SQLITE_LOCKED: "another process holds the database: stop it",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the node, keep a copy of"
-        " the file and its -wal, restore a backup or run `sqlite3 .recover`",
-        sqlite3.SQLITE_NOTADB: "the file is not a database, or is damaged: was --db"
-        " meant to name another file?",
-        sqlite3.SQLITE_READONLY: "the file is not writable: check its owner and mode",
-        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check the folder exists"
-        " and is writable",
-        sqlite3.SQLITE_IOERR: "the disk gave an input/output error: check it",
-    }.get(code, _UNKNOWN)
-
-
-def _explain(error: sqlite3.Error, path: str) -> str:
-    return f"database {path}: {error}; {advice(error)}"
-
-
-@contextlib.contextmanager
-def _explained(path: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise JournalError(_explain(error, path)) from error
-    except UnicodeDecodeError as error:  # SQLite's own error quotes what is damaged
-        raise JournalError(
-            f"database {path}: what stands in it is no text; {_UNKNOWN}"
-        ) from error

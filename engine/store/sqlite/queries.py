@@ -4,8 +4,9 @@ They run in a reader's native thread on a `query_only` connection (or in the wri
 own, in simulation), never in an actor's turn. Every result is bounded by a limit.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -15,32 +16,39 @@ from engine.store.records import (
     AttemptView,
     ChannelRecord,
     IdempotentAnswer,
+    JournalPage,
     KeyRecord,
+    Owed,
     Page,
+    PaymentHistory,
     Pending,
+    PendingPayment,
     StoredEvent,
 )
 from engine.store.sqlite.checksum import Damaged, checked, is_event, stored_state
-from engine.store.writes import NO_PLACE
+from engine.store.writes import NO_PLACE, SourceTip
 
 __all__ = [
     "api_keys",
     "attempts",
-    "channel_rows",
+    "channels",
     "counted_outpoints",
     "events_after",
     "history",
-    "iterate_events",
-    "last_offset",
-    "outbox_counts",
     "idempotent_answer",
+    "iterate_events",
+    "journal_page",
+    "last_offset",
     "list_payments",
+    "next_pending",
     "oldest_watched",
-    "pending_of_channel",
-    "pending_payments",
+    "outbox_counts",
+    "owed",
     "payment",
     "payment_at",
+    "payment_history",
     "payments_of",
+    "pending_payments",
     "source_tip",
     "watched",
 ]
@@ -53,6 +61,17 @@ _AT_ADDRESS = (
     "SELECT * FROM payments WHERE address = :address AND watched = 1"
     " UNION ALL SELECT * FROM payments WHERE address = :address AND watched = 0"
 )
+
+
+@contextlib.contextmanager
+def _one_moment(sql: sqlite3.Connection) -> Iterator[None]:
+    """What is read in here is of one moment, whatever is committed meanwhile."""
+    sql.execute("BEGIN")
+    try:
+        yield
+    finally:
+        sql.execute("COMMIT")
+
 
 _payment_decoder = msgspec.json.Decoder(Payment)
 
@@ -91,9 +110,16 @@ def payments_of(
 
 
 def counted_outpoints(
+    sql: sqlite3.Connection, addresses: Sequence[str]
+) -> dict[str, tuple[tuple[str, int], ...]]:
+    """In one visit to a reader's thread: a batch has a thousand addresses."""
+    found = ((address, _counted_at(sql, address)) for address in addresses)
+    return {address: outpoints for address, outpoints in found if outpoints}
+
+
+def _counted_at(
     sql: sqlite3.Connection, address: str, limit: int = 1_000
 ) -> tuple[tuple[str, int], ...]:
-    """Outputs that earlier payments to this address have counted already."""
     rows = sql.execute(
         f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
         " ORDER BY rank DESC LIMIT 50",
@@ -162,6 +188,19 @@ def history(
     return [_stored(row) for row in rows]
 
 
+def payment_history(
+    sql: sqlite3.Connection, payment_id: str, after_seq: int | None, limit: int
+) -> PaymentHistory | None:
+    """A payment, and a page of its events: one snapshot."""
+    with _one_moment(sql):
+        found = payment(sql, payment_id)
+        if found is None:
+            return None
+        if after_seq is None:
+            return PaymentHistory(found, [])
+        return PaymentHistory(found, history(sql, payment_id, after_seq, limit))
+
+
 def events_after(
     sql: sqlite3.Connection,
     offset: int,
@@ -175,6 +214,14 @@ def events_after(
         (offset, merchant, limit),
     )
     return [_stored(row) for row in rows]
+
+
+def journal_page(
+    sql: sqlite3.Connection, offset: int, limit: int, merchant: str | None = None
+) -> JournalPage:
+    """A page of the journal after an offset, and its last offset: one snapshot."""
+    with _one_moment(sql):
+        return JournalPage(events_after(sql, offset, limit, merchant), last_offset(sql))
 
 
 def last_offset(sql: sqlite3.Connection) -> int:
@@ -220,7 +267,7 @@ def idempotent_answer(
     return IdempotentAnswer(request_hash, status, body)
 
 
-def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
+def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
     """How far the chain was read: by this source, else by the one that came furthest.
 
     What another has read was told to the watchers just as well.
@@ -233,11 +280,10 @@ def source_tip(sql: sqlite3.Connection, source: str) -> tuple[int, str] | None:
     ).fetchone()
     if row is None:
         return None
-    _, height, tip = checked(f"the tip of {row[0]}", row)
-    return height, tip
+    return SourceTip(*checked(f"the tip of {row[0]}", row))
 
 
-def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
+def channels(sql: sqlite3.Connection) -> list[ChannelRecord]:
     rows = sql.execute(
         "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
         " ORDER BY created_at, id"
@@ -246,7 +292,13 @@ def channel_rows(sql: sqlite3.Connection) -> list[ChannelRecord]:
     return [ChannelRecord(i, m, bool(e), at, s) for i, m, e, _, at, s in found]
 
 
-def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str, int]]:
+def owed(sql: sqlite3.Connection, channel_id: str) -> Owed:
+    """The journal's last offset, and what is pending up to it: one snapshot."""
+    with _one_moment(sql):
+        return Owed(last_offset(sql), pending_payments(sql, channel_id))
+
+
+def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[PendingPayment]:
     """Payments with something left to tell the channel, and when that is due (ms)."""
     rows = sql.execute(
         """SELECT payment_id, next_at FROM (
@@ -254,10 +306,10 @@ def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[tuple[str
              WHERE channel_id = ? AND state = 'pending' GROUP BY payment_id)""",
         (channel_id,),
     )
-    return [(payment_id, next_at) for payment_id, next_at in rows]
+    return [PendingPayment(payment_id, next_at) for payment_id, next_at in rows]
 
 
-def pending_of_channel(
+def next_pending(
     sql: sqlite3.Connection, channel_id: str, payment_id: str
 ) -> Pending | None:
     """The next event to tell: the lowest offset that is pending, whatever its wait."""

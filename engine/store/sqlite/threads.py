@@ -9,16 +9,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 
 from engine.errors import JournalError
 from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.reads import SqliteReads
 from engine.store.writes import Outcome, Unavailable, Write
 
-__all__ = ["DirectStore", "JournalWriter", "Reader", "ReaderThreads", "WriterThread"]
+__all__ = ["DirectStore", "ReaderThreads", "WriterThread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,25 +29,6 @@ READERS = 2
 TIDY_EVERY_S = 0.25
 TIDY_FROM = 64
 """Writes since the last checkpoint that are worth one."""
-
-
-class JournalWriter(Protocol):
-    """Port: writes a batch some time, then calls `done` in the hub's thread, once."""
-
-    def submit(
-        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
-    ) -> None: ...
-
-
-class Reader(Protocol):
-    """Port: runs a query function; blocks the calling greenlet, not the hub."""
-
-    def read(
-        self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T: ...
 
 
 class _Failed:
@@ -130,8 +112,8 @@ class WriterThread:
         self._pool.kill()
 
 
-class ReaderThreads:
-    """Read-only connections, one for each native thread."""
+class ReaderThreads(SqliteReads):
+    """`StoreReader` in native threads, over a read-only connection each."""
 
     def __init__(self, path: str | Path, threads: int = READERS) -> None:
         self._path = str(path)
@@ -145,16 +127,19 @@ class ReaderThreads:
         **kwargs: P.kwargs,
     ) -> T:
         """Run `query(connection, ...)`. Raises what it raises."""
-        answer = self._pool.apply(_caught, (self._run, query, args, kwargs))
-        if isinstance(answer, _Failed):
-            raise answer.error
-        found: T = answer
+        found: T = self._run(query, *args)
         return found
 
-    def _run(self, query: Callable[..., T], args: Any, kwargs: Any) -> T:
+    def _run(self, query: Callable[..., Any], *args: Any) -> Any:
+        answer = self._pool.apply(_caught, (self._in_thread, query, *args))
+        if isinstance(answer, _Failed):
+            raise answer.error
+        return answer
+
+    def _in_thread(self, query: Callable[..., Any], *args: Any) -> Any:
         connection = self._idle.pop() if self._idle else self._open()
         try:
-            answer = query(connection, *args, **kwargs)
+            answer = query(connection, *args)
         except sqlite3.Error:
             connection.close()  # what it holds in memory may be as wrong as the file
             raise
@@ -180,7 +165,7 @@ class ReaderThreads:
         self._pool.kill()
 
 
-class DirectStore:
+class DirectStore(SqliteReads):
     """Writer and reader on one journal in the calling thread: simulation and tests."""
 
     def __init__(self, journal: Journal) -> None:
@@ -191,10 +176,5 @@ class DirectStore:
     ) -> None:
         done(self.journal.commit(batch))
 
-    def read(
-        self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        return query(self.journal.connection, *args, **kwargs)
+    def _run(self, query: Callable[..., Any], *args: Any) -> Any:
+        return query(self.journal.connection, *args)

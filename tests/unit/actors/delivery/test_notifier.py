@@ -14,7 +14,6 @@ from engine.delivery.channel import Channel, channel_row
 from engine.payment.model import EventType
 from engine.runtime.ref import Ref, Scope
 from engine.secrets.vault import Vault
-from engine.store.sqlite import queries
 from engine.store.writes import RemoveChannel, Requeue, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import T0, mined, view
@@ -119,7 +118,7 @@ class Street:
         return [(payment, seq) for seq in range(1, last + 1)]
 
     def state(self, name: str) -> Channel:
-        for record in queries.channel_rows(self.stage.journal.connection):
+        for record in self.stage.store.channels():
             if record.id == name:
                 return msgspec.json.decode(record.state, type=Channel)
         raise KeyError(name)
@@ -165,7 +164,7 @@ def test_what_fails_is_tried_again_before_anything_later(street: Street) -> None
     assert street.shop.to("ann")[2:] == street.story("p")
     assert len(set(street.shop.ids[:3])) == 1
     assert len(set(street.shop.bodies[:3])) == 1
-    log = queries.attempts(street.stage.journal.connection, "ann", None, 100)
+    log = street.stage.store.attempts("ann", None, 100)
     assert [a.attempt for a in log if a.seq == 1] == [3, 2, 1]
 
 
@@ -204,7 +203,7 @@ def test_when_the_schedule_is_used_up_the_next_event_has_its_turn(
     street.grow("p")
     street.stage.pass_s(300)
     assert street.shop.to("ann") == [("p", 1)] * 3 + street.story("p")[1:]
-    assert queries.outbox_counts(street.stage.journal.connection)["dead"] == 1
+    assert street.stage.store.outbox_counts()["dead"] == 1
 
 
 def test_dead_letters_are_delivered_again_on_demand(street: Street) -> None:
@@ -288,7 +287,7 @@ def test_an_endpoint_that_keeps_failing_is_left_to_rest(street: Street) -> None:
     assert len(street.shop.sent) < 60
     street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.stage.pass_s(900)
-    counts = queries.outbox_counts(street.stage.journal.connection)
+    counts = street.stage.store.outbox_counts()
     assert counts == {"delivered": 20}
 
 
@@ -351,7 +350,7 @@ def test_an_attempt_whose_outcome_could_not_be_written_is_written_later(
     sql.execute("PRAGMA query_only = OFF")
     street.stage.pass_s(30)
     assert street.shop.to("ann") == [("p", 1)]
-    assert queries.outbox_counts(sql) == {"delivered": 1}
+    assert street.stage.store.outbox_counts() == {"delivered": 1}
 
 
 def test_a_channel_sealed_under_another_key_harms_nobody(street: Street) -> None:
@@ -363,7 +362,7 @@ def test_a_channel_sealed_under_another_key_harms_nobody(street: Street) -> None
     counters = street.stage.node.counters
     assert (counters["channels.sealed"] > 0, counters["notifiers.crashes"]) == (True, 0)
     assert street.shop.to("ann") == street.story("p")
-    assert queries.outbox_counts(street.stage.journal.connection)["pending"] == 1
+    assert street.stage.store.outbox_counts()["pending"] == 1
 
 
 @pytest.fixture
@@ -372,9 +371,9 @@ def reads(street: Street, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     asked: list[object] = []
     read = street.stage.node.read
 
-    def count(query: Any, *args: Any, reply: Callable[[Any], None]) -> None:
-        asked.append(query)
-        read(query, *args, reply=reply)
+    def count(ask: Callable[[Any], Any], reply: Callable[[Any], None]) -> None:
+        asked.append(ask)
+        read(ask, reply)
 
     street.channel("ann")
     monkeypatch.setattr(street.stage.node, "read", count)

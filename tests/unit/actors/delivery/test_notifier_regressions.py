@@ -19,6 +19,7 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
+from engine.store.records import Owed
 
 TERMS = Terms(
     id="pay_1",
@@ -118,7 +119,7 @@ def test_a_notifier_sends_no_event_before_it_knows_what_is_owed() -> None:
     notifier.tell_system(_event(5))
     bench.settle()
     assert bench.sender.sent == []
-    bench.asked[0].reply((4, []))
+    bench.asked[0].reply(Owed(4, []))
     bench.settle()
     assert bench.sender.sent == ["evt_5"]
 
@@ -127,7 +128,7 @@ def test_a_notifier_looks_before_it_sends_an_event_that_may_have_been_sent() -> 
     bench = _Bench()
     notifier = bench.notifier()
     bench.settle()
-    bench.asked[0].reply((5, []))
+    bench.asked[0].reply(Owed(5, []))
     notifier.tell_system(_event(5))
     bench.settle()
     assert bench.sender.sent == []

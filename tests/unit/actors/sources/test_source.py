@@ -23,8 +23,6 @@ from engine.chain.script_index import LOOKBACK
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.gateway import SourceState
 from engine.runtime.ref import Ref, Scope
-from engine.store.sqlite import queries
-from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import SourceTip, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -338,7 +336,7 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
     feed = FakeFeed()
     node = stage.node
     node.health.booted = True
-    store = DirectStore(stage.journal)
+    store = stage.store
     source = Ref(
         Scope(
             stage.dispatcher, lambda _name: SourceActor(node, specs, stage.published)
@@ -445,7 +443,7 @@ class Reader:
         node.health.booted = True
         self.stage = stage
         self.feed = feeds[0]
-        store = DirectStore(stage.journal)
+        store = stage.store
         source = Ref(
             Scope(
                 stage.dispatcher,
@@ -468,7 +466,8 @@ class Reader:
         source.start()
 
     def saved(self) -> tuple[int, str] | None:
-        return queries.source_tip(self.stage.journal.connection, self.feed.name)
+        found = self.stage.store.source_tip(self.feed.name)
+        return None if found is None else (found.height, found.hash)
 
 
 def test_the_first_blocks_that_were_read_are_written_down_at_once(
@@ -588,10 +587,10 @@ def test_a_source_is_not_said_to_have_read_what_another_did(stage: ActorStage) -
     for _ in range(10):
         second.mine([])
         stage.pass_s(10)
-    saved = queries.source_tip(stage.journal.connection, "second")
+    saved = stage.store.source_tip("second")
     assert saved is not None
-    assert saved[1] in second.best
-    assert tip.height < saved[0] <= second.now.height
+    assert saved.hash in second.best
+    assert tip.height < saved.height <= second.now.height
 
 
 def test_where_reading_starts_again_is_not_kept_for_a_chain_that_ends_with_us(

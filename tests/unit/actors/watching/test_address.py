@@ -22,7 +22,6 @@ from engine.errors import Refused
 from engine.payment.model import Payment, Status
 from engine.payment.observations import Cancel, ProviderClaim
 from engine.runtime.ref import Ref
-from engine.store.sqlite import queries
 from engine.store.writes import SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
@@ -104,9 +103,8 @@ def test_who_loses_a_block_has_every_source_read_from_there_again(
     assert held is not None
     watched.seen(view(mempool("t1"), source="wrong", off_chain=(held,)))
     assert watched.payment.receipts[0].block_hash is None
-    sql = stage.journal.connection
-    assert queries.source_tip(sql, "good") == (998, held)
-    assert queries.source_tip(sql, "slow") == (900, "90")
+    assert stage.store.source_tip("good") == SourceTip("good", 998, held)
+    assert stage.store.source_tip("slow") == SourceTip("slow", 900, "90")
 
 
 def test_it_looks_again_by_itself_and_less_often_with_age(stage: ActorStage) -> None:

@@ -179,7 +179,7 @@ def test_a_damaged_row_beside_the_events_is_noticed(journal: Journal) -> None:
         queries.idempotent_answer(sql, "key_1", "k", T0)
     sql.execute("UPDATE channels SET merchant = 'another'")
     with pytest.raises(Damaged, match="channel c is not as it was written"):
-        queries.channel_rows(sql)
+        queries.channels(sql)
 
 
 # -- the schema of earlier versions --------------------------------------------------
@@ -214,7 +214,7 @@ def test_a_database_of_an_earlier_version_is_taken_over_as_it_was(
         (3, "pay_6", "order 3", 1, 7),
     ]
     assert owed(journal, "c") == [("pay_6", 1), ("pay_7", 1), ("pay_8", 1)]
-    assert [c.id for c in queries.channel_rows(journal.connection)] == ["c"]
+    assert [c.id for c in queries.channels(journal.connection)] == ["c"]
     (check,) = journal.connection.execute("PRAGMA integrity_check").fetchone()
     assert check == "ok"
     journal.close()

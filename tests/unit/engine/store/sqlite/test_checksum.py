@@ -59,7 +59,7 @@ def test_an_event_that_changed_on_the_disk_is_told_to_nobody(
 def test_a_damaged_event_is_not_delivered(journal: Journal) -> None:
     tamper(journal, "UPDATE events SET at = at + 1 WHERE seq = 1")
     with pytest.raises(Damaged, match="event 1"):
-        queries.pending_of_channel(journal.connection, "ch_1", "pay_1")
+        queries.next_pending(journal.connection, "ch_1", "pay_1")
 
 
 def test_a_sum_that_changed_on_the_disk_is_not_read_and_replay_puts_it_right(

@@ -1,0 +1,154 @@
+"""The store, as the rest of the engine sees it: what may be asked of it and written.
+
+Actors and edges read by the named methods of `StoreReader` and write the values of
+`writes.py` through `StoreWriter`. Nothing else of a store is known outside its own
+folder: no query, no row, no error of its database. The pure rules know no store.
+
+What any store promises:
+
+- A batch of writes is one transaction. Each write in it stands or falls by itself: a
+  conflict undoes only the write that it is found in, and later writes of the batch see
+  what earlier ones left.
+- Offsets of events go up by one in the order of the writes, without a gap; so does
+  the `seq` of one payment's events.
+- The payments, and the outbox of every channel that wants an event, are written in
+  the transaction of the events.
+- `done` is called after the batch is safe from a power cut, or with `Unavailable`
+  for each of its writes when nothing of it was done.
+- A reader sees what was committed before it was asked. One call of a method sees one
+  moment; two calls may see two.
+
+To add a store: a folder beside `sqlite/` whose classes have these methods, a case in
+the fixture of `tests/unit/engine/store/conformance.py`, and the line that makes the
+store in `run.py`. To change what is stored: `writes.py`, `records.py`, this file, each
+store's folder (SQLite: a new migration at the end of `migrations.py`, never an edit of
+an old one), and a case in the conformance suite.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from engine.payment.model import Payment
+from engine.store.records import (
+    AttemptView,
+    ChannelRecord,
+    IdempotentAnswer,
+    JournalPage,
+    KeyRecord,
+    Owed,
+    Page,
+    PaymentHistory,
+    Pending,
+    PendingPayment,
+    StoredEvent,
+)
+from engine.store.writes import Outcome, SourceTip, Write
+
+__all__ = ["StoreReader", "StoreWriter"]
+
+
+class StoreWriter(Protocol):
+    """Port: writes a batch some time, then calls `done` in the hub's thread, once."""
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        """`done` gets one outcome for each write, in their order. Batches are written
+        in the order of their submission."""
+
+
+class StoreReader(Protocol):
+    """Port: named questions; each blocks the calling greenlet, not the hub.
+
+    Every answer is bounded by a `limit`, or by what one shop configures (keys,
+    channels). Times are in ms. All raise `StoreUnavailable` (that may
+    pass) or `StoreDamaged` (it does not); both are `StoreUnreadable`.
+    """
+
+    # -- payments --------------------------------------------------------------------
+
+    def payment(self, payment_id: str) -> Payment | None: ...
+
+    def payment_at(self, address: str) -> Payment | None:
+        """The payment that watches the address now, or else the newest that did."""
+
+    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
+        """The newest payments of an order number, newest first."""
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+    ) -> Page:
+        """Newest first. `filters` may name status, external_id, address, merchant."""
+
+    def counted_outpoints(
+        self, addresses: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, int], ...]]:
+        """Outputs (txid, vout) that payments to these addresses have counted, sorted;
+        only the addresses that have any."""
+
+    def watched(self, after_id: str = "", limit: int = 1_000) -> list[Payment]:
+        """Payments to watch after a start, in pages, oldest first."""
+
+    def oldest_watched(self) -> int | None:
+        """When the oldest payment was made that is still watched, if there is any."""
+
+    # -- events ----------------------------------------------------------------------
+
+    def history(
+        self, payment_id: str, after_seq: int = 0, limit: int = 1_000
+    ) -> list[StoredEvent]:
+        """Events of one payment, in order."""
+
+    def payment_history(
+        self, payment_id: str, after_seq: int | None, limit: int
+    ) -> PaymentHistory | None:
+        """A payment and its events after a `seq` (None: no events), of one moment."""
+
+    def events_after(
+        self, offset: int, limit: int = 1_000, merchant: str | None = None
+    ) -> list[StoredEvent]:
+        """Events of the node (or of one merchant) after an offset, in order."""
+
+    def journal_page(
+        self, offset: int, limit: int, merchant: str | None = None
+    ) -> JournalPage:
+        """`events_after`, with the offset of the newest event at that moment."""
+
+    def last_offset(self) -> int:
+        """The offset of the newest event; 0 in an empty journal."""
+
+    # -- edges and sources -----------------------------------------------------------
+
+    def api_keys(self) -> list[KeyRecord]:
+        """All keys, the revoked among them, oldest first."""
+
+    def idempotent_answer(
+        self, scope: str, key: str, since: int
+    ) -> IdempotentAnswer | None:
+        """The first answer to this key, if it was given at or after `since`."""
+
+    def source_tip(self, source: str) -> SourceTip | None:
+        """How far the chain was read: by this source, else by the one that came
+        furthest. What another has read was told to the watchers just as well."""
+
+    # -- delivery --------------------------------------------------------------------
+
+    def channels(self) -> list[ChannelRecord]:
+        """All channels, oldest first."""
+
+    def owed(self, channel_id: str) -> Owed:
+        """What the channel has still to be told, and up to which offset that is so."""
+
+    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
+        """Payments with something left to tell the channel."""
+
+    def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
+        """The next event to tell: the lowest offset that is pending, due or not."""
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]:
+        """The channel's delivery log, newest first."""
+
+    def outbox_counts(self) -> dict[str, int]:
+        """How many deliveries are in which state, for metrics and the doctor."""

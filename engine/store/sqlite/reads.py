@@ -1,0 +1,151 @@
+"""`StoreReader` over SQLite: the named questions, and what becomes of an error.
+
+Where a query runs is up to the subclass (`_run`): in a reader's native thread, or in
+the calling one. No `sqlite3.Error` leaves here.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from engine.payment.model import Payment
+from engine.store.records import (
+    AttemptView,
+    ChannelRecord,
+    IdempotentAnswer,
+    JournalPage,
+    KeyRecord,
+    Owed,
+    Page,
+    PaymentHistory,
+    Pending,
+    PendingPayment,
+    StoredEvent,
+)
+from engine.store.sqlite import queries
+from engine.store.sqlite.trouble import unreadable
+from engine.store.writes import SourceTip
+
+__all__ = ["SqliteReads"]
+
+log = logging.getLogger("paybell.store")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteReads:
+    """Implements `engine.store.port.StoreReader`."""
+
+    _is_failing = False  # that the database cannot be read is logged once
+
+    def _run(self, query: Callable[..., Any], *args: Any) -> Any:
+        """`query(connection, *args)`; raises what it raises."""
+        raise NotImplementedError
+
+    def _ask(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **_none: P.kwargs,
+    ) -> T:
+        try:
+            answer: T = self._run(query, *args)
+        except sqlite3.Error as error:
+            trouble = unreadable(error)
+            if not self._is_failing:
+                log.error("database.unreadable detail=%s", trouble)
+            self._is_failing = True
+            raise trouble from error
+        if self._is_failing:
+            log.warning("database.readable")
+            self._is_failing = False
+        return answer
+
+    # -- payments --------------------------------------------------------------------
+
+    def payment(self, payment_id: str) -> Payment | None:
+        return self._ask(queries.payment, payment_id)
+
+    def payment_at(self, address: str) -> Payment | None:
+        return self._ask(queries.payment_at, address)
+
+    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
+        return self._ask(queries.payments_of, external_id, limit)
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+    ) -> Page:
+        return self._ask(queries.list_payments, filters, before_rank, limit)
+
+    def counted_outpoints(
+        self, addresses: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, int], ...]]:
+        return self._ask(queries.counted_outpoints, addresses)
+
+    def watched(self, after_id: str = "", limit: int = 1_000) -> list[Payment]:
+        return self._ask(queries.watched, after_id, limit)
+
+    def oldest_watched(self) -> int | None:
+        return self._ask(queries.oldest_watched)
+
+    # -- events ----------------------------------------------------------------------
+
+    def history(
+        self, payment_id: str, after_seq: int = 0, limit: int = 1_000
+    ) -> list[StoredEvent]:
+        return self._ask(queries.history, payment_id, after_seq, limit)
+
+    def payment_history(
+        self, payment_id: str, after_seq: int | None, limit: int
+    ) -> PaymentHistory | None:
+        return self._ask(queries.payment_history, payment_id, after_seq, limit)
+
+    def events_after(
+        self, offset: int, limit: int = 1_000, merchant: str | None = None
+    ) -> list[StoredEvent]:
+        return self._ask(queries.events_after, offset, limit, merchant)
+
+    def journal_page(
+        self, offset: int, limit: int, merchant: str | None = None
+    ) -> JournalPage:
+        return self._ask(queries.journal_page, offset, limit, merchant)
+
+    def last_offset(self) -> int:
+        return self._ask(queries.last_offset)
+
+    # -- edges and sources -----------------------------------------------------------
+
+    def api_keys(self) -> list[KeyRecord]:
+        return self._ask(queries.api_keys)
+
+    def idempotent_answer(
+        self, scope: str, key: str, since: int
+    ) -> IdempotentAnswer | None:
+        return self._ask(queries.idempotent_answer, scope, key, since)
+
+    def source_tip(self, source: str) -> SourceTip | None:
+        return self._ask(queries.source_tip, source)
+
+    # -- delivery --------------------------------------------------------------------
+
+    def channels(self) -> list[ChannelRecord]:
+        return self._ask(queries.channels)
+
+    def owed(self, channel_id: str) -> Owed:
+        return self._ask(queries.owed, channel_id)
+
+    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
+        return self._ask(queries.pending_payments, channel_id)
+
+    def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
+        return self._ask(queries.next_pending, channel_id, payment_id)
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]:
+        return self._ask(queries.attempts, channel_id, before_id, limit)
+
+    def outbox_counts(self) -> dict[str, int]:
+        return self._ask(queries.outbox_counts)

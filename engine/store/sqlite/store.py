@@ -1,0 +1,47 @@
+"""A node's database, opened for serving: the lock, the writer and the readers."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.store.sqlite.lock import DatabaseLock
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
+
+__all__ = ["SqliteStore"]
+
+
+class SqliteStore:
+    """`writer` and `reader` implement the port. No other process can open it until
+    it is closed (or this process ends)."""
+
+    def __init__(self, path: str | Path, network: str | None = None) -> None:
+        """Raises `CannotOpenStore`, also if the database is another network's."""
+        self._lock = DatabaseLock(str(path))
+        self._lock.__enter__()
+        try:
+            self.writer = WriterThread(path, network)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        self.reader = ReaderThreads(path)
+
+    def note(self, url: str) -> None:
+        """Tell whoever is turned away where this node listens."""
+        self._lock.note(url)
+
+    def close(self) -> None:
+        """What was submitted is committed first."""
+        self.reader.close()
+        self.writer.close()
+        self._lock.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
