@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test bench soak lint format lock setup setup-python setup-node setup-chromium fresh system clean FORCE
+.PHONY: help demo serve test bench soak mutate lint format lock setup setup-python setup-node setup-chromium fresh system clean FORCE
 
 PYTHON ?= python3
 export PYTHON
@@ -46,6 +46,9 @@ bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RE
 
 soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"
 	$(BIN)/python -m tests.simulation --soak $(ARGS)
+
+mutate: $(TEST_READY) ## Plant wrong lines, see which no test notices (long)
+	nice -n 10 $(BIN)/python -m tests.mutation $(ARGS)
 
 lint: $(TEST_READY) ## Check style, format, types and layers
 	$(BIN)/ruff check .

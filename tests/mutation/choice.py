@@ -1,0 +1,78 @@
+"""Which files are mutated, which tests each must be killed by, and which sample."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from pathlib import Path
+
+from tests.mutation.mutants import Mutant, mutants_of
+
+__all__ = ["ROOT", "TARGETS", "chosen", "files_of", "judges_of"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+TARGETS = (
+    "engine/payment",
+    "engine/chain",
+    "engine/delivery",
+    "engine/store/sqlite",
+    "engine/runtime",
+    "engine/policy",
+    "actors/watching",
+    "actors/sources",
+    "actors/journal",
+    "actors/delivery",
+    "actors/live",
+    "actors/edge",
+    "actors",
+)
+"""Folders with a score of their own; `actors` is the files beside the other folders."""
+
+_TABLE = Path(__file__).with_name("more_tests.toml")
+
+
+def files_of(folder: str, root: Path = ROOT) -> list[str]:
+    """The Python files of a target, of its own folders too, but of no other target."""
+    others = {other for other in TARGETS if other.startswith(folder + "/")}
+    found = []
+    for file in sorted((root / folder).rglob("*.py")):
+        path = file.relative_to(root).as_posix()
+        if not any(path.startswith(other + "/") for other in others):
+            found.append(path)
+    return found
+
+
+def chosen(paths: list[str], sample: int, seed: int) -> list[Mutant]:
+    """`sample` mutants of each target or file (0: all), the same for the same seed."""
+    found: list[Mutant] = []
+    for path in paths:
+        files = [path] if path.endswith(".py") else files_of(path)
+        mutants = [
+            mutant
+            for file in files
+            for mutant in mutants_of(file, (ROOT / file).read_text())
+        ]
+        if 0 < sample < len(mutants):
+            mutants = random.Random(f"{seed}:{path}").sample(mutants, sample)
+        found.extend(sorted(mutants))
+    return found
+
+
+def judges_of(path: str, root: Path = ROOT) -> list[str]:
+    """The test files that must kill the mutants of a file, the nearest first.
+
+    By path: `tests/unit/<same folder>/test_<name>*.py`, then what `more_tests.toml`
+    has for the file and its folder, then all of the folder's tests.
+    """
+    folder, _, name = path.removesuffix(".py").rpartition("/")
+    units = root / "tests" / "unit" / folder
+    table: dict[str, list[str]] = tomllib.loads(_TABLE.read_text())["tests"]
+    files = [
+        *sorted(units.glob(f"test_{name}.py")),
+        *sorted(units.glob(f"test_{name}_*.py")),
+        *(root / more for more in table.get(path, [])),
+        *(root / more for more in table.get(folder, [])),
+        *sorted(units.glob("test_*.py")),
+    ]
+    return list(dict.fromkeys(file.relative_to(root).as_posix() for file in files))
