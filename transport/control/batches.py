@@ -19,20 +19,34 @@ from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, Row
-from transport.control.idempotency import Claim, Idempotency
+from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import ApiSettings, answer, environ
-from transport.http.inputs import BatchShape, PaymentRequest
-from transport.http.problems import Problem
+from transport.http.inputs import BatchRequest, BatchShape, PaymentRequest
+from transport.http.openapi import Operation
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import BATCH_BYTES, canonical, check, json_body, typed
-from transport.http.views import BatchEntry, BatchPage, PaymentView, view
+from transport.http.views import PaymentView, view
 from transport.server.refusal import FieldError, ProblemBody
 
 __all__ = ["Batches"]
 
 Answers = list[Payment | Conflict]
 Judged = Terms | ProblemBody
+
+
+class BatchEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one payment of a batch: exactly one of the two is there."""
+
+    payment: PaymentView | UnsetType = UNSET
+    problem: ProblemBody | UnsetType = UNSET
+
+
+class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry for each payment that was sent, in their order."""
+
+    data: list[BatchEntry]
 
 
 class _KeptEntry(msgspec.Struct, frozen=True):
@@ -64,6 +78,19 @@ class Batches:
         self._settings = settings
         self._idempotency = idempotency
 
+    @Operation(
+        name="create_payments",
+        method="POST",
+        path="/v1/payments/batch",
+        tag="payments",
+        summary="Create up to 1,000 payments in one commit. One entry each comes back,"
+        ' in order: {"payment": …} or {"problem": …}; a wrong one harms no other.',
+        request=BatchRequest,
+        headers=(IDEMPOTENCY_KEY,),
+        answers={200: BatchPage},
+        answer_headers={200: ("Idempotent-Replayed",)},
+        problems=(409,),
+    )
     def create_payments(self) -> Any:
         principal = self._auth.require(environ())
         value = json_body(environ(), BATCH_BYTES)
@@ -71,20 +98,24 @@ class Batches:
             environ(),
             principal,
             canonical(value),
-            lambda claim: self._create(value, principal, claim),
+            lambda reservation: self._create(value, principal, reservation),
             self._replay,
         )
 
-    def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
+    def _create(
+        self, value: Any, principal: Principal, reservation: KeyReservation | None
+    ) -> Any:
         asked = typed(value, BatchShape).payments
         judged = [self._judge(one, principal) for one in yielding_every(asked)]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now = self._gateway.now()
 
         def rows(answers: Answers) -> tuple[Row, ...]:
-            if claim is None or not any(isinstance(a, Payment) for a in answers):
+            if reservation is None or not any(isinstance(a, Payment) for a in answers):
                 return ()
-            return claim.rows(200, msgspec.json.encode(_page(judged, answers)), now)
+            return reservation.rows(
+                200, msgspec.json.encode(_page(judged, answers)), now
+            )
 
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
@@ -94,9 +125,7 @@ class Batches:
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
         request = check(value, PaymentRequest)
         if isinstance(request, tuple):
-            return Problem(
-                Code.INVALID_REQUEST, "This payment is not valid.", errors=request
-            ).value()
+            return invalid(*request).value()
         try:
             return terms_of(request, principal, self._gateway, self._settings)
         except Problem as problem:

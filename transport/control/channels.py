@@ -11,28 +11,20 @@ import bottle
 import msgspec
 from gevent.lock import RLock
 
-from engine.delivery.attempt import AttemptOutcome
-from engine.delivery.channel import SECRET_OVERLAP_S, Channel, active_secrets, payload
+from engine.delivery.channel import SECRET_OVERLAP_S, Channel
 from engine.errors import Code, UrlRefused
 from engine.gateway import Gateway
-from engine.payment.events import iso
 from engine.secrets.vault import Vault
+from transport.control.channel_views import ChannelPage, ChannelView, channel_view
+from transport.control.deliveries import Deliveries
 from transport.control.new_payment import new_id
-from transport.control.operations import CHANNELS as TABLE
-from transport.http.auth import Auth, Principal
+from transport.control.seen import seen_channel
+from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
-from transport.http.cursors import number_cursor, read_number
-from transport.http.inputs import ChannelPatch, ChannelRequest, NoFields
-from transport.http.params import CursorQuery
-from transport.http.problems import Problem
-from transport.http.request_json import json_body, query, typed
-from transport.http.views import (
-    AttemptEntry,
-    ChannelPage,
-    DeliveryPage,
-    TestResult,
-    channel_view,
-)
+from transport.http.inputs import ChannelPatch, ChannelRequest
+from transport.http.openapi import Operation, link
+from transport.http.problems import Problem, invalid
+from transport.http.request_json import json_body, typed
 from transport.outbound.guard import check_url
 from transport.outbound.webhook import new_secret, parse_secret
 from transport.server.refusal import FieldError
@@ -46,13 +38,12 @@ def routes(
     app: Api, gateway: Gateway, auth: Auth, vault: Vault, settings: ApiSettings
 ) -> None:
     """Put the channel routes into `app`."""
-    channels = _Channels(gateway, auth, vault, settings)
-    for operation in TABLE:
-        app.add(operation, getattr(channels, operation.name))
+    app.add_all(_Channels(gateway, auth, vault, settings))
+    app.add_all(Deliveries(gateway, auth, vault, settings))
 
 
 class _Channels:
-    """One method for each operation of the table, by its name."""
+    """One method for each operation on channels."""
 
     def __init__(
         self, gateway: Gateway, auth: Auth, vault: Vault, settings: ApiSettings
@@ -63,6 +54,24 @@ class _Channels:
         self._settings = settings
         self._changing = RLock()  # one reads, changes and saves at a time
 
+    @Operation(
+        name="create_channel",
+        method="POST",
+        path="/v1/channels",
+        tag="channels",
+        summary="Tell a webhook endpoint from now on. The secret is told here only.",
+        request=ChannelRequest,
+        answers={201: ChannelView},
+        answer_headers={201: ("Location",)},
+        problems=(409,),
+        links={
+            "get": link("get_channel", "channel_id"),
+            "change": link("change_channel", "channel_id"),
+            "deliveries": link("list_deliveries", "channel_id"),
+            "test": link("test_channel", "channel_id"),
+            "remove": link("remove_channel", "channel_id"),
+        },
+    )
     def create_channel(self) -> Any:
         principal = self._auth.require(environ())
         asked = typed(json_body(environ()), ChannelRequest)
@@ -95,6 +104,14 @@ class _Channels:
         shown = channel_view(channel, channel.created_at, secret=secret)
         return answer(shown, 201, {"Location": f"/v1/channels/{channel_id}"})
 
+    @Operation(
+        name="list_channels",
+        method="GET",
+        path="/v1/channels",
+        tag="channels",
+        summary="All channels that are the caller's.",
+        answers={200: ChannelPage},
+    )
     def list_channels(self) -> Any:
         principal = self._auth.require(environ())
         now = self._gateway.now()
@@ -108,10 +125,30 @@ class _Channels:
             )
         )
 
+    @Operation(
+        name="get_channel",
+        method="GET",
+        path="/v1/channels/<channel_id>",
+        tag="channels",
+        summary="A channel, without its secret.",
+        answers={200: ChannelView},
+        problems=(404,),
+    )
     def get_channel(self, channel_id: str) -> Any:
-        channel = self._seen(channel_id, self._auth.require(environ()))
+        channel = seen_channel(self._gateway, channel_id, self._auth.require(environ()))
         return answer(channel_view(channel, self._gateway.now()))
 
+    @Operation(
+        name="change_channel",
+        method="PATCH",
+        path="/v1/channels/<channel_id>",
+        tag="channels",
+        summary="Change what is given; what happens while it is disabled is not"
+        " delivered later.",
+        request=ChannelPatch,
+        answers={200: ChannelView},
+        problems=(404,),
+    )
     def change_channel(self, channel_id: str) -> Any:
         principal = self._auth.require(environ())
         asked = typed(json_body(environ()), ChannelPatch)
@@ -119,7 +156,7 @@ class _Channels:
             self._check_url(asked.url)
         now = self._gateway.now()
         with self._changing:
-            channel = self._seen(channel_id, principal)
+            channel = seen_channel(self._gateway, channel_id, principal)
             changes = _changes(asked)
             secret = new_secret() if asked.rotate_secret else None
             if secret is not None:
@@ -132,63 +169,21 @@ class _Channels:
                 self._gateway.save_channel(changed)
         return answer(channel_view(changed, now, secret=secret))
 
+    @Operation(
+        name="remove_channel",
+        method="DELETE",
+        path="/v1/channels/<channel_id>",
+        tag="channels",
+        summary="Remove a channel and all that it was still owed.",
+        answers={204: None},
+        problems=(404,),
+    )
     def remove_channel(self, channel_id: str) -> Any:
         principal = self._auth.require(environ())
         with self._changing:
-            channel = self._seen(channel_id, principal)
+            channel = seen_channel(self._gateway, channel_id, principal)
             self._gateway.remove_channel(channel.id)
         return bottle.HTTPResponse(b"", 204)
-
-    def list_deliveries(self, channel_id: str) -> Any:
-        channel = self._seen(channel_id, self._auth.require(environ()))
-        asked = query(environ(), CursorQuery)
-        before = read_number(asked.cursor)
-        found = self._gateway.attempts(channel.id, before, asked.limit + 1)
-        page = found[: asked.limit]
-        more = page[-1].id if len(found) > len(page) else None
-        return answer(
-            DeliveryPage(
-                data=[
-                    AttemptEntry(**{**msgspec.structs.asdict(a), "at": iso(a.at)})
-                    for a in page
-                ],
-                next_cursor=number_cursor(more),
-            )
-        )
-
-    def test_channel(self, channel_id: str) -> Any:
-        principal = self._auth.require(environ())
-        typed(json_body(environ(), may_be_empty=True), NoFields)
-        channel = self._seen(channel_id, principal)
-        now = self._gateway.now()
-        told = {"channel_id": channel.id, "message": "This is a test of Paybell."}
-        body = payload(msgspec.json.encode(told), "channel.test", iso(now))
-        result = self._settings.sender.send(
-            channel.url,
-            tuple(
-                self._vault.open(sealed, channel.id)
-                for sealed in active_secrets(channel, now)
-            ),
-            new_id("evt_test_"),
-            body,
-            now // 1000,
-            channel.timeout_s,
-        )
-        return answer(
-            TestResult(
-                delivered=result.outcome is AttemptOutcome.DELIVERED,
-                status=result.status,
-                error=result.error,
-                latency_ms=round(result.latency_ms),
-            )
-        )
-
-    def _seen(self, channel_id: str, principal: Principal) -> Channel:
-        """The channel, if it is there for this caller: others' are not (404)."""
-        for channel in self._gateway.channels():
-            if channel.id == channel_id and principal.may_see(channel.merchant):
-                return channel
-        raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
 
     def _check_url(self, url: str) -> None:
         try:
@@ -197,10 +192,7 @@ class _Channels:
             text = f"is refused: {error}"
             if self._is_private(url):
                 text += "; a node started with --allow-private-webhooks would call it"
-            wrong = FieldError("/url", text)
-            raise Problem(
-                Code.INVALID_REQUEST, f"/url {wrong.message}", errors=(wrong,)
-            ) from error
+            raise invalid(FieldError("/url", text)) from error
 
     def _is_private(self, url: str) -> bool:
         """Whether it is the option that refuses it, not the URL itself."""
@@ -240,7 +232,4 @@ def _secret_bytes(secret: str) -> bytes:
     try:
         return parse_secret(secret)
     except ValueError as error:
-        wrong = FieldError("/secret", f"is refused: {error}")
-        raise Problem(
-            Code.INVALID_REQUEST, f"/secret {wrong.message}", errors=(wrong,)
-        ) from error
+        raise invalid(FieldError("/secret", f"is refused: {error}")) from error

@@ -23,9 +23,10 @@ from engine.gateway import Gateway
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import ForgetIdempotency, IdempotencyRow, Row
 from transport.http.auth import Principal
+from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
 
-__all__ = ["Claim", "Idempotency"]
+__all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
 
 KEEP_MS = 86_400_000
 """As long as answers are replayed (api.md); the gateway reads no older ones."""
@@ -33,10 +34,18 @@ KEEP_MS = 86_400_000
 WAIT_S = 15.0
 """For another request with the same key: longer than the engine takes to say no."""
 
+IDEMPOTENCY_KEY = Header(
+    name="Idempotency-Key",
+    description="1 to 255 visible ASCII characters. The same key with the same body"
+    " gets the first answer again for 24 h (Idempotent-Replayed: true); with another"
+    " body it is refused (422).",
+    schema={"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Claim(msgspec.Struct, frozen=True):
+class KeyReservation(msgspec.Struct, frozen=True):
     """The right to answer first to a key."""
 
     scope: str
@@ -65,13 +74,13 @@ class Idempotency:
         environ: dict[str, Any],
         principal: Principal,
         body: bytes,
-        act: Callable[[Claim | None], Any],
+        act: Callable[[KeyReservation | None], Any],
         replay: Callable[[IdempotentAnswer], Any],
     ) -> Any:
         """The answer of `act`, or that of `replay` if it was given before.
 
         `body` is the canonical form of what was asked. `act` commits the rows of its
-        claim with what it does. Raises `Problem` 400, 409 or 422.
+        reservation with what it does. Raises `Problem` 400, 409 or 422.
         """
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
@@ -82,22 +91,22 @@ class Idempotency:
                 "Idempotency-Key must be 1 to 255 visible ASCII characters.",
             )
         scope = f"{principal.key_id} {environ['PATH_INFO']}"
-        claim = Claim(scope, key, hashlib.sha256(body).digest())
-        with self._exclusive(claim):
-            known = self._known(claim)
+        reservation = KeyReservation(scope, key, hashlib.sha256(body).digest())
+        with self._exclusive(reservation):
+            known = self._known(reservation)
             if known is not None:
                 return replay(known)
             try:
-                return act(claim)
+                return act(reservation)
             except Duplicate:
-                known = self._known(claim)
+                known = self._known(reservation)
                 if known is None:
                     raise
                 return replay(known)
 
-    def _known(self, claim: Claim) -> IdempotentAnswer | None:
-        known = self._gateway.idempotent_answer(claim.scope, claim.key)
-        if known is not None and known.request_hash != claim.request_hash:
+    def _known(self, reservation: KeyReservation) -> IdempotentAnswer | None:
+        known = self._gateway.idempotent_answer(reservation.scope, reservation.key)
+        if known is not None and known.request_hash != reservation.request_hash:
             raise Problem(
                 Code.IDEMPOTENCY_KEY_REUSED,
                 "This Idempotency-Key was used with another body within the last 24 h;"
@@ -106,8 +115,8 @@ class Idempotency:
         return known
 
     @contextmanager
-    def _exclusive(self, claim: Claim) -> Iterator[None]:
-        place = (claim.scope, claim.key)
+    def _exclusive(self, reservation: KeyReservation) -> Iterator[None]:
+        place = (reservation.scope, reservation.key)
         lock, waiting = self._in_flight.setdefault(place, (BoundedSemaphore(1), []))
         waiting.append(None)
         try:

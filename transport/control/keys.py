@@ -18,10 +18,11 @@ from engine.payment.events import iso
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow, RevokeKey
 from transport.control.new_payment import new_id
+from transport.control.seen import require_whole_node
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.inputs import NO_CONTROLS, Merchant, Request
-from transport.http.openapi import Link, Operation
+from transport.http.openapi import Operation, link
 from transport.http.problems import Problem
 from transport.http.request_json import json_body, typed
 from transport.http.views import iso_or_none
@@ -65,8 +66,20 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
     data: list[KeyView]
 
 
-_TABLE = (
-    Operation(
+def routes(app: Api, gateway: Gateway, auth: Auth) -> None:
+    """Put the key routes into `app`."""
+    app.add_all(_Keys(gateway, auth))
+
+
+class _Keys:
+    """One method for each operation on keys."""
+
+    def __init__(self, gateway: Gateway, auth: Auth) -> None:
+        self._gateway = gateway
+        self._auth = auth
+        self._counting = RLock()  # one counts and makes a key at a time
+
+    @Operation(
         name="create_key",
         method="POST",
         path="/v1/keys",
@@ -75,52 +88,10 @@ _TABLE = (
         request=KeyRequest,
         answers={201: KeyView},
         problems=(409,),
-        links={
-            "revoke": Link(
-                operation="revoke_key",
-                parameter="key_id",
-                expression="$response.body#/id",
-            )
-        },
-    ),
-    Operation(
-        name="list_keys",
-        method="GET",
-        path="/v1/keys",
-        tag="keys",
-        summary="All API keys, revoked ones too. For keys of the node.",
-        answers={200: KeyPage},
-    ),
-    Operation(
-        name="revoke_key",
-        method="DELETE",
-        path="/v1/keys/<key_id>",
-        tag="keys",
-        summary="Revoke an API key. Doing it twice changes nothing. For keys of the"
-        " node.",
-        answers={204: None},
-        problems=(404,),
-    ),
-)
-
-
-def routes(app: Api, gateway: Gateway, auth: Auth) -> None:
-    """Put the key routes into `app`."""
-    keys = _Keys(gateway, auth)
-    for operation in _TABLE:
-        app.add(operation, getattr(keys, operation.name))
-
-
-class _Keys:
-    """One method for each operation of the table, by its name."""
-
-    def __init__(self, gateway: Gateway, auth: Auth) -> None:
-        self._gateway = gateway
-        self._auth = auth
-        self._counting = RLock()  # one counts and makes a key at a time
-
+        links={"revoke": link("revoke_key", "key_id")},
+    )
     def create_key(self) -> Any:
-        self._of_the_node()
+        require_whole_node(self._auth.require(environ()))
         asked = typed(json_body(environ()), KeyRequest)
         text, now, key_id = new_key(), self._gateway.now(), new_id("key_")
         with self._counting:
@@ -142,12 +113,30 @@ class _Keys:
         )
         return answer(made, 201)
 
+    @Operation(
+        name="list_keys",
+        method="GET",
+        path="/v1/keys",
+        tag="keys",
+        summary="All API keys, revoked ones too. For keys of the node.",
+        answers={200: KeyPage},
+    )
     def list_keys(self) -> Any:
-        self._of_the_node()
+        require_whole_node(self._auth.require(environ()))
         return answer(KeyPage(data=[_view(key) for key in self._all()]))
 
+    @Operation(
+        name="revoke_key",
+        method="DELETE",
+        path="/v1/keys/<key_id>",
+        tag="keys",
+        summary="Revoke an API key. Doing it twice changes nothing. For keys of the"
+        " node.",
+        answers={204: None},
+        problems=(404,),
+    )
     def revoke_key(self, key_id: str) -> Any:
-        self._of_the_node()
+        require_whole_node(self._auth.require(environ()))
         if not any(key.id == key_id for key in self._all()):
             raise Problem(Code.KEY_NOT_FOUND, "There is no such key.")
         self._gateway.write((RevokeKey(key_id, self._gateway.now()),))
@@ -156,12 +145,6 @@ class _Keys:
 
     def _all(self) -> list[KeyRecord]:
         return self._gateway.keys()
-
-    def _of_the_node(self) -> None:
-        if self._auth.require(environ()).merchant is not None:
-            raise Problem(
-                Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
-            )
 
 
 def _view(key: KeyRecord) -> KeyView:

@@ -17,7 +17,7 @@ from engine.payment.model import Terms
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.server.refusal import FieldError
 
 __all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
@@ -70,8 +70,7 @@ def terms_of(
     tolerance_sat = _tolerance(request, settings, errors)
     address = _address(request.address, settings, errors)
     if errors:
-        summary = "; ".join(f"{e.path} {e.message}" for e in errors)
-        raise Problem(Code.INVALID_REQUEST, summary, errors=tuple(errors))
+        raise invalid(*errors)
     now = gateway.now()
     expires_at = now + request.expires_in_s * 1000
     return Terms(

@@ -1,4 +1,4 @@
-"""The node itself over HTTP: health, metrics, watchers, sources, the document.
+"""The node itself over HTTP: health, metrics, sources, the document.
 
 Runs in the request's greenlet. Health and readiness need no key, so they are asked of
 the engine at most once a second, however often they are asked for.
@@ -6,37 +6,23 @@ the engine at most once a second, however often they are asked for.
 
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import bottle
 import msgspec
 
-from engine.bitcoin.address import parse_address
-from engine.errors import Code, InvalidAddress
-from engine.gateway import Gateway, NodeHealth, SourceState, WatcherState
+from engine.errors import Code
+from engine.gateway import Gateway, NodeHealth, SourceState
+from engine.ports import Freshness
 from transport.control.metrics import Metrics
-from transport.control.operations import NODE as TABLE
+from transport.control.seen import require_whole_node
+from transport.control.watchers import Watchers
 from transport.http import openapi
-from transport.http.auth import Auth, Principal
+from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
-from transport.http.cursors import read_text, text_cursor
-from transport.http.inputs import NoFields
-from transport.http.params import CursorQuery
+from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem
-from transport.http.request_json import json_body, query, typed
-from transport.http.views import (
-    CoreView,
-    HealthView,
-    PollAccepted,
-    ReadyView,
-    SourcePage,
-    SourceView,
-    WatcherPage,
-    WatcherView,
-    WebSocketHealth,
-    freshness_view,
-    iso_or_none,
-)
+from transport.http.views import iso_or_none
 from transport.server.refusal import FieldError
 
 __all__ = ["routes"]
@@ -49,13 +35,72 @@ T = TypeVar("T")
 
 def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> None:
     """Put the node's routes into `app`."""
-    node = _Node(app, gateway, auth, settings)
-    for operation in TABLE:
-        app.add(operation, getattr(node, operation.name))
+    app.add_all(_Node(app, gateway, auth, settings))
+    app.add_all(Watchers(gateway, auth, settings.network))
+
+
+class SourceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One source. `state` is that of its circuit breaker."""
+
+    name: str
+    kind: str
+    state: str
+    active: bool
+    tip_height: int | None
+    tip_hash: str | None
+    last_answer_at: str | None
+    lag_s: float | None
+    requests: int
+    errors: int
+    last_error: str | None
+    budget_per_min: float | None
+    budget_left: float | None
+    watched: int
+    waiting: int
+
+
+class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[SourceView]
+
+
+class WebSocketHealth(msgspec.Struct, frozen=True, kw_only=True):
+    enabled: bool
+    clients: int
+
+
+class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far what is shown can be trusted to be present."""
+
+    source: str
+    live: bool
+    since: str | None
+    tip_height: int | None
+
+
+class HealthView(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers. Whether it takes new work, `GET /ready` says."""
+
+    status: Literal["ok", "degraded"]
+    service: str
+    version: str
+    network: str
+    reasons: tuple[str, ...]
+    websocket: WebSocketHealth
+    watchers: int
+    quarantined: int
+    freshness: FreshnessView
+
+
+class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The node takes new payments."""
+
+    ready: bool
+    watchers: int
+    freshness: FreshnessView
 
 
 class _Node:
-    """One method for each operation of the table, by its name."""
+    """One method for each operation."""
 
     def __init__(
         self, app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings
@@ -69,6 +114,15 @@ class _Node:
 
     # -- is it well ------------------------------------------------------------------
 
+    @Operation(
+        name="health",
+        method="GET",
+        path="/health",
+        tag="node",
+        summary="The process answers. Always 200; `status` says how it is.",
+        answers={200: HealthView},
+        needs_key=False,
+    )
     def health(self) -> Any:
         health = self._health.get()
         return answer(
@@ -81,10 +135,19 @@ class _Node:
                 websocket=WebSocketHealth(enabled=True, clients=health.sessions),
                 watchers=health.watchers,
                 quarantined=health.quarantined,
-                freshness=freshness_view(health.freshness),
+                freshness=_freshness_view(health.freshness),
             )
         )
 
+    @Operation(
+        name="ready",
+        method="GET",
+        path="/ready",
+        tag="node",
+        summary="Whether new payments are taken; 503 with the reasons if not.",
+        answers={200: ReadyView},
+        needs_key=False,
+    )
     def ready(self) -> Any:
         health: NodeHealth = self._health.get()
         if not health.ready:
@@ -98,104 +161,65 @@ class _Node:
             ReadyView(
                 ready=True,
                 watchers=health.watchers,
-                freshness=freshness_view(health.freshness),
+                freshness=_freshness_view(health.freshness),
             )
         )
 
+    @Operation(
+        name="metrics",
+        method="GET",
+        path="/metrics",
+        tag="node",
+        summary="Metrics for Prometheus, in its text format. For keys of the node.",
+        answers={200: Text("text/plain")},
+    )
     def metrics(self) -> Any:
-        self._whole_node()
+        require_whole_node(self._auth.require(environ()))
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return bottle.HTTPResponse(self._metrics.page(), 200, {"Content-Type": kind})
 
+    @Operation(
+        name="openapi",
+        method="GET",
+        path="/openapi.json",
+        tag="node",
+        summary="This document.",
+        answers={200: Text("application/json", "object")},
+        needs_key=False,
+    )
     def openapi(self) -> Any:
         return answer(
             openapi.document(self._app.operations, self._settings.version),
             headers={"Cache-Control": "no-cache"},
         )
 
-    # -- watchers --------------------------------------------------------------------
-
-    def list_watchers(self) -> Any:
-        self._whole_node()
-        asked = query(environ(), CursorQuery)
-        after = read_text(asked.cursor) if asked.cursor is not None else ""
-        found = self._gateway.watchers(asked.limit + 1, after)
-        page = found[: asked.limit]
-        more = len(found) > len(page)
-        return answer(
-            WatcherPage(
-                core=[
-                    CoreView(
-                        name=core.name,
-                        state=core.state,
-                        incarnation=core.incarnation,
-                        backlog=core.backlog,
-                    )
-                    for core in self._gateway.core()
-                ],
-                data=[_watcher_view(state) for state in page],
-                next_cursor=text_cursor(page[-1].payment_id) if more else None,
-            )
-        )
-
-    def get_watcher(self, address: str) -> Any:
-        return answer(_watcher_view(self._watcher(address)))
-
-    def poll_watcher(self, address: str) -> Any:
-        state = self._watcher(address, takes_body=True)
-        if not self._gateway.poll(state.address):
-            raise _not_watched()
-        accepted = PollAccepted(address=state.address, payment_id=state.payment_id)
-        return answer(accepted, 202)
-
-    def _watcher(self, text: str, *, takes_body: bool = False) -> WatcherState:
-        """The watcher, if it is there for this caller: others' are not (404)."""
-        principal = self._auth.require(environ())
-        if takes_body:
-            typed(json_body(environ(), may_be_empty=True), NoFields)
-        try:
-            address = parse_address(text, self._settings.network).text
-        except InvalidAddress as error:
-            raise _not_watched() from error
-        state = self._gateway.watcher(address)
-        if state is None or not self._is_own(state, principal):
-            raise _not_watched()
-        return state
-
-    def _is_own(self, state: WatcherState, principal: Principal) -> bool:
-        if principal.merchant is None:
-            return True
-        payment = self._gateway.payment(state.payment_id)
-        return payment is not None and principal.may_see(payment.terms.merchant)
-
+    @Operation(
+        name="list_sources",
+        method="GET",
+        path="/v1/sources",
+        tag="node",
+        summary="The chain sources: state, tip, lag, budget, errors, requests so far.",
+        answers={200: SourcePage},
+    )
     def list_sources(self) -> Any:
         self._auth.require(environ())
         found = self._gateway.sources()
         return answer(SourcePage(data=[_source_view(state) for state in found]))
-
-    def _whole_node(self) -> None:
-        """What concerns everybody is not for the key of one merchant."""
-        if self._auth.require(environ()).merchant is not None:
-            raise Problem(
-                Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
-            )
-
-
-def _not_watched() -> Problem:
-    return Problem(Code.WATCHER_NOT_FOUND, "This address is not watched.")
-
-
-def _watcher_view(state: WatcherState) -> WatcherView:
-    values = msgspec.structs.asdict(state)
-    for name in ("seen_at", "next_poll_at", "next_deadline_at"):
-        values[name] = iso_or_none(values[name])
-    return WatcherView(**values)
 
 
 def _source_view(state: SourceState) -> SourceView:
     values = msgspec.structs.asdict(state)
     values["last_answer_at"] = iso_or_none(state.last_answer_at)
     return SourceView(**values)
+
+
+def _freshness_view(freshness: Freshness) -> FreshnessView:
+    return FreshnessView(
+        source=freshness.source,
+        live=freshness.live,
+        since=iso_or_none(freshness.since),
+        tip_height=freshness.tip_height,
+    )
 
 
 class _Remembered(Generic[T]):

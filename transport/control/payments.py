@@ -1,11 +1,10 @@
-"""Payments over HTTP: create, look up, list, and act by hand. See api.md.
+"""Payments over HTTP: create, look up, list, and act by hand.
 
 It turns requests into calls of the gateway and payments into JSON; it knows no payment
 rule. Runs in the request's greenlet and waits for the engine there.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,25 +16,21 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import Conflict, Requeue, Row
+from engine.store.writes import Conflict, Row
 from transport.control.batches import Batches
-from transport.control.idempotency import Claim, Idempotency
+from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
-from transport.control.operations import BATCH
-from transport.control.operations import PAYMENTS as TABLE
+from transport.control.redelivery import Redelivery
+from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.cursors import number_cursor, read_number
-from transport.http.inputs import (
-    NoFields,
-    PaymentRequest,
-    RedeliverPaymentRequest,
-    RedeliverRequest,
-)
+from transport.http.inputs import NoFields, PaymentRequest
+from transport.http.openapi import Link, Operation, link
 from transport.http.params import AfterQuery, PaymentsQuery
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import canonical, json_body, query, typed
-from transport.http.views import PaymentPage, PaymentView, Requeued, view
+from transport.http.views import EventPage, PaymentView, view
 from transport.server.refusal import FieldError
 
 __all__ = ["routes"]
@@ -48,15 +43,18 @@ def routes(
 ) -> None:
     """Put the payment routes into `app`."""
     idempotency = Idempotency(gateway)
-    payments = _Payments(gateway, auth, vault, settings, idempotency)
-    batches = Batches(gateway, auth, vault, settings, idempotency)
-    for operation in TABLE:
-        app.add(operation, getattr(payments, operation.name))
-    app.add(BATCH, batches.create_payments)
+    app.add_all(_Payments(gateway, auth, vault, settings, idempotency))
+    app.add_all(Batches(gateway, auth, vault, settings, idempotency))
+    app.add_all(Redelivery(gateway, auth))
+
+
+class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[PaymentView]
+    next_cursor: str | None
 
 
 class _Payments:
-    """One method for each operation of the table, by its name."""
+    """One method for each operation on payments."""
 
     def __init__(
         self,
@@ -74,6 +72,36 @@ class _Payments:
 
     # -- create ----------------------------------------------------------------------
 
+    @Operation(
+        name="create_payment",
+        method="POST",
+        path="/v1/payments",
+        tag="payments",
+        summary="Create a payment and watch for it. Its client_secret is told here"
+        " only.",
+        request=PaymentRequest,
+        headers=(IDEMPOTENCY_KEY,),
+        answers={201: PaymentView},
+        answer_headers={201: ("Location", "Idempotent-Replayed")},
+        problems=(409,),
+        links={
+            "get": link("get_payment", "payment_id"),
+            "events": link("list_payment_events", "payment_id"),
+            "cancel": link("cancel_payment", "payment_id"),
+            "confirm": link("confirm_payment", "payment_id"),
+            "redeliver": link("redeliver_payment", "payment_id"),
+            "watcher": link("get_watcher", "address", "/address"),
+            "poll": link("poll_watcher", "address", "/address"),
+            "follow": link("followBalance", "address", "/address"),
+            "callback": link("receiveBlockonomicsCallback", "addr", "/address"),
+            "webhook": Link(
+                operation="receiveBtcWebhook",
+                parameter="address",
+                expression="$response.body#/address",
+                in_body=True,
+            ),
+        },
+    )
     def create_payment(self) -> Any:
         principal = self._auth.require(environ())
         value = json_body(environ())
@@ -81,21 +109,23 @@ class _Payments:
             environ(),
             principal,
             canonical(value),
-            lambda claim: self._create(value, principal, claim),
+            lambda reservation: self._create(value, principal, reservation),
             self._replay,
         )
 
-    def _create(self, value: Any, principal: Principal, claim: Claim | None) -> Any:
+    def _create(
+        self, value: Any, principal: Principal, reservation: KeyReservation | None
+    ) -> Any:
         request = typed(value, PaymentRequest)
         agreed = terms_of(request, principal, self._gateway, self._settings)
         (terms,) = without_old_outputs([agreed], self._gateway)
 
         def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
             created = answers[0]
-            if claim is None or isinstance(created, Conflict):
+            if reservation is None or isinstance(created, Conflict):
                 return ()
             body = msgspec.json.encode(view(created))
-            return claim.rows(201, body, terms.created_at)
+            return reservation.rows(201, body, terms.created_at)
 
         (created,) = self._gateway.create([terms], rows)
         if isinstance(created, Conflict):
@@ -128,10 +158,32 @@ class _Payments:
 
     # -- look ------------------------------------------------------------------------
 
+    @Operation(
+        name="get_payment",
+        method="GET",
+        path="/v1/payments/<payment_id>",
+        tag="payments",
+        summary="A payment as it is now.",
+        answers={200: PaymentView},
+        problems=(404,),
+    )
     def get_payment(self, payment_id: str) -> Any:
-        payment = self._seen(payment_id, self._auth.require(environ()))
+        payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
         return answer(view(payment))
 
+    @Operation(
+        name="list_payments",
+        method="GET",
+        path="/v1/payments",
+        tag="payments",
+        summary="Payments, newest first.",
+        query=PaymentsQuery,
+        answers={200: PaymentPage},
+        links={
+            "next": link("list_payments", "cursor", "/next_cursor"),
+            "newest": link("get_payment", "payment_id", "/data/0/id"),
+        },
+    )
     def list_payments(self) -> Any:
         principal = self._auth.require(environ())
         asked = query(environ(), PaymentsQuery)
@@ -157,10 +209,7 @@ class _Payments:
             try:
                 address = parse_address(address, self._settings.network).text
             except InvalidAddress as error:
-                wrong = FieldError("?address", f"is refused: {error}")
-                raise Problem(
-                    Code.INVALID_REQUEST, f"?address {error}", errors=(wrong,)
-                ) from error
+                raise invalid(FieldError("?address", str(error))) from error
         wanted = {
             "status": asked.status,
             "external_id": asked.external_id,
@@ -169,8 +218,18 @@ class _Payments:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
+    @Operation(
+        name="list_payment_events",
+        method="GET",
+        path="/v1/payments/<payment_id>/events",
+        tag="payments",
+        summary="The events of a payment after a seq, in order.",
+        query=AfterQuery,
+        answers={200: EventPage},
+        problems=(404,),
+    )
     def list_payment_events(self, payment_id: str) -> Any:
-        payment = self._seen(payment_id, self._auth.require(environ()))
+        payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
         asked = query(environ(), AfterQuery)
         found = self._gateway.history(payment.id, asked.after, asked.limit + 1)
         page = found[: asked.limit]
@@ -178,18 +237,33 @@ class _Payments:
         wires = [msgspec.Raw(stored.wire) for stored in page]
         return answer({"data": wires, "next_after": more})
 
-    def _seen(self, payment_id: str, principal: Principal) -> Payment:
-        """The payment, if it is there for this caller: others' are not (404)."""
-        payment = self._gateway.payment(payment_id)
-        if payment is None or not principal.may_see(payment.terms.merchant):
-            raise Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
-        return payment
-
     # -- by hand ---------------------------------------------------------------------
 
+    @Operation(
+        name="cancel_payment",
+        method="POST",
+        path="/v1/payments/<payment_id>/cancel",
+        tag="payments",
+        summary="Cancel an unpaid payment. Doing it twice changes nothing.",
+        request=NoFields,
+        body_may_be_absent=True,
+        answers={200: PaymentView},
+        problems=(404, 409),
+    )
     def cancel_payment(self, payment_id: str) -> Any:
         return self._by_hand(payment_id, lambda by: Cancel(by=by))
 
+    @Operation(
+        name="confirm_payment",
+        method="POST",
+        path="/v1/payments/<payment_id>/confirm",
+        tag="payments",
+        summary="Declare a payment paid, whatever the chain says.",
+        request=NoFields,
+        body_may_be_absent=True,
+        answers={200: PaymentView},
+        problems=(404, 409),
+    )
     def confirm_payment(self, payment_id: str) -> Any:
         return self._by_hand(payment_id, lambda by: ConfirmByHand(by=by))
 
@@ -198,60 +272,12 @@ class _Payments:
     ) -> Any:
         principal = self._auth.require(environ())
         typed(json_body(environ(), may_be_empty=True), NoFields)
-        payment = self._seen(payment_id, principal)
+        payment = seen_payment(self._gateway, payment_id, principal)
         # Not which key: whoever follows the payment reads this.
         told = command("api")
         return answer(view(self._gateway.command(payment.id, told)))
-
-    # -- deliver again -----------------------------------------------------------------
-
-    def redeliver_payment(self, payment_id: str) -> Any:
-        principal = self._auth.require(environ())
-        value = json_body(environ(), may_be_empty=True)
-        asked = typed(value, RedeliverPaymentRequest)
-        payment = self._seen(payment_id, principal)
-        event_id = asked.event_id
-        offset = int(event_id.removeprefix("evt_")) if event_id is not None else None
-        return self._requeue(
-            Requeue(
-                merchant=principal.merchant,
-                channel_id=asked.channel_id,
-                payment_id=payment.id,
-                offset=offset,
-                at=self._gateway.now(),
-            )
-        )
-
-    def redeliver_range(self) -> Any:
-        principal = self._auth.require(environ())
-        asked = typed(json_body(environ()), RedeliverRequest)
-        since = _milliseconds(asked.since)
-        until = None if asked.until is None else _milliseconds(asked.until)
-        if until is not None and until <= since:
-            wrong = FieldError("/until", "must be later than since")
-            raise Problem(
-                Code.INVALID_REQUEST, f"{wrong.path} {wrong.message}", errors=(wrong,)
-            )
-        return self._requeue(
-            Requeue(
-                merchant=principal.merchant,
-                channel_id=asked.channel_id,
-                since=since,
-                until=until,
-                dead_only=asked.dead_only,
-                at=self._gateway.now(),
-            )
-        )
-
-    def _requeue(self, request: Requeue) -> Any:
-        """Of a channel that is not the caller's, or not there, nothing is found."""
-        return answer(Requeued(requeued=self._gateway.requeue(request)))
 
 
 def _created(shown: PaymentView, headers: dict[str, str] | None = None) -> Any:
     location = {"Location": f"/v1/payments/{shown.id}"}
     return answer(shown, 201, {**location, **(headers or {})})
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

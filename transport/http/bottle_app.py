@@ -87,6 +87,13 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         )
         self.operations.append(operation)
 
+    def add_all(self, handlers: object) -> None:
+        """Every method of `handlers` above which an `Operation` stands, in order."""
+        for name, method in vars(type(handlers)).items():
+            operation = getattr(method, "operation", None)
+            if isinstance(operation, Operation):
+                self.add(operation, getattr(handlers, name))
+
     def wsgi(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:

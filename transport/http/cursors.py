@@ -6,8 +6,7 @@ Pure. A cursor is a position, not a right: what it leads to is filtered as alway
 import base64
 import binascii
 
-from engine.errors import Code
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.server.refusal import FieldError
 
 __all__ = ["number_cursor", "read_number", "read_text", "text_cursor"]
@@ -47,7 +46,6 @@ def read_text(cursor: str) -> str:
 
 
 def _unknown() -> Problem:
-    wrong = FieldError("?cursor", "must be the next_cursor of an earlier answer")
-    return Problem(
-        Code.INVALID_REQUEST, f"{wrong.path} {wrong.message}", errors=(wrong,)
+    return invalid(
+        FieldError("?cursor", "must be the next_cursor of an earlier answer")
     )

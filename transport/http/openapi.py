@@ -1,15 +1,15 @@
-"""The OpenAPI 3.1 document, made from the same table that the routes are made from.
+"""The OpenAPI 3.1 document, made from what stands above each route's handler.
 
-An `Operation` says of one route what it takes and what it may answer. The types come
-from `inputs.py`, `params.py` and `types.py`, so the document cannot drift from what is
-checked. Pure; called when somebody asks for /openapi.json.
+An `Operation` says of one route what it takes and what it may answer. The types are
+those that requests are checked against and answers are made of, so the document cannot
+drift from them. Pure; called when somebody asks for /openapi.json.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,10 +17,12 @@ from transport.http.inputs import Request
 from transport.http.params import Query
 from transport.server.refusal import MEDIA_TYPE, ProblemBody
 
-__all__ = ["Header", "Link", "Operation", "Text", "document", "template"]
+__all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"]
 
 _PARAMETER = re.compile(r"<([a-z_]+)(?::[^<>]*)?>")
 _REFERENCE = "#/components/schemas/{name}"
+
+H = TypeVar("H", bound=Callable[..., Any])
 
 #: Statuses that any request can end with, before its handler is asked.
 _ALWAYS = (400, 408, 414, 431, 503)
@@ -59,9 +61,18 @@ class Link:
     in_body: bool = False
 
 
+def link(operation: str, parameter: str, place: str = "/id") -> Link:
+    """To `operation` with the value at `place` (a JSON pointer) of the answer."""
+    expression = f"$response.body#{place}"
+    return Link(operation=operation, parameter=parameter, expression=expression)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One route. `path` as bottle writes it: /v1/payments/<payment_id>."""
+    """One route. `path` as bottle writes it: /v1/payments/<payment_id>.
+
+    It stands as a decorator above the method that serves it; `Api.add_all` finds it.
+    """
 
     name: str
     method: str
@@ -77,6 +88,11 @@ class Operation:
     problems: tuple[int, ...] = ()
     answer_headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
+
+    def __call__(self, handler: H) -> H:
+        """As a decorator: the method below it serves this route."""
+        handler.operation = self  # type: ignore[attr-defined]
+        return handler
 
     def statuses(self) -> list[int]:
         """All that may be answered."""

@@ -46,10 +46,10 @@ class Problem(Exception):
 
 
 def invalid(*errors: FieldError) -> Problem:
-    """422: what is wrong with each field; the detail is a line of all of them."""
-    detail = "; ".join(
-        f"{error.path or 'the body'} {error.message}" for error in errors
-    )
+    """422: `errors` names all that is wrong, the detail the first of it."""
+    detail = f"{errors[0].path or 'the body'} {errors[0].message}"
+    if len(errors) > 1:
+        detail += f" (and {len(errors) - 1} more)"
     return Problem(Code.INVALID_REQUEST, detail, errors=errors)
 
 

@@ -11,7 +11,6 @@ Runs in the request's greenlet; waits only for the body, under the server's dead
 import json
 import re
 import typing
-from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -20,7 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.errors import Code
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.server.refusal import FieldError
 from transport.server.request_body import read_body
 
@@ -73,7 +72,7 @@ def typed(value: Any, kind: type[T]) -> T:
     """A JSON value as `kind`. Raises `Problem` 422 that names everything wrong."""
     result = check(value, kind)
     if isinstance(result, tuple):
-        raise Problem(Code.INVALID_REQUEST, _summary(result), errors=result)
+        raise invalid(*result)
     return result
 
 
@@ -89,8 +88,7 @@ def query(environ: dict[str, Any], kind: type[T]) -> T:
     if isinstance(result, tuple):
         errors.extend(result)
     if errors or isinstance(result, tuple):
-        found = tuple(errors[:MAX_ERRORS])
-        raise Problem(Code.INVALID_REQUEST, _summary(found), errors=found)
+        raise invalid(*errors[:MAX_ERRORS])
     return result
 
 
@@ -245,12 +243,6 @@ def _allowed(hint: Any) -> str:
         if found:
             return found
     return ""
-
-
-def _summary(errors: Sequence[FieldError]) -> str:
-    first = errors[0]
-    text = f"{first.path or 'the body'} {first.message}"
-    return text if len(errors) == 1 else f"{text} (and {len(errors) - 1} more)"
 
 
 def _described(value: Any) -> str:

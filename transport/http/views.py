@@ -1,47 +1,22 @@
-"""What the control API gives, as types: every answer. `inputs.py` has what it takes.
+"""A payment and an event as clients see them, on every wire.
 
-The OpenAPI document is made from these. `view` is the one JSON form of a payment, on
-every wire. Values only, no I/O.
+The OpenAPI document is made from these types. Values only, no I/O.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine.delivery.channel import Channel
 from engine.money.amount import payment_uri
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
-from engine.ports import Freshness
-from transport.server.refusal import ProblemBody
 
 __all__ = [
-    "CoreView",
-    "AttemptEntry",
-    "BatchEntry",
-    "BatchPage",
-    "ChannelPage",
-    "ChannelView",
-    "DeliveryPage",
     "EventPage",
     "EventView",
-    "FreshnessView",
-    "HealthView",
-    "PaymentPage",
     "PaymentView",
-    "PollAccepted",
-    "ReadyView",
     "ReceiptView",
-    "Requeued",
-    "SourcePage",
-    "SourceView",
-    "TestResult",
-    "WatcherPage",
-    "WatcherView",
-    "WebSocketHealth",
-    "channel_view",
-    "freshness_view",
     "iso_or_none",
     "view",
 ]
@@ -86,24 +61,6 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str | UnsetType = UNSET
 
 
-class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
-    data: list[PaymentView]
-    next_cursor: str | None
-
-
-class BatchEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one payment of a batch: exactly one of the two is there."""
-
-    payment: PaymentView | UnsetType = UNSET
-    problem: ProblemBody | UnsetType = UNSET
-
-
-class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry for each payment that was sent, in their order."""
-
-    data: list[BatchEntry]
-
-
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event; the same object on every channel. Written here for the document:
     on the wire it is the stored bytes.
@@ -133,166 +90,6 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 
     data: list[EventView]
     next_after: int | None
-
-
-class Requeued(msgspec.Struct, frozen=True, kw_only=True):
-    """How many deliveries are pending again."""
-
-    requeued: int
-
-
-class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel. `secret` only in the answer that made it."""
-
-    id: str
-    kind: str
-    merchant: str
-    url: str
-    types: tuple[EventType, ...]
-    enabled: bool
-    disabled_reason: str | None
-    timeout_s: float
-    schedule_s: tuple[float, ...]
-    description: str
-    created_at: str
-    old_secret_until: str | None
-    secret: str | UnsetType = UNSET
-
-
-class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
-    data: list[ChannelView]
-
-
-class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of a delivery."""
-
-    id: int
-    event_id: str
-    payment_id: str
-    seq: int
-    attempt: int
-    at: str
-    latency_ms: int
-    status: int | None
-    outcome: str
-    error: str | None
-
-
-class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
-    data: list[AttemptEntry]
-    next_cursor: str | None
-
-
-class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the endpoint said to a test event."""
-
-    delivered: bool
-    status: int | None
-    error: str | None
-    latency_ms: int
-
-
-class WatcherView(msgspec.Struct, frozen=True, kw_only=True):
-    """One watcher in the live supervision tree."""
-
-    payment_id: str
-    address: str
-    status: str
-    state: Literal["running", "restarting", "quarantined"]
-    incarnation: int
-    restarts: int
-    backlog: int
-    last_error: str | None
-    seen_at: str | None
-    next_poll_at: str | None
-    next_deadline_at: str | None
-
-
-class CoreView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the actors that all watchers depend on."""
-
-    name: str
-    state: str
-    incarnation: int
-    backlog: int
-
-
-class WatcherPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree: `core` in order of dependence, and a page of watchers."""
-
-    core: list[CoreView]
-    data: list[WatcherView]
-    next_cursor: str | None
-
-
-class PollAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain is looked at now; what is found comes as events."""
-
-    address: str
-    payment_id: str
-
-
-class SourceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One source. `state` is that of its circuit breaker."""
-
-    name: str
-    kind: str
-    state: str
-    active: bool
-    tip_height: int | None
-    tip_hash: str | None
-    last_answer_at: str | None
-    lag_s: float | None
-    requests: int
-    errors: int
-    last_error: str | None
-    budget_per_min: float | None
-    budget_left: float | None
-    watched: int
-    waiting: int
-
-
-class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
-    data: list[SourceView]
-
-
-class WebSocketHealth(msgspec.Struct, frozen=True, kw_only=True):
-    enabled: bool
-    clients: int
-
-
-class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
-    """How far what is shown can be trusted to be present."""
-
-    source: str
-    live: bool
-    since: str | None
-    tip_height: int | None
-
-
-class HealthView(msgspec.Struct, frozen=True, kw_only=True):
-    """The process answers. Whether it takes new work, `GET /ready` says."""
-
-    status: Literal["ok", "degraded"]
-    service: str
-    version: str
-    network: str
-    reasons: tuple[str, ...]
-    websocket: WebSocketHealth
-    watchers: int
-    quarantined: int
-    freshness: FreshnessView
-
-
-class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
-    """The node takes new payments."""
-
-    ready: bool
-    watchers: int
-    freshness: FreshnessView
-
-
-# -- from the engine's values ---------------------------------------------------------
 
 
 def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
@@ -332,37 +129,6 @@ def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
         seq=payment.seq,
         checkout_url=f"/pay/{terms.id}",
         client_secret=UNSET if client_secret is None else client_secret,
-    )
-
-
-def channel_view(
-    channel: Channel, now: int, *, secret: str | None = None
-) -> ChannelView:
-    """A channel at `now` (ms), without its secrets but the new one given."""
-    rotating = channel.old_secret is not None and now < channel.old_secret_until
-    return ChannelView(
-        id=channel.id,
-        kind=channel.kind,
-        merchant=channel.merchant,
-        url=channel.url,
-        types=channel.types,
-        enabled=channel.enabled,
-        disabled_reason=channel.disabled_reason,
-        timeout_s=channel.timeout_s,
-        schedule_s=channel.schedule_s,
-        description=channel.description,
-        created_at=iso(channel.created_at),
-        old_secret_until=iso(channel.old_secret_until) if rotating else None,
-        secret=UNSET if secret is None else secret,
-    )
-
-
-def freshness_view(freshness: Freshness) -> FreshnessView:
-    return FreshnessView(
-        source=freshness.source,
-        live=freshness.live,
-        since=iso_or_none(freshness.since),
-        tip_height=freshness.tip_height,
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from engine.errors import Code, InvalidAmount
 from engine.money.amount import MAX_SAT, btc_to_sat
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.server.refusal import FieldError
 
 __all__ = ["ProviderNotification", "read_blockonomics", "read_btc"]
@@ -100,8 +100,7 @@ def read_btc(body: bytes) -> ProviderNotification:
     except InvalidAmount as error:
         wrong("value" if "value" in said else "amount", str(error))
     if errors:
-        first = f"{errors[0].path} {errors[0].message}"
-        raise Problem(Code.INVALID_REQUEST, first, errors=tuple(errors))
+        raise invalid(*errors)
     return ProviderNotification(
         provider="btc",
         address=str(address),
@@ -127,8 +126,7 @@ def read_blockonomics(said: dict[str, str]) -> ProviderNotification:
         text = f"must be a whole number of satoshi from 0 to {MAX_SAT}"
         errors.append(FieldError("?value", text))
     if errors:
-        first = f"{errors[0].path} {errors[0].message}"
-        raise Problem(Code.INVALID_REQUEST, first, errors=tuple(errors))
+        raise invalid(*errors)
     status = said.get("status", "").strip()
     known = _STATUS.fullmatch(status) is not None
     return ProviderNotification(
@@ -167,7 +165,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
             Code.INVALID_JSON, "The body is not JSON that is read here."
         ) from error
     if not isinstance(said, dict):
-        raise Problem(Code.INVALID_REQUEST, "The body must be a JSON object.")
+        raise invalid(FieldError("", "must be a JSON object"))
     return said
 
 

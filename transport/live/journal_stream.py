@@ -21,7 +21,6 @@ import msgspec
 from gevent.event import Event as Signal
 from msgspec import Meta
 
-from engine.errors import Code
 from engine.gateway import Gateway
 from engine.payment.events import CommittedEvent
 from engine.store.records import StoredEvent
@@ -29,7 +28,7 @@ from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.openapi import Header, Operation
 from transport.http.params import MAX_OFFSET, Query
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import query
 from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
@@ -206,6 +205,4 @@ def _refuse_future(gateway: Gateway, after: int) -> None:
     last = gateway.health().last_offset
     if after > last:
         text = f"must be at most {last}, the offset of the newest event"
-        raise Problem(
-            Code.INVALID_REQUEST, f"after {text}.", errors=(FieldError("?after", text),)
-        )
+        raise invalid(FieldError("?after", text))

@@ -20,7 +20,7 @@ from transport.http.bottle_app import Api
 from transport.http.find_payment import find_payment
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import (
     QUEUE_BYTES,
@@ -166,9 +166,5 @@ def last_event_id(environ: dict[str, Any], parameter: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         wanted = "must be a whole number from 0, as in the events' ids"
-        raise Problem(
-            Code.INVALID_REQUEST,
-            f"{name} {wanted}.",
-            errors=(FieldError(name, wanted),),
-        )
+        raise invalid(FieldError(name, wanted))
     return int(text)

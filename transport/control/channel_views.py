@@ -1,0 +1,90 @@
+"""Channels and their deliveries as the API shows them. Values only."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from engine.delivery.channel import Channel
+from engine.payment.events import iso
+from engine.payment.model import EventType
+
+__all__ = [
+    "AttemptEntry",
+    "ChannelPage",
+    "ChannelView",
+    "DeliveryPage",
+    "TestResult",
+    "channel_view",
+]
+
+
+class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel. `secret` only in the answer that made it."""
+
+    id: str
+    kind: str
+    merchant: str
+    url: str
+    types: tuple[EventType, ...]
+    enabled: bool
+    disabled_reason: str | None
+    timeout_s: float
+    schedule_s: tuple[float, ...]
+    description: str
+    created_at: str
+    old_secret_until: str | None
+    secret: str | UnsetType = UNSET
+
+
+class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[ChannelView]
+
+
+class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a delivery."""
+
+    id: int
+    event_id: str
+    payment_id: str
+    seq: int
+    attempt: int
+    at: str
+    latency_ms: int
+    status: int | None
+    outcome: str
+    error: str | None
+
+
+class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[AttemptEntry]
+    next_cursor: str | None
+
+
+class TestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the endpoint said to a test event."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    latency_ms: int
+
+
+def channel_view(
+    channel: Channel, now: int, *, secret: str | None = None
+) -> ChannelView:
+    """A channel at `now` (ms), without its secrets but the new one given."""
+    rotating = channel.old_secret is not None and now < channel.old_secret_until
+    return ChannelView(
+        id=channel.id,
+        kind=channel.kind,
+        merchant=channel.merchant,
+        url=channel.url,
+        types=channel.types,
+        enabled=channel.enabled,
+        disabled_reason=channel.disabled_reason,
+        timeout_s=channel.timeout_s,
+        schedule_s=channel.schedule_s,
+        description=channel.description,
+        created_at=iso(channel.created_at),
+        old_secret_until=iso(channel.old_secret_until) if rotating else None,
+        secret=UNSET if secret is None else secret,
+    )

@@ -1,0 +1,104 @@
+"""A channel's deliveries over HTTP: what was tried, and try it now with a test event.
+
+Runs in the request's greenlet; `test_channel` waits for the endpoint there, no longer
+than the channel's timeout.
+"""
+
+from typing import Any
+
+import msgspec
+
+from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.channel import active_secrets, payload
+from engine.gateway import Gateway
+from engine.payment.events import iso
+from engine.secrets.vault import Vault
+from transport.control.channel_views import AttemptEntry, DeliveryPage, TestResult
+from transport.control.new_payment import new_id
+from transport.control.seen import seen_channel
+from transport.http.auth import Auth
+from transport.http.bottle_app import ApiSettings, answer, environ
+from transport.http.cursors import number_cursor, read_number
+from transport.http.inputs import NoFields
+from transport.http.openapi import Operation
+from transport.http.params import CursorQuery
+from transport.http.request_json import json_body, query, typed
+
+__all__ = ["Deliveries"]
+
+
+class Deliveries:
+    """One method for each operation."""
+
+    def __init__(
+        self, gateway: Gateway, auth: Auth, vault: Vault, settings: ApiSettings
+    ) -> None:
+        self._gateway = gateway
+        self._auth = auth
+        self._vault = vault
+        self._settings = settings
+
+    @Operation(
+        name="list_deliveries",
+        method="GET",
+        path="/v1/channels/<channel_id>/deliveries",
+        tag="channels",
+        summary="Attempts to deliver, newest first.",
+        query=CursorQuery,
+        answers={200: DeliveryPage},
+        problems=(404,),
+    )
+    def list_deliveries(self, channel_id: str) -> Any:
+        channel = seen_channel(self._gateway, channel_id, self._auth.require(environ()))
+        asked = query(environ(), CursorQuery)
+        before = read_number(asked.cursor)
+        found = self._gateway.attempts(channel.id, before, asked.limit + 1)
+        page = found[: asked.limit]
+        more = page[-1].id if len(found) > len(page) else None
+        return answer(
+            DeliveryPage(
+                data=[
+                    AttemptEntry(**{**msgspec.structs.asdict(a), "at": iso(a.at)})
+                    for a in page
+                ],
+                next_cursor=number_cursor(more),
+            )
+        )
+
+    @Operation(
+        name="test_channel",
+        method="POST",
+        path="/v1/channels/<channel_id>/test",
+        tag="channels",
+        summary='Send a signed event of type "channel.test" now and tell what came.',
+        request=NoFields,
+        body_may_be_absent=True,
+        answers={200: TestResult},
+        problems=(404,),
+    )
+    def test_channel(self, channel_id: str) -> Any:
+        principal = self._auth.require(environ())
+        typed(json_body(environ(), may_be_empty=True), NoFields)
+        channel = seen_channel(self._gateway, channel_id, principal)
+        now = self._gateway.now()
+        told = {"channel_id": channel.id, "message": "This is a test of Paybell."}
+        body = payload(msgspec.json.encode(told), "channel.test", iso(now))
+        result = self._settings.sender.send(
+            channel.url,
+            tuple(
+                self._vault.open(sealed, channel.id)
+                for sealed in active_secrets(channel, now)
+            ),
+            new_id("evt_test_"),
+            body,
+            now // 1000,
+            channel.timeout_s,
+        )
+        return answer(
+            TestResult(
+                delivered=result.outcome is AttemptOutcome.DELIVERED,
+                status=result.status,
+                error=result.error,
+                latency_ms=round(result.latency_ms),
+            )
+        )

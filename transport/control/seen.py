@@ -1,0 +1,37 @@
+"""What is there for a caller: of what belongs to others it learns nothing (404).
+
+Reads through the gateway. Runs in the request's greenlet.
+"""
+
+from engine.delivery.channel import Channel
+from engine.errors import Code
+from engine.gateway import Gateway
+from engine.payment.model import Payment
+from transport.http.auth import Principal
+from transport.http.problems import Problem
+
+__all__ = ["require_whole_node", "seen_channel", "seen_payment"]
+
+
+def seen_payment(gateway: Gateway, payment_id: str, principal: Principal) -> Payment:
+    """The payment. Raises `Problem` 404."""
+    payment = gateway.payment(payment_id)
+    if payment is None or not principal.may_see(payment.terms.merchant):
+        raise Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
+    return payment
+
+
+def seen_channel(gateway: Gateway, channel_id: str, principal: Principal) -> Channel:
+    """The channel. Raises `Problem` 404."""
+    for channel in gateway.channels():
+        if channel.id == channel_id and principal.may_see(channel.merchant):
+            return channel
+    raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
+
+
+def require_whole_node(principal: Principal) -> None:
+    """What concerns everybody is not for the key of one merchant: `Problem` 403."""
+    if principal.merchant is not None:
+        raise Problem(
+            Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
+        )

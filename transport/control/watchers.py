@@ -1,0 +1,166 @@
+"""The live supervision tree over HTTP: who watches, how it is, and look now.
+
+Runs in the request's greenlet.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from engine.bitcoin.address import parse_address
+from engine.errors import Code, InvalidAddress
+from engine.gateway import Gateway, WatcherState
+from transport.control.seen import require_whole_node
+from transport.http.auth import Auth, Principal
+from transport.http.bottle_app import answer, environ
+from transport.http.cursors import read_text, text_cursor
+from transport.http.inputs import NoFields
+from transport.http.openapi import Operation
+from transport.http.params import CursorQuery
+from transport.http.problems import Problem
+from transport.http.request_json import json_body, query, typed
+from transport.http.views import iso_or_none
+
+__all__ = ["Watchers"]
+
+
+class WatcherView(msgspec.Struct, frozen=True, kw_only=True):
+    """One watcher in the live supervision tree."""
+
+    payment_id: str
+    address: str
+    status: str
+    state: Literal["running", "restarting", "quarantined"]
+    incarnation: int
+    restarts: int
+    backlog: int
+    last_error: str | None
+    seen_at: str | None
+    next_poll_at: str | None
+    next_deadline_at: str | None
+
+
+class CoreView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the actors that all watchers depend on."""
+
+    name: str
+    state: str
+    incarnation: int
+    backlog: int
+
+
+class WatcherPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree: `core` in order of dependence, and a page of watchers."""
+
+    core: list[CoreView]
+    data: list[WatcherView]
+    next_cursor: str | None
+
+
+class PollAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The chain is looked at now; what is found comes as events."""
+
+    address: str
+    payment_id: str
+
+
+class Watchers:
+    """One method for each operation."""
+
+    def __init__(self, gateway: Gateway, auth: Auth, network: str) -> None:
+        self._gateway = gateway
+        self._auth = auth
+        self._network = network
+
+    @Operation(
+        name="list_watchers",
+        method="GET",
+        path="/v1/watchers",
+        tag="node",
+        summary="The live supervision tree. For keys of the node.",
+        query=CursorQuery,
+        answers={200: WatcherPage},
+    )
+    def list_watchers(self) -> Any:
+        require_whole_node(self._auth.require(environ()))
+        asked = query(environ(), CursorQuery)
+        after = read_text(asked.cursor) if asked.cursor is not None else ""
+        found = self._gateway.watchers(asked.limit + 1, after)
+        page = found[: asked.limit]
+        more = len(found) > len(page)
+        return answer(
+            WatcherPage(
+                core=[
+                    CoreView(
+                        name=core.name,
+                        state=core.state,
+                        incarnation=core.incarnation,
+                        backlog=core.backlog,
+                    )
+                    for core in self._gateway.core()
+                ],
+                data=[_watcher_view(state) for state in page],
+                next_cursor=text_cursor(page[-1].payment_id) if more else None,
+            )
+        )
+
+    @Operation(
+        name="get_watcher",
+        method="GET",
+        path="/v1/watchers/<address>",
+        tag="node",
+        summary="The watcher of an address.",
+        answers={200: WatcherView},
+        problems=(404,),
+    )
+    def get_watcher(self, address: str) -> Any:
+        return answer(_watcher_view(self._watcher(address)))
+
+    @Operation(
+        name="poll_watcher",
+        method="POST",
+        path="/v1/watchers/<address>/poll",
+        tag="node",
+        summary="Look at the chain for an address now.",
+        request=NoFields,
+        body_may_be_absent=True,
+        answers={202: PollAccepted},
+        problems=(404,),
+    )
+    def poll_watcher(self, address: str) -> Any:
+        state = self._watcher(address, takes_body=True)
+        if not self._gateway.poll(state.address):
+            raise _not_watched()
+        accepted = PollAccepted(address=state.address, payment_id=state.payment_id)
+        return answer(accepted, 202)
+
+    def _watcher(self, text: str, *, takes_body: bool = False) -> WatcherState:
+        """The watcher, if it is there for this caller: others' are not (404)."""
+        principal = self._auth.require(environ())
+        if takes_body:
+            typed(json_body(environ(), may_be_empty=True), NoFields)
+        try:
+            address = parse_address(text, self._network).text
+        except InvalidAddress as error:
+            raise _not_watched() from error
+        state = self._gateway.watcher(address)
+        if state is None or not self._is_own(state, principal):
+            raise _not_watched()
+        return state
+
+    def _is_own(self, state: WatcherState, principal: Principal) -> bool:
+        if principal.merchant is None:
+            return True
+        payment = self._gateway.payment(state.payment_id)
+        return payment is not None and principal.may_see(payment.terms.merchant)
+
+
+def _not_watched() -> Problem:
+    return Problem(Code.WATCHER_NOT_FOUND, "This address is not watched.")
+
+
+def _watcher_view(state: WatcherState) -> WatcherView:
+    values = msgspec.structs.asdict(state)
+    for name in ("seen_at", "next_poll_at", "next_deadline_at"):
+        values[name] = iso_or_none(values[name])
+    return WatcherView(**values)
