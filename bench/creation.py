@@ -22,6 +22,7 @@ from bench.node import terms
 from engine.payment.events import opening
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Entry, Write
+from tests.tools import children
 
 __all__ = ["create_by_batches", "grown", "restart"]
 
@@ -37,7 +38,7 @@ def _serving(db: Path) -> Iterator[tuple[int, int]]:
     """(process id, port) of a node on this database that listens."""
     environ = {**os.environ, "PAYBELL_API_KEY": KEY}
     command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0"]
-    process = subprocess.Popen(
+    process = children.start(
         [*command, "--db", str(db), "--log-level", "error"],
         stdout=subprocess.PIPE, env=environ, cwd=db.parent, text=True,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from bench.clients import SECRET, claim, sign
 from bench.measure import ROOT, RUNS, fresh, median
 from bench.report import Section, compare
 from bench.servers import addresses, create, paybell_process
+from tests.tools import children
 from tests.tools.wait import Process
 
 __all__ = ["cpu_s", "rss_kb", "run"]
@@ -139,7 +140,7 @@ def _measure(port: int, pid: int, address: str) -> Found:
 class Clients:
     """bench/crowd.py, connected."""
 
-    def __init__(self, child: subprocess.Popen[str]) -> None:
+    def __init__(self, child: children.Child[str]) -> None:
         self._child = child
         self._answer()
 
@@ -164,7 +165,7 @@ class Clients:
 def crowd(port: int, address: str, count: int = CLIENTS) -> Iterator[Clients]:
     command = [sys.executable, "-m", "bench.crowd", "--port", str(port)]
     command += ["--path", f"/ws/balance/{address}", "--clients", str(count)]
-    with subprocess.Popen(
+    with children.start(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as child:
         try:
@@ -183,7 +184,7 @@ def floor() -> float:
     port = listener.getsockname()[1]
     command = [sys.executable, "-m", "bench.crowd", "--port", str(port), "--path", "/"]
     command += ["--clients", str(CLIENTS)]
-    with subprocess.Popen(
+    with children.start(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as child:
         peers = [_accepted(listener) for _ in range(CLIENTS)]

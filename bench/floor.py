@@ -21,6 +21,7 @@ import msgspec
 
 from bench.measure import folder, percentile
 from engine.store.sqlite.journal import Journal
+from tests.tools import children
 
 __all__ = ["batches", "has_redis", "one_row", "redis"]
 
@@ -83,10 +84,10 @@ def redis(clients: int) -> Figures:
     load = ["-p", str(PORT), "-c", str(clients), "-n", str(REDIS_SETS), "-d", "1000",
             "-r", "1000000", "-t", "set", "--csv"]  # fmt: skip
     with folder() as path:
-        server = subprocess.Popen(["redis-server", *options], cwd=path)
+        server = children.start(["redis-server", *options], cwd=path)
         try:
             _wait_for_port()
-            done = subprocess.run(
+            done = children.run(
                 ["redis-benchmark", *load],
                 stdout=subprocess.PIPE,
                 check=True,

@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from bench.clients import claim, dial, sign
 from bench.measure import ROOT
+from tests.tools import children
 
 __all__ = ["cpu_s", "drive"]
 
@@ -36,7 +37,7 @@ LENGTH: Final = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 def drive(kind: str, **plan: Any) -> Any:
     """Run the plan in a process of its own; what it found."""
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "bench.load"],
         input=json.dumps({"kind": kind, **plan}).encode(),
         stdout=subprocess.PIPE,

@@ -20,6 +20,8 @@ from typing import Any
 
 import gevent
 
+from tests.tools import children
+
 __all__ = [
     "ROOT",
     "RUNS",
@@ -68,7 +70,7 @@ def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
 def fresh(subject: str, *args: object) -> Any:
     """Run `bench.<module>:<function>` with `args` in a new process; what it returns."""
     command = [sys.executable, "-m", "bench.subject", subject, json.dumps(args)]
-    done = subprocess.run(
+    done = children.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import sqlite3
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +19,7 @@ import gevent
 
 from bench.measure import ROOT
 from bench.report import Section, table
+from tests.tools import children
 
 __all__ = ["part", "put"]
 
@@ -73,7 +73,7 @@ def _cpu() -> str:
 
 def _commit() -> str:
     def git(*args: str) -> str:
-        done = subprocess.run(
+        done = children.run(
             ["git", *args], cwd=ROOT, capture_output=True, text=True, check=False
         )
         return done.stdout.strip()

@@ -27,6 +27,7 @@ from bench.peers.actors import PykkaActor
 from bench.report import Section, compare
 from engine.payment.events import opening
 from engine.store.writes import Committed
+from tests.tools import children
 
 __all__ = ["run"]
 
@@ -109,7 +110,7 @@ def _otp(count: int, mode: str, idle_s: int = 0) -> dict[str, float]:
     """The Erlang program's figures; it is its own fresh process."""
     if shutil.which("escript") is None:
         raise RuntimeError("the peer is Erlang/OTP: apt-get install erlang-base")
-    done = subprocess.run(
+    done = children.run(
         ["escript", str(SCRIPT), str(count), mode, str(idle_s)],
         cwd=ROOT, stdout=subprocess.PIPE, timeout=300, check=True,
     )  # fmt: skip

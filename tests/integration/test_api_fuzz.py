@@ -11,6 +11,7 @@ PAYBELL_FUZZ_REQUESTS sets how many requests (2,500), PAYBELL_FUZZ_SEED which. E
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from gevent import subprocess
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
+from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
 from transport.http.auth import AuthLimits
@@ -82,7 +83,7 @@ def fuzz(
         "--request-timeout", "20",
         *options,
     ]  # fmt: skip
-    done = subprocess.run(
+    done = children.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         timeout=timeout_s,
     )  # fmt: skip

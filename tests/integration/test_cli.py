@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from run import main
+from tests.tools import children
 from tests.tools.fake_upstream import Request, Upstream, of
 from tests.tools.paybell import API_KEY, Paybell, command, paybell, serving
 from tests.tools.ports import free_ports
@@ -51,9 +51,8 @@ def at_terminal(*arguments: str | Path, env: dict[str, str] | None = None) -> st
     """What a command prints, out and err, when both are a terminal."""
     ours, theirs = pty.openpty()
     environ = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
-    process = subprocess.Popen(
+    process = children.start(
         command(*arguments),
-        stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
         env={**environ, "TERM": "xterm", **(env or {})},

@@ -11,13 +11,13 @@ import contextlib
 import resource
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.tools import children
 from tests.tools.paybell import Paybell, paybell, serving
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, connect
@@ -60,7 +60,7 @@ class FullFileSystem:
 
 
 def _may_mount(folder: Path) -> bool:
-    mounted = subprocess.run(
+    mounted = children.run(
         ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
@@ -88,7 +88,7 @@ def full(
     try:
         yield folder, FullFileSystem
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        children.run(["umount", "-l", str(folder)], check=True)
 
 
 def ready_status(node: Paybell) -> int:

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ import pytest
 
 from engine.delivery.attempt import AttemptOutcome
 from tests.integration import rebinding
+from tests.tools import children
 from tests.tools.receiver import Receiver, reply
 from tests.unit.transport.outbound.test_guard import REFUSED, WRITTEN_ODDLY
 from transport.outbound import guard, pinned
@@ -189,7 +189,7 @@ def test_no_library_below_looks_a_name_up(
 
 def in_a_network_of_its_own(*options: str) -> dict[str, Any]:
     """What `rebinding.py` tells. Skips where there can be none, which CI forbids."""
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-m", "tests.integration.rebinding", *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,

@@ -17,6 +17,7 @@ import requests
 from click.testing import CliRunner, Result
 
 from run import main
+from tests.tools import children
 from tests.tools.paybell import API_KEY, Finished, Paybell, command, paybell, serving
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import connect
@@ -61,7 +62,7 @@ def test_it_says_one_line_on_stdout_once_it_listens_and_logs_on_stderr(
 
 
 def test_the_ready_line_comes_through_a_pipe_at_once(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with children.start(
         command("serve", "--port", "0", "--db", "node.db"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

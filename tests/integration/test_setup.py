@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import children
 from tests.unit.test_packaging import ROOT
 
 PATIENCE_S = 110
 HOST_PYTHON = str(Path(sys.base_prefix) / "bin" / "python3")
 
 BACKEND = """
+from tests.tools import children
 import zipfile
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
@@ -62,11 +64,10 @@ class SmallProject:
 
     def make(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-        return subprocess.run(
+        return children.run(
             ["make", f"PYTHON={HOST_PYTHON}", *arguments],
             cwd=self.folder,
             env={**kept, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, **env},
-            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -200,7 +201,7 @@ def test_what_is_missing_is_named_at_once_where_it_cannot_be_installed(
     fake = only / "id"
     fake.write_text("#!/bin/sh\necho 1000\n")
     fake.chmod(0o755)
-    done = subprocess.run(
+    done = children.run(
         [made.folder / ".ci/system.sh", "python", "node", "chromium", "redis"],
         env={"PATH": str(only), "PYTHON": "/nowhere/python3"},
         capture_output=True,
@@ -224,7 +225,7 @@ def test_debians_package_for_environments_is_named_where_python_cannot_make_one(
     for name, text in {"id": "echo 1000", "python3": "exit 1"}.items():
         (only / name).write_text(f"#!/bin/bash\n{text}\n")
         (only / name).chmod(0o755)
-    done = subprocess.run(
+    done = children.run(
         [project.folder / ".ci/system.sh", "python"],
         env={"PATH": str(only)},
         capture_output=True,

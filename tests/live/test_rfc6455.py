@@ -6,7 +6,6 @@ those for what was said before the mistake; then the close code; then the end of
 """
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 import websocket as independent
 
 from tests.live.rfc6455_cases import GROUPS, MAX_MESSAGE, Case
+from tests.tools import children
 from tests.tools.wait import Process
 from tests.tools.wsclient import (
     BINARY,
@@ -180,7 +180,7 @@ socket.onclose = (e) => console.log(next, e.code, e.wasClean, socket.extensions)
 
 
 def test_the_client_of_node_agrees(port: int) -> None:
-    found = subprocess.run(
+    found = children.run(
         ["node", "--experimental-websocket", "-e", NODE, f"ws://127.0.0.1:{port}/"],
         capture_output=True,
         text=True,

@@ -1,7 +1,6 @@
 """A real node judges what the dev chain makes: every block, signature and reorg."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from bit import PrivateKeyTestnet
 from bit.network.meta import Unspent
 
 from engine.bitcoin.address import parse_address
+from tests.tools import children
 from transport.devchain.chain import DevChain
 
 HERE = Path(__file__).parent
@@ -17,7 +17,7 @@ KEY = PrivateKeyTestnet("cU6s7jckL3bZUUkb3Q2CD9vNu8F1o58K5R5a3JFtidoccMbhEGKZ")
 
 def judged(blocks: list[bytes], txs: list[bytes]) -> Any:
     given = {"blocks": [b.hex() for b in blocks], "txs": [tx.hex() for tx in txs]}
-    done = subprocess.run(
+    done = children.run(
         ["node", "-r", str(HERE / "preload.js"), str(HERE / "judge_blocks.js")],
         input=json.dumps(given),
         capture_output=True,

@@ -20,6 +20,7 @@ from tests.power.disk import HABITS, Disk
 from tests.power.history import DB, Life, lives, scratch
 from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Truncate, Wrote
+from tests.tools import children
 
 __all__ = ["GROUP", "PointFailed", "Sums", "judge_in_processes", "judge_points"]
 
@@ -99,7 +100,7 @@ def judge_points(seed: int, numbers: Sequence[int]) -> Sums:
 def judge_in_processes(seed: int, numbers: range, jobs: int) -> Sums:
     """As `judge_points`, divided among processes; what they print says what broke."""
     waiting = [numbers[at : at + SHARE] for at in range(0, len(numbers), SHARE)]
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[children.Child[bytes]] = []
     sums = Sums()
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -108,9 +109,7 @@ def judge_in_processes(seed: int, numbers: range, jobs: int) -> Sums:
             command += ["--seed", str(seed), "--first", str(share[0])]
             command += ["--points", str(len(share))]
             running.append(
-                subprocess.Popen(
-                    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-                )
+                children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             )
         done = running.pop(0)
         printed, said = done.communicate()

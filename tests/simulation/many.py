@@ -20,6 +20,7 @@ import msgspec
 
 from tests.simulation.run import run_seed
 from tests.simulation.sums import Failure, Sums
+from tests.tools import children
 
 __all__ = ["Crew", "run_range", "work"]
 
@@ -64,7 +65,7 @@ class Crew:
         self._chunks: Iterator[range] = (
             seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)
         )
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._workers: list[children.Child[bytes]] = []
         self._stopped = False
 
     def run(self, on_sums: Callable[[Sums], None]) -> Sums:
@@ -98,9 +99,9 @@ class Crew:
                 worker.stdin.close()
             worker.wait()
 
-    def _hire(self) -> subprocess.Popen[bytes]:
+    def _hire(self) -> children.Child[bytes]:
         command = [sys.executable, "-m", "tests.simulation", "--worker"]
-        worker = subprocess.Popen(
+        worker = children.start(
             [*command, "--days", str(self._days)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -109,7 +110,7 @@ class Crew:
         return worker
 
     @staticmethod
-    def _ask(worker: subprocess.Popen[bytes], chunk: range) -> Sums | None:
+    def _ask(worker: children.Child[bytes], chunk: range) -> Sums | None:
         assert worker.stdin is not None
         assert worker.stdout is not None
         try:

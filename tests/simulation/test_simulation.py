@@ -5,7 +5,6 @@ To see what a failing seed does, run the line that the failure prints.
 """
 
 import os
-import subprocess
 import sys
 import time
 
@@ -14,6 +13,7 @@ import pytest
 from tests.simulation.many import Crew
 from tests.simulation.run import DAYS
 from tests.simulation.sums import Sums
+from tests.tools import children
 
 
 def _seeds() -> range:
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_journal_whatever_the_hash_seed() -> None:
 
 def _digest_in_an_interpreter(hash_seed: str) -> str:
     command = [sys.executable, "-m", "tests.simulation", "--digest"]
-    finished = subprocess.run(
+    finished = children.run(
         [*command, "--seed", "7", "--days", str(DAYS)],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,

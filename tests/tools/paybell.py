@@ -19,6 +19,7 @@ from typing import Any
 
 import requests
 
+from tests.tools import children
 from tests.tools.wait import wait_until
 
 __all__ = ["API_KEY", "Finished", "Paybell", "command", "paybell", "serving"]
@@ -49,7 +50,7 @@ def paybell(
     timeout_s: float = PATIENCE_S,
 ) -> Finished:
     """Run a command to its end."""
-    return subprocess.run(
+    return children.run(
         command(*arguments),
         capture_output=True,
         text=True,
@@ -57,7 +58,6 @@ def paybell(
         timeout=timeout_s,
         env=_environ(env or {}),
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
         check=False,
     )
 
@@ -78,9 +78,8 @@ class Paybell:
         self.session.trust_env = False
         # Files, not pipes: nothing has to read them while the test does other things.
         with self._out.open("w") as out, self._err.open("w") as err:
-            self.process = subprocess.Popen(
+            self.process = children.start(
                 command(*arguments),
-                stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 env=_environ({"PAYBELL_API_KEY": API_KEY, **env}),

@@ -6,12 +6,10 @@ greenlet of the test; a `Process` has one greenlet more, which reads the output.
 """
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +20,14 @@ from typing import IO, Self, TypeVar
 import gevent
 from gevent.event import Event
 
+from tests.tools import children
+
 __all__ = ["Process", "ProcessFailed", "WaitedTooLong", "wait_until"]
 
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 KEPT_LINES = 2_000
 KEPT_LINE_CHARS = 4_000
-PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
 
@@ -88,7 +87,7 @@ class Process:
         self.env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
         self.cwd = cwd
         self.match: re.Match[str] | None = None
-        self._child: subprocess.Popen[str] | None = None
+        self._child: children.Child[str] | None = None
         self._reader: gevent.Greenlet[..., None] | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._news = Event()  # set when a ready line came or the output ended
@@ -100,9 +99,8 @@ class Process:
         """
         self.match = None
         self._news.clear()
-        self._child = subprocess.Popen(
+        self._child = children.start(
             self.command,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -110,8 +108,6 @@ class Process:
             errors="replace",
             env=self.env,
             cwd=self.cwd,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
         assert self._child.stdout is not None
         self._reader = gevent.spawn(self._read, self._child.stdout)
@@ -216,12 +212,6 @@ class Process:
                     if self.match is not None:
                         self._news.set()
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _started(self) -> children.Child[str]:
         assert self._child is not None, "the process was not started"
         return self._child
-
-
-def _die_with_parent() -> None:
-    """In the child: a test run that is killed leaves no programs behind (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import configparser
 import json
-import subprocess
 import sys
 from importlib.metadata import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tests
+from tests.tools import children
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST_SCRIPT = str(Path(sys.executable).parent / "pytest")
@@ -23,7 +23,7 @@ def setup_cfg() -> configparser.ConfigParser:
 
 
 def python(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, *arguments],
         cwd=cwd,
         capture_output=True,
