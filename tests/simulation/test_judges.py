@@ -1,10 +1,10 @@
 """That the judges judge: by themselves, every event, and not by the engine's rules."""
 
-import subprocess
 import sys
 
 from engine.payment.model import EventType
 from tests.simulation.judges import JUDGES
+from tests.tools import children
 
 NOT_YET = {
     EventType.CREDITED,
@@ -26,7 +26,7 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
         "import sys, tests.simulation.judges\n"
         "print(*(m for m in sys.modules if m.startswith(('engine.', 'actors.'))))"
     )
-    answer = subprocess.run(
+    answer = children.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,

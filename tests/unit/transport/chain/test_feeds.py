@@ -1,13 +1,13 @@
 """A source is made of its configuration, and the dev chain only where it is one."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from engine.config import SourceConfig
+from tests.tools import children
 from transport.chain.feeds import make_feed
 
 # In a process of its own: here, other tests have loaded everything already.
@@ -25,7 +25,7 @@ print(json.dumps(sorted(name for name in sys.modules if ".devchain" in name)))
 
 def modules_of_the_dev_chain(source: str, folder: Path) -> list[str]:
     """Those that a node with this source has loaded, put together but not started."""
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", LOADED, source, str(folder / "paybell.db")],
         cwd=Path(__file__).parents[4],
         capture_output=True,
