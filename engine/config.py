@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from engine.bitcoin.address import NETWORKS
 from engine.errors import ConfigError
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "read_file",
 ]
 
-NETWORKS = ("mainnet", "testnet", "signet", "regtest")
 
 PUBLIC_ESPLORA = {
     "mainnet": "https://blockstream.info/api",

@@ -29,13 +29,14 @@ from actors.messages import (
 )
 from actors.node import Node
 from engine.bitcoin.address import parse_address
-from engine.chain.feed import ChainView, Output, places
+from engine.chain.feed import ChainView, places
 from engine.errors import Refused, StoreUnavailable, Unreadable
-from engine.payment.absence import LOOK_TWICE_S, AbsenceTracker
+from engine.payment.chain_rules import blocks_lost, known_outputs
 from engine.payment.events import Event
-from engine.payment.model import EventType, Payment, Status
-from engine.payment.observations import Observation, ProviderClaim, Reviewed
-from engine.payment.rules import follow, is_settled, is_untouched, next_deadline
+from engine.payment.model import Payment
+from engine.payment.observations import Observation, ProviderClaim
+from engine.payment.review import ReviewState, judge, next_review, poll_interval_s
+from engine.payment.rules import follow, is_untouched, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import COALESCE_S, TimersDue
 from engine.runtime.ref import Ref
@@ -58,18 +59,12 @@ log = logging.getLogger("paybell.payment")
 RETRY_S = 5.0
 """After a commit that the journal could not make: look again so much later."""
 
-REVIEW_AGAIN_S = 15.0
-"""After a deadline, while no answer proves that nothing came: look again by then."""
-
-_WAITED_FOR = {Status.PENDING, Status.CONFIRMING}
-
 
 class AddressActor(Actor):
     """Watches one payment; see the module docstring."""
 
     __slots__ = (
         "_deadline",
-        "_doubts",
         "_is_shown_nothing",
         "_node",
         "_payment",
@@ -89,12 +84,10 @@ class AddressActor(Actor):
         self._payment = payment
         self._script = b"" if payment is None else _script_of(payment)
         self._poll: int | None = None  # the number of the timer that it waits for
-        self._deadline = deadline
-        self._review: int | None = None  # a deadline (ms) that passed: judge it by a
-        # view that was asked for after it
+        self._deadline = deadline  # ms, that the supervisor will tell of
+        self._review: ReviewState | None = None  # what views left open; mostly nothing
         self._seen_at: int | None = None  # ms, when the source was asked that answered
         self._is_shown_nothing = False  # in the newest view
-        self._doubts: AbsenceTracker | None = None  # of the views of late
 
     @property
     def payment(self) -> Payment:
@@ -171,22 +164,8 @@ class AddressActor(Actor):
     def interest(self, ref: Ref) -> Watch:
         """What to tell the source. The supervisor does, before the watcher starts, so
         that no block is read at boot before all scripts are known."""
-        return Watch(self._script, self.payment.terms.address, ref, self._known())
-
-    def _known(self) -> tuple[Output, ...]:
-        """The receipts that are in a block, as a source would list them."""
-        return tuple(
-            Output(
-                r.txid,
-                r.vout,
-                r.amount_sat,
-                r.block_hash,
-                r.block_height,
-                verified_by_source=False,
-            )
-            for r in self.payment.receipts
-            if r.block_hash is not None
-        )
+        address = self.payment.terms.address
+        return Watch(self._script, address, ref, known_outputs(self.payment))
 
     def _begin(self) -> None:
         """The source was told of the script: it shows it as it is, for a start."""
@@ -198,8 +177,7 @@ class AddressActor(Actor):
     def _arm_deadline(self) -> None:
         deadline = next_deadline(self.payment)
         if deadline != self._deadline:
-            self._deadline = deadline
-            self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
+            self._wait_until(deadline)
 
     # -- looking at the chain ------------------------------------------------------
 
@@ -212,12 +190,11 @@ class AddressActor(Actor):
     def _on_poll_due(self) -> None:
         complete_as_of = self._node.source_report.now.complete_as_of
         if complete_as_of is None or not self._is_covered:
-            hurry = self._review is not None or self._doubts is not None
-            self._ask_source(urgent=hurry)
+            self._ask_source(urgent=self._review is not None)
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
-        known = self._known() if self.payment.receipts else ()
+        known = known_outputs(self.payment) if self.payment.receipts else ()
         due = 0.0 if urgent else self._node.clock.monotonic()
         self._node.source.tell(Poll(self._script, places(known), due, known))
 
@@ -226,69 +203,62 @@ class AddressActor(Actor):
         self._poll = self._node.clock.call_later_coalesced(delay_s, self.ref)
 
     def _interval_s(self) -> float:
-        """Often while somebody waits; doubled for every hour of age; else slowly."""
         settings = self._node.settings
-        terms = self.payment.terms
-        base = float(terms.poll_interval_s)
-        if self.payment.status not in _WAITED_FOR:
-            return max(base, settings.poll_slow_s)
-        age_s = max(self._node.clock.now() - terms.created_at, 0) / 1000
-        doublings = min(int(age_s / settings.poll_ageing_s), 6)
-        return min(base * float(2**doublings), max(base, settings.poll_slow_s))
+        return poll_interval_s(
+            self.payment,
+            self._node.clock.now(),
+            slow_s=settings.poll_slow_s,
+            ageing_s=settings.poll_ageing_s,
+        )
 
-    def _on_seen(self, view: Any, asked_at: int) -> None:
+    def _on_seen(self, view: ChainView, asked_at: int) -> None:
         self._seen_at = asked_at
         self._is_shown_nothing = not view.outputs
-        if self._is_covered:
+        if self._is_covered:  # nothing can follow: spare the million that wait
             self._node.restart_point.committed(self._script, view)
             self._after_review()
             return
-        now = self._node.clock.now()
-        payment, events = self.payment, list[Event]()
-        doubts = self._doubts or AbsenceTracker()
-        view = doubts.looked_at_twice(self.payment, view, asked_at)
-        observations: list[Observation] = [view]
-        review, now_s = self._review, self._node.clock.monotonic()
-        if review and doubts.allow_verdict(view, asked_at, review, now_s):
-            self._review = None
-            observations.append(Reviewed(asked_at))
-        self._doubts = doubts if doubts.remain else None
-        self._ask_again_soon(view)
-        for observation in observations:
-            story = follow(payment, observation, now)
-            events += story.events
-            payment = story.payment
-        if events:
-            self._persist(payment, events, (), None)
+        judged = judge(
+            self._review or ReviewState(),
+            self.payment,
+            view,
+            asked_at,
+            now=self._node.clock.now(),
+            now_s=self._node.clock.monotonic(),
+        )
+        self._review = judged.state if judged.state.is_open else None
+        if judged.look_again_s is not None:
+            self._poll_in(min(self._interval_s(), judged.look_again_s))
+        if judged.events:
+            self._persist(judged.payment, judged.events, (), None)
         else:
             self._node.restart_point.committed(self._script, view)
             self._after_review()
 
-    def _ask_again_soon(self, view: ChainView) -> None:
-        """If there is something that this view should have proved, and did not."""
-        if not view.complete and self._doubts is not None and self._doubts.absent:
-            self._poll_in(LOOK_TWICE_S)
-        elif self._review is not None:
-            self._poll_in(min(self._interval_s(), REVIEW_AGAIN_S))
-
     # -- deadlines -----------------------------------------------------------------
 
     def _on_review_due(self) -> None:
-        self._review = self._deadline or self._node.clock.now()
+        passed = self._deadline or self._node.clock.now()
+        self._review = (self._review or ReviewState()).passed(passed)
         self._deadline = None
         self._ask_source(urgent=True)
 
     def _after_review(self) -> None:
         """Nothing more to tell now: let go of a payment that is over, or wait on."""
-        if self._review is not None or self._deadline is not None:
+        if self._is_overdue or self._deadline is not None:
             return
-        now = self._node.clock.now()
-        if is_settled(self.payment, now):
+        settings, now = self._node.settings, self._node.clock.now()
+        deadline = next_review(self.payment, now, settings.recheck_s)
+        if deadline is None:
             self._release()
-            return
-        deadline = next_deadline(self.payment)
-        if deadline <= now:
-            deadline = now + self._node.settings.recheck_s * 1000
+        else:
+            self._wait_until(deadline)
+
+    @property
+    def _is_overdue(self) -> bool:
+        return self._review is not None and self._review.overdue is not None
+
+    def _wait_until(self, deadline: int) -> None:
         self._deadline = deadline
         self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
 
@@ -316,11 +286,11 @@ class AddressActor(Actor):
         reply: Callable[[Any], None],
     ) -> None:
         try:
-            story = follow(self.payment, observation, self._node.clock.now())
+            decided = follow(self.payment, observation, self._node.clock.now())
         except Refused as refusal:
             reply(refusal)
             return
-        events, payment = story.events, story.payment
+        events, payment = decided.events, decided.payment
         look = isinstance(observation, ProviderClaim)
         if not events and not rows:
             reply(payment)
@@ -337,7 +307,8 @@ class AddressActor(Actor):
         reply: Callable[[Any], None] | None,
     ) -> None:
         entries = (Entry(after, tuple(events)),) if events else ()
-        rows = (*rows, *_lost_blocks(self.payment, events))
+        lost = blocks_lost(self.payment, events)
+        rows = (*rows, *(ReadAgain(height, block) for height, block in lost))
         write = Write(entries=entries, rows=rows)
 
         def believe(outcome: Outcome) -> None:
@@ -349,9 +320,8 @@ class AddressActor(Actor):
         self, outcome: Outcome, after: Payment, reply: Callable[[Any], None] | None
     ) -> None:
         if isinstance(outcome, Committed):
-            known = self._known()
             before, self._payment = self.payment, after
-            if known != self._known():
+            if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.
                 self._node.source.tell_system(self.interest(self.ref))
             if before.status is not after.status:
@@ -380,27 +350,10 @@ class AddressActor(Actor):
 
     def _resume_review(self) -> None:
         """What followed from a deadline was not written: it is still to be judged."""
-        deadline = next_deadline(self.payment)
-        waits = self._review is None and self._deadline is None
-        if waits and deadline <= self._node.clock.now():
-            self._review = deadline
-
-
-def _lost_blocks(before: Payment, events: list[Event]) -> list[Row]:
-    """The source that says so may be the one in the wrong: another, asked later, has
-    read past this block already, and would never look into it again."""
-    lost = {e.txid for e in events if e.type is EventType.REORGED}
-    return (
-        [
-            ReadAgain(receipt.block_height, receipt.block_hash)
-            for receipt in before.receipts
-            if receipt.txid in lost
-            and receipt.block_hash is not None
-            and receipt.block_height is not None
-        ]
-        if lost
-        else []
-    )
+        if self._deadline is None:
+            state = self._review or ReviewState()
+            state = state.after_commit_failed(self.payment, self._node.clock.now())
+            self._review = state if state.is_open else None
 
 
 def _script_of(payment: Payment) -> bytes:

@@ -20,6 +20,7 @@ from hashlib import sha256
 
 from engine.chain.feed import Block, ChainTx, Header, TxOut
 from engine.errors import InvalidBlock, InvalidTransaction
+from engine.money.amount import MAX_SAT
 
 __all__ = [
     "COINBASE_TXID",
@@ -41,7 +42,6 @@ HEADER_SIZE = 80
 #: What a coinbase "spends": no transaction at all.
 COINBASE_TXID = "00" * 32
 
-_MAX_MONEY = 2_100_000_000_000_000
 _MIN_INPUT = 41  # outpoint 36, empty script 1, sequence 4
 _MIN_OUTPUT = 9  # amount 8, empty script 1
 _MIN_TX = 10 + _MIN_INPUT + _MIN_OUTPUT
@@ -226,7 +226,7 @@ def _read_outputs(raw: bytes, at: int) -> tuple[tuple[TxOut, ...], int]:
     outputs = []
     for _ in range(count):
         amount = _u64(raw, at)[0]
-        if amount > _MAX_MONEY:
+        if amount > MAX_SAT:
             raise InvalidTransaction(f"an output of {amount} satoshi cannot exist")
         length = raw[at + 8]
         at += 9

@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 __all__ = [
+    "BLOCK_TIME_SLACK_S",
     "AddressFeed",
     "Block",
     "BlockFeed",
@@ -31,6 +32,10 @@ __all__ = [
     "TxOut",
     "places",
 ]
+
+
+BLOCK_TIME_SLACK_S = 7_200
+"""A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
 
 
 class Tip(msgspec.Struct, frozen=True, gc=False):

@@ -33,7 +33,7 @@ from functools import partial
 
 import msgspec
 
-from engine.chain.feed import Block, BlockFeed, Tip
+from engine.chain.feed import BLOCK_TIME_SLACK_S, Block, BlockFeed, Tip
 from engine.chain.script_index import HeaderChain, ScriptIndex
 from engine.errors import SourceGarbage, SourceUnavailable
 
@@ -48,9 +48,6 @@ __all__ = [
 
 MAX_CATCH_UP = 2_016
 """Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
-
-_CLOCK_SLACK_S = 7_200
-"""A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
 
 _CHUNK = 100  # mempool transactions asked for at once, between two calls of progress
 _NAMES = 5_000  # mempool names looked through between two calls of progress
@@ -171,7 +168,7 @@ def _first_height(
     if start_from is None:
         if since_s is None:
             return fresh, False
-        return _first_since(feed, index, since_s - _CLOCK_SLACK_S, fresh)
+        return _first_since(feed, index, since_s - BLOCK_TIME_SLACK_S, fresh)
     if target.height - start_from.height > MAX_CATCH_UP:
         index.note_gap()
         return fresh, True

@@ -8,8 +8,8 @@ What may be believed:
   the source that last saw it no longer lists it, or when another source does not list
   it though it had `ABSENCE_GRACE_MS` to hear of it; the watcher looks twice before it
   lets a view say so (`merely_absent`).
-- What a source only repeats from our own journal (`vouched` is False) supports a
-  receipt that we have; it is never news, and nothing is confirmed by it.
+- What a source only repeats from our own journal (`verified_by_source` is False)
+  supports a receipt that we have; it is never news, and nothing is confirmed by it.
 - Depth counts for `confirmed` as the view shows it now; in the record it only grows
   while the receipt stays in its block, so that a lagging source tells nothing twice.
 - An output mined well before the payment was created pays something else.
@@ -17,10 +17,13 @@ What may be believed:
 
 from msgspec.structs import replace
 
-from engine.chain.feed import ChainView, Output
+from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output
+from engine.money.amount import MAX_SAT
+from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import (
     MAX_RECEIPTS,
+    PAID,
     Claim,
     EventType,
     Payment,
@@ -28,15 +31,12 @@ from engine.payment.model import (
     Status,
 )
 
-__all__ = ["merely_absent", "read_view"]
+__all__ = ["blocks_lost", "known_outputs", "merely_absent", "read_view"]
 
 ABSENCE_GRACE_MS = 600_000
 """How long another source gets to hear of an unconfirmed transaction: 10 min."""
 
-BLOCK_TIME_SLACK_S = 7_200
-"""A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
-
-_SETTLED = {Status.CONFIRMED, Status.FORWARDED}
+_SUMS_ARE_TOLD = PAID | {Status.CONFIRMING, Status.EXPIRED}
 
 
 def read_view(builder: EventBuilder, view: ChainView) -> None:
@@ -60,6 +60,38 @@ def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int
     if not view.complete or listed - known.keys():
         return frozenset()
     return frozenset(key for key in known.keys() - listed if known[key] is None)
+
+
+def known_outputs(payment: Payment) -> tuple[Output, ...]:
+    """The receipts that are in a block, as a source would list them."""
+    return tuple(
+        Output(
+            receipt.txid,
+            receipt.vout,
+            receipt.amount_sat,
+            receipt.block_hash,
+            receipt.block_height,
+            verified_by_source=False,
+        )
+        for receipt in payment.receipts
+        if receipt.block_hash is not None
+    )
+
+
+def blocks_lost(before: Payment, events: list[Event]) -> list[tuple[int, str]]:
+    """(height, hash) of the blocks that receipts lost by these events.
+
+    The source that says so may be the one in the wrong: another, asked later, has read
+    past such a block already, and would never look into it again.
+    """
+    lost = {event.txid for event in events if event.type is EventType.REORGED}
+    return [
+        (receipt.block_height, receipt.block_hash)
+        for receipt in before.receipts
+        if receipt.txid in lost
+        and receipt.block_hash is not None
+        and receipt.block_height is not None
+    ]
 
 
 def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Output]:
@@ -161,7 +193,7 @@ def _tell_reversed(
     to another block as deep reverses nothing.
     """
     payment = builder.payment
-    if payment.status not in _SETTLED or payment.settled_sat == 0:
+    if payment.status not in PAID or payment.settled_sat == 0:
         return
     needed = min(payment.settled_sat, payment.threshold_sat)
     if payment.terms.amount_sat is None:
@@ -201,6 +233,7 @@ def _tell_news(
 
 def _tell_detected(builder: EventBuilder, view: ChainView, output: Output) -> None:
     payment = builder.payment
+    assert 0 < output.amount_sat <= MAX_SAT, output
     receipt = Receipt(
         txid=output.txid,
         vout=output.vout,
@@ -241,7 +274,7 @@ def _tell_detected(builder: EventBuilder, view: ChainView, output: Output) -> No
 
 
 def _claim_for(payment: Payment, output: Output) -> Claim | None:
-    """The claim that this output bears out: by txid, or the one that named none."""
+    """The claim that this output corroborates: by txid, or the one that named none."""
     for claim in payment.claims:
         if claim.txid in {output.txid, None}:
             return claim
@@ -251,15 +284,10 @@ def _claim_for(payment: Payment, output: Output) -> Claim | None:
 def _tell_sums(builder: EventBuilder) -> None:
     payment = builder.payment
     asked = payment.terms.amount_sat
-    if asked is None or payment.status not in {
-        Status.CONFIRMING,
-        Status.EXPIRED,
-        Status.CONFIRMED,
-        Status.FORWARDED,
-    }:
+    if asked is None or payment.status not in _SUMS_ARE_TOLD:
         return
     received = payment.received_sat
-    if not payment.is_paid and payment.status not in _SETTLED:
+    if not payment.is_paid and payment.status not in PAID:
         builder.emit(EventType.UNDERPAID, short_sat=asked - received)
     elif received > asked + payment.terms.tolerance_sat:
         builder.emit(EventType.OVERPAID, excess_sat=received - asked)

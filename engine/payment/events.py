@@ -1,8 +1,8 @@
 """Events: committed facts about one payment, and their one form on every wire.
 
 `Event` is what `decide` returns and `evolve` folds; the journal gives it an offset.
-`encode` makes the JSON object that every channel sends (api.md, "An event"): it is
-stored as it is, so what a shop was told once is told the same for ever.
+`encode` makes the JSON object that every channel sends: it is stored as it is, so what
+a shop was told once is told the same for ever.
 """
 
 from datetime import UTC, datetime
@@ -30,14 +30,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: Terms | None = None  # created
     receipt: Receipt | None = None  # detected, replaced, reorged: the one concerned
     receipts: tuple[Receipt, ...] = ()  # confirming: those that moved, as they are now
-    claim: Claim | None = None  # detected by a webhook; borne out; withdrawn
+    claim: Claim | None = None  # detected by a webhook; corroborated; withdrawn
     source: str | None = None  # who says so
     verified: bool | None = None  # False: a claim only
     short_sat: int | None = None
     excess_sat: int | None = None
     settled_sat: int | None = None  # confirmed: for this sum
     reason: str | None = None
-    replaced_by: str | None = None  # txid
     by: str | None = None  # whose hand
 
 

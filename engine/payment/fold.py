@@ -1,8 +1,9 @@
-"""How events are told and folded: `EventBuilder` writes them, `evolve` reads them.
+"""How events are made and folded: `EventBuilder` makes them, `evolve` folds them.
 
-A `EventBuilder` is the pen of `decide`: each `emit` makes the next event, folds it at
-once, so that what follows is decided on the state it leaves. `evolve` is the only way a
-payment changes, in a decision, in a restart and in replay alike.
+`decide` holds an `EventBuilder`: each `emit` makes the next event and folds it at once,
+so that what follows is decided on the state it leaves. There is one fold (`_changed`,
+`_step`), in a decision and in replay alike. A restart folds nothing: it reads the
+payment as the journal keeps it beside the events; `paybell replay` compares the two.
 """
 
 from typing import Any
@@ -10,8 +11,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.errors import BrokenSequence
+from engine.money.amount import MAX_SAT
 from engine.payment.events import Change, Event
-from engine.payment.model import EventType, Flag, Payment, Receipt, Status
+from engine.payment.model import (
+    MAX_RECEIPTS,
+    EventType,
+    Flag,
+    Payment,
+    Receipt,
+    Status,
+)
 from engine.payment.transitions import check
 
 __all__ = ["EventBuilder", "evolve", "outpoint"]
@@ -53,16 +62,15 @@ class EventBuilder:
         """Add the next event; `change` are fields of `Change`."""
         before = self.payment
         data = Change(**change)
-        if type is EventType.DETECTED and data.receipt is not None:
-            # The one whom the event is about is new, or it would not be detected.
-            after = replace(before, receipts=(*before.receipts, data.receipt))
+        after = _changed(before, type, data, self.now)
+        if after.receipts is before.receipts:
+            received, depth = self._sums_now()
+        elif type is EventType.DETECTED and data.receipt is not None:
             received, depth = self._with_new(data.receipt)
         else:
-            after = _apply(before, type, data, self.now)
-            if after.receipts is before.receipts:
-                received, depth = self._sums_now()
-            else:
-                received, depth = after.received_sat, after.confirmations
+            received, depth = after.received_sat, after.confirmations
+        assert 0 <= received <= MAX_SAT * MAX_RECEIPTS, received  # fits 64 bits
+        assert depth >= 0, depth
         self._sums = received, depth
         flags = _flags(after, type, data, received)
         event = Event(
@@ -108,7 +116,7 @@ def evolve(payment: Payment, event: Event) -> Payment:
             f"event {event.seq} of {event.payment_id} cannot follow"
             f" event {payment.seq} of {payment.id}"
         )
-    changed = _apply(payment, event.type, event.data, event.at)
+    changed = _changed(payment, event.type, event.data, event.at)
     return _step(payment, event, changed)
 
 
@@ -118,7 +126,7 @@ def _step(before: Payment, event: Event, changed: Payment) -> Payment:
     return replace(changed, status=event.status, flags=event.flags, seq=event.seq)
 
 
-def _apply(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002
+def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002
     receipts, claims = payment.receipts, payment.claims
     settled, confirmed_at = payment.settled_sat, payment.confirmed_at
     if data.claim is not None:
@@ -128,7 +136,11 @@ def _apply(payment: Payment, type: EventType, data: Change, at: int) -> Payment:
     elif type is EventType.REPLACED and data.receipt is not None:
         gone = outpoint(data.receipt)
         receipts = tuple(r for r in receipts if outpoint(r) != gone)
-    elif type in {EventType.DETECTED, EventType.REORGED} and data.receipt is not None:
+    elif type is EventType.DETECTED and data.receipt is not None:
+        # It is new, or it would not be detected. An address may be showered with
+        # outputs: to look for it among the others would cost a million comparisons.
+        receipts = (*receipts, data.receipt)
+    elif type is EventType.REORGED and data.receipt is not None:
         receipts = _upsert(receipts, (data.receipt,))
     elif type is EventType.CONFIRMING:
         receipts = _upsert(receipts, data.receipts)

@@ -13,6 +13,8 @@ import msgspec
 __all__ = [
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
+    "PAID",
+    "WAITED_FOR",
     "Claim",
     "EventType",
     "Flag",
@@ -39,6 +41,13 @@ class Status(StrEnum):
     EXPIRED = "expired"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+PAID = frozenset({Status.CONFIRMED, Status.FORWARDED})
+"""Somebody was told that the money is there."""
+
+WAITED_FOR = frozenset({Status.PENDING, Status.CONFIRMING})
+"""Somebody waits for the money, before the deadline or while it is on its way."""
 
 
 class Flag(StrEnum):
@@ -107,7 +116,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
-    """What a provider's webhook says it saw, not yet borne out by the chain."""
+    """What a provider's webhook says it saw, not yet corroborated by the chain."""
 
     provider: str
     txid: str | None

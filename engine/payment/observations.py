@@ -25,7 +25,7 @@ class Reviewed(msgspec.Struct, frozen=True):
     """A deadline passed, and a source was successfully asked after it passed.
 
     Without a fresh answer nobody may conclude that nothing was paid, nor from one that
-    is not complete (`engine.payment.rules.proves_absence`).
+    is not complete (`engine.payment.review.ReviewState`).
     """
 
     asked_at: int  # ms; when the answer that we judge by was asked for

@@ -14,7 +14,15 @@ from engine.errors import Refused
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, evolve
-from engine.payment.model import MAX_CLAIMS, Claim, EventType, Payment, Status
+from engine.payment.model import (
+    MAX_CLAIMS,
+    PAID,
+    WAITED_FOR,
+    Claim,
+    EventType,
+    Payment,
+    Status,
+)
 from engine.payment.observations import (
     Cancel,
     ConfirmByHand,
@@ -30,15 +38,9 @@ __all__ = [
     "is_settled",
     "is_untouched",
     "next_deadline",
-    "proves_absence",
 ]
 
-ABSENCE_PATIENCE_S = 3_600.0
-"""How long a passed deadline waits for a complete view: 1 h. A source with a gap in its
-history may never have one; what turns up later is told as late."""
-
 FINAL = {Status.CANCELLED, Status.FAILED}
-_WAITING = {Status.PENDING, Status.CONFIRMING}
 
 
 def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
@@ -57,7 +59,7 @@ def follow(payment: Payment, observation: Observation, now: int) -> EventBuilder
         case ChainView():
             read_view(builder, observation)
         case ProviderClaim():
-            _hear_claim(builder, observation)
+            _take_claim(builder, observation)
         case Reviewed():
             _pass_deadlines(builder, observation)
         case Cancel():
@@ -76,26 +78,13 @@ def next_deadline(payment: Payment) -> int:
     return first
 
 
-def proves_absence(
-    view: ChainView, asked_at: int, deadline: int, waited_s: float
-) -> bool:
-    """Whether what this view does not show was not there at the deadline (ms).
-
-    `waited_s`: since the first view that was asked for after it and proved nothing. It
-    is time that was waited, not what the clocks say: after a long absence, or a jump of
-    the clock, the deadline is far behind and not one block has been read.
-    """
-    patient = view.complete or waited_s >= ABSENCE_PATIENCE_S
-    return asked_at >= deadline and patient
-
-
 def is_untouched(payment: Payment) -> bool:
     """Whether a view of nothing leaves the payment as it is: nothing was seen of it."""
     return not (payment.receipts or payment.claims or payment.settled_sat)
 
 
 def is_settled(payment: Payment, now: int) -> bool:
-    """Whether the watcher may be let go: the story is over, as far as anyone waits.
+    """Whether the watcher may be let go: nobody waits for the payment any more.
 
     A payment whose money is on its way is kept beyond `monitor_until`.
     """
@@ -109,12 +98,12 @@ def is_settled(payment: Payment, now: int) -> bool:
 
 def _may_expire(payment: Payment) -> bool:
     """Nothing expires while a webhook says that the money is on its way."""
-    if payment.claims or payment.status not in _WAITING:
+    if payment.claims or payment.status not in WAITED_FOR:
         return False
     return not (payment.receipts and payment.is_paid)
 
 
-def _hear_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
+def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
     """Tell at once what a webhook claims, marked as unproven; count nothing."""
     payment = builder.payment
     if payment.status in FINAL or len(payment.claims) >= MAX_CLAIMS:
@@ -126,7 +115,7 @@ def _hear_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
             return  # the same, as far as anyone can tell
     if claim.txid is None and payment.receipts:
         return  # it may well be the receipt that the chain showed already
-    heard = Claim(
+    taken = Claim(
         provider=claim.provider,
         txid=claim.txid,
         amount_sat=claim.amount_sat,
@@ -137,7 +126,7 @@ def _hear_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
     builder.emit(
         EventType.DETECTED,
         txid=claim.txid,
-        claim=heard,
+        claim=taken,
         source="webhook",
         verified=False,
     )
@@ -150,7 +139,7 @@ def _pass_deadlines(builder: EventBuilder, review: Reviewed) -> None:
                 EventType.REPLACED,
                 txid=claim.txid,
                 claim=claim,
-                reason="the chain does not bear out what the webhook claimed",
+                reason="the chain does not corroborate what the webhook claimed",
             )
     payment = builder.payment
     if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
@@ -164,7 +153,7 @@ def _cancel(builder: EventBuilder, command: Cancel) -> None:
     if payment.claims:
         raise Refused(
             "a webhook has announced money for this payment; it can be cancelled when"
-            " the chain has not borne that out within the set time"
+            " the chain has not corroborated that within the set time"
         )
     if payment.receipts or payment.status not in {Status.PENDING, Status.EXPIRED}:
         raise Refused(
@@ -175,7 +164,7 @@ def _cancel(builder: EventBuilder, command: Cancel) -> None:
 
 
 def _confirm_by_hand(builder: EventBuilder, command: ConfirmByHand) -> None:
-    if builder.payment.status in {Status.CONFIRMED, Status.FORWARDED}:
+    if builder.payment.status in PAID:
         return
     builder.emit(
         EventType.CONFIRMED,

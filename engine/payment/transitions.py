@@ -34,7 +34,7 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
     S.PENDING: {
         # A webhook's claim leaves the payment pending; the chain's word moves it.
         E.DETECTED: frozenset({S.PENDING, S.CONFIRMING}),
-        E.CONFIRMING: frozenset({S.CONFIRMING}),  # the chain bears a claim out
+        E.CONFIRMING: frozenset({S.CONFIRMING}),  # the chain corroborates a claim
         E.REPLACED: frozenset({S.PENDING}),  # a claim is withdrawn
         E.EXPIRED: frozenset({S.EXPIRED}),
         E.CANCELLED: frozenset({S.CANCELLED}),

@@ -210,7 +210,7 @@ def test_what_the_chain_does_not_bear_out_is_withdrawn(tmp_path: Path) -> None:
                 told.append(message)
         assert [e["type"] for e in told] == ["payment.detected", "payment.replaced"]
         assert told[1]["status"] == "pending"
-        assert "does not bear out" in told[1]["data"]["reason"]
+        assert "does not corroborate" in told[1]["data"]["reason"]
         browser.close()
 
 

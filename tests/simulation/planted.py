@@ -13,9 +13,9 @@ import actors.delivery.notifier
 import actors.delivery.notifiers
 import actors.live.session
 import actors.watching.address
-import engine.payment.absence
 import engine.payment.chain_rules
 import engine.payment.fold
+import engine.payment.review
 import engine.payment.rules
 from actors.delivery.notes import Recorded
 from actors.delivery.notifier import NotifierActor
@@ -166,10 +166,14 @@ def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
 
 
 def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
-    reviewed = actors.watching.address.Reviewed
-    patch.setattr(engine.payment.absence, "proves_absence", lambda *_about: True)
+    reviewed = engine.payment.review.Reviewed
     patch.setattr(
-        actors.watching.address, "Reviewed", lambda _asked_at: reviewed(1 << 60)
+        engine.payment.review.ReviewState,
+        "may_judge",
+        lambda state, *_about: state.overdue is not None,
+    )
+    patch.setattr(
+        engine.payment.review, "Reviewed", lambda _asked_at: reviewed(1 << 60)
     )
 
 
@@ -225,7 +229,7 @@ def it_is_let_go_too_early(patch: Patch) -> None:
     def bug(payment: Any, now: int) -> bool:
         return bool(now >= payment.terms.expires_at)
 
-    patch.setattr(actors.watching.address, "is_settled", bug)
+    patch.setattr(engine.payment.review, "is_settled", bug)
 
 
 PLANTED: tuple[Plant, ...] = (

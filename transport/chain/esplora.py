@@ -25,6 +25,7 @@ import msgspec
 
 from engine.chain.feed import Output, Tip
 from engine.errors import SourceGarbage, SourceUnavailable
+from engine.money.amount import MAX_SAT
 from transport.chain.http_client import DEADLINE_S, Answer, SourceHttp, decode
 
 __all__ = ["MAX_PAGES", "Esplora"]
@@ -34,7 +35,6 @@ MAX_PAGES = 40
 
 _SHORT_PAGE = 10  # a page with fewer is the last one, whatever the server
 _KEEP_HEIGHTS = 4_096
-_MAX_SAT = 2_100_000_000_000_000
 _MAX_HEIGHT = 2**31 - 1
 _HASH = re.compile("[0-9a-f]{64}")
 
@@ -64,7 +64,7 @@ class _Status(msgspec.Struct):
 
 class _Vout(msgspec.Struct):
     scriptpubkey: str
-    value: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SAT)]
+    value: Annotated[int, msgspec.Meta(ge=0, le=MAX_SAT)]
 
 
 class _Tx(msgspec.Struct):
