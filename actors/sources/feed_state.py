@@ -9,7 +9,7 @@ from actors.messages import Poll, Round, RoundDone
 from engine.chain.feed import Tip
 from engine.gateway import SourceState
 from engine.policy.breaker import Breaker, BreakerPolicy
-from engine.policy.token_bucket import Budget
+from engine.policy.token_bucket import TokenBucket
 from engine.runtime.ref import Ref
 
 __all__ = ["Feed", "FeedSpec"]
@@ -52,7 +52,9 @@ class Feed:
         self.number = number  # as its worker calls itself
         self.spec = spec
         self.breaker = Breaker(policy=SOURCE_BREAKER)
-        self.budget = Budget.per_minute(spec.per_minute) if spec.per_minute else None
+        self.budget = (
+            TokenBucket.per_minute(spec.per_minute) if spec.per_minute else None
+        )
         self.busy: Round | None = None  # the round under way
         self.asked: dict[bytes, Poll] = {}  # its polls that got no view yet
         self.round = 0

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 from engine.errors import Code
 from engine.gateway import Gateway, SessionHandle
+from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from transport.http.find_payment import find_payment
 from transport.live.conversation import Conversation
@@ -121,16 +122,18 @@ class _Client:
     def __init__(self, routes: LiveRoutes, websocket: WebSocket) -> None:
         self._routes = routes
         self._websocket = websocket
-        self._allowance: _Allowance | None = None  # most never say anything
+        self._allowance: TokenBucket | None = None  # most never say anything
         routes.open += 1
 
     def on_message(self, message: str | bytes) -> None:
         if self._allowance is None:
-            self._allowance = _Allowance(self._routes.messages_per_min)
-        if self._allowance.take():
-            self.answer(message)
-        else:
+            most = self._routes.messages_per_min
+            self._allowance = TokenBucket.full(most / 60, most)
+        self._allowance, wait_s = self._allowance.take(time.monotonic())
+        if wait_s:
             self._websocket.refuse(1008, "too many messages")
+        else:
+            self.answer(message)
 
     def answer(self, message: str | bytes) -> None:
         """What is said on `/ws/balance` is for nobody."""
@@ -168,27 +171,6 @@ class _Talker(_Client):
     def ended(self) -> None:
         super().ended()
         self._conversation.close()
-
-
-class _Allowance:
-    """`per_min` messages at once, refilled within a minute."""
-
-    __slots__ = ("_at", "_left", "_per_min")
-
-    def __init__(self, per_min: int) -> None:
-        self._per_min = per_min
-        self._left = float(per_min)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        refill = (now - self._at) * self._per_min / 60
-        self._left = min(float(self._per_min), self._left + refill)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def _since(query: str) -> int | None:

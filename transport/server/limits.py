@@ -11,6 +11,7 @@ used by whoever answers a request, in that request's greenlet; it never blocks.
 
 from collections import OrderedDict
 
+from engine.policy.token_bucket import TokenBucket
 from transport.server.websocket.limits import WebSocketLimits
 
 __all__ = ["Limits", "RateLimiter"]
@@ -64,16 +65,11 @@ class RateLimiter:
     """
 
     def __init__(self, rate_per_s: float, burst: int, max_keys: int = 10_000) -> None:
-        if rate_per_s <= 0 or burst < 1 or max_keys < 1:
-            raise ValueError(
-                "a rate limit wants rate_per_s > 0, burst >= 1 and max_keys >= 1, got"
-                f" rate_per_s={rate_per_s} burst={burst} max_keys={max_keys}"
-            )
-        self._rate_per_s = rate_per_s
-        self._burst = float(burst)
+        if max_keys < 1:
+            raise ValueError(f"a rate limit wants max_keys >= 1, got {max_keys}")
+        self._full = TokenBucket.full(rate_per_s, float(burst))
         self._max_keys = max_keys
-        # key -> (tokens left, when they were counted); least recently seen first
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()  # by last use
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -84,16 +80,8 @@ class RateLimiter:
         A refused call takes nothing, so a client that keeps knocking is not locked
         out for longer. `now_s` may be any clock; a step backwards counts as no time.
         """
-        tokens, counted_at = self._buckets.get(key, (self._burst, now_s))
-        elapsed = max(0.0, now_s - counted_at)
-        tokens = min(self._burst, tokens + elapsed * self._rate_per_s)
-        wait_s = 0.0
-        # The sum of many refills may miss a whole token by a rounding error.
-        if tokens >= 1.0 - 1e-9:
-            tokens = max(0.0, tokens - 1.0)
-        else:
-            wait_s = (1.0 - tokens) / self._rate_per_s
-        self._buckets[key] = (tokens, now_s)
+        bucket, wait_s = self._buckets.get(key, self._full).take(now_s)
+        self._buckets[key] = bucket
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)

@@ -9,6 +9,7 @@ import socket
 import time
 from typing import Final
 
+from engine.policy.token_bucket import TokenBucket
 from transport.server.websocket import frames
 from transport.server.websocket.limits import WebSocketLimits
 
@@ -28,20 +29,22 @@ class TooManyFrames(frames.FrameError):
 class Incoming:
     """Events of one peer, until `stop` or the end of its stream."""
 
-    __slots__ = ("_allowance", "_allowance_at", "_limits", "_parser", "_raw")
+    __slots__ = ("_allowance", "_parser", "_raw")
 
     def __init__(
         self, raw: socket.socket, limits: WebSocketLimits, received: bytes
     ) -> None:
         """`raw` does not wait; `received` was read from it already."""
         self._raw = raw
-        self._limits = limits
         self._parser: frames.FrameParser | None = frames.FrameParser(
             limits.ws_message_bytes, limits.ws_fragments
         )  # None once nothing more is read
         self._parser.feed(received)
-        self._allowance = float(limits.ws_frames_burst)  # frames it may send now
-        self._allowance_at = time.monotonic()
+        self._allowance = (
+            TokenBucket.full(limits.ws_frames_per_s, limits.ws_frames_burst)
+            if limits.ws_frames_per_s
+            else None
+        )  # frames it may send now; None: any number
 
     @property
     def stopped(self) -> bool:
@@ -88,12 +91,7 @@ class Incoming:
         return event
 
     def _may_send_frame(self) -> bool:
-        rate = self._limits.ws_frames_per_s
-        if not rate:
+        if self._allowance is None:
             return True
-        now = time.monotonic()
-        earned = (now - self._allowance_at) * rate
-        burst = float(self._limits.ws_frames_burst)
-        self._allowance = min(burst, self._allowance + earned) - 1.0
-        self._allowance_at = now
-        return self._allowance >= 0.0
+        self._allowance, wait_s = self._allowance.take(time.monotonic())
+        return wait_s == 0.0
