@@ -5,8 +5,6 @@ Whatever happens in a handler, the client gets JSON: an answer, or a problem (RF
 from /openapi.json. It knows no payment. Handlers run in the connection's greenlet.
 """
 
-import logging
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,10 +18,10 @@ from engine.ports import ChannelSender
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of
 from transport.server.refusal import MEDIA_TYPE
+from transport.server.request_id import ENVIRON as REQUEST_ID
+from transport.server.request_id import log_crash
 
 __all__ = ["Answer", "Api", "ApiSettings", "answer", "environ"]
-
-log = logging.getLogger("paybell.http")
 
 Handler = Callable[..., Any]
 
@@ -220,13 +218,9 @@ def _allowed(methods: str) -> str:
 
 
 def _log_crash(error: BaseException) -> None:
-    """Type and place, not the message, which may quote what must stay secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
-    log.error(
-        "http.crash method=%s path=%r error=%s at=%s",
-        bottle.request.method,
-        bottle.request.path,
-        type(error).__name__,
-        place,
+    log_crash(
+        error,
+        method=bottle.request.method,
+        path=bottle.request.path,
+        request_id=bottle.request.environ.get(REQUEST_ID, ""),
     )

@@ -15,7 +15,6 @@ import logging
 import random
 import socket
 import sys
-import traceback
 from typing import Any, Final, Protocol
 
 import gevent
@@ -27,11 +26,18 @@ from geventwebsocket.handler import WebSocketHandler
 from engine.errors import BodyError, Code
 from transport.server.client_address import Network
 from transport.server.environ import add_client, add_request
-from transport.server.hangup import HangupWatch
+from transport.server.hangup import HangupWatch, linger
 from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem, refusing
-from transport.server.request_body import RequestBody
+from transport.server.request_body import NO_BODY, RequestBody
 from transport.server.request_head import HeadError, RequestHead, read_head
+from transport.server.request_id import (
+    ENVIRON,
+    HEADER,
+    FailureLog,
+    log_crash,
+    new_request_id,
+)
 from transport.server.response import Response
 from transport.server.socket_reader import RequestReader
 from transport.server.upgrade import Endpoint
@@ -48,16 +54,7 @@ STREAM: Final = "stream"  # answering with events, without an end
 WEBSOCKET: Final = "websocket"
 
 _DISCARD_S: Final = 5.0
-_LINGER_S: Final = 2.0
-_LINGER_READS: Final = 64
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_NO_BODY: Final = RequestBody(
-    None,  # type: ignore[arg-type]  # never read: there is no body
-    None,  # type: ignore[arg-type]
-    content_length=0,
-    chunked=False,
-    send_continue=None,
-)
 
 
 class ClientGone(Exception):
@@ -73,6 +70,7 @@ class Host(Protocol):
     stopping: Event  # set when it stops; streams may watch it
     changed: Event  # to be set when a connection changed its phase
     draining: bool  # answers now close their connection
+    failures: FailureLog
 
     def get_environ(self) -> dict[str, Any]:
         """A new one, with what is the same for all requests."""
@@ -101,6 +99,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.greenlet = gevent.getcurrent()  # to end it when the server stops
         self.phase = IDLE
         self.head: RequestHead | None = None  # of the request under way
+        self.request_id = ""  # and its X-Request-Id
         self.endpoint: Endpoint | None = None  # who serves the WebSocket
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
         self.adopted = False  # its connection goes on without it, as a WebSocket
@@ -167,6 +166,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             return
         self._response = Response(self, head)
         self._response.run(application, self.environ)
+        self._log_failure(self._response)
 
     @property
     def _closes(self) -> bool:
@@ -185,6 +185,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if not self.rfile.wait_for_byte(fair=not first):
             return None
         self.enter(BUSY)
+        self.request_id = new_request_id()
         if not first:
             self.rfile.set_deadline(limits.head_timeout_s)
         try:
@@ -196,24 +197,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
 
     def _refuse(self, refusal: Refusal) -> None:
         try:
-            self.send(full_response(refusal))
+            self.send(full_response(refusal, self.request_id))
             self._linger()
         except ClientGone:
             pass
 
     def _linger(self) -> None:
-        """Half-close and read what is still under way: closing with unread bytes
-        resets the connection, and the client may never see its answer.
-        """
         self.enter(IDLE)
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-            self.rfile.set_deadline(_LINGER_S)
-            for _ in range(_LINGER_READS):
-                if not self.rfile.read(16_384):
-                    break
-        except OSError:
-            pass
+        linger(self.socket, self.rfile)
 
     def _begin(self, head: RequestHead) -> None:
         self.head = head
@@ -246,6 +237,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         add_request(environ, head)
         environ["wsgi.input"] = self.wsgi_input
         environ["wsgi.input_terminated"] = True
+        environ[ENVIRON] = self.request_id
         environ["paybell.stopping"] = self.server.stopping
         peer = str(self.client_address[0])
         self.client = add_client(environ, head, peer, self.server.trusted_proxies)
@@ -303,7 +295,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         if isinstance(error, BodyError):
             refusal = problem(error.code, str(error))
         else:
-            self._log_crash(error, trace)
+            self._log_crash(error)
             refusal = problem(
                 Code.INTERNAL_ERROR, "Something went wrong here; it has been logged."
             )
@@ -313,23 +305,30 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         with contextlib.suppress(ClientGone):
             Response(self, self.head).run(refusing(refusal), self.environ)
 
-    def _log_crash(self, error: BaseException, trace: Any) -> None:
-        # Type and place, not the message, which may quote what must stay secret.
-        frames = traceback.extract_tb(trace)
-        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    def _log_crash(self, error: BaseException) -> None:
         path = self.path.partition("?")[0] if self.path else ""
-        _log.error(
-            "http.crash method=%s path=%r error=%s at=%s",
-            self.command,
-            path,
-            type(error).__name__,
-            place,
-        )
+        log_crash(error, method=self.command, path=path, request_id=self.request_id)
+
+    def _log_failure(self, response: Response) -> None:
+        """What could not be answered, for which nothing crashed. A 500 is logged by
+        whoever made it: there the reason is known."""
+        if response.status > 500:
+            path = self.path.partition("?")[0]
+            self.server.failures.note(
+                response.status, self.command, path, self.request_id
+            )
 
     def log_request(self) -> None:
         """No access log: a reverse proxy has one, and targets can hold secrets."""
 
     # The WebSocket: called by gevent-websocket around its handshake.
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Any:
+        """Of the 101; other answers go through `Response`."""
+        headers = [*headers, (HEADER, self.request_id)]
+        return super().start_response(status, headers, exc_info)
 
     def admit(self) -> bool:
         """The `pre_start_hook`. It was decided already, in `_respond`: upgrade."""
@@ -344,7 +343,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         try:
             endpoint(websocket)
         except Exception as error:  # noqa: BLE001 - the border of a connection
-            self._log_crash(error, error.__traceback__)
+            self._log_crash(error)
             websocket.close(1011, "internal error")
         except BaseException:
             websocket.abort()  # killed: there is no time for manners
@@ -360,7 +359,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.path = self.path.partition("?")[0]
         self.environ = None
         self.endpoint = self.application = self.websocket = None
-        self.wsgi_input = _NO_BODY
+        self.wsgi_input = NO_BODY
         self.head = self.rfile = None  # type: ignore[assignment]
         self.response_headers = None  # pywsgi's, of the 101
 

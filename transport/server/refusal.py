@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import Code
+from transport.server.request_id import HEADER
 
 __all__ = [
     "MEDIA_TYPE",
@@ -82,10 +83,10 @@ def problem(
     return Refusal(code.status, body, headers)
 
 
-def full_response(refusal: Refusal) -> bytes:
+def full_response(refusal: Refusal, request_id: str) -> bytes:
     """A whole HTTP answer, after which the connection is closed."""
     phrase = HTTPStatus(refusal.status).phrase
-    lines = [f"HTTP/1.1 {refusal.status} {phrase}"]
+    lines = [f"HTTP/1.1 {refusal.status} {phrase}", f"{HEADER}: {request_id}"]
     lines += [f"{name}: {value}" for name, value in refusal_headers(refusal)]
     return "\r\n".join((*lines, "Connection: close", "", "")).encode() + refusal.body
 

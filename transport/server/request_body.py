@@ -19,6 +19,7 @@ from engine.errors import (
 from transport.server.limits import Limits
 
 __all__ = [
+    "NO_BODY",
     "RequestBody",
     "read_body",
 ]
@@ -217,3 +218,13 @@ class RequestBody:
             if not line.endswith(b"\r\n"):
                 break
         raise BodyMalformed("The trailers are malformed or too long.")
+
+
+#: For a handler that reads no more requests.
+NO_BODY: Final = RequestBody(
+    None,  # type: ignore[arg-type]  # never read: there is no body
+    None,  # type: ignore[arg-type]
+    content_length=0,
+    chunked=False,
+    send_continue=None,
+)

@@ -15,6 +15,7 @@ from email.utils import formatdate
 from typing import Any, Final, Protocol
 
 from transport.server.request_head import RequestHead
+from transport.server.request_id import HEADER
 
 __all__ = ["Connection", "Response"]
 
@@ -28,6 +29,7 @@ class Connection(Protocol):
     """What it is written to."""
 
     close_connection: bool
+    request_id: str
 
     def send(self, data: bytes) -> None:
         """All of it, or an error that ends the answer."""
@@ -61,6 +63,11 @@ class Response:
         self._chunked = False
         self._bodiless = request.method == "HEAD"
         self.begun = False  # something is on the wire
+
+    @property
+    def status(self) -> int:
+        """0 until the application has said it."""
+        return int(self._status[:3] or 0)
 
     def run(self, application: WsgiApp, environ: dict[str, Any]) -> None:
         """Call the application and send what it says. What it raises passes through."""
@@ -137,6 +144,7 @@ class Response:
             lines.append(_date.line())
         if "content-length" not in named:
             self._frame(lines)
+        lines.append(f"{HEADER}: {connection.request_id}")
         if "connection" not in named:
             if connection.close_connection:
                 lines.append("Connection: close")

@@ -39,6 +39,7 @@ from transport.server.connection import BUSY, IDLE, STREAM, Handler
 from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem
 from transport.server.request_body import read_body
+from transport.server.request_id import FailureLog, new_request_id
 from transport.server.upgrade import Endpoint, Routes, judge_request
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.write_loop import WriteLoop
@@ -54,9 +55,7 @@ __all__ = [
 
 _log = logging.getLogger("paybell.http")
 
-_FULL = full_response(
-    problem(Code.OVERLOADED, "Too many connections.", (("Retry-After", "5"),)),
-)
+_FULL = problem(Code.OVERLOADED, "Too many connections.", (("Retry-After", "5"),))
 #: Share of the stopping time that is kept for closing streams and WebSockets.
 _CLOSING_SHARE = 0.4
 
@@ -88,6 +87,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.limits = limits
         self.trusted_proxies = trusted_proxies
         self.write_loop = WriteLoop()
+        self.failures = FailureLog()
         self.stopping = Event()  # set when stop() begins; streams may watch it
         self.changed = Event()  # a connection changed its phase or ended
         self.draining = False  # answers now close their connection
@@ -131,9 +131,11 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
                 del self._counts[key]
 
     def _turn_away(self, sock: CooperativeSocket) -> None:
+        request_id = new_request_id()
+        self.failures.note(_FULL.status, "-", "-", request_id)
         sock.settimeout(0.0)
         try:
-            sock.send(_FULL)
+            sock.send(full_response(_FULL, request_id))
             sock.shutdown(socket.SHUT_WR)
             sock.recv(65_536)  # unread bytes would reset it before it is read
         except OSError:
@@ -164,7 +166,12 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
     def adopt(self, handler: Handler, received: bytes) -> WebSocket:
         """The connection goes on as a WebSocket, and outlives its handler."""
         websocket = WebSocket(
-            handler.socket, self.limits, self.write_loop, received, self._gone
+            handler.socket,
+            self.limits,
+            self.write_loop,
+            received,
+            self._gone,
+            handler.request_id,
         )
         handler.adopted = True
         peer = self._key_of(handler.client_address)

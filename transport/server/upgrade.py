@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from engine.errors import Code
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
+from transport.server.request_id import ENVIRON
 from transport.server.websocket.connection import WebSocket
 
 __all__ = [
@@ -69,9 +70,10 @@ def _log_refused_origin(environ: dict[str, Any]) -> None:
     origin = environ.get("HTTP_ORIGIN", "")[:200]
     if _refused_origins.allow(origin, time.monotonic()) == 0:
         _log.warning(
-            "http.origin_refused origin=%r client=%s hint=--allowed-origins",
+            "http.origin_refused origin=%r client=%s request=%s hint=--allowed-origins",
             origin,
             environ.get("REMOTE_ADDR", ""),
+            environ.get(ENVIRON, ""),
         )
 
 

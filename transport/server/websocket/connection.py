@@ -62,6 +62,7 @@ class WebSocket:
         "_peer_closed",
         "_ping",
         "_raw",
+        "_request_id",
         "_turn_ends",
         "_watcher",
         "close_code",
@@ -76,12 +77,14 @@ class WebSocket:
         loop: WriteLoop,
         received: bytes,
         on_gone: Callable[["WebSocket"], None],
+        request_id: str = "",
     ) -> None:
         """Takes the connection over: `sock` is of no more use to anybody.
 
         `received` is what came behind the handshake already; `on_gone` is called once,
-        when the socket is closed.
+        when the socket is closed. `request_id` is that of the 101, for the log.
         """
+        self._request_id = request_id
         self._raw = raw_socket.take_over(sock)
         self._listener: Listener | None = None
         self._watcher: Any = None  # tells the hub to call us; only with a listener
@@ -132,7 +135,7 @@ class WebSocket:
         try:
             message, is_idle = self._read_in_hub()
         except Exception:  # noqa: BLE001 - the border of one connection
-            _log.exception("live.read_failed")
+            _log.exception("live.read_failed request=%s", self._request_id)
             self.abort()
             message, is_idle = None, False
         if not is_idle:
@@ -163,7 +166,7 @@ class WebSocket:
             while (message := self._take_message()) is not None:
                 listener.on_message(message)
         except Exception:  # noqa: BLE001 - the border of one connection
-            _log.exception("live.endpoint_failed")
+            _log.exception("live.endpoint_failed request=%s", self._request_id)
             self.close(1011, "internal error")
         if self._incoming.stopped:
             self._end(listener)
