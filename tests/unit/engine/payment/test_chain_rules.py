@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from engine.chain.feed import Output
-from engine.payment.chain_rules import ABSENCE_GRACE_MS
+from engine.payment.chain_rules import blocks_lost, known_outputs, merely_absent
 from engine.payment.model import Flag, Status
 from tests.unit.payment_cases import (
     HOUR_MS,
@@ -54,7 +54,7 @@ def test_another_source_may_say_gone_only_when_it_had_time_to_hear_of_it() -> No
     told = Told()
     told(view(mempool("t1")))
     other = view(source="other")
-    assert told(other, after_ms=ABSENCE_GRACE_MS - 1) == []
+    assert told(other, after_ms=599_999) == [], "ten minutes, as the docs say"
     assert told(other, after_ms=1) == ["replaced"]
 
 
@@ -129,6 +129,38 @@ def test_another_source_moves_a_receipt_only_with_more_depth_to_show() -> None:
     assert told.status() is Status.CONFIRMED
 
 
+def test_a_source_that_places_a_receipt_elsewhere_confirms_nothing_by_it() -> None:
+    """Two blocks are named for it, and it is not clear yet which one holds."""
+    told = Told()
+    told(view(mined("t1", 998, 25_000)))
+    assert told.receipt("t1").confirmations == 3
+    elsewhere = mined("t1", 998, 25_000, branch="b")
+    rest = mined("t2", 998, 25_000, branch="b")
+    assert told(view(elsewhere, rest, source="other")) == ["detected", "confirming"]
+    assert told.status() is Status.CONFIRMING
+    agreed = (mined("t1", 998, 25_000), mined("t2", 998, 25_000, branch="b"))
+    assert told(view(*agreed)) == ["confirmed"]
+
+
+def test_a_surplus_that_is_lost_after_confirmed_reverses_nothing() -> None:
+    told = Told()
+    told(view(mined("t1", 997), mined("t2", 998, 10_000)))
+    assert told.payment.settled_sat == 60_000
+    lost = view(mined("t1", 997), mempool("t2", 10_000), off_chain=(block(998),))
+    assert told(lost) == ["reorged"]
+    assert told(view(mined("t1", 997)))[0] == "replaced"
+    assert told.status() is Status.CONFIRMED
+
+
+def test_a_part_of_what_was_needed_that_is_lost_after_confirmed_reverses() -> None:
+    told = Told(terms(tolerance_sat=100))
+    told(view(mined("t1", 997, 40_000), mined("t2", 998, 9_900)))
+    assert told.payment.settled_sat == 49_900
+    left = view(mined("t1", 997, 40_000), mempool("t2", 9_900), off_chain=(block(998),))
+    assert told(left) == ["reorged", "reversed"]
+    assert told.status() is Status.CONFIRMING
+
+
 def test_a_reorg_after_confirmed_reverses_and_may_confirm_again() -> None:
     told = confirmed()
     off = (block(998),)
@@ -198,3 +230,37 @@ def test_what_a_source_only_repeats_supports_a_receipt_but_confirms_nothing() ->
     assert len(told.payment.receipts) == 1
     assert told(view(_repeated(mined("t1", 999)), tip=1010)) == []
     assert told(view(mined("t1", 999), tip=1010)) == ["confirming", "confirmed"]
+
+
+# -- what a restart and another source must know ----------------------------------------
+
+
+def test_receipts_in_blocks_are_listed_as_a_source_would_but_unverified() -> None:
+    told = Told()
+    told(view(mined("t1", 999, 20_000), mempool("t2", 10_000)))
+    (known,) = known_outputs(told.payment)
+    assert (known.txid, known.vout, known.amount_sat) == ("t1", 0, 20_000)
+    assert (known.block_hash, known.block_height) == (block(999), 999)
+    assert not known.verified_by_source
+
+
+def test_the_blocks_that_receipts_lost_are_named_once_for_each_that_was_placed() -> (
+    None
+):
+    told = Told()
+    told(view(mined("t1", 998, 20_000), mined("t2", 999, 10_000)))
+    before, seen = told.payment, len(told.events)
+    told(view(mined("t1", 998, 20_000), mempool("t2", 10_000), off_chain=(block(999),)))
+    assert blocks_lost(before, told.events[seen:]) == [(999, block(999))]
+    assert blocks_lost(told.payment, told.events[seen:]) == [], "it is in no block now"
+    assert blocks_lost(before, []) == []
+
+
+def test_merely_absent_is_what_only_silence_would_take_away() -> None:
+    told = Told()
+    told(view(mempool("t1", 10_000), mempool("t2", 10_000), mined("t3", 999, 10_000)))
+    t1, t2 = mempool("t1", 10_000), mempool("t2", 10_000)
+    assert merely_absent(told.payment, view(t1)) == {("t2", 0)}
+    assert merely_absent(told.payment, view(t1, t2)) == frozenset()
+    assert merely_absent(told.payment, view(t1, complete=False)) == frozenset()
+    assert merely_absent(told.payment, view(t1, mempool("new"))) == frozenset()

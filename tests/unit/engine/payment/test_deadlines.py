@@ -154,7 +154,7 @@ def test_a_claim_is_told_at_once_and_counts_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("named", ["t1", None])
-def test_a_claim_that_the_chain_bears_out_was_its_one_detection(
+def test_a_claim_that_the_chain_corroborates_was_its_one_detection(
     named: str | None,
 ) -> None:
     told = Told()
@@ -190,7 +190,7 @@ def test_a_claim_for_what_the_chain_showed_already_says_nothing() -> None:
     assert told(claim("t2")) == ["detected"]
 
 
-def test_each_of_two_claims_is_borne_out_by_its_own_transaction() -> None:
+def test_each_of_two_claims_is_corroborated_by_its_own_transaction() -> None:
     told = Told()
     told(claim("t1", 20_000))
     told(claim("t2", 30_000))
@@ -235,7 +235,7 @@ def test_claims_are_bounded_and_final_states_hear_none() -> None:
     assert cancelled(claim()) == []
 
 
-def test_nothing_expires_while_a_claim_may_still_be_borne_out() -> None:
+def test_nothing_expires_while_a_claim_may_still_be_corroborated() -> None:
     told = Told()
     assert told(claim(), after_ms=HOUR_MS - 60_000) == ["detected"]
     withdraw_at = told.now + 600_000

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.payment.model import MAX_RECEIPTS, EventType, Flag, Payment, Status
+from engine.payment.observations import ConfirmByHand
 from engine.payment.rules import decide, is_untouched
 from tests.unit.payment_cases import (
     HOUR_MS,
@@ -104,6 +105,16 @@ def test_more_money_after_the_confirmation_is_told_without_confirming_again() ->
     assert told(view(mined("t1", 998), mempool("t2"))) == ["detected", "overpaid"]
     assert told(view(mined("t1", 998), mined("t2", 1000), tip=1002)) == ["confirming"]
     assert told.status() is Status.CONFIRMED
+
+
+def test_what_a_person_confirmed_is_not_said_to_be_short() -> None:
+    told = Told()
+    told(view(mempool("t1", 20_000)))
+    told(ConfirmByHand("ann"))
+    both = view(mempool("t1", 20_000), mempool("t2", 10_000))
+    assert told(both) == ["detected"]
+    assert told(view(*both.outputs, mempool("t3", 30_000))) == ["detected", "overpaid"]
+    assert told.last.data.excess_sat == 10_000
 
 
 def test_any_amount_will_do_when_none_was_asked() -> None:
