@@ -232,7 +232,7 @@ def test_what_a_source_only_repeats_supports_a_receipt_but_confirms_nothing() ->
     assert told(view(mined("t1", 999), tip=1010)) == ["confirming", "confirmed"]
 
 
-# -- what a restart and another source must know ----------------------------------------
+# -- what a restart and another source must know ---------------------------------------
 
 
 def test_receipts_in_blocks_are_listed_as_a_source_would_but_unverified() -> None:
