@@ -11,14 +11,15 @@ import msgspec
 
 from engine.chain.feed import ChainView, Output, Tip
 from engine.errors import SourceError
+from engine.gateway import MakeRows
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.ports import Freshness
+from engine.ports import Freshness, Sink
 from engine.runtime.ref import Ref
 from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
-from engine.store.writes import InboundRow, Outcome, Row, Write
+from engine.store.writes import Conflict, InboundRow, Outcome, Row, Write
 
 __all__ = [
     "Alarm",
@@ -32,11 +33,13 @@ __all__ = [
     "Created",
     "Deadline",
     "DescribeSources",
+    "DescribeWatcher",
     "Follow",
     "FollowAll",
     "FreshnessChanged",
     "Loaded",
     "Nudge",
+    "OpenSession",
     "Poll",
     "PollNow",
     "ProbeJournal",
@@ -55,6 +58,7 @@ __all__ = [
     "Unsubscribe",
     "Unwatch",
     "Watch",
+    "WatcherReport",
 ]
 
 Reply = Callable[[Any], None]
@@ -74,7 +78,7 @@ class BatchDone(msgspec.Struct, frozen=True):
     """The writer thread finished a batch (to the journal actor, from itself)."""
 
     batch: tuple[Append, ...]
-    outcomes: list[Outcome]
+    outcomes: tuple[Outcome, ...]
 
 
 class ProbeJournal(msgspec.Struct, frozen=True):
@@ -119,6 +123,20 @@ class Command(msgspec.Struct, frozen=True):
     reply: Reply
     inbound: InboundRow | None = None
     rows: tuple[Row, ...] = ()
+
+
+class DescribeWatcher(msgspec.Struct, frozen=True):
+    """From an edge. The reply gets a `WatcherReport`."""
+
+    reply: Reply
+
+
+class WatcherReport(msgspec.Struct, frozen=True):
+    """A watcher's own words about itself, for the tree. Times in ms."""
+
+    payment: Payment
+    seen_at: int | None
+    next_poll_at: int | None
 
 
 class ReviewDue(msgspec.Struct, frozen=True):
@@ -219,7 +237,7 @@ class RoundDone(msgspec.Struct, frozen=True):
 
 
 class DescribeSources(msgspec.Struct, frozen=True):
-    """The reply gets a list of `SourceState`."""
+    """The reply gets a tuple of `SourceState`."""
 
     reply: Reply
 
@@ -231,17 +249,25 @@ class FreshnessChanged(msgspec.Struct, frozen=True):
 # -- sessions and router ----------------------------------------------------------
 
 
+class OpenSession(msgspec.Struct, frozen=True):
+    """Edge to router: start this session, and hang up on its client if it fails."""
+
+    ref: Ref
+    sink: Sink
+
+
 class Subscribe(msgspec.Struct, frozen=True):
     """From now on, tell `ref` the events of this payment (None: of all).
 
-    `hear` is called with each, in the router's turn, and must not wait: ten thousand
-    clients of one payment are too many for a letter each. None: they come by mail.
+    `on_event` is called with each, in the router's turn, and must not wait: ten
+    thousand clients of one payment are too many for a message each. None: the events
+    come as messages.
     """
 
     payment_id: str | None
     ref: Ref
     merchant: str | None = None
-    hear: Callable[[CommittedEvent], object] | None = None
+    on_event: Callable[[CommittedEvent], object] | None = None
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):
@@ -272,14 +298,14 @@ class Loaded(msgspec.Struct, frozen=True):
 
     payment_id: str
     payment: Payment | None
-    events: list[StoredEvent]
+    events: tuple[StoredEvent, ...]
     more: bool
 
 
 class Backlog(msgspec.Struct, frozen=True):
     """Reader to session: a page of the journal, and the journal's last offset then."""
 
-    events: list[StoredEvent]
+    events: tuple[StoredEvent, ...]
     last: int
 
 
@@ -290,19 +316,19 @@ class CreatePayments(msgspec.Struct, frozen=True):
     """Create these payments in one commit, and the rows beside them.
 
     `rows(created)` is called with the payments that can be created, to make rows (an
-    idempotent answer) that stand or fall with them. The reply gets a list with a
-    `Payment` or a `Conflict` for each, or one `Unavailable` or `Conflict` for all.
+    idempotent answer) that stand or fall with them. The reply gets a `Payment` or a
+    `Conflict` for each, or one `Unavailable` or `Conflict` for all.
     """
 
     terms: tuple[Terms, ...]
     reply: Reply
-    rows: Callable[[list[Any]], tuple[Row, ...]] = lambda _answers: ()
+    rows: MakeRows = lambda _answers: ()
 
 
 class Created(msgspec.Struct, frozen=True):
     """The journal's answer to a creation (to the supervisor, from itself)."""
 
-    answers: list[Any]
+    answers: tuple[Payment | Conflict, ...]
     outcome: Outcome
     reply: Reply
 
@@ -310,7 +336,7 @@ class Created(msgspec.Struct, frozen=True):
 class BringUp(msgspec.Struct, frozen=True):
     """Start these payments' watchers, then call `done` (supervisor, to itself)."""
 
-    payments: list[Payment]
+    payments: tuple[Payment, ...]
     done: Callable[[], None]
 
 

@@ -1,27 +1,33 @@
 """What the actors of one node share: ports, settings, and each other's refs.
 
-`run.py` (or a simulation) makes one `Node` and fills in the refs while it starts the
-tree; after that nothing here changes but the health notes.
+`actors/root.py` fills in the refs when it builds the tree; after that nothing is put in
+place of another here. A fact that changes is published by the one actor whose it is;
+here it can only be read. (What all may do: count, and ask journal and readers.)
 """
 
-from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
 import msgspec
 
+from actors.counters import Counters
 from actors.messages import Append, Read
-from actors.published import Published, Readable, SourceReport
+from actors.published import (
+    Health,
+    JournalReport,
+    Published,
+    Readable,
+    SourceReport,
+    Watchers,
+)
 from engine.chain.restart_point import RestartPoint
-from engine.ports import Sink
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
-from engine.runtime.registry import Registry
 from engine.store.port import StoreReader
 from engine.store.writes import Outcome, Unavailable, Write
 
-__all__ = ["Health", "Node", "Settings"]
+__all__ = ["Node", "Settings"]
 
 T = TypeVar("T")
 
@@ -33,14 +39,6 @@ class Settings(msgspec.Struct, frozen=True):
     poll_ageing_s: int = 3_600  # each time this old, the wait between polls doubles
     recheck_s: int = 3_600  # a payment over its time whose money is still on its way
     session_buffer: int = 1_000  # events a session holds while its backlog is read
-
-
-class Health(msgspec.Struct):
-    """What is wrong now, for the edges: new work is refused while it is."""
-
-    journal: str | None = None  # why the journal cannot write, or None
-    booted: bool = False  # all watched payments have their watcher
-    fatal: bool = False  # only a restart by hand can help
 
 
 class Node:
@@ -61,21 +59,32 @@ class Node:
         self.yield_to_hub = (
             yield_to_hub  # lets others run, in long work of blocking actors
         )
-        self.health = Health()
-        # What the source actor publishes; it alone holds the side that writes.
+        # What actors publish; each alone holds the side that writes.
         self.source_report: Readable[SourceReport] = Published(SourceReport())
+        self.journal_report: Readable[JournalReport] = Published(JournalReport())
+        self.booted: Readable[bool] = Published(False)  # the supervisor's
+        self.gave_up: Readable[bool] = Published(False)  # the root's
+        self.sessions: Readable[int] = Published(0)  # the router's: how many
+        self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
-        self.counters: Counter[str] = Counter()
+        self.counters = Counters()
         self.journal: Ref
         self.router: Ref
         self.supervisor: Ref
         self.source: Ref
-        self.notifiers: Ref | None = None
+        self.notifiers: Ref
         self.readers: list[Ref] = []
-        self.watchers: Registry[str, Ref] = Registry()  # by payment id
-        self.by_address: Registry[str, str] = Registry()  # watched -> payment id
-        self.sessions: dict[Ref, Sink] = {}  # with their clients' wires
         self._next_reader = 0
+
+    @property
+    def health(self) -> Health:
+        """As it is now."""
+        journal = self.journal_report.now
+        return Health(
+            journal=journal.trouble,
+            booted=self.booted.now,
+            fatal=journal.fatal or self.gave_up.now,
+        )
 
     def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""

@@ -5,13 +5,23 @@ through which nothing can be written. A reader that needs two facts of one momen
 the value once.
 """
 
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from engine.ports import Freshness
+from engine.runtime.ref import Ref
 
-__all__ = ["Published", "Readable", "SourceReport"]
+__all__ = [
+    "Health",
+    "JournalReport",
+    "Published",
+    "Readable",
+    "SourceReport",
+    "Trouble",
+    "Watchers",
+]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -51,3 +61,62 @@ class SourceReport(msgspec.Struct, frozen=True):
 
     freshness: Freshness = Freshness(source="", live=False, since=None)
     complete_as_of: int | None = None
+
+
+class JournalReport(msgspec.Struct, frozen=True):
+    """How the journal fares; its actor alone writes it.
+
+    `trouble`: why it cannot write now, or None. `fatal`: only a restart by hand can
+    help. `last_offset`: of the newest event that is known to be on disk; 0 until the
+    first commit after a start.
+    """
+
+    trouble: str | None = None
+    fatal: bool = False
+    last_offset: int = 0
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What is wrong now, for the edges: new work is refused while it is."""
+
+    journal: str | None  # why the journal cannot write, or None
+    booted: bool  # all watched payments have their watcher
+    fatal: bool  # only a restart by hand can help
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """A watcher that has crashed. `quarantined`: it is not started again by itself."""
+
+    last_error: str
+    quarantined: bool
+
+
+class Watchers(Protocol):
+    """Who watches what; the supervisor writes it (`actors/watching/watcher_book.py`).
+
+    Goes through all of them in an order of its own; what changes meanwhile is met or
+    is not.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all watched payments."""
+
+    def __getitem__(self, payment_id: str) -> Ref: ...
+
+    def get(self, payment_id: str) -> Ref | None: ...
+
+    def values(self) -> Iterator[Ref]: ...
+
+    def at(self, address: str) -> Ref | None:
+        """The watcher of this address."""
+
+    def trouble_of(self, payment_id: str) -> Trouble | None: ...
+
+    def deadline_of(self, payment_id: str) -> int | None:
+        """When (ms) the payment is reviewed next."""
+
+    @property
+    def quarantined(self) -> int:
+        """How many are."""

@@ -19,11 +19,12 @@ from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.node import Node
-from actors.published import Published, SourceReport
+from actors.published import JournalReport, Published, SourceReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
 from actors.watching.supervisor import SupervisorActor
+from actors.watching.watcher_book import WatcherBook
 from engine.chain.feed import AddressFeed, BlockFeed
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
@@ -44,12 +45,26 @@ Factory = Callable[[str], Actor]
 class RootActor(Actor):
     """Parent of the node's core actors."""
 
-    __slots__ = ("_children", "_give_up", "_history", "_node", "_policy", "_restarting")
+    __slots__ = (
+        "_children",
+        "_gave_up",
+        "_give_up",
+        "_history",
+        "_node",
+        "_policy",
+        "_restarting",
+    )
 
     def __init__(
-        self, node: Node, children: list[Ref], give_up: Callable[[str], None]
+        self,
+        node: Node,
+        children: list[Ref],
+        gave_up: Published[bool],
+        give_up: Callable[[str], None],
     ) -> None:
+        """`gave_up`: where it publishes whether it has; only it writes there."""
         self._node = node
+        self._gave_up = gave_up
         self._children = children
         self._give_up = give_up
         self._policy = RestartPolicy(max_restarts=5, window_s=60.0)
@@ -82,7 +97,7 @@ class RootActor(Actor):
             return
         error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
         log.error("core.crashed %s", error, exc_info=report.error)
-        self._node.counters["core.crashes"] += 1
+        self._node.counters.add("core.crashes")
         now = self._node.clock.monotonic()
         before = self._history
         self._history = before.after_crash(now, error, None, self._policy)
@@ -90,16 +105,13 @@ class RootActor(Actor):
             before, self._node.random.random(), self._policy
         )
         if verdict.delay_s is None:
-            self._node.health.fatal = True
+            self._gave_up.publish(True)
             self._give_up(f"{error}; it keeps crashing")
             return
         first = index if self._restarting is None else min(index, self._restarting)
         self._restarting = first
         for child in reversed(self._children[first:]):
             child.kill()
-        # The supervisor, the last of them, is always among them: until it knows all
-        # scripts again a new source must not read past blocks that pay them.
-        self._node.health.booted = False
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue("core"))
 
 
@@ -146,10 +158,16 @@ def build_tree(
         return Ref(scope, name)
 
     children: list[Ref] = []
+    gave_up, journal_report = Published(False), Published(JournalReport())
+    source_report, booted = Published(SourceReport()), Published(False)
+    sessions, watchers = Published(0), WatcherBook()
+    node.gave_up, node.journal_report, node.booted = gave_up, journal_report, booted
+    node.source_report, node.sessions = source_report, sessions
+    node.watchers = watchers
     root = Ref(
         Scope(
             dispatcher=node.dispatcher,
-            factory=lambda _name: RootActor(node, children, give_up),
+            factory=lambda _name: RootActor(node, children, gave_up, give_up),
         ),
         "root",
     )
@@ -158,14 +176,16 @@ def build_tree(
         for n in range(READERS)
     ]
     node.journal = child(
-        "journal", JournalActor, lambda _name: JournalActor(node, writer)
+        "journal",
+        JournalActor,
+        lambda _name: JournalActor(node, writer, journal_report),
     )
-    node.router = child("router", RouterActor, lambda _name: RouterActor(node))
+    node.router = child(
+        "router", RouterActor, lambda _name: RouterActor(node, sessions)
+    )
     specs = [_spec(node, reader, n, config) for n, config in enumerate(feeds)]
-    published = Published(SourceReport())
-    node.source_report = published
     node.source = child(
-        "source", SourceActor, lambda _name: SourceActor(node, specs, published)
+        "source", SourceActor, lambda _name: SourceActor(node, specs, source_report)
     )
     for spec in specs:
         spec.worker.scope.parent = node.source
@@ -175,7 +195,9 @@ def build_tree(
         lambda _name: NotifiersActor(node, vault, sender),
     )
     node.supervisor = child(
-        "supervisor", SupervisorActor, lambda _name: SupervisorActor(node)
+        "supervisor",
+        SupervisorActor,
+        lambda _name: SupervisorActor(node, watchers, booted),
     )
     children.extend(node.readers)
     children.extend(

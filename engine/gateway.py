@@ -26,11 +26,16 @@ from engine.store.writes import Conflict, InboundRow, Requeue, Row
 __all__ = [
     "CoreState",
     "Gateway",
+    "MakeRows",
     "NodeHealth",
     "SessionHandle",
     "SourceState",
     "WatcherState",
 ]
+
+
+MakeRows = Callable[[list[Payment | Conflict]], tuple[Row, ...]]
+"""Makes the rows beside a creation, of what comes of each payment in it."""
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -110,7 +115,7 @@ class Gateway(Protocol):
     def create(
         self,
         terms: Sequence[Terms],
-        rows: Callable[[list[Payment | Conflict]], tuple[Row, ...]] = ...,
+        rows: MakeRows = ...,
     ) -> list[Payment | Conflict]:
         """Create payments in one commit, and `rows(answers)` with them.
 
@@ -152,11 +157,6 @@ class Gateway(Protocol):
     def events_after(
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]: ...
-
-    def wait_for_events(
-        self, offset: int, limit: int, merchant: str | None, wait_s: float
-    ) -> list[StoredEvent]:
-        """Like `events_after`; if there are none, wait for the first up to `wait_s`."""
 
     # what the edges remember
     def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None: ...

@@ -303,7 +303,7 @@ class NotifierActor(Actor):
     def _note_outcome(self, result: SendResult, rand: float) -> None:
         """For the breaker, and for people."""
         now, outcome = self._node.clock.monotonic(), result.outcome
-        self._node.counters[f"webhook.{outcome.value}"] += 1
+        self._node.counters.add(f"webhook.{outcome.value}")
         if outcome is AttemptOutcome.DELIVERED:
             self._breaker = self._breaker.after_success()
         elif outcome is AttemptOutcome.THROTTLED and result.retry_after_s is not None:

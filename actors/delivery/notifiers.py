@@ -95,7 +95,7 @@ class NotifiersActor(Actor):
             self._vault.open(channel.secret, channel.id)
         except WrongKey as error:
             log.critical("channel.sealed channel=%s detail=%s", channel.id, error)
-            self._node.counters["channels.sealed"] += 1
+            self._node.counters.add("channels.sealed")
             return False
         return True
 
@@ -123,7 +123,7 @@ class NotifiersActor(Actor):
             self._load()
             return
         log.error("notifier.crashed channel=%s error=%r", ref.name, error)
-        self._node.counters["notifiers.crashes"] += 1
+        self._node.counters.add("notifiers.crashes")
         self._node.clock.call_later(RESTART_S, self.ref, RestartDue(ref.name))
 
 

@@ -10,24 +10,26 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pykka
 from gevent.event import AsyncResult
+from gevent.event import Event as Signal
 
-from actors.edge.handles import FirstEvent, Handle
+from actors.edge.handles import Handle
 from actors.live.session import open_session
 from actors.messages import (
     Command,
     CreatePayments,
     DescribeSources,
+    DescribeWatcher,
     PollNow,
     RestartDue,
+    WatcherReport,
 )
 from actors.node import Node
-from actors.watching.address import AddressActor
-from actors.watching.supervisor import SupervisorActor
 from engine.delivery.channel import Channel, channel_row
 from engine.errors import (
     Duplicate,
@@ -37,7 +39,7 @@ from engine.errors import (
     Refused,
     StoreUnreadable,
 )
-from engine.gateway import CoreState, NodeHealth, SourceState, WatcherState
+from engine.gateway import CoreState, MakeRows, NodeHealth, SourceState, WatcherState
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import decide
@@ -73,6 +75,9 @@ T = TypeVar("T")
 ASK_S = 10.0
 """How long an edge waits for an answer; even a slow disk commits well under 1 s."""
 
+DESCRIBE_S = 1.0
+"""How long the tree waits for watchers that have much to do just now."""
+
 IDEMPOTENCY_MS = 86_400_000
 """Answers are replayed for 24 h (api.md)."""
 
@@ -90,17 +95,17 @@ class ActorGateway:
     def create(
         self,
         terms: Sequence[Terms],
-        rows: Callable[[list[Any]], tuple[Row, ...]] = lambda _answers: (),
+        rows: MakeRows = lambda _answers: (),
     ) -> list[Payment | Conflict]:
         self._must_be_ready()
         answer = self._ask(
             self._node.supervisor,
             lambda reply: CreatePayments(tuple(terms), reply, rows),
         )
-        created: list[Payment | Conflict] | Conflict = _good(answer)
+        created: tuple[Payment | Conflict, ...] | Conflict = _good(answer)
         if isinstance(created, Conflict):  # found by the database only
             return [created] * len(terms)
-        return created
+        return list(created)
 
     def command(
         self,
@@ -135,13 +140,12 @@ class ActorGateway:
     def payment(self, payment_id: str) -> Payment | None:
         ref = self._node.watchers.get(payment_id)
         # While a commit is under way the store may know more than the watcher.
-        watched = None if ref is None or ref.is_suspended else _held_by(ref)
+        watched = None if ref is None or ref.is_suspended else _shown_by(ref)
         return watched or self._store.payment(payment_id)
 
     def payment_at(self, address: str) -> Payment | None:
-        payment_id = self._node.by_address.get(address)
-        ref = self._node.watchers.get(payment_id) if payment_id else None
-        watched = None if ref is None else _held_by(ref)
+        ref = self._node.watchers.at(address)
+        watched = None if ref is None else _shown_by(ref)
         return watched or self._store.payment_at(address)
 
     def payments_of(self, external_id: str) -> list[Payment]:
@@ -164,21 +168,6 @@ class ActorGateway:
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]:
         return self._store.events_after(offset, limit, merchant)
-
-    def wait_for_events(
-        self, offset: int, limit: int, merchant: str | None, wait_s: float
-    ) -> list[StoredEvent]:
-        found = self.events_after(offset, limit, merchant)
-        if found or wait_s <= 0:
-            return found
-        ear = FirstEvent()
-        session = self.open_session("long-poll", ear)
-        try:
-            session.follow_all(offset, merchant)
-            ear.heard.wait(timeout=wait_s)
-        finally:
-            session.close()
-        return self.events_after(offset, limit, merchant)
 
     # -- what the edges remember -----------------------------------------------------
 
@@ -203,13 +192,11 @@ class ActorGateway:
     def watchers(self, limit: int, after: str = "") -> list[WatcherState]:
         later = (i for i in self._node.watchers if i > after)
         ids = heapq.nsmallest(limit, later)  # no sorting of a million for a page
-        return [self._describe(i, self._node.watchers[i]) for i in ids]
+        return self._describe([self._node.watchers[i] for i in ids])
 
     def core(self) -> list[CoreState]:
         node = self._node
-        refs = [*node.readers, node.journal, node.router, node.source]
-        if node.notifiers is not None:
-            refs.append(node.notifiers)
+        refs = (node.journal, node.router, node.source, node.notifiers, node.supervisor)
         return [
             CoreState(
                 name=ref.name,
@@ -217,41 +204,56 @@ class ActorGateway:
                 incarnation=ref.incarnation,
                 backlog=ref.backlog,
             )
-            for ref in (*refs, node.supervisor)
+            for ref in (*node.readers, *refs)
         ]
 
     def watcher(self, address: str) -> WatcherState | None:
-        payment_id = self._node.by_address.get(address)
-        ref = self._node.watchers.get(payment_id) if payment_id else None
-        return self._describe(ref.name, ref) if ref is not None else None
+        ref = self._node.watchers.at(address)
+        return None if ref is None else self._describe([ref])[0]
 
-    def _describe(self, payment_id: str, ref: Ref) -> WatcherState:
-        supervisor = self._node.supervisor.actor
-        assert isinstance(supervisor, SupervisorActor | None)
-        history = supervisor.histories.get(payment_id) if supervisor else None
-        quarantined = supervisor is not None and payment_id in supervisor.quarantined
-        actor = ref.actor if isinstance(ref.actor, AddressActor) else None
-        payment = actor.known_payment if actor is not None else None
-        if payment is None:
-            payment = self.payment(payment_id)
+    def _describe(self, refs: list[Ref]) -> list[WatcherState]:
+        reports = self._reports(refs)
+        return [self._state_of(ref, reports.get(ref)) for ref in refs]
+
+    def _reports(self, refs: list[Ref]) -> dict[Ref, WatcherReport]:
+        """What watchers say of themselves, of those that can answer soon."""
+        reports: dict[Ref, WatcherReport] = {}
+        all_in = Signal()
+
+        def take(ref: Ref, report: WatcherReport) -> None:
+            reports[ref] = report
+            if len(reports) == asked:
+                all_in.set()
+
+        able = [ref for ref in refs if ref.is_alive and not ref.is_suspended]
+        asked = sum(ref.tell(DescribeWatcher(partial(take, ref))) for ref in able)
+        if asked:
+            all_in.wait(timeout=DESCRIBE_S)
+        return dict(reports)
+
+    def _state_of(self, ref: Ref, report: WatcherReport | None) -> WatcherState:
+        payment_id = ref.name
+        payment = self.payment(payment_id) if report is None else report.payment
+        trouble = self._node.watchers.trouble_of(payment_id)
         state = "running" if ref.is_alive else "restarting"
+        if trouble is not None and trouble.quarantined:
+            state = "quarantined"
         return WatcherState(
             payment_id=payment_id,
             address=payment.terms.address if payment is not None else "",
             status=payment.status if payment is not None else "",
-            state="quarantined" if quarantined else state,
+            state=state,
             incarnation=ref.incarnation,
             restarts=max(ref.incarnation - 1, 0),
             backlog=ref.backlog,
-            last_error=history.last_error if history is not None else None,
-            seen_at=actor.seen_at if actor is not None else None,
-            next_poll_at=actor.next_poll_at if actor is not None else None,
-            next_deadline_at=supervisor.deadline_of(payment_id) if supervisor else None,
+            last_error=trouble.last_error if trouble is not None else None,
+            seen_at=report.seen_at if report is not None else None,
+            next_poll_at=report.next_poll_at if report is not None else None,
+            next_deadline_at=self._node.watchers.deadline_of(payment_id),
         )
 
     def poll(self, address: str) -> bool:
-        payment_id = self._node.by_address.get(address)
-        ref = self._node.watchers.get(payment_id) if payment_id else None
+        ref = self._node.watchers.at(address)
         if ref is None:
             return False
         if not ref.is_alive:
@@ -260,8 +262,8 @@ class ActorGateway:
         return True
 
     def sources(self) -> list[SourceState]:
-        states: list[SourceState] = self._ask(self._node.source, DescribeSources)
-        return states
+        states: tuple[SourceState, ...] = self._ask(self._node.source, DescribeSources)
+        return list(states)
 
     # -- channels --------------------------------------------------------------------
 
@@ -311,22 +313,20 @@ class ActorGateway:
             last_offset = self._store.last_offset()
         except StoreUnreadable as error:
             reasons.append(f"the database cannot be read: {error.advice}")
-        supervisor = self._node.supervisor.actor
-        assert isinstance(supervisor, SupervisorActor | None)
         return NodeHealth(
             ready=not reasons,
             reasons=tuple(reasons),
             watchers=len(self._node.watchers),
-            quarantined=len(supervisor.quarantined) if supervisor is not None else 0,
-            sessions=len(self._node.sessions),
+            quarantined=self._node.watchers.quarantined,
+            sessions=self._node.sessions.now,
             freshness=self._node.source_report.now.freshness,
             last_offset=last_offset,
         )
 
     def counters(self) -> dict[str, float]:
-        found: dict[str, float] = dict(self._node.counters)
+        found: dict[str, float] = dict(self._node.counters.snapshot())
         found["watchers"] = len(self._node.watchers)
-        found["sessions"] = len(self._node.sessions)
+        found["sessions"] = self._node.sessions.now
         for state, count in self._store.outbox_counts().items():
             found[f"outbox.{state}"] = count
         return found
@@ -348,9 +348,9 @@ class ActorGateway:
             raise _too_late() from error
 
 
-def _held_by(ref: Ref) -> Payment | None:
-    """What a watcher holds: its payment as last committed. Spares a query."""
-    return ref.actor.known_payment if isinstance(ref.actor, AddressActor) else None
+def _shown_by(ref: Ref) -> Payment | None:
+    """What a watcher shows: its payment as last committed. Spares a query."""
+    return ref.shown if isinstance(ref.shown, Payment) else None
 
 
 def _too_late() -> EngineBusy:

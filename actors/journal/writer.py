@@ -13,6 +13,8 @@ tries until writing works again.
 import logging
 from collections import deque
 
+from msgspec.structs import replace
+
 from actors.messages import (
     Append,
     BatchDone,
@@ -21,6 +23,7 @@ from actors.messages import (
     Publish,
 )
 from actors.node import Node
+from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent
 from engine.runtime.actor import Actor
 from engine.store.port import StoreWriter
@@ -54,12 +57,16 @@ _OF_CHANNELS = (ChannelRow, RemoveChannel, Requeue)
 class JournalActor(Actor):
     """Owns the writer. Answers `Append`; publishes to the router."""
 
-    __slots__ = ("_busy", "_node", "_pending", "_probing", "_writer")
+    __slots__ = ("_busy", "_node", "_pending", "_probing", "_report", "_writer")
 
     mailbox_limit = 20_000
 
-    def __init__(self, node: Node, writer: StoreWriter) -> None:
+    def __init__(
+        self, node: Node, writer: StoreWriter, report: Published[JournalReport]
+    ) -> None:
+        """`report`: where it publishes how the journal fares; only it writes there."""
         self._node = node
+        self._report = report
         self._writer = writer
         self._pending: deque[Append] = deque()
         self._busy = False
@@ -86,7 +93,7 @@ class JournalActor(Actor):
     def _take(self, append: Append) -> None:
         """The mailbox is emptied at once, so the bound is on what waits here."""
         if len(self._pending) >= MAX_PENDING:
-            self._node.counters["journal.refused"] += 1
+            self._node.counters.add("journal.refused")
             append.reply(Unavailable("the journal has too much to do"))
             return
         self._pending.append(append)
@@ -101,10 +108,12 @@ class JournalActor(Actor):
         ref = self.ref
         self._writer.submit(
             [append.write for append in batch],
-            lambda outcomes: ref.tell_system(BatchDone(batch, outcomes)),
+            lambda outcomes: ref.tell_system(BatchDone(batch, tuple(outcomes))),
         )
 
-    def _on_done(self, batch: tuple[Append, ...], outcomes: list[Outcome]) -> None:
+    def _on_done(
+        self, batch: tuple[Append, ...], outcomes: tuple[Outcome, ...]
+    ) -> None:
         self._note_health(outcomes[0])
         events: list[CommittedEvent] = []
         committed = 0
@@ -113,33 +122,44 @@ class JournalActor(Actor):
             if isinstance(outcome, Committed):
                 committed += 1
                 events += outcome.events
+                _belongs_to(outcome, append.write)
                 if append.write.rows:
                     self._tell_of_channels(append.write)
-        self._node.counters["journal.writes"] += committed
-        self._node.counters["journal.events"] += len(events)
+        self._node.counters.add("journal.writes", committed)
+        self._node.counters.add("journal.events", len(events))
         if events:
+            report = self._report.now
+            assert events[0].offset > report.last_offset, "offsets ascend"
+            self._report.publish(replace(report, last_offset=events[-1].offset))
             self._node.router.tell_system(Publish(tuple(events)))
 
     def _tell_of_channels(self, write: Write) -> None:
         """Whoever asked for a change of a channel may be gone by now, tired of waiting
         or restarted; what the database says has changed all the same."""
         for row in write.rows:
-            if isinstance(row, _OF_CHANNELS) and self._node.notifiers is not None:
+            if isinstance(row, _OF_CHANNELS):
                 channel_id = None if isinstance(row, Requeue) else row.id
                 self._node.notifiers.tell_system(ChannelChanged(channel_id))
 
     def _note_health(self, outcome: Outcome) -> None:
-        health = self._node.health
+        report = self._report.now
         if not isinstance(outcome, Unavailable):
-            if health.journal is not None:
+            if report.trouble is not None:
                 log.warning("journal.recovered")
-            health.journal = None
+                self._report.publish(replace(report, trouble=None))
             return
-        if health.journal is None:
+        if report.trouble is None:
             log.error("journal.unavailable detail=%s", outcome.detail)
-        self._node.counters["journal.failures"] += 1
-        health.journal = outcome.detail
-        health.fatal = health.fatal or outcome.fatal
+        self._node.counters.add("journal.failures")
+        fatal = report.fatal or outcome.fatal
+        self._report.publish(replace(report, trouble=outcome.detail, fatal=fatal))
         if not self._probing:
             self._probing = True
             self._node.clock.call_later(PROBE_S, self.ref, ProbeJournal())
+
+
+def _belongs_to(answer: Committed, write: Write) -> None:
+    """An answer is that of its own write: watchers believe what they are told."""
+    told = [(event.event.payment_id, event.event.seq) for event in answer.events]
+    asked = [(e.payment.id, event.seq) for e in write.entries for event in e.events]
+    assert told == asked, f"committed {told}, asked for {asked}"

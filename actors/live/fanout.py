@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from engine.runtime.ref import Ref
 
-__all__ = ["FEW", "MAX_WAITING", "FanOut"]
+__all__ = ["FOLLOWERS_PER_STEP", "MAX_WAITING", "FanOut", "TellOne"]
 
 #: Followers that are told in one step: about a tenth of a millisecond.
-FEW: Final = 16
+FOLLOWERS_PER_STEP: Final = 16
 
 #: What may wait for the followers of one topic.
 MAX_WAITING: Final = 1_000
 
 #: Tells one follower; must not wait.
-Hear = Callable[[Any], object]
+TellOne = Callable[[Any], object]
 
 
 class _Round:
@@ -30,7 +30,9 @@ class _Round:
 
     __slots__ = ("followers", "next", "thing")
 
-    def __init__(self, thing: object, followers: tuple[tuple[Ref, Hear], ...]) -> None:
+    def __init__(
+        self, thing: object, followers: tuple[tuple[Ref, TellOne], ...]
+    ) -> None:
         self.thing = thing
         self.followers = followers
         self.next = 0
@@ -45,16 +47,16 @@ class FanOut:
         self._topics: dict[str, deque[_Round]] = {}  # whose turn it is comes first
 
     def tell(
-        self, topic: str, thing: object, followers: Iterable[tuple[Ref, Hear]]
+        self, topic: str, thing: object, followers: Iterable[tuple[Ref, TellOne]]
     ) -> bool:
         """Tell a few at once, others in steps. False: too much waits, it is not told.
 
-        A follower whose `hear` raises is killed with the error, alone.
+        A follower whose function raises is killed with the error, alone.
         """
         everybody = tuple(followers)
         waiting = self._topics.get(topic)
         if waiting is None:
-            if len(everybody) <= FEW:
+            if len(everybody) <= FOLLOWERS_PER_STEP:
                 _tell(thing, everybody)
                 return True
             waiting = self._topics[topic] = deque()
@@ -75,7 +77,7 @@ class FanOut:
         topic = next(iter(self._topics))
         rounds = self._topics.pop(topic)
         current = rounds[0]
-        end = current.next + FEW
+        end = current.next + FOLLOWERS_PER_STEP
         _tell(current.thing, current.followers[current.next : end])
         current.next = end
         if end >= len(current.followers):
@@ -84,9 +86,9 @@ class FanOut:
             self._topics[topic] = rounds
 
 
-def _tell(thing: object, followers: tuple[tuple[Ref, Hear], ...]) -> None:
-    for ref, hear in followers:
+def _tell(thing: object, followers: tuple[tuple[Ref, TellOne], ...]) -> None:
+    for ref, tell in followers:
         try:
-            hear(thing)
+            tell(thing)
         except Exception as error:  # noqa: BLE001 - the border of one session
             ref.kill(error)

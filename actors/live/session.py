@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 
-from actors.live.subscription import JournalLane, Lane
+from actors.live.subscription import JournalSubscription, Subscription
 from actors.messages import (
     Backlog,
     Follow,
     FollowAll,
     FreshnessChanged,
     Loaded,
+    OpenSession,
     Subscribe,
     Unfollow,
     Unsubscribe,
@@ -46,72 +47,102 @@ MAX_FOLLOWED = 1_000
 """Payments that one session may follow."""
 
 
-class _Read(msgspec.Struct, frozen=True):
-    """What was read for a lane: of no use to the one that follows it."""
+class _PageRead(msgspec.Struct, frozen=True):
+    """What was read for the subscription with this number: of no use to another."""
 
-    lane: Lane
-    loaded: Loaded
+    number: int
+    page: Loaded | Backlog
 
 
 class _Room(msgspec.Struct, frozen=True):
-    """The wire takes more of a lane's backlog. `payment_id` None: of everything."""
+    """The wire takes more of a subscription's backlog."""
 
-    lane: Lane
-    payment_id: str | None
+    payment_id: str | None  # None: of everything
+    number: int
 
 
 class SessionActor(Actor):
-    """Answers `Follow`, `Unfollow`, `FollowAll`; its lanes hear what is routed."""
+    """Answers `Follow`, `Unfollow`, `FollowAll`; its subscriptions are told events."""
 
-    __slots__ = ("_all", "_lanes", "_merchant", "_node", "_sink")
+    __slots__ = (
+        "_is_closed",
+        "_journal",
+        "_node",
+        "_numbers",
+        "_sink",
+        "_subscriptions",
+    )
 
     mailbox_limit = 1_000
 
     def __init__(self, node: Node, sink: Sink) -> None:
         self._node = node
         self._sink = sink
-        self._lanes: dict[str, Lane] = {}
-        self._all: Lane | None = None  # following everything: seq is a journal offset
-        self._merchant: str | None = None  # whose events, when following everything
+        self._is_closed = False
+        self._numbers = 0  # subscriptions so far
+        self._subscriptions: dict[str, Subscription] = {}  # by payment id
+        self._journal: JournalSubscription | None = None
 
     def on_receive(self, message: object) -> None:
         match message:
             case Follow(payment_id, since):
                 self._follow(payment_id, since)
-            case _Read(lane, loaded):
-                self._on_loaded(lane, loaded)
-            case _Room(lane, payment_id):
-                self._read_on(lane, payment_id)
+            case _PageRead(number, Loaded() as loaded):
+                self._on_loaded(number, loaded)
+            case _PageRead(number, Backlog() as backlog):
+                self._on_backlog(number, backlog)
+            case _Room(payment_id, number):
+                subscription = self._current(payment_id, number)
+                if subscription is not None:
+                    self._read_on(subscription, payment_id)
             case Unfollow(payment_id):
-                lane_of = self._lanes.pop(payment_id, None)
-                if lane_of is not None:
-                    lane_of.over = True
-                    self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
+                if payment_id in self._subscriptions:
+                    self._unsubscribe(payment_id)
             case FollowAll(after, merchant):
                 self._follow_all(after, merchant)
-            case Backlog(events, last):
-                self._on_backlog(events, last)
             case FreshnessChanged(freshness):
-                self._must(self._sink.freshness(freshness))
+                self._end_unless(self._sink.freshness(freshness))
 
     def on_stop(self) -> None:
         self._leave()
-        self._sink.close(1001, "the server ends this session")
+        self._close(1001, "the server ends this session")
 
     def on_failure(self, *_exc_info: Any) -> None:
         self._leave()
-        self._node.sessions.pop(self.ref, None)
-        self._sink.close(1011, "internal error")
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """It failed. Its parent calls this too: if it ended before its first turn,
+        nothing of it ran."""
+        self._close(1011, "internal error")
+
+    def _close(self, code: int, reason: str) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._sink.close(code, reason)
 
     def _leave(self) -> None:
-        for payment_id, lane in self._lanes.items():
-            lane.over = True
-            self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
-        if self._all is not None:
-            self._all.over = True
+        for payment_id in tuple(self._subscriptions):
+            self._unsubscribe(payment_id)
+        if self._journal is not None:
+            self._journal.end()
             self._node.router.tell_system(Unsubscribe(None, self.ref))
 
-    def _must(self, delivered: bool) -> bool:
+    def _unsubscribe(self, payment_id: str) -> None:
+        self._subscriptions.pop(payment_id).end()
+        self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
+
+    def _current(self, payment_id: str | None, number: int) -> Subscription | None:
+        """The subscription, unless it was ended since, and maybe begun anew."""
+        if payment_id is None:
+            subscription: Subscription | None = self._journal
+        else:
+            subscription = self._subscriptions.get(payment_id)
+        if subscription is None or subscription.number != number:
+            return None
+        return subscription
+
+    def _end_unless(self, delivered: bool) -> bool:
         """The client is gone or too slow when its wire takes no more."""
         if not delivered:
             self.stop()
@@ -120,145 +151,157 @@ class SessionActor(Actor):
     # -- following one payment -------------------------------------------------------
 
     def _follow(self, payment_id: str, since: int | None) -> None:
-        if payment_id in self._lanes:
+        if payment_id in self._subscriptions:
             return
-        if len(self._lanes) >= MAX_FOLLOWED:
-            self._must(
+        if len(self._subscriptions) >= MAX_FOLLOWED:
+            self._end_unless(
                 self._sink.problem(
                     StreamCode.TOO_MANY, f"at most {MAX_FOLLOWED} payments"
                 )
             )
             return
+        self._numbers += 1
         limit = self._node.settings.session_buffer
-        self._lanes[payment_id] = lane = Lane(self._sink, self.stop, limit, since)
-        self._node.router.tell_system(Subscribe(payment_id, self.ref, hear=lane.hear))
-        self._load(payment_id, lane, since)
+        subscription = Subscription(self._sink, self.stop, limit, since, self._numbers)
+        self._subscriptions[payment_id] = subscription
+        self._node.router.tell_system(
+            Subscribe(payment_id, self.ref, on_event=subscription.on_event)
+        )
+        self._load(payment_id, subscription.number, since)
 
-    def _load(self, payment_id: str, lane: Lane, since: int | None) -> None:
+    def _load(self, payment_id: str, number: int, since: int | None) -> None:
+        self._node.read(
+            lambda store: _load(store, payment_id, since), self._on_page(number)
+        )
+
+    def _on_page(self, number: int) -> Callable[[object], None]:
+        """Takes what was read for a subscription to this session's mailbox."""
         ref = self.ref
 
-        def loaded(answer: object) -> None:
-            if isinstance(answer, Loaded):
-                ref.tell_system(_Read(lane, answer))
+        def read(answer: object) -> None:
+            if isinstance(answer, Loaded | Backlog):
+                ref.tell_system(_PageRead(number, answer))
             else:
-                ref.kill(RuntimeError(f"cannot read {payment_id}: {answer!r}"))
+                ref.kill(RuntimeError(f"cannot read for {ref.name}: {answer!r}"))
 
-        self._node.read(lambda store: _load(store, payment_id, since), loaded)
+        return read
 
-    def _on_loaded(self, lane: Lane, loaded: Loaded) -> None:
-        if self._lanes.get(loaded.payment_id) is not lane:
-            return  # unfollowed since, and maybe followed anew from elsewhere
-        payment = loaded.payment
+    def _on_loaded(self, number: int, loaded: Loaded) -> None:
+        payment_id, payment = loaded.payment_id, loaded.payment
+        subscription = self._current(payment_id, number)
+        if subscription is None:
+            return
         if payment is None:
-            self._drop(
-                loaded.payment_id, StreamCode.UNKNOWN, "there is no such payment"
+            self._unsubscribe(payment_id)
+            self._end_unless(
+                self._sink.problem(StreamCode.UNKNOWN, "there is no such payment")
             )
             return
-        if lane.seq is None and not self._open(lane, payment):
+        if subscription.seq is None and not self._open(subscription, payment):
             return
-        self._catch_up(lane, loaded.payment_id, loaded.events, loaded.more)
+        self._catch_up(subscription, payment_id, loaded.events, loaded.more)
 
-    def _catch_up(
-        self,
-        lane: Lane,
-        payment_id: str | None,
-        page: list[StoredEvent],
-        more: bool,
-    ) -> None:
-        """Tell a page of the backlog, then read the next or end with what waits."""
-        if not self._write_events(lane, payment_id, map(_committed, page)):
-            return
-        if lane.must_read_on(more):
-            self._read_on(lane, payment_id)
-            return
-        # What the wire has no room for now is in the journal: it is read there.
-        lane.loading = True
-        if self._write_events(lane, payment_id, lane.take_waiting()):
-            lane.loading = False
-
-    def _write_events(
-        self,
-        lane: Lane,
-        payment_id: str | None,
-        events: Iterable[CommittedEvent],
-    ) -> bool:
-        """True if all was told; else the lane goes on with `_Room`, or has ended."""
-        again = self._when_room(lane, payment_id)
-        return all(self._sink.has_room(again) and lane.tell(event) for event in events)
-
-    def _when_room(self, lane: Lane, payment_id: str | None) -> Callable[[], None]:
-        ref, room = self.ref, _Room(lane, payment_id)
-        return lambda: ref.tell_system(room)
-
-    def _read_on(self, lane: Lane, payment_id: str | None) -> None:
-        """Read the lane's next page as soon as the wire has room for some of it."""
-        current = self._all if payment_id is None else self._lanes.get(payment_id)
-        if current is not lane or not self._sink.has_room(
-            self._when_room(lane, payment_id)
-        ):
-            return
-        if payment_id is None:
-            self._read_journal(lane.seq or 0, self._merchant)
-        else:
-            self._load(payment_id, lane, lane.seq)
-
-    def _open(self, lane: Lane, payment: Payment) -> bool:
+    def _open(self, subscription: Subscription, payment: Payment) -> bool:
         """First of all the state, and from where the story goes on."""
-        since = lane.since
+        since = subscription.since
         if since is not None and since > payment.seq:
             told = self._sink.problem(
                 StreamCode.SINCE_IN_FUTURE,
                 f"this payment's last event is {payment.seq}, not {since};"
                 " going on from its present state",
             )
-            if not self._must(told):
+            if not self._end_unless(told):
                 return False
             since = None
-        lane.seq = payment.seq if since is None else since
-        return self._must(self._sink.state(payment, since)) and self._must(
+        subscription.seq = payment.seq if since is None else since
+        return self._end_unless(self._sink.state(payment, since)) and self._end_unless(
             self._sink.freshness(self._node.source_report.now.freshness)
         )
 
-    def _drop(self, payment_id: str, code: StreamCode, message: str) -> None:
-        self._lanes.pop(payment_id).over = True
-        self._node.router.tell_system(Unsubscribe(payment_id, self.ref))
-        self._must(self._sink.problem(code, message))
+    # -- catching up -----------------------------------------------------------------
+
+    def _catch_up(
+        self,
+        subscription: Subscription,
+        payment_id: str | None,
+        page: tuple[StoredEvent, ...],
+        more: bool,
+    ) -> None:
+        """Tell a page of the backlog, then read the next or end with what is held."""
+        if not self._write_events(subscription, payment_id, map(_committed, page)):
+            return
+        if subscription.must_read_on(more):
+            self._read_on(subscription, payment_id)
+            return
+        # What the wire has no room for now is in the journal: it is read there.
+        held = subscription.take_held()
+        if self._write_events(subscription, payment_id, held):
+            subscription.caught_up()
+
+    def _write_events(
+        self,
+        subscription: Subscription,
+        payment_id: str | None,
+        events: Iterable[CommittedEvent],
+    ) -> bool:
+        """True if all was told; else it goes on with `_Room`, or has ended."""
+        again = self._when_room(subscription, payment_id)
+        return all(
+            self._sink.has_room(again) and subscription.tell(event) for event in events
+        )
+
+    def _when_room(
+        self, subscription: Subscription, payment_id: str | None
+    ) -> Callable[[], None]:
+        ref, room = self.ref, _Room(payment_id, subscription.number)
+        return lambda: ref.tell_system(room)
+
+    def _read_on(self, subscription: Subscription, payment_id: str | None) -> None:
+        """Read the next page as soon as the wire has room for some of it."""
+        if not self._sink.has_room(self._when_room(subscription, payment_id)):
+            return
+        if isinstance(subscription, JournalSubscription):
+            self._read_journal(subscription)
+        elif payment_id is not None:
+            self._load(payment_id, subscription.number, subscription.seq)
 
     # -- following everything --------------------------------------------------------
 
     def _follow_all(self, after: int, merchant: str | None) -> None:
+        if self._journal is not None:
+            self._journal.end()
+        self._numbers += 1
         limit = self._node.settings.session_buffer
-        self._all = lane = JournalLane(self._sink, self.stop, limit, after)
-        lane.seq = after
-        self._node.router.tell_system(Subscribe(None, self.ref, merchant, lane.hear))
-        self._read_journal(after, merchant)
+        self._journal = subscription = JournalSubscription(
+            self._sink, self.stop, limit, after, merchant, self._numbers
+        )
+        self._node.router.tell_system(
+            Subscribe(None, self.ref, merchant, subscription.on_event)
+        )
+        self._read_journal(subscription)
 
-    def _read_journal(self, after: int, merchant: str | None) -> None:
-        ref = self.ref
+    def _read_journal(self, subscription: JournalSubscription) -> None:
+        after, merchant = subscription.seq or 0, subscription.merchant
+        self._node.read(
+            lambda store: _page(store, after, merchant),
+            self._on_page(subscription.number),
+        )
 
-        def read(answer: object) -> None:
-            if isinstance(answer, Backlog):
-                ref.tell_system(answer)
-            else:
-                ref.kill(RuntimeError(f"cannot read the journal: {answer!r}"))
-
-        self._merchant = merchant
-        self._node.read(lambda store: _page(store, after, merchant), read)
-
-    def _on_backlog(self, events: list[StoredEvent], last: int) -> None:
-        lane = self._all
-        if lane is None:
+    def _on_backlog(self, number: int, backlog: Backlog) -> None:
+        subscription, last = self._current(None, number), backlog.last
+        if subscription is None:
             return
-        if lane.seq is not None and lane.seq > last:
+        if subscription.seq is not None and subscription.seq > last:
             # It would wait in silence for a journal that was put back to a backup.
             told = self._sink.problem(
                 StreamCode.SINCE_IN_FUTURE,
-                f"the journal's last event is {last}, not {lane.seq}; going on from it",
+                f"the journal's last event is {last}, not {subscription.seq};"
+                " going on from it",
             )
-            if not self._must(told):
+            if not self._end_unless(told):
                 return
-            lane.seq = last
-        self._catch_up(lane, None, events, len(events) == PAGE)
+            subscription.seq = last
+        self._catch_up(subscription, None, backlog.events, len(backlog.events) == PAGE)
 
 
 def _committed(stored: StoredEvent) -> CommittedEvent:
@@ -269,19 +312,22 @@ def _load(store: StoreReader, payment_id: str, since: int | None) -> Loaded:
     """A payment, and a page of its events after `since`: one read, one snapshot."""
     found = store.payment_history(payment_id, since, PAGE + 1)
     if found is None:
-        return Loaded(payment_id, None, [], False)
+        return Loaded(payment_id, None, (), False)
     events = found.events
-    return Loaded(payment_id, found.payment, events[:PAGE], len(events) > PAGE)
+    return Loaded(payment_id, found.payment, tuple(events[:PAGE]), len(events) > PAGE)
 
 
 def _page(store: StoreReader, after: int, merchant: str | None) -> Backlog:
     """A page of the journal after an offset, and its last offset: one snapshot."""
     page = store.journal_page(after, PAGE, merchant)
-    return Backlog(page.events, page.last_offset)
+    return Backlog(tuple(page.events), page.last_offset)
 
 
 def open_session(node: Node, name: str, sink: Sink) -> Ref:
-    """Start a session for a connected client; the edge tells it what to follow."""
+    """A session for a connected client; the edge tells it what to follow.
+
+    The router starts it. What it is told before that waits in its mailbox.
+    """
     scope = Scope(
         dispatcher=node.dispatcher,
         factory=lambda _name: SessionActor(node, sink),
@@ -289,6 +335,5 @@ def open_session(node: Node, name: str, sink: Sink) -> Ref:
         mailbox_limit=SessionActor.mailbox_limit,
     )
     ref = Ref(scope, name)
-    node.sessions[ref] = sink
-    ref.start()
+    node.router.tell_system(OpenSession(ref, sink))
     return ref

@@ -1,79 +1,101 @@
-"""A lane: what one session knows of one payment that it follows, or of the journal.
+"""A subscription: what one session knows of one payment that it follows, or of all.
 
-Its `hear` is what the router calls with each event, in the router's own turn, with no
-letter and no turn of the session in between: when the client has caught up, an event
-goes from the commit to the client's socket in one call. While the client catches up,
-events wait here and are cut by seq. All turns run in one greenlet, so a lane is never
-used by two at once.
+Its `on_event` is what the router calls with each event, in the router's own turn, with
+no message and no turn of the session in between: when the client has caught up, an
+event goes from the commit to the client's socket in one call. While the client catches
+up, events are held here and are cut by seq. All turns run in one greenlet, so a
+subscription is never used by two at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 from engine.payment.events import CommittedEvent
 from engine.ports import Sink
 
-__all__ = ["JournalLane", "Lane"]
+__all__ = ["JournalSubscription", "Stage", "Subscription"]
 
 
-class Lane:
-    """One payment in one session: the last seq told, and what waits meanwhile."""
+class Stage(Enum):
+    """How far a client has come."""
 
-    __slots__ = (
-        "_limit",
-        "_sink",
-        "_stop",
-        "again",
-        "loading",
-        "over",
-        "seq",
-        "since",
-        "waiting",
-    )
+    CATCHING_UP = "catching up"
+    """Its backlog is read and told; what happens meanwhile is held."""
+
+    OVERFLOWED = "overflowed"
+    """The same, but more happened than is held: all of it is in the journal, and is
+    read once more."""
+
+    FOLLOWING = "following"
+    """It knows everything: events are told as they are committed."""
+
+    OVER = "over"
+    """It is told nothing more."""
+
+
+class Subscription:
+    """One payment in one session: the last seq told, and what is held meanwhile."""
+
+    __slots__ = ("_held", "_limit", "_sink", "_stop", "number", "seq", "since", "stage")
 
     def __init__(
-        self, sink: Sink, stop: Callable[[], None], limit: int, since: int | None
+        self,
+        sink: Sink,
+        stop: Callable[[], None],
+        limit: int,
+        since: int | None,
+        number: int = 0,
     ) -> None:
-        """`stop` ends the session; `limit`: events held while a backlog is read."""
+        """`stop` ends the session; `limit`: events held while a backlog is read;
+        `number` tells it from others of its session, before and after."""
         self._sink = sink
         self._stop = stop
         self._limit = limit
+        self._held: list[CommittedEvent] = []
+        self.number = number
         self.since = since
-        self.seq: int | None = None
-        self.loading = True
-        self.over = False  # nothing is told any more
-        self.waiting: list[CommittedEvent] | None = None
-        self.again = False  # more came than we hold: read once more
+        self.seq: int | None = None  # None: not even the state was told yet
+        self.stage = Stage.CATCHING_UP
 
-    def hear(self, event: CommittedEvent) -> None:
+    def on_event(self, event: CommittedEvent) -> None:
         """An event was committed; called by the router, never waits."""
-        if self.over:
-            return
-        if self.loading:
-            self._hold(event)
-        else:
+        if self.stage is Stage.FOLLOWING:
             self.tell(event)
+        elif self.stage is Stage.CATCHING_UP:
+            self._hold(event)
 
     def _hold(self, event: CommittedEvent) -> None:
-        """Keep an event that came while we read; too many are read again instead."""
-        if self.waiting is None:
-            self.waiting = []
-        if len(self.waiting) < self._limit:
-            self.waiting.append(event)
+        if len(self._held) < self._limit:
+            self._held.append(event)
         else:
-            self.waiting = None
-            self.again = True
+            self._held = []
+            self.stage = Stage.OVERFLOWED
 
     def must_read_on(self, more: bool) -> bool:
-        """Whether the story is not read to its end yet; else what waits follows."""
-        again, self.again = self.again, False
-        self.loading = more or again
-        return self.loading
+        """A page of the backlog was told, and the journal holds `more` or not. False:
+        what is held follows. True: ask for the next page, from `seq`, not before now.
+        """
+        if self.stage is Stage.OVERFLOWED:
+            self.stage = Stage.CATCHING_UP
+            return True
+        return more
 
-    def take_waiting(self) -> list[CommittedEvent]:
-        waiting, self.waiting = self.waiting or [], None
-        return waiting
+    def take_held(self) -> list[CommittedEvent]:
+        """What happened since the last page was read, to be told now."""
+        held, self._held = self._held, []
+        return held
+
+    def caught_up(self) -> None:
+        """All that is committed was told."""
+        assert self.stage is Stage.CATCHING_UP
+        assert not self._held
+        self.stage = Stage.FOLLOWING
+
+    def end(self) -> None:
+        self._held = []
+        self.stage = Stage.OVER
 
     def tell(self, event: CommittedEvent) -> bool:
         """Write the event if it is the next one. What was told already is passed over.
@@ -85,27 +107,41 @@ class Lane:
         seq = event.event.seq
         if seq == self.seq + 1:
             self.seq = seq
-            return self.must(self._sink.event(event))
+            return self.end_unless(self._sink.event(event))
         if seq <= self.seq:
             return True
         self._sink.close(1011, "internal error: a gap in the story; come back")
-        return self.must(False)
+        return self.end_unless(False)
 
-    def must(self, delivered: bool) -> bool:
+    def end_unless(self, delivered: bool) -> bool:
         """The client is gone or too slow when its wire takes no more."""
         if not delivered:
-            self.over = True
+            self.end()
             self._stop()
         return delivered
 
 
-class JournalLane(Lane):
+class JournalSubscription(Subscription):
     """Everything, or one merchant's: `seq` is a journal offset, and has gaps."""
 
-    __slots__ = ()
+    __slots__ = ("merchant",)
+
+    def __init__(
+        self,
+        sink: Sink,
+        stop: Callable[[], None],
+        limit: int,
+        after: int,
+        merchant: str | None,
+        number: int = 0,
+    ) -> None:
+        super().__init__(sink, stop, limit, after, number)
+        self.seq = after
+        self.merchant = merchant
 
     def tell(self, event: CommittedEvent) -> bool:
-        if self.seq is not None and event.offset <= self.seq:
+        assert self.seq is not None
+        if event.offset <= self.seq:
             return True
         self.seq = event.offset
-        return self.must(self._sink.event(event))
+        return self.end_unless(self._sink.event(event))

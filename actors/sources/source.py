@@ -94,7 +94,7 @@ class SourceActor(Actor):
                 now = self._node.clock.monotonic()
                 self._follow(self.planner.plan(now, ready=self._is_ready))
             case DescribeSources(reply):
-                reply([self._describe(feed) for feed in self.planner.feeds])
+                reply(tuple(map(self._describe, self.planner.feeds)))
             case Exited(ref):
                 self._on_worker_exit(ref, message)
 
@@ -169,7 +169,7 @@ class SourceActor(Actor):
     # -- trouble -----------------------------------------------------------------------
 
     def _note_failure(self, feed: Feed, error: SourceError) -> None:
-        self._node.counters["source.errors"] += 1
+        self._node.counters.add("source.errors")
         if feed.error != error.detail:
             log.warning("source.failed source=%s detail=%s", feed.spec.name,
                         error.detail)  # fmt: skip

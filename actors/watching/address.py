@@ -19,6 +19,7 @@ from typing import Any
 from actors.messages import (
     Command,
     Deadline,
+    DescribeWatcher,
     Poll,
     PollNow,
     Retired,
@@ -26,6 +27,7 @@ from actors.messages import (
     Seen,
     Unwatch,
     Watch,
+    WatcherReport,
 )
 from actors.node import Node
 from engine.bitcoin.address import parse_address
@@ -111,13 +113,9 @@ class AddressActor(Actor):
         wait_s = max(self._poll * COALESCE_S - self._node.clock.monotonic(), 0.0)
         return self._node.clock.now() + round(wait_s * 1000)
 
-    @property
-    def known_payment(self) -> Payment | None:
-        """The payment, or None while it is still being read back."""
-        return self._payment
-
     def on_start(self) -> None:
         if self._payment is not None:
+            self.ref.shown = self._payment
             self._begin()
             return
         payment_id = self.ref.name
@@ -142,6 +140,8 @@ class AddressActor(Actor):
                 self._obey(observation, extra, reply)
             case ReviewDue():
                 self._on_review_due()
+            case DescribeWatcher(reply):
+                reply(WatcherReport(self.payment, self.seen_at, self.next_poll_at))
 
     def on_stop(self) -> None:
         """Not after a crash: another takes its place, and what is known of the script
@@ -156,7 +156,7 @@ class AddressActor(Actor):
             raise Unreadable(f"cannot load {self.ref.name}: {answer!r}")
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
-        self._payment = answer
+        self._payment = self.ref.shown = answer
         self._script = _script_of(answer)
         self._node.source.tell_system(self.interest(self.ref))
         self._begin()
@@ -321,6 +321,7 @@ class AddressActor(Actor):
     ) -> None:
         if isinstance(outcome, Committed):
             before, self._payment = self.payment, after
+            self.ref.shown = after
             if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.
                 self._node.source.tell_system(self.interest(self.ref))

@@ -10,7 +10,7 @@ late payments, and is let go when it reports that its payment is over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.messages import (
@@ -25,8 +25,9 @@ from actors.messages import (
     ReviewDue,
 )
 from actors.node import Node
+from actors.published import Published, Trouble
 from actors.watching.address import AddressActor
-from actors.watching.deadlines import Deadlines
+from actors.watching.watcher_book import WatcherBook
 from engine.errors import Unreadable
 from engine.payment.events import opening
 from engine.payment.model import Payment
@@ -64,29 +65,36 @@ class SupervisorActor(Actor):
     __slots__ = (
         "_alarm",
         "_alarm_at",
-        "_deadlines",
+        "_book",
+        "_booted",
         "_heap",
+        "_histories",
         "_node",
         "_policy",
         "_reserved",
         "_scope",
-        "histories",
-        "quarantined",
     )
 
     mailbox_limit = 20_000
 
-    def __init__(self, node: Node, policy: RestartPolicy | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        book: WatcherBook,
+        booted: Published[bool],
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        """`book` and `booted`: where it publishes; only it writes them."""
         self._node = node
+        self._book = book
+        self._booted = booted
         self._policy = policy or RestartPolicy()
         self._reserved: set[str] = set()  # addresses of creations under way
-        self._deadlines = Deadlines()
         self._alarm: Timer | None = None  # for the first of them
         self._alarm_at: int | None = None  # ms, what it was set for
         self._heap = LongLived()
         self._scope: Scope
-        self.histories: dict[str, RestartHistory] = {}
-        self.quarantined: dict[str, str] = {}  # payment id -> last error
+        self._histories: dict[str, RestartHistory] = {}
 
     def on_start(self) -> None:
         self._scope = Scope(
@@ -95,13 +103,19 @@ class SupervisorActor(Actor):
             parent=self.ref,
             mailbox_limit=AddressActor.mailbox_limit,
         )
-        for ref in self._node.watchers.values():
+        for ref in self._book.values():
             ref.kill()  # now: one that waits for a commit would go on beside its
             ref.stop()  # successor, and tell the source that it is the one to tell
-        self._node.watchers.clear()
-        self._node.by_address.clear()
-        self._node.health.booted = False
+        self._book.clear()
         self._read_page("")
+
+    def on_stop(self) -> None:
+        self._booted.publish(False)
+
+    def on_failure(self, *_exc_info: Any) -> None:
+        """Until all scripts are known again, a new source must not read past blocks
+        that pay them."""
+        self._booted.publish(False)
 
     def on_receive(self, message: object) -> None:
         match message:
@@ -141,18 +155,18 @@ class SupervisorActor(Actor):
             self._read_page(page[-1].id)
         else:
             self._heap.settle()
-            self._node.health.booted = True
+            self._booted.publish(True)
             self._node.source.tell(Nudge())
-            log.info("watchers.ready count=%d", len(self._node.watchers))
+            log.info("watchers.ready count=%d", len(self._book))
 
     # -- creation --------------------------------------------------------------------
 
     def _create(self, request: CreatePayments) -> None:
-        answers: list[Any] = []
+        answers: list[Payment | Conflict] = []
         entries: list[Entry] = []
         for terms in request.terms:
-            taken = self._node.by_address.get(terms.address)
-            if taken is not None or terms.address in self._reserved:
+            taken = self._book.at(terms.address) is not None
+            if taken or terms.address in self._reserved:
                 detail = f"address {terms.address} is watched by another payment"
                 answers.append(Conflict("address", detail))
                 continue
@@ -162,24 +176,26 @@ class SupervisorActor(Actor):
             entries.append(Entry(payment, (event,)))
         write = Write(tuple(entries), request.rows(answers))
         if not write.entries and not write.rows:
-            request.reply(answers)
+            request.reply(tuple(answers))
             return
         self._node.append(
             write,
             lambda outcome: self.ref.tell_system(
-                Created(answers, outcome, request.reply)
+                Created(tuple(answers), outcome, request.reply)
             ),
         )
 
     def _on_created(self, created: Created) -> None:
-        payments = [a for a in created.answers if isinstance(a, Payment)]
+        payments = tuple(a for a in created.answers if isinstance(a, Payment))
         if isinstance(created.outcome, Committed):
             self._bring_up(payments, lambda: created.reply(created.answers))
         else:
             self._reserved.difference_update(p.terms.address for p in payments)
             created.reply(created.outcome)
 
-    def _bring_up(self, payments: list[Payment], done: Callable[[], None]) -> None:
+    def _bring_up(
+        self, payments: tuple[Payment, ...], done: Callable[[], None]
+    ) -> None:
         """A portion in a turn: a thousand at once would keep all others waiting."""
         now, later = payments[:PORTION], payments[PORTION:]
         self._spawn_all(now)
@@ -189,20 +205,19 @@ class SupervisorActor(Actor):
         else:
             done()
 
-    def _spawn_all(self, payments: list[Payment]) -> None:
+    def _spawn_all(self, payments: Sequence[Payment]) -> None:
         for payment in payments:
             self._spawn(payment)
         self._heap.grown(len(payments))
         self._set_alarm()
 
     def _spawn(self, payment: Payment) -> None:
-        if self._node.watchers.get(payment.id) is not None:
+        if self._book.get(payment.id) is not None:
             return  # created for who was here before us, and read back since
         deadline = next_deadline(payment)
-        self._deadlines.set(payment.id, deadline)
+        self._book.deadlines.set(payment.id, deadline)
         ref = Ref(self._scope, payment.id)
-        self._node.watchers[payment.id] = ref
-        self._node.by_address[payment.terms.address] = payment.id
+        self._book.add(ref, payment.terms.address)
         watcher = AddressActor(self._node, payment, deadline)
         self._node.source.tell_system(watcher.interest(ref))
         ref.start(watcher)
@@ -210,12 +225,12 @@ class SupervisorActor(Actor):
     # -- deadlines -------------------------------------------------------------------
 
     def _arm(self, payment_id: str, at: int) -> None:
-        self._deadlines.set(payment_id, at)
+        self._book.deadlines.set(payment_id, at)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
         """One timer for all deadlines, if the first is another now."""
-        at = self._deadlines.next_ms()
+        at = self._book.deadlines.next_ms()
         if at == self._alarm_at:
             return
         self._alarm_at = at
@@ -228,15 +243,11 @@ class SupervisorActor(Actor):
                 min(wait_s, FAR_S), self.ref, Alarm()
             )
 
-    def deadline_of(self, payment_id: str) -> int | None:
-        """When (ms) the payment is reviewed next, for the tree."""
-        return self._deadlines.get(payment_id)
-
     def _on_alarm(self) -> None:
         """The timer counts monotonic seconds; whether it is time, the wall says."""
         now = self._node.clock.now()
-        for payment_id in self._deadlines.take_due(now, DUE_AT_ONCE):
-            ref = self._node.watchers.get(payment_id)
+        for payment_id in self._book.deadlines.take_due(now, DUE_AT_ONCE):
+            ref = self._book.get(payment_id)
             if ref is not None:
                 ref.tell_system(ReviewDue())
         self._alarm_at = None
@@ -245,38 +256,35 @@ class SupervisorActor(Actor):
     # -- ends ------------------------------------------------------------------------
 
     def _retire(self, payment_id: str, address: str) -> None:
-        self._deadlines.forget(payment_id)
-        if self._node.by_address.get(address) == payment_id:
-            self._node.by_address.pop(address)
-        self.histories.pop(payment_id, None)
-        self.quarantined.pop(payment_id, None)
-        ref = self._node.watchers.pop(payment_id)
+        self._histories.pop(payment_id, None)
+        ref = self._book.remove(payment_id, address)
         if ref is not None:
             ref.stop()
 
     def _on_exit(self, report: Exited) -> None:
         name = report.ref.name
         if report.reason is ExitReason.STOPPED or (
-            self._node.watchers.get(name) is not report.ref
+            self._book.get(name) is not report.ref
         ):
             return
         if isinstance(report.error, Unreadable):
             self._load_again(name, report.error)
             return
         error = f"{report.reason.value}: {report.error!r}"
-        self._node.counters["watchers.crashes"] += 1
+        self._node.counters.add("watchers.crashes")
         now = self._node.clock.monotonic()
-        before = self.histories.get(name, RestartHistory())
+        before = self._histories.get(name, RestartHistory())
         history = before.after_crash(now, error, report.message, self._policy)
-        self.histories[name] = history
+        self._histories[name] = history
         verdict = history.verdict(before, self._node.random.random(), self._policy)
         log.error("watcher.crashed payment=%s incarnation=%d %s", name,
                   report.incarnation, error, exc_info=report.error)  # fmt: skip
         if verdict.delay_s is None:
-            self.quarantined[name] = error
-            self._node.counters["watchers.quarantined"] += 1
+            self._book.note_trouble(name, Trouble(error, quarantined=True))
+            self._node.counters.add("watchers.quarantined")
             log.critical("watcher.quarantined payment=%s %s", name, error)
             return
+        self._book.note_trouble(name, Trouble(error, quarantined=False))
         first = report.message if verdict.redeliver else None
         if report.message is not None and first is None:
             self._node.dispatcher.dead_letter(report.ref, report.message)
@@ -286,21 +294,23 @@ class SupervisorActor(Actor):
     def _load_again(self, name: str, error: Unreadable) -> None:
         """As often as it takes: this is no crash of the watcher's."""
         log.warning("watcher.unreadable payment=%s %s", name, error)
-        if name in self.histories:
+        if name in self._histories:
             self._redeliver(name, None)  # it waits in the mailbox already
         self._node.clock.call_later(LOAD_AGAIN_S, self.ref, RestartDue(name))
 
     def _redeliver(self, name: str, message: object) -> None:
         """Remembered by the history until the restart, which puts it first."""
-        history = self.histories[name]
-        self.histories[name] = RestartHistory(
+        history = self._histories[name]
+        self._histories[name] = RestartHistory(
             history.crashes, history.total, history.last_error, message
         )
 
     def _restart(self, name: str) -> None:
-        ref = self._node.watchers.get(name)
+        ref = self._book.get(name)
         if ref is None or ref.is_alive:
             return
-        self.quarantined.pop(name, None)
-        history = self.histories.get(name, RestartHistory())
+        history = self._histories.get(name, RestartHistory())
+        if self._book.trouble_of(name) is not None:  # no longer in quarantine
+            trouble = Trouble(history.last_error, quarantined=False)
+            self._book.note_trouble(name, trouble)
         ref.start(first=history.last_message)

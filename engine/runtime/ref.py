@@ -113,6 +113,7 @@ class Ref:
         "name",
         "next_waiter",
         "scope",
+        "shown",
     )
 
     def __init__(self, scope: Scope, name: str) -> None:
@@ -120,6 +121,9 @@ class Ref:
         self.name = name
         self.incarnation = 0
         self.next_waiter: Ref | None = None  # the clock's: see CoalescedTimers
+        # What the actor shows everybody, while it lives: a value that never changes,
+        # put in place of another by the actor alone.
+        self.shown: object = None
         self._actor: Behaviour | None = None
         self._mail: PriorityMailbox | None = None
         self._life = _DEAD
@@ -371,7 +375,7 @@ class Ref:
         self, reason: ExitReason, error: BaseException | None, message: object
     ) -> None:
         assert self.is_alive, "an incarnation ends once"
-        self._actor = None
+        self._actor = self.shown = None
         if reason in FOR_GOOD:
             self._life = _STOPPED
             self._drop_mail()

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from actors.published import JournalReport, Published
 from engine.errors import EngineBusy
 from engine.store.writes import IdempotencyRow
 from tests.tools.node import RunningNode, running_node
@@ -165,7 +166,8 @@ def test_no_secret_lies_in_the_database(node: RunningNode) -> None:
 
 def test_an_engine_that_cannot_write_says_503_and_when_to_come_again() -> None:
     with running_node() as node:
-        node.node.health.journal = "the disk is full: free space"
+        trouble = JournalReport("the disk is full: free space")
+        node.node.journal_report = Published(trouble)
         response = create(node, {"amount_sat": 5}, "busy")
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "5"
@@ -173,7 +175,7 @@ def test_an_engine_that_cannot_write_says_503_and_when_to_come_again() -> None:
         assert node.get("/health").json()["status"] == "degraded"
         ready = node.get("/ready")
         assert (ready.status_code, ready.headers["Retry-After"]) == (503, "2")
-        node.node.health.journal = None
+        node.node.journal_report = Published(JournalReport())
         assert create(node, {"amount_sat": 5}, "busy").status_code == 201
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.published import Published
 from tests.tools.node import VERSION, RunningNode, running_node
 from transport.http.auth import AuthLimits
 
@@ -37,13 +38,12 @@ def test_ready_tells_without_a_key_that_payments_are_taken(node: RunningNode) ->
 
 def test_a_node_that_still_starts_is_not_ready() -> None:
     with running_node() as starting:
-        starting.node.health.booted = False
+        starting.node.booted = Published(False)
         response = without_key(starting, "/ready")
         assert response.status_code == 503
         assert response.headers["Retry-After"]
         assert "brought back" in response.json()["detail"]
         assert response.headers["Content-Type"] == "application/problem+json"
-        starting.node.health.booted = True
 
 
 def test_metrics_are_what_prometheus_reads(node: RunningNode) -> None:

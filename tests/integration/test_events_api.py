@@ -84,7 +84,7 @@ def test_a_long_poll_ends_the_moment_something_happens(node: LiveNode) -> None:
     after = last(node)
     asked = gevent.spawn(page, node, f"?after={after}&wait_s=20")
     wait_until(
-        lambda: any("long-poll" in ref.name for ref in node.node.sessions),
+        lambda: any("long-poll" in ref.name for ref in node.sessions()),
         5,
         "the poll to wait",
     )
@@ -104,7 +104,7 @@ def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
     assert page(node, f"?after={after}&wait_s=0.2") == {"data": [], "next": after}
     assert 0.15 < time.monotonic() - started < 3
     wait_until(
-        lambda: not any("long-poll" in ref.name for ref in node.node.sessions),
+        lambda: not any("long-poll" in ref.name for ref in node.sessions()),
         5,
         "the poll's session to end",
     )
@@ -113,7 +113,7 @@ def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
 def test_a_long_poll_does_not_hold_a_server_that_stops(tmp_path: Path) -> None:
     with live_node(tmp_path) as node:
         asked = gevent.spawn(page, node, "?wait_s=60")
-        wait_until(lambda: node.node.sessions, 5, "the poll to wait")
+        wait_until(lambda: node.node.sessions.now, 5, "the poll to wait")
         started = time.monotonic()
         node.server.stop(5)
         assert asked.get(timeout=5) == {"data": [], "next": 0}
@@ -232,4 +232,4 @@ def test_a_stream_ends_when_its_key_is_revoked(
         reader.wait_for_comment("keep-alive")
         node.gateway.write((RevokeKey("key_closing", 2),))
         assert reader.rest() == []
-        wait_until(lambda: not node.node.sessions, 5, "the session to end")
+        wait_until(lambda: not node.node.sessions.now, 5, "the session to end")

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from actors.published import JournalReport, Published
 from tests.tools.livenode import SECRET, Answer, LiveNode, live_node
 from tests.tools.wait import wait_until
 from transport.inbound.webhooks import WebhookLimits
@@ -433,10 +434,10 @@ def test_while_the_journal_cannot_write_nothing_is_answered_200(
 ) -> None:
     with live_node(tmp_path) as node:
         payment = node.create()
-        node.node.health.journal = "the disk is full"
+        node.node.journal_report = Published(JournalReport("the disk is full"))
         said = {"address": payment.address, "value": 1_000, "txid": TXID}
         answer = node.tell_webhook(said)
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
-        node.node.health.journal = None
+        node.node.journal_report = Published(JournalReport())
         assert node.tell_webhook(said).json["status"] == "accepted"

@@ -171,22 +171,22 @@ def test_silence_is_filled_and_a_reader_that_has_gone_is_noticed(
         payment = node.create()
         stream = balance(node, payment.address)
         stream.wait_for_comment("keep-alive")
-        assert len(node.node.sessions) == 1
+        assert node.node.sessions.now == 1
         stream.close()
-        wait_until(lambda: not node.node.sessions, 5, "the session to end")
+        wait_until(lambda: not node.node.sessions.now, 5, "the session to end")
 
 
 def test_a_reader_that_has_gone_is_noticed_before_there_is_anything_to_say(
     node: LiveNode,
 ) -> None:
-    before = len(node.node.sessions)
+    before = node.node.sessions.now
     payment = node.create()
     for _ in range(300):  # more than one address may have at once
         stream = balance(node, payment.address)
         assert stream.status == 200
         assert stream.next().kind == "state"
         stream.close()
-    wait_until(lambda: len(node.node.sessions) == before, 5, "the sessions to end")
+    wait_until(lambda: node.node.sessions.now == before, 5, "the sessions to end")
 
 
 def test_a_reader_that_says_something_meanwhile_is_told_on(node: LiveNode) -> None:
@@ -242,4 +242,4 @@ def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
         assert stream.next().kind == "state"
         node.server.stop(2)
         assert all(event.kind == "source" for event in stream.rest())
-        wait_until(lambda: not node.node.sessions, 5, "the session to end")
+        wait_until(lambda: not node.node.sessions.now, 5, "the session to end")

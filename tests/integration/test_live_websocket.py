@@ -238,7 +238,7 @@ def test_a_client_that_answers_no_ping_is_closed_and_forgotten(
         silent.auto_pong = False
         assert silent.expect_close() == 1011
         silent.sock.close()
-        wait_until(lambda: len(node.node.sessions) == 1, 5, "one session to be left")
+        wait_until(lambda: node.node.sessions.now == 1, 5, "one session to be left")
         assert not alive_reader.ready()
         alive.sock.close()
         alive_reader.kill()
@@ -247,13 +247,13 @@ def test_a_client_that_answers_no_ping_is_closed_and_forgotten(
 def test_nothing_stays_of_clients_that_have_gone(node: LiveNode) -> None:
     payment = node.create()
     wait_until(lambda: node.live.open == 0, 5, "earlier clients to be gone")
-    before = len(node.node.sessions)
+    before = node.node.sessions.now
     clients = [node.watch(payment.address) for _ in range(10)]
     for client in clients:
         client.recv_json()
     for client in clients:
         client.sock.close()
-    wait_until(lambda: len(node.node.sessions) == before, 5, "the sessions to end")
+    wait_until(lambda: node.node.sessions.now == before, 5, "the sessions to end")
 
 
 def test_who_falls_behind_is_closed_with_1013_and_comes_back_for_the_rest(
@@ -414,12 +414,12 @@ def test_a_reorganisation_takes_back_what_was_paid_and_says_so(
 
 def test_identities_leave_nothing_behind(node: LiveNode) -> None:
     wait_until(lambda: node.live.open == 0, 5, "earlier clients to be gone")
-    before = len(node.node.sessions)
+    before = node.node.sessions.now
     client = node.talk()
     for number in range(5):
         identify(client, f"waiting-{number}")
     client.sock.close()
-    wait_until(lambda: len(node.node.sessions) == before, 5, "the sessions to end")
+    wait_until(lambda: node.node.sessions.now == before, 5, "the sessions to end")
 
 
 def subscribe(
@@ -585,9 +585,8 @@ def test_new_payments_are_heard_of_again_after_their_session_was_lost(
 ) -> None:
     client = node.talk()
     identify(client, "after-the-loss")
-    sessions = node.node.sessions
     (lost,) = wait_until(
-        lambda: [ref for ref in sessions if "creations" in ref.name],
+        lambda: [ref for ref in node.sessions() if "creations" in ref.name],
         5,
         "somebody to wait for new payments",
     )

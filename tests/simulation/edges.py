@@ -130,8 +130,7 @@ class Edges:
         world = self._world
         if world.node is None:
             return False
-        payment_id = world.node.by_address.get(address)
-        ref = world.node.watchers.get(payment_id) if payment_id else None
+        ref = world.node.watchers.at(address)
         if ref is None:
             return False
         told = Command(observation, lambda answer: self._on_answer(row, answer), row)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
+from actors.node import Node
 from engine.errors import TurnTimeout
 from engine.runtime.ref import Ref
 from tests.simulation.instrument import ACTORS, Crash, Injected
@@ -189,11 +190,11 @@ class Faults:
             return []
         watchers = [ref for ref in node.watchers.values() if ref.is_alive]
         refs = self.random.sample(watchers, min(len(watchers), 2))
-        refs.extend(ref for ref in node.sessions if ref.is_alive)
+        refs.extend(self._sessions(node))
         refs.append(self.random.choice(
             [node.journal, node.router, node.source, node.supervisor, *node.readers]
         ))  # fmt: skip
-        notifiers: Any = node.notifiers.actor if node.notifiers is not None else None
+        notifiers: Any = node.notifiers.actor
         if notifiers is not None:
             refs.extend(ref for _, ref in notifiers._channels.values())
         source: Any = node.source.actor
@@ -201,12 +202,18 @@ class Faults:
             refs.extend(feed.spec.worker for feed in source.planner.feeds)
         return [ref for ref in refs if ref.is_alive]
 
+    def _sessions(self, node: Node) -> list[Ref]:
+        router: Any = node.router.actor
+        return [] if router is None else list(router._sessions)
+
     def _mailbox_full(self) -> None:
         node = self.world.node
         if node is None:
             return
         refs = [node.journal, node.supervisor, node.source, node.router, *node.readers]
-        ref = self.random.choice([*refs, *node.watchers.values(), *node.sessions])
+        ref = self.random.choice(
+            [*refs, *node.watchers.values(), *self._sessions(node)]
+        )
         scope, limit = ref.scope, ref.scope.mailbox_limit
         if limit == 0:
             return

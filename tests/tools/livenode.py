@@ -28,6 +28,7 @@ from actors.root import FeedConfig, build_tree
 from engine.payment.model import Payment, Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
+from engine.runtime.ref import Ref
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from tests.tools.sseclient import SseClient
@@ -129,6 +130,11 @@ class LiveNode:
         self.store.close()
 
     # What tests do
+
+    def sessions(self) -> list[Ref]:
+        """Those that are open, as only a test may look at them."""
+        router: Any = self.node.router.actor
+        return list(router._sessions)
 
     def create(self, **terms: Any) -> Terms:
         """A payment at a fresh address, committed."""

@@ -13,7 +13,8 @@ from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.node import Node, Settings
-from actors.published import Published, SourceReport
+from actors.published import JournalReport, Published, SourceReport
+from actors.watching.watcher_book import WatcherBook
 from engine.payment.events import opening
 from engine.payment.model import Payment
 from engine.payment.observations import Observation
@@ -55,11 +56,18 @@ class ActorStage:
         self.store = store = DirectStore(self.journal)
         self.supervisor, self.source = Inbox(), Inbox()
         node = self.node
-        # The test plays the source, or hands this to one.
+        # The test plays the source and the supervisor, or hands these to them.
         self.published = Published(SourceReport())
+        self.book, self.booted = WatcherBook(), Published(False)
         node.source_report = self.published
-        node.journal = self.start("journal", JournalActor(node, store), 100_000)
-        node.router = self.start("router", RouterActor(node), 100_000)
+        node.watchers, node.booted = self.book, self.booted
+        self.journal_report = Published(JournalReport())
+        node.journal_report = self.journal_report
+        journal = JournalActor(node, store, self.journal_report)
+        node.journal = self.start("journal", journal, 100_000)
+        node.sessions = sessions = Published(0)
+        node.router = self.start("router", RouterActor(node, sessions), 100_000)
+        node.notifiers = self.start("notifiers", Inbox())
         node.readers = [self.start("reader", ReaderActor(store), 100_000)]
         node.supervisor = self.start("supervisor", self.supervisor)
         node.source = self.start("source", self.source)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from actors.live.session import open_session
 from actors.messages import Follow, Publish, Seen, Watch
+from actors.published import JournalReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
@@ -171,7 +172,7 @@ class Readers:
 
     def __init__(self, stage: ActorStage, *feeds: FakeFeed) -> None:
         self.stage = stage
-        stage.node.health.booted = True
+        stage.booted.publish(True)
         scope = Scope(
             stage.dispatcher,
             lambda _: SourceActor(stage.node, self.specs, stage.published),
@@ -254,6 +255,7 @@ def test_a_story_with_a_hole_is_not_told(road: Street) -> None:
     event = replace(opening(payment.terms)[0], seq=3)
     told = with_offset(9, encode(event, payment.terms))
     hole = CommittedEvent(9, event, "default", told)
+    road.stage.journal_report.publish(JournalReport(last_offset=9))
     road.stage.node.router.tell_system(Publish((hole,)))
     road.stage.run()
     assert (wire.of("event"), wire.closed[:1]) == ([], [1011])

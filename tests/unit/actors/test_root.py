@@ -5,6 +5,7 @@ from random import Random
 import gevent
 
 from actors.node import Node, Settings
+from actors.published import Published
 from actors.root import RootActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -34,7 +35,9 @@ class Tree:
         self.children: list[Ref] = []
         scope = Scope(
             self.dispatcher,
-            lambda _name: RootActor(node, self.children, self.gave_up.append),
+            lambda _name: RootActor(
+                node, self.children, Published(False), self.gave_up.append
+            ),
         )
         root = Ref(scope, "root")
         core = Scope(self.dispatcher, lambda _name: Core(), parent=root)

@@ -6,6 +6,7 @@ from random import Random
 from actors.journal.writer import MAX_BATCH, MAX_PENDING, JournalActor
 from actors.messages import Append
 from actors.node import Node, Settings
+from actors.published import JournalReport, Published
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import Committed, Outcome, Unavailable, Write
@@ -28,7 +29,9 @@ def test_what_waits_for_a_disk_that_hangs_is_bounded_and_refused_beyond() -> Non
     dispatcher, disk = SimulatedDispatcher(Random(1)), SlowDisk()
     node = Node(SimulatedClock(0), dispatcher, Random(1), Settings())
     scope = Scope(
-        dispatcher, lambda _name: JournalActor(node, disk), mailbox_limit=50_000
+        dispatcher,
+        lambda _name: JournalActor(node, disk, Published(JournalReport())),
+        mailbox_limit=50_000,
     )
     ref = Ref(scope, "journal")
     ref.start()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from actors.live.fanout import FEW, MAX_WAITING, FanOut
+from actors.live.fanout import FOLLOWERS_PER_STEP, MAX_WAITING, FanOut
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher
@@ -42,24 +42,24 @@ def finish(fan_out: FanOut) -> int:
 
 
 def test_a_few_followers_are_told_at_once() -> None:
-    fan_out, few = FanOut(), Followers("f", FEW)
+    fan_out, few = FanOut(), Followers("f", FOLLOWERS_PER_STEP)
     assert fan_out.tell("p", 1, few.items())
-    assert [thing for _, thing in few.told] == [1] * FEW
+    assert [thing for _, thing in few.told] == [1] * FOLLOWERS_PER_STEP
     assert not fan_out.waits
 
 
 def test_many_followers_are_told_a_few_in_a_step() -> None:
-    fan_out, many = FanOut(), Followers("m", 5 * FEW + 1)
+    fan_out, many = FanOut(), Followers("m", 5 * FOLLOWERS_PER_STEP + 1)
     assert fan_out.tell("p", 1, many.items())
     assert not many.told
     fan_out.step()
-    assert len(many.told) == FEW
+    assert len(many.told) == FOLLOWERS_PER_STEP
     assert finish(fan_out) == 5
     assert [who for who, _ in many.told] == many.refs
 
 
 def test_each_follower_is_told_everything_of_a_topic_in_order() -> None:
-    fan_out, many = FanOut(), Followers("m", 3 * FEW)
+    fan_out, many = FanOut(), Followers("m", 3 * FOLLOWERS_PER_STEP)
     fan_out.tell("p", 1, many.items())
     fan_out.step()
     fan_out.tell("p", 2, many.items())
@@ -73,8 +73,8 @@ def test_each_follower_is_told_everything_of_a_topic_in_order() -> None:
 def test_a_topic_with_many_does_not_hold_up_one_with_few() -> None:
     fan_out = FanOut()
     many, some, few = (
-        Followers("m", 100 * FEW),
-        Followers("s", 2 * FEW),
+        Followers("m", 100 * FOLLOWERS_PER_STEP),
+        Followers("s", 2 * FOLLOWERS_PER_STEP),
         Followers("f", 1),
     )
     fan_out.tell("p", 1, many.items())
@@ -83,14 +83,14 @@ def test_a_topic_with_many_does_not_hold_up_one_with_few() -> None:
     assert len(few.told) == 1
     for _ in range(4):
         fan_out.step()
-    assert len(some.told) == 2 * FEW
-    assert len(many.told) == 2 * FEW
+    assert len(some.told) == 2 * FOLLOWERS_PER_STEP
+    assert len(many.told) == 2 * FOLLOWERS_PER_STEP
     finish(fan_out)
-    assert len(many.told) == 100 * FEW
+    assert len(many.told) == 100 * FOLLOWERS_PER_STEP
 
 
 def test_a_follower_that_raises_ends_alone() -> None:
-    fan_out, many = FanOut(), Followers("m", 2 * FEW)
+    fan_out, many = FanOut(), Followers("m", 2 * FOLLOWERS_PER_STEP)
     followers = many.items()
 
     def broken(_thing: object) -> None:
@@ -100,11 +100,11 @@ def test_a_follower_that_raises_ends_alone() -> None:
     fan_out.tell("p", 1, followers)
     finish(fan_out)
     assert not many.refs[3].is_alive
-    assert len(many.told) == 2 * FEW - 1
+    assert len(many.told) == 2 * FOLLOWERS_PER_STEP - 1
 
 
 def test_what_waits_for_a_topic_is_bounded() -> None:
-    fan_out, many = FanOut(), Followers("m", FEW + 1)
+    fan_out, many = FanOut(), Followers("m", FOLLOWERS_PER_STEP + 1)
     for number in range(MAX_WAITING):
         assert fan_out.tell("p", number, many.items())
     assert not fan_out.tell("p", "one too many", many.items())

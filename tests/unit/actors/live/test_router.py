@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.live.fanout import FEW
+from actors.live.fanout import FOLLOWERS_PER_STEP
 from actors.live.router import RouterActor
 from actors.messages import Publish, Subscribe
+from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
 from engine.runtime.actor import Actor
 from tests.unit.actor_stage import ActorStage
@@ -29,7 +30,7 @@ class Silent(Actor):
 def test_followers_are_told_although_the_routers_mailbox_is_full(
     stage: ActorStage,
 ) -> None:
-    router = stage.start("small router", RouterActor(stage.node), limit=3)
+    router = stage.start("small router", RouterActor(stage.node, Published(0)), limit=3)
     told: list[CommittedEvent] = []
 
     def hear(event: CommittedEvent) -> None:
@@ -37,11 +38,12 @@ def test_followers_are_told_although_the_routers_mailbox_is_full(
         while router.tell("noise"):
             """Until it takes no more."""
 
-    for number in range(3 * FEW):
+    for number in range(3 * FOLLOWERS_PER_STEP):
         ref = stage.start(f"client {number}", Silent())
         router.tell(Subscribe("p", ref, None, hear))
         stage.run()
     event, _payment = opening(terms(id="p"))
+    stage.journal_report.publish(JournalReport(last_offset=1))
     router.tell(Publish((CommittedEvent(1, event, "default", b"{}"),)))
     stage.run()
-    assert len(told) == 3 * FEW
+    assert len(told) == 3 * FOLLOWERS_PER_STEP

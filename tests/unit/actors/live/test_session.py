@@ -290,17 +290,29 @@ def test_a_client_that_does_not_read_is_let_go_and_forgotten(
     assert len(wire.lines) == 3
     assert wire.closed == [1001]
     stage.run()
-    assert not stage.node.sessions
-    assert stage.node.router.actor.followers == 0  # type: ignore[union-attr]
+    assert stage.node.sessions.now == 0
+    router: Any = stage.node.router.actor
+    assert not router._everyone
 
 
 def test_a_session_that_ends_before_its_first_turn_hangs_up(stage: ActorStage) -> None:
     """Else its client waits for ever."""
     wire = Wire()
-    open_session(stage.node, "session", wire).kill()
+    ref = open_session(stage.node, "session", wire)
+    while not ref.is_alive:
+        stage.run(turns=1)
+    ref.kill()
     stage.run()
     assert wire.closed == [1011]
-    assert stage.node.sessions == {}
+    assert stage.node.sessions.now == 0
+
+
+def test_a_session_whose_client_went_before_it_was_opened_is_none(
+    stage: ActorStage,
+) -> None:
+    open_session(stage.node, "session", Wire()).stop()
+    stage.run()
+    assert stage.node.sessions.now == 0
 
 
 def test_everybody_is_told_when_the_sources_grow_stale(stage: ActorStage) -> None:

@@ -15,6 +15,7 @@ from actors.messages import (
     Unwatch,
     Watch,
 )
+from actors.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
@@ -71,7 +72,7 @@ class Market:
         self.feeds = [Explorer(name) for name in names]
         self.watchers: dict[str, Inbox] = {}
         self.per_minute = per_minute
-        stage.node.health.booted = True
+        stage.booted.publish(True)
         self.ref = Ref(
             Scope(
                 stage.dispatcher,
@@ -335,7 +336,7 @@ def test_a_block_feed_answers_any_number_of_polls_from_one_reading(
 ) -> None:
     feed = FakeFeed()
     node = stage.node
-    node.health.booted = True
+    node.booted = Published(True)
     store = stage.store
     source = Ref(
         Scope(
@@ -440,7 +441,7 @@ class Reader:
         self, stage: ActorStage, *feeds: FakeFeed, kind: str = "bitcoind"
     ) -> None:
         node = stage.node
-        node.health.booted = True
+        node.booted = Published(True)
         self.stage = stage
         self.feed = feeds[0]
         store = stage.store

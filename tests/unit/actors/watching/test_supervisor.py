@@ -31,7 +31,10 @@ def asked(number: int, name: str = "p") -> Terms:
 
 
 def supervised(stage: ActorStage) -> Ref:
-    scope = Scope(stage.dispatcher, lambda _name: SupervisorActor(stage.node))
+    scope = Scope(
+        stage.dispatcher,
+        lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
+    )
     supervisor = stage.node.supervisor = Ref(scope, "supervisor")
     supervisor.start()
     stage.run()

@@ -25,7 +25,10 @@ def test_a_watcher_that_waits_for_a_commit_does_not_go_on_beside_its_successor(
     stage: ActorStage,
 ) -> None:
     stage.create("p", address=ADDRESS)
-    scope = Scope(stage.dispatcher, lambda _name: SupervisorActor(stage.node))
+    scope = Scope(
+        stage.dispatcher,
+        lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
+    )
     stage.node.supervisor = supervisor = Ref(scope, "supervisor")
     supervisor.start()
     stage.run()
