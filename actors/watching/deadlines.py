@@ -5,9 +5,8 @@ them cost a place in a list each. One that moved stays in its bucket until its t
 come, or until there are too many such; the registry says which are true.
 """
 
-import heapq
-
 from engine.runtime.registry import Registry
+from engine.runtime.timer_buckets import TimerBuckets
 
 __all__ = ["Deadlines"]
 
@@ -21,13 +20,11 @@ MOVED_MAX = 1_000
 class Deadlines:
     """Deadlines (ms of the wall clock) by payment id."""
 
-    __slots__ = ("_at", "_buckets", "_kept", "_order")
+    __slots__ = ("_at", "_buckets")
 
     def __init__(self) -> None:
         self._at: Registry[str, int] = Registry()
-        self._buckets: dict[int, list[str]] = {}  # by number: ids due at its end
-        self._order: list[int] = []  # a heap of the buckets' numbers
-        self._kept = 0  # ids in all buckets
+        self._buckets: TimerBuckets[str] = TimerBuckets()  # ids, by ticks of SPAN_MS
 
     def __len__(self) -> int:
         return len(self._at)
@@ -41,8 +38,8 @@ class Deadlines:
         if self._at.get(name) == at:
             return
         self._at[name] = at
-        self._put(name, at)
-        if self._kept > 2 * len(self._at) + MOVED_MAX:
+        self._buckets.add(_tick(at), name)
+        if len(self._buckets) > 2 * len(self._at) + MOVED_MAX:
             self._sweep()
 
     def forget(self, name: str) -> None:
@@ -50,37 +47,26 @@ class Deadlines:
 
     def next_ms(self) -> int | None:
         """When the next bucket is due, or None if there is none."""
-        return self._order[0] * SPAN_MS if self._order else None
+        tick = self._buckets.next_tick
+        return None if tick is None else tick * SPAN_MS
 
     def take_due(self, now: int, limit: int) -> list[str]:
         """Up to `limit` payments whose deadline has come; they have none then."""
         due: list[str] = []
-        while self._order and self._order[0] * SPAN_MS <= now and len(due) < limit:
-            bucket = self._buckets[self._order[0]]
-            while bucket and len(due) < limit:
-                name = bucket.pop()
-                self._kept -= 1
-                at = self._at.get(name)
-                if at is not None and -(-at // SPAN_MS) <= self._order[0]:
-                    self._at.pop(name)
-                    due.append(name)
-            if not bucket:
-                del self._buckets[heapq.heappop(self._order)]
+        tick = now // SPAN_MS
+        while len(due) < limit and (name := self._buckets.take(tick)) is not None:
+            at = self._at.get(name)
+            if at is not None and _tick(at) <= tick:  # else it moved, or was forgotten
+                self._at.pop(name)
+                due.append(name)
         return due
-
-    def _put(self, name: str, at: int) -> None:
-        number = -(-at // SPAN_MS)
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            self._buckets[number] = [name]
-            heapq.heappush(self._order, number)
-        else:
-            bucket.append(name)
-        self._kept += 1
 
     def _sweep(self) -> None:
         self._buckets.clear()
-        self._order.clear()
-        self._kept = 0
         for name, at in self._at.items():
-            self._put(name, at)
+            self._buckets.add(_tick(at), name)
+
+
+def _tick(at: int) -> int:
+    """The first tick that is not before `at` (ms)."""
+    return -(-at // SPAN_MS)

@@ -8,13 +8,13 @@ seed, reproduces it. Wall time may be made to jump while monotonic time goes on.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
 from engine.runtime.clock import COALESCE_S, CoalescedTimers, Timer
 from engine.runtime.ref import Ref
+from engine.runtime.timer_buckets import TimerBuckets
 
 __all__ = ["SimulatedClock", "SimulatedDispatcher"]
 
@@ -27,8 +27,7 @@ class SimulatedClock:
     def __init__(self, start_ms: int) -> None:
         self._wall_ms = start_ms
         self._elapsed_ms = 0
-        self._timers: list[tuple[int, int, Timer]] = []
-        self._order = 0
+        self._timers: TimerBuckets[Timer] = TimerBuckets()  # by ms of _elapsed_ms
         self._coalesced = CoalescedTimers(self._add)
 
     def now(self) -> int:
@@ -49,21 +48,22 @@ class SimulatedClock:
         return self._coalesced.add(number, number * every_ms, ref)
 
     def _add(self, timer: Timer) -> None:
-        self._order += 1
-        heapq.heappush(self._timers, (timer.due, self._order, timer))
+        assert timer.due > self._elapsed_ms
+        self._timers.add(timer.due, timer)
 
     def next_due_ms(self) -> int | None:
         """Milliseconds from now to the next timer that nobody cancelled, or None."""
-        while self._timers and self._timers[0][2].ref is None:
-            heapq.heappop(self._timers)
-        return max(self._timers[0][0] - self._elapsed_ms, 0) if self._timers else None
+        while (timer := self._timers.first()) is not None:
+            if timer.ref is not None:
+                return timer.due - self._elapsed_ms
+            self._timers.take(timer.due)
+        return None
 
     def advance(self, ms: int) -> None:
         """Let `ms` milliseconds pass, firing what becomes due on the way."""
         until = self._elapsed_ms + ms
-        while self._timers and self._timers[0][0] <= until:
-            due, _, timer = heapq.heappop(self._timers)
-            self._pass(max(due - self._elapsed_ms, 0))
+        while (timer := self._timers.take(until)) is not None:
+            self._pass(timer.due - self._elapsed_ms)
             timer.fire()
         self._pass(until - self._elapsed_ms)
 
@@ -77,6 +77,7 @@ class SimulatedClock:
         self._coalesced.clear()
 
     def _pass(self, ms: int) -> None:
+        assert ms >= 0
         self._elapsed_ms += ms
         self._wall_ms += ms
 

@@ -4,7 +4,7 @@ A greenlet per socket for writing and another for pings would cost 10 KB per idl
 connection and a switch per message. Instead a socket that has something to say puts
 itself on the loop's list; the loop lets it write what fits without waiting, several
 messages in one call. Only a socket whose peer does not keep up gets a greenlet of its
-own, until it has caught up. Pings and deadlines are alarms on one wheel.
+own, until it has caught up. Pings and deadlines are alarms in one store.
 
 Who always has more to say stands in line at the turnstile: however many flood
 us, together they get one short turn each time the hub has looked at all sockets.
@@ -13,7 +13,6 @@ It knows no WebSocket: only what can write and what has an alarm. Started by
 `transport/server/server.py`.
 """
 
-import heapq
 import logging
 import math
 import time
@@ -24,6 +23,7 @@ import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 
+from engine.runtime.timer_buckets import TimerBuckets
 from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["Alarm", "Sleeper", "WriteLoop", "Writer"]
@@ -47,7 +47,7 @@ class Sleeper(Protocol):
 
 
 class Alarm:
-    """One entry of the wheel. A cancelled one stays there, empty, until it is due."""
+    """One that is set. A cancelled one stays in the store, empty, until it is due."""
 
     __slots__ = ("target",)
 
@@ -63,8 +63,7 @@ class WriteLoop:
 
     def __init__(self) -> None:
         self._dirty: deque[Writer] = deque()  # each socket at most once
-        self._wheel: dict[int, deque[Alarm]] = {}  # by the tick they are due at
-        self._ticks: list[int] = []  # heap of those that there are
+        self._alarms: TimerBuckets[Alarm] = TimerBuckets()  # by ticks of _TICK_S
         self._wake = Event()
         self._line: deque[Waiter[None]] = deque()  # at the turnstile
         self._turnstile = gevent.get_hub().loop.timer(0.0)
@@ -89,13 +88,10 @@ class WriteLoop:
         """
         alarm = Alarm(target)
         tick = math.ceil(due_s / _TICK_S)
-        due = self._wheel.get(tick)
-        if due is None:
-            due = self._wheel[tick] = deque()
-            heapq.heappush(self._ticks, tick)
-            if self._ticks[0] == tick:
-                self._wake.set()
-        due.append(alarm)
+        first = self._alarms.next_tick
+        self._alarms.add(tick, alarm)
+        if first is None or tick < first:
+            self._wake.set()
         return alarm
 
     def wait_turn(self) -> None:
@@ -121,31 +117,24 @@ class WriteLoop:
             turn_ends = time.monotonic() + _TURN_S
             while self._dirty and time.monotonic() < turn_ends:
                 self._call_writable(self._dirty.popleft())
-            self._ring(turn_ends)
-            if self._dirty or self._is_due():
+            self._call_due(turn_ends)
+            if self._dirty or self._idle_s() == 0.0:
                 yield_to_hub()
             else:
                 self._wake.wait(self._idle_s())
 
-    def _is_due(self) -> bool:
-        return bool(self._ticks) and self._ticks[0] * _TICK_S <= time.monotonic()
-
     def _idle_s(self) -> float | None:
-        if not self._ticks:
-            return None
-        return max(0.0, self._ticks[0] * _TICK_S - time.monotonic())
+        """Seconds until the next alarm is due: 0.0 if one is, None if none is set."""
+        tick = self._alarms.next_tick
+        return None if tick is None else max(0.0, tick * _TICK_S - time.monotonic())
 
-    def _ring(self, turn_ends: float) -> None:
-        while self._is_due():
-            due = self._wheel[self._ticks[0]]
-            while due:
-                now = time.monotonic()
-                if now >= turn_ends:
-                    return
-                target = due.popleft().target
-                if target is not None:
-                    self._call_alarm(target, now)
-            del self._wheel[heapq.heappop(self._ticks)]
+    def _call_due(self, turn_ends: float) -> None:
+        while (now := time.monotonic()) < turn_ends:
+            alarm = self._alarms.take(math.floor(now / _TICK_S))
+            if alarm is None:
+                return
+            if alarm.target is not None:
+                self._call_alarm(alarm.target, now)
 
     # One socket's trouble must not stop the writing of all the others.
 
