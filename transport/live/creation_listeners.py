@@ -15,11 +15,10 @@ from typing import Final
 
 import gevent
 
-from engine.errors import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent
-from engine.payment.model import EventType, Payment
-from engine.ports import Freshness
+from engine.payment.model import EventType
+from transport.live.events_only import EventsOnly
 
 __all__ = ["CreationListeners"]
 
@@ -89,7 +88,7 @@ class CreationListeners:
             self._open(offset)
 
 
-class _Listener:
+class _Listener(EventsOnly):
     """The `Sink` of one session that follows everything."""
 
     __slots__ = ("_owner", "offset")
@@ -98,24 +97,12 @@ class _Listener:
         self._owner = owner
         self.offset = offset  # how far the journal was looked at
 
-    def has_room(self, again: Callable[[], None]) -> bool:
-        return True
-
-    def state(self, payment: Payment, since: int | None) -> bool:
-        return True
-
     def event(self, event: CommittedEvent) -> bool:
         self.offset = event.offset
         terms = event.event.data.terms
         created = event.event.type is EventType.CREATED
         if created and terms is not None and terms.external_id is not None:
             self._owner.created(terms.id, terms.external_id, terms.merchant)
-        return True
-
-    def freshness(self, freshness: Freshness) -> bool:
-        return True
-
-    def problem(self, code: StreamCode, message: str) -> bool:
         return True
 
     def close(self, code: int, reason: str) -> None:

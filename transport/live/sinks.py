@@ -21,6 +21,7 @@ from transport.live.encoding import (
     sse,
     state_message,
 )
+from transport.live.events_only import EventsOnly
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
 
@@ -237,7 +238,7 @@ class StreamSink:
         self.queue.end()
 
 
-class JournalSink:
+class JournalSink(EventsOnly):
     """Everything that happens, in the form that `encode` gives it."""
 
     __slots__ = ("_encode", "offset", "queue")
@@ -252,23 +253,18 @@ class JournalSink:
         self._encode = encode
         self.offset = offset  # of the last event that was queued
 
+    @property
+    def is_open(self) -> bool:
+        return not self.queue.ended
+
     def has_room(self, again: Callable[[], None]) -> bool:
         return self.queue.has_room(again)
-
-    def state(self, payment: Payment, since: int | None) -> bool:
-        return True  # only for those who follow one payment
 
     def event(self, event: CommittedEvent) -> bool:
         if not self.queue.put(self._encode(event)):
             return False
         self.offset = event.offset
         return True
-
-    def freshness(self, freshness: Freshness) -> bool:
-        return not self.queue.ended
-
-    def problem(self, code: StreamCode, message: str) -> bool:
-        return not self.queue.ended
 
     def close(self, code: int, reason: str) -> None:
         self.queue.end()

@@ -15,6 +15,7 @@ from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message, state_object
+from transport.live.events_only import EventsOnly
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
@@ -23,7 +24,7 @@ __all__ = ["Identity", "Subscription"]
 _PAID: Final = {Status.CONFIRMED, Status.FORWARDED}
 
 
-class Identity:
+class Identity(EventsOnly):
     """The `Sink` behind one external id: tells of money, and of nothing else."""
 
     __slots__ = (
@@ -68,12 +69,9 @@ class Identity:
             self._creation_listeners.remove(self._external_id, self.follow)
         self._session.close()
 
-    def has_room(self, again: Callable[[], None]) -> bool:
-        return True  # what it is told of is next to nothing
-
     def state(self, payment: Payment, since: int | None) -> bool:
         if payment.status not in _PAID:
-            return self._open
+            return self.is_open
         txid = payment.receipts[-1].txid if payment.receipts else None
         return self._send_paid(payment.id, payment.received_sat, txid)
 
@@ -85,25 +83,19 @@ class Identity:
             self._paid.discard(fact.payment_id)
             text = "The payment was taken back by a reorganisation of the chain."
             return self._send("reversed", fact.received_sat, fact.txid, text)
-        return self._open
-
-    def freshness(self, freshness: Freshness) -> bool:
-        return self._open
-
-    def problem(self, code: StreamCode, message: str) -> bool:
-        return self._open
+        return self.is_open
 
     def close(self, code: int, reason: str) -> None:
         if not self._ended:
             self._wire.websocket.close(code, reason)
 
     @property
-    def _open(self) -> bool:
+    def is_open(self) -> bool:
         return not self._ended and not self._wire.websocket.closed
 
     def _send_paid(self, payment_id: str, amount_sat: int, txid: str | None) -> bool:
         if payment_id in self._paid:
-            return self._open
+            return self.is_open
         self._paid.add(payment_id)
         return self._send("paid", amount_sat, txid, "Payment received successfully!")
 
@@ -117,7 +109,7 @@ class Identity:
             message=text,
             timestamp=iso(self._gateway.now()),
         )
-        return self._open and self._wire.send(encode_text(data))
+        return self.is_open and self._wire.send(encode_text(data))
 
 
 class Subscription:
