@@ -1,4 +1,4 @@
-"""A sink for those who want some of the events, and nothing else that a session says."""
+"""A sink for those who want some of the events and nothing else of a session."""
 
 from collections.abc import Callable
 
