@@ -12,7 +12,7 @@ from itertools import chain
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
 from engine.chain.feed import AddressFeed, BlockFeed, ChainView, Tip
-from engine.chain.old_blocks import Vouching
+from engine.chain.old_blocks import OldBlocks
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
 from engine.errors import SourceError, SourceGarbage
@@ -45,9 +45,9 @@ class BlockFeedWorker(Actor):
         "_index",
         "_node",
         "_number",
+        "_old_blocks",
         "_shown",
         "_store",
-        "_vouching",
     )
 
     blocking = True
@@ -62,7 +62,7 @@ class BlockFeedWorker(Actor):
         self._index = ScriptIndex()
         self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
-        self._vouching = Vouching()
+        self._old_blocks = OldBlocks()
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
@@ -70,7 +70,7 @@ class BlockFeedWorker(Actor):
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
-        self._vouching.begin_round()
+        self._old_blocks.begin_round()
         self._take_watches(work)
         before, error, result = self._index.tip, None, None
         start_from = since_s = None
@@ -88,7 +88,7 @@ class BlockFeedWorker(Actor):
         if result is not None:
             moved = self._index.tip != before
             if moved:
-                self._vouching.tip_moved(deep=result.undone >= self._index.lookback)
+                self._old_blocks.tip_moved(deep=result.undone >= self._index.lookback)
             views = self._show(work, self._touched(result), asked_at, moved=moved)
         done = RoundDone(
             feed=self._number,
@@ -110,7 +110,7 @@ class BlockFeedWorker(Actor):
         if work.reset:
             self._index = ScriptIndex()
             self._shown.clear()
-            self._vouching.clear()
+            self._old_blocks.clear()
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
@@ -138,13 +138,13 @@ class BlockFeedWorker(Actor):
         return Tip(height, read.hash_at(height) or result.tip.hash)
 
     def _has_more(self, result: SyncResult) -> bool:
-        return result.more or (self._vouching.doubts and not result.lagging)
+        return result.more or (self._old_blocks.has_more and not result.lagging)
 
     def _touched(self, result: SyncResult) -> frozenset[bytes]:
         """Scripts of which more is known, also by what older blocks have told."""
         if result.lagging:
             return result.touched
-        return result.touched | self._vouching.backfill(self._feed, self._index)
+        return result.touched | self._old_blocks.backfill(self._feed, self._index)
 
     def _show(
         self,
@@ -210,7 +210,7 @@ class BlockFeedWorker(Actor):
         shown = self._shown.get(script, set())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
         if not all(output.verified_by_source for output in view.outputs):
-            view = self._vouching.vouch(self._feed, self._index, script, view)
+            view = self._old_blocks.verify(self._feed, self._index, script, view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:
             self._shown[script] = shown | now_in

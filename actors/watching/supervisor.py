@@ -43,19 +43,19 @@ __all__ = ["SupervisorActor"]
 
 log = logging.getLogger("paybell.supervisor")
 
-BOOT_PAGE = 250
+PAYMENTS_PER_PAGE = 250
 """Payments brought back in one turn, some 3 ms."""
 
-FAR_S = 3_600.0
+WALL_CLOCK_CHECK_S = 3_600.0
 """Deadlines are looked at once an hour at least: the wall clock may be corrected."""
 
-PORTION = 100
+WATCHERS_PER_STEP = 100
 """Watchers of a batch that are started in one turn: some 2 ms."""
 
 LOAD_AGAIN_S = 5.0
 """After the journal could not be read for a watcher that starts anew."""
 
-DUE_AT_ONCE = 500
+REVIEWS_PER_STEP = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
 
 
@@ -142,7 +142,7 @@ class SupervisorActor(Actor):
         """Bring back the watchers of a page of payments; nothing else until then."""
         self.await_reply(
             lambda reply: self._node.read(
-                lambda store: store.watched(after, BOOT_PAGE), reply
+                lambda store: store.watched(after, PAYMENTS_PER_PAGE), reply
             ),
             self._on_page,
         )
@@ -151,7 +151,7 @@ class SupervisorActor(Actor):
         if not isinstance(page, list):
             raise RuntimeError(f"cannot read the watched payments: {page!r}")
         self._spawn_all(page)
-        if len(page) == BOOT_PAGE:
+        if len(page) == PAYMENTS_PER_PAGE:
             self._read_page(page[-1].id)
         else:
             self._heap.settle()
@@ -196,8 +196,8 @@ class SupervisorActor(Actor):
     def _bring_up(
         self, payments: tuple[Payment, ...], done: Callable[[], None]
     ) -> None:
-        """A portion in a turn: a thousand at once would keep all others waiting."""
-        now, later = payments[:PORTION], payments[PORTION:]
+        """Some in each turn: a thousand at once would keep all others waiting."""
+        now, later = payments[:WATCHERS_PER_STEP], payments[WATCHERS_PER_STEP:]
         self._spawn_all(now)
         self._reserved.difference_update(p.terms.address for p in now)
         if later:
@@ -240,13 +240,13 @@ class SupervisorActor(Actor):
         if at is not None:
             wait_s = max(at - self._node.clock.now(), 0) / 1000
             self._alarm = self._node.clock.call_later(
-                min(wait_s, FAR_S), self.ref, Alarm()
+                min(wait_s, WALL_CLOCK_CHECK_S), self.ref, Alarm()
             )
 
     def _on_alarm(self) -> None:
         """The timer counts monotonic seconds; whether it is time, the wall says."""
         now = self._node.clock.now()
-        for payment_id in self._book.deadlines.take_due(now, DUE_AT_ONCE):
+        for payment_id in self._book.deadlines.take_due(now, REVIEWS_PER_STEP):
             ref = self._book.get(payment_id)
             if ref is not None:
                 ref.tell_system(ReviewDue())

@@ -109,10 +109,6 @@ class HeaderChain:
     def hash_at(self, height: int) -> str | None:
         return self._at.get(height)
 
-    def height_of(self, block_hash: str) -> int | None:
-        """The block's height if it is in the window, else None."""
-        return self._height.get(block_hash)
-
     def is_off_chain(self, block_hash: str, height: int | None = None) -> bool:
         """Whether the block is positively not in the best chain.
 

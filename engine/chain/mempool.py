@@ -100,17 +100,14 @@ class Pool:
                 del self._by_script[script]
         return scripts
 
-    def evict_conflicts(self, tx: PackedTx) -> dict[str, set[bytes]]:
-        """Remove what `tx` double-spends and all that descends from it.
-
-        Returns the scripts by double-spent transaction.
-        """
-        evicted = {}
+    def evict_conflicts(self, tx: PackedTx) -> set[bytes]:
+        """Remove what `tx` double-spends and all that descends from it."""
+        scripts: set[bytes] = set()
         for key in tx.spends:
             loser = self._spender.get(key)
             if loser is not None and loser != tx.txid:
-                evicted[loser] = self._evict(loser)
-        return evicted
+                scripts |= self._evict(loser)
+        return scripts
 
     def _evict(self, txid: str) -> set[bytes]:
         scripts: set[bytes] = set()

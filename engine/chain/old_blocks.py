@@ -1,9 +1,9 @@
 """What a source says of blocks that only our journal speaks of.
 
 A receipt in a block older than the index's window is repeated in views, but nothing is
-confirmed by it until its source has vouched for the block (`Output.vouched`). So the
-source is asked: once, for in the best chain such a block stays but for a reorg deeper
-than the window.
+confirmed by it until its source has said that it has the block
+(`Output.verified_by_source`). So the source is asked: once, for in the best chain such
+a block stays but for a reorg deeper than the window.
 
 When the source says that the block is not in its chain, or has another one at its
 height, the money may be in a block that was not read here either: the chain left ours
@@ -25,7 +25,7 @@ from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import read_older_block
 from engine.errors import SourceError
 
-__all__ = ["MAX_BACKFILL", "Vouching"]
+__all__ = ["MAX_BACKFILL", "OldBlocks"]
 
 MAX_ASKS = 20
 """Old blocks that a round asks the source about; after a restart there may be many."""
@@ -43,52 +43,58 @@ class BlockStatus(Enum):
     UNKNOWN = auto()
 
 
-class Vouching:
+class OldBlocks:
     """See the module docstring."""
 
     def __init__(self) -> None:
-        self._words: dict[str, BlockStatus] = {}  # by block
+        self._statuses: dict[str, BlockStatus] = {}  # by block
         self._asks_left = 0
-        self._doubts: dict[bytes, int] = {}  # script -> the height to read down to
+        self._read_down_to: dict[
+            bytes, int
+        ] = {}  # script -> the height to read down to
         self._is_unreadable = False  # what is below the window, as long as the tip is
 
     @property
-    def doubts(self) -> bool:
+    def has_more(self) -> bool:
         """Whether older blocks are to be read, in another round and soon."""
-        return bool(self._doubts)
+        return bool(self._read_down_to)
 
     def begin_round(self) -> None:
         self._asks_left = MAX_ASKS
 
     def clear(self) -> None:
         """The index begins anew."""
-        self._words.clear()
-        self._doubts.clear()
+        self._statuses.clear()
+        self._read_down_to.clear()
         self._is_unreadable = False
 
     def tip_moved(self, *, deep: bool) -> None:
         """A good word still holds, unless a reorg was `deep`: beyond the window."""
         good = BlockStatus.IN_CHAIN
-        self._words = {b: w for b, w in self._words.items() if w is good and not deep}
+        self._statuses = {
+            b: s for b, s in self._statuses.items() if s is good and not deep
+        }
         self._is_unreadable = False
 
-    def vouch(
+    def verify(
         self, feed: BlockFeed, index: ScriptIndex, script: bytes, view: ChainView
     ) -> ChainView:
-        """The view, with the source's word on the blocks that are not vouched for."""
+        """The view, with the source's word on blocks that only the journal named."""
         outputs, off_chain = [], list(view.off_chain)
         for output in view.outputs:
             if output.verified_by_source:
                 outputs.append(output)
                 continue
-            word = self._word_on(feed, output)
-            if word is BlockStatus.IN_CHAIN:
+            status = self._status(feed, output)
+            if status is BlockStatus.IN_CHAIN:
                 outputs.append(replace(output, verified_by_source=True))
                 continue
-            if word is not BlockStatus.UNKNOWN and self._reaches(index, output):
+            if status is not BlockStatus.UNKNOWN and self._reaches(index, output):
                 height = output.block_height or 0
-                self._doubts[script] = min(self._doubts.get(script, height), height)
-            elif word is BlockStatus.NOT_IN_CHAIN:
+                self._read_down_to[script] = min(
+                    self._read_down_to.get(script, height), height
+                )
+            elif status is BlockStatus.NOT_IN_CHAIN:
                 off_chain.append(output.block_hash or "")
                 continue
             outputs.append(output)
@@ -100,9 +106,9 @@ class Vouching:
         Failing, it fails no round: a node may have pruned them. Then the receipts stay
         as they are until the tip moves, but for those that the source denies.
         """
-        if not self._doubts:
+        if not self._read_down_to:
             return frozenset()
-        down_to = min(self._doubts.values())
+        down_to = min(self._read_down_to.values())
         try:
             for _ in range(_BLOCKS):
                 before = index.chain.before
@@ -115,9 +121,11 @@ class Vouching:
         reached = before.height + 1 if before is not None else down_to
         if self._is_unreadable:
             reached = down_to
-        settled = frozenset(s for s, low in self._doubts.items() if low >= reached)
+        settled = frozenset(
+            s for s, low in self._read_down_to.items() if low >= reached
+        )
         for script in settled:
-            del self._doubts[script]
+            del self._read_down_to[script]
         return settled | index.take_touched()
 
     def _reaches(self, index: ScriptIndex, output: Output) -> bool:
@@ -126,15 +134,15 @@ class Vouching:
             return False
         return 0 <= before.height - output.block_height < MAX_BACKFILL
 
-    def _word_on(self, feed: BlockFeed, output: Output) -> BlockStatus:
+    def _status(self, feed: BlockFeed, output: Output) -> BlockStatus:
         block = output.block_hash or ""
-        if block not in self._words and self._asks_left > 0:
+        if block not in self._statuses and self._asks_left > 0:
             self._asks_left -= 1
             try:
-                self._words[block] = _ask(feed, block, output.block_height)
+                self._statuses[block] = _ask(feed, block, output.block_height)
             except SourceError:
                 return BlockStatus.UNKNOWN  # asked again in the next round
-        return self._words.get(block, BlockStatus.UNKNOWN)
+        return self._statuses.get(block, BlockStatus.UNKNOWN)
 
 
 def _ask(feed: BlockFeed, block: str, height: int | None) -> BlockStatus:

@@ -33,7 +33,6 @@ __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 LOOKBACK = 12
 """Blocks of which the outputs of all scripts are kept: about two hours."""
 
-_KEEP_REPLACED = 10_000
 _PACK_CHUNK = 250  # transactions between two pauses, about a millisecond
 
 _Outpoint = tuple[str, int]
@@ -69,7 +68,6 @@ class ScriptIndex:
         # Watched scripts with their confirmed outputs; None for the many with none.
         self._watched: dict[bytes, dict[_Outpoint, Output] | None] = {}
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
-        self._replaced: OrderedDict[str, str] = OrderedDict()  # txid -> replacement
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self._whole = False  # the pool is the source's mempool at our tip
 
@@ -96,7 +94,8 @@ class ScriptIndex:
         block older than the window stays in the view until its block is known to be off
         chain; an unconfirmed one is found in the mempool or not at all. Raises
         ValueError for a script that no address has. After a restart, watch before the
-        first `sync`. In the view they are not `vouched`, until their block was read.
+        first `sync`. In the view they are not `verified_by_source` until their block
+        was read.
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
@@ -220,10 +219,6 @@ class ScriptIndex:
         self._touched.clear()
         return touched
 
-    def replaced_by(self, txid: str) -> str | None:
-        """What double-spent a transaction that paid a watched script, if known."""
-        return self._replaced.get(txid)
-
     def view(
         self, script: bytes, source: str, ask_off_chain: Sequence[str] = ()
     ) -> ChainView:
@@ -319,19 +314,10 @@ class ScriptIndex:
         return self._evict_conflicts(tx)
 
     def _put(self, tx: PackedTx) -> set[bytes]:
-        self._replaced.pop(tx.txid, None)
         return self._pool.put(tx) & self._watched.keys()
 
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
-        touched: set[bytes] = set()
-        for loser, scripts in self._pool.evict_conflicts(tx).items():
-            paid = scripts & self._watched.keys()
-            if paid:
-                self._replaced[loser] = tx.txid
-                if len(self._replaced) > _KEEP_REPLACED:
-                    self._replaced.popitem(last=False)
-            touched |= paid
-        return touched
+        return self._pool.evict_conflicts(tx) & self._watched.keys()
 
 
 def _place(block: Block, pause: Callable[[], None] | None) -> _Placed:

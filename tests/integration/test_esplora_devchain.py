@@ -58,7 +58,7 @@ def test_a_restarted_adapter_needs_the_height_to_tell_stale_from_unknown(
     chain: DevChain, esplora: Esplora
 ) -> None:
     [mined] = chain.mine()
-    height = len(chain.ledger.best) - 1
+    height = len(chain.contents.best) - 1
     chain.reorg(1)
     assert esplora.in_best_chain(mined) is None
     assert esplora.in_best_chain(mined, height) is False

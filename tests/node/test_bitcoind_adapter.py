@@ -105,11 +105,9 @@ def test_a_replacement_and_a_mined_double_spend_are_known_as_such(
     second = wallet.replace(first)
     read(feed, index)
     assert [txid for txid, _, _ in paid(index, address)] == [second]
-    assert index.replaced_by(first) == second
     node.mine_block([wallet.conflicting(second)])
     read(feed, index)
     assert paid(index, address) == []
-    assert index.replaced_by(second) is not None
 
 
 def test_an_invalidated_block_that_the_node_forgets_is_off_chain_at_its_height(

@@ -31,7 +31,7 @@ def judged(blocks: list[bytes], txs: list[bytes]) -> Any:
 
 
 def blocks_from(chain: DevChain, height: int) -> list[bytes]:
-    return [chain.ledger.blocks[name].raw for name in chain.ledger.best[height:]]
+    return [chain.contents.blocks[name].raw for name in chain.contents.best[height:]]
 
 
 def sweep(chain: DevChain) -> None:
@@ -65,7 +65,7 @@ def test_a_node_accepts_every_block_of_a_dev_chain_that_lived_through_everything
         chain.pay(chain.new_address("p2tr"), 1_000 * (number + 1))
     chain.mine(45)
     waiting = [chain.pay(chain.new_address(), 5_000) for _ in range(3)]
-    txs = [chain.ledger.entries[txid].tx.raw for txid in waiting]
+    txs = [chain.contents.entries[txid].tx.raw for txid in waiting]
 
     verdict = judged(before + blocks_from(chain, 113), txs)
 
@@ -77,7 +77,7 @@ def test_a_node_accepts_every_block_of_a_dev_chain_that_lived_through_everything
 def test_the_judge_does_refuse_a_forged_signature() -> None:
     chain = DevChain(seed=1)
     txid = chain.pay(chain.new_address(), 50_000)
-    tx = chain.ledger.entries[txid].tx
+    tx = chain.contents.entries[txid].tx
     raw = bytearray(tx.raw)
     at = raw.index(tx.inputs[0].witness[0]) + 20
     raw[at] ^= 1

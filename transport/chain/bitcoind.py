@@ -17,8 +17,6 @@ the hub between chunks of a large block.
 """
 
 import binascii
-import re
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import gevent
@@ -32,6 +30,7 @@ from engine.bitcoin.transaction import (
 )
 from engine.chain.feed import Block, ChainTx, Header, Tip
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
+from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import JsonRpc, RpcError
 
@@ -45,12 +44,9 @@ BLOCK_DEADLINE_S = 60.0
 _MAX_BLOCK_ANSWER = 9 * 1024 * 1024  # the hex of 4,000,000 bytes, and its envelope
 _MAX_BATCH_ANSWER = 9 * 1024 * 1024  # one transaction can be as large as a block
 _MAX_MEMPOOL_ANSWER = 64 * 1024 * 1024  # 67 bytes each: more than 300 MB of mempool
-_KEEP_HEIGHTS = 4_096
 _UNHEX_CHUNK = 512 * 1024  # hex digits between two yields
 _PARSE_CHUNK = 100  # transactions between two yields: about a millisecond
 _OUT_OF_RANGE = -8
-
-_HASH = re.compile("[0-9a-f]{64}")
 
 # What Core (BIP 70 names) and bcoin call a network in getblockchaininfo.
 _CHAINS = {
@@ -93,8 +89,7 @@ class Bitcoind(JsonRpc):
         super().__init__(url, name, deadline_s)
         self._network = network
         self.lowest = 0
-        # Heights of blocks that we were told of, which never change: hash -> height.
-        self._heights: OrderedDict[str, int] = OrderedDict()
+        self._heights = BlockHeights()
 
     def tip(self) -> Tip:
         """One request, so that height and hash are of one moment."""
@@ -104,7 +99,7 @@ class Bitcoind(JsonRpc):
         self._check_network(info.chain)
         self.lowest = max(info.pruneheight or 0, 0)
         block_hash = self._hash("getblockchaininfo", info.bestblockhash)
-        return Tip(self._remember(block_hash, info.blocks), block_hash)
+        return Tip(self._heights.remember(block_hash, info.blocks), block_hash)
 
     def _check_network(self, chain: str | None) -> None:
         if self._network is None or chain is None:
@@ -130,7 +125,7 @@ class Bitcoind(JsonRpc):
         return Header(
             hash=block_hash,
             prev_hash="00" * 32 if prev is None else self._hash("getblockheader", prev),
-            height=self._remember(block_hash, info.height),
+            height=self._heights.remember(block_hash, info.height),
             time_s=info.time,
             in_best_chain=self.block_hash(info.height) == block_hash,
         )
@@ -143,7 +138,7 @@ class Bitcoind(JsonRpc):
                 return None
             raise
         block_hash = self._hash("getblockhash", answer)
-        self._remember(block_hash, height)
+        self._heights.remember(block_hash, height)
         return block_hash
 
     def block(self, block_hash: str) -> Block:
@@ -235,13 +230,6 @@ class Bitcoind(JsonRpc):
         return bytes(raw)
 
     def _hash(self, method: str, text: str) -> str:
-        if not _HASH.fullmatch(text):
+        if not is_hash(text):
             raise self.garbage(method, "a hash that is not 64 hex digits")
         return text
-
-    def _remember(self, block_hash: str, height: int) -> int:
-        self._heights[block_hash] = height
-        self._heights.move_to_end(block_hash)
-        if len(self._heights) > _KEEP_HEIGHTS:
-            self._heights.popitem(last=False)
-        return height

@@ -16,8 +16,6 @@ What is not in the API's description, and what is done about it:
   its height is asked as well, or whether its transactions are known.
 """
 
-import re
-from collections import OrderedDict
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -26,7 +24,15 @@ import msgspec
 from engine.chain.feed import Output, Tip
 from engine.errors import SourceGarbage, SourceUnavailable
 from engine.money.amount import MAX_SAT
-from transport.chain.http_client import DEADLINE_S, Answer, SourceHttp, decode
+from transport.chain.block_hashes import BlockHeights, is_hash
+from transport.chain.http_client import (
+    DEADLINE_S,
+    Request,
+    Response,
+    SourceHttp,
+    decode,
+    garbage,
+)
 
 __all__ = ["MAX_PAGES", "Esplora"]
 
@@ -34,9 +40,7 @@ MAX_PAGES = 40
 """Pages of one address: about a thousand transactions. More is an error."""
 
 _SHORT_PAGE = 10  # a page with fewer is the last one, whatever the server
-_KEEP_HEIGHTS = 4_096
 _MAX_HEIGHT = 2**31 - 1
-_HASH = re.compile("[0-9a-f]{64}")
 
 # Which first block a network has. Testnet is number 3 or 4; of regtest everybody has
 # an own one.
@@ -108,8 +112,7 @@ class Esplora:
         self._http = SourceHttp(name, _checked(base_url), deadline_s=deadline_s)
         self._first_blocks = _FIRST_BLOCKS.get(network, ())
         self._network = network
-        # Heights of blocks that we were told of, which never change: hash -> height.
-        self._heights: OrderedDict[str, int] = OrderedDict()
+        self._heights = BlockHeights()
 
     def __repr__(self) -> str:
         return f"<Esplora {self.name}>"
@@ -135,7 +138,7 @@ class Esplora:
             block = self._decode(path, body, _Block)
             if block.id != block_hash:
                 raise self._garbage(path, "another block than was asked for")
-            height = self._remember(block_hash, block.height)
+            height = self._heights.remember(block_hash, block.height)
         return Tip(height, block_hash)
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
@@ -168,7 +171,8 @@ class Esplora:
             return None
         if self._decode(path, body, _BlockStatus).in_best_chain:
             return True
-        height = self._heights.get(block_hash, height)
+        told = self._heights.get(block_hash)
+        height = height if told is None else told
         if height is None:
             # Not in the best chain, but stored: a stale block.
             path = f"/block/{block_hash}/txids"
@@ -185,7 +189,7 @@ class Esplora:
                 height, block_hash = status.block_height, status.block_hash
                 if height is None or block_hash is None or status.block_time is None:
                     raise self._garbage(path, "a confirmed transaction without block")
-                self._remember(block_hash, height)
+                self._heights.remember(block_hash, height)
         return txs
 
     def _further_pages(self, base: str, first: list[_Tx]) -> list[_Tx]:
@@ -251,9 +255,9 @@ class Esplora:
         answer = self._answer(path, (200, 404))
         return None if answer.status == 404 else answer.body
 
-    def _answer(self, path: str, accept: tuple[int, ...]) -> Answer:
+    def _answer(self, path: str, accept: tuple[int, ...]) -> Response:
         try:
-            return self._http.get(path, accept=accept)
+            return self._http.ask(Request(path, accept=accept))
         finally:
             self.requests = self._http.requests
 
@@ -263,19 +267,12 @@ class Esplora:
     def _hash(self, path: str, body: bytes) -> str:
         """The hash that the body is, as text."""
         text = body[:100].decode("ascii", "replace").strip()
-        if len(body) > 100 or not _HASH.fullmatch(text):
+        if len(body) > 100 or not is_hash(text):
             raise self._garbage(path, "no block hash")
         return text
 
-    def _remember(self, block_hash: str, height: int) -> int:
-        self._heights[block_hash] = height
-        self._heights.move_to_end(block_hash)
-        if len(self._heights) > _KEEP_HEIGHTS:
-            self._heights.popitem(last=False)
-        return height
-
     def _garbage(self, path: str, what: str) -> SourceGarbage:
-        return SourceGarbage(f"{self.name}: {path} sent {what}")
+        return garbage(f"{self.name}: {path}", what)
 
 
 def _checked(base_url: str) -> str:

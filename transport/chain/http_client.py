@@ -27,7 +27,16 @@ from requests.adapters import HTTPAdapter
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
 
-__all__ = ["DEADLINE_S", "MAX_BYTES", "Answer", "SourceHttp", "TooLarge", "decode"]
+__all__ = [
+    "DEADLINE_S",
+    "MAX_BYTES",
+    "Request",
+    "Response",
+    "SourceHttp",
+    "TooLarge",
+    "decode",
+    "garbage",
+]
 
 DEADLINE_S = 10.0
 """From connecting to the last byte of an ordinary answer."""
@@ -45,7 +54,26 @@ class TooLarge(SourceGarbage):
     """The answer was cut off at the limit; asking for less may help."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True):
+    """One question to a source. It only reads: it is sent again if a connection breaks.
+
+    An answer with another status than those that are accepted is an error.
+    """
+
+    path: str
+    body: bytes | None = None
+    """JSON to POST; None: a GET."""
+
+    accept: tuple[int, ...] = (200,)
+    max_bytes: int = MAX_BYTES
+    deadline_s: float | None = None
+    """From connecting to the last byte; None: the source's own."""
+
+    label: str | None = None
+    """Stands for the path in errors."""
+
+
+class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes
 
@@ -89,48 +117,15 @@ class SourceHttp:
     def close(self) -> None:
         self._session.close()
 
-    def get(
-        self, path: str, *, accept: tuple[int, ...] = (200,), max_bytes: int = MAX_BYTES
-    ) -> Answer:
-        """GET; an answer with another status than those accepted is an error."""
-        return self._ask("GET", path, None, accept, max_bytes, self._deadline_s)
-
-    def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        accept: tuple[int, ...] = (200,),
-        max_bytes: int = MAX_BYTES,
-        deadline_s: float | None = None,
-        label: str | None = None,
-    ) -> Answer:
-        """POST of JSON that only reads: it is sent again if a connection breaks.
-
-        `label` stands for the path in errors.
-        """
-        deadline_s = self._deadline_s if deadline_s is None else deadline_s
-        return self._ask("POST", path, body, accept, max_bytes, deadline_s, label)
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        accept: tuple[int, ...],
-        max_bytes: int,
-        deadline_s: float,
-        label: str | None = None,
-    ) -> Answer:
-        where = f"{self.name}: {label or path.partition('?')[0]}"
-
-        def once() -> Answer:
-            return self._once(method, path, body, accept, max_bytes, where, deadline_s)
-
+    def ask(self, request: Request) -> Response:
+        """The answer. Raises `SourceError`."""
+        where = f"{self.name}: {request.label or request.path.partition('?')[0]}"
+        own = self._deadline_s
+        deadline_s = own if request.deadline_s is None else request.deadline_s
         try:
             with gevent.Timeout(deadline_s, _Deadline):
                 try:
-                    return once()
+                    return self._once(request, where, deadline_s)
                 except SourceError:
                     raise
                 except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
@@ -138,14 +133,14 @@ class SourceHttp:
                         raise
                 # The server closed an idle connection just as we used it (bcoin does
                 # after 5 s). On a new one it either answers or is really unavailable.
-                return once()
+                return self._once(request, where, deadline_s)
         except _Deadline as error:
             text = f"{where} did not answer in full within {deadline_s:g} s"
             raise SourceUnavailable(text) from error
         except SourceError:
             raise
         except urllib3.exceptions.DecodeError as error:
-            raise SourceGarbage(f"{where} sent broken compression") from error
+            raise garbage(where, "broken compression") from error
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -154,24 +149,15 @@ class SourceHttp:
         ) as error:
             raise SourceUnavailable(f"{where} {_reason(error)}") from error
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        accept: tuple[int, ...],
-        max_bytes: int,
-        where: str,
-        deadline_s: float,
-    ) -> Answer:
+    def _once(self, request: Request, where: str, deadline_s: float) -> Response:
         self.requests += 1
         headers = self._headers()
-        if body is not None:
+        if request.body is not None:
             headers["Content-Type"] = "application/json"
         response = self._session.request(
-            method,
-            self._base_url + path,
-            data=body,
+            "GET" if request.body is None else "POST",
+            self._base_url + request.path,
+            data=request.body,
             headers=headers,
             stream=True,
             allow_redirects=False,
@@ -179,16 +165,21 @@ class SourceHttp:
         )
         whole = False
         try:
-            if response.status_code not in accept:
+            if response.status_code not in request.accept:
                 raise _refusal(response, where)
-            received = _read(response.raw, max_bytes, where)
+            received = _read(response.raw, request.max_bytes, where)
             whole = True
-            return Answer(response.status_code, received)
+            return Response(response.status_code, received)
         finally:
             if not whole:
                 # Not `response.close()` alone, which would read on to reuse it.
                 response.raw.close()
             response.close()
+
+
+def garbage(where: str, what: str) -> SourceGarbage:
+    """The error of a source that sent `what`. `where`: its name and path."""
+    return SourceGarbage(f"{where} sent {what}")
 
 
 def decode(body: bytes, type_: type[T], where: str) -> T:
@@ -200,10 +191,10 @@ def decode(body: bytes, type_: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(body, type=type_)
     except msgspec.ValidationError as error:
-        raise SourceGarbage(f"{where} sent an answer that is wrong: {error}") from error
+        raise garbage(where, f"an answer that is wrong: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "an empty answer" if not body.strip() else _looks_like(body)
-        raise SourceGarbage(f"{where} sent {what}") from error
+        raise garbage(where, what) from error
 
 
 def _looks_like(body: bytes) -> str:

@@ -17,7 +17,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from engine.errors import SourceGarbage, SourceUnavailable
-from transport.chain.http_client import DEADLINE_S, MAX_BYTES, SourceHttp, decode
+from transport.chain.http_client import (
+    DEADLINE_S,
+    MAX_BYTES,
+    Request,
+    SourceHttp,
+    decode,
+    garbage,
+)
 
 __all__ = ["JsonRpc", "Reply", "RpcError"]
 
@@ -129,13 +136,15 @@ class JsonRpc:
     ) -> bytes:
         """The body of an answer in JSON; errors that are none are told by status."""
         try:
-            answer = self._http.post(
-                "/",
-                msgspec.json.encode(question),
-                accept=_STATUSES,
-                max_bytes=max_bytes,
-                deadline_s=deadline_s,
-                label=method,
+            answer = self._http.ask(
+                Request(
+                    "/",
+                    msgspec.json.encode(question),
+                    accept=_STATUSES,
+                    max_bytes=max_bytes,
+                    deadline_s=deadline_s,
+                    label=method,
+                )
             )
         finally:
             self.requests = self._http.requests
@@ -152,7 +161,7 @@ class JsonRpc:
         return bytes(reply.result)
 
     def garbage(self, method: str, what: str) -> SourceGarbage:
-        return SourceGarbage(f"{self.name}: {method} sent {what}")
+        return garbage(f"{self.name}: {method}", what)
 
     def _authorization(self) -> dict[str, str]:
         secret = self._credentials()

@@ -23,7 +23,7 @@ from engine.chain.feed import TxOut
 from engine.errors import InvalidAmount, InvalidTransaction
 from engine.money.amount import check_sat
 from transport.devchain.feed import DevFeed
-from transport.devchain.mempool_and_blocks import Entry, Ledger, Rejected
+from transport.devchain.mempool_and_blocks import KnownTx, MempoolAndBlocks, Rejected
 from transport.devchain.node import DevNode
 from transport.devchain.transaction import decode_tx
 from transport.devchain.wallet import NETWORK, AddressKind, DevChainError, dust_sat
@@ -86,7 +86,7 @@ class DevChain(DevFeed):
             raise DevChainError(f"mine 1 to {MAX_BLOCKS_AT_ONCE} blocks at once")
         with self._lock:
             self._node.check_room(blocks)
-            hashes = [self._node.mine(self.ledger.mempool) for _ in range(blocks)]
+            hashes = [self._node.mine(self.contents.mempool) for _ in range(blocks)]
         self._changed()
         return hashes
 
@@ -105,7 +105,7 @@ class DevChain(DevFeed):
             self._node.check_room(depth + 1)
             old = self._node.rewind(depth)
             for txid in dropped:
-                if txid in self.ledger.mempool:  # not gone with an earlier one
+                if txid in self.contents.mempool:  # not gone with an earlier one
                     self._node.evict(txid)
             hashes = []
             for block in old:
@@ -134,7 +134,7 @@ class DevChain(DevFeed):
                 outputs = [TxOut(script, out.amount_sat) for out in paid]
                 if not outputs:
                     raise DevChainError(f"{txid} pays nobody but the dev chain itself")
-            gone = [txid, *self.ledger.descendants(txid)]
+            gone = [txid, *self.contents.descendants(txid)]
             tx = self._node.wallet.spend(
                 [
                     ((txin.txid, txin.vout), out.amount_sat)
@@ -143,7 +143,7 @@ class DevChain(DevFeed):
                 outputs,
                 self._node.coins,
                 rate,
-                least_fee=sum(self.ledger.mempool[name].fee_sat for name in gone),
+                least_fee=sum(self.contents.mempool[name].fee_sat for name in gone),
             )
             self._node.accept(tx, check_scripts=False)
         self._changed()
@@ -182,19 +182,19 @@ class DevChain(DevFeed):
         return stop
 
     @property
-    def ledger(self) -> Ledger:
+    def contents(self) -> MempoolAndBlocks:
         """Everything that is known, to be read and never changed, without yielding."""
-        return self._node.ledger
+        return self._node.contents
 
-    def _unconfirmed(self, txid: str) -> Entry:
-        entry = self.ledger.entries.get(txid)
+    def _unconfirmed(self, txid: str) -> KnownTx:
+        entry = self.contents.entries.get(txid)
         if entry is None:
             raise UnknownTransaction(f"the dev chain does not know {txid}")
         if entry.block_hash is not None:
             raise DevChainError(f"{txid} is confirmed: only a reorg can drop it")
         return entry
 
-    def _replacement_rate(self, old: Entry, fee_rate: float | None) -> float:
+    def _replacement_rate(self, old: KnownTx, fee_rate: float | None) -> float:
         if not all(self._node.is_own(out) for out in old.prevouts):
             raise DevChainError(f"{old.tx.txid} does not spend the dev chain's coins")
         old_rate = old.fee_sat / old.tx.vsize
@@ -208,12 +208,12 @@ class DevChain(DevFeed):
         return rate
 
     def _check_reorg(self, depth: int, dropped: Iterable[str]) -> None:
-        height = self.ledger.tip.height
+        height = self.contents.tip.height
         deepest = min(MAX_REORG, height)
         if not 1 <= depth <= deepest:
             raise DevChainError(f"a reorg replaces 1 to {deepest} blocks now")
         for txid in dropped:
-            entry = self.ledger.entries.get(txid)
+            entry = self.contents.entries.get(txid)
             if entry is None:
                 raise UnknownTransaction(f"the dev chain does not know {txid}")
             if entry.tx.is_coinbase:

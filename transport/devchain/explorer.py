@@ -27,8 +27,8 @@ from transport.devchain.explorer_json import (
     status_json,
     tx_json,
 )
-from transport.devchain.http_kit import Answer, Refused, read_body, respond
-from transport.devchain.mempool_and_blocks import Entry, Rejected
+from transport.devchain.http_kit import Body, Refused, read_body, respond
+from transport.devchain.mempool_and_blocks import KnownTx, Rejected
 from transport.devchain.miner import MinedBlock
 from transport.devchain.wallet import NETWORK
 
@@ -65,7 +65,7 @@ def explorer_routes(chain: DevChain) -> Bottle:
 
 
 def _handler(
-    chain: DevChain, answer: Callable[..., Answer]
+    chain: DevChain, answer: Callable[..., Body]
 ) -> Callable[..., HTTPResponse]:
     def handle(**parts: str) -> HTTPResponse:
         outage = chain.outage()
@@ -87,9 +87,9 @@ class _Explorer:
 
     def __init__(self, chain: DevChain) -> None:
         self._chain = chain
-        self._ledger = chain.ledger
+        self._ledger = chain.contents
 
-    def routes(self) -> Sequence[tuple[str, str, Callable[..., Answer]]]:
+    def routes(self) -> Sequence[tuple[str, str, Callable[..., Body]]]:
         return (
             ("GET", "/blocks", self.blocks),
             ("GET", "/blocks/<height:int>", self.blocks),
@@ -122,13 +122,13 @@ class _Explorer:
             ("POST", "/tx", self.broadcast),
         )
 
-    def blocks(self, height: int | None = None) -> Answer:
+    def blocks(self, height: int | None = None) -> Body:
         best = self._ledger.best
         top = len(best) - 1 if height is None else min(height, len(best) - 1)
         names = best[max(0, top - _BLOCKS_PAGE + 1) : top + 1]
         return [block_json(self._ledger.blocks[name]) for name in reversed(names)]
 
-    def block_height(self, height: str) -> Answer:
+    def block_height(self, height: str) -> Body:
         best = self._ledger.best
         if not (height.isascii() and height.isdigit() and len(height) < 10):
             raise Refused(400, "Invalid number")
@@ -136,7 +136,7 @@ class _Explorer:
             raise Refused(404, "Block not found")
         return best[int(height)]
 
-    def block_status(self, name: str) -> Answer:
+    def block_status(self, name: str) -> Body:
         block = self._ledger.blocks.get(_hash(name))
         if block is None or not self._ledger.in_best_chain(block):
             return {"in_best_chain": False, "height": None, "next_best": None}
@@ -145,13 +145,13 @@ class _Explorer:
         next_best = above[0] if above else None
         return {"in_best_chain": True, "height": height, "next_best": next_best}
 
-    def block_header(self, name: str) -> Answer:
+    def block_header(self, name: str) -> Body:
         return self._block(name).header_bytes.hex()
 
-    def block_txids(self, name: str) -> Answer:
+    def block_txids(self, name: str) -> Body:
         return [tx.txid for tx in self._block(name).txs]
 
-    def block_txs(self, name: str, start: int = 0) -> Answer:
+    def block_txs(self, name: str, start: int = 0) -> Body:
         txs = self._block(name).txs
         if start % _CHAIN_PAGE:
             raise Refused(400, f"start index must be a multiple of {_CHAIN_PAGE}")
@@ -160,15 +160,15 @@ class _Explorer:
         page = txs[start : start + _CHAIN_PAGE]
         return self._txs([self._ledger.entries[tx.txid] for tx in page])
 
-    def address(self, address: str) -> Answer:
+    def address(self, address: str) -> Body:
         return address_stats(self._ledger, _script(address), address)
 
-    def address_txs(self, address: str) -> Answer:
+    def address_txs(self, address: str) -> Body:
         script = _script(address)
         waiting = self._waiting(script)[:_MEMPOOL_PAGE]
         return self._txs([*waiting, *self._mined(script)[:_CHAIN_PAGE]])
 
-    def address_chain(self, address: str, last: str | None = None) -> Answer:
+    def address_chain(self, address: str, last: str | None = None) -> Body:
         """Newest first; after the transaction `last`, nothing if it is not there."""
         entries = self._mined(_script(address))
         start = 0
@@ -178,10 +178,10 @@ class _Explorer:
             start = txids.index(name) + 1 if name in txids else len(txids)
         return self._txs(entries[start : start + _CHAIN_PAGE])
 
-    def address_mempool(self, address: str) -> Answer:
+    def address_mempool(self, address: str) -> Body:
         return self._txs(self._waiting(_script(address))[:_MEMPOOL_PAGE])
 
-    def address_utxo(self, address: str) -> Answer:
+    def address_utxo(self, address: str) -> Body:
         found: list[Json] = []
         for (txid, vout), out in self._ledger.coins_of(_script(address)):
             if len(found) == _MAX_UTXOS:
@@ -195,20 +195,20 @@ class _Explorer:
             found.append({"txid": txid, "vout": vout, "status": status, "value": value})
         return found
 
-    def tx(self, txid: str) -> Answer:
+    def tx(self, txid: str) -> Body:
         return tx_json(self._ledger, self._entry(txid))
 
-    def tx_status(self, txid: str) -> Answer:
+    def tx_status(self, txid: str) -> Body:
         return status_json(self._ledger, self._ledger.entries.get(_hash(txid)))
 
-    def outspends(self, txid: str) -> Answer:
+    def outspends(self, txid: str) -> Body:
         entry = self._entry(txid)
         return [self._outspend(entry, vout) for vout in range(len(entry.tx.outputs))]
 
-    def outspend(self, txid: str, vout: int) -> Answer:
+    def outspend(self, txid: str, vout: int) -> Body:
         return self._outspend(self._entry(txid), vout)
 
-    def mempool(self) -> Answer:
+    def mempool(self) -> Body:
         entries = self._ledger.mempool.values()
         return {
             "count": len(entries),
@@ -217,7 +217,7 @@ class _Explorer:
             "fee_histogram": [],
         }
 
-    def mempool_recent(self) -> Answer:
+    def mempool_recent(self) -> Body:
         newest = islice(reversed(self._ledger.mempool.values()), _RECENT)
         return [
             {
@@ -229,11 +229,11 @@ class _Explorer:
             for entry in newest
         ]
 
-    def fee_estimates(self) -> Answer:
+    def fee_estimates(self) -> Body:
         targets = (*range(1, 26), 144, 504, 1008)
         return {str(target): 2.0 if target <= 2 else 1.0 for target in targets}
 
-    def broadcast(self) -> Answer:
+    def broadcast(self) -> Body:
         body = read_body(_MAX_HEX)
         if body is None:
             raise Refused(413, "Transaction too large")
@@ -261,27 +261,27 @@ class _Explorer:
             raise Refused(404, "Block not found")
         return block
 
-    def _entry(self, txid: str) -> Entry:
+    def _entry(self, txid: str) -> KnownTx:
         entry = self._ledger.entries.get(_hash(txid))
         if entry is None:
             raise Refused(404, "Transaction not found")
         return entry
 
-    def _txs(self, entries: Sequence[Entry]) -> Answer:
+    def _txs(self, entries: Sequence[KnownTx]) -> Body:
         return [tx_json(self._ledger, entry) for entry in entries]
 
-    def _of_script(self, script: bytes) -> list[Entry]:
+    def _of_script(self, script: bytes) -> list[KnownTx]:
         txids = self._ledger.by_script.get(script, ())
         return [self._ledger.entries[txid] for txid in txids]
 
-    def _waiting(self, script: bytes) -> list[Entry]:
+    def _waiting(self, script: bytes) -> list[KnownTx]:
         return [e for e in self._of_script(script) if e.block_hash is None][::-1]
 
-    def _mined(self, script: bytes) -> list[Entry]:
+    def _mined(self, script: bytes) -> list[KnownTx]:
         mined = [e for e in self._of_script(script) if e.block_hash is not None]
         return sorted(mined, key=lambda e: (e.height, e.position), reverse=True)
 
-    def _outspend(self, entry: Entry, vout: int) -> Json:
+    def _outspend(self, entry: KnownTx, vout: int) -> Json:
         txid = self._ledger.spenders.get((entry.tx.txid, vout))
         if txid is None:
             return {"spent": False}

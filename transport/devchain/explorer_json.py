@@ -1,6 +1,6 @@
 """What an Esplora explorer says of scripts, transactions and blocks, as JSON values.
 
-Pure translations of what the dev chain's ledger holds. The shapes are those of
+Pure translations of what the dev chain's contents holds. The shapes are those of
 Blockstream's Esplora (API.md), so the dev chain can stand in for a real explorer.
 """
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine.bitcoin.address import script_to_address
 from engine.chain.feed import TxOut
-from transport.devchain.mempool_and_blocks import Entry, Ledger
+from transport.devchain.mempool_and_blocks import KnownTx, MempoolAndBlocks
 from transport.devchain.miner import BITS, MinedBlock
 from transport.devchain.transaction import Tx, TxIn
 from transport.devchain.wallet import NETWORK
@@ -41,7 +41,7 @@ _OPCODES: Final = {
 }
 
 
-def tx_json(ledger: Ledger, entry: Entry) -> Json:
+def tx_json(contents: MempoolAndBlocks, entry: KnownTx) -> Json:
     """`GET /tx/:txid`; `entry` is in the mempool or in the best chain."""
     tx = entry.tx
     prevouts = entry.prevouts or (None,) * len(tx.inputs)  # a coinbase spends nothing
@@ -57,11 +57,11 @@ def tx_json(ledger: Ledger, entry: Entry) -> Json:
         "size": len(tx.raw),
         "weight": tx.weight,
         "fee": entry.fee_sat,
-        "status": status_json(ledger, entry),
+        "status": status_json(contents, entry),
     }
 
 
-def status_json(ledger: Ledger, entry: Entry | None) -> Json:
+def status_json(contents: MempoolAndBlocks, entry: KnownTx | None) -> Json:
     """Confirmed or not. Esplora calls what it does not know unconfirmed, too."""
     if entry is None or entry.block_hash is None:
         return {"confirmed": False}
@@ -69,7 +69,7 @@ def status_json(ledger: Ledger, entry: Entry | None) -> Json:
         "confirmed": True,
         "block_height": entry.height,
         "block_hash": entry.block_hash,
-        "block_time": ledger.blocks[entry.block_hash].header.time_s,
+        "block_time": contents.blocks[entry.block_hash].header.time_s,
     }
 
 
@@ -92,11 +92,11 @@ def block_json(block: MinedBlock) -> Json:
     }
 
 
-def address_stats(ledger: Ledger, script: bytes, address: str) -> Json:
+def address_stats(contents: MempoolAndBlocks, script: bytes, address: str) -> Json:
     """`GET /address/:address`: how often and how much came in and went out."""
     chain_stats, mempool_stats = _no_stats(), _no_stats()
-    for txid in ledger.by_script.get(script, ()):
-        entry = ledger.entries[txid]
+    for txid in contents.by_script.get(script, ()):
+        entry = contents.entries[txid]
         stats = mempool_stats if entry.block_hash is None else chain_stats
         stats["tx_count"] += 1
         for out in entry.tx.outputs:

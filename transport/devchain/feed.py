@@ -51,22 +51,22 @@ class DevFeed:
 
     def tip(self) -> Tip:
         with self._asked():
-            header = self._node.ledger.tip
+            header = self._node.contents.tip
             return Tip(header.height, header.hash)
 
     def header(self, block_hash: str) -> Header | None:
         with self._asked():
-            block = self._node.ledger.blocks.get(block_hash)
+            block = self._node.contents.blocks.get(block_hash)
             return None if block is None else self._placed(block)
 
     def block_hash(self, height: int) -> str | None:
         with self._asked():
-            best = self._node.ledger.best
+            best = self._node.contents.best
             return best[height] if 0 <= height < len(best) else None
 
     def block(self, block_hash: str) -> Block:
         with self._asked():
-            block = self._node.ledger.blocks.get(block_hash)
+            block = self._node.contents.blocks.get(block_hash)
             if block is None:
                 raise SourceError(f"the dev chain does not know block {block_hash}")
             txs = tuple(tx.chain_tx() for tx in block.txs)
@@ -78,7 +78,7 @@ class DevFeed:
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
         with self._asked():
-            mempool = self._node.ledger.mempool
+            mempool = self._node.contents.mempool
             return {t: mempool[t].chain_tx for t in txids if t in mempool}
 
     def down(self, seconds: float, status: int = 503) -> None:
@@ -99,7 +99,7 @@ class DevFeed:
 
     def _placed(self, block: MinedBlock) -> Header:
         header = block.header
-        if self._node.ledger.in_best_chain(block):
+        if self._node.contents.in_best_chain(block):
             return header
         return Header(
             header.hash, header.prev_hash, header.height, header.time_s, False

@@ -99,11 +99,11 @@ def devchain_routes(chain: DevChain) -> Bottle:
 
 
 def _state(chain: DevChain) -> dict[str, Any]:
-    tip, outage = chain.ledger.tip, chain.outage()
+    tip, outage = chain.contents.tip, chain.outage()
     return {
         "height": tip.height,
         "hash": tip.hash,
-        "mempool": len(chain.ledger.mempool),
+        "mempool": len(chain.contents.mempool),
         "down": None
         if outage is None
         else {"status": outage.status, "seconds": round(outage.left_s, 3)},
@@ -115,7 +115,7 @@ def _pay(chain: DevChain, body: Pay) -> dict[str, Any]:
 
 
 def _mined(chain: DevChain, blocks: list[str]) -> dict[str, Any]:
-    return {"blocks": blocks, "height": chain.ledger.tip.height}
+    return {"blocks": blocks, "height": chain.contents.tip.height}
 
 
 def _reorg(chain: DevChain, body: Reorg) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from bottle import HTTPResponse, request
 
-__all__ = ["Answer", "Refused", "read_body", "respond"]
+__all__ = ["Body", "Refused", "read_body", "respond"]
 
 #: JSON, text or bytes.
-Answer = dict[str, Any] | list[Any] | str | bytes
+Body = dict[str, Any] | list[Any] | str | bytes
 
 
 class Refused(Exception):
@@ -23,7 +23,7 @@ class Refused(Exception):
         self.text = text
 
 
-def respond(status: int, answer: Answer, content_type: str = "") -> HTTPResponse:
+def respond(status: int, answer: Body, content_type: str = "") -> HTTPResponse:
     """An answer with the content type of its kind, or the given one."""
     if isinstance(answer, str):
         content_type = content_type or "text/plain"

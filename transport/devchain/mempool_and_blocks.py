@@ -19,7 +19,7 @@ from transport.devchain.miner import COINBASE_MATURITY, MinedBlock, genesis
 from transport.devchain.transaction import Digests, Tx, check_signature
 from transport.devchain.wallet import DevChainError, dust_sat
 
-__all__ = ["MAX_TRANSACTIONS", "Entry", "Ledger", "Rejected"]
+__all__ = ["MAX_TRANSACTIONS", "KnownTx", "MempoolAndBlocks", "Rejected"]
 
 Outpoint = tuple[str, int]
 
@@ -43,7 +43,7 @@ class Rejected(DevChainError):
     """The mempool does not take a transaction; the message is as Core's."""
 
 
-class Entry(msgspec.Struct):
+class KnownTx(msgspec.Struct):
     """A transaction of the mempool (`block_hash` None) or of the best chain."""
 
     tx: Tx
@@ -56,13 +56,13 @@ class Entry(msgspec.Struct):
     position: int = 0  # within its block
 
 
-class Ledger:
+class MempoolAndBlocks:
     """The mempool and all blocks; attributes may be read, methods change them."""
 
     def __init__(self, on_coin: Callable[[Outpoint, TxOut, bool], None]) -> None:
         self._on_coin = on_coin
-        self.entries: dict[str, Entry] = {}
-        self.mempool: dict[str, Entry] = {}  # parents always before children
+        self.entries: dict[str, KnownTx] = {}
+        self.mempool: dict[str, KnownTx] = {}  # parents always before children
         self.spenders: dict[Outpoint, str] = {}
         self.by_script: dict[bytes, dict[str, None]] = {}
         self.best: list[str] = []
@@ -108,7 +108,7 @@ class Ledger:
                     queue.append(child)
         return list(found)
 
-    def accept(self, tx: Tx, now_s: int, *, check_scripts: bool = True) -> Entry:
+    def accept(self, tx: Tx, now_s: int, *, check_scripts: bool = True) -> KnownTx:
         """Take a transaction into the mempool, or raise `Rejected`."""
         prevouts = self._check(tx)
         fee = sum(out.amount_sat for out in prevouts) - sum(
@@ -128,7 +128,7 @@ class Ledger:
         for txid in replaced:
             if txid in self.mempool:  # not gone as a descendant of an earlier one
                 self.remove(txid)
-        entry = Entry(tx, tx.chain_tx(), prevouts, fee, now_s)
+        entry = KnownTx(tx, tx.chain_tx(), prevouts, fee, now_s)
         self._add(entry)
         self.mempool[tx.txid] = entry
         return entry
@@ -148,7 +148,7 @@ class Ledger:
         now_s = block.header.time_s
         self.best.append(name)
         self.blocks[name] = block
-        self._add(Entry(coinbase, coinbase.chain_tx(), (), 0, now_s, name, height))
+        self._add(KnownTx(coinbase, coinbase.chain_tx(), (), 0, now_s, name, height))
         for position, tx in enumerate(block.txs[1:], 1):
             entry = self.mempool.pop(tx.txid)
             entry.block_hash, entry.height, entry.position = name, height, position
@@ -266,10 +266,10 @@ class Ledger:
             )
         return list(conflicts)
 
-    def _is_mature(self, entry: Entry) -> bool:
+    def _is_mature(self, entry: KnownTx) -> bool:
         return len(self.best) - entry.height >= COINBASE_MATURITY
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: KnownTx) -> None:
         tx = entry.tx
         self.entries[tx.txid] = entry
         for script in self._scripts(entry):
@@ -280,7 +280,7 @@ class Ledger:
                 self.spenders[outpoint] = tx.txid
                 self._on_coin(outpoint, prevout, False)
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: KnownTx) -> None:
         tx = entry.tx
         del self.entries[tx.txid]
         for script in self._scripts(entry):
@@ -297,11 +297,11 @@ class Ledger:
                 if self.is_ready(outpoint):
                     self._on_coin(outpoint, prevout, True)
 
-    def _offer(self, entry: Entry) -> None:
+    def _offer(self, entry: KnownTx) -> None:
         for vout, out in enumerate(entry.tx.outputs):
             if (entry.tx.txid, vout) not in self.spenders:
                 self._on_coin((entry.tx.txid, vout), out, True)
 
-    def _scripts(self, entry: Entry) -> set[bytes]:
+    def _scripts(self, entry: KnownTx) -> set[bytes]:
         scripts = {out.script for out in entry.tx.outputs}
         return scripts | {out.script for out in entry.prevouts}

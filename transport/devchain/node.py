@@ -1,4 +1,4 @@
-"""The works of the dev chain: a ledger, the wallet that owns its coinbases, a miner.
+"""The works of the dev chain: a contents, the wallet that owns its coinbases, a miner.
 
 Keeps these three in step; `DevChain` is its face, its lock and its only caller. Nothing
 here blocks.
@@ -9,7 +9,11 @@ from hashlib import sha256
 from typing import Final
 
 from engine.chain.feed import TxOut
-from transport.devchain.mempool_and_blocks import MAX_TRANSACTIONS, Entry, Ledger
+from transport.devchain.mempool_and_blocks import (
+    MAX_TRANSACTIONS,
+    KnownTx,
+    MempoolAndBlocks,
+)
 from transport.devchain.miner import (
     MAX_BLOCK_WEIGHT,
     MinedBlock,
@@ -44,7 +48,7 @@ class DevNode:
         self._mined = 0
         self.wallet = DevWallet(seed)
         self.coins = Coins()
-        self.ledger = Ledger(self._on_coin)
+        self.contents = MempoolAndBlocks(self._on_coin)
         self._mempool_txids: frozenset[str] | None = None
         started_s = int(now())
         for height in range(1, START_HEIGHT + 1):
@@ -53,12 +57,12 @@ class DevNode:
 
     def mempool_txids(self) -> frozenset[str]:
         if self._mempool_txids is None:
-            self._mempool_txids = frozenset(self.ledger.mempool)
+            self._mempool_txids = frozenset(self.contents.mempool)
         return self._mempool_txids
 
     def check_room(self, blocks: int) -> None:
         """Refuse to mine what would grow the dev chain out of bounds."""
-        if len(self.ledger.entries) + blocks > MAX_TRANSACTIONS:
+        if len(self.contents.entries) + blocks > MAX_TRANSACTIONS:
             raise DevChainError(
                 f"the dev chain holds {MAX_TRANSACTIONS} transactions and mines no "
                 "more: start it anew"
@@ -68,16 +72,16 @@ class DevNode:
         """One block with those of these transactions that still wait and fit."""
         return self._mine(txids, int(self._now()))
 
-    def accept(self, tx: Tx, *, check_scripts: bool) -> Entry:
+    def accept(self, tx: Tx, *, check_scripts: bool) -> KnownTx:
         """Take it into the mempool, or raise `Rejected`."""
-        entry = self.ledger.accept(tx, int(self._now()), check_scripts=check_scripts)
+        entry = self.contents.accept(tx, int(self._now()), check_scripts=check_scripts)
         self._mempool_txids = None
         return entry
 
     def evict(self, txid: str) -> list[str]:
         """Drop it from the mempool with its descendants; all that went."""
         self._mempool_txids = None
-        return self.ledger.remove(txid)
+        return self.contents.remove(txid)
 
     def rewind(self, depth: int) -> list[MinedBlock]:
         """Take the last blocks off, their transactions wait again; lowest block first.
@@ -85,10 +89,10 @@ class DevNode:
         What the next block may spend is found anew, since coinbases went.
         """
         self._mempool_txids = None
-        blocks = [self.ledger.disconnect() for _ in range(depth)]
+        blocks = [self.contents.disconnect() for _ in range(depth)]
         self.coins.clear()
-        for outpoint, out in self.ledger.coins_of(self.wallet.script):
-            if self.ledger.is_ready(outpoint):
+        for outpoint, out in self.contents.coins_of(self.wallet.script):
+            if self.contents.is_ready(outpoint):
                 self.coins.add(outpoint, out.amount_sat)
         return blocks[::-1]
 
@@ -96,7 +100,7 @@ class DevNode:
         return out.script == self.wallet.script
 
     def _mine(self, txids: Iterable[str], time_s: int, *, split: bool = False) -> str:
-        previous, median_s = self.ledger.tip, self.ledger.median_time_s()
+        previous, median_s = self.contents.tip, self.contents.median_time_s()
         entries = self._template(txids)
         reward = subsidy_sat(previous.height + 1) + sum(e.fee_sat for e in entries)
         self._mined += 1
@@ -108,16 +112,16 @@ class DevNode:
             self._rewards(reward, split),
             self._mined.to_bytes(4, "little") + self._tag,
         )
-        self.ledger.connect(block)
+        self.contents.connect(block)
         self._mempool_txids = None
         return block.header.hash
 
-    def _template(self, txids: Iterable[str]) -> list[Entry]:
+    def _template(self, txids: Iterable[str]) -> list[KnownTx]:
         """What fits into a block, in the given order, so that parents come first."""
         room = MAX_BLOCK_WEIGHT - _RESERVED_WEIGHT
-        chosen: list[Entry] = []
+        chosen: list[KnownTx] = []
         for txid in txids:
-            entry = self.ledger.mempool.get(txid)
+            entry = self.contents.mempool.get(txid)
             if entry is None:
                 continue
             room -= entry.tx.weight

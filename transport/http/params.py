@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from engine.payment.model import Status
 
-__all__ = ["AfterQuery", "CursorQuery", "NoQuery", "PaymentsQuery"]
+__all__ = ["AfterQuery", "CursorQuery", "PaymentsQuery"]
 
 MAX_OFFSET = 2**53 - 1
 
@@ -20,10 +20,6 @@ Limit = Annotated[int, Meta(ge=1, le=200, description="a whole number from 1 to 
 
 class Query(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of query strings; unknown parameters are refused."""
-
-
-class NoQuery(Query):
-    """No parameters."""
 
 
 class CursorQuery(Query):

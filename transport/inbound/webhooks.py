@@ -64,7 +64,7 @@ def routes(
 ) -> None:
     """Add `/webhook/btc`. `secret`: PAYBELL_WEBHOOK_BTC_SECRET; None: it is off.
 
-    A claim that the chain does not bear out within `claim_window_s` is withdrawn.
+    A claim that the chain does not corroborate within `claim_window_s` is withdrawn.
     """
     door = _Handler(gateway, secret, claim_window_s, limits or WebhookLimits())
     api.add(RECEIVE_BTC, door.post)

@@ -6,12 +6,11 @@ taken for the other, and ending one ends nothing else. Made and ended by
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from engine.errors import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
-from engine.payment.model import EventType, Payment, Status
+from engine.payment.model import PAID, EventType, Payment
 from engine.ports import Freshness
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message, state_object
@@ -20,8 +19,6 @@ from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
 __all__ = ["Identity", "Subscription"]
-
-_PAID: Final = {Status.CONFIRMED, Status.FORWARDED}
 
 
 class Identity(EventsOnly):
@@ -70,7 +67,7 @@ class Identity(EventsOnly):
         self._session.close()
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        if payment.status not in _PAID:
+        if payment.status not in PAID:
             return self.is_open
         txid = payment.receipts[-1].txid if payment.receipts else None
         return self._send_paid(payment.id, payment.received_sat, txid)

@@ -25,7 +25,7 @@ from engine.errors import Code, EngineError
 from engine.gateway import Gateway
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
-from engine.payment.model import EventType, Flag, Payment, Status
+from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
@@ -181,7 +181,7 @@ class _Pages:
     def _look(self, payment: Payment) -> Checkout:
         was_confirmed = False
         flagged = {Flag.REORGED, Flag.REPLACED} & set(payment.flags)
-        if flagged and payment.status in {Status.PENDING, Status.CONFIRMING}:
+        if flagged and payment.status in WAITED_FOR:
             after = max(payment.seq - _HISTORY, 0)
             history = self._gateway.history(payment.id, after, _HISTORY)
             reversals = (e.event.type is EventType.REVERSED for e in history)

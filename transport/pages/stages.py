@@ -6,11 +6,9 @@ by transport/pages/checkout.py.
 
 from enum import StrEnum
 
-from engine.payment.model import Flag, Payment, Status
+from engine.payment.model import PAID, Flag, Payment, Status
 
 __all__ = ["Stage", "stage_of"]
-
-_PAID = {Status.CONFIRMED, Status.FORWARDED}
 
 
 class Stage(StrEnum):
@@ -37,7 +35,7 @@ def stage_of(payment: Payment, *, was_confirmed: bool) -> Stage:
         Status.CANCELLED: Stage.CANCELLED,
         Status.FAILED: Stage.FAILED,
     }
-    if status in _PAID:
+    if status in PAID:
         return Stage.PAID
     if status in ended:
         return ended[status]

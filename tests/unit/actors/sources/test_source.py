@@ -602,7 +602,7 @@ def test_where_reading_starts_again_is_not_kept_for_a_chain_that_ends_with_us(
     assert reader.saved() is None
 
 
-def test_an_old_block_of_the_journal_is_asked_about_once_and_then_vouched_for(
+def test_an_old_block_of_the_journal_is_asked_about_once_and_then_verified(
     stage: ActorStage,
 ) -> None:
     feed = FakeFeed(height=100)

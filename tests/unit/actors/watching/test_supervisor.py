@@ -8,7 +8,7 @@ import pytest
 
 from actors.messages import CreatePayments, Poll, PollNow, Watch
 from actors.watching.address import AddressActor
-from actors.watching.supervisor import PORTION, SupervisorActor
+from actors.watching.supervisor import WATCHERS_PER_STEP, SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.payment.model import Payment, Terms
 from engine.runtime.ref import Ref, Scope
@@ -66,7 +66,7 @@ def test_a_thousand_watchers_start_in_portions_and_are_answered_for_together(
     (created,) = answers
     assert [payment.id for payment in created] == [one.id for one in wanted]
     assert watched_when_answered == [950]
-    assert portions == [PORTION] * 9 + [50]
+    assert portions == [WATCHERS_PER_STEP] * 9 + [50]
 
 
 def test_an_address_is_taken_from_the_moment_it_is_asked_for(

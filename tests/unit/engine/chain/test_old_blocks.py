@@ -7,7 +7,7 @@ reads again. Whatever the source still knows of that, the receipts follow its ch
 import pytest
 
 from engine.chain.feed import ChainView, Output
-from engine.chain.old_blocks import MAX_BACKFILL, Vouching
+from engine.chain.old_blocks import MAX_BACKFILL, OldBlocks
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import sync
 from engine.errors import SourceUnavailable
@@ -26,7 +26,7 @@ class Watcher:
         self.script = script
         self.index = ScriptIndex()
         self.index.watch(script, known)
-        self.vouching = Vouching()
+        self.old_blocks = OldBlocks()
         self.asked = [o.block_hash or "" for o in known]
         self.rounds = 0
 
@@ -34,17 +34,17 @@ class Watcher:
         """What one round shows of the script."""
         self.rounds += 1
         before = self.index.tip
-        self.vouching.begin_round()
+        self.old_blocks.begin_round()
         sync(self.feed, self.index, start_from=self.feed.now)
         if self.index.tip != before:
-            self.vouching.tip_moved(deep=False)
-        self.vouching.backfill(self.feed, self.index)
+            self.old_blocks.tip_moved(deep=False)
+        self.old_blocks.backfill(self.feed, self.index)
         view = self.index.view(self.script, "s", self.asked)
-        return self.vouching.vouch(self.feed, self.index, self.script, view)
+        return self.old_blocks.verify(self.feed, self.index, self.script, view)
 
     def settled(self) -> ChainView:
         view = self.round()
-        while self.vouching.doubts:
+        while self.old_blocks.has_more:
             assert self.rounds < 100
             view = self.round()
         return view
@@ -101,7 +101,7 @@ def test_nothing_is_lost_to_a_doubt_before_it_is_settled() -> None:
     first = watcher.round()
     assert first.outputs == (known(lost, 50),)
     assert lost not in first.off_chain
-    assert watcher.vouching.doubts
+    assert watcher.old_blocks.has_more
 
 
 def test_what_is_below_is_read_in_portions_and_no_further_than_needed() -> None:
@@ -123,7 +123,7 @@ def test_a_block_at_a_height_that_the_source_has_not_reached_is_left_alone() -> 
     assert watcher.rounds == 1
 
 
-def test_one_that_is_in_the_chain_is_vouched_for_and_nothing_is_read() -> None:
+def test_one_that_is_in_the_chain_is_verified_and_nothing_is_read() -> None:
     feed = FakeFeed(49)
     block = feed.mine([TX]).header.hash
     for _ in range(30):
@@ -155,7 +155,7 @@ def test_a_pruned_node_is_believed_as_far_as_it_can_speak(forgotten: bool) -> No
     feed.on_call = refuse
     watcher.settled()
     view = watcher.round()
-    assert not watcher.vouching.doubts, "it does not ask in every round"
+    assert not watcher.old_blocks.has_more, "it does not ask in every round"
     assert view.outputs == ((known(lost, 50),) if forgotten else ())
     assert (lost in view.off_chain) is not forgotten
     pruned = False

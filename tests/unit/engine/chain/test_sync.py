@@ -146,7 +146,6 @@ def test_a_reorg_is_followed_to_the_fork_and_told_as_off_chain() -> None:
     assert found(index) == [(1, 41), (2, 44)]
     hashes = [block.header.hash for block in old]
     assert list(index.view(ALICE, "s", hashes).off_chain) == hashes[1:]
-    assert index.replaced_by(dies.txid) == spend.txid
 
 
 def test_a_view_is_complete_only_by_a_comparison_of_its_own_round() -> None:

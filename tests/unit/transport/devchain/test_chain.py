@@ -39,19 +39,19 @@ def chain(clock: Clock) -> Iterator[DevChain]:
 
 def assert_whole(chain: DevChain) -> None:
     """What is true of every chain at any time, whatever was done to it."""
-    ledger = chain.ledger
+    contents = chain.contents
     seen: set[str] = set()
     spent: set[tuple[str, int]] = set()
-    for height, name in enumerate(ledger.best):
-        block = ledger.blocks[name]
+    for height, name in enumerate(contents.best):
+        block = contents.blocks[name]
         parsed = parse_block(block.raw, height)
         assert parsed.header == block.header
         assert parsed.header.prev_hash == (
-            ledger.best[height - 1] if height else "00" * 32
+            contents.best[height - 1] if height else "00" * 32
         )
         assert len(block.raw) == block.size
         for position, tx in enumerate(block.txs):
-            entry = ledger.entries[tx.txid]
+            entry = contents.entries[tx.txid]
             assert (entry.block_hash, entry.position) == (name, position)
             assert parsed.txs[position] == entry.chain_tx == parse_tx(tx.raw)
             for txin in tx.inputs if position else ():
@@ -59,16 +59,16 @@ def assert_whole(chain: DevChain) -> None:
                 assert (txin.txid, txin.vout) not in spent, "spends twice"
                 spent.add((txin.txid, txin.vout))
             seen.add(tx.txid)
-    for txid, entry in ledger.mempool.items():
+    for txid, entry in contents.mempool.items():
         assert entry.block_hash is None
         for txin in entry.tx.inputs:
             assert txin.txid in seen
             assert (txin.txid, txin.vout) not in spent
             spent.add((txin.txid, txin.vout))
         seen.add(txid)
-    assert seen == set(ledger.entries)
-    assert spent == set(ledger.spenders)
-    assert chain.mempool() == frozenset(ledger.mempool)
+    assert seen == set(contents.entries)
+    assert spent == set(contents.spenders)
+    assert chain.mempool() == frozenset(contents.mempool)
 
 
 def paid(chain: DevChain, address: str) -> list[tuple[str, int, int]]:
@@ -76,14 +76,14 @@ def paid(chain: DevChain, address: str) -> list[tuple[str, int, int]]:
     script = parse_address(address, "regtest").script
     return [
         (txid, vout, out.amount_sat)
-        for txid in chain.ledger.by_script.get(script, ())
-        for vout, out in enumerate(chain.ledger.entries[txid].tx.outputs)
+        for txid in chain.contents.by_script.get(script, ())
+        for vout, out in enumerate(chain.contents.entries[txid].tx.outputs)
         if out.script == script
     ]
 
 
 def height_of(chain: DevChain, txid: str) -> int | None:
-    entry = chain.ledger.entries.get(txid)
+    entry = chain.contents.entries.get(txid)
     return None if entry is None or entry.block_hash is None else entry.height
 
 
@@ -111,7 +111,7 @@ def test_a_payment_is_in_the_mempool_and_then_in_a_block(chain: DevChain) -> Non
     assert chain.transactions([txid]) == {}
     assert (chain.tip().height, chain.tip().hash) == (111, name)
     block = chain.block(name)
-    assert block == parse_block(chain.ledger.blocks[name].raw, 111)
+    assert block == parse_block(chain.contents.blocks[name].raw, 111)
     assert block.txs[1].txid == txid
     header = chain.header(name)
     assert header is not None
@@ -120,7 +120,7 @@ def test_a_payment_is_in_the_mempool_and_then_in_a_block(chain: DevChain) -> Non
 
 def test_every_input_of_a_payment_is_signed_as_a_node_wants_it(chain: DevChain) -> None:
     txid = chain.pay(chain.new_address(), 30 * 100_000_000)
-    entry = chain.ledger.entries[txid]
+    entry = chain.contents.entries[txid]
     assert len(entry.tx.inputs) > 1
     digests = Digests(entry.tx)
     for index, spent in enumerate(entry.prevouts):
@@ -134,7 +134,7 @@ def test_the_fee_is_at_least_the_rate_and_hardly_more(
     chain: DevChain, fee_rate: float
 ) -> None:
     for amount in (294, 50_000, 4_999_000, 3_000_000_000):
-        entry = chain.ledger.entries[chain.pay(chain.new_address(), amount, fee_rate)]
+        entry = chain.contents.entries[chain.pay(chain.new_address(), amount, fee_rate)]
         fee, vsize = entry.fee_sat, entry.tx.vsize
         assert fee >= fee_rate * vsize
         assert fee <= fee_rate * (vsize + len(entry.tx.inputs)) + 1 + 294
@@ -235,7 +235,7 @@ def test_a_reorg_can_put_payments_back_into_the_mempool(chain: DevChain) -> None
     chain.mine()
     waiting = chain.pay(chain.new_address(), 20_000)
     chain.reorg(1, remine=False)
-    assert list(chain.ledger.mempool) == [mined, waiting]
+    assert list(chain.contents.mempool) == [mined, waiting]
     chain.mine()
     assert height_of(chain, mined) == height_of(chain, waiting) == 113
 
@@ -257,7 +257,7 @@ def test_a_reorg_drops_a_payment_with_its_descendants_and_leaves_the_rest(
     chain.reorg(2, [dropped])
     assert height_of(chain, kept) == 111
     for txid in (dropped, child):
-        assert txid not in chain.ledger.entries
+        assert txid not in chain.contents.entries
         assert txid not in chain.mempool()
     assert chain.mine(3)
 
@@ -321,7 +321,7 @@ def test_a_payment_is_replaced_by_a_dearer_one_to_the_same_address(
     new = chain.replace(old, to=shop, fee_rate=7)
     assert chain.transactions([new])[new].spends == spends
     assert paid(chain, shop) == [(new, 0, 10_000)]
-    entry = chain.ledger.entries[new]
+    entry = chain.contents.entries[new]
     assert entry.fee_sat >= 7 * entry.tx.vsize
 
 
@@ -333,7 +333,7 @@ def test_a_payment_is_taken_back_to_the_wallet_and_its_coins_serve_again(
     old = chain.pay(shop, 4_000_000)
     new = chain.replace(old)
     assert paid(chain, shop) == []
-    fee = chain.ledger.entries[new].fee_sat
+    fee = chain.contents.entries[new].fee_sat
     with pytest.raises(DevChainError, match="pays nobody"):
         chain.replace(new, to=shop)
     chain.mine()
@@ -463,13 +463,13 @@ def test_blocks_keep_a_nodes_rules_for_time_work_and_witnesses(
 ) -> None:
     chain.pay(chain.new_address(), 10_000)
     chain.mine(30)
-    blocks = [chain.ledger.blocks[name] for name in chain.ledger.best]
+    blocks = [chain.contents.blocks[name] for name in chain.contents.best]
     for height, block in enumerate(blocks[1:], 1):
         times = sorted(b.header.time_s for b in blocks[max(0, height - 11) : height])
         assert block.header.time_s > times[len(times) // 2]
         work = int.from_bytes(double_sha256(block.header_bytes), "little")
         assert work <= 0x7FFFFF << 8 * 29
-        fees = sum(chain.ledger.entries[tx.txid].fee_sat for tx in block.txs)
+        fees = sum(chain.contents.entries[tx.txid].fee_sat for tx in block.txs)
         created = sum(out.amount_sat for out in block.txs[0].outputs)
         assert created == 5_000_000_000 + fees
     block = blocks[111]
@@ -488,7 +488,7 @@ def test_a_full_block_leaves_the_rest_of_the_mempool_for_the_next(
         chain.pay_many([(address, 1_000)] * 500)
     first, second = chain.mine(2)
     assert chain.mempool() == frozenset()
-    weights = [chain.ledger.blocks[name].weight for name in (first, second)]
+    weights = [chain.contents.blocks[name].weight for name in (first, second)]
     assert weights[0] <= 4_000_000 < sum(weights)
 
 

@@ -177,7 +177,7 @@ def test_a_replaced_payment_takes_what_was_built_on_it_along(chain: DevChain) ->
     new = chain.replace(coin.txid, to=GONE)
     assert chain.mempool() == {new}
     assert_whole(chain)
-    paid = chain.ledger.entries[new]
+    paid = chain.contents.entries[new]
     assert paid.fee_sat > 1_000  # more than parent and child together paid
 
 
@@ -194,7 +194,7 @@ def test_a_chain_of_unconfirmed_transactions_ends_where_core_ends_it(
         coin = Unspent(left.amount_sat, 0, left.script.hex(), tx.txid, vout, "p2pkh")
     with pytest.raises(Rejected, match="too-long-mempool-chain"):
         chain.broadcast(spend(coin, amount_sat=300, fee_sat=500))
-    assert len(chain.evict(next(iter(chain.ledger.mempool)))) == 25
+    assert len(chain.evict(next(iter(chain.contents.mempool)))) == 25
     assert_whole(chain)
 
 
@@ -238,7 +238,7 @@ ACTS: dict[str, Callable[[DevChain, str, int], object]] = {
 
 
 def _some(chain: DevChain, n: int) -> list[str]:
-    txids = list(chain.ledger.entries)[-8:]
+    txids = list(chain.contents.entries)[-8:]
     return [txids[n % len(txids)]]
 
 
