@@ -4,8 +4,18 @@ import msgspec
 import pytest
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, active_secrets, judge, payload, wants
+from engine.delivery.channel import (
+    SECRET_OVERLAP_S,
+    Channel,
+    active_secrets,
+    channel_of,
+    channel_row,
+    judge,
+    payload,
+    wants,
+)
 from engine.payment.model import EventType
+from engine.store.records import ChannelRecord
 from engine.store.writes import DeliveryResult
 
 T0 = 1_760_000_000_000
@@ -100,3 +110,50 @@ def test_the_event_goes_into_the_body_byte_for_byte() -> None:
         "timestamp": "2026-01-02T03:04:05.678Z",
         "data": {"id": "evt_7", "weird": "spacing"},
     }
+
+
+def test_what_a_shop_gets_that_asks_for_nothing_special() -> None:
+    made = channel()
+    assert (made.kind, made.merchant, made.types, made.enabled) == (
+        "webhook",
+        "*",
+        (),
+        True,
+    )
+    assert (made.old_secret, made.old_secret_until, made.disabled_reason) == (
+        None,
+        0,
+        None,
+    )
+    assert made.timeout_s == 15.0
+    assert made.schedule_s[:4] == (0.0, 5.0, 300.0, 1800.0)
+    assert SECRET_OVERLAP_S == 24 * 3600, "docs: the old secret signs for a day"
+
+
+def test_an_attempt_is_kept_with_all_that_is_known_of_it() -> None:
+    row = judged(sent(AttemptOutcome.RETRY), attempt=2, schedule_s=(0.0, 10.0, 60.0))
+    assert row == DeliveryResult(
+        channel_id="ch_1",
+        payment_id="pay_1",
+        offset=7,
+        seq=3,
+        attempt=2,
+        at=T0,
+        latency_ms=12,
+        status=500,
+        outcome="retry",
+        error="500",
+        state="pending",
+        next_at=T0 + 60_000,
+    )
+
+
+def test_a_channel_comes_back_from_its_row_as_it_was() -> None:
+    made = channel(
+        merchant="ann", types=(EventType.LATE,), enabled=False, old_secret="old"
+    )
+    row = channel_row(made)
+    assert (row.id, row.merchant, row.enabled) == ("ch_1", "ann", False)
+    assert (row.types, row.created_at) == (("payment.late",), T0)
+    record = ChannelRecord(row.id, row.merchant, row.enabled, T0, row.state)
+    assert channel_of(record) == made

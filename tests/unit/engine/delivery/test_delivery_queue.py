@@ -386,6 +386,11 @@ class Walk:
         raise AssertionError("it never ends")
 
 
+def test_a_queue_that_begins_has_no_result_and_rests_as_long_as_it_was_told() -> None:
+    assert (ready().result, ready().rests_until) == (None, 0)
+    assert (resting().state, resting().rests_until) == (State.RESTING, LATER)
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_in_any_order_of_things_all_is_told_in_order_and_the_queue_ends(
     seed: int,
