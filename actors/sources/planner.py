@@ -191,6 +191,7 @@ class RoundPlanner:
             feed.primed = False
             self._report(complete_as_of=None)
         work = self._work_for(feed, now)
+        assert len(work.polls) == len(feed.asked), "a script is asked for once"
         feed.breaker = feed.breaker.taking(now)
         feed.busy = work
         self._began = now

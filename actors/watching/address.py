@@ -321,6 +321,8 @@ class AddressActor(Actor):
     ) -> None:
         if isinstance(outcome, Committed):
             before, self._payment = self.payment, after
+            assert after.id == before.id, after.id
+            assert after.seq >= before.seq, (before.seq, after.seq)
             self.ref.shown = after
             if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.

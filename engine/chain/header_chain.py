@@ -64,6 +64,7 @@ class HeaderChain:
             self._before = self._at.pop(self._low)
             del self._height[self._before]
             self._low += 1
+        self._assert_whole()
 
     @property
     def before(self) -> Tip | None:
@@ -85,6 +86,13 @@ class HeaderChain:
         self._at[header.height] = header.hash
         self._height[header.hash] = header.height
         self._low, self._before = header.height, header.prev_hash
+        self._assert_whole()
+
+    def _assert_whole(self) -> None:
+        """A run without gaps, in both directions of looking."""
+        assert len(self._at) == len(self._height) <= self._keep
+        assert self._tip is not None
+        assert self._tip.height - self._low + 1 == len(self._at)
 
     def roll_back(self) -> Tip:
         """Take the tip away and remember it as off chain; ValueError if empty."""

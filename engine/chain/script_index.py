@@ -141,6 +141,8 @@ class ScriptIndex:
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
             self._mined.difference_update(oldest.txs)
+        assert self.tip == Tip(block.header.height, block.header.hash)
+        assert len(self._window) <= self.lookback
         self._touched |= touched
         return touched
 

@@ -110,8 +110,10 @@ def sync(
         fork = _fork(feed, index.chain, target)
         if fork is None:
             return _result(feed, index, asked, index.tip, target, lagging=True)
+        assert fork <= target.height, (fork, target)
         first = max(fork - index.lookback, 0)  # only if all our blocks are undone
         undone = _undo_above(index, fork)
+        assert index.tip is None or index.tip.height <= fork, (index.tip, fork)
     blocks = _forward(feed, index, target, first, limits.blocks, progress)
     if index.tip is None:
         raise SourceUnavailable(f"{feed.name}: its chain changed while it was read")

@@ -118,12 +118,13 @@ def _tell_losses(
     before = len(builder.payment.receipts)
     for receipt in builder.payment.receipts:
         output = listed.get(outpoint(receipt))
-        lost_block = _lost_its_block(receipt, output, view)
-        if lost_block:
+        if _lost_its_block(receipt, output, view):
+            # Who knows the fork knows what became of its blocks: this source, from now
+            # on, is the one that saw the receipt last.
             receipt = _unconfirmed(receipt, view, builder.now)
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         absent = output is None and receipt.block_hash is None and view.complete
-        if absent and _may_say_gone(receipt, view, builder.now, lost_block=lost_block):
+        if absent and _may_say_gone(receipt, view, builder.now):
             _tell_replaced(builder, receipt)
     _tell_reversed(builder, view, listed)
     return len(builder.payment.receipts) < before
@@ -160,11 +161,7 @@ def _unconfirmed(receipt: Receipt, view: ChainView, now: int) -> Receipt:
     )
 
 
-def _may_say_gone(
-    receipt: Receipt, view: ChainView, now: int, *, lost_block: bool
-) -> bool:
-    if lost_block:
-        return True  # the view knows the fork, so it knows what became of its blocks
+def _may_say_gone(receipt: Receipt, view: ChainView, now: int) -> bool:
     same = receipt.source == view.source
     return same or now - receipt.seen_at >= ABSENCE_GRACE_MS
 
@@ -193,8 +190,9 @@ def _tell_reversed(
     to another block as deep reverses nothing.
     """
     payment = builder.payment
-    if payment.status not in PAID or payment.settled_sat == 0:
+    if payment.status not in PAID:
         return
+    # What a person confirmed was settled for nothing: nothing takes it back.
     needed = min(payment.settled_sat, payment.threshold_sat)
     if payment.terms.amount_sat is None:
         needed = payment.settled_sat
@@ -227,6 +225,7 @@ def _tell_news(
     followed = fresh[: MAX_RECEIPTS - len(known)]
     for output in followed:
         _tell_detected(builder, view, output)
+    assert len(builder.payment.receipts) <= MAX_RECEIPTS, builder.payment.id
     if followed or (lost and builder.payment.receipts):
         _tell_sums(builder)
 
@@ -288,6 +287,7 @@ def _tell_sums(builder: EventBuilder) -> None:
         return
     received = payment.received_sat
     if not payment.is_paid and payment.status not in PAID:
+        assert received < asked, payment.id
         builder.emit(EventType.UNDERPAID, short_sat=asked - received)
     elif received > asked + payment.terms.tolerance_sat:
         builder.emit(EventType.OVERPAID, excess_sat=received - asked)
@@ -320,6 +320,8 @@ def _tell_depth(
 def _placed(
     receipt: Receipt, output: Output, depth: int, view: ChainView, now: int
 ) -> Receipt:
+    assert output.block_height is not None, output  # it has a block's hash
+    assert depth >= 0, depth
     return replace(
         receipt,
         block_hash=output.block_hash,
@@ -348,6 +350,7 @@ def _tell_confirmed(
             deep.append(receipt)
     settled_sat = sum(receipt.amount_sat for receipt in deep)
     if settled_sat >= payment.threshold_sat:
+        assert 0 < settled_sat <= payment.received_sat, payment.id
         builder.emit(
             EventType.CONFIRMED,
             status=Status.CONFIRMED,

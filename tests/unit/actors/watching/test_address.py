@@ -391,6 +391,22 @@ def test_a_claim_makes_it_look_at_the_chain_at_once(stage: ActorStage) -> None:
     assert watched.polls()[-1].due == 0.0
 
 
+def test_the_deadline_is_armed_anew_after_each_commit_that_moves_it(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    claim = ProviderClaim("blockonomics", "t1", 50_000, window_s=60)
+    watched.obey(Command(claim, lambda _answer: None))
+
+    def armed() -> int:
+        return [m.at for m in stage.supervisor.got if isinstance(m, Deadline)][-1]
+
+    assert armed() == stage.clock.now() + 60_000, "then the claim is withdrawn"
+    stage.pass_s(1)
+    watched.seen(view(mempool("t1")))
+    assert armed() == T0 + 24 * HOUR_MS, "it is paid: it cannot expire any more"
+
+
 def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
     stage: ActorStage,
 ) -> None:

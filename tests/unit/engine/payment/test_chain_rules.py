@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from engine.chain.feed import Output
 from engine.payment.chain_rules import blocks_lost, known_outputs, merely_absent
-from engine.payment.model import Flag, Status
+from engine.payment.model import EventType, Flag, Status
 from tests.unit.payment_cases import (
     HOUR_MS,
     Told,
@@ -21,6 +21,10 @@ def test_a_receipt_that_left_the_mempool_is_replaced() -> None:
     told = Told()
     told(view(mempool("t1")))
     assert told(view(mempool("t2"))) == ["replaced", "detected"]
+    (gone,) = told.of(EventType.REPLACED)
+    assert gone.data.receipt is not None
+    assert (gone.txid, gone.data.receipt.txid) == ("t1", "t1")
+    assert gone.data.reason == "no longer in the mempool nor in the best chain"
     assert told.status() is Status.CONFIRMING
     assert told.payment.received_sat == 50_000
     assert told(view()) == ["replaced"]
@@ -150,6 +154,28 @@ def test_a_surplus_that_is_lost_after_confirmed_reverses_nothing() -> None:
     assert told(lost) == ["reorged"]
     assert told(view(mined("t1", 997)))[0] == "replaced"
     assert told.status() is Status.CONFIRMED
+
+
+def test_one_satoshi_too_little_left_after_confirmed_reverses() -> None:
+    told = Told()
+    told(view(mined("t1", 997, 49_999), mined("t2", 998, 1)))
+    assert told.status() is Status.CONFIRMED
+    left = view(mined("t1", 997, 49_999), mempool("t2", 1), off_chain=(block(998),))
+    assert told(left) == ["reorged", "reversed"]
+
+
+def test_of_any_amount_the_loss_of_one_satoshi_reverses() -> None:
+    told = Told(terms(amount_sat=None))
+    told(view(mined("t1", 998, 1)))
+    assert told.payment.settled_sat == 1
+    assert told(view(mempool("t1", 1), off_chain=(block(998),)))[1] == "reversed"
+
+
+def test_a_failed_payment_is_not_reversed() -> None:
+    told = confirmed()
+    told.payment = replace(told.payment, status=Status.FAILED)
+    assert told(view(off_chain=(block(998),))) == ["reorged", "replaced"]
+    assert told.status() is Status.FAILED
 
 
 def test_a_part_of_what_was_needed_that_is_lost_after_confirmed_reverses() -> None:

@@ -153,6 +153,12 @@ def test_outputs_mined_well_before_the_payment_pay_something_else() -> None:
     assert told(view(mined("t1", 990, time_s=T0 // 1000 - 7_200))) != []
 
 
+def test_an_output_of_nothing_is_no_receipt() -> None:
+    told = Told(terms(amount_sat=None))
+    assert told(view(mempool("t1", 0))) == []
+    assert told(view(mempool("t1", 0), mempool("t1", 1, vout=1))) == ["detected"]
+
+
 def test_outputs_that_an_earlier_payment_counted_are_ignored() -> None:
     told = Told(terms(ignore=(("t1", 0),)))
     assert told(view(mempool("t1"), mempool("t1", 50_000, vout=1))) == ["detected"]
