@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import msgspec
 
-from actors.delivery.notifier import NotifierActor
+from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
 from actors.live.session import SessionActor
-from actors.messages import Read
+from actors.messages import Append, ChannelChanged, Read
 from actors.node import Node, Settings
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel
@@ -19,7 +20,8 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
-from engine.store.records import Owed
+from engine.store.records import Owed, Pending, PendingPayment
+from engine.store.writes import ChannelRow, Committed, DeliveryResult, Unavailable
 
 TERMS = Terms(
     id="pay_1",
@@ -42,13 +44,25 @@ class _Reads(Actor):
             self._asked.append(message)
 
 
+class _Appends(Actor):
+    """A journal that keeps what it is asked; the test answers."""
+
+    def __init__(self, asked: list[Append]) -> None:
+        self._asked = asked
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Append):
+            self._asked.append(message)
+
+
 class _Sender:
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.outcome = AttemptOutcome.DELIVERED
 
     def send(self, *request: object) -> SendResult:
         self.sent.append(str(request[2]))
-        return SendResult(AttemptOutcome.DELIVERED, 200, None, None, 1.0)
+        return SendResult(self.outcome, 200, None, None, 1.0)
 
 
 class _Sink:
@@ -79,11 +93,14 @@ class _Bench:
 
     def __init__(self) -> None:
         self.dispatcher = SimulatedDispatcher(Random(1))
-        self.node = Node(SimulatedClock(1_000), self.dispatcher, Random(1), Settings())
+        self.clock = SimulatedClock(1_000)
+        self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
         self.asked: list[Read] = []
         reads = self.ref("reader", _Reads(self.asked))
         self.node.readers = [reads]
-        self.node.router = self.node.journal = self.ref("sink", _Reads([]))
+        self.appends: list[Append] = []
+        self.node.router = self.ref("router", _Reads([]))
+        self.node.journal = self.ref("journal", _Appends(self.appends))
         self.sender = _Sender()
 
     def ref(self, name: str, actor: Actor) -> Ref:
@@ -103,11 +120,49 @@ class _Bench:
             secret=vault.seal(b"s" * 32, "chn_1"),
             created_at=0,
         )
-        return self.ref("chn_1", NotifierActor(self.node, vault, self.sender, channel))
+
+        def make(_name: str) -> NotifierActor:
+            return NotifierActor(self.node, vault, self.sender, channel)
+
+        ref = Ref(Scope(dispatcher=self.dispatcher, factory=make), "chn_1")
+        ref.start()
+        return ref
+
+    def begun(self, last_offset: int, *owed: str) -> Ref:
+        """A notifier that knows these payments to be owed something."""
+        notifier = self.notifier()
+        self.know(last_offset, *owed)
+        return notifier
+
+    def know(self, last_offset: int, *owed: str) -> None:
+        """Answer the first question of a notifier's life, the newest that was asked."""
+        self.settle()
+        payments = [PendingPayment(payment_id, 0) for payment_id in owed]
+        self.asked[-1].reply(Owed(last_offset, payments))
+        self.settle()
+
+    def again(self, notifier: Ref, last_offset: int, *owed: str) -> None:
+        """The notifier crashes, starts anew, and reads what is owed."""
+        notifier.kill()
+        notifier.start()
+        self.know(last_offset, *owed)
+
+    def answer(self, read: Read, what: object) -> None:
+        read.reply(what)
+        self.settle()
+
+    def commit(self, number: int) -> None:
+        self.appends[number].reply(Committed())
+        self.settle()
+
+    def pass_s(self, seconds: float) -> None:
+        self.settle()
+        self.clock.advance(round(seconds * 1000))
+        self.settle()
 
 
-def _event(offset: int) -> CommittedEvent:
-    event, payment = opening(TERMS)
+def _event(offset: int, payment_id: str = "pay_1") -> CommittedEvent:
+    event, payment = opening(msgspec.structs.replace(TERMS, id=payment_id))
     event = msgspec.structs.replace(event, seq=offset)
     wire = with_offset(offset, encode(event, payment.terms))
     return CommittedEvent(offset, event, "default", wire)
@@ -144,3 +199,192 @@ def test_a_killed_session_closes_the_wire_of_its_client() -> None:
     bench.settle()
     session.kill(RuntimeError("cannot read"))
     assert sink.closed == 1011
+
+
+def _head(offset: int, next_at: int = 0, attempts: int = 0) -> Pending:
+    return Pending(offset, offset, attempts, next_at, _event(offset).wire)
+
+
+def test_a_head_that_a_predecessor_asked_for_is_not_sent() -> None:
+    """It may have been delivered since."""
+    bench = _Bench()
+    notifier = bench.begun(5, "pay_1")
+    before = bench.asked[-1]
+    bench.again(notifier, 6, "pay_1")
+    now = bench.asked[-1]
+    assert now is not before
+    bench.answer(before, _head(5))
+    assert bench.sender.sent == []
+    bench.answer(now, _head(6))
+    assert bench.sender.sent == ["evt_6"]
+
+
+def test_a_commit_that_a_predecessor_asked_for_ends_no_attempt_of_ours() -> None:
+    """Else the next event overtakes the record of the one before."""
+    bench = _Bench()
+    notifier = bench.begun(4)
+    notifier.tell_system(_event(5))
+    bench.settle()
+    bench.again(notifier, 5, "pay_1")
+    bench.answer(bench.asked[-1], _head(5))
+    notifier.tell_system(_event(6))
+    assert bench.sender.sent == ["evt_5", "evt_5"]
+    asked = len(bench.asked)
+    bench.commit(0)
+    assert len(bench.asked) == asked
+    bench.commit(1)
+    bench.answer(bench.asked[-1], _head(6))
+    assert bench.sender.sent == ["evt_5", "evt_5", "evt_6"]
+
+
+def test_what_was_owed_to_a_predecessor_is_asked_for_by_nobody() -> None:
+    bench = _Bench()
+    notifier = bench.begun(4)
+    notifier.tell_system(ChannelChanged("chn_1"))
+    bench.settle()
+    before = bench.asked[-1]
+    bench.again(notifier, 5)
+    asked = len(bench.asked)
+    bench.answer(before, [PendingPayment("pay_1", 0)])
+    assert len(bench.asked) == asked
+
+
+def test_a_head_is_not_sent_before_it_is_due() -> None:
+    bench = _Bench()
+    bench.begun(5, "pay_1")
+    due = bench.clock.now() + 10_000
+    bench.answer(bench.asked[-1], _head(5, next_at=due))
+    asked = len(bench.asked)
+    bench.pass_s(9.9)
+    assert (bench.sender.sent, len(bench.asked)) == ([], asked)
+    bench.pass_s(0.2)
+    assert len(bench.asked) == asked + 1
+    bench.answer(bench.asked[-1], _head(5, next_at=due))
+    assert bench.sender.sent == ["evt_5"]
+
+
+def test_a_head_that_is_due_this_very_moment_is_sent() -> None:
+    bench = _Bench()
+    bench.begun(5, "pay_1")
+    bench.answer(bench.asked[-1], _head(5, next_at=bench.clock.now()))
+    assert bench.sender.sent == ["evt_5"]
+
+
+def test_an_outbox_that_cannot_be_read_is_read_again_a_little_later() -> None:
+    bench = _Bench()
+    bench.begun(5, "pay_1")
+    asked = len(bench.asked)
+    bench.answer(bench.asked[-1], RuntimeError("too many queries wait"))
+    bench.pass_s(4.9)
+    assert len(bench.asked) == asked
+    bench.pass_s(0.2)
+    assert len(bench.asked) == asked + 1
+
+
+def test_an_attempt_that_cannot_be_written_down_is_not_repeated_by_a_redelivery() -> (
+    None
+):
+    bench = _Bench()
+    notifier = bench.begun(4)
+    notifier.tell_system(_event(5))
+    bench.settle()
+    bench.appends[0].reply(Unavailable("the disk is full"))
+    notifier.tell_system(ChannelChanged(None))
+    bench.settle()
+    bench.answer(bench.asked[-1], [PendingPayment("pay_1", 0)])
+    assert bench.sender.sent == ["evt_5"]
+    bench.pass_s(5.1)
+    first, second = (append.write.rows for append in bench.appends)
+    assert first == second
+    bench.commit(1)
+    bench.answer(bench.asked[-1], None)
+    assert bench.sender.sent == ["evt_5"]
+
+
+def test_no_more_heads_are_read_ahead_than_can_be_sent() -> None:
+    """A shop that was away may be owed a million."""
+    bench = _Bench()
+    owed = [f"pay_{number}" for number in range(3 * CONCURRENCY)]
+    bench.begun(100, *owed)
+    assert len(bench.asked) == 1 + CONCURRENCY
+    for number in range(len(owed)):
+        bench.answer(bench.asked[1 + number], None)
+        read = len(bench.asked) - 1
+        assert read == min(CONCURRENCY + number + 1, len(owed))
+
+
+def test_so_many_deliveries_are_under_way_at_one_time_and_no_more() -> None:
+    bench = _Bench()
+    notifier = bench.begun(4)
+    most = 0
+    for number in range(2 * CONCURRENCY):
+        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+    while bench.dispatcher.step() is not None:
+        actor: Any = notifier.actor
+        busy = actor._senders._busy_with.values()
+        most = max(most, sum(payment is not None for payment in busy))
+    assert most == CONCURRENCY
+    assert len(bench.sender.sent) == 2 * CONCURRENCY
+
+
+def test_an_event_found_in_the_outbox_is_not_sent_again_when_it_is_routed() -> None:
+    bench = _Bench()
+    notifier = bench.begun(4, "pay_1")
+    bench.answer(bench.asked[-1], _head(7))
+    bench.commit(0)
+    bench.answer(bench.asked[-1], None)
+    notifier.tell_system(_event(7))
+    bench.settle()
+    bench.answer(bench.asked[-1], None)
+    assert bench.sender.sent == ["evt_7"]
+
+
+def test_after_a_410_nothing_is_sent_though_it_cannot_be_written_down() -> None:
+    bench = _Bench()
+    bench.sender.outcome = AttemptOutcome.GONE
+    notifier = bench.begun(4)
+    notifier.tell_system(_event(5))
+    bench.settle()
+    bench.appends[0].reply(Unavailable("the disk is full"))
+    notifier.tell_system(_event(6, "pay_2"))
+    bench.pass_s(6)
+    assert bench.sender.sent == ["evt_5"]
+    bench.commit(1)
+    assert notifier.is_stopped
+    (result, channel) = bench.appends[1].write.rows
+    assert isinstance(result, DeliveryResult)
+    assert isinstance(channel, ChannelRow)
+    assert (result.state, channel.enabled) == ("dead", False)
+
+
+def test_what_cannot_be_read_at_the_start_ends_the_notifier() -> None:
+    bench = _Bench()
+    notifier = bench.notifier()
+    bench.settle()
+    bench.answer(bench.asked[-1], RuntimeError("too many queries wait"))
+    assert not notifier.is_alive
+
+
+def test_a_list_of_what_is_owed_that_cannot_be_read_ends_the_notifier() -> None:
+    bench = _Bench()
+    notifier = bench.begun(4)
+    notifier.tell_system(ChannelChanged(None))
+    bench.settle()
+    bench.answer(bench.asked[-1], RuntimeError("too many queries wait"))
+    assert not notifier.is_alive
+
+
+def test_a_probe_that_fails_soon_is_followed_by_the_next_after_its_own_rest() -> None:
+    """Not after the time that was set for a probe that never answers."""
+    bench = _Bench()
+    bench.sender.outcome = AttemptOutcome.RETRY
+    notifier = bench.begun(4)
+    for number in range(CHANNEL_BREAKER.threshold + 5):
+        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+        bench.settle()
+    failed = len(bench.sender.sent)
+    assert failed == CHANNEL_BREAKER.threshold
+    bench.pass_s(2 * CHANNEL_BREAKER.base_s)
+    assert len(bench.sender.sent) == failed + 1
+    bench.pass_s(4 * CHANNEL_BREAKER.base_s)
+    assert len(bench.sender.sent) == failed + 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, classify, next_delay_s
 from engine.policy.breaker import Breaker, BreakerPolicy, BreakerState
-from engine.policy.waits import RETRY_AFTER_CAP_S, parse_retry_after
+from engine.policy.waits import JITTER, RETRY_AFTER_CAP_S, parse_retry_after
 
 NOW_S = 1_760_000_000.0
 POLICY = BreakerPolicy(threshold=3, base_s=10.0, cap_s=100.0, probe_s=20.0)
@@ -251,3 +251,17 @@ def test_rests_never_outgrow_the_cap(probes: int, rand: float) -> None:
         now_s += breaker.wait_s(now_s)
         breaker = breaker.taking(now_s).after_failure(now_s, rand)
     assert breaker.wait_s(now_s) <= POLICY.cap_s * 1.2
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "rand", "waited_s"),
+    [(0.0, 1.0, 0.0), (100.0, 0.0, 100.0), (100.0, 0.5, 100.0 * (1 + JITTER / 2))],
+)
+def test_a_time_asked_for_is_spread_by_a_part_of_itself(
+    asked_s: float, rand: float, waited_s: float
+) -> None:
+    assert next_delay_s(0, (0.0, 5.0), rand, asked_s) == pytest.approx(waited_s)
+
+
+def test_a_time_asked_for_that_is_negative_is_none() -> None:
+    assert next_delay_s(0, (0.0, 5.0), 0.0, -50.0) == 0
