@@ -1,23 +1,33 @@
 """The root: whatever a core actor dies of, it and what depends on it start again."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import gevent
+import pytest
 
 from actors.node import Node, Settings
-from actors.published import Published
-from actors.root import RootActor
+from actors.published import Health, Published
+from actors.root import READERS, RootActor, build_tree
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.secrets.vault import Vault
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.threads import DirectStore
 
 
 class Core(Actor):
     """Raises what it is told."""
 
-    __slots__ = ()
+    __slots__ = ("_ended",)
 
-    def __init__(self) -> None: ...
+    def __init__(self, ended: list[str]) -> None:
+        self._ended = ended
+
+    def on_stop(self) -> None:
+        self._ended.append(self.ref.name)
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, BaseException):
@@ -30,26 +40,30 @@ class Tree:
     def __init__(self) -> None:
         self.clock = SimulatedClock(0)
         self.dispatcher = SimulatedDispatcher(Random(1))
-        node = Node(self.clock, self.dispatcher, Random(1), Settings())
+        self.node = node = Node(self.clock, self.dispatcher, Random(1), Settings())
         self.gave_up: list[str] = []
+        self.published = Published(False)
+        self.ended: list[str] = []
         self.children: list[Ref] = []
         scope = Scope(
             self.dispatcher,
             lambda _name: RootActor(
-                node, self.children, Published(False), self.gave_up.append
+                node, self.children, self.published, self.gave_up.append
             ),
         )
-        root = Ref(scope, "root")
-        core = Scope(self.dispatcher, lambda _name: Core(), parent=root)
+        self.root = root = Ref(scope, "root")
+        core = Scope(self.dispatcher, lambda _name: Core(self.ended), parent=root)
         self.children += [Ref(core, name) for name in ("first", "second", "third")]
         root.start()
         self.settle()
 
     def settle(self, seconds: int = 60) -> None:
         for _ in range(seconds * 10):
-            while self.dispatcher.step() is not None:
-                pass
+            self.run()
             self.clock.advance(100)
+
+    def run(self) -> None:
+        _run(self.dispatcher)
 
     def lives(self) -> list[int]:
         assert all(child.is_alive for child in self.children)
@@ -87,3 +101,113 @@ def test_the_root_gives_up_when_starting_again_does_not_help() -> None:
         tree.settle(seconds=5)
     assert len(tree.gave_up) == 1
     assert "first" in tree.gave_up[0]
+
+
+def test_those_before_a_crashed_actor_go_on() -> None:
+    tree = Tree()
+    tree.children[2].tell(ValueError("a bug"))
+    tree.settle()
+    assert tree.lives() == [1, 1, 2]
+
+
+def test_when_the_root_gives_up_everybody_can_read_it() -> None:
+    tree = Tree()
+    for _ in range(5):
+        tree.children[0].tell(ValueError("a bug"))
+        tree.settle(seconds=5)
+    assert (tree.gave_up, tree.published.now) == ([], False)
+    assert tree.lives() == [6, 6, 6]
+    tree.children[0].tell(ValueError("a bug"))
+    tree.settle(seconds=5)
+    assert tree.published.now
+    assert not tree.children[0].is_alive
+
+
+def test_crashes_that_are_far_apart_are_forgiven() -> None:
+    tree = Tree()
+    for _ in range(10):
+        tree.children[0].tell(ValueError("a bug"))
+        tree.settle(seconds=61)
+    assert tree.gave_up == []
+    assert tree.node.counters["core.crashes"] == 10
+
+
+def test_nobody_starts_again_before_the_backoff_is_over() -> None:
+    tree = Tree()
+    tree.children[1].tell(ValueError("a bug"))
+    tree.run()
+    assert [child.is_alive for child in tree.children] == [True, False, False]
+    tree.clock.advance(79)  # 0.1 s, a fifth less at least
+    tree.run()
+    assert not tree.children[1].is_alive
+    tree.clock.advance(42)
+    tree.run()
+    assert tree.lives() == [1, 2, 2]
+
+
+def test_what_is_stopped_is_not_started_again() -> None:
+    tree = Tree()
+    tree.root.stop()
+    tree.settle()
+    assert all(child.is_stopped for child in (*tree.children, tree.root))
+    assert tree.node.counters["core.crashes"] == 0
+    assert sorted(tree.ended) == ["first", "second", "third"]
+
+
+def test_of_two_crashes_in_a_row_the_earlier_child_says_who_starts_again() -> None:
+    tree = Tree()
+    tree.children[2].tell(ValueError("a bug"))
+    tree.run()
+    tree.children[1].tell(ValueError("another"))
+    tree.settle()
+    assert tree.lives() == [1, 2, 2]
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[tuple[Node, Ref, SimulatedDispatcher]]:
+    """A whole node, without any source."""
+    dispatcher = SimulatedDispatcher(Random(1))
+    node = Node(SimulatedClock(0), dispatcher, Random(1), Settings())
+    journal = Journal(tmp_path / "node.db", synchronous="OFF")
+    store = DirectStore(journal)
+    root = build_tree(
+        node,
+        writer=store,
+        reader=store,
+        feeds=[],
+        vault=Vault(bytes(32)),
+        sender=None,  # type: ignore[arg-type]
+        give_up=lambda _text: None,
+    )
+    root.start()
+    yield node, root, dispatcher
+    journal.close()
+
+
+def _run(dispatcher: SimulatedDispatcher) -> None:
+    while dispatcher.step() is not None:
+        pass
+
+
+def test_a_node_that_is_built_boots(
+    built: tuple[Node, Ref, SimulatedDispatcher],
+) -> None:
+    node, root, dispatcher = built
+    assert not node.health.booted
+    _run(dispatcher)
+    refs = (*node.readers, node.journal, node.router, node.source, node.notifiers)
+    assert all(ref.is_alive for ref in (*refs, node.supervisor, root))
+    assert len(node.readers) == READERS
+    assert node.health == Health(journal=None, booted=True, fatal=False)
+
+
+def test_while_the_supervisor_is_away_the_node_is_not_booted(
+    built: tuple[Node, Ref, SimulatedDispatcher],
+) -> None:
+    """Else a new source reads past blocks that pay scripts that it does not know."""
+    node, _root, dispatcher = built
+    _run(dispatcher)
+    node.journal.kill()
+    _run(dispatcher)
+    assert not node.supervisor.is_alive
+    assert not node.health.booted

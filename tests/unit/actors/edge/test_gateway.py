@@ -1,0 +1,452 @@
+"""The way in: what costs a query, what is refused, and what is said of the tree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+import actors.edge.gateway
+from actors.delivery.notifiers import NotifiersActor
+from actors.edge.gateway import ActorGateway
+from actors.messages import DescribeSources, PollNow
+from actors.published import JournalReport, Published
+from actors.watching.supervisor import SupervisorActor
+from engine.bitcoin.address import script_to_address
+from engine.delivery.channel import Channel
+from engine.errors import Duplicate, EngineBusy, NotFound, Refused
+from engine.payment.model import Payment, Status, Terms
+from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Ref, Scope
+from engine.runtime.supervision import RestartPolicy
+from engine.secrets.vault import Vault
+from engine.store.writes import (
+    ChannelRow,
+    Conflict,
+    InboundRow,
+    Release,
+    Requeue,
+    Write,
+)
+from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.payment_cases import T0, terms
+
+CLAIM = ProviderClaim(provider="btc", txid="t" * 64, amount_sat=5, window_s=60)
+
+
+class CountingStore:
+    """The stage's store, and the names of what it was asked."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._store, name)
+
+
+class House:
+    """A stage whose actors run while an edge waits."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stage = stage = ActorStage(folder)
+        self.node = stage.node
+        self.store = CountingStore(stage.store)
+        self.gateway = ActorGateway(stage.node, self.store)  # type: ignore[arg-type]
+        policy = RestartPolicy(max_restarts=1, window_s=60.0)
+        scope = Scope(
+            stage.dispatcher,
+            lambda _name: SupervisorActor(stage.node, stage.book, stage.booted, policy),
+        )
+        self.node.supervisor = Ref(scope, "supervisor")
+        self.node.supervisor.start()
+        stage.run()
+        self._runs = gevent.spawn(self._run)
+
+    def _run(self) -> None:
+        while True:
+            self.stage.run()
+            gevent.sleep(0)
+
+    def close(self) -> None:
+        self._runs.kill()
+        self.stage.close()
+
+    def create(self, number: int = 1, **changes: Any) -> Payment:
+        (payment,) = self.gateway.create([asked(number, **changes)])
+        assert isinstance(payment, Payment)
+        gevent.sleep(0)
+        self.stage.run()
+        self.store.asked.clear()
+        return payment
+
+    def watcher(self, payment: Payment) -> Ref:
+        return self.node.watchers[payment.id]
+
+    def crash(self, payment: Payment, times: int) -> None:
+        for _ in range(times):
+            self.watcher(payment).kill(RuntimeError("a bug"))
+            self.stage.pass_s(5)
+
+
+def asked(number: int = 1, **changes: Any) -> Terms:
+    address = script_to_address(b"\0\x14" + number.to_bytes(20, "big"), "regtest")
+    return terms(**({"id": f"p{number}", "address": address} | changes))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+# -- what costs a query ------------------------------------------------------------
+
+
+def test_a_payment_that_is_watched_is_found_without_a_query(house: House) -> None:
+    payment = house.create()
+    assert house.gateway.payment(payment.id) == payment
+    assert house.gateway.payment_at(payment.terms.address) == payment
+    assert house.store.asked == []
+
+
+def test_a_webhook_costs_no_query(house: House) -> None:
+    """Find the payment at its address, then put the claim before its watcher."""
+    payment = house.create()
+    found = house.gateway.payment_at(payment.terms.address)
+    assert found is not None
+    row = InboundRow("btc", "key", T0, found.id, "claimed", b"{}")
+    after = house.gateway.command(found.id, CLAIM, inbound=row)
+    assert after.seq == 2
+    assert house.gateway.payment(payment.id) == after
+    assert house.store.asked == []
+
+
+def test_what_nobody_watches_is_read(house: House) -> None:
+    assert house.gateway.payment("nothing") is None
+    assert house.gateway.payment_at("nowhere") is None
+    assert house.store.asked == ["payment", "payment_at"]
+
+
+def test_while_a_commit_is_under_way_the_store_knows_better(house: House) -> None:
+    payment = house.create()
+    ref = house.watcher(payment)
+    ref.suspend(lambda _answer: None)
+    assert house.gateway.payment(payment.id) == payment
+    assert house.store.asked == ["payment"]
+
+
+def test_a_watcher_that_is_gone_shows_nothing(house: House) -> None:
+    payment = house.create()
+    house.watcher(payment).kill()
+    assert house.watcher(payment).shown is None
+    assert house.gateway.payment(payment.id) == payment
+    assert house.store.asked == ["payment"]
+
+
+# -- creating and commanding ---------------------------------------------------------
+
+
+def test_an_address_that_is_watched_is_a_conflict_in_its_place(house: House) -> None:
+    taken = house.create()
+    answers = house.gateway.create(
+        [asked(2), asked(3, address=taken.terms.address), asked(4)]
+    )
+    assert [type(answer) for answer in answers] == [Payment, Conflict, Payment]
+
+
+def test_an_address_that_only_the_database_knows_is_a_conflict_of_all(
+    house: House,
+) -> None:
+    payment = house.create()
+    house.stage.book.remove(payment.id, payment.terms.address)
+    again = asked(2, address=payment.terms.address)
+    answers = house.gateway.create([again, asked(3)])
+    assert [type(answer) for answer in answers] == [Conflict, Conflict]
+
+
+def test_rows_that_conflict_are_a_duplicate_and_nothing_is_created(
+    house: House,
+) -> None:
+    row = InboundRow("btc", "key", T0, None, "noted", b"{}")
+    house.gateway.write((row,))
+    with pytest.raises(Duplicate):
+        house.gateway.create([asked()], lambda _answers: (row,))
+    assert house.gateway.payment("p1") is None
+
+
+def test_a_webhook_that_was_heard_before_is_a_duplicate(house: House) -> None:
+    payment = house.create()
+    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    house.gateway.command(payment.id, CLAIM, inbound=row)
+    with pytest.raises(Duplicate):
+        house.gateway.command(payment.id, CLAIM, inbound=row)
+
+
+def test_what_the_rules_refuse_is_raised(house: House) -> None:
+    payment = house.create()
+    house.gateway.command(payment.id, ConfirmByHand("the shop"))
+    with pytest.raises(Refused):
+        house.gateway.command(payment.id, Cancel("the shop"))
+
+
+def released(house: House) -> Payment:
+    """A payment that is over and watched by nobody."""
+    payment = house.create()
+    house.gateway.command(payment.id, Cancel("the shop"))
+    house.gateway.write((Release(payment.id),))
+    house.stage.book.remove(payment.id, payment.terms.address)
+    return house.stage.payment(payment.id)
+
+
+def test_a_command_to_nobody_is_not_found(house: House) -> None:
+    with pytest.raises(NotFound):
+        house.gateway.command("nothing", Cancel("the shop"))
+
+
+def test_a_webhook_for_a_payment_that_is_over_is_noted_if_it_changes_nothing(
+    house: House,
+) -> None:
+    payment = released(house)
+    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    after = house.gateway.command(payment.id, CLAIM, inbound=row)
+    assert (after, after.status) == (payment, Status.CANCELLED)
+    with pytest.raises(Duplicate):
+        house.gateway.write((row,))
+
+
+def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> None:
+    payment = released(house)
+    with pytest.raises(Refused, match="no longer watched"):
+        house.gateway.command(payment.id, ConfirmByHand("the shop"))
+    assert house.gateway.payment(payment.id) == payment
+
+
+# -- trouble -------------------------------------------------------------------------
+
+
+def test_while_the_node_starts_new_work_is_refused_for_a_second(house: House) -> None:
+    house.stage.booted.publish(False)
+    for ask in (
+        lambda: house.gateway.create([asked()]),
+        lambda: house.gateway.command("p1", Cancel("the shop")),
+    ):
+        with pytest.raises(EngineBusy) as caught:
+            ask()
+        assert caught.value.retry_after_s == 1
+
+
+def test_while_the_journal_cannot_write_new_work_is_refused(house: House) -> None:
+    house.stage.journal_report.publish(JournalReport(trouble="the disk is full"))
+    with pytest.raises(EngineBusy, match="the disk is full") as caught:
+        house.gateway.create([asked()])
+    assert caught.value.retry_after_s == 5
+
+
+def test_a_write_that_the_journal_refuses_is_busy(house: House) -> None:
+    house.stage.journal.connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(EngineBusy) as caught:
+        house.gateway.write((Release("p"),))
+    assert (caught.value.retry_after_s, caught.value.unknown) == (5, False)
+
+
+def test_no_answer_in_time_is_busy_and_unknown(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.edge.gateway, "ASK_S", 0.01)
+    house.node.journal = house.stage.start("silent", Inbox())
+    house.node.source = house.node.journal
+    for ask in (lambda: house.gateway.write((Release("p"),)), house.gateway.sources):
+        with pytest.raises(EngineBusy) as caught:
+            ask()
+        assert caught.value.unknown
+
+
+def test_a_full_mailbox_is_busy_and_nothing_was_done(house: House) -> None:
+    house.node.source = house.stage.start("full", Inbox(), limit=0)
+    with pytest.raises(EngineBusy, match="full has too much to do") as caught:
+        house.gateway.sources()
+    assert not caught.value.unknown
+
+
+def test_health_says_everything_that_is_wrong(house: House) -> None:
+    house.create()
+    health = house.gateway.health()
+    assert (health.ready, health.reasons) == (True, ())
+    assert (health.watchers, health.quarantined, health.last_offset) == (1, 0, 1)
+    house.stage.booted.publish(False)
+    house.stage.journal_report.publish(JournalReport("the disk is full", fatal=True))
+    house.stage.journal.connection.execute("ALTER TABLE events RENAME TO gone")
+    health = house.gateway.health()
+    assert not health.ready
+    assert [reason.split()[0] for reason in health.reasons] == [
+        "the",
+        "watchers",
+        "stopped",
+        "the",
+    ]
+
+
+def test_a_root_that_gave_up_is_fatal(house: House) -> None:
+    assert not house.node.health.fatal
+    house.node.gave_up = Published(True)
+    assert house.node.health.fatal
+
+
+# -- the tree --------------------------------------------------------------------------
+
+
+def test_a_watcher_describes_itself(house: House) -> None:
+    payment = house.create()
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.payment_id, state.address) == (payment.id, payment.terms.address)
+    assert (state.state, state.status, state.incarnation) == ("running", "pending", 1)
+    assert (state.restarts, state.last_error, state.seen_at) == (0, None, None)
+    assert state.next_poll_at is not None
+    assert state.next_deadline_at == payment.terms.expires_at
+    assert house.store.asked == []
+    assert house.gateway.watcher("nowhere") is None
+
+
+def test_a_watcher_that_crashed_is_shown_with_its_last_error(house: House) -> None:
+    payment = house.create()
+    house.crash(payment, 1)
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.state, state.incarnation, state.restarts) == ("running", 2, 1)
+    assert "a bug" in (state.last_error or "")
+    assert house.gateway.health().quarantined == 0
+
+
+def test_a_watcher_in_quarantine_is_shown_and_a_poll_wakes_it(house: House) -> None:
+    payment = house.create()
+    house.crash(payment, 2)
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.state, state.status) == ("quarantined", "pending")
+    assert (state.next_poll_at, house.gateway.health().quarantined) == (None, 1)
+    assert house.gateway.poll(payment.terms.address)
+    house.stage.run()
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.state, house.gateway.health().quarantined) == ("running", 0)
+    assert "a bug" in (state.last_error or "")
+
+
+def test_between_a_crash_and_the_restart_a_watcher_is_restarting(
+    house: House,
+) -> None:
+    payment = house.create()
+    house.watcher(payment).kill(RuntimeError("a bug"))
+    house.stage.run()
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.state, state.restarts) == ("restarting", 0)
+
+
+def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(house: House) -> None:
+    busy, free = house.create(1), house.create(2)
+    house.watcher(busy).suspend(lambda _answer: None)
+    states = {s.payment_id: s for s in house.gateway.watchers(10)}
+    assert states[busy.id].next_poll_at is None
+    assert states[busy.id].status == "pending"
+    assert states[free.id].next_poll_at is not None
+
+
+def test_a_watcher_that_never_answers_is_waited_for_a_moment(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.edge.gateway, "DESCRIBE_S", 0.01)
+    payment = house.create()
+    silent = Ref(Scope(house.stage.dispatcher, lambda _name: Inbox()), payment.id)
+    silent.start()
+    house.stage.book.add(silent, payment.terms.address)
+    state = house.gateway.watcher(payment.terms.address)
+    assert state is not None
+    assert (state.status, state.seen_at) == ("pending", None)
+
+
+def test_watchers_come_in_pages_in_the_order_of_their_ids(house: House) -> None:
+    for number in (3, 1, 2):
+        house.create(number)
+    first = house.gateway.watchers(2)
+    assert [state.payment_id for state in first] == ["p1", "p2"]
+    assert [s.payment_id for s in house.gateway.watchers(2, after="p2")] == ["p3"]
+
+
+def test_a_poll_of_an_address_reaches_its_watcher(house: House) -> None:
+    payment = house.create()
+    silent = Inbox()
+    ref = house.stage.start(payment.id, silent)
+    house.stage.book.add(ref, payment.terms.address)
+    assert house.gateway.poll(payment.terms.address)
+    gevent.sleep(0)
+    house.stage.run()
+    assert [type(message) for message in silent.got] == [PollNow]
+    assert not house.gateway.poll("nowhere")
+
+
+def test_the_core_is_listed_in_the_order_of_dependence(house: House) -> None:
+    names = [state.name for state in house.gateway.core()]
+    assert names == ["reader", "journal", "router", "source", "notifiers", "supervisor"]
+    house.node.router.kill()
+    states = {state.name: state.state for state in house.gateway.core()}
+    assert (states["router"], states["journal"]) == ("restarting", "running")
+
+
+def test_sources_describe_themselves(house: House) -> None:
+    class Source(Actor):
+        def on_receive(self, message: object) -> None:
+            if isinstance(message, DescribeSources):
+                message.reply(("a source",))
+
+    house.node.source = house.stage.start("source", Source())
+    assert house.gateway.sources() == ["a source"]
+
+
+# -- channels and counts ---------------------------------------------------------------
+
+
+def test_a_channel_is_kept_listed_and_removed(house: House) -> None:
+    channel = Channel(id="c", url="https://shop", secret="sealed", created_at=T0)
+    house.gateway.save_channel(channel)
+    assert house.gateway.channels() == [channel]
+    assert house.gateway.remove_channel("c")
+    assert not house.gateway.remove_channel("c")
+    assert house.gateway.channels() == []
+
+
+def test_a_redelivery_says_how_much_it_concerns(house: House) -> None:
+    house.stage.append(Write(rows=(ChannelRow("c", "*", True, (), T0, b"{}"),)))
+    house.node.notifiers = house.stage.start("silent", Inbox())
+    house.create()
+    assert house.gateway.requeue(Requeue(at=T0)) == 1
+    assert house.gateway.counters()["outbox.pending"] == 1
+
+
+def test_counts_and_gauges_have_dotted_names(house: House) -> None:
+    house.create()
+    counters = house.gateway.counters()
+    assert (counters["watchers"], counters["sessions"]) == (1, 0)
+    assert (counters["journal.events"], counters["journal.writes"]) == (1, 1)
+
+
+def test_a_channel_that_a_stopped_journal_wrote_is_told_of_all_the_same(
+    house: House,
+) -> None:
+    scope = Scope(
+        house.stage.dispatcher,
+        lambda _name: NotifiersActor(house.node, Vault(bytes(32)), None),  # type: ignore[arg-type]
+    )
+    house.node.notifiers = Ref(scope, "notifiers")
+    house.node.notifiers.start()
+    channel = Channel(id="c", url="https://shop", secret="none", created_at=T0)
+    house.gateway.save_channel(channel)
+    gevent.sleep(0)
+    house.stage.run()
+    assert house.node.counters["channels.sealed"] == 1
