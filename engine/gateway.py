@@ -24,6 +24,7 @@ from engine.store.records import (
 from engine.store.writes import Conflict, InboundRow, Requeue, Row
 
 __all__ = [
+    "REPLAYED_FOR_MS",
     "CoreState",
     "Gateway",
     "MakeRows",
@@ -33,6 +34,9 @@ __all__ = [
     "WatcherState",
 ]
 
+
+REPLAYED_FOR_MS = 86_400_000
+"""As long as an idempotent answer is replayed: 24 h. Older ones are forgotten."""
 
 MakeRows = Callable[[list[Payment | Conflict]], tuple[Row, ...]]
 """Makes the rows beside a creation, of what comes of each payment in it."""

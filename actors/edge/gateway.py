@@ -39,7 +39,14 @@ from engine.errors import (
     Refused,
     StoreUnreadable,
 )
-from engine.gateway import CoreState, MakeRows, NodeHealth, SourceState, WatcherState
+from engine.gateway import (
+    REPLAYED_FOR_MS,
+    CoreState,
+    MakeRows,
+    NodeHealth,
+    SourceState,
+    WatcherState,
+)
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import decide
@@ -77,9 +84,6 @@ ASK_S = 10.0
 
 DESCRIBE_S = 1.0
 """How long the tree waits for watchers that have much to do just now."""
-
-IDEMPOTENCY_MS = 86_400_000
-"""Answers are replayed for 24 h (api.md)."""
 
 
 class ActorGateway:
@@ -172,7 +176,7 @@ class ActorGateway:
     # -- what the edges remember -----------------------------------------------------
 
     def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
-        since = self.now() - IDEMPOTENCY_MS
+        since = self.now() - REPLAYED_FOR_MS
         return self._store.idempotent_answer(scope, key, since)
 
     def keys(self) -> list[KeyRecord]:

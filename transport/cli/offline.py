@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from engine.chain.feed import BLOCK_TIME_SLACK_S
 from engine.config import Config
 from engine.delivery.channel import channel_of
 from engine.errors import (
@@ -213,10 +214,10 @@ def _check_sources(config: Config) -> Iterator[Check]:
             if found is not None:
                 ahead = found.time_s - time.time()
                 yield (
-                    ahead < 7_200,
+                    ahead < BLOCK_TIME_SLACK_S,
                     (
                         f"clock: the newest block is from {-ahead:.0f} s ago"
-                        if ahead < 7_200
+                        if ahead < BLOCK_TIME_SLACK_S
                         else f"clock: the newest block is {ahead:.0f} s ahead of this"
                         " machine's clock: set it (NTP)"
                     ),

@@ -161,16 +161,16 @@ def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:
         data=[
             BatchEntry(problem=one)
             if isinstance(one, ProblemBody)
-            else _entry(one, next(waiting))
+            else _entry(next(waiting))
             for one in judged
         ]
     )
 
 
-def _entry(terms: Terms, created: Payment | Conflict) -> BatchEntry:
+def _entry(created: Payment | Conflict) -> BatchEntry:
     if isinstance(created, Payment):
         return BatchEntry(payment=view(created))
-    text = f"address {terms.address} is watched by another payment"
+    text = created.detail
     wrong = FieldError("/address", f"is taken: {text}")
     return BatchEntry(
         problem=Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,)).value()

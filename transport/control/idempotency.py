@@ -19,7 +19,7 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 
 from engine.errors import Code, Duplicate
-from engine.gateway import Gateway
+from engine.gateway import REPLAYED_FOR_MS, Gateway
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import ForgetIdempotency, IdempotencyRow, Row
 from transport.http.auth import Principal
@@ -27,9 +27,6 @@ from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
 
 __all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
-
-KEEP_MS = 86_400_000
-"""As long as answers are replayed (api.md); the gateway reads no older ones."""
 
 WAIT_S = 15.0
 """For another request with the same key: longer than the engine takes to say no."""
@@ -57,7 +54,7 @@ class KeyReservation(msgspec.Struct, frozen=True):
         that a key can be used anew after a day.
         """
         return (
-            ForgetIdempotency(now - KEEP_MS),
+            ForgetIdempotency(now - REPLAYED_FOR_MS),
             IdempotencyRow(self.scope, self.key, self.request_hash, status, body, now),
         )
 

@@ -129,7 +129,7 @@ class _Payments:
 
         (created,) = self._gateway.create([terms], rows)
         if isinstance(created, Conflict):
-            raise self._address_taken(terms, principal)
+            raise self._address_taken(terms, created.detail, principal)
         return _created(self._with_secret(view(created)))
 
     def _replay(self, known: IdempotentAnswer) -> Any:
@@ -140,9 +140,8 @@ class _Payments:
         secret = self._vault.client_secret(shown.id)
         return msgspec.structs.replace(shown, client_secret=secret)
 
-    def _address_taken(self, terms: Terms, principal: Principal) -> Problem:
+    def _address_taken(self, terms: Terms, text: str, principal: Principal) -> Problem:
         """409; whose payment it is only its own merchant learns."""
-        text = f"address {terms.address} is watched by another payment"
         holder = self._gateway.payment_at(terms.address)
         if (
             holder is not None
