@@ -70,7 +70,10 @@ class Timer:
         """
         ref, message = self.ref, self.message
         self.cancel()
-        if ref is not None and ref.incarnation == self.incarnation and ref.is_alive:
+        if ref is None:
+            return
+        assert ref.incarnation >= self.incarnation, "incarnations only grow"
+        if ref.incarnation == self.incarnation and ref.is_alive:
             ref.tell_system(message)
 
 
@@ -177,6 +180,7 @@ class TimingWheel:
     __slots__ = ("_buckets", "_mask", "count", "tick")
 
     def __init__(self, slots: int = SLOTS) -> None:
+        assert slots & (slots - 1) == 0, "a tick finds its bucket by its last bits"
         self._buckets: list[list[Timer]] = [[] for _ in range(slots)]
         self._mask = slots - 1
         self.tick = 0
@@ -193,8 +197,6 @@ class TimingWheel:
 
         A jump over more than one revolution looks at every bucket once.
         """
-        if tick <= self.tick:
-            return
         if tick - self.tick > self._mask:
             self._advance_far(tick, fire)
             return
@@ -223,6 +225,7 @@ class TimingWheel:
         due = [timer for timer in bucket if timer.due <= tick]
         rest = [t for t in bucket if t.due > tick and t.ref is not None]
         self.count -= len(bucket) - len(rest)
+        assert self.count >= 0
         bucket[:] = rest
         for timer in due:
             fire(timer)
@@ -252,6 +255,7 @@ class GeventClock:
 
     def start(self) -> None:
         """Begin to turn. Timers taken before are kept."""
+        assert self._greenlet is None, "one greenlet turns the wheel"
         self._greenlet = gevent.spawn(self._turn)
 
     def stop(self) -> None:

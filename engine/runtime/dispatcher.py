@@ -53,6 +53,7 @@ class GeventDispatcher:
         self.dead_letters: Counter[str] = Counter()
 
     def start(self) -> None:
+        assert self._greenlet is None, "one greenlet runs all turns"
         self._greenlet = gevent.spawn(self._run)
 
     def stop(self, timeout_s: float = 1.0) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Answer", "PriorityMailbox", "Put"]
+__all__ = ["Answer", "PriorityMailbox", "Put", "Question"]
 
 
 class Put(Enum):
@@ -25,6 +25,13 @@ class Put(Enum):
     QUEUED = "queued"
     COALESCED = "coalesced"
     REFUSED = "refused"
+
+
+class Question(msgspec.Struct, frozen=True, eq=False):
+    """What a suspended actor waits for: `then` runs with the answer. One of its own
+    for each time that it asks, so that no answer is taken for another's."""
+
+    then: Callable[[Any], None]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -36,15 +43,15 @@ class Answer(msgspec.Struct, frozen=True):
 class PriorityMailbox:
     """Two lanes of mail for one actor. See the module docstring."""
 
-    __slots__ = ("_pending_kinds", "_system_lane", "_user_lane", "answer", "then")
+    __slots__ = ("_pending_kinds", "_system_lane", "_user_lane", "answer", "question")
 
     def __init__(self) -> None:
         # Either lane is made when it is needed: an empty deque takes 620 bytes.
         self._system_lane: deque[object] | None = None
         self._user_lane: deque[object] | None = None
         self._pending_kinds: set[type] | None = None  # coalescing ones that wait
-        # Of a suspended actor, the Ref's: what runs with the answer, and the answer.
-        self.then: Callable[[Any], None] | None = None
+        # Of a suspended actor; its Ref writes them.
+        self.question: Question | None = None
         self.answer: Answer | None = None
 
     def __len__(self) -> int:

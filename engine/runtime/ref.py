@@ -27,7 +27,7 @@ import msgspec
 
 from engine.errors import TurnTimeout
 from engine.runtime.life import FOR_GOOD, ExitReason, Life, Turn
-from engine.runtime.mailbox import Answer, PriorityMailbox, Put
+from engine.runtime.mailbox import Answer, PriorityMailbox, Put, Question
 
 __all__ = [
     "Behaviour",
@@ -219,20 +219,19 @@ class Ref:
     def suspend(self, then: Callable[[Any], None]) -> Callable[[object], None]:
         """Stash all mail until the returned function is called with an answer.
 
-        An answer is taken once, and by the incarnation that asked for it only.
+        The first answer is taken, and by the incarnation that asked for it only.
         """
         if self._life is not _READY:
             raise RuntimeError(f"{self!r} is {self._life.value}: it cannot ask")
         self._life = _SUSPENDED
-        self._mailbox().then = then
-        incarnation = self.incarnation
+        self._mailbox().question = question = Question(then)
 
         def resume(value: object) -> None:
-            if self.incarnation == incarnation and self._life is _SUSPENDED:
-                mail = self._mailbox()
-                if mail.then is then:
-                    mail.answer = Answer(value)
-                    self._wake()
+            mail = self._mail
+            if mail is None or mail.question is not question or mail.answer is not None:
+                return  # it died meanwhile, or has its answer
+            mail.answer = Answer(value)
+            self._wake()
 
         return resume
 
@@ -317,12 +316,12 @@ class Ref:
         return True
 
     def _continue(self, mail: PriorityMailbox) -> None:
-        answer, then = mail.answer, mail.then
+        answer, question = mail.answer, mail.question
         assert answer is not None
-        assert then is not None
-        mail.answer = mail.then = None
+        assert question is not None
+        mail.answer = mail.question = None
         self._life = _READY
-        then(answer.value)
+        question.then(answer.value)
 
     def _stop_actor(self, actor: Behaviour, incarnation: int) -> None:
         reason, error = ExitReason.STOPPED, None
@@ -382,7 +381,7 @@ class Ref:
         else:
             self._life = _DEAD
             if self._mail is not None:
-                self._mail.answer = self._mail.then = None
+                self._mail.answer = self._mail.question = None
         report = Exited(self, self.incarnation, reason, error, message)
         parent = self.scope.parent
         if parent is not None and not parent.is_stopped:

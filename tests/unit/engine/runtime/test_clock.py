@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runtime.actor import Actor
-from engine.runtime.clock import COALESCE_S, GeventClock, Timer, TimersDue, TimingWheel
+from engine.runtime.clock import (
+    COALESCE_S,
+    TICK_S,
+    GeventClock,
+    Timer,
+    TimersDue,
+    TimingWheel,
+)
+from engine.runtime.clock import (
+    SLOTS as REAL_SLOTS,
+)
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -222,7 +232,7 @@ def real() -> Iterator[tuple[GeventClock, GeventDispatcher]]:
     dispatcher.stop()
 
 
-def test_the_real_clock_rings_in_order_and_not_early(
+def test_the_real_clock_fires_in_order_and_not_early(
     real: tuple[GeventClock, GeventDispatcher],
 ) -> None:
     clock, dispatcher = real
@@ -260,3 +270,89 @@ def test_a_sooner_timer_wakes_a_clock_that_waits_for_a_later_one(
     wait_until(lambda: clock._wake_tick is not None, 5, "the clock to sleep")
     clock.call_later(0.01, ref, "sooner")
     wait_until(lambda: got == ["sooner"], 5, "the sooner timer")
+
+
+def due_s(clock: GeventClock) -> list[float]:
+    """When the timers of a clock that does not turn are due, on its monotonic scale."""
+    timers = [timer for bucket in clock._wheel._buckets for timer in bucket]
+    return sorted(clock._origin + timer.due * TICK_S for timer in timers)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.004, 0.01, 1.0, 100.0])
+def test_a_timer_is_due_not_early_and_up_to_a_tick_late(delay_s: float) -> None:
+    clock, ref = GeventClock(), box(SimulatedDispatcher(Random(1)), [])
+    before = clock.monotonic()
+    clock.call_later(delay_s, ref, "due")
+    after = clock.monotonic()
+    (at,) = due_s(clock)
+    assert before + delay_s - 1e-6 <= at <= after + delay_s + TICK_S + 1e-6
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.1, 7.33])
+def test_a_coalesced_timer_is_due_when_its_number_says(delay_s: float) -> None:
+    clock, ref = GeventClock(), box(SimulatedDispatcher(Random(1)), [])
+    clock._origin -= 3.003  # it began to turn a while ago
+    before = clock.monotonic()
+    number = clock.call_later_coalesced(delay_s, ref)
+    after = clock.monotonic()
+    assert before + delay_s <= number * COALESCE_S <= after + delay_s + COALESCE_S
+    (at,) = due_s(clock)
+    assert number * COALESCE_S - 1e-6 <= at <= number * COALESCE_S + TICK_S + 1e-6
+
+
+def test_a_clock_that_has_turned_for_long_waits_as_long_as_one_that_begins(
+    real: tuple[GeventClock, GeventDispatcher],
+) -> None:
+    _, dispatcher = real
+    clock, got = GeventClock(), list[object]()
+    clock._origin -= 1_000.0
+    clock.start()
+    clock.call_later(0.02, box(dispatcher, got), "due")
+    wait_until(lambda: got == ["due"], 5, "the timer")
+    clock.stop()
+
+
+def test_a_clock_that_is_stopped_turns_no_more() -> None:
+    clock = GeventClock()
+    clock.start()
+    greenlet = clock._greenlet
+    assert greenlet is not None
+    clock.stop()
+    assert greenlet.dead
+    clock.stop()
+    clock.start()
+    clock.stop()
+
+
+def test_each_tick_of_a_revolution_has_a_bucket_of_its_own() -> None:
+    wheel, ref = TimingWheel(SLOTS), Dice().ref
+    for tick in range(1, SLOTS + 1):
+        wheel.add(Timer(tick, ref, tick))
+    assert [len(bucket) for bucket in wheel._buckets] == [1] * SLOTS
+
+
+def test_the_wheel_turns_once_in_over_a_minute() -> None:
+    """Most timers fire in their first revolution: they are looked at once."""
+    assert REAL_SLOTS * TICK_S > 60
+    assert (TICK_S, COALESCE_S) == (0.01, 0.1)
+    assert len(GeventClock()._wheel._buckets) == REAL_SLOTS
+
+
+def test_the_next_tick_is_found_a_whole_revolution_ahead() -> None:
+    wheel, ref = TimingWheel(SLOTS), Dice().ref
+    wheel.advance(5, lambda timer: None)
+    assert wheel.next_due() is None
+    wheel.add(Timer(5 + SLOTS, ref, "a revolution later"))
+    assert wheel.next_due() == 5 + SLOTS
+    wheel.add(Timer(7, ref, "soon"))
+    assert wheel.next_due() == 7
+
+
+def test_a_timer_that_is_cancelled_leaves_the_wheel_within_a_revolution() -> None:
+    wheel, ref = TimingWheel(SLOTS), Dice().ref
+    timer = Timer(100 * SLOTS, ref, "far")
+    wheel.add(timer)
+    timer.cancel()
+    for tick in range(1, SLOTS + 1):
+        wheel.advance(tick, lambda timer: None)
+    assert wheel.count == 0

@@ -266,6 +266,127 @@ def test_an_answer_to_an_earlier_life_is_dropped(stage: Stage) -> None:
     assert stage.got == ["mail"]
 
 
+def test_an_answer_to_an_earlier_life_is_not_taken_by_one_that_waits_as_well(
+    stage: Stage,
+) -> None:
+    """Both wait with the same function: only the question tells them apart."""
+    child, asked = stage.child(), list[Callable[[object], None]]()
+
+    def ask_with(actor: Actor) -> None:
+        actor.await_reply(asked.append, stage.got.append)
+
+    child.tell(ask_with)
+    stage.run()
+    child.kill()
+    child.start()
+    child.tell(ask_with)
+    stage.run()
+    assert child.is_suspended
+    asked[0]("of the dead")
+    stage.run()
+    assert (stage.got, child.is_suspended) == ([], True)
+    asked[1]("its own")
+    asked[1]("once more")
+    stage.run()
+    asked[1]("and again")
+    stage.run()
+    assert stage.got == ["its own"]
+
+
+def test_an_answer_that_comes_between_two_lives_is_for_nobody(stage: Stage) -> None:
+    child, asked = waiting(stage)
+    child.tell("kept")
+    child.kill()
+    asked[0]("too late")
+    child.start()
+    asked[0]("much too late")
+    stage.run()
+    child.tell(lambda actor: actor.await_reply(asked.append, actor.got.append))
+    stage.run()
+    assert child.is_suspended
+    assert stage.got == ["kept"]
+
+
+def test_an_answer_under_way_to_one_that_dies_is_for_nobody(stage: Stage) -> None:
+    child, asked = waiting(stage)
+    asked[0]("under way")
+    child.kill()
+    child.start()
+    child.tell(lambda actor: actor.await_reply(asked.append, actor.got.append))
+    stage.run()
+    assert child.is_suspended
+    assert stage.got == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_who_ends_the_whole_process_is_not_held_up_by_one_actor(
+    stage: Stage, kind: type[BaseException]
+) -> None:
+    child = stage.child()
+    child.tell(kind())
+    with pytest.raises(kind):
+        stage.run()
+    assert stage.run() == [(ExitReason.CRASHED, 1)]
+
+
+def test_an_answer_to_the_question_before_is_not_taken(stage: Stage) -> None:
+    child, asked = waiting(stage)
+    asked[0](None)
+    child.tell(lambda actor: actor.await_reply(asked.append, actor.got.append))
+    stage.run()
+    asked[0]("once more")
+    stage.run()
+    assert stage.got == [None]
+    assert child.is_suspended
+
+
+def test_however_much_mail_comes_an_actor_is_scheduled_once(stage: Stage) -> None:
+    child = stage.child()
+    for number in range(3):
+        child.tell(number)
+        child.tell_system(number)
+    assert list(stage.dispatcher.runnable).count(child) == 1
+    stage.run()
+    assert len(stage.got) == 6
+
+
+def test_a_turn_handles_as_much_as_it_may_and_no_message_after_its_time(
+    stage: Stage,
+) -> None:
+    child = stage.child()
+    stage.run()
+    for number in range(9):
+        child.tell(number)
+    child.run_turn(3)
+    assert stage.got == [0, 1, 2]
+    child.run_turn(5, until=0.0)
+    assert stage.got == [0, 1, 2, 3], "one message, then the time is over"
+    stage.run()
+    assert len(stage.got) == 9
+
+
+def test_a_turn_within_a_turn_is_a_bug(stage: Stage) -> None:
+    child = stage.child()
+    child.tell(lambda actor: actor.ref.run_turn(1))
+    assert stage.run() == [(ExitReason.CRASHED, 1)]
+    assert isinstance(stage.parent_actor.reports[0].error, AssertionError)
+
+
+def test_who_has_mail_is_runnable_and_nobody_else(stage: Stage) -> None:
+    child = stage.child()
+    assert not stage.dispatcher.idle
+    stage.run()
+    assert stage.dispatcher.idle
+    assert stage.dispatcher.step() is None
+    turns = stage.dispatcher.turns
+    child.tell(1)
+    assert stage.dispatcher.step() is child
+    assert stage.dispatcher.turns == turns + 1
+    child.tell(2)
+    stage.dispatcher.forget_all()
+    assert stage.dispatcher.idle
+
+
 def test_asking_twice_at_a_time_is_a_bug(stage: Stage) -> None:
     child = stage.child()
     asked: list[Callable[[object], None]] = []

@@ -1,0 +1,43 @@
+"""When objects that live for days are put out of the collector's sight."""
+
+import gc
+
+import pytest
+
+from engine.runtime.heap import NEW_PER_FREEZE, LongLived
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of the collector, in order."""
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "collect", lambda n=2: calls.append(f"collect {n}"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+    return calls
+
+
+def test_new_ones_are_put_aside_when_there_are_enough(calls: list[str]) -> None:
+    heap = LongLived()
+    heap.grown(NEW_PER_FREEZE - 1)
+    assert calls == []
+    heap.grown(1)
+    assert calls == ["collect 1", "freeze"], "garbage is collected first"
+    heap.grown(NEW_PER_FREEZE - 1)
+    assert calls == ["collect 1", "freeze"]
+    heap.grown(5)
+    assert calls == ["collect 1", "freeze"] * 2
+
+
+def test_a_node_that_has_started_puts_all_aside_and_counts_anew(
+    calls: list[str],
+) -> None:
+    heap = LongLived()
+    heap.grown(NEW_PER_FREEZE - 1)
+    heap.settle()
+    assert calls == ["collect 2", "freeze"]
+    heap.grown(NEW_PER_FREEZE - 1)
+    assert calls == ["collect 2", "freeze"]
+
+
+def test_a_million_watchers_cost_no_more_than_two_hundred_looks() -> None:
+    assert NEW_PER_FREEZE >= 5_000
