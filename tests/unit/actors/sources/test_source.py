@@ -441,7 +441,7 @@ class Reader:
         self, stage: ActorStage, *feeds: FakeFeed, kind: str = "bitcoind"
     ) -> None:
         node = stage.node
-        node.booted = Published(True)
+        node.booted = self.booted = Published(True)
         self.stage = stage
         self.feed = feeds[0]
         store = stage.store
@@ -687,3 +687,54 @@ def test_a_lagging_source_is_not_asked_round_after_round_for_old_blocks(
     shown = [m.view for m in inbox.got if isinstance(m, Seen)][-1]
     assert [o.block_height for o in shown.outputs] == [None], "in the mempool again"
     assert lost in shown.off_chain
+
+
+def test_the_first_block_is_read_when_all_scripts_are_known(stage: ActorStage) -> None:
+    """Else it is read before the script is known that it pays."""
+    feed = FakeFeed(height=100)
+    reader = Reader(stage, feed)
+    reader.booted.publish(False)
+    stage.pass_s(30)
+    assert feed.requests == 0
+    reader.booted.publish(True)
+    stage.node.source.tell(Nudge())
+    stage.pass_s(1)
+    assert feed.requests > 0
+
+
+def test_a_crashed_reader_covers_nobody_until_it_has_read_all_again(
+    stage: ActorStage,
+) -> None:
+    feed = FakeFeed(height=100)
+    Reader(stage, feed)
+    stage.pass_s(2)
+    assert stage.complete_as_of is not None
+
+    def bug(_name: str) -> None:
+        feed.on_call = lambda _name: None
+        raise KeyError("a bug")
+
+    feed.on_call = bug
+    stage.node.source.tell(Nudge())
+    stage.pass_s(0.5)
+    assert stage.complete_as_of is None
+    crashed_at = stage.clock.now()
+    stage.pass_s(30)
+    assert stage.complete_as_of is not None
+    assert stage.complete_as_of >= crashed_at - 500
+
+
+def test_a_source_that_lags_is_not_live(stage: ActorStage) -> None:
+    feed = FakeFeed(height=100)
+    Reader(stage, feed)
+    stage.pass_s(2)
+    assert stage.published.now.freshness.live
+    feed.forget(feed.best.pop())
+    stage.pass_s(0.5)
+    told = stage.complete_as_of
+    stage.pass_s(10)
+    assert not stage.published.now.freshness.live
+    assert stage.published.now.freshness.tip_height == 99
+    assert stage.complete_as_of is not None
+    assert told is not None
+    assert stage.complete_as_of - told <= 1_000

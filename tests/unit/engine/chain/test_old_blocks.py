@@ -95,7 +95,7 @@ def test_a_payment_that_is_gone_below_the_window_is_off_chain(forgotten: bool) -
     assert view.complete
 
 
-def test_nothing_is_lost_to_a_doubt_before_it_is_settled() -> None:
+def test_nothing_is_lost_before_it_is_settled() -> None:
     feed, lost, _ = moved()
     watcher = Watcher(feed, known(lost, 50))
     first = watcher.round()
@@ -104,7 +104,7 @@ def test_nothing_is_lost_to_a_doubt_before_it_is_settled() -> None:
     assert watcher.old_blocks.has_more
 
 
-def test_what_is_below_is_read_in_portions_and_no_further_than_needed() -> None:
+def test_what_is_below_is_read_in_steps_and_no_further_than_needed() -> None:
     feed, lost, found = moved(on_top=200)
     watcher = Watcher(feed, known(lost, 50))
     read: list[int] = []
@@ -169,3 +169,52 @@ def test_an_age_ago_is_not_read_again() -> None:
     watcher = Watcher(feed, known(lost, 50))
     assert watcher.settled().outputs == (known(lost, 50),)
     assert watcher.rounds == 1
+
+
+def test_it_is_read_down_to_a_weeks_blocks_below_the_window() -> None:
+    assert MAX_BACKFILL == 1_008
+    feed, lost, found = moved(on_top=MAX_BACKFILL + LOOKBACK - 2)
+    watcher = Watcher(feed, known(lost, 50))
+    assert watcher.settled().outputs[0].block_hash == found
+
+
+def test_a_round_asks_about_a_bounded_number_of_old_blocks() -> None:
+    feed = FakeFeed(100)
+    receipts = [
+        Output(f"{number:064d}", 0, 5, feed.best[number + 1], number + 1)
+        for number in range(25)
+    ]
+    watcher = Watcher(feed, *receipts)
+    asked: list[str] = []
+    feed.on_call = lambda call: asked.append(call) if call == "header" else None
+    first = watcher.round()
+    assert len(asked) <= 20 + 1  # and one where the round looks for its start
+    assert sum(o.verified_by_source for o in first.outputs) == 20
+    assert all(o.verified_by_source for o in watcher.round().outputs)
+
+
+def test_after_a_deep_reorg_each_old_block_is_asked_about_again() -> None:
+    feed = FakeFeed(100)
+    watcher = Watcher(feed, known(feed.best[50], 50))
+    assert watcher.settled().outputs[0].verified_by_source
+    calls: list[str] = []
+    feed.on_call = calls.append
+    watcher.old_blocks.tip_moved(deep=True)
+    watcher.round()
+    assert "header" in calls
+
+
+def test_a_source_that_fails_while_it_is_asked_is_asked_again() -> None:
+    feed = FakeFeed(100)
+    watcher = Watcher(feed, known(feed.best[50], 50))
+    watcher.round()
+    watcher.old_blocks.clear()
+
+    def refuse(call: str) -> None:
+        if call == "header":
+            raise SourceUnavailable("fake: busy")
+
+    feed.on_call = refuse
+    assert watcher.round().outputs == (known(feed.best[50], 50),)
+    feed.on_call = lambda _call: None
+    assert watcher.round().outputs[0].verified_by_source

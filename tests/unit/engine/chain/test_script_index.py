@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.chain.feed import Header, Output, Tip
-from engine.chain.header_chain import HeaderChain
+from engine.chain.header_chain import KEEP_HEADERS, HeaderChain
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.errors import SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
@@ -85,6 +85,28 @@ def test_the_header_window_is_bounded_and_forgets_the_lowest() -> None:
     assert chain.lowest is None
     with pytest.raises(ValueError, match="no block"):
         chain.roll_back()
+
+
+def test_so_many_headers_and_rolled_back_blocks_are_remembered() -> None:
+    assert KEEP_HEADERS == 2_100
+    assert LOOKBACK == 12
+    chain = chain_of(5)
+    for number in range(2 * KEEP_HEADERS + 1):
+        chain.mark_off_chain(f"lost {number}")
+    assert not chain.is_off_chain("lost 0"), "the oldest is forgotten"
+    assert chain.is_off_chain("lost 1")
+    chain.mark_off_chain("lost 1")  # heard of again: it is the newest now
+    chain.mark_off_chain("another")
+    assert chain.is_off_chain("lost 1")
+    assert not chain.is_off_chain("lost 2")
+
+
+def test_an_older_block_that_was_called_lost_is_in_the_chain_after_all() -> None:
+    chain = chain_of(5)
+    chain.mark_off_chain("h4")
+    chain.extend_back(header(4))
+    assert not chain.is_off_chain("h4")
+    assert chain.hash_at(4) == "h4"
 
 
 def test_a_block_of_the_chain_cannot_be_marked_off_chain() -> None:
@@ -272,6 +294,7 @@ def test_an_unwatched_script_costs_nothing_more() -> None:
 def test_scripts_that_no_address_has_cannot_be_watched_and_are_not_kept() -> None:
     feed = FakeFeed()
     index = indexed(feed)
+    index.watch(b"x" * 100)
     for script in (b"", b"\x6a\x04data", b"x" * 101):
         with pytest.raises(ValueError, match="no address"):
             index.watch(script)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.chain.feed import Block, ChainTx, Output, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
@@ -204,6 +205,48 @@ def test_a_node_that_lags_behind_a_load_balancer_is_not_a_reorg() -> None:
     assert found(index) == [(5, 21), (6, None)], "nor is its mempool believed"
 
 
+def test_a_lower_tip_of_a_node_that_still_has_our_block_is_no_rollback() -> None:
+    """Its two answers are of two moments, or of two nodes."""
+    feed = FakeFeed(20)
+    block = feed.mine([make_tx("t", [(ALICE, 5)])])
+    index = synced(feed, ALICE)
+    below = Tip(20, block.header.prev_hash)
+    feed.tip = lambda: below  # type: ignore[method-assign]
+    result = sync(feed, index)
+    assert (result.lagging, result.undone) == (True, 0)
+    assert found(index) == [(5, 21)]
+
+
+@pytest.mark.parametrize("wrong", ["hash", "height"])
+def test_a_block_must_be_the_one_asked_for_in_hash_and_height(wrong: str) -> None:
+    feed = FakeFeed(20)
+    index = synced(feed, ALICE)
+    block = feed.mine([make_tx("t", [(ALICE, 5)])])
+    header = block.header
+    if wrong == "hash":
+        header = replace(header, hash="ff" * 32)
+    else:
+        header = replace(header, height=22)
+    feed.blocks[block.header.hash] = Block(header, block.txs)
+    with pytest.raises(SourceGarbage, match="sent another block"):
+        sync(feed, index)
+    assert index.tip == Tip(20, feed.best[20])
+    assert found(index) == []
+
+
+def test_a_block_of_a_foreign_chain_is_not_believed() -> None:
+    """It has the hash that stands there, and does not follow the block below."""
+    feed = FakeFeed(20)
+    index = synced(feed, ALICE)
+    block = feed.mine([make_tx("t", [(ALICE, 5)])])
+    header = replace(block.header, prev_hash="ee" * 32)
+    feed.blocks[header.hash] = Block(header, block.txs)
+    result = sync(feed, index)
+    assert (result.blocks, result.more) == (0, True)
+    assert index.tip == Tip(20, feed.best[20])
+    assert found(index) == []
+
+
 def test_a_higher_node_that_falls_back_while_asked_is_not_a_reorg_either() -> None:
     feed = FakeFeed(20)
     index = synced(feed, ALICE)
@@ -361,6 +404,53 @@ def test_after_too_long_an_absence_there_is_a_gap_and_nothing_is_complete() -> N
     result = sync(feed, index, start_from=Tip(20, feed.best[20]))
     assert (result.gap, result.blocks) == (True, LOOKBACK)
     assert not index.view(ALICE, "s").complete
+
+
+def test_two_weeks_of_absence_are_read_and_no_block_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert MAX_CATCH_UP == 2_016
+    monkeypatch.setattr("engine.chain.sync.MAX_CATCH_UP", 20)
+    for away, gap in ((20, False), (21, True)):
+        feed = FakeFeed(60)
+        index = ScriptIndex()
+        index.watch(ALICE)
+        start = 60 - away
+        result = sync(feed, index, start_from=Tip(start, feed.best[start]))
+        assert result.gap is gap, away
+        assert (settle(feed, index).gap, index.tip) == (False, feed.now)
+        assert index.view(ALICE, "s").complete is not gap
+        lowest = 60 - LOOKBACK + 1 if gap else start - LOOKBACK + 1
+        assert index.chain.lowest == lowest
+
+
+def test_a_chain_that_is_younger_than_two_weeks_has_no_gap() -> None:
+    feed = FakeFeed(100)
+    result = sync(feed, ScriptIndex(), since_s=0)
+    assert not result.gap
+    assert result.blocks == 50, "all of them, in steps"
+
+
+def test_a_branch_that_we_know_of_only_by_its_tip_is_left_at_the_fork() -> None:
+    """It was shorter than ours is now, so all that it had is read again."""
+    feed = FakeFeed(60)
+    seen = feed.now
+    feed.reorg(3, [[] for _ in range(5)])
+    index = ScriptIndex()
+    sync(feed, index, start_from=seen, limits=Limits(blocks=200))
+    assert index.chain.lowest == 57 - LOOKBACK + 1
+    assert index.chain.is_off_chain(seen.hash)
+
+
+def test_a_mark_above_the_tip_on_a_branch_that_is_known_is_no_lag() -> None:
+    """The node says of each of its blocks that it was rolled back."""
+    feed = FakeFeed(60)
+    seen = feed.now
+    feed.reorg(5, [[], []])
+    index = ScriptIndex()
+    result = sync(feed, index, start_from=seen, limits=Limits(blocks=200))
+    assert index.chain.lowest == 55 - LOOKBACK + 1
+    assert result.tip == feed.now
 
 
 def test_a_node_behind_the_last_run_is_not_begun_with() -> None:
