@@ -91,7 +91,7 @@ def _damage(
     name = random.choice([name for name, data in sorted(files.items()) if data])
     kind = random.choice(KINDS)
     files[name] = _damaged(files[name], kind, random)
-    files[f"{DB}.told"] = slot(life.events[life.bounds(cut)[0]])
+    files[f"{DB}.acked"] = slot(life.events[life.bounds(cut)[0]])
     verdict, unseen = _verdict(lay_out(files, folder), life, cut, sums)
     sums.tables.update(f"{table} of {name}" for table in unseen)
     sums.verdicts[f"{name}, {kind}", verdict] += 1

@@ -11,6 +11,7 @@ opens it: a native writer thread, readers of their own, and gevent's hub between
 import functools
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _judge_threads(path: Path, life: Life, cut: int) -> bool:
     readers = ReaderThreads(path)
     try:
         found: Content = readers.read(_one_of, life, cut)
-        readers.read(_sound, known=False)
+        readers.read(partial(_sound, known=False))
         last = readers.read(queries.last_offset)
         _goes_on(writer.submit, last)
         if readers.read(queries.last_offset) != last + 1:

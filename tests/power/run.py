@@ -179,8 +179,8 @@ def _judge_point(
     files = disk.crash(point.random, point.habit)
     if point.stale_shm:
         files[f"{DB}-shm"] = point.random.randbytes(32_768)
-    if witness := _witness(life, point):
-        files[f"{DB}.told"] = witness
+    if mark := _mark(life, point):
+        files[f"{DB}.acked"] = mark
     threads = point.number % THREADS_EVERY == 0
     try:
         unasked = judge(files, life, point.cut, folder, threads=threads)
@@ -197,7 +197,7 @@ def _judge_point(
     sums.unsynced_writes += disk.unsynced
 
 
-def _witness(life: Life, point: _Point) -> bytes:
+def _mark(life: Life, point: _Point) -> bytes:
     """It is written when an acknowledgement goes out, and never synced by us."""
     random, (last, _) = point.random, life.bounds(point.cut)
     match random.randrange(4):

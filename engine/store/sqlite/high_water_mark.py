@@ -1,13 +1,16 @@
-"""How far the journal had come when somebody was last told: a file beside the database.
+"""The last offset that anybody was told of: a file beside the database.
 
 A database or WAL that is cut off, or put back from yesterday, looks to SQLite like one
-that never had more in it. `<db>.told` holds the offset of the last event that was
+that never had more in it. `<db>.acked` holds the offset of the last event that was
 acknowledged; a start that finds less than that does not go on (`Journal` sees to it).
 
 It needs no sync of its own: it is written after the commit it speaks of is on the disk,
 so whatever a power cut leaves of it is that offset or an earlier one. Two slots are
 written in turn, each with a checksum: one of them can always be read. What cannot be
 read or written is as if it were not there; it proves, it is not needed.
+
+It was named `<db>.told` once. Such a file counts as well, and goes when the new
+one is safe on the disk: whenever a start is cut off, one of the two is there.
 
 Called in the journal's native thread.
 """
@@ -19,7 +22,7 @@ import struct
 import zlib
 from pathlib import Path
 
-__all__ = ["HighWaterMark", "path_of", "slot", "told"]
+__all__ = ["HighWaterMark", "acked", "marks_of", "path_of", "slot"]
 
 _SLOT = struct.Struct("<8sQI")
 _MAGIC = b"paybell1"
@@ -32,7 +35,16 @@ _pwrite.restype = ctypes.c_ssize_t
 
 
 def path_of(db: str | Path) -> Path:
-    """Where the witness of a database is."""
+    """Where the mark of a database is."""
+    return Path(f"{db}.acked")
+
+
+def marks_of(db: str | Path) -> list[Path]:
+    """All files there are that hold a mark of the database, as a rule one."""
+    return [path for path in (path_of(db), _former_path(db)) if path.exists()]
+
+
+def _former_path(db: str | Path) -> Path:
     return Path(f"{db}.told")
 
 
@@ -42,10 +54,14 @@ def slot(offset: int) -> bytes:
     return plain + zlib.crc32(plain).to_bytes(4, "little")
 
 
-def told(db: str | Path) -> int:
+def acked(db: str | Path) -> int:
     """The last offset that was acknowledged, as far as anybody knows; else 0."""
+    return max(_read(path_of(db)), _read(_former_path(db)))
+
+
+def _read(path: Path) -> int:
     try:
-        content = path_of(db).read_bytes()
+        content = path.read_bytes()
     except OSError:
         return 0
     found = [content[place : place + _SLOT.size] for place in _PLACES]
@@ -54,7 +70,7 @@ def told(db: str | Path) -> int:
 
 
 class HighWaterMark:
-    """Writes it. `start` is where the database is now."""
+    """Writes it. `start`: the database's last offset now, not below the mark."""
 
     def __init__(self, db: str | Path, start: int) -> None:
         self._last = start
@@ -65,9 +81,13 @@ class HighWaterMark:
             self._fd = os.open(path_of(db), flags, 0o600)
             for place in _PLACES:
                 self._write(slot(start), place)
+            former = _former_path(db)
+            if former.exists() and _read(path_of(db)) == start:  # a disk may be full
+                _take_over(self._fd, former)
 
     def note(self, offset: int) -> None:
         """Everything up to here is on the disk, and is acknowledged next."""
+        assert offset >= self._last, "what was acknowledged is not there any more"
         if offset == self._last or self._fd < 0:
             return
         self._last = offset
@@ -81,3 +101,14 @@ class HighWaterMark:
 
     def _write(self, content: bytes, place: int) -> None:
         _pwrite(self._fd, content, len(content), place)
+
+
+def _take_over(fd: int, former: Path) -> None:
+    """The former file goes, after what stands in its place is safe on the disk."""
+    os.fsync(fd)
+    folder = os.open(former.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+        former.unlink()
+    finally:
+        os.close(folder)

@@ -20,7 +20,7 @@ import sqlite_utils
 from engine.errors import JournalError
 from engine.store.sqlite import migrations
 from engine.store.sqlite.bulk import Bulk
-from engine.store.sqlite.high_water_mark import HighWaterMark, path_of, told
+from engine.store.sqlite.high_water_mark import HighWaterMark, acked, marks_of
 from engine.store.sqlite.trouble import explain, explained, is_fatal
 from engine.store.sqlite.wal import has_lost_commits
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
@@ -65,9 +65,7 @@ class Journal:
         with explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
-        self._witness = (
-            None if connection else HighWaterMark(self.path, self.last_offset)
-        )
+        self._mark = None if connection else HighWaterMark(self.path, self.last_offset)
         self.commits = 0
 
     def bind_network(self, network: str) -> None:
@@ -104,8 +102,8 @@ class Journal:
     def close(self) -> None:
         """Checkpoint and close; the WAL file goes away."""
         self._sql.close()
-        if self._witness is not None:
-            self._witness.close()
+        if self._mark is not None:
+            self._mark.close()
 
     def commit(self, batch: Sequence[Write]) -> list[Outcome]:
         """Write the batch in one transaction; one outcome for each, in order.
@@ -128,8 +126,8 @@ class Journal:
             failure = Unavailable(reason, fatal=is_fatal(error))
             return [failure] * len(batch)
         self.commits += 1
-        if self._witness is not None:
-            self._witness.note(self.last_offset)
+        if self._mark is not None:
+            self._mark.note(self.last_offset)
         return outcomes
 
     def _transaction(self, batch: Sequence[Write]) -> list[Outcome]:
@@ -173,7 +171,7 @@ class Journal:
 def _open(path: str, synchronous: str) -> sqlite3.Connection:
     """The writing connection, in WAL mode, with the schema of today."""
     _check_wal(path)
-    _check_told(path)
+    _check_mark(path)
     with explained(path):
         connection = sqlite3.connect(path, timeout=5.0)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -203,14 +201,14 @@ def _check_wal(path: str) -> None:
         )
 
 
-def _check_told(path: str) -> None:
-    """Before we write: is everything there that somebody was told of?
+def _check_mark(path: str) -> None:
+    """Before we write: is everything there that was acknowledged?
 
     Through a connection that cannot checkpoint, so that the files stay as they are.
     """
-    wanted = told(path)
+    wanted = acked(path)
     if not wanted or not Path(path).exists():
-        return  # nobody was told anything, or this is a new database
+        return  # nothing was acknowledged, or this is a new database
     try:
         uri = f"{Path(path).absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as reader:
@@ -221,12 +219,13 @@ def _check_told(path: str) -> None:
     except (sqlite3.Error, UnicodeDecodeError):
         return  # opening it for writing says what is wrong
     if (last or 0) < wanted:
+        marks = " and ".join(str(mark) for mark in marks_of(path))
         raise JournalError(
             f"database {path} ends with event {last or 0}, but event {wanted} was"
             " acknowledged: the file or its -wal was cut off, or an older one was put"
             " in its place; nothing was changed. Check the disk, keep a copy of both"
             " files, and restore a backup; to go on with what is there, remove"
-            f" {path_of(path)} and run `run.py replay --check`"
+            f" {marks} and run `run.py replay --check`"
         )
 
 

@@ -7,7 +7,7 @@ the calling one. No `sqlite3.Error` leaves here.
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from engine.payment.model import Payment
 from engine.store.records import (
@@ -31,7 +31,7 @@ __all__ = ["SqliteReads"]
 
 log = logging.getLogger("paybell.store")
 
-P = ParamSpec("P")
+Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
@@ -46,9 +46,8 @@ class SqliteReads:
 
     def _ask(
         self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **_none: P.kwargs,
+        query: Callable[[sqlite3.Connection, *Asked], T],
+        *args: *Asked,
     ) -> T:
         try:
             answer: T = self._run(query, *args)

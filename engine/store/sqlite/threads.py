@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -21,7 +21,7 @@ from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["DirectStore", "ReaderThreads", "WriterThread"]
 
-P = ParamSpec("P")
+Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 READERS = 2
@@ -122,9 +122,8 @@ class ReaderThreads(SqliteReads):
 
     def read(
         self,
-        query: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
+        query: Callable[[sqlite3.Connection, *Asked], T],
+        *args: *Asked,
     ) -> T:
         """Run `query(connection, ...)`. Raises what it raises."""
         found: T = self._run(query, *args)
