@@ -14,6 +14,7 @@ import sqlite3
 
 import msgspec
 
+from engine.money.amount import MAX_SAT
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
@@ -44,11 +45,12 @@ _CREATED = Many(
 _MOVED = Many(
     "UPDATE payments SET status = new.column2, seq = new.column3,"
     " state = new.column4, crc = new.column5 FROM (VALUES",
-    5,
-    ") AS new WHERE id = new.column1",
+    6,
+    ") AS new WHERE id = new.column1 AND seq = new.column6",
 )
 _MOVED_ONE = (
-    "UPDATE payments SET status = ?2, seq = ?3, state = ?4, crc = ?5 WHERE id = ?1"
+    "UPDATE payments SET status = ?2, seq = ?3, state = ?4, crc = ?5"
+    " WHERE id = ?1 AND seq = ?6"
 )
 
 # Mirrored by engine/delivery/channel.py, `wants`.
@@ -58,6 +60,8 @@ _OUTBOX = """
     FROM events e CROSS JOIN channels c
     WHERE e."offset" > ? AND c.enabled AND c.merchant IN (e.merchant, '*')
       AND (c.types = '' OR instr(c.types, ',' || e.type || ',') > 0)"""
+
+_NOT_THE_NEXT = "events.payment_id: not the next event of its payment"
 
 _state_encoder = msgspec.json.Encoder()
 
@@ -70,19 +74,21 @@ class Bulk:
         self.offset = offset  # of the last event so far
         self.rank = rank  # of the last payment so far
         self._sql = sql
-        self._told = offset  # events up to here are in the outbox
+        self._in_outbox = offset  # events up to here are in the outbox
         self._events: list[object] = []
         self._created: list[object] = []
-        self._moved: dict[str, tuple[object, ...]] = {}  # the last state counts
+        # The last state counts; with the seq that the payment must have before.
+        self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
         self._changed: list[int] = []
 
     def add(self, write: Write) -> None:
-        """The next write of the transaction."""
+        """The next write of the transaction. What no write can mean is asserted."""
         number = len(self._committed)
         events: list[CommittedEvent] = []
         for entry in write.entries:
+            assert entry.events, "a payment changes by its events only"
             self._append(entry, events)
             self._project(entry)
         self._committed.append(tuple(events))
@@ -104,22 +110,34 @@ class Bulk:
     def _append(self, entry: Entry, events: list[CommittedEvent]) -> None:
         terms, values = entry.payment.terms, self._events
         merchant = terms.merchant
+        last_seq = entry.events[0].seq - 1
         for event in entry.events:
             self.offset = offset = self.offset + 1
             name, seq, at = event.payment_id, event.seq, event.at
+            assert name == terms.id, "an event of another payment"
+            assert seq == last_seq + 1, "seq has no gaps"
+            assert 0 <= event.received_sat <= MAX_SAT, "more than there is"
+            last_seq = seq
             kind = event.type.value  # sqlite3 binds a plain str at once
             body = encode(event, terms)
             crc = event_crc(offset, name, seq, kind, at, merchant, body)
             values += (offset, name, seq, kind, at, merchant, body, crc)
             wire = with_offset(offset, body)
             events.append(CommittedEvent(offset, event, merchant, wire))
+        assert last_seq == entry.payment.seq, "not the payment that the events leave"
 
     def _project(self, entry: Entry) -> None:
         payment = entry.payment
         state = _state_encoder.encode(payment)
         status, seq, crc = payment.status.value, payment.seq, state_crc(state)
-        if not (entry.events and entry.events[0].seq == 1):
-            self._moved[payment.id] = payment.id, status, seq, state, crc
+        before = entry.events[0].seq - 1
+        if before > 0:
+            earlier = self._moved.get(payment.id)
+            if earlier is not None:
+                if earlier[2] != before:
+                    raise sqlite3.IntegrityError(_NOT_THE_NEXT)
+                before = earlier[-1]
+            self._moved[payment.id] = payment.id, status, seq, state, crc, before
             return
         terms = payment.terms
         self.rank += 1
@@ -141,8 +159,8 @@ class Bulk:
         if self._events:
             _EVENTS.run(self._sql, self._events)
             self._events = []
-            self._sql.execute(_OUTBOX, (self._told,))
-            self._told = self.offset
+            self._sql.execute(_OUTBOX, (self._in_outbox,))
+            self._in_outbox = self.offset
         if self._created:
             _CREATED.run(self._sql, self._created)
             self._created = []
@@ -159,6 +177,9 @@ class Bulk:
         moved = list(self._moved.values())
         self._moved = {}
         if len(moved) == 1:
-            self._sql.execute(_MOVED_ONE, moved[0])
-        elif moved:
-            _MOVED.run(self._sql, [value for values in moved for value in values])
+            found = self._sql.execute(_MOVED_ONE, moved[0]).rowcount
+        else:
+            values = [value for row in moved for value in row]
+            found = _MOVED.run(self._sql, values)
+        if found != len(moved):
+            raise sqlite3.IntegrityError(_NOT_THE_NEXT)

@@ -35,9 +35,11 @@ _UNWRITABLE = (
     OverflowError,
     TypeError,
     ValueError,
+    AssertionError,
 )
 """What is wrong with one write, not with the database: a key that is taken, or a bug
-that made a value no column can hold. It must not cost the writes beside it."""
+that made a value no column can hold, or a write that nobody can mean. It must not cost
+the writes beside it."""
 
 CHECKPOINT_PAGES = 8_000
 """32 MB of WAL: the commit that fills them copies them into the database, and takes
@@ -125,6 +127,7 @@ class Journal:
             reason = explain(error, Path(self.path).name)
             failure = Unavailable(reason, fatal=is_fatal(error))
             return [failure] * len(batch)
+        assert len(outcomes) == len(batch)
         self.commits += 1
         if self._mark is not None:
             self._mark.note(self.last_offset)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 __all__ = ["Many"]
 
-MOST = 128
+MAX_ROWS = 128
 """Rows in one statement: more save nothing, and SQLite binds so many values at most."""
 
 
@@ -19,15 +19,18 @@ class Many:
     def __init__(self, head: str, columns: int, tail: str = "") -> None:
         self._width = columns
         row = f"({', '.join('?' * columns)})"
-        counts = [1 << power for power in range(MOST.bit_length())]
+        counts = [1 << power for power in range(MAX_ROWS.bit_length())]
         self._texts = {n: f"{head} {', '.join([row] * n)}{tail}" for n in counts}
 
-    def run(self, sql: sqlite3.Connection, values: Sequence[object]) -> None:
-        """Write rows in order, from their values one after the other."""
-        width, at = self._width, 0
+    def run(self, sql: sqlite3.Connection, values: Sequence[object]) -> int:
+        """Write rows in order, from their values one after the other; how many were
+        changed."""
+        width, at, changed = self._width, 0, 0
+        assert len(values) % width == 0, "half a row"
         left = len(values) // width
         while left:
-            count = min(MOST, 1 << (left.bit_length() - 1))
+            count = min(MAX_ROWS, 1 << (left.bit_length() - 1))
             end = at + count * width
-            sql.execute(self._texts[count], values[at:end])
+            changed += sql.execute(self._texts[count], values[at:end]).rowcount
             at, left = end, left - count
+        return changed

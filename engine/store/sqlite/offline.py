@@ -17,6 +17,7 @@ import msgspec
 from engine.errors import OlderSchema
 from engine.payment.model import Payment
 from engine.store.records import ChannelRecord
+from engine.store.replay import Difference
 from engine.store.sqlite import queries, replay
 from engine.store.sqlite.audit import damaged_beside, damaged_rows
 from engine.store.sqlite.journal import Journal
@@ -68,7 +69,7 @@ class OfflineDatabase(SqliteReads):
         """How many were taken out of the journal: its offsets have no gaps."""
         return self._ask(replay.missing_events)
 
-    def differences(self) -> Iterator[tuple[int, replay.Difference | None]]:
+    def differences(self) -> Iterator[tuple[int, Difference | None]]:
         """Every payment: the events it has, and how it differs from their fold."""
         with _readable():
             yield from replay.differences(self._journal.connection)

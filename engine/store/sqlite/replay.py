@@ -1,8 +1,8 @@
-"""Replay: the payments rebuilt from their events, and compared with the projection.
+"""Every payment of the database beside the fold of its events; the projection mended.
 
-State is the fold of the journal; the `payments` table is only its shadow, kept for
-speed. Whoever doubts it can check it, or cast it anew. Works on one payment at a time,
-so memory does not grow with the journal. Offline: no node may hold the database.
+The `payments` table is what a start reads; the events are what counts. Works on one
+payment at a time, so memory does not grow with the journal. Offline: no node may hold
+the database while it is mended.
 """
 
 import sqlite3
@@ -11,17 +11,15 @@ from itertools import groupby
 
 import msgspec
 
-from engine.errors import BrokenSequence, IllegalTransition
+from engine.errors import BrokenSequence
 from engine.payment.events import Event, decode
-from engine.payment.fold import evolve
-from engine.payment.model import EventType, Payment
+from engine.payment.model import Payment
+from engine.store.replay import UNFOLDABLE, Difference, fold_events
 from engine.store.sqlite.checksum import Damaged, is_event, state_crc, stored_state
 
 __all__ = [
-    "Difference",
     "count_events",
     "differences",
-    "fold",
     "missing_events",
     "rebuild",
 ]
@@ -29,57 +27,6 @@ __all__ = [
 _Row = tuple[int, str, int, str, int, str, bytes, int | None]
 
 _payments = msgspec.json.Decoder(Payment)
-
-_UNFOLDABLE = (
-    BrokenSequence,
-    IllegalTransition,
-    msgspec.MsgspecError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
-"""What events that somebody changed can do to rules that never met such ones."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A payment whose projection is not the fold of its events; or a broken story.
-
-    `rebuilt` is what the projection should be; None if the events cannot be folded.
-    """
-
-    payment_id: str
-    detail: str
-    events: int
-    rebuilt: Payment | None = None
-
-
-def fold(bodies: list[bytes]) -> Payment:
-    """A payment from its stored events, in order.
-
-    Raises `BrokenSequence`, `IllegalTransition` or `msgspec.ValidationError`.
-    """
-    return _fold([decode(body) for body in bodies])
-
-
-def _fold(events: list[Event]) -> Payment:
-    first = events[0]
-    if first.type is not EventType.CREATED or first.data.terms is None:
-        raise BrokenSequence(f"the first event is {first.type}, not payment.created")
-    if first.seq != 1:
-        raise BrokenSequence(f"the first event has seq {first.seq}, not 1")
-    payment = Payment(terms=first.data.terms, seq=1)
-    for event in events[1:]:
-        payment = evolve(payment, event)
-        told = event.status, event.received_sat
-        if told != (payment.status, payment.received_sat):
-            raise BrokenSequence(
-                f"event {event.seq} was told with {event.received_sat} sat,"
-                f" {event.status}, but its story comes to {payment.received_sat} sat,"
-                f" {payment.status}"
-            )
-    return payment
 
 
 def count_events(sql: sqlite3.Connection) -> int:
@@ -121,8 +68,8 @@ def _compare(
 ) -> Difference | None:
     count = len(stored)
     try:
-        rebuilt = _fold([_checked(row) for row in stored])
-    except _UNFOLDABLE as error:
+        rebuilt = fold_events([_checked(row) for row in stored])
+    except UNFOLDABLE as error:
         return Difference(payment_id, f"cannot be folded: {error}", count)
     row = sql.execute(
         "SELECT merchant, address, external_id, created_at, status, seq, state, crc"

@@ -45,13 +45,13 @@ _ATTEMPTS = Many(
     " latency_ms, status, outcome, error) VALUES",
     10,
 )
-_TOLD = Many(
+_SETTLED = Many(
     "UPDATE outbox SET state = new.column3, attempts = new.column4,"
     " next_at = new.column5 FROM (VALUES",
     5,
     ') AS new WHERE channel_id = new.column1 AND "offset" = new.column2',
 )
-_TOLD_ONE = (
+_SETTLED_ONE = (
     "UPDATE outbox SET state = ?3, attempts = ?4, next_at = ?5"
     ' WHERE channel_id = ?1 AND "offset" = ?2'
 )
@@ -175,7 +175,7 @@ def _revoke(sql: sqlite3.Connection, row: RevokeKey) -> int:
 
 def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None:
     attempts: list[object] = []
-    told: dict[tuple[str, int], tuple[object, ...]] = {}  # the last attempt counts
+    settled: dict[tuple[str, int], tuple[object, ...]] = {}  # the last attempt counts
     for row in rows:
         attempts += (
             row.channel_id,
@@ -190,12 +190,12 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
             row.error,
         )
         key = row.channel_id, row.offset
-        told[key] = *key, row.state, row.attempt, row.next_at
+        settled[key] = *key, row.state, row.attempt, row.next_at
     _ATTEMPTS.run(sql, attempts)
-    if len(told) == 1:
-        sql.execute(_TOLD_ONE, *told.values())
-    elif told:
-        _TOLD.run(sql, [value for values in told.values() for value in values])
+    if len(settled) == 1:
+        sql.execute(_SETTLED_ONE, *settled.values())
+    elif settled:
+        _SETTLED.run(sql, [value for values in settled.values() for value in values])
 
 
 def _requeue(row: Requeue) -> tuple[str, Values]:

@@ -14,7 +14,7 @@ from engine.store.sqlite import queries
 from engine.store.sqlite.checksum import Damaged
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.migrations import migrations
-from engine.store.sqlite.multi_insert import MOST, Many
+from engine.store.sqlite.multi_insert import MAX_ROWS, Many
 from engine.store.sqlite.replay import differences
 from engine.store.writes import (
     Committed,
@@ -101,7 +101,7 @@ def some_write(random: Random, payments: dict[str, Payment], events: int) -> Wri
         seen = random.choice((mempool("t1"), mined("t1", 998), mined("t2", 999)))
         return Write(story(payments[name], view(seen)).entries, row)
     if name in payments and random.random() < 0.2:
-        return Write((Entry(payments[name], ()),), row)
+        return Write((Entry(payments[name], ()),), row)  # which nobody can mean
     return Write(rows=row)
 
 
@@ -146,7 +146,7 @@ def test_a_batch_leaves_what_one_write_after_the_other_would(
 
 def test_a_batch_of_hundreds_is_numbered_and_owed_in_order(journal: Journal) -> None:
     journal.commit([channel("c")])
-    count = 3 * MOST + 5
+    count = 3 * MAX_ROWS + 5
     journal.commit([creation(f"pay_{n:03}") for n in range(count)])
     moves = [
         story(stored(journal, f"pay_{n:03}"), view(mempool(f"t{n}")))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from engine.payment.events import decode, opening
+from engine.store.replay import fold
 from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.replay import differences, fold
+from engine.store.sqlite.replay import differences
 from engine.store.writes import (
     Committed,
     Conflict,

@@ -10,9 +10,10 @@ from engine.payment.events import opening
 from engine.payment.model import Payment
 from engine.payment.observations import Observation
 from engine.payment.rules import decide, evolve
+from engine.store.replay import Difference
 from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.replay import Difference, differences, missing_events, rebuild
+from engine.store.sqlite.replay import differences, missing_events, rebuild
 from engine.store.writes import Committed, Entry, Write
 from tests.unit.payment_cases import T0, mempool, mined, terms, view
 

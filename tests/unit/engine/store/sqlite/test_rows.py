@@ -78,7 +78,7 @@ def test_a_kind_whose_name_begins_another_does_not_match_it(journal: Journal) ->
     (event,) = entry.events
     kinds = {1: EventType.FORWARDING, 2: EventType.FORWARDED}
     events = tuple(replace(event, seq=seq, type=kind) for seq, kind in kinds.items())
-    journal.commit([Write(entries=(Entry(entry.payment, events),))])
+    journal.commit([Write(entries=(Entry(replace(entry.payment, seq=2), events),))])
     assert owed(journal, "c") == [("pay_1", 2)]
 
 

@@ -1,0 +1,242 @@
+"""A store in memory: the port, implemented without any database.
+
+It is the double for whoever needs a store and no disk, and the second store that the
+conformance suite runs on. Tables are dicts; every change of one is noted, so that a
+conflict takes back its own write. A batch is written when it is submitted, and
+answered at once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from engine.payment.events import encode, with_offset
+from engine.payment.model import Payment
+from engine.store.records import (
+    AttemptView,
+    ChannelRecord,
+    IdempotentAnswer,
+    JournalPage,
+    KeyRecord,
+    Owed,
+    Page,
+    PaymentHistory,
+    Pending,
+    PendingPayment,
+    StoredEvent,
+)
+from engine.store.writes import (
+    NO_PLACE,
+    IdempotencyRow,
+    Outcome,
+    SourceTip,
+    Unavailable,
+    Write,
+)
+from tests.tools.memory_tables import Tables, written
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self.refuses: str | None = None  # why nothing can be written now
+
+    # -- writing ---------------------------------------------------------------------
+
+    def submit(
+        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
+    ) -> None:
+        if self.refuses is not None:
+            done([Unavailable(self.refuses)] * len(batch))
+            return
+        done([written(self._tables, write) for write in batch])
+
+    # -- payments --------------------------------------------------------------------
+
+    def payment(self, payment_id: str) -> Payment | None:
+        row = self._tables.payments.get(payment_id)
+        return None if row is None else row.payment
+
+    def payment_at(self, address: str) -> Payment | None:
+        found = [row for row in self._newest() if row.terms.address == address]
+        found.sort(key=lambda row: not row.watched)  # stable: the newest first
+        return found[0].payment if found else None
+
+    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
+        rows = (r for r in self._newest() if r.terms.external_id == external_id)
+        return [row.payment for row, _ in zip(rows, range(limit), strict=False)]
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+    ) -> Page:
+        def fits(row: Any) -> bool:
+            values = {
+                "status": row.payment.status.value,
+                "external_id": row.terms.external_id,
+                "address": row.terms.address,
+                "merchant": row.terms.merchant,
+            }
+            return (before_rank is None or row.rank < before_rank) and all(
+                values[name] == wanted
+                for name, wanted in filters.items()
+                if name in values
+            )
+
+        rows = [row for row in self._newest() if fits(row)]
+        page = rows[:limit]
+        return Page(
+            tuple(row.payment for row in page),
+            page[-1].rank if page and len(rows) > limit else None,
+        )
+
+    def counted_outpoints(
+        self, addresses: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, int], ...]]:
+        found: dict[str, tuple[tuple[str, int], ...]] = {}
+        for address in addresses:
+            rows = [r for r in self._newest() if r.terms.address == address][:50]
+            counted = {(c.txid, c.vout) for r in rows for c in r.payment.receipts}
+            if counted:
+                found[address] = tuple(sorted(counted)[:1_000])
+        return found
+
+    def watched(self, after_id: str = "", limit: int = 1_000) -> list[Payment]:
+        after = self._tables.payments.get(after_id)
+        rows = [
+            row
+            for row in self._newest()
+            if row.watched and (after is None or row.rank > after.rank)
+        ]
+        return [row.payment for row in rows[::-1][:limit]]
+
+    def oldest_watched(self) -> int | None:
+        rows = [row for row in self._newest() if row.watched]
+        return min((row.terms.created_at for row in rows), default=None)
+
+    def _newest(self) -> list[Any]:
+        rows = self._tables.payments.values()
+        return sorted(rows, key=lambda row: row.rank, reverse=True)
+
+    # -- events ----------------------------------------------------------------------
+
+    def history(
+        self, payment_id: str, after_seq: int = 0, limit: int = 1_000
+    ) -> list[StoredEvent]:
+        events = [e for e in self._events() if e.payment_id == payment_id]
+        return [e for e in events if e.seq > after_seq][:limit]
+
+    def payment_history(
+        self, payment_id: str, after_seq: int | None, limit: int
+    ) -> PaymentHistory | None:
+        payment = self.payment(payment_id)
+        if payment is None:
+            return None
+        if after_seq is None:
+            return PaymentHistory(payment, [])
+        return PaymentHistory(payment, self.history(payment_id, after_seq, limit))
+
+    def events_after(
+        self, offset: int, limit: int = 1_000, merchant: str | None = None
+    ) -> list[StoredEvent]:
+        later = (e for e in self._events() if e.offset > offset)
+        return [e for e in later if merchant in {None, e.merchant}][:limit]
+
+    def journal_page(
+        self, offset: int, limit: int, merchant: str | None = None
+    ) -> JournalPage:
+        events = self.events_after(offset, limit, merchant)
+        return JournalPage(events, self.last_offset())
+
+    def last_offset(self) -> int:
+        return len(self._tables.events)
+
+    def _events(self) -> Iterator[StoredEvent]:
+        for offset, row in self._tables.events.items():
+            wire = with_offset(offset, encode(row.event, row.terms))
+            event = row.event
+            yield StoredEvent(
+                offset, event.payment_id, event.seq, row.terms.merchant, wire
+            )
+
+    # -- edges and sources -----------------------------------------------------------
+
+    def api_keys(self) -> list[KeyRecord]:
+        keys = self._tables.keys.values()
+        return sorted(keys, key=lambda key: (key.created_at, key.id))
+
+    def idempotent_answer(
+        self, scope: str, key: str, since: int
+    ) -> IdempotentAnswer | None:
+        row: IdempotencyRow | None = self._tables.answers.get((scope, key))
+        if row is None or row.at < since:
+            return None
+        return IdempotentAnswer(row.request_hash, row.status, row.body)
+
+    def source_tip(self, source: str) -> SourceTip | None:
+        tips = self._tables.tips
+        if source in tips or source in NO_PLACE:
+            return tips.get(source)
+        others = [tip for name, tip in tips.items() if name not in NO_PLACE]
+        return max(others, key=lambda tip: tip.height, default=None)
+
+    # -- delivery --------------------------------------------------------------------
+
+    def channels(self) -> list[ChannelRecord]:
+        rows = self._tables.channels.values()
+        return [
+            ChannelRecord(row.id, row.merchant, row.enabled, row.created_at, row.state)
+            for row in sorted(rows, key=lambda row: (row.created_at, row.id))
+        ]
+
+    def owed(self, channel_id: str) -> Owed:
+        return Owed(self.last_offset(), self.pending_payments(channel_id))
+
+    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
+        heads: dict[str, int] = {}
+        for _, delivery in self._pending(channel_id):
+            heads.setdefault(delivery.payment_id, delivery.next_at)
+        return [PendingPayment(name, next_at) for name, next_at in heads.items()]
+
+    def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
+        for offset, owed in self._pending(channel_id):
+            if owed.payment_id == payment_id:
+                row = self._tables.events[offset]
+                wire = with_offset(offset, encode(row.event, row.terms))
+                return Pending(offset, owed.seq, owed.attempts, owed.next_at, wire)
+        return None
+
+    def _pending(self, channel_id: str) -> Iterator[tuple[int, Any]]:
+        for (channel, offset), delivery in sorted(self._tables.outbox.items()):
+            if channel == channel_id and delivery.state == "pending":
+                yield offset, delivery
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]:
+        found = [
+            AttemptView(
+                number,
+                f"evt_{row.offset}",
+                row.payment_id,
+                row.seq,
+                row.attempt,
+                row.at,
+                row.latency_ms,
+                row.status,
+                row.outcome,
+                row.error,
+            )
+            for number, row in self._tables.attempts.items()
+            if row.channel_id == channel_id
+            and (before_id is None or number < before_id)
+        ]
+        return found[::-1][:limit]
+
+    def outbox_counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for delivery in self._tables.outbox.values():
+            counts[delivery.state] = counts.get(delivery.state, 0) + 1
+        return counts

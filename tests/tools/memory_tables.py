@@ -1,0 +1,291 @@
+"""The tables of the store in memory, and how a write changes them.
+
+`written` is what the journal does with one `Write`: all of it, or nothing and a
+`Conflict`. Each rule here is the port's, said without SQL.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.payment.events import CommittedEvent, Event, encode, with_offset
+from engine.payment.model import Payment, Terms
+from engine.store.records import KeyRecord
+from engine.store.writes import (
+    NO_PLACE,
+    READ_AGAIN_AT_MOST,
+    ChannelRow,
+    Committed,
+    Conflict,
+    DeliveryResult,
+    Entry,
+    ForgetIdempotency,
+    IdempotencyRow,
+    InboundRow,
+    KeyRow,
+    ReadAgain,
+    Release,
+    RemoveChannel,
+    Requeue,
+    RevokeKey,
+    Row,
+    SourceTip,
+    Write,
+)
+
+__all__ = ["Delivery", "EventRow", "PaymentRow", "Tables", "written"]
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    event: Event
+    terms: Terms
+
+
+class PaymentRow(msgspec.Struct, frozen=True):
+    rank: int
+    payment: Payment
+    watched: bool
+
+    @property
+    def terms(self) -> Terms:
+        return self.payment.terms
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    payment_id: str
+    seq: int
+    state: str = "pending"
+    attempts: int = 0
+    next_at: int = 0
+
+
+class Refused(Exception):
+    """The conflict that stands in the way of a write."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(detail)
+        self.conflict = Conflict(what, detail)
+
+
+class Tables:
+    """What is stored. Change it with `put` and `drop` only."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, EventRow] = {}  # by offset
+        self.payments: dict[str, PaymentRow] = {}
+        self.watched: dict[str, str] = {}  # address: payment id
+        self.answers: dict[tuple[str, str], IdempotencyRow] = {}
+        self.inbound: dict[tuple[str, str], InboundRow] = {}
+        self.tips: dict[str, SourceTip] = {}
+        self.keys: dict[str, KeyRecord] = {}
+        self.channels: dict[str, ChannelRow] = {}
+        self.outbox: dict[tuple[str, int], Delivery] = {}
+        self.attempts: dict[int, DeliveryResult] = {}
+        self._undo: list[Callable[[], object]] = []
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        if key in table:
+            before = table[key]
+            self._undo.append(lambda: table.__setitem__(key, before))
+        else:
+            self._undo.append(lambda: table.pop(key))
+        table[key] = value
+
+    def drop(self, table: dict[Any, Any], key: Any) -> None:
+        before = table.pop(key)
+        self._undo.append(lambda: table.__setitem__(key, before))
+
+    def keep(self) -> None:
+        self._undo.clear()
+
+    def take_back(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+
+def written(tables: Tables, write: Write) -> Committed | Conflict:
+    """What became of it."""
+    try:
+        events = tuple(
+            committed for entry in write.entries for committed in _enter(tables, entry)
+        )
+        changed = sum(_write(tables, row) for row in write.rows)
+    except Refused as refused:
+        tables.take_back()
+        return refused.conflict
+    tables.keep()
+    return Committed(events, changed)
+
+
+# -- events and payments ---------------------------------------------------------------
+
+
+def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
+    payment, terms = entry.payment, entry.payment.terms
+    stored = tables.payments.get(payment.id)
+    before = 0 if stored is None else stored.payment.seq
+    if entry.events[0].seq != before + 1:
+        raise Refused("seq", f"{payment.id} is at seq {before}")
+    committed = []
+    for event in entry.events:
+        offset = len(tables.events) + 1
+        tables.put(tables.events, offset, EventRow(event, terms))
+        wire = with_offset(offset, encode(event, terms))
+        committed.append(CommittedEvent(offset, event, terms.merchant, wire))
+        for channel in tables.channels.values():
+            if _wants(channel, event, terms.merchant):
+                owed = Delivery(payment.id, event.seq)
+                tables.put(tables.outbox, (channel.id, offset), owed)
+    if stored is not None:
+        moved = PaymentRow(stored.rank, payment, stored.watched)
+        tables.put(tables.payments, payment.id, moved)
+        return committed
+    if terms.address in tables.watched:
+        raise Refused("address", f"{terms.address} is watched by another payment")
+    rank = 1 + max((row.rank for row in tables.payments.values()), default=0)
+    tables.put(tables.payments, payment.id, PaymentRow(rank, payment, True))
+    tables.put(tables.watched, terms.address, payment.id)
+    return committed
+
+
+def _wants(channel: ChannelRow, event: Event, merchant: str) -> bool:
+    return (
+        channel.enabled
+        and channel.merchant in {merchant, "*"}
+        and (not channel.types or event.type.value in channel.types)
+    )
+
+
+def _release(tables: Tables, row: Release) -> int:
+    stored = tables.payments.get(row.payment_id)
+    if stored is None:
+        return 0
+    if stored.watched:
+        tables.drop(tables.watched, stored.terms.address)
+    released = PaymentRow(stored.rank, stored.payment, False)
+    tables.put(tables.payments, row.payment_id, released)
+    return 1
+
+
+# -- rows beside them ------------------------------------------------------------------
+
+
+def _write(tables: Tables, row: Row) -> int:
+    """How much it changed."""
+    match row:
+        case IdempotencyRow():
+            return _insert(
+                tables, tables.answers, (row.scope, row.key), row, "idempotency"
+            )
+        case InboundRow():
+            key = row.provider, row.dedupe
+            return _insert(tables, tables.inbound, key, row, "inbound")
+        case ForgetIdempotency():
+            old = [k for k, answer in tables.answers.items() if answer.at < row.before]
+            for answer in old:
+                tables.drop(tables.answers, answer)
+            return len(old)
+        case Release():
+            return _release(tables, row)
+        case SourceTip():
+            tables.put(tables.tips, row.source, row)
+        case ReadAgain():
+            return _read_again(tables, row)
+        case KeyRow():
+            return _add_key(tables, row)
+        case RevokeKey():
+            return _revoke(tables, row)
+        case ChannelRow():
+            tables.put(tables.channels, row.id, row)
+        case RemoveChannel():
+            return _remove_channel(tables, row)
+        case DeliveryResult():
+            _deliver(tables, row)
+        case Requeue():
+            return _requeue(tables, row)
+    return 1
+
+
+def _insert(
+    tables: Tables, table: dict[Any, Any], key: Any, row: Row, what: str
+) -> int:
+    if key in table:
+        raise Refused(what, f"{key} is there already")
+    tables.put(table, key, row)
+    return 1
+
+
+def _read_again(tables: Tables, row: ReadAgain) -> int:
+    further = [
+        name
+        for name, tip in tables.tips.items()
+        if row.height < tip.height <= row.height + READ_AGAIN_AT_MOST
+        and name not in NO_PLACE
+    ]
+    for name in further:
+        tables.put(tables.tips, name, SourceTip(name, row.height, row.hash))
+    return len(further)
+
+
+def _add_key(tables: Tables, row: KeyRow) -> int:
+    if row.id in tables.keys or row.hash in {k.hash for k in tables.keys.values()}:
+        raise Refused("other", f"the key {row.id} is there already")
+    made = KeyRecord(row.id, row.name, row.merchant, row.hash, row.created_at, None)
+    tables.put(tables.keys, row.id, made)
+    return 1
+
+
+def _revoke(tables: Tables, row: RevokeKey) -> int:
+    key = tables.keys.get(row.id)
+    if key is None or key.revoked_at is not None:
+        return 0
+    revoked = msgspec.structs.replace(key, revoked_at=row.at)
+    tables.put(tables.keys, row.id, revoked)
+    return 1
+
+
+def _remove_channel(tables: Tables, row: RemoveChannel) -> int:
+    for key in [key for key in tables.outbox if key[0] == row.id]:
+        tables.drop(tables.outbox, key)
+    if row.id not in tables.channels:
+        return 0
+    tables.drop(tables.channels, row.id)
+    return 1
+
+
+def _deliver(tables: Tables, row: DeliveryResult) -> None:
+    tables.put(tables.attempts, len(tables.attempts) + 1, row)
+    key = row.channel_id, row.offset
+    owed = tables.outbox.get(key)
+    if owed is not None:
+        after = Delivery(owed.payment_id, owed.seq, row.state, row.attempt, row.next_at)
+        tables.put(tables.outbox, key, after)
+
+
+def _requeue(tables: Tables, row: Requeue) -> int:
+    again = [
+        (key, owed)
+        for key, owed in tables.outbox.items()
+        if _is_meant(tables, row, key, owed)
+    ]
+    for key, owed in again:
+        pending = Delivery(owed.payment_id, owed.seq, next_at=row.at)
+        tables.put(tables.outbox, key, pending)
+    return len(again)
+
+
+def _is_meant(
+    tables: Tables, row: Requeue, key: tuple[str, int], owed: Delivery
+) -> bool:
+    channel, at = tables.channels[key[0]], tables.events[key[1]].event.at
+    return (
+        channel.enabled
+        and row.merchant in {None, channel.merchant}
+        and row.channel_id in {None, channel.id}
+        and row.payment_id in {None, owed.payment_id}
+        and row.offset in {None, key[1]}
+        and (row.since is None or at >= row.since)
+        and (row.until is None or at < row.until)
+        and (not row.dead_only or owed.state == "dead")
+    )
