@@ -144,14 +144,16 @@ class NotifierActor(Actor):
 
     def _on_event(self, event: CommittedEvent) -> None:
         payment_id = event.event.payment_id
+        head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
         queue = self._queues.get(payment_id)
         if queue is not None:
-            queue.routed(event.offset)
+            queue.routed(head)
             return
-        head = None  # it may have been sent already, found in the outbox
         if event.offset > self._known_to:
-            head = Pending(event.offset, event.event.seq, 0, 0, event.wire)
-        self._queues[payment_id] = DeliveryQueue(head)
+            queue = DeliveryQueue(head)
+        else:  # it may have been sent already, found in the outbox
+            queue = DeliveryQueue()
+        self._queues[payment_id] = queue
         self._waiting.append(payment_id)
 
     def _read_pending(self) -> None:

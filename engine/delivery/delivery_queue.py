@@ -3,7 +3,8 @@
 A channel has a `DeliveryQueue` for each payment of which it has still to be told
 something. The queue says what is done next; `actors/delivery/notifier.py` does it:
 it acts on the state that a method leads to. The events themselves are in the outbox of
-the database; a queue holds at most the one that is sent next, its head.
+the database; a queue holds at most the one that is sent next, its head, and the one
+behind it.
 
 `TRANSITIONS[state][happening]` is the state that follows. A missing key is an
 `IllegalStep`: a bug, and nothing changes. Everything that affects the state of a queue
@@ -64,6 +65,7 @@ class Happening(Enum):
     ANSWERED = "the attempt has ended"
     SENDER_DIED = "the attempt ended without an answer"
     LAST_SETTLED = "the head is delivered or given up, and nothing is behind it"
+    NEXT_KNOWN = "the head is delivered or given up, and what comes next is known"
     SETTLED = "the head is delivered or given up, and the outbox may hold more"
     POSTPONED = "the attempt failed, and another one follows"
     NOT_RECORDED = "what the attempt came to could not be committed"
@@ -104,6 +106,7 @@ TRANSITIONS: dict[State, dict[Happening, State]] = {
     _S.RECORDING: {
         **_stay(_S.RECORDING),
         _H.LAST_SETTLED: _S.OVER,
+        _H.NEXT_KNOWN: _S.READY,
         _H.SETTLED: _S.READING,
         _H.POSTPONED: _S.RESTING,
         _H.NOT_RECORDED: _S.UNRECORDED,
@@ -125,7 +128,15 @@ class DeliveryQueue:
     Methods are named for what happened; each returns the state that follows.
     """
 
-    __slots__ = ("_more", "_newest", "head", "rests_until", "result", "state")
+    __slots__ = (
+        "_more",
+        "_newest",
+        "_next",
+        "head",
+        "rests_until",
+        "result",
+        "state",
+    )
 
     def __init__(self, head: Pending | None = None, *, rests_until: int | None = None):
         """`head`: a committed event, beside which nothing is owed. None: nobody knows
@@ -140,19 +151,25 @@ class DeliveryQueue:
         # The newest event (offset) of the payment, if every one that may be owed was
         # heard of here; None: the outbox alone knows.
         self._newest = None if head is None else head.offset
-        self._more = head is None  # the outbox may hold more than the head
+        self._next: Pending | None = None  # what comes behind the head, if it is known
+        self._more = head is None  # the outbox may hold more than these two
 
-    def routed(self, offset: int) -> State:
-        """An event of the payment was committed."""
+    def routed(self, event: Pending) -> State:
+        """This event of the payment was committed; nothing was tried of it yet."""
         if self._newest is not None:
-            self._newest = max(self._newest, offset)
-        if self.head is None or offset > self.head.offset:
+            self._newest = max(self._newest, event.offset)
+        if self.head is None or self._more:
             self._more = True
+        elif event.offset > self.head.offset:
+            if self._next is None:
+                self._next = event
+            else:
+                self._more = True
         return self._step(Happening.ROUTED)
 
     def listed(self, next_at: int, now: int) -> State:
         """The outbox has something for this payment, due at `next_at`."""
-        self._newest = None
+        self._newest = self._next = None
         self._more = True
         later = next_at > now
         if later and self.state is State.RESTING:
@@ -199,6 +216,9 @@ class DeliveryQueue:
         if result.state == "pending":
             self.rests_until = result.next_at
             return self._step(Happening.POSTPONED)
+        if self._next is not None:
+            self.head, self._next = self._next, None
+            return self._step(Happening.NEXT_KNOWN)
         return self._step(Happening.SETTLED if self._more else Happening.LAST_SETTLED)
 
     def not_recorded(self, again_at: int) -> State:
@@ -215,7 +235,7 @@ class DeliveryQueue:
         if after is None:
             raise IllegalStep(self.state, happening)
         if after not in _KNOW_THE_HEAD:
-            self.head = None
+            self.head = self._next = None
         if after is State.READING and happening not in _COMES_ANY_TIME:
             # It is asked now: the answer tells all but what comes from here on.
             self._more = False

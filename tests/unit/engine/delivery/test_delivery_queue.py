@@ -94,7 +94,7 @@ MADE: dict[State, Callable[[], DeliveryQueue]] = {
 }
 
 HAPPENS: dict[str, Callable[[DeliveryQueue], State]] = {
-    "routed": lambda queue: queue.routed(9),
+    "routed": lambda queue: queue.routed(pending(9)),
     "listed": lambda queue: queue.listed(NOW, NOW),
     "listed later": lambda queue: queue.listed(NOW + 1, NOW),
     "turn": lambda queue: queue.turn(),
@@ -160,31 +160,66 @@ def test_when_nothing_came_since_a_delivered_event_was_the_last() -> None:
     assert recording().recorded() is State.OVER
 
 
-def test_what_came_since_is_read_after_a_delivery() -> None:
-    for came in (
-        lambda queue: queue.routed(6),
-        lambda queue: queue.listed(0, NOW),
-    ):
+def test_the_one_that_came_since_is_sent_next_without_a_reading() -> None:
+    queue = recording()
+    queue.routed(pending(6))
+    assert queue.recorded() is State.READY
+    assert queue.head == pending(6)
+    queue.turn()
+    queue.answered(result(6))
+    assert queue.recorded() is State.OVER
+
+
+def test_more_than_one_that_came_since_is_read_behind_the_next() -> None:
+    queue = recording()
+    queue.routed(pending(6))
+    queue.routed(pending(7))
+    assert queue.recorded() is State.READY
+    queue.turn()
+    queue.answered(result(6))
+    assert queue.recorded() is State.READING
+
+
+def test_what_was_listed_since_is_read_after_a_delivery() -> None:
+    for first in (True, False):
         queue = recording()
-        came(queue)
+        if first:
+            queue.listed(0, NOW)
+        queue.routed(pending(6))
+        queue.listed(0, NOW)
         assert queue.recorded() is State.READING
+
+
+def test_what_is_known_to_come_next_is_forgotten_where_the_head_is() -> None:
+    queue = recording("pending")
+    queue.routed(pending(6))
+    queue.recorded()
+    queue.due()
+    queue.turn()
+    assert queue.read(pending(5), NOW) is State.READY
+    queue.turn()
+    queue.answered(result(5))
+    assert queue.recorded() is State.READING
 
 
 def test_an_event_that_is_the_head_itself_is_nothing_more() -> None:
     queue = sending()
-    queue.routed(5)
+    queue.routed(pending(5))
     queue.answered(result(5))
     assert queue.recorded() is State.OVER
 
 
 def test_the_outbox_is_read_up_to_the_newest_event_and_no_further() -> None:
     queue = recording()
-    queue.routed(6)
-    queue.routed(8)
-    assert queue.recorded() is State.READING
-    assert queue.read(pending(6), NOW) is State.READY
+    for offset in (6, 7, 8):
+        queue.routed(pending(offset))
+    assert queue.recorded() is State.READY
     queue.turn()
     queue.answered(result(6))
+    assert queue.recorded() is State.READING
+    assert queue.read(pending(7), NOW) is State.READY
+    queue.turn()
+    queue.answered(result(7))
     assert queue.recorded() is State.READING
     queue.read(pending(8), NOW)
     queue.turn()
@@ -198,7 +233,7 @@ def test_what_only_the_outbox_knows_is_read_to_its_end(
 ) -> None:
     queue = make()
     queue.due()
-    queue.routed(5)
+    queue.routed(pending(5))
     queue.turn()
     queue.read(pending(5), NOW)
     queue.turn()
@@ -212,7 +247,7 @@ def test_after_a_redelivery_only_the_outbox_knows() -> None:
     queue.listed(0, NOW)
     queue.answered(result(5))
     queue.recorded()
-    queue.routed(6)
+    queue.routed(pending(6))
     queue.read(pending(6), NOW)
     queue.turn()
     queue.answered(result(6))
@@ -221,7 +256,7 @@ def test_after_a_redelivery_only_the_outbox_knows() -> None:
 
 def test_an_answer_of_nothing_is_no_answer_about_what_came_since() -> None:
     queue = reading()
-    queue.routed(7)
+    queue.routed(pending(7))
     assert queue.read(None, NOW) is State.READING
     assert queue.read(None, NOW) is State.OVER
 
@@ -313,7 +348,7 @@ class Walk:
 
     def _on_routed(self, offset: int) -> None:
         if self.queue is not None:
-            self.queue.routed(offset)
+            self.queue.routed(pending(offset))
         elif offset <= self.known_to:
             self.queue = DeliveryQueue()
         else:
