@@ -14,7 +14,6 @@
     │     ├─ BodyIncomplete
     │     ├─ BodyTooLarge       413  body_too_large
     │     └─ BodyTimeout        408  request_timeout
-    ├─ NotFound                 404  payment_not_found
     ├─ Refused                  409  wrong_payment_state     a person's command
     ├─ Duplicate                409  duplicate
     ├─ EngineBusy               503  busy                    come again
@@ -78,7 +77,6 @@ __all__ = [
     "KeyFileError",
     "LockFileError",
     "MailboxFull",
-    "NotFound",
     "OlderSchema",
     "Refused",
     "SourceBusy",
@@ -241,12 +239,6 @@ class BodyTimeout(BodyError):
 
     def __init__(self) -> None:
         super().__init__("The body did not arrive in time.")
-
-
-class NotFound(EngineError):
-    """There is no such payment."""
-
-    code = Code.PAYMENT_NOT_FOUND
 
 
 class Refused(EngineError):

@@ -129,16 +129,15 @@ class Gateway(Protocol):
 
     def command(
         self,
-        payment_id: str,
+        payment: Payment,
         observation: Observation,
         inbound: InboundRow | None = None,
-        rows: tuple[Row, ...] = (),
     ) -> Payment:
         """Put an observation before a payment's watcher; the payment after the commit.
 
-        A payment that is over and no longer watched is answered from the journal if the
-        observation changes nothing. Raises `NotFound`, `Refused`, `Duplicate` (the
-        inbound webhook was heard before), `EngineBusy`.
+        `payment` is as the caller found it. One that is over and no longer watched is
+        the answer itself if the observation changes nothing: it is not looked up again.
+        Raises `Refused`, `Duplicate` (the inbound webhook came before), `EngineBusy`.
         """
 
     def payment(self, payment_id: str) -> Payment | None: ...

@@ -35,7 +35,6 @@ from engine.errors import (
     Duplicate,
     EngineBusy,
     MailboxFull,
-    NotFound,
     Refused,
     StoreUnreadable,
 )
@@ -113,30 +112,24 @@ class ActorGateway:
 
     def command(
         self,
-        payment_id: str,
+        payment: Payment,
         observation: Observation,
         inbound: InboundRow | None = None,
-        rows: tuple[Row, ...] = (),
     ) -> Payment:
         self._must_be_ready()
-        ref = self._node.watchers.get(payment_id)
+        ref = self._node.watchers.get(payment.id)
         if ref is None:
-            return self._command_at_rest(payment_id, observation, inbound)
-        answer = self._ask(
-            ref, lambda reply: Command(observation, reply, inbound, rows)
-        )
-        payment: Payment = _good(answer)
-        return payment
+            return self._command_at_rest(payment, observation, inbound)
+        answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
+        after: Payment = _good(answer)
+        return after
 
     def _command_at_rest(
-        self, payment_id: str, observation: Observation, inbound: InboundRow | None
+        self, payment: Payment, observation: Observation, inbound: InboundRow | None
     ) -> Payment:
         """The payment is over. What changes nothing is answered; the rest refused."""
-        payment = self.payment(payment_id)
-        if payment is None:
-            raise NotFound(f"there is no payment {payment_id}")
         if decide(payment, observation, self.now()):
-            raise Refused(f"payment {payment_id} is over and no longer watched")
+            raise Refused(f"payment {payment.id} is over and no longer watched")
         if inbound is not None:
             self.write((inbound,))
         return payment

@@ -35,7 +35,7 @@ AddressKind = Literal["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"]
 NETWORKS: Final = ("mainnet", "testnet", "signet", "regtest")
 
 #: Longer text is refused unread. The longest address we know is a bcrt1p…, 64 long.
-MAX_ADDRESS_LENGTH: Final = 100
+MAX_ADDRESS_LENGTH: Final = 128
 
 _HRP: Final = {"mainnet": "bc", "testnet": "tb", "signet": "tb", "regtest": "bcrt"}
 _HRP_NETWORKS: Final = {"bc": "mainnet", "tb": "testnet or signet", "bcrt": "regtest"}

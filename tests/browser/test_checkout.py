@@ -251,7 +251,7 @@ def test_too_little_shows_what_is_missing_with_a_code_for_the_rest(
     visit(payment)
     first = page.evaluate("document.querySelector('.qr').innerHTML")
     node.chain.pay(payment.terms.address, 20_000)
-    page.wait_for("h1", text="Part of it has arrived")
+    page.wait_for("h1", text="Partly paid")
     assert "30,000 sat still to pay" in page.text(".amount")
     link = page.evaluate("document.querySelector('.button').href")
     assert link == f"bitcoin:{payment.terms.address}?amount=0.0003"
@@ -268,7 +268,7 @@ def test_too_much_is_paid_and_said(node: Shop, page: Page, visit: Visit) -> None
     node.chain.pay(payment.terms.address, 70_000)
     node.chain.mine(2)
     page.wait_for("h1", text="Paid")
-    page.wait_for(".note", text="0.0002 BTC more than was asked")
+    page.wait_for(".note", text="0.0002 BTC more than requested")
 
 
 def test_a_payment_that_runs_out_of_time_says_not_to_pay_it(
@@ -277,11 +277,11 @@ def test_a_payment_that_runs_out_of_time_says_not_to_pay_it(
     payment = node.create(expires_at=node.gateway.now() + 1_500)
     page.goto(node.url(payment))
     page.wait_for("h1", text="Expired")
-    assert "do not pay it any more" in page.text("#summary")
+    assert "do not pay any more" in page.text("#summary")
     assert not page.evaluate("!!document.querySelector('.qr')")
     node.chain.pay(payment.terms.address, 50_000)
     page.wait_for("h1", text="Payment seen")
-    page.wait_for(".note", text="recognised late")
+    page.wait_for(".note", text="after the deadline. The shop will contact you")
 
 
 def test_a_cancelled_payment_says_not_to_pay_it(
@@ -289,7 +289,7 @@ def test_a_cancelled_payment_says_not_to_pay_it(
 ) -> None:
     payment = node.create()
     visit(payment)
-    node.gateway.command(payment.id, Cancel(by="shop"))
+    node.gateway.command(payment, Cancel(by="shop"))
     page.wait_for("h1", text="Cancelled")
 
 
@@ -298,9 +298,9 @@ def test_what_a_webhook_claims_is_announced_and_not_believed(
 ) -> None:
     payment = node.create()
     visit(payment)
-    node.gateway.command(payment.id, ProviderClaim("blockonomics", None, 50_000))
+    node.gateway.command(payment, ProviderClaim("blockonomics", None, 50_000))
     page.wait_for("h1", text="Payment announced")
-    assert "not yet seen on the chain" in page.text("#summary")
+    assert "not on the blockchain yet" in page.text("#summary")
     node.chain.pay(payment.terms.address, 50_000)
     page.wait_for("h1", text="Payment seen")
 
@@ -351,7 +351,7 @@ def test_a_source_that_fails_is_shown_as_behind(
     visit(node.create())
     node.chain.down(3.0)
     node.chain.mine(1)
-    page.wait_for("#freshness", text="Source behind by")
+    page.wait_for("#freshness", text="Blockchain data is")
     page.wait_for("#freshness", text="Live", timeout_s=30)
 
 

@@ -129,7 +129,7 @@ def test_without_a_wallet_an_address_is_needed() -> None:
     with running_node(api={"address_source": None}) as lonely:
         response = lonely.post("/v1/payments", {"amount_sat": 1_000})
         assert response.status_code == 422
-        assert "no wallet is configured on this node" in errors(response)["/address"]
+        assert "this node has no wallet" in errors(response)["/address"]
 
 
 def test_the_nodes_tolerance_is_taken_where_the_request_names_none() -> None:

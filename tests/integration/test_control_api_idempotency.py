@@ -188,7 +188,7 @@ def test_an_answer_that_did_not_come_in_time_says_that_nobody_knows() -> None:
         node.gateway.create = too_late  # type: ignore[method-assign,assignment]
         response = create(node, {}, "late")
         assert response.status_code == 503
-        assert "whether it was done is not known" in response.json()["detail"]
+        assert "it is not known whether" in response.json()["detail"]
 
 
 # -- batches ---------------------------------------------------------------------------

@@ -83,7 +83,8 @@ def assert_problem(answer: requests.Response, status: int, detail: str) -> Any:
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
-    assert set(problem) == {"type", "title", "status", "detail", "errors"}
+    assert problem["type"] == f"/docs/errors#{problem['code']}"
+    assert set(problem) == {"type", "title", "status", "detail", "code", "errors"}
     assert problem["status"] == status
     assert detail in problem["detail"] + str(problem["errors"])
     return problem

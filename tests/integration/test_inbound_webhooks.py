@@ -30,9 +30,9 @@ def node(folder: Path) -> Iterator[LiveNode]:
         yield running
 
 
-def callback(node: LiveNode, **said: Any) -> Answer:
+def callback(node: LiveNode, **payload: Any) -> Answer:
     """Blockonomics' GET; a parameter that is None is left out."""
-    query = {"secret": SECRET, "status": 0, "value": 1_000, "txid": TXID, **said}
+    query = {"secret": SECRET, "status": 0, "value": 1_000, "txid": TXID, **payload}
     pairs = {name: value for name, value in query.items() if value is not None}
     return node.ask("/webhook/btc?" + urlencode(pairs))
 
@@ -75,7 +75,7 @@ def test_a_signed_webhook_is_told_to_browsers_at_once_as_not_verified(
 
 
 @pytest.mark.parametrize(
-    ("said", "sat"),
+    ("payload", "sat"),
     [
         ('"amount":0.1', 10_000_000),
         ('"amount":0.00000001', 1),
@@ -87,9 +87,11 @@ def test_a_signed_webhook_is_told_to_browsers_at_once_as_not_verified(
         ('"value":100000,"amount":"0.001"', 100_000),
     ],
 )
-def test_amounts_are_read_digit_by_digit(node: LiveNode, said: str, sat: int) -> None:
+def test_amounts_are_read_digit_by_digit(
+    node: LiveNode, payload: str, sat: int
+) -> None:
     payment = node.create()
-    body = f'{{"address":"{payment.address}",{said}}}'.encode()
+    body = f'{{"address":"{payment.address}",{payload}}}'.encode()
     assert node.tell_webhook(body).status == 200
     found = node.gateway.payment(payment.id)
     assert found is not None
@@ -169,8 +171,8 @@ def test_a_webhook_and_then_the_chain_are_one_detection(node: LiveNode) -> None:
     payment = node.create()
     txid = node.chain.pay(payment.address, 1_000)
     node.wait_for(payment.id, "confirming")
-    said = {"address": payment.address, "value": 1_000, "txid": txid, "status": 0}
-    assert node.tell_webhook(said).status == 200
+    payload = {"address": payment.address, "value": 1_000, "txid": txid, "status": 0}
+    assert node.tell_webhook(payload).status == 200
     node.chain.mine(2)
     node.wait_for(payment.id, "confirmed")
     assert detected(node, payment.id) == 1
@@ -182,14 +184,14 @@ def test_the_chain_bears_a_webhook_out_without_a_second_detection(
 ) -> None:
     with live_node(tmp_path) as node:
         payment = node.create()
-        said: dict[str, Any] = {"address": payment.address, "value": 1_000}
+        payload: dict[str, Any] = {"address": payment.address, "value": 1_000}
         if with_txid:
             # The provider is quicker than our source.
             txid = node.chain.pay(payment.address, 1_000)
-            said["txid"] = txid
-            assert node.tell_webhook(said).status == 200
+            payload["txid"] = txid
+            assert node.tell_webhook(payload).status == 200
         else:
-            assert node.tell_webhook(said).status == 200
+            assert node.tell_webhook(payload).status == 200
             node.chain.pay(payment.address, 1_000)
         node.chain.mine(2)
         confirmed = node.wait_for(payment.id, "confirmed")
@@ -202,8 +204,8 @@ def test_what_the_chain_does_not_bear_out_is_withdrawn(tmp_path: Path) -> None:
     with live_node(tmp_path, webhook=webhook) as node:
         payment = node.create()
         browser = node.watch(payment.address)
-        said = {"address": payment.address, "value": 1_000, "txid": TXID}
-        assert node.tell_webhook(said).status == 200
+        payload = {"address": payment.address, "value": 1_000, "txid": TXID}
+        assert node.tell_webhook(payload).status == 200
         told = []
         while len(told) < 2:
             message = browser.recv_json(10)
@@ -222,8 +224,8 @@ def test_a_webhook_makes_the_watcher_look_at_the_chain_at_once(
     before = node.gateway.watcher(payment.address)
     assert before is not None
     seen = before.seen_at or 0
-    said = {"address": payment.address, "value": 1_000}
-    assert node.tell_webhook(said).status == 200
+    payload = {"address": payment.address, "value": 1_000}
+    assert node.tell_webhook(payload).status == 200
 
     def looked() -> bool:
         now = node.gateway.watcher(payment.address)
@@ -236,13 +238,13 @@ def test_the_same_webhook_twice_is_a_duplicate_and_one_detection(
     node: LiveNode,
 ) -> None:
     payment = node.create()
-    said = {"address": payment.address, "value": 1_000, "txid": TXID, "status": 0}
-    assert node.tell_webhook(said).json["status"] == "accepted"
-    again = node.tell_webhook({**said, "status": "0"})  # the same in other bytes
+    payload = {"address": payment.address, "value": 1_000, "txid": TXID, "status": 0}
+    assert node.tell_webhook(payload).json["status"] == "accepted"
+    again = node.tell_webhook({**payload, "status": "0"})  # the same in other bytes
     assert (again.status, again.json["status"]) == (200, "duplicate")
     assert detected(node, payment.id) == 1
     # Another status is another word, and here without effect.
-    assert node.tell_webhook({**said, "status": 2}).json["status"] == "accepted"
+    assert node.tell_webhook({**payload, "status": 2}).json["status"] == "accepted"
     assert detected(node, payment.id) == 1
 
 
@@ -251,8 +253,8 @@ def test_a_status_that_says_no_money_is_noted_and_claims_nothing(
     node: LiveNode, status: Any
 ) -> None:
     payment = node.create()
-    said = {"address": payment.address, "value": 1_000, "status": status}
-    answer = node.tell_webhook(said)
+    payload = {"address": payment.address, "value": 1_000, "status": status}
+    answer = node.tell_webhook(payload)
     assert (answer.status, answer.json["status"]) == (200, "noted")
     assert detected(node, payment.id) == 0
 
@@ -261,15 +263,15 @@ def test_an_address_that_nobody_waits_at_is_logged_and_404(
     node: LiveNode, folder: Path
 ) -> None:
     address = node.chain.new_address()
-    said = {"address": address, "value": 1_000, "txid": TXID}
-    assert node.tell_webhook(said).status == 404
+    payload = {"address": address, "value": 1_000, "txid": TXID}
+    assert node.tell_webhook(payload).status == 404
     assert any(
         address.encode() in body and verdict == "unknown_address"
         for _, _, verdict, body in kept(folder)
     )
     # Once the payment exists the same words are news, not a duplicate.
     payment = node.create(address=address)
-    assert node.tell_webhook(said).json == {
+    assert node.tell_webhook(payload).json == {
         "status": "accepted",
         "payment_id": payment.id,
     }
@@ -281,8 +283,8 @@ def test_a_webhook_for_a_confirmed_payment_changes_nothing(node: LiveNode) -> No
     node.chain.mine(2)
     node.wait_for(payment.id, "confirmed")
     before = node.seqs(payment.id)
-    said = {"address": payment.address, "value": 1_000, "txid": txid, "status": 2}
-    assert node.tell_webhook(said).status == 200
+    payload = {"address": payment.address, "value": 1_000, "txid": txid, "status": 2}
+    assert node.tell_webhook(payload).status == 200
     assert node.seqs(payment.id) == before
 
 
@@ -297,8 +299,8 @@ def test_money_at_an_address_that_is_no_longer_watched_is_logged_and_said(
             10,
             "the watcher to be let go",
         )
-        said = {"address": payment.address, "value": 1_000, "txid": TXID}
-        assert node.tell_webhook(said).status == 409
+        payload = {"address": payment.address, "value": 1_000, "txid": TXID}
+        assert node.tell_webhook(payload).status == 409
         assert callback(node, addr=payment.address).json["status"] == "ignored"
         verdicts = [(row[0], row[2]) for row in kept(tmp_path)]
         assert verdicts == [("btc", "not_watched"), ("blockonomics", "not_watched")]
@@ -308,8 +310,8 @@ def test_what_was_heard_is_kept_with_what_it_caused(
     node: LiveNode, folder: Path
 ) -> None:
     payment = node.create()
-    said = {"address": payment.address, "value": 1_000, "txid": TXID, "note": SECRET}
-    assert node.tell_webhook(said).status == 200
+    payload = {"address": payment.address, "value": 1_000, "txid": TXID, "note": SECRET}
+    assert node.tell_webhook(payload).status == 200
     (row,) = [row for row in kept(folder) if row[1] == payment.id]
     assert (row[0], row[2]) == ("btc", "claimed")
     assert payment.address.encode() in row[3]
@@ -330,8 +332,8 @@ def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         payment = node.create()
         for value in (1, 2):
-            said = {"address": payment.address, "value": value}
-            assert node.tell_webhook(said).status == 200
+            payload = {"address": payment.address, "value": value}
+            assert node.tell_webhook(payload).status == 200
         answer = node.tell_webhook({"address": payment.address, "value": 3})
         assert answer.status == 429
         assert 1 <= int(answer.headers["retry-after"]) <= 2
@@ -435,9 +437,9 @@ def test_while_the_journal_cannot_write_nothing_is_answered_200(
     with live_node(tmp_path) as node:
         payment = node.create()
         node.node.journal_report = Published(JournalReport("the disk is full"))
-        said = {"address": payment.address, "value": 1_000, "txid": TXID}
-        answer = node.tell_webhook(said)
+        payload = {"address": payment.address, "value": 1_000, "txid": TXID}
+        answer = node.tell_webhook(payload)
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
         node.node.journal_report = Published(JournalReport())
-        assert node.tell_webhook(said).json["status"] == "accepted"
+        assert node.tell_webhook(payload).json["status"] == "accepted"

@@ -1,4 +1,4 @@
-"""The control API, put together. Called by run.py and by tests; see api.md."""
+"""The control API, put together. Called by `transport/web_app.py` and by tests."""
 
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault

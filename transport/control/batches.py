@@ -26,9 +26,10 @@ from transport.http.bottle_app import ApiSettings, answer, environ
 from transport.http.inputs import BatchRequest, BatchShape, PaymentRequest
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid
-from transport.http.request_json import BATCH_BYTES, canonical, check, json_body, typed
+from transport.http.request_json import BATCH_BYTES, check, json_body, typed
+from transport.http.strict_json import canonical
 from transport.http.views import PaymentView, view
-from transport.server.refusal import FieldError, ProblemBody
+from transport.problem_body import FieldError, ProblemBody
 
 __all__ = ["Batches"]
 
@@ -37,14 +38,14 @@ Judged = Terms | ProblemBody
 
 
 class BatchEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one payment of a batch: exactly one of the two is there."""
+    """The result for one payment of a batch: exactly one of the two is present."""
 
     payment: PaymentView | UnsetType = UNSET
     problem: ProblemBody | UnsetType = UNSET
 
 
 class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry for each payment that was sent, in their order."""
+    """One entry for each payment of the request, in the same order."""
 
     data: list[BatchEntry]
 
@@ -83,8 +84,9 @@ class Batches:
         method="POST",
         path="/v1/payments/batch",
         tag="payments",
-        summary="Create up to 1,000 payments in one commit. One entry each comes back,"
-        ' in order: {"payment": …} or {"problem": …}; a wrong one harms no other.',
+        summary="Create up to 1,000 payments at once. The response has one entry for"
+        ' each, in the same order: {"payment": …} or {"problem": …}. A mistake in one'
+        " does not affect the others.",
         request=BatchRequest,
         headers=(IDEMPOTENCY_KEY,),
         answers={200: BatchPage},
@@ -171,7 +173,7 @@ def _entry(created: Payment | Conflict) -> BatchEntry:
     if isinstance(created, Payment):
         return BatchEntry(payment=view(created))
     text = created.detail
-    wrong = FieldError("/address", f"is taken: {text}")
+    wrong = FieldError("/address", f"is already used: {text}")
     return BatchEntry(
         problem=Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,)).value()
     )

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel. `secret` only in the answer that made it."""
+    """A channel. `secret` is returned only when it is created or rotated."""
 
     id: str
     kind: str
@@ -40,7 +40,7 @@ class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of a delivery."""
+    """One delivery attempt."""
 
     id: int
     event_id: str
@@ -60,7 +60,7 @@ class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the endpoint said to a test event."""
+    """How the endpoint answered a test event."""
 
     delivered: bool
     status: int | None

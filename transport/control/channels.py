@@ -1,4 +1,4 @@
-"""Outbound channels over HTTP: make, change, look at deliveries, try one. See api.md.
+"""Outbound channels over HTTP: make, change, look at deliveries, try one.
 
 A secret is told once, in the answer that made it, and kept sealed. What is delivered
 when is the notifier's business. Runs in the request's greenlet; `test_channel` waits
@@ -27,7 +27,7 @@ from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.outbound.guard import check_url
 from transport.outbound.webhook import new_secret, parse_secret
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 
@@ -59,7 +59,8 @@ class _Channels:
         method="POST",
         path="/v1/channels",
         tag="channels",
-        summary="Tell a webhook endpoint from now on. The secret is told here only.",
+        summary="Send events to a webhook endpoint from now on. `secret` is returned"
+        " only in this response.",
         request=ChannelRequest,
         answers={201: ChannelView},
         answer_headers={201: ("Location",)},
@@ -78,7 +79,8 @@ class _Channels:
         merchant = asked.merchant or principal.merchant or EVERYBODY
         if not principal.may_see(merchant):
             raise Problem(
-                Code.FORBIDDEN, "This key may only tell its own merchant's events."
+                Code.FORBIDDEN,
+                "This key may create channels only for its own merchant.",
             )
         self._check_url(asked.url)
         secret = asked.secret or new_secret()
@@ -98,7 +100,9 @@ class _Channels:
             if len(self._gateway.channels()) >= self._settings.max_channels:
                 most = self._settings.max_channels
                 raise Problem(
-                    Code.LIMIT_REACHED, f"There are {most} channels, as many as may be."
+                    Code.LIMIT_REACHED,
+                    f"There are {most} channels, which is the maximum. Remove some"
+                    " first.",
                 )
             self._gateway.save_channel(channel)
         shown = channel_view(channel, channel.created_at, secret=secret)
@@ -109,7 +113,7 @@ class _Channels:
         method="GET",
         path="/v1/channels",
         tag="channels",
-        summary="All channels that are the caller's.",
+        summary="All channels that the key may see.",
         answers={200: ChannelPage},
     )
     def list_channels(self) -> Any:
@@ -143,8 +147,8 @@ class _Channels:
         method="PATCH",
         path="/v1/channels/<channel_id>",
         tag="channels",
-        summary="Change what is given; what happens while it is disabled is not"
-        " delivered later.",
+        summary="Change the given fields. Events that occur while a channel is disabled"
+        " are not delivered later.",
         request=ChannelPatch,
         answers={200: ChannelView},
         problems=(404,),
@@ -174,7 +178,7 @@ class _Channels:
         method="DELETE",
         path="/v1/channels/<channel_id>",
         tag="channels",
-        summary="Remove a channel and all that it was still owed.",
+        summary="Remove a channel and its pending deliveries.",
         answers={204: None},
         problems=(404,),
     )
@@ -189,9 +193,9 @@ class _Channels:
         try:
             check_url(url, self._settings.allow_private_webhooks)
         except UrlRefused as error:
-            text = f"is refused: {error}"
+            text = f"is not allowed: {error}"
             if self._is_private(url):
-                text += "; a node started with --allow-private-webhooks would call it"
+                text += "; start the node with --allow-private-webhooks to allow it"
             raise invalid(FieldError("/url", text)) from error
 
     def _is_private(self, url: str) -> bool:
@@ -232,4 +236,4 @@ def _secret_bytes(secret: str) -> bytes:
     try:
         return parse_secret(secret)
     except ValueError as error:
-        raise invalid(FieldError("/secret", f"is refused: {error}")) from error
+        raise invalid(FieldError("/secret", f"is not valid: {error}")) from error

@@ -1,9 +1,9 @@
 """Idempotency-Key: the first answer is kept with what it created, and given again.
 
-The answer is committed in the same transaction as the payments (rule 2 of the
-architecture), so a retry after any crash finds both or neither. Two requests with one
-key at the same time: the second waits for the first. Only what created something is
-kept; a refused request may be corrected and sent again under its key.
+The answer is committed in the same transaction as the payments, so a retry after any
+crash finds both or neither. Of two requests with one key at the same time the second
+waits for the first. Only what created something is kept; a refused request may be
+corrected and sent again under its key.
 
 Runs in the request's greenlet. The kept answer holds no secret: whoever replays it
 puts the derived ones in again.
@@ -33,9 +33,9 @@ WAIT_S = 15.0
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",
-    description="1 to 255 visible ASCII characters. The same key with the same body"
-    " gets the first answer again for 24 h (Idempotent-Replayed: true); with another"
-    " body it is refused (422).",
+    description="1 to 255 visible ASCII characters. For 24 hours, repeating a request"
+    " with the same key and the same body returns the first response again"
+    " (Idempotent-Replayed: true); the same key with another body is an error (422).",
     schema={"type": "string", "pattern": "^[!-~]{1,255}$"},
 )
 
@@ -106,8 +106,9 @@ class Idempotency:
         if known is not None and known.request_hash != reservation.request_hash:
             raise Problem(
                 Code.IDEMPOTENCY_KEY_REUSED,
-                "This Idempotency-Key was used with another body within the last 24 h;"
-                " a new request wants a new key.",
+                "This Idempotency-Key was used with another body within the last 24"
+                " hours."
+                " Use a new key for a new request.",
             )
         return known
 
@@ -120,7 +121,7 @@ class Idempotency:
             if not lock.acquire(timeout=WAIT_S):
                 raise retry_later(
                     Code.REQUEST_IN_PROGRESS,
-                    "A request with this Idempotency-Key is still under way.",
+                    "Another request with this Idempotency-Key is still in progress.",
                     5,
                 )
             try:

@@ -34,7 +34,7 @@ MAX_KEYS = 1_000
 
 
 class KeyRequest(Request):
-    """A key to make."""
+    """An API key to create."""
 
     name: Annotated[
         str,
@@ -42,16 +42,17 @@ class KeyRequest(Request):
             min_length=1,
             max_length=100,
             pattern=NO_CONTROLS,
-            description="1 to 100 characters that tell people whose key it is",
+            description="1 to 100 characters without control characters that name the"
+            " key",
         ),
     ]
     merchant: Merchant | None = None
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, without what is secret. `key` only in the answer that makes it.
+    """An API key. `key` is returned only when it is created.
 
-    `merchant` null: the key of the whole node.
+    `merchant` is null for a key of the whole node.
     """
 
     id: str
@@ -84,7 +85,8 @@ class _Keys:
         method="POST",
         path="/v1/keys",
         tag="keys",
-        summary="Make an API key. It is told here only. For keys of the node.",
+        summary="Create an API key. `key` is returned only in this response. Needs a"
+        " key of the whole node.",
         request=KeyRequest,
         answers={201: KeyView},
         problems=(409,),
@@ -98,7 +100,9 @@ class _Keys:
             active = [key for key in self._all() if key.revoked_at is None]
             if len(active) >= MAX_KEYS:
                 raise Problem(
-                    Code.LIMIT_REACHED, f"There are {MAX_KEYS} keys: revoke some first."
+                    Code.LIMIT_REACHED,
+                    f"There are {MAX_KEYS} active keys, which is the maximum. Revoke"
+                    " some first.",
                 )
             row = KeyRow(key_id, asked.name, asked.merchant, hash_key(text), now)
             self._gateway.write((row,))
@@ -118,7 +122,7 @@ class _Keys:
         method="GET",
         path="/v1/keys",
         tag="keys",
-        summary="All API keys, revoked ones too. For keys of the node.",
+        summary="All API keys, including revoked ones. Needs a key of the whole node.",
         answers={200: KeyPage},
     )
     def list_keys(self) -> Any:
@@ -130,8 +134,8 @@ class _Keys:
         method="DELETE",
         path="/v1/keys/<key_id>",
         tag="keys",
-        summary="Revoke an API key. Doing it twice changes nothing. For keys of the"
-        " node.",
+        summary="Revoke an API key. Repeating this has no effect. Needs a key of the"
+        " whole node.",
         answers={204: None},
         problems=(404,),
     )

@@ -18,7 +18,7 @@ from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import Problem, invalid
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
 
@@ -64,7 +64,7 @@ def terms_of(
     merchant = request.merchant or principal.merchant or "default"
     if not principal.may_see(merchant):
         raise Problem(
-            Code.FORBIDDEN, "This key may only create payments of its own merchant."
+            Code.FORBIDDEN, "This key may create payments only for its own merchant."
         )
     errors = _not_offered(request)
     tolerance_sat = _tolerance(request, settings, errors)
@@ -106,10 +106,10 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
     errors = []
     if request.method != "onchain":
         errors.append(
-            FieldError("/method", 'must be "onchain": no other is offered by this node')
+            FieldError("/method", 'must be "onchain", the only method this node offers')
         )
     errors += [
-        FieldError(f"/{name}", "is not offered by this node: leave it out")
+        FieldError(f"/{name}", "is not offered by this node; leave it out")
         for name in ("account", "package", "forward_to")
         if getattr(request, name) is not None
     ]
@@ -123,7 +123,7 @@ def _tolerance(
     amount, wanted = request.amount_sat, request.tolerance_sat
     if amount is None:
         if wanted:
-            errors.append(FieldError("/tolerance_sat", "needs an amount_sat"))
+            errors.append(FieldError("/tolerance_sat", "requires amount_sat"))
         return 0
     if wanted is None:
         return min(settings.tolerance_sat, amount - 1)
@@ -136,12 +136,12 @@ def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) 
     """The address in its normal form; fresh from the wallet if none was given."""
     if text is None:
         if settings.address_source is None:
-            message = "is needed: no wallet is configured on this node; give an address"
+            message = "is required: this node has no wallet to take an address from"
             errors.append(FieldError("/address", message))
             return ""
         return "" if errors else settings.address_source()
     try:
         return parse_address(text, settings.network).text
     except InvalidAddress as error:
-        errors.append(FieldError("/address", f"is refused: {error}"))
+        errors.append(FieldError("/address", f"is not valid: {error}"))
         return ""

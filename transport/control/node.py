@@ -23,7 +23,7 @@ from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem
 from transport.http.views import iso_or_none
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 
@@ -69,7 +69,7 @@ class WebSocketHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
-    """How far what is shown can be trusted to be present."""
+    """How up to date the chain data is."""
 
     source: str
     live: bool
@@ -78,7 +78,7 @@ class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
-    """The process answers. Whether it takes new work, `GET /ready` says."""
+    """The process is running. `GET /ready` says whether it accepts new payments."""
 
     status: Literal["ok", "degraded"]
     service: str
@@ -92,7 +92,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
-    """The node takes new payments."""
+    """The node accepts new payments."""
 
     ready: bool
     watchers: int
@@ -119,7 +119,8 @@ class _Node:
         method="GET",
         path="/health",
         tag="node",
-        summary="The process answers. Always 200; `status` says how it is.",
+        summary="Whether the process is running. Always 200; `status` gives its"
+        " condition.",
         answers={200: HealthView},
         needs_key=False,
     )
@@ -144,7 +145,7 @@ class _Node:
         method="GET",
         path="/ready",
         tag="node",
-        summary="Whether new payments are taken; 503 with the reasons if not.",
+        summary="Whether new payments are accepted; 503 with the reasons if not.",
         answers={200: ReadyView},
         needs_key=False,
     )
@@ -153,7 +154,7 @@ class _Node:
         if not health.ready:
             raise Problem(
                 Code.NOT_READY,
-                f"No new payments are taken: {'; '.join(health.reasons)}",
+                f"No new payments are accepted: {'; '.join(health.reasons)}",
                 errors=tuple(FieldError("", reason) for reason in health.reasons),
                 headers={"Retry-After": NOT_READY_RETRY_S},
             )
@@ -170,7 +171,7 @@ class _Node:
         method="GET",
         path="/metrics",
         tag="node",
-        summary="Metrics for Prometheus, in its text format. For keys of the node.",
+        summary="Metrics in Prometheus text format. Needs a key of the whole node.",
         answers={200: Text("text/plain")},
     )
     def metrics(self) -> Any:
@@ -198,7 +199,8 @@ class _Node:
         method="GET",
         path="/v1/sources",
         tag="node",
-        summary="The chain sources: state, tip, lag, budget, errors, requests so far.",
+        summary="The chain sources: state, tip, lag, request budget, requests and"
+        " errors.",
         answers={200: SourcePage},
     )
     def list_sources(self) -> Any:

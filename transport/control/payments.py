@@ -29,9 +29,10 @@ from transport.http.inputs import NoFields, PaymentRequest
 from transport.http.openapi import Link, Operation, link
 from transport.http.params import AfterQuery, PaymentsQuery
 from transport.http.problems import Problem, invalid
-from transport.http.request_json import canonical, json_body, query, typed
+from transport.http.request_json import json_body, query, typed
+from transport.http.strict_json import canonical
 from transport.http.views import EventPage, PaymentView, view
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["routes"]
 
@@ -77,8 +78,8 @@ class _Payments:
         method="POST",
         path="/v1/payments",
         tag="payments",
-        summary="Create a payment and watch for it. Its client_secret is told here"
-        " only.",
+        summary="Create a payment and watch for it. `client_secret` is returned only in"
+        " this response.",
         request=PaymentRequest,
         headers=(IDEMPOTENCY_KEY,),
         answers={201: PaymentView},
@@ -152,7 +153,7 @@ class _Payments:
         return Problem(
             Code.ADDRESS_TAKEN,
             f"The {text}.",
-            errors=(FieldError("/address", f"is taken: {text}"),),
+            errors=(FieldError("/address", f"is already used: {text}"),),
         )
 
     # -- look ------------------------------------------------------------------------
@@ -201,7 +202,8 @@ class _Payments:
         merchant = asked.merchant or principal.merchant
         if merchant is not None and not principal.may_see(merchant):
             raise Problem(
-                Code.FORBIDDEN, "This key sees the payments of its own merchant only."
+                Code.FORBIDDEN,
+                "This key is limited to the payments of its own merchant.",
             )
         address = asked.address
         if address is not None:
@@ -222,7 +224,7 @@ class _Payments:
         method="GET",
         path="/v1/payments/<payment_id>/events",
         tag="payments",
-        summary="The events of a payment after a seq, in order.",
+        summary="The events of a payment after a sequence number, in order.",
         query=AfterQuery,
         answers={200: EventPage},
         problems=(404,),
@@ -243,7 +245,7 @@ class _Payments:
         method="POST",
         path="/v1/payments/<payment_id>/cancel",
         tag="payments",
-        summary="Cancel an unpaid payment. Doing it twice changes nothing.",
+        summary="Cancel an unpaid payment. Repeating this has no effect.",
         request=NoFields,
         body_may_be_absent=True,
         answers={200: PaymentView},
@@ -257,7 +259,7 @@ class _Payments:
         method="POST",
         path="/v1/payments/<payment_id>/confirm",
         tag="payments",
-        summary="Declare a payment paid, whatever the chain says.",
+        summary="Mark a payment as confirmed by hand, whatever the chain shows.",
         request=NoFields,
         body_may_be_absent=True,
         answers={200: PaymentView},
@@ -274,7 +276,7 @@ class _Payments:
         payment = seen_payment(self._gateway, payment_id, principal)
         # Not which key: whoever follows the payment reads this.
         told = command("api")
-        return answer(view(self._gateway.command(payment.id, told)))
+        return answer(view(self._gateway.command(payment, told)))
 
 
 def _created(shown: PaymentView, headers: dict[str, str] | None = None) -> Any:

@@ -18,7 +18,7 @@ from transport.http.inputs import RedeliverPaymentRequest, RedeliverRequest
 from transport.http.openapi import Operation
 from transport.http.problems import invalid
 from transport.http.request_json import json_body, typed
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["Redelivery"]
 
@@ -41,7 +41,7 @@ class Redelivery:
         method="POST",
         path="/v1/payments/<payment_id>/redeliver",
         tag="payments",
-        summary="Deliver a payment's events to its channels again.",
+        summary="Repeat the deliveries of a payment's events.",
         request=RedeliverPaymentRequest,
         body_may_be_absent=True,
         answers={200: Requeued},
@@ -69,7 +69,7 @@ class Redelivery:
         method="POST",
         path="/v1/redeliver",
         tag="payments",
-        summary="Deliver the events of a time range again.",
+        summary="Repeat the deliveries of a time range.",
         request=RedeliverRequest,
         answers={200: Requeued},
     )

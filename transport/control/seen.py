@@ -33,5 +33,6 @@ def require_whole_node(principal: Principal) -> None:
     """What concerns everybody is not for the key of one merchant: `Problem` 403."""
     if principal.merchant is not None:
         raise Problem(
-            Code.FORBIDDEN, "This wants a key of the whole node, not a merchant's."
+            Code.FORBIDDEN,
+            "This needs a key of the whole node; this key is limited to one merchant.",
         )

@@ -41,7 +41,7 @@ class WatcherView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CoreView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the actors that all watchers depend on."""
+    """An actor that all watchers depend on."""
 
     name: str
     state: str
@@ -50,7 +50,7 @@ class CoreView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatcherPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree: `core` in order of dependence, and a page of watchers."""
+    """The supervision tree: `core` in order of dependence, and a page of watchers."""
 
     core: list[CoreView]
     data: list[WatcherView]
@@ -58,7 +58,7 @@ class WatcherPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain is looked at now; what is found comes as events."""
+    """The chain is being checked; what is found is sent as events."""
 
     address: str
     payment_id: str
@@ -77,7 +77,7 @@ class Watchers:
         method="GET",
         path="/v1/watchers",
         tag="node",
-        summary="The live supervision tree. For keys of the node.",
+        summary="The live supervision tree. Needs a key of the whole node.",
         query=CursorQuery,
         answers={200: WatcherPage},
     )
@@ -121,7 +121,7 @@ class Watchers:
         method="POST",
         path="/v1/watchers/<address>/poll",
         tag="node",
-        summary="Look at the chain for an address now.",
+        summary="Check an address on the chain now.",
         request=NoFields,
         body_may_be_absent=True,
         answers={202: PollAccepted},
@@ -156,7 +156,7 @@ class Watchers:
 
 
 def _not_watched() -> Problem:
-    return Problem(Code.WATCHER_NOT_FOUND, "This address is not watched.")
+    return Problem(Code.WATCHER_NOT_FOUND, "No payment is watched at this address.")
 
 
 def _watcher_view(state: WatcherState) -> WatcherView:

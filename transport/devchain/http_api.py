@@ -8,13 +8,12 @@ reach. Errors are problem details (RFC 9457). Runs in the server's request green
 
 import re
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from bottle import Bottle, HTTPResponse, request
 
-from engine.errors import InvalidAddress
+from engine.errors import Code, InvalidAddress
 from engine.money.amount import MAX_SAT
 from transport.devchain.chain import (
     MAX_BLOCKS_AT_ONCE,
@@ -28,6 +27,7 @@ from transport.devchain.explorer import explorer_routes
 from transport.devchain.feed import MAX_OUTAGE_S
 from transport.devchain.http_kit import read_body, respond
 from transport.devchain.wallet import AddressKind, InsufficientFunds
+from transport.problem_body import MEDIA_TYPE, FieldError, problem_body
 
 __all__ = ["devchain_routes"]
 
@@ -149,14 +149,14 @@ def _post(
         except InvalidAddress as error:
             field = "to" if body_type is Replace else "address"
             return _Problem(
-                422, "a value is not allowed", f"/{field}", error
+                Code.INVALID_REQUEST, "a value is not allowed", f"/{field}", error
             ).response()
         except UnknownTransaction as error:
-            return _Problem(404, str(error)).response()
+            return _Problem(Code.TRANSACTION_NOT_FOUND, str(error)).response()
         except InsufficientFunds as error:
-            return _Problem(409, str(error)).response()
+            return _Problem(Code.INSUFFICIENT_FUNDS, str(error)).response()
         except DevChainError as error:
-            return _Problem(422, str(error)).response()
+            return _Problem(Code.INVALID_REQUEST, str(error)).response()
 
     app.route(path, "POST", handle)
 
@@ -165,40 +165,36 @@ class _Problem(Exception):
     """A refusal, as problem details say it; with `path`, what is wrong in the body."""
 
     def __init__(
-        self, status: int, detail: str, path: str | None = None, wrong: object = ""
+        self, code: Code, detail: str, path: str | None = None, wrong: object = ""
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.code = code
         self.detail = detail
-        self.errors = [] if path is None else [{"path": path, "message": str(wrong)}]
+        self.errors = () if path is None else (FieldError(path, str(wrong)),)
 
     def response(self) -> HTTPResponse:
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "errors": self.errors,
-        }
-        return respond(self.status, body, "application/problem+json")
+        body = problem_body(self.code, self.detail, self.errors)
+        return respond(body.status, msgspec.json.encode(body), MEDIA_TYPE)
 
 
 def _read_body(body_type: type[T]) -> T:
     """The request's JSON as `body_type`; no body at all is an empty object."""
     raw = read_body(_MAX_BODY)
     if raw is None:
-        raise _Problem(413, f"a body has at most {_MAX_BODY} bytes")
+        raise _Problem(Code.BODY_TOO_LARGE, f"a body has at most {_MAX_BODY} bytes")
     media_type = request.content_type.partition(";")[0].strip().lower()
     if raw and media_type != "application/json":
-        raise _Problem(415, "the body must be application/json")
+        raise _Problem(Code.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
     try:
         return msgspec.json.decode(raw or b"{}", type=body_type)
     except msgspec.ValidationError as error:
         message, path = _place(str(error))
-        raise _Problem(422, "a value is not allowed", path, message) from error
+        raise _Problem(
+            Code.INVALID_REQUEST, "a value is not allowed", path, message
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # msgspec lets bad UTF-8 inside a string out as the latter.
-        raise _Problem(400, f"the body is not JSON: {error}") from error
+        raise _Problem(Code.INVALID_JSON, f"the body is not JSON: {error}") from error
 
 
 def _place(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Who is calling: API keys, and how often a key or a stranger may come.
+"""Who is calling: API keys, and how often a key or an unknown client may come.
 
 A key is 32 random bytes, so a plain SHA-256 of it may be stored: there is nothing to
 guess, and nothing slow to wait for. Keys are kept in memory for a few seconds; one
@@ -109,19 +109,21 @@ class Auth:
         """The caller. Raises `Problem` 401 (no or wrong key) or 429."""
         header = environ.get("HTTP_AUTHORIZATION", "")
         if not header:
-            raise self._refused(
-                environ, "An API key is needed: Authorization: Bearer pbk_…"
+            raise self._unauthorized(
+                environ, "An API key is required: send Authorization: Bearer pbk_…"
             )
         match = _BEARER.fullmatch(header)
         principal = self.principal(match[1]) if match is not None else None
         if principal is None:
-            raise self._refused(
-                environ, "The API key is not known, or was revoked (run.py keys)."
+            raise self._unauthorized(
+                environ,
+                "The API key is unknown or revoked; `run.py keys` lists and creates"
+                " keys.",
             )
         wait_s = self._calls.allow(principal.key_id, self._clock())
         if wait_s > 0:
             raise retry_later(
-                Code.RATE_LIMITED, "This key makes too many calls.", wait_s
+                Code.RATE_LIMITED, "Too many requests with this API key.", wait_s
             )
         return principal
 
@@ -148,13 +150,13 @@ class Auth:
         self._changes += 1
         self._read_at = None
 
-    def _refused(self, environ: dict[str, Any], detail: str) -> Problem:
+    def _unauthorized(self, environ: dict[str, Any], detail: str) -> Problem:
         client = address_key(environ.get("REMOTE_ADDR", ""))
         wait_s = self._failures.allow(client, self._clock())
         if wait_s > 0:
             return retry_later(
                 Code.RATE_LIMITED,
-                "Too many calls without a valid API key from here.",
+                "Too many requests without a valid API key from this address.",
                 wait_s,
             )
         return Problem(Code.UNAUTHORIZED, detail, headers=_CHALLENGE)

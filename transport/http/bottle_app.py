@@ -17,7 +17,7 @@ from engine.errors import Code
 from engine.ports import ChannelSender
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of
-from transport.server.refusal import MEDIA_TYPE
+from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
 from transport.server.request_id import log_crash
 
@@ -124,8 +124,8 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         bottle.request.bind(environ)
         try:
             out = route.call(**args)
-        except bottle.HTTPResponse as said:
-            out = said
+        except bottle.HTTPResponse as response:
+            out = response
         if not isinstance(out, Answer):
             bottle.response.bind()
         return out
@@ -140,17 +140,17 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             if bottle.request.method == "OPTIONS":
                 response.status = 204
                 return b""
-            detail = f"This path takes {allowed}."
+            detail = f"This path supports only {allowed}."
         elif code is Code.NOT_FOUND:
-            detail = "There is nothing at this path; /openapi.json tells what there is."
+            detail = "There is nothing at this path. /openapi.json lists all paths."
         elif code is Code.BAD_REQUEST:
-            detail = "The path cannot be read: it must be percent-encoded UTF-8."
+            detail = "The path must be percent-encoded UTF-8."
         else:
             detail = CRASHED
             if error.exception is not None:
                 _log_crash(error.exception)
         response.content_type = MEDIA_TYPE
-        return Problem(code, detail).body()
+        return Problem(code, detail).body(environ())
 
 
 class _Problems:
@@ -165,12 +165,12 @@ class _Problems:
                 return callback(*args, **kwargs)
             except bottle.HTTPResponse:
                 raise
-            except Exception as error:  # noqa: BLE001  # a border: see style.md, 19
+            except Exception as error:  # noqa: BLE001  # a border: whatever happens is an answer
                 problem = problem_of(error)
                 if problem.status == 500:
                     _log_crash(error)
                 head = {"Content-Type": MEDIA_TYPE, **problem.headers}
-                return Answer(problem.body(), problem.status, head)
+                return Answer(problem.body(environ()), problem.status, head)
 
         return guarded
 

@@ -7,7 +7,7 @@ import base64
 import binascii
 
 from transport.http.problems import Problem, invalid
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["number_cursor", "read_number", "read_text", "text_cursor"]
 
@@ -47,5 +47,5 @@ def read_text(cursor: str) -> str:
 
 def _unknown() -> Problem:
     return invalid(
-        FieldError("?cursor", "must be the next_cursor of an earlier answer")
+        FieldError("?cursor", "must be the next_cursor of an earlier response")
     )

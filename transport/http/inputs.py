@@ -1,8 +1,8 @@
 """What the control API takes, as types: the body of every request.
 
 `transport/http/request_json.py` checks what comes in against them, and the OpenAPI
-document is made from them: a field's description is what a client is told is allowed.
-What no type can say (is the address good, is the URL allowed) its handler checks.
+document is made from them: a field's description completes "must be …".
+What no type can say (is the address valid, is the URL allowed) the handler checks.
 """
 
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.delivery.attempt import SCHEDULE_S
 from engine.money.amount import MAX_SAT
 from engine.payment.model import EventType
@@ -29,54 +30,60 @@ __all__ = [
 ]
 
 MAX_BATCH = 1_000
+MAX_EXTERNAL_ID = 200
+MAX_MERCHANT = 64
 SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
 
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
-MERCHANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+MERCHANT = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_MERCHANT - 1}}}$"
 
 # -- values that may come in --------------------------------------------------------
 
 AmountSat = Annotated[
     Annotated[int, Meta(ge=1, le=MAX_SAT)] | None,
     Meta(
-        description=f"a whole number of satoshi from 1 to {MAX_SAT}; absent or null:"
-        " any amount is accepted"
+        description=f"a whole number of satoshi between 1 and {MAX_SAT}, or null for"
+        " any amount"
     ),
 ]
 Tolerance = Annotated[
     Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
     Meta(
-        description=f"a whole number of satoshi from 0 to {MAX_SAT}, less than"
-        " amount_sat: so much too little still counts as paid; null: as the node is"
-        " set up",
+        description=f"a whole number of satoshi between 0 and {MAX_SAT} and less than"
+        " amount_sat: an underpayment up to this sum still counts as paid; null for the"
+        " node's default",
     ),
 ]
 Confirmations = Annotated[
-    int, Meta(ge=0, le=100, description="a whole number of blocks from 0 to 100")
+    int, Meta(ge=0, le=100, description="a whole number of blocks between 0 and 100")
 ]
 ExpiresIn = Annotated[
     int,
     Meta(
         ge=1,
         le=30 * 86_400,
-        description="a whole number of seconds from 1 to 2592000 (30 days)",
+        description="a whole number of seconds between 1 and 2592000 (30 days)",
     ),
 ]
 PollInterval = Annotated[
     int,
-    Meta(ge=5, le=3_600, description="a whole number of seconds from 5 to 3600"),
+    Meta(ge=5, le=3_600, description="a whole number of seconds between 5 and 3600"),
 ]
 ExternalId = Annotated[
-    Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_CONTROLS)] | None,
-    Meta(description="1 to 200 characters without control characters, or null"),
+    Annotated[str, Meta(min_length=1, max_length=MAX_EXTERNAL_ID, pattern=NO_CONTROLS)]
+    | None,
+    Meta(
+        description=f"1 to {MAX_EXTERNAL_ID} characters without control characters,"
+        " or null"
+    ),
 ]
 Merchant = Annotated[
     str,
     Meta(
         pattern=MERCHANT,
-        description="1 to 64 characters: letters, digits, '.', '_' and '-', the"
-        " first a letter or digit",
+        description=f"1 to {MAX_MERCHANT} letters, digits, '.', '_' or '-', beginning"
+        " with a letter or digit",
     ),
 ]
 Metadata = Annotated[
@@ -89,18 +96,18 @@ Metadata = Annotated[
     ],
     Meta(
         max_length=50,
-        description="an object of at most 50 entries: keys of 1 to 40 characters,"
-        " values that are text of at most 500 characters, whole numbers up to 2^53-1,"
-        " true, false or null",
+        description="an object with at most 50 fields: names of 1 to 40 characters;"
+        " values are text of at most 500 characters, whole numbers up to 2^53-1, true,"
+        " false or null",
     ),
 ]
 AddressText = Annotated[
-    Annotated[str, Meta(min_length=1, max_length=100)] | None,
+    Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS_LENGTH)] | None,
     Meta(description="a bitcoin address of this node's network"),
 ]
 NotOffered = Annotated[
     Annotated[str, Meta(max_length=500)] | None,
-    Meta(description="not offered by this node: leave it out"),
+    Meta(description="absent: this node does not offer it"),
 ]
 Url = Annotated[
     str,
@@ -110,25 +117,27 @@ Url = Annotated[
         pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://",
         examples=["https://shop.example/paybell"],
         description="an http or https URL of at most 2048 characters that does not"
-        " lead to a private or special address",
+        " lead to a private or special-purpose address",
     ),
 ]
 Types = Annotated[
     list[EventType],
     Meta(
         max_length=32,
-        description="a list of event types like payment.confirmed; empty: all",
+        description="a list of event types like payment.confirmed; an empty list for"
+        " all",
     ),
 ]
 TimeoutS = Annotated[
-    float, Meta(ge=1, le=30, description="a number of seconds from 1 to 30")
+    float, Meta(ge=1, le=30, description="a number of seconds between 1 and 30")
 ]
 ScheduleS = Annotated[
     list[Annotated[float, Meta(ge=0, le=604_800)]],
     Meta(
         min_length=1,
         max_length=20,
-        description="1 to 20 waits before the attempts, each from 0 to 604800 seconds",
+        description="a list of 1 to 20 delays before the attempts, each between 0 and"
+        " 604800 seconds",
     ),
 ]
 Description = Annotated[
@@ -141,7 +150,7 @@ Description = Annotated[
 ]
 Moment = Annotated[
     datetime,
-    Meta(tz=True, description="a time like 2026-01-02T03:04:05Z, with its zone"),
+    Meta(tz=True, description="a time with its zone, like 2026-01-02T03:04:05Z"),
 ]
 ChannelId = Annotated[
     Annotated[str, Meta(min_length=1, max_length=64)] | None,
@@ -161,15 +170,15 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class NoFields(Request):
-    """A body that says nothing; it may be left out."""
+    """An empty object; the body may be left out."""
 
 
 class PaymentRequest(Request):
-    """What a shop asks to be paid."""
+    """A payment to create."""
 
     method: Annotated[
         str,
-        Meta(max_length=20, description='"onchain", the one method this node offers'),
+        Meta(max_length=20, description='"onchain", the only method this node offers'),
     ] = "onchain"
     address: AddressText = None
     amount_sat: AmountSat = None
@@ -186,7 +195,7 @@ class PaymentRequest(Request):
 
 
 class BatchRequest(Request):
-    """Up to 1,000 payments at once. Each is judged by itself."""
+    """Up to 1,000 payments. A mistake in one does not affect the others."""
 
     payments: Annotated[
         list[PaymentRequest],
@@ -199,7 +208,7 @@ class BatchRequest(Request):
 
 
 class BatchShape(Request):
-    """A batch before its payments are judged, each by itself."""
+    """A batch whose payments are not checked yet: each is checked by itself."""
 
     payments: Annotated[
         list[Any],
@@ -212,35 +221,41 @@ class BatchShape(Request):
 
 
 class RedeliverPaymentRequest(Request):
-    """Which deliveries of a payment to repeat; empty: all of them."""
+    """Which deliveries of a payment to repeat; an empty object repeats all."""
 
     channel_id: ChannelId = None
     event_id: EventId = None
 
 
 class RedeliverRequest(Request):
-    """Deliver a time range again."""
+    """Repeat the deliveries of a time range."""
 
     since: Moment
     until: Annotated[
         Moment | None,
-        Meta(description="a time, up to which events are delivered again; null: now"),
+        Meta(description="the end of the range, a time like since; null for now"),
     ] = None
     channel_id: ChannelId = None
     dead_only: Annotated[
-        bool, Meta(description="true or false: only what was given up")
+        bool,
+        Meta(
+            description="true to repeat only deliveries that were given up, else false"
+        ),
     ] = False
 
 
 class ChannelRequest(Request):
-    """A webhook endpoint to tell."""
+    """A webhook endpoint that is to get events."""
 
     url: Url
     types: Types = []
     merchant: Merchant | None = None
     secret: Annotated[
         Annotated[str, Meta(pattern=WHSEC)] | None,
-        Meta(description="whsec_ and 24 to 64 bytes in base64; null: one is made"),
+        Meta(
+            description="whsec_ followed by 24 to 64 bytes in base64, or null to have"
+            " one generated"
+        ),
     ] = None
     timeout_s: TimeoutS = 15.0
     schedule_s: ScheduleS = msgspec.field(
@@ -250,7 +265,7 @@ class ChannelRequest(Request):
 
 
 class ChannelPatch(Request):
-    """What to change; absent fields stay."""
+    """The fields to change; absent fields keep their value."""
 
     url: Url | UnsetType = UNSET
     types: Types | UnsetType = UNSET
@@ -261,7 +276,7 @@ class ChannelPatch(Request):
     rotate_secret: Annotated[
         bool,
         Meta(
-            description="true: a new secret, told in the answer; the old one signs"
-            " beside it for 24 h"
+            description="true to generate a new secret, which is returned in this"
+            " response; the old one also signs for 24 hours"
         ),
     ] = False

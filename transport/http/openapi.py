@@ -15,7 +15,7 @@ import msgspec
 
 from transport.http.inputs import Request
 from transport.http.params import Query
-from transport.server.refusal import MEDIA_TYPE, ProblemBody
+from transport.problem_body import MEDIA_TYPE, ProblemBody
 
 __all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"]
 
@@ -135,7 +135,9 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
             "title": "Paybell",
             "version": version,
             "description": "Tells a shop, the moment it happens, that it has been paid"
-            " in bitcoin. Amounts are whole satoshi; times are RFC 3339 in UTC.",
+            " in bitcoin. Amounts are whole satoshi; times are RFC 3339 in UTC."
+            " Errors are"
+            " problem details (RFC 9457); /docs/errors explains every `code`.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -145,7 +147,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key: pbk_…, from `run.py keys`.",
+                    "description": "An API key (pbk_…) of `run.py keys create`.",
                 }
             },
         },

@@ -5,17 +5,21 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.payment.model import Status
+from transport.http.inputs import MAX_EXTERNAL_ID, MAX_MERCHANT, SAFE_INTEGER
 
 __all__ = ["AfterQuery", "CursorQuery", "PaymentsQuery"]
 
-MAX_OFFSET = 2**53 - 1
+MAX_OFFSET = SAFE_INTEGER
 
 Cursor = Annotated[
     Annotated[str, Meta(max_length=200)] | None,
-    Meta(description="the next_cursor of an earlier answer"),
+    Meta(description="the next_cursor of an earlier response"),
 ]
-Limit = Annotated[int, Meta(ge=1, le=200, description="a whole number from 1 to 200")]
+Limit = Annotated[
+    int, Meta(ge=1, le=200, description="a whole number between 1 and 200")
+]
 
 
 class Query(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -30,22 +34,22 @@ class CursorQuery(Query):
 
 
 class PaymentsQuery(CursorQuery):
-    """Which payments to list, newest first. Filters are joined by "and"."""
+    """Which payments to list, newest first. A payment must match all filters."""
 
     status: Annotated[
         Status | None, Meta(description=f"one of {', '.join(Status)}")
     ] = None
     external_id: Annotated[
-        Annotated[str, Meta(max_length=200)] | None,
-        Meta(description="at most 200 characters"),
+        Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None,
+        Meta(description=f"at most {MAX_EXTERNAL_ID} characters"),
     ] = None
     address: Annotated[
-        Annotated[str, Meta(max_length=100)] | None,
+        Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] | None,
         Meta(description="a bitcoin address of this node's network"),
     ] = None
     merchant: Annotated[
-        Annotated[str, Meta(max_length=64)] | None,
-        Meta(description="at most 64 characters"),
+        Annotated[str, Meta(max_length=MAX_MERCHANT)] | None,
+        Meta(description=f"at most {MAX_MERCHANT} characters"),
     ] = None
 
 
@@ -53,8 +57,9 @@ class AfterQuery(Query):
     """Events after a number."""
 
     after: Annotated[
-        int, Meta(ge=0, le=MAX_OFFSET, description="a whole number from 0 to 2^53-1")
+        int,
+        Meta(ge=0, le=MAX_OFFSET, description="a whole number between 0 and 2^53-1"),
     ] = 0
     limit: Annotated[
-        int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")
+        int, Meta(ge=1, le=1_000, description="a whole number between 1 and 1000")
     ] = 200

@@ -6,14 +6,19 @@ status are those of the error's class (`engine/errors.py`). No I/O; runs in the
 request's greenlet.
 """
 
+from typing import Any
+
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from engine.errors import Code, EngineBusy, EngineError, StoreUnreadable
-from transport.server.refusal import FieldError, ProblemBody, problem_body
+from transport.problem_body import FieldError, ProblemBody, problem_body
+from transport.server.request_id import ENVIRON as REQUEST_ID
 
 __all__ = ["CRASHED", "Problem", "invalid", "problem_of", "retry_later"]
 
-CRASHED = "Something went wrong here; it has been logged."
+CRASHED = "Something went wrong in the node. The details are in its log."
 
 
 class Problem(Exception):
@@ -41,8 +46,10 @@ class Problem(Exception):
         """What the body says, for answers that hold several problems."""
         return problem_body(self.code, self.detail, self.errors)
 
-    def body(self) -> bytes:
-        return msgspec.json.encode(self.value())
+    def body(self, environ: dict[str, Any]) -> bytes:
+        """The answer's body; it names the request, as the log does."""
+        request_id = environ.get(REQUEST_ID, UNSET)
+        return msgspec.json.encode(replace(self.value(), request_id=request_id))
 
 
 def invalid(*errors: FieldError) -> Problem:
@@ -67,10 +74,11 @@ def problem_of(error: Exception) -> Problem:
         case EngineBusy():
             detail = error.detail
             if error.unknown:
-                detail += "; whether it was done is not known: look, or ask again"
+                detail += "; it is not known whether the request was carried out:"
+                " check, or repeat it"
             return retry_later(error.code, detail, error.retry_after_s)
         case StoreUnreadable():
-            detail = f"The database cannot be read now: {error.advice}"
+            detail = f"The database cannot be read at the moment: {error.advice}"
             return retry_later(Code.STORE_UNAVAILABLE, detail, 5)
         case EngineError() if error.code.status == 503:
             return retry_later(error.code, str(error), 5)

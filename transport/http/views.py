@@ -34,7 +34,7 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as it is now. `client_secret` only in the answer that creates it."""
+    """A payment as it is now. `client_secret` is returned only when it is created."""
 
     id: str
     status: Status
@@ -93,7 +93,7 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
-    """The JSON form of a payment; see api.md, "A payment"."""
+    """The JSON form of a payment; what its fields mean: README.md."""
     terms = payment.terms
     return PaymentView(
         id=terms.id,

@@ -34,7 +34,7 @@ from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import JournalSink, StreamQueue
 from transport.live.sse import KEEP_ALIVE_S, last_event_id, start_stream
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 
 __all__ = ["EventFeed", "EventsQuery", "MAX_LIMIT", "MAX_WAIT_S", "routes"]
 

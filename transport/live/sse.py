@@ -28,7 +28,7 @@ from transport.live.sinks import (
     StreamQueue,
     StreamSink,
 )
-from transport.server.refusal import FieldError
+from transport.problem_body import FieldError
 from transport.server.upgrade import is_allowed_origin
 
 __all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]

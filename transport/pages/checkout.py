@@ -144,7 +144,7 @@ def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
         "Paid",
     )
     if stage is Stage.ANNOUNCED:
-        labels = (labels[0], "Looking for it on the chain", *labels[2:])
+        labels = (labels[0], "Looking for it on the blockchain", *labels[2:])
     return tuple(
         Step(label, "done" if i < at else "now" if i == at else "next")
         for i, label in enumerate(labels)

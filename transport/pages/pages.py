@@ -26,14 +26,15 @@ from engine.gateway import Gateway
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
+from transport.http.bottle_app import environ
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
 from transport.pages.markdown import to_html
 from transport.pages.wording import btc
+from transport.problem_body import MEDIA_TYPE
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
-from transport.server.refusal import MEDIA_TYPE
 
 __all__ = ["embedded_json", "routes"]
 
@@ -250,9 +251,9 @@ class _Pages:
             return _as_response(problem)
         answer = self._message(
             problem.status,
-            "Not available at the moment",
-            "Your payment is not affected: what was sent is found as soon as this"
-            " server works again. Please load this page again in a minute.",
+            "Temporarily unavailable",
+            "Your payment is safe. It will be found as soon as this server is available"
+            " again. Please reload this page in a minute.",
         )
         for name, value in problem.headers.items():
             answer.set_header(name, value)
@@ -270,7 +271,7 @@ def _guarded(content_type: str, caching: str) -> dict[str, str]:
 
 def _as_response(problem: Problem) -> HTTPResponse:
     headers = {**_guarded(MEDIA_TYPE, "no-store"), **problem.headers}
-    return HTTPResponse(problem.body(), problem.status, headers)
+    return HTTPResponse(problem.body(environ()), problem.status, headers)
 
 
 def _prefers_html(accept: str) -> bool:
@@ -300,5 +301,5 @@ def _left(view: Checkout, now: int) -> str:
     if view.expires_at is None:
         return ""
     if now >= view.expires_at:
-        return "Time is up; looking at the chain once more…"
-    return f"To be paid until {_clock(view.expires_at)}"
+        return "The deadline has passed. Checking the blockchain once more…"
+    return f"Please pay by {_clock(view.expires_at)}"

@@ -33,51 +33,51 @@ def words_of(payment: Payment, stage: Stage) -> tuple[str, str]:
         case Stage.ANNOUNCED:
             return (
                 "Payment announced",
-                "Your payment was announced to us, but it is not yet seen on the"
-                " chain. We are looking for it; do not pay again.",
+                "Your payment was announced to us, but it is not on the blockchain yet."
+                " We are looking for it. Please do not pay again.",
             )
         case Stage.SEEN:
             return (
                 "Payment seen",
-                f"{received} are on the way: {count} confirmations. "
+                f"{received} is on the way, with {count} confirmations. "
                 + _closing(payment),
             )
         case Stage.CONFIRMING:
             return (
                 "Payment is being confirmed",
-                f"{count} confirmations of {received}. " + _closing(payment),
+                f"{received} has {count} confirmations. " + _closing(payment),
             )
         case Stage.UNDERPAID:
             assert asked is not None  # without one, any sum is enough
             return (
-                "Part of it has arrived",
-                f"{received} of {btc(asked)} BTC were received. Please send the rest,"
-                f" {btc(max(asked - payment.received_sat, 1))} BTC, to the same"
+                "Partly paid",
+                f"We received {received} of {btc(asked)} BTC. Please send the remaining"
+                f" {btc(max(asked - payment.received_sat, 1))} BTC to the same"
                 " address.",
             )
         case Stage.REPLACED:
             return (
                 "The transaction was replaced",
-                "The transaction that we had seen was replaced or dropped by the"
-                " network, so it pays nothing here. We are waiting again.",
+                "The network replaced or dropped your transaction, so it no longer"
+                " counts. We are waiting for a new one.",
             )
         case Stage.REVERSED if payment.receipts:
             return (
                 "Confirmation withdrawn",
-                "The network replaced the block that held your payment, so it no"
-                f" longer counts as confirmed: {count} confirmations now. It usually"
-                " comes back by itself; do not pay again.",
+                "The network replaced the block that contained your payment. It now has"
+                f" {count} confirmations. This usually resolves itself. Please do not"
+                " pay again.",
             )
         case Stage.REVERSED:
             return (
                 "Payment reversed",
-                "The network replaced the block that held your payment, and the"
-                " payment is no longer there. We are waiting for it again.",
+                "The network replaced the block that contained your payment, and the"
+                " payment is gone. We are waiting for it again.",
             )
         case Stage.PAID if not payment.receipts:
-            return "Paid", "The shop has confirmed this payment by hand."
+            return "Paid", "The shop confirmed this payment manually."
         case Stage.PAID:
-            return "Paid", f"{received} arrived and are confirmed. Thank you."
+            return "Paid", f"{received} was received and confirmed. Thank you."
         case Stage.EXPIRED:
             return "Expired", _expired(payment, received)
         case Stage.CANCELLED if payment.receipts:
@@ -98,47 +98,54 @@ def words_of(payment: Payment, stage: Stage) -> tuple[str, str]:
 def _closing(payment: Payment) -> str:
     required = payment.terms.confirmations_required
     if required <= 1:
-        return "A block takes about ten minutes; you may close this page."
-    return "Each takes about ten minutes; you may close this page."
+        return "A confirmation takes about ten minutes. You may close this page."
+    return "Each confirmation takes about ten minutes. You may close this page."
 
 
 def _expired(payment: Payment, received: str) -> str:
     if payment.receipts:
         return (
-            f"Only {received} arrived in time, which is not enough."
+            f"Only {received} arrived before the deadline, which is not enough."
             " Please contact the shop."
         )
     if payment.claims:
         return (
-            "The time is over. Your payment was announced to us but is not yet seen on"
-            " the chain; we go on looking. Please do not pay again."
+            "The deadline has passed. Your payment was announced to us, but it is not"
+            " on"
+            " the blockchain yet. We are still looking for it. Please do not pay again."
         )
     return (
-        "The time for this payment is over. Please do not pay it any more; ask the"
-        " shop for a new one. If you have paid already, we still look for it."
+        "The deadline for this payment has passed. Please do not pay any more. Ask the"
+        " shop for a new payment. If you have already paid, we are still looking for"
+        " it."
     )
 
 
 def notes_of(payment: Payment, stage: Stage) -> tuple[str, ...]:
-    """What is unusual, a plain sentence each, beside the main one."""
+    """Exceptions, a plain sentence each, beside the main one."""
     notes, flags = [], set(payment.flags)
     asked = payment.terms.amount_sat
     if Flag.OVERPAID in flags and asked is not None:
         more = btc(payment.received_sat - asked)
         notes.append(
-            f"You sent {more} BTC more than was asked. Please ask the shop for it back."
+            f"You sent {more} BTC more than requested. Please ask the shop for a"
+            " refund."
         )
     if Flag.LATE in flags and stage is not Stage.CANCELLED:
-        notes.append("It arrived after the time was over, and was recognised late.")
+        notes.append(
+            "Your payment arrived after the deadline. The shop will contact you."
+        )
     if Flag.REORGED in flags and stage in {Stage.SEEN, Stage.CONFIRMING}:
         notes.append(
-            "The network replaced a block that held your payment; it is being"
-            " confirmed again. You need not do anything."
+            "The network replaced a block that contained your payment. It is being"
+            " confirmed again. You do not need to do anything."
         )
     if stage in {Stage.SEEN, Stage.CONFIRMING, Stage.UNDERPAID} and payment.claims:
-        notes.append("More was announced, but is not yet seen on the chain.")
+        notes.append(
+            "A further payment was announced, but it is not on the blockchain yet."
+        )
     if Flag.REPLACED in flags and stage in {Stage.SEEN, Stage.CONFIRMING}:
-        notes.append("An earlier transaction was replaced; this one counts.")
+        notes.append("An earlier transaction was replaced. This one counts.")
     return tuple(notes)
 
 

@@ -1,8 +1,7 @@
-"""Problem answers (RFC 9457), and how one is sent in place of what was asked for.
+"""How a problem answer (RFC 9457) is sent in place of what was asked for.
 
-The one place where their body is made: routes, the gate of WebSockets and the server
-itself take it from here. The `code` says to programs what went wrong, and `type` is
-where this node explains it. Sends nothing itself.
+For the gate of WebSockets and for the server itself; routes answer through the WSGI
+application. Sends nothing itself.
 """
 
 from http import HTTPStatus
@@ -11,46 +10,16 @@ from typing import Any
 import msgspec
 
 from engine.errors import Code
+from transport.problem_body import MEDIA_TYPE, problem_body
 from transport.server.request_id import HEADER
 
 __all__ = [
-    "MEDIA_TYPE",
-    "FieldError",
-    "ProblemBody",
     "Refusal",
     "full_response",
     "problem",
-    "problem_body",
     "refusal_headers",
     "refusing",
 ]
-
-MEDIA_TYPE = "application/problem+json"
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with what was sent.
-
-    `path` is a JSON pointer into the body ("/amount_sat", "" is the whole body), or
-    "?name" for a query parameter.
-    """
-
-    path: str
-    message: str
-
-
-class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
-    """The JSON object of RFC 9457, with `code` and `errors` as extension members.
-
-    `type` is a path of this node: the explanation of `code`.
-    """
-
-    kind: str
-    title: str
-    status: int
-    detail: str
-    code: Code
-    errors: tuple[FieldError, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -59,20 +28,6 @@ class Refusal(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
-
-
-def problem_body(
-    code: Code, detail: str, errors: tuple[FieldError, ...] = ()
-) -> ProblemBody:
-    """What a problem answer says; its status is the code's."""
-    return ProblemBody(
-        kind=f"/docs/errors#{code}",
-        title=HTTPStatus(code.status).phrase,
-        status=code.status,
-        detail=detail,
-        code=code,
-        errors=errors,
-    )
 
 
 def problem(

@@ -94,7 +94,7 @@
     const place = $("countdown");
     if (!place) return false;
     const left = Math.ceil((Number(place.dataset.until) - now()) / 1000);
-    put(place, left > 0 ? `${duration(left)} left to pay` : "Time is up; looking at the chain once more…");
+    put(place, left > 0 ? `${duration(left)} left to pay` : "The deadline has passed. Checking the blockchain once more…");
     place.classList.toggle("soon", left <= 120);
     return left <= 0;
   }
@@ -114,10 +114,10 @@
     if (isDeaf || failed) mark("lost", "Reconnecting…");
     else if (deafSince !== null) return;
     else if (live) mark("live", "Live");
-    else if (since === null) mark("behind", "Waiting for the first word from the chain");
+    else if (since === null) mark("behind", "Waiting for data from the blockchain");
     else {
       const lag = Math.max(0, Math.round((now() - since) / 1000));
-      mark("behind", `Source behind by ${lag} s`);
+      mark("behind", `Blockchain data is ${lag} s old`);
     }
   }
 

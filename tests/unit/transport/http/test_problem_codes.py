@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import Code, StreamCode
 from transport.http.openapi import document
-from transport.server.refusal import problem_body
+from transport.problem_body import problem_body
 
 ROOT = Path(__file__).resolve().parents[4]
 TEXT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

@@ -25,21 +25,23 @@ names = st.sampled_from(["address", "amount", "value", "txid", "status", "more"]
 @given(amounts)
 def test_no_satoshi_is_lost_however_an_amount_is_written(sat: int) -> None:
     btc = sat_to_btc(sat)
-    for said in (f'"amount":"{btc}"', f'"amount":{btc}', f'"value":{sat}'):
-        heard = read_btc(f'{{"address":"bc1x",{said}}}'.encode())
-        assert heard.amount_sat == sat
+    for payload in (f'"amount":"{btc}"', f'"amount":{btc}', f'"value":{sat}'):
+        notification = read_btc(f'{{"address":"bc1x",{payload}}}'.encode())
+        assert notification.amount_sat == sat
 
 
 @given(st.dictionaries(names, json_values))
-def test_any_json_is_read_or_refused_and_nothing_else(said: dict[str, object]) -> None:
-    body = json.dumps(said).encode()
+def test_any_json_is_read_or_refused_and_nothing_else(
+    payload: dict[str, object],
+) -> None:
+    body = json.dumps(payload).encode()
     try:
-        heard = read_btc(body)
+        notification = read_btc(body)
     except Problem as problem:
         assert problem.status in {400, 422}
     else:
-        assert heard.amount_sat is None or 0 < heard.amount_sat <= MAX_SAT
-        assert heard.claims_money in {True, False}
+        assert notification.amount_sat is None or 0 < notification.amount_sat <= MAX_SAT
+        assert notification.claims_money in {True, False}
 
 
 @given(st.binary(max_size=200))
@@ -56,13 +58,15 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(body: bytes) -> None:
         st.text(max_size=70) | st.from_regex(r"-?[0-9]{1,20}", fullmatch=True),
     )
 )
-def test_any_callback_is_read_or_refused_and_nothing_else(said: dict[str, str]) -> None:
+def test_any_callback_is_read_or_refused_and_nothing_else(
+    payload: dict[str, str],
+) -> None:
     try:
-        heard = read_blockonomics(said)
+        notification = read_blockonomics(payload)
     except Problem as problem:
         assert problem.status == 422
     else:
-        assert heard.claims_money in {True, False}
+        assert notification.claims_money in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -81,21 +85,25 @@ def test_any_callback_is_read_or_refused_and_nothing_else(said: dict[str, str]) 
 def test_only_a_status_of_money_on_its_way_claims_something(
     status: str, claims: bool
 ) -> None:
-    heard = ProviderNotification(provider="btc", address="bc1x", status=status)
-    assert heard.claims_money is claims
+    notification = ProviderNotification(provider="btc", address="bc1x", status=status)
+    assert notification.claims_money is claims
 
 
 def test_the_key_tells_apart_all_that_can_differ() -> None:
-    said = {"provider": "btc", "address": "bc1x"}
+    payload = {"provider": "btc", "address": "bc1x"}
     variants = [
-        ProviderNotification(**said),
-        ProviderNotification(**said, txid="ab" * 32),
-        ProviderNotification(**said, amount_sat=1),
-        ProviderNotification(**said, status="1"),
-        ProviderNotification(**said, replaceable=True),
+        ProviderNotification(**payload),
+        ProviderNotification(**payload, txid="ab" * 32),
+        ProviderNotification(**payload, amount_sat=1),
+        ProviderNotification(**payload, status="1"),
+        ProviderNotification(**payload, replaceable=True),
         ProviderNotification(provider="blockonomics", address="bc1x"),
         ProviderNotification(provider="btc", address="bc1y"),
     ]
-    keys = {heard.key(payment) for heard in variants for payment in (None, "pay_1")}
+    keys = {
+        notification.key(payment)
+        for notification in variants
+        for payment in (None, "pay_1")
+    }
     assert len(keys) == 2 * len(variants)
-    assert variants[0].key("pay_1") == ProviderNotification(**said).key("pay_1")
+    assert variants[0].key("pay_1") == ProviderNotification(**payload).key("pay_1")

@@ -151,7 +151,7 @@ def get() -> Get:
 STAGES = [
     (payment(), Stage.WAITING, "Waiting for your payment"),
     (payment(claims=(CLAIM,)), Stage.ANNOUNCED, "announced"),
-    (payment(flags=(Flag.REPLACED,)), Stage.REPLACED, "waiting again"),
+    (payment(flags=(Flag.REPLACED,)), Stage.REPLACED, "waiting for a new one"),
     (
         payment(status=Status.CONFIRMING, receipts=(receipt(50_000),)),
         Stage.SEEN,
@@ -169,7 +169,7 @@ STAGES = [
             flags=(Flag.UNDERPAID,),
         ),
         Stage.UNDERPAID,
-        "send the rest, 0.0003 BTC",
+        "send the remaining 0.0003 BTC",
     ),
     (
         payment(
@@ -178,12 +178,12 @@ STAGES = [
             flags=(Flag.REORGED,),
         ),
         Stage.SEEN,
-        "You need not do anything",
+        "You do not need to do anything",
     ),
     (
         payment(status=Status.CONFIRMED, receipts=(receipt(50_000, 3),)),
         Stage.PAID,
-        "0.0005 BTC arrived",
+        "0.0005 BTC was received",
     ),
     (
         payment(
@@ -192,17 +192,17 @@ STAGES = [
             flags=(Flag.OVERPAID,),
         ),
         Stage.PAID,
-        "0.0002 BTC more than was asked",
+        "0.0002 BTC more than requested",
     ),
     (
         payment(
             status=Status.FORWARDED, receipts=(receipt(50_000, 3),), flags=(Flag.LATE,)
         ),
         Stage.PAID,
-        "recognised late",
+        "after the deadline. The shop will contact you",
     ),
-    (payment(status=Status.CONFIRMED), Stage.PAID, "by hand"),
-    (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay it any more"),
+    (payment(status=Status.CONFIRMED), Stage.PAID, "manually"),
+    (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay any more"),
     (
         payment(status=Status.EXPIRED, receipts=(receipt(20_000),)),
         Stage.EXPIRED,
@@ -242,7 +242,7 @@ def test_each_state_has_a_stage_and_a_plain_sentence(
                 receipts=(receipt(50_000),),
                 flags=(Flag.REORGED,),
             ),
-            "no longer counts as confirmed",
+            "This usually resolves itself",
         ),
         (payment(flags=(Flag.REPLACED, Flag.REORGED)), "waiting for it again"),
     ],
@@ -288,7 +288,7 @@ def test_the_page_shows_amount_address_and_code_without_any_script(get: Get) -> 
     assert shown is not None
     assert re.sub("<[^>]+>", "", shown[1]) == ADDRESS
     assert '<noscript><meta http-equiv="refresh"' in page
-    assert "reload it" in page
+    assert "reloads every 20 seconds" in page
 
 
 def test_the_code_holds_the_uri_in_capitals_as_far_as_that_is_safe(get: Get) -> None:
@@ -435,7 +435,7 @@ def test_a_node_that_is_too_busy_says_so_kindly_and_when_to_come_back() -> None:
     get = getter(gateway)
     page = get("/pay/pay_1")
     assert (page.status, page.headers["retry-after"]) == (503, "7")
-    assert "Your payment is not affected" in page.text
+    assert "Your payment is safe" in page.text
     for problem in (get("/pay/pay_1", "application/json"), get("/pay/pay_1.json")):
         assert (problem.status, problem.headers["retry-after"]) == (503, "7")
         assert problem.headers["content-type"] == "application/problem+json"
@@ -449,7 +449,7 @@ def test_who_asks_too_often_is_told_to_wait_and_nobody_else(get: Get) -> None:
     refused = next(answer for answer in asked if answer.status == 429)
     assert int(refused.headers["retry-after"]) >= 1
     page = get("/pay/pay_1", REMOTE_ADDR="192.0.2.1")
-    assert (page.status, "Not available at the moment" in page.text) == (429, True)
+    assert (page.status, "Temporarily unavailable" in page.text) == (429, True)
     assert get("/pay/pay_1", REMOTE_ADDR="192.0.2.2").status == 200
 
 

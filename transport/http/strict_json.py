@@ -1,0 +1,93 @@
+"""JSON, read strictly: what two parsers could read differently is refused.
+
+UTF-8 only, no key twice in an object (parsers disagree on which one counts), no NaN,
+no halves of characters, no nesting without end. Pure.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any, Final
+
+from engine.errors import Code
+from transport.http.problems import Problem
+
+__all__ = ["LONGEST_SHOWN", "canonical", "parse_json", "shown_name"]
+
+LONGEST_SHOWN: Final = 40
+
+
+class _Malformed(ValueError):
+    """Not the JSON that we read; the text is for people."""
+
+
+def parse_json(body: bytes, *, exact: bool = False) -> Any:
+    """The value of a JSON text. Raises `Problem` 400, which says what is wrong.
+
+    `exact`: numbers with a point are `Decimal`, digit by digit, never a float.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = (_exact if exact else _plain).decode(text)
+        if "\\u" in text:  # the only way in for half a surrogate pair
+            _canonical_text(value).encode()
+    except UnicodeError as error:
+        raise _invalid("The body is not valid UTF-8.") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise _invalid(f"The body is not JSON: {error.msg} at {place}.") from error
+    except _Malformed as error:
+        raise _invalid(f"The body is not valid JSON: {error}.") from None
+    except RecursionError as error:
+        raise _invalid("The body is nested too deeply.") from error
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise _invalid("The body has a number that is too long.") from error
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """One form of a JSON value, whatever the order of its keys and its spaces.
+
+    Raises `Problem` 400: what was just not too deep to be read may be to be written.
+    """
+    try:
+        return _canonical_text(value).encode()
+    except RecursionError as error:
+        raise _invalid("The body is nested too deeply.") from error
+
+
+def shown_name(name: str) -> str:
+    """A name that a client made up, cut to what an answer should repeat of it."""
+    return name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "…"
+
+
+def _canonical_text(value: Any) -> str:
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+    )
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem(Code.INVALID_JSON, detail)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _Malformed(f"the key {shown_name(name)!r} occurs twice")
+            seen.add(name)
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _Malformed(f"{name} is not a JSON value")
+
+
+_plain: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant
+)
+_exact: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=Decimal
+)
