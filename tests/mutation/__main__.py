@@ -6,6 +6,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def main() -> int:
         known[result.id] = result
         _say(f"{result.outcome:8} {result.took_s:6} s  {result.id}")
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # or the copies would stay
     try:
         if not asked.report:
             with Runner(asked.jobs, done) as runner:
