@@ -114,7 +114,7 @@ def test_an_event_stream_has_one() -> None:
     with serving(events) as server:
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        read_response(client, 5, head_only=True)
+        read_response(client, 30, head_only=True)
         id_of(client)
         client.sock.close()
         until(lambda: server.connections == 0)
@@ -127,7 +127,7 @@ def test_a_full_server_says_so_with_one_and_its_log_names_it(
         held = dial(server)
         until(lambda: server.connections == 1)
         late = dial(server)
-        read_response(late, 5)
+        read_response(late, 30)
         assert late.status == 503
         assert failures(caplog) == [
             f"http.failed status=503 method=- path='-' request={id_of(late)} left_out=0"

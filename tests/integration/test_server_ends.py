@@ -153,7 +153,7 @@ def test_a_crash_in_the_middle_of_an_answer_cuts_it_off() -> None:
     with serving(crash) as server:
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        read_response(client, 5)
+        read_response(client, 30)
         whole = bytearray(client.buffer)
         while chunk := client.sock.recv(65536):
             whole += chunk
@@ -185,7 +185,7 @@ def test_stopping_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
 
     def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         asked.set()
-        go.wait(5)
+        go.wait(30)
         return hello(environ, start_response)
 
     with serving(slow) as server:
@@ -196,19 +196,38 @@ def test_stopping_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
         asked.clear()
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert asked.wait(5)
-        stopping = gevent.spawn(server.stop, 5)
-        idle.expect_end(2)
+        assert asked.wait(30)
+        stopping = gevent.spawn(server.stop, 30)
+        idle.expect_end(30)
         assert server.stopping.is_set()
         with pytest.raises(ConnectionRefusedError):
             dial(server)
         go.set()
-        read_response(client, 5)
+        read_response(client, 30)
         assert client.body == b"hello"
         assert client.headers["connection"] == "close"
         client.sock.close()
-        stopping.get(timeout=5)
+        stopping.get(timeout=30)
         assert server.connections == 0
+
+
+def test_a_websocket_asked_for_while_stopping_is_refused_with_503() -> None:
+    with serving(routes=some_routes, head_timeout_s=60) as server:
+        client = dial(server)
+        head = (
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+        )
+        client.send_raw(head[:20].encode())
+        until(lambda: any(h.phase == "busy" for h in server._listener.handlers))
+        stopping = gevent.spawn(server.stop, 30)
+        until(server.stopping.is_set)
+        assert ask(client, head[20:]) == 503
+        assert client.problem["code"] == Code.STOPPING
+        assert client.headers["retry-after"] == "5"
+        client.sock.close()
+        stopping.get(timeout=30)
 
 
 def test_stopping_ends_event_streams_and_lets_them_clean_up(
@@ -227,9 +246,9 @@ def test_stopping_ends_event_streams_and_lets_them_clean_up(
     with serving(events) as server:
         client = dial(server)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        read_response(client, 5)
+        read_response(client, 30)
         stopping = gevent.spawn(server.stop, 30)
-        client.expect_end(25)
+        client.expect_end(30)
         client.sock.close()
         stopping.get(timeout=25)
         assert closed.is_set()
@@ -247,7 +266,7 @@ def test_stopping_drops_what_does_not_end() -> None:
         until(lambda: server.connections == 1)
         gevent.spawn(server.stop, 0.4).get(timeout=30)
         assert server.connections == 0
-        client.expect_end(2)
+        client.expect_end(30)
 
 
 def test_a_port_that_is_taken_is_an_error_at_the_start() -> None:

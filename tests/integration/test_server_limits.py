@@ -42,7 +42,7 @@ def test_pipelined_requests_are_all_answered_in_order() -> None:
             b"".join(post(b"%03d" % i, "Content-Length: 3") for i in range(200))
         )
         for number in range(200):
-            read_response(client, 5)
+            read_response(client, 30)
             assert client.body == b"%03d" % number
 
 
@@ -70,8 +70,8 @@ def test_an_answer_to_head_has_no_body_even_if_it_is_streamed() -> None:
     with serving(stream) as server:
         client = dial(server)
         client.send_raw(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
-        read_response(client, 5, head_only=True)
-        read_response(client, 5, head_only=True)
+        read_response(client, 30, head_only=True)
+        read_response(client, 30, head_only=True)
         assert client.status == 200
         assert not client.buffer
 
@@ -110,7 +110,7 @@ def test_a_head_that_trickles_is_refused_when_its_time_is_over() -> None:
                 gevent.sleep(0.02)
 
         trickling = gevent.spawn(trickle)
-        read_response(client, 5)
+        read_response(client, 30)
         assert is_problem(client, 408)
         assert not trickling.ready()  # it would have gone on for 20 s
         trickling.kill()
@@ -121,7 +121,7 @@ def test_a_head_that_trickles_is_refused_when_its_time_is_over() -> None:
 def test_a_connection_that_says_nothing_is_closed() -> None:
     with serving(head_timeout_s=0.2) as server:
         client = dial(server)
-        client.expect_end(2)
+        client.expect_end(30)
         assert not client.buffer
 
 
@@ -142,9 +142,9 @@ def test_a_body_that_trickles_is_refused_when_its_time_is_over(chunked: bool) ->
             client.send_raw(post(b"64\r\nabc", "Transfer-Encoding: chunked"))
         else:
             client.send_raw(post(b"abc", "Content-Length: 100"))
-        read_response(client, 3)
+        read_response(client, 30)
         assert is_problem(client, 408)
-        client.expect_end(4)
+        client.expect_end(30)
 
 
 def test_a_reader_of_nothing_does_not_hold_a_large_answer_for_ever() -> None:
@@ -162,8 +162,8 @@ def test_a_reader_of_nothing_does_not_hold_a_large_answer_for_ever() -> None:
     with serving(large, **limits) as server:
         client = dial(server, receive_buffer=4096)
         client.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert ended.wait(4)
-        until(lambda: server.connections == 0, 4)
+        assert ended.wait(30)
+        until(lambda: server.connections == 0, 30)
         client.sock.close()
 
 
@@ -196,7 +196,7 @@ def test_a_head_that_cannot_be_taken_is_a_problem_and_the_end(
         assert ask(client, request_text.encode("latin-1")) == status
         assert is_problem(client, status)
         assert client.headers["connection"] == "close"
-        client.expect_end(4)
+        client.expect_end(30)
 
 
 def test_a_body_over_the_limit_is_413_and_the_client_can_read_it() -> None:
@@ -205,7 +205,7 @@ def test_a_body_over_the_limit_is_413_and_the_client_can_read_it() -> None:
         sending = gevent.spawn(
             client.sock.sendall, post(b"x" * 500_000, "Content-Length: 500000")
         )
-        read_response(client, 5)
+        read_response(client, 30)
         assert is_problem(client, 413)
         sending.kill()
 
@@ -216,9 +216,9 @@ def test_a_body_that_nobody_reads_does_not_become_the_next_request() -> None:
         smuggled = b"GET /second HTTP/1.1\r\nHost: a\r\n\r\n"
         request = post(smuggled, f"Content-Length: {len(smuggled)}")
         client.send_raw(request + b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
-        read_response(client, 5)
-        read_response(client, 5)
-        client.expect_end(2)
+        read_response(client, 30)
+        read_response(client, 30)
+        client.expect_end(30)
         assert not client.buffer
 
 
@@ -237,10 +237,10 @@ def test_connections_over_the_limit_are_turned_away_with_503() -> None:
         held = [dial(server) for _ in range(3)]
         until(lambda: server.connections == 3)
         late = dial(server)
-        read_response(late, 5)
+        read_response(late, 30)
         assert is_problem(late, 503)
         assert late.headers["retry-after"] == "5"
-        late.expect_end(1)
+        late.expect_end(30)
         held.pop().sock.close()
         until(lambda: server.connections == 2)
         assert ask(dial(server)) == 200
@@ -251,7 +251,7 @@ def test_one_address_cannot_take_the_connections_of_another() -> None:
         held = [dial(server) for _ in range(2)]
         until(lambda: server.connections == 2)
         late = dial(server)
-        read_response(late, 5)
+        read_response(late, 30)
         assert is_problem(late, 503)
         assert ask(dial(server, "127.0.0.2")) == 200
         held.pop().sock.close()
@@ -296,7 +296,7 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
             while not stop.is_set():
                 client.send_raw(request * 50)
                 for _ in range(50):
-                    read_response(client, 5)
+                    read_response(client, 30)
 
         busy = [gevent.spawn(saturate) for _ in range(8)]
         client = dial(server)
@@ -306,5 +306,5 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
             assert ask(client) == 200
             waits.append(time.process_time() - start)
         stop.set()
-        gevent.joinall(busy, timeout=5, raise_error=True)
+        gevent.joinall(busy, timeout=60, raise_error=True)
         assert max(waits) < 0.3

@@ -80,7 +80,7 @@ class Held:
         self.has_ended.set()
 
     def get(self) -> WebSocket:
-        assert self.opened.wait(5)
+        assert self.opened.wait(30)
         assert self.websocket is not None
         return self.websocket
 

@@ -68,16 +68,16 @@ def dial(
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.bind((source, 0))
-    sock.settimeout(5)
+    sock.settimeout(30)
     sock.connect(("127.0.0.1", server.port))
-    return WsClient(sock, 5.0)
+    return WsClient(sock, 30.0)
 
 
 def ask(
     client: WsClient, request: str | bytes = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 ) -> int:
     client.send_raw(request if isinstance(request, bytes) else request.encode())
-    read_response(client, 5)
+    read_response(client, 30)
     return client.status
 
 
@@ -85,7 +85,7 @@ def post(body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(("POST / HTTP/1.1", "Host: a", *headers, "", "")).encode() + body
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

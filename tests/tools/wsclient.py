@@ -224,7 +224,7 @@ def connect(
     path: str = "/",
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     origin: str | None = None,
-    timeout_s: float = 5.0,
+    timeout_s: float = 30.0,
     receive_buffer: int | None = None,
     early: bytes = b"",
 ) -> WsClient:

@@ -1,5 +1,7 @@
 """One WebSocket whose writing is held at will: what waits, who waits, what is told."""
 
+import time
+
 import gevent
 import pytest
 
@@ -168,3 +170,61 @@ def test_what_is_said_after_we_closed_is_not_told(
         peer.send_close(1000)
         assert listener.over.wait(10)
         assert listener.messages == ["heard"]
+
+
+# The heartbeat: alarms rung by hand, at times of the test's own.
+
+
+def test_a_client_that_answers_pings_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = Listens()
+    limits = {"ws_ping_s": 1_000.0, "ws_pong_timeout_s": 1_000.0}
+    with gated_websocket(monkeypatch, listener, **limits) as (websocket, peer, _):
+        now = time.monotonic()
+        for number in range(1, 4):
+            now += 1_001.0
+            websocket.on_alarm(now)
+            got = peer.recv_frame()
+            assert got.opcode == PING
+            peer.send_frame(PONG, got.payload)
+            peer.send_text("pong is in")
+            until(lambda wanted=number: len(listener.messages) == wanted)
+            websocket.on_alarm(now + 1.0)  # the next one is not due yet
+        peer.send_text("still here")
+        until(lambda: listener.messages[-1] == "still here")
+        assert not websocket.closed
+        websocket.send_encoded(encode_text(b"no ping before this"))
+        assert peer.recv_frame().opcode == TEXT
+
+
+@pytest.mark.parametrize("pong", [None, b"wrong"])
+def test_a_client_that_does_not_answer_its_ping_is_closed(
+    monkeypatch: pytest.MonkeyPatch, pong: bytes | None
+) -> None:
+    listener = Listens()
+    limits = {"ws_ping_s": 1_000.0, "ws_pong_timeout_s": 1_000.0}
+    with gated_websocket(monkeypatch, listener, **limits) as (websocket, peer, _):
+        now = time.monotonic() + 1_001.0
+        websocket.on_alarm(now)
+        assert peer.recv_frame().opcode == PING
+        if pong is not None:
+            peer.send_frame(PONG, pong)
+            peer.send_text("pong is in")
+            until(lambda: listener.messages == ["pong is in"])
+        assert not websocket.closed
+        websocket.on_alarm(now + 1_001.0)
+        assert peer.expect_close() == 1011
+
+
+def test_a_ping_that_cannot_leave_is_one_however_often_it_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = {"ws_ping_s": 1_000.0, "write_timeout_s": 60.0}
+    with gated_websocket(monkeypatch, **limits) as (websocket, peer, gate):
+        gate.close()
+        assert websocket.send_encoded(encode_text(b"under way"))
+        until(lambda: gate.waits == 1)
+        websocket.on_alarm(time.monotonic() + 1_001.0)
+        assert websocket.queued_messages == 1
+        gate.open()
+        assert peer.recv() == "under way"
+        assert peer.recv_frame().opcode == PING
