@@ -14,7 +14,7 @@ from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
 from transport.control import keys
 from transport.control.app import control_app
-from transport.http.auth import Auth, AuthLimits
+from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
@@ -22,6 +22,7 @@ from transport.live import sse
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.pages import pages
+from transport.server.limits import CallLimits
 
 __all__ = ["WebParts", "web_parts"]
 
@@ -43,8 +44,8 @@ class WebParts:
     monitor_s: int = 7 * 86_400
     tolerance_sat: int = 0
     address_source: Callable[[], str] | None = None
-    auth_limits: AuthLimits | None = None
-    webhook_limits: webhooks.WebhookLimits | None = None
+    auth_limits: CallLimits | None = None
+    webhook_limits: CallLimits | None = None
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:

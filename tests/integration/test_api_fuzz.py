@@ -25,8 +25,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
-from transport.http.auth import AuthLimits
-from transport.inbound.webhooks import WebhookLimits
+from transport.server.limits import CallLimits
 
 REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "2500"))
 SEED = int(os.environ.get("PAYBELL_FUZZ_SEED") or Random().randrange(2**32))
@@ -114,10 +113,8 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
         return tallies[0]
 
     web = {
-        "auth_limits": AuthLimits(
-            key_rate_per_s=1e6, key_burst=1_000_000, **OFTEN_WRONG
-        ),
-        "webhook_limits": WebhookLimits(**OFTEN, **OFTEN_WRONG),
+        "auth_limits": CallLimits(rate_per_s=1e6, burst=1_000_000, **OFTEN_WRONG),
+        "webhook_limits": CallLimits(**OFTEN, **OFTEN_WRONG),
         "webhook_btc_secret": HOOK_SECRET,
     }
     with running_node(sender=Silent(), web=web, wrap=tallied) as node:
@@ -157,7 +154,7 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
 
 
 def test_without_a_key_every_answer_is_documented_too(tmp_path: Path) -> None:
-    limits = AuthLimits(failure_rate_per_s=10_000, failure_burst=10_000)
+    limits = CallLimits(failure_rate_per_s=10_000, failure_burst=10_000)
     with running_node(sender=Silent(), auth_limits=limits) as node:
         write_document(node, tmp_path)
         fuzz(

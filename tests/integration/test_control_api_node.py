@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.published import Published
 from tests.tools.node import VERSION, RunningNode, running_node
-from transport.http.auth import AuthLimits
+from transport.server.limits import CallLimits
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def test_sources_are_shown(node: RunningNode) -> None:
 
 
 def test_a_key_that_calls_too_often_gets_a_429_and_strangers_too() -> None:
-    limits = AuthLimits(
-        key_rate_per_s=0.001, key_burst=3, failure_rate_per_s=0.001, failure_burst=2
+    limits = CallLimits(
+        rate_per_s=0.001, burst=3, failure_rate_per_s=0.001, failure_burst=2
     )
     with running_node(auth_limits=limits) as node:
         statuses = [node.get("/v1/sources").status_code for _ in range(4)]

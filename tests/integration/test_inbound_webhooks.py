@@ -13,7 +13,7 @@ import pytest
 from actors.published import JournalReport, Published
 from tests.tools.livenode import SECRET, Answer, LiveNode, live_node
 from tests.tools.wait import wait_until
-from transport.inbound.webhooks import WebhookLimits
+from transport.server.limits import CallLimits
 
 TXID = "ab" * 32
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(folder: Path) -> Iterator[LiveNode]:
-    lenient = WebhookLimits(failure_rate_per_s=1_000, failure_burst=1_000)
+    lenient = CallLimits(failure_rate_per_s=1_000, failure_burst=1_000)
     with live_node(folder, webhook={"limits": lenient}) as running:
         yield running
 
@@ -328,7 +328,7 @@ def test_without_a_secret_in_the_configuration_there_is_no_such_route(
 
 
 def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
-    limits = WebhookLimits(rate_per_s=0.5, burst=2)
+    limits = CallLimits(rate_per_s=0.5, burst=2)
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         payment = node.create()
         for value in (1, 2):
@@ -340,7 +340,7 @@ def test_who_calls_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
 
 
 def test_who_guesses_secrets_is_slowed_down(tmp_path: Path) -> None:
-    limits = WebhookLimits(failure_rate_per_s=0.1, failure_burst=2)
+    limits = CallLimits(failure_rate_per_s=0.1, failure_burst=2)
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         tries = [callback(node, addr="x", secret=str(n)).status for n in range(3)]
         assert tries == [401, 401, 429]

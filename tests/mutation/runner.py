@@ -63,7 +63,7 @@ LIBRARIES = (
 
 
 class Unsound(Exception):
-    """The tests fail without any mutant: nothing can be learnt from them."""
+    """The tests fail without any mutant, or their copy is gone: they prove nothing."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -166,6 +166,8 @@ class Runner:
             if pid == 0:
                 os.waitpid(run.pid, 0)
             self._running.remove(run)
+            if not (run.slot / run.path).exists():
+                raise Unsound(f"the copy {run.slot} was removed meanwhile")
             self._free.append(run.slot)
             if run.mutant is None:
                 self._take_usual(run, pid != 0 and status == 0, took_s)

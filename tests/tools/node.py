@@ -31,9 +31,10 @@ from engine.store.writes import KeyRow
 from tests.tools.wait import wait_until
 from transport.control.app import control_app
 from transport.devchain.chain import DevChain
-from transport.http.auth import Auth, AuthLimits, hash_key, new_key
+from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import ApiSettings
 from transport.outbound.webhook import WebhookSender
+from transport.server.limits import CallLimits
 from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
 
@@ -165,7 +166,7 @@ def running_node(
     *,
     api_key: str | None = None,
     sender: ChannelSender | None = None,
-    auth_limits: AuthLimits | None = None,
+    auth_limits: CallLimits | None = None,
     api: dict[str, Any] | None = None,
     web: dict[str, Any] | None = None,
     wrap: Callable[[Any], Any] | None = None,
@@ -205,7 +206,7 @@ def _everything(node: RunningNode, fields: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _control(
-    node: RunningNode, fields: dict[str, Any], limits: AuthLimits | None
+    node: RunningNode, fields: dict[str, Any], limits: CallLimits | None
 ) -> Any:
     defaults: dict[str, Any] = {
         "network": "regtest",

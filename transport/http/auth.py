@@ -25,9 +25,9 @@ from engine.errors import Code
 from engine.gateway import Gateway
 from transport.http.problems import Problem, retry_later
 from transport.server.client_address import address_key
-from transport.server.limits import RateLimiter
+from transport.server.limits import CallLimits, RateLimiter
 
-__all__ = ["Auth", "AuthLimits", "Principal", "hash_key", "new_key"]
+__all__ = ["Auth", "Principal", "hash_key", "new_key"]
 
 CACHE_S = 5.0
 """A revoked key works for so long at most."""
@@ -54,16 +54,6 @@ class Principal(msgspec.Struct, frozen=True):
         return self.merchant is None or self.merchant == merchant
 
 
-class AuthLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls per second and in a burst. A batch of 1,000 payments is one call."""
-
-    key_rate_per_s: float = 200.0
-    key_burst: int = 1_000
-    #: Wrong keys, by client address. Nobody guesses 256 bits; this bounds the noise.
-    failure_rate_per_s: float = 0.5
-    failure_burst: int = 20
-
-
 def new_key() -> str:
     """A fresh API key. Shown once; keep only `hash_key` of it."""
     return "pbk_" + secrets.token_urlsafe(32)
@@ -82,15 +72,15 @@ class Auth:
         gateway: Gateway,
         bootstrap_key: str | None,
         *,
-        limits: AuthLimits | None = None,
+        limits: CallLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`bootstrap_key` (PAYBELL_API_KEY) is a key for the whole node."""
-        limits = limits or AuthLimits()
+        limits = limits or CallLimits()
         self._gateway = gateway
         self._bootstrap = hash_key(bootstrap_key) if bootstrap_key else None
         self._clock = clock
-        self._calls = RateLimiter(limits.key_rate_per_s, limits.key_burst)
+        self._calls = RateLimiter(limits.rate_per_s, limits.burst)
         self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
         self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
         self._known: dict[bytes, Principal] = {}

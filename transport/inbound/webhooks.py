@@ -18,8 +18,6 @@ import time
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from engine.errors import Code, Duplicate, Refused
 from engine.gateway import Gateway
 from engine.payment.model import Payment
@@ -33,11 +31,11 @@ from transport.http.request_json import query_pairs
 from transport.inbound.dialects import ProviderNotification, read_blockonomics, read_btc
 from transport.inbound.schema import BlockonomicsQuery, BtcWebhook, WebhookAnswer
 from transport.server.client_address import address_key
-from transport.server.limits import RateLimiter
+from transport.server.limits import CallLimits, RateLimiter
 from transport.server.request_body import read_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 
-__all__ = ["BODY_BYTES", "WebhookLimits", "routes"]
+__all__ = ["BODY_BYTES", "routes"]
 
 log = logging.getLogger("paybell.webhook")
 
@@ -46,30 +44,19 @@ _MAX_FIELDS: Final = 32
 _HIDDEN: Final = b"***"
 
 
-class WebhookLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls per second and in a burst, per client address."""
-
-    #: A provider calls for all its customers from one address.
-    rate_per_s: float = 200.0
-    burst: int = 1_000
-    #: Wrong signatures and secrets.
-    failure_rate_per_s: float = 0.5
-    failure_burst: int = 20
-
-
 def routes(
     api: Api,
     gateway: Gateway,
     secret: str | None,
     *,
     claim_window_s: int = 600,
-    limits: WebhookLimits | None = None,
+    limits: CallLimits | None = None,
 ) -> None:
     """Add `/webhook/btc`. `secret`: PAYBELL_WEBHOOK_BTC_SECRET; None: it is off.
 
     A claim that the chain does not corroborate within `claim_window_s` is withdrawn.
     """
-    api.add_all(_Webhooks(gateway, secret, claim_window_s, limits or WebhookLimits()))
+    api.add_all(_Webhooks(gateway, secret, claim_window_s, limits or CallLimits()))
 
 
 class _Webhooks:
@@ -80,7 +67,7 @@ class _Webhooks:
         gateway: Gateway,
         secret: str | None,
         claim_window_s: int,
-        limits: WebhookLimits,
+        limits: CallLimits,
     ) -> None:
         self._gateway = gateway
         self._secret = secret.encode() if secret else None

@@ -24,6 +24,7 @@ from transport.live.encoding import (
 from transport.live.events_only import EventsOnly
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
+from transport.server.websocket.limits import WebSocketLimits
 
 __all__ = [
     "QUEUE_BYTES",
@@ -35,9 +36,9 @@ __all__ = [
     "Wire",
 ]
 
-#: What may wait for one slow reader of a stream (api.md, as for WebSockets).
-QUEUE_MESSAGES: Final = 1_000
-QUEUE_BYTES: Final = 1_048_576
+#: What may wait for one slow reader of a stream: as much as of a WebSocket.
+QUEUE_MESSAGES: Final = WebSocketLimits().ws_queue_messages
+QUEUE_BYTES: Final = WebSocketLimits().ws_queue_bytes
 #: The part of it that is for backlogs: enough to keep a line busy, little enough that
 #: many who never read cost little. The rest is for what happens meanwhile.
 BACKLOG_SHARE: Final = 8

@@ -11,10 +11,12 @@ used by whoever answers a request, in that request's greenlet; it never blocks.
 
 from collections import OrderedDict
 
+import msgspec
+
 from engine.policy.token_bucket import TokenBucket
 from transport.server.websocket.limits import WebSocketLimits
 
-__all__ = ["Limits", "RateLimiter"]
+__all__ = ["CallLimits", "Limits", "RateLimiter"]
 
 
 class Limits(WebSocketLimits, frozen=True, kw_only=True):
@@ -54,6 +56,19 @@ class Limits(WebSocketLimits, frozen=True, kw_only=True):
     #: Rest of an unread body that we read away to keep the connection; with more
     #: than this left the connection is closed instead.
     discard_bytes: int = 65_536
+
+
+class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls per second and in a burst: of an API key, or of a provider's address."""
+
+    #: A batch of 1,000 payments is one call; a provider calls for all its customers
+    #: from one address.
+    rate_per_s: float = 200.0
+    burst: int = 1_000
+    #: Wrong keys, secrets and signatures, by client address. Nobody guesses 256 bits;
+    #: this bounds the noise.
+    failure_rate_per_s: float = 0.5
+    failure_burst: int = 20
 
 
 class RateLimiter:

@@ -73,7 +73,7 @@ def test_who_is_refused_spends_nothing() -> None:
 
 
 def test_a_token_that_is_missing_by_a_rounding_error_is_there() -> None:
-    nearly = TokenBucket(1.0, 5.0, 1.0 - 1e-12, 0.0)
+    nearly = TokenBucket(1.0, 5.0, 1.0 - 9e-10, 0.0)
     assert nearly.take(0.0)[1] == 0.0
     not_quite = TokenBucket(1.0, 5.0, 1.0 - 1e-6, 0.0)
     assert not_quite.take(0.0)[1] == pytest.approx(1e-6)

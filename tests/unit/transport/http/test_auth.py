@@ -7,8 +7,9 @@ import pytest
 
 from engine.errors import EngineBusy
 from engine.store.records import KeyRecord
-from transport.http.auth import Auth, AuthLimits, Principal, hash_key, new_key
+from transport.http.auth import Auth, Principal, hash_key, new_key
 from transport.http.problems import Problem
+from transport.server.limits import CallLimits
 
 
 class Keys:
@@ -64,7 +65,7 @@ def clock() -> Clock:
 
 def make(keys: Keys, clock: Clock, boot: str | None = None, **limits: Any) -> Auth:
     made: Any = keys
-    return Auth(made, boot, limits=AuthLimits(**limits), clock=clock)
+    return Auth(made, boot, limits=CallLimits(**limits), clock=clock)
 
 
 def status_of(auth: Auth, environ: dict[str, Any]) -> tuple[int, dict[str, str]]:
@@ -222,7 +223,7 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_again(
     keys: Keys, clock: Clock
 ) -> None:
     key, other = keys.add(), keys.add()
-    auth = make(keys, clock, key_rate_per_s=0.5, key_burst=3)
+    auth = make(keys, clock, rate_per_s=0.5, burst=3)
     for _ in range(3):
         auth.require(request(key))
     status, headers = status_of(auth, request(key))
