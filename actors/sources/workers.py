@@ -80,7 +80,11 @@ class BlockFeedWorker(Actor):
             since_s = self._oldest_s() if self._anew else None
         try:
             result = sync(
-                self._feed, self._index, start_from=start_from, since_s=since_s
+                self._feed,
+                self._index,
+                lambda _tip, _target: self._node.yield_to_hub(),
+                start_from=start_from,
+                since_s=since_s,
             )
         except SourceError as failure:
             error = failure
@@ -174,7 +178,7 @@ class BlockFeedWorker(Actor):
         return views
 
     def _let_them_read(self) -> None:
-        """A million letters that wait are a gigabyte, and walked by the collector."""
+        """A million messages that wait are a gigabyte, and walked by the collector."""
         self._node.yield_to_hub()
         for _ in range(MAX_YIELDS):
             if self._node.source.backlog <= MAX_AHEAD:

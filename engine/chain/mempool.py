@@ -55,9 +55,6 @@ class Pool:
     def __iter__(self) -> Iterator[str]:
         return iter(self._txs)
 
-    def __len__(self) -> int:
-        return len(self._txs)
-
     def paying(self, script: bytes) -> Iterator[tuple[str, int, int]]:
         """(txid, vout, satoshi) of the outputs that pay the script."""
         for txid in each(self._by_script.get(script, ())):

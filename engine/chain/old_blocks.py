@@ -69,7 +69,8 @@ class OldBlocks:
         self._is_unreadable = False
 
     def tip_moved(self, *, deep: bool) -> None:
-        """A good word still holds, unless a reorg was `deep`: beyond the window."""
+        """That a block is in its chain still holds, unless a reorg was `deep`: beyond
+        the window."""
         good = BlockStatus.IN_CHAIN
         self._statuses = {
             b: s for b, s in self._statuses.items() if s is good and not deep

@@ -75,17 +75,8 @@ class ScriptIndex:
     def tip(self) -> Tip | None:
         return self.chain.tip
 
-    @property
-    def complete(self) -> bool:
-        """Whether views of scripts without a gap are complete now."""
-        return self._whole
-
     def __contains__(self, script: bytes) -> bool:
         return script in self._watched
-
-    def __len__(self) -> int:
-        """Watched scripts."""
-        return len(self._watched)
 
     def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
         """Keep this script's outputs from now on; once more adds `known`.

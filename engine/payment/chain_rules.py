@@ -15,6 +15,8 @@ What may be believed:
 - An output mined well before the payment was created pays something else.
 """
 
+import math
+
 from msgspec.structs import replace
 
 from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output
@@ -40,12 +42,12 @@ _SUMS_ARE_TOLD = PAID | {Status.CONFIRMING, Status.EXPIRED}
 
 
 def read_view(builder: EventBuilder, view: ChainView) -> None:
-    """Tell what the view shows: losses first, then news, then depth, then the sum."""
+    """Emit what the view shows: losses first, then news, then depth, then the sum."""
     listed = _pertinent(builder.payment, view)
-    lost = _tell_losses(builder, view, listed)
-    _tell_news(builder, view, listed, lost=lost)
-    _tell_depth(builder, view, listed)
-    _tell_confirmed(builder, view, listed)
+    lost = _emit_losses(builder, view, listed)
+    _emit_news(builder, view, listed, lost=lost)
+    _emit_depth(builder, view, listed)
+    _emit_confirmed(builder, view, listed)
 
 
 def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:
@@ -111,7 +113,7 @@ def _pertinent(payment: Payment, view: ChainView) -> dict[tuple[str, int], Outpu
     return pertinent
 
 
-def _tell_losses(
+def _emit_losses(
     builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> bool:
     """Whether a receipt is gone altogether, so that the sum is another."""
@@ -125,8 +127,8 @@ def _tell_losses(
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         absent = output is None and receipt.block_hash is None and view.complete
         if absent and _may_say_gone(receipt, view, builder.now):
-            _tell_replaced(builder, receipt)
-    _tell_reversed(builder, view, listed)
+            _emit_replaced(builder, receipt)
+    _emit_reversed(builder, view, listed)
     return len(builder.payment.receipts) < before
 
 
@@ -166,7 +168,7 @@ def _may_say_gone(receipt: Receipt, view: ChainView, now: int) -> bool:
     return same or now - receipt.seen_at >= ABSENCE_GRACE_MS
 
 
-def _tell_replaced(builder: EventBuilder, receipt: Receipt) -> None:
+def _emit_replaced(builder: EventBuilder, receipt: Receipt) -> None:
     payment = builder.payment
     left = [r for r in payment.receipts if outpoint(r) != outpoint(receipt)]
     status = payment.status
@@ -181,7 +183,7 @@ def _tell_replaced(builder: EventBuilder, receipt: Receipt) -> None:
     )
 
 
-def _tell_reversed(
+def _emit_reversed(
     builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
     """After `confirmed`: is what it was told for still deep enough?
@@ -210,7 +212,7 @@ def _tell_reversed(
         builder.emit(EventType.REVERSED, status=status, settled_sat=payment.settled_sat)
 
 
-def _tell_news(
+def _emit_news(
     builder: EventBuilder,
     view: ChainView,
     listed: dict[tuple[str, int], Output],
@@ -221,16 +223,21 @@ def _tell_news(
     fresh = [
         o for key, o in listed.items() if key not in known and o.verified_by_source
     ]
-    fresh.sort(key=lambda o: (o.block_height is None, o.block_height or 0))
+    fresh.sort(key=_by_height)
     followed = fresh[: MAX_RECEIPTS - len(known)]
     for output in followed:
-        _tell_detected(builder, view, output)
+        _emit_detected(builder, view, output)
     assert len(builder.payment.receipts) <= MAX_RECEIPTS, builder.payment.id
     if followed or (lost and builder.payment.receipts):
-        _tell_sums(builder)
+        _emit_sums(builder)
 
 
-def _tell_detected(builder: EventBuilder, view: ChainView, output: Output) -> None:
+def _by_height(output: Output) -> float:
+    """The mempool comes after all blocks."""
+    return math.inf if output.block_height is None else output.block_height
+
+
+def _emit_detected(builder: EventBuilder, view: ChainView, output: Output) -> None:
     payment = builder.payment
     assert 0 < output.amount_sat <= MAX_SAT, output
     receipt = Receipt(
@@ -280,7 +287,7 @@ def _claim_for(payment: Payment, output: Output) -> Claim | None:
     return None
 
 
-def _tell_sums(builder: EventBuilder) -> None:
+def _emit_sums(builder: EventBuilder) -> None:
     payment = builder.payment
     asked = payment.terms.amount_sat
     if asked is None or payment.status not in _SUMS_ARE_TOLD:
@@ -293,7 +300,7 @@ def _tell_sums(builder: EventBuilder) -> None:
         builder.emit(EventType.OVERPAID, excess_sat=received - asked)
 
 
-def _tell_depth(
+def _emit_depth(
     builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
     followed = max(builder.payment.terms.confirmations_required, 1)
@@ -332,7 +339,7 @@ def _placed(
     )
 
 
-def _tell_confirmed(
+def _emit_confirmed(
     builder: EventBuilder, view: ChainView, listed: dict[tuple[str, int], Output]
 ) -> None:
     payment = builder.payment

@@ -41,14 +41,14 @@ def supervised(stage: ActorStage) -> Ref:
     return supervisor
 
 
-def test_a_thousand_watchers_start_in_portions_and_are_answered_for_together(
+def test_a_thousand_watchers_start_in_steps_and_are_answered_for_together(
     stage: ActorStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    portions: list[int] = []
+    steps: list[int] = []
     spawn_all = SupervisorActor._spawn_all
 
     def noted(self: SupervisorActor, payments: list[Payment]) -> None:
-        portions.append(len(payments))
+        steps.append(len(payments))
         spawn_all(self, payments)
 
     supervisor = supervised(stage)
@@ -66,7 +66,7 @@ def test_a_thousand_watchers_start_in_portions_and_are_answered_for_together(
     (created,) = answers
     assert [payment.id for payment in created] == [one.id for one in wanted]
     assert watched_when_answered == [950]
-    assert portions == [WATCHERS_PER_STEP] * 9 + [50]
+    assert steps == [WATCHERS_PER_STEP] * 9 + [50]
 
 
 def test_an_address_is_taken_from_the_moment_it_is_asked_for(

@@ -161,6 +161,7 @@ def test_a_claim_that_the_chain_corroborates_was_its_one_detection(
     told(claim(named))
     assert told(view(mempool("t1"))) == ["confirming"]
     assert told.last.data.verified is True
+    assert (told.last.txid, told.last.data.source) == ("t1", "node")
     assert told.payment.claims == ()
     assert told.status() is Status.CONFIRMING
     assert told(view(mined("t1", 998))) == ["confirming", "confirmed"]

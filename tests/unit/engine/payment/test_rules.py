@@ -55,6 +55,15 @@ def test_several_receipts_add_up_and_the_shallowest_that_is_needed_counts() -> N
     assert told(view(*second, tip=1002)) == ["confirming", "confirmed"]
 
 
+def test_several_receipts_are_told_in_the_order_of_the_chain() -> None:
+    told = Told()
+    shown = (mempool("last"), mined("t9", 999), mined("t5", 995), mined("t7", 997))
+    told(view(*shown))
+    detected = [event.txid for event in told.of(EventType.DETECTED)]
+    assert detected == ["t5", "t7", "t9", "last"]
+    assert [event.data.source for event in told.of(EventType.DETECTED)] == ["node"] * 4
+
+
 def test_two_outputs_of_one_transaction_are_two_receipts() -> None:
     told = Told()
     both = (mempool("t1", 20_000, vout=0), mempool("t1", 30_000, vout=1))
