@@ -22,6 +22,7 @@ NOW_S = 1_760_000_000.0
         ("Thu, 09 Oct 2025 08:54:20 GMT", 60),
         ("Thursday, 09-Oct-25 08:54:20 GMT", 60),
         ("Thu Oct  9 08:54:20 2025", 60),
+        ("Thu, 09 Oct 2025 10:54:20 +0200", 60),
         ("Thu, 09 Oct 2025 08:00:00 GMT", 0),
         ("Fri, 09 Oct 2065 08:00:00 GMT", RETRY_AFTER_CAP_S),
         (None, None),
