@@ -1,8 +1,9 @@
 """Configuration: every setting in one table, read in one order.
 
-Option, environment, file, default: the first that says something wins. A wrong value
-is a `ConfigError` that names the key, where it came from, the value (unless it is a
-secret) and what is allowed. Pure: the caller reads the environment and the file.
+Options override environment variables, which override the file, which overrides the
+defaults. A wrong value is a `ConfigError` that names the key, where it came from, the
+value (unless it is a secret) and what is allowed. Pure: the caller reads the
+environment and the file.
 """
 
 from __future__ import annotations
@@ -258,9 +259,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("monitor_s", _whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
            "How long after its expiry a payment is watched for late money."),
     Option("tolerance_sat", _whole(0, 1_000_000), "0", "0 to 1000000 sat",
-           "So much too little still counts as paid, of payments that name none."),
+           "Default tolerance for underpayment, in satoshi."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
-           "1 to 1000000 requests", "Request budget of an Esplora source."),
+           "1 to 1000000 requests", "Requests a minute that an Esplora source may be asked."),
     Option("connections_per_address", _whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
            "Open connections that one client address may have."),
@@ -324,7 +325,7 @@ def load(
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """A line for each PAYBELL_ variable that nothing reads: most are typing errors."""
+    """A warning for each unknown PAYBELL_ variable: most are typing errors."""
     known = {option.environ for option in OPTIONS} | set(OTHER_NAMES)
     lines = []
     for name in sorted(environ):
