@@ -261,7 +261,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("tolerance_sat", _whole(0, 1_000_000), "0", "0 to 1000000 sat",
            "Default tolerance for underpayment, in satoshi."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
-           "1 to 1000000 requests", "Requests a minute that an Esplora source may be asked."),
+           "1 to 1000000 requests", "Requests a minute to an Esplora source."),
     Option("connections_per_address", _whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
            "Open connections that one client address may have."),

@@ -1,9 +1,11 @@
 """Timers: the wheel against a plain heap, incarnations, and the real clock."""
 
 import heapq
+import time
 from collections.abc import Iterator
 from random import Random
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -356,3 +358,32 @@ def test_a_timer_that_is_cancelled_leaves_the_wheel_within_a_revolution() -> Non
     for tick in range(1, SLOTS + 1):
         wheel.advance(tick, lambda timer: None)
     assert wheel.count == 0
+
+
+def test_a_timer_that_is_due_at_the_end_of_a_long_jump_fires_once() -> None:
+    wheel, ref, fired = TimingWheel(SLOTS), Dice().ref, list[Timer]()
+    wheel.add(Timer(3 * SLOTS, ref, "due"))
+    wheel.advance(3 * SLOTS, fired.append)
+    assert len(fired) == 1
+    assert wheel.count == 0
+    wheel.advance(5 * SLOTS, fired.append)
+    assert len(fired) == 1
+
+
+def test_the_wall_clock_is_in_milliseconds() -> None:
+    before = time.time()
+    now = GeventClock().now()
+    assert int(before * 1000) <= now <= time.time() * 1000 + 1
+
+
+def test_a_clock_that_had_nothing_to_do_takes_a_timer(
+    real: tuple[GeventClock, GeventDispatcher],
+) -> None:
+    clock, dispatcher = real
+    gevent.idle()  # it waits for the first timer now
+    got: list[object] = []
+    clock.call_later(0.01, box(dispatcher, got), "due")
+    wait_until(lambda: got == ["due"], 5, "the first timer")
+    gevent.idle()
+    clock.call_later(0.01, box(dispatcher, got), "again")
+    wait_until(lambda: got == ["due", "again"], 5, "the second")
