@@ -255,6 +255,42 @@ def test_stopping_ends_event_streams_and_lets_them_clean_up(
         assert "http.dropped" not in caplog.text  # it was not cut off at the end
 
 
+def test_streams_go_on_until_what_is_in_flight_is_finished() -> None:
+    asked, go, closed = Event(), Event(), Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            asked.set()
+            go.wait(30)
+            yield from hello(environ, start_response)
+            return
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        try:
+            yield b": ok\n\n"
+            Event().wait(60)
+        finally:
+            closed.set()
+
+    with serving(app) as server:
+        stream, slow = dial(server), dial(server)
+        stream.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        read_response(stream, 30)
+        slow.send_raw(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(30)
+        stopping = gevent.spawn(server.stop, 30)
+        until(server.stopping.is_set)
+        for _ in range(20):
+            gevent.sleep(0)  # whoever was ended by now would be
+        assert not closed.is_set()
+        go.set()
+        read_response(slow, 30)
+        assert slow.status == 200
+        assert closed.wait(30)
+        stream.sock.close()
+        slow.sock.close()
+        stopping.get(timeout=30)
+
+
 def test_stopping_drops_what_does_not_end() -> None:
     def stuck(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         Event().wait(60)
