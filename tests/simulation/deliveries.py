@@ -19,23 +19,31 @@ from tests.simulation.broken import Broken
 
 __all__ = ["Deliveries"]
 
-_Lane = tuple[str, str]  # channel, payment
+JITTER = 0.2
+"""Attempts are that much earlier or later than the schedule says, by chance."""
+
+_Queue = tuple[str, str]  # channel, payment
 _decoder = msgspec.json.Decoder(Channel)
 
 
 class Deliveries:
     """See the module docstring."""
 
-    def __init__(self, was_acknowledged: Callable[[str, int], bool]) -> None:
+    def __init__(
+        self, was_acknowledged: Callable[[str, int], bool], latest: Callable[[], int]
+    ) -> None:
+        """`latest`: the furthest (ms) that the node's clock has been."""
         self._was_acknowledged = was_acknowledged
+        self._latest = latest
+        self._not_before: dict[tuple[str, int], int] = {}  # (channel, offset): ms
         self._at: dict[int, CommittedEvent] = {}
         self.channels: dict[str, Channel] = {}
-        self.state: dict[_Lane, dict[int, str]] = {}  # offsets in order
+        self.state: dict[_Queue, dict[int, str]] = {}  # offsets in order
         self.results: Counter[str] = Counter()
-        self._unrecorded: set[_Lane] = set()  # sent, and what came of it not written
+        self._unrecorded: set[_Queue] = set()  # sent, and what came of it not written
         # One more of this payment may come, out of turn or again: it was under way when
         # a redelivery was asked for, or its record was when the notifier started anew.
-        self._excused: set[_Lane] = set()
+        self._excused: set[_Queue] = set()
 
     # -- what is committed -----------------------------------------------------------
 
@@ -43,8 +51,8 @@ class Deliveries:
         self._at[event.offset] = event
         for channel in self.channels.values():
             if wants(channel, event.event.type, event.merchant):
-                lane = channel.id, event.event.payment_id
-                self.state.setdefault(lane, {})[event.offset] = "pending"
+                queue = channel.id, event.event.payment_id
+                self.state.setdefault(queue, {})[event.offset] = "pending"
 
     def on_row(self, row: Row) -> None:
         match row:
@@ -52,8 +60,8 @@ class Deliveries:
                 self.channels[row.id] = _decoder.decode(row.state)
             case RemoveChannel(channel_id):
                 self.channels.pop(channel_id, None)
-                for lane in [lane for lane in self.state if lane[0] == channel_id]:
-                    del self.state[lane]
+                for queue in [queue for queue in self.state if queue[0] == channel_id]:
+                    del self.state[queue]
             case DeliveryResult():
                 self._on_result(row)
             case Requeue():
@@ -71,26 +79,33 @@ class Deliveries:
             result.channel_id, result.offset
         ):
             raise Broken(f"{name} is written down as delivered; nobody took it")
+        if result.state == "pending":
+            wait_s = self.channels[result.channel_id].schedule_s[result.attempt]
+            earliest = result.at + int(wait_s * 1000 * (1 - JITTER))
+            self._not_before[result.channel_id, result.offset] = earliest
         if result.state == "dead" and result.status != 410:
             schedule_s = self.channels[result.channel_id].schedule_s
             if result.attempt < len(schedule_s):
                 raise Broken(f"{name} was given up after {result.attempt} attempts")
 
     def _on_requeue(self, request: Requeue) -> None:
-        for lane, offsets in self.state.items():
+        for queue, offsets in self.state.items():
             for offset, state in offsets.items():
-                if self._concerns(request, lane, offset, state):
+                if self._concerns(request, queue, offset, state):
                     offsets[offset] = "pending"
-                    self._excused.add(lane)
+                    self._not_before.pop((queue[0], offset), None)
+                    self._excused.add(queue)
 
-    def _concerns(self, request: Requeue, lane: _Lane, offset: int, state: str) -> bool:
-        channel = self.channels[lane[0]]
+    def _concerns(
+        self, request: Requeue, queue: _Queue, offset: int, state: str
+    ) -> bool:
+        channel = self.channels[queue[0]]
         at = self._at[offset].event.at
         return (
             channel.enabled
             and request.merchant in {None, channel.merchant}
             and request.channel_id in {None, channel.id}
-            and request.payment_id in {None, lane[1]}
+            and request.payment_id in {None, queue[1]}
             and request.offset in {None, offset}
             and (request.since is None or at >= request.since)
             and (request.until is None or at < request.until)
@@ -101,8 +116,8 @@ class Deliveries:
 
     def check_send(self, channel_id: str, payment_id: str, offset: int) -> None:
         """An event leaves for an endpoint."""
-        lane = channel_id, payment_id
-        offsets = self.state.get(lane)
+        queue = channel_id, payment_id
+        offsets = self.state.get(queue)
         if offsets is None and channel_id not in self.channels:
             return  # it was removed while this was under way
         wrong = None
@@ -113,17 +128,19 @@ class Deliveries:
         elif earlier := self._owed_before(offsets, offset):
             wrong = f"{channel_id} is sent event {offset} before event {earlier}"
         if wrong is not None:
-            if lane not in self._excused:
+            if queue not in self._excused:
                 raise Broken(wrong)
-            self._excused.discard(lane)
-        self._unrecorded.add(lane)
+            self._excused.discard(queue)
+        if self._not_before.get((channel_id, offset), 0) > self._latest():
+            raise Broken(f"{channel_id} is sent event {offset} before it is due")
+        self._unrecorded.add(queue)
 
     def on_start(self, channel_id: str) -> None:
         """The channel's notifier starts: it may read what is owed before the record
         of its predecessor's last attempts is committed, and repeat them."""
-        for lane in self._unrecorded:
-            if lane[0] == channel_id:
-                self._excused.add(lane)
+        for queue in self._unrecorded:
+            if queue[0] == channel_id:
+                self._excused.add(queue)
 
     @staticmethod
     def _owed_before(offsets: dict[int, str], offset: int) -> int | None:
@@ -138,8 +155,8 @@ class Deliveries:
         """`rows`: (channel, payment, offset, state) of the whole outbox."""
         stored = {(c, p, o): state for c, p, o, state in rows}
         modelled = {
-            (*lane, offset): state
-            for lane, offsets in self.state.items()
+            (*queue, offset): state
+            for queue, offsets in self.state.items()
             for offset, state in offsets.items()
         }
         if stored != modelled:

@@ -60,6 +60,10 @@ class SimSource:
         self._base: Snapshot | None = chain.now  # the chain's state that it stands on
         self._old = [chain.now]
 
+    @property
+    def is_well(self) -> bool:
+        return self.mode == "ok" and not self._planned and not self.unsteady
+
     def set_mode(self, mode: str) -> None:
         self.mode = mode
         self._planned.clear()

@@ -77,6 +77,9 @@ class Watched(Protocol):
 
     def on_start(self, actor: Actor) -> None: ...
 
+    def on_crash(self, actor: Actor, message: object) -> None:
+        """It is about to crash on this message, or when it has handled it."""
+
     def answer_delay_ms(self) -> int:
         """How long a blocking actor's answer is on its way; mostly 0."""
 
@@ -126,7 +129,9 @@ def _slowed(world: Watched, actor: Actor, message: object) -> object:
     return msgspec.structs.replace(message, reply=answer_late)
 
 
-_WATCHED = {"AddressActor", "SourceActor"}  # whose mail the rules look at
+_WATCHED = {"AddressActor", "BlockFeedWorker", "SourceActor"}
+"""Whose mail the rules look at."""
+
 _BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late
 
 
@@ -140,6 +145,8 @@ def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], Non
         if watched:
             world.on_message(self, message)
         crash = world.crash_now(name, message) if name in armed else None
+        if crash is not None and watched:
+            world.on_crash(self, message)
         if crash is not None and crash.when == "before":
             raise crash.error
         original(self, _slowed(world, self, message) if blocking else message)

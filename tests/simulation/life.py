@@ -238,7 +238,15 @@ class Life:
             hand = ConfirmByHand(by="a clerk")
             self._soon(*soon, lambda: self.edges.command(terms.address, hand))
             if random.random() < 0.5:
-                self._soon(*soon, pay(amount))
+                paid = random.choice((amount, random.randrange(1, amount)))
+                self._soon(*soon, pay(paid))
+        if random.random() < 0.08:  # a clerk is wrong, or knows more
+            command = random.choice((Cancel(by="a clerk"), ConfirmByHand(by="a clerk")))
+            self._soon(
+                0,
+                2 * minutes * MINUTE,
+                lambda: self.edges.command(terms.address, command),
+            )
         if plan == "claimed" or random.random() < 0.15:
             self._soon(*soon, lambda: self._claim(terms.address, script, amount))
 

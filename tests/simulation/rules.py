@@ -56,7 +56,11 @@ class Rules:
         return self.judges.released
 
     def watch_deliveries(self, was_acknowledged: Callable[[str, int], bool]) -> None:
-        self.deliveries = Deliveries(was_acknowledged)
+        self.deliveries = Deliveries(was_acknowledged, self._furthest)
+
+    def _furthest(self) -> int:
+        self._latest = max(self._latest, self._now())
+        return self._latest
 
     def on_shown(self, payment_id: str, view: ChainView, asked_at: int) -> None:
         """A watcher takes a source's view in hand."""
@@ -64,7 +68,7 @@ class Rules:
         now = self._now()
         shown = Shown(view.source, asked_at, now, self._true_ms())
         self.record.on_shown(payment_id, shown)
-        self._latest = max(self._latest, now)
+        self._furthest()
 
     # -- what the engine committed -----------------------------------------------------
 
@@ -112,7 +116,7 @@ class Rules:
     def _on_row(self, row: Any) -> None:
         match row:
             case Release(payment_id):
-                self.judges.release(payment_id, self._latest)
+                self.judges.release(payment_id, self._furthest())
             case InboundRow():
                 if row.dedupe in self.heard:
                     raise Broken(f"the webhook {row.dedupe} was heard twice")

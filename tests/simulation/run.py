@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from random import Random
 from unittest.mock import patch
 
 from engine.payment.model import EventType, Payment, Status
@@ -13,10 +15,11 @@ from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.oracle import disagreement
 from tests.simulation.shape import MINUTE_MS as MINUTE
+from tests.simulation.shape import draw_shape
 from tests.simulation.sums import Result
 from tests.simulation.world import DAY_MS, World
 
-__all__ = ["DAYS", "run_seed", "run_world"]
+__all__ = ["DAYS", "run_crowd", "run_seed", "run_world"]
 
 DAYS = 2.0
 """Days of life in each world, in CI and by default; then some hours to settle."""
@@ -27,6 +30,20 @@ def run_seed(
 ) -> Result:
     """Run one world and judge it. Raises what went wrong; `Broken` for a rule."""
     return run_world(World(seed, log), days)
+
+
+def run_crowd(seed: int) -> Result:
+    """Run a world in which many pay within half a day: for what happens to few only."""
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=30,
+        rush=True,
+        every_s=1_800.0,
+        channels=1,
+        clients=1,
+        on_file=False,
+    )
+    return run_world(World(seed, shape=shape), 0.5)
 
 
 def run_world(world: World, days: float) -> Result:
@@ -125,6 +142,8 @@ def _judge_payment(world: World, payment: Payment) -> bool:
             for c in events
         )
         raise Broken(f"{payment.id}: {verdict}\n  {payment.terms}\n  {story}")
+    if verdict is None:
+        world.demands.at_rest(payment.id, label)
     return verdict == "?"
 
 

@@ -70,6 +70,10 @@ class SimStore(SqliteReads):
         if self._folder is not None:
             self._folder.cleanup()
 
+    @property
+    def is_well(self) -> bool:
+        return not (self.full or self.refusing or self.slow or self.reads_fail)
+
     def set_full(self, full: bool) -> None:
         self.full = full
         self._limit_pages()

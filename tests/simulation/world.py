@@ -14,12 +14,9 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from random import Random
 
-from actors.delivery.notifier import NotifierActor
 from actors.delivery.sender import Deliver
-from actors.messages import Seen
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
-from actors.watching.address import AddressActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -29,10 +26,12 @@ from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.channels import Channels
 from tests.simulation.clients import SimClient
+from tests.simulation.demands import Demands
 from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
 from tests.simulation.instrument import Crash
 from tests.simulation.life import Life
+from tests.simulation.onlooker import Onlooker
 from tests.simulation.points import CrashPoint
 from tests.simulation.rules import Rules
 from tests.simulation.shape import Shape, draw_shape
@@ -81,15 +80,13 @@ class World:
         self.seed = seed
         self._log = log
         self.is_telling = log is not None
-        self._random = self.random_of("world")
         self.shape = shape or draw_shape(self.random_of("shape"))
+        self._random = self.random_of("world")
         self.clock = SimulatedClock(START_MS)
         self.faults: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()  # what crashes of the process lost
-        self.steps = 0
-        self.boots = 0
-        self.started_ms = START_MS
-        self.final_digest = ""
+        self.steps = self.boots = 0
+        self.started_ms, self.final_digest = START_MS, ""
         self.ambiguous = 0  # payments that the oracle says nothing about
         self.calm = False  # no more faults, no more life
         self.at_rest = False  # and for some time now
@@ -102,6 +99,7 @@ class World:
         self._down_ms: int | None = None  # how long it is down then, if not by chance
         self.chain = SimChain(START_MS // 1000)
         self.rules = Rules(self.chain, self.clock.now, self.true_ms)
+        self.demands = Demands(self)
         self.store = SimStore(
             self.random_of("store"),
             self.in_memory,
@@ -110,6 +108,7 @@ class World:
         )
         self.sources = self._make_sources()
         self.channels = Channels(self, self.random_of("channels"), Vault(bytes(32)))
+        self.onlooker = Onlooker(self)
         self.node: Node | None = None
         self.root: Ref | None = None
         self.dispatcher: SimulatedDispatcher = _Dispatcher(self, Random(0))
@@ -198,6 +197,7 @@ class World:
                 wait_ms = max(heap[0][0] - self._elapsed, 0)
         self._elapsed += wait_ms
         self.clock.advance(wait_ms)
+        self.demands.on_time()
         for heap in heaps:
             while heap and heap[0][0] <= self._elapsed:
                 if heap is self._memory and self._restart is not None:
@@ -211,6 +211,7 @@ class World:
         if self.node is not None:
             return
         self.boots += 1
+        self.onlooker.on_boot()
         random = self.random_of(f"boot {self.boots}")
         self.dispatcher = _Dispatcher(self, random)
         node = Node(
@@ -335,8 +336,7 @@ class World:
     def on_message(self, actor: Actor, message: object) -> None:
         if self._log is not None:
             self._log(f"    {actor.ref.name} <- {repr(message)[:400]}")
-        if isinstance(message, Seen) and isinstance(actor, AddressActor):
-            self.rules.on_shown(actor.ref.name, message.view, message.asked_at)
+        self.onlooker.on_message(actor, message)
 
     def _on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         self.rules.on_commit(batch, outcomes)
@@ -351,17 +351,34 @@ class World:
             self.in_world(int(self._random.random() * 6), client.come_back)
 
     def on_start(self, actor: Actor) -> None:
-        if isinstance(actor, NotifierActor):
-            self.rules.deliveries.on_start(actor.ref.name)
+        self.onlooker.on_start(actor)
+
+    def on_crash(self, actor: Actor, message: object) -> None:
+        self.onlooker.on_crash(actor, message)
 
     def _in_a_round(self) -> None:
         if not self.calm and self._random.random() < 0.002:
             self.life.something_on_chain()
 
+    @property
+    def stopped_until_ms(self) -> int:
+        return START_MS + self._stopped_until
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is wrong just now with what the engine has to live on."""
+        return (
+            self.node is not None
+            and self.node.health.booted
+            and self.store.is_well
+            and all(source.is_well for source in self.sources)
+        )
+
     # -- telling ---------------------------------------------------------------------
 
     def fault(self, kind: str, detail: str = "") -> None:
         self.faults[kind] += 1
+        self.demands.on_fault(kind)
         self.note(f"! {kind}", detail)
 
     def note(self, what: str, detail: str = "") -> None:

@@ -77,6 +77,10 @@ class Judges:
         if wrong is not None:
             raise Broken(f"{payment_id} was shown what is not so: {wrong}")
 
+    def watched_scripts(self) -> dict[str, bytes]:
+        """By payment, of all that were not let go."""
+        return {p: s for p, s in self._scripts.items() if p not in self.released}
+
     def release(self, payment_id: str, latest: int) -> None:
         wrong = let_go(self.books[payment_id], latest)
         if wrong is not None:

@@ -47,6 +47,9 @@ def _is_no_news(case: Case, receipt: Receipt) -> str | None:
 
 
 def _is_not_so_deep(case: Case, receipt: Receipt) -> str | None:
+    """Less deep than it was it may be called: an explorer's tip is read first."""
+    if receipt.block_hash is None:
+        return "it is told to be in no block"
     key = receipt.txid, receipt.vout
     for seen in case.record.snapshots_of(receipt.source):
         output = case.record.outputs(seen, case.script).get(key)
@@ -54,7 +57,7 @@ def _is_not_so_deep(case: Case, receipt: Receipt) -> str | None:
             output is not None
             and output.block_hash == receipt.block_hash
             and output.block_height == receipt.block_height
-            and depth_in(seen, output) >= receipt.confirmations > 0
+            and depth_in(seen, output) >= receipt.confirmations
         ):
             return None
     return f"{receipt.source} never had it at depth {receipt.confirmations} there"

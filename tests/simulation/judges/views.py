@@ -83,7 +83,8 @@ def _kept_back(
             continue
         if all(key in outputs for outputs in now):
             return f"it is called complete and leaves out {key}"
-    gone = [key for key in listed if not any(key in outputs for outputs in now)]
+    its_own = {outpoint_of(o) for o in view.outputs if o.verified_by_source}
+    gone = [key for key in its_own if not any(key in outputs for outputs in now)]
     if gone:
         return f"it is called complete and lists {gone}, which the source has not"
     return None

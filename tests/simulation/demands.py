@@ -1,0 +1,99 @@
+"""What must have been told by now: the judges' other half, which misses what is absent.
+
+A judge sees an event that should not be. That one is missing shows only when nothing
+stands in its way: so this looks on, asks for nothing while something is wrong or was
+lately, and else demands what time alone brings: that an announcement which never came
+true is withdrawn, and that a payment without its money expires.
+
+At the end of a world, when all has come to rest, it demands more: see `at_rest`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.broken import Broken
+from tests.simulation.judges.book import WAITING, Book
+from tests.simulation.oracle import final_outputs
+from tests.simulation.record import depth_in, outpoint_of
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["Demands"]
+
+_MINUTE = 60_000
+
+LOOK_MS = 5 * _MINUTE
+"""How often it looks, at most."""
+
+PATIENCE_MS = 20 * _MINUTE
+"""So long all must have been well, and so long a deadline must have passed."""
+
+CLOCK_PATIENCE_MS = 80 * _MINUTE
+"""A clock that jumped is noticed within the hour."""
+
+
+class Demands:
+    """See the module docstring."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._next_ms = 0
+        self._ill_ms = 0  # true time when something was wrong last
+        self._clock_ms = 0  # and the clock
+        self.looks = 0  # at worlds in which all was well
+
+    def on_fault(self, kind: str) -> None:
+        self._ill_ms = self._world.true_ms()
+        if kind.startswith("clock"):
+            self._clock_ms = self._ill_ms
+
+    def on_time(self) -> None:
+        """Some time has passed."""
+        now = self._world.true_ms()
+        if now < self._next_ms:
+            return
+        self._next_ms = now + LOOK_MS
+        self._ill_ms = max(self._ill_ms, min(self._world.stopped_until_ms, now))
+        if self._world.trouble.jumped_ms:
+            self._clock_ms = now
+        if not self._world.is_well:
+            self._ill_ms = now
+        elif (
+            now - self._ill_ms >= PATIENCE_MS
+            and now - self._clock_ms >= CLOCK_PATIENCE_MS
+        ):
+            self.looks += 1
+            self._look(self._world.clock.now() - PATIENCE_MS)
+
+    def _look(self, until: int) -> None:
+        """`until`: ms; what was due by then must have been told."""
+        judges = self._world.rules.judges
+        for payment_id, book in judges.books.items():
+            if payment_id in judges.released:
+                continue
+            for claim in book.claims:
+                if claim.withdraw_at < until:
+                    raise Broken(f"{payment_id}: {claim} is not withdrawn")
+            if book.terms.expires_at < until and _may_expire(book):
+                raise Broken(f"{payment_id} is over its time and has not expired")
+
+    def at_rest(self, payment_id: str, label: str) -> None:
+        """All money is as deep as the chain has it, up to what is asked for."""
+        world = self._world
+        book = world.rules.judges.books[payment_id]
+        payment = world.rules.payments[payment_id]
+        asked = max(book.terms.confirmations_required, 1)
+        for output in final_outputs(world.chain, label, payment):
+            depth = min(depth_in(world.chain.now, output), asked)
+            receipt = book.receipts[outpoint_of(output)]
+            if receipt.confirmations < depth:
+                raise Broken(
+                    f"{payment_id}: {receipt} is at depth {depth}, and nobody was told"
+                )
+
+
+def _may_expire(book: Book) -> bool:
+    is_paid = bool(book.receipts) and book.is_paid
+    return book.status in WAITING and not book.claims and not is_paid
