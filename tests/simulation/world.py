@@ -88,8 +88,7 @@ class World:
         self.steps = self.boots = 0
         self.started_ms, self.final_digest = START_MS, ""
         self.ambiguous = 0  # payments that the oracle says nothing about
-        self.calm = False  # no more faults, no more life
-        self.at_rest = False  # and for some time now
+        self.calm = self.at_rest = False  # no more faults, no more life; for long now
         self._elapsed = 0
         self._order = 0
         self._life: list[tuple[int, int, Act]] = []
@@ -367,9 +366,9 @@ class World:
     @property
     def is_well(self) -> bool:
         """Whether nothing is wrong just now with what the engine has to live on."""
+        node = self.node
         return (
-            self.node is not None
-            and self.node.health.booted
+            (node is not None and node.health.booted)
             and self.store.is_well
             and all(source.is_well for source in self.sources)
         )
