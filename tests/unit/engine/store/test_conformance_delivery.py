@@ -1,0 +1,208 @@
+"""What any store must do with its outbox: see `test_conformance.py`."""
+
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from engine.payment.model import EventType
+from engine.store.records import Pending, PendingPayment
+from engine.store.writes import (
+    ChannelRow,
+    DeliveryResult,
+    RemoveChannel,
+    Requeue,
+    Write,
+)
+from tests.unit.engine.store.conformance import OpenStore, committed, observed
+from tests.unit.journal_cases import channel, creation
+from tests.unit.payment_cases import T0, mempool, mined, view
+
+
+def pending(store: OpenStore, name: str, *payments: str) -> list[tuple[str, int]]:
+    """The next event of each payment, as the channel has to be told it."""
+    heads = [(p, store.reader.next_pending(name, p)) for p in payments]
+    return [(payment, head.seq) for payment, head in heads if head is not None]
+
+
+def result(
+    name: str, payment_id: str, head: Pending, state: str, next_at: int = 0
+) -> DeliveryResult:
+    return DeliveryResult(
+        channel_id=name,
+        payment_id=payment_id,
+        offset=head.offset,
+        seq=head.seq,
+        attempt=head.attempts + 1,
+        at=T0,
+        latency_ms=12,
+        status=200 if state == "delivered" else 500,
+        outcome=state,
+        error=None,
+        state=state,
+        next_at=next_at,
+    )
+
+
+def settle(store: OpenStore, payment_id: str, state: str, next_at: int = 0) -> None:
+    head = store.reader.next_pending("c", payment_id)
+    assert head is not None
+    (outcome,) = store.commit(
+        Write(rows=(result("c", payment_id, head, state, next_at),))
+    )
+    assert committed(outcome).changed == 1
+
+
+def test_an_event_is_owed_from_its_commit_on_to_who_wants_it(store: OpenStore) -> None:
+    store.commit(
+        channel("all"),
+        channel("ann", "ann"),
+        channel("off", "*", enabled=False),
+        channel("paid", "*", EventType.CONFIRMED),
+    )
+    store.commit(creation("p", "ann"), creation("q", "bob"))
+    assert pending(store, "all", "p", "q") == [("p", 1), ("q", 1)]
+    assert pending(store, "ann", "p", "q") == [("p", 1)]
+    assert pending(store, "off", "p", "q") == pending(store, "paid", "p", "q") == []
+    store.commit(observed(store, "q", view(mined("t1", 998))))
+    (confirmed,) = pending(store, "paid", "q")
+    assert confirmed[1] > 1
+    assert pending(store, "off", "q") == []
+
+
+def test_what_was_committed_before_a_channel_is_not_owed_to_it(
+    store: OpenStore,
+) -> None:
+    """Of one batch, too: each write sees the channels that earlier ones left."""
+    store.commit(creation("p"), channel("c"), creation("q"))
+    assert pending(store, "c", "p", "q") == [("q", 1)]
+
+
+def test_a_channel_hears_a_payment_in_order(store: OpenStore) -> None:
+    store.commit(channel("c"), creation("p"))
+    store.commit(observed(store, "p", view(mempool("t1"))))
+    seqs = [event.seq for event in store.reader.history("p")]
+    for seq in seqs:
+        head = store.reader.next_pending("c", "p")
+        assert head is not None
+        stored = store.reader.history("p", seq - 1, 1)[0]
+        assert (head.seq, head.offset, head.wire) == (seq, stored.offset, stored.wire)
+        settle(store, "p", "delivered")
+    assert store.reader.next_pending("c", "p") is None
+    assert store.reader.outbox_counts() == {"delivered": len(seqs)}
+
+
+def test_an_attempt_that_failed_stays_the_next_until_it_is_given_up(
+    store: OpenStore,
+) -> None:
+    store.commit(channel("c"), creation("p"), creation("q"))
+    store.commit(observed(store, "p", view(mempool("t1"))))
+    settle(store, "p", "pending", next_at=T0 + 5_000)
+    head = store.reader.next_pending("c", "p")
+    assert head is not None
+    assert (head.seq, head.attempts, head.next_at) == (1, 1, T0 + 5_000)
+    owed = store.reader.owed("c")
+    assert owed.last_offset == store.reader.last_offset()
+    assert sorted(owed.payments, key=lambda p: p.payment_id) == [
+        PendingPayment("p", T0 + 5_000),
+        PendingPayment("q", 0),
+    ]
+    assert sorted(store.reader.pending_payments("c"), key=str) == sorted(
+        owed.payments, key=str
+    )
+    settle(store, "p", "dead")
+    assert pending(store, "c", "p") == [("p", 2)]
+    assert store.reader.outbox_counts()["dead"] == 1
+
+
+def test_every_attempt_is_in_the_log_newest_first(store: OpenStore) -> None:
+    store.commit(channel("c"), creation("p"), creation("q"))
+    for state in ("pending", "pending", "delivered"):
+        settle(store, "p", state)
+    settle(store, "q", "dead")
+    page = store.reader.attempts("c", None, 2)
+    assert [(a.payment_id, a.attempt, a.outcome) for a in page] == [
+        ("q", 1, "dead"),
+        ("p", 3, "delivered"),
+    ]
+    rest = store.reader.attempts("c", page[-1].id, 9)
+    assert [(a.attempt, a.event_id, a.status) for a in rest] == [
+        (2, "evt_1", 500),
+        (1, "evt_1", 500),
+    ]
+    assert store.reader.attempts("other", None, 9) == []
+
+
+REQUEUES = {
+    "all": (Requeue(at=T0), 3),
+    "of a merchant": (Requeue(merchant="ann", at=T0), 1),
+    "of a channel": (Requeue(channel_id="c", at=T0), 2),
+    "of a payment": (Requeue(payment_id="p", at=T0), 2),
+    "of an event": (Requeue(offset=2, at=T0), 1),
+    "since": (Requeue(since=T0 + 10, at=T0), 1),
+    "until": (Requeue(until=T0 + 10, at=T0), 2),
+    "dead only": (Requeue(dead_only=True, at=T0), 1),
+    "nothing": (Requeue(channel_id="off", at=T0), 0),
+}
+
+
+@pytest.mark.parametrize("request_", REQUEUES.values(), ids=REQUEUES)
+def test_events_are_owed_again_when_that_is_asked_for(
+    store: OpenStore, request_: tuple[Requeue, int]
+) -> None:
+    store.commit(channel("c"), channel("d", "ann"), channel("off"))
+    late = creation("q", "bob").entries[0]
+    late = replace(late, events=(replace(late.events[0], at=T0 + 10),))
+    store.commit(creation("p", "ann"), Write((late,)))
+    store.commit(channel("off", enabled=False))
+    settle(store, "p", "delivered")
+    settle(store, "q", "dead")
+    head = store.reader.next_pending("d", "p")
+    assert head is not None
+    store.commit(Write(rows=(result("d", "p", head, "delivered"),)))
+    asked, wanted = request_
+    (outcome,) = store.commit(Write(rows=(asked,)))
+    assert committed(outcome).changed == wanted
+    of_off = 2  # what an idle channel was owed stays as it was
+    assert store.reader.outbox_counts().get("pending", 0) == wanted + of_off
+
+
+def test_a_channel_is_changed_in_its_place_and_removed_with_its_outbox(
+    store: OpenStore,
+) -> None:
+    store.commit(channel("b"), channel("a"))
+    store.commit(creation("p"))
+    (row,) = channel("b", enabled=False).rows
+    assert isinstance(row, ChannelRow)
+    store.commit(Write(rows=(replace(row, state=b"{1}"),)))
+    found = {c.id: (c.enabled, c.state) for c in store.reader.channels()}
+    assert found == {"a": (True, b"{}"), "b": (False, b"{1}")}
+    outcomes = store.commit(*(Write(rows=(RemoveChannel("a"),)) for _ in range(2)))
+    assert [committed(outcome).changed for outcome in outcomes] == [1, 0]
+    assert [c.id for c in store.reader.channels()] == ["b"]
+    assert store.reader.pending_payments("a") == []
+    assert store.reader.outbox_counts() == {"pending": 1}
+
+
+def test_what_a_late_answer_says_of_a_removed_channel_harms_nobody(
+    store: OpenStore,
+) -> None:
+    store.commit(channel("c"), creation("p"))
+    head = store.reader.next_pending("c", "p")
+    assert head is not None
+    late = Write(rows=(result("c", "p", head, "delivered"),))
+    for outcome in store.commit(Write(rows=(RemoveChannel("c"),)), late):
+        committed(outcome)
+    assert store.reader.outbox_counts() == {}
+
+
+def test_a_delivery_survives_a_restart(store: OpenStore) -> None:
+    numbers = count()
+    store.commit(channel("c"), *(creation(f"p{next(numbers)}") for _ in range(3)))
+    settle(store, "p0", "delivered")
+    settle(store, "p1", "pending", next_at=T0 + 9)
+    store.reopen()
+    assert sorted(store.reader.pending_payments("c"), key=str) == [
+        PendingPayment("p1", T0 + 9),
+        PendingPayment("p2", 0),
+    ]
