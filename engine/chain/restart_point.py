@@ -18,14 +18,14 @@ SAVE_TIP_S = 10.0
 class RestartPoint:
     """See the module docstring. Owned by the source actor, told by the watchers."""
 
-    __slots__ = ("_marked_at", "_open", "_read")
+    __slots__ = ("_open", "_read")
 
     def __init__(self) -> None:
         # Scripts whose newest view of mined outputs is not committed yet, oldest
         # first, with where to start reading to see them again.
         self._open: dict[bytes, tuple[Tip | None, ChainView]] = {}
-        self._read: Tip | None = None  # how far a round had read when last marked
-        self._marked_at = 0.0  # monotonic s
+        # How far a round had read when the mark was last moved, and when (monotonic s).
+        self._read: tuple[Tip, float] | None = None
 
     def __len__(self) -> int:
         """Views that are not committed yet."""
@@ -34,11 +34,11 @@ class RestartPoint:
     def clear(self) -> None:
         """The source actor starts anew: all is read again from the saved mark."""
         self._open.clear()
-        self._forget_place()
+        self._read = None
 
     def source_changed(self) -> None:
         """How far the other had read is a place in another chain, maybe."""
-        self._forget_place()
+        self._read = None
         for script, (_, view) in self._open.items():
             self._open[script] = (None, view)
 
@@ -48,7 +48,7 @@ class RestartPoint:
         if waiting is not None:
             self._open[script] = (waiting[0], view)
         elif view.outputs and any(o.block_hash is not None for o in view.outputs):
-            self._open[script] = (self._read, view)
+            self._open[script] = (self._read[0] if self._read else None, view)
 
     def committed(self, script: bytes, view: ChainView) -> None:
         """All that follows from this view is committed; an older one tells nothing."""
@@ -69,17 +69,15 @@ class RestartPoint:
         blocks again that were read now, a start from nowhere only the latest.
         `now`: monotonic s.
         """
-        earlier, mark = self._read, None
+        mark = None
         if anew:
             mark = read
-        elif earlier is not None:
-            if now - self._marked_at < SAVE_TIP_S or earlier == read:
+        elif self._read is not None:
+            earlier, moved_at = self._read
+            if now - moved_at < SAVE_TIP_S or earlier == read:
                 return None
             oldest = next(iter(self._open.values()), (earlier, None))[0]
             if oldest is not None:
                 mark = min(earlier, oldest, key=lambda tip: tip.height)
-        self._read, self._marked_at = read, now
+        self._read = read, now
         return mark
-
-    def _forget_place(self) -> None:
-        self._read, self._marked_at = None, 0.0
