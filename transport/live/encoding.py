@@ -4,7 +4,7 @@ A thousand browsers on one payment get the same frame object, not a thousand cop
 it. WebSocket messages and Server-Sent Events are both made here, so that the two can
 never tell a different story.
 
-Messages besides the events (which are api.md's event object as it is):
+Messages besides the events (each the event object of the API, byte for byte):
 
     {"type": "state", ...payment...}          first of all
     {"type": "source", "name", "live", "since", "tip_height"}

@@ -25,8 +25,7 @@ from transport.server.websocket.connection import WebSocket
 
 
 def test_a_cooperative_socket_wraps_a_real_one_that_never_waits() -> None:
-    """transport/server/websocket/outbox.py and websocket.py read and write on
-    `_sock`."""
+    """transport/server/socket_reader.py and connection.py read and write on `_sock`."""
     pair: Any = socket.socketpair()
     left, right = pair
     assert isinstance(left, cooperative_socket)
