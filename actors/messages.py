@@ -11,7 +11,6 @@ import msgspec
 
 from engine.chain.feed import ChainView, Output, Tip
 from engine.errors import SourceError
-from engine.gateway import MakeRows
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
@@ -122,7 +121,6 @@ class Command(msgspec.Struct, frozen=True):
     observation: Observation
     reply: Reply
     inbound: InboundRow | None = None
-    rows: tuple[Row, ...] = ()
 
 
 class DescribeWatcher(msgspec.Struct, frozen=True):
@@ -312,6 +310,10 @@ class Backlog(msgspec.Struct, frozen=True):
 # -- supervisor ------------------------------------------------------------------
 
 
+def _no_rows(_answers: list[Payment | Conflict]) -> tuple[Row, ...]:
+    return ()
+
+
 class CreatePayments(msgspec.Struct, frozen=True):
     """Create these payments in one commit, and the rows beside them.
 
@@ -322,7 +324,7 @@ class CreatePayments(msgspec.Struct, frozen=True):
 
     terms: tuple[Terms, ...]
     reply: Reply
-    rows: MakeRows = lambda _answers: ()
+    rows: Callable[[list[Payment | Conflict]], tuple[Row, ...]] = _no_rows
 
 
 class Created(msgspec.Struct, frozen=True):

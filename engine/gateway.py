@@ -21,13 +21,13 @@ from engine.store.records import (
     Page,
     StoredEvent,
 )
-from engine.store.writes import Conflict, InboundRow, Requeue, Row
+from engine.store.writes import Conflict, IdempotencyRow, InboundRow, KeyRow, Requeue
 
 __all__ = [
     "REPLAYED_FOR_MS",
     "CoreState",
     "Gateway",
-    "MakeRows",
+    "MakeAnswer",
     "NodeHealth",
     "SessionHandle",
     "SourceState",
@@ -38,8 +38,8 @@ __all__ = [
 REPLAYED_FOR_MS = 86_400_000
 """As long as an idempotent answer is replayed: 24 h. Older ones are forgotten."""
 
-MakeRows = Callable[[list[Payment | Conflict]], tuple[Row, ...]]
-"""Makes the rows beside a creation, of what comes of each payment in it."""
+MakeAnswer = Callable[[list[Payment | Conflict]], IdempotencyRow | None]
+"""Makes the answer to keep with a creation, of what comes of each payment in it."""
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -119,12 +119,12 @@ class Gateway(Protocol):
     def create(
         self,
         terms: Sequence[Terms],
-        rows: MakeRows = ...,
+        keep: MakeAnswer = ...,
     ) -> list[Payment | Conflict]:
-        """Create payments in one commit, and `rows(answers)` with them.
+        """Create payments in one commit, and keep the answer `keep(created)` with them.
 
         An address that is watched already is a `Conflict` in its place. Raises
-        `Duplicate` if a row conflicts (the Idempotency-Key was used), `EngineBusy`.
+        `Duplicate` if the Idempotency-Key was used, `EngineBusy`.
         """
 
     def command(
@@ -166,8 +166,13 @@ class Gateway(Protocol):
 
     def keys(self) -> list[KeyRecord]: ...
 
-    def write(self, rows: tuple[Row, ...]) -> int:
-        """Commit rows; how many they changed. Raises `Duplicate`, `EngineBusy`."""
+    def save_key(self, key: KeyRow) -> None: ...
+
+    def revoke_key(self, key_id: str) -> None: ...
+
+    def note_webhook(self, webhook: InboundRow) -> None:
+        """Log a webhook that concerns no payment's watcher. Raises `Duplicate` if it
+        came before. (This and all that changes something may raise `EngineBusy`.)"""
 
     # tree and sources
     def watchers(self, limit: int, after: str = "") -> list[WatcherState]: ...

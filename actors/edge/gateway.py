@@ -41,7 +41,7 @@ from engine.errors import (
 from engine.gateway import (
     REPLAYED_FOR_MS,
     CoreState,
-    MakeRows,
+    MakeAnswer,
     NodeHealth,
     SourceState,
     WatcherState,
@@ -63,9 +63,12 @@ from engine.store.records import (
 from engine.store.writes import (
     Committed,
     Conflict,
+    ForgetIdempotency,
     InboundRow,
+    KeyRow,
     RemoveChannel,
     Requeue,
+    RevokeKey,
     Row,
     Unavailable,
     Write,
@@ -98,9 +101,16 @@ class ActorGateway:
     def create(
         self,
         terms: Sequence[Terms],
-        rows: MakeRows = lambda _answers: (),
+        keep: MakeAnswer = lambda _answers: None,
     ) -> list[Payment | Conflict]:
         self._must_be_ready()
+
+        def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
+            kept = keep(answers)
+            # What is too old goes, so that a key can be used anew after a day.
+            old = ForgetIdempotency(self.now() - REPLAYED_FOR_MS)
+            return () if kept is None else (old, kept)
+
         answer = self._ask(
             self._node.supervisor,
             lambda reply: CreatePayments(tuple(terms), reply, rows),
@@ -131,7 +141,7 @@ class ActorGateway:
         if decide(payment, observation, self.now()):
             raise Refused(f"payment {payment.id} is over and no longer watched")
         if inbound is not None:
-            self.write((inbound,))
+            self._write(inbound)
         return payment
 
     def payment(self, payment_id: str) -> Payment | None:
@@ -175,9 +185,19 @@ class ActorGateway:
     def keys(self) -> list[KeyRecord]:
         return self._store.api_keys()
 
-    def write(self, rows: tuple[Row, ...]) -> int:
+    def save_key(self, key: KeyRow) -> None:
+        self._write(key)
+
+    def revoke_key(self, key_id: str) -> None:
+        self._write(RevokeKey(key_id, self.now()))
+
+    def note_webhook(self, webhook: InboundRow) -> None:
+        self._write(webhook)
+
+    def _write(self, row: Row) -> int:
+        """Commit it; how many rows that changed."""
         reply: AsyncResult[Any] = AsyncResult()
-        self._node.append(Write(rows=rows), reply.set)
+        self._node.append(Write(rows=(row,)), reply.set)
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise _too_late()
@@ -269,10 +289,10 @@ class ActorGateway:
         return [msgspec.json.decode(row.state, type=Channel) for row in rows]
 
     def save_channel(self, channel: Channel) -> None:
-        self.write((channel_row(channel),))
+        self._write(channel_row(channel))
 
     def remove_channel(self, channel_id: str) -> bool:
-        return bool(self.write((RemoveChannel(channel_id),)))
+        return bool(self._write(RemoveChannel(channel_id)))
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int
@@ -280,7 +300,7 @@ class ActorGateway:
         return self._store.attempts(channel_id, before_id, limit)
 
     def requeue(self, request: Requeue) -> int:
-        return self.write((request,))
+        return self._write(request)
 
     # -- live and node ---------------------------------------------------------------
 

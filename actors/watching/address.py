@@ -135,9 +135,9 @@ class AddressActor(Actor):
                     self._on_poll_due()
             case PollNow():
                 self._ask_source(urgent=True)
-            case Command(observation, reply, inbound, rows):
-                extra = rows if inbound is None else (inbound, *rows)
-                self._obey(observation, extra, reply)
+            case Command(observation, reply, inbound):
+                rows = () if inbound is None else (inbound,)
+                self._obey(observation, rows, reply)
             case ReviewDue():
                 self._on_review_due()
             case DescribeWatcher(reply):

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from engine.store.writes import KeyRow, RevokeKey
+from engine.store.writes import KeyRow
 from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
@@ -38,7 +38,7 @@ def page(node: LiveNode, query: str = "") -> dict[str, Any]:
 def shop_key(node: LiveNode, merchant: str) -> dict[str, str]:
     key = f"pbk_{merchant}".ljust(40, "x")
     row = KeyRow(f"key_{merchant}", merchant, merchant, hash_key(key), 1)
-    node.gateway.write((row,))
+    node.gateway.save_key(row)
     headers = {"Authorization": f"Bearer {key}"}
     wait_until(
         lambda: node.ask("/v1/events", headers=headers).status == 200,
@@ -230,6 +230,6 @@ def test_a_stream_ends_when_its_key_is_revoked(
     with live_node(tmp_path, stream={"keep_alive_s": 0.1}) as node:
         reader = node.stream("/v1/events", **shop_key(node, "closing"))
         reader.wait_for_comment("keep-alive")
-        node.gateway.write((RevokeKey("key_closing", 2),))
+        node.gateway.revoke_key("key_closing")
         assert reader.rest() == []
         wait_until(lambda: not node.node.sessions.now, 5, "the session to end")

@@ -123,7 +123,7 @@ class RunningNode:
         """A new API key, for one merchant or for the whole node."""
         key, now = new_key(), self.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
-        self.gateway.write((KeyRow(key_id, name, merchant, hash_key(key), now),))
+        self.gateway.save_key(KeyRow(key_id, name, merchant, hash_key(key), now))
         return key
 
     # -- life --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from engine.payment.model import Payment, Terms
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import Conflict, Row
+from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
@@ -112,16 +112,16 @@ class Batches:
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now = self._gateway.now()
 
-        def rows(answers: Answers) -> tuple[Row, ...]:
+        def kept(answers: Answers) -> IdempotencyRow | None:
             if reservation is None or not any(isinstance(a, Payment) for a in answers):
-                return ()
-            return reservation.rows(
+                return None
+            return reservation.answer(
                 200, msgspec.json.encode(_page(judged, answers)), now
             )
 
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
-        answers = self._gateway.create(accepted, rows) if accepted else []
+        answers = self._gateway.create(accepted, kept) if accepted else []
         return self._answer(_page(yielding_every(judged), answers).data)
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:

@@ -19,9 +19,9 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 
 from engine.errors import Code, Duplicate
-from engine.gateway import REPLAYED_FOR_MS, Gateway
+from engine.gateway import Gateway
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import ForgetIdempotency, IdempotencyRow, Row
+from engine.store.writes import IdempotencyRow
 from transport.http.auth import Principal
 from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
@@ -49,13 +49,10 @@ class KeyReservation(msgspec.Struct, frozen=True):
     key: str
     request_hash: bytes
 
-    def rows(self, status: int, body: bytes, now: int) -> tuple[Row, ...]:
-        """What to commit with the things created. Clears out what is too old, so
-        that a key can be used anew after a day.
-        """
-        return (
-            ForgetIdempotency(now - REPLAYED_FOR_MS),
-            IdempotencyRow(self.scope, self.key, self.request_hash, status, body, now),
+    def answer(self, status: int, body: bytes, now: int) -> IdempotencyRow:
+        """What to keep with the things created."""
+        return IdempotencyRow(
+            self.scope, self.key, self.request_hash, status, body, now
         )
 
 
@@ -76,8 +73,8 @@ class Idempotency:
     ) -> Any:
         """The answer of `act`, or that of `replay` if it was given before.
 
-        `body` is the canonical form of what was asked. `act` commits the rows of its
-        reservation with what it does. Raises `Problem` 400, 409 or 422.
+        `body` is the canonical form of what was asked. `act` commits the answer
+        of its reservation with what it does. Raises `Problem` 400, 409 or 422.
         """
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:

@@ -16,7 +16,7 @@ from engine.errors import Code
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
-from engine.store.writes import KeyRow, RevokeKey
+from engine.store.writes import KeyRow
 from transport.control.new_payment import new_id
 from transport.control.seen import require_whole_node
 from transport.http.auth import Auth, hash_key, new_key
@@ -105,7 +105,7 @@ class _Keys:
                     " some first.",
                 )
             row = KeyRow(key_id, asked.name, asked.merchant, hash_key(text), now)
-            self._gateway.write((row,))
+            self._gateway.save_key(row)
         self._auth.forget()
         made = KeyView(
             id=key_id,
@@ -143,7 +143,7 @@ class _Keys:
         require_whole_node(self._auth.require(environ()))
         if not any(key.id == key_id for key in self._all()):
             raise Problem(Code.KEY_NOT_FOUND, "There is no such key.")
-        self._gateway.write((RevokeKey(key_id, self._gateway.now()),))
+        self._gateway.revoke_key(key_id)
         self._auth.forget()
         return bottle.HTTPResponse(b"", 204)
 

@@ -16,7 +16,7 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
-from engine.store.writes import Conflict, Row
+from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
@@ -121,14 +121,14 @@ class _Payments:
         agreed = terms_of(request, principal, self._gateway, self._settings)
         (terms,) = without_old_outputs([agreed], self._gateway)
 
-        def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
+        def kept(answers: list[Payment | Conflict]) -> IdempotencyRow | None:
             created = answers[0]
             if reservation is None or isinstance(created, Conflict):
-                return ()
+                return None
             body = msgspec.json.encode(view(created))
-            return reservation.rows(201, body, terms.created_at)
+            return reservation.answer(201, body, terms.created_at)
 
-        (created,) = self._gateway.create([terms], rows)
+        (created,) = self._gateway.create([terms], kept)
         if isinstance(created, Conflict):
             raise self._address_taken(terms, created.detail, principal)
         return _created(self._with_secret(view(created)))

@@ -227,7 +227,9 @@ class _Webhooks:
         """Log it durably by itself: `noted`, or `duplicate` if it came before."""
         _note(notification, payment_id, verdict)
         try:
-            self._gateway.write((self._row(notification, payment_id, verdict, stored),))
+            self._gateway.note_webhook(
+                self._row(notification, payment_id, verdict, stored)
+            )
         except Duplicate:
             return "duplicate"
         return "noted"

@@ -15,7 +15,8 @@ from actors.published import JournalReport, Published
 from actors.watching.supervisor import SupervisorActor
 from engine.bitcoin.address import script_to_address
 from engine.delivery.channel import Channel
-from engine.errors import Duplicate, EngineBusy, NotFound, Refused
+from engine.errors import Duplicate, EngineBusy, Refused
+from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import Payment, Status, Terms
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
 from engine.runtime.actor import Actor
@@ -25,7 +26,9 @@ from engine.secrets.vault import Vault
 from engine.store.writes import (
     ChannelRow,
     Conflict,
+    IdempotencyRow,
     InboundRow,
+    KeyRow,
     Release,
     Requeue,
     Write,
@@ -120,7 +123,7 @@ def test_a_webhook_costs_no_query(house: House) -> None:
     found = house.gateway.payment_at(payment.terms.address)
     assert found is not None
     row = InboundRow("btc", "key", T0, found.id, "claimed", b"{}")
-    after = house.gateway.command(found.id, CLAIM, inbound=row)
+    after = house.gateway.command(found, CLAIM, inbound=row)
     assert after.seq == 2
     assert house.gateway.payment(payment.id) == after
     assert house.store.asked == []
@@ -172,40 +175,70 @@ def test_an_address_that_only_the_database_knows_is_a_conflict_of_all(
 def test_rows_that_conflict_are_a_duplicate_and_nothing_is_created(
     house: House,
 ) -> None:
-    row = InboundRow("btc", "key", T0, None, "noted", b"{}")
-    house.gateway.write((row,))
+    kept = IdempotencyRow("scope", "key", b"hash", 201, b"{}", T0)
+    first = house.gateway.create([asked(1)], lambda _answers: kept)
     with pytest.raises(Duplicate):
-        house.gateway.create([asked()], lambda _answers: (row,))
-    assert house.gateway.payment("p1") is None
+        house.gateway.create([asked(2)], lambda _answers: kept)
+    assert isinstance(first[0], Payment)
+    assert house.gateway.payment("p2") is None
+    answer = house.gateway.idempotent_answer("scope", "key")
+    assert answer is not None
+    assert (answer.status, answer.body) == (201, b"{}")
+
+
+def test_a_kept_answer_is_forgotten_after_a_day_by_the_next(house: House) -> None:
+    kept = [
+        IdempotencyRow("s", name, b"hash", 201, b"{}", house.gateway.now())
+        for name in ("old", "new")
+    ]
+    house.gateway.create([asked(1)], lambda _answers: kept[0])
+    house.stage.clock.advance(REPLAYED_FOR_MS)
+    assert house.gateway.idempotent_answer("s", "old") is not None
+    house.stage.clock.advance(1)
+    assert house.gateway.idempotent_answer("s", "old") is None
+    house.gateway.create([asked(2)], lambda _answers: kept[1])
+    rows = house.stage.journal.connection.execute("SELECT key FROM idempotency")
+    assert rows.fetchall() == [("new",)]
+
+
+def test_what_nobody_wants_to_keep_is_not_kept(house: House) -> None:
+    house.gateway.create([asked()], lambda _answers: None)
+    (count,) = house.stage.journal.connection.execute(
+        "SELECT count(*) FROM idempotency"
+    ).fetchone()
+    assert count == 0
+
+
+def test_a_key_is_kept_and_can_be_revoked(house: House) -> None:
+    house.gateway.save_key(KeyRow("k", "shop", "ann", b"hash", T0))
+    house.gateway.revoke_key("k")
+    (key,) = house.gateway.keys()
+    assert (key.id, key.merchant, key.revoked_at) == ("k", "ann", house.gateway.now())
 
 
 def test_a_webhook_that_was_heard_before_is_a_duplicate(house: House) -> None:
     payment = house.create()
     row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
-    house.gateway.command(payment.id, CLAIM, inbound=row)
+    house.gateway.command(payment, CLAIM, inbound=row)
     with pytest.raises(Duplicate):
-        house.gateway.command(payment.id, CLAIM, inbound=row)
+        house.gateway.command(payment, CLAIM, inbound=row)
 
 
 def test_what_the_rules_refuse_is_raised(house: House) -> None:
     payment = house.create()
-    house.gateway.command(payment.id, ConfirmByHand("the shop"))
+    house.gateway.command(payment, ConfirmByHand("the shop"))
     with pytest.raises(Refused):
-        house.gateway.command(payment.id, Cancel("the shop"))
+        house.gateway.command(payment, Cancel("the shop"))
 
 
 def released(house: House) -> Payment:
     """A payment that is over and watched by nobody."""
     payment = house.create()
-    house.gateway.command(payment.id, Cancel("the shop"))
-    house.gateway.write((Release(payment.id),))
+    house.gateway.command(payment, Cancel("the shop"))
+    house.stage.append(Write(rows=(Release(payment.id),)))
+    house.stage.run()
     house.stage.book.remove(payment.id, payment.terms.address)
     return house.stage.payment(payment.id)
-
-
-def test_a_command_to_nobody_is_not_found(house: House) -> None:
-    with pytest.raises(NotFound):
-        house.gateway.command("nothing", Cancel("the shop"))
 
 
 def test_a_webhook_for_a_payment_that_is_over_is_noted_if_it_changes_nothing(
@@ -213,16 +246,16 @@ def test_a_webhook_for_a_payment_that_is_over_is_noted_if_it_changes_nothing(
 ) -> None:
     payment = released(house)
     row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
-    after = house.gateway.command(payment.id, CLAIM, inbound=row)
+    after = house.gateway.command(payment, CLAIM, inbound=row)
     assert (after, after.status) == (payment, Status.CANCELLED)
     with pytest.raises(Duplicate):
-        house.gateway.write((row,))
+        house.gateway.note_webhook(row)
 
 
 def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> None:
     payment = released(house)
     with pytest.raises(Refused, match="no longer watched"):
-        house.gateway.command(payment.id, ConfirmByHand("the shop"))
+        house.gateway.command(payment, ConfirmByHand("the shop"))
     assert house.gateway.payment(payment.id) == payment
 
 
@@ -230,10 +263,11 @@ def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> No
 
 
 def test_while_the_node_starts_new_work_is_refused_for_a_second(house: House) -> None:
+    payment = house.create()
     house.stage.booted.publish(False)
     for ask in (
-        lambda: house.gateway.create([asked()]),
-        lambda: house.gateway.command("p1", Cancel("the shop")),
+        lambda: house.gateway.create([asked(2)]),
+        lambda: house.gateway.command(payment, Cancel("the shop")),
     ):
         with pytest.raises(EngineBusy) as caught:
             ask()
@@ -250,7 +284,7 @@ def test_while_the_journal_cannot_write_new_work_is_refused(house: House) -> Non
 def test_a_write_that_the_journal_refuses_is_busy(house: House) -> None:
     house.stage.journal.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(EngineBusy) as caught:
-        house.gateway.write((Release("p"),))
+        house.gateway.revoke_key("k")
     assert (caught.value.retry_after_s, caught.value.unknown) == (5, False)
 
 
@@ -260,7 +294,7 @@ def test_no_answer_in_time_is_busy_and_unknown(
     monkeypatch.setattr(actors.edge.gateway, "ASK_S", 0.01)
     house.node.journal = house.stage.start("silent", Inbox())
     house.node.source = house.node.journal
-    for ask in (lambda: house.gateway.write((Release("p"),)), house.gateway.sources):
+    for ask in (lambda: house.gateway.revoke_key("k"), house.gateway.sources):
         with pytest.raises(EngineBusy) as caught:
             ask()
         assert caught.value.unknown

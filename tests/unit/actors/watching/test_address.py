@@ -22,7 +22,7 @@ from engine.errors import Refused
 from engine.payment.model import Payment, Status
 from engine.payment.observations import Cancel, ProviderClaim
 from engine.runtime.ref import Ref
-from engine.store.writes import SourceTip, Unavailable, Write
+from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
 
@@ -412,8 +412,8 @@ def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
 ) -> None:
     watched = Watched(stage)
     answers: list[Any] = []
-    poison = SourceTip("node", 1 << 70, "00")
-    watched.obey(Command(Cancel("ann"), answers.append, rows=(poison,)))
+    poison = InboundRow("btc", "key", 1 << 70, "p", "claimed", b"{}")
+    watched.obey(Command(Cancel("ann"), answers.append, poison))
     assert len(answers) == 1
     assert not watched.ref.is_alive
     assert stage.payment("p").status is Status.PENDING
