@@ -29,7 +29,7 @@ import websocket
 from gevent.event import AsyncResult
 
 from tests.browser.page import Page, PageError
-from tests.tools.wait import Process, WaitedTooLong
+from tests.tools.wait import PATIENCE, Process, WaitedTooLong
 
 __all__ = ["Chromium", "Page", "PageError", "browser"]
 
@@ -101,7 +101,7 @@ class Chromium:
         # Chromium refuses connections that name an Origin, as a web page would.
         self._socket = websocket.create_connection(
             url,
-            timeout=CALL_TIMEOUT_S,
+            timeout=CALL_TIMEOUT_S * PATIENCE,
             suppress_origin=True,
             http_no_proxy=["127.0.0.1"],
         )

@@ -5,7 +5,6 @@ tests/node.
 """
 
 import json
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +13,16 @@ from typing import Any
 import gevent
 import pytest
 
+import transport.chain.bitcoind
 from engine.bitcoin.transaction import (
     block_header,
     compact_size,
     double_sha256,
     header_hash,
+    iter_block_txs,
     merkle_root,
 )
-from engine.chain.feed import BlockFeed, Tip
+from engine.chain.feed import BlockFeed, ChainTx, Tip
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import sync
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
@@ -31,7 +32,7 @@ from transport.chain.bitcoind import BATCH, Bitcoind
 
 ALICE = b"\x00\x14" + b"a" * 20
 SECRET = "hunter2"
-DEADLINE_S = 0.4
+DEADLINE_S = 3.0  # hanging costs so long; a busy machine answers in less
 
 
 def raw_tx(number: int, pays: tuple[bytes, int] = (ALICE, 1), pad: int = 0) -> bytes:
@@ -484,8 +485,8 @@ HOSTILE: list[tuple[str, Answer, type[SourceError], str]] = [
     ("503", fake.text("Work queue", 503), SourceUnavailable, "failed \\(503\\)"),
     ("429", fake.text("", 429), SourceBusy, "slow down"),
     ("reset", fake.reset(), SourceUnavailable, "broke the connection off"),
-    ("hang", fake.hang(), SourceUnavailable, "within 0.4 s"),
-    ("drip", fake.drip(), SourceUnavailable, "within 0.4 s"),
+    ("hang", fake.hang(), SourceUnavailable, "within 3 s"),
+    ("drip", fake.drip(), SourceUnavailable, "within 3 s"),
 ]
 
 
@@ -502,11 +503,9 @@ def test_a_hostile_answer_is_a_named_error_without_credentials(
     words: str,
 ) -> None:
     upstream.answer = lambda request: answer
-    began = time.monotonic()
     with pytest.raises(error, match=f"^bitcoind: .*{words}") as caught:
         bitcoind.tip()
     assert type(caught.value) is error
-    assert time.monotonic() - began < DEADLINE_S + 1
     assert SECRET not in repr(caught.value) + repr(bitcoind) + repr(vars(bitcoind))
     assert "127.0.0.1" not in caught.value.detail
     upstream.answer = Node("core").answer
@@ -598,7 +597,7 @@ def test_a_url_that_is_none_is_refused_without_being_quoted(url: str) -> None:
 
 
 def test_a_large_block_does_not_hold_the_hub(
-    upstream: Upstream, bitcoind: Bitcoind
+    upstream: Upstream, bitcoind: Bitcoind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = Node("core")
     block_hash = node.mine([raw_tx(n) for n in range(3_000)])
@@ -608,19 +607,25 @@ def test_a_large_block_does_not_hold_the_hub(
     upstream.answer = replied(info)
     bitcoind.tip()
     upstream.answer = lambda request: ready
-    worst = [0.0]
+    at_once = most = 0  # transactions between two turns of another greenlet
+
+    def counted(raw: bytes) -> Iterator[ChainTx]:
+        nonlocal at_once, most
+        for tx in iter_block_txs(raw):
+            at_once += 1
+            most = max(most, at_once)
+            yield tx
 
     def tick() -> None:
-        last = time.perf_counter()
+        nonlocal at_once
         while True:
             gevent.sleep(0)
-            now = time.perf_counter()
-            worst[0] = max(worst[0], now - last)
-            last = now
+            at_once = 0
 
+    monkeypatch.setattr(transport.chain.bitcoind, "iter_block_txs", counted)
     ticker = gevent.spawn(tick)
     try:
         assert len(bitcoind.block(block_hash).txs) == 3_001
     finally:
         ticker.kill()
-    assert worst[0] < 0.05, "generous: the machine is shared; about 3 ms alone"
+    assert 0 < most <= 101, "a hundred take about a millisecond"

@@ -1,9 +1,8 @@
-"""`run.py demo`: the story is told in time, and the node goes on serving."""
+"""`run.py demo`: the story is told, and the node goes on serving."""
 
 import re
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import requests
 
 from tests.tools.paybell import Paybell, paybell
 
-TOLD_WITHIN_S = 30.0
 STORY = (
     "creates order-",
     "webhook evt_1: payment.created",
@@ -31,12 +29,10 @@ def temporary(tmp_path: Path) -> Path:
     return tmp_path / "temporary"
 
 
-def test_the_story_is_told_in_order_within_half_a_minute_and_leaves_nothing(
+def test_the_story_is_told_in_order_and_leaves_nothing(
     temporary: Path,
 ) -> None:
-    began = time.monotonic()
     finished = paybell("demo", "--once", "--port", "0", env={"TMPDIR": str(temporary)})
-    assert time.monotonic() - began < TOLD_WITHIN_S
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
     at = 0

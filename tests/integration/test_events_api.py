@@ -1,6 +1,5 @@
 """`GET /v1/events`: pages, the long poll and the stream, over a whole node."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,16 +81,14 @@ def test_events_are_the_same_object_as_on_every_channel(node: LiveNode) -> None:
 
 def test_a_long_poll_ends_the_moment_something_happens(node: LiveNode) -> None:
     after = last(node)
-    asked = gevent.spawn(page, node, f"?after={after}&wait_s=20")
+    asked = gevent.spawn(page, node, f"?after={after}&wait_s=60")
     wait_until(
         lambda: any("long-poll" in ref.name for ref in node.sessions()),
         5,
         "the poll to wait",
     )
-    started = time.monotonic()
     payment = node.create()
-    read = asked.get(timeout=5)
-    assert time.monotonic() - started < 2
+    read = asked.get(timeout=50)  # before its time
     assert [event["payment_id"] for event in read["data"]] == [payment.id]
     assert read["next"] == after + 1
 
@@ -100,9 +97,13 @@ def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
     node: LiveNode,
 ) -> None:
     after = last(node)
-    started = time.monotonic()
-    assert page(node, f"?after={after}&wait_s=0.2") == {"data": [], "next": after}
-    assert 0.15 < time.monotonic() - started < 3
+    asked = gevent.spawn(page, node, f"?after={after}&wait_s=0.5")
+    wait_until(
+        lambda: any("long-poll" in ref.name for ref in node.sessions()),
+        5,
+        "the poll to wait",
+    )
+    assert asked.get(timeout=60) == {"data": [], "next": after}
     wait_until(
         lambda: not any("long-poll" in ref.name for ref in node.sessions()),
         5,
@@ -114,10 +115,8 @@ def test_a_long_poll_does_not_hold_a_server_that_stops(tmp_path: Path) -> None:
     with live_node(tmp_path) as node:
         asked = gevent.spawn(page, node, "?wait_s=60")
         wait_until(lambda: node.node.sessions.now, 5, "the poll to wait")
-        started = time.monotonic()
-        node.server.stop(5)
-        assert asked.get(timeout=5) == {"data": [], "next": 0}
-        assert time.monotonic() - started < 2
+        node.server.stop(600)  # it ends the poll, not the time
+        assert asked.get(timeout=50) == {"data": [], "next": 0}
 
 
 @pytest.mark.parametrize(

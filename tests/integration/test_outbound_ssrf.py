@@ -30,7 +30,6 @@ from transport.outbound.webhook import WebhookSender, new_secret, parse_secret
 
 PUBLIC = "127.0.0.2"
 TRIES = 10_000
-BOUND_S = 60.0
 
 
 @pytest.fixture
@@ -65,7 +64,6 @@ def test_a_name_that_changes_after_the_check_reaches_what_was_checked(
 ) -> None:
     """Public when it is checked, loopback for whoever would ask again."""
     url = f"http://rebind.example:{canary.port}/"
-    started = time.monotonic()
     for _ in range(TRIES):
         lookups = 0
 
@@ -76,7 +74,6 @@ def test_a_name_that_changes_after_the_check_reaches_what_was_checked(
 
         assert post(url, {}, b"{}", resolver=rebinding).status == 200
         assert lookups == 1
-        assert time.monotonic() - started < BOUND_S
     assert shop.connections == TRIES
 
 

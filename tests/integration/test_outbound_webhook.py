@@ -118,15 +118,13 @@ def test_a_redirect_is_a_failure_and_is_not_followed(sender: WebhookSender) -> N
 
 @pytest.mark.parametrize(
     "answer",
-    [hang(), drip(OK * 50, every_s=0.02), drip(b"\x16", every_s=5)],
+    [hang(), drip(OK * 50_000, every_s=0.02), drip(b"\x16", every_s=5)],
     ids=["hangs", "drips its headers", "one byte"],
 )
 def test_the_deadline_is_for_the_whole_answer(
     sender: WebhookSender, answer: Answer
 ) -> None:
-    started = time.monotonic()
     result = deliver(sender, answer, timeout_s=0.3)
-    assert time.monotonic() - started < 3
     assert (result.outcome, result.status) == (AttemptOutcome.RETRY, None)
     assert str(result.error).startswith("timeout: no answer from http://127.0.0.1:")
 
@@ -189,9 +187,8 @@ def test_a_gigabyte_of_body_is_cut_after_the_first_bytes() -> None:
 def test_an_endless_trickle_of_chunks_and_trailers_is_cut() -> None:
     head = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
     with Receiver([pour(head, b"a: b\r\n" * 1000, 1_000_000)]) as shop:
-        started = time.monotonic()
         assert post(shop.url(), {}, BODY, allow_private=True).status == 200
-        assert time.monotonic() - started < exchange.BODY_GRACE_S + 2
+        assert shop.sent_bytes < 6_000 * 1_000_000, "it was poured out to the end"
 
 
 def test_a_dripping_body_is_cut_and_what_came_is_kept() -> None:
@@ -203,11 +200,10 @@ def test_a_dripping_body_is_cut_and_what_came_is_kept() -> None:
         slow(sock, received, receiver)
 
     with Receiver([answer]) as shop:
-        started = time.monotonic()
         got = post(shop.url(), {}, BODY, timeout_s=0.5, allow_private=True)
-        assert time.monotonic() - started < 3
     assert got.status == 200
     assert got.body_head.startswith(b"abcdefgh")
+    assert len(got.body_head) < 800, "it was heard to the end"
     assert got.headers == {"content-type": "text/plain"}
 
 
@@ -266,15 +262,13 @@ def test_a_lookup_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         return []
 
     for dns_s, timeout_s, kind in (
-        (0.1, 5, FailureKind.DNS),
-        (5, 0.1, FailureKind.TIMEOUT),
+        (0.1, 600, FailureKind.DNS),
+        (600, 0.1, FailureKind.TIMEOUT),
     ):
         monkeypatch.setattr(pinned, "DNS_S", dns_s)
-        started = time.monotonic()
         with pytest.raises(DeliveryError) as failed:
             post("http://shop.example/", {}, BODY, timeout_s, resolver=never)
         assert failed.value.kind is kind
-        assert time.monotonic() - started < 3
 
 
 def test_a_name_without_address_is_a_failure_of_the_lookup() -> None:

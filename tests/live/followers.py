@@ -56,7 +56,7 @@ class Follower:
 
     def read_to_the_end(self, port: int, payments: list[Terms]) -> None:
         """Visit until nothing is missing; every visit must bring something."""
-        self.silence_s = max(self.silence_s, 5.0)
+        self.silence_s = max(self.silence_s, 30.0)
         while missing := [p for p in payments if self._misses(p)]:
             before = self.events
             self.visit(port, missing)
@@ -95,6 +95,7 @@ class Follower:
 
     def _read(self, client: WsClient, wanted: set[str]) -> None:
         """Messages until all is told that there was, or to the bitter end."""
+        client.patience = 1  # its silence counts as it is
         try:
             while not self._has_all_of(wanted):
                 message = client.recv_json(self.silence_s)
@@ -147,6 +148,7 @@ class Reader(Follower):
         path = f"/events/balance/{payment.address}"
         headers = {"Last-Event-ID": str(self.last(payment.id))}
         stream = SseClient("127.0.0.1", port, path, headers)
+        stream.patience = 1
         try:
             while not self._has_all_of([payment.id]):
                 event = stream.next(self.silence_s)

@@ -114,6 +114,7 @@ class WsFollower(Follower):
     def _attend(self) -> None:
         path = f"/ws/balance/{self.address}?since={self.last_seq}"
         client = wsclient.connect("127.0.0.1", self.port, path)
+        client.patience = 1  # SILENCE_S is how long a living connection may be silent
         try:
             if not client.accepted:  # not there yet, or too busy: come back
                 raise wsclient.Closed(None, f"refused with {client.status}")
@@ -132,6 +133,7 @@ class SseFollower(Follower):
         headers = {"Last-Event-ID": str(self.last_seq)}
         path = f"/events/balance/{self.address}"
         stream = sseclient.SseClient("127.0.0.1", self.port, path, headers)
+        stream.patience = 1
         try:
             if stream.status != 200:
                 raise sseclient.Ended

@@ -24,7 +24,7 @@ import requests
 
 from tests.node.followers import Follower, SseFollower, WsFollower
 from tests.tools.ports import free_ports
-from tests.tools.wait import Process, wait_until
+from tests.tools.wait import PATIENCE, Process, wait_until
 
 __all__ = ["Paybell"]
 
@@ -166,7 +166,11 @@ class Paybell:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {API_KEY}", **options.pop("headers", {})}
         return self._session.request(
-            method, self.url + path, headers=headers, timeout=PATIENCE_S, **options
+            method,
+            self.url + path,
+            headers=headers,
+            timeout=PATIENCE_S * PATIENCE,
+            **options,
         )
 
     def get(self, path: str) -> Any:

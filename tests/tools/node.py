@@ -28,7 +28,7 @@ from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import KeyRow
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from transport.control.app import control_app
 from transport.devchain.chain import DevChain
 from transport.http.auth import Auth, hash_key, new_key
@@ -84,7 +84,7 @@ class RunningNode:
             method,
             self.url + path,
             headers=kept,
-            timeout=PATIENCE_S,
+            timeout=PATIENCE_S * PATIENCE,
             allow_redirects=False,
             **options,
         )

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 from tests.tools import children
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 
 __all__ = ["API_KEY", "Finished", "Paybell", "command", "paybell", "serving"]
 
@@ -55,7 +55,7 @@ def paybell(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=timeout_s,
+        timeout=timeout_s * PATIENCE,
         env=_environ(env or {}),
         cwd=cwd,
         check=False,
@@ -125,7 +125,7 @@ class Paybell:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.api_key}"}
         headers |= options.pop("headers", {})
-        options.setdefault("timeout", PATIENCE_S)
+        options.setdefault("timeout", PATIENCE_S * PATIENCE)
         return self.session.request(method, self.url + path, headers=headers, **options)
 
     def get(self, path: str, **headers: str) -> requests.Response:

@@ -21,6 +21,8 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
+from tests.tools.wait import PATIENCE
+
 __all__ = [
     "Answer",
     "Received",
@@ -166,13 +168,13 @@ class Receiver:
 
     def wait_for(self, n: int, timeout_s: float = 5.0) -> list[Received]:
         """The first `n` requests, once they are there, or AssertionError."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while len(self.requests) < n:
             self._news.clear()
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not self._news.wait(left_s):
                 got = len(self.requests)
-                raise AssertionError(f"{got} of {n} webhooks came within {timeout_s} s")
+                raise AssertionError(f"{got} of {n} webhooks came in time")
         return self.requests[:n]
 
     def _serve(self, sock: socket.socket, _address: Any) -> None:
@@ -223,7 +225,7 @@ def _read_request(sock: socket.socket) -> Received | None:
 def _finish(sock: socket.socket) -> None:
     """Say that nothing more comes, so that no reset overtakes the last bytes."""
     if isinstance(sock, ssl.SSLSocket):
-        sock.settimeout(1)
+        sock.settimeout(PATIENCE)
         sock.unwrap()
     else:
         sock.shutdown(socket.SHUT_WR)

@@ -4,7 +4,8 @@
     assert stream.next().kind == "state"
     stream.close()
 
-Comments are kept in `comments`, the last id in `last_id`. Every wait has a limit.
+Comments are kept in `comments`, the last id in `last_id`. Every wait has a limit,
+which is for a quiet machine, as in tests/tools/wait.py.
 """
 
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+
+from tests.tools.wait import PATIENCE
 
 __all__ = ["Ended", "SseClient", "SseEvent"]
 
@@ -41,13 +44,14 @@ class SseClient:
         receive_buffer: int = 0,
     ) -> None:
         self.timeout_s = timeout_s
+        self.patience: float = PATIENCE  # 1 to see that nothing comes
         self.comments: list[str] = []
         self.retry: str | None = None
         self.last_id: str | None = None
         self._socket = socket.socket()
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.settimeout(timeout_s)
+        self._socket.settimeout(timeout_s * PATIENCE)
         self._socket.connect((host, port))
         fields = {"Host": f"{host}:{port}", "Accept": "text/event-stream", **headers}
         lines = [f"{name}: {value}" for name, value in fields.items()]
@@ -63,7 +67,7 @@ class SseClient:
         """Of a refusal."""
         length = int(self.headers["content-length"])
         while len(self._buffer) < length:
-            self._fill(time.monotonic() + self.timeout_s)
+            self._fill(self._deadline(None))
         return self._buffer[:length]
 
     @property
@@ -71,9 +75,12 @@ class SseClient:
         """Whether what came last is only half there."""
         return bool(self._left or self._buffer or self._text)
 
+    def _deadline(self, timeout_s: float | None) -> float:
+        return time.monotonic() + (timeout_s or self.timeout_s) * self.patience
+
     def next(self, timeout_s: float | None = None) -> SseEvent:
         """The next event. Raises Ended, TimeoutError."""
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        deadline = self._deadline(timeout_s)
         while True:
             block = self._block(deadline)
             fields: dict[str, str] = {}
@@ -99,7 +106,7 @@ class SseClient:
                 yield event
 
     def wait_for_comment(self, text: str, timeout_s: float = 5) -> None:
-        deadline = time.monotonic() + timeout_s
+        deadline = self._deadline(timeout_s)
         while text not in self.comments:
             block = self._block(deadline)
             if block.startswith(b":"):
@@ -108,7 +115,7 @@ class SseClient:
     def rest(self, timeout_s: float = 10) -> list[SseEvent]:
         """Everything until the server ends the stream."""
         found = []
-        deadline = time.monotonic() + timeout_s
+        deadline = self._deadline(timeout_s)
         while True:
             try:
                 found.append(self.next(max(0.001, deadline - time.monotonic())))
@@ -123,7 +130,7 @@ class SseClient:
         self._socket.close()
 
     def _read_head(self) -> None:
-        deadline = time.monotonic() + self.timeout_s
+        deadline = self._deadline(None)
         while b"\r\n\r\n" not in self._buffer:
             self._fill(deadline)
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")

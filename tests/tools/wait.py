@@ -1,7 +1,9 @@
 """Waiting with a deadline: for a condition, and for a program that is starting.
 
 The one place in the tests that may sleep. Everybody else says what they wait for and
-how long at most, and gets an error that tells what was seen instead. Runs in the
+how long at most, and gets an error that tells what was seen instead. They think of a
+quiet machine: where others work beside the tests, all takes many times as long, and so
+every deadline is PATIENCE times what is written. Runs in the
 greenlet of the test; a `Process` has one greenlet more, which reads the output.
 """
 
@@ -22,8 +24,9 @@ from gevent.event import Event
 
 from tests.tools import children
 
-__all__ = ["Process", "ProcessFailed", "WaitedTooLong", "wait_until"]
+__all__ = ["PATIENCE", "Process", "ProcessFailed", "WaitedTooLong", "wait_until"]
 
+PATIENCE = 10
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 KEPT_LINES = 2_000
@@ -47,10 +50,13 @@ def wait_until(
 ) -> T:
     """Ask again and again until the answer is truthy, and return that answer.
 
+    `timeout_s` is for a quiet machine; see the module.
+
     `what` completes the sentence "waited 5 s for …"; give a function to tell what was
     seen last. Exceptions of the predicate are not caught.
     """
-    deadline = time.monotonic() + timeout_s
+    limit_s = timeout_s * PATIENCE
+    deadline = time.monotonic() + limit_s
     pause_s = FIRST_PAUSE_S
     while True:
         answer = predicate()
@@ -58,7 +64,7 @@ def wait_until(
             return answer
         if time.monotonic() >= deadline:
             text = what() if callable(what) else what
-            raise WaitedTooLong(f"waited {timeout_s:g} s for {text}")
+            raise WaitedTooLong(f"waited {limit_s:g} s for {text}")
         gevent.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 
@@ -188,7 +194,7 @@ class Process:
 
     def _await_ready(self) -> None:
         assert self.ready is not None
-        self._news.wait(self.timeout_s)
+        self._news.wait(self.timeout_s * PATIENCE)
         if self.match is not None:
             return
         if self._reader is not None and self._reader.dead:
@@ -198,9 +204,10 @@ class Process:
         status = self.returncode
         self.kill()
         fate = "stayed silent" if status is None else f"ended with status {status}"
+        limit_s = self.timeout_s * PATIENCE
         raise ProcessFailed(
-            f"{' '.join(self.command)} {fate}; within {self.timeout_s:g} s no line "
-            f"matched {self.ready.pattern!r}. Its output:\n{self.output}"
+            f"{' '.join(self.command)} {fate}; within {limit_s:g} s no "
+            f"line matched {self.ready.pattern!r}. Its output:\n{self.output}"
         )
 
     def _read(self, stdout: IO[str]) -> None:

@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tests.tools.wait import PATIENCE
+
 __all__ = ["Closed", "Frame", "WsClient", "connect", "frame", "read_response"]
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -69,11 +71,16 @@ def frame(
 
 
 class WsClient:
-    """One connection. Times out instead of hanging: every wait has a limit."""
+    """One connection. Times out instead of hanging: every wait has a limit.
+
+    Limits are for a quiet machine, as in tests/tools/wait.py; `patience` is 1 for who
+    waits to see that nothing comes.
+    """
 
     def __init__(self, sock: socket.socket, timeout_s: float) -> None:
         self.sock = sock
         self.timeout_s = timeout_s
+        self.patience: float = PATIENCE
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -94,7 +101,7 @@ class WsClient:
     # Sending
 
     def send_raw(self, data: bytes) -> None:
-        self.sock.settimeout(self.timeout_s)
+        self.sock.settimeout(self.timeout_s * self.patience)
         self.sock.sendall(data)
 
     def send_frame(self, opcode: int, payload: bytes = b"", **how: Any) -> None:
@@ -115,6 +122,9 @@ class WsClient:
 
     # Receiving
 
+    def _deadline(self, timeout_s: float | None) -> float:
+        return time.monotonic() + (timeout_s or self.timeout_s) * self.patience
+
     def _fill(self, deadline: float) -> bool:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -134,7 +144,9 @@ class WsClient:
 
     def recv_frame(self, timeout_s: float | None = None) -> Frame:
         """The next frame as it is; nothing is answered. Raises Closed at the end."""
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        return self._recv_frame(self._deadline(timeout_s))
+
+    def _recv_frame(self, deadline: float) -> Frame:
         first, second = self._read(2, deadline)
         assert not second & 0x80, "a server must not mask"
         assert not first & 0x70, "no extension was negotiated"
@@ -146,9 +158,11 @@ class WsClient:
 
     def recv(self, timeout_s: float | None = None) -> str | bytes:
         """The next message; pings are answered on the way. Raises Closed."""
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        return self._recv(self._deadline(timeout_s))
+
+    def _recv(self, deadline: float) -> str | bytes:
         while True:
-            got = self.recv_frame(max(0.001, deadline - time.monotonic()))
+            got = self._recv_frame(deadline)
             if got.opcode == TEXT:
                 return got.payload.decode()
             if got.opcode == BINARY:
@@ -168,10 +182,10 @@ class WsClient:
 
     def expect_close(self, timeout_s: float | None = None) -> int | None:
         """Read on until the close frame or the end of the stream; the close code."""
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        deadline = self._deadline(timeout_s)
         while True:
             try:
-                self.recv(max(0.001, deadline - time.monotonic()))
+                self._recv(deadline)
             except Closed as closed:
                 return closed.code
             except ConnectionError:
@@ -179,7 +193,7 @@ class WsClient:
 
     def expect_end(self, timeout_s: float | None = None) -> None:
         """Wait until the server has ended the TCP connection. TimeoutError if not."""
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        deadline = self._deadline(timeout_s)
         try:
             while self._fill(deadline):
                 self.buffer.clear()
@@ -200,7 +214,7 @@ class WsClient:
 
 def read_response(client: WsClient, timeout_s: float, head_only: bool = False) -> None:
     """Read one HTTP answer into status, headers and body."""
-    deadline = time.monotonic() + timeout_s
+    deadline = client._deadline(timeout_s)
     while b"\r\n\r\n" not in client.buffer:
         if not client._fill(deadline):
             raise Closed(None, "the server hung up before its answer was whole")
@@ -236,7 +250,7 @@ def connect(
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.settimeout(timeout_s)
+    sock.settimeout(timeout_s * PATIENCE)
     sock.connect((host, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     fields = {
