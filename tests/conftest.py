@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import gevent
 import gevent.util
@@ -23,6 +24,40 @@ BUSY = 3  # the limits are for a quiet machine; where others work it takes longe
 
 skipped: list[str] = []
 figures: list[tuple[str, str]] = []  # of which test, and what it told
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--failures-at-once",
+        action="store_true",
+        help="show a failure when it happens, not only at the end",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--failures-at-once"):
+        config.pluginmanager.register(FailuresAtOnce(config))
+
+
+class FailuresAtOnce:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._show(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._show(report)
+
+    def _show(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        reporter.ensure_newline()
+        reporter.write_sep("_", f"failed: {report.nodeid}")
+        reporter.write_line(report.longreprtext)
 
 
 @contextmanager
