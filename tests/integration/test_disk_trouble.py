@@ -19,7 +19,7 @@ import pytest
 
 from tests.tools import children
 from tests.tools.paybell import Paybell, paybell, serving
-from tests.tools.wait import wait_until
+from tests.tools.wait import PATIENCE, wait_until
 from tests.tools.wsclient import WsClient, connect
 
 STEP_S = 20.0
@@ -108,6 +108,7 @@ def follow(node: Paybell, address: str) -> WsClient:
 
 def hears_nothing(client: WsClient) -> bool:
     """Whether no event is there; what tells of the source's freshness may be."""
+    client.patience = 1
     try:
         while True:
             told = client.recv_json(0.3)
@@ -115,6 +116,8 @@ def hears_nothing(client: WsClient) -> bool:
                 return False
     except TimeoutError:
         return True
+    finally:
+        client.patience = PATIENCE
 
 
 def assert_refused(node: Paybell, reason: str) -> None:

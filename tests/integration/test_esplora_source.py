@@ -315,7 +315,12 @@ HOSTILE: list[tuple[str, Answer, type[SourceError], str]] = [
     ("503", fake.html(503), SourceUnavailable, "failed \\(503\\)"),
     ("429", fake.text("", 429), SourceBusy, "slow down \\(429\\)"),
     ("reset", fake.reset(), SourceUnavailable, "broke the connection off"),
-    ("no http", fake.drip(b""), SourceUnavailable, "did not answer in full"),
+    (
+        "no http",
+        fake.drip(b"", every_s=0.5),
+        SourceUnavailable,
+        "did not answer in full",
+    ),
     ("hang", fake.hang(), SourceUnavailable, "did not answer in full within 3 s"),
     ("drip", fake.drip(), SourceUnavailable, "did not answer in full"),
     (

@@ -15,7 +15,7 @@ def test_waiting_returns_the_first_truthy_answer() -> None:
 
 
 def test_waiting_too_long_says_what_was_waited_for() -> None:
-    with pytest.raises(WaitedTooLong, match=r"waited 0\.2 s for a miracle"):
+    with pytest.raises(WaitedTooLong, match=r"waited 0\.12 s for a miracle"):
         wait_until(lambda: False, 0.02, "a miracle")
 
 

@@ -26,7 +26,7 @@ from tests.tools import children
 
 __all__ = ["PATIENCE", "Process", "ProcessFailed", "WaitedTooLong", "wait_until"]
 
-PATIENCE = 10
+PATIENCE = 6
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 KEPT_LINES = 2_000
