@@ -9,7 +9,13 @@ import pytest
 from gevent.event import Event
 
 from engine.runtime.actor import Actor
-from engine.runtime.dispatcher import SLICE_S, GeventDispatcher
+from engine.runtime.dispatcher import (
+    SLICE_S,
+    SLICES_PER_YIELD,
+    SLOW_TURN_S,
+    TURN_MESSAGES,
+    GeventDispatcher,
+)
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from tests.tools.wait import wait_until
 
@@ -270,3 +276,49 @@ def test_a_turn_ends_with_the_message_in_which_its_time_is_over(
         other.tell("other")
     wait_for(lambda: len(order) == 8)
     assert order.index("other") <= 2
+
+
+def test_its_numbers_keep_others_from_waiting() -> None:
+    """The benches were taken with these: sockets are looked at each 12 ms at least."""
+    assert (TURN_MESSAGES, SLICE_S, SLICES_PER_YIELD) == (32, 0.003, 4)
+    assert SLOW_TURN_S == 0.05
+    assert GeventDispatcher()._pool.size == 256
+
+
+def test_blocking_turns_are_given_a_second_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dispatcher, waits = GeventDispatcher(), list[float | None]()
+
+    def waited(timeout: float | None) -> None:
+        waits.append(timeout)
+
+    monkeypatch.setattr(dispatcher._pool, "join", waited)
+    monkeypatch.setattr(dispatcher._pool, "kill", waited)
+    dispatcher.stop()
+    assert waits == [1.0, 1.0]
+
+
+def test_a_slow_turn_is_counted_and_told(
+    dispatcher: GeventDispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    def slow(_message: object) -> None:
+        until = time.perf_counter() + SLOW_TURN_S
+        while time.perf_counter() <= until:
+            pass
+
+    started(dispatcher, "slow", slow).tell(1)
+    wait_for(lambda: dispatcher.slow_turns >= 1)
+    assert "slow.turn actor=slow" in caplog.text
+
+
+def test_a_dispatcher_that_was_stopped_may_be_started_again() -> None:
+    dispatcher, got = GeventDispatcher(), list[object]()
+    dispatcher.start()
+    dispatcher.stop()
+    started(dispatcher, "later", got.append).tell(1)
+    gevent.idle()
+    assert got == []
+    dispatcher.start()
+    wait_for(lambda: got == [1])
+    dispatcher.stop()

@@ -64,3 +64,40 @@ def test_what_is_put_back_comes_first_of_the_users_mail() -> None:
     mailbox.put_back("first")
     mailbox.put_system("system")
     assert drained(mailbox) == ["system", "first", "second"]
+
+
+def test_what_is_put_back_into_an_empty_mailbox_is_taken() -> None:
+    mailbox = PriorityMailbox()
+    mailbox.put_back("again")
+    assert len(mailbox) == 1
+    assert drained(mailbox) == ["again"]
+
+
+def test_its_length_is_that_of_both_lanes() -> None:
+    mailbox = PriorityMailbox()
+    assert len(mailbox) == 0
+    mailbox.put_system("system")
+    assert len(mailbox) == 1
+    mailbox.put("user", limit=5)
+    mailbox.put_system("system")
+    assert len(mailbox) == 3
+    drained(mailbox)
+    assert len(mailbox) == 0
+
+
+def test_system_mail_takes_no_room_of_the_users() -> None:
+    mailbox = PriorityMailbox()
+    for _ in range(3):
+        mailbox.put_system("system")
+    assert [mailbox.put(n, limit=2) for n in range(3)] == [
+        Put.QUEUED,
+        Put.QUEUED,
+        Put.REFUSED,
+    ]
+
+
+def test_a_mailbox_without_room_takes_nothing_but_what_coalesces() -> None:
+    mailbox = PriorityMailbox()
+    assert mailbox.put("user", limit=0) is Put.REFUSED
+    assert mailbox.put(Poll(), limit=0) is Put.QUEUED
+    assert mailbox.put("user", limit=1) is Put.REFUSED

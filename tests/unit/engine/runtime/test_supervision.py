@@ -1,5 +1,6 @@
 """Restart rules: backoff, quarantine, and a poisoned message tried only once more."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,36 @@ def test_a_crash_without_a_message_is_never_poison() -> None:
     history, _ = crash(RestartHistory(), 0.0)
     _, verdict = crash(history, 1.0)
     assert verdict.redeliver
+
+
+def test_without_other_wishes_five_restarts_in_a_minute_are_tried() -> None:
+    policy = RestartPolicy()
+    assert (policy.max_restarts, policy.window_s) == (5, 60.0)
+    assert (policy.backoff_min_s, policy.backoff_max_s) == (0.1, 30.0)
+    assert policy.jitter == 0.2
+
+
+@pytest.mark.parametrize(("later_s", "in_row"), [(59.99, 2), (60.0, 1), (60.01, 1)])
+def test_a_crash_counts_for_as_long_as_the_window_is(
+    later_s: float, in_row: int
+) -> None:
+    history, _ = crash(RestartHistory(), 0.0)
+    history, _ = crash(history, later_s)
+    assert len(history.crashes) == in_row
+
+
+@pytest.mark.parametrize(("rand", "delay_s"), [(0.0, 0.8), (0.5, 1.0), (1.0, 1.2)])
+def test_a_low_throw_shortens_the_delay_and_a_high_one_lengthens_it(
+    rand: float, delay_s: float
+) -> None:
+    _, verdict = crash(RestartHistory(), 0.0, rand=rand)
+    assert verdict.delay_s == pytest.approx(delay_s)
+
+
+def test_what_is_remembered_is_the_newest_error_and_message() -> None:
+    message = object()
+    history, _ = crash(RestartHistory(), 0.0, "first")
+    history = history.after_crash(1.0, "worse", message, POLICY)
+    assert (history.last_error, history.last_message) == ("worse", message)
+    assert (history.crashes, history.total) == ((0.0, 1.0), 2)
+    assert RestartHistory() == RestartHistory((), 0, "", None)
