@@ -16,6 +16,7 @@ import msgspec
 from transport.http.inputs import Request
 from transport.http.params import Query
 from transport.problem_body import MEDIA_TYPE, ProblemBody
+from transport.server.request_id import HEADER as REQUEST_ID
 
 __all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"]
 
@@ -143,6 +144,13 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": {
+                REQUEST_ID: {
+                    "description": "The request's id. The node's log names it where"
+                    " the request failed.",
+                    "schema": {"type": "string"},
+                }
+            },
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -241,8 +249,10 @@ def _answer(operation: Operation, status: int) -> dict[str, Any]:
     else:
         made["content"] = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
         headers += _error_headers(status)
-    if headers:
-        made["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+    made["headers"] = {
+        REQUEST_ID: {"$ref": f"#/components/headers/{REQUEST_ID}"},
+        **{name: {"schema": {"type": "string"}} for name in headers},
+    }
     return made
 
 
