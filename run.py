@@ -256,9 +256,9 @@ def main() -> None:
     See it first:   run.py demo
     Then for real:  run.py keys create shop     makes a key for your shop
                     run.py serve                runs the node, on regtest at first
-                    run.py doctor               says what is wrong, and how to mend
+                    run.py doctor               says what is wrong, and how to fix it
 
-    Every command tells more with --help.
+    See --help of each command.
     """
     os.umask(0o077)  # database, its -wal and keys are for their owner only
 
@@ -269,12 +269,13 @@ def serve(**options: Any) -> None:
     """Run a node until SIGTERM or Ctrl-C.
 
     Without any option it listens on this machine only, keeps its data in paybell.db
-    and pretends a chain (regtest, devchain) on which `run.py pay` pays.
+    and simulates a chain (regtest, devchain) on which `run.py pay` pays.
 
     Every option is also an environment variable (PAYBELL_HOST, PAYBELL_DB,
-    PAYBELL_SOURCES …) and a key of the --config file; an option wins over the
-    environment, and that over the file. Secrets are taken from these two only:
-    PAYBELL_API_KEY, PAYBELL_NODE_KEY, PAYBELL_WEBHOOK_BTC_SECRET.
+    PAYBELL_SOURCES …) and a key of the --config file. Options override environment
+    variables, which override the file. Secrets are no options: set them in the
+    environment or in the file (PAYBELL_API_KEY, PAYBELL_NODE_KEY,
+    PAYBELL_WEBHOOK_BTC_SECRET).
 
     \b
     Examples:
@@ -314,12 +315,12 @@ def serve(**options: Any) -> None:
     metavar="PORT",
     help="Where to listen; when it is taken, a free one is.",
 )
-@click.option("--once", is_flag=True, help="End after the payment was told.")
+@click.option("--once", is_flag=True, help="Exit after the payment was told.")
 def demo_command(port: int, once: bool) -> None:
     """See one payment created, paid, confirmed and told, in half a minute.
 
-    Nothing is needed and nothing is kept: the chain is pretended, the database
-    temporary. It then goes on serving, with the address of its checkout page.
+    It needs nothing and keeps nothing: the chain is simulated, the database is
+    temporary. Afterwards it goes on serving and prints the checkout page's address.
     """
     try:
         code = demo.run(
@@ -348,14 +349,16 @@ main.add_command(keys.keys)
 
 @main.command()
 @click.option(
-    "--deep", is_flag=True, help="Look at every row of the database (minutes a GB)."
+    "--deep",
+    is_flag=True,
+    help="Check every row of the database (takes minutes per GB).",
 )
 @all_settings
 def doctor(deep: bool, **options: Any) -> None:
-    """Check configuration, database, sources and clock, and say how to mend.
+    """Check configuration, database, sources and clock, and say how to fix problems.
 
-    Takes the options of `serve`: give it the same. It changes nothing, and may look
-    at a database that a node is using. Exit code 1 if something is wrong.
+    Give it the same options as `serve`. It changes nothing, and works while a node
+    is using the database. Exit code 1 if something is wrong.
     """
     raise SystemExit(offline.examine(load_config(options), deep=deep))
 

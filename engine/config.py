@@ -154,7 +154,7 @@ def _origins(value: str) -> tuple[str, ...]:
             or url.query
             or url.fragment
         ):
-            raise ValueError(f"{part[:100]!r} is more than scheme, host and port")
+            raise ValueError(f"{part[:100]!r} has more than scheme, host and port")
     return _list(value)
 
 
@@ -163,7 +163,9 @@ def _networks(value: str) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(part)
         except ValueError:
-            raise ValueError(f"{part[:100]!r} is neither of them") from None
+            raise ValueError(
+                f"{part[:100]!r} is neither an address nor a network"
+            ) from None
     return _list(value)
 
 
@@ -213,7 +215,7 @@ def _split(url: str) -> SplitResult:
     if split.scheme not in {"http", "https"}:
         raise ValueError("its URL must begin with http:// or https://")
     if not split.hostname or not _HOST.fullmatch(split.hostname):
-        raise ValueError("its URL has no host name, or one that cannot be")
+        raise ValueError("its URL has no valid host name")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("its URL has spaces or letters that must be %-encoded")
     return split
@@ -221,11 +223,11 @@ def _split(url: str) -> SplitResult:
 
 OPTIONS: tuple[Option, ...] = (
     Option("host", _text, "127.0.0.1", "an address of this machine",
-           "Address to listen on; beyond loopback only behind a TLS proxy."),
+           "Address to listen on. Use another than loopback only behind a TLS proxy."),
     Option("port", _whole(0, 65_535), "8080", "0 to 65535; 0 takes a free one",
            "Port for HTTP, WebSocket and SSE."),
     Option("db", _text, "paybell.db", "a path of a file",
-           "Database file; its key lies beside it as <db>.key."),
+           "Database file. Its key is kept beside it, as <db>.key."),
     Option("network", _one_of(NETWORKS), "regtest", ", ".join(NETWORKS),
            "Bitcoin network: mainnet, testnet, signet or regtest."),
     Option("sources", _sources, None,
@@ -233,40 +235,44 @@ OPTIONS: tuple[Option, ...] = (
            " (a comma in a password is written %2C)",
            "Where chain data comes from: bitcoind=http://user:pass@host:port,"
            " bitcoind=http://host:port?cookie=/path/.cookie, esplora=https://host/api"
-           " or devchain. Repeat it for more; the first is asked first. Without any:"
-           " devchain on regtest, else a public Esplora. A password is better kept in"
-           " PAYBELL_SOURCES or the file: options are seen in `ps`.",
+           " or devchain. Repeat it for several, in order of preference. Default:"
+           " devchain on regtest, else a public Esplora. Keep passwords in"
+           " PAYBELL_SOURCES or the file: options are visible in `ps`.",
            repeated=True, shown=False),
     Option("api_key", _secret(1), None,
            "1 to 200 printable ASCII characters without spaces",
-           "A key for the whole control API, beside those of `keys`.", secret=True),
+           "An API key for the whole node, besides those made by `keys`.", secret=True),
     Option("node_key", _node_key, None, "64 hexadecimal digits",
            "The node's own key, instead of the file <db>.key.", secret=True),
     Option("webhook_btc_secret", _secret(8), None,
            "8 to 200 printable ASCII characters without spaces",
-           "Secret of POST and GET /webhook/btc; without it they are off.",
+           "Secret of /webhook/btc. Without it, inbound webhooks are off.",
            secret=True),
     Option("allowed_origins", _origins, "",
            "origins like https://shop.example, separated by commas, or *",
-           "Web sites that may follow payments from their own pages.", repeated=True),
+           "Web sites whose pages may follow payments.", repeated=True),
     Option("trusted_proxies", _networks, "",
            "addresses or networks like 10.0.0.0/8, separated by commas",
-           "Proxies whose X-Forwarded-For is believed.", repeated=True),
+           "Proxies whose X-Forwarded-For header is trusted.",
+           repeated=True),
     Option("allow_private_webhooks", _yes_no, "no", "yes or no",
-           "Let webhook channels reach private and loopback addresses.", switch=True),
+           "Allow webhook channels to reach private and loopback addresses.",
+           switch=True),
     Option("claim_window_s", _whole(5, 86_400), "600", "5 to 86400 seconds",
-           "A webhook's claim is withdrawn if the chain does not show it by then."),
+           "After this time a provider's claim is withdrawn if the chain does not"
+           " show it."),
     Option("monitor_s", _whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
-           "How long after its expiry a payment is watched for late money."),
+           "How long a payment is watched for late money after its expiry."),
     Option("tolerance_sat", _whole(0, 1_000_000), "0", "0 to 1000000 sat",
            "Default tolerance for underpayment, in satoshi."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
-           "1 to 1000000 requests", "Requests a minute to an Esplora source."),
+           "1 to 1000000 requests",
+           "Maximum requests per minute to an Esplora source."),
     Option("connections_per_address", _whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
-           "Open connections that one client address may have."),
+           "Maximum open connections per client address."),
     Option("log_level", _one_of(LOG_LEVELS), "info", ", ".join(LOG_LEVELS),
-           "How much to log, on stderr: debug, info, warning or error."),
+           "Log level, on stderr: debug, info, warning or error."),
 )  # fmt: skip
 
 
@@ -281,7 +287,7 @@ def read_file(text: str, path: str) -> dict[str, str]:
     for key, value in document.items():
         if key not in known:
             allowed = ", ".join(sorted(known))
-            raise ConfigError(f"{path}: unknown key {key!r}; allowed are {allowed}")
+            raise ConfigError(f"{path}: unknown key {key!r}; allowed: {allowed}")
         if isinstance(value, bool):
             settings[key] = "yes" if value else "no"
         elif isinstance(value, int | float | str):
@@ -331,8 +337,8 @@ def unknown_names(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(environ):
         if name.startswith("PAYBELL_") and name not in known:
             close = difflib.get_close_matches(name, known, 1, 0.8)
-            guess = f"; was {close[0]} meant?" if close else ""
-            lines.append(f"the variable {name!r} is no setting{guess}")
+            guess = f"; did you mean {close[0]}?" if close else ""
+            lines.append(f"unknown variable {name!r}{guess}")
     return lines
 
 
@@ -348,7 +354,7 @@ def _parse(option: Option, place: str, text: str) -> Any:
             shown = "a value that is not shown, as it may hold a password,"
         why = str(error) and f" ({error})"
         raise ConfigError(
-            f"{place}: {shown} is wrong{why}; allowed: {option.allowed}"
+            f"{place}: {shown} is not valid{why}; allowed: {option.allowed}"
         ) from None
 
 
