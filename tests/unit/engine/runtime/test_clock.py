@@ -387,3 +387,43 @@ def test_a_clock_that_had_nothing_to_do_takes_a_timer(
     gevent.idle()
     clock.call_later(0.01, box(dispatcher, got), "again")
     wait_until(lambda: got == ["due", "again"], 5, "the second")
+
+
+def test_simulated_timers_fire_at_their_millisecond_in_the_order_of_asking() -> None:
+    clock, dice = SimulatedClock(1_000), Dice()
+    for message, delay_s in (("b", 0.005), ("c", 0.005), ("a", 0.0), ("d", 0.006)):
+        clock.call_later(delay_s, dice.ref, message)
+    assert clock.next_due_ms() == 1
+    seen = []
+    for _ in range(6):
+        clock.advance(1)
+        seen.append((clock.now(), "".join(map(str, dice.run()))))
+    assert seen == [
+        (1_001, "a"),
+        (1_002, "a"),
+        (1_003, "a"),
+        (1_004, "a"),
+        (1_005, "abc"),
+        (1_006, "abcd"),
+    ]
+    assert clock.next_due_ms() is None
+
+
+def test_a_simulated_crash_forgets_all_timers() -> None:
+    clock, dice = SimulatedClock(0), Dice()
+    clock.call_later(1, dice.ref, "lost")
+    clock.call_later_coalesced(1, dice.ref)
+    clock.forget_timers()
+    assert clock.next_due_ms() is None
+    clock.advance(5_000)
+    assert dice.run() == []
+    number = clock.call_later_coalesced(1, dice.ref)
+    clock.advance(2_000)
+    assert dice.run() == [TimersDue(number)]
+
+
+def test_the_simulated_wall_clock_may_jump_while_time_goes_on() -> None:
+    clock = SimulatedClock(10_000)
+    clock.advance(500)
+    clock.jump_wall(-3_000)
+    assert (clock.now(), clock.monotonic()) == (7_500, 0.5)

@@ -307,6 +307,19 @@ def test_an_answer_that_comes_between_two_lives_is_for_nobody(stage: Stage) -> N
     assert stage.got == ["kept"]
 
 
+def test_a_late_answer_finds_a_mailbox_that_knows_of_no_question(stage: Stage) -> None:
+    child, asked = waiting(stage)
+    child.kill()
+    child.start()
+    child.tell("mail")
+    stage.run()
+    assert child._mail is None
+    child.tell("more")
+    asked[0]("too late")
+    stage.run()
+    assert stage.got == ["mail", "more"]
+
+
 def test_an_answer_under_way_to_one_that_dies_is_for_nobody(stage: Stage) -> None:
     child, asked = waiting(stage)
     asked[0]("under way")

@@ -1,5 +1,6 @@
 """The registry against a dict, and while somebody goes through it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +41,25 @@ def test_it_may_be_changed_while_somebody_goes_through_it() -> None:
         registry[b"another %d" % len(met)] = 0
     assert len(set(met)) == len(met)
     assert {key for key in registry if key.startswith(b"script")} <= set(met)
+
+
+@pytest.mark.parametrize("key", ["", "x", "xy", "xyz", "wxyz", "vwxyz", b"\x00\x14ab"])
+def test_a_key_of_any_length_is_found_and_removed(key: str | bytes) -> None:
+    registry = Registry[str, int]()
+    registry[key] = 1  # type: ignore[index]
+    assert key in registry
+    assert (registry[key], registry.get(key)) == (1, 1)  # type: ignore[index,arg-type]
+    assert registry.pop(key) == 1  # type: ignore[arg-type]
+    assert key not in registry
+    assert registry.pop(key) is None  # type: ignore[arg-type]
+    assert (len(registry), list(registry)) == (0, [])
+    with pytest.raises(KeyError):
+        registry[key]  # type: ignore[index]
+
+
+def test_entries_are_spread_by_the_third_character_from_the_end() -> None:
+    """The last two of a script may be opcodes, the same in all of them."""
+    registry = Registry[str, int]()
+    for number, letter in enumerate("abcdefgh"):
+        registry[f"pay_{letter}88"] = number
+    assert len(registry._shards) == 8
