@@ -9,7 +9,7 @@ follows from what is that table's; the notifier does what a queue's state asks f
 What an attempt came to is committed before the next attempt of that payment begins. A
 crash between an endpoint's 2xx and that commit repeats the event with the same id:
 at least once, never out of order. To that end a restarted actor first reads what is
-owed and hears nothing of what its predecessor had under way: late answers carry the
+owed and takes no note of what its predecessor had under way: late answers carry the
 incarnation that asked, and its senders end with it.
 """
 
@@ -74,8 +74,6 @@ class NotifierActor(Actor):
         "_vault",
         "_waiting",
     )
-
-    mailbox_limit = 100_000
 
     def __init__(
         self, node: Node, vault: Vault, sender: ChannelSender, channel: Channel

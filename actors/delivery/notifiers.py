@@ -33,8 +33,6 @@ class NotifiersActor(Actor):
 
     __slots__ = ("_channels", "_node", "_sender", "_vault")
 
-    mailbox_limit = 10_000
-
     def __init__(self, node: Node, vault: Vault, sender: ChannelSender) -> None:
         self._node = node
         self._vault = vault
@@ -106,7 +104,6 @@ class NotifiersActor(Actor):
                 self._node, self._vault, self._sender, channel
             ),
             parent=self.ref,
-            mailbox_limit=NotifierActor.mailbox_limit,
         )
         ref = Ref(scope, channel.id)
         ref.start()

@@ -60,8 +60,6 @@ class RouterActor(Actor):
         "_sessions",
     )
 
-    mailbox_limit = 100_000
-
     def __init__(self, node: Node, sessions: Published[int]) -> None:
         """`sessions`: where to publish how many there are."""
         self._node = node

@@ -1,9 +1,9 @@
 """The session actor: one connected client, whatever its protocol.
 
-It follows payments for the client and writes their story to its wire (a `Sink`): the
+It follows payments for the client and writes what happens to its wire (a `Sink`): the
 present state first, then what was missed since the client's last seq, then every
 event, in order, each once. It subscribes first and reads then; what is routed in the
-meantime waits in a buffer and is cut by seq, so nothing is lost or told twice.
+meantime is held and cut by seq, so nothing is lost or told twice.
 
 A backlog is told at the pace of the wire. What the wire has no room for is forgotten
 and read once more when the client has read on: the journal is the queue of the slow.
@@ -202,7 +202,7 @@ class SessionActor(Actor):
         self._catch_up(subscription, payment_id, loaded.events, loaded.more)
 
     def _open(self, subscription: Subscription, payment: Payment) -> bool:
-        """First of all the state, and from where the story goes on."""
+        """First of all the state, and after which event the client goes on."""
         since = subscription.since
         if since is not None and since > payment.seq:
             told = self._sink.problem(
@@ -281,7 +281,8 @@ class SessionActor(Actor):
         self._read_journal(subscription)
 
     def _read_journal(self, subscription: JournalSubscription) -> None:
-        after, merchant = subscription.seq or 0, subscription.merchant
+        after, merchant = subscription.seq, subscription.merchant
+        assert after is not None
         self._node.read(
             lambda store: _page(store, after, merchant),
             self._on_page(subscription.number),

@@ -46,7 +46,7 @@ class Subscription:
         stop: Callable[[], None],
         limit: int,
         since: int | None,
-        number: int = 0,
+        number: int,
     ) -> None:
         """`stop` ends the session; `limit`: events held while a backlog is read;
         `number` tells it from others of its session, before and after."""
@@ -101,7 +101,7 @@ class Subscription:
         """Write the event if it is the next one. What was told already is passed over.
 
         A gap cannot be, as the router tells in order; if there is one, end the session
-        rather than tell a story with a hole in it. False: the session ends.
+        rather than leave an event out. False: the session ends.
         """
         assert self.seq is not None
         seq = event.event.seq
@@ -133,7 +133,7 @@ class JournalSubscription(Subscription):
         limit: int,
         after: int,
         merchant: str | None,
-        number: int = 0,
+        number: int,
     ) -> None:
         super().__init__(sink, stop, limit, after, number)
         self.seq = after

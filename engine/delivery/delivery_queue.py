@@ -149,7 +149,7 @@ class DeliveryQueue:
         self.result: DeliveryResult | None = None  # of an attempt, until committed
         self.rests_until = rests_until or 0
         # The newest event (offset) of the payment, if every one that may be owed was
-        # heard of here; None: the outbox alone knows.
+        # routed here; None: the outbox alone knows.
         self._newest = None if head is None else head.offset
         self._next: Pending | None = None  # what comes behind the head, if it is known
         self._more = head is None  # the outbox may hold more than these two

@@ -15,6 +15,7 @@ from engine.delivery.channel import Channel
 from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
+from engine.policy.breaker import BreakerPolicy
 from engine.ports import Freshness
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -388,3 +389,13 @@ def test_a_probe_that_fails_soon_is_followed_by_the_next_after_its_own_rest() ->
     assert len(bench.sender.sent) == failed + 1
     bench.pass_s(4 * CHANNEL_BREAKER.base_s)
     assert len(bench.sender.sent) == failed + 2
+
+
+def test_how_an_endpoint_is_spared_is_as_operators_are_told() -> None:
+    """At most 16 deliveries at one time; after ten failures in a row rests of 5, 10 …
+    300 s, and a probe that does not answer is lost after a minute."""
+    assert CONCURRENCY == 16
+    assert (
+        BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=60.0)
+        == CHANNEL_BREAKER
+    )

@@ -9,19 +9,13 @@ import pytest
 
 import actors.edge.gateway
 from actors.delivery.notifiers import NotifiersActor
-from actors.edge.gateway import ActorGateway
-from actors.messages import DescribeSources, PollNow
 from actors.published import JournalReport, Published
-from actors.watching.supervisor import SupervisorActor
-from engine.bitcoin.address import script_to_address
 from engine.delivery.channel import Channel
 from engine.errors import Duplicate, EngineBusy, Refused
 from engine.gateway import REPLAYED_FOR_MS
-from engine.payment.model import Payment, Status, Terms
+from engine.payment.model import Payment, Status
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
-from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
-from engine.runtime.supervision import RestartPolicy
 from engine.secrets.vault import Vault
 from engine.store.writes import (
     ChannelRow,
@@ -33,71 +27,11 @@ from engine.store.writes import (
     Requeue,
     Write,
 )
-from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.payment_cases import T0, terms
+from tests.unit.actor_stage import Inbox
+from tests.unit.actors.edge.house import House, asked
+from tests.unit.payment_cases import T0
 
 CLAIM = ProviderClaim(provider="btc", txid="t" * 64, amount_sat=5, window_s=60)
-
-
-class CountingStore:
-    """The stage's store, and the names of what it was asked."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-        self.asked: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        self.asked.append(name)
-        return getattr(self._store, name)
-
-
-class House:
-    """A stage whose actors run while an edge waits."""
-
-    def __init__(self, folder: Path) -> None:
-        self.stage = stage = ActorStage(folder)
-        self.node = stage.node
-        self.store = CountingStore(stage.store)
-        self.gateway = ActorGateway(stage.node, self.store)  # type: ignore[arg-type]
-        policy = RestartPolicy(max_restarts=1, window_s=60.0)
-        scope = Scope(
-            stage.dispatcher,
-            lambda _name: SupervisorActor(stage.node, stage.book, stage.booted, policy),
-        )
-        self.node.supervisor = Ref(scope, "supervisor")
-        self.node.supervisor.start()
-        stage.run()
-        self._runs = gevent.spawn(self._run)
-
-    def _run(self) -> None:
-        while True:
-            self.stage.run()
-            gevent.sleep(0)
-
-    def close(self) -> None:
-        self._runs.kill()
-        self.stage.close()
-
-    def create(self, number: int = 1, **changes: Any) -> Payment:
-        (payment,) = self.gateway.create([asked(number, **changes)])
-        assert isinstance(payment, Payment)
-        gevent.sleep(0)
-        self.stage.run()
-        self.store.asked.clear()
-        return payment
-
-    def watcher(self, payment: Payment) -> Ref:
-        return self.node.watchers[payment.id]
-
-    def crash(self, payment: Payment, times: int) -> None:
-        for _ in range(times):
-            self.watcher(payment).kill(RuntimeError("a bug"))
-            self.stage.pass_s(5)
-
-
-def asked(number: int = 1, **changes: Any) -> Terms:
-    address = script_to_address(b"\0\x14" + number.to_bytes(20, "big"), "regtest")
-    return terms(**({"id": f"p{number}", "address": address} | changes))
 
 
 @pytest.fixture
@@ -331,118 +265,6 @@ def test_a_root_that_gave_up_is_fatal(house: House) -> None:
     assert house.node.health.fatal
 
 
-# -- the tree --------------------------------------------------------------------------
-
-
-def test_a_watcher_describes_itself(house: House) -> None:
-    payment = house.create()
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.payment_id, state.address) == (payment.id, payment.terms.address)
-    assert (state.state, state.status, state.incarnation) == ("running", "pending", 1)
-    assert (state.restarts, state.last_error, state.seen_at) == (0, None, None)
-    assert state.next_poll_at is not None
-    assert state.next_deadline_at == payment.terms.expires_at
-    assert house.store.asked == []
-    assert house.gateway.watcher("nowhere") is None
-
-
-def test_a_watcher_that_crashed_is_shown_with_its_last_error(house: House) -> None:
-    payment = house.create()
-    house.crash(payment, 1)
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.state, state.incarnation, state.restarts) == ("running", 2, 1)
-    assert "a bug" in (state.last_error or "")
-    assert house.gateway.health().quarantined == 0
-
-
-def test_a_watcher_in_quarantine_is_shown_and_a_poll_wakes_it(house: House) -> None:
-    payment = house.create()
-    house.crash(payment, 2)
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.state, state.status) == ("quarantined", "pending")
-    assert (state.next_poll_at, house.gateway.health().quarantined) == (None, 1)
-    assert house.gateway.poll(payment.terms.address)
-    house.stage.run()
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.state, house.gateway.health().quarantined) == ("running", 0)
-    assert "a bug" in (state.last_error or "")
-
-
-def test_between_a_crash_and_the_restart_a_watcher_is_restarting(
-    house: House,
-) -> None:
-    payment = house.create()
-    house.watcher(payment).kill(RuntimeError("a bug"))
-    house.stage.run()
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.state, state.restarts) == ("restarting", 0)
-
-
-def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(house: House) -> None:
-    busy, free = house.create(1), house.create(2)
-    house.watcher(busy).suspend(lambda _answer: None)
-    states = {s.payment_id: s for s in house.gateway.watchers(10)}
-    assert states[busy.id].next_poll_at is None
-    assert states[busy.id].status == "pending"
-    assert states[free.id].next_poll_at is not None
-
-
-def test_a_watcher_that_never_answers_is_waited_for_a_moment(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(actors.edge.gateway, "DESCRIBE_S", 0.01)
-    payment = house.create()
-    silent = Ref(Scope(house.stage.dispatcher, lambda _name: Inbox()), payment.id)
-    silent.start()
-    house.stage.book.add(silent, payment.terms.address)
-    state = house.gateway.watcher(payment.terms.address)
-    assert state is not None
-    assert (state.status, state.seen_at) == ("pending", None)
-
-
-def test_watchers_come_in_pages_in_the_order_of_their_ids(house: House) -> None:
-    for number in (3, 1, 2):
-        house.create(number)
-    first = house.gateway.watchers(2)
-    assert [state.payment_id for state in first] == ["p1", "p2"]
-    assert [s.payment_id for s in house.gateway.watchers(2, after="p2")] == ["p3"]
-
-
-def test_a_poll_of_an_address_reaches_its_watcher(house: House) -> None:
-    payment = house.create()
-    silent = Inbox()
-    ref = house.stage.start(payment.id, silent)
-    house.stage.book.add(ref, payment.terms.address)
-    assert house.gateway.poll(payment.terms.address)
-    gevent.sleep(0)
-    house.stage.run()
-    assert [type(message) for message in silent.got] == [PollNow]
-    assert not house.gateway.poll("nowhere")
-
-
-def test_the_core_is_listed_in_the_order_of_dependence(house: House) -> None:
-    names = [state.name for state in house.gateway.core()]
-    assert names == ["reader", "journal", "router", "source", "notifiers", "supervisor"]
-    house.node.router.kill()
-    states = {state.name: state.state for state in house.gateway.core()}
-    assert (states["router"], states["journal"]) == ("restarting", "running")
-
-
-def test_sources_describe_themselves(house: House) -> None:
-    class Source(Actor):
-        def on_receive(self, message: object) -> None:
-            if isinstance(message, DescribeSources):
-                message.reply(("a source",))
-
-    house.node.source = house.stage.start("source", Source())
-    assert house.gateway.sources() == ["a source"]
-
-
 # -- channels and counts ---------------------------------------------------------------
 
 
@@ -484,3 +306,78 @@ def test_a_channel_that_a_stopped_journal_wrote_is_told_of_all_the_same(
     gevent.sleep(0)
     house.stage.run()
     assert house.node.counters["channels.sealed"] == 1
+
+
+# -- what is read as it is ----------------------------------------------------------
+
+
+def test_payments_and_events_are_read_as_they_were_asked_for(house: House) -> None:
+    gateway, payment = house.gateway, house.create(external_id="order 1")
+    other = house.create(2, merchant="ann")
+    assert gateway.payments_of("order 1") == [payment]
+    page = gateway.list_payments({}, None, 1)
+    assert page.payments == (other,)
+    assert gateway.list_payments({}, page.next_rank, 5).payments == (payment,)
+    assert gateway.list_payments({"merchant": "ann"}, None, 5).payments == (other,)
+    after = gateway.command(payment, CLAIM)
+    assert [stored.seq for stored in gateway.history(payment.id, 0, 9)] == [1, 2]
+    assert [stored.seq for stored in gateway.history(payment.id, 1, 9)] == [2]
+    assert [stored.seq for stored in gateway.history(payment.id, 0, 1)] == [1]
+    assert after.seq == 2
+    assert [stored.offset for stored in gateway.events_after(1, 9, None)] == [2, 3]
+    assert [stored.offset for stored in gateway.events_after(0, 2, None)] == [1, 2]
+    assert [stored.offset for stored in gateway.events_after(0, 9, "ann")] == [2]
+    assert gateway.counted_outpoints([payment.terms.address]) == {}
+    assert gateway.attempts("nothing", None, 5) == []
+
+
+def test_time_and_freshness_are_those_of_the_node(house: House) -> None:
+    assert house.gateway.now() == house.stage.clock.now()
+    assert house.gateway.freshness() is house.stage.published.now.freshness
+    assert house.gateway.health().freshness is house.gateway.freshness()
+
+
+def test_an_edge_waits_ten_seconds_and_the_tree_one(house: House) -> None:
+    assert (actors.edge.gateway.ASK_S, actors.edge.gateway.DESCRIBE_S) == (10.0, 1.0)
+
+
+class Quiet:
+    """A client's wire that keeps nothing."""
+
+    closed = 0
+
+    def has_room(self, _again: object) -> bool:
+        return True
+
+    def state(self, _payment: object, _since: object) -> bool:
+        return True
+
+    event = freshness = lambda self, _told: True
+    problem = state
+
+    def close(self, _code: int, _reason: str) -> None:
+        self.closed += 1
+
+
+def test_a_session_is_handled_through_what_the_edge_was_given(house: House) -> None:
+    payment, wire = house.create(), Quiet()
+    handle = house.gateway.open_session("test", wire)  # type: ignore[arg-type]
+    handle.follow(payment.id, None)
+    handle.follow_all(0, "ann")
+    house.stage.run()
+    router: Any = house.node.router.actor
+    (ref,) = router._sessions
+    assert ref.name == "session.1.test"
+    assert router._everyone == {ref: 2}
+    assert router._all[ref][0] == "ann"
+    handle.unfollow(payment.id)
+    house.stage.run()
+    assert router._everyone == {ref: 1}
+    assert house.gateway.health().sessions == 1
+    assert house.gateway.counters()["sessions"] == 1
+    handle.close()
+    house.stage.run()
+    assert (house.gateway.health().sessions, wire.closed) == (0, 1)
+    house.gateway.open_session("test", wire)  # type: ignore[arg-type]
+    house.stage.run()
+    assert [ref.name for ref in router._sessions] == ["session.2.test"]

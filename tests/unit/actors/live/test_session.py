@@ -136,6 +136,38 @@ def test_a_since_from_the_future_is_told_and_the_state_goes_on(
     assert wire.closed == []
 
 
+def test_who_missed_nothing_is_told_no_problem(stage: ActorStage) -> None:
+    stage.create("p")
+    wire = opened(stage, Follow("p", since=1))
+    assert [kind for kind, _ in wire.lines] == ["state", "freshness"]
+    assert wire.of("state") == [("p", 1, 1)]
+
+
+@pytest.mark.parametrize("message", [Follow("p"), FollowAll(0)])
+def test_a_session_that_ends_is_followed_by_nothing(
+    stage: ActorStage, message: object
+) -> None:
+    stage.create("p")
+    ref = connected(stage, Wire(), message)
+    router: Any = stage.node.router.actor
+    assert list(router._everyone) == [ref]
+    ref.stop()
+    stage.run()
+    assert (router._everyone, router._all, router._by_payment) == ({}, {}, {})
+
+
+def test_following_everything_anew_begins_there_and_is_told_once(
+    stage: ActorStage,
+) -> None:
+    for name in ("p", "q", "r"):
+        stage.create(name)
+    wire = opened(stage, FollowAll(0), FollowAll(2))
+    grow(stage, "p")
+    told = wire.of("event")
+    assert told[0] == ("r", 1)
+    assert len(told) == len(set(told))
+
+
 def test_a_payment_that_does_not_exist_is_a_problem_not_an_end(
     stage: ActorStage,
 ) -> None:

@@ -56,13 +56,13 @@ class Session:
 
     def follows(self, seq: int) -> Subscription:
         """A payment of which `seq` was told last, and everything."""
-        subscription = Subscription(self.wire, self.stop, LIMIT, None)
+        subscription = Subscription(self.wire, self.stop, LIMIT, None, 1)
         subscription.seq = seq
         subscription.caught_up()
         return subscription
 
     def catches_up(self, seq: int = 1) -> Subscription:
-        subscription = Subscription(self.wire, self.stop, LIMIT, None)
+        subscription = Subscription(self.wire, self.stop, LIMIT, None, 1)
         subscription.seq = seq
         return subscription
 
@@ -167,17 +167,18 @@ def test_what_is_over_holds_nothing_and_tells_nothing() -> None:
 
 def test_the_journal_is_told_by_offsets_and_has_gaps() -> None:
     session = Session()
-    subscription = JournalSubscription(session.wire, session.stop, LIMIT, 10, None)
+    subscription = JournalSubscription(session.wire, session.stop, LIMIT, 10, None, 1)
     subscription.caught_up()
     for offset in (9, 10, 11, 11, 15, 12):
         subscription.on_event(event(1, offset))
     assert session.wire.told == [11, 15]
+    assert subscription.tell(event(1, 15)), "it is passed over, and the rest follows"
     assert (subscription.seq, session.wire.closed) == (15, [])
 
 
 def test_a_back_office_whose_wire_is_full_is_let_go() -> None:
     session = Session()
-    subscription = JournalSubscription(session.wire, session.stop, LIMIT, 0, "ann")
+    subscription = JournalSubscription(session.wire, session.stop, LIMIT, 0, "ann", 1)
     subscription.caught_up()
     session.wire.full = True
     subscription.on_event(event(1))
