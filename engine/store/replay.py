@@ -9,11 +9,11 @@ projection is made anew. Pure.
 import msgspec
 
 from engine.errors import BrokenSequence, IllegalTransition
-from engine.payment.events import Event, decode
+from engine.payment.events import Event
 from engine.payment.fold import evolve
 from engine.payment.model import EventType, Payment
 
-__all__ = ["UNFOLDABLE", "Difference", "fold", "fold_events"]
+__all__ = ["UNFOLDABLE", "Difference", "fold"]
 
 UNFOLDABLE = (
     BrokenSequence,
@@ -40,16 +40,11 @@ class Difference(msgspec.Struct, frozen=True):
     rebuilt: Payment | None = None
 
 
-def fold(bodies: list[bytes]) -> Payment:
-    """A payment from its stored events, in order.
+def fold(events: list[Event]) -> Payment:
+    """A payment from all its events, in order.
 
-    Raises `BrokenSequence`, `IllegalTransition` or `msgspec.ValidationError`.
+    Raises `BrokenSequence` or `IllegalTransition`, or what else `UNFOLDABLE` names.
     """
-    return fold_events([decode(body) for body in bodies])
-
-
-def fold_events(events: list[Event]) -> Payment:
-    """The same, of events that were decoded already."""
     first = events[0]
     if first.type is not EventType.CREATED or first.data.terms is None:
         raise BrokenSequence(f"the first event is {first.type}, not payment.created")

@@ -27,7 +27,7 @@ __all__ = [
     "Outcome",
     "NO_PLACE",
     "PROBE",
-    "READ_AGAIN_AT_MOST",
+    "MAX_BLOCKS_READ_AGAIN",
     "ReadAgain",
     "Release",
     "RemoveChannel",
@@ -100,14 +100,14 @@ class ReadAgain(msgspec.Struct, frozen=True):
     """A receipt lost this block, on one source's word; another may yet have it.
 
     Whoever had been read further than that is read from there again, before it is
-    believed that there is nothing. Not if that is `READ_AGAIN_AT_MOST` blocks away.
+    believed that there is nothing. Not if that is `MAX_BLOCKS_READ_AGAIN` blocks away.
     """
 
     height: int
     hash: str
 
 
-READ_AGAIN_AT_MOST = 1_008
+MAX_BLOCKS_READ_AGAIN = 1_008
 """Blocks, a week: a catch-up of two weeks (`engine.chain.sync`) would leave a gap
 instead."""
 

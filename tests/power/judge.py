@@ -20,10 +20,11 @@ import gevent.event
 from engine.store.sqlite import queries, replay, wal
 from engine.store.sqlite.audit import damaged_beside
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.threads import DirectStore, ReaderThreads, WriterThread
+from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from engine.store.writes import Committed, Outcome, Write
 from tests.power.disk import Files
 from tests.power.history import DB, Content, Life, contents
+from tests.tools.direct_store import DirectStore
 from tests.unit.journal_cases import creation
 
 __all__ = ["Broken", "faults", "judge", "lay_out"]

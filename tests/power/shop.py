@@ -25,7 +25,7 @@ from engine.store.writes import (
     SourceTip,
     Write,
 )
-from tests.unit.journal_cases import channel, story
+from tests.unit.journal_cases import channel, decided
 from tests.unit.payment_cases import T0, mempool, mined, terms, view
 
 __all__ = ["Shop"]
@@ -124,7 +124,7 @@ class Shop:
             case "lose":
                 outputs = tuple(o for o in outputs if o.block_height is not None)
         self._chain[name] = outputs
-        write = story(payment, view(*outputs, tip=self._tip))
+        write = decided(payment, view(*outputs, tip=self._tip))
         return write if write.entries[0].events else None
 
     def _beside(self) -> Write:

@@ -10,7 +10,6 @@ from unittest.mock import patch
 
 from engine.payment.model import EventType, Payment, Status
 from engine.runtime.heap import LongLived
-from engine.store.sqlite import queries
 from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.oracle import disagreement
@@ -101,15 +100,15 @@ def settle(world: World) -> None:
 
 
 def _judge(world: World) -> None:
-    node, rules, sql = world.node, world.rules, world.store.journal.connection
+    node, rules, stored = world.node, world.rules, world.store.truth
     if node is None or not node.health.booted:
         raise Broken("the engine is not up, though nothing is wrong any more")
     world.final_digest = world.digest()
-    stored = {e.offset: e.wire for e in queries.iterate_events(sql)}
-    if stored != {offset: c.wire for offset, c in rules.committed.items()}:
+    committed = {offset: event.wire for offset, event in rules.committed.items()}
+    if world.store.events() != committed:
         raise Broken("the journal's events are not those that were committed")
     for payment in rules.payments.values():
-        if queries.payment(sql, payment.id) != payment:
+        if stored.payment(payment.id) != payment:
             raise Broken(f"the row of {payment.id} is not the fold of its events")
         if payment.id in rules.released:
             continue

@@ -18,8 +18,8 @@ from typing import Any
 
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.reads import SqliteReads
-from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Outcome, Unavailable, Write
+from tests.tools.direct_store import DirectStore
 
 __all__ = ["SimStore"]
 
@@ -123,6 +123,13 @@ class SimStore(SqliteReads):
     def truth(self) -> DirectStore:
         """For the world and its judges: what is stored, faults or not."""
         return DirectStore(self.journal)
+
+    def events(self) -> dict[int, bytes]:
+        """The whole journal: what each event says, by its offset."""
+        found: dict[int, bytes] = {}
+        while page := self.truth.events_after(max(found, default=0)):
+            found |= {event.offset: event.wire for event in page}
+        return found
 
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         if self.reads_fail and self._random.random() < self.reads_fail:

@@ -13,8 +13,8 @@ from engine.payment.events import CommittedEvent, Event, encode, with_offset
 from engine.payment.model import Payment, Terms
 from engine.store.records import KeyRecord
 from engine.store.writes import (
+    MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
-    READ_AGAIN_AT_MOST,
     ChannelRow,
     Committed,
     Conflict,
@@ -220,7 +220,7 @@ def _read_again(tables: Tables, row: ReadAgain) -> int:
     further = [
         name
         for name, tip in tables.tips.items()
-        if row.height < tip.height <= row.height + READ_AGAIN_AT_MOST
+        if row.height < tip.height <= row.height + MAX_BLOCKS_READ_AGAIN
         and name not in NO_PLACE
     ]
     for name in further:

@@ -23,8 +23,8 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Entry, Outcome, Write
+from tests.tools.direct_store import DirectStore
 from tests.unit.payment_cases import T0, terms
 
 __all__ = ["ActorStage", "Inbox"]

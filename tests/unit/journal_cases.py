@@ -14,7 +14,7 @@ from engine.store.writes import (
 )
 from tests.unit.payment_cases import T0, terms
 
-__all__ = ["channel", "creation", "events_of", "owed", "story", "stored"]
+__all__ = ["channel", "creation", "events_of", "owed", "decided", "stored"]
 
 
 def creation(name: str, merchant: str = "default", address: str = "") -> Write:
@@ -24,7 +24,7 @@ def creation(name: str, merchant: str = "default", address: str = "") -> Write:
     return Write(entries=(Entry(payment, (event,)),))
 
 
-def story(payment: Payment, observation: Observation, now: int = T0) -> Write:
+def decided(payment: Payment, observation: Observation, now: int = T0) -> Write:
     events = decide(payment, observation, now)
     for event in events:
         payment = evolve(payment, event)

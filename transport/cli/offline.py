@@ -41,8 +41,8 @@ from transport.server.limits import Limits
 
 __all__ = ["examine", "replay"]
 
-REBUILD_AT_ONCE = 1_000
-SHOWN = 50
+PAYMENTS_PER_STEP = 1_000
+MAX_LINES = 50
 
 # -- replay ----------------------------------------------------------------------------
 
@@ -98,18 +98,18 @@ def _replay(database: OfflineDatabase, check: bool) -> int:
     if missing:
         text = f"{missing} events are missing from the journal: restore a backup"
         click.echo(style(text, "red"))
-    damaged = database.damaged_beside(SHOWN)
+    damaged = database.damaged_beside(MAX_LINES)
     for line in damaged:
         click.echo(style(line, "red"))
     mendable = [d.rebuilt for d in found if d.rebuilt is not None]
-    for difference in found[:SHOWN]:
+    for difference in found[:MAX_LINES]:
         fate = "" if difference.rebuilt is not None else " (cannot be put right)"
         click.echo(style(f"{difference.payment_id}: {difference.detail}{fate}", "red"))
-    if len(found) > SHOWN:
-        click.echo(f"… and {len(found) - SHOWN} more")
+    if len(found) > MAX_LINES:
+        click.echo(f"… and {len(found) - MAX_LINES} more")
     if not check:
-        for at in range(0, len(mendable), REBUILD_AT_ONCE):
-            database.rebuild(mendable[at : at + REBUILD_AT_ONCE])
+        for at in range(0, len(mendable), PAYMENTS_PER_STEP):
+            database.rebuild(mendable[at : at + PAYMENTS_PER_STEP])
     verb = "differ" if check else f"differed, {len(mendable)} put right"
     click.echo(f"{payments} payments, {total} events: {len(found)} {verb}")
     return len(found) - (0 if check else len(mendable)) + missing + len(damaged)
@@ -148,7 +148,7 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
         yield writable, text
         return
     try:
-        found = examine_database(path, deep=deep, limit=SHOWN)
+        found = examine_database(path, deep=deep, limit=MAX_LINES)
     except OlderSchema:
         yield True, f"database {path}: of an earlier version, `serve` will adapt it"
         return

@@ -1,7 +1,7 @@
 """The dev chain's own money: one key, its coins, and signed payments.
 
 Not a wallet for anybody's bitcoin: the keys follow from the dev chain's seed and guard
-coins of a chain that exists in this process only. The real wallet is `engine/wallet`.
+coins of a chain that exists in this process only. No real money is ever in it.
 
 `Coins` remembers which of the wallet's outputs may be spent in the next block; the dev
 chain tells it of every change. All of it runs under the dev chain's lock.

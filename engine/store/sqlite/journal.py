@@ -1,9 +1,9 @@
 """The journal: SQLite, WAL, `synchronous=FULL`, group commit. The only writer.
 
-`Journal` is synchronous and lives in one native thread (`engine/store/writer.py` owns
-it), because SQLite under gevent must never be entered from two threads or interrupted
-in the middle. It is also the only connection that writes or checkpoints: SQLite up to
-3.51.2 can corrupt a WAL when two connections do.
+`Journal` is synchronous and lives in one native thread (of `threads.py`), because
+SQLite under gevent must never be entered from two threads, or interrupted. It is also
+the only connection that writes or checkpoints: SQLite up to 3.51.2 can corrupt a WAL
+when two connections do.
 
 A batch of writes is one transaction and one fsync. The projection of payments and the
 outbox of every channel are written in the same transaction as the events: there is no
@@ -68,7 +68,6 @@ class Journal:
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
         self._mark = None if connection else HighWaterMark(self.path, self.last_offset)
-        self.commits = 0
 
     def bind_network(self, network: str) -> None:
         """Make a new database this network's; refuse one that is another's.
@@ -128,7 +127,6 @@ class Journal:
             failure = Unavailable(reason, fatal=is_fatal(error))
             return [failure] * len(batch)
         assert len(outcomes) == len(batch)
-        self.commits += 1
         if self._mark is not None:
             self._mark.note(self.last_offset)
         return outcomes

@@ -36,7 +36,6 @@ __all__ = [
     "events_after",
     "history",
     "idempotent_answer",
-    "iterate_events",
     "journal_page",
     "last_offset",
     "list_payments",
@@ -228,13 +227,6 @@ def last_offset(sql: sqlite3.Connection) -> int:
     """The offset of the newest event; 0 in an empty journal."""
     row = sql.execute('SELECT max("offset") FROM events').fetchone()
     return int(row[0] or 0)
-
-
-def iterate_events(sql: sqlite3.Connection) -> Iterator[StoredEvent]:
-    """The whole journal in order; for replay."""
-    rows = sql.execute(_EVENTS + ' ORDER BY "offset"')
-    for row in rows:
-        yield _stored(row)
 
 
 def _stored(row: _EventRow) -> StoredEvent:

@@ -14,7 +14,7 @@ import msgspec
 from engine.errors import BrokenSequence
 from engine.payment.events import Event, decode
 from engine.payment.model import Payment
-from engine.store.replay import UNFOLDABLE, Difference, fold_events
+from engine.store.replay import UNFOLDABLE, Difference, fold
 from engine.store.sqlite.checksum import Damaged, is_event, state_crc, stored_state
 
 __all__ = [
@@ -68,7 +68,7 @@ def _compare(
 ) -> Difference | None:
     count = len(stored)
     try:
-        rebuilt = fold_events([_checked(row) for row in stored])
+        rebuilt = fold([_checked(row) for row in stored])
     except UNFOLDABLE as error:
         return Difference(payment_id, f"cannot be folded: {error}", count)
     row = sql.execute(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.writes import (
+    MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
-    READ_AGAIN_AT_MOST,
     ChannelRow,
     DeliveryResult,
     ForgetIdempotency,
@@ -135,7 +135,7 @@ def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
     further = sql.execute(
         "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
         " AND source NOT IN (?, ?)",
-        (row.height, row.height + READ_AGAIN_AT_MOST, *NO_PLACE),
+        (row.height, row.height + MAX_BLOCKS_READ_AGAIN, *NO_PLACE),
     ).fetchall()
     for (source,) in further:
         _write_row(sql, SourceTip(source, row.height, row.hash))

@@ -19,15 +19,15 @@ from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.reads import SqliteReads
 from engine.store.writes import Outcome, Unavailable, Write
 
-__all__ = ["DirectStore", "ReaderThreads", "WriterThread"]
+__all__ = ["ReaderThreads", "WriterThread"]
 
 Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 READERS = 2
 
-TIDY_EVERY_S = 0.25
-TIDY_FROM = 64
+CHECKPOINT_EVERY_S = 0.25
+MIN_CHECKPOINT_WRITES = 64
 """Writes since the last checkpoint that are worth one."""
 
 
@@ -75,12 +75,7 @@ class WriterThread:
         self._journal: Journal = opened
         self._pending_writes = 0  # writes since the last checkpoint
         self._is_quiet = False  # nothing was submitted since the keeper looked
-        self._keeper = gevent.spawn(self._keep_tidy)
-
-    @property
-    def commits(self) -> int:
-        """Transactions so far: with group commit fewer than writes."""
-        return self._journal.commits
+        self._keeper = gevent.spawn(self._checkpoint_in_quiet)
 
     def submit(
         self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
@@ -98,10 +93,10 @@ class WriterThread:
 
         result.rawlink(deliver)
 
-    def _keep_tidy(self) -> None:
+    def _checkpoint_in_quiet(self) -> None:
         while True:
-            gevent.sleep(TIDY_EVERY_S)
-            if self._is_quiet and self._pending_writes >= TIDY_FROM:
+            gevent.sleep(CHECKPOINT_EVERY_S)
+            if self._is_quiet and self._pending_writes >= MIN_CHECKPOINT_WRITES:
                 self._pending_writes = 0
                 self._pool.spawn(self._journal.checkpoint)
             self._is_quiet = True
@@ -162,18 +157,3 @@ class ReaderThreads(SqliteReads):
         while self._idle:
             self._idle.pop().close()
         self._pool.kill()
-
-
-class DirectStore(SqliteReads):
-    """Writer and reader on one journal in the calling thread: simulation and tests."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-
-    def submit(
-        self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
-    ) -> None:
-        done(self.journal.commit(batch))
-
-    def _run(self, query: Callable[..., Any], *args: Any) -> Any:
-        return query(self.journal.connection, *args)

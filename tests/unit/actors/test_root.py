@@ -15,7 +15,7 @@ from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.journal import Journal
-from engine.store.sqlite.threads import DirectStore
+from tests.tools.direct_store import DirectStore
 
 
 class Core(Actor):

@@ -16,7 +16,7 @@ from engine.store.records import StoredEvent
 from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import Committed, Outcome, Write
 from tests.tools.memory_store import MemoryStore
-from tests.unit.journal_cases import story
+from tests.unit.journal_cases import decided
 from tests.unit.payment_cases import T0
 
 __all__ = ["STORES", "OpenStore", "committed", "observed", "whole_journal"]
@@ -121,7 +121,7 @@ def observed(
     """What follows from it for the payment as it is stored now."""
     payment = store.reader.payment(payment_id)
     assert payment is not None
-    return story(payment, observation, now)
+    return decided(payment, observation, now)
 
 
 def whole_journal(store: OpenStore) -> list[StoredEvent]:

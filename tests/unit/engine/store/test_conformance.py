@@ -14,7 +14,7 @@ from engine.payment.events import decode
 from engine.payment.model import Status
 from engine.store.replay import fold
 from engine.store.writes import (
-    READ_AGAIN_AT_MOST,
+    MAX_BLOCKS_READ_AGAIN,
     Committed,
     Conflict,
     Entry,
@@ -86,8 +86,8 @@ def test_every_payment_is_the_fold_of_its_events(store: OpenStore) -> None:
     for seen in (mempool("t1"), mined("t1", 999), mined("t1", 998)):
         store.commit(observed(store, "p", view(seen)))
     for name in ("p", "q"):
-        bodies = [event.wire for event in store.reader.history(name)]
-        assert fold(bodies) == store.reader.payment(name)
+        events = [stored.event for stored in store.reader.history(name)]
+        assert fold(events) == store.reader.payment(name)
     paid = store.reader.payment("p")
     assert paid is not None
     assert paid.status is Status.CONFIRMED
@@ -316,7 +316,7 @@ def test_a_source_begins_where_it_or_else_the_furthest_came(
 def test_a_lost_block_is_read_again_by_all_who_had_read_past_it(
     store: OpenStore,
 ) -> None:
-    far = 500 + READ_AGAIN_AT_MOST
+    far = 500 + MAX_BLOCKS_READ_AGAIN
     before = {"below": 499, "above": 600, "far": far + 1, "devchain": 600}
     tips = tuple(SourceTip(name, height, "aa") for name, height in before.items())
     (outcome,) = store.commit(Write(rows=(*tips, ReadAgain(500, "bb"))))

@@ -32,7 +32,7 @@ from engine.store.writes import (
     Write,
 )
 from tests.unit.engine.store.conformance import STORES, OpenStore, whole_journal
-from tests.unit.journal_cases import channel, creation, story
+from tests.unit.journal_cases import channel, creation, decided
 from tests.unit.payment_cases import T0, mempool, mined, view
 
 PAYMENTS = ("p", "q")
@@ -71,8 +71,8 @@ class Writer:
         if self._read is None or self._random.random() < 0.2:
             name = self._random.choice((*PAYMENTS, f"w{self._number}.{self._round}"))
             return creation(name, address=self._random.choice("ab")).entries
-        decided = story(self._read, self._random.choice(SIGHTINGS)).entries
-        return decided if decided[0].events else ()
+        entries = decided(self._read, self._random.choice(SIGHTINGS)).entries
+        return entries if entries[0].events else ()
 
     def _rows(self) -> tuple:  # type: ignore[type-arg]
         key = str(self._random.randrange(6))
@@ -142,7 +142,7 @@ def test_writers_in_greenlets_of_their_own_end_as_one_serial_order(kind: str) ->
                     assert payment is not None
                     seen = mempool(f"t{number}.{turn}", amount_sat=1_000)
                     known = [mempool(r.txid, r.amount_sat) for r in payment.receipts]
-                    write = story(payment, view(*known, seen))
+                    write = decided(payment, view(*known, seen))
                     gevent.sleep(random.choice((0, 0, 0.001)))
                     (outcome,) = store.commit(write)
                     done.append((write, outcome))
@@ -250,5 +250,5 @@ def holds_together(
     for payment in all_payments(store):
         history = store.reader.history(payment.id)
         assert [e.seq for e in history] == list(range(1, payment.seq + 1))
-        assert fold([event.wire for event in history]) == payment
+        assert fold([event.event for event in history]) == payment
         assert [e for e in events if e.payment_id == payment.id] == history

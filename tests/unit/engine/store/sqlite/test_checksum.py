@@ -10,7 +10,7 @@ from engine.store.sqlite import queries
 from engine.store.sqlite.checksum import Damaged, event_crc, is_event, stored_state
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.replay import differences, rebuild
-from tests.unit.journal_cases import channel, creation, stored, story
+from tests.unit.journal_cases import channel, creation, decided, stored
 from tests.unit.payment_cases import mempool, view
 
 
@@ -18,7 +18,7 @@ from tests.unit.payment_cases import mempool, view
 def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "paybell.db")
     opened.commit([channel("ch_1"), creation("pay_1", merchant="a shop's ünït")])
-    opened.commit([story(stored(opened, "pay_1"), view(mempool("t1")))])
+    opened.commit([decided(stored(opened, "pay_1"), view(mempool("t1")))])
     yield opened
     opened.close()
 
@@ -46,7 +46,7 @@ def test_an_event_that_changed_on_the_disk_is_told_to_nobody(
     readings: tuple[Callable[[], object], ...] = (
         lambda: queries.history(sql, "pay_1", after_seq=1),
         lambda: queries.events_after(sql, 1),
-        lambda: list(queries.iterate_events(sql)),
+        lambda: queries.journal_page(sql, 0, 100),
     )
     for reading in readings:
         with pytest.raises(Damaged, match="event 2 is not as it was written"):

@@ -20,7 +20,7 @@ from engine.store.writes import (
     SourceTip,
     Write,
 )
-from tests.unit.journal_cases import creation, stored, story
+from tests.unit.journal_cases import creation, decided, stored
 from tests.unit.payment_cases import T0, mempool, mined, terms, view
 
 
@@ -42,8 +42,10 @@ def test_it_is_opened_for_durability(journal: Journal) -> None:
 def test_a_batch_is_one_commit_and_numbers_events_without_gaps(
     journal: Journal,
 ) -> None:
+    ran: list[str] = []
+    journal.connection.set_trace_callback(ran.append)
     outcomes = journal.commit([creation(f"pay_{n}") for n in range(5)])
-    assert journal.commits == 1
+    assert ran.count("COMMIT") == 1
     offsets = [e.offset for o in outcomes if isinstance(o, Committed) for e in o.events]
     assert offsets == [1, 2, 3, 4, 5]
 
@@ -61,17 +63,17 @@ def test_the_wire_form_is_stored_as_it_was_told(journal: Journal) -> None:
 def test_the_projection_is_the_fold_of_the_events(journal: Journal) -> None:
     journal.commit([creation("pay_1"), creation("pay_2")])
     for seen in (view(mempool("t1")), view(mined("t1", 1000)), view()):
-        journal.commit([story(stored(journal, "pay_1"), seen)])
-    bodies = [e.wire for e in queries.history(journal.connection, "pay_1")]
-    assert fold(bodies) == stored(journal, "pay_1")
-    assert len(bodies) == 3
+        journal.commit([decided(stored(journal, "pay_1"), seen)])
+    events = [e.event for e in queries.history(journal.connection, "pay_1")]
+    assert fold(events) == stored(journal, "pay_1")
+    assert len(events) == 3
     assert [wrong for _, wrong in differences(journal.connection) if wrong] == []
 
 
 def test_everything_is_there_after_it_is_opened_again(tmp_path: Path) -> None:
     first = Journal(tmp_path / "paybell.db")
     first.commit([creation("pay_1")])
-    first.commit([story(stored(first, "pay_1"), view(mempool("t1")))])
+    first.commit([decided(stored(first, "pay_1"), view(mempool("t1")))])
     before = stored(first, "pay_1")
     first.close()
     again = Journal(tmp_path / "paybell.db")
@@ -89,7 +91,7 @@ def test_everything_is_there_after_it_is_opened_again(tmp_path: Path) -> None:
 def test_a_conflict_undoes_one_write_and_leaves_its_neighbours(
     journal: Journal,
 ) -> None:
-    twice = story(opening(terms(id="pay_1", address="address of pay_1"))[1], view())
+    twice = decided(opening(terms(id="pay_1", address="address of pay_1"))[1], view())
     assert twice.entries[0].events == ()
     outcomes = journal.commit(
         [
@@ -110,7 +112,7 @@ def test_an_event_that_was_decided_on_an_old_state_is_a_conflict(
 ) -> None:
     journal.commit([creation("pay_1")])
     payment = stored(journal, "pay_1")
-    first, second = (story(payment, view(mempool(t))) for t in ("t1", "t2"))
+    first, second = (decided(payment, view(mempool(t))) for t in ("t1", "t2"))
     outcomes = journal.commit([first, second])
     assert isinstance(outcomes[1], Conflict)
     assert outcomes[1].what == "seq"
@@ -156,9 +158,9 @@ def test_a_webhook_heard_twice_undoes_what_came_with_it(journal: Journal) -> Non
 
     journal.commit([creation("pay_1")])
     payment = stored(journal, "pay_1")
-    (first,) = journal.commit([heard(story(payment, view(mempool("t1"))))])
+    (first,) = journal.commit([heard(decided(payment, view(mempool("t1"))))])
     assert isinstance(first, Committed)
-    again = heard(story(stored(journal, "pay_1"), view(mempool("t2"))))
+    again = heard(decided(stored(journal, "pay_1"), view(mempool("t2"))))
     (second,) = journal.commit([again])
     assert isinstance(second, Conflict)
     assert second.what == "inbound"

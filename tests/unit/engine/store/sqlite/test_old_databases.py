@@ -25,10 +25,10 @@ from engine.store.replay import fold
 from engine.store.sqlite.high_water_mark import acked
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.offline import OfflineDatabase
-from engine.store.sqlite.threads import DirectStore
 from engine.store.writes import Committed
+from tests.tools.direct_store import DirectStore
 from tests.tools.paybell import paybell
-from tests.unit.journal_cases import creation, story
+from tests.unit.journal_cases import creation, decided
 from tests.unit.payment_cases import mined, view
 from transport.http.auth import hash_key
 from transport.outbound.webhook import parse_secret
@@ -70,7 +70,7 @@ def test_its_payments_are_the_same_and_the_fold_of_their_events(
     for name, state in EXPECTED["payments"].items():
         wanted = msgspec.convert(state, Payment)
         assert store.payment(name) == wanted
-        assert fold([event.wire for event in store.history(name)]) == wanted
+        assert fold([event.event for event in store.history(name)]) == wanted
     assert [p.id for p in store.watched()] == EXPECTED["watched"]
     states = {k: store.payment(name) for k, name in EXPECTED["names"].items()}
     assert {k: str(p.status) for k, p in states.items() if p is not None} == {
@@ -136,7 +136,7 @@ def test_it_is_gone_on_with(database: Path, store: DirectStore) -> None:
     deep = mined(receipt.txid, 998, receipt.amount_sat, vout=receipt.vout)
     channels = {c["id"] for c in EXPECTED["channels"].values()}
     outcomes = store.journal.commit(
-        [creation("new"), story(seen, view(deep), seen.terms.created_at + 9_000)]
+        [creation("new"), decided(seen, view(deep), seen.terms.created_at + 9_000)]
     )
     offsets = [
         event.offset

@@ -12,7 +12,7 @@ from engine.store.records import PendingPayment
 from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
-    READ_AGAIN_AT_MOST,
+    MAX_BLOCKS_READ_AGAIN,
     ChannelRow,
     Committed,
     DeliveryResult,
@@ -25,7 +25,7 @@ from engine.store.writes import (
     SourceTip,
     Write,
 )
-from tests.unit.journal_cases import channel, creation, owed, stored, story
+from tests.unit.journal_cases import channel, creation, decided, owed, stored
 from tests.unit.payment_cases import T0, mined, view
 
 
@@ -39,7 +39,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def test_only_what_is_further_is_read_again_and_not_what_would_leave_a_gap(
     journal: Journal,
 ) -> None:
-    far = 500 + READ_AGAIN_AT_MOST
+    far = 500 + MAX_BLOCKS_READ_AGAIN
     before = {"below": 499, "above": 600, "far": far + 1, "devchain": 600, "probe": 0}
     rows = tuple(SourceTip(name, height, "aa") for name, height in before.items())
     (outcome,) = journal.commit([Write(rows=(*rows, ReadAgain(500, "bb")))])
@@ -62,7 +62,7 @@ def test_the_outbox_is_filled_by_merchant_and_kind(journal: Journal) -> None:
         ]
     )
     journal.commit([creation("pay_a", "ann"), creation("pay_b", "bob")])
-    journal.commit([story(stored(journal, "pay_b"), view(mined("t1", 998)))])
+    journal.commit([decided(stored(journal, "pay_b"), view(mined("t1", 998)))])
     assert owed(journal, "all") == [
         ("pay_a", 1),
         *(("pay_b", seq) for seq in (1, 2, 3, 4)),
@@ -105,7 +105,7 @@ def delivered(journal: Journal) -> Journal:
     """pay_1 with four events: 1, 2 delivered, 3 dead, 4 waiting to be tried again."""
     journal.commit([channel("c"), channel("other")])
     journal.commit([creation("pay_1")])
-    journal.commit([story(stored(journal, "pay_1"), view(mined("t1", 998)), T0 + 9)])
+    journal.commit([decided(stored(journal, "pay_1"), view(mined("t1", 998)), T0 + 9)])
     states = ("delivered", "delivered", "dead", "pending")
     journal.commit([delivery(n, n, state) for n, state in enumerate(states, 1)])
     return journal
