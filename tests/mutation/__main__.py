@@ -66,6 +66,10 @@ def _report(mutants: list[Mutant], known: dict[str, Result]) -> int:
     for mutant in lived:
         _say(f"  {mutant.path}:{mutant.line}\n    {mutant.id}")
     _say("\n" + table(found))
+    if len(found) < len(mutants):
+        _say(
+            f"\nNot run against the files and tests of now: {len(mutants) - len(found)}"
+        )
     return 1 if lived else 0
 
 
