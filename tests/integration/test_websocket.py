@@ -141,12 +141,13 @@ def test_a_flood_of_frames_is_closed_with_1008() -> None:
 
 def test_a_close_by_the_client_is_answered_with_its_code() -> None:
     held = Held()
-    with serving(held) as server:
+    with serving(held, ws_close_timeout_s=600) as server:
         client = connect("127.0.0.1", server.port)
         client.send_close(4000, "bye")
         assert client.expect_close() == 4000
         client.expect_end(30)
         assert held.has_ended.wait(30)
+        until(lambda: server.connections == 0)  # the client need not hang up first
         assert (held.get().close_code, held.get().close_reason) == (4000, "bye")
         assert not send_text(held.get(), "too late")
 

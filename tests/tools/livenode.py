@@ -174,7 +174,7 @@ class LiveNode:
         method: str = "GET",
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
-        timeout_s: float = 10,
+        timeout_s: float = 60,
     ) -> Answer:
         link = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout_s)
         try:

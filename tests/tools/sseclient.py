@@ -40,7 +40,7 @@ class SseClient:
         port: int,
         path: str,
         headers: Mapping[str, str],
-        timeout_s: float = 5.0,
+        timeout_s: float = 30.0,
         receive_buffer: int = 0,
     ) -> None:
         self.timeout_s = timeout_s

@@ -191,14 +191,20 @@ class WsClient:
             except ConnectionError:
                 return self.close_code
 
-    def expect_end(self, timeout_s: float | None = None) -> None:
-        """Wait until the server has ended the TCP connection. TimeoutError if not."""
+    def expect_end(self, timeout_s: float | None = None) -> bytes:
+        """Wait until the server has ended the TCP connection; what came before that.
+
+        TimeoutError if it does not.
+        """
         deadline = self._deadline(timeout_s)
         try:
             while self._fill(deadline):
-                self.buffer.clear()
+                pass
         except ConnectionError:
             pass
+        came = bytes(self.buffer)
+        self.buffer.clear()
+        return came
 
     def close(self, code: int = 1000) -> int | None:
         """Close handshake, then the socket; the code the server answered with."""
