@@ -70,13 +70,18 @@ def test_between_a_crash_and_the_restart_a_watcher_is_restarting(
     assert (state.state, state.restarts) == ("restarting", 0)
 
 
-def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(house: House) -> None:
-    busy, free = house.create(1), house.create(2)
+def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.edge.gateway, "DESCRIBE_S", 3_600.0)
+    busy, free, gone = (house.create(number) for number in (1, 2, 3))
+    house.watcher(gone).kill(RuntimeError("a bug"))
     house.watcher(busy).suspend(lambda _answer: None)
     states = {s.payment_id: s for s in house.gateway.watchers(10)}
     assert states[busy.id].next_poll_at is None
     assert states[busy.id].status == "pending"
     assert states[free.id].next_poll_at is not None
+    assert states[gone.id].state == "restarting"
 
 
 def test_a_watcher_that_never_answers_is_waited_for_a_moment(
@@ -118,6 +123,13 @@ def test_the_core_is_listed_in_the_order_of_dependence(house: House) -> None:
     house.node.router.kill()
     states = {state.name: state.state for state in house.gateway.core()}
     assert (states["router"], states["journal"]) == ("restarting", "running")
+    house.node.router.start()
+    lives = {state.name: state.incarnation for state in house.gateway.core()}
+    assert (lives["router"], lives["journal"]) == (2, 1)
+    assert {state.backlog for state in house.gateway.core()} == {0}
+    house.node.source.tell("something")
+    backlogs = {state.name: state.backlog for state in house.gateway.core()}
+    assert (backlogs["source"], backlogs["journal"]) == (1, 0)
 
 
 def test_sources_describe_themselves(house: House) -> None:
