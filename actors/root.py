@@ -80,9 +80,9 @@ class RootActor(Actor):
             case Exited():
                 self._on_exit(message)
             case RestartDue():
-                first, self._restarting = self._restarting or 0, None
-                for child in self._children[first:]:
-                    child.start()
+                self._restarting = None
+                for child in self._children:
+                    child.start()  # one that lives is left as it is
 
     def on_stop(self) -> None:
         """In reverse order of dependence; the journal among the last."""

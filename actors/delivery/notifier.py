@@ -110,7 +110,7 @@ class NotifierActor(Actor):
             case HeadRead(asked_by) | PendingRead(asked_by) | Recorded(asked_by) if (
                 asked_by != self.ref.incarnation
             ):
-                return  # an answer to a predecessor: the queues are others now
+                pass  # an answer to a predecessor: the queues are others now
             case CommittedEvent():
                 self._on_event(message)
             case Delivered():

@@ -197,7 +197,7 @@ def test_a_node_that_is_built_boots(
     _run(dispatcher)
     refs = (*node.readers, node.journal, node.router, node.source, node.notifiers)
     assert all(ref.is_alive for ref in (*refs, node.supervisor, root))
-    assert len(node.readers) == READERS
+    assert len(node.readers) == READERS == 2
     assert node.health == Health(journal=None, booted=True, fatal=False)
 
 

@@ -37,14 +37,14 @@ def test_followers_are_told_although_the_routers_mailbox_is_full(
     router = stage.start("small router", RouterActor(stage.node, Published(0)), limit=3)
     told: list[CommittedEvent] = []
 
-    def hear(event: CommittedEvent) -> None:
+    def on_event(event: CommittedEvent) -> None:
         told.append(event)
         while router.tell("noise"):
             """Until it takes no more."""
 
     for number in range(3 * FOLLOWERS_PER_STEP):
         ref = stage.start(f"client {number}", Silent())
-        router.tell(Subscribe("p", ref, None, hear))
+        router.tell(Subscribe("p", ref, None, on_event))
         stage.run()
     event, _payment = opening(terms(id="p"))
     stage.journal_report.publish(JournalReport(last_offset=1))
