@@ -1,9 +1,10 @@
 """The rules of a payment, case by case: the usual road, the sums, what is ignored."""
 
 import pytest
+from msgspec.structs import replace
 
 from engine.payment.model import MAX_RECEIPTS, EventType, Flag, Payment, Status
-from engine.payment.observations import ConfirmByHand
+from engine.payment.observations import ConfirmByHand, ProviderClaim
 from engine.payment.rules import decide, is_untouched
 from tests.unit.payment_cases import (
     HOUR_MS,
@@ -191,6 +192,15 @@ def test_a_view_of_nothing_tells_nothing_of_a_payment_that_nothing_was_seen_of()
             assert is_untouched(payment)
             assert decide(payment, view(complete=complete), T0 + 9 * HOUR_MS) == []
     assert not is_untouched(confirmed().payment)
+
+
+def test_anything_that_was_seen_of_a_payment_is_something_to_lose() -> None:
+    seen, claimed = Told(), Told()
+    seen(view(mempool("t1", 1)))
+    claimed(ProviderClaim("blockonomics", None, None))
+    settled = replace(Told().payment, settled_sat=1)
+    for payment in (seen.payment, claimed.payment, settled):
+        assert not is_untouched(payment)
 
 
 def test_outputs_of_all_kinds_at_once_are_told_with_the_sums_after_each() -> None:
