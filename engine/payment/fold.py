@@ -160,8 +160,6 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
 def _upsert(
     receipts: tuple[Receipt, ...], changed: tuple[Receipt, ...]
 ) -> tuple[Receipt, ...]:
-    if not changed:
-        return receipts
     by_outpoint = {outpoint(receipt): receipt for receipt in receipts}
     by_outpoint.update({outpoint(receipt): receipt for receipt in changed})
     return tuple(by_outpoint.values())
