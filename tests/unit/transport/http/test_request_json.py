@@ -21,7 +21,13 @@ from transport.http.inputs import (
 )
 from transport.http.params import CursorQuery, PaymentsQuery
 from transport.http.problems import Problem
-from transport.http.request_json import check, json_body, query, typed
+from transport.http.request_json import (
+    BATCH_BYTES,
+    check,
+    json_body,
+    query,
+    typed,
+)
 from transport.http.strict_json import canonical
 
 
@@ -104,6 +110,13 @@ def test_a_body_over_64_kib_is_refused_before_it_is_read() -> None:
     body = b'"' + b"a" * 65_535 + b'"'
     with pytest.raises(BodyTooLarge):
         json_body(environ(body))
+
+
+def test_a_batch_may_be_a_mebibyte_and_no_more() -> None:
+    largest = b'"' + b"a" * (2**20 - 2) + b'"'
+    assert len(json_body(environ(largest), BATCH_BYTES)) == 2**20 - 2
+    with pytest.raises(BodyTooLarge):
+        json_body(environ(largest + b" "), BATCH_BYTES)
 
 
 def test_an_empty_body_is_an_empty_object_only_where_it_may_be() -> None:
