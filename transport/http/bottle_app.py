@@ -21,7 +21,7 @@ from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
 from transport.server.request_id import log_crash
 
-__all__ = ["Answer", "Api", "ApiSettings", "answer", "environ"]
+__all__ = ["HttpAnswer", "Api", "ApiSettings", "answer", "environ"]
 
 Handler = Callable[..., Any]
 
@@ -97,10 +97,10 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
     ) -> Iterable[bytes]:
         """As bottle's, with the headers that every answer has.
 
-        An `Answer` is whole: it passes by what bottle does to make one.
+        An `HttpAnswer` is whole: it passes by what bottle does to make one.
         """
         out = self._handle(environ)
-        if isinstance(out, Answer):
+        if isinstance(out, HttpAnswer):
             start_response(out.line, out.headers)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [out.body]
 
@@ -112,7 +112,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         return answered
 
     def _handle(self, environ: dict[str, Any]) -> Any:
-        """What the route returns; bottle asks again for what was no `Answer`."""
+        """What the route returns; bottle asks again for what was no `HttpAnswer`."""
         if _OUT in environ:
             return environ.pop(_OUT)
         try:
@@ -126,7 +126,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             out = route.call(**args)
         except bottle.HTTPResponse as response:
             out = response
-        if not isinstance(out, Answer):
+        if not isinstance(out, HttpAnswer):
             bottle.response.bind()
         return out
 
@@ -170,12 +170,12 @@ class _Problems:
                 if problem.status == 500:
                     _log_crash(error)
                 head = {"Content-Type": MEDIA_TYPE, **problem.headers}
-                return Answer(problem.body(environ()), problem.status, head)
+                return HttpAnswer(problem.body(environ()), problem.status, head)
 
         return guarded
 
 
-class Answer:
+class HttpAnswer:
     """A whole answer: nothing is left to be found out about it."""
 
     __slots__ = ("body", "headers", "line")
@@ -191,11 +191,11 @@ class Answer:
 
 def answer(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
-) -> Answer:
+) -> HttpAnswer:
     """A JSON answer; `value` may be encoded already (bytes)."""
     body = value if isinstance(value, bytes) else _encoder.encode(value)
     head = {"Content-Type": "application/json", **(headers or {})}
-    return Answer(body, status, head)
+    return HttpAnswer(body, status, head)
 
 
 def environ() -> dict[str, Any]:
