@@ -254,7 +254,7 @@ def main() -> None:
 
     \b
     See it first:   run.py demo
-    Then for real:  run.py keys create shop     makes a key for your shop
+    Then for real:  run.py keys create shop     creates an API key for your shop
                     run.py serve                runs the node, on regtest at first
                     run.py doctor               says what is wrong, and how to fix it
 
@@ -313,11 +313,11 @@ def serve(**options: Any) -> None:
     default=8080,
     show_default=True,
     metavar="PORT",
-    help="Where to listen; when it is taken, a free one is.",
+    help="Port to listen on; if it is in use, a free one.",
 )
-@click.option("--once", is_flag=True, help="Exit after the payment was told.")
+@click.option("--once", is_flag=True, help="Exit when the payment has been delivered.")
 def demo_command(port: int, once: bool) -> None:
-    """See one payment created, paid, confirmed and told, in half a minute.
+    """Show one payment in half a minute: created, paid, confirmed, delivered.
 
     It needs nothing and keeps nothing: the chain is simulated, the database is
     temporary. Afterwards it goes on serving and prints the checkout page's address.

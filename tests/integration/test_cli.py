@@ -418,7 +418,7 @@ def test_the_doctor_finds_a_good_node_well_and_changes_nothing(tmp_path: Path) -
     )
     assert finished.returncode == 0, finished.stdout
     assert "FAIL" not in finished.stdout
-    assert "none yet, `serve` will make it" in finished.stdout
+    assert "none yet, `serve` will create it" in finished.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -53,9 +53,9 @@ def test_it_goes_on_serving_on_a_free_port_when_its_own_is_taken_until_ctrl_c(
         demo = Paybell(tmp_path, ["demo", "--port", str(port)], env)
         try:
             demo.wait_for_line(re.compile("Ctrl-C ends it"))
-            assert f"port {port} cannot be had" in demo.out
+            assert f"port {port} cannot be used" in demo.out
             page = re.search(r"of this payment:  (http://\S+)", demo.out)
-            waiting = re.search(r"waits to be paid: +(http://\S+)", demo.out)
+            waiting = re.search(r"is still unpaid: +(http://\S+)", demo.out)
             pay = re.search(r"run\.py (pay \S+ 50000 --mine 2 --url \S+)", demo.out)
             assert page is not None
             assert waiting is not None

@@ -46,14 +46,14 @@ GIVE_UP_AFTER = 6
     type=click.IntRange(0, 100),
     default=0,
     metavar="N",
-    help="Then mine N blocks, so that the payment has N confirmations.",
+    help="Mine N blocks afterwards: the payment then has N confirmations.",
 )
 @url_option
 def pay(address: str, sats: int, mine: int, url: str) -> None:
     """Pay ADDRESS with SATS satoshi, on a running node's dev chain.
 
-    It is pretended money: the dev chain is there when the node runs on regtest
-    without other sources.
+    The money is not real: a node has a dev chain when it runs on regtest without
+    other sources.
 
     \b
     Examples:
@@ -87,18 +87,18 @@ def _dev(node: NodeClient, path: str, body: dict[str, Any]) -> Any:
 @click.option(
     "--status",
     type=click.Choice([status.value for status in Status]),
-    help="Only those with this status.",
+    help="List only payments with this status.",
 )
-@click.option("--external-id", metavar="ID", help="Only those with this order number.")
+@click.option("--external-id", metavar="ID", help="List only this order.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 200),
     default=20,
     show_default=True,
     metavar="N",
-    help="So many at most.",
+    help="List at most N payments.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON, one payment a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per payment.")
 @api_key_option
 @url_option
 def payments(
@@ -140,20 +140,20 @@ def payments(
     "--since",
     type=click.IntRange(min=0),
     metavar="SEQ",
-    help="Only events after this seq; 0 tells the whole story again.",
+    help="Show only events after this seq; 0 shows all of them.",
 )
 @click.option(
     "--once",
     is_flag=True,
-    help="End as soon as the payment is confirmed (exit code 0) or over without that"
+    help="Exit when the payment is confirmed (exit code 0), or has ended otherwise"
     " (exit code 1).",
 )
 @url_option
 def watch(address: str, since: int | None, once: bool, url: str) -> None:
     """Follow the payment at ADDRESS in the terminal; Ctrl-C ends it.
 
-    First comes how it is now, then each event as it happens. When the connection
-    breaks off it comes back and goes on after the last event that it told.
+    It shows the present state first, then each event as it happens. When the
+    connection breaks, it reconnects and continues after the last event shown.
 
     \b
     Examples:

@@ -42,7 +42,7 @@ def usable_port(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             why = error.strerror or str(error)
-            click.echo(f"port {port} cannot be had ({why}); taking a free one")
+            click.echo(f"port {port} cannot be used ({why}); using a free one")
             return 0
     return port
 
@@ -87,7 +87,7 @@ def _play(
         return
     click.echo()
     click.echo(f"The checkout page of this payment:  {url}{payment['checkout_url']}")
-    click.echo(f"One that waits to be paid:          {url}{second['checkout_url']}")
+    click.echo(f"One that is still unpaid:            {url}{second['checkout_url']}")
     click.echo(f"  pay it:   .venv/bin/python run.py pay {second['address']}"
                f" {AMOUNT_SAT} --mine {CONFIRMATIONS} --url {url}")  # fmt: skip
     click.echo(f"  API key:  {key}   (this demo's only; docs: {url}/docs)")
@@ -95,7 +95,7 @@ def _play(
     if once:
         installation.gave_up.set("")
     else:
-        click.echo("Serving. Ctrl-C ends it, and nothing is kept.")
+        click.echo("Serving. Ctrl-C ends it; nothing is kept.")
         # The shop goes on listening: it is told of the second payment, too.
 
 
@@ -115,7 +115,7 @@ def _create(node: NodeClient) -> dict[str, Any]:
 def _tell_story(node: NodeClient, shop: _Shop) -> dict[str, Any]:
     _say("node", f"listening on {node.base_url}, dev chain, temporary database")
     node.post("/v1/channels", {"url": shop.url})
-    _say("shop", f"asks to be told by webhook at {shop.url}")
+    _say("shop", f"asks for webhooks at {shop.url}")
     payment = _create(node)
     _say("shop", f"creates {payment['external_id']} over {AMOUNT_SAT} sat:")
     _say("", f"{payment['uri']}")

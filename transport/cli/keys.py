@@ -34,7 +34,7 @@ def _where(command: Command) -> Command:
         "--url",
         envvar="PAYBELL_URL",
         metavar="URL",
-        help="Ask the node that runs there, with a key of the whole node, instead of"
+        help="Ask the node at this URL, with a key of the whole node, instead of"
         " opening the database; also PAYBELL_URL.",
     )
     return option(api_key_option(database_settings(command)))
@@ -42,11 +42,11 @@ def _where(command: Command) -> Command:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke keys of the control API.
+    """Create, list and revoke keys of the control API.
 
-    Without --url the database is opened, and no node may run on it meanwhile. A
-    running node does it itself with --url and a key of the whole node (one that was
-    made without --merchant) in PAYBELL_KEY.
+    Without --url, the command opens the database itself; stop the node first. To ask
+    a running node, give --url and put a key of the whole node (one created without
+    --merchant) in PAYBELL_KEY.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def keys() -> None:
 @click.option(
     "--merchant",
     metavar="NAME",
-    help="Bind the key to one merchant's payments; without it, it is a key of the"
+    help="Limit the key to one merchant's payments; without this, the key opens the"
     " whole node.",
 )
 @_where
@@ -73,10 +73,10 @@ def create_key(
     api_key: str | None,
     **settings: Any,
 ) -> None:
-    """Make a key called NAME and print it.
+    """Create a key called NAME and print it.
 
-    It is printed this once, on standard output, and cannot be shown again: only its
-    hash is kept. Example: PAYBELL_KEY=$(run.py keys create shop)
+    The key is printed only once, on standard output; the node stores only its hash.
+    Example: PAYBELL_KEY=$(run.py keys create shop)
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
@@ -123,7 +123,7 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
         state = "revoked" if revoked_at else "active"
         click.echo(f"{key_id}  {state:<8} {merchant or 'all':<16} {name}")
     if not found:
-        click.echo("no keys; make one with `run.py keys create NAME`")
+        click.echo("no keys; create one with `run.py keys create NAME`")
 
 
 @keys.command("revoke")
@@ -132,7 +132,7 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
 def revoke_key(
     key_id: str, url: str | None, api_key: str | None, **settings: Any
 ) -> None:
-    """Revoke the key with the id KEY_ID (see `keys list`); it ends at once."""
+    """Revoke the key with the id KEY_ID (see `keys list`). It stops working at once."""
     if url is not None:
         with plain_errors():
             _node(url, api_key).delete(f"/v1/keys/{quote(key_id, safe='')}")

@@ -51,15 +51,15 @@ MAX_LINES = 50
 @click.option(
     "--check",
     is_flag=True,
-    help="Only compare and change nothing; exit code 1 if anything differs.",
+    help="Only compare, change nothing; exit code 1 if anything differs.",
 )
 @database_settings
 def replay(check: bool, **settings: Any) -> None:
     """Rebuild all payments from their events, and compare with what is stored.
 
-    Without --check, what differs is put right, from the events. A story of events
-    that is broken in itself (one is missing, or was changed) is only reported, with
-    exit code 1: nothing invents money. No node may run on the database meanwhile.
+    Without --check, payments that differ are corrected from their events. If events
+    themselves are missing or damaged, the command only reports that, with exit code
+    1: it never invents money. Stop the node first.
 
     \b
     Examples:
@@ -143,14 +143,14 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     if not path.exists():
         writable = path.absolute().parent.is_dir()
         text = f"database {path}: none yet, " + (
-            "`serve` will make it" if writable else "and its folder does not exist"
+            "`serve` will create it" if writable else "and its folder does not exist"
         )
         yield writable, text
         return
     try:
         found = examine_database(path, deep=deep, limit=MAX_LINES)
     except OlderSchema:
-        yield True, f"database {path}: of an earlier version, `serve` will adapt it"
+        yield True, f"database {path}: from an earlier version; `serve` will upgrade it"
         return
     except StoreUnreadable as error:
         what = f"database {path}: {error.detail}"
@@ -171,9 +171,9 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
     yield (
         not dead,
         f"deliveries given up: {dead}"
-        + ("; revive them with POST /v1/redeliver" if dead else ""),
+        + ("; send them again with POST /v1/redeliver" if dead else ""),
     )
-    hint = "" if keys else "; make one with `keys create NAME`"
+    hint = "" if keys else "; create one with `keys create NAME`"
     yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
 
 
@@ -183,10 +183,10 @@ def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
     if config.node_key is None and not Path(path).exists():  # node_key would make one
         if channels:
             return False, (
-                f"key file {path} is missing: without it the secrets of"
-                f" {len(channels)} channel(s) cannot be read; restore it from a backup"
+                f"key file {path} is missing: without it the webhooks of"
+                f" {len(channels)} channel(s) stop; restore it from a backup"
             )
-        return True, f"key file {path}: none yet, `serve` will make it"
+        return True, f"key file {path}: none yet, `serve` will create it"
     try:
         key = config.node_key
         vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
@@ -194,7 +194,7 @@ def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
             vault.open(channel_of(record).secret, record.id)
     except (KeyFileError, WrongKey) as error:
         return False, str(error)
-    return True, f"key file {path}: keep a copy with the backups of the database"
+    return True, f"key file {path}: ok; back it up together with the database"
 
 
 def _check_sources(config: Config) -> Iterator[Check]:
@@ -204,8 +204,8 @@ def _check_sources(config: Config) -> Iterator[Check]:
             tip = feed.tip()
         except (SourceError, ValueError) as error:
             yield False, (
-                f"source {source.kind}: {error}; check --source, that it runs, and that"
-                " this machine may reach it"
+                f"source {source.kind}: {error}; check --source, whether it is running,"
+                " and whether this machine can reach it"
             )  # fmt: skip
         else:
             yield True, f"source {source.kind}: height {tip.height}"

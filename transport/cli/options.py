@@ -12,13 +12,13 @@ url_option = click.option(
     default=DEFAULT_URL,
     show_default=True,
     metavar="URL",
-    help="Where the node listens; also PAYBELL_URL.",
+    help="URL of the node; also PAYBELL_URL.",
 )
 
 api_key_option = click.option(
     "--api-key",
     envvar=["PAYBELL_KEY", "PAYBELL_API_KEY"],
     metavar="KEY",
-    help="A key of the control API, from `keys create`. Better in PAYBELL_KEY:"
-    " options are seen in `ps`.",
+    help="API key, from `keys create`. Better in PAYBELL_KEY: other users see options"
+    " in `ps`.",
 )

@@ -25,8 +25,8 @@ _config_option = click.option(
     "--config",
     "config_path",
     metavar="FILE",
-    help="Settings in TOML, by the names of the options with _ for - (and `sources`"
-    " for --source); also PAYBELL_CONFIG.",
+    help="TOML file with settings: the options' names with _ for - (and `sources` for"
+    " --source); also PAYBELL_CONFIG.",
 )
 
 
