@@ -309,11 +309,11 @@ def _emit_depth(
         output = listed.get(outpoint(receipt))
         if output is None or output.block_hash is None or not output.verified_by_source:
             continue
-        if receipt.block_hash not in {None, output.block_hash}:
-            continue  # two blocks are named, and it is not clear yet which one holds
         depth = _depth(output, view)
         deeper = min(depth, followed) > min(receipt.confirmations, followed)
         if deeper or receipt.block_hash is None:
+            # Two blocks named: the deeper one has won in `_emit_losses` already.
+            assert receipt.block_hash in {None, output.block_hash}, receipt.txid
             moved.append(_placed(receipt, output, depth, view, builder.now))
     if moved:
         builder.emit(
