@@ -32,7 +32,7 @@ from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
 from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, active_secrets, channel_row, judge
+from engine.delivery.channel import Channel, active_secrets, channel_row, result_of
 from engine.delivery.delivery_queue import DeliveryQueue, State
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
@@ -287,7 +287,7 @@ class NotifierActor(Actor):
             return  # of a predecessor's sender
         rand = self._node.random.random()
         self._note_outcome(delivered.result, rand)
-        result = judge(
+        result = result_of(
             self._channel,
             delivered.result,
             payment_id=delivered.payment_id,

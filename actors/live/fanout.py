@@ -25,7 +25,7 @@ MAX_WAITING: Final = 1_000
 TellOne = Callable[[Any], object]
 
 
-class _Round:
+class _Telling:
     """One thing, and who is still to be told it."""
 
     __slots__ = ("followers", "next", "thing")
@@ -44,7 +44,7 @@ class FanOut:
     __slots__ = ("_topics",)
 
     def __init__(self) -> None:
-        self._topics: dict[str, deque[_Round]] = {}  # whose turn it is comes first
+        self._topics: dict[str, deque[_Telling]] = {}  # whose turn it is comes first
 
     def tell(
         self, topic: str, thing: object, followers: Iterable[tuple[Ref, TellOne]]
@@ -62,7 +62,7 @@ class FanOut:
             waiting = self._topics[topic] = deque()
         elif len(waiting) >= MAX_WAITING:
             return False
-        waiting.append(_Round(thing, everybody))
+        waiting.append(_Telling(thing, everybody))
         return True
 
     @property

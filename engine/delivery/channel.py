@@ -18,7 +18,7 @@ __all__ = [
     "active_secrets",
     "channel_of",
     "channel_row",
-    "judge",
+    "result_of",
     "payload",
     "wants",
 ]
@@ -59,7 +59,7 @@ def active_secrets(channel: Channel, now: int) -> tuple[str, ...]:
     return (channel.secret,)
 
 
-def judge(
+def result_of(
     channel: Channel,
     result: SendResult,
     *,

@@ -99,12 +99,12 @@ def a_hole_in_the_seq(patch: Patch) -> None:
 
 
 def the_cursor_moves_without_a_2xx(patch: Patch) -> None:
-    judge = actors.delivery.notifier.judge
+    result_of = actors.delivery.notifier.result_of
 
     def bug(*args: Any, **about: Any) -> Any:
-        return replace(judge(*args, **about), state="delivered", next_at=0)
+        return replace(result_of(*args, **about), state="delivered", next_at=0)
 
-    patch.setattr(actors.delivery.notifier, "judge", bug)
+    patch.setattr(actors.delivery.notifier, "result_of", bug)
 
 
 def the_next_is_sent_before_the_last_is_recorded(patch: Patch) -> None:

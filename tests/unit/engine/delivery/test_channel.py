@@ -10,8 +10,8 @@ from engine.delivery.channel import (
     active_secrets,
     channel_of,
     channel_row,
-    judge,
     payload,
+    result_of,
     wants,
 )
 from engine.payment.model import EventType
@@ -34,7 +34,7 @@ def channel(**changes: object) -> Channel:
 def judged(
     result: SendResult, attempt: int = 1, rand: float = 0.5, **changes: object
 ) -> DeliveryResult:
-    return judge(
+    return result_of(
         channel(**changes),
         result,
         payment_id="pay_1",
