@@ -16,6 +16,7 @@ incarnation that asked, and its senders end with it.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from typing import Any
 
@@ -38,7 +39,6 @@ from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
-from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
 from engine.store.records import Owed, Pending
@@ -58,12 +58,15 @@ RETRY_S = 5.0
 """After the database could not be read or written, or a sender died."""
 
 
+MARGIN_S = 0.01
+"""Timers and the breaker may differ by so much about when its rest is over."""
+
+
 class NotifierActor(Actor):
     """One channel. See the module docstring."""
 
     __slots__ = (
         "_breaker",
-        "_breaker_timer",
         "_channel",
         "_known_to",
         "_node",
@@ -73,6 +76,7 @@ class NotifierActor(Actor):
         "_senders",
         "_vault",
         "_waiting",
+        "_wakes_at",
     )
 
     def __init__(
@@ -83,8 +87,7 @@ class NotifierActor(Actor):
         self._sender = sender
         self._channel = channel
         self._breaker = Breaker(policy=CHANNEL_BREAKER)
-        # To send again after the breaker's rest, and when that is (monotonic s).
-        self._breaker_timer: tuple[Timer, float] | None = None
+        self._wakes_at = math.inf  # monotonic s, to send again after the breaker's rest
         self._queues: dict[str, DeliveryQueue] = {}  # by payment id
         self._waiting: deque[str] = deque()  # payments whose queue waits for a turn
         self._reads = 0  # heads that are being read
@@ -126,7 +129,7 @@ class NotifierActor(Actor):
             case ChannelChanged():
                 self._read_pending()
             case BreakerRested():
-                self._breaker_timer = None
+                self._wakes_at = math.inf
             case Exited():
                 self._on_sender_exit(message)
         self._give_turns()
@@ -228,14 +231,11 @@ class NotifierActor(Actor):
             self._act(payment_id, queue, after)
 
     def _wait_for_breaker(self, now: float) -> None:
-        wait_s = self._breaker.wait_s(now) + 0.01
-        if self._breaker_timer is not None:
-            timer, due = self._breaker_timer
-            if due <= now + wait_s:
-                return
-            timer.cancel()
-        timer = self._node.clock.call_later(wait_s, self.ref, BreakerRested())
-        self._breaker_timer = timer, now + wait_s
+        """Go on at the end of its rest: once, however many events come meanwhile."""
+        due = now + self._breaker.wait_s(now) + MARGIN_S
+        if due < self._wakes_at - MARGIN_S:
+            self._wakes_at = due
+            self._node.clock.call_later(due - now, self.ref, BreakerRested())
 
     def _read_head(self, payment_id: str) -> None:
         self._reads += 1

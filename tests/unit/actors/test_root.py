@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import gevent
 import pytest
 
 from actors.node import Node, Settings
 from actors.published import Health, Published
-from actors.root import READERS, RootActor, build_tree
+from actors.root import READERS, FeedConfig, RootActor, build_tree
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.journal import Journal
 from tests.tools.direct_store import DirectStore
+from tests.tools.fake_feed import FakeFeed
 
 
 class Core(Actor):
@@ -165,7 +167,7 @@ def test_of_two_crashes_in_a_row_the_earlier_child_says_who_starts_again() -> No
 
 @pytest.fixture
 def built(tmp_path: Path) -> Iterator[tuple[Node, Ref, SimulatedDispatcher]]:
-    """A whole node, without any source."""
+    """A whole node with two sources; nothing runs by itself."""
     dispatcher = SimulatedDispatcher(Random(1))
     node = Node(SimulatedClock(0), dispatcher, Random(1), Settings())
     journal = Journal(tmp_path / "node.db", synchronous="OFF")
@@ -174,7 +176,12 @@ def built(tmp_path: Path) -> Iterator[tuple[Node, Ref, SimulatedDispatcher]]:
         node,
         writer=store,
         reader=store,
-        feeds=[],
+        feeds=[
+            FeedConfig("bitcoind", FakeFeed(), by_block=True),
+            FeedConfig(
+                "esplora", FakeFeed(), by_block=False, every_s=5.0, per_minute=60.0
+            ),
+        ],
         vault=Vault(bytes(32)),
         sender=None,  # type: ignore[arg-type]
         give_up=lambda _text: None,
@@ -211,3 +218,31 @@ def test_while_the_supervisor_is_away_the_node_is_not_booted(
     _run(dispatcher)
     assert not node.supervisor.is_alive
     assert not node.health.booted
+
+
+def test_a_source_is_looked_at_once_a_second_and_as_often_as_it_likes() -> None:
+    feed: Any = None
+    config = FeedConfig("bitcoind", feed, by_block=True)
+    assert (config.every_s, config.per_minute, config.by_block) == (1.0, None, True)
+
+
+def test_those_who_wait_for_the_outside_have_a_greenlet_to_wait_in(
+    built: tuple[Node, Ref, SimulatedDispatcher],
+) -> None:
+    node, _root, dispatcher = built
+    _run(dispatcher)
+    source: Any = node.source.actor
+    specs = [feed.spec for feed in source.planner.feeds]
+    waiting = [*node.readers, *(spec.worker for spec in specs)]
+    busy = [node.journal, node.router, node.source, node.notifiers, node.supervisor]
+    assert all(ref.scope.blocking is True for ref in waiting)
+    assert all(ref.scope.blocking is False for ref in busy)
+    assert all(ref.scope.turn_timeout_s is None for ref in (*waiting, *busy))
+    kinds = [
+        (spec.kind, spec.by_block, spec.every_s, spec.per_minute) for spec in specs
+    ]
+    assert kinds == [("bitcoind", True, 1.0, None), ("esplora", False, 5.0, 60.0)]
+    assert [spec.name for spec in specs] == [FakeFeed().name] * 2
+    names = [spec.worker.name for spec in specs]
+    assert names == [f"feed.{n}.{FakeFeed().name}" for n in range(2)]
+    assert all(spec.worker.is_alive for spec in specs)

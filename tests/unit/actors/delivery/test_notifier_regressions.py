@@ -5,7 +5,9 @@ from random import Random
 from typing import Any
 
 import msgspec
+import pytest
 
+from actors.delivery.notes import BreakerRested
 from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
 from actors.live.session import SessionActor
 from actors.messages import Append, ChannelChanged, Read
@@ -399,3 +401,32 @@ def test_how_an_endpoint_is_spared_is_as_operators_are_told() -> None:
         BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=60.0)
         == CHANNEL_BREAKER
     )
+
+
+def test_while_the_breaker_rests_one_timer_waits_whatever_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = _Bench()
+    bench.sender.outcome = AttemptOutcome.RETRY
+    notifier = bench.begun(4)
+    for number in range(CHANNEL_BREAKER.threshold):
+        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+        bench.settle()
+    timers: list[float] = []
+    call_later = bench.clock.call_later
+
+    def note(delay_s: float, ref: Ref, message: object) -> Any:
+        if isinstance(message, BreakerRested):
+            timers.append(delay_s)
+        return call_later(delay_s, ref, message)
+
+    monkeypatch.setattr(bench.clock, "call_later", note)
+    for number in range(100):
+        notifier.tell_system(_event(50 + number, f"other_{number}"))
+        bench.pass_s(0.01)
+    assert len(timers) == 1
+    assert timers[0] <= 1.2 * CHANNEL_BREAKER.base_s + 0.01
+    sent = len(bench.sender.sent)
+    bench.pass_s(timers[0])
+    assert len(bench.sender.sent) == sent + 1
+    assert len(timers) == 3, "for a probe that never answers, and for its rest"

@@ -94,11 +94,12 @@ def test_a_notifier_that_crashed_starts_again_by_itself_a_little_later(
     assert ref.incarnation == 2
 
 
-def test_when_the_parent_ends_so_do_all_its_notifiers(street: Street) -> None:
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_when_the_parent_ends_so_do_all_its_notifiers(street: Street, end: str) -> None:
     street.channel("ann")
     street.channel("bob")
     refs = [notifier(street, name) for name in ("ann", "bob")]
-    street.ref.stop()
+    getattr(street.ref, end)()
     street.stage.run()
     assert all(ref.is_stopped for ref in refs)
 
