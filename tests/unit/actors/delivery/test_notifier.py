@@ -55,6 +55,8 @@ class Shop:
         timeout_s: float,
     ) -> SendResult:
         assert secrets == (SECRET,)
+        assert T0 // 1000 <= now_s < T0 // 1000 + 1_000_000, "seconds"
+        assert timeout_s == 15.0
         event = msgspec.json.decode(body, type=_Body).data
         assert msg_id == event.id
         host = url.removeprefix("https://")
@@ -276,6 +278,19 @@ def test_an_endpoint_that_asks_for_a_pause_gets_it(street: Street) -> None:
     assert street.shop.to("ann") == [("p", 1)]
     street.stage.pass_s(90)
     assert sorted(street.shop.to("ann")) == [("p", 1), ("p", 1), ("q", 1)]
+
+
+def test_an_endpoint_that_has_too_much_and_names_no_time_rests_as_a_failing_one(
+    street: Street,
+) -> None:
+    street.channel("ann", schedule_s=(0.0, *[1.0] * 200))
+    street.shop.answer = lambda *_: AttemptOutcome.THROTTLED
+    for number in range(20):
+        street.stage.create(f"p{number}")
+    street.stage.pass_s(4)
+    assert len(street.shop.sent) == 10
+    assert street.stage.node.counters["notifiers.crashes"] == 0
+    assert street.stage.node.counters["webhook.throttled"] == 10
 
 
 def test_an_endpoint_that_keeps_failing_is_left_to_rest(street: Street) -> None:

@@ -352,8 +352,11 @@ def test_after_a_410_nothing_is_sent_though_it_cannot_be_written_down() -> None:
     notifier.tell_system(_event(6, "pay_2"))
     bench.pass_s(6)
     assert bench.sender.sent == ["evt_5"]
+    actor: Any = notifier.actor
+    senders = list(actor._senders._busy_with)
     bench.commit(1)
     assert notifier.is_stopped
+    assert [sender.is_stopped for sender in senders] == [True]
     (result, channel) = bench.appends[1].write.rows
     assert isinstance(result, DeliveryResult)
     assert isinstance(channel, ChannelRow)
