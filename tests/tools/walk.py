@@ -1,10 +1,11 @@
 """Which files a payment passes: prints two walks through the code as it runs.
 
 `python -m tests.tools.walk` runs a node on the dev chain in this process, lets a
-webhook come in and a block be mined, and prints every file of ours in which a function
-began meanwhile, in the order of their first call: from the provider's POST to the
-browser's message, and from the block to the shop's POST. There is one payment, so
-nothing else goes on. docs/architecture.md shows what it prints.
+webhook come in and a block be mined, and prints the files by which the payment is
+handed on, in their order: from the provider's POST to the browser's message, and from
+the block to the shop's POST. These are the files that a reader opens; how many had any
+function called in it stands behind. There is one payment, so nothing else goes on.
+docs/architecture.md shows what it prints.
 """
 
 import run  # patches gevent in, before all else
@@ -34,13 +35,20 @@ __all__: list[str] = []
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = tuple(str(ROOT / room) + "/" for room in ("engine", "actors", "transport"))
 KEY = "pbk_" + "k" * 43
+HANDING_ON = frozenset({"tell", "tell_system", "noting"})
 
 
 class Walk:
-    """Notes the files of ours in which a function begins, while it is open."""
+    """Notes, while it is open, by which files of ours the payment is handed on.
+
+    It is handed on when a message is told to an actor, a task given to a native thread,
+    or bytes to a socket: the files are those of the functions that are under way then.
+    What is called and returns meanwhile is counted, too, as `touched`.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, None] = {}
+        self.touched: set[str] = set()
         self._is_open = False
         # Each greenlet has a profile function of its own: it is set where one goes on.
         greenlet.settrace(lambda *_switch: sys.setprofile(self._note))
@@ -57,14 +65,32 @@ class Walk:
 
         ThreadPool.spawn = noting
 
-    def _note(self, frame: FrameType, event: str, _argument: Any) -> None:
-        if self._is_open and event == "call":
-            name = frame.f_code.co_filename
-            if name.startswith(ROOMS):
-                self.files.setdefault(name.removeprefix(str(ROOT) + "/"))
+    def _note(self, frame: FrameType, event: str, argument: Any) -> None:
+        if not self._is_open:
+            return
+        code = frame.f_code
+        if event == "call":
+            if code.co_filename.startswith(ROOMS):
+                self.touched.add(code.co_filename)
+            is_handed_on = code.co_name in HANDING_ON
+        else:
+            name = getattr(argument, "__name__", "")
+            is_handed_on = event == "c_call" and name in ("send", "sendall")
+        if is_handed_on:
+            self._note_all(frame)
+
+    def _note_all(self, frame: FrameType | None) -> None:
+        names = []
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(ROOMS):
+                names.append(frame.f_code.co_filename.removeprefix(f"{ROOT}/"))
+            frame = frame.f_back
+        for name in reversed(names):
+            self.files.setdefault(name)
 
     def begin(self) -> None:
         self.files = {}
+        self.touched = set()
         self._is_open = True
 
     def end(self) -> list[str]:
@@ -161,7 +187,7 @@ def main() -> None:
         walk = Walk()
         for title, of in (("A webhook", of_a_webhook), ("A block", of_a_block)):
             files = of(walk, node)
-            sys.stdout.write(f"{title}: {len(files)} files\n")
+            sys.stdout.write(f"{title}: {len(files)} files, of {len(walk.touched)}\n")
             for number, name in enumerate(files, 1):
                 sys.stdout.write(f"  {number:2} {name}\n")
         node.stop()
