@@ -4,28 +4,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-import engine.chain.sync
 from actors.messages import RoundDone
 from actors.sources.planner import RoundPlanner
 from actors.sources.source import SourceActor
-from engine.chain.feed import BlockFeed, Tip
-from engine.chain.header_chain import HeaderChain
 from engine.chain.script_index import ScriptIndex
 from tests.simulation.plant import Patch, Plant
 
 __all__ = ["PLANTED_SOURCES"]
-
-
-def a_lower_tip_is_a_rollback(patch: Patch) -> None:
-    fork = engine.chain.sync._fork
-
-    def bug(feed: BlockFeed, chain: HeaderChain, target: Tip) -> int | None:
-        found = fork(feed, chain, target)
-        ours = chain.tip
-        is_lower = ours is not None and target.height < ours.height
-        return target.height if found is None and is_lower else found
-
-    patch.setattr(engine.chain.sync, "_fork", bug)
 
 
 def what_the_mempool_had_once_it_has_for_ever(patch: Patch) -> None:
@@ -64,7 +49,6 @@ def a_source_that_lags_is_live(patch: Patch) -> None:
 
 
 PLANTED_SOURCES: tuple[Plant, ...] = (
-    a_lower_tip_is_a_rollback,
     what_the_mempool_had_once_it_has_for_ever,
     the_first_round_begins_before_all_scripts_are_known,
     a_crashed_source_still_covers_all,
