@@ -309,6 +309,13 @@ def test_a_cursor_leads_back_to_where_it_came_from(position: int) -> None:
     assert read_number(number_cursor(position)) == position
 
 
+@pytest.mark.parametrize("position", [0, -1, 1 << 62, 10**19])
+def test_a_cursor_is_no_position_that_there_cannot_be(position: int) -> None:
+    with pytest.raises(Problem) as caught:
+        read_number(number_cursor(position))
+    assert caught.value.errors[0].path == "?cursor"
+
+
 @given(st.text(max_size=60))
 def test_an_invented_cursor_is_a_422_or_a_position(text: str) -> None:
     try:
