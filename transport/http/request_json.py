@@ -39,9 +39,6 @@ BATCH_BYTES = 1024 * 1024
 MAX_ERRORS = 20
 MAX_PARAMETERS = 20
 
-SECRETS = {"secret", "token"}
-"""Fields whose value no answer repeats, not even a wrong one."""
-
 _JSON = re.compile(
     r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE
 )
@@ -136,7 +133,7 @@ def check(
         if name in value:
             converted = _convert(value[name], hint, strict)
             if isinstance(converted, msgspec.ValidationError):
-                got = "a text" if name in SECRETS else _described(value[name])
+                got = _described(value[name], may_quote=not _takes_text(hint))
                 text = f"must be {allowed} (got {got})"
                 errors.append(FieldError(pointer + name, text))
             else:
@@ -195,8 +192,16 @@ def _allowed(hint: Any) -> str:
     return ""
 
 
-def _described(value: Any) -> str:
-    """What came: as it is if it is short, else how much of it there was."""
+def _takes_text(hint: Any) -> bool:
+    """Whether text may come there: a wrong one may hold a secret, as a URL may."""
+    return hint is str or any(map(_takes_text, typing.get_args(hint)))
+
+
+def _described(value: Any, *, may_quote: bool = False) -> str:
+    """What came: as it is if it is short, else how much of it there was.
+
+    Text only where nobody has a reason to send a secret: answers are logged elsewhere.
+    """
     match value:
         case None | bool():
             return json.dumps(value)
@@ -204,7 +209,7 @@ def _described(value: Any) -> str:
             return "a number of many digits"
         case int() | float():
             return str(value)
-        case str() if len(value) <= LONGEST_SHOWN:
+        case str() if may_quote and len(value) <= LONGEST_SHOWN:
             return json.dumps(value, ensure_ascii=False)
         case str():
             return f"a text of {len(value)} characters"

@@ -358,4 +358,7 @@ def test_a_parameter_of_the_query_is_told_as_it_came() -> None:
 def test_a_wrong_secret_is_not_repeated() -> None:
     told = errors_of({"url": "https://a.example", "secret": "hunter2"}, ChannelRequest)
     assert "hunter2" not in str(told)
-    assert told["/secret"].endswith("(got a text)")
+    assert told["/secret"].endswith("(got a text of 7 characters)")
+    told = errors_of({"url": "ftp://a.example/hunter2"}, ChannelRequest)
+    assert told["/url"].endswith("(got a text of 23 characters)")
+    assert errors_of("hunter2")[""] == "must be an object (got a text of 7 characters)"
