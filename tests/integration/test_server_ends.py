@@ -158,6 +158,7 @@ def test_a_crash_in_the_middle_of_an_answer_cuts_it_off() -> None:
         while chunk := client.sock.recv(65536):
             whole += chunk
         assert b"0\r\n\r\n" not in whole
+        assert b"HTTP/1.1" not in whole  # no second answer inside the first
         assert b"Traceback" not in whole
 
 

@@ -175,7 +175,7 @@ def test_a_close_by_the_server_sends_what_was_queued_and_then_the_code() -> None
 
 def test_a_client_that_never_answers_a_close_is_dropped_in_time() -> None:
     held = Held()
-    with serving(held, ws_close_timeout_s=0.2) as server:
+    with serving(held, ws_close_timeout_s=0.2, ws_ping_s=600) as server:
         client = connect("127.0.0.1", server.port)
         held.get().close(1000)
         assert client.expect_close() == 1000

@@ -71,7 +71,7 @@ def test_the_session_ends_when_nobody_waits_and_begins_anew_for_the_next() -> No
 
 
 def test_a_session_that_was_ended_goes_on_behind_what_it_had_seen() -> None:
-    _, gateway, heard = listening()
+    listeners, gateway, heard = listening()
     (first,) = gateway.sessions
     assert first.sink.event(created("order-9"))
     first.sink.close(1011, "gone")
@@ -83,3 +83,5 @@ def test_a_session_that_was_ended_goes_on_behind_what_it_had_seen() -> None:
     assert second.sink.event(created("order-1"))
     assert heard == ["pay_1"]
     assert len(gateway.sessions) == 2
+    listeners.add("order-9", None, heard.append)
+    assert len(gateway.sessions) == 2  # the second is the one, and stays it

@@ -75,9 +75,16 @@ class Listens:
 
 @contextmanager
 def gated_websocket(
-    monkeypatch: pytest.MonkeyPatch, listener: Any = None, **limits: Any
+    monkeypatch: pytest.MonkeyPatch,
+    listener: Any = None,
+    received: bytes = b"",
+    loop: WriteLoop | None = None,
+    **limits: Any,
 ) -> Iterator[tuple[WebSocket, WsClient, Gate]]:
-    """An open WebSocket, its peer, and the gate between them."""
+    """An open WebSocket, its peer, and the gate between them.
+
+    `received` came behind the handshake; `loop` is one that others use too.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         theirs = socket.create_connection(listening.getsockname())
         ours, _ = listening.accept()
@@ -92,14 +99,15 @@ def gated_websocket(
     monkeypatch.setattr(
         outbox, "wait_write", lambda _fd, timeout_s: gates[0].wait_for_room(timeout_s)
     )
-    loop = WriteLoop()
-    loop.start()
+    own_loop = None if loop else WriteLoop()
+    if own_loop is not None:
+        own_loop.start()
     gone = Event()
     websocket = WebSocket(
         ours,  # type: ignore[arg-type]  # patched: it is gevent's
         WebSocketLimits(**limits),
-        loop,
-        b"",
+        loop or own_loop,  # type: ignore[arg-type]  # one of the two
+        received,
         lambda _websocket: gone.set(),
     )
     websocket.listen(listener or Listens())
@@ -109,5 +117,6 @@ def gated_websocket(
         gates[0].open()
         websocket.abort()
         theirs.close()
-        assert gone.wait(10)
-        loop.stop()
+        assert gone.wait(30)
+        if own_loop is not None:
+            own_loop.stop()

@@ -8,7 +8,10 @@ import pytest
 from tests.tools.serving import until
 from tests.tools.wsclient import PING, PONG, TEXT, WsClient, frame
 from tests.unit.transport.server.websocket.gated import Listens, gated_websocket
+from transport.server.websocket import connection
+from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
+from transport.server.websocket.write_loop import WriteLoop
 
 
 def all_frames(peer: WsClient, last: bytes) -> list[tuple[int, bytes]]:
@@ -170,6 +173,51 @@ def test_what_is_said_after_we_closed_is_not_told(
         peer.send_close(1000)
         assert listener.over.wait(10)
         assert listener.messages == ["heard"]
+
+
+def test_what_was_said_before_a_broken_rule_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Answers()
+    with gated_websocket(monkeypatch, listener) as (websocket, peer, gate):
+        listener.websocket = websocket
+        gate.close()
+        peer.send_raw(frame(TEXT, b"right") + frame(TEXT, b"unmasked", mask=False))
+        until(lambda: websocket.closed)
+        gate.open()
+        assert peer.recv() == "right"
+        assert peer.expect_close() == 1002
+
+
+class Answers(Listens):
+    """Says the same back."""
+
+    websocket: WebSocket
+
+    def on_message(self, message: str | bytes) -> None:
+        self.websocket.send_encoded(encode_text(str(message).encode()))
+
+
+def test_two_who_always_have_more_are_heard_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "_TURN_S", 0.0)
+    order: list[str] = []
+
+    class Notes(Listens):
+        def on_message(self, message: str | bytes) -> None:
+            order.append(str(message))
+
+    loop = WriteLoop()
+    loop.start()
+    many = {name: frame(TEXT, name.encode()) * 50 for name in "ab"}
+    with (
+        gated_websocket(monkeypatch, Notes(), many["a"], loop),
+        gated_websocket(monkeypatch, Notes(), many["b"], loop),
+    ):
+        until(lambda: len(order) == 100)
+    loop.stop()
+    assert "".join(order[10:90]) in ("ab" * 40, "ba" * 40)
 
 
 # The heartbeat: alarms rung by hand, at times of the test's own.
