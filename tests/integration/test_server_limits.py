@@ -3,6 +3,7 @@
 Limits are small so that nothing takes long; what is waited for has a deadline.
 """
 
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -126,12 +127,19 @@ def test_a_connection_that_says_nothing_is_closed() -> None:
 
 
 def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
-    with serving(idle_timeout_s=0.2, head_timeout_s=5) as server:
+    with serving(idle_timeout_s=0.2, head_timeout_s=600) as server:
         client = dial(server)
         assert ask(client) == 200
         start = time.monotonic()
         client.expect_end(30)
         assert time.monotonic() - start > 0.1
+
+
+def test_a_later_head_has_the_time_of_a_head_and_not_that_of_silence() -> None:
+    with serving(idle_timeout_s=600, head_timeout_s=0.3) as server:
+        client = dial(server)
+        assert ask(client) == 200
+        assert ask(client, "GET / HTTP/1.1\r\nHost:") == 408
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -298,6 +306,31 @@ def test_behind_a_trusted_proxy_the_clients_websockets_are_counted() -> None:
 
 
 # Fairness
+
+
+def test_who_has_the_next_request_ready_lets_others_have_their_turn() -> None:
+    order: list[str] = []
+    waiting, go = [], Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["QUERY_STRING"] == "first":
+            waiting.append(environ["PATH_INFO"])
+            go.wait(60)
+        order.append(environ["PATH_INFO"])
+        return hello(environ, start_response)
+
+    with serving(app) as server:
+        clients = [dial(server) for _ in "ab"]
+        for client, name in zip(clients, "ab", strict=True):
+            head = f"GET /{name}?%s HTTP/1.1\r\nHost: a\r\n\r\n"
+            client.send_raw((head % "first" + (head % "") * 50).encode())
+        until(lambda: len(waiting) == 2)
+        go.set()
+        until(lambda: len(order) == 102)
+        changes = sum(one != other for one, other in itertools.pairwise(order))
+        assert changes > 50  # of one hundred, were they to take turns each time
+        for client in clients:
+            client.sock.close()
 
 
 def test_saturated_connections_do_not_starve_the_others() -> None:

@@ -66,6 +66,10 @@ class FakeGateway:
     def now(self) -> int:
         return 1_700_000_000_000
 
+    def payment_at(self, address: str) -> Payment | None:
+        found = [p for p in self.payments if p.terms.address == address]
+        return found[0] if found else None
+
     def payments_of(self, external_id: str) -> list[Payment]:
         return [p for p in self.payments if p.terms.external_id == external_id]
 

@@ -149,6 +149,21 @@ def test_a_node_that_has_all_its_sockets_refuses_until_one_has_gone() -> None:
     assert all(session.closed for session in gateway.sessions)
 
 
+def test_a_socket_about_one_payment_ends_its_session_when_it_has_gone() -> None:
+    routes, gateway = live_routes()
+    gateway.payments = Talk().gateway.payments
+    environ = {"PATH_INFO": "/ws/balance/bcrt1qpay_1", "QUERY_STRING": "since=3"}
+    endpoint: Any = routes(environ)
+    socket = FakeSocket()
+    endpoint(socket)
+    (session,) = gateway.sessions
+    assert session.followed == [("pay_1", 3)]
+    assert routes.open == 1
+    socket.listener.ended()
+    assert session.closed
+    assert routes.open == 0
+
+
 def test_some_of_all_connections_are_left_to_others() -> None:
     routes, _ = live_routes()
     routes.keep_below(8)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent, Event, opening
 from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
@@ -130,10 +131,13 @@ def test_a_subscription_follows_its_payment_from_where_it_was_asked_to() -> None
     (message,) = said(wire)
     assert (message["type"], message["payment_id"]) == ("subscribed", "pay_1")
     assert message["state"]["id"] == "pay_1"
+    assert subscription.problem(StreamCode.UNKNOWN, "no such payment")
+    assert said(wire)[1]["code"] == StreamCode.UNKNOWN_PAYMENT
+    assert said(wire)[1]["payment_id"] == "pay_1"
     subscription.end()
     assert session.closed
     assert not subscription.event(event(EventType.CONFIRMED))
     assert not subscription.freshness(Freshness("devchain", True, 1))
-    assert len(wire.sent) == 1
+    assert len(wire.sent) == 2
     subscription.close(1001, "server stops")
     assert wire.close_code is None

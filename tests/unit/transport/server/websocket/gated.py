@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from gevent.event import Event
+from gevent.socket import wait_write
 
 from tests.tools.wsclient import WsClient
 from transport.server.websocket import outbox, raw_socket
@@ -34,6 +35,7 @@ class Gate:
         self._opened = Event()
         self._opened.set()
         self.sends: list[int] = []  # bytes of each call that sent something
+        self.offered: list[int] = []  # bytes that each call wanted to send
         self.waits = 0  # how often somebody waited for room
 
     def close(self) -> None:
@@ -43,6 +45,7 @@ class Gate:
         self._opened.set()
 
     def send(self, data: bytes | memoryview) -> int:
+        self.offered.append(len(data))
         if not self._opened.is_set():
             raise BlockingIOError
         sent: int = self._raw.send(data)
@@ -54,6 +57,7 @@ class Gate:
         self.waits += 1
         if not self._opened.wait(timeout_s):
             raise TimeoutError
+        wait_write(self._raw.fileno(), timeout_s)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)

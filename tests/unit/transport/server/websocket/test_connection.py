@@ -175,6 +175,42 @@ def test_what_is_said_after_we_closed_is_not_told(
         assert listener.messages == ["heard"]
 
 
+def test_what_waits_leaves_in_batches_and_the_close_behind_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch, write_timeout_s=60.0) as (websocket, peer, gate):
+        gate.close()
+        for _ in range(10):
+            assert websocket.send_encoded(encode_text(b"x" * 50_000))
+        websocket.close(4001)
+        gate.open()
+        for _ in range(10):
+            assert peer.recv() == "x" * 50_000
+        assert peer.expect_close() == 4001
+        assert max(gate.offered) <= 131_072  # copied for a call, at most
+
+
+def test_who_sends_at_once_is_held_to_the_queue_like_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch, ws_queue_messages=3) as (websocket, _, gate):
+        gate.close()
+        sent = [websocket.send_now(encode_text(b"x")) for _ in range(5)]
+        assert sent == [True, True, True, False, False]
+        assert websocket.close_code == 1013
+        assert gate.offered == [3]
+
+
+def test_a_close_from_where_room_is_told_of_goes_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gated_websocket(monkeypatch) as (websocket, peer, _):
+        assert websocket.send_encoded(encode_text(b"last"))
+        websocket.call_when_written(websocket.close)
+        assert peer.recv() == "last"
+        assert peer.expect_close() == 1000
+
+
 def test_what_was_said_before_a_broken_rule_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
