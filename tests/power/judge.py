@@ -74,11 +74,11 @@ def _judge_threads(path: Path, life: Life, cut: int) -> bool:
     writer = WriterThread(path)
     readers = ReaderThreads(path)
     try:
-        found: Content = readers.read(_one_of, life, cut)
-        readers.read(partial(_sound, known=False))
-        last = readers.read(queries.last_offset)
+        found: Content = readers._run(_one_of, life, cut)
+        readers._run(partial(_sound, known=False))
+        last = readers.last_offset()
         _goes_on(writer.submit, last)
-        if readers.read(queries.last_offset) != last + 1:
+        if readers.last_offset() != last + 1:
             raise Broken("a reader does not see what was committed after the start")
     finally:
         readers.close()

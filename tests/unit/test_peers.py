@@ -112,10 +112,10 @@ def test_one_connection_writes_and_makes_the_checkpoints(tmp_path: Path) -> None
         sql.execute("DELETE FROM payments")
 
     try:
-        assert readers.read(pragma, "query_only") == 1
-        assert readers.read(pragma, "wal_autocheckpoint") == 0
+        assert readers._run(pragma, "query_only") == 1
+        assert readers._run(pragma, "wal_autocheckpoint") == 0
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            readers.read(write)
+            readers._run(write)
     finally:
         readers.close()
         writer.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -20,9 +20,6 @@ from engine.store.sqlite.reads import SqliteReads
 from engine.store.writes import Outcome, Unavailable, Write
 
 __all__ = ["ReaderThreads", "WriterThread"]
-
-Asked = TypeVarTuple("Asked")
-T = TypeVar("T")
 
 READERS = 2
 
@@ -115,16 +112,8 @@ class ReaderThreads(SqliteReads):
         self._pool = ThreadPool(threads)
         self._idle: list[sqlite3.Connection] = []
 
-    def read(
-        self,
-        query: Callable[[sqlite3.Connection, *Asked], T],
-        *args: *Asked,
-    ) -> T:
-        """Run `query(connection, ...)`. Raises what it raises."""
-        found: T = self._run(query, *args)
-        return found
-
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
+        """Run `query(connection, ...)` in a thread. Raises what it raises."""
         answer = self._pool.apply(_caught, (self._in_thread, query, *args))
         if isinstance(answer, _Failed):
             raise answer.error

@@ -180,6 +180,20 @@ def test_an_event_that_is_not_the_next_is_a_conflict(store: OpenStore) -> None:
     assert store.reader.payment("p") == entry.payment
 
 
+def test_a_hole_after_what_the_same_batch_left_is_a_conflict(store: OpenStore) -> None:
+    store.commit(creation("p"))
+    first = observed(store, "p", view(mempool("t1")))
+    (entry,) = first.entries
+    gone = len(entry.events) + 1
+    later = tuple(replace(event, seq=event.seq + gone) for event in entry.events)
+    hole = Entry(replace(entry.payment, seq=later[-1].seq), later)
+    outcome, refused = store.commit(first, Write((hole,)))
+    committed(outcome)
+    assert isinstance(refused, Conflict)
+    assert refused.what == "seq"
+    assert store.reader.payment("p") == entry.payment
+
+
 def test_a_payment_must_be_there_to_have_events(store: OpenStore) -> None:
     store.commit(creation("p"))
     write = observed(store, "p", view(mempool("t1")))

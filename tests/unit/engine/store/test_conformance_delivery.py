@@ -10,6 +10,8 @@ from engine.store.records import Pending, PendingPayment
 from engine.store.writes import (
     ChannelRow,
     DeliveryResult,
+    ForgetIdempotency,
+    IdempotencyRow,
     RemoveChannel,
     Requeue,
     Write,
@@ -206,3 +208,19 @@ def test_a_delivery_survives_a_restart(store: OpenStore) -> None:
         PendingPayment("p1", T0 + 9),
         PendingPayment("p2", 0),
     ]
+
+
+def test_a_batch_is_written_in_its_order(store: OpenStore) -> None:
+    """An outcome, and that it is owed again: the later of the two stays."""
+    store.commit(channel("c"), creation("p"))
+    head = store.reader.next_pending("c", "p")
+    assert head is not None
+    told = Write(rows=(result("c", "p", head, "delivered"),))
+    again = Write(rows=(Requeue(payment_id="p", at=T0),))
+    store.commit(told, again)
+    assert store.reader.outbox_counts() == {"pending": 1}
+    store.commit(again, told)
+    assert store.reader.outbox_counts() == {"delivered": 1}
+    answer = IdempotencyRow("scope", "key", b"hash", 201, b"{}", T0)
+    store.commit(Write(rows=(answer,)), Write(rows=(ForgetIdempotency(T0 + 1),)))
+    assert store.reader.idempotent_answer("scope", "key", 0) is None

@@ -1,0 +1,168 @@
+"""`replay` and `doctor`: the commands that look at the database themselves."""
+
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.fake_upstream import Request, Upstream, of
+from tests.tools.paybell import API_KEY, Paybell, paybell, serving
+from tests.tools.ports import free_ports
+from tests.tools.terminal import at_terminal
+
+KEY = {"PAYBELL_API_KEY": API_KEY}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paybell]:
+    with serving(tmp_path_factory.mktemp("node")) as started:
+        yield started
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A database with a confirmed payment and one that waits; nobody holds it."""
+    with serving(tmp_path) as node:
+        paid = node.create(amount_sat=5_000, confirmations=1)
+        node.post("/dev/pay", address=paid["address"], amount_sat=5_000)
+        node.post("/dev/mine", blocks=1)
+        node.wait_for_status(paid["id"], "confirmed")
+        node.create(amount_sat=7_000)
+        assert node.stop() == 0
+    return tmp_path / "node.db"
+
+
+def tamper(database: Path, statement: str) -> None:
+    with sqlite3.connect(database) as sql:
+        assert sql.execute(statement).rowcount > 0
+    sql.close()
+
+
+def test_replay_finds_nothing_in_an_untouched_database(stopped: Path) -> None:
+    finished = paybell("replay", "--check", "--db", stopped)
+    assert finished.returncode == 0, finished.stdout
+    assert re.fullmatch(r"2 payments, \d+ events: 0 differ\n", finished.stdout)
+    assert finished.stderr == ""  # no progress bar without a terminal
+
+
+def test_replay_names_a_payment_that_was_changed_and_puts_it_right(
+    stopped: Path,
+) -> None:
+    tamper(stopped, "UPDATE payments SET status = 'forwarded' WHERE seq > 1")
+    with sqlite3.connect(stopped) as sql:
+        (name,) = sql.execute("SELECT id FROM payments WHERE seq > 1").fetchone()
+    sql.close()
+    checked = paybell("replay", "--check", "--db", stopped)
+    assert checked.returncode == 1
+    assert f"{name}: projection says forwarded" in checked.stdout
+    assert checked.stdout.endswith("1 differ\n")
+    mended = paybell("replay", "--db", stopped)
+    assert mended.returncode == 0
+    assert mended.stdout.endswith("1 differed, 1 put right\n")
+    assert paybell("replay", "--check", "--db", stopped).returncode == 0
+
+
+def test_replay_reports_a_story_with_a_gap_and_leaves_it(stopped: Path) -> None:
+    tamper(stopped, "DELETE FROM events WHERE seq = 2")
+    before = stopped.read_bytes()
+    for _ in range(2):
+        finished = paybell("replay", "--db", stopped)
+        assert finished.returncode == 1
+        assert "1 events are missing from the journal" in finished.stdout
+        assert "(cannot be put right)" in finished.stdout
+        assert finished.stdout.endswith("1 differed, 0 put right\n")
+    assert stopped.read_bytes() == before
+
+
+def test_replay_shows_its_progress_on_a_terminal(stopped: Path) -> None:
+    assert "100%" in at_terminal("replay", "--check", "--db", stopped)
+
+
+def test_replay_of_no_database_is_one_line(tmp_path: Path) -> None:
+    finished = paybell("replay", "--db", tmp_path / "none.db")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_replay_while_a_node_runs_is_one_line(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("replay", "--check", "--db", database)
+    assert finished.returncode == 1
+    assert f"(process {node.pid})" in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_the_doctor_finds_a_good_node_well_and_changes_nothing(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    finished = paybell(
+        "doctor", "--db", tmp_path / "node.db", "--port", str(port), cwd=tmp_path
+    )
+    assert finished.returncode == 0, finished.stdout
+    assert "FAIL" not in finished.stdout
+    assert "none yet, `serve` will create it" in finished.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
+    database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
+    finished = paybell("doctor", "--db", database, "--port", str(node.port), env=KEY)
+    assert f"ok   database {database}: " in finished.stdout
+    assert f"address 127.0.0.1:{node.port}: a Paybell node" in finished.stdout
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_doctor_looks_at_every_row_when_asked_to(stopped: Path) -> None:
+    ask = ("doctor", "--deep", "--port", "0", "--db", stopped)
+    assert "ok   every row is as it was written" in paybell(*ask).stdout
+    tamper(stopped, "INSERT INTO source_tips VALUES ('esplora', 7, '00', 1)")
+    finished = paybell(*ask)
+    assert finished.returncode == 1
+    assert "FAIL source_tips: esplora is not as it was written" in finished.stdout
+    checked = paybell("replay", "--check", "--db", stopped)
+    assert "source_tips: esplora is not as it was written" in checked.stdout
+    assert checked.returncode == 1
+
+
+def test_the_doctor_names_a_stranger_on_the_port(tmp_path: Path) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        finished = paybell("doctor", "--db", tmp_path / "n.db", "--port", str(port))
+    assert f"FAIL address 127.0.0.1:{port}: Address already in use" in finished.stdout
+    assert finished.returncode == 1
+
+
+def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_bytes(b"notes " * 1_000)
+    (dead,) = free_ports(1)
+    finished = paybell(
+        "doctor", "--db", "node.db",
+        env={"PAYBELL_SOURCES": f"bitcoind=http://u:canary@127.0.0.1:{dead}"},
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert finished.returncode == 1
+    assert "FAIL database node.db: file is not a database" in finished.stdout
+    assert "FAIL source bitcoind: " in finished.stdout
+    assert "canary" not in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_the_doctor_finds_a_node_of_another_network(tmp_path: Path) -> None:
+    info = {"blocks": 1, "bestblockhash": "00" * 32, "chain": "main"}
+
+    def main_chain(request: Request) -> Any:
+        reply = {"id": request.json()["id"], "result": info, "error": None}
+        return of(reply)
+
+    with Upstream(answer=main_chain) as upstream:
+        source = f"bitcoind=http://u:p@127.0.0.1:{upstream.port}"
+        finished = paybell("doctor", "--port", "0", "--source", source, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "FAIL source bitcoind: " in finished.stdout
+    assert "another network than regtest" in finished.stdout
