@@ -24,7 +24,7 @@ class Gated(Actor):
 
     def on_receive(self, message: object) -> None:
         self._log.append(f"begin {message}")
-        self._gate.wait(timeout=5)
+        self._gate.wait(timeout=60)
         self._log.append(f"end {message}")
 
 
@@ -64,18 +64,18 @@ class Holding(Actor):
     def on_receive(self, message: object) -> None:
         self.got.append(message)
         if message == "wait, then ask":
-            self._gate.wait(timeout=5)
+            self._gate.wait(timeout=60)
             self.await_reply(lambda _reply: self._asked.append("asked"), print)
         elif message == "wait, then stop":
-            self._gate.wait(timeout=5)
+            self._gate.wait(timeout=60)
             self.stop()
         elif message == "wait, then crash":
-            self._gate.wait(timeout=5)
+            self._gate.wait(timeout=60)
             raise ValueError("late")
 
     def on_stop(self) -> None:
         self._asked.append("stopping")
-        self._gate.wait(timeout=5)
+        self._gate.wait(timeout=60)
 
 
 class Parent(Actor):
