@@ -163,3 +163,9 @@ def test_an_application_that_forgot_to_start_is_a_bug() -> None:
         Response(Wire(), RequestHead("GET", "/", "HTTP/1.1")).run(
             lambda _environ, _start: [], {}
         )
+
+
+@pytest.mark.parametrize("broken", ["a\rb", "a\nb", "a\r\nb"])
+def test_no_break_of_any_kind_gets_into_the_head(broken: str) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        run(says([b""], [("X-One", broken)]))
