@@ -206,6 +206,7 @@ def test_a_node_that_is_built_boots(
     assert all(ref.is_alive for ref in (*refs, node.supervisor, root))
     assert len(node.readers) == READERS == 2
     assert node.health == Health(journal=None, booted=True, fatal=False)
+    assert (len(node.watchers), node.sessions.now) == (0, 0)
 
 
 def test_while_the_supervisor_is_away_the_node_is_not_booted(
