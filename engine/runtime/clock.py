@@ -271,7 +271,10 @@ class GeventClock:
         return time.monotonic()
 
     def call_later(self, delay_s: float, ref: Ref, message: object) -> Timer:
-        timer = Timer(self._tick_now() + int(delay_s / TICK_S) + 1, ref, message)
+        # The tick that ends after the time: counted from the tick that is going on, a
+        # timer came early by what of this one had passed.
+        due_s = time.monotonic() - self._origin + delay_s
+        timer = Timer(int(due_s / TICK_S) + 1, ref, message)
         self._add(timer)
         return timer
 

@@ -290,6 +290,19 @@ def test_a_timer_is_due_not_early_and_up_to_a_tick_late(delay_s: float) -> None:
     assert before + delay_s - 1e-6 <= at <= after + delay_s + TICK_S + 1e-6
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.004, 0.013, 1.006])
+@pytest.mark.parametrize("passed", [0.1, 0.5, 0.9])
+def test_a_timer_is_not_early_by_what_of_the_tick_has_passed(
+    monkeypatch: pytest.MonkeyPatch, delay_s: float, passed: float
+) -> None:
+    clock, ref = GeventClock(), box(SimulatedDispatcher(Random(1)), [])
+    now = clock._origin + (50 + passed) * TICK_S
+    monkeypatch.setattr("engine.runtime.clock.time.monotonic", lambda: now)
+    clock.call_later(delay_s, ref, "due")
+    (at,) = due_s(clock)
+    assert now + delay_s - 1e-6 <= at <= now + delay_s + TICK_S + 1e-6
+
+
 @pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.1, 7.33])
 def test_a_coalesced_timer_is_due_when_its_number_says(delay_s: float) -> None:
     clock, ref = GeventClock(), box(SimulatedDispatcher(Random(1)), [])
