@@ -132,7 +132,7 @@ def test_without_javascript_everything_to_pay_is_there(node: Shop, page: Page) -
     page.goto(node.url(payment))
     assert page.text("#address").replace(" ", "") == payment.terms.address
     assert "0.0005" in page.text(".amount")
-    assert "reload it" in page.text("footer")
+    assert "reloads every 20 seconds" in page.text("footer")
     assert page.evaluate("document.querySelector('.qr svg').clientWidth") >= 180
     assert not page.evaluate("document.querySelector('.copy').checkVisibility()")
 

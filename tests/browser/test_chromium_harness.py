@@ -99,7 +99,7 @@ def test_a_person_types_and_clicks(page: Page) -> None:
 
 
 def test_waiting_for_what_never_comes_shows_the_page(page: Page) -> None:
-    with pytest.raises(AssertionError, match=r"waited 0\.2 s for #hidden[\s\S]*secret"):
+    with pytest.raises(AssertionError, match=r"waited 1\.2 s for #hidden[\s\S]*secret"):
         page.wait_for("#hidden", timeout_s=0.2)
 
 
