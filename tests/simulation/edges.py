@@ -59,7 +59,7 @@ class Edges:
             self._is_there(known)
             return
         asked = terms(attempt)
-        self._world.rules.record.asked_for[asked.id] = asked
+        self._world.rules.record.on_asked(asked)
         open_ = [True]
 
         def rows(answers: list[Any]) -> tuple[Row, ...]:

@@ -70,6 +70,10 @@ class Record:
     def on_shown(self, payment_id: str, shown: Shown) -> None:
         self.shown.setdefault(payment_id, []).append(shown)
 
+    def on_asked(self, terms: Terms) -> None:
+        """A shop is about to ask for a payment."""
+        self.asked_for[terms.id] = terms
+
     def on_command(self, payment_id: str, command: object) -> None:
         match command:
             case ProviderClaim():

@@ -99,6 +99,8 @@ class _Street:
         node = self.world.node
         assert node is not None
         terms = tuple(self._terms(name, merchant) for name, merchant in names)
+        for asked in terms:  # in one call and past the edges, which record theirs
+            self.world.rules.record.on_asked(asked)
         assert node.supervisor.tell(CreatePayments(terms, lambda _answers: None))
 
     def _terms(self, name: str, merchant: str) -> Terms:
