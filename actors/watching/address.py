@@ -274,6 +274,9 @@ class AddressActor(Actor):
             self._node.supervisor.tell_system(
                 Retired(self.payment.id, self.payment.terms.address)
             )
+            # What came meanwhile is read no more: nobody would watch the payment that
+            # it makes. A source's views go; an edge that asked must ask again.
+            self.ref.stop()
         else:
             self._look_again()
 

@@ -258,8 +258,8 @@ class SupervisorActor(Actor):
     def _retire(self, payment_id: str, address: str) -> None:
         self._histories.pop(payment_id, None)
         ref = self._book.remove(payment_id, address)
-        if ref is not None:
-            ref.stop()
+        if ref is not None and not ref.is_stopped:
+            ref.stop()  # killed meanwhile, or not yet at its own stop
 
     def _on_exit(self, report: Exited) -> None:
         name = report.ref.name

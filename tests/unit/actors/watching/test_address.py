@@ -327,6 +327,31 @@ def test_the_source_goes_on_knowing_what_a_killed_watcher_was_shown(
     assert not [m for m in stage.source.got if isinstance(m, Unwatch)]
 
 
+def test_what_comes_while_the_release_is_written_tells_nothing_any_more(
+    stage: ActorStage,
+) -> None:
+    """Nobody would watch the payment that it makes: after the next start of the
+    process it would wait for ever for money that may be on its way."""
+    watched = Watched(stage)
+    watched.seen(view(mined("t1", 990)))
+    held = watched.payment.receipts[0].block_hash
+    assert held is not None
+    before = watched.payment
+    assert before.status is Status.CONFIRMED
+    stage.pass_s((before.terms.monitor_until - stage.clock.now()) / 1000)
+    watched.ref.tell_system(ReviewDue())
+    stage.run()
+    for shown in (view(mined("t1", 990)), view(off_chain=(held,))):
+        watched.ref.tell(Seen(shown, stage.clock.now()))
+    claim = ProviderClaim("blockonomics", "t2", 50_000)
+    watched.ref.tell(Command(claim, lambda _answer: None))
+    stage.run()
+    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
+    assert stage.store.watched() == []
+    assert stage.payment("p") == before
+    assert watched.ref.is_stopped
+
+
 def test_what_the_journal_could_not_write_is_decided_again(stage: ActorStage) -> None:
     watched = Watched(stage)
     watched.disk_is_full(True)
