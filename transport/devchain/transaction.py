@@ -156,8 +156,14 @@ class Digests:
 
     def segwit(self, index: int, script_code: bytes, amount_sat: int) -> bytes:
         """The BIP 143 digest of one input for SIGHASH_ALL."""
+        return sha256(self.segwit_hashed_once(index, script_code, amount_sat)).digest()
+
+    def segwit_hashed_once(
+        self, index: int, script_code: bytes, amount_sat: int
+    ) -> bytes:
+        """What SHA-256 makes `segwit` of; for signers that hash by themselves."""
         tx, txin = self._tx, self._tx.inputs[index]
-        return double_sha256(
+        preimage = (
             tx.version.to_bytes(4, "little")
             + self._prevouts
             + self._sequences
@@ -170,6 +176,7 @@ class Digests:
             + tx.locktime.to_bytes(4, "little")
             + SIGHASH_ALL.to_bytes(4, "little")
         )
+        return sha256(preimage).digest()
 
     def legacy(self, index: int, script_code: bytes) -> bytes:
         """The digest before segwit: all other inputs' scripts are blank."""

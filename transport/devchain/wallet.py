@@ -14,7 +14,8 @@ from itertools import chain
 from typing import Final, Literal
 
 import msgspec
-from coincurve import PrivateKey, PublicKeyXOnly
+from bit import PrivateKeyTestnet
+from coincurve import PublicKeyXOnly
 
 from engine.bitcoin.address import script_to_address
 from engine.bitcoin.transaction import compact_size
@@ -100,7 +101,7 @@ class DevWallet:
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._key = self._derive("wallet", 0)
-        self._public = self._key.public_key.format()
+        self._public = self._key.public_key
         self._script_code = p2pkh_script(hash160(self._public))
         self.script = b"\x00\x14" + hash160(self._public)
         self._addresses = 0
@@ -168,15 +169,16 @@ class DevWallet:
         digests = Digests(make_tx(plain, outputs))
         signed = []
         for index, (txin, (_, amount)) in enumerate(zip(plain, inputs, strict=True)):
-            digest = digests.segwit(index, self._script_code, amount)
-            signature = self._key.sign(digest, hasher=None) + bytes([SIGHASH_ALL])
+            hashed = digests.segwit_hashed_once(index, self._script_code, amount)
+            # `bit` hashes with SHA-256 what it signs: that is the second time.
+            signature = self._key.sign(hashed) + bytes([SIGHASH_ALL])
             witness = (signature, self._public)
             signed.append(msgspec.structs.replace(txin, witness=witness))
         return make_tx(signed, outputs)
 
-    def _derive(self, purpose: str, index: int) -> PrivateKey:
+    def _derive(self, purpose: str, index: int) -> PrivateKeyTestnet:
         label = f"paybell dev chain {purpose} {index}:".encode()
-        return PrivateKey(sha256(label + self._seed).digest())
+        return PrivateKeyTestnet.from_bytes(sha256(label + self._seed).digest())
 
 
 def dust_sat(script: bytes) -> int:
@@ -189,8 +191,8 @@ def dust_sat(script: bytes) -> int:
     return 3 * (size + (67 if witness_program else 148))
 
 
-def _script(kind: AddressKind, key: PrivateKey) -> bytes:
-    public = key.public_key.format()
+def _script(kind: AddressKind, key: PrivateKeyTestnet) -> bytes:
+    public: bytes = key.public_key
     program = b"\x00\x14" + hash160(public)
     match kind:
         case "p2wpkh":
@@ -207,9 +209,9 @@ def _script(kind: AddressKind, key: PrivateKey) -> bytes:
     raise DevChainError(f"unknown kind of address {kind!r}")
 
 
-def _taproot_key(key: PrivateKey) -> bytes:
+def _taproot_key(key: PrivateKeyTestnet) -> bytes:
     """BIP 341/86: the internal key tweaked with its own tagged hash, no script tree."""
-    internal = key.public_key_xonly.format()
+    internal: bytes = key.public_key[1:]  # compressed: its sign, then its x
     tag = sha256(b"TapTweak").digest()
     output = PublicKeyXOnly(internal)
     output.tweak_add(sha256(tag + tag + internal).digest())
