@@ -1,20 +1,17 @@
 """Inbound webhooks over real sockets: who is believed, what is told, what is kept."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from actors.published import JournalReport, Published
-from tests.tools.livenode import SECRET, Answer, LiveNode, live_node
+from tests.integration.inbound_calls import TXID, callback, detected, kept
+from tests.tools.livenode import SECRET, LiveNode, live_node
 from tests.tools.wait import wait_until
 from transport.server.limits import CallLimits
-
-TXID = "ab" * 32
 
 
 @pytest.fixture(scope="module")
@@ -27,27 +24,6 @@ def node(folder: Path) -> Iterator[LiveNode]:
     lenient = CallLimits(failure_rate_per_s=1_000, failure_burst=1_000)
     with live_node(folder, webhook={"limits": lenient}) as running:
         yield running
-
-
-def callback(node: LiveNode, **payload: Any) -> Answer:
-    """Blockonomics' GET; a parameter that is None is left out."""
-    query = {"secret": SECRET, "status": 0, "value": 1_000, "txid": TXID, **payload}
-    pairs = {name: value for name, value in query.items() if value is not None}
-    return node.ask("/webhook/btc?" + urlencode(pairs))
-
-
-def kept(folder: Path) -> list[tuple[str, str | None, str, bytes]]:
-    with sqlite3.connect(f"file:{folder / 'node.db'}?mode=ro", uri=True) as database:
-        return database.execute(
-            "SELECT provider, payment_id, verdict, body FROM inbound"
-        ).fetchall()
-
-
-def detected(node: LiveNode, payment_id: str) -> int:
-    return sum(kind == "payment.detected" for _, kind in node.seqs(payment_id))
-
-
-# -- POST ----------------------------------------------------------------------------
 
 
 def test_a_signed_webhook_is_told_to_browsers_at_once_as_not_verified(
@@ -341,91 +317,6 @@ def test_who_guesses_secrets_is_slowed_down(tmp_path: Path) -> None:
     with live_node(tmp_path, webhook={"limits": limits}) as node:
         tries = [callback(node, addr="x", secret=str(n)).status for n in range(3)]
         assert tries == [401, 401, 429]
-
-
-# -- GET: Blockonomics ---------------------------------------------------------------
-
-
-def test_the_callback_of_blockonomics_is_a_claim(node: LiveNode) -> None:
-    payment = node.create()
-    answer = callback(node, addr=payment.address, rbf=1)
-    assert answer.json == {"status": "accepted", "payment_id": payment.id}
-    found = node.gateway.payment(payment.id)
-    assert found is not None
-    (claim,) = found.claims
-    assert (claim.provider, claim.txid, claim.amount_sat, claim.replaceable) == (
-        "blockonomics",
-        TXID,
-        1_000,
-        True,
-    )
-    for status in (1, 2):
-        again = callback(node, addr=payment.address, status=status)
-        assert again.json["status"] == "accepted"
-    assert callback(node, addr=payment.address, status=2).json["status"] == "duplicate"
-    assert detected(node, payment.id) == 1
-
-
-@pytest.mark.parametrize("secret", [None, "", "wrong", "é", SECRET + "x"])
-def test_a_callback_with_another_secret_is_401(
-    node: LiveNode, secret: str | None
-) -> None:
-    payment = node.create()
-    assert callback(node, addr=payment.address, secret=secret).status == 401
-    assert detected(node, payment.id) == 0
-
-
-@pytest.mark.parametrize("status", [-1, -2, "x", "", None, "1.5", "9" * 20])
-def test_a_status_that_nobody_knows_is_no_mistake(node: LiveNode, status: Any) -> None:
-    payment = node.create()
-    answer = callback(node, addr=payment.address, status=status)
-    assert (answer.status, answer.json["status"]) == (200, "noted")
-    assert detected(node, payment.id) == 0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"addr": None},
-        {"addr": "a b"},
-        {"txid": "zz"},
-        {"value": "1.5"},
-        {"value": "-1"},
-        {"value": "9" * 17},
-        {"value": "²"},
-    ],
-)
-def test_a_callback_that_is_malformed_is_422(
-    node: LiveNode, wrong: dict[str, Any]
-) -> None:
-    payment = node.create()
-    assert callback(node, **{"addr": payment.address, **wrong}).status == 422
-
-
-def test_an_address_unknown_to_us_is_answered_200_so_that_it_is_not_repeated(
-    node: LiveNode, folder: Path
-) -> None:
-    address = node.chain.new_address()
-    answer = callback(node, addr=address)
-    assert (answer.status, answer.json["status"]) == (200, "ignored")
-    assert any(address.encode() in body for *_, body in kept(folder))
-
-
-def test_the_secret_of_a_callback_is_kept_nowhere(
-    node: LiveNode, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    payment = node.create()
-    assert callback(node, addr=payment.address, extra=SECRET).status == 200
-    assert callback(node, addr=payment.address, secret=SECRET + "!").status == 401
-    for *_, body in kept(folder):
-        assert SECRET.encode() not in body
-        assert urlencode({"": SECRET}).encode() not in body
-    assert SECRET not in caplog.text
-
-
-def test_a_parameter_twice_is_400(node: LiveNode) -> None:
-    path = f"/webhook/btc?{urlencode({'secret': SECRET})}&addr=x&addr=y"
-    assert node.ask(path).status == 400
 
 
 def test_while_the_journal_cannot_write_nothing_is_answered_200(

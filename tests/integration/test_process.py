@@ -1,28 +1,21 @@
 """`run.py serve` as a process: how it starts, what it says, and how it ends."""
 
-import contextlib
 import os
 import re
 import resource
-import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 from click.testing import CliRunner, Result
 
 from run import main
 from tests.tools import children
-from tests.tools.paybell import API_KEY, Finished, Paybell, command, paybell, serving
+from tests.tools.paybell import Finished, Paybell, command, paybell, serving
 from tests.tools.wait import wait_until
-from tests.tools.wsclient import connect
-
-ENDS_WITHIN_S = 10.0
 
 
 @pytest.fixture
@@ -48,9 +41,6 @@ def line_of(finished: Finished | Result) -> str:
     assert len(lines) == 1, finished.stderr
     assert lines[0].startswith("paybell: ")
     return lines[0]
-
-
-# -- starting --------------------------------------------------------------------------
 
 
 def test_it_says_one_line_on_stdout_once_it_listens_and_logs_on_stderr(
@@ -303,121 +293,8 @@ def test_a_payment_without_a_tolerance_has_the_nodes(tmp_path: Path) -> None:
         assert named["tolerance_sat"] == 0
 
 
-# -- stopping --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_good_order_with_everything_under_way(
-    tmp_path: Path, number: int
-) -> None:
-    with serving(tmp_path) as node:
-        address = node.create(amount_sat=1_000)["address"]
-        websocket = connect("127.0.0.1", node.port, f"/ws/balance/{address}")
-        assert websocket.recv_json()["type"] == "state"
-        stream = node.call("GET", f"/events/balance/{address}", stream=True, timeout=15)
-        poll: list[int] = []
-        poller = threading.Thread(
-            target=lambda: poll.append(
-                node.get("/v1/events?after=1&wait_s=50").status_code
-            )
-        )
-        poller.start()
-        slow = _begin_request(node)
-        wait_until(lambda: "sessions" in _metrics(node), 5, "the node to be busy")
-
-        node.signal(number)
-        slow.sendall(b'unt_sat":2000}')
-        answer = _read_all(slow)
-        assert answer.startswith(b"HTTP/1.1 201 "), answer
-        assert websocket.expect_close(ENDS_WITHIN_S) == 1001
-        assert node.ended(ENDS_WITHIN_S) == 0
-        assert b"event: state" in _what_is_left(stream)
-        poller.join(5)
-        assert poll == [200]
-        assert "Traceback" not in node.err
-
-    with serving(tmp_path) as again:  # what was answered is there
-        found = again.get("/v1/payments").json()["data"]
-        assert sorted(payment["amount_sat"] for payment in found) == [1_000, 2_000]
-
-
-def test_a_second_signal_harms_nothing(node: Paybell) -> None:
-    slow = _begin_request(node)
-    node.signal(signal.SIGTERM)
-    _wait_until_it_takes_no_more(node)
-    node.signal(signal.SIGTERM)
-    node.signal(signal.SIGINT)
-    slow.sendall(b'unt_sat":2000}')
-    assert _read_all(slow).startswith(b"HTTP/1.1 201 ")
-    assert node.ended(ENDS_WITHIN_S) == 0
-    assert "Traceback" not in node.err
-
-
-def test_a_request_that_never_ends_does_not_keep_it_from_ending(
-    node: Paybell,
-) -> None:
-    slow = _begin_request(node)
-    assert node.stop() == 0
-    slow.close()
-    assert "Traceback" not in node.err
-
-
-def test_a_stopped_node_leaves_one_whole_database_file(
-    node: Paybell, tmp_path: Path
-) -> None:
-    node.create(amount_sat=1_000)
-    assert node.stop() == 0
-    assert not (tmp_path / "node.db-wal").exists()
-    with sqlite3.connect(tmp_path / "node.db") as sql:
-        assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert sql.execute("SELECT count(*) FROM events").fetchone() == (1,)
-
-
 def test_files_of_the_database_are_for_its_owner_only(tmp_path: Path) -> None:
     with serving(tmp_path) as node:
         node.create(amount_sat=1_000)
         for name in ("node.db", "node.db.key", "node.db-wal"):
             assert os.stat(tmp_path / name).st_mode & 0o077 == 0, name
-
-
-def _begin_request(node: Paybell) -> socket.socket:
-    """A POST whose body is still under way."""
-    sock = socket.create_connection(("127.0.0.1", node.port), timeout=10)
-    body = b'{"amount_sat":2000}'
-    sock.sendall(
-        b"POST /v1/payments HTTP/1.1\r\nHost: x\r\n"
-        + f"Authorization: Bearer {API_KEY}\r\n".encode()
-        + b"Content-Type: application/json\r\n"
-        + f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body[:5]
-    )
-    return sock
-
-
-def _what_is_left(stream: requests.Response) -> bytes:
-    """The rest of an event stream, which may be cut off."""
-    received = b""
-    with contextlib.suppress(requests.RequestException):
-        for piece in stream.iter_content(1_024):
-            received += piece
-    return received
-
-
-def _read_all(sock: socket.socket) -> bytes:
-    with sock:
-        return b"".join(iter(lambda: sock.recv(65_536), b""))
-
-
-def _metrics(node: Paybell) -> str:
-    return node.get("/metrics").text
-
-
-def _wait_until_it_takes_no_more(node: Paybell) -> None:
-    def refused() -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", node.port), timeout=1).close()
-        except ConnectionError:
-            return True
-        return False
-
-    wait_until(refused, 5, "the port to be closed")

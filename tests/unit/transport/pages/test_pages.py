@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,270 +13,30 @@ from msgspec.structs import replace
 
 from engine.errors import Code, EngineBusy
 from engine.money.amount import sat_to_btc
-from engine.payment.events import Change, Event, encode
-from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
-from engine.ports import Freshness
-from engine.store.records import StoredEvent
+from engine.payment.model import Status
 from tests.tools.qrcode import read_svg
-from transport.http.bottle_app import Api
+from tests.unit.transport.pages.page_server import (
+    ADDRESS,
+    NOW,
+    FakeGateway,
+    Get,
+    getter,
+    payment,
+    receipt,
+)
 from transport.pages import pages
 from transport.pages.assets import FOLDER, Assets
-from transport.pages.checkout import grouped, look, qr_segments
+from transport.pages.checkout import grouped, qr_segments
 from transport.pages.pages import embedded_json
-from transport.pages.stages import Stage
 from transport.pages.wording import btc
 
-ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 TAPROOT = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
-NOW = 1_790_000_000_000
-HOUR = 3_600_000
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028"
-
-
-def payment(**changes: Any) -> Payment:
-    """A pending payment of 50,000 sat and three confirmations, changed as told."""
-    fields = {f: changes.pop(f) for f in Terms.__struct_fields__ if f in changes}
-    terms = Terms(
-        **{
-            "id": "pay_1",
-            "network": "regtest",
-            "address": ADDRESS,
-            "amount_sat": 50_000,
-            "created_at": NOW,
-            "expires_at": NOW + HOUR,
-            "monitor_until": NOW + 2 * HOUR,
-            "external_id": "order-1",
-            "metadata": {"customer": "Ada of the metadata"},
-            "merchant": "hidden-merchant",
-            **fields,
-        }
-    )
-    return Payment(**{"terms": terms, "seq": 1, **changes})
-
-
-def receipt(amount_sat: int, confirmations: int = 0, txid: str = "aa" * 32) -> Receipt:
-    return Receipt(
-        txid=txid, vout=0, amount_sat=amount_sat, confirmations=confirmations
-    )
-
-
-CLAIM = Claim(provider="p", txid=None, amount_sat=1, at=NOW, withdraw_at=NOW + HOUR)
-
-
-def told(seq: int, kind: EventType) -> Event:
-    return Event(
-        payment_id="pay_1",
-        seq=seq,
-        type=kind,
-        at=NOW,
-        status=Status.PENDING,
-        flags=(),
-        received_sat=0,
-        confirmations=0,
-        txid=None,
-        data=Change(),
-    )
-
-
-class FakeGateway:
-    """As much of the way in as the pages use."""
-
-    def __init__(self, *known: Payment) -> None:
-        self.known = {p.id: p for p in known}
-        self.told: list[EventType] = []
-        self.error: Exception | None = None
-
-    def payment(self, payment_id: str) -> Payment | None:
-        if self.error is not None:
-            raise self.error
-        return self.known.get(payment_id)
-
-    def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
-        terms = self.known[payment_id].terms
-        return [
-            StoredEvent(seq, payment_id, seq, "default", encode(told(seq, kind), terms))
-            for seq, kind in enumerate(self.told, 1)
-        ]
-
-    def freshness(self) -> Freshness:
-        return Freshness(source="devchain", live=True, since=NOW - 5)
-
-    def now(self) -> int:
-        return NOW
-
-
-class Answer:
-    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes):
-        self.status = int(status[:3])
-        self.headers = {name.lower(): value for name, value in headers}
-        self.body = body
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
-Get = Callable[..., Answer]
-
-
-def getter(gateway: FakeGateway, **options: Any) -> Get:
-    app = Api()
-    pages.routes(app, gateway, **options)  # type: ignore[arg-type]
-
-    def get(path: str, accept: str = "text/html,*/*;q=0.8", **headers: str) -> Answer:
-        seen: list[Any] = []
-        environ = {
-            "REQUEST_METHOD": "GET",
-            "PATH_INFO": path,
-            "QUERY_STRING": "",
-            "SERVER_NAME": "test",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "wsgi.url_scheme": "http",
-            "HTTP_ACCEPT": accept,
-            **headers,
-        }
-        body = b"".join(app(environ, lambda *said: seen.append(said)))
-        return Answer(seen[-1][0], seen[-1][1], body)
-
-    return get
 
 
 @pytest.fixture
 def get() -> Get:
     return getter(FakeGateway(payment()))
-
-
-STAGES = [
-    (payment(), Stage.WAITING, "Waiting for your payment"),
-    (payment(claims=(CLAIM,)), Stage.ANNOUNCED, "announced"),
-    (payment(flags=(Flag.REPLACED,)), Stage.REPLACED, "waiting for a new one"),
-    (
-        payment(status=Status.CONFIRMING, receipts=(receipt(50_000),)),
-        Stage.SEEN,
-        "0 of 3",
-    ),
-    (
-        payment(status=Status.CONFIRMING, receipts=(receipt(50_000, 2),)),
-        Stage.CONFIRMING,
-        "2 of 3",
-    ),
-    (
-        payment(
-            status=Status.CONFIRMING,
-            receipts=(receipt(20_000, 1),),
-            flags=(Flag.UNDERPAID,),
-        ),
-        Stage.UNDERPAID,
-        "send the remaining 0.0003 BTC",
-    ),
-    (
-        payment(
-            status=Status.CONFIRMING,
-            receipts=(receipt(50_000),),
-            flags=(Flag.REORGED,),
-        ),
-        Stage.SEEN,
-        "You do not need to do anything",
-    ),
-    (
-        payment(status=Status.CONFIRMED, receipts=(receipt(50_000, 3),)),
-        Stage.PAID,
-        "0.0005 BTC was received",
-    ),
-    (
-        payment(
-            status=Status.CONFIRMED,
-            receipts=(receipt(70_000, 3),),
-            flags=(Flag.OVERPAID,),
-        ),
-        Stage.PAID,
-        "0.0002 BTC more than requested",
-    ),
-    (
-        payment(
-            status=Status.FORWARDED, receipts=(receipt(50_000, 3),), flags=(Flag.LATE,)
-        ),
-        Stage.PAID,
-        "after the deadline. The shop will contact you",
-    ),
-    (payment(status=Status.CONFIRMED), Stage.PAID, "manually"),
-    (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay any more"),
-    (
-        payment(status=Status.EXPIRED, receipts=(receipt(20_000),)),
-        Stage.EXPIRED,
-        "Only 0.0002 BTC arrived",
-    ),
-    (payment(status=Status.EXPIRED, claims=(CLAIM,)), Stage.EXPIRED, "announced"),
-    (payment(status=Status.CANCELLED), Stage.CANCELLED, "do not pay it"),
-    (
-        payment(status=Status.CANCELLED, receipts=(receipt(9_000),)),
-        Stage.CANCELLED,
-        "arrived afterwards",
-    ),
-    (payment(status=Status.FAILED), Stage.FAILED, "contact the shop"),
-    (payment(amount_sat=None), Stage.WAITING, "any amount"),
-]
-
-
-@pytest.mark.parametrize(("known", "stage", "words"), STAGES)
-def test_each_state_has_a_stage_and_a_plain_sentence(
-    known: Payment, stage: Stage, words: str
-) -> None:
-    get = getter(FakeGateway(known))
-    page = get("/pay/pay_1").text
-    assert f'data-stage="{stage}"' in page
-    assert words in page
-    state = json.loads(get("/pay/pay_1.json").body)
-    assert state["stage"] == stage
-    assert state["announcement"]
-
-
-@pytest.mark.parametrize(
-    ("known", "words"),
-    [
-        (
-            payment(
-                status=Status.CONFIRMING,
-                receipts=(receipt(50_000),),
-                flags=(Flag.REORGED,),
-            ),
-            "This usually resolves itself",
-        ),
-        (payment(flags=(Flag.REPLACED, Flag.REORGED)), "waiting for it again"),
-    ],
-)
-def test_a_payment_that_was_confirmed_once_says_that_it_was_reversed(
-    known: Payment, words: str
-) -> None:
-    gateway = FakeGateway(known)
-    get = getter(gateway)
-    assert json.loads(get("/pay/pay_1.json").body)["stage"] != Stage.REVERSED
-    gateway.told = [EventType.CREATED, EventType.CONFIRMED, EventType.REVERSED]
-    page = get("/pay/pay_1").text
-    assert 'data-stage="reversed"' in page
-    assert words in page
-
-
-def test_what_is_not_to_be_paid_shows_no_way_to_pay() -> None:
-    for known, stage, _ in STAGES:
-        page = getter(FakeGateway(known))("/pay/pay_1").text
-        payable = stage in {
-            Stage.WAITING,
-            Stage.ANNOUNCED,
-            Stage.REPLACED,
-            Stage.UNDERPAID,
-        }
-        assert ("bitcoin:" in page) is payable, stage
-        assert ('class="qr"' in page) is payable, stage
-        assert ("data-until=" in page) is payable, stage
-
-
-def test_the_rest_of_an_underpaid_payment_is_what_the_link_asks_for() -> None:
-    known = payment(status=Status.CONFIRMING, receipts=(receipt(20_000),))
-    page = getter(FakeGateway(known))("/pay/pay_1").text
-    assert f'href="bitcoin:{ADDRESS}?amount=0.0003"' in page
-    assert "amount=0.0005" not in page
 
 
 def test_the_page_shows_amount_address_and_code_without_any_script(get: Get) -> None:
@@ -486,18 +245,6 @@ def test_no_file_names_another_host() -> None:
 def test_an_asset_that_is_not_there_is_an_error_at_start() -> None:
     with pytest.raises(KeyError):
         Assets().url("absent.js")
-
-
-def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
-    known = payment(
-        status=Status.CONFIRMED,
-        confirmations_required=1,
-        receipts=(receipt(50_000, 6),),
-    )
-    view = look(known)
-    assert view.confirmations == 1
-    assert "1 of 1 confirmation" in [step.label for step in view.steps]
-    assert {step.state for step in view.steps} == {"done"}
 
 
 def luminance(colour: str) -> float:

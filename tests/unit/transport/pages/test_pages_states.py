@@ -1,0 +1,162 @@
+"""The checkout page in each state of a payment: its stage, its words, how to pay."""
+
+import json
+
+import pytest
+
+from engine.payment.model import Claim, EventType, Flag, Payment, Status
+from tests.unit.transport.pages.page_server import (
+    ADDRESS,
+    HOUR,
+    NOW,
+    FakeGateway,
+    getter,
+    payment,
+    receipt,
+)
+from transport.pages.checkout import look
+from transport.pages.stages import Stage
+
+CLAIM = Claim(provider="p", txid=None, amount_sat=1, at=NOW, withdraw_at=NOW + HOUR)
+STAGES = [
+    (payment(), Stage.WAITING, "Waiting for your payment"),
+    (payment(claims=(CLAIM,)), Stage.ANNOUNCED, "announced"),
+    (payment(flags=(Flag.REPLACED,)), Stage.REPLACED, "waiting for a new one"),
+    (
+        payment(status=Status.CONFIRMING, receipts=(receipt(50_000),)),
+        Stage.SEEN,
+        "0 of 3",
+    ),
+    (
+        payment(status=Status.CONFIRMING, receipts=(receipt(50_000, 2),)),
+        Stage.CONFIRMING,
+        "2 of 3",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMING,
+            receipts=(receipt(20_000, 1),),
+            flags=(Flag.UNDERPAID,),
+        ),
+        Stage.UNDERPAID,
+        "send the remaining 0.0003 BTC",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMING,
+            receipts=(receipt(50_000),),
+            flags=(Flag.REORGED,),
+        ),
+        Stage.SEEN,
+        "You do not need to do anything",
+    ),
+    (
+        payment(status=Status.CONFIRMED, receipts=(receipt(50_000, 3),)),
+        Stage.PAID,
+        "0.0005 BTC was received",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMED,
+            receipts=(receipt(70_000, 3),),
+            flags=(Flag.OVERPAID,),
+        ),
+        Stage.PAID,
+        "0.0002 BTC more than requested",
+    ),
+    (
+        payment(
+            status=Status.FORWARDED, receipts=(receipt(50_000, 3),), flags=(Flag.LATE,)
+        ),
+        Stage.PAID,
+        "after the deadline. The shop will contact you",
+    ),
+    (payment(status=Status.CONFIRMED), Stage.PAID, "manually"),
+    (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay any more"),
+    (
+        payment(status=Status.EXPIRED, receipts=(receipt(20_000),)),
+        Stage.EXPIRED,
+        "Only 0.0002 BTC arrived",
+    ),
+    (payment(status=Status.EXPIRED, claims=(CLAIM,)), Stage.EXPIRED, "announced"),
+    (payment(status=Status.CANCELLED), Stage.CANCELLED, "do not pay it"),
+    (
+        payment(status=Status.CANCELLED, receipts=(receipt(9_000),)),
+        Stage.CANCELLED,
+        "arrived afterwards",
+    ),
+    (payment(status=Status.FAILED), Stage.FAILED, "contact the shop"),
+    (payment(amount_sat=None), Stage.WAITING, "any amount"),
+]
+
+
+@pytest.mark.parametrize(("known", "stage", "words"), STAGES)
+def test_each_state_has_a_stage_and_a_plain_sentence(
+    known: Payment, stage: Stage, words: str
+) -> None:
+    get = getter(FakeGateway(known))
+    page = get("/pay/pay_1").text
+    assert f'data-stage="{stage}"' in page
+    assert words in page
+    state = json.loads(get("/pay/pay_1.json").body)
+    assert state["stage"] == stage
+    assert state["announcement"]
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (
+            payment(
+                status=Status.CONFIRMING,
+                receipts=(receipt(50_000),),
+                flags=(Flag.REORGED,),
+            ),
+            "This usually resolves itself",
+        ),
+        (payment(flags=(Flag.REPLACED, Flag.REORGED)), "waiting for it again"),
+    ],
+)
+def test_a_payment_that_was_confirmed_once_says_that_it_was_reversed(
+    known: Payment, words: str
+) -> None:
+    gateway = FakeGateway(known)
+    get = getter(gateway)
+    assert json.loads(get("/pay/pay_1.json").body)["stage"] != Stage.REVERSED
+    gateway.told = [EventType.CREATED, EventType.CONFIRMED, EventType.REVERSED]
+    page = get("/pay/pay_1").text
+    assert 'data-stage="reversed"' in page
+    assert words in page
+
+
+def test_what_is_not_to_be_paid_shows_no_way_to_pay() -> None:
+    for known, stage, _ in STAGES:
+        page = getter(FakeGateway(known))("/pay/pay_1").text
+        payable = stage in {
+            Stage.WAITING,
+            Stage.ANNOUNCED,
+            Stage.REPLACED,
+            Stage.UNDERPAID,
+        }
+        assert ("bitcoin:" in page) is payable, stage
+        assert ('class="qr"' in page) is payable, stage
+        assert ("data-until=" in page) is payable, stage
+
+
+def test_the_rest_of_an_underpaid_payment_is_what_the_link_asks_for() -> None:
+    known = payment(status=Status.CONFIRMING, receipts=(receipt(20_000),))
+    page = getter(FakeGateway(known))("/pay/pay_1").text
+    assert f'href="bitcoin:{ADDRESS}?amount=0.0003"' in page
+    assert "amount=0.0005" not in page
+
+
+def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
+    known = payment(
+        status=Status.CONFIRMED,
+        confirmations_required=1,
+        receipts=(receipt(50_000, 6),),
+    )
+    view = look(known)
+    assert view.confirmations == 1
+    assert "1 of 1 confirmation" in [step.label for step in view.steps]
+    assert {step.state for step in view.steps} == {"done"}
