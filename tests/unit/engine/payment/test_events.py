@@ -144,6 +144,14 @@ def test_a_claim_is_told_with_all_that_the_webhook_said_and_until_when() -> None
     assert data.reason == "the chain does not corroborate what the webhook claimed"
 
 
+def test_a_claim_that_says_no_more_is_not_replaceable_and_waits_ten_minutes() -> None:
+    told = Told()
+    told(ProviderClaim("blockonomics", "t1", 50_000))
+    (claim,) = told.payment.claims
+    assert claim.replaceable is False
+    assert claim.withdraw_at == T0 + 600_000
+
+
 def test_a_claim_that_the_chain_corroborates_is_told_as_verified() -> None:
     told = Told()
     told(ProviderClaim("blockonomics", "t1", 50_000))

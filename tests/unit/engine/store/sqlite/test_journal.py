@@ -1,6 +1,9 @@
 """The journal: what is committed stays, what is not was never there."""
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,18 @@ def test_it_is_opened_for_durability(journal: Journal) -> None:
 
     assert (pragma("journal_mode"), pragma("synchronous")) == ("wal", 2)
     assert pragma("foreign_keys") == 1
+
+
+def test_a_checkpoint_copies_all_that_is_committed_into_the_database(
+    journal: Journal, tmp_path: Path
+) -> None:
+    journal.commit([creation("pay_1")])
+    journal.checkpoint()
+    alone = tmp_path / "without_wal.db"
+    shutil.copy(journal.path, alone)
+    with closing(sqlite3.connect(alone)) as sql:
+        found = queries.payment(sql, "pay_1")
+    assert found == stored(journal, "pay_1")
 
 
 def test_a_batch_is_one_commit_and_numbers_events_without_gaps(

@@ -1,0 +1,130 @@
+"""The threads that touch SQLite: when the writer makes checkpoints, who comes first."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import gevent
+import pytest
+from gevent.event import AsyncResult
+from gevent.queue import Queue
+
+from engine.store.sqlite import threads
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.threads import (
+    MIN_CHECKPOINT_WRITES,
+    ReaderThreads,
+    WriterThread,
+)
+from engine.store.writes import Committed, Outcome, SourceTip, Write
+from tests.tools.wait import wait_until
+
+
+class Kept:
+    """A writer whose quarters of a second pass when the test says so."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.checkpoints = 0
+        self._turns: Queue[None] = Queue()
+        self._sleeps = 0
+        stage = SimpleNamespace(spawn=gevent.spawn, sleep=self._sleep)
+        monkeypatch.setattr(threads, "gevent", stage)
+        monkeypatch.setattr(Journal, "checkpoint", self._checkpoint)
+        self.writer = WriterThread(path)
+        wait_until(lambda: self._sleeps == 1, 5, "the keeper sleeps")
+
+    def quarters_of_a_second(self, count: int) -> None:
+        """Let them pass, in the hub; what they asked for is done by `closed`."""
+        for _ in range(count):
+            before = self._sleeps
+            self._turns.put(None)
+            wait_until(partial(self._has_slept, before), 5, "it sleeps again")
+
+    def closed(self) -> int:
+        """The checkpoints that were made before the end."""
+        self.writer.close()
+        return self.checkpoints
+
+    def _has_slept(self, before: int) -> bool:
+        return self._sleeps > before
+
+    def _sleep(self, _seconds: float) -> None:
+        self._sleeps += 1
+        self._turns.get()
+
+    def _checkpoint(self) -> None:
+        self.checkpoints += 1
+
+
+def some_writes(count: int) -> list[Write]:
+    return [Write(rows=(SourceTip("s", n, "b"),)) for n in range(count)]
+
+
+def submitted(writer: WriterThread, batch: list[Write]) -> AsyncResult[list[Outcome]]:
+    answer: AsyncResult[list[Outcome]] = AsyncResult()
+    writer.submit(batch, answer.set)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("writes", "checkpoints"),
+    [(MIN_CHECKPOINT_WRITES, 1), (MIN_CHECKPOINT_WRITES - 1, 0)],
+)
+def test_when_commits_pause_one_checkpoint_is_made_if_it_is_worth_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int, checkpoints: int
+) -> None:
+    kept = Kept(tmp_path / "node.db", monkeypatch)
+    submitted(kept.writer, some_writes(writes)).get(timeout=30)
+    kept.quarters_of_a_second(4)
+    assert kept.closed() == checkpoints
+
+
+def test_while_commits_come_no_checkpoint_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path / "node.db", monkeypatch)
+    for _ in range(4):
+        submitted(kept.writer, some_writes(MIN_CHECKPOINT_WRITES)).get(timeout=30)
+        kept.quarters_of_a_second(1)
+    assert kept.closed() == 0
+
+
+def test_batches_that_wait_are_committed_one_after_the_other(tmp_path: Path) -> None:
+    writer = WriterThread(tmp_path / "node.db")
+    try:
+        answers = [submitted(writer, some_writes(1)) for _ in range(20)]
+        for answer in answers:
+            outcomes: list[Outcome] | None = answer.get(timeout=30)
+            assert outcomes is not None
+            assert [type(outcome) for outcome in outcomes] == [Committed]
+    finally:
+        writer.close()
+
+
+def test_a_connection_on_which_a_read_failed_is_closed_and_another_answers(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "node.db"
+    writer, readers = WriterThread(path), ReaderThreads(path)
+    used: list[sqlite3.Connection] = []
+
+    def fail(sql: sqlite3.Connection) -> None:
+        used.append(sql)
+        raise sqlite3.DatabaseError("malformed")
+
+    def work(sql: sqlite3.Connection) -> object:
+        assert sql not in used
+        return sql.execute("SELECT 1").fetchone()[0]
+
+    try:
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            readers.read(fail)
+        assert readers.read(work) == 1
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            used[0].execute("SELECT 1")
+    finally:
+        readers.close()
+        writer.close()
