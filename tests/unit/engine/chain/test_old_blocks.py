@@ -29,6 +29,7 @@ class Watcher:
         self.old_blocks = OldBlocks()
         self.asked = [o.block_hash or "" for o in known]
         self.rounds = 0
+        self.news: list[frozenset[bytes]] = []  # what reading downwards gave, by round
 
     def round(self) -> ChainView:
         """What one round shows of the script."""
@@ -38,7 +39,7 @@ class Watcher:
         sync(self.feed, self.index, start_from=self.feed.now)
         if self.index.tip != before:
             self.old_blocks.tip_moved(deep=False)
-        self.old_blocks.backfill(self.feed, self.index)
+        self.news.append(self.old_blocks.backfill(self.feed, self.index))
         view = self.index.view(self.script, "s", self.asked)
         return self.old_blocks.verify(self.feed, self.index, self.script, view)
 
@@ -114,6 +115,19 @@ def test_what_is_below_is_read_in_steps_and_no_further_than_needed() -> None:
     assert len(below) == 200 + 2 - LOOKBACK
     assert max(below.count(number) for number in set(below)) == 50
     assert watcher.index.chain.lowest == 50
+
+
+def test_a_receipt_that_is_gone_is_news_once_and_when_all_is_read() -> None:
+    feed, lost, _ = moved(on_top=200)
+    receipt = Output("ee" * 32, 1, 5, lost, 50, verified_by_source=False)
+    watcher = Watcher(feed, receipt, script=BOB)
+    watcher.settled()
+    *earlier, last = watcher.news
+    assert len(earlier) == 1 + 3, "200 blocks below the window, 50 in a round"
+    assert not any(earlier)
+    assert last == {BOB}
+    watcher.round()
+    assert not watcher.news[-1]
 
 
 def test_a_block_at_a_height_that_the_source_has_not_reached_is_left_alone() -> None:

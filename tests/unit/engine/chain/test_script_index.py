@@ -156,6 +156,7 @@ def test_an_older_block_shows_what_it_pays_and_takes_it_from_the_pool() -> None:
         index.apply_block(feed.blocks[block_hash])
     index.apply_mempool(old.txs[1:], (), whole=True)
     assert outputs(index) == [(1, None)]
+    assert index.take_touched() == {ALICE}
     assert index.apply_older_block(old) == {ALICE}
     assert outputs(index) == [(1, 6)]
     assert index.take_touched() == {ALICE}
@@ -256,6 +257,30 @@ def test_known_receipts_in_old_blocks_stay_until_their_block_is_off_chain() -> N
     assert view.off_chain == ("not the block at 101",)
 
 
+def test_what_was_read_here_outweighs_what_the_journal_knows_unless_it_is_lost() -> (
+    None
+):
+    feed = FakeFeed()
+    tx = make_tx("t", [(ALICE, 7)])
+    block = feed.mine([tx]).header
+    for _ in range(LOOKBACK + 1):
+        feed.mine([])
+    index = indexed(feed, ALICE)
+    elsewhere = Output(tx.txid, 0, 7, "b200", 200, 1)
+    index.watch(ALICE, known=[elsewhere])
+    (read,) = index.view(ALICE, "s").outputs
+    assert (read.block_hash, read.verified_by_source) == (block.hash, True)
+    lost = Output("bb" * 32, 0, 6, "not the block at 1", 1, 1)
+    moved = Output("bb" * 32, 0, 6, "b201", 201, 1)
+    index.watch(ALICE, known=[lost])
+    assert index.view(ALICE, "s").outputs == (read,)
+    index.watch(ALICE, known=[moved])
+    assert index.view(ALICE, "s").outputs == (
+        read,
+        replace(moved, verified_by_source=False),
+    )
+
+
 def test_absence_proves_nothing_before_the_mempool_was_whole() -> None:
     feed = FakeFeed()
     index = ScriptIndex()
@@ -322,9 +347,13 @@ def test_an_undone_transaction_gives_way_to_what_the_mempool_has_in_its_place() 
     coin = [("cc" * 32, 1)]
     feed = FakeFeed()
     index = indexed(feed, ALICE)
-    block = feed.mine([make_tx("mined", [(ALICE, 10)], coin)])
+    mined = make_tx("mined", [(ALICE, 10)], coin)
+    block = feed.mine([mined])
     index.apply_block(block)
     # The node has left the block already, and this is the answer of its mempool.
     index.apply_mempool([make_tx("newer", [(ALICE, 11)], coin)], ())
     index.undo_block(block.header.hash)
     assert outputs(index) == [(11, None)]
+    assert not index.knows(mined.txid)
+    index.apply_mempool([mined], ())
+    assert outputs(index) == [(10, None)], "the node has it again"
