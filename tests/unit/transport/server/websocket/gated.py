@@ -83,11 +83,13 @@ def gated_websocket(
     listener: Any = None,
     received: bytes = b"",
     loop: WriteLoop | None = None,
+    listens: bool = True,
     **limits: Any,
 ) -> Iterator[tuple[WebSocket, WsClient, Gate]]:
     """An open WebSocket, its peer, and the gate between them.
 
-    `received` came behind the handshake; `loop` is one that others use too.
+    `received` came behind the handshake; `loop` is one that others use too. Not
+    `listens`: the test calls `listen`.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         theirs = socket.create_connection(listening.getsockname())
@@ -114,7 +116,8 @@ def gated_websocket(
         received,
         lambda _websocket: gone.set(),
     )
-    websocket.listen(listener or Listens())
+    if listens:
+        websocket.listen(listener or Listens())
     try:
         yield websocket, WsClient(theirs, 10.0), gates[0]
     finally:

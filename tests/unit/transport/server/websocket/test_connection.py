@@ -246,11 +246,13 @@ def test_two_who_always_have_more_are_heard_in_turn(
 
     loop = WriteLoop()
     loop.start()
-    many = {name: frame(TEXT, name.encode()) * 50 for name in "ab"}
+    a, b = (frame(TEXT, name.encode()) * 50 for name in "ab")
     with (
-        gated_websocket(monkeypatch, Notes(), many["a"], loop),
-        gated_websocket(monkeypatch, Notes(), many["b"], loop),
+        gated_websocket(monkeypatch, None, a, loop, listens=False) as (one, _, _),
+        gated_websocket(monkeypatch, None, b, loop, listens=False) as (other, _, _),
     ):
+        one.listen(Notes())
+        other.listen(Notes())
         until(lambda: len(order) == 100)
     loop.stop()
     assert "".join(order[10:90]) in ("ab" * 40, "ba" * 40)
