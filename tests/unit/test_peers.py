@@ -29,8 +29,8 @@ from engine.store.sqlite.threads import ReaderThreads, WriterThread
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.tools.wsclient import frame
 from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.actors.delivery.test_notifier import Street
-from tests.unit.actors.live.test_session import Wire
+from tests.unit.actors.delivery.street import Street
+from tests.unit.actors.live.wire import Wire
 from transport.cli.logs import LineFormatter
 from transport.inbound.dialects import read_btc
 from transport.server.websocket.frames import FrameParser, Text

@@ -7,123 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.delivery.notifier import NotifierActor
-from actors.delivery.notifiers import NotifiersActor
-from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, channel_row
+from engine.delivery.attempt import AttemptOutcome
 from engine.payment.model import EventType
-from engine.runtime.ref import Ref, Scope
-from engine.secrets.vault import Vault
 from engine.store.writes import RemoveChannel, Requeue, Write
 from tests.unit.actor_stage import ActorStage
-from tests.unit.payment_cases import T0, mined, view
-
-VAULT = Vault(b"k" * 32)
-SECRET = b"a secret of the shop"
-
-
-class _Event(msgspec.Struct):
-    payment_id: str
-    seq: int
-    id: str
-
-
-class _Body(msgspec.Struct):
-    type: str
-    data: _Event
-
-
-class Shop:
-    """The sender's port: every endpoint answers as the test says."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str, int]] = []  # host, payment, seq
-        self.ids: list[str] = []
-        self.bodies: list[bytes] = []
-        self.answer: Callable[[str, str, int], AttemptOutcome] = lambda *_: (
-            AttemptOutcome.DELIVERED
-        )
-        self.retry_after_s: float | None = None
-
-    def send(
-        self,
-        url: str,
-        secrets: tuple[bytes, ...],
-        msg_id: str,
-        body: bytes,
-        now_s: int,
-        timeout_s: float,
-    ) -> SendResult:
-        assert secrets == (SECRET,)
-        assert T0 // 1000 <= now_s < T0 // 1000 + 1_000_000, "seconds"
-        assert timeout_s == 15.0
-        event = msgspec.json.decode(body, type=_Body).data
-        assert msg_id == event.id
-        host = url.removeprefix("https://")
-        self.sent.append((host, event.payment_id, event.seq))
-        self.ids.append(msg_id)
-        self.bodies.append(body)
-        outcome = self.answer(host, event.payment_id, event.seq)
-        good = outcome is AttemptOutcome.DELIVERED
-        retry_after_s = (
-            self.retry_after_s if outcome is AttemptOutcome.THROTTLED else None
-        )
-        error = None if good else "500"
-        return SendResult(outcome, 200 if good else 500, error, retry_after_s, 3.0)
-
-    def to(self, host: str, payment: str | None = None) -> list[tuple[str, int]]:
-        return [(p, s) for h, p, s in self.sent if h == host and payment in {None, p}]
-
-
-class Street:
-    """The stage with notifiers, and channels to shops."""
-
-    def __init__(self, stage: ActorStage) -> None:
-        self.stage = stage
-        self.shop = Shop()
-        scope = Scope(
-            stage.dispatcher,
-            lambda _name: NotifiersActor(stage.node, VAULT, self.shop),
-            mailbox_limit=10_000,
-        )
-        self.ref = Ref(scope, "notifiers")
-        stage.node.notifiers = self.ref
-        self.ref.start()
-        stage.run()
-
-    def channel(self, name: str, **changes: object) -> Channel:
-        base: dict[str, object] = {
-            "id": name,
-            "url": f"https://{name}",
-            "secret": VAULT.seal(SECRET, name),
-            "created_at": T0,
-            "schedule_s": (0.0, 5.0, 60.0),
-        }
-        channel = Channel(**(base | changes))  # type: ignore[arg-type]
-        self.change(Write(rows=(channel_row(channel),)))
-        return channel
-
-    def change(self, write: Write) -> None:
-        """Nobody but the journal tells the notifiers: who asked may be gone by then."""
-        self.stage.append(write)
-        self.stage.run()
-
-    def grow(self, payment: str, times: int = 1) -> None:
-        """At least one event more for each time."""
-        for _ in range(times):
-            seq = self.stage.payment(payment).seq
-            self.stage.observe(payment, view(mined(f"n{seq}", 1000, 1)))
-            self.stage.run()
-
-    def story(self, payment: str) -> list[tuple[str, int]]:
-        last = self.stage.payment(payment).seq
-        return [(payment, seq) for seq in range(1, last + 1)]
-
-    def state(self, name: str) -> Channel:
-        for record in self.stage.store.channels():
-            if record.id == name:
-                return msgspec.json.decode(record.state, type=Channel)
-        raise KeyError(name)
+from tests.unit.actors.delivery.street import Body, Street
+from tests.unit.payment_cases import mined, view
 
 
 @pytest.fixture
@@ -148,7 +37,7 @@ def test_a_channel_gets_only_what_it_asked_for(street: Street) -> None:
     street.stage.create("p", merchant="bob")
     street.grow("p")
     assert street.shop.to("ann") == []
-    kinds = [msgspec.json.decode(b, type=_Body).type for b in street.shop.bodies]
+    kinds = [msgspec.json.decode(b, type=Body).type for b in street.shop.bodies]
     assert set(kinds) == {"payment.confirming"}
 
 
@@ -232,80 +121,6 @@ def test_what_was_delivered_can_be_delivered_again_in_order(street: Street) -> N
     assert street.shop.to("ann") == street.story("p")
 
 
-def test_an_endpoint_that_is_gone_disables_its_channel(street: Street) -> None:
-    street.channel("ann")
-    street.shop.answer = lambda *_: AttemptOutcome.GONE
-    street.stage.create("p")
-    street.stage.create("q")
-    street.stage.pass_s(600)
-    ann = street.state("ann")
-    assert not ann.enabled
-    assert ann.disabled_reason == "the endpoint answered 410 Gone"
-    before = len(street.shop.sent)
-    street.grow("p")
-    street.stage.pass_s(600)
-    assert len(street.shop.sent) == before <= 2
-
-
-def test_a_channel_that_was_gone_comes_back_though_its_end_crashed(
-    street: Street, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ann = street.channel("ann")
-    street.shop.answer = lambda *_: AttemptOutcome.GONE
-
-    def crash(_self: NotifierActor) -> None:
-        raise RuntimeError("in stop")
-
-    monkeypatch.setattr(NotifierActor, "on_stop", crash)
-    street.stage.create("p")
-    street.stage.pass_s(60)
-    assert not street.state("ann").enabled
-    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
-    street.change(Write(rows=(channel_row(ann),)))
-    street.stage.create("q")
-    street.stage.pass_s(60)
-    assert street.shop.to("ann", "q") == [("q", 1)]
-
-
-def test_an_endpoint_that_asks_for_a_pause_gets_it(street: Street) -> None:
-    street.channel("ann")
-    street.shop.answer = lambda *_: AttemptOutcome.THROTTLED
-    street.shop.retry_after_s = 120.0
-    street.stage.create("p")
-    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
-    street.stage.create("q")
-    street.stage.pass_s(90)
-    assert street.shop.to("ann") == [("p", 1)]
-    street.stage.pass_s(90)
-    assert sorted(street.shop.to("ann")) == [("p", 1), ("p", 1), ("q", 1)]
-
-
-def test_an_endpoint_that_has_too_much_and_names_no_time_rests_as_a_failing_one(
-    street: Street,
-) -> None:
-    street.channel("ann", schedule_s=(0.0, *[1.0] * 200))
-    street.shop.answer = lambda *_: AttemptOutcome.THROTTLED
-    for number in range(20):
-        street.stage.create(f"p{number}")
-    street.stage.pass_s(4)
-    assert len(street.shop.sent) == 10
-    assert street.stage.node.counters["notifiers.crashes"] == 0
-    assert street.stage.node.counters["webhook.throttled"] == 10
-
-
-def test_an_endpoint_that_keeps_failing_is_left_to_rest(street: Street) -> None:
-    street.channel("ann", schedule_s=(0.0, *[1.0] * 200))
-    street.shop.answer = lambda *_: AttemptOutcome.RETRY
-    for number in range(20):
-        street.stage.create(f"p{number}")
-    street.stage.pass_s(100)
-    assert len(street.shop.sent) < 60
-    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
-    street.stage.pass_s(900)
-    counts = street.stage.store.outbox_counts()
-    assert counts == {"delivered": 20}
-
-
 def test_a_restart_resumes_from_the_outbox(street: Street) -> None:
     street.channel("ann")
     street.shop.answer = lambda *_: AttemptOutcome.RETRY
@@ -332,52 +147,6 @@ def test_a_changed_channel_is_used_from_then_on(street: Street) -> None:
     before = len(street.shop.sent)
     street.grow("p")
     assert len(street.shop.sent) == before
-
-
-def test_a_sender_that_raises_costs_a_pause_and_no_event(street: Street) -> None:
-    street.channel("ann")
-
-    def bug(_host: str, _payment: str, _seq: int) -> AttemptOutcome:
-        raise KeyError("a bug in the sender")
-
-    street.shop.answer = bug
-    street.stage.create("p")
-    street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
-    street.grow("p")
-    street.stage.pass_s(60)
-    assert street.shop.to("ann") == [("p", 1), *street.story("p")]
-
-
-def test_an_attempt_whose_outcome_could_not_be_written_is_written_later(
-    street: Street,
-) -> None:
-    street.channel("ann")
-    sql = street.stage.journal.connection
-
-    def fill_the_disk(*_: object) -> AttemptOutcome:
-        sql.execute("PRAGMA query_only = ON")
-        return AttemptOutcome.DELIVERED
-
-    street.shop.answer = fill_the_disk
-    street.stage.create("p")
-    street.stage.pass_s(2)
-    assert street.shop.to("ann") == [("p", 1)]
-    sql.execute("PRAGMA query_only = OFF")
-    street.stage.pass_s(30)
-    assert street.shop.to("ann") == [("p", 1)]
-    assert street.stage.store.outbox_counts() == {"delivered": 1}
-
-
-def test_a_channel_sealed_under_another_key_harms_nobody(street: Street) -> None:
-    foreign = Vault(b"x" * 32).seal(SECRET, "eve")
-    street.channel("eve", secret=foreign)
-    street.channel("ann")
-    street.stage.create("p")
-    street.stage.pass_s(60)
-    counters = street.stage.node.counters
-    assert (counters["channels.sealed"] > 0, counters["notifiers.crashes"]) == (True, 0)
-    assert street.shop.to("ann") == street.story("p")
-    assert street.stage.store.outbox_counts()["pending"] == 1
 
 
 @pytest.fixture

@@ -1,71 +1,24 @@
 """What the simulation found in the notifier, each in a dozen steps."""
 
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 
 from actors.delivery.notes import BreakerRested
-from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
+from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY
 from actors.live.session import SessionActor
-from actors.messages import Append, ChannelChanged, Read
-from actors.node import Node, Settings
-from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel
+from actors.messages import ChannelChanged
+from engine.delivery.attempt import AttemptOutcome
 from engine.errors import StreamCode
-from engine.payment.events import CommittedEvent, encode, opening, with_offset
-from engine.payment.model import Payment, Terms
+from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
 from engine.policy.breaker import BreakerPolicy
 from engine.ports import Freshness
-from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
-from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
-from engine.secrets.vault import Vault
+from engine.runtime.ref import Ref
 from engine.store.records import Owed, Pending, PendingPayment
-from engine.store.writes import ChannelRow, Committed, DeliveryResult, Unavailable
-
-TERMS = Terms(
-    id="pay_1",
-    network="regtest",
-    address="bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202",
-    created_at=0,
-    expires_at=1,
-    monitor_until=2,
-)
-
-
-class _Reads(Actor):
-    """A reader that keeps what it is asked; the test answers."""
-
-    def __init__(self, asked: list[Read]) -> None:
-        self._asked = asked
-
-    def on_receive(self, message: object) -> None:
-        if isinstance(message, Read):
-            self._asked.append(message)
-
-
-class _Appends(Actor):
-    """A journal that keeps what it is asked; the test answers."""
-
-    def __init__(self, asked: list[Append]) -> None:
-        self._asked = asked
-
-    def on_receive(self, message: object) -> None:
-        if isinstance(message, Append):
-            self._asked.append(message)
-
-
-class _Sender:
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-        self.outcome = AttemptOutcome.DELIVERED
-
-    def send(self, *request: object) -> SendResult:
-        self.sent.append(str(request[2]))
-        return SendResult(self.outcome, 200, None, None, 1.0)
+from engine.store.writes import ChannelRow, DeliveryResult, Unavailable
+from tests.unit.actors.delivery.notifier_bench import Bench, event_at
 
 
 class _Sink:
@@ -91,90 +44,10 @@ class _Sink:
         self.closed = code
 
 
-class _Bench:
-    """A node of which only the mail is real."""
-
-    def __init__(self) -> None:
-        self.dispatcher = SimulatedDispatcher(Random(1))
-        self.clock = SimulatedClock(1_000)
-        self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
-        self.asked: list[Read] = []
-        reads = self.ref("reader", _Reads(self.asked))
-        self.node.readers = [reads]
-        self.appends: list[Append] = []
-        self.node.router = self.ref("router", _Reads([]))
-        self.node.journal = self.ref("journal", _Appends(self.appends))
-        self.sender = _Sender()
-
-    def ref(self, name: str, actor: Actor) -> Ref:
-        ref = Ref(Scope(dispatcher=self.dispatcher, factory=lambda _n: actor), name)
-        ref.start(actor)
-        return ref
-
-    def settle(self) -> None:
-        while self.dispatcher.step() is not None:
-            pass
-
-    def notifier(self) -> Ref:
-        vault = Vault(bytes(32))
-        channel = Channel(
-            id="chn_1",
-            url="https://shop.example/",
-            secret=vault.seal(b"s" * 32, "chn_1"),
-            created_at=0,
-        )
-
-        def make(_name: str) -> NotifierActor:
-            return NotifierActor(self.node, vault, self.sender, channel)
-
-        ref = Ref(Scope(dispatcher=self.dispatcher, factory=make), "chn_1")
-        ref.start()
-        return ref
-
-    def begun(self, last_offset: int, *owed: str) -> Ref:
-        """A notifier that knows these payments to be owed something."""
-        notifier = self.notifier()
-        self.know(last_offset, *owed)
-        return notifier
-
-    def know(self, last_offset: int, *owed: str) -> None:
-        """Answer the first question of a notifier's life, the newest that was asked."""
-        self.settle()
-        payments = [PendingPayment(payment_id, 0) for payment_id in owed]
-        self.asked[-1].reply(Owed(last_offset, payments))
-        self.settle()
-
-    def again(self, notifier: Ref, last_offset: int, *owed: str) -> None:
-        """The notifier crashes, starts anew, and reads what is owed."""
-        notifier.kill()
-        notifier.start()
-        self.know(last_offset, *owed)
-
-    def answer(self, read: Read, what: object) -> None:
-        read.reply(what)
-        self.settle()
-
-    def commit(self, number: int) -> None:
-        self.appends[number].reply(Committed())
-        self.settle()
-
-    def pass_s(self, seconds: float) -> None:
-        self.settle()
-        self.clock.advance(round(seconds * 1000))
-        self.settle()
-
-
-def _event(offset: int, payment_id: str = "pay_1") -> CommittedEvent:
-    event, payment = opening(msgspec.structs.replace(TERMS, id=payment_id))
-    event = msgspec.structs.replace(event, seq=offset)
-    wire = with_offset(offset, encode(event, payment.terms))
-    return CommittedEvent(offset, event, "default", wire)
-
-
 def test_a_notifier_sends_no_event_before_it_knows_what_is_owed() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.notifier()
-    notifier.tell_system(_event(5))
+    notifier.tell_system(event_at(5))
     bench.settle()
     assert bench.sender.sent == []
     bench.asked[0].reply(Owed(4, []))
@@ -183,11 +56,11 @@ def test_a_notifier_sends_no_event_before_it_knows_what_is_owed() -> None:
 
 
 def test_a_notifier_looks_before_it_sends_an_event_that_may_have_been_sent() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.notifier()
     bench.settle()
     bench.asked[0].reply(Owed(5, []))
-    notifier.tell_system(_event(5))
+    notifier.tell_system(event_at(5))
     bench.settle()
     assert bench.sender.sent == []
     bench.asked[-1].reply(None)
@@ -196,7 +69,7 @@ def test_a_notifier_looks_before_it_sends_an_event_that_may_have_been_sent() -> 
 
 
 def test_a_killed_session_closes_the_wire_of_its_client() -> None:
-    bench = _Bench()
+    bench = Bench()
     sink = _Sink()
     session = bench.ref("session", SessionActor(bench.node, sink))
     bench.settle()
@@ -205,12 +78,12 @@ def test_a_killed_session_closes_the_wire_of_its_client() -> None:
 
 
 def _head(offset: int, next_at: int = 0, attempts: int = 0) -> Pending:
-    return Pending(offset, offset, attempts, next_at, _event(offset).wire)
+    return Pending(offset, offset, attempts, next_at, event_at(offset).wire)
 
 
 def test_a_head_that_a_predecessor_asked_for_is_not_sent() -> None:
     """It may have been delivered since."""
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(5, "pay_1")
     before = bench.asked[-1]
     bench.again(notifier, 6, "pay_1")
@@ -224,13 +97,13 @@ def test_a_head_that_a_predecessor_asked_for_is_not_sent() -> None:
 
 def test_a_commit_that_a_predecessor_asked_for_ends_no_attempt_of_ours() -> None:
     """Else the next event overtakes the record of the one before."""
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4)
-    notifier.tell_system(_event(5))
+    notifier.tell_system(event_at(5))
     bench.settle()
     bench.again(notifier, 5, "pay_1")
     bench.answer(bench.asked[-1], _head(5))
-    notifier.tell_system(_event(6))
+    notifier.tell_system(event_at(6))
     assert bench.sender.sent == ["evt_5", "evt_5"]
     asked = len(bench.asked)
     bench.commit(0)
@@ -241,7 +114,7 @@ def test_a_commit_that_a_predecessor_asked_for_ends_no_attempt_of_ours() -> None
 
 
 def test_what_was_owed_to_a_predecessor_is_asked_for_by_nobody() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4)
     notifier.tell_system(ChannelChanged("chn_1"))
     bench.settle()
@@ -253,7 +126,7 @@ def test_what_was_owed_to_a_predecessor_is_asked_for_by_nobody() -> None:
 
 
 def test_a_head_is_not_sent_before_it_is_due() -> None:
-    bench = _Bench()
+    bench = Bench()
     bench.begun(5, "pay_1")
     due = bench.clock.now() + 10_000
     bench.answer(bench.asked[-1], _head(5, next_at=due))
@@ -267,14 +140,14 @@ def test_a_head_is_not_sent_before_it_is_due() -> None:
 
 
 def test_a_head_that_is_due_this_very_moment_is_sent() -> None:
-    bench = _Bench()
+    bench = Bench()
     bench.begun(5, "pay_1")
     bench.answer(bench.asked[-1], _head(5, next_at=bench.clock.now()))
     assert bench.sender.sent == ["evt_5"]
 
 
 def test_an_outbox_that_cannot_be_read_is_read_again_a_little_later() -> None:
-    bench = _Bench()
+    bench = Bench()
     bench.begun(5, "pay_1")
     asked = len(bench.asked)
     bench.answer(bench.asked[-1], RuntimeError("too many queries wait"))
@@ -287,9 +160,9 @@ def test_an_outbox_that_cannot_be_read_is_read_again_a_little_later() -> None:
 def test_an_attempt_that_cannot_be_written_down_is_not_repeated_by_a_redelivery() -> (
     None
 ):
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4)
-    notifier.tell_system(_event(5))
+    notifier.tell_system(event_at(5))
     bench.settle()
     bench.appends[0].reply(Unavailable("the disk is full"))
     notifier.tell_system(ChannelChanged(None))
@@ -306,7 +179,7 @@ def test_an_attempt_that_cannot_be_written_down_is_not_repeated_by_a_redelivery(
 
 def test_no_more_heads_are_read_ahead_than_can_be_sent() -> None:
     """A shop that was away may be owed a million."""
-    bench = _Bench()
+    bench = Bench()
     owed = [f"pay_{number}" for number in range(3 * CONCURRENCY)]
     bench.begun(100, *owed)
     assert len(bench.asked) == 1 + CONCURRENCY
@@ -317,11 +190,11 @@ def test_no_more_heads_are_read_ahead_than_can_be_sent() -> None:
 
 
 def test_so_many_deliveries_are_under_way_at_one_time_and_no_more() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4)
     most = 0
     for number in range(2 * CONCURRENCY):
-        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+        notifier.tell_system(event_at(5 + number, f"pay_{number}"))
     while bench.dispatcher.step() is not None:
         actor: Any = notifier.actor
         busy = actor._senders._busy_with.values()
@@ -331,25 +204,25 @@ def test_so_many_deliveries_are_under_way_at_one_time_and_no_more() -> None:
 
 
 def test_an_event_found_in_the_outbox_is_not_sent_again_when_it_is_routed() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4, "pay_1")
     bench.answer(bench.asked[-1], _head(7))
     bench.commit(0)
     bench.answer(bench.asked[-1], None)
-    notifier.tell_system(_event(7))
+    notifier.tell_system(event_at(7))
     bench.settle()
     bench.answer(bench.asked[-1], None)
     assert bench.sender.sent == ["evt_7"]
 
 
 def test_after_a_410_nothing_is_sent_though_it_cannot_be_written_down() -> None:
-    bench = _Bench()
+    bench = Bench()
     bench.sender.outcome = AttemptOutcome.GONE
     notifier = bench.begun(4)
-    notifier.tell_system(_event(5))
+    notifier.tell_system(event_at(5))
     bench.settle()
     bench.appends[0].reply(Unavailable("the disk is full"))
-    notifier.tell_system(_event(6, "pay_2"))
+    notifier.tell_system(event_at(6, "pay_2"))
     bench.pass_s(6)
     assert bench.sender.sent == ["evt_5"]
     actor: Any = notifier.actor
@@ -364,7 +237,7 @@ def test_after_a_410_nothing_is_sent_though_it_cannot_be_written_down() -> None:
 
 
 def test_what_cannot_be_read_at_the_start_ends_the_notifier() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.notifier()
     bench.settle()
     bench.answer(bench.asked[-1], RuntimeError("too many queries wait"))
@@ -372,7 +245,7 @@ def test_what_cannot_be_read_at_the_start_ends_the_notifier() -> None:
 
 
 def test_a_list_of_what_is_owed_that_cannot_be_read_ends_the_notifier() -> None:
-    bench = _Bench()
+    bench = Bench()
     notifier = bench.begun(4)
     notifier.tell_system(ChannelChanged(None))
     bench.settle()
@@ -382,11 +255,11 @@ def test_a_list_of_what_is_owed_that_cannot_be_read_ends_the_notifier() -> None:
 
 def test_a_probe_that_fails_soon_is_followed_by_the_next_after_its_own_rest() -> None:
     """Not after the time that was set for a probe that never answers."""
-    bench = _Bench()
+    bench = Bench()
     bench.sender.outcome = AttemptOutcome.RETRY
     notifier = bench.begun(4)
     for number in range(CHANNEL_BREAKER.threshold + 5):
-        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+        notifier.tell_system(event_at(5 + number, f"pay_{number}"))
         bench.settle()
     failed = len(bench.sender.sent)
     assert failed == CHANNEL_BREAKER.threshold
@@ -409,11 +282,11 @@ def test_how_an_endpoint_is_spared_is_as_operators_are_told() -> None:
 def test_while_the_breaker_rests_one_timer_waits_whatever_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = _Bench()
+    bench = Bench()
     bench.sender.outcome = AttemptOutcome.RETRY
     notifier = bench.begun(4)
     for number in range(CHANNEL_BREAKER.threshold):
-        notifier.tell_system(_event(5 + number, f"pay_{number}"))
+        notifier.tell_system(event_at(5 + number, f"pay_{number}"))
         bench.settle()
     timers: list[float] = []
     call_later = bench.clock.call_later
@@ -425,7 +298,7 @@ def test_while_the_breaker_rests_one_timer_waits_whatever_comes(
 
     monkeypatch.setattr(bench.clock, "call_later", note)
     for number in range(100):
-        notifier.tell_system(_event(50 + number, f"other_{number}"))
+        notifier.tell_system(event_at(50 + number, f"other_{number}"))
         bench.pass_s(0.01)
     assert len(timers) == 1
     assert timers[0] <= 1.2 * CHANNEL_BREAKER.base_s + 0.01

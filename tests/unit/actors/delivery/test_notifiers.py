@@ -12,7 +12,7 @@ from engine.payment.events import opening
 from engine.runtime.ref import Ref
 from engine.store.writes import Entry, RemoveChannel, Requeue, Write
 from tests.unit.actor_stage import ActorStage
-from tests.unit.actors.delivery.test_notifier import Street
+from tests.unit.actors.delivery.street import Street
 from tests.unit.payment_cases import mined, terms, view
 
 

@@ -15,7 +15,7 @@ from engine.payment.events import CommittedEvent, opening
 from engine.ports import Freshness
 from engine.runtime.actor import Actor
 from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.actors.live.test_session import Wire
+from tests.unit.actors.live.wire import Wire
 from tests.unit.payment_cases import terms
 
 

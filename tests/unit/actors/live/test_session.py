@@ -1,6 +1,6 @@
 """Sessions: the state first, then the story, without a gap and without a repetition."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,67 +10,11 @@ import pytest
 from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, FreshnessChanged, Subscribe, Unfollow
 from actors.node import Settings
-from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
-from engine.payment.model import Payment
 from engine.ports import Freshness
-from engine.runtime.ref import Ref
 from tests.unit.actor_stage import ActorStage
+from tests.unit.actors.live.wire import Wire, connected, grow, opened
 from tests.unit.payment_cases import mined, view
-
-
-class Wire:
-    """A client's wire: keeps what was written; may be full after `room` messages.
-
-    `takes`: so many events of a backlog until `read_on`; None: all of it.
-    """
-
-    def __init__(self, room: int = 1 << 30) -> None:
-        self.room = room
-        self.lines: list[tuple[str, Any]] = []
-        self.closed: list[int] = []
-        self.takes: int | None = None
-        self.waiting: list[Callable[[], None]] = []
-
-    def has_room(self, again: Callable[[], None]) -> bool:
-        if self.takes is None:
-            return True
-        if self.takes:
-            self.takes -= 1
-            return True
-        self.waiting.append(again)
-        return False
-
-    def read_on(self, takes: int | None) -> None:
-        """The client read what it had; so much more fits now."""
-        self.takes = takes
-        waiting, self.waiting = self.waiting, []
-        for again in waiting:
-            again()
-
-    def _write(self, kind: str, what: object) -> bool:
-        if len(self.lines) >= self.room or self.closed:
-            return False
-        self.lines.append((kind, what))
-        return True
-
-    def state(self, payment: Payment, since: int | None) -> bool:
-        return self._write("state", (payment.id, payment.seq, since))
-
-    def event(self, event: CommittedEvent) -> bool:
-        return self._write("event", (event.event.payment_id, event.event.seq))
-
-    def freshness(self, freshness: Freshness) -> bool:
-        return self._write("freshness", freshness)
-
-    def problem(self, code: StreamCode, message: str) -> bool:
-        return self._write("problem", code)
-
-    def close(self, code: int, reason: str) -> None:
-        self.closed.append(code)
-
-    def of(self, kind: str) -> list[Any]:
-        return [what for found, what in self.lines if found == kind]
 
 
 @pytest.fixture
@@ -78,27 +22,6 @@ def stage(tmp_path: Path) -> Iterator[ActorStage]:
     staged = ActorStage(tmp_path)
     yield staged
     staged.close()
-
-
-def opened(stage: ActorStage, *messages: object, room: int = 1 << 30) -> Wire:
-    wire = Wire(room)
-    connected(stage, wire, *messages)
-    return wire
-
-
-def connected(stage: ActorStage, wire: Wire, *messages: object) -> Ref:
-    ref = open_session(stage.node, f"session {id(wire)}", wire)
-    for message in messages:
-        ref.tell(message)
-    stage.run()
-    return ref
-
-
-def grow(stage: ActorStage, name: str) -> None:
-    """At least one more event of this payment."""
-    seq = stage.payment(name).seq
-    stage.observe(name, view(mined("t1", 1000), mined(f"n{seq}", 1000, 1), tip=1000))
-    stage.run()
 
 
 def test_a_client_gets_the_state_first_and_then_every_event(stage: ActorStage) -> None:
@@ -194,82 +117,6 @@ def test_a_session_follows_only_so_many_payments(
     assert wire.of("state") == [("p", 1, None)]
 
 
-def test_a_backlog_waits_for_the_wire_and_is_told_whole(stage: ActorStage) -> None:
-    stage.create("p")
-    for _ in range(4):
-        grow(stage, "p")
-    wire = Wire()
-    wire.takes = 0
-    connected(stage, wire, Follow("p", since=0))
-    told: list[int] = []
-    while told != list(range(1, stage.payment("p").seq + 1)):
-        assert len(wire.waiting) == 1
-        before = told
-        if len(told) == 4:
-            grow(stage, "p")  # what happens meanwhile comes behind the backlog
-        wire.read_on(3)
-        stage.run()
-        told = [seq for _, seq in wire.of("event")]
-        assert len(before) < len(told) <= len(before) + 3
-    assert len(wire.of("state")) == 1
-    wire.read_on(None)
-    stage.run()
-    grow(stage, "p")
-    assert wire.of("event")[-1] == ("p", stage.payment("p").seq)
-    assert wire.closed == []
-
-
-def test_what_waited_behind_a_backlog_waits_for_the_wire_too(
-    stage: ActorStage,
-) -> None:
-    stage.create("p")
-    grow(stage, "p")
-    wire = Wire()
-    wire.takes = stage.payment("p").seq  # all there is, and nothing more
-    ref = open_session(stage.node, "session", wire)
-    ref.tell(Follow("p", since=0))
-    grow(stage, "p")
-    stage.run()
-    wire.read_on(None)
-    stage.run()
-    last = stage.payment("p").seq
-    assert wire.of("event") == [("p", n) for n in range(1, last + 1)]
-
-
-def test_who_unfollows_while_its_backlog_waits_hears_no_more(
-    stage: ActorStage,
-) -> None:
-    stage.create("p")
-    grow(stage, "p")
-    wire = Wire()
-    wire.takes = 1
-    ref = connected(stage, wire, Follow("p", since=0))
-    ref.tell(Unfollow("p"))
-    stage.run()
-    wire.read_on(None)
-    stage.run()
-    assert wire.of("event") == [("p", 1)]
-
-
-def test_who_follows_everything_gets_its_backlog_at_its_own_pace(
-    stage: ActorStage,
-) -> None:
-    stage.create("p")
-    stage.create("q")
-    grow(stage, "p")
-    wire = Wire()
-    wire.takes = 1
-    connected(stage, wire, FollowAll(0, None))
-    for _ in range(stage.payment("p").seq + stage.payment("q").seq):
-        wire.read_on(1)
-        stage.run()
-    wire.read_on(None)
-    stage.run()
-    for name in ("p", "q"):
-        seqs = [seq for told, seq in wire.of("event") if told == name]
-        assert seqs == list(range(1, stage.payment(name).seq + 1))
-
-
 def test_who_unfollows_hears_no_more(stage: ActorStage) -> None:
     stage.create("p")
     wire = opened(stage, Follow("p"), Unfollow("p"))
@@ -310,21 +157,6 @@ def test_following_everything_of_one_merchant_shows_no_other(
     grow(stage, "p")
     grow(stage, "q")
     assert {name for name, _ in wire.of("event")} == {"p"}
-
-
-def test_a_client_that_does_not_read_is_let_go_and_forgotten(
-    stage: ActorStage,
-) -> None:
-    stage.create("p")
-    wire = opened(stage, Follow("p"), room=3)
-    grow(stage, "p")
-    grow(stage, "p")
-    assert len(wire.lines) == 3
-    assert wire.closed == [1001]
-    stage.run()
-    assert stage.node.sessions.now == 0
-    router: Any = stage.node.router.actor
-    assert not router._everyone
 
 
 def test_a_session_that_ends_before_its_first_turn_hangs_up(stage: ActorStage) -> None:

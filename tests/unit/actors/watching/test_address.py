@@ -9,24 +9,19 @@ from msgspec.structs import replace
 
 from actors.messages import (
     Command,
-    Deadline,
-    Poll,
     Retired,
     ReviewDue,
     Seen,
     Unwatch,
 )
 from actors.watching.address import AddressActor
-from engine.chain.feed import ChainView
 from engine.errors import Refused
-from engine.payment.model import Payment, Status
+from engine.payment.model import Status
 from engine.payment.observations import Cancel, ProviderClaim
-from engine.runtime.ref import Ref
 from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
-from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
-
-EXPIRY = T0 + HOUR_MS
+from tests.unit.actors.watching.watched import EXPIRY, Watched
+from tests.unit.payment_cases import HOUR_MS, T0, mempool, mined, view
 
 
 @pytest.fixture
@@ -34,50 +29,6 @@ def stage(tmp_path: Path) -> Iterator[ActorStage]:
     staged = ActorStage(tmp_path)
     yield staged
     staged.close()
-
-
-class Watched:
-    """One payment and its watcher; the test plays source and supervisor."""
-
-    def __init__(self, stage: ActorStage) -> None:
-        self.stage = stage
-        payment = stage.create("p", address=ADDRESS)
-        self.ref: Ref = stage.start("p", AddressActor(stage.node, payment))
-        stage.run()
-
-    def seen(self, shown: ChainView) -> None:
-        self.ref.tell(Seen(shown, self.stage.clock.now()))
-        self.stage.run()
-
-    def obey(self, command: Command) -> None:
-        self.ref.tell(command)
-        self.stage.run()
-
-    def polls(self) -> list[Poll]:
-        return [m for m in self.stage.source.got if isinstance(m, Poll)]
-
-    def deadline_passes(self) -> None:
-        asked = [m for m in self.stage.supervisor.got if isinstance(m, Deadline)]
-        wait = max(asked[-1].at - self.stage.clock.now(), 0)
-        self.stage.pass_s(wait / 1000)
-        self.ref.tell_system(ReviewDue())
-        self.stage.run()
-
-    def disk_is_full(self, yes: bool) -> None:
-        pages = self.stage.journal.connection.execute("PRAGMA page_count").fetchone()
-        limit = pages[0] if yes else 1_000_000
-        self.stage.journal.connection.execute(f"PRAGMA max_page_count = {limit}")
-        self.stage.journal.connection.execute(f"PRAGMA query_only = {yes}")
-
-    def status(self) -> Status:
-        return self.payment.status
-
-    @property
-    def payment(self) -> Payment:
-        actor = self.ref.actor
-        assert isinstance(actor, AddressActor)
-        assert actor.payment == self.stage.payment("p")
-        return actor.payment
 
 
 def test_what_a_source_shows_is_believed_once_it_is_committed(
@@ -174,67 +125,6 @@ def test_a_release_that_could_not_be_written_is_tried_again(stage: ActorStage) -
     assert any(isinstance(m, Retired) for m in stage.supervisor.got)
 
 
-def test_it_expires_only_by_an_answer_from_after_the_deadline(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.deadline_passes()
-    assert watched.status() is Status.PENDING
-    assert watched.polls()[-1].due == 0.0
-    watched.ref.tell(Seen(view(), EXPIRY - 1))
-    stage.run()
-    assert watched.status() is Status.PENDING
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
-
-
-def test_an_answer_that_proves_nothing_absent_lets_nothing_expire(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.deadline_passes()
-    watched.seen(view(complete=False))
-    assert watched.status() is Status.PENDING
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
-
-
-def test_who_waits_for_a_verdict_asks_again_soon(stage: ActorStage) -> None:
-    """By its age it would ask every two minutes."""
-    watched = Watched(stage)
-    watched.deadline_passes()
-    asked = len(watched.polls())
-    watched.seen(view(complete=False))
-    stage.pass_s(20)
-    assert len(watched.polls()) == asked + 1
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
-
-
-def test_views_that_never_grow_complete_end_the_wait_after_an_hour(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.deadline_passes()
-    for _ in range(3_600 // 15):
-        watched.seen(view(complete=False))
-        assert watched.status() is Status.PENDING
-        stage.pass_s(15)
-    watched.seen(view(complete=False))
-    assert watched.status() is Status.EXPIRED
-
-
-def test_a_deadline_long_ago_is_no_proof_of_anything(stage: ActorStage) -> None:
-    """The process was away: of all the blocks since, only the first have been read."""
-    watched = Watched(stage)
-    watched.deadline_passes()
-    stage.pass_s(5 * 3_600)
-    watched.seen(view(complete=False))
-    assert watched.status() is Status.PENDING
-    watched.seen(view(mined("t1", 998)))
-    assert watched.status() is Status.CONFIRMED
-
-
 def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
     stage: ActorStage,
 ) -> None:
@@ -304,19 +194,6 @@ def test_another_receipt_that_is_missing_is_looked_for_twice_too(
     assert watched.payment.receipts == ()
 
 
-def test_nothing_expires_by_the_answer_that_leaves_out_a_receipt(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.seen(view(mempool("t1")))
-    watched.deadline_passes()
-    watched.seen(view())
-    assert watched.status() is Status.CONFIRMING
-    stage.pass_s(3)
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
-
-
 def test_the_source_goes_on_knowing_what_a_killed_watcher_was_shown(
     stage: ActorStage,
 ) -> None:
@@ -365,21 +242,6 @@ def test_what_the_journal_could_not_write_is_decided_again(stage: ActorStage) ->
     assert watched.status() is Status.CONFIRMING
 
 
-def test_an_expiry_that_could_not_be_written_is_not_forgotten(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    watched.deadline_passes()
-    watched.disk_is_full(True)
-    watched.seen(view())
-    assert watched.status() is Status.PENDING
-    watched.disk_is_full(False)
-    stage.pass_s(6)
-    assert watched.polls()[-1].due == 0.0
-    watched.seen(view())
-    assert watched.status() is Status.EXPIRED
-
-
 def test_a_command_is_answered_with_what_it_led_to(stage: ActorStage) -> None:
     watched = Watched(stage)
     answers: list[Any] = []
@@ -414,22 +276,6 @@ def test_a_claim_makes_it_look_at_the_chain_at_once(stage: ActorStage) -> None:
     watched.obey(Command(claim, answers.append))
     assert answers[0].claims
     assert watched.polls()[-1].due == 0.0
-
-
-def test_the_deadline_is_armed_anew_after_each_commit_that_moves_it(
-    stage: ActorStage,
-) -> None:
-    watched = Watched(stage)
-    claim = ProviderClaim("blockonomics", "t1", 50_000, window_s=60)
-    watched.obey(Command(claim, lambda _answer: None))
-
-    def armed() -> int:
-        return [m.at for m in stage.supervisor.got if isinstance(m, Deadline)][-1]
-
-    assert armed() == stage.clock.now() + 60_000, "then the claim is withdrawn"
-    stage.pass_s(1)
-    watched.seen(view(mempool("t1")))
-    assert armed() == T0 + 24 * HOUR_MS, "it is paid: it cannot expire any more"
 
 
 def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(

@@ -1,7 +1,6 @@
-"""A payment's deliveries to one channel: a table, and a walk beside a model outbox."""
+"""A payment's deliveries to one channel: the table, row by row."""
 
 from collections.abc import Callable
-from random import Random
 
 import pytest
 
@@ -12,32 +11,9 @@ from engine.delivery.delivery_queue import (
     State,
 )
 from engine.errors import IllegalStep
-from engine.store.records import Pending
-from engine.store.writes import DeliveryResult
+from tests.unit.engine.delivery.deliveries import NOW, pending, result
 
-NOW = 1_000_000
 LATER = NOW + 60_000
-
-
-def pending(offset: int, next_at: int = 0, attempts: int = 0) -> Pending:
-    return Pending(offset, offset, attempts, next_at, b"{}")
-
-
-def result(offset: int, state: str = "delivered", next_at: int = 0) -> DeliveryResult:
-    return DeliveryResult(
-        channel_id="c",
-        payment_id="p",
-        offset=offset,
-        seq=offset,
-        attempt=1,
-        at=NOW,
-        latency_ms=1,
-        status=200,
-        outcome="delivered",
-        error=None,
-        state=state,
-        next_at=next_at,
-    )
 
 
 def ready() -> DeliveryQueue:
@@ -92,7 +68,6 @@ MADE: dict[State, Callable[[], DeliveryQueue]] = {
     State.UNRECORDED: unrecorded,
     State.OVER: over,
 }
-
 HAPPENS: dict[str, Callable[[DeliveryQueue], State]] = {
     "routed": lambda queue: queue.routed(pending(9)),
     "listed": lambda queue: queue.listed(NOW, NOW),
@@ -106,7 +81,6 @@ HAPPENS: dict[str, Callable[[DeliveryQueue], State]] = {
     "not recorded": lambda queue: queue.not_recorded(LATER),
     "due": lambda queue: queue.due(),
 }
-
 # Written out once more, from the words of the design: what follows from what.
 FOLLOWS: dict[tuple[State, str], State] = {
     (State.UNREAD, "turn"): State.READING,
@@ -313,138 +287,6 @@ def test_an_outcome_is_of_the_event_that_was_sent() -> None:
         sending().answered(result(6))
 
 
-class Walk:
-    """One queue beside a model of the outbox; mail comes late, in order."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-        self.outbox: dict[int, str] = {}
-        self.next_at: dict[int, int] = {}
-        self.mail: list[Callable[[], None]] = []
-        self.queue: DeliveryQueue | None = None
-        self.known_to = 0
-        self.now = NOW
-        self.sent: list[int] = []
-        self.reads = 0
-
-    def owed(self) -> list[int]:
-        return sorted(o for o, state in self.outbox.items() if state == "pending")
-
-    def commit(self) -> None:
-        offset = len(self.outbox) + 1
-        self.outbox[offset] = "pending"
-        self.next_at[offset] = 0
-        self.mail.append(lambda: self._on_routed(offset))
-
-    def redeliver(self) -> None:
-        for offset in list(self.outbox):
-            self.outbox[offset] = "pending"
-            self.next_at[offset] = self.now
-        self.mail.append(lambda: self._on_listed(self._listing()))
-
-    def _listing(self) -> int | None:
-        owed = self.owed()
-        return self.next_at[owed[0]] if owed else None
-
-    def _on_routed(self, offset: int) -> None:
-        if self.queue is not None:
-            self.queue.routed(pending(offset))
-        elif offset <= self.known_to:
-            self.queue = DeliveryQueue()
-        else:
-            self.queue = DeliveryQueue(pending(offset))
-
-    def _on_listed(self, next_at: int | None) -> None:
-        if next_at is None:
-            return
-        if self.queue is None:
-            self.queue = DeliveryQueue(rests_until=next_at)
-        self.queue.listed(next_at, self.now)
-
-    def deliver_mail(self) -> None:
-        if self.mail:
-            self.mail.pop(0)()
-
-    def go_on(self) -> None:
-        """What the queue waits for happens."""
-        queue = self.queue
-        if queue is None:
-            return
-        match queue.state:
-            case State.UNREAD | State.READY:
-                queue.turn()
-            case State.READING:
-                self.reads += 1
-                owed = self.owed()
-                head = pending(owed[0], self.next_at[owed[0]]) if owed else None
-                queue.read(head, self.now)
-            case State.SENDING:
-                assert queue.head is not None
-                self._send(queue.head.offset)
-            case State.RECORDING:
-                self._record(queue)
-            case State.RESTING | State.UNRECORDED:
-                self.now = max(self.now, queue.rests_until)
-                queue.due()
-        if queue.state is State.OVER:
-            self.queue = None
-
-    def _send(self, offset: int) -> None:
-        queue = self.queue
-        assert queue is not None
-        self.known_to = max(self.known_to, offset)
-        assert self.next_at[offset] <= self.now, "sent before it is due"
-        if self.random.random() < 0.1:
-            queue.sender_died(self.now + 5)
-            return
-        self.sent.append(offset)
-        good = self.random.random() < 0.7
-        queue.answered(
-            result(offset, "delivered" if good else "pending", self.now + 100)
-        )
-
-    def _record(self, queue: DeliveryQueue) -> None:
-        if self.random.random() < 0.2:
-            queue.not_recorded(self.now + 5)
-            return
-        assert queue.result is not None
-        self.outbox[queue.result.offset] = queue.result.state
-        self.next_at[queue.result.offset] = queue.result.next_at
-        queue.recorded()
-
-    def finish(self) -> None:
-        for _ in range(10_000):
-            if not self.mail and self.queue is None:
-                return
-            self.deliver_mail()
-            self.go_on()
-        raise AssertionError("it never ends")
-
-
 def test_a_queue_that_begins_has_no_result_and_rests_as_long_as_it_was_told() -> None:
     assert (ready().result, ready().rests_until) == (None, 0)
     assert (resting().state, resting().rests_until) == (State.RESTING, LATER)
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_in_any_order_of_things_all_is_told_in_order_and_the_queue_ends(
-    seed: int,
-) -> None:
-    walk = Walk(seed)
-    redelivers = seed % 2 == 1
-    for _ in range(100):
-        chance = walk.random.random()
-        if chance < 0.15:
-            walk.commit()
-        elif chance < 0.17 and redelivers:
-            walk.redeliver()
-        elif chance < 0.5:
-            walk.deliver_mail()
-        else:
-            walk.go_on()
-    walk.finish()
-    assert walk.owed() == []
-    firsts = list(dict.fromkeys(walk.sent))
-    assert firsts == sorted(walk.outbox)
-    if not redelivers:
-        assert walk.sent == sorted(walk.sent)

@@ -6,23 +6,20 @@ import pytest
 from gevent import joinall, spawn
 
 from engine.bitcoin.address import parse_address
-from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block, parse_tx
+from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block
 from engine.chain.feed import BlockFeed
 from engine.errors import InvalidAddress, SourceBusy, SourceError, SourceUnavailable
 from tests.tools.steps import steps
-from transport.devchain.chain import DevChain, DevChainError, UnknownTransaction
+from tests.unit.transport.devchain.chain_checks import (
+    Clock,
+    assert_whole,
+    paid,
+)
+from transport.devchain.chain import DevChain, DevChainError
 from transport.devchain.transaction import Digests, check_signature
 from transport.devchain.wallet import InsufficientFunds
 
 REGTEST_GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
@@ -35,56 +32,6 @@ def chain(clock: Clock) -> Iterator[DevChain]:
     chain = DevChain(seed=7, now=clock)
     yield chain
     assert_whole(chain)
-
-
-def assert_whole(chain: DevChain) -> None:
-    """What is true of every chain at any time, whatever was done to it."""
-    contents = chain.contents
-    seen: set[str] = set()
-    spent: set[tuple[str, int]] = set()
-    for height, name in enumerate(contents.best):
-        block = contents.blocks[name]
-        parsed = parse_block(block.raw, height)
-        assert parsed.header == block.header
-        assert parsed.header.prev_hash == (
-            contents.best[height - 1] if height else "00" * 32
-        )
-        assert len(block.raw) == block.size
-        for position, tx in enumerate(block.txs):
-            entry = contents.entries[tx.txid]
-            assert (entry.block_hash, entry.position) == (name, position)
-            assert parsed.txs[position] == entry.chain_tx == parse_tx(tx.raw)
-            for txin in tx.inputs if position else ():
-                assert txin.txid in seen, "spends what comes later"
-                assert (txin.txid, txin.vout) not in spent, "spends twice"
-                spent.add((txin.txid, txin.vout))
-            seen.add(tx.txid)
-    for txid, entry in contents.mempool.items():
-        assert entry.block_hash is None
-        for txin in entry.tx.inputs:
-            assert txin.txid in seen
-            assert (txin.txid, txin.vout) not in spent
-            spent.add((txin.txid, txin.vout))
-        seen.add(txid)
-    assert seen == set(contents.entries)
-    assert spent == set(contents.spenders)
-    assert chain.mempool() == frozenset(contents.mempool)
-
-
-def paid(chain: DevChain, address: str) -> list[tuple[str, int, int]]:
-    """(txid, vout, satoshi) of all outputs to an address, best chain and mempool."""
-    script = parse_address(address, "regtest").script
-    return [
-        (txid, vout, out.amount_sat)
-        for txid in chain.contents.by_script.get(script, ())
-        for vout, out in enumerate(chain.contents.entries[txid].tx.outputs)
-        if out.script == script
-    ]
-
-
-def height_of(chain: DevChain, txid: str) -> int | None:
-    entry = chain.contents.entries.get(txid)
-    return None if entry is None or entry.block_hash is None else entry.height
 
 
 def test_it_is_a_block_feed_that_starts_high_enough_and_at_once() -> None:
@@ -207,158 +154,6 @@ def test_what_a_node_would_not_relay_is_refused(
 def test_an_address_of_another_network_is_not_paid(chain: DevChain) -> None:
     with pytest.raises(InvalidAddress, match="mainnet, not regtest"):
         chain.pay("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", 5_000)
-
-
-def test_a_reorg_mines_the_same_payments_into_other_blocks(chain: DevChain) -> None:
-    txids = []
-    for _ in range(3):
-        txids.append(chain.pay(chain.new_address(), 10_000))
-        chain.mine()
-    old = [chain.block_hash(height) for height in (112, 113)]
-    new = chain.reorg(2)
-    assert len(new) == 3
-    assert chain.tip().height == 114
-    assert [height_of(chain, txid) for txid in txids] == [111, 112, 113]
-    for name in old:
-        assert name is not None
-        header = chain.header(name)
-        assert header is not None
-        assert not header.in_best_chain
-        assert not chain.block(name).header.in_best_chain
-        assert len(chain.block(name).txs) == 2
-    assert [chain.block_hash(height) for height in (112, 113, 114)] == new
-
-
-def test_a_reorg_can_put_payments_back_into_the_mempool(chain: DevChain) -> None:
-    mined = chain.pay(chain.new_address(), 10_000)
-    chain.mine()
-    waiting = chain.pay(chain.new_address(), 20_000)
-    chain.reorg(1, remine=False)
-    assert list(chain.contents.mempool) == [mined, waiting]
-    chain.mine()
-    assert height_of(chain, mined) == height_of(chain, waiting) == 113
-
-
-def test_a_reorg_drops_a_payment_with_its_descendants_and_leaves_the_rest(
-    chain: DevChain,
-) -> None:
-    dropped = chain.pay(chain.new_address(), 10_000)
-    kept = chain.pay(chain.new_address(), 20_000)
-    chain.mine()
-    # With every other coin spent, the next payment spends the change of `dropped`.
-    coins = chain._node.coins
-    for outpoint, _ in list(coins.offer(0)):
-        if outpoint[0] != dropped:
-            coins.discard(outpoint)
-    child = chain.pay(chain.new_address(), 30_000)
-    assert chain.transactions([child])[child].spends == ((dropped, 1),)
-    chain.mine()
-    chain.reorg(2, [dropped])
-    assert height_of(chain, kept) == 111
-    for txid in (dropped, child):
-        assert txid not in chain.contents.entries
-        assert txid not in chain.mempool()
-    assert chain.mine(3)
-
-
-def test_a_dropped_payment_can_be_made_anew_with_its_coins(chain: DevChain) -> None:
-    before = chain._node.coins.total_sat()
-    txid = chain.pay(chain.new_address(), 10_000)
-    chain.mine()
-    chain.reorg(1, [txid])
-    matured = 2 * 50 * 100_000_000  # two blocks more than before
-    assert chain._node.coins.total_sat() == before + matured
-
-
-def test_reorgs_of_any_depth_keep_the_chain_whole(chain: DevChain) -> None:
-    for depth in (1, 5, 99):
-        chain.pay(chain.new_address(), 10_000)
-        chain.mine(2)
-        height = chain.tip().height
-        chain.reorg(depth)
-        assert chain.tip().height == height + 1
-        assert_whole(chain)
-        chain.pay(chain.new_address(), 10_000)
-        chain.mine()
-
-
-@pytest.mark.parametrize("depth", [0, -1, 100, 10_000])
-def test_a_reorg_below_spent_coinbases_is_refused(chain: DevChain, depth: int) -> None:
-    with pytest.raises(DevChainError, match="a reorg replaces 1 to 99 blocks"):
-        chain.reorg(depth)
-
-
-def test_a_reorg_drops_only_what_it_reaches(chain: DevChain) -> None:
-    txid = chain.pay(chain.new_address(), 10_000)
-    chain.mine(2)
-    tip = chain.tip()
-    with pytest.raises(DevChainError, match="in block 111, below the 1 replaced"):
-        chain.reorg(1, [txid])
-    with pytest.raises(UnknownTransaction):
-        chain.reorg(1, ["ab" * 32])
-    coinbase = chain.block(tip.hash).txs[0].txid
-    with pytest.raises(DevChainError, match="coinbase"):
-        chain.reorg(1, [coinbase])
-    assert chain.tip() == tip
-
-
-def test_a_payment_is_replaced_by_one_that_pays_somebody_else(chain: DevChain) -> None:
-    shop, thief = chain.new_address(), chain.new_address()
-    old = chain.pay(shop, 10_000)
-    new = chain.replace(old, to=thief)
-    assert chain.mempool() == {new}
-    assert paid(chain, shop) == []
-    assert paid(chain, thief) == [(new, 0, 10_000)]
-
-
-def test_a_payment_is_replaced_by_a_dearer_one_to_the_same_address(
-    chain: DevChain,
-) -> None:
-    shop = chain.new_address()
-    old = chain.pay(shop, 10_000)
-    spends = chain.transactions([old])[old].spends
-    new = chain.replace(old, to=shop, fee_rate=7)
-    assert chain.transactions([new])[new].spends == spends
-    assert paid(chain, shop) == [(new, 0, 10_000)]
-    entry = chain.contents.entries[new]
-    assert entry.fee_sat >= 7 * entry.tx.vsize
-
-
-def test_a_payment_is_taken_back_to_the_wallet_and_its_coins_serve_again(
-    chain: DevChain,
-) -> None:
-    shop = chain.new_address()
-    before = chain._node.coins.total_sat()
-    old = chain.pay(shop, 4_000_000)
-    new = chain.replace(old)
-    assert paid(chain, shop) == []
-    fee = chain.contents.entries[new].fee_sat
-    with pytest.raises(DevChainError, match="pays nobody"):
-        chain.replace(new, to=shop)
-    chain.mine()
-    matured = 50 * 100_000_000
-    assert chain._node.coins.total_sat() == before - fee + matured
-
-
-def test_a_replacement_must_be_unconfirmed_ours_and_dearer(chain: DevChain) -> None:
-    txid = chain.pay(chain.new_address(), 10_000, fee_rate=5)
-    with pytest.raises(DevChainError, match="pays more than the 5"):
-        chain.replace(txid, fee_rate=5)
-    with pytest.raises(UnknownTransaction):
-        chain.replace("ab" * 32)
-    chain.mine()
-    with pytest.raises(DevChainError, match="confirmed"):
-        chain.replace(txid)
-
-
-def test_an_evicted_payment_is_gone_and_its_coins_are_back(chain: DevChain) -> None:
-    before = chain._node.coins.total_sat()
-    txid = chain.pay(chain.new_address(), 10_000)
-    assert chain.evict(txid) == [txid]
-    assert chain.mempool() == frozenset()
-    assert chain._node.coins.total_sat() == before
-    with pytest.raises(UnknownTransaction):
-        chain.evict(txid)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import TxOut
-from tests.unit.transport.devchain.test_chain import Clock, assert_whole, height_of
+from tests.unit.transport.devchain.chain_checks import Clock, assert_whole, height_of
 from transport.devchain.chain import DevChain, DevChainError, Rejected
 from transport.devchain.transaction import (
     Digests,

@@ -1,0 +1,124 @@
+"""Explorers of which some fail, and watchers that poll them through the actor."""
+
+from actors.messages import (
+    DescribeSources,
+    FreshnessChanged,
+    Poll,
+    Seen,
+    Subscribe,
+    Watch,
+)
+from actors.sources.feed_state import FeedSpec
+from actors.sources.source import SourceActor
+from actors.sources.workers import AddressFeedWorker
+from engine.chain.feed import Output, Tip
+from engine.errors import SourceError
+from engine.gateway import SourceState
+from engine.runtime.ref import Ref, Scope
+from tests.unit.actor_stage import ActorStage, Inbox
+
+__all__ = [
+    "Explorer",
+    "Market",
+    "TIP",
+]
+
+TIP = Tip(1_000, "00" * 32)
+
+
+class Explorer:
+    """An address feed that answers, or fails as it is told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests = 0
+        self.down: SourceError | None = None
+        self.bad: dict[str, Exception] = {}
+        self.asked: list[str] = []
+        self.off_chain: set[str] = set()
+
+    def tip(self) -> Tip:
+        self.requests += 1
+        if self.down is not None:
+            raise self.down
+        return TIP
+
+    def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
+        self.requests += 1
+        self.asked.append(address)
+        if address in self.bad:
+            raise self.bad[address]
+        return (Output(f"tx for {address}", 0, 1_000),)
+
+    def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
+        self.requests += 1
+        return False if block_hash in self.off_chain else None
+
+
+class Market:
+    """Sources, the source actor, and watchers that keep what they are shown."""
+
+    def __init__(
+        self, stage: ActorStage, *names: str, per_minute: float | None = None
+    ) -> None:
+        self.stage = stage
+        self.feeds = [Explorer(name) for name in names]
+        self.watchers: dict[str, Inbox] = {}
+        self.per_minute = per_minute
+        stage.booted.publish(True)
+        self.ref = Ref(
+            Scope(
+                stage.dispatcher,
+                lambda _name: SourceActor(stage.node, self.specs, stage.published),
+            ),
+            "source",
+        )
+        self.specs = [self._spec(n, feed) for n, feed in enumerate(self.feeds)]
+        stage.node.source = self.ref
+        self.ref.start()
+        stage.node.router.tell(Subscribe("any", stage.node.supervisor))
+        stage.run()
+
+    def _spec(self, number: int, feed: Explorer) -> FeedSpec:
+        node = self.stage.node
+        scope = Scope(
+            self.stage.dispatcher,
+            lambda _name: AddressFeedWorker(node, number, feed),
+            parent=self.ref,
+            blocking=True,
+        )
+        return FeedSpec(
+            name=feed.name,
+            kind="esplora",
+            worker=Ref(scope, f"feed.{number}"),
+            by_block=False,
+            every_s=10.0,
+            per_minute=self.per_minute,
+        )
+
+    def watch(self, *addresses: str) -> None:
+        for address in addresses:
+            self.watchers[address] = inbox = Inbox()
+            ref = self.stage.start(f"watcher of {address}", inbox)
+            self.ref.tell_system(Watch(address.encode(), address, ref))
+        self.stage.run()
+
+    def poll(self, address: str, due: float = 0.0, *blocks: str) -> None:
+        placed = tuple((block, 990) for block in blocks)
+        self.ref.tell(Poll(address.encode(), placed, due))
+
+    def seen(self, address: str) -> list[Seen]:
+        return [m for m in self.watchers[address].got if isinstance(m, Seen)]
+
+    def freshness(self) -> list[tuple[str, bool]]:
+        return [
+            (m.freshness.source, m.freshness.live)
+            for m in self.stage.supervisor.got
+            if isinstance(m, FreshnessChanged)
+        ]
+
+    def state(self, name: str) -> SourceState:
+        answers: list[list[SourceState]] = []
+        self.ref.tell(DescribeSources(answers.append))
+        self.stage.run()
+        return next(state for state in answers[0] if state.name == name)

@@ -1,0 +1,140 @@
+"""Sources that fail, lie, crash or ask for a pause: who is asked next, what is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
+from tests.unit.actor_stage import ActorStage
+from tests.unit.actors.sources.market import Market
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def test_a_failing_source_tells_nothing_and_the_next_is_asked_at_once(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a")
+    one, two = market.feeds
+    one.down = SourceUnavailable("connection refused")
+    market.poll("a")
+    stage.pass_s(0.5)
+    assert one.asked == []
+    assert two.asked == ["a"]
+    assert [s.view.source for s in market.seen("a")] == ["two"]
+    assert market.state("one").last_error == "connection refused"
+    assert market.state("two").active
+
+
+def test_the_first_source_is_preferred_again_when_it_has_recovered(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a")
+    one, _two = market.feeds
+    one.down = SourceUnavailable("connection refused")
+    stage.pass_s(120)
+    one.down = None
+    stage.pass_s(130)
+    market.poll("a")
+    stage.pass_s(1)
+    assert one.asked == ["a"]
+    assert market.state("one").state == "closed"
+
+
+def test_when_all_sources_fail_only_the_freshness_changes(stage: ActorStage) -> None:
+    market = Market(stage, "one", "two")
+    market.watch("a", "b")
+    for feed in market.feeds:
+        feed.down = SourceUnavailable("connection refused")
+    market.poll("a")
+    market.poll("b", 5.0)
+    stage.pass_s(300)
+    assert market.seen("a") == market.seen("b") == []
+    assert market.freshness()[-1][1] is False
+    assert stage.published.now.freshness.live is False
+    for feed in market.feeds:
+        assert feed.requests < 60
+        feed.down = None
+    stage.pass_s(130)
+    assert len(market.seen("a")) == len(market.seen("b")) == 1
+    assert stage.published.now.freshness.live is True
+
+
+def test_a_source_that_asks_for_a_pause_gets_it(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    one = market.feeds[0]
+    one.down = SourceBusy("429 Too Many Requests", retry_after_s=90.0)
+    market.poll("a")
+    stage.pass_s(1)
+    before = one.requests
+    one.down = None
+    stage.pass_s(85)
+    assert one.requests == before
+    stage.pass_s(20)
+    assert len(market.seen("a")) == 1
+
+
+def test_an_address_that_cannot_be_read_holds_up_no_other(stage: ActorStage) -> None:
+    market = Market(stage, "one")
+    market.watch("bad", "b", "c")
+    one = market.feeds[0]
+    one.bad["bad"] = SourceGarbage("over 10,000 transactions")
+    for _ in range(5):
+        market.poll("bad", 1.0)
+        market.poll("b", 2.0)
+        market.poll("c", 3.0)
+        stage.pass_s(15)
+    assert market.seen("bad") == []
+    assert len(market.seen("b")) == len(market.seen("c")) == 5
+    assert market.state("one").state == "closed"
+
+
+def test_a_source_that_talks_nonsense_of_everybody_is_left_for_the_next(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    names = [f"a{n}" for n in range(12)]
+    market.watch(*names)
+    one, two = market.feeds
+    one.bad = dict.fromkeys(names, SourceGarbage("HTML, not JSON"))
+    for name in names:
+        market.poll(name, 1.0)
+    stage.pass_s(15)
+    assert len(one.asked) <= 20
+    assert market.state("one").errors > 0
+    assert len(two.asked) > 0
+
+
+def test_a_worker_that_crashes_is_started_again_and_its_polls_with_it(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    market.watch("a")
+    market.feeds[0].bad["a"] = KeyError("a bug")
+    market.poll("a")
+    stage.pass_s(0.5)
+    assert market.seen("a") == []
+    market.feeds[0].bad.clear()
+    stage.pass_s(60)
+    assert len(market.seen("a")) == 1
+
+
+def test_a_source_actor_that_starts_again_owes_nothing_for_its_past(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", per_minute=60)
+    market.feeds[0].requests = 100_000
+    market.ref.kill()
+    market.ref.start()
+    market.watch("a")
+    stage.pass_s(30)
+    assert len(market.seen("a")) == 1

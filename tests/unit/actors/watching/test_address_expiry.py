@@ -1,0 +1,129 @@
+"""The address actor at a deadline: what lets a payment expire, and what does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import (
+    Command,
+    Deadline,
+    Seen,
+)
+from engine.payment.model import Status
+from engine.payment.observations import ProviderClaim
+from tests.unit.actor_stage import ActorStage
+from tests.unit.actors.watching.watched import EXPIRY, Watched
+from tests.unit.payment_cases import HOUR_MS, T0, mempool, mined, view
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def test_it_expires_only_by_an_answer_from_after_the_deadline(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    assert watched.status() is Status.PENDING
+    assert watched.polls()[-1].due == 0.0
+    watched.ref.tell(Seen(view(), EXPIRY - 1))
+    stage.run()
+    assert watched.status() is Status.PENDING
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_an_answer_that_proves_nothing_absent_lets_nothing_expire(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.PENDING
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_who_waits_for_a_verdict_asks_again_soon(stage: ActorStage) -> None:
+    """By its age it would ask every two minutes."""
+    watched = Watched(stage)
+    watched.deadline_passes()
+    asked = len(watched.polls())
+    watched.seen(view(complete=False))
+    stage.pass_s(20)
+    assert len(watched.polls()) == asked + 1
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_views_that_never_grow_complete_end_the_wait_after_an_hour(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    for _ in range(3_600 // 15):
+        watched.seen(view(complete=False))
+        assert watched.status() is Status.PENDING
+        stage.pass_s(15)
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.EXPIRED
+
+
+def test_a_deadline_long_ago_is_no_proof_of_anything(stage: ActorStage) -> None:
+    """The process was away: of all the blocks since, only the first have been read."""
+    watched = Watched(stage)
+    watched.deadline_passes()
+    stage.pass_s(5 * 3_600)
+    watched.seen(view(complete=False))
+    assert watched.status() is Status.PENDING
+    watched.seen(view(mined("t1", 998)))
+    assert watched.status() is Status.CONFIRMED
+
+
+def test_nothing_expires_by_the_answer_that_leaves_out_a_receipt(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1")))
+    watched.deadline_passes()
+    watched.seen(view())
+    assert watched.status() is Status.CONFIRMING
+    stage.pass_s(3)
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_an_expiry_that_could_not_be_written_is_not_forgotten(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.disk_is_full(True)
+    watched.seen(view())
+    assert watched.status() is Status.PENDING
+    watched.disk_is_full(False)
+    stage.pass_s(6)
+    assert watched.polls()[-1].due == 0.0
+    watched.seen(view())
+    assert watched.status() is Status.EXPIRED
+
+
+def test_the_deadline_is_armed_anew_after_each_commit_that_moves_it(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    claim = ProviderClaim("blockonomics", "t1", 50_000, window_s=60)
+    watched.obey(Command(claim, lambda _answer: None))
+
+    def armed() -> int:
+        return [m.at for m in stage.supervisor.got if isinstance(m, Deadline)][-1]
+
+    assert armed() == stage.clock.now() + 60_000, "then the claim is withdrawn"
+    stage.pass_s(1)
+    watched.seen(view(mempool("t1")))
+    assert armed() == T0 + 24 * HOUR_MS, "it is paid: it cannot expire any more"
