@@ -212,9 +212,9 @@ class AddressActor(Actor):
         )
 
     def _on_seen(self, view: ChainView, asked_at: int) -> None:
-        self._seen_at = asked_at
         self._is_shown_nothing = not view.outputs
         if self._is_covered:  # nothing can follow: spare the million that wait
+            self._seen_at = asked_at
             self._node.restart_point.committed(self._script, view)
             self._after_review()
             return
@@ -227,6 +227,11 @@ class AddressActor(Actor):
             now_s=self._node.clock.monotonic(),
         )
         self._review = judged.state if judged.state.is_open else None
+        if judged.is_believed:
+            self._seen_at = asked_at
+        else:
+            log.warning("view.not_believed source=%s payment=%s: more than 21 million"
+                        " BTC", view.source, self.payment.id)  # fmt: skip
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.events:

@@ -13,6 +13,8 @@ What may be believed:
 - Depth counts for `confirmed` as the view shows it now; in the record it only grows
   while the receipt stays in its block, so that a lagging source tells nothing twice.
 - An output mined well before the payment was created pays something else.
+- A view that shows more money than there can be is no evidence of anything, no more
+  than an answer that failed: nothing follows from it.
 """
 
 import math
@@ -41,13 +43,20 @@ ABSENCE_GRACE_MS = 600_000
 _SUMS_ARE_TOLD = PAID | {Status.CONFIRMING, Status.EXPIRED}
 
 
-def read_view(builder: EventBuilder, view: ChainView) -> None:
-    """Emit what the view shows: losses first, then news, then depth, then the sum."""
+def read_view(builder: EventBuilder, view: ChainView) -> bool:
+    """Emit what the view shows: losses first, then news, then depth, then the sum.
+
+    False: its outputs, or they with what others have shown, are more than `MAX_SAT`. It
+    is not to be believed, and what was emitted must be thrown away.
+    """
     listed = _pertinent(builder.payment, view)
+    if sum(output.amount_sat for output in listed.values()) > MAX_SAT:
+        return False
     lost = _emit_losses(builder, view, listed)
     _emit_news(builder, view, listed, lost=lost)
     _emit_depth(builder, view, listed)
     _emit_confirmed(builder, view, listed)
+    return not builder.events or builder.received_sat <= MAX_SAT
 
 
 def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:

@@ -40,9 +40,11 @@ class EventBuilder:
     make a thousand outputs cost a million additions.
     """
 
-    def __init__(self, payment: Payment, now: int) -> None:
+    def __init__(self, payment: Payment, now: int, *, is_believed: bool = True) -> None:
+        """`is_believed`: whether what was observed is evidence of anything."""
         self.payment = payment
         self.now = now
+        self.is_believed = is_believed
         self.events: list[Event] = []
         self._sums: tuple[int, int] | None = None
 

@@ -121,6 +121,9 @@ class Judgement(msgspec.Struct, frozen=True):
     look_again_s: float | None
     """The view should have proved something and did not: look again by then."""
 
+    is_believed: bool = True
+    """False: the view is as good as no answer. Nothing follows, what is open stays."""
+
 
 def judge(
     state: ReviewState,
@@ -133,8 +136,11 @@ def judge(
 ) -> Judgement:
     """Read a view, and judge a deadline by it if it may."""
     absence, view = state.absence.look(payment, view, asked_at)
-    state = replace(state, absence=absence).waits_for_proof(view, asked_at, now_s)
     seen = follow(payment, view, now)
+    if not seen.is_believed:
+        again_s = REVIEW_AGAIN_S if state.is_open else None
+        return Judgement(payment, [], state, again_s, is_believed=False)
+    state = replace(state, absence=absence).waits_for_proof(view, asked_at, now_s)
     payment, events = seen.payment, seen.events
     if state.may_judge(view, asked_at, now_s):
         state = ReviewState(absence=absence)

@@ -57,7 +57,8 @@ def follow(payment: Payment, observation: Observation, now: int) -> EventBuilder
     builder = EventBuilder(payment, now)
     match observation:
         case ChainView():
-            read_view(builder, observation)
+            if not read_view(builder, observation):
+                builder = EventBuilder(payment, now, is_believed=False)
         case ProviderClaim():
             _take_claim(builder, observation)
         case Reviewed():

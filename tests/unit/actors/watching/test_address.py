@@ -9,9 +9,6 @@ from msgspec.structs import replace
 
 from actors.messages import (
     Command,
-    Retired,
-    ReviewDue,
-    Seen,
     Unwatch,
 )
 from actors.watching.address import AddressActor
@@ -109,22 +106,6 @@ def test_a_review_asks_though_silence_would_be_an_answer(stage: ActorStage) -> N
     assert watched.status() is Status.EXPIRED
 
 
-def test_a_release_that_could_not_be_written_is_tried_again(stage: ActorStage) -> None:
-    watched = Watched(stage)
-    watched.deadline_passes()
-    watched.seen(view())
-    stage.covered_as_of(stage.clock.now())
-    watched.deadline_passes()
-    watched.disk_is_full(True)
-    watched.seen(view())
-    watched.disk_is_full(False)
-    before = len(watched.polls())
-    stage.pass_s(6)
-    assert len(watched.polls()) == before + 1
-    watched.seen(view())
-    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
-
-
 def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
     stage: ActorStage,
 ) -> None:
@@ -204,29 +185,18 @@ def test_the_source_goes_on_knowing_what_a_killed_watcher_was_shown(
     assert not [m for m in stage.source.got if isinstance(m, Unwatch)]
 
 
-def test_what_comes_while_the_release_is_written_tells_nothing_any_more(
-    stage: ActorStage,
-) -> None:
-    """Nobody would watch the payment that it makes: after the next start of the
-    process it would wait for ever for money that may be on its way."""
+def test_more_bitcoin_than_there_is_counts_as_no_answer(stage: ActorStage) -> None:
     watched = Watched(stage)
-    watched.seen(view(mined("t1", 990)))
-    held = watched.payment.receipts[0].block_hash
-    assert held is not None
-    before = watched.payment
-    assert before.status is Status.CONFIRMED
-    stage.pass_s((before.terms.monitor_until - stage.clock.now()) / 1000)
-    watched.ref.tell_system(ReviewDue())
-    stage.run()
-    for shown in (view(mined("t1", 990)), view(off_chain=(held,))):
-        watched.ref.tell(Seen(shown, stage.clock.now()))
-    claim = ProviderClaim("blockonomics", "t2", 50_000)
-    watched.ref.tell(Command(claim, lambda _answer: None))
-    stage.run()
-    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
-    assert stage.store.watched() == []
-    assert stage.payment("p") == before
-    assert watched.ref.is_stopped
+    watched.seen(view(mempool("t1")))
+    actor = watched.ref.actor
+    assert isinstance(actor, AddressActor)
+    before, seen_at = watched.payment, actor.seen_at
+    stage.pass_s(1)
+    watched.seen(view(mempool("t1"), mempool("t2", 2_100_000_000_000_000)))
+    assert (watched.payment, actor.seen_at) == (before, seen_at)
+    watched.seen(view(mempool("t1"), mempool("t2")))
+    assert watched.payment.received_sat == 100_000
+    assert actor.seen_at == stage.clock.now()
 
 
 def test_what_the_journal_could_not_write_is_decided_again(stage: ActorStage) -> None:

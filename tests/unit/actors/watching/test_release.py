@@ -1,0 +1,61 @@
+"""The end of a watcher: its payment is over, released, and nobody's any more."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Command, Retired, ReviewDue, Seen
+from engine.payment.model import Status
+from engine.payment.observations import ProviderClaim
+from tests.unit.actor_stage import ActorStage
+from tests.unit.actors.watching.watched import Watched
+from tests.unit.payment_cases import mined, view
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def test_a_release_that_could_not_be_written_is_tried_again(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.seen(view())
+    stage.covered_as_of(stage.clock.now())
+    watched.deadline_passes()
+    watched.disk_is_full(True)
+    watched.seen(view())
+    watched.disk_is_full(False)
+    before = len(watched.polls())
+    stage.pass_s(6)
+    assert len(watched.polls()) == before + 1
+    watched.seen(view())
+    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
+
+
+def test_what_comes_while_the_release_is_written_tells_nothing_any_more(
+    stage: ActorStage,
+) -> None:
+    """Nobody would watch the payment that it makes: after the next start of the
+    process it would wait for ever for money that may be on its way."""
+    watched = Watched(stage)
+    watched.seen(view(mined("t1", 990)))
+    held = watched.payment.receipts[0].block_hash
+    assert held is not None
+    before = watched.payment
+    assert before.status is Status.CONFIRMED
+    stage.pass_s((before.terms.monitor_until - stage.clock.now()) / 1000)
+    watched.ref.tell_system(ReviewDue())
+    stage.run()
+    for shown in (view(mined("t1", 990)), view(off_chain=(held,))):
+        watched.ref.tell(Seen(shown, stage.clock.now()))
+    claim = ProviderClaim("blockonomics", "t2", 50_000)
+    watched.ref.tell(Command(claim, lambda _answer: None))
+    stage.run()
+    assert any(isinstance(m, Retired) for m in stage.supervisor.got)
+    assert stage.store.watched() == []
+    assert stage.payment("p") == before
+    assert watched.ref.is_stopped
