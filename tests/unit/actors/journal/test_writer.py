@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
-from actors.journal.writer import MAX_BATCH, MAX_PENDING, JournalActor
+from actors.journal.writer import MAX_BATCH, MAX_PENDING, PROBE_S, JournalActor
 from actors.messages import Append
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
@@ -13,42 +13,95 @@ from engine.store.writes import Committed, Outcome, Unavailable, Write
 
 
 class SlowDisk:
-    """Takes a batch and is done when the test says so."""
+    """Takes a batch and is done when the test says so; what it then says is `word`."""
 
     def __init__(self) -> None:
         self.under_way: list[Callable[[], None]] = []
+        self.batches: list[Sequence[Write]] = []
+        self.word: Outcome = Committed()
 
     def submit(
         self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
     ) -> None:
-        outcomes: list[Outcome] = [Committed() for _ in batch]
-        self.under_way.append(lambda: done(outcomes))
+        self.batches.append(batch)
+        self.under_way.append(lambda: done([self.word for _ in batch]))
+
+
+class House:
+    """A journal actor by itself, over a slow disk."""
+
+    def __init__(self) -> None:
+        self.disk = SlowDisk()
+        self.dispatcher = SimulatedDispatcher(Random(1))
+        self.clock = SimulatedClock(0)
+        self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
+        self.report = Published(JournalReport())
+        scope = Scope(
+            self.dispatcher,
+            lambda _name: JournalActor(self.node, self.disk, self.report),
+            mailbox_limit=50_000,
+        )
+        self.ref = Ref(scope, "journal")
+        self.ref.start()
+        self.answers: list[Outcome] = []
+
+    def append(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self.ref.tell(Append(Write(), self.answers.append))
+        self.settle()
+
+    def settle(self) -> None:
+        while self.dispatcher.step() is not None:
+            pass
+
+    def finish_one(self, word: Outcome) -> None:
+        """The oldest batch that is under way ends so."""
+        self.disk.word = word
+        self.disk.under_way.pop(0)()
+        self.settle()
 
 
 def test_what_waits_for_a_disk_that_hangs_is_bounded_and_refused_beyond() -> None:
-    dispatcher, disk = SimulatedDispatcher(Random(1)), SlowDisk()
-    node = Node(SimulatedClock(0), dispatcher, Random(1), Settings())
-    scope = Scope(
-        dispatcher,
-        lambda _name: JournalActor(node, disk, Published(JournalReport())),
-        mailbox_limit=50_000,
-    )
-    ref = Ref(scope, "journal")
-    ref.start()
-    answers: list[Outcome] = []
+    house = House()
     sent = 1 + MAX_PENDING + 5
-    for _ in range(sent):
-        assert ref.tell(Append(Write(), answers.append))
-    _settle(dispatcher)
+    house.append(sent)
+    answers = house.answers
     assert len(answers) == 5, "one is being written, the bound waits, five are refused"
     assert all(isinstance(answer, Unavailable) for answer in answers)
-    while disk.under_way:
-        disk.under_way.pop()()
-        _settle(dispatcher)
+    assert house.node.counters["journal.refused"] == 5
+    while house.disk.under_way:
+        house.finish_one(Committed())
     assert sum(isinstance(answer, Committed) for answer in answers) == sent - 5
-    assert MAX_BATCH < MAX_PENDING
+    assert house.node.counters["journal.writes"] == sent - 5
+    assert {len(batch) for batch in house.disk.batches[1:-1]} == {MAX_BATCH}
+    assert MAX_BATCH == 512
+    assert MAX_PENDING == 20_000
 
 
-def _settle(dispatcher: SimulatedDispatcher) -> None:
-    while dispatcher.step() is not None:
-        pass
+def test_a_disk_that_fails_is_probed_until_it_writes_and_each_failure_is_counted() -> (
+    None
+):
+    house = House()
+    house.append(2)  # a batch each: the second waits for the first
+    for count in (1, 2):
+        house.finish_one(Unavailable("disk full"))
+        assert house.node.counters["journal.failures"] == count
+    assert house.answers == [Unavailable("disk full")] * 2
+    assert house.report.now.trouble == "disk full"
+    house.clock.advance(round(PROBE_S * 1000) - 1)
+    house.settle()
+    assert house.disk.under_way == []
+    house.clock.advance(1)
+    house.settle()
+    assert len(house.disk.under_way) == 1, "one probe, though two batches failed"
+    house.finish_one(Committed())
+    assert house.report.now.trouble is None
+    assert house.node.counters["journal.failures"] == 2
+
+
+def test_what_still_waits_when_the_journal_stops_is_answered() -> None:
+    house = House()
+    house.append(3)
+    house.ref.stop()
+    house.settle()
+    assert house.answers == [Unavailable("the node is stopping")] * 2
