@@ -129,7 +129,7 @@ class Runner:
 
     def _usual(self, path: str) -> float:
         """Seconds that the file's tests take; run once in a copy without mutant."""
-        tests = tuple(judges_of(path))
+        tests = tuple(sorted(judges_of(path)))  # of a folder the same, in another order
         if tests not in self._usual_s:
             while self._running:
                 self._reap()
@@ -181,7 +181,7 @@ class Runner:
         if not passed:
             log = (run.slot / "tests.log").read_text(errors="replace")
             raise Unsound(f"the tests of {run.path} fail by themselves:\n{log[-3000:]}")
-        self._usual_s[tuple(judges_of(run.path))] = took_s
+        self._usual_s[tuple(sorted(judges_of(run.path)))] = took_s
 
     def _copy(self, number: int) -> Path:
         slot = self._folder / str(number)
