@@ -350,7 +350,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Retired(msgspec.Struct, frozen=True):
-    """Watcher to supervisor: my payment is over and released."""
+    """To the supervisor: the payment is over and released; its watcher must end."""
 
     payment_id: str
     address: str

@@ -268,17 +268,22 @@ class AddressActor(Actor):
         self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
 
     def _release(self) -> None:
-        write = Write(rows=(Release(self.payment.id),))
-        self.await_reply(
-            lambda reply: self._node.append(write, reply),
-            self._released,
-        )
+        terms, supervisor = self.payment.terms, self._node.supervisor
+        write = Write(rows=(Release(terms.id),))
+
+        def ask(reply: Callable[[Any], None]) -> None:
+            def written(outcome: Outcome) -> None:
+                # Told even if this watcher died meanwhile: none must come after it.
+                if isinstance(outcome, Committed):
+                    supervisor.tell_system(Retired(terms.id, terms.address))
+                reply(outcome)
+
+            self._node.append(write, written)
+
+        self.await_reply(ask, self._released)
 
     def _released(self, outcome: Outcome) -> None:
         if isinstance(outcome, Committed):
-            self._node.supervisor.tell_system(
-                Retired(self.payment.id, self.payment.terms.address)
-            )
             # What came meanwhile is read no more: nobody would watch the payment that
             # it makes. A source's views go; an edge that asked must ask again.
             self.ref.stop()

@@ -65,7 +65,7 @@ class WatcherBook:
         self._by_address[address] = ref.name
 
     def remove(self, payment_id: str, address: str) -> Ref | None:
-        """The payment is watched no more; who did."""
+        """The payment is watched no more; who did, if anybody still does."""
         self.deadlines.forget(payment_id)
         if self._by_address.get(address) == payment_id:
             self._by_address.pop(address)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import Command, Retired, ReviewDue, Seen
+from actors.messages import Command, CreatePayments, Retired, ReviewDue, Seen
+from actors.watching.supervisor import SupervisorActor
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
+from engine.runtime.ref import Ref, Scope
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import Watched
-from tests.unit.payment_cases import mined, view
+from tests.unit.payment_cases import mined, terms, view
 
 
 @pytest.fixture
@@ -59,3 +61,51 @@ def test_what_comes_while_the_release_is_written_tells_nothing_any_more(
     assert stage.store.watched() == []
     assert stage.payment("p") == before
     assert watched.ref.is_stopped
+
+
+class Supervised:
+    """A payment that was paid and whose time is over, below a real supervisor."""
+
+    def __init__(self, stage: ActorStage) -> None:
+        self.stage = stage
+        scope = Scope(
+            stage.dispatcher,
+            lambda _name: SupervisorActor(stage.node, stage.book, stage.booted),
+        )
+        self.supervisor = stage.node.supervisor = Ref(scope, "supervisor")
+        self.supervisor.start()
+        self.supervisor.tell(CreatePayments((terms(id="p"),), lambda _answer: None))
+        stage.run()
+        self.watcher = stage.book["p"]
+        self.watcher.tell(Seen(view(mined("t1", 990)), stage.clock.now()))
+        until_ms = terms().monitor_until - stage.clock.now()
+        stage.pass_s(until_ms / 1000 + 1)
+        self.watcher.tell(Seen(view(mined("t1", 990)), stage.clock.now()))
+        while not self.watcher.is_suspended:
+            stage.run(1)
+
+
+def test_a_watcher_that_dies_while_its_release_is_written_does_not_come_back(
+    stage: ActorStage,
+) -> None:
+    case = Supervised(stage)
+    case.watcher.kill()
+    stage.pass_s(1)
+    assert stage.store.watched() == []
+    assert list(stage.book) == []
+    assert case.watcher.is_stopped
+
+
+def test_a_supervisor_that_begins_anew_hears_of_a_release_before_it(
+    stage: ActorStage,
+) -> None:
+    """It reads back those that are watched, and then the mail that waited."""
+    case = Supervised(stage)
+    case.supervisor.kill()
+    stage.run()
+    assert case.supervisor.backlog
+    case.supervisor.start()
+    stage.pass_s(1)
+    assert stage.store.watched() == []
+    assert list(stage.book) == []
+    assert case.supervisor.is_alive
