@@ -10,8 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
-from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 

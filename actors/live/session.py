@@ -29,7 +29,7 @@ from actors.messages import (
     Unsubscribe,
 )
 from actors.node import Node
-from engine.errors import StreamCode
+from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Sink

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
 from engine.runtime.yielding import yielding_every

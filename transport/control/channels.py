@@ -11,8 +11,9 @@ import bottle
 import msgspec
 from gevent.lock import RLock
 
+from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
-from engine.errors import Code, UrlRefused
+from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view

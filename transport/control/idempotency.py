@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from engine.errors import Code, Duplicate
+from engine.codes import Code
+from engine.errors import Duplicate
 from engine.gateway import Gateway
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import IdempotencyRow

@@ -12,7 +12,7 @@ import msgspec
 from gevent.lock import RLock
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.store.records import KeyRecord

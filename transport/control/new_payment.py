@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.errors import Code, InvalidAddress
+from engine.codes import Code
+from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.payment.model import Terms
 from transport.http.auth import Principal

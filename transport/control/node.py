@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import bottle
 import msgspec
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway, NodeHealth, SourceState
 from engine.ports import Freshness
 from transport.control.metrics import Metrics

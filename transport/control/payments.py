@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.errors import Code, InvalidAddress
+from engine.codes import Code
+from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand

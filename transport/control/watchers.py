@@ -8,7 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from engine.bitcoin.address import parse_address
-from engine.errors import Code, InvalidAddress
+from engine.codes import Code
+from engine.errors import InvalidAddress
 from engine.gateway import Gateway, WatcherState
 from transport.control.seen import require_whole_node
 from transport.http.auth import Auth, Principal

@@ -21,7 +21,7 @@ import gevent
 import msgspec
 from gevent.lock import BoundedSemaphore
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway
 from transport.http.problems import Problem, retry_later
 from transport.server.client_address import address_key

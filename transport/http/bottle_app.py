@@ -13,7 +13,7 @@ from typing import Any
 import bottle
 import msgspec
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.ports import ChannelSender
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of

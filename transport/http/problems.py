@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from engine.errors import Code, EngineBusy, EngineError, StoreUnreadable
+from engine.codes import Code
+from engine.errors import EngineBusy, EngineError, StoreUnreadable
 from transport.problem_body import FieldError, ProblemBody, problem_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 

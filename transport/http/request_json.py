@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name
 from transport.problem_body import FieldError

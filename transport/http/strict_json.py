@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.http.problems import Problem
 
 __all__ = ["LONGEST_SHOWN", "canonical", "parse_json", "shown_name"]

@@ -18,7 +18,8 @@ import time
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from engine.errors import Code, Duplicate, Refused
+from engine.codes import Code
+from engine.errors import Duplicate, Refused
 from engine.gateway import Gateway
 from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim

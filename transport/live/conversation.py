@@ -29,7 +29,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from engine.errors import StreamCode
+from engine.codes import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.secrets.vault import Vault

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.errors import StreamCode
+from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import Payment
 from engine.ports import Freshness

@@ -15,7 +15,7 @@ import time
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import bottle
 from msgspec import Meta
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from transport.http.bottle_app import Api
 from transport.http.find_payment import find_payment

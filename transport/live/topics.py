@@ -7,7 +7,7 @@ taken for the other, and ending one ends nothing else. Made and ended by
 
 from collections.abc import Callable
 
-from engine.errors import StreamCode
+from engine.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import PAID, EventType, Payment

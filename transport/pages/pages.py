@@ -21,7 +21,8 @@ import bottle
 import segno
 from bottle import HTTPResponse, SimpleTemplate
 
-from engine.errors import Code, EngineError
+from engine.codes import Code
+from engine.errors import EngineError
 from engine.gateway import Gateway
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso

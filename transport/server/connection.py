@@ -23,7 +23,8 @@ from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.handler import WebSocketHandler
 
-from engine.errors import BodyError, Code
+from engine.codes import Code
+from engine.errors import BodyError
 from transport.server.client_address import Network
 from transport.server.environ import add_client, add_request
 from transport.server.hangup import HangupWatch, linger

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.problem_body import MEDIA_TYPE, problem_body
 from transport.server.request_id import HEADER
 

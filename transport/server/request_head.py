@@ -11,7 +11,7 @@ of each rule here.
 import re
 from typing import Final, Protocol
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.server.limits import Limits
 
 __all__ = ["HeadError", "RequestHead", "read_head"]

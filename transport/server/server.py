@@ -28,7 +28,7 @@ from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.server import WebSocketServer
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.server.client_address import (
     Network,
     address_key,

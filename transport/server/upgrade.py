@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
 from transport.server.request_id import ENVIRON

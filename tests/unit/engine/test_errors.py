@@ -10,7 +10,8 @@ import pytest
 import actors
 import engine
 from engine import errors
-from engine.errors import Code, EngineError
+from engine.codes import Code
+from engine.errors import EngineError
 
 #: SQLite's own error is also one of the standard library's.
 ELSEWHERE = {"engine.store.sqlite.checksum.Damaged"}

@@ -9,8 +9,8 @@ from actors.delivery.notes import BreakerRested
 from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY
 from actors.live.session import SessionActor
 from actors.messages import ChannelChanged
+from engine.codes import StreamCode
 from engine.delivery.attempt import AttemptOutcome
-from engine.errors import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.policy.breaker import BreakerPolicy

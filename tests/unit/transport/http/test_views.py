@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from engine.errors import Code
+from engine.codes import Code
 from engine.payment.model import Flag, Payment, Receipt, Status, Terms
 from transport.http.problems import Problem
 from transport.http.views import view

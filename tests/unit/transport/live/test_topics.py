@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import StreamCode
+from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, Event, opening
 from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.errors import Code, EngineBusy
+from engine.codes import Code
+from engine.errors import EngineBusy
 from engine.money.amount import sat_to_btc
 from engine.payment.model import Status
 from tests.tools.qrcode import read_svg

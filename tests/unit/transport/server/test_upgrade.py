@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Code
+from engine.codes import Code
 from transport.server.client_address import address_key, client_address, parse_networks
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import is_allowed_origin, judge_request
