@@ -28,7 +28,7 @@ from engine.delivery.delivery_queue import State
 from engine.errors import SourceError
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.observations import ProviderClaim
-from engine.store.records import Pending
+from engine.store.records import Owed, Pending
 from engine.store.sqlite import bulk
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Unavailable
@@ -142,7 +142,7 @@ def what_is_owed_is_forgotten_at_a_restart(patch: Patch) -> None:
     on_owed = NotifierActor._on_owed
 
     def bug(self: Any, owed: Any) -> None:
-        on_owed(self, (owed[0], []) if isinstance(owed, tuple) else owed)
+        on_owed(self, replace(owed, payments=[]) if isinstance(owed, Owed) else owed)
 
     patch.setattr(NotifierActor, "_on_owed", bug)
 
