@@ -154,8 +154,8 @@ def oldest_watched(sql: sqlite3.Connection) -> int | None:
 def list_payments(
     sql: sqlite3.Connection,
     filters: dict[str, str],
-    before_rank: int | None = None,
-    limit: int = 50,
+    before_rank: int | None,
+    limit: int,
 ) -> Page:
     """Newest first. `filters` may name status, external_id, address, merchant."""
     known = [c for c in ("status", "external_id", "merchant") if c in filters]

@@ -247,6 +247,17 @@ def test_payments_are_listed_newest_first_in_pages(store: OpenStore) -> None:
         assert [payment.id for payment in page.payments] == wanted
 
 
+def test_a_page_of_payments_is_fifty_if_nothing_else_is_asked_for(
+    store: OpenStore,
+) -> None:
+    store.commit(*(creation(f"p{number}") for number in range(51)))
+    page = store.reader.list_payments({})
+    assert len(page.payments) == 50
+    rest = store.reader.list_payments({}, page.next_rank)
+    assert [payment.id for payment in rest.payments] == ["p0"]
+    assert rest.next_rank is None
+
+
 def test_payments_of_an_order_number_are_found(store: OpenStore) -> None:
     for number in range(3):
         (entry,) = creation(f"p{number}").entries

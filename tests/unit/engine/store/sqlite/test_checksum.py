@@ -72,7 +72,7 @@ def test_a_sum_that_changed_on_the_disk_is_not_read_and_replay_puts_it_right(
         lambda: queries.payment(sql, "pay_1"),
         lambda: queries.watched(sql),
         lambda: queries.payment_at(sql, before.terms.address),
-        lambda: queries.list_payments(sql, {}),
+        lambda: queries.list_payments(sql, {}, None, 50),
     )
     for reading in readings:
         with pytest.raises(sqlite3.DatabaseError, match="payment's state is not as"):
