@@ -73,7 +73,7 @@ def test_the_doctor_misses_a_key_that_channels_need(tmp_path: Path, db: Path) ->
     key_file.rename(tmp_path / "elsewhere")
     said = paybell("doctor", "--db", db)
     assert said.returncode == 1
-    assert "the secrets of 1 channel(s) cannot be read" in said.stdout
+    assert "webhooks of 1 channel(s) stop" in said.stdout
     key_file.write_bytes(b"?" * 32)
     key_file.chmod(0o600)
     said = paybell("doctor", "--db", db)

@@ -20,7 +20,6 @@ PATIENCE_S = 110
 HOST_PYTHON = str(Path(sys.base_prefix) / "bin" / "python3")
 
 BACKEND = """
-from tests.tools import children
 import zipfile
 
 def build_editable(folder, config_settings=None, metadata_directory=None):

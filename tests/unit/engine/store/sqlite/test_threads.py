@@ -121,8 +121,8 @@ def test_a_connection_on_which_a_read_failed_is_closed_and_another_answers(
 
     try:
         with pytest.raises(sqlite3.DatabaseError, match="malformed"):
-            readers.read(fail)
-        assert readers.read(work) == 1
+            readers._run(fail)
+        assert readers._run(work) == 1
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             used[0].execute("SELECT 1")
     finally:
