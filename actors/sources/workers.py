@@ -253,7 +253,7 @@ class AddressFeedWorker(Actor):
         tip: Tip | None = None
         error: SourceError | None = None
         try:
-            tip = self._feed.tip()
+            tip = self._feed.status().tip
             for poll in work.polls:
                 address = work.addresses[poll.script]
                 try:

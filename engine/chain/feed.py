@@ -28,6 +28,7 @@ __all__ = [
     "ChainView",
     "Header",
     "Output",
+    "SourceStatus",
     "Tip",
     "TxOut",
     "places",
@@ -45,14 +46,33 @@ class Tip(msgspec.Struct, frozen=True, gc=False):
     hash: str
 
 
+class SourceStatus(msgspec.Struct, frozen=True, gc=False):
+    """What a source says of itself and of its chain at one moment.
+
+    What it does not tell is None, or as if it were well: a source that is silent about
+    itself is judged by its tip alone (`engine.chain.witness`).
+    """
+
+    tip: Tip
+    tip_time_s: int | None = None  # the tip's own time (Unix)
+    headers: int | None = None  # height of the best header that it knows
+    initial_download: bool = False
+    mempool_loaded: bool = True  # False: it is being read back after a start
+    chainwork: int | None = None  # hashes that the chain up to the tip took
+    doubt: str | None = None  # what its adapter found to be behind, for people
+
+
 class Header(msgspec.Struct, frozen=True, gc=False):
-    """A block's place. `in_best_chain` is the source's word at the time of asking."""
+    """A block's place. `in_best_chain` is the source's word at the time of asking.
+
+    None: it cannot tell, as of a block above its own tip. That is never False.
+    """
 
     hash: str
     prev_hash: str
     height: int
     time_s: int
-    in_best_chain: bool
+    in_best_chain: bool | None
 
 
 class TxOut(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +104,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     block_hash: str | None = None
     block_height: int | None = None
     block_time_s: int | None = None
+    is_coinbase: bool = False  # a miner's reward: nobody can spend it before depth 100
     verified_by_source: bool = (
         True  # False: the journal says so; the source has not shown it yet
     )
@@ -96,6 +117,9 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     neither in its mempool nor in its best chain. `off_chain` are the blocks, of those
     we asked about, that the source positively knows not to be in its best chain; a
     block it merely does not know is not listed.
+
+    `is_current`: the source is a current witness. One that is not can show money, and
+    nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
 
     source: str
@@ -103,6 +127,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     outputs: tuple[Output, ...]
     off_chain: tuple[str, ...] = ()
     complete: bool = True
+    is_current: bool = True
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:
@@ -116,9 +141,9 @@ class BlockFeed(Protocol):
 
     name: str
     requests: int  # upstream requests so far, for /v1/sources and the bench
-    lowest: int  # height of the first block that it still has, as of the last `tip`
+    lowest: int  # height of the first block it still has, as of the last `status`
 
-    def tip(self) -> Tip: ...
+    def status(self) -> SourceStatus: ...
 
     def header(self, block_hash: str) -> Header | None:
         """The header, or None if the source does not know the block at all."""
@@ -140,7 +165,7 @@ class AddressFeed(Protocol):
     name: str
     requests: int
 
-    def tip(self) -> Tip: ...
+    def status(self) -> SourceStatus: ...
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """Every output paying the address, mempool and best chain: all or an error."""

@@ -148,7 +148,7 @@ class OldBlocks:
 
 def _ask(feed: BlockFeed, block: str, height: int | None) -> BlockStatus:
     header = feed.header(block)
-    if header is not None:
+    if header is not None and header.in_best_chain is not None:
         return (
             BlockStatus.IN_CHAIN if header.in_best_chain else BlockStatus.NOT_IN_CHAIN
         )

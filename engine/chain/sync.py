@@ -98,7 +98,7 @@ def sync(
     asked = feed.requests
     progress = on_progress or _silent
     index.begin_round()
-    target = feed.tip()
+    target = feed.status().tip
     if index.tip is None:
         first, gap = _first_height(feed, index, target, start_from, since_s)
         if first < feed.lowest:  # a pruned node, and we were away for long
@@ -219,6 +219,8 @@ def _fork_of_absence(
         header = feed.header(block_hash)
         if header is None:
             return None
+        if header.in_best_chain is None:
+            return None
         if header.in_best_chain:
             return header.height
         chain.mark_off_chain(block_hash)
@@ -237,7 +239,7 @@ def _fork(feed: BlockFeed, chain: HeaderChain, target: Tip) -> int | None:
             return None if there is None else ours.height
     elif target.height < ours.height:
         header = feed.header(ours.hash)
-        if header is None or header.in_best_chain:
+        if header is None or header.in_best_chain is not False:
             return None
     return _last_common(feed, chain, min(ours.height, target.height))
 
@@ -334,7 +336,7 @@ def _mempool(
         chunk = new[start : min(start + _CHUNK, budget)]
         index.apply_mempool(feed.transactions(chunk).values(), ())
         progress(index.tip, target)
-    last = feed.tip()
+    last = feed.status().tip
     at_our_tip = target == index.tip == last
     if len(new) > budget or not at_our_tip:
         return True, last

@@ -63,8 +63,8 @@ def test_it_is_a_block_feed(bitcoind: Bitcoind) -> None:
 def test_the_tip_is_one_request_on_one_connection(
     node: Node, feed: Bitcoind, upstream: Upstream
 ) -> None:
-    assert feed.tip() == Tip(2, node.best[2])
-    assert feed.tip() == Tip(2, node.best[2])
+    assert feed.status().tip == Tip(2, node.best[2])
+    assert feed.status().tip == Tip(2, node.best[2])
     assert (feed.requests, upstream.connections) == (2, 1)
     head = upstream.requests[0].headers
     assert head["authorization"] == "Basic c2hvcDpodW50ZXIy"
@@ -73,17 +73,17 @@ def test_the_tip_is_one_request_on_one_connection(
 def test_where_a_pruned_node_begins_is_known_with_its_tip(
     node: Node, feed: Bitcoind
 ) -> None:
-    feed.tip()
+    feed.status()
     assert feed.lowest == 0
     node.prune_height = 2
-    feed.tip()
+    feed.status()
     assert feed.lowest == 2
 
 
 def test_a_tip_that_goes_back_is_reported_as_it_is(node: Node, feed: Bitcoind) -> None:
-    assert feed.tip().height == 2
+    assert feed.status().tip.height == 2
     node.best.pop()
-    assert feed.tip() == Tip(1, node.best[1])
+    assert feed.status().tip == Tip(1, node.best[1])
 
 
 def test_a_header_tells_whether_the_block_is_in_the_best_chain_now(
@@ -130,7 +130,7 @@ def test_a_block_is_read_raw_and_its_height_is_known_or_asked_for(
     node: Node, feed: Bitcoind
 ) -> None:
     block_hash = node.mine([raw_tx(1, (ALICE, 123_456_789_012))])
-    assert feed.tip().hash == block_hash
+    assert feed.status().tip.hash == block_hash
     block = feed.block(block_hash)
     assert (block.header.hash, block.header.height) == (block_hash, 3)
     assert block.txs[1].txid == txid(raw_tx(1, (ALICE, 123_456_789_012)))
@@ -195,7 +195,7 @@ def test_an_idle_connection_that_the_node_closed_is_opened_anew(
 ) -> None:
     answer = Node("bcoin").answer
     upstream.answer = answer
-    bitcoind.tip()
+    bitcoind.status()
     left = [1]
 
     def once_reset(request: Request) -> Answer:
@@ -203,7 +203,7 @@ def test_an_idle_connection_that_the_node_closed_is_opened_anew(
         return fake.reset() if left[0] == 0 else answer(request)
 
     upstream.answer = once_reset
-    assert bitcoind.tip().height == 2
+    assert bitcoind.status().tip.height == 2
     assert upstream.connections == 2
 
 
@@ -213,11 +213,11 @@ def test_a_cookie_file_is_read_anew_for_each_request(
     cookie = tmp_path / ".cookie"
     source = Bitcoind(f"http://127.0.0.1:{upstream.port}?cookie={cookie}")
     with pytest.raises(SourceUnavailable, match="cookie file cannot be read"):
-        source.tip()
+        source.status()
     upstream.answer = Node("core").answer
     for word in ("b25l", "dHdv"):
         cookie.write_text({"b25l": "one", "dHdv": "two"}[word] + "\n")
-        source.tip()
+        source.status()
         assert upstream.requests[-1].headers["authorization"] == f"Basic {word}"
 
 
@@ -249,7 +249,7 @@ def test_a_large_block_does_not_hold_the_hub(
     block = {"result": node.getblock(block_hash, False), "error": None, "id": 2}
     ready = fake.text(json.dumps(block))
     upstream.answer = replied(info)
-    bitcoind.tip()
+    bitcoind.status()
     upstream.answer = lambda request: ready
     at_once = most = 0  # transactions between two turns of another greenlet
 

@@ -44,25 +44,25 @@ def feed(node: Node, upstream: Upstream) -> Iterator[Bitcoind]:
 
 GOOD = raw_tx(1)
 WRONG: list[tuple[str, object, Callable[[Bitcoind], object], str]] = [
-    ("null", None, lambda b: b.tip(), "getblockchaininfo sent .* wrong"),
-    ("text", "x", lambda b: b.tip(), "getblockchaininfo sent"),
-    ("no fields", {}, lambda b: b.tip(), "`blocks`|`bestblockhash`"),
+    ("null", None, lambda b: b.status().tip, "getblockchaininfo sent .* wrong"),
+    ("text", "x", lambda b: b.status().tip, "getblockchaininfo sent"),
+    ("no fields", {}, lambda b: b.status().tip, "`blocks`|`bestblockhash`"),
     (
         "height as float",
         {"blocks": 1.0, "bestblockhash": "ab" * 32},
-        lambda b: b.tip(),
+        lambda b: b.status().tip,
         "got `float`",
     ),
     (
         "negative height",
         {"blocks": -1, "bestblockhash": "ab" * 32},
-        lambda b: b.tip(),
+        lambda b: b.status().tip,
         "negative height",
     ),
     (
         "no hash",
         {"blocks": 1, "bestblockhash": "../x"},
-        lambda b: b.tip(),
+        lambda b: b.status().tip,
         "64 hex digits",
     ),
     ("hash", 5, lambda b: b.block_hash(1), "getblockhash sent"),
@@ -99,7 +99,7 @@ def test_wrong_types_and_wrong_things_are_garbage(
 
 
 def test_a_node_that_lies_about_a_block_is_noticed(node: Node, feed: Bitcoind) -> None:
-    feed.tip()
+    feed.status()
     block_hash = node.best[2]
     height, raw = node.blocks[block_hash]
     lies = {
@@ -131,7 +131,7 @@ def test_an_answer_that_is_no_reply_to_our_question_is_garbage(
 ) -> None:
     upstream.answer = lambda request: fake.of(reply)
     with pytest.raises(SourceGarbage, match=f"^bitcoind: getblockchaininfo .*{words}"):
-        bitcoind.tip()
+        bitcoind.status()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_an_error_of_the_node_is_told_in_its_words_made_printable(
 ) -> None:
     upstream.answer = replied(error={"code": code, "message": message})
     with pytest.raises(SourceUnavailable, match=rf"\({code}\)$") as caught:
-        bitcoind.tip()
+        bitcoind.status()
     assert caught.value.detail.isprintable()
     with pytest.raises(SourceUnavailable):
         bitcoind.transactions(["aa" * 32, "bb" * 32])
@@ -219,12 +219,12 @@ def test_a_hostile_answer_is_a_named_error_without_credentials(
 ) -> None:
     upstream.answer = lambda request: answer
     with pytest.raises(error, match=f"^bitcoind: .*{words}") as caught:
-        bitcoind.tip()
+        bitcoind.status()
     assert type(caught.value) is error
     assert SECRET not in repr(caught.value) + repr(bitcoind) + repr(vars(bitcoind))
     assert "127.0.0.1" not in caught.value.detail
     upstream.answer = Node("core").answer
-    assert bitcoind.tip().height == 2
+    assert bitcoind.status().tip.height == 2
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -233,14 +233,14 @@ def test_retry_after_is_told(
 ) -> None:
     upstream.answer = lambda request: fake.text("", status, Retry_After="12")
     with pytest.raises(SourceBusy) as caught:
-        bitcoind.tip()
+        bitcoind.status()
     assert caught.value.retry_after_s == 12
 
 
 @pytest.mark.parametrize(
     ("ask", "limit"),
     [
-        (lambda b: b.tip(), "4,194,304"),
+        (lambda b: b.status().tip, "4,194,304"),
         (lambda b: b.block_hash(5), "4,194,304"),
         (lambda b: b.transactions(["ab" * 32]), "9,437,184"),
     ],

@@ -45,7 +45,7 @@ def test_a_payment_is_told_from_mempool_to_block_and_back(
     assert (output.txid, output.amount_sat, output.block_hash) == (txid, 5_000, None)
     [mined] = chain.mine()
     [output] = outputs(esplora, address)
-    tip = esplora.tip()
+    tip = esplora.status().tip
     assert (output.block_hash, output.block_height) == (mined, tip.height)
     assert tip.hash == mined
     assert esplora.in_best_chain(mined) is True

@@ -50,9 +50,9 @@ def test_height_and_hash_of_the_tip_are_of_one_block(
     upstream.answer = routes(
         {"/blocks/tip/hash": TIP, f"/block/{TIP}": {"id": TIP, "height": 7}}
     )
-    assert esplora.tip() == Tip(7, TIP)
+    assert esplora.status().tip == Tip(7, TIP)
     assert esplora.requests == 2
-    assert esplora.tip() == Tip(7, TIP)
+    assert esplora.status().tip == Tip(7, TIP)
     assert esplora.requests == 3, "an unchanged tip costs one request"
     assert upstream.connections == 1, "kept alive"
 
@@ -64,7 +64,7 @@ def test_a_tip_that_goes_back_is_reported_as_it_is(
     known[f"/block/{BLOCK}"] = {"id": BLOCK, "height": 6}
     for block_hash, height in ((TIP, 7), (BLOCK, 6)):
         upstream.answer = routes(known | {"/blocks/tip/hash": block_hash})
-        assert esplora.tip() == Tip(height, block_hash)
+        assert esplora.status().tip == Tip(height, block_hash)
 
 
 def test_a_usual_address_costs_one_request(
@@ -217,7 +217,7 @@ def test_retry_after_in_seconds_is_told_and_bounded(
 ) -> None:
     upstream.answer = lambda request: fake.text("slow", status, Retry_After=header)
     with pytest.raises(SourceBusy) as caught:
-        esplora.tip()
+        esplora.status()
     assert caught.value.retry_after_s is not None
     assert low <= caught.value.retry_after_s <= high
 
@@ -228,11 +228,11 @@ def test_retry_after_as_a_date_is_told_and_nonsense_is_not(
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 60))
     upstream.answer = lambda request: fake.text("", 429, Retry_After=date)
     with pytest.raises(SourceBusy) as caught:
-        esplora.tip()
+        esplora.status()
     assert caught.value.retry_after_s == pytest.approx(60, abs=3)
     upstream.answer = lambda request: fake.text("", 429, Retry_After="soon")
     with pytest.raises(SourceBusy) as caught:
-        esplora.tip()
+        esplora.status()
     assert caught.value.retry_after_s is None
 
 
@@ -241,7 +241,7 @@ def test_a_source_that_is_not_there_is_unavailable() -> None:
         url = gone.url
     source = Esplora(url, "regtest", deadline_s=2)
     with pytest.raises(SourceUnavailable, match="refuses connections") as caught:
-        source.tip()
+        source.status()
     assert "127.0.0.1" not in str(caught.value)
 
 

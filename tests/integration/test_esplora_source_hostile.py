@@ -40,7 +40,7 @@ def test_an_explorer_of_another_network_is_garbage(upstream: Upstream) -> None:
     upstream.answer = routes({"/block-height/0": BLOCK, "/blocks/tip/hash": TIP})
     source = Esplora(upstream.url + "/api", "mainnet")
     with pytest.raises(SourceGarbage, match="serves another network than mainnet"):
-        source.tip()
+        source.status()
 
 
 def test_an_explorer_without_end_is_garbage(

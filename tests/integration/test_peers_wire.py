@@ -212,7 +212,7 @@ def test_sources_and_commands_send_no_credentials_of_the_environment(
         )
         bitcoind = Bitcoind(f"http://rpc:word@127.0.0.1:{upstream.port}")
         with pytest.raises(SourceError, match="bitcoind"):
-            bitcoind.tip()
+            bitcoind.status()
         upstream.answer = lambda _request: fake.of({})
         NodeClient(upstream.url, "our-key").get("/health")
         explorer.close()
@@ -230,7 +230,7 @@ def test_no_credential_follows_a_redirect(traps: Receiver, status: int) -> None:
         )
         bitcoind = Bitcoind(f"http://rpc:word@127.0.0.1:{upstream.port}")
         with pytest.raises(SourceError, match="redirects"):
-            bitcoind.tip()
+            bitcoind.status()
         with pytest.raises(CallFailed, match="is not Paybell"):
             NodeClient(upstream.url, "our-key").get("/health")
         bitcoind.close()
@@ -251,7 +251,7 @@ def test_a_source_or_node_that_nobody_vouches_for_is_told_nothing(
         for _ in range(2):
             for source in (explorer, bitcoind):
                 with pytest.raises(SourceError, match="no valid TLS certificate"):
-                    source.tip()
+                    source.status()
             with pytest.raises(CallFailed):
                 client.get("/health")
         explorer.close()

@@ -134,7 +134,7 @@ def test_a_restart_goes_on_from_the_last_tip_and_keeps_old_receipts(
 ) -> None:
     address = address_for("p2wsh", 75)
     old = Output("ab" * 32, 0, 1, node.block_hash(5), 5, 1)
-    seen = feed.tip()
+    seen = feed.status().tip
     txid = wallet.pay(address, 9_000)
     node.generate(LOOKBACK + 3)
     index = ScriptIndex()
@@ -146,13 +146,13 @@ def test_a_restart_goes_on_from_the_last_tip_and_keeps_old_receipts(
 def test_a_wrong_password_and_a_hanging_node_are_named(node: BcoinNode) -> None:
     wrong = Bitcoind(node.url.replace(node.password, "wrong"))
     with pytest.raises(SourceUnavailable, match="wrong RPC user or password"):
-        wrong.tip()
+        wrong.status()
     hasty = Bitcoind(node.url, deadline_s=1.0)
-    height = hasty.tip().height
+    height = hasty.status().tip.height
     node.freeze()
     try:
         with pytest.raises(SourceUnavailable, match=r"within 1 s"):
-            hasty.tip()
+            hasty.status()
     finally:
         node.thaw()
-    assert Bitcoind(node.url).tip().height == height
+    assert Bitcoind(node.url).status().tip.height == height

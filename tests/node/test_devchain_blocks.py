@@ -70,8 +70,8 @@ def test_a_node_accepts_every_block_of_a_dev_chain_that_lived_through_everything
     verdict = judged(before + blocks_from(chain, 113), txs)
 
     assert verdict["refused"] == []
-    assert verdict["height"] == chain.tip().height == 161
-    assert verdict["tip"] == chain.tip().hash
+    assert verdict["height"] == chain.status().tip.height == 161
+    assert verdict["tip"] == chain.status().tip.hash
 
 
 def test_the_judge_does_refuse_a_forged_signature() -> None:

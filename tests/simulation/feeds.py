@@ -9,7 +9,7 @@ world's record, so that the judges know what the engine was really told.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from engine.chain.feed import Block, ChainTx, Header, Output, Tip
+from engine.chain.feed import Block, ChainTx, Header, Output, SourceStatus
 from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.chain import SimChain, Snapshot
 from tests.simulation.record import Record
@@ -116,8 +116,8 @@ class SimSource:
             self.faults += 1
             raise BugInFeed(self.name)
 
-    def tip(self) -> Tip:
-        return self._call().tip
+    def status(self) -> SourceStatus:
+        return SourceStatus(self._call().tip)
 
     def _header(self, seen: Snapshot, block_hash: str) -> Header | None:
         number = self._chain.number.get(block_hash)

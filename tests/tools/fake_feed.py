@@ -8,7 +8,7 @@ with its name; there a test changes the chain, or raises the error it wants to s
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
-from engine.chain.feed import Block, ChainTx, Header, Tip, TxOut
+from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip, TxOut
 from engine.errors import SourceUnavailable
 
 __all__ = ["FakeFeed", "make_tx"]
@@ -115,9 +115,9 @@ class FakeFeed:
         self.requests += 1
         self.on_call(name)
 
-    def tip(self) -> Tip:
-        self._called("tip")
-        return self.now
+    def status(self) -> SourceStatus:
+        self._called("status")
+        return SourceStatus(self.now)
 
     def header(self, block_hash: str) -> Header | None:
         self._called("header")

@@ -28,7 +28,7 @@ from engine.bitcoin.transaction import (
     parse_header,
     parse_tx,
 )
-from engine.chain.feed import Block, ChainTx, Header, Tip
+from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
@@ -91,7 +91,7 @@ class Bitcoind(JsonRpc):
         self.lowest = 0
         self._heights = BlockHeights()
 
-    def tip(self) -> Tip:
+    def status(self) -> SourceStatus:
         """One request, so that height and hash are of one moment."""
         info = self.call("getblockchaininfo", [], _ChainInfo)
         if info.blocks < 0:
@@ -99,7 +99,9 @@ class Bitcoind(JsonRpc):
         self._check_network(info.chain)
         self.lowest = max(info.pruneheight or 0, 0)
         block_hash = self._hash("getblockchaininfo", info.bestblockhash)
-        return Tip(self._heights.remember(block_hash, info.blocks), block_hash)
+        return SourceStatus(
+            Tip(self._heights.remember(block_hash, info.blocks), block_hash)
+        )
 
     def _check_network(self, chain: str | None) -> None:
         if self._network is None or chain is None:
@@ -142,7 +144,7 @@ class Bitcoind(JsonRpc):
         return block_hash
 
     def block(self, block_hash: str) -> Block:
-        """One request if its height was told before, as `tip` and `block_hash` do.
+        """One request if its height was told before, as `status` and `block_hash` do.
 
         The bytes must hash to what was asked for, and the transactions to the header's
         merkle root. `in_best_chain` is true: ask `header` to know.

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from engine.chain.feed import Output, Tip
+from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceGarbage, SourceUnavailable
 from engine.money.amount import MAX_SAT
 from transport.chain.block_hashes import BlockHeights, is_hash
@@ -120,7 +120,7 @@ class Esplora:
     def close(self) -> None:
         self._http.close()
 
-    def tip(self) -> Tip:
+    def status(self) -> SourceStatus:
         """One request while the tip is the same, else two: its hash, then that block.
 
         So height and hash are always of one block, whichever server answers.
@@ -139,7 +139,7 @@ class Esplora:
             if block.id != block_hash:
                 raise self._garbage(path, "another block than was asked for")
             height = self._heights.remember(block_hash, block.height)
-        return Tip(height, block_hash)
+        return SourceStatus(Tip(height, block_hash))
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """Every output with that script, mempool and best chain: all or an error.

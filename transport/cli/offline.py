@@ -201,7 +201,7 @@ def _check_sources(config: Config) -> Iterator[Check]:
     for source in config.sources:
         try:
             feed = make_feed(source, config.network)
-            tip = feed.tip()
+            tip = feed.status().tip
         except (SourceError, ValueError) as error:
             yield False, (
                 f"source {source.kind}: {error}; check --source, whether it is running,"

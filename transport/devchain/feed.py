@@ -10,7 +10,7 @@ from math import ceil
 from threading import RLock
 from typing import Final
 
-from engine.chain.feed import Block, ChainTx, Header, Tip
+from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip
 from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from transport.devchain.miner import MinedBlock
 from transport.devchain.node import DevNode
@@ -49,10 +49,10 @@ class DevFeed:
         self._lock = RLock()
         self._down: tuple[int, float] | None = None  # status, until
 
-    def tip(self) -> Tip:
+    def status(self) -> SourceStatus:
         with self._asked():
             header = self._node.contents.tip
-            return Tip(header.height, header.hash)
+            return SourceStatus(Tip(header.height, header.hash), header.time_s)
 
     def header(self, block_hash: str) -> Header | None:
         with self._asked():

@@ -11,7 +11,7 @@ from actors.messages import (
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import AddressFeedWorker
-from engine.chain.feed import Output, Tip
+from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceError
 from engine.gateway import SourceState
 from engine.runtime.ref import Ref, Scope
@@ -37,11 +37,11 @@ class Explorer:
         self.asked: list[str] = []
         self.off_chain: set[str] = set()
 
-    def tip(self) -> Tip:
+    def status(self) -> SourceStatus:
         self.requests += 1
         if self.down is not None:
             raise self.down
-        return TIP
+        return SourceStatus(TIP)
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         self.requests += 1

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.chain.feed import Block, Tip
+from engine.chain.feed import Block, SourceStatus, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import Limits, sync
 from engine.errors import SourceGarbage, SourceUnavailable
@@ -71,7 +71,7 @@ def test_a_mempool_of_a_longer_chain_is_not_taken_for_the_one_at_our_tip() -> No
     index = synced(feed, ALICE)
     feed.mine([])
     feed.mine([tx])
-    at_call(feed, "tip", feed.undo, after=1)
+    at_call(feed, "status", feed.undo, after=1)
     result = sync(feed, index, limits=Limits(blocks=1))
     assert result.feed_tip == result.tip, "the source is where we are, now"
     assert found(index) == [(5, None)], "it was in the mempool or in a block throughout"
@@ -86,7 +86,7 @@ def test_a_reorg_between_tip_and_mempool_does_not_lose_what_went_back() -> None:
     tx = make_tx("t", [(ALICE, 5)])
     feed.mine([tx])
     index = synced(feed, ALICE)
-    at_call(feed, "tip", lambda: feed.reorg(1, [[], []]), after=1)
+    at_call(feed, "status", lambda: feed.reorg(1, [[], []]), after=1)
     assert sync(feed, index).more
     assert found(index) == [(5, 4)], "as of the chain that was read"
     settle(feed, index)
@@ -171,7 +171,7 @@ def test_a_lower_tip_of_a_node_that_still_has_our_block_is_no_rollback() -> None
     block = feed.mine([make_tx("t", [(ALICE, 5)])])
     index = synced(feed, ALICE)
     below = Tip(20, block.header.prev_hash)
-    feed.tip = lambda: below  # type: ignore[method-assign]
+    feed.status = lambda: SourceStatus(below)  # type: ignore[method-assign]
     result = sync(feed, index)
     assert (result.lagging, result.undone) == (True, 0)
     assert found(index) == [(5, 21)]

@@ -38,7 +38,7 @@ def test_it_is_a_block_feed_that_starts_high_enough_and_at_once() -> None:
     assert steps(DevChain) < 200_000  # some 12 ms
     chain: BlockFeed = DevChain()
     assert chain.name == "devchain"
-    assert chain.tip().height == 110
+    assert chain.status().tip.height == 110
     assert chain.block_hash(0) == REGTEST_GENESIS
     assert chain.block_hash(111) is None
     assert chain.block_hash(-1) is None
@@ -55,7 +55,7 @@ def test_a_payment_is_in_the_mempool_and_then_in_a_block(chain: DevChain) -> Non
     (name,) = chain.mine()
     assert chain.mempool() == frozenset()
     assert chain.transactions([txid]) == {}
-    assert (chain.tip().height, chain.tip().hash) == (111, name)
+    assert (chain.status().tip.height, chain.status().tip.hash) == (111, name)
     block = chain.block(name)
     assert block == parse_block(chain.contents.blocks[name].raw, 111)
     assert block.txs[1].txid == txid
@@ -169,7 +169,7 @@ def test_while_it_is_down_every_question_fails_so_and_paying_goes_on(
 ) -> None:
     chain.down(5, status)
     questions = (
-        chain.tip,
+        chain.status,
         chain.mempool,
         lambda: chain.header(REGTEST_GENESIS),
         lambda: chain.block_hash(1),
@@ -189,7 +189,7 @@ def test_while_it_is_down_every_question_fails_so_and_paying_goes_on(
 def test_an_outage_can_be_ended_early_and_has_limits(chain: DevChain) -> None:
     chain.down(5, 500)
     chain.down(0)
-    assert chain.tip().height == 110
+    assert chain.status().tip.height == 110
     for seconds, status in ((-1, 500), (1e9, 500), (5, 200), (5, 999)):
         with pytest.raises(DevChainError):
             chain.down(seconds, status)
@@ -206,7 +206,7 @@ def test_what_it_does_not_know_is_none_or_an_error_never_an_empty_answer(
 def test_subscribers_are_called_after_each_complete_change(chain: DevChain) -> None:
     seen: list[tuple[int, int]] = []
     stop = chain.subscribe(
-        lambda: seen.append((chain.tip().height, len(chain.mempool())))
+        lambda: seen.append((chain.status().tip.height, len(chain.mempool())))
     )
     txid = chain.pay(chain.new_address(), 10_000)
     new = chain.replace(txid)

@@ -33,7 +33,7 @@ def test_a_reorg_mines_the_same_payments_into_other_blocks(chain: DevChain) -> N
     old = [chain.block_hash(height) for height in (112, 113)]
     new = chain.reorg(2)
     assert len(new) == 3
-    assert chain.tip().height == 114
+    assert chain.status().tip.height == 114
     assert [height_of(chain, txid) for txid in txids] == [111, 112, 113]
     for name in old:
         assert name is not None
@@ -90,9 +90,9 @@ def test_reorgs_of_any_depth_keep_the_chain_whole(chain: DevChain) -> None:
     for depth in (1, 5, 99):
         chain.pay(chain.new_address(), 10_000)
         chain.mine(2)
-        height = chain.tip().height
+        height = chain.status().tip.height
         chain.reorg(depth)
-        assert chain.tip().height == height + 1
+        assert chain.status().tip.height == height + 1
         assert_whole(chain)
         chain.pay(chain.new_address(), 10_000)
         chain.mine()
@@ -107,7 +107,7 @@ def test_a_reorg_below_spent_coinbases_is_refused(chain: DevChain, depth: int) -
 def test_a_reorg_drops_only_what_it_reaches(chain: DevChain) -> None:
     txid = chain.pay(chain.new_address(), 10_000)
     chain.mine(2)
-    tip = chain.tip()
+    tip = chain.status().tip
     with pytest.raises(DevChainError, match="in block 111, below the 1 replaced"):
         chain.reorg(1, [txid])
     with pytest.raises(UnknownTransaction):
@@ -115,7 +115,7 @@ def test_a_reorg_drops_only_what_it_reaches(chain: DevChain) -> None:
     coinbase = chain.block(tip.hash).txs[0].txid
     with pytest.raises(DevChainError, match="coinbase"):
         chain.reorg(1, [coinbase])
-    assert chain.tip() == tip
+    assert chain.status().tip == tip
 
 
 def test_a_payment_is_replaced_by_one_that_pays_somebody_else(chain: DevChain) -> None:

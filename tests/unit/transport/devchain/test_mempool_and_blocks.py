@@ -79,7 +79,7 @@ def test_a_transaction_that_bit_signed_is_accepted_and_mined(
     txid = chain.broadcast(spend(coin))
     assert txid in chain.mempool()
     chain.mine()
-    assert height_of(chain, txid) == chain.tip().height
+    assert height_of(chain, txid) == chain.status().tip.height
     assert_whole(chain)
 
 
@@ -142,7 +142,7 @@ def test_fee_and_dust_limits_hold_for_everybody(chain: DevChain) -> None:
 
 
 def test_a_young_coinbase_cannot_be_spent(chain: DevChain) -> None:
-    coinbase = chain.block(chain.tip().hash).txs[0]
+    coinbase = chain.block(chain.status().tip.hash).txs[0]
     tx = make_tx([TxIn(coinbase.txid, 0)], [TxOut(b"\x00\x14" + bytes(20), 1_000)])
     with pytest.raises(Rejected, match="premature-spend"):
         chain.broadcast(tx.raw)
@@ -254,12 +254,12 @@ def test_whatever_happens_in_whatever_order_the_chain_stays_whole(
     chain = DevChain(seed=1, now=Clock())
     address = chain.new_address()
     for act, number in steps:
-        before = chain.tip(), chain.mempool()
+        before = chain.status().tip, chain.mempool()
         try:
             ACTS[act](chain, address, number)
         except DevChainError:
             if act != "sweep":  # which pays first
-                assert (chain.tip(), chain.mempool()) == before
+                assert (chain.status().tip, chain.mempool()) == before
     assert_whole(chain)
     ready = dict(chain._node.coins.offer(0))
     chain._node.coins.clear()
