@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test bench soak mutate lint format lock setup setup-python setup-node setup-chromium fresh system clean FORCE
+.PHONY: help demo serve test bench soak mutate lint format lock setup setup-python setup-node setup-chromium setup-litecoind fresh system clean FORCE
 
 PYTHON ?= python3
 export PYTHON
@@ -16,6 +16,7 @@ GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := python
 NEEDS += $(if $(filter test bench setup setup-node,$(GOALS)),node)
 NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
+NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
 NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
 
 # A stamp carries the checksum of what it was made from: a changed setup.cfg or lock
@@ -38,7 +39,7 @@ demo: $(RUN_READY) ## See a payment happen, on a simulated chain
 serve: $(RUN_READY) ## Run the node: make serve ARGS="--help"
 	$(BIN)/python run.py serve $(ARGS)
 
-test: $(TEST_READY) $(NODE_READY) ## Run all tests, with a real node and a real browser
+test: $(TEST_READY) $(NODE_READY) ## Run all tests, with real nodes and a real browser
 	@PYTHON=$(BIN)/python .ci/test.sh $(ARGS)
 
 bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
@@ -66,10 +67,11 @@ lock: system ## Renew requirements*.lock from setup.cfg: make lock ARGS=--upgrad
 fresh: ## As root: try make demo and make test in a new, minimal Debian
 	@.ci/fresh.sh $(ARGS)
 
-setup: setup-python setup-node setup-chromium ## Only install what the commands need
+setup: setup-python setup-node setup-chromium setup-litecoind ## Only install what the commands need
 setup-python: $(TEST_READY)
 setup-node: $(NODE_READY)
 setup-chromium: system
+setup-litecoind: system
 
 clean: ## Remove what was installed here
 	rm -rf $(VENV) tests/node/node_modules bench/peers/node/node_modules

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # system.sh KIND...: make sure that the programs of these kinds are on this machine. What
 # is missing is installed at once, from Debian's packages, as root or with sudo; where
-# that is not possible, one line names all of it. PYTHON and CHROMIUM name other ones.
+# that is not possible, one line names all of it. PYTHON, CHROMIUM and LITECOIND name
+# other ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,8 @@ for kind in "$@"; do
                 [ "$name" ] && command -v "$name" >/dev/null && break
             done
             [ "$name" != none ] || missing+=(chromium) ;;
+        litecoind)  # tests/node/litecoin.py
+            command -v "${LITECOIND:-litecoind}" >/dev/null || missing+=(litecoind) ;;
         erlang)
             command -v erl >/dev/null || missing+=(erlang-base) ;;
         redis)

@@ -200,8 +200,9 @@ def test_what_is_missing_is_named_at_once_where_it_cannot_be_installed(
     fake = only / "id"
     fake.write_text("#!/bin/sh\necho 1000\n")
     fake.chmod(0o755)
+    kinds = ("python", "node", "chromium", "litecoind", "redis")
     done = children.run(
-        [made.folder / ".ci/system.sh", "python", "node", "chromium", "redis"],
+        [made.folder / ".ci/system.sh", *kinds],
         env={"PATH": str(only), "PYTHON": "/nowhere/python3"},
         capture_output=True,
         text=True,
@@ -210,7 +211,7 @@ def test_what_is_missing_is_named_at_once_where_it_cannot_be_installed(
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "'sudo apt-get install nodejs npm chromium redis-server'" in line
+    assert "'sudo apt-get install nodejs npm chromium litecoind redis-server'" in line
 
 
 def test_debians_package_for_environments_is_named_where_python_cannot_make_one(

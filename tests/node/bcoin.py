@@ -35,16 +35,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import coincurve
-import requests
-
-from tests.node.rawtx import address_for, block, coinbase, script_for, txid_of
-from tests.node.wallet import Wallet
+from tests.node.rawtx import block, coinbase, script_for, txid_of
+from tests.node.rpc import NOBODY, RpcError, RpcNode
 from tests.tools.ports import free_ports
 from tests.tools.wait import Process
 
@@ -52,20 +48,9 @@ __all__ = ["BcoinNode", "RpcError"]
 
 HERE = Path(__file__).parent
 START_TIMEOUT_S = 60.0
-RPC_TIMEOUT_S = 30.0
-MATURITY = 100  # blocks until a coinbase may be spent
-NOBODY = address_for("p2wpkh", 0)  # mined coins that no test wants
 
 
-class RpcError(Exception):
-    """The node answered a call with an error."""
-
-    def __init__(self, method: str, code: int, message: str) -> None:
-        super().__init__(f"{method}: {message} ({code})")
-        self.code = code
-
-
-class BcoinNode:
+class BcoinNode(RpcNode):
     """One node with its own chain; a context manager that starts and ends it.
 
     `url` carries the credentials, as Paybell's configuration of a Bitcoin Core does.
@@ -73,7 +58,6 @@ class BcoinNode:
 
     def __init__(self) -> None:
         self.password = secrets.token_hex(16)
-        self.port = 0
         self._folder: Path | None = None
         self._process: Process | None = None
         self._sent: dict[str, bytes] = {}  # all that send() brought, by txid
@@ -86,6 +70,9 @@ class BcoinNode:
     def log(self) -> str:
         """The last lines that the node wrote."""
         return self._process.output if self._process is not None else ""
+
+    def _credentials(self) -> tuple[str, str]:
+        return "paybell", self.password
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="paybell-bcoin-"))
@@ -111,54 +98,9 @@ class BcoinNode:
         """Let it go on after freeze()."""
         self._running().thaw()
 
-    def rpc(self, method: str, *params: object) -> Any:
-        """Call the node. Raises RpcError for its errors, requests' own for the wire.
-
-        Numbers with a fraction come back as Decimal.
-        """
-        answer = requests.post(
-            f"http://127.0.0.1:{self.port}/",
-            json={"method": method, "params": list(params), "id": 0},
-            auth=("paybell", self.password),
-            timeout=RPC_TIMEOUT_S,
-        )
-        answer.raise_for_status()
-        body = answer.json(parse_float=Decimal)
-        if body["error"] is not None:
-            raise RpcError(method, body["error"]["code"], body["error"]["message"])
-        return body["result"]
-
-    def height(self) -> int:
-        return int(self.rpc("getblockcount"))
-
-    def tip(self) -> str:
-        """The hash of the best block."""
-        return str(self.rpc("getbestblockhash"))
-
-    def block_hash(self, height: int) -> str:
-        return str(self.rpc("getblockhash", height))
-
-    def mempool(self) -> frozenset[str]:
-        """The ids of the transactions that wait for a block."""
-        return frozenset(self.rpc("getrawmempool"))
-
-    def generate(self, count: int, address: str | None = None) -> list[str]:
-        """Mine blocks with all that waits in the mempool; their hashes."""
-        return list(self.rpc("generatetoaddress", count, address or NOBODY))
-
-    def fund(self, coins: int = 10) -> Wallet:
-        """A wallet with this many mined coins that may be spent at once."""
-        wallet = Wallet(self, coincurve.PrivateKey())
-        for mined in self.generate(coins, wallet.address):
-            txid = self.rpc("getblock", mined)["tx"][0]
-            value = self.rpc("gettxout", txid, 0)["value"]
-            wallet.receive(txid, 0, int(Decimal(value) * 100_000_000))
-        self.generate(MATURITY)
-        return wallet
-
     def send(self, raw: bytes) -> str:
         """Give a transaction to the mempool; its id. RpcError if it is refused."""
-        txid = str(self.rpc("sendrawtransaction", raw.hex()))
+        txid = super().send(raw)
         self._sent[txid] = raw
         return txid
 

@@ -15,6 +15,8 @@ __all__ = [
     "RBF_SEQUENCE",
     "Coin",
     "address_for",
+    "bech32",
+    "bech32_decoded",
     "block",
     "coinbase",
     "script_for",
@@ -201,18 +203,19 @@ def bech32_prefix(prefix: str) -> list[int]:
     return [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
 
 
-def bech32(version: int, program: bytes) -> str:
+def bech32(version: int, program: bytes, prefix: str = "bcrt") -> str:
     """BIP 173 for version 0, BIP 350 for the later ones."""
     bits = "".join(f"{byte:08b}" for byte in program)
     bits += "0" * (-len(bits) % 5)
     data = [version] + [int(bits[at : at + 5], 2) for at in range(0, len(bits), 5)]
     const = BECH32M_CONST if version else BECH32_CONST
-    check = bech32_polymod(bech32_prefix("bcrt") + data + [0] * 6) ^ const
+    check = bech32_polymod(bech32_prefix(prefix) + data + [0] * 6) ^ const
     data += [check >> 5 * (5 - place) & 31 for place in range(6)]
-    return "bcrt1" + "".join(BECH32[value] for value in data)
+    return f"{prefix}1" + "".join(BECH32[value] for value in data)
 
 
 def bech32_decoded(address: str) -> tuple[int, bytes]:
+    """(version, program), whatever the prefix."""
     prefix, _, text = address.lower().rpartition("1")
     data = [BECH32.index(char) for char in text]
     const = BECH32M_CONST if data[0] else BECH32_CONST
