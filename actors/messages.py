@@ -37,6 +37,7 @@ __all__ = [
     "FollowAll",
     "FreshnessChanged",
     "Loaded",
+    "NotWatched",
     "Nudge",
     "OpenSession",
     "Poll",
@@ -115,12 +116,21 @@ class Seen(msgspec.Struct, frozen=True):
 
 class Command(msgspec.Struct, frozen=True):
     """An observation from an edge. The reply gets the payment as it is after the
-    commit, a `Refused`, a `Conflict` (the webhook was heard before) or `Unavailable`.
+    commit, a `Refused`, a `Conflict` (the webhook was heard before), `Unavailable`, or
+    `NotWatched`.
     """
 
     observation: Observation
     reply: Reply
     inbound: InboundRow | None = None
+
+    def on_dropped(self) -> None:
+        """Its watcher was let go with this in its mailbox."""
+        self.reply(NotWatched())
+
+
+class NotWatched(msgspec.Struct, frozen=True):
+    """In answer to a `Command`: nobody read it, as the payment was let go meanwhile."""
 
 
 class DescribeWatcher(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from actors.messages import (
     CreatePayments,
     DescribeSources,
     DescribeWatcher,
+    NotWatched,
     PollNow,
     RestartDue,
     WatcherReport,
@@ -128,11 +129,18 @@ class ActorGateway:
     ) -> Payment:
         self._must_be_ready()
         ref = self._node.watchers.get(payment.id)
-        if ref is None:
-            return self._command_at_rest(payment, observation, inbound)
-        answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
-        after: Payment = _good(answer)
-        return after
+        if ref is not None:
+            answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
+            if not isinstance(answer, NotWatched):
+                after: Payment = _good(answer)
+                return after
+            # The watcher ended just then: the payment is over, or all begins anew.
+            self._must_be_ready()
+            ref = self._node.watchers.get(payment.id)
+            if ref is not None and not ref.is_stopped:
+                raise EngineBusy(f"the watcher of {payment.id} begins anew", 1)
+            payment = self._store.payment(payment.id) or payment
+        return self._command_at_rest(payment, observation, inbound)
 
     def _command_at_rest(
         self, payment: Payment, observation: Observation, inbound: InboundRow | None

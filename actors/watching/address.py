@@ -285,7 +285,7 @@ class AddressActor(Actor):
     def _released(self, outcome: Outcome) -> None:
         if isinstance(outcome, Committed):
             # What came meanwhile is read no more: nobody would watch the payment that
-            # it makes. A source's views go; an edge that asked must ask again.
+            # it makes. A source's views go; an edge that asked hears `NotWatched`.
             self.ref.stop()
         else:
             self._look_again()

@@ -156,7 +156,7 @@ class Ref:
         self._wake()
 
     def stop(self) -> None:
-        """Ask the actor to end; what is in its mailbox becomes dead letters."""
+        """Ask the actor to end; its mail becomes dead letters (see `on_dropped`)."""
         if self._life is _DEAD:
             self._life = _STOPPED
             self._drop_mail()
@@ -395,3 +395,5 @@ class Ref:
         mail, self._mail = self._mail, None
         while mail is not None and (message := mail.take()) is not None:
             self.scope.dispatcher.dead_letter(self, message)
+            if (on_dropped := getattr(message, "on_dropped", None)) is not None:
+                on_dropped()  # for those who wait for its answer

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from actors.messages import Command, CreatePayments, PollNow
+from actors.messages import Command, CreatePayments, NotWatched, PollNow
 from engine.errors import Refused
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
@@ -149,7 +149,7 @@ class Edges:
         if isinstance(answer, Payment):
             if answer.seq > rules.payments[answer.id].seq:
                 raise Broken(f"{answer.id} #{answer.seq} was acknowledged too early")
-        elif not isinstance(answer, Refused | Conflict | Unavailable):
+        elif not isinstance(answer, Refused | Conflict | Unavailable | NotWatched):
             raise Broken(f"a command was answered {answer!r}")
         heard = isinstance(answer, Payment) or (
             isinstance(answer, Conflict) and answer.what == "inbound"

@@ -193,6 +193,46 @@ def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> No
     assert house.gateway.payment(payment.id) == payment
 
 
+def unread(house: House, payment: Payment, row: InboundRow | None) -> gevent.Greenlet:
+    """A command that waits in the mailbox of a watcher which has something to await."""
+    watcher = house.watcher(payment)
+    watcher.suspend(lambda _answer: None)
+    asks = gevent.spawn(house.gateway.command, payment, CLAIM, row)
+    while not watcher.backlog:
+        gevent.sleep(0)
+    return asks
+
+
+def test_a_webhook_that_comes_while_the_release_is_written_is_noted_and_answered(
+    house: House,
+) -> None:
+    payment = house.create()
+    payment = house.gateway.command(payment, Cancel("the shop"))
+    row = InboundRow("btc", "key", T0, payment.id, "claimed", b"{}")
+    asks = unread(house, payment, row)
+    house.stage.append(Write(rows=(Release(payment.id),)))
+    house.stage.run()
+    watcher = house.watcher(payment)
+    watcher.kill()
+    house.stage.book.remove(payment.id, payment.terms.address)
+    watcher.stop()
+    assert asks.get() == payment
+    with pytest.raises(Duplicate):
+        house.gateway.note_webhook(row)
+
+
+def test_what_comes_as_all_watchers_begin_anew_is_not_taken_for_too_late(
+    house: House,
+) -> None:
+    payment = house.create()
+    asks = unread(house, payment, None)
+    house.node.supervisor.kill(RuntimeError("a bug"))
+    house.node.supervisor.start()
+    with pytest.raises(EngineBusy) as caught:
+        asks.get()
+    assert (caught.value.retry_after_s, caught.value.unknown) == (1, False)
+
+
 # -- trouble -------------------------------------------------------------------------
 
 

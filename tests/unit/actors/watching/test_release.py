@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import Command, CreatePayments, Retired, ReviewDue, Seen
+from actors.messages import (
+    Command,
+    CreatePayments,
+    NotWatched,
+    Retired,
+    ReviewDue,
+    Seen,
+)
 from actors.watching.supervisor import SupervisorActor
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
@@ -55,8 +62,10 @@ def test_what_comes_while_the_release_is_written_tells_nothing_any_more(
     for shown in (view(mined("t1", 990)), view(off_chain=(held,))):
         watched.ref.tell(Seen(shown, stage.clock.now()))
     claim = ProviderClaim("blockonomics", "t2", 50_000)
-    watched.ref.tell(Command(claim, lambda _answer: None))
+    answers: list[object] = []
+    watched.ref.tell(Command(claim, answers.append))
     stage.run()
+    assert answers == [NotWatched()]
     assert any(isinstance(m, Retired) for m in stage.supervisor.got)
     assert stage.store.watched() == []
     assert stage.payment("p") == before

@@ -160,6 +160,28 @@ def test_a_dead_actor_that_is_stopped_drops_its_mail(stage: Stage) -> None:
     assert stage.dispatcher.dead_letters == {"str": 1}
 
 
+def test_a_message_that_wants_to_know_is_told_that_nobody_read_it(
+    stage: Stage,
+) -> None:
+    unread: list[str] = []
+
+    class Question:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_dropped(self) -> None:
+            unread.append(self.name)
+
+    child = stage.child()
+    child.tell(Question("read"))
+    stage.run()
+    child.tell(Question("in time"))
+    child.stop()
+    stage.run()
+    assert len(stage.got) == 1
+    assert unread == ["in time"]
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_who_ends_the_whole_process_is_not_held_up_by_one_actor(
     stage: Stage, kind: type[BaseException]
