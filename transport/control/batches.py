@@ -13,16 +13,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from engine.codes import Code
-from engine.gateway import Gateway
 from engine.payment.model import Payment, Terms
 from engine.runtime.yielding import yielding_every
-from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
-from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
+from transport.control.creating import CreatingRoutes
+from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
-from transport.http.auth import Auth, Principal
-from transport.http.bottle_app import ApiSettings, answer, environ
+from transport.http.auth import Principal
+from transport.http.bottle_app import answer, environ
 from transport.http.inputs import BatchRequest, BatchShape, PaymentRequest
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid
@@ -62,22 +61,8 @@ class _KeptPage(msgspec.Struct, frozen=True):
     data: list[_KeptEntry]
 
 
-class Batches:
+class Batches(CreatingRoutes):
     """`POST /v1/payments/batch`."""
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        auth: Auth,
-        vault: Vault,
-        settings: ApiSettings,
-        idempotency: Idempotency,
-    ) -> None:
-        self._gateway = gateway
-        self._auth = auth
-        self._vault = vault
-        self._settings = settings
-        self._idempotency = idempotency
 
     @Operation(
         name="create_payments",
@@ -150,10 +135,6 @@ class Batches:
             for entry in yielding_every(entries, every=200)
         ]
         return answer({"data": told}, 200, headers)
-
-    def _with_secret(self, shown: PaymentView) -> PaymentView:
-        secret = self._vault.client_secret(shown.id)
-        return msgspec.structs.replace(shown, client_secret=secret)
 
 
 def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:

@@ -19,6 +19,7 @@ from engine.secrets.vault import Vault
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
+from transport.control.creating import CreatingRoutes
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.control.redelivery import Redelivery
@@ -55,22 +56,8 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class _Payments:
+class _Payments(CreatingRoutes):
     """One method for each operation on payments."""
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        auth: Auth,
-        vault: Vault,
-        settings: ApiSettings,
-        idempotency: Idempotency,
-    ) -> None:
-        self._gateway = gateway
-        self._auth = auth
-        self._vault = vault
-        self._settings = settings
-        self._idempotency = idempotency
 
     # -- create ----------------------------------------------------------------------
 
@@ -137,10 +124,6 @@ class _Payments:
     def _replay(self, known: IdempotentAnswer) -> Any:
         first = msgspec.json.decode(known.body, type=PaymentView)
         return _created(self._with_secret(first), _REPLAYED)
-
-    def _with_secret(self, shown: PaymentView) -> PaymentView:
-        secret = self._vault.client_secret(shown.id)
-        return msgspec.structs.replace(shown, client_secret=secret)
 
     def _address_taken(self, terms: Terms, text: str, principal: Principal) -> Problem:
         """409; whose payment it is only its own merchant learns."""

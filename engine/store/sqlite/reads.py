@@ -6,6 +6,7 @@ the calling one. No `sqlite3.Error` leaves here.
 
 import logging
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -35,14 +36,14 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads:
+class SqliteReads(ABC):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once
 
+    @abstractmethod
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         """`query(connection, *args)`; raises what it raises."""
-        raise NotImplementedError
 
     def _ask(
         self,

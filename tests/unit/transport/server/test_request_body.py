@@ -173,3 +173,17 @@ def test_any_bytes_are_a_body_or_a_body_error(data: bytes) -> None:
         body(data).read()
     except BodyError as error:
         assert error.code.status in (400, 413)
+
+
+def test_a_rest_that_is_too_large_is_not_even_begun() -> None:
+    reader = Reader(b"x" * 900)
+    assert not RequestBody(reader, LIMITS, 900, False, None).discard()
+    assert reader.tell() == 0
+
+
+def test_nothing_is_discarded_behind_a_mistake() -> None:
+    """What comes next may look like a chunk, and is a request of somebody else's."""
+    source = body(b"wrong\r\n" + chunks(b"x" * 10))
+    with pytest.raises(BodyMalformed):
+        source.read()
+    assert not source.discard()

@@ -169,3 +169,22 @@ def test_an_application_that_forgot_to_start_is_a_bug() -> None:
 def test_no_break_of_any_kind_gets_into_the_head(broken: str) -> None:
     with pytest.raises(ValueError, match="line break"):
         run(says([b""], [("X-One", broken)]))
+
+
+def test_an_error_page_takes_the_place_of_an_answer_that_has_not_begun() -> None:
+    """WSGI's `exc_info`: after the first byte it is too late, and the error goes on."""
+    trouble = ValueError("of the application")
+
+    def app(_environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        start("200 OK", [("X-One", "1")])
+        start("500 Sorry", [], (ValueError, trouble, None))
+        yield b"sorry"
+        start("500 Sorry", [], (ValueError, trouble, None))
+
+    wire = Wire()
+    with pytest.raises(ValueError, match="of the application") as raised:
+        Response(wire, RequestHead("GET", "/", "HTTP/1.1")).run(app, {})
+    assert raised.value is trouble
+    (sent,) = wire.sent
+    assert sent.startswith(b"HTTP/1.1 500 Sorry\r\n")
+    assert b"X-One" not in sent

@@ -1,5 +1,6 @@
 """Who may open a WebSocket, and whose address counts."""
 
+import base64
 import json
 from typing import Any
 
@@ -74,7 +75,11 @@ def test_another_version_is_426_and_says_which_one_is_spoken(
     assert ("Sec-WebSocket-Version", "13") in answer.headers
 
 
-@pytest.mark.parametrize("key", [None, "", "abc", "dGhl", "\xe4" * 24, "=" * 24])
+@pytest.mark.parametrize(
+    "key",
+    [None, "", "abc", "dGhl", "\xe4" * 24, "=" * 24]
+    + [base64.b64encode(b"k" * size).decode() for size in (15, 17, 32)],
+)
 def test_a_missing_or_wrong_key_is_400(key: str | None) -> None:
     assert refused(environ(HTTP_SEC_WEBSOCKET_KEY=key)).status == 400
 

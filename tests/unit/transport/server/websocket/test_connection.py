@@ -11,7 +11,7 @@ from tests.unit.transport.server.websocket.gated import Listens, gated_websocket
 from transport.server.websocket import connection
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.frames import encode_text
-from transport.server.websocket.write_loop import WriteLoop
+from transport.server.websocket.write_loop import Alarm, Sleeper, WriteLoop
 
 
 def all_frames(peer: WsClient, last: bytes) -> list[tuple[int, bytes]]:
@@ -314,3 +314,27 @@ def test_a_ping_that_cannot_leave_is_one_however_often_it_is_due(
         gate.open()
         assert peer.recv() == "under way"
         assert peer.recv_frame().opcode == PING
+
+
+def test_only_the_last_alarm_that_was_set_rings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ping's alarm that is due in the middle of a close handshake would end it."""
+
+    class Alarms(WriteLoop):
+        def __init__(self) -> None:
+            super().__init__()
+            self.set: list[Alarm] = []
+
+        def set_alarm(self, target: Sleeper, due_s: float) -> Alarm:
+            self.set.append(super().set_alarm(target, due_s))
+            return self.set[-1]
+
+    loop = Alarms()
+    loop.start()
+    with gated_websocket(monkeypatch, loop=loop) as (websocket, _peer, _gate):
+        websocket.close()
+        ping, close = loop.set
+        assert (ping.target, close.target) == (None, websocket)
+    until(lambda: close.target is None)
+    loop.stop()
