@@ -94,6 +94,19 @@ def test_a_notifier_that_crashed_starts_again_by_itself_a_little_later(
     assert ref.incarnation == 2
 
 
+def test_who_ended_by_itself_has_a_successor_while_the_channel_is_as_it_was(
+    street: Street,
+) -> None:
+    """Its endpoint was gone, and before that was read the shop switched it on again."""
+    street.channel("ann")
+    before = notifier(street, "ann")
+    before.stop()
+    street.stage.run()
+    assert notifier(street, "ann") is not before
+    street.stage.create("p")
+    assert street.shop.to("ann") == [("p", 1)]
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_when_the_parent_ends_so_do_all_its_notifiers(street: Street, end: str) -> None:
     street.channel("ann")

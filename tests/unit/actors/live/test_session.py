@@ -11,6 +11,7 @@ from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, FreshnessChanged, Subscribe, Unfollow
 from actors.node import Settings
 from engine.payment.events import CommittedEvent
+from engine.payment.model import Payment
 from engine.ports import Freshness
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.live.wire import Wire, connected, grow, opened
@@ -98,6 +99,23 @@ def test_a_payment_that_does_not_exist_is_a_problem_not_an_end(
     wire = opened(stage, Follow("nothing"), Follow("p"))
     assert wire.of("problem") == ["unknown"]
     assert wire.of("state") == [("p", 1, None)]
+
+
+def test_a_client_that_did_not_get_the_state_gets_no_events_without_it(
+    stage: ActorStage,
+) -> None:
+    class Narrow(Wire):
+        """Takes events, but not what is as large as a state."""
+
+        def state(self, payment: Payment, since: int | None) -> bool:
+            return False
+
+    stage.create("p")
+    grow(stage, "p")
+    wire = Narrow()
+    connected(stage, wire, Follow("p", since=1))
+    assert wire.lines == []
+    assert wire.closed == [1001]
 
 
 def test_following_twice_is_following_once(stage: ActorStage) -> None:
