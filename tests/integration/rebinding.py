@@ -121,7 +121,7 @@ def main() -> int:
     parser.add_argument("--unguarded", action="store_true")
     options = parser.parse_args()
     if options.unguarded:
-        pinned.refusal = lambda *_: None  # type: ignore[assignment]
+        setattr(pinned, "refusal", lambda *_: None)  # noqa: B010
     try:
         enter()
     except NotAllowed as error:

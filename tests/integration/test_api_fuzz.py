@@ -52,8 +52,8 @@ CHECKS = (
     "response_schema_conformance",
 )
 
-OFTEN = {"rate_per_s": 1e6, "burst": 1_000_000}
-OFTEN_WRONG = {"failure_rate_per_s": 1e6, "failure_burst": 1_000_000}
+OFTEN: dict[str, Any] = {"rate_per_s": 1e6, "burst": 1_000_000}
+OFTEN_WRONG: dict[str, Any] = {"failure_rate_per_s": 1e6, "failure_burst": 1_000_000}
 
 HOOK_SECRET = "secret-of-the-webhooks-that-are-made-up"
 

@@ -71,14 +71,14 @@ def test_the_doctor_misses_a_key_that_channels_need(tmp_path: Path, db: Path) ->
         assert node.stop() == 0
     key_file = Path(f"{db}.key")
     key_file.rename(tmp_path / "elsewhere")
-    said = paybell("doctor", "--db", db)
-    assert said.returncode == 1
-    assert "webhooks of 1 channel(s) stop" in said.stdout
+    done = paybell("doctor", "--db", db)
+    assert done.returncode == 1
+    assert "webhooks of 1 channel(s) stop" in done.stdout
     key_file.write_bytes(b"?" * 32)
     key_file.chmod(0o600)
-    said = paybell("doctor", "--db", db)
-    assert said.returncode == 1
-    assert "sealed with another key" in said.stdout
+    done = paybell("doctor", "--db", db)
+    assert done.returncode == 1
+    assert "sealed with another key" in done.stdout
 
 
 def test_a_refused_private_webhook_names_the_option(tmp_path: Path) -> None:

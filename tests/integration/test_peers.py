@@ -9,6 +9,7 @@ import json
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ STEP_S = 10.0
 def node() -> Iterator[RunningNode]:
     with running_node() as running:
         yield running
+
+
+def is_past(monotonic_s: float) -> bool:
+    return time.monotonic() > monotonic_s
 
 
 def make_channel(node: RunningNode, shop: Receiver, **fields: Any) -> str:
@@ -231,7 +236,7 @@ def test_a_source_that_comes_back_is_read_on_without_a_restart(tmp_path: Path) -
                 over = time.monotonic() + 1.2
                 chain.post("/dev/pay", address=address, amount_sat=7_000)
                 chain.post("/dev/mine", blocks=2)
-                wait_until(lambda at=over: time.monotonic() > at, 5, "its deadline")
+                wait_until(partial(is_past, over), 5, "its deadline")
                 wait_for_another_error(shop, address)
                 assert shop.payment(payment["id"])["status"] == "pending", name
                 outage.end()

@@ -70,7 +70,7 @@ def filled(path: str, values: dict[str, str]) -> str:
 
 
 def ask(node: RunningNode, method: str, path: str, shop: Shop) -> Any:
-    body = {"json": {}} if method in {"POST", "PATCH"} else {}
+    body: dict[str, Any] = {"json": {}} if method in {"POST", "PATCH"} else {}
     return node.call(method, path, headers=shop.key, **body)
 
 
@@ -164,14 +164,14 @@ def test_a_client_secret_opens_its_own_story_only(
 ) -> None:
     client = connect("127.0.0.1", node.server.port, "/ws")
     client.recv_json()
+    wanted = {"type": "subscribe", "payment_id": bob.payment["id"]}
     for token in (
         ann.payment["client_secret"],
         ann.key["Authorization"].removeprefix("Bearer "),
         "",
         None,
     ):
-        wanted = {"type": "subscribe", "payment_id": bob.payment["id"], "token": token}
-        client.send_json(wanted)
+        client.send_json({**wanted, "token": token})
         answer = client.recv_json()
         assert answer["type"] == "error", answer
         assert bob.marks()[0] not in json.dumps(answer)

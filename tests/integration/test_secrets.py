@@ -318,7 +318,7 @@ def _database(folder: Path) -> dict[str, bytes]:
 
 def _commands(folder: Path, env: Mapping[str, str]) -> dict[str, bytes]:
     """Commands with the same secrets around them, and one that fails."""
-    said = {}
+    said: dict[str, bytes] = {}
     env = {**env, "PAYBELL_KEY": CLI_KEY}
     for arguments in (
         ["doctor", "--db", "node.db"],
@@ -337,7 +337,7 @@ def _commands(folder: Path, env: Mapping[str, str]) -> dict[str, bytes]:
 
 def test_no_setting_that_is_wrong_is_quoted(tmp_path: Path) -> None:
     env = {"PAYBELL_API_KEY": API_KEY, "PAYBELL_NODE_KEY": NODE_KEY}
-    said = {}
+    said: dict[str, bytes] = {}
     for name, wrong in (
         ("PAYBELL_NODE_KEY", WRONG_TOKEN),
         ("PAYBELL_API_KEY", f"{API_KEY} {WRONG_KEY}\x7f"),

@@ -13,8 +13,10 @@ import actors.delivery.notifier
 import actors.delivery.notifiers
 import actors.live.session
 import actors.watching.address
+import engine.delivery.channel
 import engine.payment.chain_rules
 import engine.payment.fold
+import engine.payment.observations
 import engine.payment.review
 import engine.payment.rules
 from actors.delivery.notes import Recorded
@@ -99,7 +101,7 @@ def a_hole_in_the_seq(patch: Patch) -> None:
 
 
 def the_cursor_moves_without_a_2xx(patch: Patch) -> None:
-    result_of = actors.delivery.notifier.result_of
+    result_of = engine.delivery.channel.result_of
 
     def bug(*args: Any, **about: Any) -> Any:
         return replace(result_of(*args, **about), state="delivered", next_at=0)
@@ -166,7 +168,7 @@ def a_page_of_the_journal_begins_one_too_late(patch: Patch) -> None:
 
 
 def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
-    reviewed = engine.payment.review.Reviewed
+    reviewed = engine.payment.observations.Reviewed
     patch.setattr(
         engine.payment.review.ReviewState,
         "may_judge",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 import actors.watching.supervisor
 import engine.payment.chain_rules
+import engine.payment.events
 import engine.payment.rules
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView, Output
@@ -32,7 +33,7 @@ def _when_read(
     ),
 ) -> None:
     """Whenever a view is read: change it before, or do more after."""
-    read_view = engine.payment.rules.read_view
+    read_view = engine.payment.chain_rules.read_view
 
     def bug(builder: EventBuilder, view: ChainView) -> None:
         view = change(builder, view)
@@ -72,7 +73,7 @@ def _told_otherwise(
 
 
 def it_is_created_with_another_tolerance(patch: Patch) -> None:
-    opening = actors.watching.supervisor.opening
+    opening = engine.payment.events.opening
 
     def bug(terms: Any) -> Any:
         return opening(replace(terms, tolerance_sat=terms.tolerance_sat + 1))

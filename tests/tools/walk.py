@@ -63,7 +63,7 @@ class Walk:
 
             return spawn(pool, noted, *args)
 
-        ThreadPool.spawn = noting
+        setattr(ThreadPool, "spawn", noting)  # noqa: B010
 
     def _note(self, frame: FrameType, event: str, argument: Any) -> None:
         if not self._is_open:
@@ -166,7 +166,7 @@ def _post(
         sent["Authorization"] = f"Bearer {KEY}"
     else:
         sent["X-Signature"] = hmac.new(b"s" * 32, raw, hashlib.sha256).hexdigest()
-    link = http.client.HTTPConnection("127.0.0.1", node.server.port, timeout=10)
+    link = http.client.HTTPConnection("127.0.0.1", node.server.port, timeout=60)
     link.request("POST", path, raw, sent)
     answer = link.getresponse()
     assert answer.status < 300, answer.read()

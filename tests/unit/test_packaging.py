@@ -32,7 +32,7 @@ def python(*arguments: str, cwd: Path) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
+    return str(done.stdout.strip())
 
 
 def test_every_folder_with_code_is_shipped() -> None:

@@ -68,7 +68,11 @@ def test_a_wrong_value_names_its_key_what_is_allowed_and_itself_unless_secret(
         ({"file": {name: value}}, f"{name} in paybell.toml"),
     ):
         with pytest.raises(ConfigError) as caught:
-            load(**{"options": {}, "environ": {}, "file": {}, **place})
+            load(
+                place.get("options", {}),
+                place.get("environ", {}),
+                place.get("file", {}),
+            )
         text = str(caught.value)
         assert text.startswith(f"{said}: ")
         assert option.allowed in text

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ def notifier(street: Street, name: str) -> Ref:
 
 def busy_sender(street: Street, name: str) -> Ref:
     """The sender that has been given a delivery and has not begun it."""
-    senders = notifier(street, name).actor._senders._busy_with  # type: ignore[union-attr]
+    actor: Any = notifier(street, name).actor
+    senders: dict[Ref, str | None] = actor._senders._busy_with
     return next(ref for ref, payment in senders.items() if payment is not None)
 
 

@@ -36,7 +36,7 @@ class House:
         self.stage = stage = ActorStage(folder)
         self.node = stage.node
         self.store = CountingStore(stage.store)
-        self.gateway = ActorGateway(stage.node, self.store)  # type: ignore[arg-type]
+        self.gateway = ActorGateway(stage.node, self.store)
         policy = RestartPolicy(max_restarts=1, window_s=60.0)
         scope = Scope(
             stage.dispatcher,

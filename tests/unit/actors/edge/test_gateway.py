@@ -193,7 +193,7 @@ def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> No
     assert house.gateway.payment(payment.id) == payment
 
 
-def unread(house: House, payment: Payment, row: InboundRow | None) -> gevent.Greenlet:
+def unread(house: House, payment: Payment, row: InboundRow | None) -> Any:
     """A command that waits in the mailbox of a watcher which has something to await."""
     watcher = house.watcher(payment)
     watcher.suspend(lambda _answer: None)
@@ -401,7 +401,7 @@ class Quiet:
 
 def test_a_session_is_handled_through_what_the_edge_was_given(house: House) -> None:
     payment, wire = house.create(), Quiet()
-    handle = house.gateway.open_session("test", wire)  # type: ignore[arg-type]
+    handle = house.gateway.open_session("test", wire)
     handle.follow(payment.id, None)
     handle.follow_all(0, "ann")
     house.stage.run()
@@ -418,6 +418,6 @@ def test_a_session_is_handled_through_what_the_edge_was_given(house: House) -> N
     handle.close()
     house.stage.run()
     assert (house.gateway.health().sessions, wire.closed) == (0, 1)
-    house.gateway.open_session("test", wire)  # type: ignore[arg-type]
+    house.gateway.open_session("test", wire)
     house.stage.run()
     assert [ref.name for ref in router._sessions] == ["session.2.test"]

@@ -139,4 +139,4 @@ def test_sources_describe_themselves(house: House) -> None:
                 message.reply(("a source",))
 
     house.node.source = house.stage.start("source", Source())
-    assert house.gateway.sources() == ["a source"]
+    assert list(map(str, house.gateway.sources())) == ["a source"]

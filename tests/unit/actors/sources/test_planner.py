@@ -97,6 +97,7 @@ def test_the_first_source_is_asked_until_it_fails() -> None:
     plan = Plan("block", "address")
     ask = plan.ask()
     assert (ask.feed.number, ask.left) == (0, None)
+    after = ask
     for _ in range(5):
         plan.done(ask, error=SourceUnavailable("gone"))
         after = plan.ask()

@@ -123,7 +123,7 @@ def test_a_receipt_that_one_answer_leaves_out_is_looked_for_twice(
     watched.seen(view())
     stage.pass_s(3)
     watched.seen(view())
-    assert watched.payment.receipts == ()
+    assert not watched.payment.receipts
     assert watched.status() is Status.PENDING
 
 
@@ -153,7 +153,7 @@ def test_a_receipt_that_came_back_is_looked_for_twice_again(stage: ActorStage) -
     for _ in range(2):
         watched.seen(view())
         stage.pass_s(3)
-    assert watched.payment.receipts == ()
+    assert not watched.payment.receipts
     watched.seen(view())
     watched.seen(view(mempool("t1")))
     stage.pass_s(3)
@@ -172,7 +172,7 @@ def test_another_receipt_that_is_missing_is_looked_for_twice_too(
     assert len(watched.payment.receipts) == 2
     stage.pass_s(3)
     watched.seen(view())
-    assert watched.payment.receipts == ()
+    assert not watched.payment.receipts
 
 
 def test_the_source_goes_on_knowing_what_a_killed_watcher_was_shown(

@@ -247,7 +247,7 @@ def test_a_failed_attempt_is_followed_by_another_at_its_time() -> None:
 
 
 def test_each_rest_is_until_the_time_that_was_given() -> None:
-    rests = {
+    rests: dict[str, tuple[DeliveryQueue, Callable[[DeliveryQueue], object]]] = {
         "head": (reading(), lambda q: q.read(pending(5, LATER), NOW)),
         "read": (reading(), lambda q: q.unreadable(LATER)),
         "died": (sending(), lambda q: q.sender_died(LATER)),

@@ -1,6 +1,7 @@
 """What a provider's webhook says, read exactly; what cannot be read, refused."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,7 +92,7 @@ def test_only_a_status_of_money_on_its_way_claims_something(
 
 
 def test_the_key_tells_apart_all_that_can_differ() -> None:
-    payload = {"provider": "btc", "address": "bc1x"}
+    payload: dict[str, Any] = {"provider": "btc", "address": "bc1x"}
     variants = [
         ProviderNotification(**payload),
         ProviderNotification(**payload, txid="ab" * 32),

@@ -1,10 +1,12 @@
 """What the live edges say, as bytes, and that it is made once for all who hear it."""
 
 import json
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
 from engine.ports import Freshness
@@ -74,7 +76,7 @@ def test_a_stream_about_one_payment_is_numbered_by_seq_the_journal_by_offset() -
 
 @given(st.text(), st.text())
 def test_no_text_breaks_out_of_its_line_in_a_stream(code: str, text: str) -> None:
-    framed = sse(error_message(code, text), "problem", 3)
+    framed = sse(error_message(cast("StreamCode", code), text), "problem", 3)
     head, _, rest = framed.partition(b"data: ")
     assert head == b"id: 3\nevent: problem\n"
     assert rest.endswith(b"\n\n")

@@ -36,7 +36,7 @@ class Journal(FakeGateway):
                 self.written += 1
                 sink.event(committed(self.written))
 
-        session.follow_all = overtaken  # type: ignore[method-assign]
+        session.follow_all = overtaken  # type: ignore[method-assign, assignment]
         return session
 
     def events_after(

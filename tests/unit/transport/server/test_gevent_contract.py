@@ -60,8 +60,12 @@ class Probe(WebSocketHandler):  # type: ignore[misc]  # the package has no types
         )
         self.hooked = hooked
         self.headers_sent = False
-        self.application = lambda *_: self.calls.append("application") or []
+        self.application = self._answer
         self.environ: dict[str, Any] = {}
+
+    def _answer(self, *_: object) -> list[bytes]:
+        self.calls.append("application")
+        return []
 
     def hook(self, handler: object) -> bool:
         assert handler is self
@@ -122,7 +126,8 @@ class FailingHandler(pywsgi.WSGIHandler):
 
     def __init__(self) -> None:
         self.calls: list[object] = []
-        self.wsgi_input = SimpleNamespace(_discard=lambda: self.calls.append("discard"))
+        discard = SimpleNamespace(_discard=lambda: self.calls.append("discard"))
+        self.wsgi_input = discard  # type: ignore[assignment]
 
     def run_application(self) -> None:
         raise LookupError

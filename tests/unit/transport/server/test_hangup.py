@@ -1,6 +1,7 @@
 """Who left is told of at once, and who says something instead is left alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from gevent import socket
@@ -35,7 +36,8 @@ def test_who_says_something_is_not_watched_any_more_and_keeps_it(pair: Pair) -> 
     told: list[bool] = []
     watch = HangupWatch(ours, lambda: told.append(True))
     theirs.sendall(b"GET / HTTP/1.1")
-    until(lambda: not watch._watcher.active)
+    watcher: Any = watch._watcher
+    until(lambda: not watcher.active)
     theirs.close()
     _let_the_hub_look()
     watch.stop()

@@ -110,7 +110,7 @@ def gated_websocket(
         own_loop.start()
     gone = Event()
     websocket = WebSocket(
-        ours,  # type: ignore[arg-type]  # patched: it is gevent's
+        ours,  # patched: it is gevent's
         WebSocketLimits(**limits),
         loop or own_loop,  # type: ignore[arg-type]  # one of the two
         received,
