@@ -34,7 +34,7 @@ class Client:
         self._session = requests.Session()
 
     def get(self, path: str) -> requests.Response:
-        return self._session.get(f"{self._url}/dev/esplora{path}", timeout=10)
+        return self._session.get(f"{self._url}/dev/esplora{path}", timeout=60)
 
     def json(self, path: str) -> Any:
         answer = self.get(path)
@@ -51,7 +51,7 @@ class Client:
     def post(self, path: str, body: object = None, **more: Any) -> requests.Response:
         if body is not None:
             more["json"] = body
-        return self._session.post(self._url + path, timeout=10, **more)
+        return self._session.post(self._url + path, timeout=60, **more)
 
     def act(self, path: str, **body: object) -> Any:
         answer = self.post(f"/dev/{path}", body)

@@ -26,7 +26,7 @@ def node() -> Iterator[RunningNode]:
 def commit(node: RunningNode, row: IdempotencyRow) -> None:
     outcome: AsyncResult[Any] = AsyncResult()
     node.node.append(Write(rows=(row,)), outcome.set)
-    assert isinstance(outcome.get(timeout=10), Committed)
+    assert isinstance(outcome.get(timeout=60), Committed)
 
 
 def create(node: RunningNode, body: Any, key: str, **headers: str) -> Any:
@@ -97,7 +97,7 @@ def test_a_refused_request_may_be_corrected_under_its_key(node: RunningNode) -> 
 def test_ten_requests_with_one_key_at_once_make_one_payment(node: RunningNode) -> None:
     body = {"external_id": "at once"}
     tasks = [gevent.spawn(create, node, body, "at-once") for _ in range(10)]
-    gevent.joinall(tasks, timeout=10, raise_error=True)
+    gevent.joinall(tasks, timeout=60, raise_error=True)
     answers: list[Any] = [task.value for task in tasks]
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1

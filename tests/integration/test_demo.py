@@ -61,7 +61,7 @@ def test_it_goes_on_serving_on_a_free_port_when_its_own_is_taken_until_ctrl_c(
             assert waiting is not None
             assert pay is not None
             for url in (page[1], waiting[1]):
-                assert requests.get(url, timeout=10).status_code == 200
+                assert requests.get(url, timeout=60).status_code == 200
             assert paybell(*pay[1].split()).returncode == 0
             demo.wait_for_line(re.compile("(?s)Ctrl-C.*webhook .*payment.confirmed"))
             demo.signal(signal.SIGINT)

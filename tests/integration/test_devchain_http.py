@@ -75,7 +75,7 @@ def test_mining_without_a_body_mines_one_block(client: Client) -> None:
 
 def test_the_state_of_the_dev_chain_is_told(client: Client) -> None:
     client.act("down", seconds=5, status=429)
-    state = requests.get(f"http://127.0.0.1:{client.port}/dev", timeout=10).json()
+    state = requests.get(f"http://127.0.0.1:{client.port}/dev", timeout=60).json()
     assert (state["height"], state["mempool"]) == (110, 0)
     assert state["down"] == {"status": 429, "seconds": 5.0}
 

@@ -233,7 +233,7 @@ def test_what_is_no_transaction_is_not_broadcast(
 def test_a_transaction_over_the_size_that_nodes_relay_is_not_read(
     client: Client,
 ) -> None:
-    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as wire:
         head = "POST /dev/esplora/tx HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
         wire.sendall(f"{head}Connection: close\r\n\r\n".encode())
         assert wire.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -145,7 +145,6 @@ def test_what_a_client_says_there_is_ignored_until_it_is_too_much(
     with live_node(tmp_path, live={"messages_per_min": 5}, limits=QUICK) as node:
         payment = node.create()
         client = node.watch(payment.address)
-        assert client.recv_json()["type"] == "state"  # else it may hold the event
         for _ in range(5):
             client.send_text("hello?")
         node.chain.pay(payment.address, 1_000)
@@ -197,7 +196,7 @@ def test_sockets_leave_some_of_all_connections_to_others(node: LiveNode) -> None
 def test_a_client_that_answers_no_ping_is_closed_and_forgotten(
     tmp_path: Path,
 ) -> None:
-    limits = {**QUICK, "ws_ping_s": 0.1, "ws_pong_timeout_s": 0.2}
+    limits = {**QUICK, "ws_ping_s": 0.1, "ws_pong_timeout_s": 2.0}
     with live_node(tmp_path, limits=limits) as node:
         payment = node.create()
         alive = node.watch(payment.address)
@@ -227,7 +226,8 @@ def test_nothing_stays_of_clients_that_have_gone(node: LiveNode) -> None:
 def test_who_falls_behind_is_closed_with_1013_and_comes_back_for_the_rest(
     tmp_path: Path,
 ) -> None:
-    with live_node(tmp_path, live={"queue_messages": 8}, limits=QUICK) as node:
+    limits = {**QUICK, "ws_fail_timeout_s": 60}  # it is read only later
+    with live_node(tmp_path, live={"queue_messages": 8}, limits=limits) as node:
         payment = node.create(amount_sat=20_000, confirmations_required=1)
         client = node.watch(payment.address, "?since=0", receive_buffer=4_096)
         # More events in one go than the kernel and the queue hold for one who does

@@ -357,7 +357,7 @@ def test_deliveries_do_not_wait_for_each_other(sender: WebhookSender) -> None:
     key = [parse_secret(SECRET)]
     with Receiver(default=hang()) as dead, Receiver() as alive:
         stuck = [
-            gevent.spawn(sender.send, dead.url(), key, "evt_1", BODY, time.time(), 2)
+            gevent.spawn(sender.send, dead.url(), key, "evt_1", BODY, time.time(), 60)
             for _ in range(50)
         ]
         dead.wait_for(50)

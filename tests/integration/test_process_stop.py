@@ -32,7 +32,7 @@ def test_a_signal_ends_it_in_good_order_with_everything_under_way(
         address = node.create(amount_sat=1_000)["address"]
         websocket = connect("127.0.0.1", node.port, f"/ws/balance/{address}")
         assert websocket.recv_json()["type"] == "state"
-        stream = node.call("GET", f"/events/balance/{address}", stream=True, timeout=15)
+        stream = node.call("GET", f"/events/balance/{address}", stream=True, timeout=60)
         poll: list[int] = []
         poller = threading.Thread(
             target=lambda: poll.append(
@@ -41,7 +41,8 @@ def test_a_signal_ends_it_in_good_order_with_everything_under_way(
         )
         poller.start()
         slow = _begin_request(node)
-        wait_until(lambda: "sessions" in _metrics(node), 5, "the node to be busy")
+        # The socket, the stream and the long poll.
+        wait_until(lambda: "paybell_sessions 3.0" in _metrics(node), 5, "all three")
 
         node.signal(number)
         slow.sendall(b'unt_sat":2000}')
@@ -50,7 +51,7 @@ def test_a_signal_ends_it_in_good_order_with_everything_under_way(
         assert websocket.expect_close(ENDS_WITHIN_S) == 1001
         assert node.ended(ENDS_WITHIN_S) == 0
         assert b"event: state" in _what_is_left(stream)
-        poller.join(5)
+        poller.join(60)
         assert poll == [200]
         assert "Traceback" not in node.err
 
@@ -92,16 +93,21 @@ def test_a_stopped_node_leaves_one_whole_database_file(
 
 
 def _begin_request(node: Paybell) -> socket.socket:
-    """A POST whose body is still under way."""
-    sock = socket.create_connection(("127.0.0.1", node.port), timeout=10)
+    """A POST whose body is still under way, and is waited for."""
+    sock = socket.create_connection(("127.0.0.1", node.port), timeout=60)
     body = b'{"amount_sat":2000}'
     sock.sendall(
         b"POST /v1/payments HTTP/1.1\r\nHost: x\r\n"
         + f"Authorization: Bearer {API_KEY}\r\n".encode()
         + b"Content-Type: application/json\r\n"
+        + b"Expect: 100-continue\r\n"
         + f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body[:5]
     )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += sock.recv(1)
+    assert answer.startswith(b"HTTP/1.1 100 ")
     return sock
 
 

@@ -100,7 +100,7 @@ def test_room_in_the_queue_paces_a_replay_that_is_longer_than_it() -> None:
 
 
 def test_a_client_that_answers_pings_stays() -> None:
-    with serving(ws_ping_s=0.1, ws_pong_timeout_s=2.0) as server:
+    with serving(ws_ping_s=0.1, ws_pong_timeout_s=60.0) as server:
         client = connect("127.0.0.1", server.port)
         for _ in range(2):
             got = client.recv_frame(30)

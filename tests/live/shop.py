@@ -43,7 +43,7 @@ class Shop:
         """Everybody ends; raises what went wrong with anybody."""
         self._stopping.set()
         for greenlet in self._greenlets:
-            greenlet.get(timeout=10)
+            greenlet.get(timeout=60)
 
     def _pauses(self, longest_s: float) -> bool:
         return not self._stopping.wait(self._random.uniform(0, longest_s / self._pace))

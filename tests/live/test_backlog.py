@@ -56,7 +56,7 @@ def test_a_slow_reader_gets_it_in_one_connection_with_what_happens_meanwhile(
         before = follower.events
         node.chain.reorg(1, remine=False)
         bury(node, payment)
-        journal = reading.get(timeout=30)
+        journal = reading.get(timeout=180)
         assert before < EVENTS
         # Behind its goal there was more; nothing closed it in between.
         assert follower.visits <= 2

@@ -43,9 +43,9 @@ def test_the_url_carries_the_credentials_and_nothing_else_gets_in(
     call = {"method": "getblockcount", "params": [], "id": 1}
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.post(node.url, json=[call, call], timeout=5)
+        answer = session.post(node.url, json=[call, call], timeout=60)
         assert [item["result"] for item in answer.json()] == [node.height()] * 2
-        refused = session.post(f"http://127.0.0.1:{node.port}", json=call, timeout=5)
+        refused = session.post(f"http://127.0.0.1:{node.port}", json=call, timeout=60)
     assert (refused.status_code, refused.content) == (401, b"")
 
 

@@ -111,7 +111,7 @@ class LiveNode:
         self.clock.start()
         self.dispatcher.start()
         self.root.start()
-        self.chain.subscribe(lambda *_: self.node.source.tell(Nudge()))
+        self.chain.subscribe(self._nudge)
         self.server.start()
         wait_until(
             lambda: (
@@ -120,6 +120,9 @@ class LiveNode:
             10,
             "the node to be ready",
         )
+
+    def _nudge(self) -> None:
+        self.node.source.tell(Nudge())
 
     def stop(self) -> None:
         self.server.stop(2)
@@ -155,8 +158,13 @@ class LiveNode:
         return created.terms
 
     def watch(self, address: str, query: str = "", **options: Any) -> WsClient:
+        """A client of one payment, or its refusal. Without a `since` it has its state
+        already: else that could hold what the test makes happen next."""
         path = f"/ws/balance/{address}{query}"
-        return connect("127.0.0.1", self.server.port, path, **options)
+        client = connect("127.0.0.1", self.server.port, path, **options)
+        if client.accepted and "since" not in query:
+            client.wait_for_frame()
+        return client
 
     def talk(self, **options: Any) -> WsClient:
         """A client on /ws, greeted."""
@@ -165,7 +173,12 @@ class LiveNode:
         return client
 
     def stream(self, path: str, **headers: str) -> SseClient:
-        return SseClient("127.0.0.1", self.server.port, path, headers)
+        """An event stream, or its refusal. One of a payment has its state already, as
+        in `watch`."""
+        client = SseClient("127.0.0.1", self.server.port, path, headers)
+        if client.status == 200 and path.startswith("/events/balance/"):
+            client.wait_for_event()
+        return client
 
     def ask(
         self,
@@ -210,7 +223,9 @@ class LiveNode:
             payment = self.gateway.payment(payment_id)
             return payment if payment and payment.status == status else None
 
-        return wait_until(reached, timeout_s, f"{payment_id} to be {status}")
+        found = wait_until(reached, timeout_s, f"{payment_id} to be {status}")
+        assert found is not None
+        return found
 
 
 @contextmanager

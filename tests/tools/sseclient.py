@@ -78,6 +78,16 @@ class SseClient:
     def _deadline(self, timeout_s: float | None) -> float:
         return time.monotonic() + (timeout_s or self.timeout_s) * self.patience
 
+    def wait_for_event(self, timeout_s: float | None = None) -> None:
+        """Until the next event is here, whole; it stays to be read. Raises Ended."""
+        deadline = self._deadline(timeout_s)
+        while not any("\ndata:" in f"\n{block}" for block in self._blocks()):
+            self._text += self._chunk(deadline)
+
+    def _blocks(self) -> list[str]:
+        """What has come and was not read, but for a block that is not whole yet."""
+        return self._text.decode(errors="replace").split("\n\n")[:-1]
+
     def next(self, timeout_s: float | None = None) -> SseEvent:
         """The next event. Raises Ended, TimeoutError."""
         deadline = self._deadline(timeout_s)

@@ -142,6 +142,21 @@ class WsClient:
         del self.buffer[:size]
         return taken
 
+    def wait_for_frame(self, timeout_s: float | None = None) -> None:
+        """Until the next frame is here, whole; it stays to be read. Raises Closed."""
+        deadline = self._deadline(timeout_s)
+        while not self._has_frame():
+            if not self._fill(deadline):
+                raise Closed(self.close_code, self.close_reason)
+
+    def _has_frame(self) -> bool:
+        head = bytes(self.buffer[:10])
+        start = {126: 4, 127: 10}.get(head[1] & 0x7F, 2) if len(head) > 1 else 2
+        if len(head) < start:
+            return False
+        length = head[1] & 0x7F if start == 2 else int.from_bytes(head[2:start], "big")
+        return len(self.buffer) >= start + length
+
     def recv_frame(self, timeout_s: float | None = None) -> Frame:
         """The next frame as it is; nothing is answered. Raises Closed at the end."""
         return self._recv_frame(self._deadline(timeout_s))
