@@ -62,4 +62,4 @@ def _digest_in_an_interpreter(hash_seed: str) -> str:
         timeout=100,
         check=True,
     )
-    return finished.stdout.strip()
+    return str(finished.stdout.strip())
