@@ -30,6 +30,7 @@ from engine.config import Config, SourceConfig, load
 from engine.errors import CannotOpenStore, KeyFileError
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
+from engine.runtime.yielding import yield_to_hub
 from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
@@ -87,7 +88,7 @@ class Installation:
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
             Settings(),
-            yield_to_hub=partial(gevent.sleep, 0),
+            yield_to_hub=yield_to_hub,
         )
         self.sender = WebhookSender(
             VERSION, allow_private=config.allow_private_webhooks

@@ -92,7 +92,7 @@ class ChainTx(msgspec.Struct, frozen=True, gc=False):
 
 class Block(msgspec.Struct, frozen=True, gc=False):
     header: Header
-    txs: tuple[ChainTx, ...]
+    txs: Sequence[ChainTx]  # those of large blocks are `engine.chain.packed_tx`'s
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):

@@ -4,149 +4,126 @@ The pool holds no two transactions that spend the same output: the newer one tak
 other's place, with its descendants, as in a node. It knows no block and nobody who
 watches; `engine.chain.script_index` owns it. Pure.
 
-A full mempool is 100,000 transactions and more, so they are packed (`PackedTx`): about
-1 KB each with all indexes, and no object that the garbage collector must visit.
+Scripts and outpoints are known by Python's own 64-bit hash of them, which is keyed anew
+in each process: nobody can make two that meet, and an answer is read from the
+transaction itself all the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 
-import msgspec
+from engine.chain.packed_tx import (
+    PackedTx,
+    outpoint,
+    outpoints,
+    output_count,
+    paying,
+    scripts,
+)
 
-from engine.chain.feed import ChainTx
-
-__all__ = ["MAX_SCRIPT", "OP_RETURN", "PackedTx", "Pool", "each", "pack"]
-
-MAX_SCRIPT = 100
-"""Bytes. No address has more than 42; what is longer is not worth the memory."""
-
-OP_RETURN = 0x6A
-"""The first byte of a script that nobody can spend, nor be paid by."""
-
-
-class PackedTx(msgspec.Struct, frozen=True, gc=False):
-    """A transaction. `scripts` has b"" where no address can be; its order is vout's.
-
-    `spends` are 36 bytes each: txid and vout.
-    """
-
-    txid: str
-    scripts: tuple[bytes, ...]
-    amounts: tuple[int, ...]
-    spends: tuple[bytes, ...]
-
-    def paying(self, script: bytes) -> Iterator[tuple[int, int]]:
-        """(vout, satoshi) of the outputs that pay the script."""
-        for vout, paid in enumerate(self.scripts):
-            if paid == script:
-                yield vout, self.amounts[vout]
+__all__ = ["Pool"]
 
 
 class Pool:
     """The mempool. Whatever changes it returns the scripts that it concerns."""
 
     def __init__(self) -> None:
-        self._txs: dict[str, PackedTx] = {}  # by txid
-        self._by_script: dict[bytes, str | set[str]] = {}  # script -> txids
-        self._spender: dict[bytes, str] = {}  # outpoint -> the txid that spends it
+        self._bodies: dict[str, bytes] = {}  # packed, by txid
+        self._by_script: dict[int, str | set[str]] = {}  # hash of script -> txids
+        self._spender: dict[int, str] = {}  # hash of outpoint -> who spends it
 
     def __contains__(self, txid: str) -> bool:
-        return txid in self._txs
+        return txid in self._bodies
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._txs)
+        return iter(self._bodies)
+
+    def __len__(self) -> int:
+        return len(self._bodies)
+
+    def txids(self) -> KeysView[str]:
+        return self._bodies.keys()
 
     def paying(self, script: bytes) -> Iterator[tuple[str, int, int]]:
         """(txid, vout, satoshi) of the outputs that pay the script."""
-        for txid in each(self._by_script.get(script, ())):
-            for vout, amount in self._txs[txid].paying(script):
+        for txid in _each(self._by_script.get(hash(script), ())):
+            for vout, amount in paying(self._bodies[txid], script):
                 yield txid, vout, amount
 
     def pays(self, script: bytes) -> bool:
-        return script in self._by_script
+        return hash(script) in self._by_script
+
+    def scripts_of(self, txid: str) -> list[bytes]:
+        """What a transaction pays; empty if it is not here."""
+        body = self._bodies.get(txid)
+        return [] if body is None else scripts(body)
 
     def spends_same(self, tx: PackedTx) -> bool:
-        return any(key in self._spender for key in tx.spends)
+        return any(self._loser(key) is not None for key in outpoints(tx.body))
 
     def put(self, tx: PackedTx) -> set[bytes]:
         """Add a transaction that double-spends none in the pool."""
-        self._txs[tx.txid] = tx
-        for key in tx.spends:
-            self._spender[key] = tx.txid
-        scripts = _addresses(tx)
-        for script in scripts:
-            there = self._by_script.setdefault(script, tx.txid)
+        txid = tx.txid
+        self._bodies[txid] = tx.body
+        for key in outpoints(tx.body):
+            self._spender[hash(key)] = txid
+        paid = set(scripts(tx.body))
+        for script in paid:
+            there = self._by_script.setdefault(hash(script), txid)
             if isinstance(there, set):
-                there.add(tx.txid)
-            elif there != tx.txid:
-                self._by_script[script] = {there, tx.txid}
-        return scripts
+                there.add(txid)
+            elif there != txid:
+                self._by_script[hash(script)] = {there, txid}
+        return paid
 
     def take(self, txid: str) -> set[bytes]:
         """Remove one transaction, if it is there. Its descendants stay."""
-        tx = self._txs.pop(txid, None)
-        if tx is None:
+        body = self._bodies.pop(txid, None)
+        if body is None:
             return set()
-        for key in tx.spends:
-            self._spender.pop(key, None)
-        scripts = _addresses(tx)
-        for script in scripts:
-            there = self._by_script[script]
+        for key in outpoints(body):
+            if self._spender.get(hash(key)) == txid:
+                del self._spender[hash(key)]
+        paid = set(scripts(body))
+        for script in paid:
+            there = self._by_script.get(hash(script))
             if isinstance(there, set):
                 there.discard(txid)
-            if isinstance(there, str) or not there:
-                del self._by_script[script]
-        return scripts
+            if there == txid or not there:
+                self._by_script.pop(hash(script), None)
+        return paid
 
     def evict_conflicts(self, tx: PackedTx) -> set[bytes]:
         """Remove what `tx` double-spends and all that descends from it."""
-        scripts: set[bytes] = set()
-        for key in tx.spends:
-            loser = self._spender.get(key)
+        paid: set[bytes] = set()
+        for key in outpoints(tx.body):
+            loser = self._loser(key)
             if loser is not None and loser != tx.txid:
-                scripts |= self._evict(loser)
-        return scripts
+                paid |= self._evict(loser)
+        return paid
+
+    def _loser(self, spent: bytes) -> str | None:
+        """The transaction that spends this outpoint."""
+        txid = self._spender.get(hash(spent))
+        if txid is None or spent not in outpoints(self._bodies[txid]):
+            return None
+        return txid
 
     def _evict(self, txid: str) -> set[bytes]:
-        scripts: set[bytes] = set()
+        paid: set[bytes] = set()
         doomed = [txid]
         while doomed:
-            tx = self._txs.get(doomed.pop())
-            if tx is None:
+            loser = doomed.pop()
+            body = self._bodies.get(loser)
+            if body is None:
                 continue
-            scripts |= self.take(tx.txid)
-            for vout in range(len(tx.scripts)):
-                child = self._spender.get(_outpoint(tx.txid, vout))
+            paid |= self.take(loser)
+            for vout in range(output_count(body)):
+                child = self._loser(outpoint(loser, vout))
                 if child is not None:
                     doomed.append(child)
-        return scripts
+        return paid
 
 
-def pack(tx: ChainTx) -> PackedTx:
-    return PackedTx(
-        tx.txid,
-        tuple([_indexed(output.script) for output in tx.outputs]),
-        tuple([output.amount_sat for output in tx.outputs]),
-        tuple([_outpoint(txid, vout) for txid, vout in tx.spends]),
-    )
-
-
-def each(txids: str | Iterable[str]) -> Iterable[str]:
+def _each(txids: str | Iterable[str]) -> Iterable[str]:
     """One txid or several, as several: most scripts are paid once."""
     return (txids,) if isinstance(txids, str) else txids
-
-
-def _indexed(script: bytes) -> bytes:
-    """The script, or b"" if it cannot be an address's."""
-    if len(script) > MAX_SCRIPT or (script and script[0] == OP_RETURN):
-        return b""
-    return script
-
-
-def _addresses(tx: PackedTx) -> set[bytes]:
-    scripts = set(tx.scripts)
-    scripts.discard(b"")
-    return scripts
-
-
-def _outpoint(txid: str, vout: int) -> bytes:
-    return bytes.fromhex(txid) + vout.to_bytes(4, "little")

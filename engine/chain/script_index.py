@@ -17,15 +17,25 @@ mempool, after blocks were applied or undone and until the mempool was compared 
 that very tip, and for scripts with a gap in their history (`note_gap`).
 """
 
+from array import array
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from engine.chain.feed import Block, ChainTx, ChainView, Header, Output, Tip
 from engine.chain.header_chain import HeaderChain
-from engine.chain.mempool import MAX_SCRIPT, OP_RETURN, PackedTx, Pool, each, pack
+from engine.chain.mempool import Pool
+from engine.chain.packed_tx import (
+    MAX_SCRIPT,
+    OP_RETURN,
+    PackedTx,
+    packed,
+    paying,
+    scripts,
+)
 from engine.errors import SourceUnavailable
 
 __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
@@ -33,27 +43,51 @@ __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 LOOKBACK = 12
 """Blocks of which the outputs of all scripts are kept: about two hours."""
 
-_PACK_CHUNK = 250  # transactions between two pauses, about a millisecond
+_CHUNK = 250  # transactions between two pauses, about a millisecond
+
+# A place in a block is a script's hash, cut to 47 bits, and the transaction's number.
+_NUMBER_BITS = 17
+_HASH_MASK = (1 << 47) - 1
 
 _Outpoint = tuple[str, int]
 
 
 class _Placed(msgspec.Struct):
-    """One block of the window."""
+    """One block of the window: its transactions, packed, and where each script is."""
 
     header: Header
-    txs: dict[str, PackedTx]
-    by_script: dict[bytes, str | list[str]]
+    txids: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+    places: "array[int]"  # sorted; array itself takes no [int] before 3.12
 
     def outputs(self, script: bytes) -> dict[_Outpoint, Output]:
         header = self.header
         return {
             (txid, vout): Output(
-                txid, vout, amount, header.hash, header.height, header.time_s
+                txid, vout, amount, header.hash, header.height, header.time_s,
+                is_coinbase=number == 0,
             )
-            for txid in each(self.by_script.get(script, ()))
-            for vout, amount in self.txs[txid].paying(script)
-        }
+            for number in self._numbers(script)
+            for txid in (self.txids[number],)
+            for vout, amount in paying(self.bodies[number], script)
+        }  # fmt: skip
+
+    def _numbers(self, script: bytes) -> Iterator[int]:
+        """Of the transactions that may pay the script, in their order, each once."""
+        wanted = (hash(script) & _HASH_MASK) << _NUMBER_BITS
+        for at in range(bisect_left(self.places, wanted), len(self.places)):
+            place = self.places[at]
+            if place >> _NUMBER_BITS != wanted >> _NUMBER_BITS:
+                return
+            if at == 0 or self.places[at - 1] != place:
+                yield place & ((1 << _NUMBER_BITS) - 1)
+
+    def txs(self) -> Iterator[PackedTx]:
+        return map(PackedTx, self.txids, self.bodies)
+
+    def paid(self, watched: Container[bytes]) -> set[bytes]:
+        """Those of the watched scripts that it pays."""
+        return {s for body in self.bodies for s in scripts(body) if s in watched}
 
 
 class ScriptIndex:
@@ -99,8 +133,7 @@ class ScriptIndex:
                     output, verified_by_source=False
                 )
         for placed in self._window.values():
-            if script in placed.by_script:
-                kept.update(placed.outputs(script))
+            kept.update(placed.outputs(script))
         self._watched[script] = kept or None
 
     def unwatch(self, script: bytes) -> None:
@@ -119,19 +152,17 @@ class ScriptIndex:
 
         Its transactions leave the pool, and so does what they double-spend. Raises
         ValueError, and changes nothing, if the block does not follow the tip. `pause`
-        is called now and then while nothing is changed yet: a large block takes 20 ms.
+        is called now and then; it must not look at the index, nor raise.
         """
-        placed = _place(block, pause)
+        placed, paid = _place(block, self._watched, pause)
         self.chain.extend(block.header)
         self._whole = False
-        touched = self._keep_paying(placed)
-        for tx in placed.txs.values():
-            touched |= self._leave_pool(tx)
+        touched = self._take_in(placed, paid, pause)
         self._window[block.header.hash] = placed
-        self._mined.update(placed.txs)
+        self._mined.update(placed.txids)
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
-            self._mined.difference_update(oldest.txs)
+            self._mined.difference_update(oldest.txids)
         assert self.tip == Tip(block.header.height, block.header.hash)
         assert len(self._window) <= self.lookback
         self._touched |= touched
@@ -145,11 +176,9 @@ class ScriptIndex:
         Returns those it touched. Raises ValueError, and changes nothing, for a block
         that is not `chain.before`.
         """
-        placed = _place(block, pause)
+        placed, paid = _place(block, self._watched, pause)
         self.chain.extend_back(block.header)
-        touched = self._keep_paying(placed)
-        for tx in placed.txs.values():
-            touched |= self._leave_pool(tx)
+        touched = self._take_in(placed, paid, pause)
         self._touched |= touched
         return touched
 
@@ -165,8 +194,8 @@ class ScriptIndex:
         placed = self._window.pop(block_hash, None)
         touched = self._forget_block(block_hash, placed)
         if placed is not None:
-            self._mined.difference_update(placed.txs)
-            for number, tx in enumerate(placed.txs.values()):
+            self._mined.difference_update(placed.txids)
+            for number, tx in enumerate(placed.txs()):
                 # A coinbase dies with its block. What the mempool has meanwhile
                 # accepted in a transaction's place is newer than the block.
                 if number and not self._pool.spends_same(tx):
@@ -179,7 +208,10 @@ class ScriptIndex:
         self._whole = False
 
     def apply_mempool(
-        self, added: Iterable[ChainTx], removed: Iterable[str], whole: bool = False
+        self,
+        added: Iterable[ChainTx | PackedTx],
+        removed: Iterable[str],
+        whole: bool = False,
     ) -> set[bytes]:
         """Change the pool. Returns the watched scripts it touched.
 
@@ -187,11 +219,10 @@ class ScriptIndex:
         that the pool now is the source's mempool, as it is at our tip.
         """
         touched: set[bytes] = set()
-        for tx in added:
+        for tx in packed(added):
             if not self.knows(tx.txid):
-                packed = pack(tx)
-                touched |= self._evict_conflicts(packed)
-                touched |= self._put(packed)
+                touched |= self._evict_conflicts(tx)
+                touched |= self._put(tx)
         for txid in removed:
             touched |= self._pool.take(txid) & self._watched.keys()
         self._whole = self._whole or whole
@@ -201,6 +232,10 @@ class ScriptIndex:
     def knows(self, txid: str) -> bool:
         """Whether the transaction is in the pool or in the window's blocks."""
         return txid in self._pool or txid in self._mined
+
+    def unknown_of(self, mempool: frozenset[str]) -> frozenset[str]:
+        """Those of this mempool's that are neither in the pool nor in the window."""
+        return mempool.difference(self._pool.txids(), self._mined)
 
     def gone_from(self, mempool: frozenset[str]) -> list[str]:
         """The pool's transactions that are not in this mempool."""
@@ -280,7 +315,7 @@ class ScriptIndex:
         Only a block older than the window makes us look through all of them.
         """
         scripts: Iterable[bytes] = (
-            self._watched if placed is None else self._watched.keys() & placed.by_script
+            self._watched if placed is None else placed.paid(self._watched)
         )
         touched = set()
         for script in scripts:
@@ -291,12 +326,19 @@ class ScriptIndex:
                 self._watched[script] = left or None
         return touched
 
-    def _keep_paying(self, placed: _Placed) -> set[bytes]:
-        touched = self._watched.keys() & placed.by_script.keys()
-        for script in touched:
+    def _take_in(
+        self, placed: _Placed, paid: set[bytes], pause: Callable[[], None] | None
+    ) -> set[bytes]:
+        """Keep what pays watched scripts (`paid`); the pool has none of it any more."""
+        touched = set(paid)
+        for script in paid:
             kept = self._watched[script] or {}
             kept.update(placed.outputs(script))
             self._watched[script] = kept
+        for number, tx in enumerate(placed.txs()):
+            if pause is not None and number % _CHUNK == 0:
+                pause()
+            touched |= self._leave_pool(tx)
         return touched
 
     def _leave_pool(self, tx: PackedTx) -> set[bytes]:
@@ -313,24 +355,24 @@ class ScriptIndex:
         return self._pool.evict_conflicts(tx) & self._watched.keys()
 
 
-def _place(block: Block, pause: Callable[[], None] | None) -> _Placed:
-    txs: dict[str, PackedTx] = {}
-    by_script: dict[bytes, str | list[str]] = {}
-    for number, unpacked in enumerate(block.txs):
-        if pause is not None and number % _PACK_CHUNK == 0:
+def _place(
+    block: Block, watched: Container[bytes], pause: Callable[[], None] | None
+) -> tuple[_Placed, set[bytes]]:
+    """The block, ready to be looked into, and the watched scripts that it pays."""
+    txids, bodies, paid = [], [], set()
+    places = array("Q")
+    for number, tx in enumerate(packed(block.txs)):
+        if pause is not None and number % _CHUNK == 0:
             pause()
-        tx = pack(unpacked)
-        txid = tx.txid
-        txs[txid] = tx
-        for script in tx.scripts:
-            there = by_script.setdefault(script, txid)
-            if isinstance(there, list):
-                if there[-1] != txid:
-                    there.append(txid)
-            elif there != txid:
-                by_script[script] = [there, txid]
-    by_script.pop(b"", None)
-    return _Placed(block.header, txs, by_script)
+        txids.append(tx.txid)
+        bodies.append(tx.body)
+        for script in scripts(tx.body):
+            places.append((hash(script) & _HASH_MASK) << _NUMBER_BITS | number)
+            if script in watched:
+                paid.add(script)
+    assert len(txids) < 1 << _NUMBER_BITS
+    ordered = array("Q", sorted(places))
+    return _Placed(block.header, tuple(txids), tuple(bodies), ordered), paid
 
 
 def _by_age(output: Output) -> tuple[bool, int, str, int]:

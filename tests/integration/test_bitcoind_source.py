@@ -13,9 +13,10 @@ import pytest
 
 import transport.chain.bitcoind
 from engine.bitcoin.transaction import (
-    iter_block_txs,
+    iter_packed_txs,
 )
-from engine.chain.feed import BlockFeed, ChainTx, Tip
+from engine.chain.feed import BlockFeed, Tip
+from engine.chain.packed_tx import PackedTx
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import sync
 from engine.errors import SourceUnavailable
@@ -253,9 +254,9 @@ def test_a_large_block_does_not_hold_the_hub(
     upstream.answer = lambda request: ready
     at_once = most = 0  # transactions between two turns of another greenlet
 
-    def counted(raw: bytes) -> Iterator[ChainTx]:
+    def counted(raw: bytes) -> Iterator[PackedTx]:
         nonlocal at_once, most
-        for tx in iter_block_txs(raw):
+        for tx in iter_packed_txs(raw):
             at_once += 1
             most = max(most, at_once)
             yield tx
@@ -266,7 +267,7 @@ def test_a_large_block_does_not_hold_the_hub(
             gevent.sleep(0)
             at_once = 0
 
-    monkeypatch.setattr(transport.chain.bitcoind, "iter_block_txs", counted)
+    monkeypatch.setattr(transport.chain.bitcoind, "iter_packed_txs", counted)
     ticker = gevent.spawn(tick)
     try:
         assert len(bitcoind.block(block_hash).txs) == 3_001

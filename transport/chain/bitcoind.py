@@ -19,17 +19,18 @@ the hub between chunks of a large block.
 import binascii
 from collections.abc import Sequence
 
-import gevent
 import msgspec
 
 from engine.bitcoin.transaction import (
     HEADER_SIZE,
-    iter_block_txs,
+    iter_packed_txs,
     parse_header,
     parse_tx,
 )
 from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip
+from engine.chain.packed_tx import PackedTxs
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
+from engine.runtime.yielding import yield_to_hub
 from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import JsonRpc, RpcError
@@ -164,13 +165,13 @@ class Bitcoind(JsonRpc):
             if header.hash != block_hash:
                 raise self.garbage("getblock", "another block than was asked for")
             txs = []
-            for number, tx in enumerate(iter_block_txs(raw)):
+            for number, tx in enumerate(iter_packed_txs(raw)):
                 txs.append(tx)
                 if number % _PARSE_CHUNK == 0:
-                    gevent.sleep(0)
+                    yield_to_hub()
         except InvalidBlock as error:
             raise self.garbage("getblock", f"no block: {error}") from error
-        return Block(header, tuple(txs))
+        return Block(header, PackedTxs(tuple(txs)))
 
     def mempool(self) -> frozenset[str]:
         (reply,) = self.replies("getrawmempool", [[]], _MAX_MEMPOOL_ANSWER)
@@ -179,7 +180,7 @@ class Bitcoind(JsonRpc):
         for number, txid in enumerate(txids):
             self._hash("getrawmempool", txid)
             if number % 10_000 == 0:
-                gevent.sleep(0)
+                yield_to_hub()
         return frozenset(txids)
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
@@ -202,7 +203,7 @@ class Bitcoind(JsonRpc):
             return
         for number, (txid, reply) in enumerate(zip(txids, replies, strict=True)):
             if number % 25 == 24:
-                gevent.sleep(0)
+                yield_to_hub()
             try:
                 raw = self._unhex(method, self.result(method, reply))
                 tx = parse_tx(raw)
@@ -226,7 +227,7 @@ class Bitcoind(JsonRpc):
             for start in range(0, len(digits), _UNHEX_CHUNK):
                 raw += binascii.unhexlify(digits[start : start + _UNHEX_CHUNK])
                 if start:
-                    gevent.sleep(0)
+                    yield_to_hub()
         except binascii.Error as error:
             raise self.garbage(method, "broken hex digits") from error
         return bytes(raw)

@@ -1,6 +1,7 @@
 """Raw transactions and blocks: known ones are read, hostile ones refused cheaply."""
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 from bit.transaction import calc_txid
@@ -14,13 +15,16 @@ from engine.bitcoin.transaction import (
     double_sha256,
     header_hash,
     iter_block_txs,
+    iter_packed_txs,
     merkle_root,
+    pack_tx,
     parse_block,
     parse_header,
     parse_tx,
     push_number,
 )
 from engine.chain.feed import ChainTx, TxOut
+from engine.chain.packed_tx import pack
 from engine.errors import InvalidBlock, InvalidTransaction
 from tests.tools.steps import steps
 
@@ -263,3 +267,48 @@ def test_the_work_for_a_block_is_in_proportion_to_its_transactions() -> None:
     work = steps(lambda: parse_block(many, 1))
     assert work < 11 * steps(lambda: parse_block(few, 1))
     assert work < 100 * 3_000  # some 70 lines each: 35 ms in all
+
+
+def _or_why(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except (InvalidTransaction, InvalidBlock) as error:
+        return str(error)
+
+
+def _output(script: bytes) -> bytes:
+    return b"\x10\x27\0\0\0\0\0\0" + compact_size(len(script)) + script
+
+
+@pytest.mark.parametrize("lengths", [(0, 22, 100), (101, 22, 252), (253, 70_000, 1)])
+def test_a_packed_transaction_is_the_same_but_for_scripts_of_no_address(
+    lengths: tuple[int, ...],
+) -> None:
+    outputs = b"".join(_output(bytes([7]) * length) for length in lengths)
+    raw = _plain_tx(1, 0)[:-5] + compact_size(len(lengths)) + outputs + b"\0\0\0\0"
+    assert pack_tx(raw) == pack(parse_tx(raw))
+    assert pack_tx(SEGWIT) == pack(parse_tx(SEGWIT))
+
+
+@settings(max_examples=300)
+@given(st.integers(min_value=0), st.integers(0, 255), st.integers(0, 400))
+def test_whatever_is_no_transaction_is_none_packed_either_and_for_the_same_reason(
+    position: int, byte: int, length: int
+) -> None:
+    changed = bytearray(SEGWIT[:length])
+    if changed:
+        changed[position % len(changed)] = byte
+    raw = bytes(changed)
+    assert _or_why(lambda: pack_tx(raw)) == _or_why(lambda: pack(parse_tx(raw)))
+    block = _block_of([_plain_tx(1)])[:81] + raw
+    assert _or_why(lambda: list(iter_packed_txs(block))) == _or_why(
+        lambda: list(map(pack, iter_block_txs(block)))
+    )
+
+
+def test_a_block_is_packed_only_with_the_merkle_root_of_its_header() -> None:
+    txs = [_plain_tx(number) for number in range(5)]
+    whole = _block_of(txs)
+    assert list(iter_packed_txs(whole)) == list(map(pack, iter_block_txs(whole)))
+    with pytest.raises(InvalidBlock, match="merkle root"):
+        list(iter_packed_txs(_block_of(txs, root=b"\1" * 32)))
