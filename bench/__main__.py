@@ -26,6 +26,7 @@ BENCHES = (
     "delivery",
     "fanout",
     "hostile",
+    "mainnet",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -9,7 +9,7 @@ in each process: nobody can make two that meet, and an answer is read from the
 transaction itself all the same.
 """
 
-from collections.abc import Iterable, Iterator, KeysView
+from collections.abc import Container, Iterable, Iterator, KeysView
 
 from engine.chain.packed_tx import (
     PackedTx,
@@ -52,10 +52,24 @@ class Pool:
     def pays(self, script: bytes) -> bool:
         return hash(script) in self._by_script
 
-    def scripts_of(self, txid: str) -> list[bytes]:
-        """What a transaction pays; empty if it is not here."""
+    def pays_any(self, txid: str, wanted: Container[bytes]) -> bool:
+        """Whether this transaction is here, and pays one of these scripts."""
         body = self._bodies.get(txid)
-        return [] if body is None else scripts(body)
+        return body is not None and any(script in wanted for script in scripts(body))
+
+    def with_parents(self, txids: Iterable[str], among: Container[str]) -> set[str]:
+        """These, and of `among` those that they spend of, however far back."""
+        found: set[str] = set()
+        open_ = list(txids)
+        while open_:
+            txid = open_.pop()
+            body = self._bodies.get(txid)
+            if body is None or txid in found:
+                continue
+            found.add(txid)
+            parents = (spent[:32][::-1].hex() for spent in outpoints(body))
+            open_ += [parent for parent in parents if parent in among]
+        return found
 
     def spends_same(self, tx: PackedTx) -> bool:
         return any(self._loser(key) is not None for key in outpoints(tx.body))

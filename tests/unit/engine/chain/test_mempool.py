@@ -100,3 +100,20 @@ def test_what_no_address_has_is_not_worth_the_memory() -> None:
     assert put(pool, tx) == {longest, no_data}
     assert paying(pool, no_data) == [("ab" * 32, 4, 1)]
     assert not pool.pays(b"")
+
+
+def test_a_transaction_is_known_to_pay_somebody_and_with_what_it_spends_of() -> None:
+    pool = Pool()
+    parent = make_tx("parent", [(BOB, 1)], [COIN])
+    child = make_tx("child", [(BOB, 1)], [(parent.txid, 0)])
+    grandchild = make_tx("grandchild", [(ALICE, 1)], [(child.txid, 0), COIN])
+    for tx in (parent, child, grandchild):
+        put(pool, tx)
+    assert pool.pays_any(grandchild.txid, {ALICE})
+    assert not pool.pays_any(child.txid, {ALICE})
+    assert not pool.pays_any("ab" * 32, {ALICE})
+    everybody = {parent.txid, child.txid, grandchild.txid}
+    assert pool.with_parents([grandchild.txid], everybody) == everybody
+    assert pool.with_parents([grandchild.txid], {parent.txid}) == {grandchild.txid}
+    assert pool.with_parents(["ab" * 32], everybody) == set()
+    assert len(pool) == 3
