@@ -377,7 +377,10 @@ def _emit_confirmed(
 
 
 def _depth(output: Output, view: ChainView) -> int:
-    """Confirmations in this view: 1 in the tip itself, 0 in the mempool."""
+    """Confirmations in this view: 1 in the tip itself, 0 in the mempool.
+
+    A block above the tip came while the source was asked: it is 1 deep at least.
+    """
     if output.block_height is None:
         return 0
-    return max(view.tip.height - output.block_height + 1, 0)
+    return max(view.tip.height - output.block_height + 1, 1)

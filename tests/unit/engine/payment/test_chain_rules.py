@@ -78,6 +78,13 @@ def test_a_lagging_source_neither_lowers_nor_repeats_a_depth() -> None:
     assert told(view(mined("t1", 1000), tip=1001)) == []
 
 
+def test_a_block_above_the_tip_that_was_read_first_is_one_deep() -> None:
+    told = Told()
+    assert told(view(mined("t1", 1001), tip=1000)) == ["detected", "confirming"]
+    assert told.payment.confirmations == 1
+    assert told(view(mined("t1", 1001), tip=1001)) == []
+
+
 def test_depth_recorded_is_no_reason_to_confirm_by_a_view_that_lags() -> None:
     told = Told()
     told(view(mined("t1", 998, 25_000)))
