@@ -22,6 +22,7 @@
     │  ├─ SourceUnavailable
     │  ├─ SourceBusy
     │  └─ SourceGarbage
+    │     └─ HistoryIncomplete                               one address, not the source
     ├─ StoreError               503  store_unavailable
     │  ├─ StoreUnreadable                                    what a read raises
     │  │  ├─ StoreUnavailable                                may pass
@@ -47,7 +48,7 @@ act on; facts are attributes. Pure; imports the codes only.
 """
 
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from engine.codes import Code
 
@@ -66,6 +67,7 @@ __all__ = [
     "Duplicate",
     "EngineBusy",
     "EngineError",
+    "HistoryIncomplete",
     "IllegalStep",
     "IllegalTransition",
     "InvalidAddress",
@@ -234,6 +236,18 @@ class SourceBusy(SourceError):
 
 class SourceGarbage(SourceError):
     """An answer that cannot be believed: not JSON, wrong types, too large, lies."""
+
+
+class HistoryIncomplete(SourceGarbage):
+    """A source that works, and cannot show all that was paid to one address.
+
+    `outputs`: what it does show, as `engine.chain.feed.Output`, which stands above
+    here. It is news where it is new; what is not among it proves nothing.
+    """
+
+    def __init__(self, detail: str, outputs: tuple[Any, ...] = ()) -> None:
+        super().__init__(detail)
+        self.outputs = outputs
 
 
 # -- the store -----------------------------------------------------------------------

@@ -48,12 +48,16 @@ def test_height_and_hash_of_the_tip_are_of_one_block(
     upstream: Upstream, esplora: Esplora
 ) -> None:
     upstream.answer = routes(
-        {"/blocks/tip/hash": TIP, f"/block/{TIP}": {"id": TIP, "height": 7}}
+        {
+            "/blocks/tip/hash": TIP,
+            f"/block/{TIP}": {"id": TIP, "height": 7},
+            "/block-height/7": TIP,
+        }
     )
     assert esplora.status().tip == Tip(7, TIP)
-    assert esplora.requests == 2
+    assert esplora.requests == 4, "the last look is at what the block holds"
     assert esplora.status().tip == Tip(7, TIP)
-    assert esplora.requests == 3, "an unchanged tip costs one request"
+    assert esplora.requests == 5, "an unchanged tip costs one request"
     assert upstream.connections == 1, "kept alive"
 
 
@@ -62,86 +66,30 @@ def test_a_tip_that_goes_back_is_reported_as_it_is(
 ) -> None:
     known: dict[str, object] = {f"/block/{TIP}": {"id": TIP, "height": 7}}
     known[f"/block/{BLOCK}"] = {"id": BLOCK, "height": 6}
+    known |= {"/block-height/7": TIP, "/block-height/6": BLOCK}
     for block_hash, height in ((TIP, 7), (BLOCK, 6)):
         upstream.answer = routes(known | {"/blocks/tip/hash": block_hash})
         assert esplora.status().tip == Tip(height, block_hash)
 
 
-def test_a_usual_address_costs_one_request(
+def test_a_usual_address_costs_one_request_and_one_for_each_new_block(
     upstream: Upstream, esplora: Esplora
 ) -> None:
-    upstream.answer = first_page(
-        [
-            tx(1, (OTHER, 5), pays(700), pays(0)),
-            tx(2, pays(900), height=6),
-            tx(3, (OTHER, 4), height=5),
-        ]
-    )
-    assert set(esplora.outputs(ADDRESS, SCRIPT)) == {
-        Output(txid(1), 1, 700),
-        Output(txid(1), 2, 0),
-        Output(txid(2), 0, 900, BLOCK, 6, 1_700),
-    }
-    assert esplora.requests == 1
+    txs = [
+        tx(1, (OTHER, 5), pays(700), pays(0)),
+        tx(2, pays(900), height=6),
+        tx(3, (OTHER, 4), height=5, block_hash="ee" * 32),
+    ]
+    upstream.answer = routes({f"/address/{ADDRESS}/txs": txs, "/block-height/6": BLOCK})
+    for requests in (2, 3):
+        assert set(esplora.outputs(ADDRESS, SCRIPT)) == {
+            Output(txid(1), 1, 700),
+            Output(txid(1), 2, 0),
+            Output(txid(2), 0, 900, BLOCK, 6, 1_700),
+        }
+        assert esplora.requests == requests
     upstream.answer = first_page([])
     assert esplora.outputs(ADDRESS, SCRIPT) == ()
-
-
-def test_pages_are_followed_to_the_end_and_counted(
-    upstream: Upstream, esplora: Esplora
-) -> None:
-    base = f"/address/{ADDRESS}"
-    confirmed = [tx(n, pays(n), height=5) for n in range(1, 61)]
-    answers: dict[str, object] = {
-        f"{base}/txs": [tx(100, pays(100)), *confirmed[:25]],
-        f"{base}/txs/chain/{txid(25)}": confirmed[25:50],
-        f"{base}/txs/chain/{txid(50)}": confirmed[50:],
-        f"{base}/txs/chain/{txid(60)}": [],
-        base: {"chain_stats": {"tx_count": 60}, "mempool_stats": {"tx_count": 1}},
-    }
-    upstream.answer = routes(answers)
-    outputs = esplora.outputs(ADDRESS, SCRIPT)
-    assert sum(o.amount_sat for o in outputs) == 100 + sum(range(1, 61))
-    assert esplora.requests == 5
-
-    # A reorg moved the last seen one away: its page is empty, which is not the end.
-    answers[f"{base}/txs/chain/{txid(25)}"] = []
-    answers[f"{base}/txs/mempool"] = [tx(100, pays(100))]
-    with pytest.raises(SourceUnavailable, match="lists fewer transactions"):
-        esplora.outputs(ADDRESS, SCRIPT)
-
-
-def test_a_first_page_full_of_unconfirmed_ones_does_not_hide_the_rest(
-    upstream: Upstream, esplora: Esplora
-) -> None:
-    base = f"/address/{ADDRESS}"
-    upstream.answer = routes(
-        {
-            f"{base}/txs": [tx(n, pays(1)) for n in range(50)],
-            f"{base}/txs/chain": [tx(90, pays(7), height=5)],
-            f"{base}/txs/mempool": [tx(n, pays(1)) for n in range(10, 55)],
-            base: {"chain_stats": {"tx_count": 1}, "mempool_stats": {"tx_count": 55}},
-        }
-    )
-    outputs = esplora.outputs(ADDRESS, SCRIPT)
-    assert len(outputs) == 56
-    assert Output(txid(90), 0, 7, BLOCK, 5, 1_700) in outputs
-
-
-def test_one_that_confirms_while_pages_are_read_counts_once_as_confirmed(
-    upstream: Upstream, esplora: Esplora
-) -> None:
-    base = f"/address/{ADDRESS}"
-    upstream.answer = routes(
-        {
-            f"{base}/txs": [tx(n, pays(1)) for n in range(12)],
-            f"{base}/txs/chain": [tx(3, pays(1), height=5)],
-            base: {"chain_stats": {"tx_count": 1}, "mempool_stats": {"tx_count": 11}},
-        }
-    )
-    outputs = {o.txid: o for o in esplora.outputs(ADDRESS, SCRIPT)}
-    assert len(outputs) == 12
-    assert outputs[txid(3)].block_height == 5
 
 
 def test_only_the_script_decides_what_pays(
@@ -194,7 +142,10 @@ def test_a_block_is_off_chain_on_the_positive_word_only(
 def test_the_height_of_a_block_is_remembered_from_what_was_paid_in_it(
     upstream: Upstream, esplora: Esplora
 ) -> None:
-    upstream.answer = first_page([tx(1, pays(), height=5)])
+    listed = [tx(1, pays(), height=5)]
+    upstream.answer = routes(
+        {f"/address/{ADDRESS}/txs": listed, "/block-height/5": BLOCK}
+    )
     esplora.outputs(ADDRESS, SCRIPT)
     upstream.answer = routes(
         {f"/block/{BLOCK}/status": {"in_best_chain": False}, "/block-height/5": TIP}

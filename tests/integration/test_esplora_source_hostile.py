@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
+from engine.errors import (
+    HistoryIncomplete,
+    SourceBusy,
+    SourceError,
+    SourceGarbage,
+    SourceUnavailable,
+)
 from tests.integration.esplora_answers import (
     ADDRESS,
     BLOCK,
@@ -20,7 +26,8 @@ from tests.integration.esplora_answers import (
 )
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream
-from transport.chain.esplora import MAX_PAGES, Esplora
+from transport.chain.esplora import Esplora
+from transport.chain.esplora_history import MAX_PAGES
 
 
 @pytest.fixture
@@ -43,19 +50,27 @@ def test_an_explorer_of_another_network_is_garbage(upstream: Upstream) -> None:
         source.status()
 
 
-def test_an_explorer_without_end_is_garbage(
+def test_an_explorer_without_end_costs_few_requests(
     upstream: Upstream, esplora: Esplora
 ) -> None:
     count = [0]
 
-    def answer(_request: Request) -> Answer:
+    def answer(request: Request) -> Answer:
+        if "/txs" not in request.path:
+            return fake.of(
+                {"chain_stats": {"tx_count": 999}, "mempool_stats": {"tx_count": 0}}
+            )
         count[0] += 10
-        return fake.of([tx(count[0] + n, pays(), height=5) for n in range(10)])
+        return fake.of([tx(count[0] + n, pays()) for n in range(10)])
 
     upstream.answer = answer
-    with pytest.raises(SourceGarbage, match="too many"):
+    with pytest.raises(HistoryIncomplete, match="fewer") as caught:
         esplora.outputs(ADDRESS, SCRIPT)
-    assert esplora.requests == MAX_PAGES + 1
+    assert len(caught.value.outputs) == 10 * (MAX_PAGES + 2)
+    assert esplora.requests == MAX_PAGES + 3
+    with pytest.raises(HistoryIncomplete, match="fewer"):
+        esplora.outputs(ADDRESS, SCRIPT)
+    assert esplora.requests == MAX_PAGES + 4, "the second time it is one"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +82,11 @@ def test_an_explorer_without_end_is_garbage(
         [tx(1, pays("1000"))],
         [tx(1, pays(None))],
         [tx(1, pays(2_100_000_000_000_001))],
+        [tx(1, pays(2_100_000_000_000_000), ("0014" + "22" * 20, 1))],
+        [tx(1, pays(2_100_000_000_000_000)), tx(2, pays(1))],
+        [tx(1, pays(10**40))],
+        [tx(1, pays()) | {"vin": [{"is_coinbase": "no"}]}],
+        [tx(1, pays(), height=2**31)],
         [tx(1, pays(), confirmed=True)],
         [tx(1, pays(), confirmed="false")],
         [tx(1, pays(), height=5, block_hash=None)],

@@ -1,30 +1,50 @@
 """Esplora's REST interface as an address feed (Blockstream's, mempool.space's, ours).
 
-It knows Esplora's paths, paging and shapes, and believes no field that was not checked.
-It does not judge: a tip that goes back is reported as it is. Called from the blocking
-source actor's greenlet, by one caller at a time.
+It knows Esplora's paths and shapes, and believes nothing that was not held against
+something else the explorer says: which last block (`explorer_tip`), which history
+(`esplora_history`), and, here, where a payment's block stands and how far the index of
+addresses has come. What it finds wrong with the explorer as a whole is
+`SourceStatus.doubt`; it does not judge what follows from it. A tip that goes back is
+reported as it is. Called from the blocking source actor's greenlet, by one caller at a
+time.
 
 What is not in the API's description, and what is done about it:
 
-- Page lengths differ: `/address/:a/txs` holds 50 unconfirmed and 25 confirmed at
-  Blockstream, other servers count both together or give pages of 10. So only a first
-  page of fewer than 10 is taken for all. Beyond, pages are followed to their end and
-  what was read is counted against `/address/:a`; too few is an error, as it also is
-  when a reorg moved the pages while they were read.
+- `/block/:hash` and `/block-height/:height` know the best chain only (electrs,
+  header_by_hash): a server behind the others answers 404 for their last block.
 - `/block/:hash/status` says "not in the best chain" of a block it has never heard of,
   too (electrs, get_block_status). That is no positive word, so which block stands at
   its height is asked as well, or whether its transactions are known.
+- The index of addresses is another one than that of blocks, and may be older, as while
+  it is made anew, or on another server behind one name. So a payment of the last block
+  is looked for under its own address, once for each new last block.
 """
 
-from typing import Annotated, TypeVar
+import time
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from engine.chain.feed import Output, SourceStatus, Tip
-from engine.errors import SourceGarbage, SourceUnavailable
-from engine.money.amount import MAX_SAT
+from engine.errors import (
+    HistoryIncomplete,
+    SourceError,
+    SourceGarbage,
+    SourceUnavailable,
+)
 from transport.chain.block_hashes import BlockHeights, is_hash
+from transport.chain.esplora_history import AddressHistories
+from transport.chain.esplora_json import (
+    BareTx,
+    Block,
+    BlockStatus,
+    Hash,
+    Tx,
+    hashes_to_its_id,
+)
+from transport.chain.explorer_tip import TipGuard, Verdict
 from transport.chain.http_client import (
     DEADLINE_S,
     Request,
@@ -34,13 +54,15 @@ from transport.chain.http_client import (
     garbage,
 )
 
-__all__ = ["MAX_PAGES", "Esplora"]
+__all__ = ["INDEX_AGAIN_S", "UNKNOWN_TIP_S", "Esplora"]
 
-MAX_PAGES = 40
-"""Pages of one address: about a thousand transactions. More is an error."""
+UNKNOWN_TIP_S = 30.0
+"""So long an explorer may not know the last block that it tells of: behind one name
+there are several servers, and one of them has it first."""
 
-_SHORT_PAGE = 10  # a page with fewer is the last one, whatever the server
-_MAX_HEIGHT = 2**31 - 1
+INDEX_AGAIN_S = 15.0
+"""How soon an index of addresses that is behind is looked at again, and how often at
+most one that is not: each costs two requests."""
 
 # Which first block a network has. Testnet is number 3 or 4; of regtest everybody has
 # an own one.
@@ -54,45 +76,6 @@ _FIRST_BLOCKS = {
 }
 
 T = TypeVar("T")
-_Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_Height = Annotated[int, msgspec.Meta(ge=0, le=_MAX_HEIGHT)]
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class _Status(msgspec.Struct):
-    confirmed: bool
-    block_height: _Height | None = None
-    block_hash: _Hash | None = None
-    block_time: _Count | None = None
-
-
-class _Vout(msgspec.Struct):
-    scriptpubkey: str
-    value: Annotated[int, msgspec.Meta(ge=0, le=MAX_SAT)]
-
-
-class _Tx(msgspec.Struct):
-    txid: _Hash
-    vout: list[_Vout]
-    status: _Status
-
-
-class _Block(msgspec.Struct):
-    id: _Hash
-    height: _Height
-
-
-class _BlockStatus(msgspec.Struct):
-    in_best_chain: bool
-
-
-class _Stats(msgspec.Struct):
-    tx_count: _Count
-
-
-class _Address(msgspec.Struct):
-    chain_stats: _Stats
-    mempool_stats: _Stats
 
 
 class Esplora:
@@ -105,6 +88,8 @@ class Esplora:
         name: str = "esplora",
         *,
         deadline_s: float = DEADLINE_S,
+        wall: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ValueError for a URL that is none, without quoting it."""
         self.name = name
@@ -112,7 +97,16 @@ class Esplora:
         self._http = SourceHttp(name, _checked(base_url), deadline_s=deadline_s)
         self._first_blocks = _FIRST_BLOCKS.get(network, ())
         self._network = network
-        self._heights = BlockHeights()
+        self._now = now
+        self._guard = TipGuard(network, wall)
+        self._histories = AddressHistories(name, self._answer, now)
+        self._stands = BlockHeights()  # blocks that were seen to stand at their height
+        self._height = 0  # of the tip that was told last
+        self._unknown_since: float | None = None  # a tip that it does not know itself
+        self._index_of: str | None = None  # the tip with which the index was looked at
+        self._index_at: float | None = None  # when that was; None: look at once
+        self._index_was_new = False  # it had the last block then
+        self._index_doubt: str | None = None
 
     def __repr__(self) -> str:
         return f"<Esplora {self.name}>"
@@ -121,43 +115,46 @@ class Esplora:
         self._http.close()
 
     def status(self) -> SourceStatus:
-        """One request while the tip is the same, else two: its hash, then that block.
-
-        So height and hash are always of one block, whichever server answers.
-        """
-        self._check_network()
-        block_hash = self._hash("/blocks/tip/hash", self._get("/blocks/tip/hash"))
-        height = self._heights.get(block_hash)
-        if height is None:
-            path = f"/block/{block_hash}"
-            body = self._find(path)
-            if body is None:
-                raise SourceUnavailable(
-                    f"{self.name}: does not know its own last block"
-                )
-            block = self._decode(path, body, _Block)
-            if block.id != block_hash:
-                raise self._garbage(path, "another block than was asked for")
-            height = self._heights.remember(block_hash, block.height)
-        return SourceStatus(Tip(height, block_hash))
+        """One request while the tip is the same; a new one costs one to three more, and
+        two for the index of addresses."""
+        try:
+            self._check_network()
+            block_hash = self._hash("/blocks/tip/hash", self._get("/blocks/tip/hash"))
+            verdict = self._guard.known(block_hash) or self._judged(block_hash)
+            doubt = verdict.doubt or self._index_trouble(verdict.tip)
+        except SourceError:
+            # Whatever it was, it may come back another one.
+            self._index_of = self._index_at = None
+            self._index_was_new = False
+            raise
+        self._height = verdict.tip.height
+        return SourceStatus(verdict.tip, verdict.tip_time_s, doubt=doubt)
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """Every output with that script, mempool and best chain: all or an error.
 
-        One request for a usual address; see the module docstring for others. The
-        script decides what pays, never the explorer's word about addresses.
+        One request for a usual address, and one for each block that pays and was not
+        looked for before. An output whose block does not stand at its height, as above
+        the end of a chain that is behind, is shown as if it were unconfirmed; where it
+        contradicts the explorer's own chain, by `HistoryIncomplete`.
         """
-        base = f"/address/{quote(address, safe='')}"
-        txs = self._page(f"{base}/txs")
-        if len(txs) >= _SHORT_PAGE:
-            txs += self._further_pages(base, txs)
-            txs += self._unlisted(base, txs)
-        found: dict[tuple[str, int], Output] = {}
-        for tx in txs:
-            for output in _paying(tx, script.hex()):
-                key = output.txid, output.vout
-                found[key] = self._agreed(found.get(key), output, base)
-        return tuple(found.values())
+        detail = None
+        try:
+            listed = self._histories.outputs(address, script)
+        except HistoryIncomplete as incomplete:
+            detail, listed = incomplete.detail, incomplete.outputs
+        shown = []
+        for output in listed:
+            wrong = self._misplaced(output)
+            if wrong is not None:
+                output = replace(
+                    output, block_hash=None, block_height=None, block_time_s=None
+                )
+                detail = detail or wrong
+            shown.append(output)
+        if detail:
+            raise HistoryIncomplete(detail, tuple(shown))
+        return tuple(shown)
 
     def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
         """Whether the block is in the explorer's best chain; None if it cannot tell.
@@ -169,69 +166,125 @@ class Esplora:
         body = self._find(path)
         if body is None:
             return None
-        if self._decode(path, body, _BlockStatus).in_best_chain:
+        if self._decode(path, body, BlockStatus).in_best_chain:
             return True
-        told = self._heights.get(block_hash)
+        told = self._stands.get(block_hash)
         height = height if told is None else told
         if height is None:
             # Not in the best chain, but stored: a stale block.
             path = f"/block/{block_hash}/txids"
             body = self._find(path)
-            return False if body and self._decode(path, body, list[_Hash]) else None
+            return False if body and self._decode(path, body, list[Hash]) else None
         there = self._block_at(height)
         return None if there is None else there == block_hash
 
-    def _page(self, path: str) -> list[_Tx]:
-        txs = self._decode(path, self._get(path), list[_Tx])
-        for tx in txs:
-            status = tx.status
-            if status.confirmed:
-                height, block_hash = status.block_height, status.block_hash
-                if height is None or block_hash is None or status.block_time is None:
-                    raise self._garbage(path, "a confirmed transaction without block")
-                self._heights.remember(block_hash, height)
-        return txs
+    # -- the last block ----------------------------------------------------------------
 
-    def _further_pages(self, base: str, first: list[_Tx]) -> list[_Tx]:
-        """The confirmed transactions after those of the first page."""
-        found: list[_Tx] = []
-        page = first
-        for _ in range(MAX_PAGES):
-            last = next((tx.txid for tx in reversed(page) if tx.status.confirmed), None)
-            page = self._page(f"{base}/txs/chain" + (f"/{last}" if last else ""))
-            found += page
-            if len(page) < _SHORT_PAGE:
-                return found
-        raise self._garbage(f"{base}/txs", f"more than {MAX_PAGES} pages: too many")
-
-    def _unlisted(self, base: str, txs: list[_Tx]) -> list[_Tx]:
-        """Unconfirmed transactions that the first page had no room for.
-
-        Raises `SourceUnavailable` if not all that the explorer counts were read.
-        """
-        stats = self._decode(base, self._get(base), _Address)
-        counted = stats.chain_stats.tx_count + stats.mempool_stats.tx_count
-        more: list[_Tx] = []
-        if len({tx.txid for tx in txs}) < counted:
-            more = self._page(f"{base}/txs/mempool")
-        if len({tx.txid for tx in (*txs, *more)}) < counted:
-            raise SourceUnavailable(
-                f"{self.name}: {base}/txs lists fewer transactions than there are"
+    def _judged(self, block_hash: str) -> Verdict:
+        """Of a last block that was not believed to be one before."""
+        path = f"/block/{block_hash}"
+        body = self._find(path)
+        if body is None:
+            return self._unknown()
+        block = self._decode(path, body, Block)
+        proven = hashes_to_its_id(block)
+        if block.id != block_hash or proven is False:
+            raise self._garbage(path, "another block than was asked for")
+        self._unknown_since = None
+        try:
+            verdict = self._guard.judge(
+                block, proven=proven is True, block_at=self._block_at
             )
-        return more
+        except ValueError as error:
+            raise SourceGarbage(f"{self.name}: {error}") from error
+        if verdict.reorg:
+            self._stands = BlockHeights()
+            self._histories.forget_blocks()
+        if verdict.doubt is None:
+            self._stands.remember(block_hash, block.height)
+        return verdict
 
-    def _agreed(self, known: Output | None, told: Output, path: str) -> Output:
-        """One of two statements about an output: it may confirm while pages are read.
+    def _unknown(self) -> Verdict:
+        """It does not know its own last block: another server has it already, or none.
 
-        Raises `SourceGarbage` if they contradict each other.
+        Until that is told for long, what it said before is gone by.
         """
-        if known is None or known == told:
-            return told
-        if known.amount_sat != told.amount_sat:
-            raise self._garbage(path, "two amounts for the same output")
-        if known.block_hash and told.block_hash:
-            raise self._garbage(path, "two blocks for the same transaction")
-        return known if known.block_hash else told
+        if self._unknown_since is None:
+            self._unknown_since = self._now()
+        since_s = self._now() - self._unknown_since
+        text = "does not know its own last block"
+        kept = self._guard.kept(text if since_s >= UNKNOWN_TIP_S else None)
+        if kept is None:
+            raise SourceUnavailable(f"{self.name}: {text}")
+        return kept
+
+    # -- the index of addresses --------------------------------------------------------
+
+    def _index_trouble(self, tip: Tip) -> str | None:
+        """What is wrong with its index of addresses, looked at when there is a new tip,
+        after every failure, and until it is well again."""
+        if tip.hash == self._index_of and self._index_doubt is None:
+            return None
+        if self._index_at is not None and self._now() - self._index_at < INDEX_AGAIN_S:
+            return self._index_doubt
+        self._index_at = self._now()
+        indexed = self._is_indexed(tip.hash)
+        if indexed is False and self._index_was_new:
+            # It had the last block but one: a server among several needs a moment.
+            self._index_was_new = False
+            return None
+        self._index_of = tip.hash
+        self._index_was_new = indexed is True
+        self._index_doubt = None
+        if indexed is False:
+            self._index_doubt = "its index of addresses is older than its last block"
+        return self._index_doubt
+
+    def _is_indexed(self, block_hash: str) -> bool | None:
+        """Whether a payment of this block is listed under its address; None if that
+        cannot be told."""
+        path = f"/block/{block_hash}/txs"
+        try:
+            body = self._find(path)
+            txs = [] if body is None else self._decode(path, body, list[BareTx])
+            # Not the first one, if there is another: pools' addresses are much used.
+            paid = (
+                vout.scriptpubkey_address for tx in reversed(txs) for vout in tx.vout
+            )
+            address = next((name for name in paid if name), None)
+            if address is None:
+                return None
+            path = f"/address/{quote(address, safe='')}/txs/chain"
+            body = self._find(path)
+            if body is None:
+                return None
+            listed = self._decode(path, body, list[Tx])
+        except SourceGarbage:
+            return None  # too large, or refused: nothing is learnt from it
+        return any(tx.status.block_hash == block_hash for tx in listed)
+
+    # -- blocks of payments ------------------------------------------------------------
+
+    def _misplaced(self, output: Output) -> str | None:
+        """ "" if its block cannot be seen to stand, or what contradicts it; None if it
+        stands, or has no block."""
+        if output.block_hash is None or output.block_height is None:
+            return None
+        block_hash, height = output.block_hash, output.block_height
+        known = self._stands.get(block_hash)
+        if known is None:
+            there = self._block_at(height)
+            if there == block_hash:
+                self._stands.remember(block_hash, height)
+                return None
+            if there is None and height > self._height:
+                return ""  # another server than the one with the tip
+        elif known == height:
+            return None
+        return (
+            f"{self.name}: names a block of height {height:,} for a transaction,"
+            " and has another one there"
+        )
 
     def _check_network(self) -> None:
         """Once: a payment on another network is none."""
@@ -287,16 +340,3 @@ def _checked(base_url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("the explorer's URL must have no user, query or fragment")
     return base_url
-
-
-def _paying(tx: _Tx, script: str) -> list[Output]:
-    if tx.status.confirmed:
-        status = tx.status
-        where = status.block_hash, status.block_height, status.block_time
-    else:
-        where = None, None, None
-    return [
-        Output(tx.txid, vout, output.value, *where)
-        for vout, output in enumerate(tx.vout)
-        if output.scriptpubkey.lower() == script
-    ]

@@ -1,0 +1,55 @@
+"""An adapter on a double of an explorer, and clocks that a test moves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from engine.bitcoin.address import parse_address
+from engine.chain.feed import Output
+from tests.tools.esplora_double import EsploraDouble
+from transport.chain.esplora import INDEX_AGAIN_S, Esplora
+
+__all__ = ["ADDRESS", "SCRIPT", "Stage", "esplora_stage"]
+
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+SCRIPT = parse_address(ADDRESS, "regtest").script
+
+
+@dataclass
+class Stage:
+    double: EsploraDouble
+    esplora: Esplora
+    seconds: list[float]
+
+    def outputs(self) -> dict[str, Output]:
+        """By transaction; each pays once here."""
+        listed = self.esplora.outputs(ADDRESS, SCRIPT)
+        found = {output.txid: output for output in listed}
+        assert len(found) == len(listed)
+        return found
+
+    def wait(self, seconds: float = INDEX_AGAIN_S) -> None:
+        self.seconds[0] += seconds
+
+    def asked(self) -> list[str]:
+        """What was asked since the last time."""
+        paths = self.double.asked
+        self.double.forget_asked()
+        return paths
+
+
+@contextmanager
+def esplora_stage(double: EsploraDouble) -> Iterator[Stage]:
+    seconds = [1_000.0]
+    with double:
+        source = Esplora(
+            double.url,
+            "regtest",
+            deadline_s=5,
+            wall=lambda: seconds[0],
+            now=lambda: seconds[0],
+        )
+        try:
+            yield Stage(double, source, seconds)
+        finally:
+            source.close()
