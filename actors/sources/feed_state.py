@@ -79,7 +79,8 @@ class Feed:
     def spend(self, done: RoundDone) -> None:
         """What was asked for before our time is no debt of ours."""
         if self.requests is None:
-            self.requests = done.requests - len(done.views) - len(done.unreadable) - 1
+            answered = {*done.views, *done.unreadable}
+            self.requests = done.requests - len(answered) - 1
         if self.budget is not None:
             self.budget = self.budget.spend(done.requests - self.requests)
         self.requests = done.requests

@@ -15,7 +15,7 @@ from engine.chain.feed import AddressFeed, BlockFeed, ChainView, Tip
 from engine.chain.old_blocks import OldBlocks
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
-from engine.errors import SourceError, SourceGarbage
+from engine.errors import HistoryIncomplete, SourceError, SourceGarbage
 from engine.runtime.actor import Actor
 from engine.store.port import StoreReader
 
@@ -258,6 +258,17 @@ class AddressFeedWorker(Actor):
                 address = work.addresses[poll.script]
                 try:
                     views[poll.script] = self._ask(poll, address, tip)
+                except HistoryIncomplete as partial:
+                    # It shows what it has of this one: news, and no proof.
+                    unreadable.append(poll.script)
+                    views[poll.script] = ChainView(
+                        source=self._feed.name,
+                        tip=tip,
+                        outputs=partial.outputs,
+                        complete=False,
+                    )
+                    log.warning("source.incomplete source=%s address=%s detail=%s",
+                                self._feed.name, address, partial.detail)  # fmt: skip
                 except SourceGarbage as failure:
                     # An address with too much history says nothing of the others;
                     # a source that talks nonsense does so about all of them.
@@ -283,11 +294,20 @@ class AddressFeedWorker(Actor):
         """One address. The tip was read first: depth may be understated, never over."""
         outputs = self._feed.outputs(address, poll.script)
         listed = {output.block_hash for output in outputs}
-        off_chain = tuple(
-            block
-            for block, height in poll.blocks
-            if block not in listed and self._feed.in_best_chain(block, height) is False
-        )
+        off_chain: list[str] = []
+        complete = True
+        for block, height in poll.blocks:
+            if block in listed:
+                continue
+            stands = self._feed.in_best_chain(block, height)
+            if stands is False:
+                off_chain.append(block)
+            elif stands:  # and what it holds is not listed: an index that is older
+                complete = False
         return ChainView(
-            source=self._feed.name, tip=tip, outputs=outputs, off_chain=off_chain
+            source=self._feed.name,
+            tip=tip,
+            outputs=outputs,
+            off_chain=tuple(off_chain),
+            complete=complete,
         )

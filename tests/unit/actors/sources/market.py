@@ -36,6 +36,7 @@ class Explorer:
         self.bad: dict[str, Exception] = {}
         self.asked: list[str] = []
         self.off_chain: set[str] = set()
+        self.on_chain: set[str] = set()
 
     def status(self) -> SourceStatus:
         self.requests += 1
@@ -52,6 +53,8 @@ class Explorer:
 
     def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
         self.requests += 1
+        if block_hash in self.on_chain:
+            return True
         return False if block_hash in self.off_chain else None
 
 

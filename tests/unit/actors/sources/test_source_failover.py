@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
+from engine.chain.feed import Output
+from engine.errors import (
+    HistoryIncomplete,
+    SourceBusy,
+    SourceGarbage,
+    SourceUnavailable,
+)
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.sources.market import Market
 
@@ -96,6 +102,43 @@ def test_an_address_that_cannot_be_read_holds_up_no_other(stage: ActorStage) -> 
     assert market.seen("bad") == []
     assert len(market.seen("b")) == len(market.seen("c")) == 5
     assert market.state("one").state == "closed"
+
+
+def test_of_an_address_that_cannot_be_read_whole_what_there_is_is_shown(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    names = [f"a{n}" for n in range(8)]
+    market.watch(*names, "b")
+    one = market.feeds[0]
+    for name in names:
+        paid = Output(f"newest of {name}", 0, 1_000)
+        one.bad[name] = HistoryIncomplete("too many transactions", (paid,))
+    for name in names:
+        market.poll(name, 1.0)
+    market.poll("b", 2.0)
+    stage.pass_s(15)
+    (seen,) = market.seen("a0")
+    assert [output.txid for output in seen.view.outputs] == ["newest of a0"]
+    assert not seen.view.complete
+    (other,) = market.seen("b")
+    assert other.view.complete
+    assert market.state("one").errors == 0, "it is no fault of the source"
+
+
+def test_a_receipt_not_listed_whose_block_stands_proves_an_old_index(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one")
+    market.watch("a", "b")
+    market.feeds[0].on_chain.add("block of a")
+    market.feeds[0].off_chain.add("block of b")
+    market.poll("a", 0.0, "block of a")
+    market.poll("b", 0.0, "block of b")
+    stage.pass_s(2)
+    (a,), (b,) = market.seen("a"), market.seen("b")
+    assert (a.view.complete, a.view.off_chain) == (False, ())
+    assert (b.view.complete, b.view.off_chain) == (True, ("block of b",))
 
 
 def test_a_source_that_talks_nonsense_of_everybody_is_left_for_the_next(
