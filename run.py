@@ -152,7 +152,7 @@ class Installation:
 
     def _feed(self, source: SourceConfig) -> FeedConfig:
         try:
-            feed = make_feed(source, self.config.network)
+            feed = make_feed(source, self.config)
         except ValueError as error:
             raise CannotStart(f"--source: {source.kind}: {error}", 2) from error
         if source.kind == "devchain":
@@ -161,11 +161,14 @@ class Installation:
             assert isinstance(feed, DevChain)
             self.chain = feed
         if source.kind != "esplora":
-            return FeedConfig(source.kind, feed, by_block=True)
+            return FeedConfig(
+                source.kind, feed, by_block=True, operator=source.operator
+            )
         return FeedConfig(
             source.kind,
             feed,
             by_block=False,
+            operator=source.operator,
             every_s=5.0,
             per_minute=self.config.esplora_per_minute,
         )

@@ -126,12 +126,15 @@ class FeedConfig:
         by_block: bool,
         every_s: float = 1.0,
         per_minute: float | None = None,
+        operator: str = "",
     ) -> None:
+        """`operator`: who runs it, if known; sources of one are not independent."""
         self.kind = kind
         self.feed = feed
         self.by_block = by_block
         self.every_s = every_s
         self.per_minute = per_minute
+        self.operator = operator
 
 
 def build_tree(
@@ -222,4 +225,5 @@ def _spec(node: Node, reader: StoreReader, number: int, config: FeedConfig) -> F
         by_block=config.by_block,
         every_s=config.every_s,
         per_minute=config.per_minute,
+        operator=config.operator or feed.name,
     )

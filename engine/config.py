@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from engine.bitcoin.address import NETWORKS
+from engine.chain.source_url import parse_source_url, split_http_url
 from engine.errors import ConfigError
 
 __all__ = [
@@ -42,7 +43,6 @@ SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
-_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 _KIND = re.compile(r"[a-z_-]{1,20}")
 
 
@@ -51,6 +51,20 @@ class SourceConfig(msgspec.Struct, frozen=True):
 
     kind: str
     url: str = ""
+    name: str = ""
+    """Its name among the sources, where its kind does not say which one it is."""
+
+    @property
+    def shown_as(self) -> str:
+        """What it is called everywhere; no other source is called so."""
+        return self.name or self.kind
+
+    @property
+    def operator(self) -> str:
+        """Who runs it: sources of one operator are not independent of one another."""
+        if self.kind == "devchain":
+            return self.kind
+        return parse_source_url(self.kind, self.url).operator
 
     def __repr__(self) -> str:
         return f"SourceConfig({self.kind})"
@@ -73,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     claim_window_s: int
     monitor_s: int
     tolerance_sat: int
+    rpc_timeout_s: int
     esplora_per_minute: int
     connections_per_address: int
     log_level: str
@@ -147,7 +162,7 @@ def _list(value: str) -> tuple[str, ...]:
 
 def _origins(value: str) -> tuple[str, ...]:
     for part in _list(value):
-        url = _split(part) if part != "*" else None
+        url = split_http_url(part) if part != "*" else None
         if url is not None and (
             url.username is not None
             or url.path not in {"", "/"}
@@ -188,37 +203,30 @@ def _node_key(value: str) -> str:
 
 def _sources(value: str) -> tuple[SourceConfig, ...]:
     """Raises ValueError with the reason; it never quotes more than the kind."""
-    found = []
+    found: list[SourceConfig] = []
     for number, part in enumerate(_list(value), 1):
         kind, _, url = part.partition("=")
         if kind not in SOURCE_KINDS:
             named = f" {kind!r}" if _KIND.fullmatch(kind) else ""
             raise ValueError(f"source {number} has an unknown kind{named}")
-        if kind == "devchain" and url:
-            raise ValueError(f"source {number}: devchain takes no URL")
-        if kind != "devchain":
+        name = kind
+        if kind == "devchain":
+            if url:
+                raise ValueError(f"source {number}: devchain takes no URL")
+        else:
             try:
-                _split(url)
+                name = parse_source_url(kind, url).name or kind
             except ValueError as error:
                 raise ValueError(f"source {number} ({kind}): {error}") from None
-        found.append(SourceConfig(kind, url))
+        name = _unused(name, {source.shown_as for source in found})
+        found.append(SourceConfig(kind, url, "" if name == kind else name))
     return tuple(found)
 
 
-def _split(url: str) -> SplitResult:
-    """Raises ValueError for what is no http(s) URL, without quoting it."""
-    try:
-        split = urlsplit(url)
-        _ = split.port
-    except ValueError:
-        raise ValueError("its URL cannot be read (is the port a number?)") from None
-    if split.scheme not in {"http", "https"}:
-        raise ValueError("its URL must begin with http:// or https://")
-    if not split.hostname or not _HOST.fullmatch(split.hostname):
-        raise ValueError("its URL has no valid host name")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("its URL has spaces or letters that must be %-encoded")
-    return split
+def _unused(name: str, used: set[str]) -> str:
+    """The name, with a number behind it if another source has it already."""
+    candidates = (f"{name}-{number}" for number in itertools.count(2))
+    return next(c for c in itertools.chain([name], candidates) if c not in used)
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -234,11 +242,15 @@ OPTIONS: tuple[Option, ...] = (
            "bitcoind=http://user:pass@host:port, esplora=https://host/api, devchain"
            " (a comma in a password is written %2C)",
            "Where chain data comes from: bitcoind=http://user:pass@host:port,"
-           " bitcoind=http://host:port?cookie=/path/.cookie, esplora=https://host/api"
-           " or devchain. Repeat it for several, in order of preference. Default:"
+           " bitcoind=http://host:port?cookie=/path/.cookie, bitcoind=https://host/token,"
+           " esplora=https://host/api or devchain. Repeat it for several, in order of"
+           " preference; ?name=… says who runs one (docs/sources.md). Default:"
            " devchain on regtest, else a public Esplora. Keep passwords in"
            " PAYBELL_SOURCES or the file: options are visible in `ps`.",
            repeated=True, shown=False),
+    Option("rpc_timeout_s", _whole(1, 600), "60", "1 to 600 seconds",
+           "How long a Bitcoin Core node may take for one answer. A slow node is not"
+           " a broken one; a hanging one is left after this time."),
     Option("api_key", _secret(1), None,
            "1 to 200 printable ASCII characters without spaces",
            "An API key for the whole node, besides those made by `keys`.", secret=True),

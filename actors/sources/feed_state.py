@@ -27,6 +27,7 @@ class FeedSpec(msgspec.Struct, frozen=True):
     by_block: bool
     every_s: float  # how often to look when nothing is urgent
     per_minute: float | None = None  # request budget; None: not limited
+    operator: str = ""  # who runs it: those of one operator are one witness
 
 
 class Feed:

@@ -107,6 +107,10 @@ class Node:
         more = {"headers": 9, "softforks": {}, "pruneheight": self.prune_height}
         return {"blocks": len(self.best) - 1, "bestblockhash": self.best[-1]} | more
 
+    def getmempoolinfo(self) -> dict[str, Any]:
+        info = {"size": len(self.pool), "bytes": sum(map(len, self.pool.values()))}
+        return info | ({"loaded": True} if self.core else {})
+
     def getblockhash(self, height: int) -> str:
         if height >= len(self.best):
             raise LookupError(-8, "Block height out of range")

@@ -229,13 +229,13 @@ def test_a_cookie_file_is_read_anew_for_each_request(
         "node:8332",
         "http://u:hunter2@",
         "http://u:hunter2@node:hunter2",
-        "http://u:hunter2@node:1/wallet",
+        "http://u:hunter2@node:1/#hunter2",
         "http://u:hunter2@node:1?x=1",
         "http://u:hunter2@[::1",
     ],
 )
 def test_a_url_that_is_none_is_refused_without_being_quoted(url: str) -> None:
-    with pytest.raises(ValueError, match="the node's URL") as caught:
+    with pytest.raises(ValueError, match="its URL") as caught:
         Bitcoind(url)
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -247,7 +247,7 @@ def test_a_large_block_does_not_hold_the_hub(
     node = Node("core")
     block_hash = node.mine([raw_tx(n) for n in range(3_000)])
     info = node.getblockchaininfo()
-    block = {"result": node.getblock(block_hash, False), "error": None, "id": 2}
+    block = {"result": node.getblock(block_hash, False), "error": None, "id": 3}
     ready = fake.text(json.dumps(block))
     upstream.answer = replied(info)
     bitcoind.status()

@@ -57,7 +57,7 @@ WRONG: list[tuple[str, object, Callable[[Bitcoind], object], str]] = [
         "negative height",
         {"blocks": -1, "bestblockhash": "ab" * 32},
         lambda b: b.status().tip,
-        "negative height",
+        "a height that cannot be",
     ),
     (
         "no hash",
@@ -130,8 +130,8 @@ def test_an_answer_that_is_no_reply_to_our_question_is_garbage(
     upstream: Upstream, bitcoind: Bitcoind, reply: object, words: str
 ) -> None:
     upstream.answer = lambda request: fake.of(reply)
-    with pytest.raises(SourceGarbage, match=f"^bitcoind: getblockchaininfo .*{words}"):
-        bitcoind.status()
+    with pytest.raises(SourceGarbage, match=f"^bitcoind: getblockhash .*{words}"):
+        bitcoind.block_hash(1)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ HOSTILE: list[tuple[str, Answer, type[SourceError], str]] = [
     ("redirect", fake.text("", 301, Location="/x"), SourceGarbage, "redirects"),
     ("400 page", fake.html(400), SourceGarbage, "web page"),
     ("401", fake.text("", 401), SourceUnavailable, "wrong RPC user or password"),
-    ("403", fake.text("", 403), SourceUnavailable, "refuses our credentials"),
+    ("403", fake.text("", 403), SourceUnavailable, "rpcallowip .* rpcwhitelist"),
     ("404 page", fake.html(404), SourceGarbage, "web page"),
     ("500 page", fake.html(500), SourceUnavailable, "failed \\(500\\)"),
     ("503", fake.text("Work queue", 503), SourceUnavailable, "failed \\(503\\)"),

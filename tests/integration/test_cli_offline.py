@@ -5,11 +5,10 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.tools.fake_upstream import Request, Upstream, of
+from tests.tools.core_double import CoreDouble
 from tests.tools.paybell import API_KEY, Paybell, paybell, serving
 from tests.tools.ports import free_ports
 from tests.tools.terminal import at_terminal
@@ -154,15 +153,11 @@ def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> No
 
 
 def test_the_doctor_finds_a_node_of_another_network(tmp_path: Path) -> None:
-    info = {"blocks": 1, "bestblockhash": "00" * 32, "chain": "main"}
-
-    def main_chain(request: Request) -> Any:
-        reply = {"id": request.json()["id"], "result": info, "error": None}
-        return of(reply)
-
-    with Upstream(answer=main_chain) as upstream:
-        source = f"bitcoind=http://u:p@127.0.0.1:{upstream.port}"
-        finished = paybell("doctor", "--port", "0", "--source", source, cwd=tmp_path)
+    with CoreDouble() as node:
+        node.network = "main"
+        finished = paybell(
+            "doctor", "--port", "0", "--source", f"bitcoind={node.url}", cwd=tmp_path
+        )
     assert finished.returncode == 1
     assert "FAIL source bitcoind: " in finished.stdout
     assert "another network than regtest" in finished.stdout

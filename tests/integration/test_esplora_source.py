@@ -209,7 +209,7 @@ def test_a_source_that_is_not_there_is_unavailable() -> None:
     ],
 )
 def test_a_url_that_is_none_is_refused_without_being_quoted(url: str) -> None:
-    with pytest.raises(ValueError, match="the explorer's URL") as caught:
+    with pytest.raises(ValueError, match="its URL") as caught:
         Esplora(url, "regtest")
     assert "hunter2" not in str(caught.value)
 

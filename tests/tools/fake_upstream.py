@@ -57,10 +57,13 @@ class Upstream:
     connections: int = 0
     sent: int = 0  # bytes of `endless`, before the client had enough
     closing: Event = field(default_factory=Event)
+    bind: int = 0  # the port to listen on; 0: any that is free
 
     def __enter__(self) -> Self:
         self._pool = Pool(50)
-        self._server = StreamServer(("127.0.0.1", 0), self._serve, spawn=self._pool)
+        self._server = StreamServer(
+            ("127.0.0.1", self.bind), self._serve, spawn=self._pool
+        )
         self._server.start()
         return self
 

@@ -1,23 +1,31 @@
 """Bitcoin Core as a block feed, by JSON-RPC. It works with bcoin 1.0.2 as well.
 
-Only calls that both answer alike are used, and blocks and transactions are taken as
-raw bytes and parsed here, so that amounts are exact and a block is what its hash says:
-`getblockchaininfo`, `getblockhash`, `getblockheader`, `getblock` and
-`getrawtransaction` without details, `getrawmempool`. No index and no wallet is needed.
+Blocks and transactions are taken as raw bytes and parsed here, so that amounts are
+exact and a block is what its hash says. The calls are in `METHODS`; no index and no
+wallet is needed.
 
-Where the two differ (Core's rpc/blockchain.cpp and rpc/server.cpp, bcoin's
-lib/node/rpc.js): errors come with HTTP 500 or 404 from Core before 28 and with 200
-from bcoin, so the body is read whatever the status. An unknown block is code -5 from
-Core, -1 "Block not found" from bcoin. bcoin counts confirmations for stale blocks too,
-so whether a block is in the best chain is asked by height. Core has headers of blocks
-it has not downloaded yet (nTx is 0): such a block is unknown to it, not off chain.
+What Core means (rpc/blockchain.cpp, rpc/mempool.cpp), and where bcoin (lib/node/rpc.js)
+differs:
+
+- `getblockheader` answers for every block in the index, also above the tip (rolled
+  back, lost by an unclean stop, only the header there); `confirmations` is -1 for these
+  and for stale blocks alike. Which block stands at its height tells them apart: another
+  one is proof, none (code -8, "out of range") is not, as the tip is below. bcoin counts
+  confirmations for stale blocks too.
+- `nTx` is 0 for a block that was not downloaded. Above the tip it is unknown to the
+  node; an assumeutxo node has such blocks in its best chain as well, and answers
+  `getblock` with "not fully downloaded" (code -1), a pruned one with "pruned data".
+- `getmempoolinfo.loaded` is false until the mempool was read back after a start.
+  Without a clean stop there is nothing to read back: it is true, and all are gone.
+- An unknown block is code -5 from Core, -1 "Block not found" from bcoin, which knows
+  neither `headers` nor `initialblockdownload` nor `loaded`.
 
 Called from the blocking source actor's greenlet, by one caller at a time. It yields to
 the hub between chunks of a large block.
 """
 
-import binascii
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -27,25 +35,44 @@ from engine.bitcoin.transaction import (
     parse_header,
     parse_tx,
 )
-from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip
+from engine.chain.feed import Block, ChainTx, Header, SourceStatus
 from engine.chain.packed_tx import PackedTxs
+from engine.chain.source_url import SourceUrl
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from engine.runtime.yielding import yield_to_hub
 from transport.chain.block_hashes import BlockHeights, is_hash
+from transport.chain.chain_info import (
+    ChainInfo,
+    MempoolInfo,
+    impossible,
+    source_status,
+)
+from transport.chain.hex_digits import unhex
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
-from transport.chain.jsonrpc import JsonRpc, RpcError
+from transport.chain.jsonrpc import Call, JsonRpc, Reply, RpcError
 
-__all__ = ["BATCH", "Bitcoind"]
+__all__ = ["BATCH", "METHODS", "Bitcoind"]
+
+METHODS = (
+    "getblockchaininfo",
+    "getmempoolinfo",
+    "getblockhash",
+    "getblockheader",
+    "getblock",
+    "getrawmempool",
+    "getrawtransaction",
+)
+"""All that is called: what `rpcwhitelist` must hold (docs/sources.md)."""
 
 BATCH = 100
 """Transactions asked for in one request; halved when the answer gets too large."""
 
 BLOCK_DEADLINE_S = 60.0
+"""At least, for an answer of megabytes."""
 
 _MAX_BLOCK_ANSWER = 9 * 1024 * 1024  # the hex of 4,000,000 bytes, and its envelope
 _MAX_BATCH_ANSWER = 9 * 1024 * 1024  # one transaction can be as large as a block
 _MAX_MEMPOOL_ANSWER = 64 * 1024 * 1024  # 67 bytes each: more than 300 MB of mempool
-_UNHEX_CHUNK = 512 * 1024  # hex digits between two yields
 _PARSE_CHUNK = 100  # transactions between two yields: about a millisecond
 _OUT_OF_RANGE = -8
 
@@ -58,11 +85,7 @@ _CHAINS = {
 }
 
 
-class _ChainInfo(msgspec.Struct):
-    blocks: int
-    bestblockhash: str
-    chain: str | None = None
-    pruneheight: int | None = None  # only if it prunes, and bcoin does not tell
+T = TypeVar("T")
 
 
 class _HeaderInfo(msgspec.Struct):
@@ -79,9 +102,11 @@ class Bitcoind(JsonRpc):
     With `network`, a node of another network is an error: no payment is on it.
     """
 
+    methods = METHODS
+
     def __init__(
         self,
-        url: str,
+        url: str | SourceUrl,
         name: str = "bitcoind",
         *,
         network: str | None = None,
@@ -89,20 +114,30 @@ class Bitcoind(JsonRpc):
     ) -> None:
         super().__init__(url, name, deadline_s)
         self._network = network
+        self._long_s = max(deadline_s, BLOCK_DEADLINE_S)  # for megabytes
         self.lowest = 0
+        self._missing_below = 0  # an assumeutxo node has not fetched these yet
         self._heights = BlockHeights()
 
     def status(self) -> SourceStatus:
-        """One request, so that height and hash are of one moment."""
-        info = self.call("getblockchaininfo", [], _ChainInfo)
-        if info.blocks < 0:
-            raise self.garbage("getblockchaininfo", "a negative height")
+        """One request, so that all it says is of one moment."""
+        chain, pool = self.replies([("getblockchaininfo", []), ("getmempoolinfo", [])])
+        info = self._decoded("getblockchaininfo", chain, ChainInfo)
+        try:
+            loaded = self._decoded("getmempoolinfo", pool, MempoolInfo).loaded
+        except RpcError as error:
+            if not error.is_unknown_method:
+                raise
+            loaded = True  # it does not tell
+        if (what := impossible(info)) is not None:
+            raise self.garbage("getblockchaininfo", what)
         self._check_network(info.chain)
-        self.lowest = max(info.pruneheight or 0, 0)
-        block_hash = self._hash("getblockchaininfo", info.bestblockhash)
-        return SourceStatus(
-            Tip(self._heights.remember(block_hash, info.blocks), block_hash)
-        )
+        self.lowest = max(info.pruneheight or 0, self._missing_below)
+        self._heights.remember(info.bestblockhash, info.blocks)
+        return source_status(info, mempool_loaded=loaded)
+
+    def _decoded(self, method: str, reply: Reply, type_: type[T]) -> T:
+        return decode(self.result(method, reply), type_, f"{self.name}: {method}")
 
     def _check_network(self, chain: str | None) -> None:
         if self._network is None or chain is None:
@@ -114,24 +149,32 @@ class Bitcoind(JsonRpc):
 
     def header(self, block_hash: str) -> Header | None:
         """Two requests: the header, and which block stands at its height."""
+        info = self._header_info(block_hash)
+        if info is None:
+            return None
+        if info.hash != block_hash or info.height < 0 or info.time < 0:
+            raise self.garbage("getblockheader", "another block than was asked for")
+        prev = info.previousblockhash
+        prev_hash = "00" * 32 if prev is None else self._hash("getblockheader", prev)
+        there = self.block_hash(info.height)
+        if info.nTx == 0 and there != block_hash:
+            return None  # it knows the header alone
+        return Header(
+            hash=block_hash,
+            prev_hash=prev_hash,
+            height=self._heights.remember(block_hash, info.height),
+            time_s=info.time,
+            # No block there: its tip is below, and may come to this block yet.
+            in_best_chain=None if there is None else there == block_hash,
+        )
+
+    def _header_info(self, block_hash: str) -> _HeaderInfo | None:
         try:
-            info = self.call("getblockheader", [block_hash, True], _HeaderInfo)
+            return self.call("getblockheader", [block_hash, True], _HeaderInfo)
         except RpcError as error:
             if error.is_not_found:
                 return None
             raise
-        if info.nTx == 0:
-            return None  # it knows the header alone
-        if info.hash != block_hash or info.height < 0 or info.time < 0:
-            raise self.garbage("getblockheader", "another block than was asked for")
-        prev = info.previousblockhash
-        return Header(
-            hash=block_hash,
-            prev_hash="00" * 32 if prev is None else self._hash("getblockheader", prev),
-            height=self._heights.remember(block_hash, info.height),
-            time_s=info.time,
-            in_best_chain=self.block_hash(info.height) == block_hash,
-        )
 
     def block_hash(self, height: int) -> str | None:
         try:
@@ -156,10 +199,14 @@ class Bitcoind(JsonRpc):
             if header is None:
                 raise SourceUnavailable(f"{self.name}: does not know that block")
             height = header.height
-        (reply,) = self.replies(
-            "getblock", [[block_hash, False]], _MAX_BLOCK_ANSWER, BLOCK_DEADLINE_S
-        )
-        raw = self._unhex("getblock", self.result("getblock", reply))
+        call = "getblock", [block_hash, False]
+        (reply,) = self.replies([call], _MAX_BLOCK_ANSWER, self._long_s)
+        try:
+            raw = self._bytes("getblock", self.result("getblock", reply))
+        except RpcError as error:
+            if "not fully downloaded" in error.detail:
+                self._note_missing(height)
+            raise
         try:
             header = parse_header(raw[:HEADER_SIZE], height)
             if header.hash != block_hash:
@@ -173,8 +220,28 @@ class Bitcoind(JsonRpc):
             raise self.garbage("getblock", f"no block: {error}") from error
         return Block(header, PackedTxs(tuple(txs)))
 
+    def _note_missing(self, height: int) -> None:
+        """A block of the best chain is not there, and so those above it up to the
+        snapshot that an assumeutxo node began with: `lowest` is above them, by halves.
+        """
+        low, high = height, height + 1
+        while self._is_missing(high):
+            low, high = high, high + 2 * (high - height)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._is_missing(middle) else (low, middle)
+        self._missing_below = max(self._missing_below, high)
+        self.lowest = max(self.lowest, high)
+
+    def _is_missing(self, height: int) -> bool:
+        """Whether the best chain has a block there that was not downloaded."""
+        block_hash = self.block_hash(height)
+        info = self._header_info(block_hash) if block_hash is not None else None
+        return info is not None and info.nTx == 0
+
     def mempool(self) -> frozenset[str]:
-        (reply,) = self.replies("getrawmempool", [[]], _MAX_MEMPOOL_ANSWER)
+        call = "getrawmempool", ()
+        (reply,) = self.replies([call], _MAX_MEMPOOL_ANSWER, self._long_s)
         result = self.result("getrawmempool", reply)
         txids = decode(result, list[str], f"{self.name}: getrawmempool")
         for number, txid in enumerate(txids):
@@ -193,7 +260,8 @@ class Bitcoind(JsonRpc):
         """One batch; in halves if it is more than one answer may hold."""
         method = "getrawtransaction"
         try:
-            replies = self.replies(method, [[t] for t in txids], _MAX_BATCH_ANSWER)
+            calls: list[Call] = [(method, [txid]) for txid in txids]
+            replies = self.replies(calls, _MAX_BATCH_ANSWER)
         except TooLarge:
             if len(txids) == 1:
                 raise
@@ -205,7 +273,7 @@ class Bitcoind(JsonRpc):
             if number % 25 == 24:
                 yield_to_hub()
             try:
-                raw = self._unhex(method, self.result(method, reply))
+                raw = self._bytes(method, self.result(method, reply))
                 tx = parse_tx(raw)
             except RpcError as error:
                 if not error.is_not_found:
@@ -217,20 +285,11 @@ class Bitcoind(JsonRpc):
                 raise self.garbage(method, "another transaction than was asked for")
             found[txid] = tx
 
-    def _unhex(self, method: str, result: bytes) -> bytes:
-        """The bytes of a JSON string of hex digits."""
-        digits = memoryview(result)[1:-1]
-        if len(result) < 2 or result[:1] + result[-1:] != b'""':
-            raise self.garbage(method, "no hex digits")
-        raw = bytearray()
+    def _bytes(self, method: str, result: bytes) -> bytes:
         try:
-            for start in range(0, len(digits), _UNHEX_CHUNK):
-                raw += binascii.unhexlify(digits[start : start + _UNHEX_CHUNK])
-                if start:
-                    yield_to_hub()
-        except binascii.Error as error:
-            raise self.garbage(method, "broken hex digits") from error
-        return bytes(raw)
+            return unhex(result)
+        except ValueError as error:
+            raise self.garbage(method, str(error)) from error
 
     def _hash(self, method: str, text: str) -> str:
         if not is_hash(text):

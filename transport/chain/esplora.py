@@ -23,11 +23,12 @@ What is not in the API's description, and what is done about it:
 import time
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from engine.chain.feed import Output, SourceStatus, Tip
+from engine.chain.source_url import parse_source_url
 from engine.errors import (
     HistoryIncomplete,
     SourceError,
@@ -94,7 +95,8 @@ class Esplora:
         """Raises ValueError for a URL that is none, without quoting it."""
         self.name = name
         self.requests = 0  # sent upstream so far
-        self._http = SourceHttp(name, _checked(base_url), deadline_s=deadline_s)
+        url = parse_source_url("esplora", base_url)
+        self._http = SourceHttp(name, url.base + url.path, deadline_s=deadline_s)
         self._first_blocks = _FIRST_BLOCKS.get(network, ())
         self._network = network
         self._now = now
@@ -326,17 +328,3 @@ class Esplora:
 
     def _garbage(self, path: str, what: str) -> SourceGarbage:
         return garbage(f"{self.name}: {path}", what)
-
-
-def _checked(base_url: str) -> str:
-    """The URL of an explorer, which has no user and no query."""
-    try:
-        parts = urlsplit(base_url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("the explorer's URL cannot be read") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the explorer's URL must be http(s)://host/path")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("the explorer's URL must have no user, query or fragment")
-    return base_url

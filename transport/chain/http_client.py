@@ -11,6 +11,7 @@ Errors name the source, the path and what was wrong. They never hold credentials
 URL's user, host or query, nor anything that the source wrote.
 """
 
+import logging
 import socket
 import ssl
 import time
@@ -36,6 +37,7 @@ __all__ = [
     "TooLarge",
     "decode",
     "garbage",
+    "no_json",
 ]
 
 DEADLINE_S = 10.0
@@ -44,10 +46,17 @@ DEADLINE_S = 10.0
 MAX_BYTES = 4 * 1024 * 1024
 """An ordinary answer; a page of Esplora's transactions is some hundred kilobytes."""
 
+LATE_S = 5.0
+"""How long a source is left alone, at once, that let a whole deadline pass: waiting
+costs more than being refused. Others are asked meanwhile."""
+
 _CHUNK = 64 * 1024
 _RETRY_AFTER_CAP_S = 3600.0  # no source is left alone for longer because it asked
 
 T = TypeVar("T")
+
+# Its warnings hold whole URLs, and with them a token. What fails is told by us.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class TooLarge(SourceGarbage):
@@ -76,6 +85,7 @@ class Request(msgspec.Struct, frozen=True):
 class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes
+    retry_after_s: float | None = None
 
 
 class _Deadline(Exception):
@@ -136,7 +146,7 @@ class SourceHttp:
                 return self._once(request, where, deadline_s)
         except _Deadline as error:
             text = f"{where} did not answer in full within {deadline_s:g} s"
-            raise SourceUnavailable(text) from error
+            raise SourceUnavailable(text, LATE_S) from error
         except SourceError:
             raise
         except urllib3.exceptions.DecodeError as error:
@@ -169,7 +179,7 @@ class SourceHttp:
                 raise _refusal(response, where)
             received = _read(response.raw, request.max_bytes, where)
             whole = True
-            return Response(response.status_code, received)
+            return Response(response.status_code, received, _retry_after_s(response))
         finally:
             if not whole:
                 # Not `response.close()` alone, which would read on to reuse it.
@@ -193,11 +203,17 @@ def decode(body: bytes, type_: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         raise garbage(where, f"an answer that is wrong: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        what = "an empty answer" if not body.strip() else _looks_like(body)
-        raise garbage(where, what) from error
+        raise no_json(where, body) from error
+
+
+def no_json(where: str, body: bytes) -> SourceGarbage:
+    """The error of a source that sent this in place of what was asked for."""
+    return garbage(where, _looks_like(body))
 
 
 def _looks_like(body: bytes) -> str:
+    if not body.strip():
+        return "an empty answer"
     if body.lstrip()[:1] == b"<":
         return "a web page instead of JSON"
     return "broken or cut off JSON" if body.lstrip()[:1] in b"{[" else "no JSON"
@@ -225,9 +241,7 @@ def _stream(raw: urllib3.response.BaseHTTPResponse) -> Iterator[bytes]:
 
 def _refusal(response: requests.Response, where: str) -> SourceError:
     status = response.status_code
-    wait_s = parse_retry_after(response.headers.get("Retry-After"), time.time())
-    if wait_s is not None:
-        wait_s = min(wait_s, _RETRY_AFTER_CAP_S)
+    wait_s = _retry_after_s(response)
     if status == 429 or (status == 503 and wait_s is not None):
         return SourceBusy(f"{where} asks us to slow down ({status})", wait_s)
     if status in (401, 403):
@@ -240,6 +254,11 @@ def _refusal(response: requests.Response, where: str) -> SourceError:
     if status >= 500 or status == 408:
         return SourceUnavailable(f"{where} failed ({status})", wait_s)
     return SourceGarbage(f"{where} answered with status {status}")
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    wait_s = parse_retry_after(response.headers.get("Retry-After"), time.time())
+    return None if wait_s is None else min(wait_s, _RETRY_AFTER_CAP_S)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -3,41 +3,52 @@
 It knows ids, errors, credentials and bounds, and no method: `bitcoind` does. Called
 from the blocking source actor's greenlet, by one caller at a time.
 
-Core before 28 answers errors with HTTP 500 or 404, JSON-RPC 2 and bcoin with 200: the
-body is read whatever the status. Only calls that read may be made: one is sent again
-when its connection breaks.
+Bitcoin Core's httprpc.cpp and httpserver.cpp: an error comes with HTTP 500, 404 or 400
+when a single call was made in JSON-RPC 1, and with 200 in a batch or in JSON-RPC 2
+(Core 28 and later), as from bcoin. So the body is read whatever the status. What is
+refused before it is a call has no JSON: 401 (credentials), 403 (rpcallowip,
+rpcwhitelist), 404 (another path than /), 503 or, in old ones, 500 (the work queue is
+full). We ask in JSON-RPC 1, which all know. Only calls that read may be made: one is
+sent again when its connection breaks.
 """
 
 import itertools
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from engine.errors import SourceGarbage, SourceUnavailable
+from engine.chain.source_url import SourceUrl, parse_source_url
+from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from transport.chain.http_client import (
     DEADLINE_S,
     MAX_BYTES,
     Request,
+    Response,
     SourceHttp,
     decode,
     garbage,
+    no_json,
 )
 
-__all__ = ["JsonRpc", "Reply", "RpcError"]
+__all__ = ["Call", "JsonRpc", "Reply", "RpcError"]
 
-DEFAULT_PORT = 8332
+QUEUE_FULL_S = 2.0
+"""How long a node is left alone that has more to do than its work queue holds."""
 
 _MISC_ERROR = -1
 _NOT_FOUND = -5
-_NO_BATCHES = (-32600, -32601, -32700)  # what a server without batches calls one
+_NO_METHOD = -32601
+_NO_BATCHES = (-32600, _NO_METHOD, -32700)  # what a server without batches calls one
 
 # With these the body, if it is a reply, says more than the status.
-_STATUSES = (200, 400, 401, 404, 500)
+_STATUSES = (200, 400, 401, 403, 404, 500, 503)
 
 T = TypeVar("T")
+
+Call = tuple[str, Sequence[object]]
+"""A method and its parameters."""
 
 
 class Failure(msgspec.Struct):
@@ -56,28 +67,33 @@ class Reply(msgspec.Struct):
 class RpcError(SourceUnavailable):
     """The node answered with an error: it works, but not for this."""
 
-    def __init__(self, name: str, method: str, failure: Failure) -> None:
-        self.rpc_code = failure.code
-        words = "".join(c if c.isprintable() else "?" for c in failure.message[:100])
-        self.is_not_found = failure.code == _NOT_FOUND or (
-            failure.code == _MISC_ERROR and "not found" in words.lower()
+    def __init__(self, name: str, method: str, code: int, words: str) -> None:
+        self.rpc_code = code
+        self.is_not_found = code == _NOT_FOUND or (
+            code == _MISC_ERROR and "not found" in words.lower()
         )
-        super().__init__(f"{name}: {method}: {words or 'error'} ({failure.code})")
+        self.is_unknown_method = code == _NO_METHOD
+        super().__init__(f"{name}: {method}: {words or 'error'} ({code})")
 
 
 class JsonRpc:
-    """A node at `http://user:password@host:port`, or with `?cookie=/path/.cookie`.
+    """A node at `http://user:password@host:port`, or with `?cookie=/path/.cookie`, or
+    at `https://host/token`; see `engine.chain.source_url`.
 
     Core's cookie file is read anew for each request, as it changes whenever the node
     starts. Raises ValueError for a URL that is none, without quoting it.
     """
 
-    def __init__(self, url: str, name: str, deadline_s: float = DEADLINE_S) -> None:
-        base, credentials = _parse_url(url)
+    methods: tuple[str, ...] = ()
+    """Which ones are called; a node may have a list of those that it allows."""
+
+    def __init__(
+        self, url: str | SourceUrl, name: str, deadline_s: float = DEADLINE_S
+    ) -> None:
+        self._url = parse_source_url("bitcoind", url) if isinstance(url, str) else url
         self.name = name
         self.requests = 0  # sent upstream so far
-        self._credentials = credentials
-        self._http = SourceHttp(name, base, self._authorization, deadline_s)
+        self._http = SourceHttp(name, self._url.base, self._authorization, deadline_s)
         self._ids = itertools.count(1)
         self._batches = True  # until the node refuses one
 
@@ -87,85 +103,130 @@ class JsonRpc:
     def close(self) -> None:
         self._http.close()
 
-    def call(self, method: str, params: list[object], type_: type[T]) -> T:
-        result = self.result(method, self.replies(method, [params])[0])
+    def call(self, method: str, params: Sequence[object], type_: type[T]) -> T:
+        result = self.result(method, self.replies([(method, params)])[0])
         return decode(result, type_, f"{self.name}: {method}")
 
     def replies(
         self,
-        method: str,
-        calls: Sequence[Sequence[object]],
+        calls: Sequence[Call],
         max_bytes: int = MAX_BYTES,
         deadline_s: float | None = None,
     ) -> list[Reply]:
-        """The replies to calls of one method, in the order of the calls.
+        """The replies, in the order of the calls.
 
         Several go as one batch, unless the node does not know batches.
         """
         if len(calls) > 1 and not self._batches:
-            return [
-                self.replies(method, [one], max_bytes, deadline_s)[0] for one in calls
-            ]
+            return [self.replies([one], max_bytes, deadline_s)[0] for one in calls]
+        label = calls[0][0]  # of a batch, which are of one kind, the first
         ids = [next(self._ids) for _ in calls]
         questions = [
             {"jsonrpc": "1.0", "id": number, "method": method, "params": params}
-            for number, params in zip(ids, calls, strict=True)
+            for number, (method, params) in zip(ids, calls, strict=True)
         ]
         body = self._post(
-            method, questions if len(calls) > 1 else questions[0], max_bytes, deadline_s
+            label, questions if len(calls) > 1 else questions[0], max_bytes, deadline_s
         )
-        where = f"{self.name}: {method}"
+        where = f"{self.name}: {label}"
         if len(calls) == 1:
             replies = [decode(body, Reply, where)]
+            if replies[0].id is None:
+                self.result(label, replies[0])  # it may say that it read no question
         elif body.lstrip()[:1] == b"{":
             reply = decode(body, Reply, where)
             if reply.error is None or reply.error.code not in _NO_BATCHES:
-                self.result(method, reply)
-                raise self.garbage(method, "one answer to a batch")
+                self.result(label, reply)
+                raise self.garbage(label, "one answer to a batch")
             self._batches = False
-            return self.replies(method, calls, max_bytes, deadline_s)
+            return self.replies(calls, max_bytes, deadline_s)
         else:
             replies = decode(body, list[Reply], where)
         by_id = {reply.id: reply for reply in replies}
         if len(replies) != len(ids) or by_id.keys() != set(ids):
-            raise self.garbage(method, "answers to other questions (wrong id)")
+            raise self.garbage(label, "answers to other questions (wrong id)")
         return [by_id[number] for number in ids]
 
     def _post(
-        self, method: str, question: object, max_bytes: int, deadline_s: float | None
+        self, label: str, question: object, max_bytes: int, deadline_s: float | None
     ) -> bytes:
         """The body of an answer in JSON; errors that are none are told by status."""
         try:
             answer = self._http.ask(
                 Request(
-                    "/",
+                    self._url.path,
                     msgspec.json.encode(question),
                     accept=_STATUSES,
                     max_bytes=max_bytes,
                     deadline_s=deadline_s,
-                    label=method,
+                    label=label,
                 )
             )
         finally:
             self.requests = self._http.requests
-        if answer.status == 401:
-            raise SourceUnavailable(f"{self.name}: wrong RPC user or password")
-        if answer.status == 500 and not _is_reply(answer.body):
-            raise SourceUnavailable(f"{self.name}: {method} failed (500)")
-        return answer.body
+        if answer.status == 200 or _is_reply(answer.body):
+            return answer.body
+        raise self._refusal(label, answer)
+
+    def _refusal(self, label: str, answer: Response) -> SourceError:
+        """What an answer means that holds no JSON. The node's words stay out of it."""
+        hosted = self._url.path != "/"
+        match answer.status:
+            case 401:
+                what = "token in its URL" if hosted else "RPC user or password"
+                return SourceUnavailable(f"{self.name}: wrong {what} (401)")
+            case 403:
+                needed = ",".join(self.methods)
+                first = "the token in its URL, " if hosted else ""
+                return SourceUnavailable(
+                    f"{self.name}: refuses us (403): {first}rpcallowip must hold this"
+                    f" machine's address, and rpcwhitelist, if it is set, {needed}"
+                )
+            case 404 if not answer.body:
+                return SourceUnavailable(
+                    f"{self.name}: nothing answers at the path of its URL (404)"
+                )
+            case 500 | 503 if b"work queue depth exceeded" in answer.body[:200].lower():
+                return SourceBusy(
+                    f"{self.name}: has too much to do (its RPC work queue is full;"
+                    " rpcworkqueue= makes it longer)",
+                    QUEUE_FULL_S,
+                )
+            case 503 if answer.retry_after_s is not None:
+                return SourceBusy(
+                    f"{self.name}: {label} asks us to slow down (503)",
+                    answer.retry_after_s,
+                )
+            case 500 | 503:
+                return SourceUnavailable(
+                    f"{self.name}: {label} failed ({answer.status})"
+                )
+        return no_json(f"{self.name}: {label}", answer.body)
 
     def result(self, method: str, reply: Reply) -> bytes:
         """The result as JSON. Raises `RpcError` if the node answered with an error."""
-        if reply.error is not None:
-            raise RpcError(self.name, method, reply.error)
+        error = reply.error
+        if error is not None:
+            words = self._printable(error.message)
+            raise RpcError(self.name, method, error.code, words)
         return bytes(reply.result)
+
+    def _printable(self, words: str) -> str:
+        """A node's words, fit for a log: short, printable, and no secret of ours."""
+        for secret in self._url.secrets:
+            words = words.replace(secret, "…")
+        return "".join(c if c.isprintable() else "?" for c in words[:100])
 
     def garbage(self, method: str, what: str) -> SourceGarbage:
         return garbage(f"{self.name}: {method}", what)
 
     def _authorization(self) -> dict[str, str]:
-        secret = self._credentials()
-        if secret is None:
+        url = self._url
+        if url.cookie is not None:
+            secret = _read_cookie(url.cookie)
+        elif url.user is not None:
+            secret = f"{url.user}:{url.password}".encode()
+        else:
             return {}
         return {"Authorization": f"Basic {b64encode(secret).decode()}"}
 
@@ -176,31 +237,6 @@ def _is_reply(body: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
-
-
-def _parse_url(url: str) -> tuple[str, Callable[[], bytes | None]]:
-    """(URL without user and query, where to get "user:password" for a request)."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or DEFAULT_PORT
-        query = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    except ValueError:
-        # Not chained: urllib's words quote what it took for the port.
-        raise ValueError("the node's URL cannot be read") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the node's URL must be http://user:password@host:port")
-    if parts.path.strip("/") or parts.fragment or set(query) - {"cookie"}:
-        raise ValueError("the node's URL has more than ?cookie= after the port")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    base = f"{parts.scheme}://{host}:{port}"
-    if "cookie" in query:
-        path = query["cookie"][0]
-        return base, lambda: _read_cookie(path)
-    if parts.username is None and parts.password is None:
-        return base, lambda: None
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    secret = f"{user}:{password}".encode()
-    return base, lambda: secret
 
 
 def _read_cookie(path: str) -> bytes:

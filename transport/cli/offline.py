@@ -200,15 +200,15 @@ def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
 def _check_sources(config: Config) -> Iterator[Check]:
     for source in config.sources:
         try:
-            feed = make_feed(source, config.network)
+            feed = make_feed(source, config)
             tip = feed.status().tip
         except (SourceError, ValueError) as error:
             yield False, (
-                f"source {source.kind}: {error}; check --source, whether it is running,"
-                " and whether this machine can reach it"
+                f"source {source.shown_as}: {error}; check --source, whether it is"
+                " running, and whether this machine can reach it"
             )  # fmt: skip
         else:
-            yield True, f"source {source.kind}: height {tip.height}"
+            yield True, f"source {source.shown_as}: height {tip.height}"
             header = getattr(feed, "header", None)
             found = header(tip.hash) if header is not None else None
             if found is not None:

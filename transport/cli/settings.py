@@ -71,6 +71,7 @@ _WORDS = {
     "claim_window_s": "SECONDS",
     "monitor_s": "SECONDS",
     "tolerance_sat": "SAT",
+    "rpc_timeout_s": "SECONDS",
     "esplora_per_minute": "N",
     "connections_per_address": "N",
     "log_level": "LEVEL",

@@ -22,6 +22,7 @@ WRONG = {
     "claim_window_s": "4",
     "monitor_s": "-1",
     "tolerance_sat": "1.5",
+    "rpc_timeout_s": "0",
     "esplora_per_minute": "0",
     "connections_per_address": "0",
     "log_level": "loud",
@@ -106,6 +107,8 @@ def test_several_sources_are_read_in_their_order() -> None:
         ("esplora=http://host/a b", "its URL has spaces"),
         ("devchain=http://host", "devchain takes no URL"),
         ("devchain,devchain", "more than once"),
+        ("esplora=https://host/api?name=", "its name= must be 1 to 32 letters"),
+        ("bitcoind=http://u:hunter2@host/?wallet=x", "and nothing else"),
     ],
 )
 def test_a_wrong_source_is_told_by_its_number_and_never_quoted(
@@ -115,6 +118,18 @@ def test_a_wrong_source_is_told_by_its_number_and_never_quoted(
     assert message.startswith("--source: ")
     assert said in message
     assert "hunter2" not in message
+
+
+def test_no_two_sources_are_called_the_same() -> None:
+    text = (
+        "esplora=https://a.example/api,esplora=https://b.example/api,"
+        "bitcoind=https://n.example/t?name=acme,esplora=https://c.example?name=acme"
+    )
+    sources = load({"sources": text}, {}, {}).sources
+    names = [source.shown_as for source in sources]
+    assert names == ["esplora", "esplora-2", "acme", "acme-2"]
+    operators = [source.operator for source in sources]
+    assert operators == ["a.example", "b.example", "acme", "acme"]
 
 
 def test_the_pretended_chain_is_for_regtest_only() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import SourceConfig
+from engine.config import SourceConfig, load
 from tests.tools import children
 from transport.chain.feeds import make_feed
 
@@ -52,4 +52,4 @@ def test_a_node_on_the_dev_chain_has_loaded_it(tmp_path: Path) -> None:
 
 def test_a_source_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="no such source: tea-leaves"):
-        make_feed(SourceConfig("tea-leaves", ""), "regtest")
+        make_feed(SourceConfig("tea-leaves", ""), load({}, {}, {}))
