@@ -7,7 +7,7 @@ them. What goes wrong outside of the process is in `troubles.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ INSIDE = (
 )  # fmt: skip
 
 KINDS = (*INSIDE, *TROUBLES)
+
+A_WHILE_MS = ((100, 5_000), (5_000, 300_000), (60_000, 5_400_000))
 
 _BLOCKING = {"AddressFeedWorker", "BlockFeedWorker", "ReaderActor", "SenderActor"}
 
@@ -67,11 +69,14 @@ class Faults:
             getattr(self, "_" + kind.replace(" ", "_"))()
         self._next()
 
-    def for_a_while(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    def for_a_while(
+        self,
+        begin: Callable[[], None],
+        end: Callable[[], None],
+        lasting: Sequence[tuple[int, int]] = A_WHILE_MS,
+    ) -> None:
         begin()
-        low, high = self.random.choice(
-            ((100, 5_000), (5_000, 300_000), (60_000, 5_400_000))
-        )
+        low, high = self.random.choice(lasting)
         self.world.in_life(self.random.randrange(low, high), end)
 
     def cease(self) -> None:

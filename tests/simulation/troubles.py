@@ -18,6 +18,10 @@ __all__ = ["TROUBLES"]
 
 _MINUTE = 60_000
 
+DISK_MS = ((100, 5_000), (5_000, 300_000), (60_000, 900_000))
+"""How long a disk refuses: the journal tries again each second, which costs time here
+and shows nothing new after a while."""
+
 
 def _source_trouble(faults: Faults) -> None:
     """For some time; or for some calls, in the middle of what is being read."""
@@ -96,7 +100,9 @@ def _redelivery(faults: Faults) -> None:
 def _disk_full(faults: Faults) -> None:
     store = faults.world.store
     faults.world.fault("disk full")
-    faults.for_a_while(lambda: store.set_full(True), lambda: store.set_full(False))
+    faults.for_a_while(
+        lambda: store.set_full(True), lambda: store.set_full(False), DISK_MS
+    )
 
 
 def _disk_error(faults: Faults) -> None:
@@ -106,7 +112,7 @@ def _disk_error(faults: Faults) -> None:
     def refuse(now: bool) -> None:
         store.refusing = now
 
-    faults.for_a_while(lambda: refuse(True), lambda: refuse(False))
+    faults.for_a_while(lambda: refuse(True), lambda: refuse(False), DISK_MS)
 
 
 def _disk_slow(faults: Faults) -> None:
