@@ -261,11 +261,20 @@ def test_a_rate_limit_is_told_as_one(
     assert caught.value.retry_after_s == wait_s
 
 
-@pytest.mark.parametrize("status", [200, 403, 503])
-def test_a_page_that_asks_for_a_browser_is_no_answer(stage: Stage, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (200, "a web page instead of a hash"),
+        (403, r"refuses us \(403\): it may bar"),
+        (404, "must end where the API begins"),
+        (451, "refuses us"),
+        (503, "failed"),
+    ],
+)
+def test_a_page_for_people_is_no_answer(stage: Stage, status: int, words: str) -> None:
     stage.esplora.status()
     stage.double.servers[0].down = fake.html(status)
-    with pytest.raises((SourceGarbage, SourceUnavailable)) as caught:
+    with pytest.raises((SourceGarbage, SourceUnavailable), match=words) as caught:
         stage.esplora.status()
     assert "moment" not in caught.value.detail
 

@@ -76,6 +76,8 @@ _FIRST_BLOCKS = {
     "signet": ("00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6",),
 }
 
+_BARRED = (401, 403, 451)  # of what stands before it: it has no credentials itself
+
 T = TypeVar("T")
 
 
@@ -121,7 +123,7 @@ class Esplora:
         two for the index of addresses."""
         try:
             self._check_network()
-            block_hash = self._hash("/blocks/tip/hash", self._get("/blocks/tip/hash"))
+            block_hash = self._tip_hash()
             verdict = self._guard.known(block_hash) or self._judged(block_hash)
             doubt = verdict.doubt or self._index_trouble(verdict.tip)
         except SourceError:
@@ -302,8 +304,15 @@ class Esplora:
         body = self._find(path)
         return None if body is None else self._hash(path, body)
 
-    def _get(self, path: str) -> bytes:
-        return self._answer(path, (200,)).body
+    def _tip_hash(self) -> str:
+        path = "/blocks/tip/hash"
+        body = self._find(path)
+        if body is None:
+            raise SourceGarbage(
+                f"{self.name} has nothing at {path} (404): its URL must end where the"
+                " API begins, as in https://blockstream.info/api"
+            )
+        return self._hash(path, body)
 
     def _find(self, path: str) -> bytes | None:
         """The body, or None where there is nothing (404)."""
@@ -312,9 +321,16 @@ class Esplora:
 
     def _answer(self, path: str, accept: tuple[int, ...]) -> Response:
         try:
-            return self._http.ask(Request(path, accept=accept))
+            answer = self._http.ask(Request(path, accept=(*accept, *_BARRED)))
         finally:
             self.requests = self._http.requests
+        if answer.status in _BARRED:
+            raise SourceUnavailable(
+                f"{self.name} refuses us ({answer.status}): it may bar this machine's"
+                " address or country, or want a browser",
+                answer.retry_after_s,
+            )
+        return answer
 
     def _decode(self, path: str, body: bytes, type_: type[T]) -> T:
         return decode(body, type_, f"{self.name}: {path}")
@@ -323,7 +339,9 @@ class Esplora:
         """The hash that the body is, as text."""
         text = body[:100].decode("ascii", "replace").strip()
         if len(body) > 100 or not is_hash(text):
-            raise self._garbage(path, "no block hash")
+            page = body.lstrip()[:1] == b"<"
+            what = "a web page instead of a hash" if page else "no block hash"
+            raise self._garbage(path, what)
         return text
 
     def _garbage(self, path: str, what: str) -> SourceGarbage:
