@@ -9,7 +9,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 
-__all__ = ["ChainBlock", "ChainTx", "FakeChain"]
+__all__ = ["MINER", "ChainBlock", "ChainTx", "FakeChain"]
 
 BITS = 0x207FFFFF  # of regtest: every other hash is small enough
 MINER = "0014" + "4d" * 20
