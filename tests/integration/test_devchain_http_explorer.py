@@ -53,6 +53,9 @@ def test_blocks_are_told_as_esplora_tells_them(client: Client) -> None:
     txids = [tx.txid for tx in block.txs]
     assert client.json(f"/block/{first}/txids") == txids
     assert [tx["txid"] for tx in client.json(f"/block/{first}/txs")] == txids
+    assert client.text(f"/block/{first}/txid/1") == txids[1]
+    assert client.get(f"/block/{first}/txid/2").status_code == 404
+    assert client.get("/blocks/999").text == "Block not found"
     assert client.get(f"/block/{first}/txs/25").status_code == 400
     assert client.get(f"/block/{first}/txs/7").status_code == 400
     heights = [block["height"] for block in client.json("/blocks")]
@@ -63,6 +66,8 @@ def test_blocks_are_told_as_esplora_tells_them(client: Client) -> None:
 def test_a_stale_or_unknown_block_is_not_in_the_best_chain(client: Client) -> None:
     stale, _ = client.act("mine", blocks=2)["blocks"]
     first, second, third = client.act("reorg", depth=2)["blocks"]
+    assert client.json(f"/block/{stale}/txids"), "it was indexed once"
+    assert client.get(f"/block/{UNKNOWN}/txids").status_code == 404
     for name in (stale, UNKNOWN):
         assert client.json(f"/block/{name}/status")["in_best_chain"] is False
         assert client.get(f"/block/{name}").status_code == 404

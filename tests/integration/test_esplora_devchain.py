@@ -54,15 +54,31 @@ def test_a_payment_is_told_from_mempool_to_block_and_back(
     assert esplora.in_best_chain("ab" * 32) is None
 
 
-def test_a_restarted_adapter_needs_the_height_to_tell_stale_from_unknown(
+def test_a_restarted_adapter_can_tell_stale_from_unknown(
     chain: DevChain, esplora: Esplora
 ) -> None:
     [mined] = chain.mine()
     height = len(chain.contents.best) - 1
     chain.reorg(1)
-    assert esplora.in_best_chain(mined) is None
+    assert esplora.in_best_chain(mined) is False, "its transactions are still known"
     assert esplora.in_best_chain(mined, height) is False
     assert esplora.in_best_chain(mined, height + 5) is None, "above its tip: it lags"
+    assert esplora.in_best_chain("ab" * 32) is None
+    assert esplora.in_best_chain("ab" * 32, height) is False, "another stands there"
+
+
+def test_block_after_block_and_a_reorg_are_believed(
+    chain: DevChain, esplora: Esplora
+) -> None:
+    for step in (1, 1, 5, 300):
+        chain.mine(step)
+        status = esplora.status()
+        assert status.tip.hash == chain.contents.tip.hash
+        assert status.doubt is None
+    chain.reorg(3)
+    status = esplora.status()
+    assert (status.tip.hash, status.doubt) == (chain.contents.tip.hash, None)
+    assert status.tip_time_s is not None
 
 
 def test_an_address_with_many_payments_is_read_to_the_end(

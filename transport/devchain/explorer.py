@@ -101,6 +101,7 @@ class _Explorer:
             ("GET", "/block/<name>/header", self.block_header),
             ("GET", "/block/<name>/raw", lambda name: self._block(name).raw),
             ("GET", "/block/<name>/txids", self.block_txids),
+            ("GET", "/block/<name>/txid/<index:int>", self.block_txid),
             ("GET", "/block/<name>/txs", self.block_txs),
             ("GET", "/block/<name>/txs/<start:int>", self.block_txs),
             ("GET", "/address/<address>", self.address),
@@ -124,7 +125,9 @@ class _Explorer:
 
     def blocks(self, height: int | None = None) -> Body:
         best = self._ledger.best
-        top = len(best) - 1 if height is None else min(height, len(best) - 1)
+        top = len(best) - 1 if height is None else height
+        if top >= len(best):
+            raise Refused(404, "Block not found")
         names = best[max(0, top - _BLOCKS_PAGE + 1) : top + 1]
         return [block_json(self._ledger.blocks[name]) for name in reversed(names)]
 
@@ -149,7 +152,15 @@ class _Explorer:
         return self._block(name).header_bytes.hex()
 
     def block_txids(self, name: str) -> Body:
-        return [tx.txid for tx in self._block(name).txs]
+        """Of a stale block, too: electrs keeps what it has indexed once."""
+        block = self._ledger.blocks.get(_hash(name)) or self._block(name)
+        return [tx.txid for tx in block.txs]
+
+    def block_txid(self, name: str, index: int) -> Body:
+        txs = self._block(name).txs
+        if index >= len(txs):
+            raise Refused(404, "tx index out of range")
+        return txs[index].txid
 
     def block_txs(self, name: str, start: int = 0) -> Body:
         txs = self._block(name).txs
