@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from engine.chain.feed import Tip
 from transport.chain.esplora_json import Block
 
-__all__ = ["FREE_STEP", "MAX_JUMP", "TWICE_S", "TipGuard"]
+__all__ = ["FREE_STEP", "LAG_S", "MAX_JUMP", "TWICE_S", "TipGuard", "Verdict"]
 
 FREE_STEP = 3
 """Blocks that may come at once where blocks take ten minutes, beside those of the time
@@ -42,6 +42,9 @@ MAX_JUMP = 1_000
 
 TWICE_S = 30.0
 """How much later a larger jump must still be told there."""
+
+LAG_S = 30.0
+"""So long a server may tell the last block but one, or two: another one has it."""
 
 REMEMBERED = 32  # tips that were believed, of which nothing is asked again
 
@@ -77,15 +80,28 @@ class TipGuard:
         self._seen_s = 0.0  # when it was told last
         self._known: dict[str, tuple[Tip, int | None]] = {}
         self._claim: tuple[int, float] | None = None  # height of a jump, told since
+        self._lower_since: float | None = None  # a tip was told that was one before
 
     def known(self, block_hash: str) -> Verdict | None:
-        """Of a block that was believed to be the last one before."""
+        """Of a block that was believed to be the last one before.
+
+        Behind one name there are several servers, and some have a new block later. So
+        one that is a little lower is gone by only when it is told for long.
+        """
         known = self._known.get(block_hash)
         if known is None:
             return None
         self._claim = None
-        if self._best is not None and block_hash == self._best.hash:
-            self._seen_s = self._now()
+        now, best = self._now(), self._best
+        assert best is not None, block_hash
+        if block_hash == best.hash:
+            self._seen_s, self._lower_since = now, None
+            return Verdict(*known)
+        if self._lower_since is None:
+            self._lower_since = now
+        lags = best.height - known[0].height <= FREE_STEP
+        if lags and now - self._lower_since < LAG_S:
+            return self.kept(None)
         return Verdict(*known)
 
     def kept(self, doubt: str | None) -> Verdict | None:
@@ -161,7 +177,7 @@ class TipGuard:
     def _believe(self, told: Tip, block: Block, *, reorg: bool = False) -> Verdict:
         self._best, self._best_time_s = told, block.timestamp
         self._seen_s = self._now()
-        self._claim = None
+        self._claim = self._lower_since = None
         if reorg:
             self._known.clear()
         while len(self._known) >= REMEMBERED:

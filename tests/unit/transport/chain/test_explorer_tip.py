@@ -4,7 +4,14 @@ import pytest
 
 from engine.chain.feed import Tip
 from transport.chain.esplora_json import Block, hashes_to_its_id
-from transport.chain.explorer_tip import FREE_STEP, MAX_JUMP, TWICE_S, TipGuard, Verdict
+from transport.chain.explorer_tip import (
+    FREE_STEP,
+    LAG_S,
+    MAX_JUMP,
+    TWICE_S,
+    TipGuard,
+    Verdict,
+)
 
 NOW = 1_795_000_000.0
 HEIGHT = 976_000  # of mainnet, about then
@@ -142,6 +149,26 @@ def test_one_that_goes_back_says_so_of_itself() -> None:
     assert explorer.tells(block(500)).doubt is None
     assert explorer.tells(block(HEIGHT)).doubt is None
     assert explorer.tells(block(HEIGHT + 1)).doubt is None
+
+
+def test_a_server_that_has_the_last_block_later_is_waited_for() -> None:
+    explorer = Explorer("mainnet")
+    explorer.tells(block(HEIGHT))
+    explorer.tells(block(HEIGHT + 1))
+    for _ in range(5):  # in turns
+        assert explorer.tells(block(HEIGHT)).tip.height == HEIGHT + 1
+        assert explorer.tells(block(HEIGHT + 1)).tip.height == HEIGHT + 1
+        explorer.now += LAG_S
+    assert explorer.tells(block(HEIGHT)).tip.height == HEIGHT + 1
+    explorer.now += LAG_S
+    assert explorer.tells(block(HEIGHT)).tip.height == HEIGHT
+
+
+def test_one_that_is_far_lower_again_is_told_at_once() -> None:
+    explorer = Explorer("mainnet")
+    for height in range(HEIGHT, HEIGHT + FREE_STEP + 2):
+        explorer.tells(block(height))
+    assert explorer.tells(block(HEIGHT)).tip.height == HEIGHT
 
 
 def test_the_first_one_is_held_against_itself_and_the_calendar() -> None:
