@@ -101,7 +101,7 @@ class Methods:
         return entry.hash
 
     def _getblockheader(self, blockhash: str, verbose: bool = True) -> Any:
-        entry = self._look_up(blockhash)
+        entry = self._look_up(blockhash, "hash")
         if not verbose:
             return entry.block.raw[:80].hex()
         return self._header_json(entry)
@@ -139,7 +139,7 @@ class Methods:
         return 1 if pretended else entry.n_tx
 
     def _getblock(self, blockhash: str, verbosity: int = 1) -> Any:
-        entry = self._look_up(blockhash)
+        entry = self._look_up(blockhash, "blockhash")
         if not entry.have_data:
             what = "pruned data" if entry.pruned else "not fully downloaded"
             raise RpcFailure(MISC_ERROR, f"Block not available ({what})")
@@ -147,8 +147,8 @@ class Methods:
             return entry.block.raw.hex()
         raise NotImplementedError("details of blocks are not doubled")
 
-    def _look_up(self, blockhash: str) -> Entry:
-        _check_hash(blockhash, "blockhash")
+    def _look_up(self, blockhash: str, name: str) -> Entry:
+        _check_hash(blockhash, name)
         entry = self._node.chain.index.get(blockhash)
         if entry is None:
             raise RpcFailure(NOT_FOUND, "Block not found")

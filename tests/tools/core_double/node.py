@@ -69,7 +69,7 @@ class CoreDouble:
         self.zmq: list[dict[str, Any]] = []  # getzmqnotifications
         self.cookie = cookie
         self.secret = f"{USER}:{PASSWORD}"
-        self._saved_pool: list[bytes] | None = None  # mempool.dat
+        self.saved_pool: list[bytes] = []  # mempool.dat, of the last clean stop
         self._upstream: Upstream | None = None
         self._port = 0
 
@@ -120,7 +120,7 @@ class CoreDouble:
 
     def stop(self) -> None:
         """`bitcoin-cli stop`: what is in memory is written down."""
-        self._saved_pool = list(self.pool.txs.values())
+        self.saved_pool = list(self.pool.txs.values())
         if self.cookie is not None:
             self.cookie.unlink()
         self._end()
@@ -143,9 +143,10 @@ class CoreDouble:
 
     def read_mempool(self, count: int | None = None) -> None:
         """Read back so many of what was saved; None: all, and it is loaded."""
-        saved = self._saved_pool or []
-        for raw in saved[:count]:
-            self.pool.add(raw)
+        mined = {raw for block in self.blocks for raw in block.txs}
+        for raw in self.saved_pool[:count]:
+            if raw not in mined:
+                self.pool.add(raw)
         self.pool.loaded = count is None
         self._tell()
 
