@@ -55,6 +55,7 @@ __all__ = [
     "Subscribe",
     "Tick",
     "Unfollow",
+    "Unread",
     "Unsubscribe",
     "Unwatch",
     "Watch",
@@ -114,6 +115,13 @@ class Seen(msgspec.Struct, frozen=True):
     asked_at: int
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """A source answered with what cannot be read, of this address alone."""
+
+    source: str
+    detail: str
+
+
 class Command(msgspec.Struct, frozen=True):
     """An observation from an edge. The reply gets the payment as it is after the
     commit, a `Refused`, a `Conflict` (the webhook was heard before), `Unavailable`, or
@@ -140,11 +148,15 @@ class DescribeWatcher(msgspec.Struct, frozen=True):
 
 
 class WatcherReport(msgspec.Struct, frozen=True):
-    """A watcher's own words about itself, for the tree. Times in ms."""
+    """A watcher's own words about itself, for the tree. Times in ms.
+
+    `last_error`: why it cannot say what became of its payment, if so.
+    """
 
     payment: Payment
     seen_at: int | None
     next_poll_at: int | None
+    last_error: str | None = None
 
 
 class ReviewDue(msgspec.Struct, frozen=True):

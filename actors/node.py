@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from actors.alerts import Alerts
 from actors.counters import Counters
 from actors.messages import Append, Read
 from actors.published import (
@@ -68,6 +69,7 @@ class Node:
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
+        self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.journal: Ref
         self.router: Ref
         self.supervisor: Ref

@@ -263,6 +263,9 @@ class ActorGateway:
         state = "running" if ref.is_alive else "restarting"
         if trouble is not None and trouble.quarantined:
             state = "quarantined"
+        last_error = None if report is None else report.last_error
+        if last_error is None and trouble is not None:
+            last_error = trouble.last_error
         return WatcherState(
             payment_id=payment_id,
             address=payment.terms.address if payment is not None else "",
@@ -271,7 +274,7 @@ class ActorGateway:
             incarnation=ref.incarnation,
             restarts=max(ref.incarnation - 1, 0),
             backlog=ref.backlog,
-            last_error=trouble.last_error if trouble is not None else None,
+            last_error=last_error,
             seen_at=report.seen_at if report is not None else None,
             next_poll_at=report.next_poll_at if report is not None else None,
             next_deadline_at=self._node.watchers.deadline_of(payment_id),

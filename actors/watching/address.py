@@ -22,19 +22,22 @@ from actors.messages import (
     DescribeWatcher,
     Poll,
     PollNow,
-    Retired,
     ReviewDue,
     Seen,
+    Unread,
     Unwatch,
     Watch,
     WatcherReport,
 )
 from actors.node import Node
+from actors.watching.doubts import Doubts, not_believed, nothing_open
+from actors.watching.release import release
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, places
 from engine.errors import Refused, StoreUnavailable, Unreadable
-from engine.payment.chain_rules import blocks_lost, known_outputs
+from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
+from engine.payment.losses import blocks_lost
 from engine.payment.model import Payment
 from engine.payment.observations import Observation, ProviderClaim
 from engine.payment.review import ReviewState, judge, next_review, poll_interval_s
@@ -48,7 +51,6 @@ from engine.store.writes import (
     Entry,
     Outcome,
     ReadAgain,
-    Release,
     Row,
     Unavailable,
     Write,
@@ -67,6 +69,7 @@ class AddressActor(Actor):
 
     __slots__ = (
         "_deadline",
+        "_doubts",
         "_is_shown_nothing",
         "_node",
         "_payment",
@@ -88,8 +91,9 @@ class AddressActor(Actor):
         self._poll: int | None = None  # the number of the timer that it waits for
         self._deadline = deadline  # ms, that the supervisor will tell of
         self._review: ReviewState | None = None  # what views left open; mostly nothing
+        self._doubts: Doubts | None = None  # of those that have any; few
         self._seen_at: int | None = None  # ms, when the source was asked that answered
-        self._is_shown_nothing = False  # in the newest view
+        self._is_shown_nothing = False  # in the newest view of a current source
 
     @property
     def payment(self) -> Payment:
@@ -140,14 +144,20 @@ class AddressActor(Actor):
                 self._obey(observation, rows, reply)
             case ReviewDue():
                 self._on_review_due()
+            case Unread():
+                self._doubt.on_unread(message, self._node.clock.monotonic())
+                self._doubt.alert(self._node, self.payment.id, self._review)
             case DescribeWatcher(reply):
-                reply(WatcherReport(self.payment, self.seen_at, self.next_poll_at))
+                why = (self._doubts or Doubts()).why(self._review)
+                seen_at, next_at = self.seen_at, self.next_poll_at
+                reply(WatcherReport(self.payment, seen_at, next_at, why))
 
     def on_stop(self) -> None:
         """Not after a crash: another takes its place, and what is known of the script
         beyond the last blocks must be there for it."""
         if self._payment is not None:
             self._node.source.tell_system(Unwatch(self._script, self.ref))
+            nothing_open(self._node, self._payment.id)
 
     # -- life ----------------------------------------------------------------------
 
@@ -179,6 +189,12 @@ class AddressActor(Actor):
         if deadline != self._deadline:
             self._wait_until(deadline)
 
+    @property
+    def _doubt(self) -> Doubts:
+        if self._doubts is None:
+            self._doubts = Doubts()
+        return self._doubts
+
     # -- looking at the chain ------------------------------------------------------
 
     @property
@@ -191,6 +207,8 @@ class AddressActor(Actor):
         complete_as_of = self._node.source_report.now.complete_as_of
         if complete_as_of is None or not self._is_covered:
             self._ask_source(urgent=self._review is not None)
+        if self._is_overdue:
+            self._doubt.alert(self._node, self.payment.id, self._review)
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
@@ -203,48 +221,57 @@ class AddressActor(Actor):
         self._poll = self._node.clock.call_later_coalesced(delay_s, self.ref)
 
     def _interval_s(self) -> float:
-        settings = self._node.settings
+        settings, clock = self._node.settings, self._node.clock
+        slow_s, ageing_s = float(settings.poll_slow_s), settings.poll_ageing_s
+        if self._review is not None and self._is_overdue:
+            slow_s = min(slow_s, self._review.look_again_s(clock.monotonic()))
         return poll_interval_s(
-            self.payment,
-            self._node.clock.now(),
-            slow_s=settings.poll_slow_s,
-            ageing_s=settings.poll_ageing_s,
+            self.payment, clock.now(), slow_s=slow_s, ageing_s=ageing_s
         )
 
     def _on_seen(self, view: ChainView, asked_at: int) -> None:
-        self._is_shown_nothing = not view.outputs
+        self._is_shown_nothing = view.is_current and not view.outputs
         if self._is_covered:  # nothing can follow: spare the million that wait
             self._seen_at = asked_at
             self._node.restart_point.committed(self._script, view)
+            self._address_was_read()
             self._after_review()
             return
-        judged = judge(
-            self._review or ReviewState(),
-            self.payment,
-            view,
-            asked_at,
-            now=self._node.clock.now(),
-            now_s=self._node.clock.monotonic(),
-        )
+        review, clock = self._review or ReviewState(), self._node.clock
+        now, now_s = clock.now(), clock.monotonic()
+        judged = judge(review, self.payment, view, asked_at, now=now, now_s=now_s)
         self._review = judged.state if judged.state.is_open else None
-        if judged.is_believed:
+        if not judged.is_believed:
+            not_believed(view.source, self.payment.id)
+        elif view.is_current:
             self._seen_at = asked_at
-        else:
-            log.warning("view.not_believed source=%s payment=%s: more than 21 million"
-                        " BTC", view.source, self.payment.id)  # fmt: skip
+        if judged.is_believed:
+            self._address_was_read()
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.events:
             self._persist(judged.payment, judged.events, (), None)
         else:
-            self._node.restart_point.committed(self._script, view)
+            self._read_whole(view)
             self._after_review()
+
+    def _address_was_read(self) -> None:
+        if self._doubts is not None:
+            self._doubts.on_read()
+            self._doubts.alert(self._node, self.payment.id, self._review)
+
+    def _read_whole(self, view: ChainView) -> None:
+        """All that follows from the view is committed. Of one that is not current
+        more follows when its source is: its blocks must be read again for that."""
+        if view.is_current:
+            self._node.restart_point.committed(self._script, view)
 
     # -- deadlines -----------------------------------------------------------------
 
     def _on_review_due(self) -> None:
         passed = self._deadline or self._node.clock.now()
-        self._review = (self._review or ReviewState()).passed(passed)
+        now_s = self._node.clock.monotonic()
+        self._review = (self._review or ReviewState()).passed(passed, now_s)
         self._deadline = None
         self._ask_source(urgent=True)
 
@@ -255,7 +282,8 @@ class AddressActor(Actor):
         settings, now = self._node.settings, self._node.clock.now()
         deadline = next_review(self.payment, now, settings.recheck_s)
         if deadline is None:
-            self._release()
+            ask = release(self._node, self.payment.terms)
+            self.await_reply(ask, self._released)
         else:
             self._wait_until(deadline)
 
@@ -266,21 +294,6 @@ class AddressActor(Actor):
     def _wait_until(self, deadline: int) -> None:
         self._deadline = deadline
         self._node.supervisor.tell_system(Deadline(self.payment.id, deadline))
-
-    def _release(self) -> None:
-        terms, supervisor = self.payment.terms, self._node.supervisor
-        write = Write(rows=(Release(terms.id),))
-
-        def ask(reply: Callable[[Any], None]) -> None:
-            def written(outcome: Outcome) -> None:
-                # Told even if this watcher died meanwhile: none must come after it.
-                if isinstance(outcome, Committed):
-                    supervisor.tell_system(Retired(terms.id, terms.address))
-                reply(outcome)
-
-            self._node.append(write, written)
-
-        self.await_reply(ask, self._released)
 
     def _released(self, outcome: Outcome) -> None:
         if isinstance(outcome, Committed):
@@ -351,10 +364,9 @@ class AddressActor(Actor):
             return
         if reply is not None:
             reply(outcome)
-        if isinstance(outcome, Conflict) and outcome.what == "seq":
-            raise RuntimeError(f"another hand wrote to {self.payment.id}")
-        if isinstance(outcome, Conflict) and outcome.what == "other":
-            raise RuntimeError(f"cannot write {self.payment.id}: {outcome.detail}")
+        if isinstance(outcome, Conflict) and outcome.what in {"seq", "other"}:
+            # Another hand wrote to it, or it cannot be written at all.
+            raise RuntimeError(f"cannot write {self.payment.id}: {outcome}")
         if isinstance(outcome, Unavailable):
             self._resume_review()
             self._look_again()
@@ -367,8 +379,9 @@ class AddressActor(Actor):
     def _resume_review(self) -> None:
         """What followed from a deadline was not written: it is still to be judged."""
         if self._deadline is None:
-            state = self._review or ReviewState()
-            state = state.after_commit_failed(self.payment, self._node.clock.now())
+            review, clock = self._review or ReviewState(), self._node.clock
+            now, now_s = clock.now(), clock.monotonic()
+            state = review.after_commit_failed(self.payment, now, now_s)
             self._review = state if state.is_open else None
 
 

@@ -13,15 +13,17 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView
-from engine.payment.chain_rules import merely_absent
 from engine.payment.events import Event
+from engine.payment.fold import outpoint
+from engine.payment.losses import ABSENCE_GRACE_MS, merely_absent
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.observations import Reviewed
 from engine.payment.rules import follow, is_settled, next_deadline
 
 __all__ = [
-    "ABSENCE_PATIENCE_S",
+    "LONG_WAIT_S",
     "LOOK_TWICE_S",
+    "REVIEW_AGAIN_MOST_S",
     "REVIEW_AGAIN_S",
     "AbsenceTracker",
     "Judgement",
@@ -37,32 +39,54 @@ LOOK_TWICE_S = 2.0
 REVIEW_AGAIN_S = 15.0
 """After a deadline, while no answer proves that nothing came: look again by then."""
 
-ABSENCE_PATIENCE_S = 3_600.0
-"""How long a passed deadline waits for a complete view: 1 h. A source with a gap in its
-history may never have one; what turns up later is told as late."""
+REVIEW_AGAIN_MOST_S = 300.0
+"""The longer a deadline waits, the less often it is looked at: every 5 min at least."""
+
+LONG_WAIT_S = 600.0
+"""A deadline that has waited so long for a proof is worth an alert: 10 min."""
 
 MAX_DOUBLINGS = 6
 """The wait between two polls doubles with age, so often at most: 64 times."""
 
 
 class AbsenceTracker(msgspec.Struct, frozen=True, gc=False):
-    """Receipts that a view did not list, and when its source was asked for it."""
+    """Receipts that a view did not list, and when its source was asked for it.
+
+    Looked for twice it must be, and of the same source: soon again of the one that
+    showed it to us; of another, which may never have had it, only when that has not
+    heard of it for `ABSENCE_GRACE_MS` of our asking.
+    """
 
     absent: frozenset[tuple[str, int]] = frozenset()
     absent_at: int = 0  # ms
+    source: str = ""
 
     def look(
         self, payment: Payment, view: ChainView, asked_at: int
     ) -> tuple["AbsenceTracker", ChainView]:
-        """The view; not `complete` if it is the first in which a receipt is missing."""
+        """The view; not `complete` while a receipt that is missing may be there."""
         absent = merely_absent(payment, view)
         if not absent:
             return AbsenceTracker(), view
-        if not absent <= self.absent:
-            return AbsenceTracker(absent, asked_at), replace(view, complete=False)
-        if asked_at < self.absent_at + LOOK_TWICE_S * 1000:
+        if view.source != self.source or not absent <= self.absent:
+            first = AbsenceTracker(absent, asked_at, view.source)
+            return first, replace(view, complete=False)
+        if asked_at < self.absent_at + self._wait_ms(payment):
             return self, replace(view, complete=False)
         return self, view
+
+    def look_again_s(self, payment: Payment, asked_at: int) -> float:
+        """How long after a question of that moment the next may tell more."""
+        left_ms = self.absent_at + self._wait_ms(payment) - asked_at
+        return max(left_ms / 1000, LOOK_TWICE_S)
+
+    def _wait_ms(self, payment: Payment) -> int:
+        is_its_own = all(
+            receipt.source == self.source
+            for receipt in payment.receipts
+            if outpoint(receipt) in self.absent
+        )
+        return round(LOOK_TWICE_S * 1000) if is_its_own else ABSENCE_GRACE_MS
 
 
 class ReviewState(msgspec.Struct, frozen=True, gc=False):
@@ -71,8 +95,12 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
     overdue: int | None = None
     """A deadline (ms) that has passed: it is judged by a view asked for after it."""
 
-    unproven_since: float | None = None
-    """When (monotonic s) the first view of that kind proved nothing."""
+    waits_since: float | None = None
+    """When (monotonic s) that began. It is time that was waited, not what the clocks
+    say: after a long absence, or a jump of the clock, the deadline is far behind."""
+
+    reason: str | None = None
+    """Why what came since proved nothing, for people; None: nothing came."""
 
     absence: AbsenceTracker = AbsenceTracker()
 
@@ -80,36 +108,50 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
     def is_open(self) -> bool:
         return self.overdue is not None or bool(self.absence.absent)
 
-    def passed(self, deadline: int) -> "ReviewState":
+    def passed(self, deadline: int, now_s: float) -> "ReviewState":
         """This deadline (ms) has come."""
-        return replace(self, overdue=deadline)
+        since = now_s if self.waits_since is None else self.waits_since
+        return replace(self, overdue=deadline, waits_since=since)
 
-    def after_commit_failed(self, payment: Payment, now: int) -> "ReviewState":
+    def after_commit_failed(
+        self, payment: Payment, now: int, now_s: float
+    ) -> "ReviewState":
         """What followed from a deadline was not written: it is still to be judged."""
         deadline = next_deadline(payment)
         if self.overdue is None and deadline <= now:
-            return self.passed(deadline)
+            return self.passed(deadline, now_s)
         return self
 
-    def waits_for_proof(
-        self, view: ChainView, asked_at: int, now_s: float
-    ) -> "ReviewState":
-        """Since the first view from after the deadline that is not complete.
+    def waited_s(self, now_s: float) -> float:
+        """How long a deadline has waited for a proof; 0 if none does."""
+        return 0.0 if self.waits_since is None else max(now_s - self.waits_since, 0.0)
 
-        It is time that was waited, not what the clocks say: after a long absence, or a
-        jump of the clock, the deadline is far behind and not one block has been read.
+    def may_judge(self, view: ChainView, asked_at: int) -> bool:
+        """Whether what this view does not show was not there at the deadline.
+
+        However long that takes: nothing expires because nobody could tell.
         """
         due = self.overdue is not None and asked_at >= self.overdue
-        if due and not view.complete and self.unproven_since is None:
-            return replace(self, unproven_since=now_s)
-        return self
+        return due and view.is_current and view.complete
 
-    def may_judge(self, view: ChainView, asked_at: int, now_s: float) -> bool:
-        """Whether what this view does not show was not there at the deadline."""
-        if self.overdue is None or asked_at < self.overdue:
-            return False
-        since = now_s if self.unproven_since is None else self.unproven_since
-        return view.complete or now_s - since >= ABSENCE_PATIENCE_S
+    def unproven(self, view: ChainView) -> "ReviewState":
+        """What this view does not show may be there all the same."""
+        if self.overdue is None:
+            return self
+        if not view.is_current:
+            reason = f"{view.source} is behind: what it does not show proves nothing"
+        elif self.absence.absent:
+            reason = f"{view.source} does not list what it did: it is looked for again"
+        elif not view.complete:
+            reason = f"{view.source} cannot tell what is not there: it has a gap"
+        else:
+            reason = f"{view.source} was asked before the deadline"
+        return replace(self, reason=reason)
+
+    def look_again_s(self, now_s: float) -> float:
+        """When to look again for a proof."""
+        wait_s = self.waited_s(now_s) / 8
+        return min(max(wait_s, REVIEW_AGAIN_S), REVIEW_AGAIN_MOST_S)
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -138,19 +180,23 @@ def judge(
     absence, view = state.absence.look(payment, view, asked_at)
     seen = follow(payment, view, now)
     if not seen.is_believed:
-        again_s = REVIEW_AGAIN_S if state.is_open else None
+        again_s = state.look_again_s(now_s) if state.is_open else None
         return Judgement(payment, [], state, again_s, is_believed=False)
-    state = replace(state, absence=absence).waits_for_proof(view, asked_at, now_s)
+    state = replace(state, absence=absence)
     payment, events = seen.payment, seen.events
-    if state.may_judge(view, asked_at, now_s):
+    if state.overdue is not None and next_deadline(payment) > state.overdue:
+        state = ReviewState(absence=absence)  # nothing follows from it any more
+    elif state.may_judge(view, asked_at):
         state = ReviewState(absence=absence)
         reviewed = follow(payment, Reviewed(asked_at), now)
         payment, events = reviewed.payment, events + reviewed.events
+    else:
+        state = state.unproven(view)
     look_again_s = None
     if absence.absent and not view.complete:
-        look_again_s = LOOK_TWICE_S
+        look_again_s = absence.look_again_s(payment, asked_at)
     elif state.overdue is not None:
-        look_again_s = REVIEW_AGAIN_S
+        look_again_s = state.look_again_s(now_s)
     return Judgement(payment, events, state, look_again_s)
 
 

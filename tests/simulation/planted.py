@@ -14,8 +14,9 @@ import actors.delivery.notifiers
 import actors.live.session
 import actors.watching.address
 import engine.delivery.channel
-import engine.payment.chain_rules
+import engine.payment.depth
 import engine.payment.fold
+import engine.payment.losses
 import engine.payment.observations
 import engine.payment.review
 import engine.payment.rules
@@ -184,7 +185,7 @@ def an_output_is_counted_twice(patch: Patch) -> None:
 
 
 def a_reorg_is_ignored(patch: Patch) -> None:
-    patch.setattr(engine.payment.chain_rules, "_lost_its_block", lambda *_about: False)
+    patch.setattr(engine.payment.losses, "_lost_its_block", lambda *_about: False)
 
 
 def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
@@ -200,17 +201,17 @@ def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
 
 
 def a_confirmation_too_many(patch: Patch) -> None:
-    depth = engine.payment.chain_rules._depth
+    depth = engine.payment.depth.depth_in
 
     def bug(output: Output, view: ChainView) -> int:
         return depth(output, view) + 1
 
-    patch.setattr(engine.payment.chain_rules, "_depth", bug)
+    patch.setattr(engine.payment.depth, "depth_in", bug)
 
 
 def an_eviction_is_ignored(patch: Patch) -> None:
     patch.setattr(
-        engine.payment.chain_rules, "_may_say_gone", lambda *_args, **_about: False
+        engine.payment.losses, "_may_say_gone", lambda *_args, **_about: False
     )
 
 

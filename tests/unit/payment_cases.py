@@ -73,8 +73,10 @@ def view(
     source: str = "node",
     off_chain: tuple[str, ...] = (),
     complete: bool = True,
+    is_current: bool = True,
 ) -> ChainView:
-    return ChainView(source, Tip(tip, block(tip)), outputs, off_chain, complete)
+    shown = Tip(tip, block(tip))
+    return ChainView(source, shown, outputs, off_chain, complete, is_current)
 
 
 class Told:

@@ -12,13 +12,14 @@ from actors.messages import (
     Unwatch,
 )
 from actors.watching.address import AddressActor
+from engine.bitcoin.address import parse_address
 from engine.errors import Refused
 from engine.payment.model import Status
 from engine.payment.observations import Cancel, ProviderClaim
 from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import EXPIRY, Watched
-from tests.unit.payment_cases import HOUR_MS, T0, mempool, mined, view
+from tests.unit.payment_cases import ADDRESS, HOUR_MS, T0, mempool, mined, view
 
 
 @pytest.fixture
@@ -83,6 +84,42 @@ def test_who_was_shown_nothing_asks_no_more_while_silence_is_an_answer(
     stage.covered_as_of(None)
     stage.pass_s(61)
     assert len(watched.polls()) == 2
+
+
+def test_a_source_that_is_behind_covers_nobody(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.seen(view(is_current=False))
+    assert watched.report().seen_at is None
+    stage.covered_as_of(stage.clock.now() + 599_000)
+    stage.pass_s(61)
+    assert len(watched.polls()) == 1, "it asks, whatever others hear"
+    watched.seen(view())
+    stage.pass_s(600)
+    assert len(watched.polls()) == 1
+    watched.seen(view(is_current=False))
+    stage.pass_s(600)
+    assert len(watched.polls()) > 1
+
+
+def test_what_a_source_that_is_behind_has_in_blocks_must_be_read_again(
+    stage: ActorStage,
+) -> None:
+    """Its depth is counted when the source is current: a start from behind those
+    blocks would never show them."""
+    watched = Watched(stage)
+    point, script = stage.node.restart_point, parse_address(ADDRESS, "regtest").script
+    shown = view(mined("t1", 998), is_current=False)
+    for _ in range(2):
+        point.shown(script, shown)
+        watched.seen(shown)
+    assert watched.payment.receipts[0].block_hash is None
+    assert len(point) == 1
+    current = view(mined("t1", 998))
+    for _ in range(2):
+        point.shown(script, current)
+        watched.seen(current)
+    assert watched.status() is Status.CONFIRMED
+    assert len(point) == 0
 
 
 def test_who_has_something_to_lose_asks_whatever_others_hear(

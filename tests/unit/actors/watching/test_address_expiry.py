@@ -9,9 +9,11 @@ from actors.messages import (
     Command,
     Deadline,
     Seen,
+    Unread,
 )
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
+from engine.payment.review import LONG_WAIT_S
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import EXPIRY, Watched
 from tests.unit.payment_cases import HOUR_MS, T0, mempool, mined, view
@@ -61,17 +63,60 @@ def test_who_waits_for_a_verdict_asks_again_soon(stage: ActorStage) -> None:
     assert watched.status() is Status.EXPIRED
 
 
-def test_views_that_never_grow_complete_end_the_wait_after_an_hour(
-    stage: ActorStage,
+@pytest.mark.parametrize("shown", [{"complete": False}, {"is_current": False}])
+def test_views_that_prove_nothing_end_no_wait_and_a_person_is_told(
+    stage: ActorStage, shown: dict[str, bool]
 ) -> None:
     watched = Watched(stage)
     watched.deadline_passes()
-    for _ in range(3_600 // 15):
-        watched.seen(view(complete=False))
+    blind = view(**shown)  # type: ignore[arg-type]
+    for _ in range(8 * 3_600 // 300):
+        watched.seen(blind)
         assert watched.status() is Status.PENDING
-        stage.pass_s(15)
-    watched.seen(view(complete=False))
+        assert len(stage.node.alerts) == (watched.waited_s() >= LONG_WAIT_S)
+        stage.pass_s(300)
+    (alert,) = stage.node.alerts.standing()
+    assert (alert.kind, alert.subject) == ("payment.waits", "p")
+    assert alert.detail == watched.report().last_error
+    watched.seen(view())
     assert watched.status() is Status.EXPIRED
+    assert len(stage.node.alerts) == 0
+    assert watched.report().last_error is None
+
+
+def test_sources_that_do_not_answer_are_told_of_as_well(stage: ActorStage) -> None:
+    watched = Watched(stage)
+    watched.deadline_passes()
+    asked = len(watched.polls())
+    assert watched.report().last_error == "no source has answered since its deadline"
+    stage.pass_s(LONG_WAIT_S + 120)
+    assert len(watched.polls()) >= asked + 10
+    (alert,) = stage.node.alerts.standing()
+    assert alert.detail == "no source has answered since its deadline"
+    watched.ref.stop()
+    stage.run()
+    assert len(stage.node.alerts) == 0, "nobody watches it any more"
+
+
+def test_an_address_that_nobody_can_read_is_told_of_at_once_and_alerted_later(
+    stage: ActorStage,
+) -> None:
+    watched = Watched(stage)
+    unread = Unread("esplora", "too many history entries")
+    for _ in range(3):
+        watched.ref.tell(unread)
+        stage.run()
+        assert len(stage.node.alerts) == 0
+        stage.pass_s(LONG_WAIT_S / 3)
+    why = "esplora cannot read it: too many history entries"
+    assert watched.report().last_error == why
+    watched.ref.tell(unread)
+    stage.run()
+    (alert,) = stage.node.alerts.standing()
+    assert (alert.kind, alert.detail) == ("address.unreadable", why)
+    watched.seen(view(source="other"))
+    assert len(stage.node.alerts) == 0
+    assert watched.report().last_error is None
 
 
 def test_a_deadline_long_ago_is_no_proof_of_anything(stage: ActorStage) -> None:

@@ -3,9 +3,11 @@
 from actors.messages import (
     Command,
     Deadline,
+    DescribeWatcher,
     Poll,
     ReviewDue,
     Seen,
+    WatcherReport,
 )
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView
@@ -48,6 +50,15 @@ class Watched:
         self.stage.pass_s(wait / 1000)
         self.ref.tell_system(ReviewDue())
         self.stage.run()
+
+    def waited_s(self) -> float:
+        return (self.stage.clock.now() - EXPIRY) / 1000
+
+    def report(self) -> WatcherReport:
+        said: list[WatcherReport] = []
+        self.ref.tell(DescribeWatcher(said.append))
+        self.stage.run()
+        return said[-1]
 
     def disk_is_full(self, yes: bool) -> None:
         pages = self.stage.journal.connection.execute("PRAGMA page_count").fetchone()

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from engine.chain.feed import Output
-from engine.payment.chain_rules import blocks_lost, known_outputs, merely_absent
+from engine.payment.chain_rules import known_outputs
+from engine.payment.losses import blocks_lost, merely_absent
 from engine.payment.model import EventType, Flag, Status
 from tests.unit.payment_cases import (
     HOUR_MS,

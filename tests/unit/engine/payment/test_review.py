@@ -7,8 +7,9 @@ from engine.payment.events import opening
 from engine.payment.model import Payment, Status
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
 from engine.payment.review import (
-    ABSENCE_PATIENCE_S,
+    LONG_WAIT_S,
     LOOK_TWICE_S,
+    REVIEW_AGAIN_MOST_S,
     REVIEW_AGAIN_S,
     AbsenceTracker,
     Judgement,
@@ -55,13 +56,14 @@ class Case:
         return types, judged.look_again_s
 
     def deadline_passes(self) -> None:
-        self.state = self.state.passed(EXPIRY)
+        self.state = self.state.passed(EXPIRY, 1_000.0)
 
 
 def test_the_moments_that_shops_and_docs_rely_on() -> None:
     assert LOOK_TWICE_S == 2.0
     assert REVIEW_AGAIN_S == 15.0
-    assert ABSENCE_PATIENCE_S == 3_600.0
+    assert REVIEW_AGAIN_MOST_S == 300.0
+    assert LONG_WAIT_S == 600.0
 
 
 # -- absence ---------------------------------------------------------------------------
@@ -91,6 +93,34 @@ def test_what_an_incomplete_view_leaves_out_is_not_missing() -> None:
     assert case.seen(view(complete=False), 1_000) == ([], None)
     assert not case.state.is_open
     assert case.seen(view(), 9_000) == ([], LOOK_TWICE_S), "the first look of two"
+
+
+def test_a_source_that_is_behind_misses_nothing() -> None:
+    case = Case()
+    case.seen(view(mempool("t1")), 0)
+    for at_ms in (1_000, 9_000):
+        assert case.seen(view(is_current=False), at_ms) == ([], None)
+    assert not case.state.is_open
+
+
+def test_another_source_must_lack_it_as_long_as_it_takes_to_hear_of_it() -> None:
+    """It may have been asked for the first time, long after the receipt was seen."""
+    case = Case()
+    case.seen(view(mempool("t1")), 0)
+    other = view(source="other")
+    assert case.seen(other, HOUR_MS) == ([], 600.0)
+    assert case.seen(other, HOUR_MS + 200_000) == ([], 400.0)
+    assert case.seen(other, HOUR_MS + 599_999) == ([], LOOK_TWICE_S)
+    assert case.seen(other, HOUR_MS + 600_000) == (["replaced"], None)
+
+
+def test_two_sources_that_lack_it_once_each_are_no_second_look() -> None:
+    case = Case()
+    case.seen(view(mempool("t1")), 0)
+    assert case.seen(view(), 1_000) == ([], LOOK_TWICE_S)
+    assert case.seen(view(source="other"), 9_000)[0] == []
+    assert case.seen(view(), 700_000) == ([], LOOK_TWICE_S), "the first look of two"
+    assert case.seen(view(), 702_000) == (["replaced"], None)
 
 
 def test_another_receipt_that_is_missing_begins_the_two_looks_anew() -> None:
@@ -145,28 +175,63 @@ def test_money_in_the_view_that_judges_the_deadline_is_in_time() -> None:
     assert case.payment.status is Status.CONFIRMING
 
 
-def test_an_incomplete_view_judges_only_after_long_patience() -> None:
+@pytest.mark.parametrize("shown", [{"complete": False}, {"is_current": False}])
+def test_a_view_that_proves_nothing_judges_no_deadline_however_long_it_takes(
+    shown: dict[str, bool],
+) -> None:
+    case = Case()
+    case.deadline_passes()
+    blind = view(**shown)  # type: ignore[arg-type]
+    assert case.seen(blind, HOUR_MS - 1) == ([], REVIEW_AGAIN_S)
+    for waited_s in (7.0, 3_607.0, 1e6):
+        told, again_s = case.seen(blind, 99 * HOUR_MS, waited_s=waited_s)
+        assert told == []
+        assert again_s is not None
+        assert REVIEW_AGAIN_S <= again_s <= REVIEW_AGAIN_MOST_S
+    assert case.seen(view(), 99 * HOUR_MS)[0] == ["expired"]
+
+
+def test_who_waits_long_looks_less_often() -> None:
     case = Case()
     case.deadline_passes()
     blind = view(complete=False)
-    assert case.seen(blind, HOUR_MS - 1) == ([], REVIEW_AGAIN_S)
-    for waited_s in (7.0, 3_606.0):  # of the wait, not of the clock, an hour
-        assert case.seen(blind, HOUR_MS + 9, waited_s=waited_s) == ([], REVIEW_AGAIN_S)
-    assert case.seen(blind, HOUR_MS + 9, waited_s=3_607.0) == (["expired"], None)
+    looks = [case.seen(blind, HOUR_MS, waited_s=s)[1] for s in (0, 120, 800, 9_000)]
+    assert looks == [15.0, 15.0, 100.0, 300.0]
 
 
-def test_a_jump_of_the_clock_is_no_patience() -> None:
+def test_a_deadline_that_waits_says_why() -> None:
     case = Case()
+    assert case.seen(view(is_current=False), 5) == ([], None)
+    assert case.state.reason is None, "no deadline has passed"
     case.deadline_passes()
-    assert case.seen(view(complete=False), 99 * HOUR_MS)[0] == []
-
-
-def test_patience_is_for_one_deadline() -> None:
-    case = Case()
-    case.deadline_passes()
-    case.seen(view(complete=False), HOUR_MS, waited_s=0.0)
-    case.seen(view(), HOUR_MS, waited_s=1.0)
+    assert case.state.reason is None
+    assert case.state.waited_s(1_060.0) == 60.0
+    for shown, why in (
+        (view(is_current=False), "node is behind"),
+        (view(complete=False, source="esplora"), "esplora cannot tell"),
+    ):
+        case.seen(shown, HOUR_MS)
+        assert case.state.reason is not None
+        assert case.state.reason.startswith(why)
+    case.seen(view(), HOUR_MS - 1)
+    assert case.state.reason == "node was asked before the deadline"
+    case.seen(view(), HOUR_MS)
     assert case.state == ReviewState()
+    assert case.state.waited_s(9_999.0) == 0.0
+
+
+def test_money_that_comes_while_a_deadline_waits_ends_the_wait() -> None:
+    """Shown by a source that is behind: it expires no more, and nothing is open."""
+    case = Case()
+    case.deadline_passes()
+    told, again_s = case.seen(view(mempool("t1"), is_current=False), 9 * HOUR_MS)
+    assert (told, again_s) == (["detected"], None)
+    assert not case.state.is_open
+
+
+def test_a_second_deadline_waits_as_long_as_the_first() -> None:
+    state = ReviewState().passed(EXPIRY, 7.0).passed(EXPIRY + 5, 99.0)
+    assert (state.overdue, state.waits_since) == (EXPIRY + 5, 7.0)
 
 
 def test_a_receipt_missing_for_the_first_time_proves_no_absence_at_a_deadline() -> None:
@@ -180,11 +245,11 @@ def test_a_receipt_missing_for_the_first_time_proves_no_absence_at_a_deadline() 
 
 def test_a_verdict_that_could_not_be_written_is_given_once_more() -> None:
     payment = Case().payment
-    before = ReviewState().after_commit_failed(payment, EXPIRY - 1)
+    before = ReviewState().after_commit_failed(payment, EXPIRY - 1, 5.0)
     assert before == ReviewState(), "nothing was due"
-    after = ReviewState().after_commit_failed(payment, EXPIRY)
-    assert after.overdue == EXPIRY
-    waiting = ReviewState(overdue=7).after_commit_failed(payment, EXPIRY)
+    after = ReviewState().after_commit_failed(payment, EXPIRY, 5.0)
+    assert (after.overdue, after.waits_since) == (EXPIRY, 5.0)
+    waiting = ReviewState(overdue=7).after_commit_failed(payment, EXPIRY, 5.0)
     assert waiting.overdue == 7
 
 

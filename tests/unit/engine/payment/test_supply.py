@@ -73,7 +73,7 @@ def test_what_pays_something_else_is_not_added_up() -> None:
 
 
 def test_it_is_no_answer_to_a_deadline() -> None:
-    payment, state = Told().payment, ReviewState().passed(EXPIRY)
+    payment, state = Told().payment, ReviewState().passed(EXPIRY, 1_000.0)
     judged = _judged(state, payment, view(*TOO_MUCH))
     assert (judged.events, judged.state, judged.payment) == ([], state, payment)
     assert (judged.is_believed, judged.look_again_s) == (False, REVIEW_AGAIN_S)

@@ -1,0 +1,62 @@
+"""What a person should look at now: raised by who notices it, cleared when it is over.
+
+An alert is a record here, a count (`alerts.raised`, and how many stand) and a log line.
+Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` new ones are
+counted and logged, not kept.
+"""
+
+import logging
+
+import msgspec
+
+from actors.counters import Counters
+
+__all__ = ["MAX_ALERTS", "Alert", "Alerts"]
+
+log = logging.getLogger("paybell.alert")
+
+MAX_ALERTS = 1_000
+"""Of all kinds together; nobody reads more."""
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """`subject`: the id of what it is about. `since`: ms, when it was raised."""
+
+    kind: str  # dotted: payment.waits
+    subject: str
+    detail: str  # one line for people; never a secret
+    since: int
+
+
+class Alerts:
+    """All that stand, by kind and subject. See the module docstring."""
+
+    __slots__ = ("_counters", "_standing")
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
+
+    def __len__(self) -> int:
+        return len(self._standing)
+
+    def raise_(self, kind: str, subject: str, detail: str, at: int) -> None:
+        """Once more for the same subject only brings its detail up to date."""
+        there = self._standing.get((kind, subject))
+        if there is None:
+            self._counters.add("alerts.raised")
+            log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
+            if len(self._standing) >= MAX_ALERTS:
+                self._counters.add("alerts.not_kept")
+                return
+        since = at if there is None else there.since
+        self._standing[kind, subject] = Alert(kind, subject, detail, since)
+
+    def clear(self, kind: str, subject: str) -> None:
+        """It is over, if it was ever raised."""
+        if self._standing.pop((kind, subject), None) is not None:
+            log.info("alert.cleared kind=%s subject=%s", kind, subject)
+
+    def standing(self) -> tuple[Alert, ...]:
+        """All that stand now, the oldest first."""
+        return tuple(self._standing.values())

@@ -1,0 +1,92 @@
+"""What a watcher cannot tell of its payment, and who is told of that.
+
+A deadline may wait, for as long as no source proves what is not there; an address may
+be one that a source cannot read. Both are said in the watcher's report at once, and
+are alerts when they last. What is left out of the count is logged, once.
+
+No actor: a record that the address actor makes when there is something to say.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from actors.messages import Unread
+from actors.node import Node
+from engine.payment.notes import Note
+from engine.payment.review import LONG_WAIT_S, ReviewState
+
+__all__ = ["Doubts", "not_believed", "nothing_open"]
+
+log = logging.getLogger("paybell.payment")
+
+WAITS = "payment.waits"
+UNREADABLE = "address.unreadable"
+
+MAX_NOTES = 50
+"""Notes of one watcher that are remembered, and so logged; more is said once."""
+
+
+def nothing_open(node: Node, payment_id: str) -> None:
+    """No alert stands for this payment any more."""
+    if len(node.alerts):
+        node.alerts.clear(WAITS, payment_id)
+        node.alerts.clear(UNREADABLE, payment_id)
+
+
+def not_believed(source: str, payment_id: str) -> None:
+    """Nothing follows from what this source said of the payment."""
+    log.warning("view.not_believed source=%s payment=%s: more than 21 million BTC",
+                source, payment_id)  # fmt: skip
+
+
+class Doubts:
+    """Of one watcher. Moments (`now_s`) are monotonic seconds."""
+
+    __slots__ = ("_noted", "_unread", "_unread_since")
+
+    def __init__(self) -> None:
+        self._unread: Unread | None = None  # since no other source has answered
+        self._unread_since = 0.0
+        self._noted: set[Note] = set()
+
+    def on_unread(self, unread: Unread, now_s: float) -> None:
+        if self._unread is None:
+            self._unread_since = now_s
+        self._unread = unread
+
+    def on_read(self) -> None:
+        """A source could read the address."""
+        self._unread = None
+
+    def why(self, review: ReviewState | None) -> str | None:
+        """Why nobody can say what became of the payment; None: it can be said."""
+        if self._unread is not None:
+            return f"{self._unread.source} cannot read it: {self._unread.detail}"
+        if review is None or review.overdue is None:
+            return None
+        return review.reason or "no source has answered since its deadline"
+
+    def alert(self, node: Node, payment_id: str, review: ReviewState | None) -> None:
+        """Raise what has lasted, clear what is over."""
+        now, now_s = node.clock.now(), node.clock.monotonic()
+        why = self.why(review) or ""
+        waited_s = 0.0 if review is None else review.waited_s(now_s)
+        if waited_s >= LONG_WAIT_S:
+            node.alerts.raise_(WAITS, payment_id, why, now)
+        elif len(node.alerts):
+            node.alerts.clear(WAITS, payment_id)
+        if self._unread is not None and now_s - self._unread_since >= LONG_WAIT_S:
+            node.alerts.raise_(UNREADABLE, payment_id, why, now)
+        elif len(node.alerts):
+            node.alerts.clear(UNREADABLE, payment_id)
+
+    def log_once(self, payment_id: str, notes: Iterable[Note]) -> None:
+        for note in notes:
+            if note in self._noted or len(self._noted) > MAX_NOTES:
+                continue
+            self._noted.add(note)
+            if len(self._noted) > MAX_NOTES:
+                log.info("payment.left_out payment=%s and more", payment_id)
+            else:
+                log.info("payment.left_out payment=%s why=%s %s", payment_id,
+                         note.why, note.what)  # fmt: skip

@@ -1,0 +1,106 @@
+"""How deep the money lies: `confirming`, up to the depth required, and `confirmed`.
+
+Depth is counted by a current view alone, and as that view shows it now. Pure.
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from engine.chain.feed import ChainView, Output
+from engine.payment.fold import EventBuilder, outpoint
+from engine.payment.model import EventType, Payment, Receipt, Status
+from engine.payment.pertinent import Listed
+
+__all__ = ["depth_in", "emit_confirmed", "emit_depth"]
+
+
+def emit_depth(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
+    """Receipts that lie deeper than was told, or are in a block for the first time."""
+    assert view.is_current, view.source
+    moved = []
+    for receipt, output in _in_blocks(builder, listed):
+        depth, followed = depth_in(output, view), _followed(builder.payment)
+        deeper = min(depth, followed) > min(receipt.confirmations, followed)
+        if deeper or receipt.block_hash is None:
+            # Two blocks named: the deeper one has won in `emit_losses` already.
+            assert receipt.block_hash in {None, output.block_hash}, receipt.txid
+            moved.append(_placed(receipt, output, depth, view, builder.now))
+    _emit_moved(builder, view, moved)
+
+
+def _in_blocks(
+    builder: EventBuilder, listed: Listed
+) -> Iterator[tuple[Receipt, Output]]:
+    """Receipts that the source itself shows in a block."""
+    for receipt in builder.payment.receipts:
+        output = listed.get(outpoint(receipt))
+        if output is not None and output.block_hash and output.verified_by_source:
+            yield receipt, output
+
+
+def _followed(payment: Payment) -> int:
+    """Up to this depth each block is told."""
+    return max(payment.terms.confirmations_required, 1)
+
+
+def _emit_moved(builder: EventBuilder, view: ChainView, moved: list[Receipt]) -> None:
+    if moved:
+        builder.emit(
+            EventType.CONFIRMING,
+            txid=moved[0].txid,
+            receipts=tuple(moved),
+            source=view.source,
+        )
+
+
+def _placed(
+    receipt: Receipt, output: Output, depth: int, view: ChainView, now: int
+) -> Receipt:
+    assert output.block_height is not None, output  # it has a block's hash
+    assert depth > 0, depth
+    return replace(
+        receipt,
+        block_hash=output.block_hash,
+        block_height=output.block_height,
+        confirmations=depth,
+        source=view.source,
+        seen_at=now,
+    )
+
+
+def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
+    """Enough of what is counted lies deep enough, in this view."""
+    payment = builder.payment
+    if payment.status is not Status.CONFIRMING or not payment.receipts:
+        return
+    required = payment.terms.confirmations_required
+    deep = []
+    for receipt in payment.receipts:
+        output = listed.get(outpoint(receipt))
+        if output is None or output.block_hash != receipt.block_hash:
+            continue
+        if not output.verified_by_source:
+            continue
+        if depth_in(output, view) >= required:
+            deep.append(receipt)
+    settled_sat = sum(receipt.amount_sat for receipt in deep)
+    if settled_sat >= payment.threshold_sat:
+        assert 0 < settled_sat <= payment.received_sat, payment.id
+        builder.emit(
+            EventType.CONFIRMED,
+            status=Status.CONFIRMED,
+            txid=deep[-1].txid,
+            settled_sat=settled_sat,
+            source=view.source,
+        )
+
+
+def depth_in(output: Output, view: ChainView) -> int:
+    """Confirmations in this view: 1 in the tip itself, 0 in the mempool.
+
+    A block above the tip came while the source was asked: it is 1 deep at least.
+    """
+    if output.block_height is None:
+        return 0
+    return max(view.tip.height - output.block_height + 1, 1)

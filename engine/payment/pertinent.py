@@ -1,0 +1,69 @@
+"""Which outputs of a view can pay a payment, and where they stand. Pure.
+
+What is older than the payment pays something else, and so does what an earlier payment
+to the address counted. What a view says of an output's block is taken with care: a
+block may be above the view's tip by as many as come while a source is asked, and has
+no place in its chain beyond that; of two heights that were told of one block the higher
+counts, which is less depth.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output
+from engine.payment.fold import outpoint
+from engine.payment.model import Payment, Receipt, Terms
+
+__all__ = ["Listed", "pertinent"]
+
+NEWER_BLOCKS = 2
+"""A source may have so many new blocks after it told its tip, and show outputs of them:
+an explorer is asked one thing after another."""
+
+Listed = Mapping[tuple[str, int], Output]
+"""Outputs by outpoint."""
+
+
+def pertinent(payment: Payment, view: ChainView) -> Listed:
+    """The outputs that can pay this payment, by outpoint."""
+    if not view.outputs:
+        return {}
+    ignored = set(payment.terms.ignore)
+    known = {outpoint(receipt): receipt for receipt in payment.receipts}
+    found = {}
+    for output in view.outputs:
+        key = (output.txid, output.vout)
+        receipt = known.get(key)
+        if receipt is None and (
+            key in ignored or output.amount_sat <= 0 or _is_old(payment.terms, output)
+        ):
+            continue
+        found[key] = _placed(output, receipt, view)
+    return found
+
+
+def _is_old(terms: Terms, output: Output) -> bool:
+    created_s = terms.created_at // 1000
+    return (
+        output.block_time_s is not None
+        and output.block_time_s < created_s - BLOCK_TIME_SLACK_S
+    )
+
+
+def _placed(output: Output, receipt: Receipt | None, view: ChainView) -> Output:
+    height = output.block_height
+    if height is None:
+        return output
+    if (
+        receipt is not None
+        and receipt.block_height is not None
+        and receipt.block_hash == output.block_hash
+        and receipt.block_height > height
+    ):
+        height = receipt.block_height
+    if height > view.tip.height + NEWER_BLOCKS:
+        return replace(output, block_hash=None, block_height=None, block_time_s=None)
+    if height != output.block_height:
+        return replace(output, block_height=height)
+    return output

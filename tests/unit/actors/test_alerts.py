@@ -1,0 +1,41 @@
+"""Alerts: what stands, for how long, and that nothing of them grows for ever."""
+
+import logging
+
+import pytest
+
+from actors.alerts import MAX_ALERTS, Alert, Alerts
+from actors.counters import Counters
+
+
+def test_an_alert_stands_from_its_first_word_until_it_is_cleared(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "paybell.alert")
+    alerts = Alerts(counters := Counters())
+    alerts.raise_("payment.waits", "p", "node is behind", 5)
+    alerts.raise_("payment.waits", "p", "node has a gap", 9)
+    alerts.raise_("address.unreadable", "p", "esplora cannot read it", 7)
+    first, second = alerts.standing()
+    assert first == Alert("payment.waits", "p", "node has a gap", 5)
+    assert (second.kind, len(alerts)) == ("address.unreadable", 2)
+    alerts.clear("payment.waits", "p")
+    alerts.clear("payment.waits", "p")
+    assert alerts.standing() == (second,)
+    assert counters["alerts.raised"] == 2
+    assert [r.getMessage().split()[0] for r in caplog.records] == [
+        "alert.raised",
+        "alert.raised",
+        "alert.cleared",
+    ]
+
+
+def test_beyond_the_bound_alerts_are_counted_and_not_kept() -> None:
+    alerts = Alerts(counters := Counters())
+    for number in range(MAX_ALERTS + 3):
+        alerts.raise_("payment.waits", f"p{number}", "why", number)
+    alerts.raise_("payment.waits", "p0", "another why", 9)
+    assert len(alerts) == MAX_ALERTS
+    assert alerts.standing()[0].detail == "another why"
+    assert counters["alerts.raised"] == MAX_ALERTS + 3
+    assert counters["alerts.not_kept"] == 3
