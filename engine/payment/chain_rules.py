@@ -71,6 +71,7 @@ def known_outputs(payment: Payment) -> tuple[Output, ...]:
             receipt.amount_sat,
             receipt.block_hash,
             receipt.block_height,
+            is_coinbase=receipt.is_coinbase,
             verified_by_source=False,
         )
         for receipt in payment.receipts
@@ -112,6 +113,7 @@ def _emit_detected(builder: EventBuilder, view: ChainView, output: Output) -> No
         amount_sat=output.amount_sat,
         source=view.source,
         seen_at=builder.now,
+        is_coinbase=output.is_coinbase,
     )
     status = payment.status
     total = builder.received_sat + output.amount_sat

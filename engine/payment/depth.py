@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from engine.chain.feed import ChainView, Output
 from engine.payment.fold import EventBuilder, outpoint
-from engine.payment.model import EventType, Payment, Receipt, Status
+from engine.payment.model import EventType, Receipt, Status
 from engine.payment.pertinent import Listed
 
 __all__ = ["depth_in", "emit_confirmed", "emit_depth"]
@@ -20,7 +20,7 @@ def emit_depth(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
     assert view.is_current, view.source
     moved = []
     for receipt, output in _in_blocks(builder, listed):
-        depth, followed = depth_in(output, view), _followed(builder.payment)
+        depth, followed = depth_in(output, view), _followed(builder, receipt)
         deeper = min(depth, followed) > min(receipt.confirmations, followed)
         if deeper or receipt.block_hash is None:
             # Two blocks named: the deeper one has won in `emit_losses` already.
@@ -39,9 +39,10 @@ def _in_blocks(
             yield receipt, output
 
 
-def _followed(payment: Payment) -> int:
+def _followed(builder: EventBuilder, receipt: Receipt) -> int:
     """Up to this depth each block is told."""
-    return max(payment.terms.confirmations_required, 1)
+    required = builder.payment.terms.confirmations_required
+    return max(receipt.depth_needed(required), 1)
 
 
 def _emit_moved(builder: EventBuilder, view: ChainView, moved: list[Receipt]) -> None:
@@ -66,6 +67,7 @@ def _placed(
         confirmations=depth,
         source=view.source,
         seen_at=now,
+        is_coinbase=receipt.is_coinbase or output.is_coinbase,
     )
 
 
@@ -82,7 +84,7 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
             continue
         if not output.verified_by_source:
             continue
-        if depth_in(output, view) >= required:
+        if depth_in(output, view) >= receipt.depth_needed(required):
             deep.append(receipt)
     settled_sat = sum(receipt.amount_sat for receipt in deep)
     if settled_sat >= payment.threshold_sat:

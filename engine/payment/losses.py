@@ -145,7 +145,7 @@ def emit_reversed(builder: EventBuilder, view: ChainView, listed: Listed) -> Non
         depth = receipt.confirmations
         if output is not None and receipt.block_hash is None:
             depth = depth_in(output, view)
-        if depth >= required:
+        if depth >= receipt.depth_needed(required):
             deep += receipt.amount_sat
     if deep < needed:
         status = Status.CONFIRMING if payment.receipts else Status.PENDING

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 __all__ = [
+    "COINBASE_MATURITY",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
     "PAID",
@@ -29,6 +30,11 @@ MAX_RECEIPTS = 1_000
 
 MAX_CLAIMS = 16
 """Unproven webhook claims kept at one time for one payment."""
+
+
+COINBASE_MATURITY = 100
+"""Depth from which a miner's reward can be spent (Bitcoin Core, consensus/consensus.h):
+before, a reorg would take it away for good."""
 
 
 class Status(StrEnum):
@@ -110,9 +116,14 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     amount_sat: int
     block_hash: str | None = None
     block_height: int | None = None
-    confirmations: int = 0  # as last told; not counted on beyond what is required
+    confirmations: int = 0  # as last told; not counted on beyond what is needed
     source: str = ""  # who saw it last
     seen_at: int = 0  # ms
+    is_coinbase: bool = False
+
+    def depth_needed(self, required: int) -> int:
+        """From this depth on it counts, where so many confirmations are required."""
+        return max(required, COINBASE_MATURITY) if self.is_coinbase else required
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -158,7 +169,11 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     def confirmed_sat(self) -> int:
         """Sum of the receipts that are deep enough."""
         required = self.terms.confirmations_required
-        return sum(r.amount_sat for r in self.receipts if r.confirmations >= required)
+        return sum(
+            r.amount_sat
+            for r in self.receipts
+            if r.confirmations >= r.depth_needed(required)
+        )
 
     @property
     def is_paid(self) -> bool:

@@ -23,7 +23,8 @@ __all__ = [
 
 
 class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
-    """One output that pays a payment."""
+    """One output that pays a payment. `is_coinbase` is there, and true, of a miner's
+    reward: it counts from 100 confirmations on."""
 
     txid: str
     vout: int
@@ -31,6 +32,7 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     block_hash: str | None
     block_height: int | None
     confirmations: int
+    is_coinbase: bool | UnsetType = UNSET
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +120,7 @@ def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
                 block_hash=receipt.block_hash,
                 block_height=receipt.block_height,
                 confirmations=receipt.confirmations,
+                is_coinbase=True if receipt.is_coinbase else UNSET,
             )
             for receipt in payment.receipts
         ),

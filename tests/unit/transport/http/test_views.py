@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.codes import Code
 from engine.payment.model import Flag, Payment, Receipt, Status, Terms
@@ -59,6 +60,10 @@ def test_a_payment_is_shown_as_the_contract_says() -> None:
         "checkout_url": "/pay/pay_1",
     }
     assert view(payment, client_secret="cs_x").client_secret == "cs_x"
+    reward = replace(payment, receipts=(replace(receipt, is_coinbase=True),))
+    (of_a_miner,) = json.loads(msgspec.json.encode(view(reward)))["receipts"]
+    assert of_a_miner == {**shown["receipts"][0], "is_coinbase": True}
+    assert view(reward).confirmed_sat == 0, "it is not mature"
 
 
 def test_a_problem_is_told_as_rfc_9457_says() -> None:
