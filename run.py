@@ -189,6 +189,7 @@ class Installation:
                 claim_window_s=config.claim_window_s,
                 monitor_s=config.monitor_s,
                 tolerance_sat=config.tolerance_sat,
+                tolerance_percent=config.tolerance_percent,
                 address_source=self.chain.new_address if self.chain else None,
             )
         )

@@ -88,6 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     monitor_s: int
     tolerance_sat: int
     rpc_timeout_s: int
+    tolerance_percent: int
     esplora_per_minute: int
     connections_per_address: int
     log_level: str
@@ -277,6 +278,8 @@ OPTIONS: tuple[Option, ...] = (
            "How long a payment is watched for late money after its expiry."),
     Option("tolerance_sat", _whole(0, 1_000_000), "0", "0 to 1000000 sat",
            "Default tolerance for underpayment, in satoshi."),
+    Option("tolerance_percent", _whole(0, 50), "1", "0 to 50 percent",
+           "A tolerance is never more than this share of the amount."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),

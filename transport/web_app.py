@@ -43,6 +43,7 @@ class WebParts:
     claim_window_s: int = 600
     monitor_s: int = 7 * 86_400
     tolerance_sat: int = 0
+    tolerance_percent: int = 1
     address_source: Callable[[], str] | None = None
     auth_limits: CallLimits | None = None
     webhook_limits: CallLimits | None = None
@@ -63,6 +64,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             address_source=parts.address_source,
             monitor_s=parts.monitor_s,
             tolerance_sat=parts.tolerance_sat,
+            tolerance_percent=parts.tolerance_percent,
             allow_private_webhooks=parts.allow_private_webhooks,
         ),
     )

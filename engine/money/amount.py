@@ -19,6 +19,7 @@ __all__ = [
     "check_sat",
     "payment_uri",
     "sat_to_btc",
+    "tolerance_within",
 ]
 
 SAT_PER_BTC = 100_000_000
@@ -46,6 +47,17 @@ def btc_to_sat(text: str | Decimal | int) -> int:
     if isinstance(text, int):
         return _checked_btc(text)
     return _decimal_to_sat(text)
+
+
+def tolerance_within(wanted_sat: int, amount_sat: int, percent: int) -> int:
+    """How much too little counts as paid: what is wanted, and no more than a share.
+
+    A tolerance in satoshi alone would make an order of so much free. Rounded down, so
+    that of a few satoshi all are asked for.
+    """
+    assert 0 <= percent < 100, percent
+    assert wanted_sat >= 0 < amount_sat, (wanted_sat, amount_sat)
+    return min(wanted_sat, amount_sat * percent // 100)
 
 
 def check_sat(amount: object) -> int:

@@ -119,10 +119,25 @@ def test_without_a_wallet_an_address_is_needed() -> None:
 
 def test_the_nodes_tolerance_is_taken_where_the_request_names_none() -> None:
     with running_node(api={"tolerance_sat": 50}) as lenient:
-        assert lenient.create(amount_sat=1_000)["tolerance_sat"] == 50
-        assert lenient.create(amount_sat=1_000, tolerance_sat=0)["tolerance_sat"] == 0
-        assert lenient.create(amount_sat=10)["tolerance_sat"] == 9
+        assert lenient.create(amount_sat=5_000)["tolerance_sat"] == 50
+        assert lenient.create(amount_sat=5_000, tolerance_sat=0)["tolerance_sat"] == 0
         assert lenient.create()["tolerance_sat"] == 0
+
+
+def test_no_tolerance_makes_an_order_free(node: RunningNode) -> None:
+    """It is no more than a share of the amount, whoever named it."""
+    with running_node(api={"tolerance_sat": 1_000}) as lenient:
+        made = lenient.create(amount_sat=1_000, confirmations=0)
+        assert made["tolerance_sat"] == 10
+        assert lenient.create(amount_sat=99)["tolerance_sat"] == 0
+        lenient.chain.pay(made["address"], 600)
+        seen = lenient.wait_for_status(made["id"], "confirming")
+        assert seen["flags"] == ["underpaid"]
+    assert node.create(amount_sat=1_000, tolerance_sat=999)["tolerance_sat"] == 10
+    generous = {"tolerance_sat": 300, "tolerance_percent": 20}
+    with running_node(api=generous) as shop:
+        assert shop.create(amount_sat=1_000)["tolerance_sat"] == 200
+        assert shop.create(amount_sat=9_000)["tolerance_sat"] == 300
 
 
 @pytest.mark.parametrize(

@@ -287,9 +287,11 @@ def test_one_address_gets_so_many_connections_as_are_set(tmp_path: Path) -> None
 
 
 def test_a_payment_without_a_tolerance_has_the_nodes(tmp_path: Path) -> None:
-    with serving(tmp_path, "--tolerance-sat", "100") as node:
-        assert node.create(amount_sat=1_000)["tolerance_sat"] == 100
-        named = node.create(amount_sat=1_000, tolerance_sat=0)
+    options = ("--tolerance-sat", "100", "--tolerance-percent", "5")
+    with serving(tmp_path, *options) as node:
+        assert node.create(amount_sat=2_000)["tolerance_sat"] == 100
+        assert node.create(amount_sat=1_000)["tolerance_sat"] == 50
+        named = node.create(amount_sat=2_000, tolerance_sat=0)
         assert named["tolerance_sat"] == 0
 
 

@@ -14,6 +14,7 @@ from engine.bitcoin.address import parse_address
 from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
+from engine.money.amount import tolerance_within
 from engine.payment.model import Terms
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
@@ -120,17 +121,17 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
 def _tolerance(
     request: PaymentRequest, settings: ApiSettings, errors: list[FieldError]
 ) -> int:
-    """Never so much that nothing at all would count as paid."""
+    """What applies: never so much that a large part of the amount need not be paid."""
     amount, wanted = request.amount_sat, request.tolerance_sat
     if amount is None:
         if wanted:
             errors.append(FieldError("/tolerance_sat", "requires amount_sat"))
         return 0
-    if wanted is None:
-        return min(settings.tolerance_sat, amount - 1)
-    if wanted >= amount:
+    if wanted is not None and wanted >= amount:
         errors.append(FieldError("/tolerance_sat", "must be less than amount_sat"))
-    return wanted
+    if wanted is None:
+        wanted = settings.tolerance_sat
+    return tolerance_within(wanted, amount, settings.tolerance_percent)
 
 
 def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) -> str:

@@ -55,6 +55,9 @@ class ApiSettings:
     tolerance_sat: int = 0
     """Of payments that name none: so much too little still counts as paid."""
 
+    tolerance_percent: int = 1
+    """Of all payments: a tolerance is never more than this share of the amount."""
+
     allow_private_webhooks: bool = False
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""

@@ -51,8 +51,9 @@ Tolerance = Annotated[
     Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
     Meta(
         description=f"a whole number of satoshi between 0 and {MAX_SAT} and less than"
-        " amount_sat: an underpayment up to this sum still counts as paid; null for the"
-        " node's default",
+        " amount_sat: an underpayment up to this sum still counts as paid, but never"
+        " more than the node's share of the amount (1 % by default; the answer shows"
+        " what applies); null for the node's default",
     ),
 ]
 Confirmations = Annotated[

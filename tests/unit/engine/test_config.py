@@ -23,6 +23,7 @@ WRONG = {
     "monitor_s": "-1",
     "tolerance_sat": "1.5",
     "rpc_timeout_s": "0",
+    "tolerance_percent": "51",
     "esplora_per_minute": "0",
     "connections_per_address": "0",
     "log_level": "loud",

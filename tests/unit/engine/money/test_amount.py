@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidAmount
-from engine.money.amount import MAX_SAT, btc_to_sat, check_sat, payment_uri, sat_to_btc
+from engine.money.amount import (
+    MAX_SAT,
+    btc_to_sat,
+    check_sat,
+    payment_uri,
+    sat_to_btc,
+    tolerance_within,
+)
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
@@ -129,3 +136,14 @@ def test_a_payment_uri_carries_address_amount_and_label() -> None:
 def test_a_payment_uri_of_any_amount_is_the_bare_address() -> None:
     assert payment_uri(ADDRESS, None, None) == f"bitcoin:{ADDRESS}"
     assert payment_uri(ADDRESS, None, "") == f"bitcoin:{ADDRESS}"
+
+
+@given(st.integers(0, MAX_SAT), st.integers(1, MAX_SAT), st.integers(0, 50))
+def test_a_tolerance_is_what_is_wanted_and_no_more_than_a_share(
+    wanted: int, amount: int, percent: int
+) -> None:
+    found = tolerance_within(wanted, amount, percent)
+    assert 0 <= found <= wanted
+    assert found * 100 <= amount * percent
+    assert found == wanted or (found + 1) * 100 > amount * percent
+    assert amount - found >= amount / 2, "no order is free"
