@@ -247,9 +247,13 @@ class AddressActor(Actor):
             self._seen_at = asked_at
         if judged.is_believed:
             self._address_was_read()
+        if judged.notes:
+            self._doubt.take_notes(self._node, self.payment.id, judged.notes)
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
-        if judged.events:
+        if judged.has_more:
+            self._persist(judged.payment, judged.events, (), None, (view, asked_at))
+        elif judged.events:
             self._persist(judged.payment, judged.events, (), None)
         else:
             self._read_whole(view)
@@ -317,6 +321,8 @@ class AddressActor(Actor):
             reply(refusal)
             return
         events, payment = decided.events, decided.payment
+        if decided.notes:
+            self._doubt.take_notes(self._node, payment.id, decided.notes)
         look = isinstance(observation, ProviderClaim)
         if not events and not rows:
             reply(payment)
@@ -331,7 +337,9 @@ class AddressActor(Actor):
         events: list[Event],
         rows: tuple[Row, ...],
         reply: Callable[[Any], None] | None,
+        again: tuple[ChainView, int] | None = None,
     ) -> None:
+        """`again`: a view, asked for then, that tells more once this is committed."""
         entries = (Entry(after, tuple(events)),) if events else ()
         lost = blocks_lost(self.payment, events)
         rows = (*rows, *(ReadAgain(height, block) for height, block in lost))
@@ -339,6 +347,8 @@ class AddressActor(Actor):
 
         def believe(outcome: Outcome) -> None:
             self._believe(outcome, after, reply)
+            if again is not None and isinstance(outcome, Committed):
+                self._on_seen(*again)
 
         self.await_reply(lambda answer: self._node.append(write, answer), believe)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from actors.messages import Unread
 from actors.node import Node
-from engine.payment.notes import Note
+from engine.payment.notes import LeftOut, Note
 from engine.payment.review import LONG_WAIT_S, ReviewState
 
 __all__ = ["Doubts", "not_believed", "nothing_open"]
@@ -21,6 +21,7 @@ log = logging.getLogger("paybell.payment")
 
 WAITS = "payment.waits"
 UNREADABLE = "address.unreadable"
+CROWDED = "payment.crowded"
 
 MAX_NOTES = 50
 """Notes of one watcher that are remembered, and so logged; more is said once."""
@@ -29,8 +30,8 @@ MAX_NOTES = 50
 def nothing_open(node: Node, payment_id: str) -> None:
     """No alert stands for this payment any more."""
     if len(node.alerts):
-        node.alerts.clear(WAITS, payment_id)
-        node.alerts.clear(UNREADABLE, payment_id)
+        for kind in (WAITS, UNREADABLE, CROWDED):
+            node.alerts.clear(kind, payment_id)
 
 
 def not_believed(source: str, payment_id: str) -> None:
@@ -47,7 +48,7 @@ class Doubts:
     def __init__(self) -> None:
         self._unread: Unread | None = None  # since no other source has answered
         self._unread_since = 0.0
-        self._noted: set[Note] = set()
+        self._noted: set[tuple[str, str]] = set()
 
     def on_unread(self, unread: Unread, now_s: float) -> None:
         if self._unread is None:
@@ -80,13 +81,18 @@ class Doubts:
         elif len(node.alerts):
             node.alerts.clear(UNREADABLE, payment_id)
 
-    def log_once(self, payment_id: str, notes: Iterable[Note]) -> None:
+    def take_notes(self, node: Node, payment_id: str, notes: Iterable[Note]) -> None:
+        """Log each once; that there is too much to follow is an alert."""
         for note in notes:
-            if note in self._noted or len(self._noted) > MAX_NOTES:
+            if note.why is LeftOut.TOO_MANY:
+                now = node.clock.now()
+                node.alerts.raise_(CROWDED, payment_id, note.detail, now)
+            key = (note.why, note.subject)
+            if key in self._noted or len(self._noted) > MAX_NOTES:
                 continue
-            self._noted.add(note)
+            self._noted.add(key)
             if len(self._noted) > MAX_NOTES:
                 log.info("payment.left_out payment=%s and more", payment_id)
             else:
-                log.info("payment.left_out payment=%s why=%s %s", payment_id,
-                         note.why, note.what)  # fmt: skip
+                log.info("payment.left_out payment=%s why=%s %s: %s", payment_id,
+                         note.why, note.subject or "outputs", note.detail)  # fmt: skip

@@ -23,11 +23,11 @@ import math
 
 from engine.chain.feed import ChainView, Output
 from engine.money.amount import MAX_SAT
+from engine.payment.crowd import MOST_RECEIPTS, followed
 from engine.payment.depth import emit_confirmed, emit_depth
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import emit_losses, emit_reversed
 from engine.payment.model import (
-    MAX_RECEIPTS,
     PAID,
     Claim,
     EventType,
@@ -35,6 +35,7 @@ from engine.payment.model import (
     Receipt,
     Status,
 )
+from engine.payment.notes import LeftOut, Note
 from engine.payment.pertinent import Listed, pertinent
 
 __all__ = ["known_outputs", "read_view"]
@@ -42,8 +43,13 @@ __all__ = ["known_outputs", "read_view"]
 _SUMS_ARE_TOLD = PAID | {Status.CONFIRMING, Status.EXPIRED}
 
 
-def read_view(builder: EventBuilder, view: ChainView) -> bool:
+def read_view(
+    builder: EventBuilder, view: ChainView, most_news: int | None = None
+) -> bool:
     """Emit what the view shows: losses first, then news, then depth, then the sum.
+
+    With more than `most_news` receipts that are new it ends after so many of them, and
+    `builder.has_more` says so: the view is read once more when these are believed.
 
     False: its outputs, or they with what others have shown, are more than `MAX_SAT`. It
     is not to be believed, and what was emitted must be thrown away.
@@ -51,14 +57,16 @@ def read_view(builder: EventBuilder, view: ChainView) -> bool:
     listed = pertinent(builder.payment, view)
     if sum(output.amount_sat for output in listed.values()) > MAX_SAT:
         return False
+    lost = False
     if view.is_current:
         lost = emit_losses(builder, view, listed)
         emit_reversed(builder, view, listed)
-        _emit_news(builder, view, listed, lost=lost)
+    news = _emit_news(builder, view, listed, most_news)
+    if builder.payment.receipts and (news or lost) and not builder.has_more:
+        _emit_sums(builder)
+    if view.is_current and not builder.has_more:
         emit_depth(builder, view, listed)
         emit_confirmed(builder, view, listed)
-    else:
-        _emit_news(builder, view, listed, lost=False)
     return not builder.events or builder.received_sat <= MAX_SAT
 
 
@@ -80,23 +88,30 @@ def known_outputs(payment: Payment) -> tuple[Output, ...]:
 
 
 def _emit_news(
-    builder: EventBuilder,
-    view: ChainView,
-    listed: Listed,
-    *,
-    lost: bool,
-) -> None:
+    builder: EventBuilder, view: ChainView, listed: Listed, most: int | None
+) -> bool:
+    """Whether there were any."""
     known = {outpoint(receipt) for receipt in builder.payment.receipts}
     fresh = [
         o for key, o in listed.items() if key not in known and o.verified_by_source
     ]
-    fresh.sort(key=_by_height)
-    followed = fresh[: MAX_RECEIPTS - len(known)]
-    for output in followed:
+    chosen = followed(builder.payment.receipts, fresh)
+    if len(chosen) < len(fresh):
+        _note_left_out(builder, fresh, chosen)
+    builder.has_more = most is not None and len(chosen) > most
+    for output in sorted(chosen, key=_by_height)[:most]:
         _emit_detected(builder, view, output)
-    assert len(builder.payment.receipts) <= MAX_RECEIPTS, builder.payment.id
-    if followed or (lost and builder.payment.receipts):
-        _emit_sums(builder)
+    assert len(builder.payment.receipts) <= MOST_RECEIPTS, builder.payment.id
+    return bool(chosen)
+
+
+def _note_left_out(
+    builder: EventBuilder, fresh: list[Output], chosen: list[Output]
+) -> None:
+    left, sats = len(fresh) - len(chosen), sum(o.amount_sat for o in fresh)
+    builder.left_out_sat = sats - sum(o.amount_sat for o in chosen)
+    detail = f"{left} outputs of {builder.left_out_sat} sat in all are not followed"
+    builder.notes.append(Note(LeftOut.TOO_MANY, "", detail))
 
 
 def _by_height(output: Output) -> float:

@@ -21,6 +21,7 @@ from engine.payment.model import (
     Receipt,
     Status,
 )
+from engine.payment.notes import Note
 from engine.payment.transitions import check
 
 __all__ = ["EventBuilder", "evolve", "outpoint"]
@@ -46,6 +47,9 @@ class EventBuilder:
         self.now = now
         self.is_believed = is_believed
         self.events: list[Event] = []
+        self.notes: list[Note] = []  # what was left out, for the log
+        self.left_out_sat = 0  # shown by the view, and beyond what is followed
+        self.has_more = False  # the view has more news than were to be told at once
         self._sums: tuple[int, int] | None = None
 
     @property

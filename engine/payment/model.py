@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 MAX_RECEIPTS = 1_000
-"""Outputs that one payment follows. More is dust spam: the rest is not looked at."""
+"""Outputs that one payment follows whatever they are (`engine/payment/crowd.py`)."""
 
 MAX_CLAIMS = 16
 """Unproven webhook claims kept at one time for one payment."""

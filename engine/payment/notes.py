@@ -1,7 +1,7 @@
 """What a decision left out, for the log: nothing is dropped silently.
 
 Pure rules never log. They note what they did not count and why; the watcher writes each
-note down once.
+note down, once for each subject.
 """
 
 from enum import StrEnum
@@ -17,11 +17,12 @@ class LeftOut(StrEnum):
     OLD = "old"  # it paid the address before the payment was created
     TOO_MANY = "too_many"  # more outputs than one payment follows
     CLAIM = "claim"  # more announcements than are kept at one time
-    NOT_BELIEVED = "not_believed"  # a view of more money than there is
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """`what` says it for people: which output, how many, whose word."""
+    """`subject`: which output or transaction; empty: one note of its kind is enough.
+    `detail` says it for people."""
 
     why: LeftOut
-    what: str
+    subject: str
+    detail: str

@@ -9,20 +9,24 @@ Moments: `asked_at`, deadlines and `now` are ms of the wall clock; `now_s` is mo
 seconds, in which waiting is measured.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView
 from engine.payment.events import Event
-from engine.payment.fold import outpoint
+from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import ABSENCE_GRACE_MS, merely_absent
 from engine.payment.model import WAITED_FOR, Payment
+from engine.payment.notes import Note
 from engine.payment.observations import Reviewed
 from engine.payment.rules import follow, is_settled, next_deadline
 
 __all__ = [
     "LONG_WAIT_S",
     "LOOK_TWICE_S",
+    "NEWS_PER_STEP",
     "REVIEW_AGAIN_MOST_S",
     "REVIEW_AGAIN_S",
     "AbsenceTracker",
@@ -44,6 +48,9 @@ REVIEW_AGAIN_MOST_S = 300.0
 
 LONG_WAIT_S = 600.0
 """A deadline that has waited so long for a proof is worth an alert: 10 min."""
+
+NEWS_PER_STEP = 200
+"""New receipts told in one turn, some 5 ms: an address may be showered with outputs."""
 
 MAX_DOUBLINGS = 6
 """The wait between two polls doubles with age, so often at most: 64 times."""
@@ -143,7 +150,8 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
         elif self.absence.absent:
             reason = f"{view.source} does not list what it did: it is looked for again"
         elif not view.complete:
-            reason = f"{view.source} cannot tell what is not there: it has a gap"
+            what = "its blocks or its mempool are not read whole"
+            reason = f"{view.source} cannot tell what is not there: {what}"
         else:
             reason = f"{view.source} was asked before the deadline"
         return replace(self, reason=reason)
@@ -166,6 +174,12 @@ class Judgement(msgspec.Struct, frozen=True):
     is_believed: bool = True
     """False: the view is as good as no answer. Nothing follows, what is open stays."""
 
+    notes: Sequence[Note] = ()
+    """What the view shows and is not counted."""
+
+    has_more: bool = False
+    """Judge the same view once more when these events are committed."""
+
 
 def judge(
     state: ReviewState,
@@ -178,14 +192,19 @@ def judge(
 ) -> Judgement:
     """Read a view, and judge a deadline by it if it may."""
     absence, view = state.absence.look(payment, view, asked_at)
-    seen = follow(payment, view, now)
+    seen = follow(payment, view, now, NEWS_PER_STEP)
     if not seen.is_believed:
         again_s = state.look_again_s(now_s) if state.is_open else None
         return Judgement(payment, [], state, again_s, is_believed=False)
     state = replace(state, absence=absence)
     payment, events = seen.payment, seen.events
+    if seen.has_more:
+        return Judgement(payment, events, state, None, notes=seen.notes, has_more=True)
     if state.overdue is not None and next_deadline(payment) > state.overdue:
         state = ReviewState(absence=absence)  # nothing follows from it any more
+    elif state.may_judge(view, asked_at) and _is_enough(seen):
+        why = "it shows enough, in more outputs than are followed: a person must see"
+        state = replace(state, reason=f"{view.source}: {why}")
     elif state.may_judge(view, asked_at):
         state = ReviewState(absence=absence)
         reviewed = follow(payment, Reviewed(asked_at), now)
@@ -197,7 +216,14 @@ def judge(
         look_again_s = absence.look_again_s(payment, asked_at)
     elif state.overdue is not None:
         look_again_s = state.look_again_s(now_s)
-    return Judgement(payment, events, state, look_again_s)
+    return Judgement(payment, events, state, look_again_s, notes=seen.notes)
+
+
+def _is_enough(seen: EventBuilder) -> bool:
+    """Whether all that the view shows is enough, though not all of it is followed."""
+    if not seen.left_out_sat or seen.payment.status not in WAITED_FOR:
+        return False
+    return seen.received_sat + seen.left_out_sat >= seen.payment.threshold_sat
 
 
 def next_review(payment: Payment, now: int, recheck_s: int) -> int | None:

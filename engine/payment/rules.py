@@ -23,6 +23,7 @@ from engine.payment.model import (
     Payment,
     Status,
 )
+from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import (
     Cancel,
     ConfirmByHand,
@@ -52,12 +53,20 @@ def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
     return follow(payment, observation, now).events
 
 
-def follow(payment: Payment, observation: Observation, now: int) -> EventBuilder:
-    """Like `decide`: the events, and with them the payment that they leave."""
+def follow(
+    payment: Payment,
+    observation: Observation,
+    now: int,
+    most_news: int | None = None,
+) -> EventBuilder:
+    """Like `decide`: the events, and with them the payment that they leave.
+
+    `most_news`: of a view, so many new receipts at most (`read_view`).
+    """
     builder = EventBuilder(payment, now)
     match observation:
         case ChainView():
-            if not read_view(builder, observation):
+            if not read_view(builder, observation, most_news):
                 builder = EventBuilder(payment, now, is_believed=False)
         case ProviderClaim():
             _take_claim(builder, observation)
@@ -107,7 +116,7 @@ def _may_expire(payment: Payment) -> bool:
 def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
     """Tell at once what a webhook claims, marked as unproven; count nothing."""
     payment = builder.payment
-    if payment.status in FINAL or len(payment.claims) >= MAX_CLAIMS:
+    if payment.status in FINAL:
         return
     if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
         return
@@ -116,6 +125,10 @@ def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
             return  # the same, as far as anyone can tell
     if claim.txid is None and payment.receipts:
         return  # it may well be the receipt that the chain showed already
+    if len(payment.claims) >= MAX_CLAIMS:
+        detail = f"{claim.provider} announced it; {MAX_CLAIMS} others are unproven"
+        builder.notes.append(Note(LeftOut.CLAIM, claim.txid or "", detail))
+        return
     taken = Claim(
         provider=claim.provider,
         txid=claim.txid,

@@ -1,5 +1,6 @@
 """The address actor: believes what is committed, and never gives up too early."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from actors.messages import (
 from actors.watching.address import AddressActor
 from engine.bitcoin.address import parse_address
 from engine.errors import Refused
-from engine.payment.model import Status
+from engine.payment.model import MAX_CLAIMS, MAX_RECEIPTS, Status
 from engine.payment.observations import Cancel, ProviderClaim
 from engine.store.writes import InboundRow, SourceTip, Unavailable, Write
 from tests.unit.actor_stage import ActorStage
@@ -120,6 +121,39 @@ def test_what_a_source_that_is_behind_has_in_blocks_must_be_read_again(
         watched.seen(current)
     assert watched.status() is Status.CONFIRMED
     assert len(point) == 0
+
+
+def test_a_shower_of_outputs_is_told_in_steps_and_said_to_be_one(
+    stage: ActorStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "paybell.payment")
+    watched = Watched(stage)
+    dust = [mempool(f"d{number}", 294) for number in range(MAX_RECEIPTS + 200)]
+    for _ in range(2):
+        watched.seen(view(*dust, mined("money", 998)))
+    assert watched.status() is Status.CONFIRMED
+    assert len(watched.payment.receipts) == MAX_RECEIPTS
+    events = stage.store.history("p", 0, 5_000)
+    assert [e.seq for e in events] == list(range(1, len(events) + 1))
+    (alert,) = stage.node.alerts.standing()
+    assert (alert.kind, alert.subject) == ("payment.crowded", "p")
+    said = [r.getMessage() for r in caplog.records if "left_out" in r.getMessage()]
+    assert len(said) == 1
+
+
+def test_an_announcement_that_is_not_kept_is_logged(
+    stage: ActorStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "paybell.payment")
+    watched = Watched(stage)
+    for number in [*range(MAX_CLAIMS + 1), MAX_CLAIMS]:
+        claim = ProviderClaim("blockonomics", f"t{number}", 1)
+        watched.obey(Command(claim, lambda _answer: None))
+    said = [r.getMessage() for r in caplog.records if "left_out" in r.getMessage()]
+    assert said == [
+        f"payment.left_out payment=p why=claim t{MAX_CLAIMS}: blockonomics announced"
+        f" it; {MAX_CLAIMS} others are unproven"
+    ]
 
 
 def test_who_has_something_to_lose_asks_whatever_others_hear(

@@ -5,8 +5,9 @@ import pytest
 from engine.chain.feed import ChainView
 from engine.errors import Refused
 from engine.payment.model import MAX_CLAIMS, EventType, Flag, Status
+from engine.payment.notes import LeftOut
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
-from engine.payment.rules import is_settled, next_deadline
+from engine.payment.rules import follow, is_settled, next_deadline
 from tests.unit.payment_cases import (
     HOUR_MS,
     T0,
@@ -231,6 +232,9 @@ def test_claims_are_bounded_and_final_states_hear_none() -> None:
     for number in range(MAX_CLAIMS):
         assert told(claim(f"t{number}")) == ["detected"]
     assert told(claim("one more")) == []
+    (note,) = follow(told.payment, claim("one more"), told.now).notes
+    assert (note.why, note.subject) == (LeftOut.CLAIM, "one more"), "it is logged"
+    assert follow(told.payment, claim("t1"), told.now).notes == []
     cancelled = Told()
     cancelled(Cancel("ann"))
     assert cancelled(claim()) == []
