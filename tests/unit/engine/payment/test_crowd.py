@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.chain.feed import ChainView, Output
 from engine.money.amount import MAX_SAT
 from engine.payment.crowd import MOST_RECEIPTS, SEATS, followed
-from engine.payment.events import opening
+from engine.payment.events import Event, opening
 from engine.payment.model import MAX_RECEIPTS, Payment, Receipt, Status
 from engine.payment.notes import LeftOut
 from engine.payment.review import NEWS_PER_STEP, Judgement, ReviewState, judge
@@ -25,7 +25,7 @@ def judged_whole(
     payment: Payment, shown: ChainView, state: ReviewState | None = None
 ) -> Judgement:
     """As a watcher does: the same view again, as long as it has more to tell."""
-    events = []
+    events: list[Event] = []
     while True:
         judged = judge(
             state or ReviewState(), payment, shown, EXPIRY, now=EXPIRY, now_s=5.0

@@ -88,6 +88,7 @@ class PaymentMachine(RuleBasedStateMachine):
         source=st.sampled_from(["node", "other"]),
         off=blocks,
         complete=st.booleans(),
+        is_current=st.sampled_from([True, True, False]),
     )
     def a_source_answers(
         self,
@@ -96,6 +97,7 @@ class PaymentMachine(RuleBasedStateMachine):
         source: str,
         off: list[str],
         complete: bool,
+        is_current: bool,
     ) -> None:
         listed = tuple(
             Output(txid, vout, self.amounts[txid, vout])
@@ -110,7 +112,8 @@ class PaymentMachine(RuleBasedStateMachine):
             )
             for txid, vout, height, branch in found
         )
-        view = ChainView(source, Tip(tip, block(tip)), listed, tuple(off), complete)
+        shown = Tip(tip, block(tip))
+        view = ChainView(source, shown, listed, tuple(off), complete, is_current)
         self.last_view = view
         self.observe(view)
 
@@ -121,7 +124,12 @@ class PaymentMachine(RuleBasedStateMachine):
         assert view is not None
         tip = view.tip.height + later
         self.last_view = ChainView(
-            view.source, Tip(tip, block(tip)), view.outputs, (), view.complete
+            view.source,
+            Tip(tip, block(tip)),
+            view.outputs,
+            (),
+            view.complete,
+            view.is_current,
         )
         self.observe(self.last_view)
 
@@ -189,6 +197,10 @@ class PaymentMachine(RuleBasedStateMachine):
             assert not payment.is_paid
         if event.type is EventType.REVERSED:
             assert payment.settled_sat > 0
+        if isinstance(seen, ChainView) and not seen.is_current:
+            assert len(after.receipts) >= len(payment.receipts)
+            assert after.confirmations <= payment.confirmations
+            assert after.settled_sat == payment.settled_sat
         return after
 
     def confirmed(self, after: Payment, event: Event, seen: Observation) -> None:
@@ -202,13 +214,9 @@ class PaymentMachine(RuleBasedStateMachine):
             output.amount_sat
             for output in seen.outputs
             if (output.txid, output.vout) not in self.terms.ignore
-            and required
-            <= (
-                0
-                if output.block_height is None
-                else max(seen.tip.height - output.block_height + 1, 0)
-            )
+            and required <= _depth(output, seen.tip.height)
         )
+        assert seen.is_current
         assert after.settled_sat <= deep
         assert after.settled_sat >= after.threshold_sat
         assert event.txid in {output.txid for output in seen.outputs}
@@ -256,6 +264,13 @@ class PaymentMachine(RuleBasedStateMachine):
         for event in events[1:]:
             payment = evolve(payment, event)
         assert payment == self.payment
+
+
+def _depth(output: Output, tip: int) -> int:
+    """A source may have had two more blocks by the time it showed this."""
+    if output.block_height is None or output.block_height > tip + 2:
+        return 0
+    return max(tip - output.block_height + 1, 1)
 
 
 PaymentMachine.TestCase.settings = settings(
