@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import Output
+from engine.errors import HistoryIncomplete
 from tests.tools.esplora_double import EsploraDouble
 from transport.chain.esplora import INDEX_AGAIN_S, Esplora
 
@@ -27,6 +28,17 @@ class Stage:
         found = {output.txid: output for output in listed}
         assert len(found) == len(listed)
         return found
+
+    def warm_up(self) -> None:
+        """Until the blocks of all payments have been looked for."""
+        for _ in range(20):
+            try:
+                self.outputs()
+            except HistoryIncomplete as more:
+                assert "more blocks than were looked for" in more.detail
+            else:
+                return
+        raise AssertionError("always more blocks")
 
     def wait(self, seconds: float = INDEX_AGAIN_S) -> None:
         self.seconds[0] += seconds

@@ -17,7 +17,7 @@ from tests.integration.esplora_stage import ADDRESS, SCRIPT, Stage, esplora_stag
 from tests.tools import fake_upstream as fake
 from tests.tools.esplora_chain import MINER, FakeChain
 from tests.tools.esplora_double import EsploraDouble, Server, block_json
-from transport.chain.esplora import INDEX_AGAIN_S, UNKNOWN_TIP_S
+from transport.chain.esplora import INDEX_AGAIN_S, MAX_BLOCKS, UNKNOWN_TIP_S
 
 
 @pytest.fixture
@@ -150,10 +150,11 @@ def test_a_block_that_does_not_stand_at_its_height_counts_for_nothing(
     txid = paid(stage)
     (tx,) = (tx for tx in stage.double.chain.best[21].txs if tx.txid == txid)
     tx.lie = lie
-    with pytest.raises(HistoryIncomplete, match="has another one there") as caught:
+    with pytest.raises(HistoryIncomplete, match="does not have it there") as caught:
         stage.outputs()
     (output,) = caught.value.outputs
-    assert (output.txid, output.amount_sat, output.block_hash) == (txid, 700, None)
+    assert (output.txid, output.amount_sat) == (txid, 700)
+    assert not output.verified_by_source, "no news, and it confirms nothing"
     tx.lie = {}
     assert stage.outputs()[txid].block_height == 21
 
@@ -165,9 +166,32 @@ def test_a_block_above_the_end_of_the_next_servers_chain_is_not_seen_yet(
     tx = stage.double.chain.pay(SCRIPT.hex(), 700)
     stage.double.chain.mine()
     stage.double.serve(Server(), Server(height=20))
-    assert stage.outputs()[tx.txid].block_hash is None
+    with pytest.raises(HistoryIncomplete, match="does not have it there") as caught:
+        stage.outputs()
+    assert [o.verified_by_source for o in caught.value.outputs] == [False]
     stage.double.serve(Server())
     assert stage.outputs()[tx.txid].block_height == 21
+
+
+def test_an_address_paid_in_many_blocks_has_them_looked_for_bit_by_bit(
+    stage: Stage,
+) -> None:
+    for _ in range(2 * MAX_BLOCKS + 5):
+        stage.double.chain.pay(SCRIPT.hex(), 1)
+        stage.double.chain.mine()
+    stage.wait()
+    stage.esplora.status()
+    for left in (MAX_BLOCKS + 4, 4):  # the tip is known to stand
+        stage.asked()
+        with pytest.raises(HistoryIncomplete, match="more blocks") as caught:
+            stage.outputs()
+        outputs = caught.value.outputs
+        heights = [o.block_height or 0 for o in outputs if not o.verified_by_source]
+        assert len(heights) == left
+        assert max(heights) == stage.double.chain.tip.height - len(outputs) + left
+        heights_asked = [path for path in stage.asked() if "block-height" in path]
+        assert len(heights_asked) == MAX_BLOCKS
+    assert len(stage.outputs()) == 2 * MAX_BLOCKS + 5
 
 
 def test_blocks_are_looked_for_again_after_a_reorg(stage: Stage) -> None:

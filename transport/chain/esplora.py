@@ -21,7 +21,7 @@ What is not in the API's description, and what is done about it:
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -55,7 +55,7 @@ from transport.chain.http_client import (
     garbage,
 )
 
-__all__ = ["INDEX_AGAIN_S", "UNKNOWN_TIP_S", "Esplora"]
+__all__ = ["INDEX_AGAIN_S", "MAX_BLOCKS", "UNKNOWN_TIP_S", "Esplora"]
 
 UNKNOWN_TIP_S = 30.0
 """So long an explorer may not know the last block that it tells of: behind one name
@@ -64,6 +64,10 @@ there are several servers, and one of them has it first."""
 INDEX_AGAIN_S = 15.0
 """How soon an index of addresses that is behind is looked at again, and how often at
 most one that is not: each costs two requests."""
+
+MAX_BLOCKS = 25
+"""Blocks that are looked for at once, for one address: an address that was paid in
+more has the others looked for next time."""
 
 # Which first block a network has. Testnet is number 3 or 4; of regtest everybody has
 # an own one.
@@ -105,7 +109,6 @@ class Esplora:
         self._guard = TipGuard(network, wall)
         self._histories = AddressHistories(name, self._answer, now)
         self._stands = BlockHeights()  # blocks that were seen to stand at their height
-        self._height = 0  # of the tip that was told last
         self._unknown_since: float | None = None  # a tip that it does not know itself
         self._index_of: str | None = None  # the tip with which the index was looked at
         self._index_at: float | None = None  # when that was; None: look at once
@@ -131,34 +134,31 @@ class Esplora:
             self._index_of = self._index_at = None
             self._index_was_new = False
             raise
-        self._height = verdict.tip.height
         return SourceStatus(verdict.tip, verdict.tip_time_s, doubt=doubt)
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
         """Every output with that script, mempool and best chain: all or an error.
 
         One request for a usual address, and one for each block that pays and was not
-        looked for before. An output whose block does not stand at its height, as above
-        the end of a chain that is behind, is shown as if it were unconfirmed; where it
-        contradicts the explorer's own chain, by `HistoryIncomplete`.
+        looked for before. An output whose block is not seen to stand at its height is
+        told as unverified, by `HistoryIncomplete`: it may be news, or long known and
+        older than any payment, or not be at all.
         """
-        detail = None
+        reason = None
         try:
             listed = self._histories.outputs(address, script)
         except HistoryIncomplete as incomplete:
-            detail, listed = incomplete.detail, incomplete.outputs
-        shown = []
-        for output in listed:
-            wrong = self._misplaced(output)
-            if wrong is not None:
-                output = replace(
-                    output, block_hash=None, block_height=None, block_time_s=None
-                )
-                detail = detail or wrong
-            shown.append(output)
-        if detail:
-            raise HistoryIncomplete(detail, tuple(shown))
-        return tuple(shown)
+            reason, listed = incomplete.detail, incomplete.outputs
+        wrong = self._misplaced(listed)
+        if not wrong and reason is None:
+            return listed
+        shown = tuple(
+            replace(output, verified_by_source=False)
+            if output.block_hash in wrong
+            else output
+            for output in listed
+        )
+        raise HistoryIncomplete(reason or next(iter(wrong.values())), shown)
 
     def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
         """Whether the block is in the explorer's best chain; None if it cannot tell.
@@ -269,26 +269,37 @@ class Esplora:
 
     # -- blocks of payments ------------------------------------------------------------
 
-    def _misplaced(self, output: Output) -> str | None:
-        """ "" if its block cannot be seen to stand, or what contradicts it; None if it
-        stands, or has no block."""
-        if output.block_hash is None or output.block_height is None:
-            return None
-        block_hash, height = output.block_hash, output.block_height
-        known = self._stands.get(block_hash)
-        if known is None:
-            there = self._block_at(height)
-            if there == block_hash:
-                self._stands.remember(block_hash, height)
-                return None
-            if there is None and height > self._height:
-                return ""  # another server than the one with the tip
-        elif known == height:
-            return None
-        return (
-            f"{self.name}: names a block of height {height:,} for a transaction,"
-            " and has another one there"
-        )
+    def _misplaced(self, outputs: Sequence[Output]) -> dict[str, str]:
+        """The blocks of these that are not seen to stand at their heights, and why.
+
+        The newest are looked for first; of many only some at a time.
+        """
+        blocks = {(o.block_height or 0, o.block_hash) for o in outputs if o.block_hash}
+        wrong: dict[str, str] = {}
+        asked = 0
+        for height, block_hash in sorted(blocks, reverse=True):
+            assert block_hash is not None
+            known = self._stands.get(block_hash)
+            if known == height:
+                continue
+            if known is None and asked >= MAX_BLOCKS:
+                wrong[block_hash] = (
+                    "pays an address in more blocks than were looked for"
+                )
+            elif known is not None or not self._look_for(block_hash, height):
+                wrong[block_hash] = (
+                    f"names a block of height {height:,} for a transaction, and does"
+                    " not have it there"
+                )
+            asked += known is None
+        return {block: f"{self.name}: {why}" for block, why in wrong.items()}
+
+    def _look_for(self, block_hash: str, height: int) -> bool:
+        """Whether it stands there in the explorer's best chain. One request."""
+        if self._block_at(height) != block_hash:
+            return False
+        self._stands.remember(block_hash, height)
+        return True
 
     def _check_network(self) -> None:
         """Once: a payment on another network is none."""
