@@ -67,6 +67,8 @@ SMALL = (
     "-dbcache=16",
     "-maxsigcachesize=4",
     "-keypool=10",
+    "-checkblockindex=0",
+    "-checkmempool=0",
     "-fallbackfee=0.0002",
 )
 
@@ -87,6 +89,12 @@ class LitecoinNode(RpcNode):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}?cookie={self._cookie}"
+
+    @property
+    def blocks_folder(self) -> Path:
+        """Where its blocks are, in files as Core has them."""
+        assert self._folder is not None, "the node was not started"
+        return self._folder / "regtest" / "blocks"
 
     @property
     def log(self) -> str:
@@ -217,15 +225,15 @@ class LitecoinNode(RpcNode):
         raw = [tx.hex() for tx in txs]
         return str(self.rpc("generateblock", to, raw)["hash"])
 
-    def replace_blocks(self, depth: int, length: int | None = None) -> list[str]:
-        """Mine a branch without payments in place of the last `depth` blocks; hashes.
+    def replace_blocks(self, depth: int, instead: Sequence[bytes] = ()) -> list[str]:
+        """Mine a branch that is longer by one in place of the last `depth` blocks.
 
-        It has `length` blocks, one more if not given. The transactions of the lost
-        blocks wait in the mempool afterwards.
+        Its first block holds `instead` and no other one anything. The transactions of
+        the lost blocks wait in the mempool afterwards, but for those that conflict.
         """
         first = self.height() - depth + 1
         self.rpc("invalidateblock", self.block_hash(first))
-        return [self.mine_only() for _ in range(length or depth + 1)]
+        return [self.mine_only(instead), *(self.mine_only() for _ in range(depth))]
 
     # -- its peers -----------------------------------------------------------------
 

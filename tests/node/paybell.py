@@ -38,10 +38,17 @@ Event = dict[str, Any]
 
 
 class Paybell:
-    """One installation: a database and a port of its own. A context manager."""
+    """One installation: a database and a port of its own. A context manager.
+
+    Nodes of `fallbacks` (URLs) are asked when the first one is of no use.
+    """
 
     def __init__(
-        self, node_url: str, folder: Path, options: Sequence[str] = ()
+        self,
+        node_url: str,
+        folder: Path,
+        options: Sequence[str] = (),
+        fallbacks: Sequence[str] = (),
     ) -> None:
         self.db = folder / "paybell.db"
         (self.port,) = free_ports(1)
@@ -54,7 +61,9 @@ class Paybell:
         # Not on the command line: the URL holds the node's password.
         self._env = {
             "PAYBELL_API_KEY": API_KEY,
-            "PAYBELL_SOURCES": f"bitcoind={node_url}",
+            "PAYBELL_SOURCES": ",".join(
+                f"bitcoind={url}" for url in (node_url, *fallbacks)
+            ),
         }
         self._process: Process | None = None
         self._session = requests.Session()
@@ -224,10 +233,15 @@ class Paybell:
                 return
             events += page
 
+    def sources(self) -> list[dict[str, Any]]:
+        """As `GET /v1/sources` describes them, in order of preference."""
+        found: list[dict[str, Any]] = self.get("/v1/sources")["data"]
+        return found
+
     def source(self) -> dict[str, Any]:
-        """The one source, as `GET /v1/sources` describes it."""
-        (found,) = self.get("/v1/sources")["data"]
-        return dict(found)
+        """The one source."""
+        (found,) = self.sources()
+        return found
 
     def poll(self, address: str) -> None:
         """Have it look at the chain at once."""
