@@ -8,7 +8,8 @@ from engine.bitcoin.address import parse_address
 from engine.chain.feed import Output
 from engine.errors import HistoryIncomplete
 from tests.tools.esplora_double import EsploraDouble
-from transport.chain.esplora import INDEX_AGAIN_S, Esplora
+from transport.chain.esplora import Esplora
+from transport.chain.esplora_index import INDEX_AGAIN_S
 
 __all__ = ["ADDRESS", "SCRIPT", "Stage", "esplora_stage"]
 

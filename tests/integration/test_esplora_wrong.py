@@ -17,7 +17,8 @@ from tests.integration.esplora_stage import ADDRESS, SCRIPT, Stage, esplora_stag
 from tests.tools import fake_upstream as fake
 from tests.tools.esplora_chain import MINER, FakeChain
 from tests.tools.esplora_double import EsploraDouble, Server, block_json
-from transport.chain.esplora import INDEX_AGAIN_S, MAX_BLOCKS, UNKNOWN_TIP_S
+from transport.chain.esplora import MAX_BLOCKS, UNKNOWN_TIP_S
+from transport.chain.esplora_index import INDEX_AGAIN_S
 
 
 @pytest.fixture
@@ -262,8 +263,9 @@ def test_what_cannot_be_told_of_the_index_is_no_doubt(stage: Stage) -> None:
     for lie in (
         fake.text("Block not found", 404),
         fake.of([]),
-        fake.of([{"txid": "ab" * 32, "vout": [{"scriptpubkey_address": None}]}]),
-        fake.of([{"txid": "ab" * 32, "vout": [{"scriptpubkey_address": "x" * 999}]}]),
+        fake.of([{"vout": [{"scriptpubkey": "6a00"}, {"scriptpubkey": "no hex"}]}]),
+        fake.of([{"vout": [{"scriptpubkey": None}]}]),
+        fake.of([{"vout": [{"scriptpubkey": "21" + "02" * 33 + "ac"}]}]),
         fake.endless(),
         fake.html(),
     ):

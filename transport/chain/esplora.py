@@ -2,11 +2,11 @@
 
 It knows Esplora's paths and shapes, and believes nothing that was not held against
 something else the explorer says: which last block (`explorer_tip`), which history
-(`esplora_history`), and, here, where a payment's block stands and how far the index of
-addresses has come. What it finds wrong with the explorer as a whole is
-`SourceStatus.doubt`; it does not judge what follows from it. A tip that goes back is
-reported as it is. Called from the blocking source actor's greenlet, by one caller at a
-time.
+(`esplora_history`), how far its index of addresses has come (`esplora_index`), and,
+here, where a payment's block stands. What it finds wrong with the explorer as a whole
+is `SourceStatus.doubt`; it does not judge what follows from it. A tip that goes back
+is reported as it is. Called from the blocking source actor's greenlet, by one caller at
+a time.
 
 What is not in the API's description, and what is done about it:
 
@@ -15,19 +15,15 @@ What is not in the API's description, and what is done about it:
 - `/block/:hash/status` says "not in the best chain" of a block it has never heard of,
   too (electrs, get_block_status). That is no positive word, so which block stands at
   its height is asked as well, or whether its transactions are known.
-- The index of addresses is another one than that of blocks, and may be older, as while
-  it is made anew, or on another server behind one name. So a payment of the last block
-  is looked for under its own address, once for each new last block.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from engine.chain.feed import Output, SourceStatus, Tip
+from engine.chain.feed import Output, SourceStatus
 from engine.chain.source_url import parse_source_url
 from engine.errors import (
     HistoryIncomplete,
@@ -37,12 +33,11 @@ from engine.errors import (
 )
 from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.esplora_history import AddressHistories
+from transport.chain.esplora_index import AddressIndex
 from transport.chain.esplora_json import (
-    BareTx,
     Block,
     BlockStatus,
     Hash,
-    Tx,
     hashes_to_its_id,
 )
 from transport.chain.explorer_tip import TipGuard, Verdict
@@ -55,15 +50,11 @@ from transport.chain.http_client import (
     garbage,
 )
 
-__all__ = ["INDEX_AGAIN_S", "MAX_BLOCKS", "UNKNOWN_TIP_S", "Esplora"]
+__all__ = ["MAX_BLOCKS", "UNKNOWN_TIP_S", "Esplora"]
 
 UNKNOWN_TIP_S = 30.0
 """So long an explorer may not know the last block that it tells of: behind one name
 there are several servers, and one of them has it first."""
-
-INDEX_AGAIN_S = 15.0
-"""How soon an index of addresses that is behind is looked at again, and how often at
-most one that is not: each costs two requests."""
 
 MAX_BLOCKS = 25
 """Blocks that are looked for at once, for one address: an address that was paid in
@@ -110,10 +101,7 @@ class Esplora:
         self._histories = AddressHistories(name, self._answer, now)
         self._stands = BlockHeights()  # blocks that were seen to stand at their height
         self._unknown_since: float | None = None  # a tip that it does not know itself
-        self._index_of: str | None = None  # the tip with which the index was looked at
-        self._index_at: float | None = None  # when that was; None: look at once
-        self._index_was_new = False  # it had the last block then
-        self._index_doubt: str | None = None
+        self._index = AddressIndex(name, network, self._find, now)
 
     def __repr__(self) -> str:
         return f"<Esplora {self.name}>"
@@ -128,11 +116,9 @@ class Esplora:
             self._check_network()
             block_hash = self._tip_hash()
             verdict = self._guard.known(block_hash) or self._judged(block_hash)
-            doubt = verdict.doubt or self._index_trouble(verdict.tip)
+            doubt = verdict.doubt or self._index.trouble(verdict.tip.hash)
         except SourceError:
-            # Whatever it was, it may come back another one.
-            self._index_of = self._index_at = None
-            self._index_was_new = False
+            self._index.look_again()  # whatever it was, it may come back another one
             raise
         return SourceStatus(verdict.tip, verdict.tip_time_s, doubt=doubt)
 
@@ -221,51 +207,6 @@ class Esplora:
         if kept is None:
             raise SourceUnavailable(f"{self.name}: {text}")
         return kept
-
-    # -- the index of addresses --------------------------------------------------------
-
-    def _index_trouble(self, tip: Tip) -> str | None:
-        """What is wrong with its index of addresses, looked at when there is a new tip,
-        after every failure, and until it is well again."""
-        if tip.hash == self._index_of and self._index_doubt is None:
-            return None
-        if self._index_at is not None and self._now() - self._index_at < INDEX_AGAIN_S:
-            return self._index_doubt
-        self._index_at = self._now()
-        indexed = self._is_indexed(tip.hash)
-        if indexed is False and self._index_was_new:
-            # It had the last block but one: a server among several needs a moment.
-            self._index_was_new = False
-            return None
-        self._index_of = tip.hash
-        self._index_was_new = indexed is True
-        self._index_doubt = None
-        if indexed is False:
-            self._index_doubt = "its index of addresses is older than its last block"
-        return self._index_doubt
-
-    def _is_indexed(self, block_hash: str) -> bool | None:
-        """Whether a payment of this block is listed under its address; None if that
-        cannot be told."""
-        path = f"/block/{block_hash}/txs"
-        try:
-            body = self._find(path)
-            txs = [] if body is None else self._decode(path, body, list[BareTx])
-            # Not the first one, if there is another: pools' addresses are much used.
-            paid = (
-                vout.scriptpubkey_address for tx in reversed(txs) for vout in tx.vout
-            )
-            address = next((name for name in paid if name), None)
-            if address is None:
-                return None
-            path = f"/address/{quote(address, safe='')}/txs/chain"
-            body = self._find(path)
-            if body is None:
-                return None
-            listed = self._decode(path, body, list[Tx])
-        except SourceGarbage:
-            return None  # too large, or refused: nothing is learnt from it
-        return any(tx.status.block_hash == block_hash for tx in listed)
 
     # -- blocks of payments ------------------------------------------------------------
 

@@ -58,13 +58,12 @@ class Tx(msgspec.Struct):
 
 
 class BareVout(msgspec.Struct):
-    scriptpubkey_address: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    scriptpubkey: str
 
 
 class BareTx(msgspec.Struct):
-    """A transaction of a block: where its addresses are what is of interest."""
+    """A transaction of a block: whom it pays is what is of interest."""
 
-    txid: Hash
     vout: list[BareVout]
 
 
