@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from engine.bitcoin.transaction import compact_size
+from engine.chain.script_index import ScriptIndex
+from engine.chain.sync import DEFAULT_LIMITS, sync
 from engine.errors import SourceGarbage, SourceUnavailable
 from tests.tools import fake_upstream as fake
 from tests.tools.core_double import CoreDouble, make_block, payment_tx
@@ -159,6 +161,25 @@ def test_a_name_without_a_transaction_is_left_out(
     upstream.answer = altered(node, "getrawmempool", lambda r: [*phantoms, *r])
     assert feed.mempool() == {paid, *phantoms}
     assert feed.transactions([*phantoms, paid]).keys() == {paid}
+    assert feed.mempool() == {paid}, "named again, and still not there"
+
+
+def test_thousands_of_phantoms_hide_no_money(
+    upstream: Upstream, node: CoreDouble, feed: Bitcoind
+) -> None:
+    """More than one round asks for. Each round began with the same ones."""
+    index = ScriptIndex()
+    index.watch(ALICE)
+    phantoms = [f"{n:064x}" for n in range(2 * DEFAULT_LIMITS.txs)]
+    paid = [node.add(payment_tx([(ALICE, n + 1)])) for n in range(3)]
+    upstream.answer = altered(node, "getrawmempool", lambda r: [*r, *phantoms])
+    rounds = [sync(feed, index) for _ in range(4)]
+    assert [done.more for done in rounds][-1] is False
+    found = {output.txid for output in index.view(ALICE, "s").outputs}
+    assert found == set(paid)
+    asked = node.wire.calls["getrawtransaction"]
+    sync(feed, index)
+    assert node.wire.calls["getrawtransaction"] == asked
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ Called from the blocking source actor's greenlet, by one caller at a time. It yi
 the hub between chunks of a large block.
 """
 
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ from transport.chain.chain_info import (
 from transport.chain.hex_digits import unhex
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import Call, JsonRpc, Reply, RpcError
+from transport.chain.phantoms import Phantoms
 
 __all__ = ["BATCH", "METHODS", "Bitcoind"]
 
@@ -118,6 +120,7 @@ class Bitcoind(JsonRpc):
         self.lowest = 0
         self._missing_below = 0  # an assumeutxo node has not fetched these yet
         self._heights = BlockHeights()
+        self._phantoms = Phantoms(time.monotonic)
 
     def status(self) -> SourceStatus:
         """One request, so that all it says is of one moment."""
@@ -248,7 +251,7 @@ class Bitcoind(JsonRpc):
             self._hash("getrawmempool", txid)
             if number % 10_000 == 0:
                 yield_to_hub()
-        return frozenset(txids)
+        return self._phantoms.taken_from(frozenset(txids))
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
         found: dict[str, ChainTx] = {}
@@ -278,6 +281,7 @@ class Bitcoind(JsonRpc):
             except RpcError as error:
                 if not error.is_not_found:
                     raise
+                self._phantoms.missed(txid)
                 continue  # it left the mempool since its name was read
             except InvalidTransaction as error:
                 raise self.garbage(method, f"no transaction: {error}") from error

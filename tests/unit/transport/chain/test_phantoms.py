@@ -1,0 +1,36 @@
+"""Names without transactions: what is asked for again, and when."""
+
+from transport.chain.phantoms import AGAIN_S, Phantoms
+
+
+def test_what_has_left_in_between_is_no_phantom() -> None:
+    phantoms = Phantoms(lambda: 0.0)
+    names = frozenset({"a", "b"})
+    assert phantoms.taken_from(names) is names
+    phantoms.missed("a")
+    assert phantoms.taken_from(frozenset({"b"})) == {"b"}
+    assert phantoms.taken_from(names) == names, "it came back"
+
+
+def test_what_is_named_again_is_left_out_for_a_while() -> None:
+    clock = [100.0]
+    phantoms = Phantoms(lambda: clock[0])
+    names = frozenset({"a", "b"})
+    phantoms.missed("a")
+    assert phantoms.taken_from(names) == {"b"}
+    clock[0] += AGAIN_S / 2
+    assert phantoms.taken_from(names) == {"b"}
+    clock[0] += AGAIN_S / 2
+    assert phantoms.taken_from(names) == names, "to be asked for anew"
+    phantoms.missed("a")
+    assert phantoms.taken_from(names) == {"b"}
+
+
+def test_no_more_is_remembered_than_is_named() -> None:
+    phantoms = Phantoms(lambda: 0.0)
+    names = frozenset(map(str, range(1_000)))
+    for name in names:
+        phantoms.missed(name)
+    assert phantoms.taken_from(names) == frozenset()
+    assert phantoms.taken_from(frozenset({"1", "x"})) == {"x"}
+    assert phantoms.taken_from(names) == names - {"1"}
