@@ -171,11 +171,46 @@ def test_a_server_that_refuses_everything_of_an_address_says_nothing_of_others(
     assert stage.esplora.outputs(address, other) == ()
 
 
-def test_a_server_that_fails_is_not_taken_for_one_that_refuses(stage: Stage) -> None:
-    for answer in (fake.html(500), fake.text("missing tx", 500)):
-        stage.double.lies[f"{BASE}/txs"] = answer
-        with pytest.raises(SourceUnavailable, match=r"failed \(500\)"):
+@pytest.mark.parametrize(
+    "answer", [fake.html(500), fake.text("missing tx", 500), fake.html(504)]
+)
+def test_what_fails_is_the_server_once_and_then_the_address(
+    stage: Stage, answer: fake.Answer
+) -> None:
+    pay(stage, 3)
+    stage.double.lies[f"{BASE}/txs"] = answer
+    with pytest.raises(SourceUnavailable, match=r"failed \(50[04]\)"):
+        stage.outputs()
+    with pytest.raises(HistoryIncomplete, match="and not for its last block"):
+        stage.outputs()
+    waiting = stage.double.chain.pay(SCRIPT.hex(), 50_000)
+    stage.asked()
+    with pytest.raises(HistoryIncomplete, match="not for its last block") as caught:
+        stage.outputs()
+    assert [output.txid for output in caught.value.outputs] == [waiting.txid]
+    assert stage.asked() == [f"{BASE}/txs/mempool"], "nobody waits for it again soon"
+    stage.wait(TOO_LONG_S)
+    with pytest.raises(HistoryIncomplete):
+        stage.outputs()
+    stage.double.lies.clear()
+    stage.wait(TOO_LONG_S)
+    assert len(stage.outputs()) == 4
+    stage.double.lies[f"{BASE}/txs"] = answer
+    with pytest.raises(SourceUnavailable):
+        stage.outputs()
+
+
+def test_a_count_that_takes_too_long_leaves_the_newest_page(stage: Stage) -> None:
+    pay(stage, 30)
+    stage.double.lies[BASE] = fake.html(504)
+    for paths in ([f"{BASE}/txs", BASE], [f"{BASE}/txs"]):
+        with pytest.raises(HistoryIncomplete, match="beyond the first page") as caught:
             stage.outputs()
+        assert len(caught.value.outputs) == 25
+        assert [path for path in stage.asked() if path.startswith(BASE)] == paths
+    stage.double.lies.clear()
+    stage.wait(FEWER_S)
+    assert len(stage.outputs()) == 30
 
 
 def test_transactions_listed_twice_count_once(stage: Stage) -> None:

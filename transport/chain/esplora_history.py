@@ -13,6 +13,8 @@ What is not in the API's description, and what is done about it:
   mempool.space's), or there are more pages than anybody should ask for. Then what can
   be seen is shown, as `HistoryIncomplete`: the newest page, or the mempool. That costs
   no more than any other address; the rest is tried again after `TOO_LONG_S`.
+- Others take so long that a proxy or we give up (504, a deadline). That is taken for a
+  failure of the server once, and then for one of the address.
 
 It judges no block: whether one stands is for `Esplora`. Called by one caller at a time.
 """
@@ -86,6 +88,7 @@ class AddressHistories:
         self._now = now
         self._read: OrderedDict[str, _Read] = OrderedDict()
         self._too_long: dict[str, _TooLong] = {}
+        self._failed: dict[str, int] = {}  # how often, one after another
 
     def forget_blocks(self) -> None:
         """A reorg: confirmed transactions may be so no longer."""
@@ -99,6 +102,17 @@ class AddressHistories:
         cannot be read whole, `SourceError` for what is no answer.
         """
         base = f"/address/{quote(address, safe='')}"
+        try:
+            outputs = self._outputs(address, base, script)
+        except SourceUnavailable as error:
+            reason = self._fails_again(address, base, error)
+            if reason is None:
+                raise
+            raise HistoryIncomplete(reason) from error
+        self._failed.pop(address, None)
+        return outputs
+
+    def _outputs(self, address: str, base: str, script: bytes) -> tuple[Output, ...]:
         long = self._too_long.get(address)
         if long is not None and long.until <= self._now():
             del self._too_long[address]
@@ -125,10 +139,17 @@ class AddressHistories:
     def _whole(
         self, address: str, base: str, script: bytes, first: list[Tx]
     ) -> tuple[Output, ...]:
-        counted = self._count(base)
         txs = first
-        if counted <= MAX_TXS:
-            txs = first + self._further_pages(base, first, counted)
+        try:
+            counted = self._count(base)
+            if counted <= MAX_TXS:
+                txs = first + self._further_pages(base, first, counted)
+        except SourceUnavailable as error:
+            reason = f"fails beyond the first page of {base}/txs ({error.detail})"
+            reason = self._note(address, reason, for_s=FEWER_S)
+            raise HistoryIncomplete(
+                reason, self._merged(first, (), script, base)
+            ) from error
         outputs = self._merged(txs, (), script, base)
         if counted > MAX_TXS:
             reason = self._note(address, f"has too many transactions in {base}/txs")
@@ -139,6 +160,20 @@ class AddressHistories:
             raise HistoryIncomplete(reason, outputs)
         self._keep(address, txs, frozenset(), outputs)
         return outputs
+
+    def _fails_again(
+        self, address: str, base: str, error: SourceUnavailable
+    ) -> str | None:
+        """Once it may be the server. If it is this address again, while its last block
+        could be told before, it is the address: nobody else is to wait for it."""
+        while len(self._failed) >= MAX_TOO_LONG:
+            del self._failed[next(iter(self._failed))]
+        failed = self._failed[address] = self._failed.pop(address, 0) + 1
+        if failed < 2:
+            return None
+        for_s = min(failed * FEWER_S, TOO_LONG_S)
+        reason = f"fails for {base}/txs, and not for its last block ({error.detail})"
+        return self._note(address, reason, refused=True, for_s=for_s)
 
     def _further_pages(self, base: str, first: list[Tx], counted: int) -> list[Tx]:
         """What the first page had no room for; as much of it as is listed."""

@@ -143,7 +143,8 @@ class TipGuard:
         since_s = max(self._now() - _MAINNET_TIME_S, 0)
         most = _MAINNET_HEIGHT + since_s // _MAINNET_FASTEST_S
         if self._network == "mainnet" and told.height > most:
-            return f"tells of height {told.height:,}, which cannot be reached yet"
+            by = "by this machine's clock"
+            return f"tells of height {told.height:,}, which {by} is not reached yet"
         return None if block_at(told.height) == told.hash else _misplaced(told)
 
     def _lower(self, told: Tip, block: Block, best: Tip, block_at: BlockAt) -> Verdict:
