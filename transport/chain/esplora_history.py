@@ -30,6 +30,7 @@ from engine.errors import HistoryIncomplete, SourceGarbage, SourceUnavailable
 from engine.money.amount import MAX_SAT
 from transport.chain.esplora_json import Address, Tx
 from transport.chain.http_client import Response, decode, garbage
+from transport.chain.unreadable_addresses import UnreadableAddresses
 
 __all__ = ["MAX_PAGES", "MAX_TXS", "TOO_LONG_S", "AddressHistories"]
 
@@ -48,9 +49,6 @@ FEWER_S = 60.0
 MAX_REMEMBERED = 32
 """Addresses whose long history is kept: 32 bytes for each transaction."""
 
-MAX_TOO_LONG = 10_000
-"""Addresses with too much history that are remembered."""
-
 _SHORT_PAGE = 10  # a page with fewer is the last one, whatever the server
 _MEMPOOL_PAGE = 50  # of unconfirmed ones there are never more on a page
 _REFUSALS = (400, 413, 422, 500)  # with these a server may refuse an address
@@ -68,15 +66,6 @@ class _Read:
     outputs: tuple[Output, ...]
 
 
-@dataclass
-class _TooLong:
-    """An address with too much history."""
-
-    until: float
-    refused: bool  # the server does not even show its newest page
-    reason: str
-
-
 class AddressHistories:
     """See the module docstring. `now`: monotonic seconds."""
 
@@ -85,10 +74,8 @@ class AddressHistories:
     ) -> None:
         self._name = name
         self._ask = ask
-        self._now = now
         self._read: OrderedDict[str, _Read] = OrderedDict()
-        self._too_long: dict[str, _TooLong] = {}
-        self._failed: dict[str, int] = {}  # how often, one after another
+        self._unreadable = UnreadableAddresses(now)
 
     def forget_blocks(self) -> None:
         """A reorg: confirmed transactions may be so no longer."""
@@ -109,25 +96,22 @@ class AddressHistories:
             if reason is None:
                 raise
             raise HistoryIncomplete(reason) from error
-        self._failed.pop(address, None)
+        self._unreadable.answered(address)
         return outputs
 
     def _outputs(self, address: str, base: str, script: bytes) -> tuple[Output, ...]:
-        long = self._too_long.get(address)
-        if long is not None and long.until <= self._now():
-            del self._too_long[address]
-            long = None
-        if long is not None and long.refused:
-            raise HistoryIncomplete(long.reason, self._waiting(base, script))
+        known = self._unreadable.trouble(address)
+        if known is not None and known.shows_nothing:
+            raise HistoryIncomplete(known.reason, self._waiting(base, script))
         first = self._page(f"{base}/txs")
         if first is None:
             reason = f"refuses to list {base}/txs, as it has too much history"
-            reason = self._note(address, reason, refused=True)
+            reason = self._note(address, reason, TOO_LONG_S, shows_nothing=True)
             raise HistoryIncomplete(reason, self._waiting(base, script))
         if len(first) < _SHORT_PAGE:
             return self._merged(first, (), script, base)
-        if long is not None:
-            raise HistoryIncomplete(long.reason, self._merged(first, (), script, base))
+        if known is not None:
+            raise HistoryIncomplete(known.reason, self._merged(first, (), script, base))
         read = self._read.get(address)
         if read is not None and _leads_up_to(first, read.txids):
             self._read.move_to_end(address)
@@ -146,34 +130,40 @@ class AddressHistories:
                 txs = first + self._further_pages(base, first, counted)
         except SourceUnavailable as error:
             reason = f"fails beyond the first page of {base}/txs ({error.detail})"
-            reason = self._note(address, reason, for_s=FEWER_S)
+            reason = self._note(address, reason, FEWER_S)
             raise HistoryIncomplete(
                 reason, self._merged(first, (), script, base)
             ) from error
         outputs = self._merged(txs, (), script, base)
         if counted > MAX_TXS:
-            reason = self._note(address, f"has too many transactions in {base}/txs")
+            reason = f"has too many transactions in {base}/txs"
+            reason = self._note(address, reason, TOO_LONG_S)
             raise HistoryIncomplete(reason, outputs)
         if len({tx.txid for tx in txs}) < counted:
             reason = f"lists fewer transactions in {base}/txs than there are"
-            reason = self._note(address, reason, for_s=FEWER_S)
+            reason = self._note(address, reason, FEWER_S)
             raise HistoryIncomplete(reason, outputs)
         self._keep(address, txs, frozenset(), outputs)
         return outputs
+
+    def _note(
+        self, address: str, reason: str, for_s: float, *, shows_nothing: bool = False
+    ) -> str:
+        reason = f"{self._name}: {reason}"
+        self._unreadable.note(address, reason, for_s, shows_nothing=shows_nothing)
+        return reason
 
     def _fails_again(
         self, address: str, base: str, error: SourceUnavailable
     ) -> str | None:
         """Once it may be the server. If it is this address again, while its last block
         could be told before, it is the address: nobody else is to wait for it."""
-        while len(self._failed) >= MAX_TOO_LONG:
-            del self._failed[next(iter(self._failed))]
-        failed = self._failed[address] = self._failed.pop(address, 0) + 1
-        if failed < 2:
+        times = self._unreadable.failed(address)
+        if times < 2:
             return None
-        for_s = min(failed * FEWER_S, TOO_LONG_S)
         reason = f"fails for {base}/txs, and not for its last block ({error.detail})"
-        return self._note(address, reason, refused=True, for_s=for_s)
+        for_s = min(times * FEWER_S, TOO_LONG_S)
+        return self._note(address, reason, for_s, shows_nothing=True)
 
     def _further_pages(self, base: str, first: list[Tx], counted: int) -> list[Tx]:
         """What the first page had no room for; as much of it as is listed."""
@@ -273,21 +263,6 @@ class AddressHistories:
         self._read[address] = _Read(older | mined, in_blocks)
         if len(self._read) > MAX_REMEMBERED:
             self._read.popitem(last=False)
-
-    def _note(
-        self,
-        address: str,
-        reason: str,
-        *,
-        refused: bool = False,
-        for_s: float = TOO_LONG_S,
-    ) -> str:
-        """It is not to be read whole for a while. Returns the reason, for people."""
-        while len(self._too_long) >= MAX_TOO_LONG:
-            del self._too_long[next(iter(self._too_long))]
-        reason = f"{self._name}: {reason}"
-        self._too_long[address] = _TooLong(self._now() + for_s, refused, reason)
-        return reason
 
     def _garbage(self, path: str, what: str) -> SourceGarbage:
         return garbage(f"{self._name}: {path}", what)
