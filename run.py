@@ -87,7 +87,7 @@ class Installation:
             self.clock,
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
-            Settings(),
+            Settings(network=config.network),
             yield_to_hub=yield_to_hub,
         )
         self.sender = WebhookSender(

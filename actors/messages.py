@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engine.chain.feed import ChainView, Output, Tip
+from engine.chain.feed import ChainView, Output, SourceStatus, Tip
+from engine.chain.witness import CURRENT, Assessment, Best
 from engine.errors import SourceError
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment, Terms
@@ -226,6 +227,7 @@ class Round(msgspec.Struct, frozen=True):
     polls: tuple[Poll, ...] = ()
     addresses: Mapping[bytes, str] = {}
     reset: bool = False
+    best: Best | None = None  # what its source is held against
 
 
 class SomeViews(msgspec.Struct, frozen=True):
@@ -240,7 +242,8 @@ class SomeViews(msgspec.Struct, frozen=True):
 
 class RoundDone(msgspec.Struct, frozen=True):
     """The round is over; `views` are the last of it. Views of scripts that were not
-    reached are absent."""
+    reached are absent. `assessment`: what the source is worth, and so its views.
+    """
 
     feed: int
     number: int
@@ -250,7 +253,9 @@ class RoundDone(msgspec.Struct, frozen=True):
     requests: int
     error: SourceError | None = None
     more: bool = False
-    lagging: bool = False
+    assessment: Assessment = CURRENT
+    status: SourceStatus | None = None  # its last word
+    disappeared: int = 0  # from its mempool, too many at once to be believed
     unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
     read: Tip | None = None  # up to here a block feed's blocks have been read
     anew: bool = False  # nothing told where to go on: the latest blocks were read

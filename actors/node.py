@@ -34,12 +34,13 @@ T = TypeVar("T")
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Numbers that the actors go by. Times in seconds."""
+    """What the actors go by. Times in seconds."""
 
     poll_slow_s: int = 600  # how often to look at a payment that nobody waits for
     poll_ageing_s: int = 3_600  # each time this old, the wait between polls doubles
     recheck_s: int = 3_600  # a payment over its time whose money is still on its way
     session_buffer: int = 1_000  # events a session holds while its backlog is read
+    network: str = "regtest"
 
 
 class Node:

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from engine.chain.witness import Best
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
 
@@ -56,11 +57,13 @@ class SourceReport(msgspec.Struct, frozen=True):
 
     `complete_as_of` (ms): when the source that is asked now, one that reads whole
     blocks, had last told all that changed: whoever was shown nothing has got nothing
-    since. None: each address must be asked for.
+    since. None: each address must be asked for. `best`: the best tip that any source
+    has shown and that was believed.
     """
 
     freshness: Freshness = Freshness(source="", live=False, since=None)
     complete_as_of: int | None = None
+    best: Best | None = None
 
 
 class JournalReport(msgspec.Struct, frozen=True):

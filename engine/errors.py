@@ -20,6 +20,7 @@
     ├─ MailboxFull              503  busy
     ├─ SourceError              503  source_unavailable      never to be read as unpaid
     │  ├─ SourceUnavailable
+    │  │  └─ SourceBehind                                    it will catch up
     │  ├─ SourceBusy
     │  └─ SourceGarbage
     │     └─ HistoryIncomplete                               one address, not the source
@@ -81,6 +82,7 @@ __all__ = [
     "MailboxFull",
     "OlderSchema",
     "Refused",
+    "SourceBehind",
     "SourceBusy",
     "SourceError",
     "SourceGarbage",
@@ -228,6 +230,10 @@ class SourceError(EngineError):
 
 class SourceUnavailable(SourceError):
     """Connection refused, time-out, 5xx: nothing was answered."""
+
+
+class SourceBehind(SourceUnavailable):
+    """It answers, of a chain that is behind what we know: nothing can be read yet."""
 
 
 class SourceBusy(SourceError):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
@@ -60,6 +61,9 @@ class SourceState(msgspec.Struct, frozen=True):
     budget_left: float | None
     watched: int
     waiting: int
+    standing: Standing | None = None  # None: it has not been asked yet
+    reason: str | None = None  # why it is not current
+    since_when: int | None = None  # how long it has been so
 
 
 class WatcherState(msgspec.Struct, frozen=True):

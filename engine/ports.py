@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
 from engine.payment.events import CommittedEvent
@@ -21,13 +22,19 @@ __all__ = ["ChannelSender", "Freshness", "Sink"]
 class Freshness(msgspec.Struct, frozen=True):
     """How far what we show can be trusted to be present.
 
-    `since` (ms): the last moment at which a source answered; None: never yet.
+    `since` (ms): the last moment at which a source answered; None: never yet. `live`:
+    the source that is asked now is a current witness, or was a moment ago and is a
+    block late. `reason`: why its standing is not current, one line for people;
+    `since_when` (ms): how long it has had that standing.
     """
 
     source: str
     live: bool
     since: int | None
     tip_height: int | None = None
+    standing: Standing | None = None  # None: nobody has been asked yet
+    reason: str | None = None
+    since_when: int | None = None
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ import msgspec
 
 from actors.messages import Poll, Round, RoundDone
 from engine.chain.feed import Tip
+from engine.chain.witness import Assessment, Standing
 from engine.gateway import SourceState
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.policy.token_bucket import TokenBucket
@@ -36,6 +37,8 @@ class Feed:
     __slots__ = (
         "answered_at",
         "asked",
+        "assessment",
+        "behind_from",
         "breaker",
         "budget",
         "busy",
@@ -43,10 +46,14 @@ class Feed:
         "errors",
         "number",
         "primed",
+        "probe_at",
         "requests",
         "round",
+        "since_when",
         "spec",
         "tip",
+        "told",
+        "top",
     )
 
     def __init__(self, number: int, spec: FeedSpec) -> None:
@@ -64,7 +71,13 @@ class Feed:
         self.answered_at: int | None = None  # ms
         self.requests: int | None = None  # as its worker last told
         self.errors = 0
-        self.error: str | None = None
+        self.error: str | None = None  # why it failed; None once it has answered
+        self.assessment: Assessment | None = None  # by its last answer
+        self.top = -1  # the greatest height that it has shown
+        self.behind_from: float | None = None  # monotonic s, if it is behind
+        self.probe_at = 0.0  # monotonic s: not probed before
+        self.told: Standing | None = None  # the standing that people are told
+        self.since_when: int | None = None  # ms: how long it is that
 
     def poor_s(self, now: float, requests: int) -> float:
         """Seconds until the budget allows so many requests; 0 if it does now."""
@@ -79,21 +92,53 @@ class Feed:
 
     def spend(self, done: RoundDone) -> None:
         """What was asked for before our time is no debt of ours."""
-        if self.requests is None:
-            answered = {*done.views, *done.unreadable}
-            self.requests = done.requests - len(answered) - 1
-        if self.budget is not None:
-            self.budget = self.budget.spend(done.requests - self.requests)
-        self.requests = done.requests
+        answered = {*done.views, *done.unreadable}
+        self.spend_to(done.requests, len(answered) + 1)
 
-    def succeeded(self, done: RoundDone) -> None:
+    def spend_to(self, requests: int, newest: int) -> None:
+        """So many it has been asked in all, of these so many just now."""
+        if self.requests is None:
+            self.requests = requests - newest
+        if self.budget is not None:
+            self.budget = self.budget.spend(requests - self.requests)
+        self.requests = requests
+
+    def succeeded(
+        self, asked_at: int, tip: Tip | None, assessment: Assessment, now: float
+    ) -> None:
+        """It has answered. `asked_at`: ms; `now`: monotonic s."""
         self.breaker = self.breaker.after_success()
         self.error = None
-        self.answered_at = done.asked_at
-        self.tip = done.tip
+        self.answered_at = asked_at
+        self.tip = tip
+        if tip is not None:
+            if tip.height < self.top:  # it fell back: that is no block on its way
+                assessment = msgspec.structs.replace(assessment, is_slight=False)
+            self.top = max(self.top, tip.height)
+        self.assessed(assessment, now)
+
+    def assessed(self, assessment: Assessment, now: float) -> None:
+        """What it is worth, whether by an answer or by what another has shown."""
+        self.assessment = assessment
+        if assessment.is_current:
+            self.behind_from = None
+        elif self.behind_from is None:
+            self.behind_from = now
+
+    def tell(self, standing: Standing, wall: int) -> None:
+        """People are told this standing from now (ms) on."""
+        if standing is not self.told:
+            self.told, self.since_when = standing, wall
 
     def describe(
-        self, *, now: float, wall: int, active: bool, watched: int, waiting: int
+        self,
+        *,
+        now: float,
+        wall: int,
+        active: bool,
+        watched: int,
+        waiting: int,
+        reason: str | None = None,
     ) -> SourceState:
         """As the API shows it. `now`: monotonic s; `wall`: ms."""
         answered = self.answered_at
@@ -114,4 +159,7 @@ class Feed:
             budget_left=round(budget.tokens, 1) if budget is not None else None,
             watched=watched,
             waiting=waiting,
+            standing=self.told,
+            reason=reason,
+            since_when=self.since_when,
         )

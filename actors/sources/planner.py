@@ -4,7 +4,8 @@ It holds what watchers want to know (the scripts, the polls that wait) and how e
 source fares (a breaker, a request budget, the round under way), and plans one round
 after the other:
 
-- The first source whose breaker permits is asked; one round is under way at a time.
+- The first source that is current is asked (`actors/sources/choice.py`); one round is
+  under way at a time. The others are probed now and then.
 - A block feed gets all polls at once and answers from its index. It is told of new
   scripts by difference, and of all of them when it begins anew (`Round.reset`).
 - An address feed gets as many polls as its budget allows, the most urgent first.
@@ -21,12 +22,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from actors.alerts import Alert
 from actors.messages import Poll, Round, RoundDone
 from actors.published import SourceReport
+from actors.sources.choice import alerts, choose
 from actors.sources.feed_state import Feed, FeedSpec
+from actors.sources.messages import Probed
+from actors.sources.witnesses import Witnesses
 from engine.chain.feed import Output, places
-from engine.errors import SourceBusy, SourceError
-from engine.ports import Freshness
+from engine.chain.witness import Best
+from engine.errors import SourceBehind, SourceError
 from engine.runtime.ref import Ref
 from engine.runtime.registry import Registry
 
@@ -48,9 +53,6 @@ ROUND_GAP_S = 0.05
 NO_SOURCE_S = 60.0
 """How long to wait when there is no source at all."""
 
-BUSY_S = 30.0
-"""How long to leave a source alone that answered 429 without saying how long."""
-
 
 class Ask(msgspec.Struct, frozen=True):
     """Send `round` to this feed's worker now. `left`: who was asked until now, if it
@@ -71,7 +73,6 @@ class RoundPlanner:
     """See the module docstring."""
 
     __slots__ = (
-        "_active",
         "_addresses",
         "_began",
         "_known",
@@ -80,16 +81,20 @@ class RoundPlanner:
         "_unshown",
         "_unwatch",
         "_watch",
+        "_witnesses",
         "feeds",
-        "report",
         "watchers",
     )
 
-    def __init__(self, specs: list[FeedSpec]) -> None:
-        self.feeds = tuple(Feed(number, spec) for number, spec in enumerate(specs))
-        self.report = SourceReport()  # what is to be published now
+    def __init__(
+        self,
+        specs: list[FeedSpec],
+        best: Best | None = None,
+        network: str = "regtest",
+    ) -> None:
+        self._witnesses = Witnesses(specs, best, network)
+        self.feeds = self._witnesses.feeds
         self.watchers: Registry[bytes, Ref] = Registry()  # who watches a script
-        self._active: Feed | None = None  # who was asked last
         self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
@@ -154,7 +159,12 @@ class RoundPlanner:
     @property
     def active(self) -> Feed | None:
         """Who was asked last."""
-        return self._active
+        return self._witnesses.active
+
+    @property
+    def report(self) -> SourceReport:
+        """What is to be published now."""
+        return self._witnesses.report
 
     @property
     def is_busy(self) -> bool:
@@ -178,18 +188,18 @@ class RoundPlanner:
         """
         if not ready or self.is_busy:
             return None
-        feed = next((f for f in self.feeds if f.breaker.permits(now)), None)
+        feed = choose(self.feeds, self.active, now)
         if feed is None:
             waits = [f.breaker.wait_s(now) for f in self.feeds]
             return Wait(min(waits, default=NO_SOURCE_S) + 0.01)
         poor_s = feed.poor_s(now, RESERVE)
         if poor_s > 0:
             return Wait(poor_s)
-        left = self._active
+        left = self.active
         if feed is not left:
-            self._active = feed
+            self._witnesses.active = feed
             feed.primed = False
-            self._report(complete_as_of=None)
+            self._witnesses.covers(None)
         work = self._work_for(feed, now)
         assert len(work.polls) == len(feed.asked), "a script is asked for once"
         feed.breaker = feed.breaker.taking(now)
@@ -202,7 +212,8 @@ class RoundPlanner:
     ) -> Ask | Wait | None:
         """What follows a round that has been finished by `finish`."""
         feed = self.feeds[done.feed]
-        if done.error is not None or done.more:
+        failed = done.error is not None and not isinstance(done.error, SourceBehind)
+        if failed or done.more or choose(self.feeds, feed, now) is not feed:
             return self.plan(now, ready=ready)
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
         if self._nudged or (urgent and feed.spec.by_block):
@@ -235,13 +246,9 @@ class RoundPlanner:
         feed.busy = None
         feed.spend(done)
         if done.error is not None:
-            self._fail(feed, done.error, now, rand)
+            self._witnesses.fail(feed, done.error, now, rand, done)
         else:
-            feed.succeeded(done)
-            self._report(live=not done.lagging)
-            if not done.lagging:  # else it has told nothing that was not known
-                whole = feed.spec.by_block
-                self._report(complete_as_of=done.asked_at if whole else None)
+            self._witnesses.answered(feed, done, now)
             # What is unreadable is asked for again when its watcher does.
             self.answered(feed, done.unreadable)
         self._put_back(feed, work, failed=done.error is not None)
@@ -251,21 +258,11 @@ class RoundPlanner:
         what it knew; nobody is covered by its silence any more."""
         work, feed.busy = feed.busy, None
         feed.primed = False
-        if feed is self._active:
-            self._report(complete_as_of=None)
+        if feed is self.active:
+            self._witnesses.covers(None)
         if work is not None:
             self._put_back(feed, work, failed=True)
-            self._fail(feed, error, now, rand)
-
-    def _fail(self, feed: Feed, error: SourceError, now: float, rand: float) -> None:
-        feed.errors += 1
-        feed.error = error.detail
-        if isinstance(error, SourceBusy) or error.retry_after_s is not None:
-            pause = BUSY_S if error.retry_after_s is None else error.retry_after_s
-            feed.breaker = feed.breaker.resting(now, pause)
-        else:
-            feed.breaker = feed.breaker.after_failure(now, rand)
-        self._report(live=False)
+            self._witnesses.fail(feed, error, now, rand)
 
     def _put_back(self, feed: Feed, work: Round, *, failed: bool) -> None:
         """What got no view is asked again: nothing is answered by silence."""
@@ -275,24 +272,23 @@ class RoundPlanner:
         if failed:  # the worker still knows the scripts: they are only to be shown
             self._unshown = work.show
 
-    def _report(
-        self,
-        *,
-        live: bool | None = None,
-        complete_as_of: int | msgspec.UnsetType | None = msgspec.UNSET,
-    ) -> None:
-        report, active = self.report, self._active
-        if live is not None and active is not None:
-            fresh = Freshness(
-                source=active.spec.name,
-                live=live,
-                since=max((f.answered_at or 0 for f in self.feeds), default=0) or None,
-                tip_height=None if active.tip is None else active.tip.height,
-            )
-            report = msgspec.structs.replace(report, freshness=fresh)
-        if complete_as_of is not msgspec.UNSET:
-            report = msgspec.structs.replace(report, complete_as_of=complete_as_of)
-        self.report = report
+    def alerts(self, now: float) -> tuple[Alert, ...]:
+        """What a person should know of the sources now."""
+        return alerts(self.feeds, now)
+
+    def believe(self, best: Best) -> None:
+        """The best tip as it was known when the last run ended."""
+        self._witnesses.believe(best)
+
+    # -- who is not asked --------------------------------------------------------------
+
+    def probes(self, now: float, *, ready: bool) -> list[Feed]:
+        """Whose workers are to be asked now how their sources are."""
+        return self._witnesses.probes(now, RESERVE) if ready else []
+
+    def probed(self, answer: Probed, now: float, rand: float) -> None:
+        """How a source is that was probed."""
+        self._witnesses.probed(answer, now, rand)
 
     # -- what a round asks -------------------------------------------------------------
 
@@ -325,6 +321,7 @@ class RoundPlanner:
             unwatch=tuple(self._unwatch),
             polls=polls,
             reset=reset,
+            best=self._witnesses.best,
         )
 
     def _address_work(self, feed: Feed, now: float) -> Round:
@@ -341,6 +338,7 @@ class RoundPlanner:
             number=feed.round,
             polls=polls,
             addresses={p.script: addresses[p.script] for p in polls},
+            best=self._witnesses.best,
         )
 
     def _first_poll(self, script: bytes, now: float) -> Poll:

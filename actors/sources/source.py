@@ -30,15 +30,18 @@ from actors.messages import (
 )
 from actors.node import Node
 from actors.published import Published, SourceReport
+from actors.sources.choice import ALERTS, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
+from actors.sources.messages import BestRead, Probe, Probed, ReadBest
 from actors.sources.planner import Ask, RoundPlanner, Wait
 from engine.chain.feed import ChainView, Tip
-from engine.errors import SourceError
+from engine.chain.witness import Best
+from engine.errors import SourceError, StoreDamaged
 from engine.gateway import SourceState
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
-from engine.store.writes import SourceTip, Write
+from engine.store.writes import BEST_TIP, Committed, Outcome, SourceTip, Write
 
 __all__ = ["SourceActor"]
 
@@ -51,7 +54,15 @@ AFTER_CRASH_S = 1.0
 class SourceActor(Actor):
     """Answers `Watch`, `Unwatch`, `Poll`, `DescribeSources`; sends `Seen`."""
 
-    __slots__ = ("_node", "_published", "_restart_point", "_tick", "planner")
+    __slots__ = (
+        "_is_writing",
+        "_node",
+        "_published",
+        "_restart_point",
+        "_tick",
+        "_written",
+        "planner",
+    )
 
     mailbox_limit = 200_000
 
@@ -60,13 +71,22 @@ class SourceActor(Actor):
     ) -> None:
         self._node = node
         self._published = published  # this actor is its only writer
-        self.planner = RoundPlanner(specs)
+        network = node.settings.network
+        self.planner = RoundPlanner(specs, published.now.best, network)
         self._restart_point = node.restart_point
         self._tick: Timer | None = None
+        best = published.now.best
+        self._written = None if best is None else best.tip  # the best tip, on disk
+        self._is_writing = False  # it, now
+        # Of the last run; until it is known nobody is held against it. The dev chain
+        # ends with the process: another run of it is another chain.
+        self._is_best_known = best is not None or self._is_made_anew
 
     def on_start(self) -> None:
         self._restart_point.clear()
         self._publish()
+        if not self._is_best_known:
+            self._read_best()
         for feed in self.planner.feeds:
             feed.spec.worker.start()
         self.ref.tell(Nudge())  # after the watches that wait in the mailbox already
@@ -78,6 +98,12 @@ class SourceActor(Actor):
                     self._plan_soon()
             case RoundDone():
                 self._on_done(message)
+            case ReadBest():
+                self._read_best()
+            case BestRead(answer):
+                self._on_best_read(answer)
+            case Probed():
+                self._on_probed(message)
             case SomeViews(number, round_number, asked_at, views):
                 feed = self.planner.feed_asked(number, round_number)
                 if feed is not None:
@@ -102,7 +128,7 @@ class SourceActor(Actor):
 
     @property
     def _is_ready(self) -> bool:
-        return self._node.health.booted
+        return self._node.health.booted and self._is_best_known
 
     def _plan_soon(self) -> None:
         now = self._node.clock.monotonic()
@@ -119,6 +145,9 @@ class SourceActor(Actor):
                 feed.spec.worker.tell(work)
             case Wait(seconds):
                 self._tick_in(seconds)
+        now = self._node.clock.monotonic()
+        for feed in self.planner.probes(now, ready=self._is_ready):
+            feed.spec.worker.tell(Probe())
 
     def _tick_in(self, delay_s: float) -> None:
         if self._tick is not None:
@@ -129,16 +158,28 @@ class SourceActor(Actor):
         feed = self.planner.feed_asked(done.feed, done.number)
         if feed is None:
             return  # a round of a worker that has been restarted since
+        now = self._node.clock.monotonic()
+        if done.disappeared:
+            self._node.counters.add("source.mempool_lost")
+            log.warning("source.mempool_lost source=%s disappeared=%d", feed.spec.name,
+                        done.disappeared)  # fmt: skip
         self._hand_out(feed, done.views, done.asked_at)
         if done.error is not None:
             self._note_failure(feed, done.error)
-        now = self._node.clock.monotonic()
         rand = 0.0 if done.error is None else self._node.random.random()
         self.planner.finish(done, now, rand)
         if done.error is None:
             self._move_restart_point(feed, done, now)
         self._publish()
         self._follow(self.planner.plan_after(done, now, ready=self._is_ready))
+
+    def _on_probed(self, answer: Probed) -> None:
+        feed = self.planner.feeds[answer.feed]
+        if answer.error is not None:
+            self._note_failure(feed, answer.error)
+        rand = 0.0 if answer.error is None else self._node.random.random()
+        self.planner.probed(answer, self._node.clock.monotonic(), rand)
+        self._publish()
 
     def _hand_out(
         self, feed: Feed, views: Mapping[bytes, ChainView], asked_at: int
@@ -163,8 +204,24 @@ class SourceActor(Actor):
             return
         self._published.publish(report)
         was, fresh = before.freshness, report.freshness
-        if (fresh.live, fresh.source) != (was.live, was.source):
+        if (fresh.live, fresh.source, fresh.standing) != (
+            was.live, was.source, was.standing
+        ):  # fmt: skip
             self._node.router.tell(FreshnessChanged(fresh))
+        self._raise_alerts()
+        if report.best is not None and report.best.tip != self._written:
+            self._write_best(report.best.tip)
+
+    def _raise_alerts(self) -> None:
+        alerts, now = self._node.alerts, self._node.clock.monotonic()
+        raised = self.planner.alerts(now)
+        for alert in raised:
+            alerts.raise_(alert.kind, alert.subject, alert.detail, alert.since)
+        if len(alerts) > len(raised):
+            still = {(alert.kind, alert.subject) for alert in raised}
+            for alert in alerts.standing():
+                if alert.kind in ALERTS and (alert.kind, alert.subject) not in still:
+                    alerts.clear(alert.kind, alert.subject)
 
     # -- trouble -----------------------------------------------------------------------
 
@@ -189,6 +246,49 @@ class SourceActor(Actor):
         self._publish()
         self._tick_in(AFTER_CRASH_S)
 
+    # -- the best tip ------------------------------------------------------------------
+
+    @property
+    def _is_made_anew(self) -> bool:
+        """Whether the chain ends with this process."""
+        return any(feed.spec.kind == "devchain" for feed in self.planner.feeds)
+
+    def _read_best(self) -> None:
+        ref = self.ref
+        self._node.read(
+            lambda store: store.source_tip(BEST_TIP),
+            lambda answer: ref.tell_system(BestRead(answer)),
+        )
+
+    def _on_best_read(self, answer: SourceTip | Exception | None) -> None:
+        match answer:
+            case SourceTip(_, height, block):
+                self._written = Tip(height, block)
+                self.planner.believe(Best(self._written, self._node.clock.now()))
+            case None:
+                pass
+            case StoreDamaged():  # that does not pass; the next one is written anew
+                log.error("source.best_tip_lost error=%s", answer)
+            case _:
+                self._node.clock.call_later(AFTER_CRASH_S, self.ref, ReadBest())
+                return
+        self._is_best_known = True
+        self.ref.tell(Nudge())  # after the watches, as at the start
+
+    def _write_best(self, tip: Tip) -> None:
+        """Before what follows from it is committed; one at a time, the newest last."""
+        if self._is_writing or self._is_made_anew:
+            return
+        self._is_writing = True
+
+        def written(outcome: Outcome) -> None:
+            self._is_writing = False
+            if isinstance(outcome, Committed):
+                self._written = tip
+
+        row = SourceTip(BEST_TIP, tip.height, tip.hash)
+        self._node.append(Write(rows=(row,)), written)
+
     # -- where catching up would start -------------------------------------------------
 
     def _move_restart_point(self, feed: Feed, done: RoundDone, now: float) -> None:
@@ -211,4 +311,5 @@ class SourceActor(Actor):
             active=feed is self.planner.active,
             watched=len(self.planner.watchers),
             waiting=self.planner.waiting,
+            reason=standing_of(feed, self._node.clock.monotonic())[1],
         )

@@ -2,19 +2,24 @@
 
 A worker does one round at a time: it asks its feed, and answers with views of the
 chain for the scripts concerned. It holds the local script index of a block feed. It
-decides nothing; when its feed fails it says so and the source actor judges.
+decides nothing; when its feed fails it says so and the source actor judges. Its views
+say whether its source was a current witness when it was asked (`ChainView.is_current`).
 """
 
 import logging
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from msgspec.structs import replace
+
 from actors.messages import Poll, Round, RoundDone, SomeViews
 from actors.node import Node
-from engine.chain.feed import AddressFeed, BlockFeed, ChainView, Tip
+from actors.sources.messages import Probe, Probed
+from engine.chain.feed import AddressFeed, BlockFeed, ChainView, SourceStatus, Tip
 from engine.chain.old_blocks import OldBlocks
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
+from engine.chain.witness import CURRENT, Assessment, Yardstick
 from engine.errors import HistoryIncomplete, SourceError, SourceGarbage
 from engine.runtime.actor import Actor
 from engine.store.port import StoreReader
@@ -48,6 +53,7 @@ class BlockFeedWorker(Actor):
         "_old_blocks",
         "_shown",
         "_store",
+        "_was_current",
     )
 
     blocking = True
@@ -63,28 +69,35 @@ class BlockFeedWorker(Actor):
         self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
         self._old_blocks = OldBlocks()
+        self._was_current = True  # its source, in the last round
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
             self._node.source.tell_system(self._round(message))
+        elif isinstance(message, Probe):
+            self._node.source.tell_system(_probe(self._node, self._number, self._feed))
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
         self._old_blocks.begin_round()
         self._take_watches(work)
         before, error, result = self._index.tip, None, None
+        status: SourceStatus | None = None
         start_from = since_s = None
         if before is None:
             start_from = self._start_from()
             self._anew = start_from is None
             since_s = self._oldest_s() if self._anew else None
         try:
+            status = self._feed.status()
             result = sync(
                 self._feed,
                 self._index,
                 lambda _tip, _target: self._node.yield_to_hub(),
                 start_from=start_from,
                 since_s=since_s,
+                yardstick=Yardstick(work.best, asked_at, self._node.settings.network),
+                status=status,
             )
         except SourceError as failure:
             error = failure
@@ -93,7 +106,10 @@ class BlockFeedWorker(Actor):
             moved = self._index.tip != before
             if moved:
                 self._old_blocks.tip_moved(deep=result.undone >= self._index.lookback)
-            views = self._show(work, self._touched(result), asked_at, moved=moved)
+            # What was shown while it was behind counts only now.
+            anew = moved or (result.is_current and not self._was_current)
+            self._was_current = result.is_current
+            views = self._show(work, self._touched(result), asked_at, moved=anew)
         done = RoundDone(
             feed=self._number,
             number=work.number,
@@ -103,7 +119,9 @@ class BlockFeedWorker(Actor):
             requests=self._feed.requests,
             error=error,
             more=result is not None and self._has_more(result),
-            lagging=result is not None and result.lagging,
+            assessment=result.assessment if result is not None else CURRENT,
+            status=result.status if result is not None else status,
+            disappeared=result.disappeared if result is not None else 0,
             read=self._read_to(result) if result is not None else None,
             anew=self._anew,
         )
@@ -115,6 +133,7 @@ class BlockFeedWorker(Actor):
             self._index = ScriptIndex()
             self._shown.clear()
             self._old_blocks.clear()
+            self._was_current = True
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
@@ -142,11 +161,11 @@ class BlockFeedWorker(Actor):
         return Tip(height, read.hash_at(height) or result.tip.hash)
 
     def _has_more(self, result: SyncResult) -> bool:
-        return result.more or (self._old_blocks.has_more and not result.lagging)
+        return result.more or (self._old_blocks.has_more and result.is_current)
 
     def _touched(self, result: SyncResult) -> frozenset[bytes]:
         """Scripts of which more is known, also by what older blocks have told."""
-        if result.lagging:
+        if not result.is_current:
             return result.touched
         return result.touched | self._old_blocks.backfill(self._feed, self._index)
 
@@ -160,7 +179,7 @@ class BlockFeedWorker(Actor):
     ) -> dict[bytes, ChainView]:
         """Views of what was asked for, changed, or is new; the last of them."""
         views: dict[bytes, ChainView] = {}
-        empty = self._index.empty_view(self._feed.name)
+        empty = self._stamped(self._index.empty_view(self._feed.name))
         for script, blocks in self._to_show(work, touched, moved=moved):
             if script not in self._index:
                 continue
@@ -213,12 +232,20 @@ class BlockFeedWorker(Actor):
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
         shown = self._shown.get(script, set())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
-        if not all(output.verified_by_source for output in view.outputs):
+        if not self._was_current:
+            view = self._stamped(view)
+        elif not all(output.verified_by_source for output in view.outputs):
             view = self._old_blocks.verify(self._feed, self._index, script, view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:
             self._shown[script] = shown | now_in
         return view
+
+    def _stamped(self, view: ChainView) -> ChainView:
+        """It can show money; that something is not there is not for it to say."""
+        if self._was_current:
+            return view
+        return replace(view, is_current=False, complete=False, off_chain=())
 
     def _start_from(self) -> Tip | None:
         saved = self._store.source_tip(self._feed.name)
@@ -245,27 +272,35 @@ class AddressFeedWorker(Actor):
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
             self._node.source.tell_system(self._round(message))
+        elif isinstance(message, Probe):
+            self._node.source.tell_system(_probe(self._node, self._number, self._feed))
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
         views: dict[bytes, ChainView] = {}
         unreadable: list[bytes] = []
-        tip: Tip | None = None
+        status: SourceStatus | None = None
+        assessment = CURRENT
         error: SourceError | None = None
         try:
-            tip = self._feed.status().tip
+            status = self._feed.status()
+            network = self._node.settings.network
+            assessment = Yardstick(work.best, asked_at, network).assess(status)
             for poll in work.polls:
                 address = work.addresses[poll.script]
                 try:
-                    views[poll.script] = self._ask(poll, address, tip)
+                    views[poll.script] = self._ask(
+                        poll, address, status.tip, assessment
+                    )
                 except HistoryIncomplete as partial:
                     # It shows what it has of this one: news, and no proof.
                     unreadable.append(poll.script)
                     views[poll.script] = ChainView(
                         source=self._feed.name,
-                        tip=tip,
+                        tip=status.tip,
                         outputs=partial.outputs,
                         complete=False,
+                        is_current=assessment.is_current,
                     )
                     log.warning("source.incomplete source=%s address=%s detail=%s",
                                 self._feed.name, address, partial.detail)  # fmt: skip
@@ -284,15 +319,23 @@ class AddressFeedWorker(Actor):
             number=work.number,
             asked_at=asked_at,
             views=views,
-            tip=tip,
+            tip=status.tip if status is not None else None,
             requests=self._feed.requests,
             error=error,
+            assessment=assessment,
+            status=status,
             unreadable=tuple(unreadable),
         )
 
-    def _ask(self, poll: Poll, address: str, tip: Tip) -> ChainView:
+    def _ask(
+        self, poll: Poll, address: str, tip: Tip, assessment: Assessment
+    ) -> ChainView:
         """One address. The tip was read first: depth may be understated, never over."""
         outputs = self._feed.outputs(address, poll.script)
+        if not assessment.is_current:
+            return ChainView(
+                self._feed.name, tip, outputs, complete=False, is_current=False
+            )
         listed = {output.block_hash for output in outputs}
         off_chain: list[str] = []
         complete = True
@@ -311,3 +354,15 @@ class AddressFeedWorker(Actor):
             off_chain=tuple(off_chain),
             complete=complete,
         )
+
+
+def _probe(node: Node, number: int, feed: BlockFeed | AddressFeed) -> Probed:
+    """One cheap question, of a source that is not read now."""
+    asked_at = node.clock.now()
+    status: SourceStatus | None = None
+    error: SourceError | None = None
+    try:
+        status = feed.status()
+    except SourceError as failure:
+        error = failure
+    return Probed(number, status, error, feed.requests, asked_at)

@@ -4,7 +4,9 @@ The mark may not run ahead of what is committed. A view of mined outputs is show
 watcher; until the watcher has committed all that follows from it, reading must start
 again before those blocks. So the source actor notes each such view with the mark of
 its moment, the watcher says when it is done, and the mark that is written is the
-lowest of those still open. Pure; one for all sources, since one is read at a time.
+lowest of those still open. A view of a source that is behind settles nothing: what it
+showed is shown again when the source is current. Pure; one for all sources, since one
+is read at a time.
 """
 
 from engine.chain.feed import ChainView, Tip
@@ -53,7 +55,7 @@ class RestartPoint:
     def committed(self, script: bytes, view: ChainView) -> None:
         """All that follows from this view is committed; an older one tells nothing."""
         waiting = self._open.get(script)
-        if waiting is not None and waiting[1] is view:
+        if waiting is not None and waiting[1] is view and view.is_current:
             del self._open[script]
 
     def forget(self, script: bytes) -> None:

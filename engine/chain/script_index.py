@@ -104,12 +104,20 @@ class ScriptIndex:
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self._whole = False  # the pool is the source's mempool at our tip
+        # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
+        # `engine.chain.disappearance`, whose note this is.
+        self.unlisted: dict[str, int] = {}
 
     @property
     def tip(self) -> Tip | None:
         return self.chain.tip
 
-    def __contains__(self, script: bytes) -> bool:
+    @property
+    def pool(self) -> Pool:
+        """To be looked at; only `apply_*` and `undo_block` change it."""
+        return self._pool
+
+    def __contains__(self, script: object) -> bool:
         return script in self._watched
 
     def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
@@ -212,15 +220,20 @@ class ScriptIndex:
         added: Iterable[ChainTx | PackedTx],
         removed: Iterable[str],
         whole: bool = False,
+        *,
+        may_replace: bool = True,
     ) -> set[bytes]:
         """Change the pool. Returns the watched scripts it touched.
 
-        An added transaction takes the place of those it double-spends. `whole` says
-        that the pool now is the source's mempool, as it is at our tip.
+        An added transaction takes the place of those it double-spends, or if it may not
+        replace is left out. `whole` says that the pool now is the source's mempool, as
+        it is at our tip.
         """
         touched: set[bytes] = set()
         for tx in packed(added):
             if not self.knows(tx.txid):
+                if not may_replace and self._pool.spends_same(tx):
+                    continue
                 touched |= self._evict_conflicts(tx)
                 touched |= self._put(tx)
         for txid in removed:

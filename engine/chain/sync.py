@@ -7,23 +7,28 @@ its own blocking greenlet; only that greenlet touches the index.
 
 The order of a round, and why:
 
-1. `tip`. If our tip is not an ancestor of it, the fork is looked for by height, and the
-   blocks above it are undone; their transactions go back to the pool.
+1. `status`. If our tip is not an ancestor of its tip, the fork is looked for by height,
+   and the blocks above it are undone; their transactions go back to the pool.
 2. Blocks forward, each with a link to the one before.
 3. The mempool's names, then the transactions that are new. To add is always safe: it
    exists, and a block that holds it takes it over in one step.
-4. `tip` again. Only if it was our own tip before step 3 and still is, is that list the
-   mempool *at* our tip, and may what is missing from it be removed. Otherwise a
+4. `status` again. Only if its tip was our own before step 3 and still is, is that list
+   the mempool *at* our tip, and may what is missing from it be removed. Otherwise a
    transaction mined in a block that we have not read would be in neither and look
    evicted; nothing is removed, and the round asks for another (`more`). A round that
    stopped short of the source's tip may meet it again at the end, rolled back to where
    we are: the list is of the longer chain all the same.
 
-A lower tip is not yet a rollback: a node behind a load balancer may lag. Blocks are
-undone only on a positive word: the feed knows our tip and says that it is not in its
-best chain, or has another block at its height. Otherwise the round ends as `lagging`,
-with nothing changed. A node that forgets a block when it is invalidated (bcoin) is
-lagging by this rule until its chain is as high as ours again.
+Only a current witness takes away (`engine.chain.witness`): of the mempool of one that
+is behind, by either status of the round, only that is taken which is new and
+double-spends nothing that we have. Of what is missing from a
+current one's, `engine.chain.disappearance` says what may be believed to be gone.
+
+A lower tip undoes nothing, whatever the source says of the higher one: Core after an
+unclean stop, during -reindex-chainstate or after a rollback still knows the headers
+above its tip and calls them no part of its best chain. Unless both chains' work is
+known and the lower one's is more, the round ends as `lagging`, with nothing changed.
+When its chain is as high as ours again, the blocks themselves say what is so.
 
 An error in the middle leaves the index as of the last whole step.
 """
@@ -32,10 +37,21 @@ from collections.abc import Callable
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
-from engine.chain.feed import BLOCK_TIME_SLACK_S, Block, BlockFeed, Tip
+from engine.chain.disappearance import gone_for_good
+from engine.chain.feed import BLOCK_TIME_SLACK_S, Block, BlockFeed, SourceStatus, Tip
+from engine.chain.fork import find_fork
 from engine.chain.script_index import HeaderChain, ScriptIndex
-from engine.errors import SourceGarbage, SourceUnavailable
+from engine.chain.witness import (
+    CURRENT,
+    Assessment,
+    Best,
+    Standing,
+    Yardstick,
+    is_lower,
+)
+from engine.errors import SourceBehind, SourceGarbage, SourceUnavailable
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -63,6 +79,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 DEFAULT_LIMITS = Limits()
+DEFAULT_YARDSTICK = Yardstick()
 
 
 class SyncResult(msgspec.Struct, frozen=True):
@@ -70,13 +87,26 @@ class SyncResult(msgspec.Struct, frozen=True):
 
     touched: frozenset[bytes]  # watched scripts whose outputs changed
     tip: Tip  # the index's tip
-    feed_tip: Tip  # the source's, at its last word in this round
+    status: SourceStatus  # the source's last word in this round
+    assessment: Assessment = CURRENT  # by the worse of its two words
+    is_level: bool = False  # all blocks up to its first word's tip were read
     blocks: int = 0  # applied
     undone: int = 0  # blocks rolled back
     requests: int = 0
     more: bool = False  # call again soon: there is more to read
     lagging: bool = False  # the source is behind us; nothing was believed
     gap: bool = False  # blocks were skipped: over MAX_CATCH_UP, or the node has none
+    disappeared: int = 0  # from the mempool, too many at once to be believed
+
+    @property
+    def feed_tip(self) -> Tip:
+        """The source's, at its last word in this round."""
+        return self.status.tip
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the index now shows what a current witness shows."""
+        return self.assessment.is_current and self.is_level and not self.lagging
 
 
 def sync(
@@ -87,9 +117,12 @@ def sync(
     start_from: Tip | None = None,
     since_s: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    yardstick: Yardstick = DEFAULT_YARDSTICK,
+    status: SourceStatus | None = None,
 ) -> SyncResult:
     """Bring the index nearer to the feed's present. Raises `SourceError`.
 
+    `status`: the feed's, if it was asked for it just now.
     While the index is empty, `start_from` is the tip up to which the journal's receipts
     are known; without one `since_s` (seconds, Unix) is when the oldest payment was made
     that may have been paid, if there is any. `on_progress(index tip, source tip)` is
@@ -98,18 +131,22 @@ def sync(
     asked = feed.requests
     progress = on_progress or _silent
     index.begin_round()
-    target = feed.status().tip
+    status = status or feed.status()
+    target = status.tip
+    undone, gap = 0, False
     if index.tip is None:
+        if status.initial_download:
+            _refuse_downloading(status, yardstick)
         first, gap = _first_height(feed, index, target, start_from, since_s)
         if first < feed.lowest:  # a pruned node, and we were away for long
             index.note_gap()
             first, gap = feed.lowest, True
-        undone = 0
     else:
-        gap = False
-        fork = _fork(feed, index.chain, target)
+        fork = None
+        if not _is_lower(status, index.tip, yardstick.best):
+            fork = find_fork(feed, index.chain, target)
         if fork is None:
-            return _result(feed, index, asked, index.tip, target, lagging=True)
+            return _lagging(feed, index, asked, status, limits.txs, yardstick, progress)
         assert fork <= target.height, (fork, target)
         first = max(fork - index.lookback, 0)  # only if all our blocks are undone
         undone = _undo_above(index, fork)
@@ -117,41 +154,72 @@ def sync(
     blocks = _forward(feed, index, target, first, limits.blocks, progress)
     if index.tip is None:
         raise SourceUnavailable(f"{feed.name}: its chain changed while it was read")
-    more, last = _mempool(feed, index, target, limits.txs, progress)
-    return _result(
-        feed, index, asked, index.tip, last,
-        blocks=blocks, undone=undone, more=more, gap=gap,
-    )  # fmt: skip
+    pool = _mempool(feed, index, status, limits.txs, yardstick, progress)
+    return SyncResult(
+        touched=index.take_touched(),
+        tip=index.tip,
+        status=pool.last,
+        assessment=pool.assessment,
+        is_level=index.tip == target,
+        blocks=blocks,
+        undone=undone,
+        requests=feed.requests - asked,
+        more=pool.more,
+        gap=gap,
+        disappeared=pool.disappeared,
+    )
+
+
+def _refuse_downloading(status: SourceStatus, yardstick: Yardstick) -> None:
+    """To begin in a first download is to read the whole history after it."""
+    assessment = yardstick.assess(status)
+    if not assessment.is_current:
+        raise SourceBehind(assessment.reason or "")
+
+
+def _lagging(
+    feed: BlockFeed,
+    index: ScriptIndex,
+    asked: int,
+    status: SourceStatus,
+    budget: int,
+    yardstick: Yardstick,
+    progress: Progress,
+) -> SyncResult:
+    """Of its blocks nothing is believed. What is new in its mempool is money, maybe.
+
+    Why it lags is said by what it says of itself, if that is why.
+    """
+    ours = index.tip
+    assert ours is not None
+    pool = _mempool(feed, index, status, budget, yardstick, progress)
+    assessment = yardstick.assess(status)
+    if assessment.is_current:
+        seen = replace(yardstick, best=Best(ours, yardstick.now_ms))
+        assessment = seen.assess(status)
+    if assessment.is_current:
+        assessment = Assessment(
+            Standing.BEHIND, f"its chain changed below block {ours.height:,}"
+        )
+    return SyncResult(
+        touched=index.take_touched(),
+        tip=ours,
+        status=status,
+        assessment=assessment,
+        requests=feed.requests - asked,
+        more=pool.is_cut,
+        lagging=True,
+    )
+
+
+def _is_lower(status: SourceStatus, ours: Tip, best: Best | None) -> bool:
+    """Whether the source's chain is less than the one that we have read."""
+    known = best if best is not None and best.tip == ours else Best(ours, 0)
+    return is_lower(status.tip, status.chainwork, known)
 
 
 def _silent(_tip: Tip | None, _target: Tip) -> None:
     """Nobody wants to know."""
-
-
-def _result(
-    feed: BlockFeed,
-    index: ScriptIndex,
-    asked: int,
-    tip: Tip,
-    feed_tip: Tip,
-    *,
-    blocks: int = 0,
-    undone: int = 0,
-    more: bool = False,
-    lagging: bool = False,
-    gap: bool = False,
-) -> SyncResult:
-    return SyncResult(
-        touched=index.take_touched(),
-        tip=tip,
-        feed_tip=feed_tip,
-        blocks=blocks,
-        undone=undone,
-        requests=feed.requests - asked,
-        more=more,
-        lagging=lagging,
-        gap=gap,
-    )
 
 
 def _first_height(
@@ -174,13 +242,15 @@ def _first_height(
     if target.height - start_from.height > MAX_CATCH_UP:
         index.note_gap()
         return fresh, True
-    fork = _fork_of_absence(feed, index.chain, start_from)
-    if fork is None and start_from.height > target.height:
-        # To begin here would be to believe a lagging node's mempool.
-        raise SourceUnavailable(
+    if start_from.height > target.height:
+        # To begin here would be to believe a lagging node's mempool, and to take the
+        # blocks above its tip for rolled back.
+        raise SourceBehind(
             f"{feed.name}: is at block {target.height}, "
             f"and {start_from.height} was seen before; waiting until it has caught up"
+            " (if its chain was made anew: start with a new --db)"
         )
+    fork = _fork_of_absence(feed, index.chain, start_from)
     known = start_from.height if fork is None else fork
     return max(min(known, target.height) - index.lookback + 1, 0), False
 
@@ -226,47 +296,6 @@ def _fork_of_absence(
         chain.mark_off_chain(block_hash)
         block_hash = header.prev_hash
     return None
-
-
-def _fork(feed: BlockFeed, chain: HeaderChain, target: Tip) -> int | None:
-    """Height of the last block that we and the feed share; None if it lags."""
-    ours = chain.tip
-    if ours is None or ours == target:
-        return target.height
-    if target.height > ours.height:
-        there = feed.block_hash(ours.height)
-        if there is None or there == ours.hash:
-            return None if there is None else ours.height
-    elif target.height < ours.height:
-        header = feed.header(ours.hash)
-        if header is None or header.in_best_chain is not False:
-            return None
-    return _last_common(feed, chain, min(ours.height, target.height))
-
-
-def _last_common(feed: BlockFeed, chain: HeaderChain, high: int) -> int | None:
-    """The highest shared block at or below `high`: in growing steps, then by halves.
-
-    One less than our lowest block if none is shared; None if the feed's chain became
-    shorter meanwhile.
-    """
-    lowest = chain.lowest or 0
-    height, differs, step = high, high + 1, 1
-    while height >= lowest:
-        there = feed.block_hash(height)
-        if there is None:
-            return None
-        if there == chain.hash_at(height):
-            break
-        differs, height, step = height, height - step, step * 2
-    shared = max(height, lowest - 1)
-    while differs - shared > 1:
-        middle = (shared + differs) // 2
-        if feed.block_hash(middle) == chain.hash_at(middle):
-            shared = middle
-        else:
-            differs = middle
-    return shared
 
 
 def _undo_above(index: ScriptIndex, height: int) -> int:
@@ -317,28 +346,53 @@ def _block(feed: BlockFeed, place: Tip) -> Block:
     return block
 
 
+class _PoolResult(msgspec.Struct, frozen=True):
+    """What became of the mempool."""
+
+    last: SourceStatus
+    assessment: Assessment
+    is_cut: bool = False  # there was more than one round may read
+    more: bool = False
+    disappeared: int = 0
+
+
 def _mempool(
-    feed: BlockFeed, index: ScriptIndex, target: Tip, budget: int, progress: Progress
-) -> tuple[bool, Tip]:
+    feed: BlockFeed,
+    index: ScriptIndex,
+    first: SourceStatus,
+    budget: int,
+    yardstick: Yardstick,
+    progress: Progress,
+) -> _PoolResult:
     """Add what is new; remove what is gone if that can be known.
 
-    Returns (whether there is more to read, the source's tip at the end). Removals wait
-    until all is added, so that a replacement arrives together with what it replaces.
+    Removals wait until all is added, so that a replacement arrives together with what
+    it replaces.
     """
+    assessment = yardstick.assess(first)
+    is_lower = index.tip is not None and _is_lower(first, index.tip, yardstick.best)
+    may_replace = assessment.is_current and not is_lower
     names = feed.mempool()
     new = []
     for number, txid in enumerate(names):
         if not index.knows(txid):
             new.append(txid)
         if number % _NAMES == 0:
-            progress(index.tip, target)
+            progress(index.tip, first.tip)
     for start in range(0, min(len(new), budget), _CHUNK):
         chunk = new[start : min(start + _CHUNK, budget)]
-        index.apply_mempool(feed.transactions(chunk).values(), ())
-        progress(index.tip, target)
-    last = feed.status().tip
-    at_our_tip = target == index.tip == last
-    if len(new) > budget or not at_our_tip:
-        return True, last
-    index.apply_mempool((), index.gone_from(names), whole=True)
-    return False, last
+        txs = feed.transactions(chunk).values()
+        index.apply_mempool(txs, (), may_replace=may_replace)
+        progress(index.tip, first.tip)
+    last = feed.status()
+    if assessment.is_current:
+        assessment = yardstick.assess(last)
+    at_our_tip = first.tip == index.tip == last.tip
+    is_cut = len(new) > budget
+    if is_cut or not at_our_tip:
+        return _PoolResult(last, assessment, is_cut=is_cut, more=True)
+    if not assessment.is_current:
+        return _PoolResult(last, assessment)
+    gone, disappeared = gone_for_good(index, names, yardstick.now_ms)
+    index.apply_mempool((), gone, whole=not disappeared)
+    return _PoolResult(last, assessment, disappeared=disappeared)

@@ -25,6 +25,7 @@ __all__ = [
     "InboundRow",
     "KeyRow",
     "Outcome",
+    "BEST_TIP",
     "NO_PLACE",
     "PROBE",
     "MAX_BLOCKS_READ_AGAIN",
@@ -92,7 +93,11 @@ class SourceTip(msgspec.Struct, frozen=True):
 PROBE = "probe"
 """The journal's own row among the sources' tips: whether it can be written."""
 
-NO_PLACE = ("devchain", PROBE)
+BEST_TIP = "best tip"
+"""Among the sources' tips, the best that any has shown and that was believed: who is
+lower is behind. Not a place where reading may start."""
+
+NO_PLACE = ("devchain", PROBE, BEST_TIP)
 """Whose tip is no place in the chain of the payments: the dev chain is its own."""
 
 

@@ -225,6 +225,24 @@ class SimChain:
             for rival in self._by_coin[coin]
         )
 
+    def left_out(self, before: Snapshot, after: Snapshot) -> set[str]:
+        """What `before` had in its mempool and `after` has nowhere, with nothing there
+        that would say why."""
+        return {
+            txid
+            for txid in before.pool.keys() - after.pool.keys()
+            if self._block_of(after, txid) is None and not self.is_spent(after, txid)
+        }
+
+    def is_spent(self, seen: Snapshot, txid: str) -> bool:
+        """Whether this snapshot has another transaction that spends the same."""
+        return any(
+            rival != txid
+            and (rival in seen.pool or self._block_of(seen, rival) is not None)
+            for coin in self.txs[txid].spends
+            for rival in self._by_coin[coin]
+        )
+
     def _accept(self, tx: ChainTx) -> None:
         for coin in tx.spends:
             self.evict(self._spent.get(coin, ""))

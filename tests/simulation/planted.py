@@ -191,9 +191,9 @@ def a_reorg_is_ignored(patch: Patch) -> None:
 def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
     ask = AddressFeedWorker._ask
 
-    def bug(self: Any, poll: Any, address: str, tip: Tip) -> ChainView:
+    def bug(self: Any, poll: Any, address: str, tip: Tip, *worth: Any) -> ChainView:
         try:
-            return ask(self, poll, address, tip)
+            return ask(self, poll, address, tip, *worth)
         except SourceError:
             return ChainView(source=self._feed.name, tip=tip, outputs=())
 

@@ -8,6 +8,7 @@ from actors.messages import RoundDone
 from actors.sources.planner import RoundPlanner
 from actors.sources.source import SourceActor
 from engine.chain.script_index import ScriptIndex
+from engine.chain.witness import CURRENT
 from tests.simulation.plant import Patch, Plant
 
 __all__ = ["PLANTED_SOURCES"]
@@ -33,7 +34,7 @@ def a_crashed_source_still_covers_all(patch: Patch) -> None:
     def bug(self: Any, ref: Any, report: Any) -> None:
         covered = self._node.source_report.now.complete_as_of
         on_exit(self, ref, report)
-        self.planner._report(complete_as_of=covered)
+        self.planner._witnesses.covers(covered)
         self._publish()
 
     patch.setattr(SourceActor, "_on_worker_exit", bug)
@@ -43,7 +44,7 @@ def a_source_that_lags_is_live(patch: Patch) -> None:
     on_done = SourceActor._on_done
 
     def bug(self: Any, done: RoundDone) -> None:
-        on_done(self, replace(done, lagging=False))
+        on_done(self, replace(done, assessment=CURRENT))
 
     patch.setattr(SourceActor, "_on_done", bug)
 

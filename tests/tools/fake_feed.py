@@ -7,6 +7,7 @@ with its name; there a test changes the chain, or raises the error it wants to s
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from typing import Any
 
 from engine.chain.feed import Block, ChainTx, Header, SourceStatus, Tip, TxOut
 from engine.errors import SourceUnavailable
@@ -33,6 +34,7 @@ class FakeFeed:
         self.name = "fake"
         self.requests = 0
         self.lowest = 0  # blocks below are pruned
+        self.says: dict[str, Any] = {}  # of itself, in its status
         self.on_call: Callable[[str], None] = lambda call: None
         self.blocks: dict[str, Block] = {}
         self.best: list[str] = []
@@ -117,7 +119,7 @@ class FakeFeed:
 
     def status(self) -> SourceStatus:
         self._called("status")
-        return SourceStatus(self.now)
+        return SourceStatus(self.now, **self.says)
 
     def header(self, block_hash: str) -> Header | None:
         self._called("header")

@@ -266,7 +266,7 @@ def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
     """
     row = sql.execute(
         "SELECT source, height, hash, crc FROM source_tips"
-        " WHERE source = ?1 OR (?2 AND source NOT IN (?3, ?4))"
+        " WHERE source = ?1 OR (?2 AND source NOT IN (?3, ?4, ?5))"
         " ORDER BY source = ?1 DESC, height DESC LIMIT 1",
         (source, source not in NO_PLACE, *NO_PLACE),
     ).fetchone()

@@ -134,7 +134,7 @@ def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
     """Whatever is no source's place in this chain is left alone; see `source_tip`."""
     further = sql.execute(
         "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
-        " AND source NOT IN (?, ?)",
+        " AND source NOT IN (?, ?, ?)",
         (row.height, row.height + MAX_BLOCKS_READ_AGAIN, *NO_PLACE),
     ).fetchall()
     for (source,) in further:

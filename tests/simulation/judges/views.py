@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from engine.chain.feed import ChainView, Output
 from engine.payment.model import Terms
+from tests.simulation.chain import Snapshot
 from tests.simulation.judges.case import SLACK_MS
+from tests.simulation.judges.lost import is_lost_with_many
 from tests.simulation.record import Outpoint, Record, outpoint_of
 
 __all__ = ["is_not_as_served"]
@@ -36,7 +38,7 @@ def is_not_as_served(
             return f"the source never said that {block} is off its chain"
     if view.complete and not any(answers.left_out for answers in rounds):
         now = [record.outputs(seen, script) for seen in served]
-        return _kept_back(view, now, terms)
+        return _kept_back(record, view, served, now, terms)
     return None
 
 
@@ -71,10 +73,14 @@ def _loose(output: Output) -> _Facts:
 
 
 def _kept_back(
-    view: ChainView, now: Sequence[dict[Outpoint, Output]], terms: Terms
+    record: Record,
+    view: ChainView,
+    served: Sequence[Snapshot],
+    now: Sequence[dict[Outpoint, Output]],
+    terms: Terms,
 ) -> str | None:
     """A complete view lists all that the source had throughout the round, and nothing
-    that it had at no moment of it."""
+    that it had at no moment of it; but for what it lost with its mempool."""
     oldest_s = (terms.created_at - SLACK_MS) // 1000
     listed = {outpoint_of(output) for output in view.outputs}
     for key, output in now[0].items():
@@ -84,7 +90,12 @@ def _kept_back(
         if all(key in outputs for outputs in now):
             return f"it is called complete and leaves out {key}"
     its_own = {outpoint_of(o) for o in view.outputs if o.verified_by_source}
-    gone = [key for key in its_own if not any(key in outputs for outputs in now)]
+    gone = [
+        key
+        for key in its_own
+        if not any(key in outputs for outputs in now)
+        and not is_lost_with_many(record, view.source, key[0], served)
+    ]
     if gone:
         return f"it is called complete and lists {gone}, which the source has not"
     return None

@@ -4,13 +4,16 @@ import pytest
 
 from actors.messages import Poll
 from actors.sources.planner import (
-    BUSY_S,
     ROUND_GAP_S,
     Ask,
     Wait,
 )
+from actors.sources.witnesses import BUSY_S
+from engine.chain.witness import Assessment, Standing
 from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from tests.unit.actors.sources.plan import EVERY_S, TIP, A, B, Plan, scripts_of
+
+BEHIND = Assessment(Standing.BEHIND, "at block 90; block 100 was seen")
 
 # -- when ----------------------------------------------------------------------------
 
@@ -156,7 +159,7 @@ def test_the_report_says_who_answered_and_up_to_when_all_was_told() -> None:
 def test_a_source_that_lags_is_not_live_and_has_told_nothing_new() -> None:
     plan = Plan("block")
     plan.round()
-    plan.round(lagging=True, asked_at=plan.asked_at + 500)
+    plan.round(assessment=BEHIND, asked_at=plan.asked_at + 500)
     assert not plan.planner.report.freshness.live
     assert plan.planner.report.complete_as_of == plan.asked_at
     plan.round(asked_at=plan.asked_at + 900)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from engine.chain.feed import Block, SourceStatus, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import Limits, sync
+from engine.chain.witness import Best, Yardstick
 from engine.errors import SourceGarbage, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.engine.chain.sync_steps import (
@@ -15,6 +16,7 @@ from tests.unit.engine.chain.sync_steps import (
     fail,
     found,
     settle,
+    settle_from,
     synced,
 )
 
@@ -139,15 +141,80 @@ def test_an_error_in_the_middle_of_a_reorg_keeps_every_transaction() -> None:
     assert found(index) == [(5, 22)]
 
 
-def test_a_lower_tip_is_a_rollback_only_on_the_sources_positive_word() -> None:
+def test_a_lower_tip_undoes_nothing_whatever_is_said_of_the_higher_one() -> None:
+    """Core after an unclean stop calls the blocks above its tip off its chain."""
+    feed = FakeFeed(20)
+    feed.mine([make_tx("t", [(ALICE, 5)])])
+    index = synced(feed, ALICE)
+    tip = feed.now
+    (block,) = feed.undo()
+    header = feed.header(block.header.hash)
+    assert header is not None
+    assert header.in_best_chain is False
+    result = sync(feed, index)
+    assert (result.undone, result.tip, result.lagging) == (0, tip, True)
+    assert result.assessment.reason == "at block 20; block 21 was seen"
+    assert not result.is_current
+    assert found(index) == [(5, 21)]
+    view = index.view(ALICE, "s", [block.header.hash])
+    assert (view.off_chain, view.complete) == ((), False)
+
+
+def test_a_rollback_is_believed_when_the_chain_is_as_high_again() -> None:
     feed = FakeFeed(20)
     feed.mine([make_tx("t", [(ALICE, 5)])])
     index = synced(feed, ALICE)
     (block,) = feed.undo()
-    result = sync(feed, index)
-    assert (result.undone, result.tip, result.lagging) == (1, feed.now, False)
+    sync(feed, index)
+    feed.mine([])
+    result = settle(feed, index)
+    assert (result.undone, result.lagging, result.is_current) == (1, False, True)
     assert found(index) == [(5, None)]
     assert index.view(ALICE, "s", [block.header.hash]).off_chain == (block.header.hash,)
+
+
+@pytest.mark.parametrize(("work", "undone"), [(999, 0), (1_001, 2)])
+def test_a_lower_tip_undoes_blocks_if_its_chain_has_more_work(
+    work: int, undone: int
+) -> None:
+    feed = FakeFeed(20)
+    feed.mine([make_tx("t", [(ALICE, 5)])])
+    feed.mine([])
+    feed.says = {"chainwork": 1_000}
+    index = synced(feed, ALICE)
+    yardstick = Yardstick(Best(feed.now, 0, chainwork=1_000))
+    feed.reorg(2, [[]])
+    feed.says = {"chainwork": work}
+    result = sync(feed, index, yardstick=yardstick)
+    assert (result.undone, result.lagging) == (undone, not undone)
+    assert found(index) == [(5, None if undone else 21)]
+
+
+def test_a_longer_chain_of_less_work_undoes_nothing() -> None:
+    feed = FakeFeed(20)
+    feed.mine([make_tx("t", [(ALICE, 5)])])
+    index = synced(feed, ALICE)
+    yardstick = Yardstick(Best(feed.now, 0, chainwork=1_000))
+    feed.reorg(1, [[], [], []])
+    feed.says = {"chainwork": 900}
+    result = sync(feed, index, yardstick=yardstick)
+    assert (result.lagging, result.undone) == (True, 0)
+    assert "less work" in (result.assessment.reason or "")
+
+
+@pytest.mark.parametrize("middle", [1, 2, 3])
+def test_a_chain_that_falls_back_while_the_fork_is_looked_for_undoes_nothing(
+    middle: int,
+) -> None:
+    """That no block stands at a height is not that another one does."""
+    feed = FakeFeed(40)
+    index = ScriptIndex()
+    settle_from(feed, index, Tip(10, feed.best[10]))
+    tip = feed.now
+    feed.reorg(9, [[] for _ in range(10)])
+    at_call(feed, "block_hash", lambda: feed.undo(25), after=middle)
+    result = sync(feed, index)
+    assert (result.lagging, result.undone, index.tip) == (True, 0, tip)
 
 
 def test_a_node_that_lags_behind_a_load_balancer_is_not_a_reorg() -> None:

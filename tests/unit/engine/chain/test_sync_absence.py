@@ -5,7 +5,7 @@ import pytest
 from engine.chain.feed import Output, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import MAX_CATCH_UP, Limits, sync
-from engine.errors import SourceUnavailable
+from engine.errors import SourceBehind, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.engine.chain.sync_steps import (
     ALICE,
@@ -160,11 +160,25 @@ def test_a_branch_that_we_know_of_only_by_its_tip_is_left_at_the_fork() -> None:
     assert index.chain.is_off_chain(seen.hash)
 
 
-def test_a_mark_above_the_tip_on_a_branch_that_is_known_is_no_lag() -> None:
-    """The node says of each of its blocks that it was rolled back."""
+def test_a_mark_above_the_tip_is_a_lag_even_if_the_node_denies_its_block() -> None:
+    """Core says so of every block above its tip, after an unclean stop for one."""
     feed = FakeFeed(60)
     seen = feed.now
     feed.reorg(5, [[], []])
+    header = feed.header(seen.hash)
+    assert header is not None
+    assert header.in_best_chain is False
+    index = ScriptIndex()
+    with pytest.raises(SourceBehind, match="is at block 57, and 60 was seen"):
+        sync(feed, index, start_from=seen)
+    assert index.tip is None
+    assert not index.chain.is_off_chain(seen.hash)
+
+
+def test_a_mark_on_a_branch_that_was_left_is_begun_at_the_fork() -> None:
+    feed = FakeFeed(60)
+    seen = feed.now
+    feed.reorg(5, [[] for _ in range(6)])
     index = ScriptIndex()
     result = sync(feed, index, start_from=seen, limits=Limits(blocks=200))
     assert index.chain.lowest == 55 - LOOKBACK + 1

@@ -89,6 +89,12 @@ def naive(feed: FakeFeed, script: bytes) -> set[Output]:
     return outputs
 
 
+def present(feed: FakeFeed) -> list[ChainTx]:
+    """All transactions of the best chain and of the mempool."""
+    mined = [tx for block in feed.best for tx in feed.blocks[block].txs]
+    return [*mined, *feed.pool.values()]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ROUND, min_size=1, max_size=6), st.integers(1, 3))
 @example(
@@ -109,12 +115,16 @@ def test_after_any_history_the_index_is_what_a_naive_reader_finds(
         index.watch(script)
     settle(feed, index)
     ever: set[str] = set(feed.best)
+    lost: set[str] = set()  # left the mempool or a block at some moment
+    made: dict[str, ChainTx] = {}
     for between, middle, when, how in rounds:
         seen = {o.txid for s in SCRIPTS for o in index.view(s, "s").outputs}
+        lost |= feed.vanished
         feed.vanished &= seen
         for step in between:
             act(feed, step)
             ever |= set(feed.best)
+            made |= {tx.txid: tx for tx in present(feed)}
 
         calls = [0]
 
@@ -140,10 +150,23 @@ def test_after_any_history_the_index_is_what_a_naive_reader_finds(
         now = {o.txid for s in SCRIPTS for o in index.view(s, "s").outputs}
         assert seen - feed.vanished <= now
         ever |= set(feed.best)
+        made |= {tx.txid: tx for tx in present(feed)}
+    lost |= feed.vanished
+    while index.tip is None or feed.now.height <= index.tip.height:
+        feed.mine([])  # a chain that is lower than it was is not believed yet
     settle(feed, index)
+    settle(feed, index)  # in case all of the mempool was gone at once
     for script in SCRIPTS:
         view = index.view(script, "s", sorted(ever))
-        assert set(view.outputs) == naive(feed, script)
+        outputs, truth = set(view.outputs), naive(feed, script)
+        assert truth <= outputs
+        for output in outputs - truth:
+            assert output.txid in index.unlisted
+            assert output.block_hash is None
         assert view.complete
         assert not set(view.off_chain) & set(feed.best)
     assert index.tip == feed.now
+    spent = {coin for tx in present(feed) for coin in tx.spends}
+    for txid in index.unlisted:
+        assert txid in lost, "it left the mempool, for no reason that could be seen"
+        assert not set(made[txid].spends) & spent, "double-spent: it is gone"

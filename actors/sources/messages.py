@@ -1,0 +1,36 @@
+"""What the source actor, its workers and its own timers say to one another.
+
+Rounds are in `actors/messages.py`, with all that others see of them.
+"""
+
+import msgspec
+
+from engine.chain.feed import SourceStatus
+from engine.errors import SourceError
+from engine.store.writes import SourceTip
+
+__all__ = ["BestRead", "Probe", "Probed", "ReadBest"]
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """How is your source? To a worker whose source is not asked now."""
+
+
+class Probed(msgspec.Struct, frozen=True):
+    """Its answer: a status, or why there is none."""
+
+    feed: int
+    status: SourceStatus | None
+    error: SourceError | None
+    requests: int
+    asked_at: int  # ms
+
+
+class ReadBest(msgspec.Struct, frozen=True):
+    """The source actor's own timer: the best tip could not be read yet."""
+
+
+class BestRead(msgspec.Struct, frozen=True):
+    """Reader to source actor: the best tip as saved, None, or why it is not known."""
+
+    answer: SourceTip | Exception | None

@@ -1,0 +1,73 @@
+"""Which of the transactions that a mempool no longer lists may be believed to be gone.
+
+One that is replaced or double-spent leaves with what takes its place, which is seen
+before it (`Pool.evict_conflicts`), and a mined one with its block. What is left are
+transactions that are merely not listed any more. A few at a time are that: a full
+mempool drops the cheapest, and what has waited for two weeks.
+
+Many at once, or all that there were, are a mempool that was lost, not money that was
+taken back: a node that was killed, or that keeps none over a restart
+(-persistmempool=0), or reads it back slowly without saying so. They prove nothing.
+Those that pay somebody who is watched, and their parents, stay as *unlisted*, with the
+money that they are, until they are listed again, mined or double-spent, or until every
+node would have dropped them too.
+
+Pure; changes nothing in the index but its note of what is unlisted.
+"""
+
+from engine.chain.script_index import ScriptIndex
+
+__all__ = ["MASS_SHARE", "MAX_UNLISTED_MS", "gone_for_good"]
+
+MASS_SHARE = 4
+"""More than a fourth at once is a mass, if it is more than one. In a second of a full
+mempool's life one in ten thousand is dropped, in ten minutes of our absence one in
+twenty; of a mempool that is lost, most is."""
+
+MAX_UNLISTED_MS = 14 * 86_400_000
+"""A transaction that is not mined is dropped after two weeks (-mempoolexpiry)."""
+
+
+def gone_for_good(
+    index: ScriptIndex, names: frozenset[str], now_ms: int
+) -> tuple[list[str], int]:
+    """(what to take out of the pool, how many have disappeared at once and stay out of
+    the list without being believed gone).
+
+    Of the second, those that nobody waits for are in the first as well.
+    """
+    unlisted = index.unlisted
+    for txid in list(unlisted):
+        if txid in names or txid not in index.pool:
+            del unlisted[txid]
+    missing = index.gone_from(names)
+    if not missing:
+        return [], 0
+    fresh = [txid for txid in missing if txid not in unlisted]
+    listed = len(index.pool) - (len(missing) - len(fresh))
+    assert 0 <= len(fresh) <= listed, (len(fresh), listed)
+    disappeared = len(fresh) if _is_mass(len(fresh), listed) else 0
+    if disappeared:
+        unlisted.update(dict.fromkeys(fresh, now_ms))
+        fresh = []
+    if not unlisted:
+        return fresh, 0
+    kept = _awaited(index, now_ms)
+    let_go = [txid for txid in unlisted if txid not in kept]
+    for txid in let_go:
+        del unlisted[txid]
+    return fresh + let_go, disappeared
+
+
+def _awaited(index: ScriptIndex, now_ms: int) -> set[str]:
+    """The unlisted ones that pay who is watched, and those of which they spend: who
+    double-spends a parent ends the child too."""
+    young = {t for t, at in index.unlisted.items() if now_ms - at < MAX_UNLISTED_MS}
+    pool = index.pool
+    return pool.with_parents([t for t in young if pool.pays_any(t, index)], young)
+
+
+def _is_mass(missing: int, listed: int) -> bool:
+    if missing == listed:
+        return missing > 0
+    return missing > 1 and missing * MASS_SHARE > listed

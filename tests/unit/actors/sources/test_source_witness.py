@@ -1,0 +1,330 @@
+"""A source that is behind: what its views are worth, who is asked instead, alerts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.messages import Seen, Watch
+from actors.published import SourceReport
+from actors.sources.choice import PATIENCE_S, PROBE_S
+from engine.chain.feed import Tip
+from engine.chain.witness import Best, Standing
+from engine.errors import SourceUnavailable
+from engine.store.writes import BEST_TIP, SourceTip, Write
+from tests.tools.fake_feed import FakeFeed, make_tx
+from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.actors.sources.reader import Reader
+
+ALICE = b"\x00\x14" + b"a" * 20
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def node(name: str, height: int = 100) -> FakeFeed:
+    """Nodes of the same height have the same blocks."""
+    feed = FakeFeed(height)
+    feed.name = name
+    return feed
+
+
+def watched(stage: ActorStage) -> Inbox:
+    inbox = Inbox()
+    stage.node.source.tell_system(Watch(ALICE, "a", stage.start("w", inbox)))
+    return inbox
+
+
+def views(inbox: Inbox) -> list[Any]:
+    return [m.view for m in inbox.got if isinstance(m, Seen)]
+
+
+def active(stage: ActorStage) -> str:
+    return stage.published.now.freshness.source
+
+
+def alerts(stage: ActorStage) -> list[tuple[str, str]]:
+    return [(alert.kind, alert.subject) for alert in stage.node.alerts.standing()]
+
+
+# -- what its views are worth ----------------------------------------------------------
+
+
+def test_a_node_that_was_rolled_back_takes_nothing_away_and_can_show_money(
+    stage: ActorStage,
+) -> None:
+    feed = node("core")
+    Reader(stage, feed)
+    inbox = watched(stage)
+    feed.add(make_tx("t", [(ALICE, 7)]))
+    feed.mine()
+    feed.mine([])
+    stage.pass_s(3)
+    assert views(inbox)[-1].is_current
+    whole = stage.complete_as_of
+    feed.undo(2)
+    feed.pool.clear()
+    feed.add(make_tx("new", [(ALICE, 8)]))
+    stage.pass_s(20)
+    assert len(views(inbox)) > 1
+    assert [o.amount_sat for o in views(inbox)[-1].outputs] == [7, 8]
+    for view in views(inbox)[1:]:
+        assert not view.is_current
+        assert not view.complete
+        assert view.off_chain == ()
+        assert view.tip.height == 102
+    fresh = stage.published.now.freshness
+    assert (fresh.live, fresh.standing) == (False, Standing.BEHIND)
+    assert fresh.reason == "at block 100; block 102 was seen"
+    assert fresh.since_when is not None
+    assert stage.complete_as_of == whole, "silence proves nothing now"
+    assert alerts(stage) == [("source.behind", "core"), ("sources.none_current", "")]
+    feed.mine([])
+    feed.mine([])
+    stage.pass_s(5)
+    last = views(inbox)[-1]
+    assert (last.is_current, last.complete) == (True, True)
+    assert [o.amount_sat for o in last.outputs] == [8]
+    assert stage.published.now.freshness.live
+    assert alerts(stage) == []
+    assert stage.node.counters.snapshot()["alerts.raised"] == 2
+
+
+@pytest.mark.parametrize(
+    "says",
+    [{"mempool_loaded": False}, {"headers": 900}, {"doubt": "its index is old"}],
+)
+def test_what_a_source_showed_while_it_was_behind_counts_when_it_is_current(
+    stage: ActorStage, says: dict[str, object]
+) -> None:
+    feed = node("core")
+    feed.says = says
+    Reader(stage, feed)
+    inbox = watched(stage)
+    feed.mine([make_tx("t", [(ALICE, 7)])])
+    stage.pass_s(10)
+    shown = views(inbox)
+    assert [o.amount_sat for o in shown[-1].outputs] == [7]
+    assert not any(view.is_current or view.complete for view in shown)
+    assert stage.complete_as_of is None
+    feed.says = {}
+    stage.pass_s(3)
+    assert len(views(inbox)) == len(shown) + 1
+    last = views(inbox)[-1]
+    assert (last.is_current, last.complete) == (True, True)
+    assert last.outputs[0].block_height == 101
+
+
+def test_where_reading_starts_again_waits_for_a_view_that_counts(
+    stage: ActorStage,
+) -> None:
+    """A restart would never show it again: it is not in the last blocks any more."""
+    feed = node("core")
+    reader = Reader(stage, feed)
+    inbox = watched(stage)
+    stage.pass_s(3)
+    feed.says = {"doubt": "something"}
+    feed.mine([make_tx("t", [(ALICE, 7)])])
+    for _ in range(5):
+        stage.pass_s(11)
+        for view in views(inbox):
+            stage.node.restart_point.committed(ALICE, view)
+        feed.mine([])
+    saved = reader.saved()
+    assert saved is not None
+    assert saved[0] == 100
+    feed.says = {}
+    for _ in range(3):
+        stage.pass_s(11)
+        for view in views(inbox):
+            stage.node.restart_point.committed(ALICE, view)
+        feed.mine([])
+    saved = reader.saved()
+    assert saved is not None
+    assert saved[0] > 101
+
+
+# -- who is asked instead --------------------------------------------------------------
+
+
+def test_a_first_source_that_stands_still_is_left_for_one_that_goes_on(
+    stage: ActorStage,
+) -> None:
+    first, second = node("first"), node("second")
+    Reader(stage, first, second)
+    stage.pass_s(3)
+    assert active(stage) == "first"
+    for _ in range(5):
+        second.mine([])
+    stage.pass_s(PROBE_S + 3)
+    assert active(stage) == "second"
+    assert stage.published.now.freshness.live
+    assert alerts(stage) == [("source.behind", "first")]
+    for _ in range(5):
+        first.mine([])
+    stage.pass_s(PROBE_S + 3)
+    assert active(stage) == "first", "it is preferred when it is current again"
+    assert alerts(stage) == []
+
+
+def test_a_source_that_falls_back_is_left_at_once(stage: ActorStage) -> None:
+    first, second = node("first"), node("second")
+    Reader(stage, first, second)
+    stage.pass_s(3)
+    first.undo(1)
+    stage.pass_s(3)
+    assert active(stage) == "second"
+    assert stage.published.now.freshness.live
+
+
+def test_a_source_that_is_one_block_late_is_left_only_if_it_stays_so(
+    stage: ActorStage,
+) -> None:
+    first, second = node("first"), node("second")
+    Reader(stage, first, second)
+    inbox = watched(stage)
+    stage.pass_s(3)
+    second.mine([])
+    stage.pass_s(PROBE_S + 2)
+    assert active(stage) == "first"
+    assert stage.published.now.freshness.live, "a block on its way is nothing to tell"
+    known = stage.published.now.best
+    assert known is not None
+    assert known.tip.height == 101
+    whole = stage.complete_as_of
+    first.add(make_tx("t", [(ALICE, 7)]))
+    stage.pass_s(3)
+    assert not views(inbox)[-1].is_current, "but it proves nothing meanwhile"
+    assert stage.complete_as_of == whole
+    stage.pass_s(PATIENCE_S)
+    assert active(stage) == "second"
+
+
+def test_when_none_is_current_the_longest_chain_is_asked(stage: ActorStage) -> None:
+    first, second = node("first", 50), node("second", 90)
+    first.says = second.says = {"initial_download": True, "headers": 900}
+    Reader(stage, first, second)
+    stage.pass_s(PROBE_S)
+    assert active(stage) == "second"
+    assert alerts(stage) == [
+        ("source.behind", "first"),
+        ("source.behind", "second"),
+        ("sources.none_current", ""),
+    ]
+    for _ in range(45):
+        first.mine([])
+    stage.pass_s(PROBE_S + 3)
+    assert active(stage) == "second", "a few blocks more are not worth reading anew"
+
+
+def test_a_source_that_fails_is_probed_until_it_answers(stage: ActorStage) -> None:
+    first, second = node("first"), node("second")
+
+    def fail(_call: str) -> None:
+        raise SourceUnavailable("second: gone")
+
+    second.on_call = fail
+    Reader(stage, first, second)
+    stage.pass_s(PROBE_S * 5)
+    assert ("source.failing", "second") in alerts(stage)
+    assert second.requests <= 6
+    assert stage.published.now.freshness.live
+    second.on_call = lambda _call: None
+    stage.pass_s(PROBE_S * 3)
+    assert alerts(stage) == []
+
+
+# -- the best tip ----------------------------------------------------------------------
+
+
+def test_the_best_tip_is_written_down_and_no_place_to_read_from(
+    stage: ActorStage,
+) -> None:
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.mine([])
+    stage.pass_s(3)
+    tip = feed.now
+    saved = stage.store.source_tip(BEST_TIP)
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip == tip
+
+
+def test_the_dev_chain_s_best_tip_ends_with_it(stage: ActorStage) -> None:
+    Reader(stage, node("devchain"), kind="devchain")
+    stage.pass_s(3)
+    assert stage.store.source_tip(BEST_TIP) is None
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_first_round_at_a_source_behind_the_last_run_reads_nothing(
+    stage: ActorStage, saved: bool
+) -> None:
+    rows = [SourceTip("core", 120, "ee" * 32)] if saved else []
+    stage.append(Write(rows=tuple(rows)))
+    stage.run()
+    best = Best(Tip(120, "ee" * 32), stage.clock.now())
+    stage.published.publish(SourceReport(best=best))
+    feed = node("core")
+    feed.mine([make_tx("t", [(ALICE, 7)])])
+    reader = Reader(stage, feed)
+    inbox = watched(stage)
+    stage.pass_s(20)
+    assert not any(view.is_current for view in views(inbox))
+    fresh = stage.published.now.freshness
+    assert fresh.standing is Standing.BEHIND
+    assert "120" in (fresh.reason or "")
+    assert feed.requests < 200
+    while feed.now.height < 121:
+        feed.mine([])
+    stage.pass_s(20)
+    assert views(inbox)[-1].is_current
+    assert stage.published.now.freshness.live
+    assert reader.saved() is not None
+
+
+def test_the_best_tip_is_believed_after_a_crash_of_the_source_actor(
+    stage: ActorStage,
+) -> None:
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.undo(5)
+    source = stage.node.source
+    source.kill()
+    source.start()
+    stage.pass_s(10)
+    assert not stage.published.now.freshness.live
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip.height == 100
+
+
+def test_of_a_first_download_nothing_is_read_until_it_is_over(
+    stage: ActorStage,
+) -> None:
+    """Else the whole history of the chain would be read as it comes."""
+    feed = node("core", 50)
+    feed.says = {"initial_download": True, "headers": 900}
+    calls: list[str] = []
+    feed.on_call = calls.append
+    Reader(stage, feed)
+    inbox = watched(stage)
+    for _ in range(10):
+        feed.mine([])
+        stage.pass_s(1)
+    assert set(calls) == {"status"}
+    fresh = stage.published.now.freshness
+    assert fresh.reason == "still in its first download (block 60 of 900)"
+    assert views(inbox) == []
+    feed.says = {}
+    stage.pass_s(3)
+    assert views(inbox)[-1].is_current
