@@ -222,3 +222,4 @@ def test_cookies_and_the_environments_proxy_are_not_for_sources(
     for _ in range(2):
         assert esplora.outputs(ADDRESS, SCRIPT) == ()
     assert "cookie" not in upstream.requests[-1].headers
+    assert upstream.requests[-1].headers["cache-control"] == "no-cache"

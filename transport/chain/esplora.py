@@ -93,7 +93,9 @@ class Esplora:
         self.name = name
         self.requests = 0  # sent upstream so far
         url = parse_source_url("esplora", base_url)
-        self._http = SourceHttp(name, url.base + url.path, deadline_s=deadline_s)
+        self._http = SourceHttp(
+            name, url.base + url.path, headers=_fresh, deadline_s=deadline_s
+        )
         self._first_blocks = _FIRST_BLOCKS.get(network, ())
         self._network = network
         self._now = now
@@ -298,3 +300,8 @@ class Esplora:
 
     def _garbage(self, path: str, what: str) -> SourceGarbage:
         return garbage(f"{self.name}: {path}", what)
+
+
+def _fresh() -> dict[str, str]:
+    """What is asked of caches before it (electrs lets them keep answers for 10 s)."""
+    return {"Cache-Control": "no-cache"}
