@@ -191,13 +191,15 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
 
     `known` are the payment's receipts in blocks: a source that began anew may have
     read none of them. `due` (monotonic s) orders polls that compete for a budget:
-    urgent ones are small.
+    urgent ones are small. `since`: whether that block is still in the chain matters
+    where outputs of about its height are not `known`.
     """
 
     script: bytes
     blocks: tuple[tuple[str, int | None], ...] = ()  # (hash, height)
     due: float = 0.0
     known: tuple[Output, ...] = ()
+    since: Tip | None = None
 
 
 class Tick(msgspec.Struct, frozen=True):

@@ -20,7 +20,6 @@ from actors.messages import (
     Command,
     Deadline,
     DescribeWatcher,
-    Poll,
     PollNow,
     ReviewDue,
     Seen,
@@ -31,16 +30,17 @@ from actors.messages import (
 )
 from actors.node import Node
 from actors.watching.doubts import Doubts, not_believed, nothing_open
+from actors.watching.looking import interval_s, question
 from actors.watching.release import release
 from engine.bitcoin.address import parse_address
-from engine.chain.feed import ChainView, places
+from engine.chain.feed import ChainView
 from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
 from engine.payment.losses import blocks_lost
 from engine.payment.model import Payment
 from engine.payment.observations import Observation, ProviderClaim
-from engine.payment.review import ReviewState, judge, next_review, poll_interval_s
+from engine.payment.review import ReviewState, judge, next_review
 from engine.payment.rules import follow, is_untouched, next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import COALESCE_S, TimersDue
@@ -212,22 +212,15 @@ class AddressActor(Actor):
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
-        known = known_outputs(self.payment) if self.payment.receipts else ()
         due = 0.0 if urgent else self._node.clock.monotonic()
-        self._node.source.tell(Poll(self._script, places(known), due, known))
+        self._node.source.tell(question(self.payment, self._script, due))
 
     def _poll_in(self, delay_s: float) -> None:
         """What it waited for before comes to nothing."""
         self._poll = self._node.clock.call_later_coalesced(delay_s, self.ref)
 
     def _interval_s(self) -> float:
-        settings, clock = self._node.settings, self._node.clock
-        slow_s, ageing_s = float(settings.poll_slow_s), settings.poll_ageing_s
-        if self._review is not None and self._is_overdue:
-            slow_s = min(slow_s, self._review.look_again_s(clock.monotonic()))
-        return poll_interval_s(
-            self.payment, clock.now(), slow_s=slow_s, ageing_s=ageing_s
-        )
+        return interval_s(self._node, self.payment, self._review)
 
     def _on_seen(self, view: ChainView, asked_at: int) -> None:
         self._is_shown_nothing = view.is_current and not view.outputs

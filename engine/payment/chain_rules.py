@@ -14,7 +14,7 @@ What may be believed:
   supports a receipt that we have; it is never news, and nothing is confirmed by it.
 - Depth counts for `confirmed` as the view shows it now; in the record it only grows
   while the receipt stays in its block, so that a lagging source tells nothing twice.
-- What is older than the payment pays something else (`engine/payment/pertinent.py`).
+- What is older than the payment pays something else (`engine/payment/old_outputs.py`).
 - A view that shows more money than there can be is no evidence of anything, no more
   than an answer that failed: nothing follows from it.
 """
@@ -54,7 +54,7 @@ def read_view(
     False: its outputs, or they with what others have shown, are more than `MAX_SAT`. It
     is not to be believed, and what was emitted must be thrown away.
     """
-    listed = pertinent(builder.payment, view)
+    listed = pertinent(builder.payment, view, builder.notes)
     if sum(output.amount_sat for output in listed.values()) > MAX_SAT:
         return False
     lost = False

@@ -105,7 +105,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     external_id: str | None = None
     merchant: str = "default"
     metadata: dict[str, str | int | bool | None] = {}
-    ignore: tuple[tuple[str, int], ...] = ()  # outpoints earlier payments here counted
+    # Outpoints that earlier payments counted, or that paid the address before this one:
+    ignore: tuple[tuple[str, int], ...] = ()
+    # The best tip that was known when the address was given out; None: of a payment
+    # from before tips were kept. See `engine/payment/old_outputs.py`.
+    tip_height: int | None = None
+    tip_hash: str = ""
+    is_past_known: bool = False  # `ignore` has all of the last blocks and the mempool
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

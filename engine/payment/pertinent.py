@@ -11,9 +11,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output
+from engine.chain.feed import ChainView, Output
 from engine.payment.fold import outpoint
-from engine.payment.model import Payment, Receipt, Terms
+from engine.payment.model import Payment, Receipt
+from engine.payment.notes import LeftOut, Note
+from engine.payment.old_outputs import is_old
 
 __all__ = ["Listed", "pertinent"]
 
@@ -21,33 +23,48 @@ NEWER_BLOCKS = 2
 """A source may have so many new blocks after it told its tip, and show outputs of them:
 an explorer is asked one thing after another."""
 
+MOST_NOTES = 10
+"""Old outputs of a view that are noted, each in words of its own."""
+
 Listed = Mapping[tuple[str, int], Output]
 """Outputs by outpoint."""
 
 
-def pertinent(payment: Payment, view: ChainView) -> Listed:
-    """The outputs that can pay this payment, by outpoint."""
+def pertinent(
+    payment: Payment, view: ChainView, notes: list[Note] | None = None
+) -> Listed:
+    """The outputs that can pay this payment, by outpoint.
+
+    What is too old to do so is noted, if somebody wants to know.
+    """
     if not view.outputs:
         return {}
-    ignored = set(payment.terms.ignore)
+    terms = payment.terms
+    ignored = set(terms.ignore)
     known = {outpoint(receipt): receipt for receipt in payment.receipts}
     found = {}
     for output in view.outputs:
         key = (output.txid, output.vout)
         receipt = known.get(key)
-        if receipt is None and (
-            key in ignored or output.amount_sat <= 0 or _is_old(payment.terms, output)
-        ):
-            continue
+        if receipt is None:
+            if output.amount_sat <= 0:
+                continue
+            if key in ignored or is_old(terms, output, view):
+                if notes is not None and len(notes) < MOST_NOTES:
+                    notes.append(_too_old(output))
+                continue
         found[key] = _placed(output, receipt, view)
     return found
 
 
-def _is_old(terms: Terms, output: Output) -> bool:
-    created_s = terms.created_at // 1000
-    return (
-        output.block_time_s is not None
-        and output.block_time_s < created_s - BLOCK_TIME_SLACK_S
+def _too_old(output: Output) -> Note:
+    where = "the mempool"
+    if output.block_height is not None:
+        where = f"block {output.block_height}"
+    return Note(
+        LeftOut.OLD,
+        f"{output.txid}:{output.vout}",
+        f"{output.amount_sat} sat, in {where}, are older than the payment",
     )
 
 

@@ -1,0 +1,30 @@
+"""What a watcher asks the sources, and how soon again. No actor."""
+
+from actors.messages import Poll
+from actors.node import Node
+from engine.chain.feed import places
+from engine.payment.chain_rules import known_outputs
+from engine.payment.model import Payment
+from engine.payment.old_outputs import asks_about
+from engine.payment.review import ReviewState, poll_interval_s
+
+__all__ = ["interval_s", "question"]
+
+
+def question(payment: Payment, script: bytes, due: float) -> Poll:
+    """`due` (monotonic s): of polls that compete for a budget, the lowest is first."""
+    known = known_outputs(payment) if payment.receipts else ()
+    return Poll(script, places(known), due, known, asks_about(payment.terms))
+
+
+def interval_s(node: Node, payment: Payment, review: ReviewState | None) -> float:
+    """Until the next look that nobody asked for; sooner while a deadline waits."""
+    slow_s = float(node.settings.poll_slow_s)
+    if review is not None and review.overdue is not None:
+        slow_s = min(slow_s, review.look_again_s(node.clock.monotonic()))
+    return poll_interval_s(
+        payment,
+        node.clock.now(),
+        slow_s=slow_s,
+        ageing_s=node.settings.poll_ageing_s,
+    )
