@@ -56,7 +56,6 @@ __all__ = [
     "Subscribe",
     "Tick",
     "Unfollow",
-    "Unread",
     "Unsubscribe",
     "Unwatch",
     "Watch",
@@ -114,13 +113,6 @@ class Seen(msgspec.Struct, frozen=True):
 
     view: ChainView
     asked_at: int
-
-
-class Unread(msgspec.Struct, frozen=True):
-    """A source answered with what cannot be read, of this address alone."""
-
-    source: str
-    detail: str
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -261,6 +253,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
     read: Tip | None = None  # up to here a block feed's blocks have been read
     anew: bool = False  # nothing told where to go on: the latest blocks were read
+    look: Callable[[bytes], ChainView] | None = None  # see `SourceReport`
 
 
 class DescribeSources(msgspec.Struct, frozen=True):

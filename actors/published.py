@@ -5,11 +5,12 @@ through which nothing can be written. A reader that needs two facts of one momen
 the value once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from engine.chain.feed import ChainView
 from engine.chain.witness import Best
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
@@ -58,12 +59,14 @@ class SourceReport(msgspec.Struct, frozen=True):
     `complete_as_of` (ms): when the source that is asked now, one that reads whole
     blocks, had last told all that changed: whoever was shown nothing has got nothing
     since. None: each address must be asked for. `best`: the best tip that any source
-    has shown and that was believed.
+    has shown and that was believed. `look`: what that source has in memory of a script,
+    watched or not: its mempool and the last blocks. None: nothing, of anybody.
     """
 
     freshness: Freshness = Freshness(source="", live=False, since=None)
     complete_as_of: int | None = None
     best: Best | None = None
+    look: Callable[[bytes], ChainView] | None = None
 
 
 class JournalReport(msgspec.Struct, frozen=True):

@@ -20,9 +20,10 @@ from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.node import Node
 from actors.published import JournalReport, Published, SourceReport
+from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
-from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
+from actors.sources.workers import BlockFeedWorker
 from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
 from engine.chain.feed import AddressFeed, BlockFeed

@@ -18,6 +18,7 @@ import pykka
 from gevent.event import AsyncResult
 from gevent.event import Event as Signal
 
+from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
 from actors.live.session import open_session
 from actors.messages import (
@@ -112,9 +113,10 @@ class ActorGateway:
             old = ForgetIdempotency(self.now() - REPLAYED_FOR_MS)
             return () if kept is None else (old, kept)
 
+        agreed = as_of_now(self._node, terms)
         answer = self._ask(
             self._node.supervisor,
-            lambda reply: CreatePayments(tuple(terms), reply, rows),
+            lambda reply: CreatePayments(agreed, reply, rows),
         )
         created: tuple[Payment | Conflict, ...] | Conflict = _good(answer)
         if isinstance(created, Conflict):  # found by the database only
@@ -263,9 +265,7 @@ class ActorGateway:
         state = "running" if ref.is_alive else "restarting"
         if trouble is not None and trouble.quarantined:
             state = "quarantined"
-        last_error = None if report is None else report.last_error
-        if last_error is None and trouble is not None:
-            last_error = trouble.last_error
+        said = [one.last_error for one in (report, trouble) if one is not None]
         return WatcherState(
             payment_id=payment_id,
             address=payment.terms.address if payment is not None else "",
@@ -274,7 +274,7 @@ class ActorGateway:
             incarnation=ref.incarnation,
             restarts=max(ref.incarnation - 1, 0),
             backlog=ref.backlog,
-            last_error=last_error,
+            last_error=next((error for error in said if error), None),
             seen_at=report.seen_at if report is not None else None,
             next_poll_at=report.next_poll_at if report is not None else None,
             next_deadline_at=self._node.watchers.deadline_of(payment_id),

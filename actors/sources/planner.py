@@ -199,7 +199,7 @@ class RoundPlanner:
         if feed is not left:
             self._witnesses.active = feed
             feed.primed = False
-            self._witnesses.covers(None)
+            self._witnesses.left()
         work = self._work_for(feed, now)
         assert len(work.polls) == len(feed.asked), "a script is asked for once"
         feed.breaker = feed.breaker.taking(now)
@@ -259,7 +259,7 @@ class RoundPlanner:
         work, feed.busy = feed.busy, None
         feed.primed = False
         if feed is self.active:
-            self._witnesses.covers(None)
+            self._witnesses.left()
         if work is not None:
             self._put_back(feed, work, failed=True)
             self._witnesses.fail(feed, error, now, rand)

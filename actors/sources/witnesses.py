@@ -47,6 +47,7 @@ class Witnesses:
         self._report(now)
         if done.assessment.is_current:  # else it has told nothing for certain
             self.covers(done.asked_at if feed.spec.by_block else None)
+        self.report = msgspec.structs.replace(self.report, look=done.look)
 
     def fail(
         self,
@@ -104,6 +105,12 @@ class Witnesses:
         """Up to when (ms) silence is an answer: see `SourceReport`."""
         self.report = msgspec.structs.replace(
             self.report, complete_as_of=complete_as_of
+        )
+
+    def left(self) -> None:
+        """Another source is asked from now on, or this one begins anew."""
+        self.report = msgspec.structs.replace(
+            self.report, complete_as_of=None, look=None
         )
 
     def _report(self, now: float) -> None:

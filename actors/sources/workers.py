@@ -12,24 +12,27 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from actors.messages import Poll, Round, RoundDone, SomeViews
+from actors.messages import Round, RoundDone, SomeViews
 from actors.node import Node
-from actors.sources.messages import Probe, Probed
-from engine.chain.feed import AddressFeed, BlockFeed, ChainView, SourceStatus, Tip
+from actors.sources.messages import Probe
+from actors.sources.probe import probe
+from engine.chain.feed import (
+    BlockFeed,
+    ChainView,
+    SourceStatus,
+    Tip,
+)
 from engine.chain.old_blocks import OldBlocks
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
-from engine.chain.witness import CURRENT, Assessment, Yardstick
-from engine.errors import HistoryIncomplete, SourceError, SourceGarbage
+from engine.chain.witness import CURRENT, Yardstick
+from engine.errors import SourceError
 from engine.runtime.actor import Actor
 from engine.store.port import StoreReader
 
-__all__ = ["AddressFeedWorker", "BlockFeedWorker"]
+__all__ = ["BlockFeedWorker"]
 
 log = logging.getLogger("paybell.source")
-
-MAX_UNREADABLE = 5
-"""So many addresses in a row without one that can be read: it is the source."""
 
 SCRIPTS_PER_STEP = 500
 """Scripts handled before the hub may look at its sockets: some 2 ms."""
@@ -75,7 +78,7 @@ class BlockFeedWorker(Actor):
         if isinstance(message, Round):
             self._node.source.tell_system(self._round(message))
         elif isinstance(message, Probe):
-            self._node.source.tell_system(_probe(self._node, self._number, self._feed))
+            self._node.source.tell_system(probe(self._node, self._number, self._feed))
 
     def _round(self, work: Round) -> RoundDone:
         asked_at = self._node.clock.now()
@@ -124,9 +127,14 @@ class BlockFeedWorker(Actor):
             disappeared=result.disappeared if result is not None else 0,
             read=self._read_to(result) if result is not None else None,
             anew=self._anew,
+            look=self._look if self._index.tip is not None else None,
         )
         self._anew = self._anew and result is None
         return done
+
+    def _look(self, script: bytes) -> ChainView:
+        """See `SourceReport.look`."""
+        return self._stamped(self._index.view(script, self._feed.name))
 
     def _take_watches(self, work: Round) -> None:
         if work.reset:
@@ -211,7 +219,9 @@ class BlockFeedWorker(Actor):
         done: set[bytes] = set()
         for poll in work.polls:
             done.add(poll.script)
-            yield poll.script, tuple(block for block, _ in poll.blocks)
+            blocks = tuple(block for block, _ in poll.blocks)
+            since = () if poll.since is None else (poll.since.hash,)
+            yield poll.script, (*blocks, *since)
         for script in sorted(touched - done):
             done.add(script)
             yield script, ()
@@ -255,114 +265,3 @@ class BlockFeedWorker(Actor):
         """Others, which were asked address by address, may have watched before us."""
         oldest_ms = self._store.oldest_watched()
         return oldest_ms // 1000 if oldest_ms is not None else None
-
-
-class AddressFeedWorker(Actor):
-    """Asks address by address, most urgent first, one after another."""
-
-    __slots__ = ("_feed", "_node", "_number")
-
-    blocking = True
-
-    def __init__(self, node: Node, number: int, feed: AddressFeed) -> None:
-        self._node = node
-        self._number = number
-        self._feed = feed
-
-    def on_receive(self, message: object) -> None:
-        if isinstance(message, Round):
-            self._node.source.tell_system(self._round(message))
-        elif isinstance(message, Probe):
-            self._node.source.tell_system(_probe(self._node, self._number, self._feed))
-
-    def _round(self, work: Round) -> RoundDone:
-        asked_at = self._node.clock.now()
-        views: dict[bytes, ChainView] = {}
-        unreadable: list[bytes] = []
-        status: SourceStatus | None = None
-        assessment = CURRENT
-        error: SourceError | None = None
-        try:
-            status = self._feed.status()
-            network = self._node.settings.network
-            assessment = Yardstick(work.best, asked_at, network).assess(status)
-            for poll in work.polls:
-                address = work.addresses[poll.script]
-                try:
-                    views[poll.script] = self._ask(
-                        poll, address, status.tip, assessment
-                    )
-                except HistoryIncomplete as partial:
-                    # It shows what it has of this one: news, and no proof.
-                    unreadable.append(poll.script)
-                    views[poll.script] = ChainView(
-                        source=self._feed.name,
-                        tip=status.tip,
-                        outputs=partial.outputs,
-                        complete=False,
-                        is_current=assessment.is_current,
-                    )
-                    log.warning("source.incomplete source=%s address=%s detail=%s",
-                                self._feed.name, address, partial.detail)  # fmt: skip
-                except SourceGarbage as failure:
-                    # An address with too much history says nothing of the others;
-                    # a source that talks nonsense does so about all of them.
-                    unreadable.append(poll.script)
-                    log.warning("source.unreadable source=%s address=%s detail=%s",
-                                self._feed.name, address, failure.detail)  # fmt: skip
-                    if len(unreadable) == MAX_UNREADABLE and not views:
-                        raise
-        except SourceError as failure:
-            error = failure
-        return RoundDone(
-            feed=self._number,
-            number=work.number,
-            asked_at=asked_at,
-            views=views,
-            tip=status.tip if status is not None else None,
-            requests=self._feed.requests,
-            error=error,
-            assessment=assessment,
-            status=status,
-            unreadable=tuple(unreadable),
-        )
-
-    def _ask(
-        self, poll: Poll, address: str, tip: Tip, assessment: Assessment
-    ) -> ChainView:
-        """One address. The tip was read first: depth may be understated, never over."""
-        outputs = self._feed.outputs(address, poll.script)
-        if not assessment.is_current:
-            return ChainView(
-                self._feed.name, tip, outputs, complete=False, is_current=False
-            )
-        listed = {output.block_hash for output in outputs}
-        off_chain: list[str] = []
-        complete = True
-        for block, height in poll.blocks:
-            if block in listed:
-                continue
-            stands = self._feed.in_best_chain(block, height)
-            if stands is False:
-                off_chain.append(block)
-            elif stands:  # and what it holds is not listed: an index that is older
-                complete = False
-        return ChainView(
-            source=self._feed.name,
-            tip=tip,
-            outputs=outputs,
-            off_chain=tuple(off_chain),
-            complete=complete,
-        )
-
-
-def _probe(node: Node, number: int, feed: BlockFeed | AddressFeed) -> Probed:
-    """One cheap question, of a source that is not read now."""
-    asked_at = node.clock.now()
-    status: SourceStatus | None = None
-    error: SourceError | None = None
-    try:
-        status = feed.status()
-    except SourceError as failure:
-        error = failure
-    return Probed(number, status, error, feed.requests, asked_at)

@@ -23,7 +23,6 @@ from actors.messages import (
     PollNow,
     ReviewDue,
     Seen,
-    Unread,
     Unwatch,
     Watch,
     WatcherReport,
@@ -144,9 +143,6 @@ class AddressActor(Actor):
                 self._obey(observation, rows, reply)
             case ReviewDue():
                 self._on_review_due()
-            case Unread():
-                self._doubt.on_unread(message, self._node.clock.monotonic())
-                self._doubt.alert(self._node, self.payment.id, self._review)
             case DescribeWatcher(reply):
                 why = (self._doubts or Doubts()).why(self._review)
                 seen_at, next_at = self.seen_at, self.next_poll_at
@@ -227,7 +223,7 @@ class AddressActor(Actor):
         if self._is_covered:  # nothing can follow: spare the million that wait
             self._seen_at = asked_at
             self._node.restart_point.committed(self._script, view)
-            self._address_was_read()
+            self._tell_doubts(view)
             self._after_review()
             return
         review, clock = self._review or ReviewState(), self._node.clock
@@ -239,7 +235,7 @@ class AddressActor(Actor):
         elif view.is_current:
             self._seen_at = asked_at
         if judged.is_believed:
-            self._address_was_read()
+            self._tell_doubts(view)
         if judged.notes:
             self._doubt.take_notes(self._node, self.payment.id, judged.notes)
         if judged.look_again_s is not None:
@@ -252,10 +248,10 @@ class AddressActor(Actor):
             self._read_whole(view)
             self._after_review()
 
-    def _address_was_read(self) -> None:
-        if self._doubts is not None:
-            self._doubts.on_read()
-            self._doubts.alert(self._node, self.payment.id, self._review)
+    def _tell_doubts(self, view: ChainView) -> None:
+        if self._doubts is not None or view.gap is not None:
+            self._doubt.seen(view, self._node.clock.monotonic())
+            self._doubt.alert(self._node, self.payment.id, self._review)
 
     def _read_whole(self, view: ChainView) -> None:
         """All that follows from the view is committed. Of one that is not current

@@ -10,8 +10,8 @@ No actor: a record that the address actor makes when there is something to say.
 import logging
 from collections.abc import Iterable
 
-from actors.messages import Unread
 from actors.node import Node
+from engine.chain.feed import ChainView
 from engine.payment.notes import LeftOut, Note
 from engine.payment.review import LONG_WAIT_S, ReviewState
 
@@ -43,28 +43,26 @@ def not_believed(source: str, payment_id: str) -> None:
 class Doubts:
     """Of one watcher. Moments (`now_s`) are monotonic seconds."""
 
-    __slots__ = ("_noted", "_unread", "_unread_since")
+    __slots__ = ("_gap", "_gap_since", "_noted")
 
     def __init__(self) -> None:
-        self._unread: Unread | None = None  # since no other source has answered
-        self._unread_since = 0.0
+        self._gap: str | None = None  # why the newest view is not all that there is
+        self._gap_since = 0.0
         self._noted: set[tuple[str, str]] = set()
 
-    def on_unread(self, unread: Unread, now_s: float) -> None:
-        if self._unread is None:
-            self._unread_since = now_s
-        self._unread = unread
-
-    def on_read(self) -> None:
-        """A source could read the address."""
-        self._unread = None
+    def seen(self, view: ChainView, now_s: float) -> None:
+        """What the newest view says of the address."""
+        if view.gap is None:
+            self._gap = None
+            return
+        if self._gap is None:
+            self._gap_since = now_s
+        self._gap = f"{view.source} cannot read all of it: {view.gap}"
 
     def why(self, review: ReviewState | None) -> str | None:
         """Why nobody can say what became of the payment; None: it can be said."""
-        if self._unread is not None:
-            return f"{self._unread.source} cannot read it: {self._unread.detail}"
         if review is None or review.overdue is None:
-            return None
+            return self._gap
         return review.reason or "no source has answered since its deadline"
 
     def alert(self, node: Node, payment_id: str, review: ReviewState | None) -> None:
@@ -76,7 +74,7 @@ class Doubts:
             node.alerts.raise_(WAITS, payment_id, why, now)
         elif len(node.alerts):
             node.alerts.clear(WAITS, payment_id)
-        if self._unread is not None and now_s - self._unread_since >= LONG_WAIT_S:
+        if self._gap is not None and now_s - self._gap_since >= LONG_WAIT_S:
             node.alerts.raise_(UNREADABLE, payment_id, why, now)
         elif len(node.alerts):
             node.alerts.clear(UNREADABLE, payment_id)

@@ -118,6 +118,8 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     we asked about, that the source positively knows not to be in its best chain; a
     block it merely does not know is not listed.
 
+    `gap`: why it is not complete, one line for people, if that lasts.
+
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
@@ -128,6 +130,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     off_chain: tuple[str, ...] = ()
     complete: bool = True
     is_current: bool = True
+    gap: str | None = None
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:

@@ -24,7 +24,15 @@ from msgspec.structs import replace
 from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output, Tip
 from engine.payment.model import Terms
 
-__all__ = ["MOST_KNOWN", "NO_BLOCK", "SURELY_OLD", "as_of", "asks_about", "is_old"]
+__all__ = [
+    "MOST_KNOWN",
+    "NO_BLOCK",
+    "SURELY_OLD",
+    "as_of",
+    "asks_about",
+    "is_asked_about",
+    "is_old",
+]
 
 SURELY_OLD = 12
 """Blocks below the tip, about two hours: no reorg was ever so deep, and the script
@@ -37,19 +45,24 @@ MOST_KNOWN = 500
 """Outputs kept in the terms, the largest: they are written down with the payment."""
 
 
-def as_of(terms: Terms, tip: Tip | None, known: Sequence[Output] | None) -> Terms:
+def as_of(terms: Terms, tip: Tip | None, past: ChainView | None) -> Terms:
     """The terms of a payment that is created now.
 
-    `tip`: the best that any source has shown. `known`: all that pays the script in the
-    mempool and in the last `SURELY_OLD` blocks; None if nobody can tell.
+    `tip`: the best that any source has shown. `past`: what pays the script in the
+    mempool and in the last `SURELY_OLD` blocks of an index, if there is any.
     """
-    largest = sorted(known or (), key=lambda output: -output.amount_sat)[:MOST_KNOWN]
+    known = () if past is None else past.outputs
+    largest = sorted(known, key=lambda output: -output.amount_sat)[:MOST_KNOWN]
     there = tuple((output.txid, output.vout) for output in largest)
     return replace(
         terms,
         tip_height=NO_BLOCK if tip is None else tip.height,
         tip_hash="" if tip is None else tip.hash,
-        is_past_known=known is not None and len(known) <= MOST_KNOWN,
+        is_past_known=past is not None
+        and past.is_current
+        and past.complete
+        and past.tip == tip
+        and len(known) <= MOST_KNOWN,
         ignore=tuple(dict.fromkeys((*terms.ignore, *there))),
     )
 
@@ -71,6 +84,19 @@ def asks_about(terms: Terms) -> Tip | None:
     if terms.tip_height is None or terms.is_past_known or not terms.tip_hash:
         return None
     return Tip(terms.tip_height, terms.tip_hash)
+
+
+def is_asked_about(
+    since: Tip, outputs: Sequence[Output], known: Sequence[Output]
+) -> bool:
+    """Whether one of these outputs is old or not by whether that tip still stands."""
+    counted = {(output.txid, output.vout) for output in known}
+    return any(
+        output.block_height is not None
+        and since.height - SURELY_OLD < output.block_height <= since.height
+        and (output.txid, output.vout) not in counted
+        for output in outputs
+    )
 
 
 def _is_old_by_time(terms: Terms, output: Output) -> bool:

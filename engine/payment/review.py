@@ -150,7 +150,7 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
         elif self.absence.absent:
             reason = f"{view.source} does not list what it did: it is looked for again"
         elif not view.complete:
-            what = "its blocks or its mempool are not read whole"
+            what = view.gap or "its blocks or its mempool are not read whole"
             reason = f"{view.source} cannot tell what is not there: {what}"
         else:
             reason = f"{view.source} was asked before the deadline"

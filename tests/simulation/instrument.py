@@ -20,8 +20,9 @@ from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.live.session import SessionActor
 from actors.messages import Read
+from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.source import SourceActor
-from actors.sources.workers import AddressFeedWorker, BlockFeedWorker
+from actors.sources.workers import BlockFeedWorker
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.runtime.actor import Actor

@@ -24,7 +24,7 @@ from actors.delivery.notes import Recorded
 from actors.delivery.notifier import NotifierActor
 from actors.journal.writer import JournalActor
 from actors.messages import Publish
-from actors.sources.workers import AddressFeedWorker
+from actors.sources.address_worker import AddressFeedWorker
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView, Output, Tip
 from engine.delivery.delivery_queue import State

@@ -1,5 +1,7 @@
 """Explorers of which some fail, and watchers that poll them through the actor."""
 
+from msgspec.structs import replace
+
 from actors.messages import (
     DescribeSources,
     FreshnessChanged,
@@ -8,9 +10,9 @@ from actors.messages import (
     Subscribe,
     Watch,
 )
+from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
-from actors.sources.workers import AddressFeedWorker
 from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceError
 from engine.gateway import SourceState
@@ -37,6 +39,7 @@ class Explorer:
         self.asked: list[str] = []
         self.off_chain: set[str] = set()
         self.on_chain: set[str] = set()
+        self.height: int | None = None  # of the block that every output is in
 
     def status(self) -> SourceStatus:
         self.requests += 1
@@ -49,7 +52,10 @@ class Explorer:
         self.asked.append(address)
         if address in self.bad:
             raise self.bad[address]
-        return (Output(f"tx for {address}", 0, 1_000),)
+        paid = Output(f"tx for {address}", 0, 1_000)
+        if self.height is not None:
+            paid = replace(paid, block_hash=f"{self.height}", block_height=self.height)
+        return (paid,)
 
     def in_best_chain(self, block_hash: str, height: int | None = None) -> bool | None:
         self.requests += 1
@@ -106,9 +112,16 @@ class Market:
             self.ref.tell_system(Watch(address.encode(), address, ref))
         self.stage.run()
 
-    def poll(self, address: str, due: float = 0.0, *blocks: str) -> None:
+    def poll(
+        self,
+        address: str,
+        due: float = 0.0,
+        *blocks: str,
+        known: tuple[Output, ...] = (),
+        since: Tip | None = None,
+    ) -> None:
         placed = tuple((block, 990) for block in blocks)
-        self.ref.tell(Poll(address.encode(), placed, due))
+        self.ref.tell(Poll(address.encode(), placed, due, known, since))
 
     def seen(self, address: str) -> list[Seen]:
         return [m for m in self.watchers[address].got if isinstance(m, Seen)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.chain.feed import Output
+from engine.chain.feed import Output, Tip
 from engine.errors import (
     HistoryIncomplete,
     SourceBusy,
@@ -99,7 +99,11 @@ def test_an_address_that_cannot_be_read_holds_up_no_other(stage: ActorStage) -> 
         market.poll("b", 2.0)
         market.poll("c", 3.0)
         stage.pass_s(15)
-    assert market.seen("bad") == []
+    shown = [seen.view for seen in market.seen("bad")]
+    assert {(view.complete, view.gap) for view in shown} == {
+        (False, "over 10,000 transactions")
+    }, "its watcher says so"
+    assert not any(view.outputs for view in shown)
     assert len(market.seen("b")) == len(market.seen("c")) == 5
     assert market.state("one").state == "closed"
 
@@ -139,6 +143,25 @@ def test_a_receipt_not_listed_whose_block_stands_proves_an_old_index(
     (a,), (b,) = market.seen("a"), market.seen("b")
     assert (a.view.complete, a.view.off_chain) == (False, ())
     assert (b.view.complete, b.view.off_chain) == (True, ("block of b",))
+
+
+@pytest.mark.parametrize(
+    ("height", "known", "asked"),
+    [(980, False, False), (989, False, True), (1_000, False, True), (995, True, False)],
+)
+def test_whether_the_tip_of_the_creation_stands_is_asked_where_it_matters(
+    stage: ActorStage, height: int, known: bool, asked: bool
+) -> None:
+    """An output of about its height is older than the payment, unless it is gone."""
+    market = Market(stage, "one")
+    market.watch("a")
+    one = market.feeds[0]
+    one.height = height
+    one.off_chain.add("tip")
+    receipts = one.outputs("a", b"") if known else ()
+    market.poll("a", 0.0, known=receipts, since=Tip(1_000, "tip"))
+    stage.pass_s(2)
+    assert market.seen("a")[-1].view.off_chain == (("tip",) if asked else ())
 
 
 def test_a_source_that_talks_nonsense_of_everybody_is_left_for_the_next(

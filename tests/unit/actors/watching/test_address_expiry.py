@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.messages import (
     Command,
     Deadline,
     Seen,
-    Unread,
 )
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
@@ -98,23 +98,28 @@ def test_sources_that_do_not_answer_are_told_of_as_well(stage: ActorStage) -> No
     assert len(stage.node.alerts) == 0, "nobody watches it any more"
 
 
-def test_an_address_that_nobody_can_read_is_told_of_at_once_and_alerted_later(
+def test_an_address_that_no_source_reads_whole_is_told_of_at_once_and_alerted_later(
     stage: ActorStage,
 ) -> None:
     watched = Watched(stage)
-    unread = Unread("esplora", "too many history entries")
+    partly = replace(view(complete=False, source="esplora"), gap="over 1000 outputs")
     for _ in range(3):
-        watched.ref.tell(unread)
-        stage.run()
+        watched.seen(partly)
         assert len(stage.node.alerts) == 0
         stage.pass_s(LONG_WAIT_S / 3)
-    why = "esplora cannot read it: too many history entries"
+    why = "esplora cannot read all of it: over 1000 outputs"
     assert watched.report().last_error == why
-    watched.ref.tell(unread)
-    stage.run()
+    watched.seen(partly)
     (alert,) = stage.node.alerts.standing()
     assert (alert.kind, alert.detail) == ("address.unreadable", why)
+    watched.deadline_passes()
+    watched.seen(partly)
+    assert watched.status() is Status.PENDING
+    assert watched.report().last_error == (
+        "esplora cannot tell what is not there: over 1000 outputs"
+    )
     watched.seen(view(source="other"))
+    assert watched.status() is Status.EXPIRED
     assert len(stage.node.alerts) == 0
     assert watched.report().last_error is None
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.chain.feed import BLOCK_TIME_SLACK_S, Tip
+from engine.chain.feed import BLOCK_TIME_SLACK_S, ChainView, Output, Tip
 from engine.payment.model import Terms
 from engine.payment.notes import LeftOut
 from engine.payment.old_outputs import (
@@ -34,10 +34,11 @@ DAY_S = 86_400
 
 
 def agreed(
-    *, index_knows: tuple[object, ...] | None = None, **changes: object
+    *, index_knows: tuple[Output, ...] | None = None, **changes: object
 ) -> Terms:
     """Terms of a payment that was made when block 1000 was the tip."""
-    return as_of(terms(**changes), NOW, index_knows)  # type: ignore[arg-type]
+    past = None if index_knows is None else view(*index_knows)
+    return as_of(terms(**changes), NOW, past)
 
 
 def test_a_block_at_or_below_the_tip_of_its_creation_is_older() -> None:
@@ -128,6 +129,18 @@ def test_of_very_many_known_outputs_the_largest_are_remembered() -> None:
     assert agreed(index_knows=dust[:MOST_KNOWN]).is_past_known
 
 
+@pytest.mark.parametrize(
+    "past", [view(is_current=False), view(complete=False), view(tip=TIP - 1)]
+)
+def test_an_index_that_does_not_know_all_is_believed_in_what_it_has(
+    past: ChainView,
+) -> None:
+    made = as_of(terms(), NOW, replace(past, outputs=(mempool("t"),)))
+    assert made.ignore == (("t", 0),)
+    assert not made.is_past_known
+    assert asks_about(made) == NOW
+
+
 def test_what_earlier_payments_counted_stays_ignored() -> None:
     made = agreed(index_knows=(mempool("a"), mempool("b")), ignore=(("a", 0),))
     assert made.ignore == (("a", 0), ("b", 0))
@@ -144,7 +157,9 @@ def test_whatever_was_known_the_rule_goes_by_blocks_alone(
     height: int | None, tip: int | None, past_known: bool, gone: bool, time_s: int
 ) -> None:
     there = None if tip is None else Tip(tip, block(tip))
-    made = as_of(terms(), there, () if past_known else None)
+    made = as_of(
+        terms(), there, view(tip=tip) if past_known and tip is not None else None
+    )
     output = mempool("t")
     if height is not None:
         output = mined("t", height, time_s=time_s)

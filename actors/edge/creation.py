@@ -1,0 +1,29 @@
+"""What is known of an address at the moment when a payment to it is created."""
+
+from collections.abc import Sequence
+
+from actors.node import Node
+from engine.bitcoin.address import parse_address
+from engine.payment.model import Terms
+from engine.payment.old_outputs import as_of
+from engine.runtime.yielding import yielding_every
+
+__all__ = ["as_of_now"]
+
+
+def as_of_now(node: Node, agreed: Sequence[Terms]) -> tuple[Terms, ...]:
+    """The terms with the best tip, and with what has paid their addresses before.
+
+    Asked of memory alone, of one moment for each. Nothing is asked of a source that is
+    read address by address: who creates a payment waits for the answer.
+    """
+    return tuple(_as_of_now(node, terms) for terms in yielding_every(agreed))
+
+
+def _as_of_now(node: Node, terms: Terms) -> Terms:
+    report = node.source_report.now
+    tip = None if report.best is None else report.best.tip
+    if report.look is None:
+        return as_of(terms, tip, None)
+    script = parse_address(terms.address, terms.network).script
+    return as_of(terms, tip, report.look(script))
