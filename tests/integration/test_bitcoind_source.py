@@ -31,6 +31,7 @@ from tests.integration.bitcoind_node import (
 )
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream
+from tests.tools.wait import wait_until
 from transport.chain.bitcoind import BATCH, Bitcoind
 
 
@@ -220,6 +221,26 @@ def test_a_cookie_file_is_read_anew_for_each_request(
         cookie.write_text({"b25l": "one", "dHdv": "two"}[word] + "\n")
         source.status()
         assert upstream.requests[-1].headers["authorization"] == f"Basic {word}"
+
+
+def test_a_node_that_takes_its_cookie_away_is_left_no_open_connection(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    """Core does so when it ends, and waits up to 30 s for those that are open."""
+    cookie = tmp_path / ".cookie"
+    source = Bitcoind(f"http://127.0.0.1:{upstream.port}?cookie={cookie}")
+    upstream.answer = Node("core").answer
+    cookie.write_text("one")
+    source.status()
+    source.status()
+    assert upstream.connections == 1
+    cookie.unlink()
+    with pytest.raises(SourceUnavailable, match="cookie file cannot be read"):
+        source.status()
+    wait_until(lambda: upstream.open == 0, 5, "the connection to be ended")
+    cookie.write_text("two")
+    source.status()
+    assert upstream.connections == 2
 
 
 @pytest.mark.parametrize(

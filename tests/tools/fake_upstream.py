@@ -55,6 +55,7 @@ class Upstream:
     answer: Callable[[Request], Answer] = lambda request: html()
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    open: int = 0  # of these, now
     sent: int = 0  # bytes of `endless`, before the client had enough
     closing: Event = field(default_factory=Event)
     bind: int = 0  # the port to listen on; 0: any that is free
@@ -91,6 +92,7 @@ class Upstream:
 
     def _serve(self, sock: socket.socket, _address: object) -> None:
         self.connections += 1
+        self.open += 1
         reader = sock.makefile("rb")
         try:
             while request := _read(reader):
@@ -100,6 +102,7 @@ class Upstream:
         except OSError:
             return  # the client had enough
         finally:
+            self.open -= 1
             reader.close()
             sock.close()
 

@@ -125,6 +125,7 @@ class SourceHttp:
         return f"<SourceHttp {self.name}>"
 
     def close(self) -> None:
+        """Leave no connection open. It may be asked again."""
         self._session.close()
 
     def ask(self, request: Request) -> Response:
@@ -161,7 +162,13 @@ class SourceHttp:
 
     def _once(self, request: Request, where: str, deadline_s: float) -> Response:
         self.requests += 1
-        headers = self._headers()
+        try:
+            headers = self._headers()
+        except SourceError:
+            # Core takes its cookie away when it ends, and before it has ended it waits,
+            # for half a minute, for connections that are left open.
+            self.close()
+            raise
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         response = self._session.request(
