@@ -222,6 +222,7 @@ class Round(msgspec.Struct, frozen=True):
     addresses: Mapping[bytes, str] = {}
     reset: bool = False
     best: Best | None = None  # what its source is held against
+    aside: bool = False  # of a source that is not the one which is asked: a few polls
 
 
 class SomeViews(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ after the other:
 - A block feed gets all polls at once and answers from its index. It is told of new
   scripts by difference, and of all of them when it begins anew (`Round.reset`).
 - An address feed gets as many polls as its budget allows, the most urgent first.
+- An address that the source cannot read is asked of the next, in a round aside.
 - What a round leaves without a view is asked for again: silence is no answer. An error
   changes nothing but the report, and the breaker of the source that failed.
 
@@ -25,6 +26,7 @@ import msgspec
 from actors.alerts import Alert
 from actors.messages import Poll, Round, RoundDone
 from actors.published import SourceReport
+from actors.sources.aside import Aside
 from actors.sources.choice import alerts, choose
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import Probed
@@ -50,6 +52,9 @@ RESERVE = 3
 ROUND_GAP_S = 0.05
 """Least time between the beginnings of two rounds that claims and pushes ask for."""
 
+ASIDE_WAIT_S = 0.5
+"""How long to wait for a source that is just answering another's questions."""
+
 NO_SOURCE_S = 60.0
 """How long to wait when there is no source at all."""
 
@@ -74,6 +79,7 @@ class RoundPlanner:
 
     __slots__ = (
         "_addresses",
+        "_aside",
         "_began",
         "_known",
         "_nudged",
@@ -99,6 +105,7 @@ class RoundPlanner:
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
         self._polls: dict[bytes, Poll] = {}
+        self._aside = Aside()
         self._watch: dict[bytes, None] = {}  # new since the last round
         self._unwatch: set[bytes] = set()
         self._unshown: tuple[tuple[bytes, ...], ...] = ()  # by rounds that failed
@@ -129,6 +136,7 @@ class RoundPlanner:
         self._known.pop(script, None)
         self._watch.pop(script, None)
         self._polls.pop(script, None)
+        self._aside.forget(script)
         for feed in self.feeds:
             feed.asked.pop(script, None)
         if self._addresses is not None:
@@ -143,6 +151,8 @@ class RoundPlanner:
         waiting = self._polls.get(poll.script)
         if waiting is not None and waiting.due < poll.due:
             poll = msgspec.structs.replace(poll, due=waiting.due)
+        if self._aside.takes(poll, self.active, self.feeds, self._began):
+            return False
         self._polls[poll.script] = poll
         return poll.due == 0.0
 
@@ -168,7 +178,8 @@ class RoundPlanner:
 
     @property
     def is_busy(self) -> bool:
-        return any(feed.busy is not None for feed in self.feeds)
+        """Whether a round is under way that is not aside."""
+        return any(feed.busy is not None and not feed.busy.aside for feed in self.feeds)
 
     @property
     def waiting(self) -> int:
@@ -195,6 +206,8 @@ class RoundPlanner:
         poor_s = feed.poor_s(now, RESERVE)
         if poor_s > 0:
             return Wait(poor_s)
+        if feed.busy is not None:  # it is asked aside, for a moment
+            return Wait(ASIDE_WAIT_S)
         left = self.active
         if feed is not left:
             self._witnesses.active = feed
@@ -249,8 +262,13 @@ class RoundPlanner:
             self._witnesses.fail(feed, done.error, now, rand, done)
         else:
             self._witnesses.answered(feed, done, now)
-            # What is unreadable is asked for again when its watcher does.
+            # What is unreadable is asked of another, or again when its watcher does.
+            for poll in work.polls if done.unreadable else ():
+                if poll.script in done.unreadable and poll.script in self.watchers:
+                    self._aside.bar(poll, feed, self.feeds, now)
             self.answered(feed, done.unreadable)
+            if work.aside and done.more:  # it has yet to read up to its tip
+                self._aside.put_back(work.polls)
         self._put_back(feed, work, failed=done.error is not None)
 
     def crashed(self, feed: Feed, error: SourceError, now: float, rand: float) -> None:
@@ -266,6 +284,10 @@ class RoundPlanner:
 
     def _put_back(self, feed: Feed, work: Round, *, failed: bool) -> None:
         """What got no view is asked again: nothing is answered by silence."""
+        if work.aside:
+            self._aside.put_back(tuple(feed.asked.values()))
+            feed.asked = {}
+            return
         for script, poll in feed.asked.items():
             self._polls.setdefault(script, poll)
         feed.asked = {}
@@ -281,6 +303,16 @@ class RoundPlanner:
         self._witnesses.believe(best)
 
     # -- who is not asked --------------------------------------------------------------
+
+    def plan_aside(self, now: float, *, ready: bool) -> Ask | None:
+        """A round of another source, for what the one that is asked cannot read."""
+        if not ready:
+            return None
+        planned = self._aside.plan(
+            self.feeds, self.active, self._witnesses.best, self._addresses or {},
+            self._known, now, RESERVE,
+        )  # fmt: skip
+        return None if planned is None else Ask(*planned)
 
     def probes(self, now: float, *, ready: bool) -> list[Feed]:
         """Whose workers are to be asked now how their sources are."""

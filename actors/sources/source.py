@@ -145,7 +145,14 @@ class SourceActor(Actor):
                 feed.spec.worker.tell(work)
             case Wait(seconds):
                 self._tick_in(seconds)
+        self._ask_others()
+
+    def _ask_others(self) -> None:
+        """Those that are not read now: how they are, and what the other cannot read."""
         now = self._node.clock.monotonic()
+        aside = self.planner.plan_aside(now, ready=self._is_ready)
+        if aside is not None:
+            aside.feed.spec.worker.tell(aside.round)
         for feed in self.planner.probes(now, ready=self._is_ready):
             feed.spec.worker.tell(Probe())
 
@@ -158,6 +165,7 @@ class SourceActor(Actor):
         feed = self.planner.feed_asked(done.feed, done.number)
         if feed is None:
             return  # a round of a worker that has been restarted since
+        aside = feed.busy is not None and feed.busy.aside
         now = self._node.clock.monotonic()
         if done.disappeared:
             self._node.counters.add("source.mempool_lost")
@@ -168,10 +176,13 @@ class SourceActor(Actor):
             self._note_failure(feed, done.error)
         rand = 0.0 if done.error is None else self._node.random.random()
         self.planner.finish(done, now, rand)
-        if done.error is None:
+        if done.error is None and not aside:
             self._move_restart_point(feed, done, now)
         self._publish()
-        self._follow(self.planner.plan_after(done, now, ready=self._is_ready))
+        if aside:
+            self._ask_others()
+        else:
+            self._follow(self.planner.plan_after(done, now, ready=self._is_ready))
 
     def _on_probed(self, answer: Probed) -> None:
         feed = self.planner.feeds[answer.feed]
@@ -185,6 +196,9 @@ class SourceActor(Actor):
         self, feed: Feed, views: Mapping[bytes, ChainView], asked_at: int
     ) -> None:
         self.planner.answered(feed, views)
+        work = feed.busy
+        if work is not None and work.aside:  # it is to speak of these, of no others
+            views = {p.script: views[p.script] for p in work.polls if p.script in views}
         seen: Seen | None = None
         for script, view in views.items():
             ref = self.planner.watchers.get(script)

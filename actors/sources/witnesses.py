@@ -45,7 +45,8 @@ class Witnesses:
             self._believe(done.status, done.asked_at)
         feed.succeeded(done.asked_at, done.tip, done.assessment, now)
         self._report(now)
-        if done.assessment.is_current:  # else it has told nothing for certain
+        if feed is self.active and done.assessment.is_current:
+            # Else it has told nothing for certain, or not everybody.
             self.covers(done.asked_at if feed.spec.by_block else None)
         self.report = msgspec.structs.replace(self.report, look=done.look)
 

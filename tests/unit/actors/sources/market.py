@@ -13,10 +13,12 @@ from actors.messages import (
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
+from actors.sources.workers import BlockFeedWorker
 from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceError
 from engine.gateway import SourceState
 from engine.runtime.ref import Ref, Scope
+from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
 
 __all__ = [
@@ -68,11 +70,17 @@ class Market:
     """Sources, the source actor, and watchers that keep what they are shown."""
 
     def __init__(
-        self, stage: ActorStage, *names: str, per_minute: float | None = None
+        self,
+        stage: ActorStage,
+        *names: str,
+        per_minute: float | None = None,
+        node: FakeFeed | None = None,
     ) -> None:
+        """Explorers of these names, and after them a node if there is one."""
         self.stage = stage
         self.feeds = [Explorer(name) for name in names]
         self.watchers: dict[str, Inbox] = {}
+        self.refs: dict[str, Ref] = {}
         self.per_minute = per_minute
         stage.booted.publish(True)
         self.ref = Ref(
@@ -83,6 +91,8 @@ class Market:
             "source",
         )
         self.specs = [self._spec(n, feed) for n, feed in enumerate(self.feeds)]
+        if node is not None:
+            self.specs.append(self._node_spec(len(names), node))
         stage.node.source = self.ref
         self.ref.start()
         stage.node.router.tell(Subscribe("any", stage.node.supervisor))
@@ -105,10 +115,22 @@ class Market:
             per_minute=self.per_minute,
         )
 
+    def _node_spec(self, number: int, feed: FakeFeed) -> FeedSpec:
+        node, store = self.stage.node, self.stage.store
+        scope = Scope(
+            self.stage.dispatcher,
+            lambda _name: BlockFeedWorker(node, number, feed, store),
+            parent=self.ref,
+            blocking=True,
+        )
+        worker = Ref(scope, f"feed.{number}")
+        return FeedSpec(feed.name, "bitcoind", worker, by_block=True, every_s=1.0)
+
     def watch(self, *addresses: str) -> None:
         for address in addresses:
             self.watchers[address] = inbox = Inbox()
             ref = self.stage.start(f"watcher of {address}", inbox)
+            self.refs[address] = ref
             self.ref.tell_system(Watch(address.encode(), address, ref))
         self.stage.run()
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.messages import Unwatch
+from actors.sources.aside import BARRED_S
 from engine.chain.feed import Output, Tip
 from engine.errors import (
     HistoryIncomplete,
@@ -12,6 +14,7 @@ from engine.errors import (
     SourceGarbage,
     SourceUnavailable,
 )
+from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.sources.market import Market
 
@@ -204,3 +207,108 @@ def test_a_source_actor_that_starts_again_owes_nothing_for_its_past(
     market.watch("a")
     stage.pass_s(30)
     assert len(market.seen("a")) == 1
+
+
+# -- an address that one source cannot read --------------------------------------------
+
+
+def test_an_address_that_one_source_cannot_read_is_asked_of_the_next(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    one, two = market.feeds
+    one.bad["much used"] = SourceGarbage("too many history entries")
+    market.watch("much used", "b")
+    stage.pass_s(20)
+    assert two.asked == ["much used"]
+    assert one.asked.count("b") == 1
+    shown = market.seen("much used")[-1].view
+    assert (shown.source, shown.complete, shown.is_current) == ("two", True, True)
+    assert market.state("one").active, "it is asked for all the others"
+    for _ in range(5):
+        market.poll("much used")
+        market.poll("b")
+        stage.pass_s(12)
+    assert one.asked.count("much used") == 1, "once is enough for a while"
+    assert two.asked.count("much used") == 6
+    assert {seen.view.source for seen in market.seen("b")} == {"one"}
+    stage.pass_s(BARRED_S)
+    one.bad.clear()
+    market.poll("much used")
+    stage.pass_s(12)
+    assert market.seen("much used")[-1].view.source == "one", "it may be able to now"
+
+
+def test_an_address_that_nobody_can_read_is_asked_as_any_other(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    for feed in market.feeds:
+        feed.bad["much used"] = SourceGarbage("too many history entries")
+    market.watch("much used")
+    stage.pass_s(20)
+    market.poll("much used")
+    stage.pass_s(20)
+    one, two = market.feeds
+    assert (one.asked, two.asked) == (["much used"] * 2, ["much used"])
+    assert not any(seen.view.complete for seen in market.seen("much used"))
+
+
+def test_a_source_that_is_asked_aside_and_fails_is_asked_again(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "one", "two")
+    one, two = market.feeds
+    one.bad["much used"] = SourceGarbage("too many history entries")
+    two.down = SourceUnavailable("connection refused")
+    market.watch("much used", "b")
+    stage.pass_s(120)
+    assert two.requests < 20
+    assert market.seen("b")
+    two.down = None
+    stage.pass_s(90)
+    assert market.seen("much used")[-1].view.source == "two"
+
+
+def test_who_is_watched_no_more_is_not_asked_for_aside(stage: ActorStage) -> None:
+    market = Market(stage, "one", "two")
+    one, two = market.feeds
+    one.bad["much used"] = SourceGarbage("too many history entries")
+    two.down = SourceUnavailable("connection refused")
+    market.watch("much used")
+    stage.pass_s(20)
+    ref = stage.node.source
+    ref.tell_system(Unwatch(b"much used", market.refs["much used"]))
+    two.down = None
+    stage.pass_s(120)
+    assert two.asked == []
+
+
+def test_a_node_is_asked_for_the_few_that_an_explorer_cannot_read(
+    stage: ActorStage,
+) -> None:
+    """It reads its blocks for them, and speaks of nobody else."""
+    node = FakeFeed(height=1_000)
+    much, other = "much used".ljust(22), "other".ljust(22)
+    node.mine([make_tx("t", [(much.encode(), 7), (other.encode(), 8)])])
+    market = Market(stage, "one", node=node)
+    (one,) = market.feeds
+    one.bad[much] = SourceGarbage("too many history entries")
+    market.watch(much, other)
+    stage.pass_s(30)
+    view = market.seen(much)[-1].view
+    assert (view.source, view.is_current, view.complete) == ("fake", True, True)
+    assert [o.amount_sat for o in view.outputs] == [7]
+    assert {seen.view.source for seen in market.seen(other)} == {"one"}
+    assert market.state("one").active
+    assert stage.store.source_tip("fake") is None, "its blocks were read for a few only"
+    node.add(make_tx("u", [(much.encode(), 9)]))
+    market.poll(much)
+    stage.pass_s(12)
+    view = market.seen(much)[-1].view
+    assert [o.amount_sat for o in view.outputs] == [7, 9]
+    one.down = SourceUnavailable("connection refused")
+    market.poll(other)
+    stage.pass_s(60)
+    assert market.state("fake").active
+    assert market.seen(other)[-1].view.source == "fake", "now it is read for all"
