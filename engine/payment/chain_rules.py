@@ -12,8 +12,8 @@ What may be believed:
   lets a view say so (`merely_absent`).
 - What a source only repeats from our own journal (`verified_by_source` is False)
   supports a receipt that we have; it is never news, and nothing is confirmed by it.
-- Depth counts for `confirmed` as the view shows it now; in the record it only grows
-  while the receipt stays in its block, so that a lagging source tells nothing twice.
+- Depth counts as the view shows it now. It may fall: what was confirmed by it is then
+  reversed (`engine/payment/depth.py`).
 - What is older than the payment pays something else (`engine/payment/old_outputs.py`).
 - A view that shows more money than there can be is no evidence of anything, no more
   than an answer that failed: nothing follows from it.
@@ -24,7 +24,7 @@ import math
 from engine.chain.feed import ChainView, Output
 from engine.money.amount import MAX_SAT
 from engine.payment.crowd import MOST_RECEIPTS, followed
-from engine.payment.depth import emit_confirmed, emit_depth
+from engine.payment.depth import emit_confirmed, emit_depth, emit_fallen
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import emit_losses, emit_reversed
 from engine.payment.model import (
@@ -60,6 +60,7 @@ def read_view(
     lost = False
     if view.is_current:
         lost = emit_losses(builder, view, listed)
+        emit_fallen(builder, view, listed)
         emit_reversed(builder, view, listed)
     news = _emit_news(builder, view, listed, most_news)
     if builder.payment.receipts and (news or lost) and not builder.has_more:

@@ -1,6 +1,7 @@
 """How deep the money lies: `confirming`, up to the depth required, and `confirmed`.
 
-Depth is counted by a current view alone, and as that view shows it now. Pure.
+Depth is counted by a current view alone, and as that view shows it now; it may fall.
+Pure.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,26 @@ from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import EventType, Receipt, Status
 from engine.payment.pertinent import Listed
 
-__all__ = ["depth_in", "emit_confirmed", "emit_depth"]
+__all__ = ["depth_in", "emit_confirmed", "emit_depth", "emit_fallen"]
+
+
+def emit_fallen(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
+    """Receipts that lie less deep in their block than was told.
+
+    The chain became shorter, or somebody had told us a wrong tip or height. A block
+    above the tip of the view says nothing of that: its tip was read before.
+    """
+    assert view.is_current, view.source
+    fallen = []
+    for receipt, output in _in_blocks(builder, listed):
+        height = output.block_height or 0
+        if output.block_hash != receipt.block_hash or height > view.tip.height:
+            continue
+        depth, followed = depth_in(output, view), _followed(builder, receipt)
+        less = min(depth, followed) < min(receipt.confirmations, followed)
+        if less or height != receipt.block_height:
+            fallen.append(_placed(receipt, output, depth, view, builder.now))
+    _emit_moved(builder, view, fallen)
 
 
 def emit_depth(builder: EventBuilder, view: ChainView, listed: Listed) -> None:

@@ -45,7 +45,7 @@ class Book:
     marks: set[Flag] = field(default_factory=set)  # of flags, those that stay
     settled_sat: int = 0
     confirmed_at: int | None = None
-    has_lost: bool = False  # a receipt or its block, since it was confirmed
+    has_lost: bool = False  # a receipt, its block or depth, since it was confirmed
 
     def copy(self) -> Book:
         return Book(
@@ -138,6 +138,9 @@ class Book:
             self.has_lost = True
 
     def _put(self, receipt: Receipt) -> None:
+        known = self.receipts.get((receipt.txid, receipt.vout))
+        if known is not None and receipt.confirmations < known.confirmations:
+            self.has_lost = True
         self.receipts[receipt.txid, receipt.vout] = receipt
 
     def differs(self, payment: Payment) -> str | None:

@@ -39,11 +39,22 @@ def _is_no_news(case: Case, receipt: Receipt) -> str | None:
     if known.block_hash not in {None, receipt.block_hash}:
         return "it is in another block, and nobody was told that it left the first"
     told_up_to = max(case.before.terms.confirmations_required, 1)
-    if known.block_hash is not None and (
-        min(receipt.confirmations, told_up_to) <= min(known.confirmations, told_up_to)
-    ):
+    depth, before = (min(one.confirmations, told_up_to) for one in (receipt, known))
+    if known.block_hash is not None and depth == before:
         return f"so deep ({receipt.confirmations}) it was told to be already"
+    if known.block_hash is not None and depth < before:
+        return _has_not_fallen(case, receipt)
     return None
+
+
+def _has_not_fallen(case: Case, receipt: Receipt) -> str | None:
+    """It is less deep than it was told to be if the chain just served says so."""
+    key = receipt.txid, receipt.vout
+    for seen in case.snapshots():
+        output = case.record.outputs(seen, case.script).get(key)
+        if output is not None and depth_in(seen, output) <= receipt.confirmations:
+            return None
+    return f"nobody who was asked had it less deep than {receipt.confirmations}"
 
 
 def _is_not_so_deep(case: Case, receipt: Receipt) -> str | None:

@@ -74,7 +74,8 @@ def test_a_mined_receipt_that_is_merely_not_listed_stays() -> None:
 def test_a_lagging_source_neither_lowers_nor_repeats_a_depth() -> None:
     told = Told()
     told(view(mined("t1", 1000), tip=1001))
-    assert told(view(mined("t1", 1000), tip=1000, source="other")) == []
+    lagging = view(mined("t1", 1000), tip=1000, source="other", is_current=False)
+    assert told(lagging) == []
     assert told.payment.confirmations == 2
     assert told(view(mined("t1", 1000), tip=1001)) == []
 
@@ -90,10 +91,12 @@ def test_depth_recorded_is_no_reason_to_confirm_by_a_view_that_lags() -> None:
     told = Told()
     told(view(mined("t1", 998, 25_000)))
     halves = (mined("t1", 998, 25_000), mined("t2", 997, 25_000))
-    told(view(*halves, tip=999))
-    assert [r.confirmations for r in told.payment.receipts] == [3, 3]
+    assert told(view(*halves, tip=999, is_current=False)) == ["detected"]
+    assert [r.confirmations for r in told.payment.receipts] == [3, 0]
+    assert told(view(*halves, tip=999)) == ["confirming", "confirming"]
+    assert [r.confirmations for r in told.payment.receipts] == [2, 3]
     assert told.status() is Status.CONFIRMING
-    assert told(view(*halves, tip=1000)) == ["confirmed"]
+    assert told(view(*halves, tip=1000)) == ["confirming", "confirmed"]
 
 
 def test_a_reorg_before_confirmed_sends_the_receipt_back_to_the_mempool() -> None:
