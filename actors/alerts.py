@@ -7,25 +7,15 @@ counted and logged, not kept.
 
 import logging
 
-import msgspec
-
 from actors.counters import Counters
+from engine.ports import Alert
 
-__all__ = ["MAX_ALERTS", "Alert", "Alerts"]
+__all__ = ["MAX_ALERTS", "Alerts"]
 
 log = logging.getLogger("paybell.alert")
 
 MAX_ALERTS = 1_000
 """Of all kinds together; nobody reads more."""
-
-
-class Alert(msgspec.Struct, frozen=True, gc=False):
-    """`subject`: the id of what it is about. `since`: ms, when it was raised."""
-
-    kind: str  # dotted: payment.waits
-    subject: str
-    detail: str  # one line for people; never a secret
-    since: int
 
 
 class Alerts:

@@ -14,7 +14,7 @@ from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.ports import Freshness, Sink
+from engine.ports import Alert, Freshness, Sink
 from engine.store.records import (
     AttemptView,
     IdempotentAnswer,
@@ -100,6 +100,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
     quarantined: int
     sessions: int
     freshness: Freshness
+    alerts: tuple[Alert, ...]
     last_offset: int
 
 
@@ -209,6 +210,9 @@ class Gateway(Protocol):
     def open_session(self, name: str, sink: Sink) -> SessionHandle: ...
 
     def freshness(self) -> Freshness: ...
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """What a person should look at, as long as it is so."""
 
     # node
     def now(self) -> int: ...

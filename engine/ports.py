@@ -16,7 +16,7 @@ from engine.delivery.attempt import SendResult
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
-__all__ = ["ChannelSender", "Freshness", "Sink"]
+__all__ = ["Alert", "ChannelSender", "Freshness", "Sink"]
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -35,6 +35,19 @@ class Freshness(msgspec.Struct, frozen=True):
     standing: Standing | None = None  # None: nobody has been asked yet
     reason: str | None = None
     since_when: int | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """Something that a person should look at, as long as it is so.
+
+    `kind` is stable (`docs/errors.md`). `subject`: what it is about, the name of a
+    source or the id of a payment. `since`: ms, when it was raised.
+    """
+
+    kind: str  # dotted: payment.waits
+    subject: str
+    detail: str  # one line for people; never a secret
+    since: int
 
 
 class Sink(Protocol):

@@ -51,7 +51,7 @@ from engine.gateway import (
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import decide
-from engine.ports import Freshness, Sink
+from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
 from engine.store.port import StoreReader
@@ -324,6 +324,9 @@ class ActorGateway:
     def freshness(self) -> Freshness:
         return self._node.source_report.now.freshness
 
+    def alerts(self) -> tuple[Alert, ...]:
+        return self._node.alerts.standing()
+
     def now(self) -> int:
         return self._node.clock.now()
 
@@ -348,6 +351,7 @@ class ActorGateway:
             quarantined=self._node.watchers.quarantined,
             sessions=self._node.sessions.now,
             freshness=self._node.source_report.now.freshness,
+            alerts=self.alerts(),
             last_offset=last_offset,
         )
 

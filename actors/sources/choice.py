@@ -14,10 +14,10 @@ Moments are monotonic seconds.
 
 from collections.abc import Sequence
 
-from actors.alerts import Alert
 from actors.sources.feed_state import Feed
 from engine.chain.witness import Standing
 from engine.policy.breaker import BreakerState
+from engine.ports import Alert
 
 __all__ = ["ALERTS", "PATIENCE_S", "PROBE_S", "alerts", "choose", "due_probes"]
 

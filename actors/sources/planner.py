@@ -23,7 +23,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from actors.alerts import Alert
 from actors.messages import Poll, Round, RoundDone
 from actors.published import SourceReport
 from actors.sources.aside import Aside
@@ -34,6 +33,7 @@ from actors.sources.witnesses import Witnesses
 from engine.chain.feed import Output, places
 from engine.chain.witness import Best
 from engine.errors import SourceBehind, SourceError
+from engine.ports import Alert
 from engine.runtime.ref import Ref
 from engine.runtime.registry import Registry
 

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.published import Published
+from actors.published import Published, SourceReport
+from engine.chain.witness import Standing
+from engine.ports import Alert, Freshness
 from tests.tools.node import VERSION, RunningNode, running_node
 from transport.server.limits import CallLimits
 
@@ -59,6 +62,43 @@ def test_metrics_are_what_prometheus_reads(node: RunningNode) -> None:
     (tip,) = families["paybell_source_tip_height"].samples
     assert tip.labels == {"source": "devchain"}
     assert tip.value >= 1
+
+
+BEHIND = "at block 450; block 500 was seen"
+REFUSED = "bitcoind: wrong RPC user or password"
+
+
+def test_a_source_that_is_behind_is_an_alert_on_every_page() -> None:
+    """The detail, which may be about credentials, is for a key of the whole node."""
+    alerts = (
+        Alert("source.behind", "old", BEHIND, 1_000),
+        Alert("source.failing", "locked", REFUSED, 2_000),
+    )
+    freshness = Freshness("old", False, 3_000, 450, Standing.BEHIND, BEHIND, 1_000)
+    with running_node() as node:
+        node.node.source_report = Published(SourceReport(freshness))
+        for alert in alerts:
+            node.node.alerts.raise_(*astuple(alert))
+        health = without_key(node, "/health").json()
+        assert health["status"] == "degraded"
+        assert health["freshness"] == {
+            "source": "old",
+            "live": False,
+            "since": "1970-01-01T00:00:03.000Z",
+            "tip_height": 450,
+            "standing": "behind",
+            "reason": BEHIND,
+            "since_when": "1970-01-01T00:00:01.000Z",
+        }
+        assert health["alerts"] == {"source.behind": 1, "source.failing": 1}
+        assert REFUSED not in without_key(node, "/health").text
+        assert without_key(node, "/v1/alerts").status_code == 401
+        told = node.get("/v1/alerts").json()["data"]
+        assert [alert["detail"] for alert in told] == [BEHIND, REFUSED]
+        assert told[1]["since"] == "1970-01-01T00:00:02.000Z"
+        page = node.get("/metrics").text
+        assert 'paybell_alerts{kind="source.behind"} 1.0' in page
+        assert "paybell_fresh 0.0" in page
 
 
 def test_watchers_are_shown_in_pages(node: RunningNode) -> None:

@@ -12,13 +12,11 @@ from typing import Any
 
 import click
 
-from engine.chain.feed import BLOCK_TIME_SLACK_S
 from engine.config import Config
 from engine.delivery.channel import channel_of
 from engine.errors import (
     KeyFileError,
     OlderSchema,
-    SourceError,
     StoreUnreadable,
     WrongKey,
 )
@@ -31,11 +29,11 @@ from engine.store.sqlite.offline import (
     OfflineDatabase,
 )
 from engine.store.sqlite.offline import examine as examine_database
-from transport.chain.feeds import make_feed
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database import open_database
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
+from transport.cli.source_checks import Check, check_sources
 from transport.cli.words import style
 from transport.server.limits import Limits
 
@@ -125,7 +123,7 @@ def examine(config: Config, *, deep: bool = False) -> int:
     """
     checks = [
         *_check_database(config, deep),
-        *_check_sources(config),
+        *check_sources(config),
         *_check_machine(),
         *_check_address(config),
     ]
@@ -133,9 +131,6 @@ def examine(config: Config, *, deep: bool = False) -> int:
         mark = style("ok  ", "green") if well else style("FAIL", "red")
         click.echo(f"{mark} {text}")
     return 0 if all(well for well, _ in checks) else 1
-
-
-Check = tuple[bool, str]
 
 
 def _check_database(config: Config, deep: bool) -> Iterator[Check]:
@@ -195,33 +190,6 @@ def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
     except (KeyFileError, WrongKey) as error:
         return False, str(error)
     return True, f"key file {path}: ok; back it up together with the database"
-
-
-def _check_sources(config: Config) -> Iterator[Check]:
-    for source in config.sources:
-        try:
-            feed = make_feed(source, config)
-            tip = feed.status().tip
-        except (SourceError, ValueError) as error:
-            yield False, (
-                f"source {source.shown_as}: {error}; check --source, whether it is"
-                " running, and whether this machine can reach it"
-            )  # fmt: skip
-        else:
-            yield True, f"source {source.shown_as}: height {tip.height}"
-            header = getattr(feed, "header", None)
-            found = header(tip.hash) if header is not None else None
-            if found is not None:
-                ahead = found.time_s - time.time()
-                yield (
-                    ahead < BLOCK_TIME_SLACK_S,
-                    (
-                        f"clock: the newest block is from {-ahead:.0f} s ago"
-                        if ahead < BLOCK_TIME_SLACK_S
-                        else f"clock: the newest block is {ahead:.0f} s ahead of this"
-                        " machine's clock: set it (NTP)"
-                    ),
-                )
 
 
 def _check_machine() -> Iterator[Check]:

@@ -5,6 +5,7 @@ Nothing is counted here: a page is made from the gateway's counters when it is a
 for. Runs in the request's greenlet.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -12,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from engine.chain.witness import Standing
 from engine.errors import EngineError
 from engine.gateway import Gateway
 
@@ -33,6 +35,8 @@ _COUNTERS = {
     "sessions.too_slow": "Clients that read too slowly and were closed.",
     "core.crashes": "Crashes of core actors.",
     "source.errors": "Answers of sources that were errors.",
+    "source.mempool_lost": "Times that most of a source's mempool disappeared at once.",
+    "alerts.raised": "Alerts that were raised.",
 }
 
 _LABELLED = {
@@ -86,8 +90,16 @@ class Metrics(Collector):
             health.last_offset,
         )
         yield GaugeMetricFamily(
-            "paybell_fresh", "1 while a source answers.", float(health.freshness.live)
+            "paybell_fresh",
+            "1 while the source that is asked is current.",
+            float(health.freshness.live),
         )
+        alerts = GaugeMetricFamily(
+            "paybell_alerts", "Alerts that stand now.", labels=["kind"]
+        )
+        for kind, number in sorted(Counter(a.kind for a in health.alerts).items()):
+            alerts.add_metric([kind], number)
+        yield alerts
 
     def _sources(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
@@ -106,6 +118,11 @@ class Metrics(Collector):
         tip = GaugeMetricFamily(
             "paybell_source_tip_height", "Height of a source's tip.", labels=["source"]
         )
+        standing = GaugeMetricFamily(
+            "paybell_source_standing",
+            "1 for what a source is worth as a witness: current, behind or failing.",
+            labels=["source", "standing"],
+        )
         lag = GaugeMetricFamily(
             "paybell_source_lag_seconds",
             "Seconds since a source last answered.",
@@ -116,11 +133,14 @@ class Metrics(Collector):
             requests.add_metric(labels, source.requests)
             errors.add_metric(labels, source.errors)
             up.add_metric(labels, float(source.state == "closed"))
+            for worth in Standing if source.standing is not None else ():
+                is_so = float(source.standing is worth)
+                standing.add_metric([source.name, worth.value], is_so)
             if source.tip_height is not None:
                 tip.add_metric(labels, source.tip_height)
             if source.lag_s is not None:
                 lag.add_metric(labels, source.lag_s)
-        yield from (requests, errors, up, tip, lag)
+        yield from (requests, errors, up, standing, tip, lag)
 
 
 def _families(counters: dict[str, float]) -> Iterator[Metric]:

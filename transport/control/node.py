@@ -1,28 +1,31 @@
-"""The node itself over HTTP: health, metrics, sources, the document.
+"""The node itself over HTTP: health, metrics, the document.
 
 Runs in the request's greenlet. Health and readiness need no key, so they are asked of
 the engine at most once a second, however often they are asked for.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 
 import bottle
 import msgspec
 
+from engine.chain.witness import Standing
 from engine.codes import Code
-from engine.gateway import Gateway, NodeHealth, SourceState
+from engine.gateway import Gateway, NodeHealth
 from engine.ports import Freshness
 from transport.control.metrics import Metrics
 from transport.control.seen import require_whole_node
+from transport.control.sources import Sources
 from transport.control.watchers import Watchers
 from transport.http import openapi
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem
-from transport.http.views import iso_or_none
+from transport.http.views import iso_or_none, public_reason
 from transport.problem_body import FieldError
 
 __all__ = ["routes"]
@@ -36,31 +39,8 @@ T = TypeVar("T")
 def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> None:
     """Put the node's routes into `app`."""
     app.add_all(_Node(app, gateway, auth, settings))
+    app.add_all(Sources(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
-
-
-class SourceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One source. `state` is that of its circuit breaker."""
-
-    name: str
-    kind: str
-    state: str
-    active: bool
-    tip_height: int | None
-    tip_hash: str | None
-    last_answer_at: str | None
-    lag_s: float | None
-    requests: int
-    errors: int
-    last_error: str | None
-    budget_per_min: float | None
-    budget_left: float | None
-    watched: int
-    waiting: int
-
-
-class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
-    data: list[SourceView]
 
 
 class WebSocketHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,16 +49,21 @@ class WebSocketHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
-    """How up to date the chain data is."""
+    """How up to date the chain data is. `live`: the source that is asked is current.
+    Else `standing` is behind or failing; `reason` says why, `since_when` how long."""
 
     source: str
     live: bool
     since: str | None
     tip_height: int | None
+    standing: Standing | None
+    reason: str | None
+    since_when: str | None
 
 
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
-    """The process is running. `GET /ready` says whether it accepts new payments."""
+    """The process is running. `GET /ready` says whether it accepts new payments,
+    `GET /v1/alerts` what the alerts are that are counted here by kind."""
 
     status: Literal["ok", "degraded"]
     service: str
@@ -89,6 +74,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     watchers: int
     quarantined: int
     freshness: FreshnessView
+    alerts: dict[str, int]
 
 
 class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +114,7 @@ class _Node:
         health = self._health.get()
         return answer(
             HealthView(
-                status="ok" if health.ready else "degraded",
+                status="ok" if health.ready and not _is_blind(health) else "degraded",
                 service="paybell",
                 version=self._settings.version,
                 network=self._settings.network,
@@ -137,6 +123,7 @@ class _Node:
                 watchers=health.watchers,
                 quarantined=health.quarantined,
                 freshness=_freshness_view(health.freshness),
+                alerts=dict(Counter(alert.kind for alert in health.alerts)),
             )
         )
 
@@ -194,25 +181,10 @@ class _Node:
             headers={"Cache-Control": "no-cache"},
         )
 
-    @Operation(
-        name="list_sources",
-        method="GET",
-        path="/v1/sources",
-        tag="node",
-        summary="The chain sources: state, tip, lag, request budget, requests and"
-        " errors.",
-        answers={200: SourcePage},
-    )
-    def list_sources(self) -> Any:
-        self._auth.require(environ())
-        found = self._gateway.sources()
-        return answer(SourcePage(data=[_source_view(state) for state in found]))
 
-
-def _source_view(state: SourceState) -> SourceView:
-    values = msgspec.structs.asdict(state)
-    values["last_answer_at"] = iso_or_none(state.last_answer_at)
-    return SourceView(**values)
+def _is_blind(health: NodeHealth) -> bool:
+    """Whether something is wrong with the sources; a payment's own trouble is not."""
+    return any(alert.kind.startswith("source") for alert in health.alerts)
 
 
 def _freshness_view(freshness: Freshness) -> FreshnessView:
@@ -221,6 +193,9 @@ def _freshness_view(freshness: Freshness) -> FreshnessView:
         live=freshness.live,
         since=iso_or_none(freshness.since),
         tip_height=freshness.tip_height,
+        standing=freshness.standing,
+        reason=public_reason(freshness),
+        since_when=iso_or_none(freshness.since_when),
     )
 
 

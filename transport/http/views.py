@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.chain.witness import Standing
 from engine.money.amount import payment_uri
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
+from engine.ports import Freshness
 
 __all__ = [
     "EventPage",
@@ -18,6 +20,7 @@ __all__ = [
     "PaymentView",
     "ReceiptView",
     "iso_or_none",
+    "public_reason",
     "view",
 ]
 
@@ -137,3 +140,9 @@ def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
 
 def iso_or_none(ms: int | None) -> str | None:
     return None if ms is None else iso(ms)
+
+
+def public_reason(freshness: Freshness) -> str | None:
+    """Why the source is behind, for anybody. Why one fails is for those with a key: it
+    may be about credentials."""
+    return freshness.reason if freshness.standing is Standing.BEHIND else None

@@ -7,8 +7,8 @@ never tell a different story.
 Messages besides the events (each the event object of the API, byte for byte):
 
     {"type": "state", ...payment...}          first of all
-    {"type": "source", "name", "live", "since", "tip_height"}
-                                              how far what is shown is present; after
+    {"type": "source", "name", "live", "since", "tip_height", "standing", "reason",
+     "since_when"}                            how far what is shown is present; after
                                               the state, and whenever that changes
     {"type": "error", "code", "message", "payment_id"?}
 
@@ -22,10 +22,10 @@ from typing import Any, Final
 import msgspec
 
 from engine.codes import StreamCode
-from engine.payment.events import CommittedEvent, iso
+from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
-from transport.http.views import view
+from transport.http.views import iso_or_none, public_reason, view
 from transport.server.websocket.frames import encode_text
 
 __all__ = [
@@ -71,14 +71,17 @@ def state_message(payment: Payment) -> bytes:
 
 
 def source_message(freshness: Freshness) -> bytes:
-    """`live` is False while no source answers; `since` is when one last did."""
-    since = None if freshness.since is None else iso(freshness.since)
+    """`live` is False while no source is current; `since` is when one last answered,
+    `since_when` how long it has had its standing, `reason` why it is behind."""
     return message(
         "source",
         name=freshness.source,
         live=freshness.live,
-        since=since,
+        since=iso_or_none(freshness.since),
         tip_height=freshness.tip_height,
+        standing=freshness.standing,
+        reason=public_reason(freshness),
+        since_when=iso_or_none(freshness.since_when),
     )
 
 

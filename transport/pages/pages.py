@@ -201,7 +201,11 @@ class _Pages:
             "title": view.title,
             "announcement": f"{view.headline}. {view.sentence}",
             "now": now,
-            "source": {"live": freshness.live, "since": freshness.since},
+            "source": {
+                "live": freshness.live,
+                "since": freshness.since,
+                "standing": freshness.standing,
+            },
             "parts": self._parts(view, now),
         }
 

@@ -109,11 +109,12 @@
   }
 
   function freshness() {
-    const { live, since } = state.source;
+    const { live, since, standing } = state.source;
     const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
     if (isDeaf || failed) mark("lost", "Reconnecting…");
     else if (deafSince !== null) return;
     else if (live) mark("live", "Live");
+    else if (standing === "behind") mark("behind", "The shop's Bitcoin node is catching up");
     else if (since === null) mark("behind", "Waiting for data from the blockchain");
     else {
       const lag = Math.max(0, Math.round((now() - since) / 1000));
@@ -169,7 +170,7 @@
   bell.addEventListener("event", ask);
   bell.addEventListener("source", ({ detail }) => {
     const since = detail.since === null ? null : Date.parse(detail.since);
-    state.source = { live: detail.live, since };
+    state.source = { live: detail.live, since, standing: detail.standing };
     tick();
   });
   bell.addEventListener("link", ({ detail }) => {

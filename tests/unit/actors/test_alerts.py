@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from actors.alerts import MAX_ALERTS, Alert, Alerts
+from actors.alerts import MAX_ALERTS, Alerts
 from actors.counters import Counters
+from engine.ports import Alert
 
 
 def test_an_alert_stands_from_its_first_word_until_it_is_cleared(

@@ -3,9 +3,11 @@
 import json
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
@@ -101,7 +103,25 @@ def test_the_source_message_has_no_status_that_a_page_could_take_for_paid() -> N
         "live": True,
         "since": "1970-01-01T00:00:01.000Z",
         "tip_height": 7,
+        "standing": None,
+        "reason": None,
+        "since_when": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("standing", "shown"),
+    [(Standing.BEHIND, "at block 5; block 9 was seen"), (Standing.FAILING, None)],
+)
+def test_everybody_is_told_why_a_source_is_behind_but_not_why_one_fails(
+    standing: Standing, shown: str | None
+) -> None:
+    """Why may be about credentials; `GET /v1/sources` tells those with a key."""
+    reason = "at block 5; block 9 was seen"
+    freshness = Freshness("node", False, 1_000, 5, standing, reason, 2_000)
+    told = json.loads(source_message(freshness))
+    assert (told["standing"], told["reason"]) == (standing.value, shown)
+    assert told["since_when"] == "1970-01-01T00:00:02.000Z"
 
 
 def test_a_change_of_freshness_is_encoded_once_for_everybody() -> None:
