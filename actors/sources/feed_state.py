@@ -81,7 +81,10 @@ class Feed:
 
     def poor_s(self, now: float, requests: int) -> float:
         """Seconds until the budget allows so many requests; 0 if it does now."""
-        return 0.0 if self.budget is None else self.budget.at(now).wait_s(requests)
+        if self.budget is None:
+            return 0.0
+        self.budget = self.budget.at(now)
+        return self.budget.wait_s(requests)
 
     def room(self, now: float, reserve: int, most: int) -> int:
         """How many requests the budget allows now beyond a reserve, `most` at most."""

@@ -225,11 +225,12 @@ class RoundPlanner:
     ) -> Ask | Wait | None:
         """What follows a round that has been finished by `finish`."""
         feed = self.feeds[done.feed]
-        failed = done.error is not None and not isinstance(done.error, SourceBehind)
+        too_early = isinstance(done.error, SourceBehind)
+        failed = done.error is not None and not too_early
         if failed or done.more or choose(self.feeds, feed, now) is not feed:
             return self.plan(now, ready=ready)
         urgent = any(poll.due == 0.0 for poll in self._polls.values())
-        if self._nudged or (urgent and feed.spec.by_block):
+        if self._nudged or (urgent and feed.spec.by_block and not too_early):
             return self.plan_soon(now, ready=ready)
         wait_s = feed.spec.every_s
         if not feed.spec.by_block and (self._polls or self._watch or self._unshown):

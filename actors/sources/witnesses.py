@@ -59,8 +59,10 @@ class Witnesses:
         done: RoundDone | None = None,
     ) -> None:
         """It gave no answer, or one of which nothing can be read yet."""
-        if isinstance(error, SourceBehind) and done is not None and done.status:
+        if done is not None and done.status is not None:
             self._wall = done.asked_at
+            self._believe(done.status, done.asked_at)  # it was shown, whatever followed
+        if isinstance(error, SourceBehind) and done is not None and done.status:
             worth = Assessment(Standing.BEHIND, error.detail)
             feed.succeeded(done.asked_at, done.status.tip, worth, now)
         else:

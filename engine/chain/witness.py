@@ -122,8 +122,11 @@ def assess(
         return _behind(f"still in its first download ({known})")
     if headers > height + HEADERS_AHEAD:
         return _behind(f"at block {height:,}, and knows of block {headers:,} itself")
+    late = CURRENT
     if best is not None and is_lower(status.tip, status.chainwork, best):
-        return _lower(status.tip, best, network)
+        late = _lower(status.tip, best, network)
+        if not late.is_slight:
+            return late
     if not status.mempool_loaded:
         return _behind("its mempool is not loaded yet")
     if status.doubt is not None:
@@ -134,7 +137,7 @@ def assess(
             f"its newest block, {height:,}, is {_duration(age_s)} old by this"
             " machine's clock"
         )
-    return CURRENT
+    return late
 
 
 def is_lower(tip: Tip, chainwork: int | None, best: Best) -> bool:

@@ -81,11 +81,10 @@ def follow(
 
 def next_deadline(payment: Payment) -> int:
     """When (ms) the payment must be reviewed next; in the past: now."""
+    if payment.claims:  # it neither expires nor is let go before they are withdrawn
+        return min(claim.withdraw_at for claim in payment.claims)
     terms = payment.terms
-    first = terms.expires_at if _may_expire(payment) else terms.monitor_until
-    for claim in payment.claims:
-        first = min(first, claim.withdraw_at)
-    return first
+    return terms.expires_at if _may_expire(payment) else terms.monitor_until
 
 
 def is_untouched(payment: Payment) -> bool:

@@ -3,14 +3,16 @@
 import pytest
 
 from actors.messages import Poll
+from actors.sources.messages import Probed
 from actors.sources.planner import (
     ROUND_GAP_S,
     Ask,
     Wait,
 )
 from actors.sources.witnesses import BUSY_S
+from engine.chain.feed import SourceStatus, Tip
 from engine.chain.witness import Assessment, Standing
-from engine.errors import SourceBusy, SourceError, SourceUnavailable
+from engine.errors import SourceBehind, SourceBusy, SourceError, SourceUnavailable
 from tests.unit.actors.sources.plan import EVERY_S, TIP, A, B, Plan, scripts_of
 
 BEHIND = Assessment(Standing.BEHIND, "at block 90; block 100 was seen")
@@ -76,6 +78,35 @@ def test_an_urgent_poll_is_taken_to_a_block_feed_without_waiting() -> None:
     after = plan.done(ask)
     assert isinstance(after, Wait)
     assert after.seconds <= ROUND_GAP_S
+
+
+def test_what_is_urgent_waits_for_a_source_of_which_nothing_can_be_read_yet() -> None:
+    plan = Plan("block")
+    plan.watch(A)
+    assert plan.planner.poll(Poll(A, due=0.0))
+    after = plan.round(error=SourceBehind("still in its first download"))
+    assert after == Wait(EVERY_S), "it is not asked without a pause"
+
+
+def test_what_a_source_showed_before_it_failed_is_the_best_tip_all_the_same() -> None:
+    plan = Plan("block")
+    shown = SourceStatus(Tip(140, "bb" * 32))
+    plan.round(error=SourceUnavailable("gone"), status=shown)
+    best = plan.planner.report.best
+    assert best is not None
+    assert best.tip == shown.tip
+
+
+def test_the_budget_of_a_source_that_is_only_probed_grows_again() -> None:
+    plan = Plan("block", "address", per_minute=60)
+    feed = plan.planner.feeds[1]
+    for _ in range(20):
+        plan.now += 10
+        assert plan.planner.probes(plan.now, ready=True) or feed.probe_at > plan.now
+        status = SourceStatus(TIP)
+        number, asked = (feed.requests or 0) + 1, plan.asked_at
+        plan.planner.probed(Probed(1, status, None, number, asked), plan.now, 0.5)
+    assert feed.poor_s(plan.now, 3) == 0
 
 
 def test_polls_wait_for_an_address_feed_as_long_as_its_budget_asks() -> None:

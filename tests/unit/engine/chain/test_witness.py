@@ -52,6 +52,14 @@ def test_who_is_lower_than_the_best_tip_is_behind_and_says_by_what() -> None:
     assert reason(at(450), network="signet") == "at block 450; block 500 was seen"
 
 
+def test_a_block_or_two_excuse_nothing_else() -> None:
+    late = assess(at(499), BEST, NOW, "regtest")
+    assert (late.standing, late.is_slight) == (Standing.BEHIND, True)
+    for said in ({"mempool_loaded": False}, {"doubt": "its index is old"}):
+        found = assess(at(499, **said), BEST, NOW, "regtest")
+        assert (found.standing, found.is_slight) == (Standing.BEHIND, False)
+
+
 def test_a_regtest_chain_that_was_made_anew_is_told_how_to_go_on() -> None:
     assert "new --db" in reason(at(5))
     assert "new --db" not in reason(at(5), network="signet")

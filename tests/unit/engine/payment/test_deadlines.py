@@ -227,6 +227,17 @@ def test_a_claim_after_the_deadline_does_not_revive_the_payment() -> None:
     assert told.status() is Status.CONFIRMING
 
 
+def test_a_claim_is_withdrawn_in_time_although_the_payment_is_watched_no_longer() -> (
+    None
+):
+    told = expired()
+    end = told.payment.terms.monitor_until
+    assert told(claim(), after_ms=end - 60_000 - told.now) == ["detected"]
+    withdraw_at = told.now + 600_000
+    assert withdraw_at > end
+    assert next_deadline(told.payment) == withdraw_at
+
+
 def test_claims_are_bounded_and_final_states_hear_none() -> None:
     told = Told()
     for number in range(MAX_CLAIMS):
