@@ -1,6 +1,6 @@
 """One wrong answer of an explorer, and answers that do not fit each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -238,11 +238,19 @@ def test_an_old_index_under_a_new_tip_is_a_doubt(stage: Stage) -> None:
     assert stage.esplora.status().doubt is None
 
 
-def test_one_that_comes_back_with_an_old_index_is_noticed_at_once(stage: Stage) -> None:
+@pytest.mark.parametrize("asked", ["its tip", "an address", "a block"])
+def test_one_that_comes_back_with_an_old_index_is_noticed_at_once(
+    stage: Stage, asked: str
+) -> None:
+    ways: dict[str, Callable[[], object]] = {
+        "its tip": stage.esplora.status,
+        "an address": stage.outputs,
+        "a block": lambda: stage.esplora.in_best_chain("ab" * 32, 5),
+    }
     assert stage.esplora.status().doubt is None
     stage.double.serve(Server(down=fake.reset()))
     with pytest.raises(SourceUnavailable):
-        stage.esplora.status()
+        ways[asked]()
     stage.double.serve(Server(indexed=12))
     assert stage.esplora.status().doubt is not None
 

@@ -27,7 +27,6 @@ from engine.chain.feed import Output, SourceStatus
 from engine.chain.source_url import parse_source_url
 from engine.errors import (
     HistoryIncomplete,
-    SourceError,
     SourceGarbage,
     SourceUnavailable,
 )
@@ -114,14 +113,10 @@ class Esplora:
     def status(self) -> SourceStatus:
         """One request while the tip is the same; a new one costs one to three more, and
         two for the index of addresses."""
-        try:
-            self._check_network()
-            block_hash = self._tip_hash()
-            verdict = self._guard.known(block_hash) or self._judged(block_hash)
-            doubt = verdict.doubt or self._index.trouble(verdict.tip.hash)
-        except SourceError:
-            self._index.look_again()  # whatever it was, it may come back another one
-            raise
+        self._check_network()
+        block_hash = self._tip_hash()
+        verdict = self._guard.known(block_hash) or self._judged(block_hash)
+        doubt = verdict.doubt or self._index.trouble(verdict.tip.hash)
         return SourceStatus(verdict.tip, verdict.tip_time_s, doubt=doubt)
 
     def outputs(self, address: str, script: bytes) -> tuple[Output, ...]:
@@ -276,6 +271,9 @@ class Esplora:
     def _answer(self, path: str, accept: tuple[int, ...]) -> Response:
         try:
             answer = self._http.ask(Request(path, accept=(*accept, *_BARRED)))
+        except SourceUnavailable:
+            self._index.look_again()  # whatever comes back may be another one
+            raise
         finally:
             self.requests = self._http.requests
         if answer.status in _BARRED:
