@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 # Which programs the goals of this call need, all asked for at once.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := python
-NEEDS += $(if $(filter test bench setup setup-node,$(GOALS)),node)
+NEEDS += $(if $(filter test soak bench setup setup-node,$(GOALS)),node)
 NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
 NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
 NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
@@ -45,8 +45,8 @@ test: $(TEST_READY) $(NODE_READY) ## Run all tests, with real nodes and a real b
 bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 
-soak: $(TEST_READY) ## Simulate 100,000 shops: make soak ARGS="--seeds 0-9999 --jobs 2"
-	$(BIN)/python -m tests.simulation --soak $(ARGS)
+soak: $(TEST_READY) $(NODE_READY) ## Run for hours; one part: make soak ARGS="--seeds 0-9999"
+	@PYTHON=$(BIN)/python .ci/soak.sh $(ARGS)
 
 mutate: $(TEST_READY) ## Plant wrong lines, see which no test notices (long)
 	nice -n 10 $(BIN)/python -m tests.mutation $(ARGS)

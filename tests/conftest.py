@@ -11,6 +11,8 @@ monkey.patch_all()
 
 import os
 import sys
+import time
+from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -33,8 +35,12 @@ settings.register_profile(
 )
 settings.load_profile("paybell")
 
+SLOW_FILE_S = 5.0  # files that take longer are named at the end, with what they took
+
 skipped: list[str] = []
 figures: list[tuple[str, str]] = []  # of which test, and what it told
+spent: defaultdict[str, float] = defaultdict(float)  # s, by file
+spent_cpu: defaultdict[str, float] = defaultdict(float)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,6 +117,22 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    began_s, cpu_s = time.monotonic(), _cpu_s()
+    try:
+        return (yield)
+    finally:
+        spent[item.path.name] += time.monotonic() - began_s
+        spent_cpu[item.path.name] += _cpu_s() - cpu_s
+
+
+def _cpu_s() -> float:
+    """Of this process and of all its children that have ended."""
+    took = os.times()
+    return sum(took[:4])
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped:
         skipped.append(report.nodeid)
@@ -138,6 +160,12 @@ def pytest_terminal_summary(
         terminalreporter.write_sep("=", "figures")
     for nodeid, text in figures:
         terminalreporter.write_line(f"{nodeid}\n  " + text.replace("\n", "\n  "))
+    slow = [name for name, took_s in spent.items() if took_s >= SLOW_FILE_S]
+    if slow:
+        terminalreporter.write_sep("=", "where the time went: s, and s of CPU")
+    for name in sorted(slow, key=spent.__getitem__, reverse=True):
+        line = f"{spent[name]:7.1f} {spent_cpu[name]:7.1f}  {name}"
+        terminalreporter.write_line(line)
     if skipped and os.environ.get("CI") == "true":
         terminalreporter.write_sep("=", "with CI=true nothing may be skipped", red=True)
         for nodeid in skipped:

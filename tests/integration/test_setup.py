@@ -36,9 +36,21 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """
 
 
+COPIES = """#!/bin/sh
+if [ "$1" = -m ] && [ "$2" = venv ]; then
+    cp -a {template} "$3"
+else
+    exec {python} "$@"
+fi
+"""
+"""A Python that makes no new environment but copies one: the second and the third would
+be the same as the first, and take as long."""
+
+
 class SmallProject:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.python = HOST_PYTHON
         shutil.copytree(ROOT / ".ci", folder / ".ci")
         shutil.copy(ROOT / "Makefile", folder)
         for name in ("setup.cfg", "requirements.lock", "requirements-test.lock"):
@@ -64,7 +76,7 @@ class SmallProject:
     def make(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
         return children.run(
-            ["make", f"PYTHON={HOST_PYTHON}", *arguments],
+            ["make", f"PYTHON={self.python}", *arguments],
             cwd=self.folder,
             env={**kept, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, **env},
             capture_output=True,
@@ -89,9 +101,24 @@ class SmallProject:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
-    project = SmallProject(tmp_path_factory.mktemp("made"))
+    folder = tmp_path_factory.mktemp("made")
+    project = SmallProject(folder / "small")
     assert "Making .venv" in project.demo()
+    template = folder / "template"
+    copied(project.venv, template)
+    (template / ".made-of").unlink()
+    (site,) = template.glob("lib/python*/site-packages")
+    shutil.rmtree(site / "small-1.dist-info")
+    copies = folder / "python-that-copies"
+    copies.write_text(COPIES.format(template=template, python=HOST_PYTHON))
+    copies.chmod(0o755)
+    project.python = str(copies)
     return project
+
+
+def copied(venv: Path, to: Path) -> None:
+    """The same files under another name: tests add and remove some, and change none."""
+    shutil.copytree(venv, to, symlinks=True, copy_function=os.link)
 
 
 def without_pip(venv: Path) -> None:
@@ -134,7 +161,7 @@ def test_a_broken_environment_is_seen_though_its_stamp_is_there(
     made: SmallProject, tmp_path: Path, breaking: Callable[[Path], None]
 ) -> None:
     assert made.would_make_an_environment() is False
-    shutil.copytree(made.venv, tmp_path / "whole", symlinks=True)
+    copied(made.venv, tmp_path / "whole")
     try:
         breaking(made.venv)
         assert made.would_make_an_environment() is True
@@ -147,7 +174,7 @@ def test_an_environment_of_a_folder_that_was_moved_is_seen(
     made: SmallProject, tmp_path: Path
 ) -> None:
     moved = SmallProject(tmp_path / "moved")
-    shutil.copytree(made.venv, moved.venv, symlinks=True)
+    copied(made.venv, moved.venv)
     assert moved.would_make_an_environment() is True
 
 

@@ -6,8 +6,9 @@ each time it is started again on the same database and port. How it ends is comp
 with what really happened on the chain, and with a Paybell beside it that was left
 alone.
 
-PAYBELL_CRASH_KILLS sets how many kills (100, in two worlds side by side),
-PAYBELL_CRASH_SEED what is done when; the timing of the machine is not in the seed.
+PAYBELL_CRASH_KILLS sets how many kills (40, in two worlds side by side; `make soak`
+has 1,000), PAYBELL_CRASH_SEED what is done when; the timing of the machine is not in
+the seed.
 """
 
 import os
@@ -22,12 +23,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.node.bcoin import BcoinNode
-from tests.node.crash import Moody, Story, World, unlike
+from tests.node.crash import WANTED, Moody, Story, World, unlike
 from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.traffic import Traffic
 
-KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "100"))
+KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "40"))
 WORLDS = 2  # at the same time
 
 
@@ -61,9 +62,7 @@ def test_killed_at_random_moments_it_ends_as_it_would_have_without(
     finally:
         gevent.killall(worlds)
     record_property("figures", "\n".join([again, *lines]))
-    if KILLS >= 100:
-        wanted = {"its first start", "a start", "a webhook", "a clean end"}
-        assert wanted <= set(hit), "too little was hit to prove much"
+    assert hit.keys() >= {"its first start", *WANTED}, "it proves too little"
 
 
 def expect_the_truth(world: World, stories: dict[str, Story]) -> None:

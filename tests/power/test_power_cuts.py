@@ -1,7 +1,7 @@
 """Power cuts: what was acknowledged is there afterwards, whole and in order.
 
-`PAYBELL_POWER_POINTS` sets how many cuts are tried (10,000); a failing one prints the
-line that shows it again. `python -m tests.power --points 100000 --jobs 2` tries more.
+`PAYBELL_POWER_POINTS` sets how many cuts are tried (3,000; `make soak` tries 100,000);
+a failing one prints the line that shows it again.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Wrote
 from tests.power.run import judge_in_processes
 
-POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "10000"))
+POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "3000"))
 SEED = int(os.environ.get("PAYBELL_POWER_SEED", "1"))
 
 

@@ -29,7 +29,6 @@ from tests.simulation.sums import Sums  # noqa: E402
 __all__ = ["main"]
 
 SOAK = "0-99999"
-SOAK_DAYS = 1.0  # of many more worlds: what strikes, strikes within hours
 PROGRESS_S = 30.0
 
 
@@ -39,18 +38,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one and print its story")
     parser.add_argument("--seeds", help="run many, for example 0-999")
     parser.add_argument("--soak", action="store_true", help=f"run {SOAK}")
-    parser.add_argument(
-        "--days",
-        type=float,
-        help=f"of life: {DAYS:g}, in a soak {SOAK_DAYS:g}",
-    )
+    parser.add_argument("--days", type=float, default=DAYS, help=f"of life: {DAYS:g}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the sums to this file")
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.days = options.days or (SOAK_DAYS if options.soak else DAYS)
     logging.disable(logging.CRITICAL)
     if options.worker:
         return work(options.days)

@@ -27,6 +27,7 @@ from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref
+from tests.simulation.broken import Broken
 
 __all__ = ["ACTORS", "Crash", "Injected", "instrumented"]
 
@@ -135,6 +136,20 @@ _WATCHED = {"AddressActor", "BlockFeedWorker", "SourceActor"}
 
 _BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late
 
+_BUGS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""Raised by no fault of a world: an actor that does has a bug, or saw one. That its
+supervisor starts it again must not hide it."""
+
+
+@contextmanager
+def _no_bugs(actor: Actor) -> Iterator[None]:
+    try:
+        yield
+    except _BUGS as error:
+        if not isinstance(error, Broken):
+            Broken(f"{actor} crashed by itself: {error!r}")  # noted, and looked at
+        raise
+
 
 def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], None]:
     original: Callable[[Actor, object], None] = kind.__dict__["on_receive"]
@@ -150,7 +165,8 @@ def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], Non
             world.on_crash(self, message)
         if crash is not None and crash.when == "before":
             raise crash.error
-        original(self, _slowed(world, self, message) if blocking else message)
+        with _no_bugs(self):
+            original(self, _slowed(world, self, message) if blocking else message)
         if crash is not None and crash.when == "after":
             raise crash.error
 
@@ -168,7 +184,8 @@ def _guarded(world: Watched, kind: type[Actor], method: str) -> Callable[[Actor]
         crash = world.crash_now(name, None) if name in armed else None
         if crash is not None and crash.when == "before":
             raise crash.error
-        original(self)
+        with _no_bugs(self):
+            original(self)
         if crash is not None:
             raise crash.error
 

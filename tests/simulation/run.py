@@ -20,8 +20,8 @@ from tests.simulation.world import DAY_MS, World
 
 __all__ = ["DAYS", "run_crowd", "run_seed", "run_world"]
 
-DAYS = 2.0
-"""Days of life in each world, in CI and by default; then some hours to settle."""
+DAYS = 1.0
+"""Days of life in each world; then some hours to settle. What strikes, strikes soon."""
 
 
 def run_seed(

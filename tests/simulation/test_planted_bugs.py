@@ -12,10 +12,19 @@ from tests.simulation.planted_sources import PLANTED_SOURCES
 from tests.simulation.run import run_crowd, run_seed
 
 SEEDS = 1_000
-"""As many as every run of the tests has. The rarest bug takes one world in 150."""
 
 CROWDS = 100
 """The rarest of the bugs in the rules took eight."""
+
+FOUND_IN = {
+    "a_failed_commit_is_called_a_success": 138,
+    "believed_before_its_commit": 188,
+}
+"""Worlds that show what few do: the search begins there, as it is what takes the time.
+Where they show it no more, the figures at the end of a run tell of others."""
+
+SOON = 20
+"""So many worlds are looked at in a second or two: no need to know where to begin."""
 
 
 @pytest.fixture(autouse=True)
@@ -25,21 +34,30 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def _is_found(run: Callable[[int], object], seeds: int) -> bool:
-    for seed in range(seeds):
+def _found_in(run: Callable[[int], object], worlds: range, first: int) -> int | None:
+    """The world, from `first` on and round, in which it is noticed."""
+    for seed in (*worlds[first:], *worlds[:first]):
         try:
             run(seed)
         except Exception:  # noqa: BLE001 - it was noticed, one way or another
-            return True
-    return False
+            return seed
+    return None
 
 
 @pytest.mark.parametrize(
     "plant", [*PLANTED, *PLANTED_SOURCES], ids=lambda plant: plant.__name__
 )
-def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_bug_is_found(
+    plant: Plant,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
     plant(monkeypatch)
-    assert _is_found(run_seed, SEEDS), f"{SEEDS} seeds and nobody noticed"
+    first = FOUND_IN.get(plant.__name__, 0)
+    found = _found_in(run_seed, range(SEEDS), first)
+    assert found is not None, f"{SEEDS} worlds and nobody noticed"
+    if found != first and found > SOON:
+        record_property("figures", f"FOUND_IN {plant.__name__}: {found}")
 
 
 @pytest.mark.parametrize("plant", PLANTED_RULES, ids=lambda plant: plant.__name__)
@@ -47,4 +65,5 @@ def test_a_bug_planted_in_the_rules_is_found_in_a_crowd(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert _is_found(run_crowd, CROWDS), f"{CROWDS} crowds and nobody noticed"
+    found = _found_in(run_crowd, range(CROWDS), 0)
+    assert found is not None, f"{CROWDS} crowds and nobody noticed"

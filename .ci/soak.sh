@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Run for hours what `make test` tries in minutes. With arguments: the simulation with
+# these. Without: 100,000 simulated shops, 100,000 power cuts, 30,000 damaged files,
+# 1,000 kills under traffic on a real node, 50,000 requests of the API fuzz. Called by
+# `make soak`; $PYTHON is the one of the virtual environment. All are run, also when one
+# fails.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "$#" -gt 0 ]; then
+    exec "$PYTHON" -m tests.simulation --soak "$@"
+fi
+
+failed=()
+run() {
+    echo
+    echo "== $*"
+    "$@" || failed+=("$*")
+}
+
+run "$PYTHON" -m tests.simulation --soak
+run "$PYTHON" -m tests.power --points 100000 --jobs "$(nproc)"
+run "$PYTHON" -m tests.power --flips 30000
+for _ in {1..10}; do  # each with a seed of its own
+    run env PAYBELL_CRASH_KILLS=100 "$PYTHON" -m pytest tests/node/test_crash.py
+done
+run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
+
+[ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }
