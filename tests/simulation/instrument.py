@@ -141,14 +141,17 @@ _BUGS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 supervisor starts it again must not hide it."""
 
 
-@contextmanager
-def _no_bugs(actor: Actor) -> Iterator[None]:
-    try:
-        yield
-    except _BUGS as error:
-        if not isinstance(error, Broken):
-            Broken(f"{actor} crashed by itself: {error!r}")  # noted, and looked at
-        raise
+def _examined(kind: type[Actor]) -> Callable[..., None]:
+    """`on_failure`, which every failure passes: in mail, in an answer, in a start."""
+    original: Callable[..., None] = kind.on_failure
+
+    def on_failure(self: Actor, *failure: Any) -> None:
+        error = failure[1]
+        if isinstance(error, _BUGS) and not isinstance(error, Broken):
+            Broken(f"{self} crashed by itself: {error!r}")  # noted, and looked at
+        original(self, *failure)
+
+    return on_failure
 
 
 def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], None]:
@@ -165,8 +168,7 @@ def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], Non
             world.on_crash(self, message)
         if crash is not None and crash.when == "before":
             raise crash.error
-        with _no_bugs(self):
-            original(self, _slowed(world, self, message) if blocking else message)
+        original(self, _slowed(world, self, message) if blocking else message)
         if crash is not None and crash.when == "after":
             raise crash.error
 
@@ -184,8 +186,7 @@ def _guarded(world: Watched, kind: type[Actor], method: str) -> Callable[[Actor]
         crash = world.crash_now(name, None) if name in armed else None
         if crash is not None and crash.when == "before":
             raise crash.error
-        with _no_bugs(self):
-            original(self)
+        original(self)
         if crash is not None:
             raise crash.error
 
@@ -198,6 +199,7 @@ def instrumented(world: Watched) -> Iterator[None]:
     originals: list[tuple[type[Actor], str, Any]] = []
     for kind in ACTORS.values():
         wrappers: dict[str, Any] = {"on_receive": _wrapped(world, kind)}
+        wrappers["on_failure"] = _examined(kind)
         for method in ("on_start", "on_stop"):
             wrappers[method] = _guarded(world, kind, method)
         for method, wrapper in wrappers.items():

@@ -17,6 +17,7 @@ from engine.payment.events import CommittedEvent, Event, decode
 from engine.payment.model import Payment
 from engine.store.writes import (
     Committed,
+    Conflict,
     IdempotencyRow,
     InboundRow,
     Outcome,
@@ -75,6 +76,8 @@ class Rules:
     def on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         """Called by the writer at the moment of the commit, before anybody is told."""
         for write, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Conflict) and outcome.what == "other":
+                raise Broken(f"a write that cannot be: {outcome.detail}")
             if not isinstance(outcome, Committed):
                 continue
             decoded = self._decoded(outcome.events)

@@ -1,5 +1,6 @@
 """That the harness sees: every bug that is planted is noticed, and most at once."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 
@@ -36,7 +37,7 @@ def _quiet() -> Iterator[None]:
 
 def _found_in(run: Callable[[int], object], worlds: range, first: int) -> int | None:
     """The world, from `first` on and round, in which it is noticed."""
-    for seed in (*worlds[first:], *worlds[:first]):
+    for seed in itertools.chain(worlds[first:], worlds[:first]):
         try:
             run(seed)
         except Exception:  # noqa: BLE001 - it was noticed, one way or another
