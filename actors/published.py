@@ -61,12 +61,14 @@ class SourceReport(msgspec.Struct, frozen=True):
     since. None: each address must be asked for. `best`: the best tip that any source
     has shown and that was believed. `look`: what that source has in memory of a script,
     watched or not: its mempool and the last blocks. None: nothing, of anybody.
+    `is_made_anew`: the chain ends with this process; the next has another.
     """
 
     freshness: Freshness = Freshness(source="", live=False, since=None)
     complete_as_of: int | None = None
     best: Best | None = None
     look: Callable[[bytes], ChainView] | None = None
+    is_made_anew: bool = False
 
 
 class JournalReport(msgspec.Struct, frozen=True):

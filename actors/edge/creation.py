@@ -22,7 +22,9 @@ def as_of_now(node: Node, agreed: Sequence[Terms]) -> tuple[Terms, ...]:
 
 def _as_of_now(node: Node, terms: Terms) -> Terms:
     report = node.source_report.now
-    tip = None if report.best is None else report.best.tip
+    # In a chain that ends with this process no height tells what is old.
+    lasts = report.best is not None and not report.is_made_anew
+    tip = report.best.tip if lasts and report.best is not None else None
     if report.look is None:
         return as_of(terms, tip, None)
     script = parse_address(terms.address, terms.network).script

@@ -264,8 +264,7 @@ class SourceActor(Actor):
 
     @property
     def _is_made_anew(self) -> bool:
-        """Whether the chain ends with this process."""
-        return any(feed.spec.kind == "devchain" for feed in self.planner.feeds)
+        return self.planner.report.is_made_anew
 
     def _read_best(self) -> None:
         ref = self.ref

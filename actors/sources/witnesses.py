@@ -33,7 +33,9 @@ class Witnesses:
         self.feeds = tuple(Feed(number, spec) for number, spec in enumerate(specs))
         self.active: Feed | None = None  # who was asked last
         self.best = best
-        self.report = SourceReport(best=best)  # what is to be published now
+        made_anew = any(spec.kind == "devchain" for spec in specs)
+        # What is to be published now.
+        self.report = SourceReport(best=best, is_made_anew=made_anew)
         self._network = network
         self._wall = 0  # ms, of the newest answer
 
