@@ -2,7 +2,7 @@
 
 An alert is a record here, a count (`alerts.raised`, and how many stand) and a log line.
 Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` new ones are
-counted and logged, not kept.
+counted (`alerts.not_kept`), and neither kept nor logged.
 """
 
 import logging
@@ -33,12 +33,14 @@ class Alerts:
     def raise_(self, kind: str, subject: str, detail: str, at: int) -> None:
         """Once more for the same subject only brings its detail up to date."""
         there = self._standing.get((kind, subject))
+        if there is None and len(self._standing) >= MAX_ALERTS:
+            if not self._counters["alerts.not_kept"]:
+                log.error("alert.too_many: from now on they are only counted")
+            self._counters.add("alerts.not_kept")
+            return
         if there is None:
             self._counters.add("alerts.raised")
             log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
-            if len(self._standing) >= MAX_ALERTS:
-                self._counters.add("alerts.not_kept")
-                return
         since = at if there is None else there.since
         self._standing[kind, subject] = Alert(kind, subject, detail, since)
 

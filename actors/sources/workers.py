@@ -112,6 +112,10 @@ class BlockFeedWorker(Actor):
             # What was shown while it was behind counts only now.
             anew = moved or (result.is_current and not self._was_current)
             self._was_current = result.is_current
+            if result.gap:
+                log.warning("source.gap source=%s: blocks were skipped; of what is"
+                            " watched now it cannot say that nothing came",
+                            self._feed.name)  # fmt: skip
             views = self._show(work, self._touched(result), asked_at, moved=anew)
         done = RoundDone(
             feed=self._number,

@@ -36,6 +36,7 @@ from engine.chain.packed_tx import (
     paying,
     scripts,
 )
+from engine.chain.shown import SKIPPED, as_shown
 from engine.errors import SourceUnavailable
 
 __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
@@ -277,12 +278,15 @@ class ScriptIndex:
         }
         for output in self._confirmed(script):
             found[output.txid, output.vout] = output
+        gap = SKIPPED if script in self._uncovered else None
+        outputs, gap = as_shown(found.values(), gap)
         return ChainView(
             source=source,
             tip=tip,
-            outputs=tuple(sorted(found.values(), key=_by_age)),
+            outputs=outputs,
             off_chain=tuple(h for h in ask_off_chain if self._is_off(script, h)),
-            complete=self._whole and script not in self._uncovered,
+            complete=self._whole and gap is None,
+            gap=gap,
         )
 
     def is_bare(self, script: bytes) -> bool:
@@ -386,9 +390,3 @@ def _place(
     assert len(txids) < 1 << _NUMBER_BITS
     ordered = array("Q", sorted(places))
     return _Placed(block.header, tuple(txids), tuple(bodies), ordered), paid
-
-
-def _by_age(output: Output) -> tuple[bool, int, str, int]:
-    """Confirmed before unconfirmed, then by block, then by outpoint."""
-    height = output.block_height
-    return height is None, height or 0, output.txid, output.vout
