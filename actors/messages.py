@@ -23,6 +23,7 @@ from engine.store.writes import Conflict, InboundRow, Outcome, Row, Write
 
 __all__ = [
     "Alarm",
+    "AllWatched",
     "Append",
     "Backlog",
     "BatchDone",
@@ -52,7 +53,6 @@ __all__ = [
     "Round",
     "RoundDone",
     "Seen",
-    "SomeViews",
     "Subscribe",
     "Tick",
     "Unfollow",
@@ -204,6 +204,12 @@ class Nudge(msgspec.Struct, frozen=True):
     coalesce = True
 
 
+class AllWatched(msgspec.Struct, frozen=True):
+    """Supervisor to source: all that is watched from the start was told before."""
+
+    by: int  # its incarnation
+
+
 class Round(msgspec.Struct, frozen=True):
     """One round of work for a feed's worker. Nothing in it changes once it was sent.
 
@@ -223,16 +229,6 @@ class Round(msgspec.Struct, frozen=True):
     reset: bool = False
     best: Best | None = None  # what its source is held against
     aside: bool = False  # of a source that is not the one which is asked: a few polls
-
-
-class SomeViews(msgspec.Struct, frozen=True):
-    """Views ahead of their `RoundDone`: of 100,000 in one message, handing them out
-    would hold up everybody for half a second."""
-
-    feed: int
-    number: int
-    asked_at: int
-    views: Mapping[bytes, ChainView]
 
 
 class RoundDone(msgspec.Struct, frozen=True):

@@ -3,13 +3,25 @@
 Rounds are in `actors/messages.py`, with all that others see of them.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
-from engine.chain.feed import SourceStatus
+from engine.chain.feed import ChainView, SourceStatus
 from engine.errors import SourceError
 from engine.store.writes import SourceTip
 
-__all__ = ["BestRead", "Probe", "Probed", "ReadBest"]
+__all__ = ["SomeViews", "BestRead", "Probe", "Probed", "ReadBest"]
+
+
+class SomeViews(msgspec.Struct, frozen=True):
+    """Views ahead of their `RoundDone`: of 100,000 in one message, handing them out
+    would hold up everybody for half a second."""
+
+    feed: int
+    number: int
+    asked_at: int
+    views: Mapping[bytes, ChainView]
 
 
 class Probe(msgspec.Struct, frozen=True):

@@ -17,13 +17,13 @@ import logging
 from collections.abc import Mapping
 
 from actors.messages import (
+    AllWatched,
     DescribeSources,
     FreshnessChanged,
     Nudge,
     Poll,
     RoundDone,
     Seen,
-    SomeViews,
     Tick,
     Unwatch,
     Watch,
@@ -32,7 +32,7 @@ from actors.node import Node
 from actors.published import Published, SourceReport
 from actors.sources.choice import ALERTS, standing_of
 from actors.sources.feed_state import Feed, FeedSpec
-from actors.sources.messages import BestRead, Probe, Probed, ReadBest
+from actors.sources.messages import BestRead, Probe, Probed, ReadBest, SomeViews
 from actors.sources.planner import Ask, RoundPlanner, Wait
 from engine.chain.feed import ChainView, Tip
 from engine.chain.witness import Best
@@ -55,11 +55,13 @@ class SourceActor(Actor):
     """Answers `Watch`, `Unwatch`, `Poll`, `DescribeSources`; sends `Seen`."""
 
     __slots__ = (
+        "_is_best_known",
         "_is_writing",
         "_node",
         "_published",
         "_restart_point",
         "_tick",
+        "_told_all_by",
         "_written",
         "planner",
     )
@@ -81,6 +83,8 @@ class SourceActor(Actor):
         # Of the last run; until it is known nobody is held against it. The dev chain
         # ends with the process: another run of it is another chain.
         self._is_best_known = best is not None or self._is_made_anew
+        # Which supervisor has said that it told all scripts: timers overtake them.
+        self._told_all_by: int | None = None
 
     def on_start(self) -> None:
         self._restart_point.clear()
@@ -89,7 +93,9 @@ class SourceActor(Actor):
             self._read_best()
         for feed in self.planner.feeds:
             feed.spec.worker.start()
-        self.ref.tell(Nudge())  # after the watches that wait in the mailbox already
+        if self._node.health.booted:
+            # After the watches: they wait in the mailbox already.
+            self.ref.tell(AllWatched(self._node.supervisor.incarnation))
 
     def on_receive(self, message: object) -> None:
         match message:
@@ -113,6 +119,9 @@ class SourceActor(Actor):
             case Unwatch(script, ref):
                 if self.planner.unwatch(script, ref):
                     self._restart_point.forget(script)
+            case AllWatched(by):
+                self._told_all_by = by
+                self._plan_soon()
             case Nudge():
                 self.planner.nudge()
                 self._plan_soon()
@@ -128,7 +137,8 @@ class SourceActor(Actor):
 
     @property
     def _is_ready(self) -> bool:
-        return self._node.health.booted and self._is_best_known
+        told = self._told_all_by == self._node.supervisor.incarnation
+        return told and self._node.health.booted and self._is_best_known
 
     def _plan_soon(self) -> None:
         now = self._node.clock.monotonic()
@@ -286,7 +296,7 @@ class SourceActor(Actor):
                 self._node.clock.call_later(AFTER_CRASH_S, self.ref, ReadBest())
                 return
         self._is_best_known = True
-        self.ref.tell(Nudge())  # after the watches, as at the start
+        self._plan_soon()
 
     def _write_best(self, tip: Tip) -> None:
         """Before what follows from it is committed; one at a time, the newest last."""

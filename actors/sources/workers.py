@@ -12,9 +12,9 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from actors.messages import Round, RoundDone, SomeViews
+from actors.messages import Round, RoundDone
 from actors.node import Node
-from actors.sources.messages import Probe
+from actors.sources.messages import Probe, SomeViews
 from actors.sources.probe import probe
 from engine.chain.feed import (
     BlockFeed,

@@ -15,11 +15,11 @@ from typing import Any
 
 from actors.messages import (
     Alarm,
+    AllWatched,
     BringUp,
     Created,
     CreatePayments,
     Deadline,
-    Nudge,
     RestartDue,
     Retired,
     ReviewDue,
@@ -156,7 +156,7 @@ class SupervisorActor(Actor):
         else:
             self._heap.settle()
             self._booted.publish(True)
-            self._node.source.tell(Nudge())
+            self._node.source.tell(AllWatched(self.ref.incarnation))
             log.info("watchers.ready count=%d", len(self._book))
 
     # -- creation --------------------------------------------------------------------

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from actors.messages import (
+    AllWatched,
     Nudge,
     Seen,
+    Tick,
     Watch,
 )
 from engine.chain.feed import Block, Output
@@ -299,7 +301,10 @@ def test_the_first_block_is_read_when_all_scripts_are_known(stage: ActorStage) -
     stage.pass_s(30)
     assert feed.requests == 0
     reader.booted.publish(True)
-    stage.node.source.tell(Nudge())
+    stage.node.source.tell_system(Tick())
+    stage.pass_s(1)
+    assert feed.requests == 0, "timers overtake what tells of the scripts"
+    stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
     stage.pass_s(1)
     assert feed.requests > 0
 
