@@ -184,16 +184,16 @@ def _idle(node: BigNode, served: Paybell) -> Figures:
 
 def _broadcasts(node: BigNode, served: Paybell) -> Figures:
     rand = Random(7)
-    addresses = _addresses(1_000, BROADCASTS)
-    paths = [f"/ws/balance/{address}" for address in addresses]
-    listeners = connect_all(served.port, paths, b"payment.detected")
     waits = []
-    for number, listener in enumerate(listeners):
+    for number in range(1_000, 1_000 + BROADCASTS):
+        (address,) = _addresses(number, 1)
+        (listener,) = connect_all(
+            served.port, [f"/ws/balance/{address}"], b"payment.detected"
+        )
         gevent.sleep(0.2 + rand.random())
-        there_at = node.call("bench_pay", _scripts(1_000 + number, 1), 1_000)
+        there_at = node.call("bench_pay", _scripts(number, 1), 1_000)
         wait_for(lambda one=listener: one.heard_at is not None, "a browser")
         waits.append((listener.heard_at or 0.0) - there_at)
-    for listener in listeners:
         listener.close()
     found = [wait * 1000 for wait in waits]
     return {"seen_p50": [median(found)], "seen_max": [max(found)]}

@@ -12,7 +12,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from actors.messages import Round, RoundDone
+from actors.messages import Nudge, Round, RoundDone
 from actors.node import Node
 from actors.sources.messages import Probe, SomeViews
 from actors.sources.probe import probe
@@ -22,7 +22,9 @@ from engine.chain.feed import (
     SourceStatus,
     Tip,
 )
+from engine.chain.mempool_reader import MempoolReader
 from engine.chain.old_blocks import OldBlocks
+from engine.chain.push import push_of
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
 from engine.chain.witness import CURRENT, Yardstick
@@ -54,6 +56,8 @@ class BlockFeedWorker(Actor):
         "_node",
         "_number",
         "_old_blocks",
+        "_push",
+        "_reader",
         "_shown",
         "_store",
         "_was_current",
@@ -68,14 +72,31 @@ class BlockFeedWorker(Actor):
         self._number = number
         self._feed = feed
         self._store = store
-        self._index = ScriptIndex()
+        self._push = push_of(feed)
+        self._begin_index()
         self._anew = False  # it began from nowhere, and no round has said so yet
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
         self._old_blocks = OldBlocks()
         self._was_current = True  # its source, in the last round
 
+    def _begin_index(self) -> None:
+        self._index = ScriptIndex()
+        self._reader = MempoolReader(self._push, self._node.clock.monotonic)
+        if self._push is not None:
+            self._push.log.concerns = self._index.concerns
+            self._push.log.awaits = self._index.awaits
+
+    def on_stop(self) -> None:
+        if self._push is not None:
+            self._push.close()
+
+    def _nudge(self) -> None:
+        self._node.source.tell(Nudge())
+
     def on_receive(self, message: object) -> None:
         if isinstance(message, Round):
+            if self._push is not None:
+                self._push.open(self._nudge)
             self._node.source.tell_system(self._round(message))
         elif isinstance(message, Probe):
             self._node.source.tell_system(probe(self._node, self._number, self._feed))
@@ -101,6 +122,7 @@ class BlockFeedWorker(Actor):
                 since_s=since_s,
                 yardstick=Yardstick(work.best, asked_at, self._node.settings.network),
                 status=status,
+                reader=self._reader,
             )
         except SourceError as failure:
             error = failure
@@ -142,7 +164,7 @@ class BlockFeedWorker(Actor):
 
     def _take_watches(self, work: Round) -> None:
         if work.reset:
-            self._index = ScriptIndex()
+            self._begin_index()
             self._shown.clear()
             self._old_blocks.clear()
             self._was_current = True

@@ -58,6 +58,7 @@ class SourceStatus(msgspec.Struct, frozen=True, gc=False):
     headers: int | None = None  # height of the best header that it knows
     initial_download: bool = False
     mempool_loaded: bool = True  # False: it is being read back after a start
+    mempool_size: int | None = None  # transactions in its mempool
     chainwork: int | None = None  # hashes that the chain up to the tip took
     doubt: str | None = None  # what its adapter found to be behind, for people
 

@@ -17,15 +17,12 @@ mempool, after blocks were applied or undone and until the mempool was compared 
 that very tip, and for scripts with a gap in their history (`note_gap`).
 """
 
-from array import array
-from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
-from engine.chain.feed import Block, ChainTx, ChainView, Header, Output, Tip
+from engine.chain.feed import Block, ChainTx, ChainView, Output, Tip
 from engine.chain.header_chain import HeaderChain
 from engine.chain.mempool import Pool
 from engine.chain.packed_tx import (
@@ -33,9 +30,9 @@ from engine.chain.packed_tx import (
     OP_RETURN,
     PackedTx,
     packed,
-    paying,
     scripts,
 )
+from engine.chain.placed_block import CHUNK, Placed, place
 from engine.chain.shown import SKIPPED, as_shown
 from engine.errors import SourceUnavailable
 
@@ -44,51 +41,7 @@ __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 LOOKBACK = 12
 """Blocks of which the outputs of all scripts are kept: about two hours."""
 
-_CHUNK = 250  # transactions between two pauses, about a millisecond
-
-# A place in a block is a script's hash, cut to 47 bits, and the transaction's number.
-_NUMBER_BITS = 17
-_HASH_MASK = (1 << 47) - 1
-
 _Outpoint = tuple[str, int]
-
-
-class _Placed(msgspec.Struct):
-    """One block of the window: its transactions, packed, and where each script is."""
-
-    header: Header
-    txids: tuple[str, ...]
-    bodies: tuple[bytes, ...]
-    places: "array[int]"  # sorted; array itself takes no [int] before 3.12
-
-    def outputs(self, script: bytes) -> dict[_Outpoint, Output]:
-        header = self.header
-        return {
-            (txid, vout): Output(
-                txid, vout, amount, header.hash, header.height, header.time_s,
-                is_coinbase=number == 0,
-            )
-            for number in self._numbers(script)
-            for txid in (self.txids[number],)
-            for vout, amount in paying(self.bodies[number], script)
-        }  # fmt: skip
-
-    def _numbers(self, script: bytes) -> Iterator[int]:
-        """Of the transactions that may pay the script, in their order, each once."""
-        wanted = (hash(script) & _HASH_MASK) << _NUMBER_BITS
-        for at in range(bisect_left(self.places, wanted), len(self.places)):
-            place = self.places[at]
-            if place >> _NUMBER_BITS != wanted >> _NUMBER_BITS:
-                return
-            if at == 0 or self.places[at - 1] != place:
-                yield place & ((1 << _NUMBER_BITS) - 1)
-
-    def txs(self) -> Iterator[PackedTx]:
-        return map(PackedTx, self.txids, self.bodies)
-
-    def paid(self, watched: Container[bytes]) -> set[bytes]:
-        """Those of the watched scripts that it pays."""
-        return {s for body in self.bodies for s in scripts(body) if s in watched}
 
 
 class ScriptIndex:
@@ -97,7 +50,7 @@ class ScriptIndex:
     def __init__(self, lookback: int = LOOKBACK) -> None:
         self.lookback = lookback
         self.chain = HeaderChain()  # changed only by apply_block and undo_block
-        self._window: OrderedDict[str, _Placed] = OrderedDict()  # by hash, oldest first
+        self._window: OrderedDict[str, Placed] = OrderedDict()  # by hash, oldest first
         self._mined: set[str] = set()  # txids of the window's blocks
         self._pool = Pool()
         # Watched scripts with their confirmed outputs; None for the many with none.
@@ -108,6 +61,10 @@ class ScriptIndex:
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
         self.unlisted: dict[str, int] = {}
+        # Of the pool, what was pushed and not asked for (`engine.chain.push`), and
+        # those of them that somebody who is watched since is paid by.
+        self._hearsay: set[str] = set()
+        self._doubtful: set[str] = set()
 
     @property
     def tip(self) -> Tip | None:
@@ -144,6 +101,9 @@ class ScriptIndex:
         for placed in self._window.values():
             kept.update(placed.outputs(script))
         self._watched[script] = kept or None
+        if self._hearsay and self._pool.pays(script):
+            paid = {txid for txid, _vout, _sat in self._pool.paying(script)}
+            self._doubtful |= paid & self._hearsay
 
     def unwatch(self, script: bytes) -> None:
         self._watched.pop(script, None)
@@ -163,7 +123,7 @@ class ScriptIndex:
         ValueError, and changes nothing, if the block does not follow the tip. `pause`
         is called now and then; it must not look at the index, nor raise.
         """
-        placed, paid = _place(block, self._watched, pause)
+        placed, paid = place(block, self._watched, pause)
         self.chain.extend(block.header)
         self._whole = False
         touched = self._take_in(placed, paid, pause)
@@ -185,7 +145,7 @@ class ScriptIndex:
         Returns those it touched. Raises ValueError, and changes nothing, for a block
         that is not `chain.before`.
         """
-        placed, paid = _place(block, self._watched, pause)
+        placed, paid = place(block, self._watched, pause)
         self.chain.extend_back(block.header)
         touched = self._take_in(placed, paid, pause)
         self._touched |= touched
@@ -250,6 +210,37 @@ class ScriptIndex:
     def unknown_of(self, mempool: frozenset[str]) -> frozenset[str]:
         """Those of this mempool's that are neither in the pool nor in the window."""
         return mempool.difference(self._pool.txids(), self._mined)
+
+    def concerns(self, tx: PackedTx) -> bool:
+        """Whether it pays a watched script."""
+        return any(script in self._watched for script in scripts(tx.body))
+
+    def awaits(self, txid: str) -> bool:
+        """Whether it is in the pool and pays a watched script."""
+        return self._pool.pays_any(txid, self._watched)
+
+    def is_of_note(self, tx: PackedTx) -> bool:
+        """Whether it concerns somebody, or would take the place of another."""
+        return self.concerns(tx) or self._pool.spends_same(tx)
+
+    def hear(self, txs: Iterable[PackedTx]) -> None:
+        """Add what was pushed, concerns nobody, and takes nothing's place."""
+        for tx in txs:
+            if not self.knows(tx.txid) and not self._pool.spends_same(tx):
+                self._put(tx)
+                self._hearsay.add(tx.txid)
+
+    def take_doubtful(self) -> list[str]:
+        """What was only heard of, and is somebody's money by now: to be asked for."""
+        doubtful = [txid for txid in self._doubtful if txid in self._pool]
+        self._hearsay -= self._doubtful
+        self._doubtful.clear()
+        return doubtful
+
+    def believe_all(self) -> None:
+        """The source has listed all that is in the pool."""
+        self._hearsay.clear()
+        self._doubtful.clear()
 
     def gone_from(self, mempool: frozenset[str]) -> list[str]:
         """The pool's transactions that are not in this mempool."""
@@ -326,7 +317,7 @@ class ScriptIndex:
                 return self.chain.is_off_chain(block_hash, output.block_height)
         return self.chain.is_off_chain(block_hash)
 
-    def _forget_block(self, block_hash: str, placed: _Placed | None) -> set[bytes]:
+    def _forget_block(self, block_hash: str, placed: Placed | None) -> set[bytes]:
         """Drop a block's outputs of watched scripts; returns those scripts.
 
         Only a block older than the window makes us look through all of them.
@@ -344,7 +335,7 @@ class ScriptIndex:
         return touched
 
     def _take_in(
-        self, placed: _Placed, paid: set[bytes], pause: Callable[[], None] | None
+        self, placed: Placed, paid: set[bytes], pause: Callable[[], None] | None
     ) -> set[bytes]:
         """Keep what pays watched scripts (`paid`); the pool has none of it any more."""
         touched = set(paid)
@@ -353,7 +344,7 @@ class ScriptIndex:
             kept.update(placed.outputs(script))
             self._watched[script] = kept
         for number, tx in enumerate(placed.txs()):
-            if pause is not None and number % _CHUNK == 0:
+            if pause is not None and number % CHUNK == 0:
                 pause()
             touched |= self._leave_pool(tx)
         return touched
@@ -370,23 +361,3 @@ class ScriptIndex:
 
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
         return self._pool.evict_conflicts(tx) & self._watched.keys()
-
-
-def _place(
-    block: Block, watched: Container[bytes], pause: Callable[[], None] | None
-) -> tuple[_Placed, set[bytes]]:
-    """The block, ready to be looked into, and the watched scripts that it pays."""
-    txids, bodies, paid = [], [], set()
-    places = array("Q")
-    for number, tx in enumerate(packed(block.txs)):
-        if pause is not None and number % _CHUNK == 0:
-            pause()
-        txids.append(tx.txid)
-        bodies.append(tx.body)
-        for script in scripts(tx.body):
-            places.append((hash(script) & _HASH_MASK) << _NUMBER_BITS | number)
-            if script in watched:
-                paid.add(script)
-    assert len(txids) < 1 << _NUMBER_BITS
-    ordered = array("Q", sorted(places))
-    return _Placed(block.header, tuple(txids), tuple(bodies), ordered), paid

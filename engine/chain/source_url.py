@@ -7,7 +7,7 @@ what is for us alone: the reserved keys of its query. They are never sent.
 |---|---|---|
 | `name=` | all | who runs it; sources with the same name are one witness |
 | `cookie=` | bitcoind | path of Core's cookie file, instead of a user |
-| `zmq=` | bitcoind | where it publishes (ZMQ); may be given more than once |
+| `zmq=` | bitcoind | where it publishes (ZMQ); may be given more than once; or `off` |
 
 The path may be a secret (a hosted node's token), and so may the user: neither these
 values nor the errors about them show more than the scheme and the name. Pure.
@@ -18,10 +18,13 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 
-__all__ = ["SourceUrl", "parse_source_url", "split_http_url"]
+__all__ = ["ZMQ_OFF", "SourceUrl", "parse_source_url", "split_http_url"]
 
 MAX_ZMQ = 8
 """Core has five topics; each may have an address of its own."""
+
+ZMQ_OFF = "off"
+"""As the one `zmq=`: nothing is listened to, and the node is not asked where."""
 
 _PORTS = {"http": 8332, "https": 443}  # of Bitcoin Core (mainnet), and of hosted nodes
 _RESERVED = {"bitcoind": ("cookie", "name", "zmq"), "esplora": ("name",)}
@@ -126,6 +129,6 @@ def _reserved_keys(kind: str, query: str) -> dict[str, list[str]]:
         raise ValueError("its URL gives a key more often than it may")
     if not all(map(_NAME.fullmatch, keys["name"])):
         raise ValueError("its name= must be 1 to 32 letters, digits or . _ -")
-    if not all(map(_ZMQ.fullmatch, keys["zmq"])):
-        raise ValueError("its zmq= must be tcp://host:port or ipc:///path")
+    if keys["zmq"] != [ZMQ_OFF] and not all(map(_ZMQ.fullmatch, keys["zmq"])):
+        raise ValueError("its zmq= must be tcp://host:port, ipc:///path, or off")
     return keys

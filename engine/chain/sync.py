@@ -39,9 +39,9 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from engine.chain.disappearance import gone_for_good
 from engine.chain.feed import BLOCK_TIME_SLACK_S, Block, BlockFeed, SourceStatus, Tip
 from engine.chain.fork import find_fork
+from engine.chain.mempool_reader import MempoolReader, MempoolRound
 from engine.chain.script_index import HeaderChain, ScriptIndex
 from engine.chain.witness import (
     CURRENT,
@@ -64,9 +64,6 @@ __all__ = [
 
 MAX_CATCH_UP = 2_016
 """Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
-
-_CHUNK = 100  # mempool transactions asked for at once, between two calls of progress
-_NAMES = 5_000  # mempool names looked through between two calls of progress
 
 Progress = Callable[[Tip | None, Tip], None]
 
@@ -119,10 +116,12 @@ def sync(
     limits: Limits = DEFAULT_LIMITS,
     yardstick: Yardstick = DEFAULT_YARDSTICK,
     status: SourceStatus | None = None,
+    reader: MempoolReader | None = None,
 ) -> SyncResult:
     """Bring the index nearer to the feed's present. Raises `SourceError`.
 
-    `status`: the feed's, if it was asked for it just now.
+    `status`: the feed's, if it was asked for it just now. `reader`: the feed's, if it
+    is to remember what it has read of the mempool.
     While the index is empty, `start_from` is the tip up to which the journal's receipts
     are known; without one `since_s` (seconds, Unix) is when the oldest payment was made
     that may have been paid, if there is any. `on_progress(index tip, source tip)` is
@@ -146,7 +145,8 @@ def sync(
         if not _is_lower(status, index.tip, yardstick.best):
             fork = find_fork(feed, index.chain, target)
         if fork is None:
-            return _lagging(feed, index, asked, status, limits.txs, yardstick, progress)
+            task = _mempool_task(feed, index, status, limits.txs, yardstick, progress)
+            return _lagging(task, asked, reader or MempoolReader())
         assert fork <= target.height, (fork, target)
         first = max(fork - index.lookback, 0)  # only if all our blocks are undone
         undone = _undo_above(index, fork)
@@ -154,7 +154,9 @@ def sync(
     blocks = _forward(feed, index, target, first, limits.blocks, progress)
     if index.tip is None:
         raise SourceUnavailable(f"{feed.name}: its chain changed while it was read")
-    pool = _mempool(feed, index, status, limits.txs, yardstick, progress)
+    task = _mempool_task(feed, index, status, limits.txs, yardstick, progress)
+    task = replace(task, blocks=blocks, undone=undone)
+    pool = (reader or MempoolReader()).read(task)
     return SyncResult(
         touched=index.take_touched(),
         tip=index.tip,
@@ -177,22 +179,35 @@ def _refuse_downloading(status: SourceStatus, yardstick: Yardstick) -> None:
         raise SourceBehind(assessment.reason or "")
 
 
-def _lagging(
+def _mempool_task(
     feed: BlockFeed,
     index: ScriptIndex,
-    asked: int,
     status: SourceStatus,
     budget: int,
     yardstick: Yardstick,
     progress: Progress,
-) -> SyncResult:
+) -> MempoolRound:
+    is_lower = index.tip is not None and _is_lower(status, index.tip, yardstick.best)
+    return MempoolRound(
+        feed=feed,
+        index=index,
+        first=status,
+        yardstick=yardstick,
+        budget=budget,
+        progress=lambda: progress(index.tip, status.tip),
+        may_replace=yardstick.assess(status).is_current and not is_lower,
+    )
+
+
+def _lagging(task: MempoolRound, asked: int, reader: MempoolReader) -> SyncResult:
     """Of its blocks nothing is believed. What is new in its mempool is money, maybe.
 
     Why it lags is said by what it says of itself, if that is why.
     """
+    index, status, yardstick = task.index, task.first, task.yardstick
     ours = index.tip
     assert ours is not None
-    pool = _mempool(feed, index, status, budget, yardstick, progress)
+    pool = reader.read(task)
     assessment = yardstick.assess(status)
     if assessment.is_current:
         seen = replace(yardstick, best=Best(ours, yardstick.now_ms))
@@ -206,7 +221,7 @@ def _lagging(
         tip=ours,
         status=status,
         assessment=assessment,
-        requests=feed.requests - asked,
+        requests=task.feed.requests - asked,
         more=pool.is_cut,
         lagging=True,
     )
@@ -344,55 +359,3 @@ def _block(feed: BlockFeed, place: Tip) -> Block:
     if block.header.hash != place.hash or block.header.height != place.height:
         raise SourceGarbage(f"{feed.name}: sent another block than {place.hash}")
     return block
-
-
-class _PoolResult(msgspec.Struct, frozen=True):
-    """What became of the mempool."""
-
-    last: SourceStatus
-    assessment: Assessment
-    is_cut: bool = False  # there was more than one round may read
-    more: bool = False
-    disappeared: int = 0
-
-
-def _mempool(
-    feed: BlockFeed,
-    index: ScriptIndex,
-    first: SourceStatus,
-    budget: int,
-    yardstick: Yardstick,
-    progress: Progress,
-) -> _PoolResult:
-    """Add what is new; remove what is gone if that can be known.
-
-    Removals wait until all is added, so that a replacement arrives together with what
-    it replaces.
-    """
-    assessment = yardstick.assess(first)
-    is_lower = index.tip is not None and _is_lower(first, index.tip, yardstick.best)
-    may_replace = assessment.is_current and not is_lower
-    names = feed.mempool()
-    new = []
-    for number, txid in enumerate(names):
-        if not index.knows(txid):
-            new.append(txid)
-        if number % _NAMES == 0:
-            progress(index.tip, first.tip)
-    for start in range(0, min(len(new), budget), _CHUNK):
-        chunk = new[start : min(start + _CHUNK, budget)]
-        txs = feed.transactions(chunk).values()
-        index.apply_mempool(txs, (), may_replace=may_replace)
-        progress(index.tip, first.tip)
-    last = feed.status()
-    if assessment.is_current:
-        assessment = yardstick.assess(last)
-    at_our_tip = first.tip == index.tip == last.tip
-    is_cut = len(new) > budget
-    if is_cut or not at_our_tip:
-        return _PoolResult(last, assessment, is_cut=is_cut, more=True)
-    if not assessment.is_current:
-        return _PoolResult(last, assessment)
-    gone, disappeared = gone_for_good(index, names, yardstick.now_ms)
-    index.apply_mempool((), gone, whole=not disappeared)
-    return _PoolResult(last, assessment, disappeared=disappeared)

@@ -38,10 +38,11 @@ from engine.bitcoin.transaction import (
 )
 from engine.chain.feed import Block, ChainTx, Header, SourceStatus
 from engine.chain.packed_tx import PackedTxs
+from engine.chain.push import Push
 from engine.chain.source_url import SourceUrl
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from engine.runtime.yielding import yield_to_hub
-from transport.chain.block_hashes import BlockHeights, is_hash
+from transport.chain.block_hashes import BlockHeights, are_hashes, is_hash
 from transport.chain.chain_info import (
     ChainInfo,
     MempoolInfo,
@@ -63,6 +64,7 @@ METHODS = (
     "getblock",
     "getrawmempool",
     "getrawtransaction",
+    "getzmqnotifications",
 )
 """All that is called: what `rpcwhitelist` must hold (docs/sources.md)."""
 
@@ -76,6 +78,7 @@ _MAX_BLOCK_ANSWER = 9 * 1024 * 1024  # the hex of 4,000,000 bytes, and its envel
 _MAX_BATCH_ANSWER = 9 * 1024 * 1024  # one transaction can be as large as a block
 _MAX_MEMPOOL_ANSWER = 64 * 1024 * 1024  # 67 bytes each: more than 300 MB of mempool
 _PARSE_CHUNK = 100  # transactions between two yields: about a millisecond
+_NAMES_CHUNK = 20_000  # names of transactions between two yields
 _OUT_OF_RANGE = -8
 
 # What Core (BIP 70 names) and bcoin call a network in getblockchaininfo.
@@ -98,6 +101,11 @@ class _HeaderInfo(msgspec.Struct):
     nTx: int | None = None  # noqa: N815 (Core's name); bcoin has none
 
 
+class _NumberedMempool(msgspec.Struct):
+    txids: list[str]
+    mempool_sequence: int
+
+
 class Bitcoind(JsonRpc):
     """`BlockFeed` on a node's RPC; the URL is as in `JsonRpc`.
 
@@ -105,6 +113,9 @@ class Bitcoind(JsonRpc):
     """
 
     methods = METHODS
+
+    push: Push | None = None
+    """What tells of news, if the node publishes them."""
 
     def __init__(
         self,
@@ -127,17 +138,17 @@ class Bitcoind(JsonRpc):
         chain, pool = self.replies([("getblockchaininfo", []), ("getmempoolinfo", [])])
         info = self._decoded("getblockchaininfo", chain, ChainInfo)
         try:
-            loaded = self._decoded("getmempoolinfo", pool, MempoolInfo).loaded
+            mempool = self._decoded("getmempoolinfo", pool, MempoolInfo)
         except RpcError as error:
             if not error.is_unknown_method:
                 raise
-            loaded = True  # it does not tell
+            mempool = MempoolInfo()  # it does not tell
         if (what := impossible(info)) is not None:
             raise self.garbage("getblockchaininfo", what)
         self._check_network(info.chain)
         self.lowest = max(info.pruneheight or 0, self._missing_below)
         self._heights.remember(info.bestblockhash, info.blocks)
-        return source_status(info, mempool_loaded=loaded)
+        return source_status(info, mempool)
 
     def _decoded(self, method: str, reply: Reply, type_: type[T]) -> T:
         return decode(self.result(method, reply), type_, f"{self.name}: {method}")
@@ -243,14 +254,22 @@ class Bitcoind(JsonRpc):
         return info is not None and info.nTx == 0
 
     def mempool(self) -> frozenset[str]:
-        call = "getrawmempool", ()
-        (reply,) = self.replies([call], _MAX_MEMPOOL_ANSWER, self._long_s)
-        result = self.result("getrawmempool", reply)
-        txids = decode(result, list[str], f"{self.name}: getrawmempool")
-        for number, txid in enumerate(txids):
-            self._hash("getrawmempool", txid)
-            if number % 10_000 == 0:
-                yield_to_hub()
+        return self._names(self._large("getrawmempool", [], list[str]))
+
+    def numbered_mempool(self) -> tuple[frozenset[str], int]:
+        """The mempool, and the number that its next change will have (ZMQ's)."""
+        found = self._large("getrawmempool", [False, True], _NumberedMempool)
+        return self._names(found.txids), found.mempool_sequence
+
+    def _large(self, method: str, params: list[object], type_: type[T]) -> T:
+        (reply,) = self.replies([(method, params)], _MAX_MEMPOOL_ANSWER, self._long_s)
+        return decode(self.result(method, reply), type_, f"{self.name}: {method}")
+
+    def _names(self, txids: list[str]) -> frozenset[str]:
+        for start in range(0, len(txids), _NAMES_CHUNK):
+            if not are_hashes(txids[start : start + _NAMES_CHUNK]):
+                raise self.garbage("getrawmempool", "what is no list of txids")
+            yield_to_hub()
         return self._phantoms.taken_from(frozenset(txids))
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
@@ -288,6 +307,7 @@ class Bitcoind(JsonRpc):
             if tx.txid != txid:
                 raise self.garbage(method, "another transaction than was asked for")
             found[txid] = tx
+            self._phantoms.found(txid)
 
     def _bytes(self, method: str, result: bytes) -> bytes:
         try:

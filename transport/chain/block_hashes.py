@@ -6,18 +6,27 @@ that was told once, which never changes, is not asked for again.
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 
-__all__ = ["BlockHeights", "is_hash"]
+__all__ = ["BlockHeights", "are_hashes", "is_hash"]
 
 MAX_HEIGHTS = 4_096
 """Heights that are remembered for one source."""
 
 _HASH = re.compile("[0-9a-f]{64}")
+_DIGITS = b"0123456789abcdef"
 
 
 def is_hash(text: str) -> bool:
     """Whether it is 64 hex digits in lower case."""
     return _HASH.fullmatch(text) is not None
+
+
+def are_hashes(texts: Sequence[str]) -> bool:
+    """Whether each one is. Quick, as a mempool has 100,000 names."""
+    if set(map(len, texts)) - {64}:
+        return False
+    return not "".join(texts).encode(errors="replace").translate(None, _DIGITS)
 
 
 class BlockHeights:

@@ -4,7 +4,10 @@ Core 0.21 to 30 and bcoin 1.0.2 tell different fields of these; one that is not 
 not known, and one that cannot be makes the answer no answer.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from engine.chain.feed import SourceStatus, Tip
 from transport.chain.block_hashes import is_hash
@@ -28,6 +31,7 @@ class ChainInfo(msgspec.Struct):
 
 class MempoolInfo(msgspec.Struct):
     loaded: bool = True  # since Core 0.19; bcoin has none
+    size: Annotated[int, Meta(ge=0)] | None = None  # transactions
 
 
 def impossible(info: ChainInfo) -> str | None:
@@ -47,7 +51,7 @@ def impossible(info: ChainInfo) -> str | None:
     return None
 
 
-def source_status(info: ChainInfo, *, mempool_loaded: bool) -> SourceStatus:
+def source_status(info: ChainInfo, mempool: MempoolInfo) -> SourceStatus:
     assert impossible(info) is None
     headers = info.headers
     return SourceStatus(
@@ -55,7 +59,8 @@ def source_status(info: ChainInfo, *, mempool_loaded: bool) -> SourceStatus:
         tip_time_s=_time_s(info),
         headers=None if headers is None or headers < 0 else headers,
         initial_download=info.initialblockdownload,
-        mempool_loaded=mempool_loaded,
+        mempool_loaded=mempool.loaded,
+        mempool_size=mempool.size,
         chainwork=None if info.chainwork is None else int(info.chainwork, 16),
     )
 

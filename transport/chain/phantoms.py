@@ -27,6 +27,10 @@ class Phantoms:
         """It was named, and when it was asked for it was not there."""
         self._missed.add(txid)
 
+    def found(self, txid: str) -> None:
+        """It is there after all: it came back, or came late."""
+        self._missed.discard(txid)
+
     def taken_from(self, names: frozenset[str]) -> frozenset[str]:
         """The names without the phantoms; to be called with each list of names.
 
