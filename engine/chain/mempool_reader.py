@@ -46,6 +46,10 @@ GAP_S, MAX_GAP_S = 2.0, 60.0
 """Least time between comparisons that a wrong number leads to; it doubles as long as
 the numbers never agree."""
 
+MAX_LIES, DEAF_S = 100, 600.0
+"""So many transactions of a round that were pushed and that the node does not know are
+another node's, or nobody's: nothing of it is heard for so long."""
+
 _CHUNK = 100  # transactions asked for at once, between two calls of progress
 
 
@@ -88,31 +92,36 @@ class MempoolReader:
         self._odd = 0  # rounds in a row whose number was another
         self._gap_s = GAP_S
         self._compare_from = self._compare_by = 0.0
+        self._deaf_until = 0.0
 
     def read(self, task: MempoolRound) -> PoolResult:
         """Raises `SourceError`."""
         if self._push is None:
             return self._compare(task, *self._names(task))
-        news = self._push.log.take()
-        if task.undone or not task.may_replace:
+        news, now = self._push.log.take(), self._monotonic()
+        if news.is_lost or task.undone or not task.may_replace or not self._hears:
             self._is_level = False
-        if news.is_lost or not self._push.log.is_live:
-            self._is_level = False
-        has_asked = self._hear(task, news)
-        if self._unread and self._push.log.is_live:
+        has_asked = now >= self._deaf_until and self._hear(task, news)
+        if self._unread and self._hears:
             return self._read_on(task)
-        now = self._monotonic()
         if self._is_level and now < self._compare_by:
             return self._count(task, has_asked=has_asked)
         if now < self._compare_from:
             return PoolResult(task.first, task.yardstick.assess(task.first))
         return self._compare(task, *self._names(task))
 
+    @property
+    def _hears(self) -> bool:
+        """Whether each change is pushed, and may be heard."""
+        if self._push is None or self._monotonic() < self._deaf_until:
+            return False
+        return self._push.log.is_live
+
     # -- comparing ---------------------------------------------------------------------
 
     def _names(self, task: MempoolRound) -> tuple[frozenset[str], int]:
         """The mempool, and the number of its next change; 0 if that is not told."""
-        if self._push is not None and self._push.log.is_live:
+        if self._push is not None and self._hears:
             return self._push.snapshot()
         return task.feed.mempool(), 0
 
@@ -150,7 +159,7 @@ class MempoolReader:
             return
         now = self._monotonic()
         self._floor = number
-        self._is_level = level and self._push.log.is_live
+        self._is_level = level and self._hears
         self._compare_by = now + COMPARE_EVERY_S
         self._compare_from = now + POLL_S
         self._odd = 0
@@ -213,6 +222,9 @@ class MempoolReader:
         self._part(index, set(left) - set(awaited), {*doubted, *awaited} - found.keys())
         if found.keys() & set(awaited):
             self._is_level = False  # what was pushed is not what is so
+        if len(asked) - len(found.keys() & set(asked)) > MAX_LIES:
+            self._is_level = False
+            self._deaf_until = self._monotonic() + DEAF_S
         return bool(asked or doubted or awaited)
 
     def _part(

@@ -20,6 +20,7 @@ from tests.tools import fake_upstream as fake
 from tests.tools.core_double import CoreDouble, make_block, payment_tx, txid_of
 from tests.tools.fake_upstream import Answer, Request, Upstream
 from transport.chain.bitcoind import METHODS, Bitcoind
+from transport.chain.zmq_push import ZmqPush
 
 ALICE = b"\x00\x14" + b"a" * 20
 TOKEN = "3f8a9c-token-of-the-shop"
@@ -250,6 +251,7 @@ def test_what_the_whitelist_must_hold_is_all_that_is_called(
     assert feed.header(node.tip.hash) is not None
     assert feed.block(node.tip.hash).header.hash == node.tip.hash
     feed.status()
+    ZmqPush(feed, "127.0.0.1").open(lambda: None)
     assert set(node.wire.calls) == set(METHODS)
 
 

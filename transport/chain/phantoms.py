@@ -9,10 +9,13 @@ asked for anew now and then, as it may have come back.
 
 from collections.abc import Callable
 
-__all__ = ["AGAIN_S", "Phantoms"]
+__all__ = ["AGAIN_S", "MAX_MISSED", "Phantoms"]
 
 AGAIN_S = 10.0
 """How long a phantom is not asked for."""
+
+MAX_MISSED = 100_000
+"""Remembered between two lists, which may be far apart."""
 
 
 class Phantoms:
@@ -25,7 +28,8 @@ class Phantoms:
 
     def missed(self, txid: str) -> None:
         """It was named, and when it was asked for it was not there."""
-        self._missed.add(txid)
+        if len(self._missed) < MAX_MISSED:
+            self._missed.add(txid)
 
     def found(self, txid: str) -> None:
         """It is there after all: it came back, or came late."""

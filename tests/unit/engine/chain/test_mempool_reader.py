@@ -2,7 +2,12 @@
 
 import pytest
 
-from engine.chain.mempool_reader import COMPARE_EVERY_S, MAX_GAP_S
+from engine.chain.mempool_reader import (
+    COMPARE_EVERY_S,
+    DEAF_S,
+    MAX_GAP_S,
+    MAX_LIES,
+)
 from engine.chain.sync import Limits
 from tests.tools.fake_feed import make_tx
 from tests.unit.engine.chain.pushing_feed import PushingFeed, Reading
@@ -286,3 +291,36 @@ def test_a_source_that_is_behind_takes_nothing_away(reading: Reading) -> None:
     feed.says = {}
     reading.settle()
     assert reading.sums(ALICE) == []
+
+
+def test_a_publisher_of_what_the_node_does_not_know_is_not_listened_to(
+    reading: Reading,
+) -> None:
+    """Another node's, or nobody's: it must not make us ask for ever."""
+    feed = reading.feed
+
+    def lie() -> None:
+        for number in range(MAX_LIES + 1):
+            feed.change(b"A", f"{number:064x}")
+        feed.number -= MAX_LIES + 1
+
+    lie()
+    reading.settle()
+    asked = len(feed.asked_for)
+    for _ in range(5):
+        lie()
+        reading.settle()
+    assert len(feed.asked_for) == asked
+    feed.loses = lambda topic: True
+    feed.add(make_tx("mine", [(ALICE, 10)]))
+    reading.settle()
+    assert reading.sums(ALICE) == [(10, None)], "it is compared as without pushes"
+    feed.loses = lambda topic: False
+    reading.now += DEAF_S
+    feed.reconnect()
+    reading.settle()
+    feed.asked_names = 0
+    feed.add(make_tx("heard again", [(ALICE, 11)]))
+    reading.settle()
+    assert (11, None) in reading.sums(ALICE)
+    assert feed.asked_names == 0

@@ -1,6 +1,6 @@
 """Names without transactions: what is asked for again, and when."""
 
-from transport.chain.phantoms import AGAIN_S, Phantoms
+from transport.chain.phantoms import AGAIN_S, MAX_MISSED, Phantoms
 
 
 def test_what_has_left_in_between_is_no_phantom() -> None:
@@ -34,3 +34,18 @@ def test_no_more_is_remembered_than_is_named() -> None:
     assert phantoms.taken_from(names) == frozenset()
     assert phantoms.taken_from(frozenset({"1", "x"})) == {"x"}
     assert phantoms.taken_from(names) == names - {"1"}
+
+
+def test_what_was_missed_and_is_found_is_no_phantom() -> None:
+    phantoms = Phantoms(lambda: 0.0)
+    phantoms.missed("a")
+    phantoms.found("a")
+    phantoms.found("b")
+    assert phantoms.taken_from(frozenset({"a", "b"})) == {"a", "b"}
+
+
+def test_what_is_missed_without_a_list_is_bounded() -> None:
+    phantoms = Phantoms(lambda: 0.0)
+    for number in range(MAX_MISSED + 10):
+        phantoms.missed(str(number))
+    assert len(phantoms._missed) == MAX_MISSED
