@@ -121,17 +121,20 @@ class ScriptIndex:
 
         Its transactions leave the pool, and so does what they double-spend. Raises
         ValueError, and changes nothing, if the block does not follow the tip. `pause`
-        is called now and then; it must not look at the index, nor raise.
+        is called now and then and must not raise; who looks at the index meanwhile
+        finds each of its transactions in the pool, in the block, or in both, and there
+        it counts as mined.
         """
         placed, paid = place(block, self._watched, pause)
         self.chain.extend(block.header)
         self._whole = False
-        touched = self._take_in(placed, paid, pause)
+        self._keep_paying(placed, paid)
         self._window[block.header.hash] = placed
         self._mined.update(placed.txids)
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
             self._mined.difference_update(oldest.txids)
+        touched = paid | self._empty_pool(placed, pause)
         assert self.tip == Tip(block.header.height, block.header.hash)
         assert len(self._window) <= self.lookback
         self._touched |= touched
@@ -147,7 +150,8 @@ class ScriptIndex:
         """
         placed, paid = place(block, self._watched, pause)
         self.chain.extend_back(block.header)
-        touched = self._take_in(placed, paid, pause)
+        self._keep_paying(placed, paid)
+        touched = paid | self._empty_pool(placed, pause)
         self._touched |= touched
         return touched
 
@@ -334,15 +338,17 @@ class ScriptIndex:
                 self._watched[script] = left or None
         return touched
 
-    def _take_in(
-        self, placed: Placed, paid: set[bytes], pause: Callable[[], None] | None
-    ) -> set[bytes]:
-        """Keep what pays watched scripts (`paid`); the pool has none of it any more."""
-        touched = set(paid)
+    def _keep_paying(self, placed: Placed, paid: Iterable[bytes]) -> None:
         for script in paid:
             kept = self._watched[script] or {}
             kept.update(placed.outputs(script))
             self._watched[script] = kept
+
+    def _empty_pool(
+        self, placed: Placed, pause: Callable[[], None] | None
+    ) -> set[bytes]:
+        """Of what was mined, and of what that double-spends."""
+        touched = set()
         for number, tx in enumerate(placed.txs()):
             if pause is not None and number % CHUNK == 0:
                 pause()

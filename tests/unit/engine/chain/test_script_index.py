@@ -370,3 +370,18 @@ def test_a_miners_reward_is_shown_as_such() -> None:
     index.apply_block(replace(block, txs=(reward, paid)))
     shown = {o.amount_sat: o.is_coinbase for o in index.view(ALICE, "s").outputs}
     assert shown == {7: True, 5: False}
+
+
+def test_who_looks_while_a_block_is_applied_never_finds_its_money_missing() -> None:
+    feed = FakeFeed()
+    index = indexed(feed, ALICE)
+    txs = [make_tx(str(n), [(ALICE, n + 1), (BOB, n + 1)]) for n in range(600)]
+    index.apply_mempool(txs, ())
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        seen.append((len(outputs(index, ALICE)), len(outputs(index, BOB))))
+
+    index.apply_block(feed.mine(txs), look)
+    assert len(seen) > 4
+    assert set(seen) == {(600, 600)}
