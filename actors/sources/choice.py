@@ -43,9 +43,13 @@ ALERTS = frozenset({BEHIND, FAILING, NONE_CURRENT})
 
 
 def choose(feeds: Sequence[Feed], active: Feed | None, now: float) -> Feed | None:
-    """Who is asked next; None if no breaker permits anybody."""
+    """Who is asked next; None if no breaker permits anybody.
+
+    Whether one that was down works again is found out by its probes, as long as there
+    is another: a round with one that hangs would keep everybody waiting.
+    """
     permitted = [feed for feed in feeds if feed.breaker.permits(now)]
-    for feed in permitted:
+    for feed in sorted(permitted, key=lambda feed: is_down(feed, now)):
         if is_fit(feed, now):
             return feed
     highest = max(permitted, key=_height, default=None)

@@ -142,8 +142,15 @@ def test_the_first_source_is_asked_until_it_fails() -> None:
     assert after.left is ask.feed
     assert isinstance(plan.done(after), Wait)
     plan.now += 120
+    (probed,) = plan.planner.probes(plan.now, ready=True)
+    assert probed is ask.feed, "it may be well again"
+    after = plan.ask()
+    assert after.feed.number == 1, "who waits for the probe is not kept waiting"
+    answer = Probed(0, SourceStatus(TIP), None, plan.requests, plan.asked_at)
+    plan.planner.probed(answer, plan.now, 0.5)
+    plan.done(after)
     back = plan.ask()
-    assert (back.feed.number, back.left) == (0, after.feed), "it may be well again"
+    assert (back.feed.number, back.left) == (0, after.feed)
     assert back.round.reset
 
 

@@ -239,6 +239,30 @@ def test_a_source_that_fails_is_probed_until_it_answers(stage: ActorStage) -> No
     assert alerts(stage) == []
 
 
+def test_a_first_source_that_hangs_is_probed_and_not_asked_in_place_of_another(
+    stage: ActorStage,
+) -> None:
+    """A round with it lasts a whole deadline, in which nobody else would be asked."""
+    first, second = node("first"), node("second")
+    Reader(stage, first, second)
+    stage.pass_s(3)
+    assert active(stage) == "first"
+    asked: list[str] = []
+
+    def hang(call: str) -> None:
+        asked.append(call)
+        raise SourceUnavailable("first: did not answer in full within 60 s", 5.0)
+
+    first.on_call = hang
+    stage.pass_s(PROBE_S * 5)
+    assert active(stage) == "second"
+    assert stage.published.now.freshness.live
+    assert len(asked) <= 7, "once in a round, then in probes"
+    first.on_call = lambda _call: None
+    stage.pass_s(PROBE_S * 2)
+    assert active(stage) == "first"
+
+
 # -- the best tip ----------------------------------------------------------------------
 
 
