@@ -123,7 +123,7 @@ def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
         dispatcher=node.dispatcher,
         factory=lambda _name: SenderActor(node, sender),
         parent=parent,
-        blocking=True,
+        blocking=SenderActor.blocking,
     )
 
 

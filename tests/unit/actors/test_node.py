@@ -8,6 +8,7 @@ import pytest
 from actors.node import Node, Settings
 from actors.published import Health, JournalReport, Published
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.store.writes import Outcome, Unavailable, Write
 
 
 @pytest.fixture
@@ -21,6 +22,43 @@ def test_one_that_nobody_has_built_yet_has_not_booted_and_is_in_no_trouble(
     node: Node,
 ) -> None:
     assert node.health == Health(journal=None, booted=False, fatal=False)
+
+
+def test_before_it_is_built_nobody_is_connected_and_no_source_is_live(
+    node: Node,
+) -> None:
+    assert (node.sessions.now, node.readers) == (0, [])
+    assert not node.source_report.now.freshness.live
+    assert node.source_report.now.complete_as_of is None
+
+
+def test_what_is_wrong_with_its_journal_is_wrong_with_it(node: Node) -> None:
+    node.journal_report = Published(JournalReport(trouble="the disk is full"))
+    assert node.health.journal == "the disk is full"
+
+
+def test_without_other_wishes_it_has_the_settings_that_the_documents_name() -> None:
+    """Ten times as often or as long is another node: more load, or later news."""
+    settings = Settings()
+    assert (settings.poll_slow_s, settings.poll_ageing_s) == (600, 3_600)
+    assert (settings.recheck_s, settings.session_buffer) == (3_600, 1_000)
+
+
+def test_who_writes_while_the_journal_takes_no_more_is_told_so(node: Node) -> None:
+    node.journal = SimpleNamespace(tell=lambda _message: False)  # type: ignore[assignment]
+    outcomes: list[Outcome] = []
+    node.append(Write(), outcomes.append)
+    assert outcomes == [Unavailable("the journal has too much to do")]
+
+
+def test_who_asks_while_the_readers_take_no_more_is_told_so(node: Node) -> None:
+    full = SimpleNamespace(tell=lambda _message: False)
+    node.readers = [full]  # type: ignore[list-item]
+    answers: list[object] = []
+    node.read(lambda _store: None, answers.append)
+    (answer,) = answers
+    assert isinstance(answer, RuntimeError)
+    assert str(answer) == "too many queries wait"
 
 
 def test_it_cannot_go_on_if_its_journal_or_its_root_cannot(node: Node) -> None:

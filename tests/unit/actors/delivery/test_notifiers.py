@@ -80,6 +80,26 @@ def test_the_senders_of_a_stopped_notifier_end_before_they_begin(
     assert street.shop.sent == sent
 
 
+def test_who_is_ended_does_not_go_on_with_what_it_waited_for(street: Street) -> None:
+    """A stop is mail, and mail waits for the answer: by then there is a successor."""
+    street.channel("ann")
+    ref, went_on = notifier(street, "ann"), list[object]()
+    answer = ref.suspend(went_on.append)
+    street.stage.append(Write(rows=(RemoveChannel("ann"),)))
+    street.stage.run()
+    answer("what is owed")
+    street.stage.run()
+    assert ref.is_stopped
+    assert went_on == []
+
+
+def test_a_sender_waits_for_its_endpoint_where_it_holds_up_nobody(
+    street: Street,
+) -> None:
+    street.channel("ann")
+    assert give_an_order(street, "ann").scope.blocking is True
+
+
 def test_a_notifier_that_crashed_starts_again_by_itself_a_little_later(
     street: Street,
 ) -> None:
