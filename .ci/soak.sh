@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Run for hours what `make test` tries in minutes. With arguments: the simulation with
-# these. Without: 100,000 simulated shops, 100,000 power cuts, 30,000 damaged files,
-# 1,000 kills under traffic on a real node, 50,000 requests of the API fuzz. Called by
-# `make soak`; $PYTHON is the one of the virtual environment. All are run, also when one
-# fails.
+# these. Without: 100,000 simulated shops, a crash at every step of three worlds, 100,000
+# power cuts, 30,000 damaged files, 1,000 kills under traffic on a real node, 50,000
+# requests of the API fuzz. Called by `make soak`; $PYTHON is the one of the virtual
+# environment. All are run, also when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,7 @@ run() {
 }
 
 run "$PYTHON" -m tests.simulation --soak
+run env PAYBELL_CRASH_STRIDE=1 "$PYTHON" -m pytest tests/simulation/test_every_crash.py
 run "$PYTHON" -m tests.power --points 100000 --jobs "$(nproc)"
 run "$PYTHON" -m tests.power --flips 30000
 for _ in {1..10}; do  # each with a seed of its own

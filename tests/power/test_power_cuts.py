@@ -1,6 +1,6 @@
 """Power cuts: what was acknowledged is there afterwards, whole and in order.
 
-`PAYBELL_POWER_POINTS` sets how many cuts are tried (3,000; `make soak` tries 100,000);
+`PAYBELL_POWER_POINTS` sets how many cuts are tried (2,000; `make soak` tries 100,000);
 a failing one prints the line that shows it again.
 """
 
@@ -18,7 +18,8 @@ from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Wrote
 from tests.power.run import judge_in_processes
 
-POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "3000"))
+POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "2000"))
+FLIPS = 100  # damaged pairs of files; `make soak` has 30,000
 SEED = int(os.environ.get("PAYBELL_POWER_SEED", "1"))
 
 
@@ -90,8 +91,8 @@ def test_the_same_seed_records_the_same_bytes() -> None:
 
 
 def test_damage_to_the_database_file_never_changes_a_sum_unseen() -> None:
-    sums = flip_points(SEED, range(200))
-    assert sums.verdicts.total() == 200
+    sums = flip_points(SEED, range(FLIPS))
+    assert sums.verdicts.total() == FLIPS
     assert not sums.tables["events of paybell.db"]
     assert not sums.tables["payments of paybell.db"]
     assert not sums.examples, "refused without a word on how to mend"
