@@ -6,6 +6,7 @@ confirmed. So a new last block is believed only if
 - it builds on the last one that was believed, by its own header; or else
 - the explorer's chain has it at its height, and at the old height still has the old
   block, or another one (which is a reorg);
+- its hash shows work, on mainnet;
 - and it is no more blocks ahead than there can be after the time that has passed. On
   regtest and on testnet anybody makes a thousand blocks at once; more than that is
   believed when it is still told `TWICE_S` later.
@@ -42,6 +43,10 @@ MAX_JUMP = 1_000
 
 TWICE_S = 30.0
 """How much later a larger jump must still be told there."""
+
+WORK_BITS = 70
+"""Zero bits that a block's hash must begin with on mainnet. In 2026 it takes 79: who
+makes one up needs a five-hundredth of what the whole network needs for a block."""
 
 LAG_S = 30.0
 """So long a server may tell the last block but one, or two: another one has it."""
@@ -117,11 +122,15 @@ class TipGuard:
         that cannot be; the text is for people.
         """
         told, best = Tip(block.height, block.id), self._best
+        no_work = self._network == "mainnet" and int(told.hash, 16) >> 256 - WORK_BITS
+        doubt = "tells of a last block that nobody has worked for" if no_work else None
         if best is None:
-            doubt = self._first(told, block_at)
+            doubt = doubt or self._first(told, block_at)
             if doubt is not None:
                 raise ValueError(doubt)
             return self._believe(told, block)
+        if doubt is not None:
+            return self._doubted(doubt)
         if proven and block.previousblockhash == best.hash:
             if told.height == best.height + 1:
                 return self._believe(told, block)

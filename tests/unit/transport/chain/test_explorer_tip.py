@@ -183,6 +183,18 @@ def test_the_first_one_is_held_against_itself_and_the_calendar() -> None:
     assert explorer.tells(block(HEIGHT)).doubt is None
 
 
+def test_a_block_without_work_is_none_of_mainnet() -> None:
+    made_up = block(HEIGHT + 1)
+    made_up.id = "0" * 17 + "4" + made_up.id[18:]  # 69 zero bits
+    explorer = Explorer("mainnet")
+    with pytest.raises(ValueError, match="nobody has worked for"):
+        explorer.tells(made_up)
+    explorer.tells(block(HEIGHT))
+    assert "nobody has worked for" in (explorer.tells(made_up).doubt or "")
+    made_up.id = "0" * 17 + "3" + made_up.id[18:]
+    assert explorer.tells(made_up).doubt is None
+
+
 def test_a_block_is_the_hash_of_its_header() -> None:
     """Mainnet's first block, as everybody knows it."""
     first = Block(
