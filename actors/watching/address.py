@@ -204,7 +204,7 @@ class AddressActor(Actor):
         if complete_as_of is None or not self._is_covered:
             self._ask_source(urgent=self._review is not None)
         if self._is_overdue:
-            self._doubt.alert(self._node, self.payment.id, self._review)
+            self._doubt.alert(self._node, self.payment, self._review)
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
@@ -251,7 +251,7 @@ class AddressActor(Actor):
     def _tell_doubts(self, view: ChainView) -> None:
         if self._doubts is not None or view.gap is not None:
             self._doubt.seen(view, self._node.clock.monotonic())
-            self._doubt.alert(self._node, self.payment.id, self._review)
+            self._doubt.alert(self._node, self.payment, self._review)
 
     def _read_whole(self, view: ChainView) -> None:
         """All that follows from the view is committed. Of one that is not current

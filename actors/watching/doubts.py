@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from actors.node import Node
 from engine.chain.feed import ChainView
+from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import LeftOut, Note
 from engine.payment.review import LONG_WAIT_S, ReviewState
 
@@ -65,12 +66,14 @@ class Doubts:
             return self._gap
         return review.reason or "no source has answered since its deadline"
 
-    def alert(self, node: Node, payment_id: str, review: ReviewState | None) -> None:
+    def alert(self, node: Node, payment: Payment, review: ReviewState | None) -> None:
         """Raise what has lasted, clear what is over."""
+        payment_id = payment.id
+        is_waited_for = payment.status in WAITED_FOR or payment.claims
         now, now_s = node.clock.now(), node.clock.monotonic()
         why = self.why(review) or ""
         waited_s = 0.0 if review is None else review.waited_s(now_s)
-        if waited_s >= LONG_WAIT_S:
+        if waited_s >= LONG_WAIT_S and is_waited_for:
             node.alerts.raise_(WAITS, payment_id, why, now)
         elif len(node.alerts):
             node.alerts.clear(WAITS, payment_id)

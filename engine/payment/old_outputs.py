@@ -54,15 +54,19 @@ def as_of(terms: Terms, tip: Tip | None, past: ChainView | None) -> Terms:
     known = () if past is None else past.outputs
     largest = sorted(known, key=lambda output: -output.amount_sat)[:MOST_KNOWN]
     there = tuple((output.txid, output.vout) for output in largest)
-    return replace(
-        terms,
-        tip_height=NO_BLOCK if tip is None else tip.height,
-        tip_hash="" if tip is None else tip.hash,
-        is_past_known=past is not None
+    is_past_known = (
+        past is not None
         and past.is_current
         and past.complete
         and past.tip == tip
-        and len(known) <= MOST_KNOWN,
+        and len(known) <= MOST_KNOWN
+    )
+    return replace(
+        terms,
+        tip_height=NO_BLOCK if tip is None else tip.height,
+        # Kept where it will be asked about: there may be a million payments.
+        tip_hash="" if tip is None or is_past_known else tip.hash,
+        is_past_known=is_past_known,
         ignore=tuple(dict.fromkeys((*terms.ignore, *there))),
     )
 
@@ -81,7 +85,7 @@ def is_old(terms: Terms, output: Output, view: ChainView) -> bool:
 
 def asks_about(terms: Terms) -> Tip | None:
     """The tip whose place in the chain decides about outputs of about its height."""
-    if terms.tip_height is None or terms.is_past_known or not terms.tip_hash:
+    if terms.tip_height is None or not terms.tip_hash:
         return None
     return Tip(terms.tip_height, terms.tip_hash)
 

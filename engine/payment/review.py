@@ -71,7 +71,15 @@ class AbsenceTracker(msgspec.Struct, frozen=True, gc=False):
     def look(
         self, payment: Payment, view: ChainView, asked_at: int
     ) -> tuple["AbsenceTracker", ChainView]:
-        """The view; not `complete` while a receipt that is missing may be there."""
+        """The view; not `complete` while a receipt that is missing may be there.
+
+        One that proves no absence is no look, and does not undo an earlier one, unless
+        it lists what was missing: one source may be asked beside another.
+        """
+        if not (view.is_current and view.complete):
+            listed = {(output.txid, output.vout) for output in view.outputs}
+            left = self.absent - listed
+            return replace(self, absent=left) if left else AbsenceTracker(), view
         absent = merely_absent(payment, view)
         if not absent:
             return AbsenceTracker(), view
@@ -191,6 +199,7 @@ def judge(
     now_s: float,
 ) -> Judgement:
     """Read a view, and judge a deadline by it if it may."""
+    is_look = view.is_current and view.complete
     absence, view = state.absence.look(payment, view, asked_at)
     seen = follow(payment, view, now, NEWS_PER_STEP)
     if not seen.is_believed:
@@ -212,7 +221,7 @@ def judge(
     else:
         state = state.unproven(view)
     look_again_s = None
-    if absence.absent and not view.complete:
+    if is_look and absence.absent and not view.complete:
         look_again_s = absence.look_again_s(payment, asked_at)
     elif state.overdue is not None:
         look_again_s = state.look_again_s(now_s)

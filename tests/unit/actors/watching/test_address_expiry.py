@@ -124,6 +124,21 @@ def test_an_address_that_no_source_reads_whole_is_told_of_at_once_and_alerted_la
     assert watched.report().last_error is None
 
 
+def test_of_what_nobody_waits_for_no_alert_is_raised(stage: ActorStage) -> None:
+    """It waits for a proof that nothing came late, and is watched until then."""
+    watched = Watched(stage)
+    watched.deadline_passes()
+    watched.seen(view())
+    watched.deadline_passes()
+    stage.pass_s(3 * LONG_WAIT_S)
+    watched.seen(view(is_current=False))
+    assert watched.status() is Status.EXPIRED
+    assert watched.report().last_error == (
+        "node is behind: what it does not show proves nothing"
+    )
+    assert len(stage.node.alerts) == 0
+
+
 def test_a_deadline_long_ago_is_no_proof_of_anything(stage: ActorStage) -> None:
     """The process was away: of all the blocks since, only the first have been read."""
     watched = Watched(stage)

@@ -114,6 +114,23 @@ def test_another_source_must_lack_it_as_long_as_it_takes_to_hear_of_it() -> None
     assert case.seen(other, HOUR_MS + 600_000) == (["replaced"], None)
 
 
+@pytest.mark.parametrize("shown", [{"complete": False}, {"is_current": False}])
+def test_what_proves_nothing_undoes_no_look_unless_it_lists_the_receipt(
+    shown: dict[str, bool],
+) -> None:
+    """Of an address that one source cannot read whole another is asked beside it."""
+    case = Case()
+    both = (mempool("t1", 20_000), mempool("t2", 30_000))
+    case.seen(view(*both), 0)
+    case.seen(view(), 1_000)
+    blind = view(source="other", **shown)  # type: ignore[arg-type]
+    assert case.seen(blind, 2_000) == ([], None)
+    has_one = view(both[0], source="other", **shown)  # type: ignore[arg-type]
+    assert case.seen(has_one, 2_500) == ([], None)
+    assert case.state.absence.absent == {("t2", 0)}
+    assert case.seen(view(both[0]), 3_000)[0] == ["replaced", "underpaid"]
+
+
 def test_two_sources_that_lack_it_once_each_are_no_second_look() -> None:
     case = Case()
     case.seen(view(mempool("t1")), 0)
