@@ -227,6 +227,20 @@ def test_a_source_is_looked_at_once_a_second_and_as_often_as_it_likes() -> None:
     assert (config.every_s, config.per_minute, config.by_block) == (1.0, None, True)
 
 
+def test_those_whom_all_ask_have_room_for_what_comes_at_once(
+    built: tuple[Node, Ref, SimulatedDispatcher],
+) -> None:
+    """A batch is a thousand payments, a block touches a hundred thousand: with a tenth
+    of the room a busy minute would be refused."""
+    node, _root, dispatcher = built
+    _run(dispatcher)
+    refs = (node.journal, *node.readers, node.supervisor, node.source)
+    rooms = {ref.name.partition(".")[0]: ref.scope.mailbox_limit for ref in refs}
+    assert rooms == {
+        "journal": 20_000, "reader": 20_000, "supervisor": 20_000, "source": 200_000,
+    }  # fmt: skip
+
+
 def test_those_who_wait_for_the_outside_have_a_greenlet_to_wait_in(
     built: tuple[Node, Ref, SimulatedDispatcher],
 ) -> None:
