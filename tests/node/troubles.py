@@ -13,6 +13,7 @@ tell can be compared.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -158,17 +159,23 @@ class Shop:
         created = self.paybell.create_many(list(orders.values()))
         self.payments |= dict(zip(orders, created, strict=True))
 
-    def told(self, order: str) -> list[str]:
+    def told(self, order: str, since: datetime | None = None) -> list[str]:
         """The types of what was told, one `confirming` for several in a row: who sees
         three blocks at once tells of them once."""
         events = self.paybell.events(self.payments[order]["id"])
-        types = [event["type"].removeprefix("payment.") for event in events]
+        types = [
+            event["type"].removeprefix("payment.")
+            for event in events
+            if since is None or datetime.fromisoformat(event["at"]) > since
+        ]
         return [t for t, same in groupby(types) for _ in _once(t, same)]
 
     def state(self, order: str) -> dict[str, Any]:
-        """What the payment is in the end; ids and times are each Paybell's own."""
+        """What the payment is in the end. Ids and times are each Paybell's own, and so
+        is the depth that it was told last: who sees many blocks at once tells the last.
+        """
         payment = self.paybell.payment(self.payments[order]["id"])
-        names = ("status", "flags", "received_sat", "confirmed_sat", "confirmations")
+        names = ("status", "flags", "received_sat", "confirmed_sat")
         receipts = [
             (r["txid"], r["vout"], r["amount_sat"], r["block_hash"])
             for r in payment["receipts"]
