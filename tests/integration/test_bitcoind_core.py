@@ -199,13 +199,14 @@ def test_a_node_that_began_with_a_snapshot_has_its_blocks_from_there_on(
 # -- who refuses, and why --------------------------------------------------------------
 
 
-def test_a_node_that_warms_up_is_told_in_its_words(
+def test_a_node_that_warms_up_is_told_in_its_words_and_asked_again_soon(
     node: CoreDouble, feed: Bitcoind
 ) -> None:
     node.stop()
     node.start(warming_up="Verifying blocks…")
-    with pytest.raises(SourceUnavailable, match=r"Verifying blocks… \(-28\)"):
+    with pytest.raises(SourceUnavailable, match=r"Verifying blocks… \(-28\)") as told:
         feed.status()
+    assert told.value.retry_after_s == 2.0
     with pytest.raises(SourceUnavailable, match=r"Verifying blocks… \(-28\)"):
         feed.block_hash(1)
     node.warmed_up()

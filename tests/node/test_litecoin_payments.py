@@ -21,6 +21,7 @@ PRUNED_FROM = 1_000  # no shorter chain is pruned, on regtest
 KEPT = 288  # blocks that no node prunes
 SOME = 20  # blocks above a payment that are pruned with it
 DEPTH = 6
+LOOKS = 3  # requests of a Paybell: it has asked its node anew
 
 Pair = tuple[Shop, Shop]
 
@@ -133,5 +134,5 @@ def test_on_a_pruned_node_a_shop_goes_on_and_what_was_pruned_does_not_expire(
     healthy.node.generate(1)
     both_tell(pair, "after", "detected", "confirming", "confirmed")
     healthy.wait_for("missed", "confirmed")
-    pruned.wait_for_looks()
+    pruned.wait_for_looks(pruned.looks() + LOOKS)
     assert pruned.told("missed") == ["created"]

@@ -25,6 +25,7 @@ from tests.node.troubles import TROUBLES, Shop
 from tests.tools.wait import WaitedTooLong, wait_until
 
 AHEAD = 50  # blocks that come while the troubles last
+LOOKS = 3  # requests of a Paybell: it has asked its node anew
 DEADLINE_S = 8  # from the order on; the troubles last until it is over
 ORDERS: dict[str, dict[str, Any]] = {
     # Paid before the troubles, and deep enough for its shop.
@@ -146,13 +147,12 @@ def suffered(world: World) -> None:
         healthy.wait_for("meanwhile", "confirmed")
         for order in ("open", "new"):
             healthy.wait_for(order, "expired")
-        doubting = world.troubled["rolled back"]
-        for shop in world.troubled.values():
-            shop.wait_for_looks()
+        asked_anew(world)
         # One that starts anew on a node that is behind knows no more of it.
-        doubting.paybell.kill()
-        doubting.paybell.start()
-        doubting.wait_for_looks()
+        doubting = world.troubled["rolled back"].paybell
+        doubting.kill()
+        doubting.start()
+        asked_anew(world)
         with suppress(WaitedTooLong):  # a test of its own judges that
             world.with_two.wait_for("meanwhile", "confirmed")
             for order in ("open", "new"):
@@ -163,6 +163,13 @@ def suffered(world: World) -> None:
     (last,) = healthy.node.generate(1)
     for shop in world.troubled.values():
         shop.node.wait_for_tip(last)
+
+
+def asked_anew(world: World) -> None:
+    """Each has looked at its node in trouble since, whatever came of it."""
+    wanted = {name: s.looks() + LOOKS for name, s in world.troubled.items()}
+    for name, shop in world.troubled.items():
+        shop.wait_for_looks(wanted[name])
 
 
 @each_trouble

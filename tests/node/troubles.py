@@ -195,15 +195,13 @@ class Shop:
             lambda: f"{order} to end with {types}; {self._all()}",
         )
 
-    def wait_for_looks(self, count: int = 3) -> None:
-        """Until its sources were asked so often again, answered or not."""
+    def looks(self) -> int:
+        """How often its sources were asked, answered or not."""
+        return sum(source["requests"] for source in self.paybell.sources())
 
-        def asked() -> int:
-            found = self.paybell.sources()
-            return sum(source["requests"] + source["errors"] for source in found)
-
-        before = asked()
-        wait_until(lambda: asked() >= before + count, PATIENCE_S, self._all)
+    def wait_for_looks(self, count: int) -> None:
+        """Until there were so many in all."""
+        wait_until(lambda: self.looks() >= count, PATIENCE_S, self._all)
 
     def wait_to_be_as(self, other: "Shop", order: str) -> None:
         """Until an order is as it is at another shop."""

@@ -37,8 +37,13 @@ __all__ = ["Call", "JsonRpc", "Reply", "RpcError"]
 QUEUE_FULL_S = 2.0
 """How long a node is left alone that has more to do than its work queue holds."""
 
+WARMING_UP_S = 2.0
+"""How long a node is left alone that is starting (-28). It is at work, not down: it is
+not asked more and more rarely the longer that takes."""
+
 _MISC_ERROR = -1
 _NOT_FOUND = -5
+_IN_WARMUP = -28
 _NO_METHOD = -32601
 _NO_BATCHES = (-32600, _NO_METHOD, -32700)  # what a server without batches calls one
 
@@ -73,7 +78,10 @@ class RpcError(SourceUnavailable):
             code == _MISC_ERROR and "not found" in words.lower()
         )
         self.is_unknown_method = code == _NO_METHOD
-        super().__init__(f"{name}: {method}: {words or 'error'} ({code})")
+        super().__init__(
+            f"{name}: {method}: {words or 'error'} ({code})",
+            WARMING_UP_S if code == _IN_WARMUP else None,
+        )
 
 
 class JsonRpc:
