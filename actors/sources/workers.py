@@ -123,6 +123,7 @@ class BlockFeedWorker(Actor):
                 yardstick=Yardstick(work.best, asked_at, self._node.settings.network),
                 status=status,
                 reader=self._reader,
+                must_prove=any(poll.due == 0.0 for poll in work.polls),
             )
         except SourceError as failure:
             error = failure

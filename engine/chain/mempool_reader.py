@@ -3,7 +3,8 @@
 Asked for its names, a full mempool answers 6.7 MB. So it is compared name by name only
 when that is needed:
 
-- A source that pushes nothing is compared in each round.
+- A source that pushes nothing is compared in each round, and so is any in a round in
+  which somebody waits for a proof (a deadline): what was not read proves nothing.
 - One that pushes each change (`engine.chain.push`) is compared at the start, whenever
   something may be missing (a gap in its counters, another connection, a block that was
   undone), and now and then all the same. In between what is heard is applied, and the
@@ -63,6 +64,7 @@ class MempoolRound(msgspec.Struct, frozen=True):
     budget: int  # transactions to read
     progress: Callable[[], None]
     may_replace: bool = True  # the source is current, and not below us
+    must_prove: bool = False  # somebody waits to hear what is not there
     blocks: int = 0  # that were applied
     undone: int = 0
 
@@ -106,7 +108,8 @@ class MempoolReader:
             return self._read_on(task)
         if self._is_level and now < self._compare_by:
             return self._count(task, has_asked=has_asked)
-        if now < self._compare_from:
+        must_prove = task.must_prove or not self._push.log.heard
+        if now < self._compare_from and not must_prove:
             return PoolResult(task.first, task.yardstick.assess(task.first))
         return self._compare(task, *self._names(task))
 

@@ -117,11 +117,13 @@ def sync(
     yardstick: Yardstick = DEFAULT_YARDSTICK,
     status: SourceStatus | None = None,
     reader: MempoolReader | None = None,
+    must_prove: bool = False,
 ) -> SyncResult:
     """Bring the index nearer to the feed's present. Raises `SourceError`.
 
     `status`: the feed's, if it was asked for it just now. `reader`: the feed's, if it
-    is to remember what it has read of the mempool.
+    is to remember what it has read of the mempool. `must_prove`: somebody waits to hear
+    what is not there.
     While the index is empty, `start_from` is the tip up to which the journal's receipts
     are known; without one `since_s` (seconds, Unix) is when the oldest payment was made
     that may have been paid, if there is any. `on_progress(index tip, source tip)` is
@@ -155,7 +157,7 @@ def sync(
     if index.tip is None:
         raise SourceUnavailable(f"{feed.name}: its chain changed while it was read")
     task = _mempool_task(feed, index, status, limits.txs, yardstick, progress)
-    task = replace(task, blocks=blocks, undone=undone)
+    task = replace(task, blocks=blocks, undone=undone, must_prove=must_prove)
     pool = (reader or MempoolReader()).read(task)
     return SyncResult(
         touched=index.take_touched(),

@@ -125,9 +125,21 @@ class Reading:
         for script in watched:
             self.index.watch(script)
 
-    def round(self, limits: Limits = DEFAULT_LIMITS) -> SyncResult:
-        self.now += 1.0
-        return sync(self.feed, self.index, reader=self.reader, limits=limits)
+    def round(
+        self,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        after_s: float = 1.0,
+        must_prove: bool = False,
+    ) -> SyncResult:
+        self.now += after_s
+        return sync(
+            self.feed,
+            self.index,
+            reader=self.reader,
+            limits=limits,
+            must_prove=must_prove,
+        )
 
     def settle(self, limits: Limits = DEFAULT_LIMITS) -> SyncResult:
         """Until a round asks for no other."""

@@ -324,3 +324,31 @@ def test_a_publisher_of_what_the_node_does_not_know_is_not_listened_to(
     reading.settle()
     assert (11, None) in reading.sums(ALICE)
     assert feed.asked_names == 0
+
+
+def test_who_waits_for_a_proof_has_it_in_the_round_that_he_asked_for(
+    feed: PushingFeed,
+) -> None:
+    """Of a source that pushes a part, which is compared at a poll's pace otherwise."""
+    reading = Reading(feed, ALICE)
+    feed.log.has_sequence = False
+    reading.settle()
+    assert reading.is_complete(ALICE)
+    before = feed.asked_names
+    reading.round(after_s=0.1)
+    assert feed.asked_names == before
+    assert not reading.is_complete(ALICE), "it was not looked"
+    reading.round(after_s=0.1, must_prove=True)
+    assert feed.asked_names == before + 1
+    assert reading.is_complete(ALICE)
+
+
+def test_a_node_that_may_push_and_does_not_is_compared_in_each_round() -> None:
+    """Most have no ZMQ: each round proves what is not there, however soon it comes."""
+    feed = PushingFeed(3)
+    feed.log.has_sequence = False
+    feed.log.heard = 0
+    reading = Reading(feed, ALICE)
+    for _ in range(5):
+        reading.round(after_s=0.05)
+        assert reading.is_complete(ALICE)
