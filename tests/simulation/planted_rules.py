@@ -35,10 +35,13 @@ def _when_read(
     """Whenever a view is read: change it before, or do more after."""
     read_view = engine.payment.chain_rules.read_view
 
-    def bug(builder: EventBuilder, view: ChainView) -> None:
+    def bug(
+        builder: EventBuilder, view: ChainView, most_news: int | None = None
+    ) -> bool:
         view = change(builder, view)
-        read_view(builder, view)
+        is_believed = read_view(builder, view, most_news)
         then(builder, view)
+        return is_believed
 
     patch.setattr(engine.payment.rules, "read_view", bug)
 
