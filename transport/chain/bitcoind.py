@@ -43,6 +43,7 @@ from engine.chain.source_url import SourceUrl
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from engine.runtime.yielding import yield_to_hub
 from transport.chain.block_hashes import BlockHeights, are_hashes, is_hash
+from transport.chain.block_search import first_present
 from transport.chain.chain_info import (
     ChainInfo,
     MempoolInfo,
@@ -238,12 +239,7 @@ class Bitcoind(JsonRpc):
         """A block of the best chain is not there, and so those above it up to the
         snapshot that an assumeutxo node began with: `lowest` is above them, by halves.
         """
-        low, high = height, height + 1
-        while self._is_missing(high):
-            low, high = high, high + 2 * (high - height)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._is_missing(middle) else (low, middle)
+        high = first_present(self._is_missing, height)
         self._missing_below = max(self._missing_below, high)
         self.lowest = max(self.lowest, high)
 

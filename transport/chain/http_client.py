@@ -12,8 +12,6 @@ URL's user, host or query, nor anything that the source wrote.
 """
 
 import logging
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from http.cookiejar import DefaultCookiePolicy
@@ -27,6 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
+from transport.chain.http_failures import is_broken_pipe, reason
 
 __all__ = [
     "DEADLINE_S",
@@ -140,7 +139,7 @@ class SourceHttp:
                 except SourceError:
                     raise
                 except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
-                    if not _is_broken_pipe(e):
+                    if not is_broken_pipe(e):
                         raise
                 # The server closed an idle connection just as we used it (bcoin does
                 # after 5 s). On a new one it either answers or is really unavailable.
@@ -158,7 +157,7 @@ class SourceHttp:
             OSError,
             ValueError,  # http.client and urllib3 on hostile status lines and headers
         ) as error:
-            raise SourceUnavailable(f"{where} {_reason(error)}") from error
+            raise SourceUnavailable(f"{where} {reason(error)}") from error
 
     def _once(self, request: Request, where: str, deadline_s: float) -> Response:
         self.requests += 1
@@ -266,41 +265,3 @@ def _refusal(response: requests.Response, where: str) -> SourceError:
 def _retry_after_s(response: requests.Response) -> float | None:
     wait_s = parse_retry_after(response.headers.get("Retry-After"), time.time())
     return None if wait_s is None else min(wait_s, _RETRY_AFTER_CAP_S)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made of; requests and urllib3 wrap several times."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [*one.args, one.__cause__, one.__context__]
-            waiting.append(getattr(one, "reason", None))
-
-
-def _is_broken_pipe(error: BaseException) -> bool:
-    return any(
-        isinstance(
-            cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError
-        )
-        for cause in _causes(error)
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """What failed, in our words: the library's hold host names and URLs."""
-    for cause in _causes(error):
-        if isinstance(cause, ConnectionRefusedError):
-            return "refuses connections"
-        if isinstance(cause, ConnectionResetError | BrokenPipeError):
-            return "broke the connection off"
-        if isinstance(cause, socket.gaierror):
-            return "has a host name that cannot be found"
-        if isinstance(cause, ssl.SSLError):
-            return "has no valid TLS certificate"
-        if isinstance(cause, urllib3.exceptions.IncompleteRead):
-            return "ended its answer too early"
-    return "did not answer in HTTP or could not be reached"
