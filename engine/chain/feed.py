@@ -14,10 +14,12 @@ themselves, and raise `SourceError` for everything that is not an answer. An err
 never an empty answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+
+from engine.chain.packed_tx import ChainTx, PackedTx, TxOut
 
 __all__ = [
     "BLOCK_TIME_SLACK_S",
@@ -74,21 +76,6 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     height: int
     time_s: int
     in_best_chain: bool | None
-
-
-class TxOut(msgspec.Struct, frozen=True, gc=False):
-    """One output: its scriptPubKey (raw bytes) and its amount in satoshi."""
-
-    script: bytes
-    amount_sat: int
-
-
-class ChainTx(msgspec.Struct, frozen=True, gc=False):
-    """A transaction as far as being paid goes. `spends` are (txid, vout) pairs."""
-
-    txid: str
-    outputs: tuple[TxOut, ...]
-    spends: tuple[tuple[str, int], ...] = ()
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -159,7 +146,7 @@ class BlockFeed(Protocol):
 
     def mempool(self) -> frozenset[str]: ...
 
-    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
+    def transactions(self, txids: Sequence[str]) -> Mapping[str, ChainTx | PackedTx]:
         """Those of the mempool transactions asked for that still exist."""
 
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from engine.chain.disappearance import gone_for_good
-from engine.chain.feed import BlockFeed, ChainTx, SourceStatus
+from engine.chain.feed import BlockFeed, SourceStatus
 from engine.chain.push import Change, News, Push
 from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import Assessment, Yardstick
@@ -80,7 +80,7 @@ class PoolResult(msgspec.Struct, frozen=True):
 
 
 class MempoolReader:
-    """See the module docstring. `monotonic` (s) is asked only with a `push`."""
+    """See the module docstring. `monotonic`: seconds."""
 
     def __init__(
         self, push: Push | None = None, monotonic: Callable[[], float] = lambda: 0.0
@@ -99,6 +99,8 @@ class MempoolReader:
     def read(self, task: MempoolRound) -> PoolResult:
         """Raises `SourceError`."""
         if self._push is None:
+            if self._unread and self._monotonic() < self._compare_from:
+                return self._read_on(task)
             return self._compare(task, *self._names(task))
         news, now = self._push.log.take(), self._monotonic()
         if news.is_lost or task.undone or not task.may_replace or not self._hears:
@@ -146,6 +148,8 @@ class MempoolReader:
         self._fetch(task, order[: task.budget])
         last, assessment = self._last(task)
         is_cut = bool(self._unread)
+        if is_cut:  # what is new meanwhile is looked for at a poll's pace
+            self._compare_from = self._monotonic() + POLL_S
         if is_cut or not (task.first.tip == index.tip == last.tip):
             return PoolResult(last, assessment, is_cut=is_cut, more=True)
         if not assessment.is_current:
@@ -184,13 +188,13 @@ class MempoolReader:
             assessment = task.yardstick.assess(last)
         return last, assessment
 
-    def _fetch(self, task: MempoolRound, txids: Sequence[str]) -> dict[str, ChainTx]:
-        """Ask for these and keep what there is of them."""
-        found: dict[str, ChainTx] = {}
+    def _fetch(self, task: MempoolRound, txids: Sequence[str]) -> set[str]:
+        """Ask for these and keep what there is of them; which there are."""
+        found: set[str] = set()
         for start in range(0, len(txids), _CHUNK):
             chunk = task.feed.transactions(txids[start : start + _CHUNK])
             task.index.apply_mempool(chunk.values(), (), may_replace=task.may_replace)
-            found |= chunk
+            found.update(chunk)
             task.progress()
         return found
 
@@ -222,10 +226,10 @@ class MempoolReader:
             self._is_level = False  # a comparison will read them
             del asked[task.budget :]
         found = self._fetch(task, [*asked, *doubted, *awaited])
-        self._part(index, set(left) - set(awaited), {*doubted, *awaited} - found.keys())
-        if found.keys() & set(awaited):
+        self._part(index, set(left) - set(awaited), {*doubted, *awaited} - found)
+        if found & set(awaited):
             self._is_level = False  # what was pushed is not what is so
-        if len(asked) - len(found.keys() & set(asked)) > MAX_LIES:
+        if len(asked) - len(found & set(asked)) > MAX_LIES:
             self._is_level = False
             self._deaf_until = self._monotonic() + DEAF_S
         return bool(asked or doubted or awaited)

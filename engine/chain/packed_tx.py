@@ -16,13 +16,13 @@ from typing import overload
 
 import msgspec
 
-from engine.chain.feed import ChainTx, TxOut
-
 __all__ = [
     "MAX_SCRIPT",
+    "ChainTx",
     "OP_RETURN",
     "PackedTx",
     "PackedTxs",
+    "TxOut",
     "outpoint",
     "output_count",
     "outpoints",
@@ -42,6 +42,21 @@ _INPUTS = 4  # bytes of the number of inputs
 _OUTPOINT = 36
 
 
+class TxOut(msgspec.Struct, frozen=True, gc=False):
+    """One output: its scriptPubKey (raw bytes) and its amount in satoshi."""
+
+    script: bytes
+    amount_sat: int
+
+
+class ChainTx(msgspec.Struct, frozen=True, gc=False):
+    """A transaction as far as being paid goes. `spends` are (txid, vout) pairs."""
+
+    txid: str
+    outputs: tuple[TxOut, ...]
+    spends: tuple[tuple[str, int], ...] = ()
+
+
 class PackedTx(msgspec.Struct, frozen=True, gc=False):
     """See the module docstring. `txid` as people read it."""
 
@@ -53,16 +68,22 @@ class PackedTx(msgspec.Struct, frozen=True, gc=False):
         """One for each output; b"" where it was left out."""
         return tuple(script for script, _ in _outputs(self.body))
 
-    def unpack(self) -> ChainTx:
-        """As the vocabulary of feeds has it; scripts that were left out are empty."""
-        return ChainTx(
-            self.txid,
-            tuple(TxOut(script, amount) for script, amount in _outputs(self.body)),
-            tuple(
-                (spent[:32][::-1].hex(), int.from_bytes(spent[32:], "little"))
-                for spent in outpoints(self.body)
-            ),
+    @property
+    def outputs(self) -> tuple[TxOut, ...]:
+        """As `ChainTx.outputs`; scripts that were left out are empty."""
+        return tuple(TxOut(script, amount) for script, amount in _outputs(self.body))
+
+    @property
+    def spends(self) -> tuple[tuple[str, int], ...]:
+        """As `ChainTx.spends`."""
+        return tuple(
+            (spent[:32][::-1].hex(), int.from_bytes(spent[32:], "little"))
+            for spent in outpoints(self.body)
         )
+
+    def unpack(self) -> ChainTx:
+        """As the vocabulary of feeds has it."""
+        return ChainTx(self.txid, self.outputs, self.spends)
 
 
 class PackedTxs(Sequence[ChainTx]):

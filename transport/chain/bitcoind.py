@@ -33,11 +33,11 @@ import msgspec
 from engine.bitcoin.transaction import (
     HEADER_SIZE,
     iter_packed_txs,
+    pack_tx,
     parse_header,
-    parse_tx,
 )
-from engine.chain.feed import Block, ChainTx, Header, SourceStatus
-from engine.chain.packed_tx import PackedTxs
+from engine.chain.feed import Block, Header, SourceStatus
+from engine.chain.packed_tx import PackedTx, PackedTxs
 from engine.chain.push import Push
 from engine.chain.source_url import SourceUrl
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
@@ -268,13 +268,13 @@ class Bitcoind(JsonRpc):
             yield_to_hub()
         return self._phantoms.taken_from(frozenset(txids))
 
-    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
-        found: dict[str, ChainTx] = {}
+    def transactions(self, txids: Sequence[str]) -> dict[str, PackedTx]:
+        found: dict[str, PackedTx] = {}
         for start in range(0, len(txids), BATCH):
             self._transactions(txids[start : start + BATCH], found)
         return found
 
-    def _transactions(self, txids: Sequence[str], found: dict[str, ChainTx]) -> None:
+    def _transactions(self, txids: Sequence[str], found: dict[str, PackedTx]) -> None:
         """One batch; in halves if it is more than one answer may hold."""
         method = "getrawtransaction"
         try:
@@ -292,7 +292,7 @@ class Bitcoind(JsonRpc):
                 yield_to_hub()
             try:
                 raw = self._bytes(method, self.result(method, reply))
-                tx = parse_tx(raw)
+                tx = pack_tx(raw)
             except RpcError as error:
                 if not error.is_not_found:
                     raise
@@ -302,7 +302,7 @@ class Bitcoind(JsonRpc):
                 raise self.garbage(method, f"no transaction: {error}") from error
             if tx.txid != txid:
                 raise self.garbage(method, "another transaction than was asked for")
-            found[txid] = tx
+            found[txid] = PackedTx(txid, tx.body)  # one name in memory, not two
             self._phantoms.found(txid)
 
     def _bytes(self, method: str, result: bytes) -> bytes:

@@ -19,6 +19,8 @@ def unhex(result: bytes) -> bytes:
         raise ValueError("no hex digits")
     raw = bytearray()
     try:
+        if len(digits) <= _CHUNK:
+            return binascii.unhexlify(digits)
         for start in range(0, len(digits), _CHUNK):
             raw += binascii.unhexlify(digits[start : start + _CHUNK])
             if start:
