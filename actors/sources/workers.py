@@ -30,6 +30,7 @@ from engine.chain.sync import SyncResult, sync
 from engine.chain.witness import CURRENT, Yardstick
 from engine.errors import SourceError
 from engine.runtime.actor import Actor
+from engine.runtime.heap import give_back
 from engine.store.port import StoreReader
 
 __all__ = ["BlockFeedWorker"]
@@ -61,6 +62,7 @@ class BlockFeedWorker(Actor):
         "_shown",
         "_store",
         "_was_current",
+        "_was_long",
     )
 
     blocking = True
@@ -78,6 +80,7 @@ class BlockFeedWorker(Actor):
         self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
         self._old_blocks = OldBlocks()
         self._was_current = True  # its source, in the last round
+        self._was_long = False  # there was more to read than in one round
 
     def _begin_index(self) -> None:
         self._index = ScriptIndex()
@@ -157,6 +160,9 @@ class BlockFeedWorker(Actor):
             look=self._look if self._index.tip is not None else None,
         )
         self._anew = self._anew and result is None
+        if self._was_long and not done.more:
+            give_back()
+        self._was_long = done.more
         return done
 
     def _look(self, script: bytes) -> ChainView:

@@ -264,7 +264,7 @@ class Bitcoind(JsonRpc):
     def _names(self, txids: list[str]) -> frozenset[str]:
         for start in range(0, len(txids), _NAMES_CHUNK):
             if not are_hashes(txids[start : start + _NAMES_CHUNK]):
-                raise self.garbage("getrawmempool", "what is no list of txids")
+                raise self.garbage("getrawmempool", "a txid that is not 64 hex digits")
             yield_to_hub()
         return self._phantoms.taken_from(frozenset(txids))
 

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from engine.runtime.heap import NEW_PER_FREEZE, LongLived
+from engine.runtime.heap import NEW_PER_FREEZE, LongLived, give_back
 
 
 @pytest.fixture
@@ -41,3 +41,8 @@ def test_a_node_that_has_started_puts_all_aside_and_counts_anew(
 
 def test_a_million_watchers_cost_no_more_than_two_hundred_looks() -> None:
     assert NEW_PER_FREEZE >= 5_000
+
+
+def test_memory_that_is_free_is_handed_back() -> None:
+    give_back()
+    give_back()
