@@ -190,6 +190,8 @@ class Installation:
                 monitor_s=config.monitor_s,
                 tolerance_sat=config.tolerance_sat,
                 tolerance_percent=config.tolerance_percent,
+                quorum_above_sat=config.quorum_above,
+                independent_sources=len({s.operator for s in config.sources}),
                 address_source=self.chain.new_address if self.chain else None,
             )
         )

@@ -26,10 +26,10 @@ __all__ = [
     "AllWatched",
     "Append",
     "Backlog",
-    "BatchDone",
     "BringUp",
     "ChannelChanged",
     "Command",
+    "Contradicted",
     "CreatePayments",
     "Created",
     "Deadline",
@@ -44,7 +44,6 @@ __all__ = [
     "OpenSession",
     "Poll",
     "PollNow",
-    "ProbeJournal",
     "Publish",
     "Read",
     "RestartDue",
@@ -73,17 +72,6 @@ class Append(msgspec.Struct, frozen=True):
 
     write: Write
     reply: Reply
-
-
-class BatchDone(msgspec.Struct, frozen=True):
-    """The writer thread finished a batch (to the journal actor, from itself)."""
-
-    batch: tuple[Append, ...]
-    outcomes: tuple[Outcome, ...]
-
-
-class ProbeJournal(msgspec.Struct, frozen=True):
-    """After a failure: try whether writing works again."""
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -192,6 +180,14 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     due: float = 0.0
     known: tuple[Output, ...] = ()
     since: Tip | None = None
+    heard: tuple[str, ...] = ()  # another's word is wanted beside these operators'
+
+
+class Contradicted(msgspec.Struct, frozen=True):
+    """Watcher to source: this one contradicts two others, which agree."""
+
+    source: str
+    detail: str  # one line for people
 
 
 class Tick(msgspec.Struct, frozen=True):

@@ -70,6 +70,7 @@ class Node:
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
+        self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.journal: Ref
         self.router: Ref

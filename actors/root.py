@@ -191,6 +191,7 @@ def build_tree(
     node.source = child(
         "source", SourceActor, lambda _name: SourceActor(node, specs, source_report)
     )
+    node.operators = {spec.name: spec.operator for spec in specs}
     for spec in specs:
         spec.worker.scope.parent = node.source
     node.notifiers = child(

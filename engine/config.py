@@ -21,6 +21,7 @@ import msgspec
 from engine.bitcoin.address import NETWORKS
 from engine.chain.source_url import parse_source_url, split_http_url
 from engine.errors import ConfigError
+from engine.money.amount import MAX_SAT
 
 __all__ = [
     "OPTIONS",
@@ -89,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_sat: int
     rpc_timeout_s: int
     tolerance_percent: int
+    quorum_above: int | None
     esplora_per_minute: int
     connections_per_address: int
     log_level: str
@@ -280,6 +282,8 @@ OPTIONS: tuple[Option, ...] = (
            "Default tolerance for underpayment, in satoshi."),
     Option("tolerance_percent", _whole(0, 50), "1", "0 to 50 percent",
            "A tolerance is never more than this share of the amount."),
+    Option("quorum_above", _whole(0, MAX_SAT), None, f"0 to {MAX_SAT} sat",
+           "More than this is confirmed only when two independent sources show it."),
     Option("esplora_per_minute", _whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),
@@ -384,6 +388,12 @@ def _consistent(config: Config) -> Config:
     if "devchain" in kinds and config.network != "regtest":
         raise ConfigError(
             f"--source: devchain is for --network regtest only, not {config.network}"
+        )
+    operators = {source.operator for source in config.sources}
+    if config.quorum_above is not None and len(operators) < 2:
+        raise ConfigError(
+            "--quorum-above: requires two independent sources, of different operators"
+            f" (?name=… says who runs one); there is one: {', '.join(operators)}"
         )
     if kinds.count("devchain") > 1:
         raise ConfigError("--source: devchain is given more than once; allowed: once")

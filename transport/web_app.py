@@ -44,6 +44,8 @@ class WebParts:
     monitor_s: int = 7 * 86_400
     tolerance_sat: int = 0
     tolerance_percent: int = 1
+    quorum_above_sat: int | None = None
+    independent_sources: int = 1
     address_source: Callable[[], str] | None = None
     auth_limits: CallLimits | None = None
     webhook_limits: CallLimits | None = None
@@ -65,6 +67,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             monitor_s=parts.monitor_s,
             tolerance_sat=parts.tolerance_sat,
             tolerance_percent=parts.tolerance_percent,
+            quorum_above_sat=parts.quorum_above_sat,
+            independent_sources=parts.independent_sources,
             allow_private_webhooks=parts.allow_private_webhooks,
         ),
     )

@@ -15,11 +15,10 @@ from collections import deque
 
 from msgspec.structs import replace
 
+from actors.journal.messages import BatchDone, ProbeJournal
 from actors.messages import (
     Append,
-    BatchDone,
     ChannelChanged,
-    ProbeJournal,
     Publish,
 )
 from actors.node import Node

@@ -1,9 +1,12 @@
-"""Addresses that one source cannot read: they are asked of the next one, aside. Pure.
+"""What another source is asked than the one that is asked for all, aside. Pure.
 
 An explorer may refuse an address with too long a history, while it answers for all the
 others. Such an address is put before the next source in a small round of its own, while
 the first one goes on with the rest; and for a while it is not asked about it again. Its
 watcher has been told meanwhile why nothing is known.
+
+And a payment may want a second, independent word (`Poll.heard`): it is put before a
+source of an operator that was not heard yet.
 
 Moments are monotonic seconds.
 """
@@ -63,6 +66,10 @@ class Aside:
         for poll in polls:
             self._polls.setdefault(poll.script, poll)
 
+    def second(self, poll: Poll) -> None:
+        """A second word is wanted, of another operator."""
+        self._polls[poll.script] = poll
+
     def forget(self, script: bytes) -> None:
         """Nobody watches it any more."""
         self._barred.pop(script, None)
@@ -84,13 +91,14 @@ class Aside:
         for feed in feeds:
             if feed is active or feed.busy is not None or not is_fit(feed, now):
                 continue
-            if not feed.breaker.permits(now) or feed.poor_s(now, reserve) > 0:
+            if feed.wait_s(now) > 0 or feed.poor_s(now, reserve) > 0:
                 continue
             room = feed.room(now, reserve - 1, MAX_POLLS)
             polls = [
                 poll
                 for poll in self._polls.values()
                 if not self.is_barred(poll.script, feed, now)
+                and feed.spec.operator not in poll.heard
             ][:room]
             if not polls:
                 continue

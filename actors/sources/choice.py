@@ -33,12 +33,13 @@ STAY_WITHIN = 10
 that is only so much higher: each change begins reading anew."""
 
 
-BEHIND, FAILING, NONE_CURRENT = (
+BEHIND, FAILING, CONTRADICTS, NONE_CURRENT = (
     "source.behind",
     "source.failing",
+    "source.contradicts",
     "sources.none_current",
 )
-ALERTS = frozenset({BEHIND, FAILING, NONE_CURRENT})
+ALERTS = frozenset({BEHIND, FAILING, CONTRADICTS, NONE_CURRENT})
 """The kinds of alerts that are raised of sources; the subject is the source's name."""
 
 
@@ -48,7 +49,7 @@ def choose(feeds: Sequence[Feed], active: Feed | None, now: float) -> Feed | Non
     Whether one that was down works again is found out by its probes, as long as there
     is another: a round with one that hangs would keep everybody waiting.
     """
-    permitted = [feed for feed in feeds if feed.breaker.permits(now)]
+    permitted = [feed for feed in feeds if feed.wait_s(now) <= 0]
     for feed in sorted(permitted, key=lambda feed: is_down(feed, now)):
         if is_fit(feed, now):
             return feed
@@ -78,7 +79,7 @@ def due_probes(
         if feed is not active
         and feed.busy is None
         and now >= feed.probe_at
-        and feed.breaker.permits(now)
+        and feed.wait_s(now) <= 0
         and feed.poor_s(now, reserve) == 0
     ]
 
@@ -91,6 +92,8 @@ def alerts(feeds: Sequence[Feed], now: float) -> tuple[Alert, ...]:
         is_settled = standing is Standing.BEHIND or is_down(feed, now)
         if standing is not Standing.CURRENT and is_settled:
             kind = BEHIND if standing is Standing.BEHIND else FAILING
+            if now < feed.distrusted_until:
+                kind = CONTRADICTS
             since = feed.since_when or 0
             found.append(Alert(kind, feed.spec.name, reason or "", since))
     if feeds and len(found) == len(feeds):
@@ -105,6 +108,8 @@ def alerts(feeds: Sequence[Feed], now: float) -> tuple[Alert, ...]:
 
 def standing_of(feed: Feed, now: float) -> tuple[Standing, str | None]:
     """As people are told: a moment late is still current."""
+    if now < feed.distrusted_until:
+        return Standing.BEHIND, feed.distrust
     if feed.error is not None:
         return Standing.FAILING, feed.error
     if feed.assessment is None or is_fit(feed, now):

@@ -42,6 +42,8 @@ class Feed:
         "breaker",
         "budget",
         "busy",
+        "distrust",
+        "distrusted_until",
         "error",
         "errors",
         "number",
@@ -73,11 +75,17 @@ class Feed:
         self.errors = 0
         self.error: str | None = None  # why it failed; None once it has answered
         self.assessment: Assessment | None = None  # by its last answer
+        self.distrust: str | None = None  # why it is set aside
+        self.distrusted_until = 0.0  # monotonic s: set aside, it contradicts others
         self.top = -1  # the greatest height that it has shown
         self.behind_from: float | None = None  # monotonic s, if it is behind
         self.probe_at = 0.0  # monotonic s: not probed before
         self.told: Standing | None = None  # the standing that people are told
         self.since_when: int | None = None  # ms: how long it is that
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until it may be asked at all; 0 if it may be now."""
+        return max(self.breaker.wait_s(now), self.distrusted_until - now, 0.0)
 
     def poor_s(self, now: float, requests: int) -> float:
         """Seconds until the budget allows so many requests; 0 if it does now."""

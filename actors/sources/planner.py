@@ -151,6 +151,9 @@ class RoundPlanner:
         waiting = self._polls.get(poll.script)
         if waiting is not None and waiting.due < poll.due:
             poll = msgspec.structs.replace(poll, due=waiting.due)
+        if poll.heard:
+            self._aside.second(poll)
+            return False
         if self._aside.takes(poll, self.active, self.feeds, self._began):
             return False
         self._polls[poll.script] = poll
@@ -201,7 +204,7 @@ class RoundPlanner:
             return None
         feed = choose(self.feeds, self.active, now)
         if feed is None:
-            waits = [f.breaker.wait_s(now) for f in self.feeds]
+            waits = [f.wait_s(now) for f in self.feeds]
             return Wait(min(waits, default=NO_SOURCE_S) + 0.01)
         poor_s = feed.poor_s(now, RESERVE)
         if poor_s > 0:
@@ -294,6 +297,10 @@ class RoundPlanner:
         feed.asked = {}
         if failed:  # the worker still knows the scripts: they are only to be shown
             self._unshown = work.show
+
+    def set_aside(self, name: str, detail: str, now: float) -> None:
+        """This source contradicts the others."""
+        self._witnesses.set_aside(name, detail, now)
 
     def alerts(self, now: float) -> tuple[Alert, ...]:
         """What a person should know of the sources now."""

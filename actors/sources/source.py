@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from actors.messages import (
     AllWatched,
+    Contradicted,
     DescribeSources,
     FreshnessChanged,
     Nudge,
@@ -102,6 +103,12 @@ class SourceActor(Actor):
             case Poll():
                 if self.planner.poll(message):
                     self._plan_soon()
+                elif message.heard:
+                    self._ask_others()
+            case Contradicted(source, detail):
+                now = self._node.clock.monotonic()
+                self.planner.set_aside(source, detail, now)
+                self._publish()
             case RoundDone():
                 self._on_done(message)
             case ReadBest():

@@ -23,6 +23,11 @@ BUSY_S = 30.0
 """How long to leave a source alone that answered 429 without saying how long."""
 
 
+SET_ASIDE_S = 600.0
+"""How long a source is left alone that contradicts two others: 10 min. Then it is asked
+again, and named again if it still does."""
+
+
 class Witnesses:
     """See the module docstring. The planner's; only it touches this."""
 
@@ -69,6 +74,14 @@ class Witnesses:
             feed.succeeded(done.asked_at, done.status.tip, worth, now)
         else:
             _failed(feed, error, now, rand)
+        self._report(now)
+
+    def set_aside(self, name: str, detail: str, now: float) -> None:
+        """It contradicts the others: for a while it is not asked at all."""
+        for feed in self.feeds:
+            if feed.spec.name == name:
+                feed.distrust = f"set aside: {detail}"
+                feed.distrusted_until = now + SET_ASIDE_S
         self._report(now)
 
     # -- who is not asked --------------------------------------------------------------

@@ -226,6 +226,8 @@ class AddressActor(Actor):
             self._tell_doubts(view)
             self._after_review()
             return
+        if self.payment.terms.quorum_above_sat is not None:
+            view = self._doubt.hear(self._node, self.payment, view, asked_at)
         review, clock = self._review or ReviewState(), self._node.clock
         now, now_s = clock.now(), clock.monotonic()
         judged = judge(review, self.payment, view, asked_at, now=now, now_s=now_s)
@@ -238,6 +240,8 @@ class AddressActor(Actor):
             self._tell_doubts(view)
         if judged.notes:
             self._doubt.take_notes(self._node, self.payment.id, judged.notes)
+        if judged.wants_second:
+            self._doubt.ask_second(judged.payment, self._script)
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.has_more:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 
 from actors.node import Node
+from actors.watching.opinions import Opinions
 from engine.chain.feed import ChainView
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import LeftOut, Note
@@ -44,12 +45,29 @@ def not_believed(source: str, payment_id: str) -> None:
 class Doubts:
     """Of one watcher. Moments (`now_s`) are monotonic seconds."""
 
-    __slots__ = ("_gap", "_gap_since", "_noted")
+    __slots__ = ("_gap", "_gap_since", "_noted", "_opinions", "_wants_second")
 
     def __init__(self) -> None:
         self._gap: str | None = None  # why the newest view is not all that there is
         self._gap_since = 0.0
         self._noted: set[tuple[str, str]] = set()
+        self._opinions: Opinions | None = None  # of a payment that wants two sources
+        self._wants_second = False  # since the newest view
+
+    def hear(
+        self, node: Node, payment: Payment, view: ChainView, asked_at: int
+    ) -> ChainView:
+        """The view beside what other sources say: see `Opinions`."""
+        if self._opinions is None:
+            self._opinions = Opinions(node)
+        self._wants_second = False
+        return self._opinions.hear(payment, view, asked_at)
+
+    def ask_second(self, payment: Payment, script: bytes) -> None:
+        """Another source is to say the same of the payment."""
+        assert self._opinions is not None, "a view is heard before it is judged"
+        self._opinions.ask(payment, script)
+        self._wants_second = True
 
     def seen(self, view: ChainView, now_s: float) -> None:
         """What the newest view says of the address."""
@@ -62,6 +80,8 @@ class Doubts:
 
     def why(self, review: ReviewState | None) -> str | None:
         """Why nobody can say what became of the payment; None: it can be said."""
+        if self._wants_second:
+            return "it is deep enough, and waits for a second, independent source"
         if review is None or review.overdue is None:
             return self._gap
         return review.reason or "no source has answered since its deadline"

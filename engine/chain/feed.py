@@ -108,6 +108,9 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
 
     `gap`: why it is not complete, one line for people, if that lasts.
 
+    `seconded`: outputs that another, independent source has shown as deep, as (txid,
+    vout, block); see `engine/payment/quorum.py`. It is added by the watcher.
+
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
@@ -119,6 +122,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     complete: bool = True
     is_current: bool = True
     gap: str | None = None
+    seconded: frozenset[tuple[str, int, str]] = frozenset()
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:

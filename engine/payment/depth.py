@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from engine.chain.feed import ChainView, Output
 from engine.payment.fold import EventBuilder, outpoint
-from engine.payment.model import EventType, Receipt, Status
-from engine.payment.pertinent import Listed
+from engine.payment.model import EventType, Receipt, Status, Terms
+from engine.payment.pertinent import Listed, depth_in
+from engine.payment.quorum import key_of, needs_two
 
-__all__ = ["depth_in", "emit_confirmed", "emit_depth", "emit_fallen"]
+__all__ = ["emit_confirmed", "emit_depth", "emit_fallen"]
 
 
 def emit_fallen(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
@@ -107,6 +108,10 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
         if depth_in(output, view) >= receipt.depth_needed(required):
             deep.append(receipt)
     settled_sat = sum(receipt.amount_sat for receipt in deep)
+    if settled_sat >= payment.threshold_sat and needs_two(payment.terms, settled_sat):
+        deep = [r for r in deep if _is_seconded(payment.terms, r, view)]
+        settled_sat = sum(receipt.amount_sat for receipt in deep)
+        builder.wants_second = settled_sat < payment.threshold_sat
     if settled_sat >= payment.threshold_sat:
         assert 0 < settled_sat <= payment.received_sat, payment.id
         builder.emit(
@@ -118,11 +123,6 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
         )
 
 
-def depth_in(output: Output, view: ChainView) -> int:
-    """Confirmations in this view: 1 in the tip itself, 0 in the mempool.
-
-    A block above the tip came while the source was asked: it is 1 deep at least.
-    """
-    if output.block_height is None:
-        return 0
-    return max(view.tip.height - output.block_height + 1, 1)
+def _is_seconded(terms: Terms, receipt: Receipt, view: ChainView) -> bool:
+    key = key_of(terms, receipt.txid, receipt.vout, receipt.block_hash)
+    return key in view.seconded

@@ -49,6 +49,7 @@ class EventBuilder:
         self.events: list[Event] = []
         self.notes: list[Note] = []  # what was left out, for the log
         self.left_out_sat = 0  # shown by the view, and beyond what is followed
+        self.wants_second = False  # it is deep enough; another source must say so too
         self.has_more = False  # the view has more news than were to be told at once
         self._sums: tuple[int, int] | None = None
 

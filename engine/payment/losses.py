@@ -7,11 +7,10 @@ says what that is. None of this is asked of a view that is not of a current sour
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView, Output
-from engine.payment.depth import depth_in
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import PAID, EventType, Payment, Receipt, Status
-from engine.payment.pertinent import Listed, pertinent
+from engine.payment.pertinent import Listed, depth_in, pertinent
 
 __all__ = [
     "ABSENCE_GRACE_MS",

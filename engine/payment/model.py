@@ -112,6 +112,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     tip_height: int | None = None
     tip_hash: str = ""
     is_past_known: bool = False  # `ignore` has all of the last blocks and the mempool
+    # More than this is confirmed only if two independent sources show it.
+    quorum_above_sat: int | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

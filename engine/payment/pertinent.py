@@ -17,7 +17,7 @@ from engine.payment.model import Payment, Receipt
 from engine.payment.notes import LeftOut, Note
 from engine.payment.old_outputs import is_old
 
-__all__ = ["Listed", "pertinent"]
+__all__ = ["depth_in", "Listed", "pertinent"]
 
 NEWER_BLOCKS = 2
 """A source may have so many new blocks after it told its tip, and show outputs of them:
@@ -84,3 +84,13 @@ def _placed(output: Output, receipt: Receipt | None, view: ChainView) -> Output:
     if height != output.block_height:
         return replace(output, block_height=height)
     return output
+
+
+def depth_in(output: Output, view: ChainView) -> int:
+    """Confirmations in this view: 1 in the tip itself, 0 in the mempool.
+
+    A block above the tip came while the source was asked: it is 1 deep at least.
+    """
+    if output.block_height is None:
+        return 0
+    return max(view.tip.height - output.block_height + 1, 1)

@@ -185,6 +185,9 @@ class Judgement(msgspec.Struct, frozen=True):
     notes: Sequence[Note] = ()
     """What the view shows and is not counted."""
 
+    wants_second: bool = False
+    """All that it takes to confirm is another, independent source that shows it too."""
+
     has_more: bool = False
     """Judge the same view once more when these events are committed."""
 
@@ -225,7 +228,12 @@ def judge(
         look_again_s = absence.look_again_s(payment, asked_at)
     elif state.overdue is not None:
         look_again_s = state.look_again_s(now_s)
-    return Judgement(payment, events, state, look_again_s, notes=seen.notes)
+    if seen.wants_second:
+        look_again_s = min(look_again_s or REVIEW_AGAIN_S, REVIEW_AGAIN_S)
+    return Judgement(
+        payment, events, state, look_again_s,
+        notes=seen.notes, wants_second=seen.wants_second,
+    )  # fmt: skip
 
 
 def _is_enough(seen: EventBuilder) -> bool:

@@ -124,6 +124,18 @@ def test_the_nodes_tolerance_is_taken_where_the_request_names_none() -> None:
         assert lenient.create()["tolerance_sat"] == 0
 
 
+def test_a_payment_may_ask_for_two_sources_and_not_for_fewer(node: RunningNode) -> None:
+    alone = node.post("/v1/payments", {"quorum_above_sat": 5})
+    assert alone.status_code == 422
+    assert "two sources" in errors(alone)["/quorum_above_sat"]
+    strict = {"quorum_above_sat": 1_000, "independent_sources": 2}
+    with running_node(api=strict) as shop:
+        assert shop.create()["quorum_above_sat"] == 1_000
+        assert shop.create(quorum_above_sat=0)["quorum_above_sat"] == 0
+        assert shop.create(quorum_above_sat=9_000)["quorum_above_sat"] == 1_000
+    assert node.create()["quorum_above_sat"] is None
+
+
 def test_no_tolerance_makes_an_order_free(node: RunningNode) -> None:
     """It is no more than a share of the amount, whoever named it."""
     with running_node(api={"tolerance_sat": 1_000}) as lenient:

@@ -18,6 +18,7 @@ import engine.payment.depth
 import engine.payment.fold
 import engine.payment.losses
 import engine.payment.observations
+import engine.payment.pertinent
 import engine.payment.review
 import engine.payment.rules
 from actors.delivery.notes import Recorded
@@ -201,7 +202,7 @@ def an_error_of_an_explorer_is_nothing_paid(patch: Patch) -> None:
 
 
 def a_confirmation_too_many(patch: Patch) -> None:
-    depth = engine.payment.depth.depth_in
+    depth = engine.payment.pertinent.depth_in
 
     def bug(output: Output, view: ChainView) -> int:
         return depth(output, view) + 1

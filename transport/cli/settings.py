@@ -72,6 +72,7 @@ _WORDS = {
     "monitor_s": "SECONDS",
     "tolerance_sat": "SAT",
     "rpc_timeout_s": "SECONDS",
+    "quorum_above": "SATS",
     "esplora_per_minute": "N",
     "connections_per_address": "N",
     "log_level": "LEVEL",

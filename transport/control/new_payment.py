@@ -70,6 +70,7 @@ def terms_of(
         )
     errors = _not_offered(request)
     tolerance_sat = _tolerance(request, settings, errors)
+    quorum_above_sat = _quorum_above(request, settings, errors)
     address = _address(request.address, settings, errors)
     if errors:
         raise invalid(*errors)
@@ -81,6 +82,7 @@ def terms_of(
         address=address,
         amount_sat=request.amount_sat,
         tolerance_sat=tolerance_sat,
+        quorum_above_sat=quorum_above_sat,
         confirmations_required=request.confirmations,
         created_at=now,
         expires_at=expires_at,
@@ -132,6 +134,19 @@ def _tolerance(
     if wanted is None:
         wanted = settings.tolerance_sat
     return tolerance_within(wanted, amount, settings.tolerance_percent)
+
+
+def _quorum_above(
+    request: PaymentRequest, settings: ApiSettings, errors: list[FieldError]
+) -> int | None:
+    """A payment may be stricter than the node, never less strict."""
+    wanted, least = request.quorum_above_sat, settings.quorum_above_sat
+    if wanted is not None and settings.independent_sources < 2:
+        message = "requires a node with two sources of different operators"
+        errors.append(FieldError("/quorum_above_sat", message))
+    if wanted is None or least is None:
+        return least if wanted is None else wanted
+    return min(wanted, least)
 
 
 def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) -> str:

@@ -58,6 +58,12 @@ class ApiSettings:
     tolerance_percent: int = 1
     """Of all payments: a tolerance is never more than this share of the amount."""
 
+    quorum_above_sat: int | None = None
+    """Of all payments: more than this is confirmed only by two sources."""
+
+    independent_sources: int = 1
+    """Of how many operators there are sources."""
+
     allow_private_webhooks: bool = False
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""

@@ -47,6 +47,14 @@ AmountSat = Annotated[
         " any amount"
     ),
 ]
+QuorumAbove = Annotated[
+    Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
+    Meta(
+        description=f"a whole number of satoshi between 0 and {MAX_SAT}: more than this"
+        " is confirmed only when two independent sources show it (never less strict"
+        " than the node's own setting); null for the node's default",
+    ),
+]
 Tolerance = Annotated[
     Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
     Meta(
@@ -184,6 +192,7 @@ class PaymentRequest(Request):
     address: AddressText = None
     amount_sat: AmountSat = None
     tolerance_sat: Tolerance = None
+    quorum_above_sat: QuorumAbove = None
     confirmations: Confirmations = 3
     expires_in_s: ExpiresIn = 3_600
     poll_interval_s: PollInterval = 60

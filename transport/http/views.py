@@ -51,6 +51,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     amount_sat: int | None
     tolerance_sat: int
+    quorum_above_sat: int | None
     received_sat: int
     confirmed_sat: int
     confirmations: int
@@ -111,6 +112,7 @@ def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
         uri=payment_uri(terms.address, terms.amount_sat, None),
         amount_sat=terms.amount_sat,
         tolerance_sat=terms.tolerance_sat,
+        quorum_above_sat=terms.quorum_above_sat,
         received_sat=payment.received_sat,
         confirmed_sat=payment.confirmed_sat,
         confirmations=payment.confirmations,

@@ -24,6 +24,7 @@ WRONG = {
     "tolerance_sat": "1.5",
     "rpc_timeout_s": "0",
     "tolerance_percent": "51",
+    "quorum_above": "-1",
     "esplora_per_minute": "0",
     "connections_per_address": "0",
     "log_level": "loud",
@@ -131,6 +132,16 @@ def test_no_two_sources_are_called_the_same() -> None:
     assert names == ["esplora", "esplora-2", "acme", "acme-2"]
     operators = [source.operator for source in sources]
     assert operators == ["a.example", "b.example", "acme", "acme"]
+
+
+def test_a_quorum_requires_two_sources_of_different_operators() -> None:
+    one, two = "esplora=https://one.example/api", "esplora=https://two.example/api"
+    assert "two independent sources" in fails(sources=one, quorum_above="5")
+    same = f"{one}?name=acme,{two}?name=acme"
+    assert "there is one: acme" in fails(sources=same, quorum_above="5")
+    config = load({"sources": f"{one},{two}", "quorum_above": "0"}, {}, {})
+    assert config.quorum_above == 0
+    assert load({"sources": one}, {}, {}).quorum_above is None
 
 
 def test_the_pretended_chain_is_for_regtest_only() -> None:

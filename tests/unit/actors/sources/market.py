@@ -1,5 +1,7 @@
 """Explorers of which some fail, and watchers that poll them through the actor."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from actors.messages import (
@@ -75,10 +77,11 @@ class Market:
         *names: str,
         per_minute: float | None = None,
         node: FakeFeed | None = None,
+        feeds: Sequence[Explorer] = (),
     ) -> None:
         """Explorers of these names, and after them a node if there is one."""
         self.stage = stage
-        self.feeds = [Explorer(name) for name in names]
+        self.feeds = [*feeds, *(Explorer(name) for name in names)]
         self.watchers: dict[str, Inbox] = {}
         self.refs: dict[str, Ref] = {}
         self.per_minute = per_minute
@@ -92,7 +95,7 @@ class Market:
         )
         self.specs = [self._spec(n, feed) for n, feed in enumerate(self.feeds)]
         if node is not None:
-            self.specs.append(self._node_spec(len(names), node))
+            self.specs.append(self._node_spec(len(self.feeds), node))
         stage.node.source = self.ref
         self.ref.start()
         stage.node.router.tell(Subscribe("any", stage.node.supervisor))
@@ -113,6 +116,7 @@ class Market:
             by_block=False,
             every_s=10.0,
             per_minute=self.per_minute,
+            operator=feed.name,
         )
 
     def _node_spec(self, number: int, feed: FakeFeed) -> FeedSpec:

@@ -37,6 +37,7 @@ def test_a_payment_is_shown_as_the_contract_says() -> None:
         "uri": "bitcoin:bcrt1qexample?amount=0.0005",
         "amount_sat": 50_000,
         "tolerance_sat": 0,
+        "quorum_above_sat": None,
         "received_sat": 50_000,
         "confirmed_sat": 50_000,
         "confirmations": 3,

@@ -1,0 +1,19 @@
+"""What the journal actor says to itself."""
+
+import msgspec
+
+from actors.messages import Append
+from engine.store.writes import Outcome
+
+__all__ = ["BatchDone", "ProbeJournal"]
+
+
+class BatchDone(msgspec.Struct, frozen=True):
+    """The writer thread finished a batch (to the journal actor, from itself)."""
+
+    batch: tuple[Append, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+class ProbeJournal(msgspec.Struct, frozen=True):
+    """After a failure: try whether writing works again."""
