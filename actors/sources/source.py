@@ -291,6 +291,8 @@ class SourceActor(Actor):
         )
 
     def _on_best_read(self, answer: SourceTip | Exception | None) -> None:
+        if self._is_best_known:
+            return  # asked for by an earlier life of this actor
         match answer:
             case SourceTip(_, height, block):
                 self._written = Tip(height, block)

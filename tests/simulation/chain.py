@@ -234,6 +234,15 @@ class SimChain:
             if self._block_of(after, txid) is None and not self.is_spent(after, txid)
         }
 
+    def spend_what_is_lost(self) -> None:
+        """Transactions that are nowhere, for no reason, are double-spent: only then are
+        they gone for good, for whoever has seen them."""
+        seen = self.now
+        for txid, tx in list(self.txs.items()):
+            lost = txid not in seen.pool and self._block_of(seen, txid) is None
+            if lost and not self.is_spent(self.now, txid):
+                self.pay([(_MINER, 1)], tx.spends)
+
     def is_spent(self, seen: Snapshot, txid: str) -> bool:
         """Whether this snapshot has another transaction that spends the same."""
         return any(

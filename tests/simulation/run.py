@@ -75,6 +75,7 @@ def settle(world: World) -> None:
     world.calm = True
     world.trouble.cease()
     world.boot()
+    world.chain.spend_what_is_lost()
     for block in range(9):
         pool = [tx.txid for tx in world.chain.pool]
         world.chain.mine(pool if block == 0 else (), world.true_ms() // 1000)
