@@ -240,8 +240,8 @@ class AddressActor(Actor):
             self._tell_doubts(view)
         if judged.notes:
             self._doubt.take_notes(self._node, self.payment.id, judged.notes)
-        if judged.wants_second:
-            self._doubt.ask_second(judged.payment, self._script)
+        if self.payment.terms.quorum_above_sat is not None:
+            self._doubt.heard(judged, self._script, now_s)
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.has_more:

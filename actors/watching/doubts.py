@@ -15,7 +15,7 @@ from actors.watching.opinions import Opinions
 from engine.chain.feed import ChainView
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import LeftOut, Note
-from engine.payment.review import LONG_WAIT_S, ReviewState
+from engine.payment.review import LONG_WAIT_S, Judgement, ReviewState
 
 __all__ = ["Doubts", "not_believed", "nothing_open"]
 
@@ -45,14 +45,14 @@ def not_believed(source: str, payment_id: str) -> None:
 class Doubts:
     """Of one watcher. Moments (`now_s`) are monotonic seconds."""
 
-    __slots__ = ("_gap", "_gap_since", "_noted", "_opinions", "_wants_second")
+    __slots__ = ("_gap", "_gap_since", "_noted", "_opinions", "_second_since")
 
     def __init__(self) -> None:
         self._gap: str | None = None  # why the newest view is not all that there is
         self._gap_since = 0.0
         self._noted: set[tuple[str, str]] = set()
         self._opinions: Opinions | None = None  # of a payment that wants two sources
-        self._wants_second = False  # since the newest view
+        self._second_since: float | None = None  # it waits for one to say the same
 
     def hear(
         self, node: Node, payment: Payment, view: ChainView, asked_at: int
@@ -60,14 +60,17 @@ class Doubts:
         """The view beside what other sources say: see `Opinions`."""
         if self._opinions is None:
             self._opinions = Opinions(node)
-        self._wants_second = False
         return self._opinions.hear(payment, view, asked_at)
 
-    def ask_second(self, payment: Payment, script: bytes) -> None:
-        """Another source is to say the same of the payment."""
+    def heard(self, judged: Judgement, script: bytes, now_s: float) -> None:
+        """What became of that view; another source may have to say the same."""
         assert self._opinions is not None, "a view is heard before it is judged"
-        self._opinions.ask(payment, script)
-        self._wants_second = True
+        if not judged.wants_second:
+            self._second_since = None
+            return
+        if self._second_since is None:
+            self._second_since = now_s
+        self._opinions.ask(judged.payment, script)
 
     def seen(self, view: ChainView, now_s: float) -> None:
         """What the newest view says of the address."""
@@ -80,7 +83,7 @@ class Doubts:
 
     def why(self, review: ReviewState | None) -> str | None:
         """Why nobody can say what became of the payment; None: it can be said."""
-        if self._wants_second:
+        if self._second_since is not None:
             return "it is deep enough, and waits for a second, independent source"
         if review is None or review.overdue is None:
             return self._gap
@@ -93,6 +96,8 @@ class Doubts:
         now, now_s = node.clock.now(), node.clock.monotonic()
         why = self.why(review) or ""
         waited_s = 0.0 if review is None else review.waited_s(now_s)
+        if self._second_since is not None:
+            waited_s = max(waited_s, now_s - self._second_since)
         if waited_s >= LONG_WAIT_S and is_waited_for:
             node.alerts.raise_(WAITS, payment_id, why, now)
         elif len(node.alerts):

@@ -11,6 +11,7 @@ from engine.chain.feed import Output, SourceStatus, Tip
 from engine.errors import SourceUnavailable
 from engine.payment.events import opening
 from engine.payment.model import Payment, Status
+from engine.payment.review import LONG_WAIT_S
 from engine.runtime.ref import Ref, Scope
 from engine.store.writes import Entry, Write
 from tests.unit.actor_stage import ActorStage
@@ -114,9 +115,12 @@ def test_a_second_source_that_is_down_holds_the_payment_and_nothing_else(
     stage.pass_s(300)
     assert desk.status() is Status.CONFIRMING
     assert two.requests < 30
+    stage.pass_s(LONG_WAIT_S)
+    assert ("payment.waits", "pay_1") in desk.alerts()
     two.down = None
     stage.pass_s(180)
     assert desk.status() is Status.CONFIRMED
+    assert desk.alerts() == []
 
 
 @pytest.mark.parametrize("liar", [0, 1, 2])
