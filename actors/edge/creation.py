@@ -1,9 +1,12 @@
 """What is known of an address at the moment when a payment to it is created."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from actors.node import Node
 from engine.bitcoin.address import parse_address
+from engine.chain.feed import ChainView
+from engine.errors import SourceError
 from engine.payment.model import Terms
 from engine.payment.old_outputs import as_of
 from engine.runtime.yielding import yielding_every
@@ -25,7 +28,8 @@ def _as_of_now(node: Node, terms: Terms) -> Terms:
     # In a chain that ends with this process no height tells what is old.
     lasts = report.best is not None and not report.is_made_anew
     tip = report.best.tip if lasts and report.best is not None else None
-    if report.look is None:
-        return as_of(terms, tip, None)
-    script = parse_address(terms.address, terms.network).script
-    return as_of(terms, tip, report.look(script))
+    past: ChainView | None = None
+    if report.look is not None:
+        with suppress(SourceError):  # it has just begun to read anew
+            past = report.look(parse_address(terms.address, terms.network).script)
+    return as_of(terms, tip, past)

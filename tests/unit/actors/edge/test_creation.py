@@ -1,6 +1,7 @@
 """What a payment keeps of the moment in which it is created."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from actors.published import SourceReport
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Tip
+from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import Best
 from engine.payment.old_outputs import NO_BLOCK
 from tests.unit.actors.edge.house import House
@@ -51,6 +53,14 @@ def test_a_source_that_is_asked_address_by_address_is_not_waited_for(
     terms = house.create().terms
     assert (terms.tip_height, terms.tip_hash) == (TIP, block(TIP))
     assert (terms.is_past_known, terms.ignore) == (False, ())
+
+
+def test_an_index_that_has_just_begun_anew_holds_up_nobody(house: House) -> None:
+    index = ScriptIndex()
+    look = partial(index.view, source="node")
+    publish(house, SourceReport(best=NOW, look=look))
+    terms = house.create().terms
+    assert (terms.tip_height, terms.is_past_known) == (TIP, False)
 
 
 def test_before_any_source_has_answered_no_block_is_old(house: House) -> None:
