@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.bitcoin.address import script_to_address
 from tests.integration.explorer_shop import Order, Shop, explorer_shop
 from tests.tools.esplora_chain import FakeChain
 from tests.tools.esplora_double import EsploraDouble
@@ -99,3 +100,47 @@ def test_a_deadline_waits_for_a_source_that_is_current_and_says_so(
     shop.wait_for(unpaid, "expired")
     assert watcher(shop, unpaid)["last_error"] is None
     assert "late" not in shop.told(paid)
+
+
+def wait_for_tip(shop: Shop, chain: FakeChain) -> None:
+    """The node knows of the newest block."""
+
+    def is_known() -> bool:
+        (source,) = shop.sources()
+        return bool(source["tip_hash"] == chain.tip.hash)
+
+    wait_until(is_known, 20, lambda: f"block {chain.tip.height}: {shop.sources()}")
+
+
+def test_what_was_in_a_block_before_the_order_does_not_pay_it(
+    shop: Shop, chain: FakeChain
+) -> None:
+    script = "0014" + "77" * 20
+    address = script_to_address(bytes.fromhex(script), "regtest")
+    assert address is not None
+    chain.pay(script, 40_000)
+    chain.mine()
+    wait_for_tip(shop, chain)
+    made = shop.node.create(address=address, amount_sat=40_000, confirmations=1)
+    order = Order(made["id"], address)
+    shop.look(order)
+    assert shop.told(order) == ["created"]
+    paid = chain.pay(script, 40_000)
+    chain.mine()
+    shop.wait_for(order, "confirmed")
+    (receipt,) = shop.node.payment(order.id)["receipts"]
+    assert receipt["txid"] == paid.txid
+
+
+def test_money_in_a_block_as_high_as_one_that_a_reorg_took_counts(
+    shop: Shop, chain: FakeChain
+) -> None:
+    """It was paid after the order was made, though its block is not higher."""
+    wait_for_tip(shop, chain)
+    order = shop.order(confirmations=1)
+    tip = chain.tip.height
+    chain.pay(order.script, 40_000)
+    chain.reorg(3)
+    shop.wait_for(order, "confirmed")
+    (receipt,) = shop.node.payment(order.id)["receipts"]
+    assert receipt["block_height"] == tip - 2
