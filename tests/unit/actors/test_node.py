@@ -30,6 +30,7 @@ def test_before_it_is_built_nobody_is_connected_and_no_source_is_live(
     assert (node.sessions.now, node.readers) == (0, [])
     assert not node.source_report.now.freshness.live
     assert node.source_report.now.complete_as_of is None
+    assert not node.source_report.now.is_made_anew
 
 
 def test_what_is_wrong_with_its_journal_is_wrong_with_it(node: Node) -> None:

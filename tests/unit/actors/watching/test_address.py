@@ -329,3 +329,16 @@ def test_a_write_that_can_never_succeed_is_a_crash_that_people_see(
     assert len(answers) == 1
     assert not watched.ref.is_alive
     assert stage.payment("p").status is Status.PENDING
+
+
+def test_only_another_status_is_logged(
+    stage: ActorStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line for each fact: at money's deeper burial there is nothing to read."""
+    caplog.set_level(logging.INFO, "paybell.payment")
+    watched = Watched(stage)
+    watched.seen(view(mempool("t1", 600)))
+    watched.seen(view(mempool("t1", 600), mempool("t2", 100)))
+    assert watched.payment.seq > 2
+    told = [record.getMessage().split()[0] for record in caplog.records]
+    assert told == [f"payment.{watched.payment.status}"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import CreatePayments, Retired, Seen
+from actors.messages import CreatePayments, Poll, Retired, Seen
 from actors.watching.address import AddressActor
 from actors.watching.supervisor import SupervisorActor
 from engine.chain.feed import ChainView
@@ -78,6 +78,19 @@ def test_a_message_that_crashed_a_watcher_once_is_handled_after_all(
     assert crashes.handled == [POISON]
     assert crashes.stage.payment("p").status is Status.CONFIRMING
     assert (crashes.watcher.incarnation, crashes.parked) == (2, 0)
+
+
+def test_a_watcher_that_starts_anew_goes_on_looking_at_the_chain(
+    crashes: Crashes,
+) -> None:
+    crashes.left = 1
+    crashes.show(POISON)
+    crashes.stage.pass_s(1)
+    asked = crashes.stage.source.got
+    asked.clear()
+    crashes.stage.pass_s(2 * terms().poll_interval_s)
+    assert any(isinstance(message, Poll) for message in asked)
+    assert crashes.stage.book.deadline_of("p") is not None
 
 
 def test_it_comes_before_the_mail_that_waited_behind_it(crashes: Crashes) -> None:
