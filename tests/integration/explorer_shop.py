@@ -1,7 +1,7 @@
 """A whole node that asks doubles of explorers, and what a test wants to know of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,12 @@ class Shop:
 
 
 @contextmanager
-def explorer_shop(folder: Path, *doubles: EsploraDouble) -> Iterator[Shop]:
-    """The sources in this order of preference."""
-    settings = ["--esplora-per-minute", "60000"]
-    for double in doubles:
-        settings += ["--source", f"esplora={double.url}"]
+def explorer_shop(
+    folder: Path, *doubles: EsploraDouble, more: Sequence[str] = ()
+) -> Iterator[Shop]:
+    """The sources in this order of preference, each of an operator of its own."""
+    settings = ["--esplora-per-minute", "60000", *more]
+    for number, double in enumerate(doubles, 1):
+        settings += ["--source", f"esplora={double.url}?name=operator-{number}"]
     with serving(folder, *settings) as node:
         yield Shop(node, doubles)

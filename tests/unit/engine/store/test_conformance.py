@@ -14,6 +14,7 @@ from engine.payment.events import decode
 from engine.payment.model import Status
 from engine.store.replay import fold
 from engine.store.writes import (
+    BEST_TIP,
     MAX_BLOCKS_READ_AGAIN,
     Committed,
     Conflict,
@@ -330,12 +331,21 @@ def test_a_source_begins_where_it_or_else_the_furthest_came(
     store: OpenStore, source: str
 ) -> None:
     tips = (SourceTip("good", 999, "99"), SourceTip("slow", 900, "90"))
-    apart = (SourceTip("devchain", 5_000, "dd"), SourceTip("probe", 0, "1"))
+    best = SourceTip(BEST_TIP, 6_000, "be")
+    apart = (SourceTip("devchain", 5_000, "dd"), SourceTip("probe", 0, "1"), best)
     store.commit(Write(rows=(*tips, *apart)))
     store.commit(Write(rows=(SourceTip("good", 1_000, "a0"),)))
     wanted = {"slow": tips[1], "other": SourceTip("good", 1_000, "a0")}
     assert store.reader.source_tip(source) == wanted[source]
     assert store.reader.source_tip("devchain") == apart[0]
+    assert store.reader.source_tip(BEST_TIP) == best, "what was shown, and not read"
+
+
+def test_without_a_best_tip_of_its_own_nobodys_place_is_taken_for_it(
+    store: OpenStore,
+) -> None:
+    store.commit(Write(rows=(SourceTip("good", 999, "99"),)))
+    assert store.reader.source_tip(BEST_TIP) is None
 
 
 def test_a_lost_block_is_read_again_by_all_who_had_read_past_it(
@@ -343,9 +353,10 @@ def test_a_lost_block_is_read_again_by_all_who_had_read_past_it(
 ) -> None:
     far = 500 + MAX_BLOCKS_READ_AGAIN
     before = {"below": 499, "above": 600, "far": far + 1, "devchain": 600}
+    before[BEST_TIP] = 600
     tips = tuple(SourceTip(name, height, "aa") for name, height in before.items())
     (outcome,) = store.commit(Write(rows=(*tips, ReadAgain(500, "bb"))))
     assert committed(outcome).changed == len(tips) + 1
     assert store.reader.source_tip("above") == SourceTip("above", 500, "bb")
-    for name in ("below", "far", "devchain"):
+    for name in ("below", "far", "devchain", BEST_TIP):
         assert store.reader.source_tip(name) == SourceTip(name, before[name], "aa")
