@@ -9,8 +9,10 @@ Hostile bytes: every count and length is checked against the bytes that are ther
 before anything is allocated or looped over, so the work is linear in the input.
 Everything malformed is `InvalidTransaction` or `InvalidBlock`.
 
-Pure; a block of 3,000 transactions takes tens of milliseconds, so a caller on the hub
-uses `iter_block_txs` and yields between chunks, or `parse_block` elsewhere.
+Pure; a block of 4,000 transactions takes 30 ms, so a caller on the hub uses
+`iter_packed_txs` and yields between chunks. Libraries in C and Rust were tried on the
+same block (November 2026): they parse faster, but hand out each output as an object of
+theirs, and that costs more than all of it here: docs/architecture.md, Decisions.
 Formats: Bitcoin Core's primitives/transaction.h and block.h, BIP 144 (witness).
 """
 
