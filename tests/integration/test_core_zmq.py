@@ -14,7 +14,7 @@ from tests.tools.core_double.publisher import publish
 from tests.tools.wait import wait_until
 from tests.tools.zmq_publisher import CorePublisher
 from transport.chain.bitcoind import Bitcoind
-from transport.chain.zmq_push import Notification, ZmqPush, endpoints_of
+from transport.chain.zmq_push import Notification, ZmqPush, endpoints_of, low_mark
 
 ALICE = b"\x00\x14" + b"a" * 20
 BOB = b"\x00\x14" + b"b" * 20
@@ -202,3 +202,34 @@ def test_given_addresses_win_and_the_node_tells_what_is_where() -> None:
     every = [(topic, first) for topic in (b"hashblock", b"rawtx", b"sequence")]
     assert endpoints_of([], (first,), "node.lan") == every
     assert endpoints_of([], (), "node.lan") == []
+
+
+def test_the_doctor_is_told_what_is_published_and_whose_mark_it_is(
+    node: CoreDouble, publisher: CorePublisher
+) -> None:
+    feed = Bitcoind(node.url)
+    push = ZmqPush(feed, LOCAL)
+    assert "rawtx has room for 1000 messages" in push.findings()
+    assert "zmqpubhashblockhwm=100000" in push.findings(), "all share one address"
+    for told in node.zmq:
+        told["hwm"] = 0 if told["type"] == "pubhashblock" else 5
+    assert push.findings() == "ZMQ: well", "0 is no limit, and theirs are not used"
+    node.zmq = [one for one in node.zmq if one["type"] != "pubsequence"]
+    assert push.findings() == "ZMQ: sequence is not published (zmqpubsequence=)"
+    node.has_zmq = False
+    assert "nothing to listen to" in push.findings()
+    feed.close()
+
+
+def test_a_mark_of_its_own_is_the_topics_own() -> None:
+    told = [
+        Notification("pubrawtx", "tcp://127.0.0.1:1", 100_000),
+        Notification("pubhashblock", "tcp://127.0.0.1:2", 1_000),
+    ]
+    assert low_mark(told) is None
+    assert low_mark([Notification("pubrawtx", "tcp://127.0.0.1:1")]) is None
+    told[0].hwm = 1_000
+    assert low_mark(told) == (
+        "rawtx has room for 1000 messages, and a block is thousands:"
+        " zmqpubrawtxhwm=100000"
+    )

@@ -22,7 +22,7 @@ from engine.errors import SourceError
 from transport.chain.bitcoind import Bitcoind
 from transport.chain.zmq_listener import Endpoint, ZmqListener
 
-__all__ = ["Notification", "ZmqPush", "endpoints_of"]
+__all__ = ["Notification", "ZmqPush", "endpoints_of", "low_mark"]
 
 log = logging.getLogger("paybell.source")
 
@@ -30,6 +30,9 @@ ASK_AGAIN_S: Final = 300.0
 """How long after a node named nothing it is asked again."""
 
 MAX_ENDPOINTS: Final = 12
+
+LOW_MARK: Final = 10_000
+"""Messages; a block may have as many transactions, and then some."""
 
 _ANY: Final = {"0.0.0.0", "*", "::", "[::]"}  # noqa: S104 (as the node writes it)
 _LOCAL: Final = {"127.0.0.1", "localhost", "::1"}
@@ -76,6 +79,21 @@ class ZmqPush:
         log.info("source.zmq source=%s topics=%s", self._node.name,
                  ",".join(sorted({t.decode() for t, _ in endpoints})))  # fmt: skip
 
+    def findings(self) -> str:
+        """What there is to be heard, and what would be better; for people."""
+        told = self._told()
+        topics = {t for t, _ in endpoints_of(told, self._given, self._host)}
+        if not topics:
+            return (
+                "ZMQ: nothing to listen to, so payments are seen within a second or"
+                " two; zmqpubrawtx, zmqpubsequence and zmqpubhashblock make it"
+                " milliseconds (docs/sources.md)"
+            )
+        lacking = [topic.decode() for topic in TOPICS if topic not in topics]
+        if lacking and told:
+            return f"ZMQ: {', '.join(lacking)} is not published (zmqpub{lacking[0]}=)"
+        return "ZMQ: " + (low_mark(told) or "well")
+
     def close(self) -> None:
         if self._listener is not None:
             self._listener.close()
@@ -104,6 +122,25 @@ def endpoints_of(
         named = [(t, a) for a in given for t in TOPICS if (t, _port(a)) in ports]
         known = named or [(t, a) for a in given for t in TOPICS]
     return sorted(set(known))[:MAX_ENDPOINTS]
+
+
+def low_mark(told: Iterable[Notification]) -> str | None:
+    """Why a block's transactions do not fit into the node's queue, if so.
+
+    Topics that share an address share a socket, whose mark is that of the first of them
+    in the alphabet (zmqnotificationinterface.cpp, zmqpublishnotifier.cpp).
+    """
+    first: dict[str, Notification] = {}
+    for one in sorted(told, key=lambda one: one.type):
+        first.setdefault(one.address, one)
+        mark = first[one.address]
+        if one.type == "pubrawtx" and mark.hwm is not None and 0 < mark.hwm < LOW_MARK:
+            shared = "" if mark is one else f" (it shares the address of {mark.type})"
+            return (
+                f"rawtx has room for {mark.hwm} messages{shared}, and a block is"
+                f" thousands: zmq{mark.type}hwm=100000"
+            )
+    return None
 
 
 def _at_host(address: str, host: str) -> str | None:

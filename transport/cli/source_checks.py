@@ -9,7 +9,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from engine.chain.feed import BLOCK_TIME_SLACK_S, SourceStatus
+from engine.chain.feed import (
+    BLOCK_TIME_SLACK_S,
+    AddressFeed,
+    BlockFeed,
+    SourceStatus,
+)
 from engine.chain.witness import assess, best_after
 from engine.config import Config, SourceConfig
 from engine.errors import SourceError
@@ -23,13 +28,13 @@ Check = tuple[bool, str]
 
 def check_sources(config: Config) -> Iterator[Check]:
     """Each source: whether it answers, and whether it is a current witness."""
-    answers = [(source, _asked(source, config)) for source in config.sources]
+    asked = [(source, *_asked(source, config)) for source in config.sources]
     now_ms = round(time.time() * 1000)
     best = None
-    for _, answer in answers:
+    for _, answer, _ in asked:
         if isinstance(answer, SourceStatus):
             best = best_after(best, answer, now_ms, config.network)
-    for source, answer in answers:
+    for source, answer, feed in asked:
         if isinstance(answer, Exception):
             yield False, (
                 f"source {source.shown_as}: {answer}; check --source, whether it is"
@@ -48,23 +53,31 @@ def check_sources(config: Config) -> Iterator[Check]:
                     " nothing is confirmed or expired on its word"
                 ),
             )
+        push = getattr(feed, "push", None)  # of a node that can publish
+        if push is not None:
+            yield True, f"source {source.shown_as}: {push.findings()}"
         if answer.tip_time_s is not None:
             yield _check_clock(answer.tip_time_s - time.time())
 
 
-def _asked(source: SourceConfig, config: Config) -> SourceStatus | Exception:
+def _asked(
+    source: SourceConfig, config: Config
+) -> tuple[SourceStatus | Exception, object]:
     """What the source says of itself, with the time of its newest block if it can be
-    had; or why there is no answer."""
+    had, or why there is no answer; and its feed."""
+    feed: BlockFeed | AddressFeed | None = None
     try:
         feed = make_feed(source, config)
         status = feed.status()
         header = getattr(feed, "header", None)
         if status.tip_time_s is not None or header is None:
-            return status
+            return status, feed
         found = header(status.tip.hash)
-        return status if found is None else replace(status, tip_time_s=found.time_s)
+        if found is not None:
+            status = replace(status, tip_time_s=found.time_s)
     except (SourceError, ValueError) as error:
-        return error
+        return error, feed
+    return status, feed
 
 
 def _check_clock(ahead_s: float) -> Check:
