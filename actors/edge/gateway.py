@@ -18,6 +18,7 @@ import pykka
 from gevent.event import AsyncResult
 from gevent.event import Event as Signal
 
+from actors.edge.answers import good
 from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
 from actors.live.session import open_session
@@ -34,7 +35,6 @@ from actors.messages import (
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_row
 from engine.errors import (
-    Duplicate,
     EngineBusy,
     MailboxFull,
     Refused,
@@ -72,7 +72,6 @@ from engine.store.writes import (
     Requeue,
     RevokeKey,
     Row,
-    Unavailable,
     Write,
 )
 
@@ -118,7 +117,7 @@ class ActorGateway:
             self._node.supervisor,
             lambda reply: CreatePayments(agreed, reply, rows),
         )
-        created: tuple[Payment | Conflict, ...] | Conflict = _good(answer)
+        created: tuple[Payment | Conflict, ...] | Conflict = good(answer)
         if isinstance(created, Conflict):  # found by the database only
             return [created] * len(terms)
         return list(created)
@@ -134,7 +133,7 @@ class ActorGateway:
         if ref is not None:
             answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
             if not isinstance(answer, NotWatched):
-                after: Payment = _good(answer)
+                after: Payment = good(answer)
                 return after
             # The watcher ended just then: the payment is over, or all begins anew.
             self._must_be_ready()
@@ -211,7 +210,7 @@ class ActorGateway:
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise _too_late()
-        answer = _good(reply.get())
+        answer = good(reply.get())
         return answer.changed if isinstance(answer, Committed) else 0
 
     # -- tree and sources ------------------------------------------------------------
@@ -387,17 +386,3 @@ def _shown_by(ref: Ref) -> Payment | None:
 
 def _too_late() -> EngineBusy:
     return EngineBusy(f"no answer within {ASK_S:.0f} s", unknown=True)
-
-
-def _good(answer: Any) -> Any:
-    """An answer as a value or as the error that it stands for."""
-    match answer:
-        case Conflict(what, detail):
-            if what == "address":
-                return answer
-            raise Duplicate(detail)
-        case Unavailable(detail):
-            raise EngineBusy(detail, 5)
-        case Refused():
-            raise answer
-    return answer
