@@ -182,18 +182,20 @@ class Shop:
         ]
         return {name: payment[name] for name in names} | {"receipts": receipts}
 
-    def wait_for(self, order: str, *types: str) -> None:
-        """Have it looked at until its story ends with these."""
+    def wait_for(self, order: str, last: str) -> None:
+        """Have it looked at until its story ends with this."""
+        self._wait(order, lambda told: told[-1:] == [last], f"to end with {last}")
 
-        def ends_so() -> bool:
+    def wait_to_be_told(self, order: str, kind: str) -> None:
+        """Have it looked at until this is in its story."""
+        self._wait(order, lambda told: kind in told, f"to have {kind}")
+
+    def _wait(self, order: str, is_so: Callable[[list[str]], bool], what: str) -> None:
+        def looked() -> bool:
             self.paybell.poll(self.payments[order]["address"])
-            return self.told(order)[-len(types) :] == list(types)
+            return is_so(self.told(order))
 
-        wait_until(
-            ends_so,
-            PATIENCE_S,
-            lambda: f"{order} to end with {types}; {self._all()}",
-        )
+        wait_until(looked, PATIENCE_S, lambda: f"{order} {what}; {self._all()}")
 
     def looks(self) -> int:
         """How often its sources were asked, answered or not."""
