@@ -16,7 +16,7 @@ from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
 
 __all__ = ["FIRST_HEIGHT", "SimChain", "Snapshot", "address_of", "script_of"]
 
-FIRST_HEIGHT = 100
+FIRST_HEIGHT = 0
 _COINBASE = ("00" * 32, 0xFFFFFFFF)
 
 
@@ -25,8 +25,8 @@ def script_of(label: str) -> bytes:
     return b"\x00\x14" + sha256(label.encode()).digest()[:20]
 
 
-def address_of(label: str) -> str:
-    address = script_to_address(script_of(label), "regtest")
+def address_of(label: str, network: str = "regtest") -> str:
+    address = script_to_address(script_of(label), network)
     assert address is not None
     return address
 
@@ -65,8 +65,11 @@ class SimChain:
         self._spent: dict[tuple[str, int], str] = {}  # by the pool
         self._by_coin: dict[tuple[str, int], list[str]] = {}  # all spenders ever
         self._labels = 0
-        for age in range(blocks, 0, -1):
-            self.mine((), now_s - age * 600)
+        for left in range(blocks, 0, -1):
+            # The older half is days old: such a tip shows its age.
+            older = left - blocks // 2
+            age_s = left * 600 + (86_400 + older * 28_800 if older > 0 else 0)
+            self.mine((), now_s - age_s)
 
     # -- reading ---------------------------------------------------------------------
 

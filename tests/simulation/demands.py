@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.broken import Broken
+from tests.simulation.failover import Failover
 from tests.simulation.judges.book import WAITING, Book
 from tests.simulation.oracle import final_outputs
 from tests.simulation.record import depth_in, outpoint_of
@@ -42,10 +43,12 @@ class Demands:
         self._next_ms = 0
         self._ill_ms = 0  # true time when something was wrong last
         self._clock_ms = 0  # and the clock
+        self._down_ms = 0  # and the process or its disk
         self.looks = 0  # at worlds in which all was well
+        self.failover = Failover(world)
 
     def on_fault(self, kind: str) -> None:
-        self._ill_ms = self._world.true_ms()
+        self._ill_ms = self._down_ms = self._world.true_ms()
         if kind.startswith("clock"):
             self._clock_ms = self._ill_ms
 
@@ -55,9 +58,19 @@ class Demands:
         if now < self._next_ms:
             return
         self._next_ms = now + LOOK_MS
-        self._ill_ms = max(self._ill_ms, min(self._world.stopped_until_ms, now))
+        stopped_ms = min(self._world.stopped_until_ms, now)
+        self._ill_ms = max(self._ill_ms, stopped_ms)
+        self._down_ms = max(self._down_ms, stopped_ms)
         if self._world.trouble.jumped_ms:
             self._clock_ms = now
+        if not self._world.is_up:
+            self._ill_ms = self._down_ms = now
+            return
+        self.failover.look(max(self._down_ms, self._clock_ms))
+        # What was not written is read from the next view, when that comes.
+        patience_ms = PATIENCE_MS + int(2_000 * self._world.shape.every_s)
+        if now - self._down_ms >= patience_ms:
+            self._look_at_news(now - patience_ms)
         if not self._world.is_well:
             self._ill_ms = now
         elif (
@@ -66,6 +79,15 @@ class Demands:
         ):
             self.looks += 1
             self._look(self._world.clock.now() - PATIENCE_MS)
+
+    def _look_at_news(self, until: int) -> None:
+        """`until`: true ms. Also of sources that are behind."""
+        judges = self._world.rules.judges
+        for payment_id in judges.books:
+            if payment_id not in judges.released:
+                key = judges.news.untold(payment_id, until)
+                if key is not None:
+                    raise Broken(f"{payment_id}: {key} was shown, and nobody was told")
 
     def _look(self, until: int) -> None:
         """`until`: ms; what was due by then must have been told."""

@@ -8,6 +8,7 @@ them. What goes wrong outside of the process is in `troubles.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,16 @@ class Faults:
         self.jumped_ms = 0  # the node's clock against the world's
 
     def begin(self) -> None:
-        if self.kinds:
-            self._next()
+        if not self.kinds:
+            return
+        self._next()
+        if self.random.random() < 0.1:
+            # Nobody has shown a better tip yet: only its age tells, where it does.
+            self.world.fault("sources days old")
+            for source in self.world.sources:
+                source.set_mode("days old")
+                wait_ms = self.random.randrange(1_000, 30 * 3_600_000)
+                self.world.in_life(wait_ms, partial(source.set_mode, "ok"))
 
     def _next(self) -> None:
         """More often while something is under way: there is more to lose."""
@@ -92,6 +101,7 @@ class Faults:
             source.unsteady = 0.0
         world.store.set_full(False)
         world.store.refusing = world.store.slow = False
+        world.store.refusals = 0
         world.store.reads_fail = 0.0
         for channel_id, endpoint in world.channels.endpoints.by_channel.items():
             endpoint.mode = "ok"

@@ -131,7 +131,7 @@ def _slowed(world: Watched, actor: Actor, message: object) -> object:
     return msgspec.structs.replace(message, reply=answer_late)
 
 
-_WATCHED = {"AddressActor", "BlockFeedWorker", "SourceActor"}
+_WATCHED = {"AddressActor", "AddressFeedWorker", "BlockFeedWorker", "SourceActor"}
 """Whose mail the rules look at."""
 
 _BLOCKING = {"ReaderActor", "SenderActor"}  # whose answers may be late

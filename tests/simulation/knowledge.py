@@ -5,18 +5,18 @@
 - Silence is an answer only of a source that has finished a round and has not crashed
   since.
 - A watcher that crashed gets the message that it crashed on once more.
-- Clients are told that all is live only while the source shows no less than it did
-  since it was read from the start.
+- What a source that was behind did not show is nobody's answer.
+- Clients are told that all is live only while the source that is asked is a witness.
 
 By the record and by the messages between the source actor and its workers.
 """
 
 from actors.messages import ReviewDue, Round, RoundDone
-from engine.chain.feed import Tip
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
 from tests.simulation.broken import Broken
 from tests.simulation.judges import Judges
+from tests.simulation.judges.witnesses import ON_ITS_WAY, why_no_witness
 from tests.simulation.record import Record
 
 __all__ = ["Knowledge"]
@@ -25,28 +25,29 @@ __all__ = ["Knowledge"]
 class Knowledge:
     """See the module docstring. Of one process: a start of it makes another."""
 
-    def __init__(self, record: Record, judges: Judges) -> None:
+    def __init__(self, record: Record, judges: Judges, network: str) -> None:
         self._record = record
         self._judges = judges
+        self._network = network
         self._watched = judges.watched_scripts()  # when the process began
         self._covers: str | None = None  # the source whose silence is an answer
-        self._tips: dict[str, Tip] = {}  # of rounds in which a source showed one only
-        self._behind: set[str] = set()  # sources that show less than they did
+        self._behind: dict[str, str] = {}  # sources that are no witnesses, and why
+        self._no_answer: set[tuple[str, int]] = set()  # they, and when they were asked
         self._crashed_on: dict[Ref, object] = {}
         self._owed: dict[Ref, object] = {}  # to watchers that crashed: a message again
-        self._is_behind: set[str] = set()  # of them, those that the engine heard of
+        self._is_behind: dict[str, str] = {}  # those that the engine heard of
 
     # -- what happens ----------------------------------------------------------------
 
     def on_source_mail(self) -> None:
         """The source actor has done with all that it was told before."""
-        self._is_behind = set(self._behind)
+        self._is_behind = self._behind.copy()
 
     def on_round(self, source: str, work: Round) -> None:
         """A worker is given a round."""
         if not work.reset:
             return
-        self._begins_anew(source)
+        self._record.on_read_anew(source)
         given = {script for piece in work.watch for script in piece}
         missing = [
             payment_id
@@ -60,43 +61,28 @@ class Knowledge:
         """It has crashed, or is new: what it said before covers nothing."""
         if self._covers == source:
             self._covers = None
-        self._begins_anew(source)
-
-    def _begins_anew(self, source: str) -> None:
-        """What it is read for is not held against what it showed before."""
-        self._tips.pop(source, None)
-        self._behind.discard(source)
-        self._is_behind.discard(source)
+        self._record.on_read_anew(source)
 
     def on_done(self, source: str, done: RoundDone, *, by_block: bool) -> None:
         """A round is over, and the source actor is about to hear of it."""
         if done.error is not None:
             return
         self._covers = source if by_block else None
-        if by_block:
-            self._compare_tips(source, done)
-            self._is_behind &= self._behind  # to say less than is so is no fault
 
-    def _compare_tips(self, source: str, done: RoundDone) -> None:
-        """Behind: its tip is lower than it was, and it does not deny the higher one."""
-        rounds = self._record.rounds_at(source, done.asked_at)
-        tips = {seen.tip: seen for answers in rounds for seen in answers.snapshots}
-        self._behind.discard(source)
-        if len(tips) != 1:
-            self._tips.pop(source, None)
+    def on_answer(self, source: str, at: int) -> None:
+        """What the source answered then, in a round or beside one, is told now."""
+        rounds = self._record.rounds_at(source, at)
+        if not rounds or not rounds[-1].told:
             return
-        ((tip, seen),) = tips.items()
-        before = self._tips.get(source)
-        if (
-            before is not None
-            and tip.height < before.height
-            and not self._record.denies(seen, before.hash, before.height)
-        ):
-            self._behind.add(source)
-        elif done.more:
-            self._tips.pop(source, None)
-        else:
-            self._tips[source] = tip
+        self._behind.pop(source, None)
+        self._no_answer.discard((source, at))
+        if all(why_no_witness(answers, self._network) for answers in rounds):
+            self._no_answer.add((source, at))
+        why = why_no_witness(rounds[-1], self._network, ON_ITS_WAY)
+        if why is not None:
+            self._behind[source] = why
+        else:  # to say less than is so is no fault
+            self._is_behind.pop(source, None)
 
     # -- watchers that crash ---------------------------------------------------------
 
@@ -123,5 +109,8 @@ class Knowledge:
         """What it makes known, to watchers and to clients."""
         if complete_as_of is not None and self._covers is None:
             raise Broken("silence is taken for the answer of a source that has none")
-        if freshness.live and freshness.source in self._is_behind:
-            raise Broken(f"{freshness.source} is behind and is said to be live")
+        if (self._covers, complete_as_of) in self._no_answer:
+            raise Broken("silence is taken for the answer of a source that was behind")
+        why = self._is_behind.get(freshness.source or "")
+        if freshness.live and why is not None:
+            raise Broken(f"{freshness.source} is said to be live: {why}")

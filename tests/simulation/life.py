@@ -35,6 +35,9 @@ __all__ = ["Life"]
 
 HOUR = 60 * MINUTE
 
+STEADY_MS = 2 * HOUR
+"""On mainnet it never takes longer until there is a block."""
+
 PLANS = (
     "full", "full", "full", "parts", "much", "late", "twice", "never", "replaced",
     "evicted", "claimed", "little", "cancelled", "by hand",
@@ -83,14 +86,18 @@ class Life:
     def _next_block(self) -> None:
         """Every ten minutes while it matters, else now and then: time is cheap then."""
         self._pace += 1
-        pace, mean = self._pace, (10 if self.is_busy else 120) * MINUTE
+        pace, steady = self._pace, self._world.shape.network == "mainnet"
+        mean = (10 if self.is_busy else 40 if steady else 120) * MINUTE
+        wait_ms = int(self._random.expovariate(1 / mean))
+        if steady:
+            wait_ms = min(wait_ms, STEADY_MS)
 
         def find() -> None:
             if pace == self._pace:
                 self.find_block()
                 self._next_block()
 
-        self._world.in_life(int(self._random.expovariate(1 / mean)), find)
+        self._world.in_life(wait_ms, find)
 
     def _soon(self, low_ms: int, high_ms: int, act: Callable[[], object]) -> None:
         self._world.in_life(self._random.randrange(low_ms, high_ms), act)
@@ -156,8 +163,8 @@ class Life:
         keep_ms = HOUR if random.random() < 0.15 else 60 * 24 * HOUR
         terms = Terms(
             id=key,
-            network="regtest",
-            address=address_of(label),
+            network=self._world.shape.network,
+            address=address_of(label, self._world.shape.network),
             amount_sat=None
             if random.random() < 0.15
             else random.randrange(1_000, 900_000),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from actors.delivery.notifier import NotifierActor
 from actors.messages import Round, RoundDone, Seen
+from actors.sources.address_worker import AddressFeedWorker
+from actors.sources.messages import Probed
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
 from actors.watching.address import AddressActor
@@ -25,11 +27,17 @@ class Onlooker:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rules = world.rules
-        self._knowledge = Knowledge(self._rules.record, self._rules.judges)
+        self._knowledge = self._new_knowledge()
+        self._planned: dict[str, tuple[Round, int]] = {}  # and the best tip then
+
+    def _new_knowledge(self) -> Knowledge:
+        rules, network = self._rules, self._world.shape.network
+        return Knowledge(rules.record, rules.judges, network)
 
     def on_boot(self) -> None:
         """A process knows nothing of what the one before it heard."""
-        self._knowledge = Knowledge(self._rules.record, self._rules.judges)
+        self._rules.record.on_boot()
+        self._knowledge = self._new_knowledge()
 
     def on_start(self, actor: Actor) -> None:
         if isinstance(actor, BlockFeedWorker):
@@ -43,14 +51,36 @@ class Onlooker:
             case AddressActor():
                 self._on_watcher_mail(actor, message)
             case SourceActor():
-                self._knowledge.on_source_mail()
-                if isinstance(message, RoundDone):
-                    source = self._world.sources[message.feed]
-                    by_block = isinstance(source, SimBlockFeed)
-                    self._knowledge.on_done(source.name, message, by_block=by_block)
-            case BlockFeedWorker():
+                self._on_source_mail(actor, message)
+            case BlockFeedWorker() | AddressFeedWorker():
                 if isinstance(message, Round):
-                    self._knowledge.on_round(_source_of(actor), message)
+                    source = _source_of(actor)
+                    self._note_plan(source, message)
+                    best, now = self._planned[source][1], self._world.clock.now()
+                    self._rules.record.on_round(source, now, best)
+                    if isinstance(actor, BlockFeedWorker):
+                        self._knowledge.on_round(source, message)
+
+    def _on_source_mail(self, actor: SourceActor, message: object) -> None:
+        self._knowledge.on_source_mail()
+        for feed in actor.planner.feeds:
+            if feed.busy is not None:
+                self._note_plan(feed.spec.name, feed.busy)
+        if isinstance(message, RoundDone | Probed):
+            source = self._world.sources[message.feed]
+            self._rules.record.on_heard(source.name, message.asked_at)
+            self._knowledge.on_answer(source.name, message.asked_at)
+            work = actor.planner.feeds[message.feed].busy
+            is_aside = work is not None and work.aside
+            if isinstance(message, RoundDone) and not is_aside:
+                by_block = isinstance(source, SimBlockFeed)
+                self._knowledge.on_done(source.name, message, by_block=by_block)
+
+    def _note_plan(self, source: str, work: Round) -> None:
+        """This round is planned by what was heard of until now."""
+        planned = self._planned.get(source)
+        if planned is None or planned[0] is not work:
+            self._planned[source] = work, self._rules.record.best_height
 
     def on_crash(self, actor: Actor, message: object) -> None:
         """The actor is about to crash on the message, or when it has handled it."""

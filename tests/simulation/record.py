@@ -8,10 +8,10 @@ Times are those of the node's clock (ms), as in events; `true_ms` is the world's
 never jumps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from engine.chain.feed import Output
+from engine.chain.feed import Output, SourceStatus, Tip
 from engine.payment.model import Terms
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
 from tests.simulation.chain import SimChain, Snapshot
@@ -27,7 +27,11 @@ class Answers:
 
     source: str
     at: int
+    best_height: int  # of all tips that the engine had heard of when it asked
     snapshots: list[Snapshot] = field(default_factory=list)
+    told: list[SourceStatus] = field(default_factory=list)  # of itself
+    forgot: bool = False  # it lost its mempool, with all of others that it had shown
+    lied: bool = False  # it told what never was
     left_out: bool = False  # it lied by silence: what is in blocks was not listed
 
 
@@ -47,6 +51,11 @@ class Record:
     def __init__(self, chain: SimChain) -> None:
         self.chain = chain
         self.rounds: dict[str, list[Answers]] = {}  # by source, in their order
+        self._by_moment: dict[tuple[str, int], list[Answers]] = {}
+        self.best_height = 0  # that this process heard of, or had written down
+        self._shown_whole: set[str] = set()  # mempools, to this process
+        self._asked_with = 0  # the same, when the round under way was planned
+        self._written = 0  # the best of what was committed
         self.shown: dict[str, list[Shown]] = {}  # by payment, in their order
         self.asked_for: dict[str, Terms] = {}  # by payment id, what the shop wanted
         self.claims: dict[str, set[ProviderClaim]] = {}  # by payment, told of
@@ -57,12 +66,66 @@ class Record:
 
     def on_answer(self, source: str, at: int, seen: Snapshot) -> None:
         """The source is about to answer a call out of this snapshot."""
-        rounds = self.rounds.setdefault(source, [])
-        if not rounds or rounds[-1].at != at:
-            rounds.append(Answers(source, at))
-        snapshots = rounds[-1].snapshots
+        snapshots = self._round(source, at).snapshots
         if not snapshots or snapshots[-1] is not seen:
             snapshots.append(seen)
+
+    def on_status(self, source: str, at: int, status: SourceStatus) -> None:
+        """The source is about to say this of itself."""
+        self._round(source, at).told.append(status)
+
+    def on_round(self, source: str, at: int, best_height: int) -> None:
+        """A round begins that was planned when this was the best tip."""
+        self._asked_with = best_height
+        self._begin(source, at)
+
+    def on_heard(self, source: str, at: int) -> None:
+        """The engine hears of what the source answered at this moment."""
+        for answers in self.rounds_at(source, at):
+            for status in answers.told:
+                if status.doubt is None:
+                    self._heard_of(status.tip)
+
+    def _heard_of(self, tip: Tip) -> None:
+        """One that was ever made, that is."""
+        block = self.chain.blocks.get(tip.hash)
+        if block is not None and block.header.height == tip.height:
+            self.best_height = max(self.best_height, tip.height)
+
+    def _round(self, source: str, at: int) -> Answers:
+        rounds = self.rounds.setdefault(source, [])
+        if not rounds or rounds[-1].at != at:
+            return self._begin(source, at)
+        return rounds[-1]
+
+    def _begin(self, source: str, at: int) -> Answers:
+        answers = Answers(source, at, self._asked_with)
+        self.rounds.setdefault(source, []).append(answers)
+        self._by_moment.setdefault((source, at), []).append(answers)
+        return answers
+
+    def on_tip_written(self, height: int) -> None:
+        """It is committed that a chain was so high: a new process knows it too."""
+        self._written = max(self._written, height)
+
+    def on_boot(self) -> None:
+        """A new process knows of the best tip what was written down."""
+        self.best_height = self._asked_with = self._written
+        self._shown_whole.clear()
+
+    def on_mempool(self, source: str, *, is_lost: bool) -> None:
+        """The source lists its mempool, with all that others have in it or without."""
+        if not is_lost:
+            self._shown_whole.add(source)
+        elif source in self._shown_whole:
+            self.rounds[source][-1].forgot = True
+
+    def on_read_anew(self, source: str) -> None:
+        """What it had is forgotten: it cannot be told that it lost it."""
+        self._shown_whole.discard(source)
+
+    def on_lied(self, source: str) -> None:
+        self.rounds[source][-1].lied = True
 
     def on_left_out(self, source: str) -> None:
         self.rounds[source][-1].left_out = True
@@ -85,11 +148,9 @@ class Record:
 
     # -- reading ---------------------------------------------------------------------
 
-    def rounds_at(self, source: str, asked_at: int) -> Iterator[Answers]:
+    def rounds_at(self, source: str, asked_at: int) -> Sequence[Answers]:
         """The rounds that the source answered at this moment: mostly one."""
-        for answers in reversed(self.rounds.get(source, ())):
-            if answers.at == asked_at:
-                yield answers
+        return self._by_moment.get((source, asked_at), ())
 
     def snapshots_of(self, source: str) -> Iterator[Snapshot]:
         """All that the source ever served, the newest first, none twice in a row."""
@@ -105,15 +166,11 @@ class Record:
         return {outpoint_of(o): o for o in self.chain.outputs(seen, script)}
 
     def denies(self, seen: Snapshot, block: str, height: int) -> bool:
-        """A positive word that the block is not in its best chain.
+        """A positive word that the block is not in its best chain: another is there.
 
         That it has no block so high, or does not know this one, says nothing.
         """
-        there = seen.at(height)
-        if there == block:
-            return False
-        known = self.chain.number.get(block, seen.made) < seen.made
-        return there is not None or known
+        return seen.at(height) not in {block, None}
 
 
 def outpoint_of(output: Output) -> Outpoint:

@@ -22,6 +22,7 @@ from engine.store.writes import (
     InboundRow,
     Outcome,
     Release,
+    SourceTip,
     Write,
 )
 from tests.simulation.broken import Broken
@@ -67,8 +68,10 @@ class Rules:
         """A watcher takes a source's view in hand."""
         self.judges.see(payment_id, view, asked_at)
         now = self._now()
-        shown = Shown(view.source, asked_at, now, self._true_ms())
+        true_ms = self._true_ms()
+        shown = Shown(view.source, asked_at, now, true_ms)
         self.record.on_shown(payment_id, shown)
+        self.judges.news.on_shown(payment_id, view, true_ms)
         self._furthest()
 
     # -- what the engine committed -----------------------------------------------------
@@ -127,6 +130,8 @@ class Rules:
             case IdempotencyRow():
                 if row.key not in self.by_key:
                     raise Broken(f"{row.key} was answered without its payment")
+            case SourceTip():
+                self.record.on_tip_written(row.height)
             case _:
                 self.deliveries.on_row(row)
 

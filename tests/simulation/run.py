@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from unittest.mock import patch
 
+import actors.sources.witnesses
 from engine.payment.model import EventType, Payment, Status
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
@@ -47,7 +48,7 @@ def run_crowd(seed: int) -> Result:
 
 def run_world(world: World, days: float) -> Result:
     """As `run_seed`, for a world that was made to measure."""
-    with instrumented(world), _collected_as_ever():
+    with instrumented(world), _collected_as_ever(), _probed_at_leisure(world):
         try:
             world.run(days)
             settle(world)
@@ -69,6 +70,13 @@ def _collected_as_ever() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _probed_at_leisure(world: World) -> Iterator[None]:
+    """Two days of probes each 30 s would be most of what happens."""
+    with patch.object(actors.sources.witnesses, "PROBE_S", world.shape.probe_s):
+        yield
+
+
 def settle(world: World) -> None:
     """Let all faults cease, let the chain come to rest, and compare with the truth."""
     world.note("settle")
@@ -82,6 +90,7 @@ def settle(world: World) -> None:
         world.run_for(10 * MINUTE)
     for channel_id in sorted(world.channels.endpoints.by_channel):
         world.channels.enable_again(channel_id)
+    keep_mining(world)
     last = max(
         (p.terms.expires_at for p in world.rules.payments.values()),
         default=world.clock.now(),
@@ -98,6 +107,13 @@ def settle(world: World) -> None:
     if world.node is None or world.boots > boots:  # a crash that was planned for now
         world.run_for(5 * MINUTE)
     _judge(world)
+
+
+def keep_mining(world: World) -> None:
+    """On mainnet there is always a block again."""
+    if world.shape.network == "mainnet":
+        world.chain.mine((), world.true_ms() // 1000)
+        world.in_world(60 * MINUTE, lambda: keep_mining(world))
 
 
 def _judge(world: World) -> None:

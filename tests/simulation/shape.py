@@ -13,7 +13,7 @@ __all__ = ["MINUTE_MS", "Shape", "draw_shape"]
 MINUTE_MS = 60_000
 
 
-_EVERY_S = (60.0, *[600.0] * 8, *[1_800.0] * 18, *[3_600.0] * 21)
+_EVERY_S = (180.0, *[600.0] * 8, *[1_800.0] * 18, *[3_600.0] * 21)
 """Seldom often: a round in which nothing is new proves nothing and takes its time."""
 
 
@@ -46,6 +46,12 @@ class Shape:
     trouble_mean_ms: int
     """Between two troubles, while something is under way."""
 
+    probe_s: float = 30.0
+    """How often a source that is not asked is asked how it is."""
+
+    network: str = "regtest"
+    """On mainnet blocks always come: a tip that is old is behind."""
+
 
 def draw_shape(random: Random) -> Shape:
     dice = random.random()
@@ -66,4 +72,6 @@ def draw_shape(random: Random) -> Shape:
         clients=4 if payments > 3 else random.choice((1, 2, 4)),
         on_file=random.random() < 0.04,
         trouble_mean_ms=random.choice((5, 10, 20, 45)) * MINUTE_MS,
+        probe_s=random.choice((30.0, 600.0, 1_800.0, 1_800.0)),
+        network=random.choice(("regtest", "regtest", "mainnet")),
     )

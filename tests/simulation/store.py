@@ -39,8 +39,10 @@ class SimStore(SqliteReads):
         self._queue: list[tuple[list[Write], Callable[[list[Outcome]], None]]] = []
         self.full = False  # the disk is full
         self.refusing = False  # every commit fails
+        self.refusals = 0  # so many commits fail, from the next one with events on
         self.slow = False  # a commit takes its time
         self.reads_fail = 0.0  # probability
+        self._is_refusing = False
         self.failures = 0
         self.commits = 0
         self.before_commit: Callable[[], bool] = lambda: False  # does it crash now?
@@ -72,7 +74,8 @@ class SimStore(SqliteReads):
 
     @property
     def is_well(self) -> bool:
-        return not (self.full or self.refusing or self.slow or self.reads_fail)
+        ill = self.full or self.refusing or self._is_refusing or self.slow
+        return not (ill or self.reads_fail)
 
     def set_full(self, full: bool) -> None:
         self.full = full
@@ -97,7 +100,7 @@ class SimStore(SqliteReads):
         if self.before_commit():
             return
         batch, done = self._queue.pop(0)
-        if self.refusing:
+        if self.refusing or self._refuses(batch):
             self.failures += 1
             outcomes: list[Outcome] = [Unavailable("the disk gave an error")] * len(
                 batch
@@ -112,6 +115,14 @@ class SimStore(SqliteReads):
         self._later(self._delay_ms(), lambda: done(outcomes))
         if self._queue:
             self._later(self._delay_ms(), self._commit)
+
+    def _refuses(self, batch: Sequence[Write]) -> bool:
+        """Here a planned refusal begins, and is over some tries later."""
+        if self.refusals <= 0 or not (self._is_refusing or batch[0].entries):
+            return False
+        self.refusals -= 1
+        self._is_refusing = self.refusals > 0
+        return True
 
     def _delay_ms(self) -> int:
         delays = (900, 4_000, 20_000) if self.slow else (0, 0, 0, 1, 3, 20, 400)

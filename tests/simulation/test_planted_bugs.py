@@ -10,6 +10,7 @@ from tests.simulation.plant import Plant
 from tests.simulation.planted import PLANTED
 from tests.simulation.planted_rules import PLANTED_RULES
 from tests.simulation.planted_sources import PLANTED_SOURCES
+from tests.simulation.planted_witness import PLANTED_WITNESS
 from tests.simulation.run import run_crowd, run_seed
 
 SEEDS = 1_000
@@ -47,7 +48,9 @@ def _found_in(run: Callable[[int], object], worlds: range, first: int) -> int | 
 
 
 @pytest.mark.parametrize(
-    "plant", [*PLANTED, *PLANTED_SOURCES], ids=lambda plant: plant.__name__
+    "plant",
+    [*PLANTED, *PLANTED_SOURCES, *PLANTED_WITNESS],
+    ids=lambda plant: plant.__name__,
 )
 def test_a_planted_bug_is_found(
     plant: Plant,

@@ -5,18 +5,25 @@ Each trouble begins something, and mostly ends it some time later. `Faults` says
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.simulation.behind import BEHIND
 from tests.simulation.endpoint import ENDPOINT_MODES
-from tests.simulation.feeds import MODES
 
 if TYPE_CHECKING:
     from tests.simulation.faults import Faults
+    from tests.simulation.feeds import SimSource
 
 __all__ = ["TROUBLES"]
 
 _MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+
+DISK_MS = ((100, 5_000), (5_000, 300_000), (60_000, 900_000))
+"""How long a disk refuses: the journal tries again each second, which costs time here
+and shows nothing new after a while."""
 
 DISK_MS = ((100, 5_000), (5_000, 300_000), (60_000, 900_000))
 """How long a disk refuses: the journal tries again each second, which costs time here
@@ -26,7 +33,7 @@ and shows nothing new after a while."""
 def _source_trouble(faults: Faults) -> None:
     """For some time; or for some calls, in the middle of what is being read."""
     source = faults.random.choice(faults.world.sources)
-    mode = faults.random.choice(MODES)
+    mode = faults.random.choice(source.modes)
     faults.world.fault(f"source {mode}", source.name)
     if faults.random.random() < 0.5:
         source.plan_mode(
@@ -39,12 +46,51 @@ def _source_trouble(faults: Faults) -> None:
     )
 
 
+def _long_behind(faults: Faults) -> None:
+    """For hours: deadlines come and go meanwhile."""
+    source = faults.random.choice(faults.world.sources)
+    faults.world.fault("source long behind", source.name)
+    _put_behind(faults, [source], faults.random.randrange(10 * _MINUTE, 10 * _HOUR))
+
+
+def _all_behind(faults: Faults) -> None:
+    """So that nobody is a witness."""
+    faults.world.fault("all sources behind")
+    longest = faults.random.choice((_HOUR, 8 * _HOUR))
+    _put_behind(faults, faults.world.sources, faults.random.randrange(_MINUTE, longest))
+
+
+def _mempool_lost(faults: Faults) -> None:
+    """A node starts again and keeps none, or says that it has read it all back."""
+    source = faults.random.choice(faults.world.sources)
+    faults.world.fault("source mempool lost", source.name)
+    faults.for_a_while(
+        lambda: source.set_mode("amnesia"), lambda: source.set_mode("ok")
+    )
+
+
+def _power_failure(faults: Faults) -> None:
+    """Paybell and its nodes start again together, and blocks are rolled back."""
+    faults.world.fault("power failure")
+    down_ms = faults.random.choice((10, 60_000, 20 * _MINUTE))
+    longest = faults.random.choice((5 * _MINUTE, 90 * _MINUTE))
+    wait_ms = down_ms + faults.random.randrange(1_000, longest)
+    _put_behind(faults, faults.world.sources, wait_ms)
+    faults.world.end_process("power failure", down_ms)
+
+
+def _put_behind(faults: Faults, sources: Sequence[SimSource], ms: int) -> None:
+    for source in sources:
+        source.set_mode(faults.random.choice(sorted(BEHIND.intersection(source.modes))))
+        faults.world.in_life(ms, partial(source.set_mode, "ok"))
+
+
 def _sources_contradict(faults: Faults) -> None:
     """Each tells something else, and now the one is asked, now the other."""
     if len(faults.world.sources) < 2:
         return
     faults.world.fault("sources contradict")
-    modes = faults.random.sample(("lag", "back", "fork", "omit", "amnesia"), 2)
+    modes = faults.random.sample(("lag", "back", "fork", "amnesia", "behind"), 2)
     one, other = faults.world.sources
     for _ in range(4):
         source, mode = faults.random.choice(((one, modes[0]), (other, modes[1])))
@@ -113,6 +159,12 @@ def _disk_error(faults: Faults) -> None:
         store.refusing = now
 
     faults.for_a_while(lambda: refuse(True), lambda: refuse(False), DISK_MS)
+
+
+def _disk_error_at_commit(faults: Faults) -> None:
+    """Just when there is something to write."""
+    faults.world.fault("disk error at commit")
+    faults.world.store.refusals = faults.random.choice((1, 1, 2, 5))
 
 
 def _disk_slow(faults: Faults) -> None:
@@ -184,12 +236,17 @@ def _unfollow(faults: Faults) -> None:
 TROUBLES: dict[str, Callable[[Faults], None]] = {
     "source trouble": _source_trouble,
     "sources contradict": _sources_contradict,
+    "long behind": _long_behind,
+    "all behind": _all_behind,
+    "mempool lost": _mempool_lost,
+    "power failure": _power_failure,
     "endpoint trouble": _endpoint_trouble,
     "endpoint gone": _endpoint_gone,
     "channel changed": _channel_changed,
     "redelivery": _redelivery,
     "disk full": _disk_full,
     "disk error": _disk_error,
+    "disk error at commit": _disk_error_at_commit,
     "disk slow": _disk_slow,
     "reads fail": _reads_fail,
     "clock jump": _clock_jump,

@@ -27,6 +27,7 @@ from tests.simulation.chain import SimChain
 from tests.simulation.channels import Channels
 from tests.simulation.clients import SimClient
 from tests.simulation.demands import Demands
+from tests.simulation.dispatcher import WorldDispatcher
 from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
 from tests.simulation.instrument import Crash
@@ -48,22 +49,6 @@ _TURNS_AT_ONE_MOMENT = 20_000
 """So many turns and time has not moved: somebody is going round in circles."""
 
 Act = Callable[[], object]
-
-
-class _Dispatcher(SimulatedDispatcher):
-    """Blocking actors now and then begin late, as when their pool is full."""
-
-    def __init__(self, world: World, random: Random) -> None:
-        super().__init__(random)
-        self._world = world
-
-    def schedule(self, ref: Ref) -> None:
-        delay_ms = self._world.answer_delay_ms() if ref.scope.blocking else 0
-        if delay_ms:
-            begin = super().schedule
-            self._world.in_memory(delay_ms, lambda: begin(ref))
-        else:
-            super().schedule(ref)
 
 
 class World:
@@ -110,7 +95,7 @@ class World:
         self.onlooker = Onlooker(self)
         self.node: Node | None = None
         self.root: Ref | None = None
-        self.dispatcher: SimulatedDispatcher = _Dispatcher(self, Random(0))
+        self.dispatcher: SimulatedDispatcher = WorldDispatcher(self, Random(0))
         self.clients = [self._make_client(n) for n in range(self.shape.clients)]
         self.life = Life(self, self.random_of("life"))
         self.trouble = Faults(self, self.random_of("faults"))
@@ -140,6 +125,7 @@ class World:
             )
             sources[-1].on_call = self._in_a_round
             sources[-1].now = self.clock.now
+            sources[-1].true_ms = self.true_ms
             if kind == "a" and self._random.random() < 0.5:
                 sources[-1].unsteady = self._random.choice((0.05, 0.2, 0.5))
                 self.fault("source unsteady", sources[-1].name)
@@ -212,12 +198,12 @@ class World:
         self.boots += 1
         self.onlooker.on_boot()
         random = self.random_of(f"boot {self.boots}")
-        self.dispatcher = _Dispatcher(self, random)
+        self.dispatcher = WorldDispatcher(self, random)
         node = Node(
             self.clock,
             self.dispatcher,
             self.random_of(f"node {self.boots}"),
-            Settings(poll_slow_s=self.shape.poll_slow_s),
+            Settings(poll_slow_s=self.shape.poll_slow_s, network=self.shape.network),
         )
         self.root = build_tree(
             node,
@@ -364,14 +350,15 @@ class World:
         return START_MS + self._stopped_until
 
     @property
-    def is_well(self) -> bool:
-        """Whether nothing is wrong just now with what the engine has to live on."""
+    def is_up(self) -> bool:
+        """Whether nothing is wrong just now with the process and its disk."""
         node = self.node
-        return (
-            (node is not None and node.health.booted)
-            and self.store.is_well
-            and all(source.is_well for source in self.sources)
-        )
+        return node is not None and node.health.booted and self.store.is_well
+
+    @property
+    def is_well(self) -> bool:
+        """And nothing with the sources that the engine has to live on."""
+        return self.is_up and all(source.is_well for source in self.sources)
 
     # -- telling ---------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ def _is_news(case: Case, receipt: Receipt) -> str | None:
         output = case.record.outputs(seen, case.script).get(key)
         if output is None or output.amount_sat != receipt.amount_sat:
             continue
-        if not case.is_old(output.block_time_s):
+        if not case.is_old(output):
             return None
         too_old = True
     return (

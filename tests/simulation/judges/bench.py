@@ -15,6 +15,7 @@ from tests.simulation.judges.case import Case
 from tests.simulation.judges.deadlines import expired, let_go
 from tests.simulation.judges.depth import confirmed, confirming
 from tests.simulation.judges.losses import reorged, replaced, reversed_
+from tests.simulation.judges.news import News
 from tests.simulation.judges.people import cancelled, created
 from tests.simulation.judges.sums import must_tell_sums, overpaid, underpaid
 from tests.simulation.judges.views import is_not_as_served
@@ -52,6 +53,7 @@ class Judges:
         self._record = record
         self._scripts: dict[str, bytes] = {}
         self.books: dict[str, Book] = {}
+        self.news = News(self.books)
         self.released: set[str] = set()
 
     def judge(self, payment: Payment, events: Sequence[Event]) -> None:
@@ -120,6 +122,10 @@ class Judges:
         if wrong is not None:
             raise Broken(f"{name} #{event.seq} {event.type}: {wrong}")
         self.books[name] = after
+        for receipt in event.data.receipts:
+            if receipt.block_height is not None:
+                top = receipt.block_height + receipt.confirmations - 1
+                self._record.on_tip_written(top)
 
     def _in_all(self, before: Book, event: Event, after: Book) -> str | None:
         """What must be so of every event, whatever it tells."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.chain.feed import Output
 from engine.payment.events import Event
+from engine.payment.model import Terms
 from tests.simulation.chain import Snapshot
 from tests.simulation.judges.book import Book
+from tests.simulation.judges.witnesses import why_no_witness
 from tests.simulation.record import Answers, Record, Shown
 
-__all__ = ["SLACK_MS", "Case", "Decision"]
+__all__ = ["SLACK_MS", "Case", "Decision", "is_old"]
 
 Decision = Sequence[tuple[Book, Event]]
 """Events of one decision, each with the payment as it found it."""
@@ -39,17 +42,44 @@ class Case:
     history: Sequence[Shown]
     """All that it was ever shown, these included."""
 
-    def rounds(self) -> Iterator[Answers]:
-        """What sources answered when they were asked for `views`."""
-        for shown in self.views:
-            yield from self.record.rounds_at(shown.source, shown.asked_at)
+    def witnessed(self, shown: Shown) -> Iterator[Answers]:
+        """What the source answered then, if it was a witness."""
+        for answers in self.record.rounds_at(shown.source, shown.asked_at):
+            if why_no_witness(answers, self.network) is None:
+                yield answers
 
     def snapshots(self) -> Iterator[Snapshot]:
-        for answers in self.rounds():
-            yield from answers.snapshots
+        """What witnesses answered when they were asked for `views`."""
+        for shown in self.views:
+            for answers in self.witnessed(shown):
+                yield from answers.snapshots
 
-    def is_old(self, block_time_s: int | None) -> bool:
-        """Whether what was mined then is too old to pay this payment."""
-        if block_time_s is None:
-            return False
-        return block_time_s < (self.before.terms.created_at - SLACK_MS) // 1000
+    def no_witness(self, source: str | None = None) -> str | None:
+        """Why what was shown at this moment, by this source, proves nothing; None if
+        some of it may."""
+        shown = [s for s in self.views if source in {None, s.source}]
+        if not shown:
+            return f"{source or 'no source'} said nothing at that moment"
+        if any(True for one in shown for _ in self.witnessed(one)):
+            return None
+        for one in shown:
+            for answers in self.record.rounds_at(one.source, one.asked_at):
+                why = why_no_witness(answers, self.network)
+                if why is not None:
+                    return f"{one.source} was no witness: {why}"
+        return f"{shown[0].source} was not asked then"
+
+    @property
+    def network(self) -> str:
+        return self.before.terms.network
+
+    def is_old(self, output: Output) -> bool:
+        """Whether it is too old to pay this payment."""
+        return is_old(self.before.terms, output)
+
+
+def is_old(terms: Terms, output: Output) -> bool:
+    """Whether the output was there before the payment."""
+    if output.block_time_s is None:
+        return False
+    return output.block_time_s < (terms.created_at - SLACK_MS) // 1000

@@ -21,8 +21,9 @@ def confirming(case: Case) -> str | None:
         return announced_comes_true(case)
     if not data.receipts or case.event.txid != data.receipts[0].txid:
         return "it names no output"
-    if data.source not in {shown.source for shown in case.views}:
-        return f"{data.source} said nothing at that moment"
+    wrong = case.no_witness(data.source)
+    if wrong is not None:
+        return wrong
     for receipt in data.receipts:
         wrong = _is_no_news(case, receipt) or _is_not_so_deep(case, receipt)
         if wrong is not None:
@@ -75,17 +76,20 @@ def _is_not_so_deep(case: Case, receipt: Receipt) -> str | None:
 
 
 def confirmed(case: Case) -> str | None:
-    """One source had enough of what is counted, deep enough, where it is counted."""
+    """One witness had enough of what is counted, deep enough, where it is counted."""
     book, data = case.before, case.event.data
     if data.by is not None:
         return confirmed_by_hand(case)
     if book.status is not Status.CONFIRMING:
         return f"it was {book.status}"
-    if data.source not in {shown.source for shown in case.views}:
-        return f"{data.source} said nothing at that moment"
+    wrong = case.no_witness(data.source)
+    if wrong is not None or data.source is None:
+        return wrong or "it names no source"
     settled_sat = data.settled_sat or 0
     if settled_sat < book.enough_sat:
         return f"{settled_sat} sat are not the {book.enough_sat} that are enough"
+    if not any(_is_deep_enough(case, seen) for seen in case.snapshots()):
+        return f"no witness that was asked had {book.enough_sat} sat so deep then"
     for seen in _views_of(case, data.source):
         deep = _deep(case, seen)
         if case.event.txid in {r.txid for r in deep} and settled_sat == sum(
@@ -96,6 +100,19 @@ def confirmed(case: Case) -> str | None:
         f"{data.source} never had just {settled_sat} sat of its receipts at depth"
         f" {book.terms.confirmations_required}, where they are told to be"
     )
+
+
+def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
+    """Whether the chain that was really served has enough, as deep as it must be."""
+    listed = case.record.outputs(seen, case.script)
+    required = case.before.terms.confirmations_required
+    deep_sat = sum(
+        receipt.amount_sat
+        for key, receipt in case.before.receipts.items()
+        if (output := listed.get(key)) is not None
+        and depth_in(seen, output) >= required
+    )
+    return deep_sat >= case.before.enough_sat
 
 
 def _deep(case: Case, seen: Snapshot) -> list[Receipt]:

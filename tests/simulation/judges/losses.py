@@ -37,7 +37,7 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
         return "it is in a block"
     lacking = [shown for shown in case.views if _lacks(case, shown, key)]
     if not lacking:
-        return f"whoever was asked still had {key}"
+        return case.no_witness() or f"whoever was asked still had {key}"
     if any(_lost_its_block(event, key) for _, event in case.earlier):
         return None  # who knows what became of its block knows what became of it
     at = case.event.at
@@ -56,12 +56,13 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
 
 
 def _lacks(case: Case, shown: Shown, key: Outpoint) -> bool:
-    """Whether the source, asked then, really had it no more (or left things out)."""
-    record = case.record
+    """Whether the source, asked then, was a witness and really had it no more (or left
+    things out). One that had lost its whole mempool does not lack this one."""
     return any(
-        answers.left_out or key not in record.outputs(seen, case.script)
-        for answers in record.rounds_at(shown.source, shown.asked_at)
+        answers.left_out or key not in case.record.outputs(seen, case.script)
+        for answers in case.witnessed(shown)
         for seen in answers.snapshots
+        if not answers.forgot or case.record.chain.is_spent(seen, key[0])
     )
 
 
@@ -92,16 +93,16 @@ def _is_withdrawn(case: Case, claim: Claim) -> str | None:
         return "no source was asked since its time was over"
     known = case.before.receipts.keys() | set(case.before.terms.ignore)
     for shown in asked:
-        for answers in case.record.rounds_at(shown.source, shown.asked_at):
+        for answers in case.witnessed(shown):
             for seen in answers.snapshots:
                 if answers.left_out or not any(
                     key not in known
                     and claim.txid in {key[0], None}
-                    and not case.is_old(output.block_time_s)
+                    and not case.is_old(output)
                     for key, output in case.record.outputs(seen, case.script).items()
                 ):
                     return None
-    return "every source that was asked had it"
+    return case.no_witness() or "every source that was asked had it"
 
 
 def reorged(case: Case) -> str | None:
@@ -116,8 +117,9 @@ def reorged(case: Case) -> str | None:
         return "it is told to be in one still"
     if receipt.amount_sat != known.amount_sat:
         return "its amount is another"
-    if receipt.source not in {shown.source for shown in case.views}:
-        return f"{receipt.source} said nothing at that moment"
+    wrong = case.no_witness(receipt.source)
+    if wrong is not None:
+        return wrong
     for seen in case.snapshots():
         if case.record.denies(seen, known.block_hash, known.block_height):
             return None
@@ -142,7 +144,7 @@ def reversed_(case: Case) -> str | None:
         return "what is left is enough"
     if any(_deep_sat(case, seen) < needs_sat for seen in case.snapshots()):
         return None
-    return "whoever was asked had enough, deep enough"
+    return case.no_witness() or "whoever was asked had enough, deep enough"
 
 
 def _deep_sat(case: Case, seen: Snapshot) -> int:

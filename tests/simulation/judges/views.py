@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from engine.chain.feed import ChainView, Output
 from engine.payment.model import Terms
 from tests.simulation.chain import Snapshot
-from tests.simulation.judges.case import SLACK_MS
+from tests.simulation.judges.case import is_old
 from tests.simulation.judges.lost import is_lost_with_many
-from tests.simulation.record import Outpoint, Record, outpoint_of
+from tests.simulation.judges.witnesses import why_no_witness
+from tests.simulation.record import Answers, Outpoint, Record, outpoint_of
 
 __all__ = ["is_not_as_served"]
 
@@ -26,7 +27,9 @@ def is_not_as_served(
     served = [seen for answers in rounds for seen in answers.snapshots]
     if not served:
         return "the source was not asked then"
-    wrong = _invented(record, script, view)
+    if any(answers.lied for answers in rounds):
+        return None  # what follows from it is for the other judges
+    wrong = _overrated(view, rounds, terms) or _invented(record, script, view)
     if wrong is not None:
         return wrong
     for block in view.off_chain:
@@ -39,6 +42,16 @@ def is_not_as_served(
     if view.complete and not any(answers.left_out for answers in rounds):
         now = [record.outputs(seen, script) for seen in served]
         return _kept_back(record, view, served, now, terms)
+    return None
+
+
+def _overrated(view: ChainView, rounds: Sequence[Answers], terms: Terms) -> str | None:
+    """Only of a witness it may be said that it is one, or that it shows all."""
+    why = [why_no_witness(answers, terms.network) for answers in rounds]
+    if view.is_current and all(why):
+        return f"{view.source} is called current: {why[0]}"
+    if view.complete and not view.is_current:
+        return "it is called complete, and its source is behind"
     return None
 
 
@@ -81,11 +94,9 @@ def _kept_back(
 ) -> str | None:
     """A complete view lists all that the source had throughout the round, and nothing
     that it had at no moment of it; but for what it lost with its mempool."""
-    oldest_s = (terms.created_at - SLACK_MS) // 1000
     listed = {outpoint_of(output) for output in view.outputs}
     for key, output in now[0].items():
-        is_old = output.block_time_s is not None and output.block_time_s < oldest_s
-        if key in listed or key in terms.ignore or is_old:
+        if key in listed or key in terms.ignore or is_old(terms, output):
             continue
         if all(key in outputs for outputs in now):
             return f"it is called complete and leaves out {key}"

@@ -1,0 +1,52 @@
+"""Money that was shown and must be told of: also by a source that is behind.
+
+A judge of an event sees what should not be. Here is kept what a watcher was shown and
+has not told yet; when the process and its disk have been well for long enough, nothing
+may be left. A view that could know of it and shows it no more ends the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.chain.feed import ChainView
+from tests.simulation.judges.book import Book
+from tests.simulation.judges.case import is_old
+from tests.simulation.record import Outpoint, outpoint_of
+
+__all__ = ["News"]
+
+MOST_SAT = 21_000_000 * 100_000_000
+"""A view with more than that is no evidence of anything."""
+
+
+class News:
+    """See the module docstring. `books`: by payment, kept by the judges."""
+
+    def __init__(self, books: Mapping[str, Book]) -> None:
+        self._books = books
+        self._first: dict[str, dict[Outpoint, int]] = {}  # true ms, by payment
+
+    def on_shown(self, payment_id: str, view: ChainView, true_ms: int) -> None:
+        book = self._books[payment_id]
+        before = self._first.pop(payment_id, {})
+        if sum(output.amount_sat for output in view.outputs) > MOST_SAT:
+            return
+        found = {
+            key: before.get(key, true_ms)
+            for output in view.outputs
+            if (key := outpoint_of(output)) not in book.receipts
+            and key not in book.terms.ignore
+            and output.verified_by_source
+            and not is_old(book.terms, output)
+        }
+        if found:
+            self._first[payment_id] = found
+
+    def untold(self, payment_id: str, until: int) -> Outpoint | None:
+        """What was shown before `until` (true ms), and ever since, and is not told."""
+        book = self._books[payment_id]
+        for key, since in self._first.get(payment_id, {}).items():
+            if since < until and key not in book.receipts:
+                return key
+        return None
