@@ -139,12 +139,13 @@ class Witnesses:
         if active is None:
             return
         standing, reason = standing_of(active, now)
+        heard = active.assessment is not None or active.error is not None
         fresh = Freshness(
             source=active.spec.name,
-            live=standing is Standing.CURRENT,
+            live=heard and standing is Standing.CURRENT,
             since=max((f.answered_at or 0 for f in self.feeds), default=0) or None,
             tip_height=None if active.tip is None else active.tip.height,
-            standing=standing,
+            standing=standing if heard else None,
             reason=reason,
             since_when=active.since_when,
         )

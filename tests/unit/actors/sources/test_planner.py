@@ -127,6 +127,19 @@ def test_without_a_source_there_is_nothing_to_ask_for_a_while() -> None:
 # -- who -------------------------------------------------------------------------------
 
 
+def test_a_source_that_has_said_nothing_yet_is_not_live() -> None:
+    plan = Plan("block", "block")
+    plan.round(assessment=BEHIND, status=SourceStatus(TIP))
+    second = plan.ask()
+    assert second.feed.number == 1
+    said = Probed(0, SourceStatus(TIP, doubt="old"), None, 9, plan.asked_at)
+    plan.planner.probed(said, plan.now, 0.5)
+    fresh = plan.planner.report.freshness
+    assert (fresh.source, fresh.live, fresh.standing) == ("block 1", False, None)
+    plan.done(second, status=SourceStatus(TIP))
+    assert plan.planner.report.freshness.live
+
+
 def test_the_first_source_is_asked_until_it_fails() -> None:
     plan = Plan("block", "address")
     ask = plan.ask()

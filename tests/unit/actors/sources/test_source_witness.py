@@ -9,6 +9,7 @@ import pytest
 from actors.messages import Seen, Watch
 from actors.published import SourceReport
 from actors.sources.choice import PATIENCE_S, PROBE_S
+from actors.sources.messages import BestRead
 from engine.chain.feed import Tip
 from engine.chain.witness import Best, Standing
 from engine.errors import SourceUnavailable
@@ -327,6 +328,20 @@ def test_the_best_tip_is_believed_after_a_crash_of_the_source_actor(
     source.start()
     stage.pass_s(10)
     assert not stage.published.now.freshness.live
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip.height == 100
+
+
+def test_a_best_tip_that_was_asked_for_before_a_crash_may_come_late(
+    stage: ActorStage,
+) -> None:
+    Reader(stage, node("core"))
+    stage.pass_s(3)
+    source = stage.node.source
+    source.tell_system(BestRead(SourceTip(BEST_TIP, 7, "b7")))
+    stage.pass_s(3)
+    assert source.is_alive, "it crashed"
     best = stage.published.now.best
     assert best is not None
     assert best.tip.height == 100
