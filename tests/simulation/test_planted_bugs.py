@@ -19,9 +19,9 @@ CROWDS = 100
 """The rarest of the bugs in the rules took eight."""
 
 FOUND_IN = {
-    "a_failed_commit_is_called_a_success": 48,
-    "an_old_notifier_goes_on_beside_the_new": 302,
-    "believed_before_its_commit": 188,
+    "a_failed_commit_is_called_a_success": 55,
+    "a_tip_has_no_age": 31,
+    "money_that_a_source_behind_shows_is_not_told": 31,
 }
 """Worlds that show what few do: the search begins there, as it is what takes the time.
 Where they show it no more, the figures at the end of a run tell of others."""
