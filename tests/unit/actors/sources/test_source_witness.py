@@ -12,7 +12,7 @@ from actors.sources.choice import PATIENCE_S, PROBE_S
 from actors.sources.messages import BestRead
 from engine.chain.feed import Tip
 from engine.chain.witness import Best, Standing
-from engine.errors import SourceUnavailable
+from engine.errors import SourceUnavailable, StoreUnavailable
 from engine.store.writes import BEST_TIP, SourceTip, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -367,3 +367,42 @@ def test_of_a_first_download_nothing_is_read_until_it_is_over(
     feed.says = {}
     stage.pass_s(3)
     assert views(inbox)[-1].is_current
+
+
+def test_a_best_tip_that_an_earlier_life_asked_for_changes_nothing(
+    stage: ActorStage,
+) -> None:
+    """The answer waits in the mailbox, which outlives the actor that crashed."""
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    stage.node.source.tell_system(BestRead(SourceTip(BEST_TIP, 5_000, "ee" * 32)))
+    stage.pass_s(3)
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip == feed.now
+    assert stage.published.now.freshness.live
+    assert stage.node.source.incarnation == 1
+
+
+def test_no_round_begins_before_the_best_tip_of_the_last_run_is_known(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that refuses for a moment is asked again."""
+    refusals = [StoreUnavailable("disk I/O error", "wait")] * 3
+    source_tip = stage.store.source_tip
+
+    def refuse(source: str) -> SourceTip | None:
+        if source == BEST_TIP and refusals:
+            raise refusals.pop()
+        return source_tip(source)
+
+    monkeypatch.setattr(stage.store, "source_tip", refuse)
+    stage.append(Write(rows=(SourceTip(BEST_TIP, 120, "ee" * 32),)))
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(2)
+    assert feed.requests == 0
+    stage.pass_s(10)
+    assert stage.published.now.freshness.reason is not None
+    assert "block 120 was seen" in stage.published.now.freshness.reason
