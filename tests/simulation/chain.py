@@ -228,12 +228,23 @@ class SimChain:
             for rival in self._by_coin[coin]
         )
 
+    def has(self, seen: Snapshot, txid: str) -> bool:
+        """Whether this snapshot has the transaction, in a block or not."""
+        return txid in seen.pool or self._block_of(seen, txid) is not None
+
     def left_out(self, before: Snapshot, after: Snapshot) -> set[str]:
-        """What `before` had in its mempool and `after` has nowhere, with nothing there
-        that would say why."""
+        """What `before` had in its mempool, or in blocks that were undone since, and
+        `after` has nowhere, with nothing there that would say why."""
+        kept = set(after.best)
+        undone = {
+            tx.txid
+            for block in before.best
+            if block not in kept
+            for tx in self.blocks[block].txs[1:]
+        }
         return {
             txid
-            for txid in before.pool.keys() - after.pool.keys()
+            for txid in (before.pool.keys() | undone) - after.pool.keys()
             if self._block_of(after, txid) is None and not self.is_spent(after, txid)
         }
 

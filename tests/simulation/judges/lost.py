@@ -24,7 +24,7 @@ def is_lost_with_many(
         return False
     rounds = [answers.snapshots for answers in record.rounds.get(source, ())]
     last = max(
-        (n for n, seen in enumerate(rounds) if any(txid in s.pool for s in seen)),
+        (n for n, seen in enumerate(rounds) if any(chain.has(s, txid) for s in seen)),
         default=None,
     )
     if last is None:
@@ -32,7 +32,7 @@ def is_lost_with_many(
     before = [s for seen in rounds[max(last - _ROUNDS, 0) : last + 1] for s in seen]
     after = [s for seen in rounds[last : last + 1 + _ROUNDS] for s in seen]
     return any(
-        _is_mass(chain, a, b, txid) for a in before if txid in a.pool for b in after
+        _is_mass(chain, a, b, txid) for a in before if chain.has(a, txid) for b in after
     )
 
 
