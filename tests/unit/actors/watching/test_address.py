@@ -338,7 +338,10 @@ def test_only_another_status_is_logged(
     caplog.set_level(logging.INFO, "paybell.payment")
     watched = Watched(stage)
     watched.seen(view(mempool("t1", 600)))
+    (told,) = caplog.messages
+    assert told.startswith(f"payment.{watched.payment.status} ")
+    before = watched.payment
     watched.seen(view(mempool("t1", 600), mempool("t2", 100)))
-    assert watched.payment.seq > 2
-    told = [record.getMessage().split()[0] for record in caplog.records]
-    assert told == [f"payment.{watched.payment.status}"]
+    assert watched.payment.seq > before.seq
+    assert watched.payment.status is before.status
+    assert caplog.messages == [told]
