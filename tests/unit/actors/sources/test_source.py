@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from actors.messages import (
+    DescribeSources,
     Nudge,
     Poll,
+    RoundDone,
     Seen,
     Unwatch,
     Watch,
@@ -16,6 +18,7 @@ from actors.published import Published
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
+from engine.gateway import SourceState
 from engine.runtime.ref import Ref, Scope
 from tests.tools.fake_feed import FakeFeed
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -156,3 +159,27 @@ def test_a_source_that_is_asked_by_address_covers_nobody(stage: ActorStage) -> N
     stage.covered_as_of(1)
     stage.pass_s(11)
     assert stage.complete_as_of is None
+
+
+def test_an_answer_to_a_round_that_nobody_waits_for_is_passed_over(
+    stage: ActorStage,
+) -> None:
+    """Its worker was started anew since, and so was the round."""
+    market = Market(stage, "ann")
+    market.ref.tell_system(RoundDone(0, 10_000, 0, {}, None, 1))
+    stage.run()
+    assert (market.ref.is_alive, market.ref.incarnation) == (True, 1)
+
+
+def test_a_source_says_how_many_seconds_ago_it_answered_and_how_many_wait(
+    stage: ActorStage,
+) -> None:
+    market = Market(stage, "ann")
+    stage.pass_s(15)
+    answers: list[tuple[SourceState, ...]] = []
+    market.ref.tell(DescribeSources(answers.append))
+    stage.run()
+    ((state,),) = answers
+    assert state.waiting == 0
+    assert state.last_answer_at is not None
+    assert state.lag_s == (stage.clock.now() - state.last_answer_at) / 1000 > 0
