@@ -65,6 +65,9 @@ class World:
     during: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """What each was told from the beginning of its trouble to the end, by order."""
 
+    standing: dict[str, str] = field(default_factory=dict)
+    """What each said of its source then."""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -159,6 +162,7 @@ def suffered(world: World) -> None:
                 world.with_two.wait_for(order, "expired")
         for name, shop in world.troubled.items():
             world.during[name] = {o: shop.told(o, began[name]) for o in ORDERS}
+            world.standing[name] = shop.paybell.source()["standing"]
         world.during["with two"] = stories_of(world.with_two)
     (last,) = healthy.node.generate(1)
     for shop in world.troubled.values():
@@ -181,6 +185,14 @@ def test_while_its_node_is_in_trouble_a_shop_is_told_nothing_that_takes_away(
     if name != "cut off":  # who hears of nobody cannot know that others have more
         wrong.add("expired")
     assert {o: told[o] for o in ORDERS if wrong & set(told[o])} == {}
+
+
+def test_whoever_asks_is_told_what_a_source_is_worth_meanwhile(world: World) -> None:
+    assert world.standing == {
+        **dict.fromkeys(TROUBLES, "behind"),
+        "warming up": "failing",
+        "cut off": "current",  # as far as it and its Paybell can know
+    }
 
 
 @each_trouble

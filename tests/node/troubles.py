@@ -24,6 +24,7 @@ from tests.tools.wait import wait_until
 __all__ = ["TROUBLES", "Shop", "Trouble", "prune"]
 
 PATIENCE_S = 20.0
+DOUBTED = 4  # blocks: more than one that is only late may lack
 UNTOUCHED = 30  # blocks of a chain that an interrupted reading anew has read
 
 Trouble = Callable[[LitecoinNode, LitecoinNode], AbstractContextManager[None]]
@@ -46,7 +47,7 @@ def rolled_back(node: LitecoinNode, healthy: LitecoinNode) -> Iterator[None]:
     """A person doubts the last blocks: its tip is below headers that it knows."""
     tip = node.tip()
     node.disconnect()
-    doubted = node.block_hash(node.height() - 1)
+    doubted = node.block_hash(node.height() - DOUBTED + 1)
     node.rpc("invalidateblock", doubted)
     assert node.rpc("getblockheader", tip)["confirmations"] == -1
     yield
