@@ -162,6 +162,9 @@ class BlockFeedWorker(Actor):
         self._anew = self._anew and result is None
         if self._was_long and not done.more:
             give_back()
+        if result is not None and result.blocks and done.more:
+            log.info("source.reading source=%s block=%d of=%d", self._feed.name,
+                     result.tip.height, result.feed_tip.height)  # fmt: skip
         self._was_long = done.more
         return done
 

@@ -68,6 +68,11 @@ class MempoolRound(msgspec.Struct, frozen=True):
     blocks: int = 0  # that were applied
     undone: int = 0
 
+    @property
+    def is_short(self) -> bool:
+        """Whether blocks are still to be read."""
+        return self.index.tip != self.first.tip
+
 
 class PoolResult(msgspec.Struct, frozen=True):
     """What became of the mempool."""
@@ -99,7 +104,11 @@ class MempoolReader:
     def read(self, task: MempoolRound) -> PoolResult:
         """Raises `SourceError`."""
         if self._push is None:
-            if self._unread and self._monotonic() < self._compare_from:
+            if self._monotonic() >= self._compare_from:
+                return self._compare(task, *self._names(task))
+            if task.is_short:
+                return self._later(task)
+            if self._unread:
                 return self._read_on(task)
             return self._compare(task, *self._names(task))
         news, now = self._push.log.take(), self._monotonic()
@@ -108,6 +117,8 @@ class MempoolReader:
         has_asked = now >= self._deaf_until and self._hear(task, news)
         if self._unread and self._hears:
             return self._read_on(task)
+        if task.is_short and now < self._compare_from:
+            return self._later(task)
         if self._is_level and now < self._compare_by:
             return self._count(task, has_asked=has_asked)
         must_prove = task.must_prove or not self._push.log.heard
@@ -148,7 +159,7 @@ class MempoolReader:
         self._fetch(task, order[: task.budget])
         last, assessment = self._last(task)
         is_cut = bool(self._unread)
-        if is_cut:  # what is new meanwhile is looked for at a poll's pace
+        if is_cut or task.is_short:  # then again at a poll's pace
             self._compare_from = self._monotonic() + POLL_S
         if is_cut or not (task.first.tip == index.tip == last.tip):
             return PoolResult(last, assessment, is_cut=is_cut, more=True)
@@ -180,6 +191,11 @@ class MempoolReader:
         self._fetch(task, chunk)
         assessment = task.yardstick.assess(task.first)
         return PoolResult(task.first, assessment, is_cut=True, more=True)
+
+    def _later(self, task: MempoolRound) -> PoolResult:
+        """There are blocks to be read first; the mempool was looked at just now."""
+        assessment = task.yardstick.assess(task.first)
+        return PoolResult(task.first, assessment, more=True)
 
     def _last(self, task: MempoolRound) -> tuple[SourceStatus, Assessment]:
         last = task.feed.status()
