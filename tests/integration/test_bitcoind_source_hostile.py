@@ -74,7 +74,7 @@ WRONG: list[tuple[str, object, Callable[[Bitcoind], object], str]] = [
         "another block",
     ),
     ("names", {"a": 1}, lambda b: b.mempool(), "getrawmempool sent"),
-    ("no names", ["x"], lambda b: b.mempool(), "no list of txids"),
+    ("no names", ["x"], lambda b: b.mempool(), "64 hex digits"),
     ("no hex", 5, lambda b: b.transactions(["ab" * 32]), "no hex digits"),
     ("odd hex", "abc", lambda b: b.transactions(["ab" * 32]), "broken hex"),
     ("escapes", "\u00e4b", lambda b: b.transactions(["ab" * 32]), "broken hex"),

@@ -186,8 +186,8 @@ def test_thousands_of_phantoms_hide_no_money(
     ("result", "said"),
     [
         ([5], "wrong"),
-        (["ab"], "no list of txids"),
-        (["AB" * 32], "no list of txids"),
+        (["ab"], "64 hex digits"),
+        (["AB" * 32], "64 hex digits"),
         ({"txids": []}, "wrong"),
         (None, "wrong"),
     ],
