@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import astuple
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.alerts import Alerts
 from actors.published import Published, SourceReport
 from engine.chain.witness import Standing
 from engine.ports import Alert, Freshness
@@ -68,6 +69,13 @@ BEHIND = "at block 450; block 500 was seen"
 REFUSED = "bitcoind: wrong RPC user or password"
 
 
+class Kept(Alerts):
+    """Where nothing is cleared: the node's own source is well, and says so at will."""
+
+    def clear(self, kind: str, subject: str) -> None:
+        """Not in this test."""
+
+
 def test_a_source_that_is_behind_is_an_alert_on_every_page() -> None:
     """The detail, which may be about credentials, is for a key of the whole node."""
     alerts = (
@@ -77,6 +85,7 @@ def test_a_source_that_is_behind_is_an_alert_on_every_page() -> None:
     freshness = Freshness("old", False, 3_000, 450, Standing.BEHIND, BEHIND, 1_000)
     with running_node() as node:
         node.node.source_report = Published(SourceReport(freshness))
+        node.node.alerts = Kept(node.node.counters)
         for alert in alerts:
             node.node.alerts.raise_(*astuple(alert))
         health = without_key(node, "/health").json()
