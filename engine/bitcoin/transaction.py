@@ -209,7 +209,7 @@ def _read_tx(raw: bytes, start: int) -> tuple[ChainTx, int]:
         spends, at = _read_inputs(raw, body)
         outputs, body_end = _read_outputs(raw, at)
         at = _skip_witnesses(raw, body_end, len(spends)) if segwit else body_end
-    except (IndexError, struct.error) as error:
+    except (IndexError, OverflowError, struct.error) as error:
         raise InvalidTransaction(
             f"the transaction at byte {start} is cut off"
         ) from error
@@ -255,7 +255,7 @@ def _pack_tx(raw: bytes, start: int) -> tuple[PackedTx, int]:
         body_end = at
         if segwit:
             at = _skip_witnesses(raw, at, inputs)
-    except (IndexError, struct.error) as error:
+    except (IndexError, OverflowError, struct.error) as error:
         raise InvalidTransaction(
             f"the transaction at byte {start} is cut off"
         ) from error

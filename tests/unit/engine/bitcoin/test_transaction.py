@@ -312,3 +312,19 @@ def test_a_block_is_packed_only_with_the_merkle_root_of_its_header() -> None:
     assert list(iter_packed_txs(whole)) == list(map(pack, iter_block_txs(whole)))
     with pytest.raises(InvalidBlock, match="merkle root"):
         list(iter_packed_txs(_block_of(txs, root=b"\1" * 32)))
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_a_length_beyond_all_memory_is_a_transaction_that_is_cut_off(
+    inputs: int,
+) -> None:
+    """2^63 and more is no offset that C knows."""
+    huge = b"\xff" * 9  # of the script of an input, then of an output
+    padding = bytes(200)
+    for raw in (
+        b"\x01\0\0\0" + bytes([inputs]) + bytes(36) + huge + padding,
+        _plain_tx(1, 0)[:-5] + bytes([inputs]) + bytes(8) + huge + padding,
+    ):
+        for read in (parse_tx, pack_tx):
+            with pytest.raises(InvalidTransaction):
+                read(raw)
