@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView, Output
+from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import EventType, Receipt, Status, Terms
 from engine.payment.pertinent import Listed, depth_in
@@ -103,7 +104,7 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
         output = listed.get(outpoint(receipt))
         if output is None or output.block_hash != receipt.block_hash:
             continue
-        if not output.verified_by_source:
+        if not output.verified_by_source or not _is_of_now(builder, output, view):
             continue
         if depth_in(output, view) >= receipt.depth_needed(required):
             deep.append(receipt)
@@ -121,6 +122,27 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
             settled_sat=settled_sat,
             source=view.source,
         )
+
+
+def _is_of_now(builder: EventBuilder, output: Output, view: ChainView) -> bool:
+    """Whether the source has it now, and not only had it when it was seen first.
+
+    A view that is not complete lists what of the mempool is known, which may be of an
+    earlier comparison, or of blocks that were undone: after a time in which the source
+    was behind, hours old. Its news are of now, and so is what it has in a block.
+    """
+    if output.block_hash is not None or view.complete:
+        return True
+    return (output.txid, output.vout) in map(outpoint, _news(builder.events))
+
+
+def _news(events: list[Event]) -> Iterator[Receipt]:
+    """Receipts that these events told of first; one may have been announced."""
+    for event in events:
+        if event.type is EventType.DETECTED and event.data.receipt is not None:
+            yield event.data.receipt
+        elif event.data.claim is not None and event.data.verified:
+            yield from event.data.receipts
 
 
 def _is_seconded(terms: Terms, receipt: Receipt, view: ChainView) -> bool:

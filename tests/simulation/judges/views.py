@@ -105,7 +105,7 @@ def _kept_back(
         key
         for key in its_own
         if not any(key in outputs for outputs in now)
-        and not is_lost_with_many(record, view.source, key[0], served)
+        and not is_lost_with_many(record, view.source, key[0], served, terms.network)
     ]
     if gone:
         return f"it is called complete and lists {gone}, which the source has not"

@@ -45,6 +45,32 @@ def test_it_confirms_nothing_even_where_no_confirmation_is_asked_for() -> None:
     assert told(view(mempool("t1"))) == ["confirmed"]
 
 
+def test_what_it_showed_is_not_confirmed_before_the_mempool_was_compared() -> None:
+    """What a view lists that is not complete may be of hours ago, and gone since."""
+    told = Told(terms(confirmations_required=0))
+    assert told(behind(mempool("t1"))) == ["detected"]
+    assert told(view(mempool("t1"), complete=False)) == []
+    assert told(view(mempool("t1"))) == ["confirmed"]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_news_are_of_now_in_a_view_that_is_not_complete_too(announced: bool) -> None:
+    told = Told(terms(confirmations_required=0))
+    if announced:
+        told(ProviderClaim("blockonomics", "t1", 50_000))
+    first = "confirming" if announced else "detected"
+    assert told(view(mempool("t1"), complete=False)) == [first, "confirmed"]
+
+
+def test_what_needs_no_depth_and_is_in_a_block_is_confirmed_by_any_current_view() -> (
+    None
+):
+    told = Told(terms(confirmations_required=0))
+    told(behind(mempool("t1")))
+    shown = view(mined("t1", 900), complete=False)
+    assert told(shown) == ["confirming", "confirmed"]
+
+
 def test_too_little_shown_by_it_is_told_as_too_little() -> None:
     told = Told()
     assert told(behind(mempool("t1", 20_000))) == ["detected", "underpaid"]
