@@ -116,17 +116,14 @@ def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
 
 
 def _deep(case: Case, seen: Snapshot) -> list[Receipt]:
-    """What is counted, and in this snapshot is as deep as it must be.
-
-    What needs no depth may have been mined while the source was read.
-    """
+    """What is counted, and in this snapshot is as deep as it must be."""
     required = case.before.terms.confirmations_required
     listed = case.record.outputs(seen, case.script)
     return [
         receipt
         for key, receipt in case.before.receipts.items()
         if (output := listed.get(key)) is not None
-        and (output.block_hash == receipt.block_hash or not required)
+        and output.block_hash == receipt.block_hash
         and depth_in(seen, output) >= required
     ]
 
