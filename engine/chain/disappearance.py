@@ -12,7 +12,11 @@ Those that pay somebody who is watched, and their parents, stay as *unlisted*, w
 money that they are, until they are listed again, mined or double-spent, or until every
 node would have dropped them too.
 
-Pure; changes nothing in the index but its note of what is unlisted.
+What an undone block gave back and the mempool never listed since has not disappeared
+from it: a node drops what its new chain has no room for. It is no part of a mass, but
+is believed gone no sooner than those that are.
+
+Pure; changes nothing in the index but its notes of what is unlisted and returned.
 """
 
 from engine.chain.script_index import ScriptIndex
@@ -37,6 +41,7 @@ def gone_for_good(
     Of the second, those that nobody waits for are in the first as well.
     """
     unlisted = index.unlisted
+    index.returned = {t for t in index.returned if t in index.pool and t not in names}
     for txid in list(unlisted):
         if txid in names or txid not in index.pool:
             del unlisted[txid]
@@ -44,9 +49,10 @@ def gone_for_good(
     if not missing:
         return [], 0
     fresh = [txid for txid in missing if txid not in unlisted]
-    listed = len(index.pool) - (len(missing) - len(fresh))
-    assert 0 <= len(fresh) <= listed, (len(fresh), listed)
-    disappeared = len(fresh) if _is_mass(len(fresh), listed) else 0
+    left = sum(txid not in index.returned for txid in fresh)
+    listed = len(index.pool) - len(missing) + left
+    assert 0 <= left <= listed, (left, listed)
+    disappeared = len(fresh) if _is_mass(left, listed) else 0
     if disappeared:
         unlisted.update(dict.fromkeys(fresh, now_ms))
         fresh = []

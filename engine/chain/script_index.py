@@ -61,6 +61,8 @@ class ScriptIndex:
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
         self.unlisted: dict[str, int] = {}
+        # And what undone blocks gave back, and no mempool has listed since.
+        self.returned: set[str] = set()
         # Of the pool, what was pushed and not asked for (`engine.chain.push`), and
         # those of them that somebody who is watched since is paid by.
         self._hearsay: set[str] = set()
@@ -173,6 +175,7 @@ class ScriptIndex:
                 # accepted in a transaction's place is newer than the block.
                 if number and not self._pool.spends_same(tx):
                     self._put(tx)
+                    self.returned.add(tx.txid)
         self._touched |= touched
         return touched
 

@@ -218,3 +218,40 @@ def test_a_source_that_falls_behind_in_the_middle_of_a_round_takes_nothing_away(
     feed.on_call = restart
     assert not look(feed, index).is_current
     assert found(index) == [(5, None)]
+
+
+def test_what_an_undone_block_gave_back_and_is_not_listed_is_gone() -> None:
+    """A node drops what has no place in its new chain: no mempool was lost."""
+    feed = FakeFeed(20)
+    paid = make_tx("t", [(ALICE, 5)])
+    feed.mine([paid])
+    index = synced(feed, ALICE)
+    feed.reorg(1, [[], []])
+    lose(feed, paid)
+    result = settle(feed, index)
+    assert (result.disappeared, found(index)) == (0, [])
+
+
+def test_what_was_given_back_is_lost_with_a_mempool_that_is_lost() -> None:
+    feed = FakeFeed(20)
+    paid = make_tx("t", [(ALICE, 5)])
+    feed.mine([paid])
+    pool_of(feed, 3)
+    index = synced(feed, ALICE)
+    feed.reorg(1, [[], []])
+    feed.pool.clear()
+    assert settle(feed, index).disappeared == 4
+    assert found(index) == [(5, None)]
+
+
+def test_what_was_given_back_and_listed_again_is_like_any_other() -> None:
+    feed = FakeFeed(20)
+    paid = make_tx("t", [(ALICE, 5)])
+    feed.mine([paid])
+    index = synced(feed, ALICE)
+    feed.reorg(1, [[], []])
+    settle(feed, index)
+    assert paid.txid in feed.pool
+    feed.pool.clear()
+    assert settle(feed, index).disappeared == 1
+    assert found(index) == [(5, None)]
