@@ -13,8 +13,8 @@ if [ "$#" -gt 0 ]; then
     exec "$PYTHON" -m pytest "$@"
 fi
 
-first=(unit tools live browser)
-sockets=(integration power)
+first=(unit tools live browser power)
+sockets=(integration)
 worlds=(simulation node)
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
