@@ -15,6 +15,9 @@ fi
 
 first=(unit tools live browser power)
 sockets=(integration)
+# Files of the second part that nearly only wait: they run in the first, as it ends sooner.
+waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
+    integration/test_explorers_in_trouble.py)
 worlds=(simulation node)
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
@@ -31,7 +34,7 @@ logs=$(mktemp -d)
 part() {
     local name=$1
     shift
-    "$PYTHON" -u -m pytest --color=no --failures-at-once "${@/#/tests/}" 2>&1 </dev/null |
+    "$PYTHON" -u -m pytest --color=no --failures-at-once "$@" 2>&1 </dev/null |
         tee "$logs/$name" | sed -u "s/^/$name | /"
 }
 
@@ -40,11 +43,11 @@ trap 'kill -- $(jobs -p | sed s/^/-/) 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-part first "${first[@]}" &
+part first "${first[@]/#/tests/}" "${waiting[@]/#/tests/}" &
 running=("$!")
-part sockets "${sockets[@]}" &
+part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" &
 running+=("$!")
-part worlds "${worlds[@]}" &
+part worlds "${worlds[@]/#/tests/}" &
 running+=("$!")
 failed=0
 for process in "${running[@]}"; do
