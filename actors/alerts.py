@@ -1,11 +1,13 @@
 """What a person should look at now: raised by who notices it, cleared when it is over.
 
 An alert is a record here, a count (`alerts.raised`, and how many stand) and a log line.
-Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` new ones are
-counted (`alerts.not_kept`), and neither kept nor logged.
+Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` of a kind new
+ones are counted (`alerts.not_kept`), and neither kept nor logged. Of each kind, as
+payments that wait must not hide that no source is current.
 """
 
 import logging
+from collections import Counter
 
 from actors.counters import Counters
 from engine.ports import Alert
@@ -15,17 +17,18 @@ __all__ = ["MAX_ALERTS", "Alerts"]
 log = logging.getLogger("paybell.alert")
 
 MAX_ALERTS = 1_000
-"""Of all kinds together; nobody reads more."""
+"""Of one kind; nobody reads more."""
 
 
 class Alerts:
     """All that stand, by kind and subject. See the module docstring."""
 
-    __slots__ = ("_counters", "_standing")
+    __slots__ = ("_counters", "_of_kind", "_standing")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
+        self._of_kind: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -33,13 +36,14 @@ class Alerts:
     def raise_(self, kind: str, subject: str, detail: str, at: int) -> None:
         """Once more for the same subject only brings its detail up to date."""
         there = self._standing.get((kind, subject))
-        if there is None and len(self._standing) >= MAX_ALERTS:
+        if there is None and self._of_kind[kind] >= MAX_ALERTS:
             if not self._counters["alerts.not_kept"]:
                 log.error("alert.too_many: from now on they are only counted")
             self._counters.add("alerts.not_kept")
             return
         if there is None:
             self._counters.add("alerts.raised")
+            self._of_kind[kind] += 1
             log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
         since = at if there is None else there.since
         self._standing[kind, subject] = Alert(kind, subject, detail, since)
@@ -47,6 +51,8 @@ class Alerts:
     def clear(self, kind: str, subject: str) -> None:
         """It is over, if it was ever raised."""
         if self._standing.pop((kind, subject), None) is not None:
+            self._of_kind[kind] -= 1
+            assert self._of_kind[kind] >= 0, kind
             log.info("alert.cleared kind=%s subject=%s", kind, subject)
 
     def standing(self) -> tuple[Alert, ...]:

@@ -40,3 +40,15 @@ def test_beyond_the_bound_alerts_are_counted_and_not_kept() -> None:
     assert alerts.standing()[0].detail == "another why"
     assert counters["alerts.raised"] == MAX_ALERTS
     assert counters["alerts.not_kept"] == 3
+
+
+def test_many_of_one_kind_leave_room_for_every_other() -> None:
+    """Each payment that waits for a source is one; that none is current must stand."""
+    alerts = Alerts(Counters())
+    for number in range(MAX_ALERTS + 1):
+        alerts.raise_("payment.waits", f"p{number}", "why", number)
+    alerts.raise_("sources.none_current", "", "none is", 5)
+    assert alerts.standing()[-1].kind == "sources.none_current"
+    alerts.clear("payment.waits", "p7")
+    alerts.raise_("payment.waits", "new", "why", 6)
+    assert alerts.standing()[-1].subject == "new", "there is room again"
