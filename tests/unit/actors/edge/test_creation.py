@@ -1,10 +1,7 @@
 """What a payment keeps of the moment in which it is created."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
 
 from actors.published import SourceReport
@@ -17,13 +14,6 @@ from tests.unit.actors.edge.house import House
 from tests.unit.payment_cases import T0, TIP, block, mempool, mined, view
 
 NOW = Best(Tip(TIP, block(TIP)), T0)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def publish(house: House, report: SourceReport) -> None:

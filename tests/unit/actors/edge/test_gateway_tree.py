@@ -1,8 +1,5 @@
 """What the way in says of the tree: watchers, the core, sources."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import gevent
 import pytest
 
@@ -12,13 +9,6 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from tests.unit.actor_stage import Inbox
 from tests.unit.actors.edge.house import House
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def test_a_watcher_describes_itself(house: House) -> None:

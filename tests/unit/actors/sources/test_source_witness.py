@@ -333,20 +333,6 @@ def test_the_best_tip_is_believed_after_a_crash_of_the_source_actor(
     assert best.tip.height == 100
 
 
-def test_a_best_tip_that_was_asked_for_before_a_crash_may_come_late(
-    stage: ActorStage,
-) -> None:
-    Reader(stage, node("core"))
-    stage.pass_s(3)
-    source = stage.node.source
-    source.tell_system(BestRead(SourceTip(BEST_TIP, 7, "b7")))
-    stage.pass_s(3)
-    assert source.is_alive, "it crashed"
-    best = stage.published.now.best
-    assert best is not None
-    assert best.tip.height == 100
-
-
 def test_of_a_first_download_nothing_is_read_until_it_is_over(
     stage: ActorStage,
 ) -> None:
