@@ -1,0 +1,162 @@
+"""How the text of a setting is read: each kind of value, and what is refused.
+
+Every function takes the text as it was given and returns the value, or raises
+`ValueError`; its message, if it has one, says what is wrong and quotes no secret. Pure;
+called by `engine/config.py` by way of the table in `engine/settings.py`.
+"""
+
+import ipaddress
+import itertools
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from engine.chain.source_url import parse_source_url, split_http_url
+
+__all__ = [
+    "SOURCE_KINDS",
+    "SourceConfig",
+    "networks",
+    "node_key",
+    "one_of",
+    "origins",
+    "secret",
+    "sources",
+    "text",
+    "whole",
+    "yes_no",
+]
+
+SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
+
+_KIND = re.compile(r"[a-z_-]{1,20}")
+
+
+class SourceConfig(msgspec.Struct, frozen=True):
+    """A chain source: its kind and where it is. The URL may hold credentials."""
+
+    kind: str
+    url: str = ""
+    name: str = ""
+    """Its name among the sources, where its kind does not say which one it is."""
+
+    @property
+    def shown_as(self) -> str:
+        """What it is called everywhere; no other source is called so."""
+        return self.name or self.kind
+
+    @property
+    def operator(self) -> str:
+        """Who runs it: sources of one operator are not independent of one another."""
+        if self.kind == "devchain":
+            return self.kind
+        return parse_source_url(self.kind, self.url).operator
+
+    def __repr__(self) -> str:
+        return f"SourceConfig({self.kind})"
+
+
+def text(value: str) -> str:
+    if not value or len(value) > 1_000 or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError
+        return int(value)
+
+    return parse
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError
+        return value.lower()
+
+    return parse
+
+
+def yes_no(value: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise ValueError
+    return words[value.lower()]
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def origins(value: str) -> tuple[str, ...]:
+    for part in _list(value):
+        url = split_http_url(part) if part != "*" else None
+        if url is not None and (
+            url.username is not None
+            or url.path not in {"", "/"}
+            or url.query
+            or url.fragment
+        ):
+            raise ValueError(f"{part[:100]!r} has more than scheme, host and port")
+    return _list(value)
+
+
+def networks(value: str) -> tuple[str, ...]:
+    for part in _list(value):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(
+                f"{part[:100]!r} is neither an address nor a network"
+            ) from None
+    return _list(value)
+
+
+def secret(low: int) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not low <= len(value) <= 200 or not value.isascii() or " " in value:
+            raise ValueError
+        if not value.isprintable():
+            raise ValueError
+        return value
+
+    return parse
+
+
+def node_key(value: str) -> str:
+    if not re.fullmatch("[0-9A-Fa-f]{64}", value):
+        raise ValueError
+    return value.lower()
+
+
+def sources(value: str) -> tuple[SourceConfig, ...]:
+    """Raises ValueError with the reason; it never quotes more than the kind."""
+    found: list[SourceConfig] = []
+    for number, part in enumerate(_list(value), 1):
+        kind, _, url = part.partition("=")
+        if kind not in SOURCE_KINDS:
+            named = f" {kind!r}" if _KIND.fullmatch(kind) else ""
+            raise ValueError(f"source {number} has an unknown kind{named}")
+        name = kind
+        if kind == "devchain":
+            if url:
+                raise ValueError(f"source {number}: devchain takes no URL")
+        else:
+            try:
+                name = parse_source_url(kind, url).name or kind
+            except ValueError as error:
+                raise ValueError(f"source {number} ({kind}): {error}") from None
+        name = _unused(name, {source.shown_as for source in found})
+        found.append(SourceConfig(kind, url, "" if name == kind else name))
+    return tuple(found)
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """The name, with a number behind it if another source has it already."""
+    candidates = (f"{name}-{number}" for number in itertools.count(2))
+    return next(c for c in itertools.chain([name], candidates) if c not in used)

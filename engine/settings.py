@@ -1,0 +1,119 @@
+"""Every setting in one table: its name everywhere, its default, and why that one.
+
+To add a setting: a line in `OPTIONS`, a field of `Config` in `engine/config.py`; the
+option, the variable and the key of the file follow. How a value is read stands in
+`engine/setting_values.py`. Pure data.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.bitcoin.address import NETWORKS
+from engine.money.amount import MAX_SAT
+from engine.setting_values import (
+    networks,
+    node_key,
+    one_of,
+    origins,
+    secret,
+    sources,
+    text,
+    whole,
+    yes_no,
+)
+
+__all__ = ["OPTIONS", "OTHER_NAMES", "Option"]
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+OTHER_NAMES = ("PAYBELL_CONFIG", "PAYBELL_KEY", "PAYBELL_URL")
+"""Variables that the command line reads by itself."""
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One setting: its name everywhere, how it is read, and what is allowed."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    allowed: str
+    help: str
+    secret: bool = False
+    repeated: bool = False
+    shown: bool = True  # False: a wrong value is not quoted, as it may hold a password
+    switch: bool = False  # the bare option means "yes"
+
+    @property
+    def environ(self) -> str:
+        return "PAYBELL_" + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + ("source" if self.name == "sources" else self.name).replace(
+            "_", "-"
+        )
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("host", text, "127.0.0.1", "an address of this machine",
+           "Address to listen on. Use another than loopback only behind a TLS proxy."),
+    Option("port", whole(0, 65_535), "8080", "0 to 65535; 0 takes a free one",
+           "Port for HTTP, WebSocket and SSE."),
+    Option("db", text, "paybell.db", "a path of a file",
+           "Database file. Its key is kept beside it, as <db>.key."),
+    Option("network", one_of(NETWORKS), "regtest", ", ".join(NETWORKS),
+           "Bitcoin network: mainnet, testnet, signet or regtest."),
+    Option("sources", sources, None,
+           "bitcoind=http://user:pass@host:port, esplora=https://host/api, devchain"
+           " (a comma in a password is written %2C)",
+           "Where chain data comes from: bitcoind=http://user:pass@host:port,"
+           " bitcoind=http://host:port?cookie=/path/.cookie, bitcoind=https://host/token,"
+           " esplora=https://host/api or devchain. Repeat it for several, in order of"
+           " preference; ?name=… says who runs one (docs/sources.md). Default:"
+           " devchain on regtest, else a public Esplora. Keep passwords in"
+           " PAYBELL_SOURCES or the file: options are visible in `ps`.",
+           repeated=True, shown=False),
+    Option("rpc_timeout_s", whole(1, 600), "60", "1 to 600 seconds",
+           "How long a Bitcoin Core node may take for one answer. A slow node is not"
+           " a broken one; a hanging one is left after this time."),
+    Option("api_key", secret(1), None,
+           "1 to 200 printable ASCII characters without spaces",
+           "An API key for the whole node, besides those made by `keys`.", secret=True),
+    Option("node_key", node_key, None, "64 hexadecimal digits",
+           "The node's own key, instead of the file <db>.key.", secret=True),
+    Option("webhook_btc_secret", secret(8), None,
+           "8 to 200 printable ASCII characters without spaces",
+           "Secret of /webhook/btc. Without it, inbound webhooks are off.",
+           secret=True),
+    Option("allowed_origins", origins, "",
+           "origins like https://shop.example, separated by commas, or *",
+           "Web sites whose pages may follow payments.", repeated=True),
+    Option("trusted_proxies", networks, "",
+           "addresses or networks like 10.0.0.0/8, separated by commas",
+           "Proxies whose X-Forwarded-For header is trusted.",
+           repeated=True),
+    Option("allow_private_webhooks", yes_no, "no", "yes or no",
+           "Allow webhook channels to reach private and loopback addresses.",
+           switch=True),
+    Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
+           "After this time a provider's claim is withdrawn if the chain does not"
+           " show it."),
+    Option("monitor_s", whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
+           "How long a payment is watched for late money after its expiry."),
+    Option("tolerance_sat", whole(0, 1_000_000), "0", "0 to 1000000 sat",
+           "Default tolerance for underpayment, in satoshi."),
+    Option("tolerance_percent", whole(0, 50), "1", "0 to 50 percent",
+           "A tolerance is never more than this share of the amount."),
+    Option("quorum_above", whole(0, MAX_SAT), None, f"0 to {MAX_SAT} sat",
+           "More than this is confirmed only when two independent sources show it."),
+    Option("esplora_per_minute", whole(1, 1_000_000), "200",
+           "1 to 1000000 requests",
+           "Maximum requests per minute to an Esplora source."),
+    Option("connections_per_address", whole(1, 1_000_000), "256",
+           "1 to 1000000 connections",
+           "Maximum open connections per client address."),
+    Option("log_level", one_of(LOG_LEVELS), "info", ", ".join(LOG_LEVELS),
+           "Log level, on stderr: debug, info, warning or error."),
+)  # fmt: skip
