@@ -91,7 +91,9 @@ class Installation:
             yield_to_hub=yield_to_hub,
         )
         self.sender = WebhookSender(
-            VERSION, allow_private=config.allow_private_webhooks
+            VERSION,
+            allow_private=config.allow_private_webhooks,
+            allow_ports=config.allow_webhook_ports,
         )
         self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
@@ -186,6 +188,7 @@ class Installation:
                 webhook_btc_secret=config.webhook_btc_secret,
                 allowed_origins=config.allowed_origins,
                 allow_private_webhooks=config.allow_private_webhooks,
+                allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
                 monitor_s=config.monitor_s,
                 tolerance_sat=config.tolerance_sat,

@@ -51,6 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     allow_private_webhooks: bool
+    allow_webhook_ports: frozenset[int]
     claim_window_s: int
     monitor_s: int
     tolerance_sat: int

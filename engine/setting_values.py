@@ -21,6 +21,7 @@ __all__ = [
     "node_key",
     "one_of",
     "origins",
+    "ports",
     "secret",
     "sources",
     "text",
@@ -115,6 +116,11 @@ def networks(value: str) -> tuple[str, ...]:
                 f"{part[:100]!r} is neither an address nor a network"
             ) from None
     return _list(value)
+
+
+def ports(value: str) -> frozenset[int]:
+    one = whole(1, 65_535)
+    return frozenset(one(part) for part in _list(value))
 
 
 def secret(low: int) -> Callable[[str], str]:

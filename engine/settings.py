@@ -17,6 +17,7 @@ from engine.setting_values import (
     node_key,
     one_of,
     origins,
+    ports,
     secret,
     sources,
     text,
@@ -97,6 +98,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("allow_private_webhooks", yes_no, "no", "yes or no",
            "Allow webhook channels to reach private and loopback addresses.",
            switch=True),
+    Option("allow_webhook_ports", ports, "",
+           "ports like 6379, separated by commas, each 1 to 65535",
+           "Ports of other services (mail, databases, …) to which webhooks may go all"
+           " the same. By default those that browsers refuse, too, are refused.",
+           repeated=True),
     Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),

@@ -40,6 +40,7 @@ class WebParts:
     webhook_btc_secret: str | None
     allowed_origins: tuple[str, ...] = ()
     allow_private_webhooks: bool = False
+    allow_webhook_ports: frozenset[int] = frozenset()
     claim_window_s: int = 600
     monitor_s: int = 7 * 86_400
     tolerance_sat: int = 0
@@ -70,6 +71,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             quorum_above_sat=parts.quorum_above_sat,
             independent_sources=parts.independent_sources,
             allow_private_webhooks=parts.allow_private_webhooks,
+            allow_webhook_ports=parts.allow_webhook_ports,
         ),
     )
     keys.routes(app, parts.gateway, auth)

@@ -155,6 +155,8 @@ def test_a_removed_channel_is_gone(node: RunningNode) -> None:
         "https://shop.example/#part",
         "shop.example",
         "https://shop.example:0/",
+        "https://shop.example:25/",
+        "http://shop.example:6379/SET/a",
         "https://" + "a" * 2_050,
         "https://shop.example/a b",
         "",
@@ -171,6 +173,14 @@ def test_urls_that_must_not_be_called_are_refused(url: str) -> None:
             assert [e["path"] for e in response.json()["errors"]] == ["/url"]
             assert "hunter2" not in response.text
         assert len(node.gateway.channels()) == 1
+
+
+def test_a_refused_port_is_allowed_by_name() -> None:
+    with running_node(web={"allow_webhook_ports": frozenset({6379})}) as node:
+        make(node, "https://shop.example:6379/")
+        refused = node.post(CHANNELS, {"url": "https://shop.example:25/"})
+    assert refused.status_code == 422
+    assert "--allow-webhook-ports 25" in refused.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "whsec_short", "whsec_" + "!" * 40])

@@ -64,7 +64,7 @@ def test_a_dev_chain_that_begins_anew_says_so(tmp_path: Path) -> None:
 
 def test_the_doctor_misses_a_key_that_channels_need(tmp_path: Path, db: Path) -> None:
     with serving(tmp_path, "--allow-private-webhooks") as node:
-        made = node.post("/v1/channels", url="http://127.0.0.1:9/hook")
+        made = node.post("/v1/channels", url="http://127.0.0.1:2/hook")
         assert made.status_code == 201, made.text
         code, said = _doctor(node, db)
         assert (code, "a Paybell node listens there" in said) == (0, True), said

@@ -148,6 +148,20 @@ def test_the_deadline_is_for_the_whole_answer(
             pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 100_000),
             FailureKind.TOO_LARGE,
         ),
+        (
+            pour(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 100_000),
+            FailureKind.TOO_LARGE,
+        ),
+        (
+            raw(b"HTTP/1.1 102 P\r\n" + b"a: b\r\n" * 200 + b"\r\n" + OK + b"\r\n"),
+            FailureKind.TOO_LARGE,
+        ),
+        (
+            raw(b"HTTP/1.1 102 P\r\na: " + b"b" * 20_000 + b"\r\n\r\n" + OK + b"\r\n"),
+            FailureKind.TOO_LARGE,
+        ),
+        (raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"), FailureKind.PROTOCOL),
+        (raw(b"HTTP/1.1 103 Early Hints\r\nLink: <"), FailureKind.PROTOCOL),
     ],
 )
 def test_what_is_no_answer_is_a_failure_of_its_kind(
@@ -172,6 +186,42 @@ def test_a_success_counts_even_if_its_body_breaks_off(
     sender: WebhookSender, answer: Answer
 ) -> None:
     assert deliver(sender, answer).outcome is AttemptOutcome.DELIVERED
+
+
+@pytest.mark.parametrize("final", [200, 400, 410])
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 30,
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+        b"HTTP/1.1 103 \r\nRetry-After: 99\r\n\r\nHTTP/1.1 100 C\r\n\r\n"
+        b"HTTP/1.1 199 Unknown\r\na: b\r\n\r\n",
+    ],
+    ids=["100", "102", "103", "mixed"],
+)
+def test_interim_answers_are_skipped(
+    sender: WebhookSender, interim: bytes, final: int
+) -> None:
+    def answer(sock, received, receiver):  # type: ignore[no-untyped-def]
+        raw(interim)(sock, received, receiver)
+        reply(final)(sock, received, receiver)
+
+    result = deliver(sender, answer)
+    assert result.status == final
+    assert result.retry_after_s is None, "it was in an interim answer"
+
+
+def test_interim_answers_do_not_prolong_the_deadline(sender: WebhookSender) -> None:
+    processing = drip(b"HTTP/1.1 102 Processing\r\n\r\n" * 1_000, every_s=0.01)
+    result = deliver(sender, processing, timeout_s=0.3)
+    assert str(result.error).startswith("timeout: ")
+
+
+def test_a_switch_of_protocols_is_a_failure(sender: WebhookSender) -> None:
+    switching = raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + OK)
+    result = deliver(sender, switching)
+    assert (result.outcome, result.status) == (AttemptOutcome.RETRY, 101)
 
 
 def test_a_gigabyte_of_body_is_cut_after_the_first_bytes() -> None:
@@ -302,7 +352,7 @@ def test_the_environment_chooses_neither_proxy_nor_credentials(
     "url",
     [
         "https://user:SECRETWORD@shop.example/",
-        "https://127.0.0.1:1/SECRETWORD?key=SECRETWORD",
+        "https://127.0.0.1:2/SECRETWORD?key=SECRETWORD",
         "https://[::1/SECRETWORD",
         "http://nobody.invalid/SECRETWORD?SECRETWORD",
         "nonsense SECRETWORD",

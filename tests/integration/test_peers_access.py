@@ -44,7 +44,7 @@ def opened(node: RunningNode, name: str) -> Shop:
     key = {"Authorization": f"Bearer {node.add_key(name)}"}
     order = {"amount_sat": 1_000, "external_id": f"order-of-{name}"}
     payment = node.post("/v1/payments", order, **key).json()
-    hook = {"url": f"http://127.0.0.1:1/hook-of-{name}"}  # nobody is there
+    hook = {"url": f"http://127.0.0.1:2/hook-of-{name}"}  # nobody is there
     channel = node.post("/v1/channels", hook, **key).json()
     return Shop(name, key, payment, channel)
 

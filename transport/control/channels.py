@@ -192,7 +192,11 @@ class _Channels:
 
     def _check_url(self, url: str) -> None:
         try:
-            check_url(url, self._settings.allow_private_webhooks)
+            check_url(
+                url,
+                self._settings.allow_private_webhooks,
+                self._settings.allow_webhook_ports,
+            )
         except UrlRefused as error:
             text = f"is not allowed: {error}"
             if self._is_private(url):
@@ -202,7 +206,7 @@ class _Channels:
     def _is_private(self, url: str) -> bool:
         """Whether it is the option that refuses it, not the URL itself."""
         try:
-            check_url(url, allow_private=True)
+            check_url(url, True, self._settings.allow_webhook_ports)
         except UrlRefused:
             return False
         return not self._settings.allow_private_webhooks

@@ -65,6 +65,7 @@ class ApiSettings:
     """Of how many operators there are sources."""
 
     allow_private_webhooks: bool = False
+    allow_webhook_ports: frozenset[int] = frozenset()
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""
 

@@ -42,6 +42,8 @@ MAX_ANSWER_BYTES = 64 * 1024
 """Of status lines, headers and framing, read from one connection."""
 
 _HEADER_CHARS = 256
+_INTERIM_HEADERS = 100  # as http.client allows of any other answer
+_HEADER_LINE_BYTES = 16 * 1024
 _HEADERS_KEPT = ("retry-after", "content-type", "location", "date")
 
 
@@ -161,13 +163,37 @@ class _Metered(io.RawIOBase):
 
 
 class _BoundedResponse(http.client.HTTPResponse):
-    """`http.client`'s response, reading through the meter."""
+    """`http.client`'s response, reading through the meter.
+
+    An interim answer (RFC 9110, 15.2: 100, 102; RFC 8297: 103 Early Hints) says that
+    the final one is still to come, and any number of them may be sent. `http.client`
+    skips 100 only. They count into the bytes and the time of the answer. 101 ends the
+    exchange: nobody asked to switch protocols (15.2.2), and what follows is not HTTP.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.meter = _Metered(sock.makefile("rb", buffering=0))
         self.fp = io.BufferedReader(self.meter)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line of the final answer."""
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            status = line[1]
+            if status == http.client.SWITCHING_PROTOCOLS or not 100 <= status <= 199:
+                return line
+            self._skip_headers()
+
+    def _skip_headers(self) -> None:
+        for _ in range(_INTERIM_HEADERS):
+            line = self.fp.readline(_HEADER_LINE_BYTES + 1)
+            if len(line) > _HEADER_LINE_BYTES:
+                raise http.client.LineTooLong("interim header")
+            if line in {b"\r\n", b"\n", b""}:
+                return
+        raise http.client.HTTPException("too many interim headers")
 
 
 def reason_of(error: Exception) -> str:

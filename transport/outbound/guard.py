@@ -13,6 +13,7 @@ address registries for IPv4 and IPv6.
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
@@ -26,6 +27,7 @@ from urllib.parse import quote
 import idna
 
 from engine.errors import AddressRefused, UrlRefused
+from transport.outbound.refused_ports import REFUSED_PORTS
 
 __all__ = [
     "MAX_URL_CHARS",
@@ -101,6 +103,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _KEPT_IN_TARGET = "!$%&'()*+,/:;=?@[]~-._"
+_ALL_PORTS = range(65_536)
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -169,8 +172,12 @@ def refusal(ip: str | Address, allow_private: bool = False) -> str | None:
     return None
 
 
-def check_url(url: str, allow_private: bool = False) -> Parsed:
+def check_url(
+    url: str, allow_private: bool = False, allow_ports: Container[int] = ()
+) -> Parsed:
     """Read an endpoint's URL strictly. Raises `UrlRefused`, or `AddressRefused`.
+
+    `allow_ports` (the operator's --allow-webhook-ports): of those that are refused.
 
     http is allowed as well as https and taken as it is: the signature still proves
     who sent what, but everybody on the way can read it. Host names are only checked
@@ -186,6 +193,11 @@ def check_url(url: str, allow_private: bool = False) -> Parsed:
         raise UrlRefused(f"URL must have the form {form}")
     scheme, authority, target = match[1].lower(), match[2], match[3]
     host, port = _split_authority(authority, _DEFAULT_PORT[scheme])
+    if port in REFUSED_PORTS and port not in allow_ports:
+        raise UrlRefused(
+            f"port {port} ({REFUSED_PORTS[port]}) is refused: it is no web server's;"
+            f" start the node with --allow-webhook-ports {port} to allow it"
+        )
     literal: Address | None
     if host.startswith("["):
         literal = _ipv6_literal(host[1:-1])
@@ -206,7 +218,7 @@ def origin_of(url: str) -> str:
     Shows nothing that could be a secret; what cannot be read is not shown at all.
     """
     try:
-        return check_url(url, allow_private=True).origin
+        return check_url(url, True, _ALL_PORTS).origin
     except UrlRefused:
         return "(unreadable URL)"
 

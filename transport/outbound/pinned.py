@@ -19,7 +19,7 @@ import functools
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -119,6 +119,7 @@ def post(
     allow_private: bool = False,
     resolver: Resolver = system_resolver,
     tls: ssl.SSLContext | None = None,
+    allow_ports: Container[int] = (),
 ) -> EndpointReply:
     """POST `body` and return the answer, whatever its status. `DeliveryError` if none.
 
@@ -127,7 +128,7 @@ def post(
     """
     started = time.perf_counter()
     try:
-        target = check_url(url, allow_private)
+        target = check_url(url, allow_private, allow_ports)
     except UrlRefused as e:
         address = isinstance(e, AddressRefused)
         kind = FailureKind.REFUSED_ADDRESS if address else FailureKind.URL

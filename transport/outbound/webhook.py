@@ -17,7 +17,7 @@ import re
 import secrets as randomness
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from engine.delivery.attempt import AttemptOutcome, SendResult, classify
 from engine.policy.waits import parse_retry_after
@@ -85,11 +85,13 @@ class WebhookSender:
         version: str,
         *,
         allow_private: bool = False,
+        allow_ports: Container[int] = (),
         resolver: pinned.Resolver = pinned.system_resolver,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._user_agent = f"Paybell/{version}"
         self._allow_private = allow_private
+        self._allow_ports = allow_ports
         self._resolver = resolver
         # Loading the trust store holds the hub for some 20 ms: now, not later.
         self._tls = tls or pinned.tls_context()
@@ -124,6 +126,7 @@ class WebhookSender:
                 self._allow_private,
                 self._resolver,
                 self._tls,
+                self._allow_ports,
             )
         except pinned.DeliveryError as e:
             latency_ms = (time.perf_counter() - started) * 1000

@@ -19,6 +19,7 @@ WRONG = {
     "allowed_origins": "shop.example",
     "trusted_proxies": "10.0.0.0/33",
     "allow_private_webhooks": "perhaps",
+    "allow_webhook_ports": "6379,65536",
     "claim_window_s": "4",
     "monitor_s": "-1",
     "tolerance_sat": "1.5",
@@ -43,6 +44,7 @@ def test_without_any_setting_it_is_a_safe_regtest_node() -> None:
     assert config.sources == (SourceConfig("devchain"),)
     assert config.api_key is None
     assert not config.allow_private_webhooks
+    assert not config.allow_webhook_ports
     assert not config.allowed_origins
 
 
@@ -199,12 +201,14 @@ def test_the_file_takes_text_numbers_truth_and_lists() -> None:
         allow_private_webhooks = true
         sources = ["devchain"]
         allowed_origins = ["https://a.example", "https://b.example"]
+        allow_webhook_ports = ["6379", "5432"]
     """
     config = load({}, {}, read_file(text, "paybell.toml"))
     assert config.port == 9000
     assert config.allow_private_webhooks
     assert config.sources == (SourceConfig("devchain"),)
     assert config.allowed_origins == ("https://a.example", "https://b.example")
+    assert config.allow_webhook_ports == {5432, 6379}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.errors import AddressRefused, UrlRefused
 from transport.outbound.guard import check_url, origin_of, refusal
+from transport.outbound.refused_ports import REFUSED_PORTS
 
 REFUSED = """
 0.0.0.0 0.0.0.1 0.255.255.255
@@ -245,9 +246,9 @@ def test_a_url_that_could_be_read_in_two_ways_is_refused(url: str) -> None:
         ("https://1.1.1.1:8443/", "1.1.1.1:8443", 8443, "/"),
         ("https://[2606:4700:4700::1111]/", "[2606:4700:4700::1111]", 443, "/"),
         (
-            "https://[2606:4700:4700:0:0:0:0:1111]:1/",
-            "[2606:4700:4700::1111]:1",
-            1,
+            "https://[2606:4700:4700:0:0:0:0:1111]:2/",
+            "[2606:4700:4700::1111]:2",
+            2,
             "/",
         ),
     ],
@@ -299,3 +300,22 @@ def test_refusals_do_not_repeat_the_url() -> None:
             check_url(url)
         assert "password@" not in str(refused.value)
         assert len(str(refused.value)) < 120
+
+
+@pytest.mark.parametrize("port", sorted(REFUSED_PORTS))
+def test_a_port_of_another_service_is_refused_by_default(port: int) -> None:
+    for url in (f"http://shop.example:{port}/", f"https://9.9.9.9:{port}/SET"):
+        for allow_ports in ((), {port + 1}):
+            with pytest.raises(UrlRefused, match=f"port {port} .*is refused"):
+                check_url(url, True, allow_ports)
+        assert check_url(url, allow_ports={port}).port == port
+
+
+def test_the_refused_ports_hold_those_that_hurt_and_no_web_servers() -> None:
+    assert {22, 25, 6379, 11211, 5432, 2375, 8332} <= REFUSED_PORTS.keys()
+    assert {80, 443, 3000, 5000, 8000, 8080, 8443}.isdisjoint(REFUSED_PORTS)
+    assert max(REFUSED_PORTS) < 32_768, "an operating system hands it out"
+
+
+def test_what_a_refused_port_is_shown_as_is_its_origin() -> None:
+    assert origin_of("http://shop.example:25/TOKEN") == "http://shop.example:25"
