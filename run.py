@@ -27,7 +27,8 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
-from engine.errors import CannotOpenStore, KeyFileError
+from engine.errors import CannotOpenStore, KeyFileError, StoreUnreadable
+from engine.merchants.book import MerchantBook
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.yielding import yield_to_hub
@@ -38,6 +39,7 @@ from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline
 from transport.cli.logs import start_logging
 from transport.cli.open_files import client_connections, raise_limit
+from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, fail, load_config
 from transport.http.auth import hash_key
 from transport.outbound.webhook import WebhookSender
@@ -81,6 +83,7 @@ class Installation:
         except (CannotOpenStore, KeyFileError) as error:
             raise CannotStart(str(error)) from error
         self._refuse_narrower_key()
+        merchants = self._merchants()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         self.node = Node(
@@ -89,6 +92,7 @@ class Installation:
             Random(),  # spreads what would come at one moment; hides nothing
             Settings(network=config.network),
             yield_to_hub=yield_to_hub,
+            merchants=merchants,
         )
         self.sender = WebhookSender(
             VERSION,
@@ -121,6 +125,15 @@ class Installation:
                     f"PAYBELL_API_KEY is the key {key.id}, which is {what}; here it"
                     " would open the whole node: unset it (clients take PAYBELL_KEY)"
                 )
+
+    def _merchants(self) -> MerchantBook:
+        book = MerchantBook()
+        store, seal = self.store, self.vault.seal
+        try:
+            fill_book(book, store.reader, store.writer, seal, self.config.merchants)
+        except (CannotOpenStore, StoreUnreadable) as error:
+            raise CannotStart(str(error)) from error
+        return book
 
     def start(self) -> str:
         """Start everything; the base URL once it listens."""

@@ -4,6 +4,9 @@ An alert is a record here, a count (`alerts.raised`, and how many stand) and a l
 Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` of a kind new
 ones are counted (`alerts.not_kept`), and neither kept nor logged. Of each kind, as
 payments that wait must not hide that no source is current.
+
+What happened once and is not over when it is mended (somebody changed a secret) stands
+for a time that is given.
 """
 
 import logging
@@ -23,18 +26,29 @@ MAX_ALERTS = 1_000
 class Alerts:
     """All that stand, by kind and subject. See the module docstring."""
 
-    __slots__ = ("_counters", "_of_kind", "_standing")
+    __slots__ = ("_counters", "_of_kind", "_standing", "_until")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
         self._of_kind: Counter[str] = Counter()
+        self._until: dict[tuple[str, str], int] = {}  # ms; these pass
 
     def __len__(self) -> int:
         return len(self._standing)
 
-    def raise_(self, kind: str, subject: str, detail: str, at: int) -> None:
-        """Once more for the same subject only brings its detail up to date."""
+    def raise_(
+        self,
+        kind: str,
+        subject: str,
+        detail: str,
+        at: int,
+        for_ms: int | None = None,
+    ) -> None:
+        """Once more for the same subject only brings its detail up to date.
+
+        `for_ms`: how long it stands; None: until it is cleared.
+        """
         there = self._standing.get((kind, subject))
         if there is None and self._of_kind[kind] >= MAX_ALERTS:
             if not self._counters["alerts.not_kept"]:
@@ -47,14 +61,19 @@ class Alerts:
             log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
         since = at if there is None else there.since
         self._standing[kind, subject] = Alert(kind, subject, detail, since)
+        if for_ms is not None:
+            self._until[kind, subject] = at + for_ms
 
     def clear(self, kind: str, subject: str) -> None:
         """It is over, if it was ever raised."""
+        self._until.pop((kind, subject), None)
         if self._standing.pop((kind, subject), None) is not None:
             self._of_kind[kind] -= 1
             assert self._of_kind[kind] >= 0, kind
             log.info("alert.cleared kind=%s subject=%s", kind, subject)
 
-    def standing(self) -> tuple[Alert, ...]:
-        """All that stand now, the oldest first."""
+    def standing(self, now: int = 0) -> tuple[Alert, ...]:
+        """All that stand `now` (ms), the oldest first."""
+        for kind, subject in [k for k, until in self._until.items() if until <= now]:
+            self.clear(kind, subject)
         return tuple(self._standing.values())

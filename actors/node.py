@@ -23,6 +23,7 @@ from actors.published import (
     Watchers,
 )
 from engine.chain.restart_point import RestartPoint
+from engine.merchants.book import MerchantBook
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
@@ -53,6 +54,7 @@ class Node:
         random: Random,
         settings: Settings,
         yield_to_hub: Callable[[], None] = lambda: None,
+        merchants: MerchantBook | None = None,
     ) -> None:
         self.clock = clock
         self.dispatcher = dispatcher
@@ -70,6 +72,7 @@ class Node:
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
+        self.merchants = merchants or MerchantBook()  # the gateway's; all may ask it
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.journal: Ref

@@ -15,7 +15,9 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, InvalidMerchant
+from engine.merchants.name import merchant_name
+from engine.merchants.record import MerchantSettings
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
 
@@ -27,8 +29,12 @@ __all__ = [
     "SourceConfig",
     "load",
     "read_file",
+    "read_merchants",
 ]
 
+
+MERCHANTS = "merchants"
+"""The one table of the file: what it holds is no setting of the node."""
 
 PUBLIC_ESPLORA = {
     "mainnet": "https://blockstream.info/api",
@@ -61,22 +67,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     esplora_per_minute: int
     connections_per_address: int
     log_level: str
+    merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
 
     def __repr__(self) -> str:
         return f"Config(network={self.network}, db={self.db})"
 
 
 def read_file(text: str, path: str) -> dict[str, str]:
-    """Settings of a `paybell.toml`, as text. Raises `ConfigError`."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    """Settings of a `paybell.toml`, as text; no merchants. Raises `ConfigError`."""
     known = {option.name for option in OPTIONS}
     settings = {}
-    for key, value in document.items():
+    for key, value in _document(text, path).items():
+        if key == MERCHANTS:
+            continue
         if key not in known:
-            allowed = ", ".join(sorted(known))
+            allowed = ", ".join([*sorted(known), f"[{MERCHANTS}.<name>]"])
             raise ConfigError(f"{path}: unknown key {key!r}; allowed: {allowed}")
         if isinstance(value, bool):
             settings[key] = "yes" if value else "no"
@@ -92,13 +97,45 @@ def read_file(text: str, path: str) -> dict[str, str]:
     return settings
 
 
+def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
+    """What the tables `[merchants.<name>]` of a `paybell.toml` say, by name.
+
+    Raises `ConfigError`, which quotes no value: one may be a secret.
+    """
+    tables = _document(text, path).get(MERCHANTS, {})
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{path}: {MERCHANTS} must be tables: [{MERCHANTS}.<name>]")
+    found = {}
+    for name, table in tables.items():
+        try:
+            found[merchant_name(name)] = said = msgspec.convert(table, MerchantSettings)
+        except InvalidMerchant as error:
+            raise ConfigError(f"{path}: {MERCHANTS}.{name[:100]!r}: {error}") from None
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{path}: {MERCHANTS}.{name}: {error}") from None
+        if True in said.webhook_secrets.values():
+            raise ConfigError(
+                f"{path}: {MERCHANTS}.{name}: webhook_secrets must be text"
+            )
+    return found
+
+
+def _document(text: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
 def load(
     options: Mapping[str, str | None],
     environ: Mapping[str, str],
     file: Mapping[str, str],
     file_name: str = "paybell.toml",
+    merchants: Mapping[str, MerchantSettings] | None = None,
 ) -> Config:
-    """The configuration. `options` and `file` are keyed by option name.
+    """The configuration. `options` and `file` are keyed by option name; `merchants`
+    is what `read_merchants` found beside them.
 
     An empty environment variable counts as none. Raises `ConfigError`.
     """
@@ -117,7 +154,7 @@ def load(
             values[option.name] = () if option.repeated else None
     if not values["sources"]:
         values["sources"] = _default_sources(values["network"])
-    return _consistent(Config(**values))
+    return _consistent(Config(**values, merchants=dict(merchants or {})))
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:

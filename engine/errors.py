@@ -7,6 +7,7 @@
     │  ├─ InvalidAddress
     │  ├─ InvalidTransaction
     │  ├─ InvalidBlock
+    │  ├─ InvalidMerchant                                  a name that is none
     │  ├─ UrlRefused                                         no endpoint of a webhook
     │  │  └─ AddressRefused
     │  └─ BodyError             400  invalid_body            of an HTTP request
@@ -75,6 +76,7 @@ __all__ = [
     "InvalidAmount",
     "InvalidBlock",
     "InvalidInput",
+    "InvalidMerchant",
     "InvalidTransaction",
     "JournalError",
     "KeyFileError",
@@ -131,6 +133,10 @@ class InvalidTransaction(InvalidInput):
 
 class InvalidBlock(InvalidInput):
     """Bytes that are no block, or a block whose transactions are not its own."""
+
+
+class InvalidMerchant(InvalidInput):
+    """No name of a merchant; the message says what is one."""
 
 
 class UrlRefused(InvalidInput):

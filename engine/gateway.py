@@ -12,6 +12,7 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
+from engine.merchants.record import Merchant
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
@@ -174,6 +175,19 @@ class Gateway(Protocol):
     def save_key(self, key: KeyRow) -> None: ...
 
     def revoke_key(self, key_id: str) -> None: ...
+
+    def merchant(self, name: str) -> Merchant:
+        """The merchant as it is now, with the node's limits where it has none of its
+        own. From memory, no query: asked on every call."""
+
+    def merchants(self) -> int:
+        """Of how many something is kept."""
+
+    def has_webhook_secret(self, provider: str) -> bool:
+        """Whether any merchant has a secret of its own for it."""
+
+    def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
+        """In place of what is kept of it; `alert`: what a person should hear of."""
 
     def note_webhook(self, webhook: InboundRow) -> None:
         """Log a webhook that concerns no payment's watcher. Raises `Duplicate` if it

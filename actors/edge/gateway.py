@@ -15,12 +15,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pykka
-from gevent.event import AsyncResult
 from gevent.event import Event as Signal
 
 from actors.edge.answers import good
 from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
+from actors.edge.kept import ASK_S, KeptRows, too_late
 from actors.live.session import open_session
 from actors.messages import (
     Command,
@@ -57,22 +57,16 @@ from engine.runtime.ref import Ref
 from engine.store.port import StoreReader
 from engine.store.records import (
     AttemptView,
-    IdempotentAnswer,
-    KeyRecord,
     Page,
     StoredEvent,
 )
 from engine.store.writes import (
-    Committed,
     Conflict,
     ForgetIdempotency,
     InboundRow,
-    KeyRow,
     RemoveChannel,
     Requeue,
-    RevokeKey,
     Row,
-    Write,
 )
 
 __all__ = ["ActorGateway"]
@@ -82,19 +76,15 @@ log = logging.getLogger("paybell.gateway")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ASK_S = 10.0
-"""How long an edge waits for an answer; even a slow disk commits well under 1 s."""
-
 DESCRIBE_S = 1.0
 """How long the tree waits for watchers that have much to do just now."""
 
 
-class ActorGateway:
+class ActorGateway(KeptRows):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(self, node: Node, store: StoreReader) -> None:
-        self._node = node
-        self._store = store
+        super().__init__(node, store)
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------
@@ -184,34 +174,6 @@ class ActorGateway:
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]:
         return self._store.events_after(offset, limit, merchant)
-
-    # -- what the edges remember -----------------------------------------------------
-
-    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
-        since = self.now() - REPLAYED_FOR_MS
-        return self._store.idempotent_answer(scope, key, since)
-
-    def keys(self) -> list[KeyRecord]:
-        return self._store.api_keys()
-
-    def save_key(self, key: KeyRow) -> None:
-        self._write(key)
-
-    def revoke_key(self, key_id: str) -> None:
-        self._write(RevokeKey(key_id, self.now()))
-
-    def note_webhook(self, webhook: InboundRow) -> None:
-        self._write(webhook)
-
-    def _write(self, row: Row) -> int:
-        """Commit it; how many rows that changed."""
-        reply: AsyncResult[Any] = AsyncResult()
-        self._node.append(Write(rows=(row,)), reply.set)
-        reply.wait(timeout=ASK_S)
-        if not reply.ready():
-            raise _too_late()
-        answer = good(reply.get())
-        return answer.changed if isinstance(answer, Committed) else 0
 
     # -- tree and sources ------------------------------------------------------------
 
@@ -324,10 +286,7 @@ class ActorGateway:
         return self._node.source_report.now.freshness
 
     def alerts(self) -> tuple[Alert, ...]:
-        return self._node.alerts.standing()
-
-    def now(self) -> int:
-        return self._node.clock.now()
+        return self._node.alerts.standing(self.now())
 
     def health(self) -> NodeHealth:
         health = self._node.health
@@ -376,13 +335,9 @@ class ActorGateway:
         except MailboxFull as error:
             raise EngineBusy(f"{ref.name} has too much to do") from error
         except pykka.Timeout as error:
-            raise _too_late() from error
+            raise too_late() from error
 
 
 def _shown_by(ref: Ref) -> Payment | None:
     """What a watcher shows: its payment as last committed. Spares a query."""
     return ref.shown if isinstance(ref.shown, Payment) else None
-
-
-def _too_late() -> EngineBusy:
-    return EngineBusy(f"no answer within {ASK_S:.0f} s", unknown=True)

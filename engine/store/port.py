@@ -35,6 +35,7 @@ from engine.store.records import (
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
+    MerchantRecord,
     Owed,
     Page,
     PaymentHistory,
@@ -60,8 +61,8 @@ class StoreWriter(Protocol):
 class StoreReader(Protocol):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 
-    Every answer is bounded by a `limit`, or by what one shop configures (keys,
-    channels). Times are in ms. All raise `StoreUnavailable` (that may
+    Every answer is bounded by a `limit`, or by what is configured (keys, channels,
+    merchants). Times are in ms. All raise `StoreUnavailable` (that may
     pass) or `StoreDamaged` (it does not); both are `StoreUnreadable`.
     """
 
@@ -121,6 +122,9 @@ class StoreReader(Protocol):
 
     def api_keys(self) -> list[KeyRecord]:
         """All keys, the revoked among them, oldest first."""
+
+    def merchants(self) -> list[MerchantRecord]:
+        """All merchants of whom something is kept, by name; damaged ones as such."""
 
     def idempotent_answer(
         self, scope: str, key: str, since: int

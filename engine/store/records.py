@@ -11,6 +11,7 @@ __all__ = [
     "IdempotentAnswer",
     "JournalPage",
     "KeyRecord",
+    "MerchantRecord",
     "Owed",
     "Page",
     "PaymentHistory",
@@ -62,6 +63,17 @@ class KeyRecord(msgspec.Struct, frozen=True):
     hash: bytes
     created_at: int
     revoked_at: int | None
+    scopes: tuple[str, ...]
+
+
+class MerchantRecord(msgspec.Struct, frozen=True):
+    """`state` None: the row is not as it was written. One such must not cost the
+    others their records."""
+
+    name: str
+    version: int
+    updated_at: int
+    state: bytes | None
 
 
 class IdempotentAnswer(msgspec.Struct, frozen=True):

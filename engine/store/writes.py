@@ -24,6 +24,7 @@ __all__ = [
     "IdempotencyRow",
     "InboundRow",
     "KeyRow",
+    "MerchantRow",
     "Outcome",
     "BEST_TIP",
     "NO_PLACE",
@@ -118,18 +119,30 @@ instead."""
 
 
 class KeyRow(msgspec.Struct, frozen=True):
-    """An API key: only its hash is kept. `merchant` None: the whole node's."""
+    """An API key: only its hash is kept. `merchant` None: the whole node's. `scopes`:
+    what it may, in words (`engine/merchants/scopes.py`)."""
 
     id: str
     name: str
     merchant: str | None
     hash: bytes
     created_at: int
+    scopes: tuple[str, ...]
 
 
 class RevokeKey(msgspec.Struct, frozen=True):
     id: str
     at: int
+
+
+class MerchantRow(msgspec.Struct, frozen=True):
+    """A merchant, in place of what was kept of it; `state` is its encoded form,
+    secrets sealed. `version`: 1 for the first, then one more each time."""
+
+    name: str
+    version: int
+    updated_at: int
+    state: bytes
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
@@ -192,6 +205,7 @@ Row = (
     | ReadAgain
     | KeyRow
     | RevokeKey
+    | MerchantRow
     | ChannelRow
     | RemoveChannel
     | DeliveryResult

@@ -36,7 +36,7 @@ def page(node: LiveNode, query: str = "") -> dict[str, Any]:
 
 def shop_key(node: LiveNode, merchant: str) -> dict[str, str]:
     key = f"pbk_{merchant}".ljust(40, "x")
-    row = KeyRow(f"key_{merchant}", merchant, merchant, hash_key(key), 1)
+    row = KeyRow(f"key_{merchant}", merchant, merchant, hash_key(key), 1, ("read",))
     node.gateway.save_key(row)
     headers = {"Authorization": f"Bearer {key}"}
     wait_until(

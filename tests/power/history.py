@@ -44,6 +44,7 @@ TABLES = (
     "idempotency",
     "source_tips",
     "api_keys",
+    "merchants",
 )
 
 

@@ -17,6 +17,7 @@ from engine.store.records import (
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
+    MerchantRecord,
     Owed,
     Page,
     PaymentHistory,
@@ -166,6 +167,10 @@ class MemoryStore:
     def api_keys(self) -> list[KeyRecord]:
         keys = self._tables.keys.values()
         return sorted(keys, key=lambda key: (key.created_at, key.id))
+
+    def merchants(self) -> list[MerchantRecord]:
+        kept = self._tables.merchants
+        return [kept[name] for name in sorted(kept)]
 
     def idempotent_answer(
         self, scope: str, key: str, since: int

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event, encode, with_offset
 from engine.payment.model import Payment, Terms
-from engine.store.records import KeyRecord
+from engine.store.records import KeyRecord, MerchantRecord
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
@@ -24,6 +24,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    MerchantRow,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -79,6 +80,7 @@ class Tables:
         self.inbound: dict[tuple[str, str], InboundRow] = {}
         self.tips: dict[str, SourceTip] = {}
         self.keys: dict[str, KeyRecord] = {}
+        self.merchants: dict[str, MerchantRecord] = {}
         self.channels: dict[str, ChannelRow] = {}
         self.outbox: dict[tuple[str, int], Delivery] = {}
         self.attempts: dict[int, DeliveryResult] = {}
@@ -196,6 +198,9 @@ def _write(tables: Tables, row: Row) -> int:
             return _add_key(tables, row)
         case RevokeKey():
             return _revoke(tables, row)
+        case MerchantRow():
+            kept = MerchantRecord(row.name, row.version, row.updated_at, row.state)
+            tables.put(tables.merchants, row.name, kept)
         case ChannelRow():
             tables.put(tables.channels, row.id, row)
         case RemoveChannel():
@@ -231,7 +236,9 @@ def _read_again(tables: Tables, row: ReadAgain) -> int:
 def _add_key(tables: Tables, row: KeyRow) -> int:
     if row.id in tables.keys or row.hash in {k.hash for k in tables.keys.values()}:
         raise Refused("other", f"the key {row.id} is there already")
-    made = KeyRecord(row.id, row.name, row.merchant, row.hash, row.created_at, None)
+    made = KeyRecord(
+        row.id, row.name, row.merchant, row.hash, row.created_at, None, row.scopes
+    )
     tables.put(tables.keys, row.id, made)
     return 1
 

@@ -22,6 +22,7 @@ from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from engine.merchants.scopes import default_scopes
 from engine.ports import ChannelSender
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
@@ -123,7 +124,9 @@ class RunningNode:
         """A new API key, for one merchant or for the whole node."""
         key, now = new_key(), self.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
-        self.gateway.save_key(KeyRow(key_id, name, merchant, hash_key(key), now))
+        scopes = default_scopes(merchant)
+        row = KeyRow(key_id, name, merchant, hash_key(key), now, scopes)
+        self.gateway.save_key(row)
         return key
 
     # -- life --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import click
 
 from engine.errors import DatabaseInUse
+from engine.merchants.scopes import default_scopes
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
 from transport.cli.client import NodeClient
 from transport.cli.database import open_database
@@ -101,6 +102,7 @@ def _create_in_database(
         merchant=merchant,
         hash=hash_key(text),
         created_at=time.time_ns() // 1_000_000,
+        scopes=default_scopes(merchant),
     )
     with _database(settings) as database:
         _must(database.commit(Write(rows=(row,))))

@@ -12,7 +12,15 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from engine.config import OPTIONS, Config, Option, load, read_file, unknown_names
+from engine.config import (
+    OPTIONS,
+    Config,
+    Option,
+    load,
+    read_file,
+    read_merchants,
+    unknown_names,
+)
 from engine.errors import ConfigError
 
 __all__ = ["all_settings", "database_settings", "fail", "load_config"]
@@ -89,8 +97,11 @@ def load_config(options: dict[str, Any]) -> Config:
     for line in unknown_names(os.environ):
         click.echo(f"paybell: warning: {line}", err=True)
     try:
-        file = read_file(_text_of(path), path) if path is not None else {}
-        return load(given, os.environ, file, path or "paybell.toml")
+        if path is None:
+            return load(given, os.environ, {})
+        text = _text_of(path)
+        file, merchants = read_file(text, path), read_merchants(text, path)
+        return load(given, os.environ, file, path, merchants)
     except ConfigError as error:
         fail(str(error), 2)
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from engine.codes import Code
 from engine.gateway import Gateway
+from engine.merchants.scopes import default_scopes
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow
@@ -104,7 +105,14 @@ class _Keys:
                     f"There are {MAX_KEYS} active keys, which is the maximum. Revoke"
                     " some first.",
                 )
-            row = KeyRow(key_id, asked.name, asked.merchant, hash_key(text), now)
+            row = KeyRow(
+                id=key_id,
+                name=asked.name,
+                merchant=asked.merchant,
+                hash=hash_key(text),
+                created_at=now,
+                scopes=default_scopes(asked.merchant),
+            )
             self._gateway.save_key(row)
         self._auth.forget()
         made = KeyView(

@@ -13,10 +13,11 @@ from engine.store.sqlite.checksum import Damaged, checked, is_event, stored_stat
 __all__ = ["damaged_beside", "damaged_rows"]
 
 _TABLES = {
-    "api_keys": "id, name, merchant, hash, created_at, revoked_at",
+    "api_keys": "id, name, merchant, hash, created_at, revoked_at, scopes",
     "channels": "id, merchant, enabled, types, created_at, state",
     "idempotency": "scope, key, request_hash, status, body, at",
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
+    "merchants": "name, version, updated_at, state",
     "source_tips": "source, height, hash",
 }
 """Tables whose rows carry `row_crc` of these columns."""

@@ -7,6 +7,8 @@ thread, inside transactions of sqlite-utils.
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from engine.store.sqlite.checksum import row_crc
+
 __all__ = ["apply"]
 
 migrations = Migrations("paybell")
@@ -197,6 +199,27 @@ def m007_more_checksums(db: sqlite_utils.Database) -> None:
 def m008_checked_tips(db: sqlite_utils.Database) -> None:
     """Where catching up starts: a tip too far would skip blocks."""
     db.execute("ALTER TABLE source_tips ADD COLUMN crc INTEGER")
+
+
+@migrations()
+def m010_merchants(db: sqlite_utils.Database) -> None:
+    """Merchants, and what a key may: those that there are, what they could before."""
+    db.execute(
+        """CREATE TABLE merchants (
+            name TEXT PRIMARY KEY, version INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL, state BLOB NOT NULL, crc INTEGER
+        ) WITHOUT ROWID"""
+    )
+    db.execute("ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT ''")
+    columns = "id, name, merchant, hash, created_at, revoked_at, crc"
+    for *key, crc in db.execute(f"SELECT {columns} FROM api_keys").fetchall():  # noqa: S608
+        scopes = "read create confirm settings" + (
+            " operator" if key[2] is None else ""
+        )
+        if crc is not None and row_crc(key) == crc:  # else damaged, and stays so
+            crc = row_crc((*key, scopes))
+        values = scopes, crc, key[0]
+        db.execute("UPDATE api_keys SET scopes = ?, crc = ? WHERE id = ?", values)
 
 
 def apply(db: sqlite_utils.Database) -> None:

@@ -7,6 +7,7 @@ own, in simulation), never in an actor's turn. Every result is bounded by a limi
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from engine.store.records import (
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
+    MerchantRecord,
     Owed,
     Page,
     PaymentHistory,
@@ -39,6 +41,7 @@ __all__ = [
     "journal_page",
     "last_offset",
     "list_payments",
+    "merchants",
     "next_pending",
     "oldest_watched",
     "outbox_counts",
@@ -238,10 +241,31 @@ def _stored(row: _EventRow) -> StoredEvent:
 
 def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
     rows = sql.execute(
-        "SELECT id, name, merchant, hash, created_at, revoked_at, crc FROM api_keys"
-        " ORDER BY created_at, id"
+        "SELECT id, name, merchant, hash, created_at, revoked_at, scopes, crc"
+        " FROM api_keys ORDER BY created_at, id"
     )
-    return [KeyRecord(*checked(f"API key {row[0]}", row)) for row in rows]
+    found = [checked(f"API key {row[0]}", row) for row in rows]
+    return [_key(*row) for row in found]
+
+
+def _key(*row: Any) -> KeyRecord:
+    *said, scopes = row
+    return KeyRecord(*[*said, tuple(scopes.split())])
+
+
+def merchants(sql: sqlite3.Connection) -> list[MerchantRecord]:
+    """One whose row is damaged is told as such: the others have no part in it."""
+    rows = sql.execute(
+        "SELECT name, version, updated_at, state, crc FROM merchants ORDER BY name"
+    )
+    return [_merchant(row) for row in rows]
+
+
+def _merchant(row: tuple[str, int, int, bytes, int]) -> MerchantRecord:
+    try:
+        return MerchantRecord(*checked(f"merchant {row[0]}", row))
+    except Damaged:
+        return MerchantRecord(str(row[0]), 1, 0, None)
 
 
 def idempotent_answer(

@@ -17,6 +17,7 @@ from engine.store.records import (
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
+    MerchantRecord,
     Owed,
     Page,
     PaymentHistory,
@@ -119,6 +120,9 @@ class SqliteReads(ABC):
 
     def api_keys(self) -> list[KeyRecord]:
         return self._ask(queries.api_keys)
+
+    def merchants(self) -> list[MerchantRecord]:
+        return self._ask(queries.merchants)
 
     def idempotent_answer(
         self, scope: str, key: str, since: int

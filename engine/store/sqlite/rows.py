@@ -19,6 +19,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    MerchantRow,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -114,8 +115,21 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
         case ReadAgain():
             return _read_again(sql, row)
         case KeyRow():
-            statement = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)"
-            values = (*_fields(row), None)
+            statement = (
+                "INSERT INTO api_keys (id, name, merchant, hash, created_at,"
+                " revoked_at, scopes, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            )
+            *said, _ = _fields(row)
+            values = (*said, None, " ".join(row.scopes))
+            values = (*values, row_crc(values))
+        case MerchantRow():
+            statement = (
+                "INSERT INTO merchants (name, version, updated_at, state, crc)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+                " version = excluded.version, updated_at = excluded.updated_at,"
+                " state = excluded.state, crc = excluded.crc"
+            )
+            values = _fields(row)
             values = (*values, row_crc(values))
         case RevokeKey():
             return _revoke(sql, row)
@@ -162,13 +176,14 @@ def _channel(row: ChannelRow) -> tuple[str, Values]:
 
 def _revoke(sql: sqlite3.Connection, row: RevokeKey) -> int:
     found = sql.execute(
-        "SELECT id, name, merchant, hash, created_at FROM api_keys"
+        "SELECT id, name, merchant, hash, created_at, scopes FROM api_keys"
         " WHERE id = ? AND revoked_at IS NULL",
         (row.id,),
     ).fetchone()
     if found is None:
         return 0
-    crc = row_crc((*found, row.at))
+    *said, scopes = found
+    crc = row_crc((*said, row.at, scopes))
     statement = "UPDATE api_keys SET revoked_at = ?, crc = ? WHERE id = ?"
     return sql.execute(statement, (row.at, crc, row.id)).rowcount
 

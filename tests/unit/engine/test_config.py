@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import OPTIONS, SourceConfig, load, read_file, unknown_names
+from engine.config import (
+    OPTIONS,
+    SourceConfig,
+    load,
+    read_file,
+    read_merchants,
+    unknown_names,
+)
 from engine.errors import ConfigError
 
 WRONG = {
@@ -228,6 +235,51 @@ def test_what_is_wrong_in_the_file_is_told_with_its_name(text: str, said: str) -
         read_file(text, "/etc/paybell.toml")
     assert str(caught.value).startswith("/etc/paybell.toml: ")
     assert said in str(caught.value)
+
+
+def test_tables_of_merchants_stand_beside_the_settings() -> None:
+    text = """
+        port = 9000
+        [merchants.cafe]
+        display_name = "Café"
+        limits = {claims = 3}
+        [merchants."ann.b-2".webhook_secrets]
+        btc = "canary-1"
+    """
+    file, merchants = read_file(text, "f.toml"), read_merchants(text, "f.toml")
+    config = load({}, {}, file, "f.toml", merchants)
+    assert config.port == 9000
+    assert config.merchants["cafe"].display_name == "Café"
+    assert config.merchants["cafe"].limits.claims == 3
+    assert config.merchants["ann.b-2"].webhook_secrets == {"btc": "canary-1"}
+    assert "canary" not in repr(config.merchants) + repr(config)
+    assert read_merchants("port = 1", "f.toml") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("merchants = 1", "must be tables: [merchants.<name>]"),
+        ("merchants = [1]", "must be tables"),
+        ("[merchants]\ncafe = 1", "merchants.cafe: Expected `object`, got `int`"),
+        ("[merchants.'*']", "merchants.'*': the name of a merchant must be 1 to 64"),
+        ("[merchants.'a b']", "merchants.'a b': the name of a merchant must be"),
+        ("[merchants.cafe]\ncolour = 1", "unknown field `colour`"),
+        ("[merchants.cafe]\nlimits = {claims = -1}", "`int` >= 0 - at `$.limits"),
+        ("[merchants.cafe.webhook_secrets]\nbtc = 'canary'", "length >= 8"),
+        ("[merchants.cafe.webhook_secrets]\nbtc = true", "must be text"),
+        ("[merchants.cafe.webhook_secrets]\nx = 'canary-1'", "enum"),
+    ],
+)
+def test_what_is_wrong_with_a_merchant_in_the_file_is_told(
+    text: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_merchants(text, "/etc/paybell.toml")
+    assert str(caught.value).startswith("/etc/paybell.toml: merchants")
+    assert said in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @given(st.text(max_size=300))

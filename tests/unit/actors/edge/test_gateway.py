@@ -129,7 +129,7 @@ def test_what_nobody_wants_to_keep_is_not_kept(house: House) -> None:
 
 
 def test_a_key_is_kept_and_can_be_revoked(house: House) -> None:
-    house.gateway.save_key(KeyRow("k", "shop", "ann", b"hash", T0))
+    house.gateway.save_key(KeyRow("k", "shop", "ann", b"hash", T0, ("read",)))
     house.gateway.revoke_key("k")
     (key,) = house.gateway.keys()
     assert (key.id, key.merchant, key.revoked_at) == ("k", "ann", house.gateway.now())

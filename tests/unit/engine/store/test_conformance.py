@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from engine.payment.events import decode
 from engine.payment.model import Status
+from engine.store.records import MerchantRecord
 from engine.store.replay import fold
 from engine.store.writes import (
     BEST_TIP,
@@ -23,6 +24,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    MerchantRow,
     ReadAgain,
     Release,
     RevokeKey,
@@ -56,6 +58,7 @@ def test_an_empty_store_answers_every_question(store: OpenStore) -> None:
     assert reader.source_tip("node") is None
     assert reader.api_keys() == []
     assert reader.channels() == []
+    assert reader.merchants() == []
     assert reader.idempotent_answer("s", "k", 0) is None
     assert reader.pending_payments("c") == reader.owed("c").payments == []
     assert reader.next_pending("c", "p") is None
@@ -311,19 +314,36 @@ def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) ->
 
 
 def test_keys_are_listed_revoked_once_and_never_two_alike(store: OpenStore) -> None:
-    old = KeyRow("k1", "shop", None, b"1" * 32, T0)
-    new = KeyRow("k2", "till", "ann", b"2" * 32, T0 + 1)
-    twin = KeyRow("k3", "twin", None, b"1" * 32, T0 + 2)
+    old = KeyRow("k1", "shop", None, b"1" * 32, T0, ("read", "operator"))
+    new = KeyRow("k2", "till", "ann", b"2" * 32, T0 + 1, ("create",))
+    twin = KeyRow("k3", "twin", None, b"1" * 32, T0 + 2, ())
     outcomes = store.commit(*(Write(rows=(row,)) for row in (new, old, twin)))
     assert isinstance(outcomes[2], Conflict)
     (gone,) = store.commit(Write(rows=(RevokeKey("k1", T0 + 5),)))
     (again,) = store.commit(Write(rows=(RevokeKey("k1", T0 + 6), RevokeKey("x", T0))))
     assert (committed(gone).changed, committed(again).changed) == (1, 0)
     keys = store.reader.api_keys()
-    assert [(k.id, k.merchant, k.revoked_at) for k in keys] == [
-        ("k1", None, T0 + 5),
-        ("k2", "ann", None),
+    assert [(k.id, k.merchant, k.revoked_at, k.scopes) for k in keys] == [
+        ("k1", None, T0 + 5, ("read", "operator")),
+        ("k2", "ann", None, ("create",)),
     ]
+
+
+def test_a_merchant_is_replaced_as_a_whole_and_survives_a_restart(
+    store: OpenStore,
+) -> None:
+    first, other = MerchantRow("bob", 1, T0, b"{}"), MerchantRow("ann", 1, T0, b"1")
+    later = MerchantRow("bob", 2, T0 + 1, b'{"display_name":"Bob"}')
+    for row in (first, other, later):
+        (outcome,) = store.commit(Write(rows=(row,)))
+        assert committed(outcome).changed == 1
+    kept = [
+        MerchantRecord("ann", 1, T0, b"1"),
+        MerchantRecord("bob", 2, T0 + 1, later.state),
+    ]
+    assert store.reader.merchants() == kept
+    store.reopen()
+    assert store.reader.merchants() == kept
 
 
 @pytest.mark.parametrize("source", ["other", "slow"])

@@ -4,8 +4,10 @@ from typing import Any
 
 import gevent
 import pytest
+from msgspec.structs import replace
 
 from engine.errors import EngineBusy
+from engine.merchants.scopes import default_scopes
 from engine.store.records import KeyRecord
 from transport.http.auth import RENEW_S, Auth, Principal, hash_key, new_key
 from transport.http.problems import Problem
@@ -29,14 +31,15 @@ class Keys:
     def add(self, merchant: str | None = None) -> str:
         key = new_key()
         number = f"key_{len(self.records)}"
-        self.records.append(KeyRecord(number, "shop", merchant, hash_key(key), 1, None))
+        scopes = default_scopes(merchant)
+        self.records.append(
+            KeyRecord(number, "shop", merchant, hash_key(key), 1, None, scopes)
+        )
         return key
 
     def revoke(self, index: int) -> None:
         old = self.records[index]
-        self.records[index] = KeyRecord(
-            old.id, old.name, old.merchant, old.hash, old.created_at, 2
-        )
+        self.records[index] = replace(old, revoked_at=2)
 
 
 class Clock:

@@ -13,6 +13,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    MerchantRow,
     RevokeKey,
     SourceTip,
     Write,
@@ -25,11 +26,12 @@ from tests.unit.payment_cases import T0
 def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "paybell.db")
     rows = (
-        KeyRow("key_1", "till", None, b"hash", T0),
-        KeyRow("key_2", "old", "ann", b"hush", T0),
+        KeyRow("key_1", "till", None, b"hash", T0, ("read",)),
+        KeyRow("key_2", "old", "ann", b"hush", T0, ("read",)),
         RevokeKey("key_2", T0 + 1),
         IdempotencyRow("key_1", "k", b"hash", 201, b"body", T0),
         InboundRow("blockonomics", "t1", T0, None, "heard", b"{}"),
+        MerchantRow("ann", 1, T0, b"{}"),
         SourceTip("node", 7, "00"),
     )
     opened.commit([channel("c"), creation("pay_1")])
@@ -51,6 +53,8 @@ def test_a_sound_database_has_nothing_to_tell(journal: Journal) -> None:
         ("payments SET state = x'7b7d'", "payment pay_1 is not as it was written"),
         ("api_keys SET merchant = NULL WHERE id = 'key_2'", "api_keys: key_2 is not"),
         ("api_keys SET revoked_at = NULL WHERE id = 'key_2'", "api_keys: key_2 is not"),
+        ("api_keys SET scopes = 'read operator' WHERE id = 'key_2'", "api_keys: key_2"),
+        ("merchants SET version = 2", "merchants: ann is not as it was written"),
         ("channels SET state = x'7b7d20'", "channels: c is not as"),
         ("idempotency SET status = 200", "idempotency: key_1 is not as"),
         ("inbound SET verdict = 'false'", "inbound: blockonomics is not as"),

@@ -9,9 +9,12 @@ from random import Random
 import pytest
 import sqlite_utils
 
+from engine.merchants.scopes import default_scopes
 from engine.payment.model import Payment
+from engine.store.records import MerchantRecord
 from engine.store.sqlite import queries
-from engine.store.sqlite.checksum import Damaged
+from engine.store.sqlite.audit import damaged_beside
+from engine.store.sqlite.checksum import Damaged, row_crc
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.migrations import migrations
 from engine.store.sqlite.multi_insert import MAX_ROWS, Many
@@ -24,6 +27,7 @@ from engine.store.writes import (
     ForgetIdempotency,
     IdempotencyRow,
     InboundRow,
+    MerchantRow,
     Outcome,
     Release,
     RemoveChannel,
@@ -184,7 +188,43 @@ def test_a_damaged_row_beside_the_events_is_noticed(journal: Journal) -> None:
         queries.channels(sql)
 
 
+def test_one_damaged_merchant_costs_the_others_nothing(journal: Journal) -> None:
+    rows = (MerchantRow("ann", 3, 5, b"{}"), MerchantRow("bob", 1, 5, b"{}"))
+    journal.commit([Write(rows=rows)])
+    sql = journal.connection
+    sql.execute("UPDATE merchants SET state = x'7b' WHERE name = 'ann'")
+    ann, bob = queries.merchants(sql)
+    assert (ann.name, ann.state) == ("ann", None)
+    assert bob == MerchantRecord("bob", 1, 5, b"{}")
+
+
 # -- the schema of earlier versions --------------------------------------------------
+
+
+def test_keys_of_an_earlier_version_may_what_they_could_and_damage_stays_seen(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "paybell.db"
+    old = sqlite3.connect(path)
+    migrations.apply(sqlite_utils.Database(old), stop_before="m010_merchants")
+    keys = [("k1", "till", "ann", b"1", 1, None), ("k2", "all", None, b"2", 1, 9)]
+    with old:
+        for key in keys:
+            values = (*key, row_crc(key))
+            old.execute("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        old.execute("INSERT INTO api_keys VALUES ('k3', 'x', NULL, x'03', 1, NULL, 7)")
+    old.close()
+    journal = Journal(path)
+    with pytest.raises(Damaged, match="API key k3 is not as it was written"):
+        queries.api_keys(journal.connection)
+    journal.connection.execute("DELETE FROM api_keys WHERE id = 'k3'")
+    found = queries.api_keys(journal.connection)
+    assert [(key.merchant, key.revoked_at, key.scopes) for key in found] == [
+        ("ann", None, default_scopes("ann")),
+        (None, 9, default_scopes(None)),
+    ]
+    assert list(damaged_beside(journal.connection)) == []
+    journal.close()
 
 
 def test_a_database_of_an_earlier_version_is_taken_over_as_it_was(

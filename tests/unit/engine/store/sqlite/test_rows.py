@@ -153,7 +153,9 @@ def test_a_removed_channel_is_owed_nothing(delivered: Journal) -> None:
 
 
 def test_keys_are_kept_and_revoked_once(journal: Journal) -> None:
-    journal.commit([Write(rows=(KeyRow("key_1", "till", None, b"hash", T0),))])
+    journal.commit(
+        [Write(rows=(KeyRow("key_1", "till", None, b"hash", T0, ("read",)),))]
+    )
     journal.commit([Write(rows=(RevokeKey("key_1", T0 + 5),))])
     journal.commit([Write(rows=(RevokeKey("key_1", T0 + 9),))])
     (key,) = queries.api_keys(journal.connection)

@@ -1,0 +1,97 @@
+"""What the edges have kept and look up: keys, merchants, first answers, webhooks.
+
+The rows beside the payments. A write is put before the journal and waited for; nothing
+here is an actor's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gevent.event import AsyncResult
+
+from actors.edge.answers import good
+from actors.node import Node
+from engine.errors import EngineBusy
+from engine.gateway import REPLAYED_FOR_MS
+from engine.merchants.record import Merchant
+from engine.store.merchant_rows import merchant_row
+from engine.store.port import StoreReader
+from engine.store.records import IdempotentAnswer, KeyRecord
+from engine.store.writes import (
+    Committed,
+    InboundRow,
+    KeyRow,
+    RevokeKey,
+    Row,
+    Write,
+)
+
+__all__ = ["ASK_S", "KeptRows", "too_late"]
+
+ASK_S = 10.0
+"""How long an edge waits for an answer; even a slow disk commits well under 1 s."""
+
+MERCHANT_CHANGED = "merchant.changed"
+MERCHANT_CHANGED_MS = 86_400_000
+"""A day: somebody looks once a day, and nobody can say when it is over."""
+
+
+class KeptRows:
+    """Base of the gateway; see `engine.gateway.Gateway`."""
+
+    def __init__(self, node: Node, store: StoreReader) -> None:
+        self._node = node
+        self._store = store
+
+    def now(self) -> int:
+        return self._node.clock.now()
+
+    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
+        since = self.now() - REPLAYED_FOR_MS
+        return self._store.idempotent_answer(scope, key, since)
+
+    def keys(self) -> list[KeyRecord]:
+        return self._store.api_keys()
+
+    def save_key(self, key: KeyRow) -> None:
+        self._write(key)
+
+    def revoke_key(self, key_id: str) -> None:
+        self._write(RevokeKey(key_id, self.now()))
+
+    def merchant(self, name: str) -> Merchant:
+        return self._node.merchants.get(name)
+
+    def merchants(self) -> int:
+        return len(self._node.merchants)
+
+    def has_webhook_secret(self, provider: str) -> bool:
+        return self._node.merchants.has_secret(provider)
+
+    def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
+        self._write(merchant_row(merchant))
+        self._node.merchants.put(merchant)
+        if alert is not None:
+            now = self.now()
+            self._node.alerts.raise_(
+                MERCHANT_CHANGED, merchant.name, alert, now, MERCHANT_CHANGED_MS
+            )
+
+    def note_webhook(self, webhook: InboundRow) -> None:
+        self._write(webhook)
+
+    def _write(self, row: Row) -> int:
+        """Commit it; how many rows that changed."""
+        reply: AsyncResult[Any] = AsyncResult()
+        self._node.append(Write(rows=(row,)), reply.set)
+        reply.wait(timeout=ASK_S)
+        if not reply.ready():
+            raise too_late()
+        answer = good(reply.get())
+        return answer.changed if isinstance(answer, Committed) else 0
+
+
+def too_late() -> EngineBusy:
+    """Nobody knows whether it was done."""
+    return EngineBusy(f"no answer within {ASK_S:.0f} s", unknown=True)

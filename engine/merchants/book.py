@@ -1,0 +1,55 @@
+"""The merchants of this node by name, in memory: asked on every call, never a query.
+
+Filled from the store before anything runs and kept up with by whoever saves a row (the
+gateway), after its commit; one process owns the database, so there is nobody else. No
+lock: it is used in the hub's thread only, and never waits.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from engine.merchants.record import Limits, Merchant
+
+__all__ = ["MerchantBook"]
+
+
+class MerchantBook:
+    """See the module docstring."""
+
+    __slots__ = ("_known", "defaults")
+
+    def __init__(self, defaults: Limits | None = None) -> None:
+        """`defaults`: the node's limits, of whoever has none of its own."""
+        self.defaults = defaults or Limits()
+        self._known: dict[str, Merchant] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a row of it."""
+        return name in self._known
+
+    def __iter__(self) -> Iterator[Merchant]:
+        return iter(self._known.values())
+
+    def get(self, name: str) -> Merchant:
+        """The merchant; one of whom nothing is said has the node's limits."""
+        known = self._known.get(name)
+        return known or Merchant(name=name, limits=self.defaults)
+
+    def put(self, merchant: Merchant) -> None:
+        """It is committed: from now on it is so."""
+        assert merchant.version > 0, "a merchant without a row"
+        self._known[merchant.name] = merchant
+
+    def load(self, merchants: Iterable[Merchant]) -> None:
+        """All that the store has."""
+        for merchant in merchants:
+            self.put(merchant)
+
+    def has_secret(self, provider: str) -> bool:
+        """Whether any merchant has a secret of its own there."""
+        return any(
+            merchant.is_damaged or provider in merchant.webhook_secrets
+            for merchant in self._known.values()
+        )

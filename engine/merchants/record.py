@@ -1,0 +1,178 @@
+"""A merchant: what is kept of one, what a person says of one, and the limits of one.
+
+`MerchantSettings` is what comes in (an API call, a table of paybell.toml), `Merchant`
+what the node goes by: secrets sealed, limits filled up with the node's own. Values; the
+rules beside them are in `rules.py`. Pure.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "MAX_DISPLAY_NAME",
+    "PROVIDERS",
+    "Limits",
+    "Merchant",
+    "MerchantSettings",
+    "OwnLimits",
+    "Provider",
+    "decode_state",
+    "encode_state",
+]
+
+MAX_DISPLAY_NAME: Final = 100
+
+Provider = Literal["btc", "blockonomics"]
+"""Whose webhooks are signed with a secret of the merchant's: the dialects of
+`transport/inbound/dialects.py`."""
+
+PROVIDERS: Final[tuple[Provider, ...]] = ("btc", "blockonomics")
+
+# No control characters, and none that turn the text about them round (bidi).
+_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+
+DisplayName = Annotated[
+    str,
+    Meta(
+        max_length=MAX_DISPLAY_NAME,
+        pattern=_PLAIN,
+        description=f"at most {MAX_DISPLAY_NAME} characters that are shown to payers,"
+        " without control characters",
+    ),
+]
+Secret = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=200,
+        pattern=r"^[!-~]*$",
+        description="8 to 200 printable ASCII characters without spaces",
+    ),
+]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one merchant may ask for: the node's settings (`OPTIONS`) of the names that
+    stand behind, over which each merchant may have its own.
+
+    To add one: a field here and in `OwnLimits`, a setting, and a field in `Config` that
+    `Config.limits` hands on.
+    """
+
+    calls_per_s: int | None = None  # merchant_calls_per_s; None: what is to spare
+    claims: int = 16  # claims_per_payment
+    claims_total_s: int = 7_200  # claims_total_s
+
+
+class OwnLimits(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """The limits of one merchant that differ from the node's. Null: the node's."""
+
+    calls_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    claims: Annotated[int, Meta(ge=0, le=1_000)] | None = None
+    claims_total_s: Annotated[int, Meta(ge=0, le=31_536_000)] | None = None
+
+    def over(self, defaults: Limits) -> Limits:
+        """What applies."""
+        own = {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
+        return msgspec.structs.replace(defaults, **own)
+
+
+class MerchantSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """What a person says of a merchant, in a file or in a call. `repr` shows no secret.
+
+    `webhook_secrets`: True keeps the one that there is.
+    """
+
+    display_name: DisplayName = ""
+    limits: OwnLimits = OwnLimits()
+    webhook_secrets: dict[Provider, Secret | Literal[True]] = {}
+
+    def __repr__(self) -> str:
+        return f"MerchantSettings({self.display_name!r})"
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+    """A merchant as the node goes by it. Version 0: nobody has said anything of it.
+
+    `is_damaged`: its row cannot be read, so whatever needs a secret of it must refuse.
+    """
+
+    name: str
+    version: int = 0
+    updated_at: int = 0  # ms
+    display_name: str = ""
+    own: OwnLimits = OwnLimits()
+    webhook_secrets: dict[str, str] = {}  # sealed, by provider
+    limits: Limits = Limits()  # what applies: `own` over the node's
+    is_damaged: bool = False
+
+    def secret_owner(self, provider: str) -> str:
+        """Whose a sealed secret is: nobody can move it to another's row."""
+        return f"merchant {self.name} {provider}"
+
+
+class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the row keeps beside name, version and time. It only grows."""
+
+    display_name: str = ""
+    own: OwnLimits = OwnLimits()
+    webhook_secrets: dict[str, str] = {}
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_State)
+
+
+def encode_state(merchant: Merchant) -> bytes:
+    """As it is stored; `decode_state` makes the same of it."""
+    return _encoder.encode(
+        _State(
+            display_name=merchant.display_name,
+            own=merchant.own,
+            webhook_secrets=merchant.webhook_secrets,
+        )
+    )
+
+
+def decode_state(
+    name: str,
+    version: int,
+    updated_at: int,
+    state: bytes | None,
+    defaults: Limits,
+) -> Merchant:
+    """The merchant of a row. What cannot be read, or was not as it was written (None),
+    is a damaged one, under its name."""
+    try:
+        kept = _decoder.decode(state or b"")
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return Merchant(
+            name=name,
+            version=version,
+            updated_at=updated_at,
+            limits=defaults,
+            is_damaged=True,
+        )
+    return Merchant(
+        name=name,
+        version=version,
+        updated_at=updated_at,
+        display_name=kept.display_name,
+        own=kept.own,
+        webhook_secrets=kept.webhook_secrets,
+        limits=kept.own.over(defaults),
+    )

@@ -1,0 +1,68 @@
+"""What may be said of a merchant, by whom, and what a person should hear of. Pure.
+
+The row is the truth. What a call says replaces all of it, but for a secret that it
+keeps; a table in paybell.toml is only the first word about a merchant who has no row.
+"""
+
+from collections.abc import Callable
+
+from engine.merchants.record import Limits, Merchant, MerchantSettings
+
+__all__ = ["is_sensitive", "replaced", "unknown_secrets", "wants_operator"]
+
+Seal = Callable[[bytes, str], str]
+
+
+def unknown_secrets(before: Merchant, asked: MerchantSettings) -> list[str]:
+    """Providers whose secret is to be kept, and there is none."""
+    return sorted(
+        provider
+        for provider, secret in asked.webhook_secrets.items()
+        if secret is True and provider not in before.webhook_secrets
+    )
+
+
+def replaced(
+    before: Merchant, asked: MerchantSettings, seal: Seal, defaults: Limits, now: int
+) -> Merchant:
+    """The merchant as it is asked for; `before` itself if that changes nothing.
+
+    `seal(secret, owner)`: as `Vault.seal`. A secret that is given is always a new one:
+    what was sealed cannot be compared.
+    """
+    assert not unknown_secrets(before, asked), "a secret that is not there is kept"
+    secrets: dict[str, str] = {
+        provider: before.webhook_secrets[provider]
+        if secret is True
+        else seal(secret.encode(), before.secret_owner(provider))
+        for provider, secret in asked.webhook_secrets.items()
+    }
+    said = asked.display_name, asked.limits, secrets
+    was = before.display_name, before.own, before.webhook_secrets
+    if said == was and before.version > 0 and not before.is_damaged:
+        return before
+    return Merchant(
+        name=before.name,
+        version=before.version + 1,
+        updated_at=max(now, before.updated_at),
+        display_name=asked.display_name,
+        own=asked.limits,
+        webhook_secrets=secrets,
+        limits=asked.limits.over(defaults),
+    )
+
+
+def wants_operator(before: Merchant, after: Merchant) -> bool:
+    """Whether only an operator may: nobody gives himself more of the node.
+
+    What the limits of a damaged row were, nobody knows.
+    """
+    return before.is_damaged or before.own != after.own
+
+
+def is_sensitive(before: Merchant, after: Merchant) -> bool:
+    """Whether it changes who is believed, or where money goes: a person is told.
+
+    (Descriptors and forward addresses belong here when there are any.)
+    """
+    return before.webhook_secrets != after.webhook_secrets
