@@ -257,6 +257,7 @@ def test_a_batch_sent_twice_with_a_key_is_done_once(node: RunningNode) -> None:
     [
         ({"payments": []}, "/payments"),
         ({"payments": [{}] * 1_001}, "/payments"),
+        ({"payments": None}, "/payments"),
         ({"payments": {}}, "/payments"),
         ({}, "/payments"),
         ({"payments": [{}], "more": 1}, "/more"),

@@ -22,15 +22,20 @@ from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Principal
 from transport.http.bottle_app import answer, environ
-from transport.http.inputs import BatchRequest, BatchShape, PaymentRequest
+from transport.http.inputs import MAX_BATCH, PAYMENTS, BatchRequest, PaymentRequest
+from transport.http.json_list import read_list
 from transport.http.openapi import Operation
 from transport.http.problems import Problem, invalid
-from transport.http.request_json import BATCH_BYTES, check, json_body, typed
-from transport.http.strict_json import canonical
+from transport.http.request_json import BATCH_BYTES, BODY_BYTES, check, json_text
 from transport.http.views import PaymentView, view
 from transport.problem_body import FieldError, ProblemBody
 
 __all__ = ["Batches"]
+
+MAX_VALUES = 70 * MAX_BATCH
+"""In one body. A payment with all its fields and 50 of metadata has some 67 values."""
+
+_encoder = msgspec.json.Encoder()
 
 Answers = list[Payment | Conflict]
 Judged = Terms | ProblemBody
@@ -80,20 +85,31 @@ class Batches(CreatingRoutes):
     )
     def create_payments(self) -> Any:
         principal = self._auth.require(environ())
-        value = json_body(environ(), BATCH_BYTES)
+        asked = read_list(
+            json_text(environ(), BATCH_BYTES),
+            "payments",
+            most_values=MAX_VALUES,
+            item_bytes=BODY_BYTES,
+            allowed=PAYMENTS,
+        )
+        if not 1 <= len(asked.items) <= MAX_BATCH:
+            got = f"(got a list of {len(asked.items)})"
+            raise invalid(FieldError("/payments", f"must be {PAYMENTS} {got}"))
         return self._idempotency.run(
             environ(),
             principal,
-            canonical(value),
-            lambda reservation: self._create(value, principal, reservation),
+            asked.canonical,
+            lambda reservation: self._create(asked.items, principal, reservation),
             self._replay,
         )
 
     def _create(
-        self, value: Any, principal: Principal, reservation: KeyReservation | None
+        self,
+        asked: list[Any],
+        principal: Principal,
+        reservation: KeyReservation | None,
     ) -> Any:
-        asked = typed(value, BatchShape).payments
-        judged = [self._judge(one, principal) for one in yielding_every(asked)]
+        judged = [self._judge(one, principal) for one in yielding_every(asked, 20)]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now = self._gateway.now()
 
@@ -110,6 +126,8 @@ class Batches(CreatingRoutes):
         return self._answer(_page(yielding_every(judged), answers).data)
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
+        if isinstance(value, Problem):
+            return value.value()
         request = check(value, PaymentRequest)
         if isinstance(request, tuple):
             return invalid(*request).value()
@@ -127,14 +145,17 @@ class Batches(CreatingRoutes):
         entries: Sequence[BatchEntry | _KeptEntry],
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """Where an entry is a payment, with its secret."""
+        """Where an entry is a payment, with its secret. Written out entry by entry: a
+        thousand with twenty mistakes each are some megabytes."""
         told = [
-            entry
-            if isinstance(entry.payment, UnsetType)
-            else BatchEntry(payment=self._with_secret(entry.payment))
-            for entry in yielding_every(entries, every=200)
+            _encoder.encode(
+                entry
+                if isinstance(entry.payment, UnsetType)
+                else BatchEntry(payment=self._with_secret(entry.payment))
+            )
+            for entry in yielding_every(entries, every=100)
         ]
-        return answer({"data": told}, 200, headers)
+        return answer(b'{"data":[' + b",".join(told) + b"]}", 200, headers)
 
 
 def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:

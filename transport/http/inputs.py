@@ -6,7 +6,7 @@ What no type can say (is the address valid, is the URL allowed) the handler chec
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -18,8 +18,8 @@ from engine.payment.model import EventType
 
 __all__ = [
     "MAX_BATCH",
+    "PAYMENTS",
     "BatchRequest",
-    "BatchShape",
     "ChannelPatch",
     "ChannelRequest",
     "NoFields",
@@ -204,29 +204,18 @@ class PaymentRequest(Request):
     forward_to: NotOffered = None
 
 
+PAYMENTS = f"a list of 1 to {MAX_BATCH} payments"
+
+
 class BatchRequest(Request):
-    """Up to 1,000 payments. A mistake in one does not affect the others."""
+    """Up to 1,000 payments. A mistake in one does not affect the others.
+
+    For the document: `transport/control/batches.py` reads it piece by piece.
+    """
 
     payments: Annotated[
         list[PaymentRequest],
-        Meta(
-            min_length=1,
-            max_length=MAX_BATCH,
-            description=f"a list of 1 to {MAX_BATCH} payments",
-        ),
-    ]
-
-
-class BatchShape(Request):
-    """A batch whose payments are not checked yet: each is checked by itself."""
-
-    payments: Annotated[
-        list[Any],
-        Meta(
-            min_length=1,
-            max_length=MAX_BATCH,
-            description=f"a list of 1 to {MAX_BATCH} payments",
-        ),
+        Meta(min_length=1, max_length=MAX_BATCH, description=PAYMENTS),
     ]
 
 

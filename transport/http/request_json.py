@@ -7,6 +7,7 @@ Floats are no integers here: 50000.0 satoshi are refused.
 Runs in the request's greenlet; waits only for the body, under the server's deadline.
 """
 
+import itertools
 import json
 import re
 import typing
@@ -28,6 +29,7 @@ __all__ = [
     "BODY_BYTES",
     "check",
     "json_body",
+    "json_text",
     "query",
     "query_pairs",
     "typed",
@@ -61,6 +63,16 @@ def json_body(
         return {}
     _require_json(environ)
     return parse_json(body)
+
+
+def json_text(environ: dict[str, Any], limit_bytes: int) -> bytes:
+    """The body, which says that it is JSON, not read yet.
+
+    Raises `Problem` 415, and `BodyError` 408 or 413.
+    """
+    body = read_body(environ, limit_bytes)
+    _require_json(environ)
+    return body
 
 
 def typed(value: Any, kind: type[T]) -> T:
@@ -120,13 +132,15 @@ def check(
     if not isinstance(value, dict):
         return (FieldError("", f"must be an object (got {_described(value)})"),)
     hints = _fields(kind)
+    unknown = itertools.islice(
+        (name for name in value if name not in hints), MAX_ERRORS
+    )
     errors = [
         FieldError(
             pointer + _escaped(name),
             f"is unknown; known fields: {', '.join(hints) or 'none'}",
         )
-        for name in value
-        if name not in hints
+        for name in unknown
     ]
     taken: dict[str, Any] = {}
     for name, (hint, allowed, required) in hints.items():

@@ -13,7 +13,6 @@ from engine.money.amount import MAX_SAT
 from engine.payment.model import Status
 from transport.http.cursors import number_cursor, read_number
 from transport.http.inputs import (
-    BatchShape,
     ChannelPatch,
     ChannelRequest,
     PaymentRequest,
@@ -232,11 +231,6 @@ def test_a_body_must_be_an_object(value: Any) -> None:
 def test_messages_do_not_repeat_text_that_may_be_secret() -> None:
     errors = errors_of({"url": "https://a", "secret": "hunter2" * 40}, ChannelRequest)
     assert "hunter2" not in str(errors)
-
-
-@pytest.mark.parametrize("payments", [[], [{}] * 1_001, {}, None])
-def test_a_batch_has_1_to_1000_payments(payments: Any) -> None:
-    assert list(errors_of({"payments": payments}, BatchShape)) == ["/payments"]
 
 
 @pytest.mark.parametrize(
