@@ -79,8 +79,11 @@ class Installation:
         try:
             self.store = SqliteStore(config.db, config.network)
             key = config.node_key
-            self.vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
-        except (CannotOpenStore, KeyFileError) as error:
+            may_make = key is None and not self.store.relies_on_key()
+            self.vault = Vault(
+                bytes.fromhex(key) if key else node_key(config.db, may_make=may_make)
+            )
+        except (CannotOpenStore, KeyFileError, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
         self._refuse_narrower_key()
         merchants = self._merchants()

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from engine.errors import Duplicate, EngineBusy, Refused
+from engine.errors import BrokenInvariant, Duplicate, EngineBusy, Refused
 from engine.store.writes import Conflict, Unavailable
 
 __all__ = ["good"]
 
 
 def good(answer: Any) -> Any:
-    """The answer, if it is one. Raises `Duplicate`, `EngineBusy`, `Refused`.
+    """The answer, if it is one. Raises `Duplicate`, `EngineBusy`, `Refused`, and
+    `BrokenInvariant` for what no client can have brought about.
 
     That an address is watched already is a `Conflict` for its payment alone.
     """
@@ -17,7 +18,11 @@ def good(answer: Any) -> Any:
         case Conflict(what, detail):
             if what == "address":
                 return answer
-            raise Duplicate(detail)
+            if what == "seq":  # its watcher starts anew, from what is stored
+                raise EngineBusy(f"the {detail}", 1)
+            if what == "other":
+                raise BrokenInvariant(f"it cannot be written: {detail}")
+            raise Duplicate(f"the {detail}")
         case Unavailable(detail):
             raise EngineBusy(detail, 5)
         case Refused():

@@ -7,22 +7,31 @@ secrets (channels must be given new ones), never a payment.
 import os
 from pathlib import Path
 
+from engine.database_files import beside, existing_beside
 from engine.errors import KeyFileError
 
-__all__ = ["node_key"]
+__all__ = ["KEY_BYTES", "key_path", "keep_key", "node_key"]
 
 KEY_BYTES = 32
 
 
-def node_key(db: str) -> bytes:
-    """The key of this database; made, and on disk, when there is none yet.
+def key_path(db: str) -> Path:
+    """Where the key of this database is, or would be made."""
+    return next(iter(existing_beside(db, ".key")), beside(db, ".key"))
 
-    Raises `KeyFileError`.
+
+def node_key(db: str, *, may_make: bool) -> bytes:
+    """The key of this database; made, and on disk, if there is none and it `may_make`.
+
+    It may for a database that holds nothing that was made with a key: a new one opens
+    no secret that was sealed with the one that is gone. Raises `KeyFileError`.
     """
-    path = Path(f"{db}.key")
+    path = key_path(db)
     try:
         if not path.exists():
-            _make(path)
+            if not may_make:
+                raise _missing(db, path)
+            keep_key(path, os.urandom(KEY_BYTES))
         key = path.read_bytes()
         mode = path.stat().st_mode & 0o077
     except OSError as error:
@@ -40,12 +49,26 @@ def node_key(db: str) -> bytes:
     return key
 
 
-def _make(path: Path) -> None:
-    """Written whole under another name first: a crash leaves no half key behind."""
+def _missing(db: str, path: Path) -> KeyFileError:
+    return KeyFileError(
+        f"key file {path} is missing, and database {db} holds what was made with it"
+        " (webhook secrets, secrets of clients): put it back, from where the backups"
+        " are, or set PAYBELL_NODE_KEY. If it is lost for good, make a new one with"
+        f" `(umask 077; head -c {KEY_BYTES} /dev/urandom > {path})`: then every channel"
+        " must be given a new secret"
+    )
+
+
+def keep_key(path: Path, key: bytes) -> None:
+    """Written whole under another name first: a crash leaves no half key behind.
+
+    Raises `OSError`.
+    """
+    assert len(key) == KEY_BYTES, "no key of a node"
     draft = path.with_suffix(".new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(fd, os.urandom(KEY_BYTES))
+        os.write(fd, key)
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, if_nametoindex, socket
 
-__all__ = ["NotAllowed", "add_addresses", "enter", "put_over"]
+__all__ = ["NotAllowed", "add_addresses", "enter", "mount_over", "put_over"]
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
@@ -50,8 +50,13 @@ def put_over(path: str, content: str, folder: Path) -> None:
     """Have this process see another content in a file that exists."""
     new = folder / Path(path).name
     new.write_text(content)
+    mount_over(new, path)
+
+
+def mount_over(file: str | Path, path: str | Path) -> None:
+    """Have this process see this file in the place of one that exists."""
     where = os.path.realpath(path).encode()
-    _call("mount", bytes(new), where, None, MS_BIND, None)
+    _call("mount", os.fsencode(file), where, None, MS_BIND, None)
 
 
 def add_addresses(texts: list[str]) -> None:

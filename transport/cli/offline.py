@@ -20,9 +20,8 @@ from engine.errors import (
     StoreUnreadable,
     WrongKey,
 )
-from engine.secrets.key_file import node_key
+from engine.secrets.key_file import key_path, node_key
 from engine.secrets.vault import Vault
-from engine.store.records import ChannelRecord
 from engine.store.sqlite.offline import (
     SQLITE_VERSION,
     Findings,
@@ -154,7 +153,7 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     yield from _check_findings(config, path, found)
     if deep and not found.damaged:
         yield True, "every row is as it was written"
-    yield _check_node_key(config, found.channels)
+    yield _check_node_key(config, found)
 
 
 def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Check]:
@@ -172,20 +171,16 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
     yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
 
 
-def _check_node_key(config: Config, channels: list[ChannelRecord]) -> Check:
+def _check_node_key(config: Config, found: Findings) -> Check:
     """Whether the node's key is there, and opens what was sealed with it."""
-    path = f"{config.db}.key"
-    if config.node_key is None and not Path(path).exists():  # node_key would make one
-        if channels:
-            return False, (
-                f"key file {path} is missing: without it the webhooks of"
-                f" {len(channels)} channel(s) stop; restore it from a backup"
-            )
+    path = key_path(config.db)
+    key = config.node_key
+    if key is None and not path.exists() and not found.relies_on_key:
         return True, f"key file {path}: none yet, `serve` will create it"
     try:
-        key = config.node_key
-        vault = Vault(bytes.fromhex(key) if key else node_key(config.db))
-        for record in channels:
+        raw = bytes.fromhex(key) if key else node_key(config.db, may_make=False)
+        vault = Vault(raw)
+        for record in found.channels:
             vault.open(channel_of(record).secret, record.id)
     except (KeyFileError, WrongKey) as error:
         return False, str(error)

@@ -22,6 +22,8 @@ import struct
 import zlib
 from pathlib import Path
 
+from engine.database_files import beside, existing_beside
+
 __all__ = ["HighWaterMark", "acked", "marks_of", "path_of", "slot"]
 
 _SLOT = struct.Struct("<8sQI")
@@ -36,16 +38,16 @@ _pwrite.restype = ctypes.c_ssize_t
 
 def path_of(db: str | Path) -> Path:
     """Where the mark of a database is."""
-    return Path(f"{db}.acked")
+    return beside(db, ".acked")
 
 
 def marks_of(db: str | Path) -> list[Path]:
     """All files there are that hold a mark of the database, as a rule one."""
-    return [path for path in (path_of(db), _former_path(db)) if path.exists()]
+    return [*existing_beside(db, ".acked"), *existing_beside(db, ".told")]
 
 
 def _former_path(db: str | Path) -> Path:
-    return Path(f"{db}.told")
+    return beside(db, ".told")
 
 
 def slot(offset: int) -> bytes:
@@ -56,7 +58,7 @@ def slot(offset: int) -> bytes:
 
 def acked(db: str | Path) -> int:
     """The last offset that was acknowledged, as far as anybody knows; else 0."""
-    return max(_read(path_of(db)), _read(_former_path(db)))
+    return max(map(_read, marks_of(db)), default=0)
 
 
 def _read(path: Path) -> int:

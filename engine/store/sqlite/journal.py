@@ -20,9 +20,9 @@ import sqlite_utils
 from engine.errors import JournalError
 from engine.store.sqlite import migrations
 from engine.store.sqlite.bulk import Bulk
-from engine.store.sqlite.high_water_mark import HighWaterMark, acked, marks_of
-from engine.store.sqlite.trouble import explain, explained, is_fatal
-from engine.store.sqlite.wal import has_lost_commits
+from engine.store.sqlite.high_water_mark import HighWaterMark
+from engine.store.sqlite.opening import look_before_opening
+from engine.store.sqlite.trouble import ForeignHand, explain, explained, is_fatal
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
 
 __all__ = ["CHECKPOINT_PAGES", "Journal"]
@@ -40,6 +40,10 @@ _UNWRITABLE = (
 """What is wrong with one write, not with the database: a key that is taken, or a bug
 that made a value no column can hold, or a write that nobody can mean. It must not cost
 the writes beside it."""
+
+_OURS = ("seq", "other")
+"""What no client can bring about, while nobody but us writes: a conflict of them is a
+bug, or a stranger's doing."""
 
 CHECKPOINT_PAGES = 8_000
 """32 MB of WAL: the commit that fills them copies them into the database, and takes
@@ -67,6 +71,9 @@ class Journal:
         with explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
+            # Changes when another connection commits, which only a stranger's does.
+            self._data_version = self._scalar("PRAGMA data_version")
+        self._ended: Unavailable | None = None  # why nothing is written any more
         self._mark = None if connection else HighWaterMark(self.path, self.last_offset)
 
     def bind_network(self, network: str) -> None:
@@ -112,6 +119,8 @@ class Journal:
         If the transaction as a whole fails (disk full, locked, damaged) every outcome
         is `Unavailable` and nothing was written. Never raises `sqlite3.Error`.
         """
+        if self._ended is not None:
+            return [self._ended] * len(batch)
         before = self.last_offset, self._last_rank
         try:
             outcomes = self._transaction(batch)
@@ -125,6 +134,8 @@ class Journal:
             # Strangers see it at /ready: the file's name, not where it lies.
             reason = explain(error, Path(self.path).name)
             failure = Unavailable(reason, fatal=is_fatal(error))
+            if isinstance(error, ForeignHand):
+                self._ended = failure
             return [failure] * len(batch)
         assert len(outcomes) == len(batch)
         if self._mark is not None:
@@ -152,7 +163,10 @@ class Journal:
         except _UNWRITABLE as error:
             self._sql.execute("ROLLBACK TO one")
             self._sql.execute("RELEASE one")
-            return Conflict(_conflict_of(error), str(error) or repr(error))
+            what = _conflict_of(error)
+            if what == "offset" or (what in _OURS and self._has_stranger()):
+                raise ForeignHand from error
+            return Conflict(what, _WORDS.get(what) or str(error) or repr(error))
         self._sql.execute("RELEASE one")
         return committed
 
@@ -164,6 +178,10 @@ class Journal:
         self.last_offset, self._last_rank = bulk.offset, bulk.rank
         return committed
 
+    def _has_stranger(self) -> bool:
+        """Whether another connection has committed since we opened the database."""
+        return self._scalar("PRAGMA data_version") != self._data_version
+
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()
         return int(row[0] or 0)
@@ -171,8 +189,7 @@ class Journal:
 
 def _open(path: str, synchronous: str) -> sqlite3.Connection:
     """The writing connection, in WAL mode, with the schema of today."""
-    _check_wal(path)
-    _check_mark(path)
+    look_before_opening(path)
     with explained(path):
         connection = sqlite3.connect(path, timeout=5.0)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -186,59 +203,26 @@ def _open(path: str, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_wal(path: str) -> None:
-    """Before SQLite reads the WAL: it drops what it cannot read without a word."""
-    try:
-        is_damaged = has_lost_commits(Path(f"{path}-wal"))
-    except OSError:
-        return  # SQLite will say what is wrong with it, better than we could
-    if is_damaged:
-        raise JournalError(
-            f"database {path}: its -wal is damaged: commits behind the damage were"
-            " complete and can no longer be read; nothing was changed. Check the disk,"
-            " keep a copy of both files, and restore a backup; or, to go on without"
-            f" these commits, run `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
-            " and then `run.py replay --check`"
-        )
-
-
-def _check_mark(path: str) -> None:
-    """Before we write: is everything there that was acknowledged?
-
-    Through a connection that cannot checkpoint, so that the files stay as they are.
-    """
-    wanted = acked(path)
-    if not wanted or not Path(path).exists():
-        return  # nothing was acknowledged, or this is a new database
-    try:
-        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as reader:
-            tables = "SELECT count(*) FROM sqlite_master WHERE name = 'events'"
-            (is_there,) = reader.execute(tables).fetchone()
-            query = 'SELECT max("offset") FROM events'
-            (last,) = reader.execute(query).fetchone() if is_there else (0,)
-    except (sqlite3.Error, UnicodeDecodeError):
-        return  # opening it for writing says what is wrong
-    if (last or 0) < wanted:
-        marks = " and ".join(str(mark) for mark in marks_of(path))
-        raise JournalError(
-            f"database {path} ends with event {last or 0}, but event {wanted} was"
-            " acknowledged: the file or its -wal was cut off, or an older one was put"
-            " in its place; nothing was changed. Check the disk, keep a copy of both"
-            " files, and restore a backup; to go on with what is there, remove"
-            f" {marks} and run `run.py replay --check`"
-        )
-
-
 def _lock_for_writing(connection: sqlite3.Connection) -> None:
     """Find out now, not at the first payment, whether we can write."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("ROLLBACK")
 
 
+_WORDS = {
+    "seq": "payment was changed meanwhile",
+    "address": "address is watched by another payment",
+    "idempotency": "Idempotency-Key was used before",
+    "inbound": "webhook was heard before",
+}
+"""What a conflict is to whoever is told of it: no column, no SQL."""
+
+
 def _conflict_of(error: Exception) -> str:
     text = str(error)
     for table_and_column, what in (
+        ("events.offset", "offset"),
+        ("payments.rank", "offset"),
         ("payments.address", "address"),
         ("events.payment_id", "seq"),
         ("idempotency.", "idempotency"),

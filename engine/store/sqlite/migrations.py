@@ -9,7 +9,7 @@ from sqlite_utils.migrations import Migrations
 
 from engine.store.sqlite.checksum import row_crc
 
-__all__ = ["apply"]
+__all__ = ["apply", "names"]
 
 migrations = Migrations("paybell")
 
@@ -223,5 +223,14 @@ def m010_merchants(db: sqlite_utils.Database) -> None:
 
 
 def apply(db: sqlite_utils.Database) -> None:
-    """Bring the schema up to date. A newer schema than we know is left alone."""
+    """Bring the schema up to date. See `opening.py` for a newer one than we know."""
     migrations.apply(db)
+
+
+def names() -> list[str]:
+    """All migrations that this version knows, in their order."""
+    empty = sqlite_utils.Database(memory=True)
+    try:
+        return [migration.name for migration in migrations.pending(empty)]
+    finally:
+        empty.close()

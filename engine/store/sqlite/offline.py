@@ -22,6 +22,7 @@ from engine.store.sqlite import queries, replay
 from engine.store.sqlite.audit import damaged_beside, damaged_rows
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.lock import DatabaseLock
+from engine.store.sqlite.made_with_key import relies_on_key
 from engine.store.sqlite.reads import SqliteReads
 from engine.store.sqlite.trouble import unreadable
 from engine.store.writes import Outcome, Write
@@ -40,6 +41,7 @@ class Findings(msgspec.Struct, frozen=True):
     dead_deliveries: int
     active_keys: int
     channels: list[ChannelRecord]
+    relies_on_key: bool  # it holds what only the key file opens
     damaged: list[str]  # a line for each row that is not as it was written
 
 
@@ -118,6 +120,7 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
                 dead_deliveries=queries.outbox_counts(sql).get("dead", 0),
                 active_keys=sum(k.revoked_at is None for k in queries.api_keys(sql)),
                 channels=queries.channels(sql),
+                relies_on_key=relies_on_key(sql),
                 damaged=list(islice(damaged_rows(sql), limit)) if deep else [],
             )
     except sqlite3.Error as error:

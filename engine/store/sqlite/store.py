@@ -25,6 +25,10 @@ class SqliteStore:
             raise
         self.reader = ReaderThreads(path)
 
+    def relies_on_key(self) -> bool:
+        """Whether it holds what only the node's key opens. Raises `StoreUnreadable`."""
+        return self.reader.relies_on_key()
+
     def note(self, url: str) -> None:
         """Tell whoever is turned away where this node listens."""
         self._lock.note(url)

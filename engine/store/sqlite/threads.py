@@ -16,6 +16,7 @@ from gevent.threadpool import ThreadPool
 
 from engine.errors import JournalError
 from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.made_with_key import relies_on_key
 from engine.store.sqlite.reads import SqliteReads
 from engine.store.writes import Outcome, Unavailable, Write
 
@@ -111,6 +112,10 @@ class ReaderThreads(SqliteReads):
         self._path = str(path)
         self._pool = ThreadPool(threads)
         self._idle: list[sqlite3.Connection] = []
+
+    def relies_on_key(self) -> bool:
+        """Whether it holds what only the node's key opens."""
+        return self._ask(relies_on_key)
 
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         """Run `query(connection, ...)` in a thread. Raises what it raises."""

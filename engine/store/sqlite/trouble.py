@@ -11,7 +11,15 @@ from engine.errors import (
     StoreUnreadable,
 )
 
-__all__ = ["explain", "explained", "is_fatal", "unreadable"]
+__all__ = ["ForeignHand", "explain", "explained", "is_fatal", "unreadable"]
+
+
+class ForeignHand(sqlite3.DatabaseError):
+    """Somebody else writes in the database: what we know of it is not so any more."""
+
+    def __init__(self) -> None:
+        super().__init__("another program has written events or payments in it")
+
 
 _FATAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNKNOWN = (
@@ -21,7 +29,8 @@ _UNKNOWN = (
 
 
 def is_fatal(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
+    is_foreign = isinstance(error, ForeignHand)
+    return is_foreign or getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
 
 
 def unreadable(error: sqlite3.Error) -> StoreUnreadable:
@@ -33,6 +42,12 @@ def unreadable(error: sqlite3.Error) -> StoreUnreadable:
 
 def _advice(error: sqlite3.Error) -> str:
     """What it means and what to do, in words for a tired operator."""
+    if isinstance(error, ForeignHand):
+        return (
+            "nothing more is written: find that program (`fuser` names it) and end it,"
+            " run `run.py replay --check`, and start the node again, or restore a"
+            " backup"
+        )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return {
         sqlite3.SQLITE_FULL: "the disk is full: free space; nothing was lost",

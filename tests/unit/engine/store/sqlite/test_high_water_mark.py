@@ -16,6 +16,7 @@ import pytest
 from engine.errors import JournalError
 from engine.store.sqlite.high_water_mark import HighWaterMark, acked, path_of, slot
 from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.store import SqliteStore
 from tests.unit.journal_cases import creation
 
 Files = dict[str, bytes]
@@ -59,7 +60,7 @@ def test_a_wal_that_was_cut_off_is_not_gone_on_with(killed: Path, kept: float) -
 def test_a_database_that_was_emptied_is_not_a_new_one(killed: Path) -> None:
     killed.with_name("live.db-wal").unlink()
     killed.write_bytes(b"")
-    with pytest.raises(JournalError, match="ends with event 0"):
+    with pytest.raises(JournalError, match="gone or empty, but event 5 was ackn"):
         Journal(killed)
 
 
@@ -75,9 +76,14 @@ def test_an_older_database_in_its_place_is_told_from_it(tmp_path: Path) -> None:
         Journal(db)
 
 
-def test_where_there_is_no_database_a_new_one_begins(killed: Path) -> None:
+def test_a_database_that_is_gone_is_not_begun_anew(killed: Path) -> None:
+    """Nor is an empty file left in its place by whoever looked."""
     for name in ("live.db", "live.db-wal"):
         killed.with_name(name).unlink()
+    with pytest.raises(JournalError, match=r"gone or empty.*run.py restore"):
+        SqliteStore(killed, "regtest")
+    assert not killed.exists()
+    path_of(killed).unlink()
     with closing(Journal(killed)) as journal:
         assert journal.last_offset == 0
     assert acked(killed) == 0

@@ -2,18 +2,22 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from engine.errors import JournalError
+from engine.payment.observations import Cancel
 from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     Committed,
+    Conflict,
     Unavailable,
+    Write,
 )
-from tests.unit.journal_cases import creation, events_of, stored
+from tests.unit.journal_cases import creation, decided, events_of, stored
 
 
 @pytest.fixture
@@ -121,3 +125,55 @@ def test_damage_to_the_schema_that_is_no_text_any_more_is_told_in_words(
     path.write_bytes(raw.replace(b"CREATE TABLE ev", b"CR\xa2\xa2TE TABLE ev"))
     with pytest.raises(JournalError, match="restore a backup or run"):
         Journal(path)
+
+
+# -- a foreign hand ------------------------------------------------------------------
+
+
+def stranger(journal: Journal, statement: str) -> None:
+    with closing(sqlite3.connect(journal.path)) as sql, sql:
+        assert sql.execute(statement).rowcount > 0
+
+
+def ended(journal: Journal, write: Write) -> str:
+    """It and all that comes later is refused for good; the reason."""
+    before = journal.last_offset
+    first, later = journal.commit([write])[0], journal.commit([creation("later")])[0]
+    assert isinstance(first, Unavailable)
+    assert first.fatal
+    assert first == later
+    assert journal.last_offset == before
+    return first.detail
+
+
+def test_an_offset_that_a_foreign_hand_took_is_fatal(journal: Journal) -> None:
+    journal.commit([creation("pay_1")])
+    stranger(
+        journal,
+        "INSERT INTO events SELECT \"offset\" + 1, 'pay_x', seq, type, at, merchant,"
+        " body, crc FROM events",
+    )
+    detail = ended(journal, creation("pay_2"))
+    assert "another program has written" in detail
+    assert "UNIQUE" not in detail
+    assert "events.offset" not in detail
+
+
+def test_a_payment_that_a_foreign_hand_moved_on_is_fatal(journal: Journal) -> None:
+    journal.commit([creation("pay_1")])
+    payment = stored(journal, "pay_1")
+    stranger(journal, "UPDATE payments SET seq = 7")
+    assert "nothing more is written" in ended(journal, decided(payment, Cancel("api")))
+
+
+def test_a_conflict_of_our_own_is_no_foreign_hand(journal: Journal) -> None:
+    """Whoever decided on what is gone (a watcher that was restarted) tries again."""
+    journal.commit([creation("pay_1")])
+    payment = stored(journal, "pay_1")
+    journal.commit([decided(payment, Cancel("api"))])
+    (outcome,) = journal.commit([decided(payment, Cancel("api"))])
+    assert outcome == Conflict("seq", "payment was changed meanwhile")
+    (taken,) = journal.commit([creation("pay_2", address="addr_1")] * 2)[1:]
+    assert isinstance(taken, Conflict)
+    assert "UNIQUE" not in taken.detail
+    assert isinstance(journal.commit([creation("pay_3")])[0], Committed)

@@ -103,7 +103,7 @@ def test_what_is_owed_to_its_channels_stays_owed(store: DirectStore) -> None:
 def test_its_key_file_opens_the_secrets_of_its_channels(
     database: Path, store: DirectStore
 ) -> None:
-    vault = Vault(node_key(str(database)))
+    vault = Vault(node_key(str(database), may_make=False))
     opened = {
         record.id: vault.open(channel_of(record).secret, record.id)
         for record in store.channels()
