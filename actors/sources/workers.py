@@ -9,6 +9,7 @@ say whether its source was a current witness when it was asked (`ChainView.is_cu
 import logging
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -37,8 +38,14 @@ __all__ = ["BlockFeedWorker"]
 
 log = logging.getLogger("paybell.source")
 
-SCRIPTS_PER_STEP = 500
-"""Scripts handled before the hub may look at its sockets: some 2 ms."""
+T = TypeVar("T")
+
+STEPS = 500
+"""Steps of work before the hub may look at its sockets: some 2 ms."""
+
+WATCH_STEPS, VIEW_STEPS = 5, 5
+"""What it takes to begin to watch a script, for which the window is looked through, and
+to make a view of one that is paid. That one is not paid is a step."""
 
 MAX_AHEAD = 4
 """Messages of views that may wait for the source actor before more are made."""
@@ -77,7 +84,8 @@ class BlockFeedWorker(Actor):
         self._push = push_of(feed)
         self._begin_index()
         self._anew = False  # it began from nowhere, and no round has said so yet
-        self._shown: dict[bytes, set[str]] = {}  # blocks told of, for paid scripts
+        # Blocks told of, for paid scripts; most were in one or in none.
+        self._shown: dict[bytes, tuple[str, ...]] = {}
         self._old_blocks = OldBlocks()
         self._was_current = True  # its source, in the last round
         self._was_long = False  # there was more to read than in one round
@@ -181,17 +189,19 @@ class BlockFeedWorker(Actor):
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
-        for script in self._yielding_every(chain.from_iterable(work.watch)):
+        watch = chain.from_iterable(work.watch)
+        for script in self._yielding_every(watch, WATCH_STEPS):
             self._index.watch(script, work.known.get(script, ()))
-        for poll in work.polls:
+        for poll in self._yielding_every(work.polls, WATCH_STEPS):
             if poll.known and poll.script in self._index:
                 self._index.watch(poll.script, poll.known)
 
-    def _yielding_every(self, scripts: Iterable[bytes]) -> Iterator[bytes]:
+    def _yielding_every(self, items: Iterable[T], steps: int = 1) -> Iterator[T]:
         """These; others run now and then meanwhile, as there may be a million."""
-        for count, script in enumerate(scripts, 1):
-            yield script
-            if count % SCRIPTS_PER_STEP == 0:
+        every = STEPS // steps
+        for count, item in enumerate(items, 1):
+            yield item
+            if count % every == 0:
                 self._node.yield_to_hub()
 
     def _read_to(self, result: SyncResult) -> Tip:
@@ -223,6 +233,7 @@ class BlockFeedWorker(Actor):
     ) -> dict[bytes, ChainView]:
         """Views of what was asked for, changed, or is new; the last of them."""
         views: dict[bytes, ChainView] = {}
+        steps = 0
         empty = self._stamped(self._index.empty_view(self._feed.name))
         for script, blocks in self._to_show(work, touched, moved=moved):
             if script not in self._index:
@@ -230,13 +241,15 @@ class BlockFeedWorker(Actor):
             is_bare = not blocks and script not in self._shown
             if is_bare and self._index.is_bare(script):
                 views[script] = empty  # one for all: most are paid only once
+                steps += 1
             else:
                 views[script] = self._view(script, blocks)
-            if len(views) == SCRIPTS_PER_STEP:
+                steps += VIEW_STEPS
+            if steps >= STEPS:
                 self._node.source.tell_system(
                     SomeViews(self._number, work.number, asked_at, views)
                 )
-                views = {}
+                views, steps = {}, 0
                 self._let_them_read()
         return views
 
@@ -262,9 +275,10 @@ class BlockFeedWorker(Actor):
             done.add(script)
             yield script, ()
         if moved:  # the depth of what was shown is another now
-            for script in sorted(self._shown.keys() - done):
-                done.add(script)
-                yield script, ()
+            for script in self._yielding_every(tuple(self._shown)):
+                if script not in done:
+                    done.add(script)
+                    yield script, ()
         for script in self._yielding_every(chain.from_iterable(work.show)):
             if script not in done:
                 if not self._index.is_bare(script):
@@ -276,7 +290,7 @@ class BlockFeedWorker(Actor):
                     yield script, ()
 
     def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
-        shown = self._shown.get(script, set())
+        shown = self._shown.get(script, ())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
         if not self._was_current:
             view = self._stamped(view)
@@ -284,7 +298,7 @@ class BlockFeedWorker(Actor):
             view = self._old_blocks.verify(self._feed, self._index, script, view)
         now_in = {o.block_hash for o in view.outputs if o.block_hash is not None}
         if view.outputs or shown:
-            self._shown[script] = shown | now_in
+            self._shown[script] = tuple(sorted({*shown, *now_in}))
         return view
 
     def _stamped(self, view: ChainView) -> ChainView:

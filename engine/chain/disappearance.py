@@ -19,6 +19,8 @@ is believed gone no sooner than those that are.
 Pure; changes nothing in the index but its notes of what is unlisted and returned.
 """
 
+from collections.abc import Callable
+
 from engine.chain.script_index import ScriptIndex
 
 __all__ = ["MASS_SHARE", "MAX_UNLISTED_MS", "gone_for_good"]
@@ -33,7 +35,10 @@ MAX_UNLISTED_MS = 14 * 86_400_000
 
 
 def gone_for_good(
-    index: ScriptIndex, names: frozenset[str], now_ms: int
+    index: ScriptIndex,
+    names: frozenset[str],
+    now_ms: int,
+    pause: Callable[[], None] | None = None,
 ) -> tuple[list[str], int]:
     """(what to take out of the pool, how many have disappeared at once and stay out of
     the list without being believed gone).
@@ -45,7 +50,7 @@ def gone_for_good(
     for txid in list(unlisted):
         if txid in names or txid not in index.pool:
             del unlisted[txid]
-    missing = index.gone_from(names)
+    missing = index.gone_from(names, pause)
     if not missing:
         return [], 0
     fresh = [txid for txid in missing if txid not in unlisted]

@@ -27,6 +27,7 @@ import msgspec
 
 from engine.chain.disappearance import gone_for_good
 from engine.chain.feed import BlockFeed, SourceStatus
+from engine.chain.pausing import pausing
 from engine.chain.push import Change, News, Push
 from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import Assessment, Yardstick
@@ -151,10 +152,7 @@ class MempoolReader:
         """
         index = task.index
         task.progress()
-        unknown = index.unknown_of(names)
-        task.progress()
-        late = unknown.intersection(self._unread)
-        order = [*(unknown - late), *late]
+        order = self._in_order(index.unknown_of(names, task.progress), task.progress)
         self._unread = order[task.budget :]
         self._fetch(task, order[: task.budget])
         last, assessment = self._last(task)
@@ -165,12 +163,25 @@ class MempoolReader:
             return PoolResult(last, assessment, is_cut=is_cut, more=True)
         if not assessment.is_current:
             return PoolResult(last, assessment)
-        gone, disappeared = gone_for_good(index, names, task.yardstick.now_ms)
+        gone, disappeared = gone_for_good(
+            index, names, task.yardstick.now_ms, task.progress
+        )
         index.apply_mempool((), gone, whole=not disappeared)
         index.believe_all()
         self._leaving.clear()
         self._compared(number, level=not disappeared)
         return PoolResult(last, assessment, disappeared=disappeared)
+
+    def _in_order(self, unknown: list[str], pause: Callable[[], None]) -> list[str]:
+        """What is new first, then what was known to be unread."""
+        if not self._unread:
+            return unknown
+        unread = set(self._unread)
+        fresh: list[str] = []
+        late: list[str] = []
+        for txid in pausing(unknown, pause):
+            (late if txid in unread else fresh).append(txid)
+        return fresh + late
 
     def _compared(self, number: int, *, level: bool) -> None:
         if self._push is None:

@@ -66,12 +66,12 @@ class PackedTx(msgspec.Struct, frozen=True, gc=False):
     @property
     def scripts(self) -> tuple[bytes, ...]:
         """One for each output; b"" where it was left out."""
-        return tuple(script for script, _ in _outputs(self.body))
+        return tuple(script for script, _ in outputs(self.body))
 
     @property
     def outputs(self) -> tuple[TxOut, ...]:
         """As `ChainTx.outputs`; scripts that were left out are empty."""
-        return tuple(TxOut(script, amount) for script, amount in _outputs(self.body))
+        return tuple(TxOut(script, amount) for script, amount in outputs(self.body))
 
     @property
     def spends(self) -> tuple[tuple[str, int], ...]:
@@ -140,7 +140,7 @@ def outpoints(body: bytes) -> list[bytes]:
 
 
 def output_count(body: bytes) -> int:
-    return sum(1 for _ in _outputs(body))
+    return sum(1 for _ in outputs(body))
 
 
 def scripts(body: bytes) -> list[bytes]:
@@ -161,12 +161,13 @@ def paying(body: bytes, script: bytes) -> Iterator[tuple[int, int]]:
     """(vout, satoshi) of the outputs that pay the script."""
     if script not in body:  # most often; it may stand across two fields, seldom
         return
-    for vout, (paid, amount) in enumerate(_outputs(body)):
+    for vout, (paid, amount) in enumerate(outputs(body)):
         if paid == script:
             yield vout, amount
 
 
-def _outputs(body: bytes) -> Iterator[tuple[bytes, int]]:
+def outputs(body: bytes) -> Iterator[tuple[bytes, int]]:
+    """(script, satoshi) of each; b"" for a script that no address has."""
     at = _INPUTS + _OUTPOINT * int.from_bytes(body[:_INPUTS], "little")
     while at < len(body):
         amount = int.from_bytes(body[at : at + 8], "little")

@@ -11,12 +11,18 @@ from collections.abc import Callable, Container, Iterator
 import msgspec
 
 from engine.chain.feed import Block, Header, Output
-from engine.chain.packed_tx import PackedTx, packed, paying, scripts
+from engine.chain.packed_tx import PackedTx, outputs, packed, paying, scripts
 
-__all__ = ["CHUNK", "Placed", "place"]
+__all__ = ["CHUNK", "Paid", "Placed", "place"]
 
 CHUNK = 250
-"""Transactions between two pauses, about a millisecond."""
+"""Steps of work between two pauses, about a millisecond: a transaction is one."""
+
+PAID_STEPS = 4
+"""What an output costs that pays a watched script: an object is made of it."""
+
+Paid = dict[bytes, dict[tuple[str, int], Output]]
+"""Outputs that pay watched scripts, by script and outpoint."""
 
 # A place in a block is a script's hash, cut to 47 bits, and the transaction's number.
 _NUMBER_BITS = 17
@@ -34,14 +40,11 @@ class Placed(msgspec.Struct):
     def outputs(self, script: bytes) -> dict[tuple[str, int], Output]:
         header = self.header
         return {
-            (txid, vout): Output(
-                txid, vout, amount, header.hash, header.height, header.time_s,
-                is_coinbase=number == 0,
-            )
+            (txid, vout): _output(header, number, txid, vout, amount)
             for number in self._numbers(script)
             for txid in (self.txids[number],)
             for vout, amount in paying(self.bodies[number], script)
-        }  # fmt: skip
+        }
 
     def _numbers(self, script: bytes) -> Iterator[int]:
         """Of the transactions that may pay the script, in their order, each once."""
@@ -63,19 +66,50 @@ class Placed(msgspec.Struct):
 
 def place(
     block: Block, watched: Container[bytes], pause: Callable[[], None] | None
-) -> tuple[Placed, set[bytes]]:
-    """The block, ready to be looked into, and the watched scripts that it pays."""
-    txids, bodies, paid = [], [], set()
+) -> tuple[Placed, Paid]:
+    """The block, ready to be looked into, and what it pays to watched scripts."""
+    txids, bodies = [], []
+    paid: Paid = {}
     places = array("Q")
+    steps = CHUNK  # the block was read just now
     for number, tx in enumerate(packed(block.txs)):
-        if pause is not None and number % CHUNK == 0:
+        if pause is not None and steps >= CHUNK:
+            steps = 0
             pause()
+        steps += 1
         txids.append(tx.txid)
         bodies.append(tx.body)
+        is_watched = False
         for script in scripts(tx.body):
             places.append((hash(script) & _HASH_MASK) << _NUMBER_BITS | number)
-            if script in watched:
-                paid.add(script)
+            is_watched = is_watched or script in watched
+        if is_watched:
+            steps += PAID_STEPS * _note_paid(block.header, number, tx, watched, paid)
     assert len(txids) < 1 << _NUMBER_BITS
+    if pause is not None:
+        pause()
     ordered = array("Q", sorted(places))
+    if pause is not None:
+        pause()
     return Placed(block.header, tuple(txids), tuple(bodies), ordered), paid
+
+
+def _note_paid(
+    header: Header, number: int, tx: PackedTx, watched: Container[bytes], paid: Paid
+) -> int:
+    """How many of its outputs pay watched scripts."""
+    found = 0
+    for vout, (script, amount) in enumerate(outputs(tx.body)):
+        if script in watched:
+            output = _output(header, number, tx.txid, vout, amount)
+            paid.setdefault(script, {})[tx.txid, vout] = output
+            found += 1
+    return found
+
+
+def _output(header: Header, number: int, txid: str, vout: int, amount: int) -> Output:
+    """`number`: its transaction's, in the block."""
+    return Output(
+        txid, vout, amount, header.hash, header.height, header.time_s,
+        is_coinbase=number == 0,
+    )  # fmt: skip

@@ -32,7 +32,8 @@ from engine.chain.packed_tx import (
     packed,
     scripts,
 )
-from engine.chain.placed_block import CHUNK, Placed, place
+from engine.chain.pausing import pausing
+from engine.chain.placed_block import CHUNK, Paid, Placed, place
 from engine.chain.shown import SKIPPED, as_shown
 from engine.errors import SourceUnavailable
 
@@ -92,6 +93,7 @@ class ScriptIndex:
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
+        is_new = script not in self._watched
         kept = dict(self._watched.get(script) or {})
         for output in known:
             there = kept.get((output.txid, output.vout))
@@ -100,8 +102,9 @@ class ScriptIndex:
                 kept[output.txid, output.vout] = replace(
                     output, verified_by_source=False
                 )
-        for placed in self._window.values():
-            kept.update(placed.outputs(script))
+        if is_new:  # else each block has told of it
+            for placed in self._window.values():
+                kept.update(placed.outputs(script))
         self._watched[script] = kept or None
         if self._hearsay and self._pool.pays(script):
             paid = {txid for txid, _vout, _sat in self._pool.paying(script)}
@@ -130,13 +133,13 @@ class ScriptIndex:
         placed, paid = place(block, self._watched, pause)
         self.chain.extend(block.header)
         self._whole = False
-        self._keep_paying(placed, paid)
+        self._keep_paying(paid)
         self._window[block.header.hash] = placed
         self._mined.update(placed.txids)
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
             self._mined.difference_update(oldest.txids)
-        touched = paid | self._empty_pool(placed, pause)
+        touched = {*paid, *self._empty_pool(placed, pause)}
         assert self.tip == Tip(block.header.height, block.header.hash)
         assert len(self._window) <= self.lookback
         self._touched |= touched
@@ -152,8 +155,8 @@ class ScriptIndex:
         """
         placed, paid = place(block, self._watched, pause)
         self.chain.extend_back(block.header)
-        self._keep_paying(placed, paid)
-        touched = paid | self._empty_pool(placed, pause)
+        self._keep_paying(paid)
+        touched = {*paid, *self._empty_pool(placed, pause)}
         self._touched |= touched
         return touched
 
@@ -214,9 +217,13 @@ class ScriptIndex:
         """Whether the transaction is in the pool or in the window's blocks."""
         return txid in self._pool or txid in self._mined
 
-    def unknown_of(self, mempool: frozenset[str]) -> frozenset[str]:
+    def unknown_of(
+        self, mempool: Iterable[str], pause: Callable[[], None] | None = None
+    ) -> list[str]:
         """Those of this mempool's that are neither in the pool nor in the window."""
-        return mempool.difference(self._pool.txids(), self._mined)
+        pool, mined = self._pool.txids(), self._mined
+        names = pausing(mempool, pause)
+        return [txid for txid in names if txid not in pool and txid not in mined]
 
     def concerns(self, tx: PackedTx) -> bool:
         """Whether it pays a watched script."""
@@ -249,9 +256,11 @@ class ScriptIndex:
         self._hearsay.clear()
         self._doubtful.clear()
 
-    def gone_from(self, mempool: frozenset[str]) -> list[str]:
+    def gone_from(
+        self, mempool: frozenset[str], pause: Callable[[], None] | None = None
+    ) -> list[str]:
         """The pool's transactions that are not in this mempool."""
-        return [txid for txid in self._pool if txid not in mempool]
+        return [txid for txid in pausing(self._pool, pause) if txid not in mempool]
 
     def take_touched(self) -> frozenset[bytes]:
         """Watched scripts touched since the last call, also in rounds that failed."""
@@ -341,11 +350,14 @@ class ScriptIndex:
                 self._watched[script] = left or None
         return touched
 
-    def _keep_paying(self, placed: Placed, paid: Iterable[bytes]) -> None:
-        for script in paid:
-            kept = self._watched[script] or {}
-            kept.update(placed.outputs(script))
-            self._watched[script] = kept
+    def _keep_paying(self, paid: Paid) -> None:
+        """One short step even for 10,000: the outputs were made with pauses before."""
+        for script, outputs in paid.items():
+            kept = self._watched[script]
+            if kept is None:
+                self._watched[script] = outputs
+            else:
+                kept.update(outputs)
 
     def _empty_pool(
         self, placed: Placed, pause: Callable[[], None] | None

@@ -31,9 +31,10 @@ TURN_MESSAGES = 32
 SLICE_S = 0.003
 """How long the dispatcher runs before it lets others run, seconds."""
 
-SLICES_PER_YIELD = 4
-"""Others get their turn after each slice; sockets are looked at after so many. After
-each one would be too little for the actors where all others are busy as well."""
+SOCKETS_EVERY_S = 0.010
+"""Others get their turn after each slice; sockets are looked at when slices took so
+long together, seconds. After each one would be too little for the actors where all
+others are busy as well; and one message may take longer than a slice."""
 
 SLOW_TURN_S = 0.050
 """A turn of an ordinary actor longer than this is a bug worth a log line, seconds."""
@@ -78,12 +79,13 @@ class GeventDispatcher:
 
     def _run(self) -> None:
         queue = self._queue
-        slices = 0
+        worked_s = 0.0  # since the hub looked at the sockets
         while True:
             if not queue:
                 self._mail.clear()
                 self._mail.wait()
-            until = time.perf_counter() + SLICE_S
+            slice_began = time.perf_counter()
+            until = slice_began + SLICE_S
             while queue:
                 began = time.perf_counter()
                 if began >= until:
@@ -95,11 +97,12 @@ class GeventDispatcher:
                 if took > SLOW_TURN_S:
                     self.slow_turns += 1
                     log.warning("slow.turn actor=%s ms=%.0f", ref.name, took * 1000)
-            slices += 1
-            if slices % SLICES_PER_YIELD:
+            worked_s += time.perf_counter() - slice_began
+            if worked_s < SOCKETS_EVERY_S:
                 gevent.sleep(0)
             else:
                 yield_to_hub()
+                worked_s = 0.0
 
     def _fill_pool(self) -> None:
         while self._waiting and self._pool.free_count() > 0:

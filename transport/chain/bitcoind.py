@@ -42,7 +42,7 @@ from engine.chain.push import Push
 from engine.chain.source_url import SourceUrl
 from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
 from engine.runtime.yielding import yield_to_hub
-from transport.chain.block_hashes import BlockHeights, are_hashes, is_hash
+from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.block_search import first_present
 from transport.chain.chain_info import (
     ChainInfo,
@@ -50,6 +50,7 @@ from transport.chain.chain_info import (
     impossible,
     source_status,
 )
+from transport.chain.hash_list import read_hashes
 from transport.chain.hex_digits import unhex
 from transport.chain.http_client import DEADLINE_S, TooLarge, decode
 from transport.chain.jsonrpc import Call, JsonRpc, Reply, RpcError
@@ -79,7 +80,6 @@ _MAX_BLOCK_ANSWER = 9 * 1024 * 1024  # the hex of 4,000,000 bytes, and its envel
 _MAX_BATCH_ANSWER = 9 * 1024 * 1024  # one transaction can be as large as a block
 _MAX_MEMPOOL_ANSWER = 64 * 1024 * 1024  # 67 bytes each: more than 300 MB of mempool
 _PARSE_CHUNK = 100  # transactions between two yields: about a millisecond
-_NAMES_CHUNK = 20_000  # names of transactions between two yields
 _OUT_OF_RANGE = -8
 
 # What Core (BIP 70 names) and bcoin call a network in getblockchaininfo.
@@ -103,7 +103,7 @@ class _HeaderInfo(msgspec.Struct):
 
 
 class _NumberedMempool(msgspec.Struct):
-    txids: list[str]
+    txids: msgspec.Raw
     mempool_sequence: int
 
 
@@ -250,7 +250,7 @@ class Bitcoind(JsonRpc):
         return info is not None and info.nTx == 0
 
     def mempool(self) -> frozenset[str]:
-        return self._names(self._large("getrawmempool", [], list[str]))
+        return self._names(self._large("getrawmempool", [], msgspec.Raw))
 
     def numbered_mempool(self) -> tuple[frozenset[str], int]:
         """The mempool, and the number that its next change will have (ZMQ's)."""
@@ -259,14 +259,12 @@ class Bitcoind(JsonRpc):
 
     def _large(self, method: str, params: list[object], type_: type[T]) -> T:
         (reply,) = self.replies([(method, params)], _MAX_MEMPOOL_ANSWER, self._long_s)
+        yield_to_hub()
         return decode(self.result(method, reply), type_, f"{self.name}: {method}")
 
-    def _names(self, txids: list[str]) -> frozenset[str]:
-        for start in range(0, len(txids), _NAMES_CHUNK):
-            if not are_hashes(txids[start : start + _NAMES_CHUNK]):
-                raise self.garbage("getrawmempool", "a txid that is not 64 hex digits")
-            yield_to_hub()
-        return self._phantoms.taken_from(frozenset(txids))
+    def _names(self, txids: msgspec.Raw) -> frozenset[str]:
+        names = read_hashes(bytes(txids), f"{self.name}: getrawmempool")
+        return self._phantoms.taken_from(names)
 
     def transactions(self, txids: Sequence[str]) -> dict[str, PackedTx]:
         found: dict[str, PackedTx] = {}

@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
+from engine.runtime.yielding import yield_to_hub
 from transport.chain.http_failures import is_broken_pipe, reason
 
 __all__ = [
@@ -50,6 +51,7 @@ LATE_S = 5.0
 costs more than being refused. Others are asked meanwhile."""
 
 _CHUNK = 64 * 1024
+_PIECES_PER_YIELD = 8  # about a millisecond
 _RETRY_AFTER_CAP_S = 3600.0  # no source is left alone for longer because it asked
 
 T = TypeVar("T")
@@ -231,7 +233,9 @@ def _read(raw: urllib3.response.BaseHTTPResponse, max_bytes: int, where: str) ->
     if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
         raise TooLarge(f"{where} wants to send more than {max_bytes:,} bytes")
     parts, size = [], 0
-    for part in _stream(raw):
+    for number, part in enumerate(_stream(raw), 1):
+        if number % _PIECES_PER_YIELD == 0:  # what is there already is read at once
+            yield_to_hub()
         size += len(part)
         if size > max_bytes:
             raise TooLarge(f"{where} sent more than {max_bytes:,} bytes")

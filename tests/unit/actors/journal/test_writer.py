@@ -1,15 +1,25 @@
 """The journal actor: what waits for a slow disk is bounded, and refused beyond."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 
-from actors.journal.writer import MAX_BATCH, MAX_PENDING, PROBE_S, JournalActor
-from actors.messages import Append
+from actors.journal.writer import (
+    EVENTS_PER_TURN,
+    MAX_BATCH,
+    MAX_PENDING,
+    PROBE_S,
+    JournalActor,
+)
+from actors.messages import Append, Publish
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
+from engine.payment.events import opening
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
-from engine.store.writes import Committed, Outcome, Unavailable, Write
+from engine.store.writes import Committed, Entry, Outcome, Unavailable, Write
+from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.payment_cases import terms
 
 
 class SlowDisk:
@@ -105,3 +115,22 @@ def test_what_still_waits_when_the_journal_stops_is_answered() -> None:
     house.ref.stop()
     house.settle()
     assert house.answers == [Unavailable("the node is stopping")] * 2
+
+
+def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
+    tmp_path: Path,
+) -> None:
+    """A block pays thousands; whoever waits for a socket does not wait for all."""
+    stage, router = ActorStage(tmp_path), Inbox()
+    stage.node.router = stage.start("routed", router)
+    entries = []
+    for number in range(2 * EVENTS_PER_TURN + 1):
+        event, payment = opening(terms(id=f"pay_{number}", address=f"a{number}"))
+        entries.append(Entry(payment, (event,)))
+    stage.append(Write(entries=tuple(entries)))
+    stage.run()
+    told = [message for message in router.got if isinstance(message, Publish)]
+    assert [len(message.events) for message in told] == [100, 100, 1]
+    offsets = [event.offset for message in told for event in message.events]
+    assert offsets == list(range(1, 202))
+    stage.close()

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import Round, RoundDone
-from actors.sources.workers import BlockFeedWorker
-from tests.tools.fake_feed import FakeFeed
+from actors.messages import Poll, Round, RoundDone
+from actors.sources.messages import SomeViews
+from actors.sources.workers import (
+    STEPS,
+    VIEW_STEPS,
+    WATCH_STEPS,
+    BlockFeedWorker,
+)
+from engine.chain.feed import ChainView, Output
+from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 
 
@@ -39,3 +46,56 @@ def test_a_worker_asks_for_another_round_until_it_has_read_all(
     for _ in range(60):  # a round reads 50
         feed.mine([])
     assert [read(), read()] == [True, False]
+
+
+def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
+    stage: ActorStage,
+) -> None:
+    """Whoever waits for a socket waits for a hundred of them, not for all."""
+    count, looks = 1_000, Looks()
+    scripts = [b"\x00\x14" + number.to_bytes(20, "big") for number in range(count)]
+    feed = FakeFeed(20)
+    feed.mine([make_tx(f"pays {s.hex()}", [(s, 1)]) for s in scripts])
+    source = Inbox()
+    stage.node.source = stage.start("source", source)
+    stage.node.yield_to_hub = looks.look
+    worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
+    looks.at(worker)
+    ref = stage.start("feed.0", worker, limit=10)
+    polls = tuple(
+        Poll(s, known=(Output(f"{n:064x}", 0, 1, "ff" * 32, 1),))
+        for n, s in enumerate(scripts)
+    )
+    for work in (Round(1, watch=(tuple(scripts),), reset=True), Round(2, polls=polls)):
+        ref.tell(work)
+        stage.run()
+    shown = [m.views for m in source.got if isinstance(m, SomeViews | RoundDone)]
+    assert sum(map(len, shown)) == 2 * count
+    assert max(map(len, shown)) == STEPS // VIEW_STEPS == 100
+    assert max(looks.between) <= STEPS // WATCH_STEPS + 1 == 101
+    assert sum(looks.between) >= 4 * count, "both rounds watch and show all"
+
+
+class Looks:
+    """Counts what the index is asked between two looks of the hub at its sockets."""
+
+    def __init__(self) -> None:
+        self.between = [0]
+
+    def look(self) -> None:
+        self.between.append(0)
+
+    def at(self, worker: BlockFeedWorker) -> None:
+        index, looks = worker._index, self
+
+        class Counted(type(index)):
+            def watch(self, *args: object) -> None:
+                looks.between[-1] += 1
+                super().watch(*args)
+
+            def view(self, *args: object) -> ChainView:
+                looks.between[-1] += 1
+                return super().view(*args)
+
+        worker._begin_index = lambda: None
+        index.__class__ = Counted

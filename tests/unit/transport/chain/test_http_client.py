@@ -1,0 +1,21 @@
+"""Answers of megabytes, which are there at once from a node on the same machine."""
+
+from io import BytesIO
+
+import pytest
+from urllib3 import HTTPResponse
+
+from transport.chain import http_client
+from transport.chain.http_client import _CHUNK, _PIECES_PER_YIELD, _read
+
+
+def test_others_have_their_turn_after_half_a_megabyte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = bytes(range(256)) * 256 * 20  # 20 pieces
+    yields: list[None] = []
+    monkeypatch.setattr(http_client, "yield_to_hub", lambda: yields.append(None))
+    raw = HTTPResponse(BytesIO(body), preload_content=False)
+    assert _read(raw, len(body), "node: getblock") == body
+    assert _CHUNK * _PIECES_PER_YIELD == 512 * 1024
+    assert len(yields) == len(body) // (512 * 1024)
