@@ -96,7 +96,7 @@ class PollNow(msgspec.Struct, frozen=True):
     coalesce = True
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """A source's view; `asked_at` (ms) is when the asking began."""
 
     view: ChainView

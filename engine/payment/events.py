@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an event says beyond its type; `data` on the wire. Absent: not concerned."""
 
     terms: Terms | None = None  # created
@@ -40,7 +40,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str | None = None  # whose hand
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fact about one payment, numbered within it."""
 
     payment_id: str
@@ -55,7 +55,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: Change
 
 
-class CommittedEvent(msgspec.Struct, frozen=True):
+class CommittedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the journal and its wire form (a JSON object)."""
 
     offset: int

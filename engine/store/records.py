@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it is on the wire."""
 
     offset: int

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Events of one payment, in order, and the payment after the last of them."""
 
     payment: Payment
@@ -213,14 +213,14 @@ Row = (
 )
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """One atomic unit of writing."""
 
     entries: tuple[Entry, ...] = ()
     rows: tuple[Row, ...] = ()
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """It is on disk. `changed` counts what row writes changed (of a `Requeue`)."""
 
     events: tuple[CommittedEvent, ...] = ()
