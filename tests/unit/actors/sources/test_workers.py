@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from actors.sources.workers import (
     BlockFeedWorker,
 )
 from engine.chain.feed import ChainView, Output
+from engine.chain.script_index import ScriptIndex
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 
@@ -49,10 +51,10 @@ def test_a_worker_asks_for_another_round_until_it_has_read_all(
 
 
 def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
-    stage: ActorStage,
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever waits for a socket waits for a hundred of them, not for all."""
-    count, looks = 1_000, Looks()
+    count, looks = 1_000, Looks(monkeypatch)
     scripts = [b"\x00\x14" + number.to_bytes(20, "big") for number in range(count)]
     feed = FakeFeed(20)
     feed.mine([make_tx(f"pays {s.hex()}", [(s, 1)]) for s in scripts])
@@ -60,7 +62,6 @@ def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
     stage.node.source = stage.start("source", source)
     stage.node.yield_to_hub = looks.look
     worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
-    looks.at(worker)
     ref = stage.start("feed.0", worker, limit=10)
     polls = tuple(
         Poll(s, known=(Output(f"{n:064x}", 0, 1, "ff" * 32, 1),))
@@ -77,25 +78,22 @@ def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
 
 
 class Looks:
-    """Counts what the index is asked between two looks of the hub at its sockets."""
+    """Counts what an index is asked between two looks of the hub at its sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.between = [0]
+        watch, view = ScriptIndex.watch, ScriptIndex.view
+
+        def watched(*args: Any) -> None:
+            self.between[-1] += 1
+            watch(*args)
+
+        def viewed(*args: Any) -> ChainView:
+            self.between[-1] += 1
+            return view(*args)
+
+        patch.setattr(ScriptIndex, "watch", watched)
+        patch.setattr(ScriptIndex, "view", viewed)
 
     def look(self) -> None:
         self.between.append(0)
-
-    def at(self, worker: BlockFeedWorker) -> None:
-        index, looks = worker._index, self
-
-        class Counted(type(index)):
-            def watch(self, *args: object) -> None:
-                looks.between[-1] += 1
-                super().watch(*args)
-
-            def view(self, *args: object) -> ChainView:
-                looks.between[-1] += 1
-                return super().view(*args)
-
-        worker._begin_index = lambda: None
-        index.__class__ = Counted

@@ -18,7 +18,8 @@ def test_there_is_a_pause_before_each_so_many_items_but_not_before_the_first() -
 
 
 def test_a_full_mempool_is_compared_in_steps_of_ten_thousand_names() -> None:
-    index, pauses = ScriptIndex(), []
+    index = ScriptIndex()
+    pauses: list[int] = []
     kept = make_tx("kept", [(b"\x00\x14somebody", 1)])
     lost = make_tx("lost", [(b"\x00\x14somebody", 1)])
     index.apply_mempool([kept, lost], ())
