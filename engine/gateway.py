@@ -16,6 +16,7 @@ from engine.merchants.record import Merchant
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
+from engine.store.epochs import Epochs
 from engine.store.records import (
     AttemptView,
     IdempotentAnswer,
@@ -166,6 +167,9 @@ class Gateway(Protocol):
     def events_after(
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]: ...
+
+    def epochs(self) -> Epochs:
+        """Those of the journal; they do not change while the node runs."""
 
     # what the edges remember
     def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None: ...

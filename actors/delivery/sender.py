@@ -51,12 +51,13 @@ class SenderActor(Actor):
         if not isinstance(message, Deliver):
             return
         head = message.head
+        event = msgspec.json.decode(head.wire, type=_Head)
         now = self._node.clock.now()
         result = self._sender.send(
             message.url,
             message.secrets,
-            f"evt_{head.offset}",
-            body_of(head.wire),
+            event.id,
+            payload(head.wire, event.type, event.at),
             now // 1000,
             message.timeout_s,
         )
@@ -128,11 +129,8 @@ def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
 
 
 class _Head(msgspec.Struct):
+    """What is said of an event round it, so that it is the same at every attempt."""
+
+    id: str
     type: str
     at: str
-
-
-def body_of(wire: bytes) -> bytes:
-    """The Standard Webhooks body round an event: the same bytes at every attempt."""
-    head = msgspec.json.decode(wire, type=_Head)
-    return payload(wire, head.type, head.at)

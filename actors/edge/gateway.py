@@ -54,6 +54,7 @@ from engine.payment.rules import decide
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
+from engine.store.epochs import Epochs
 from engine.store.port import StoreReader
 from engine.store.records import (
     AttemptView,
@@ -86,6 +87,7 @@ class ActorGateway(KeptRows):
     def __init__(self, node: Node, store: StoreReader) -> None:
         super().__init__(node, store)
         self._sessions = 0
+        self._epochs: Epochs | None = None
 
     # -- payments --------------------------------------------------------------------
 
@@ -174,6 +176,11 @@ class ActorGateway(KeptRows):
         self, offset: int, limit: int, merchant: str | None
     ) -> list[StoredEvent]:
         return self._store.events_after(offset, limit, merchant)
+
+    def epochs(self) -> Epochs:
+        if self._epochs is None:
+            self._epochs = self._store.epochs()
+        return self._epochs
 
     # -- tree and sources ------------------------------------------------------------
 

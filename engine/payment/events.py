@@ -123,9 +123,13 @@ def encode(event: Event, terms: Terms) -> bytes:
     )
 
 
-def with_offset(offset: int, body: bytes) -> bytes:
-    """The whole wire form, from a stored body."""
-    return b'{"id":"evt_%d","offset":%d,' % (offset, offset) + body[1:]
+def with_offset(offset: int, body: bytes, epoch: str | None = None) -> bytes:
+    """The whole wire form, from a stored body. `epoch` is the one in which the event
+    was committed: `engine.store.epochs`."""
+    if epoch is None:
+        return b'{"id":"evt_%d","offset":%d,' % (offset, offset) + body[1:]
+    ids = epoch.encode(), offset, offset
+    return b'{"id":"evt_%b_%d","offset":%d,' % ids + body[1:]
 
 
 def decode(body: bytes) -> Event:

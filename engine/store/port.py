@@ -15,6 +15,8 @@ What any store promises:
   the transaction of the events.
 - `done` is called after the batch is safe from a power cut, or with `Unavailable`
   for each of its writes when nothing of it was done.
+- An event's id and every other byte of its wire form never change, in no version and
+  after no restore: its epoch is that of its offset (`epochs.py`).
 - A reader sees what was committed before it was asked. One call of a method sees one
   moment; two calls may see two.
 
@@ -29,6 +31,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from engine.payment.model import Payment
+from engine.store.epochs import Epochs
 from engine.store.records import (
     AttemptView,
     ChannelRecord,
@@ -117,6 +120,9 @@ class StoreReader(Protocol):
 
     def last_offset(self) -> int:
         """The offset of the newest event; 0 in an empty journal."""
+
+    def epochs(self) -> Epochs:
+        """All epochs of the journal; they do not change while the store is open."""
 
     # -- edges and sources -----------------------------------------------------------
 

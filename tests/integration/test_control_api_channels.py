@@ -42,7 +42,8 @@ def test_a_channel_is_told_with_its_own_secret(node: RunningNode) -> None:
     assert told["type"] == "payment.created"
     assert told["data"]["payment_id"] == payment["id"]
     log = wait_until(lambda: deliveries(node, channel)["data"], 5, "the attempt")
-    assert log[0]["event_id"] == "evt_1"
+    assert log[0]["event_id"] == received.headers["webhook-id"] == told["data"]["id"]
+    assert log[0]["event_id"] == f"evt_{node.gateway.epochs().present}_1"
     assert (log[0]["status"], log[0]["outcome"]) == (200, "delivered")
 
 
@@ -249,7 +250,8 @@ def test_a_payment_and_a_time_range_are_delivered_again(node: RunningNode) -> No
         assert node.post(path).json() == {"requeued": 1}
         again = shop.wait_for(2, timeout_s=5)[1]
         assert again.headers["webhook-id"] == first.headers["webhook-id"]
-        assert node.post(path, {"event_id": "evt_99"}).json() == {"requeued": 0}
+        for other in ("evt_99", "evt_1", "evt_zzzzzzzz_1"):
+            assert node.post(path, {"event_id": other}).json() == {"requeued": 0}
         assert node.post(path, {"channel_id": "ch_none"}).json() == {"requeued": 0}
         assert node.post(path, {"event_id": "7"}).status_code == 422
         wait_until(
@@ -258,6 +260,12 @@ def test_a_payment_and_a_time_range_are_delivered_again(node: RunningNode) -> No
         body = {"since": made["created_at"], "channel_id": channel["id"]}
         assert node.post("/v1/redeliver", body).json() == {"requeued": 1}
         shop.wait_for(3, timeout_s=5)
+        wait_until(
+            lambda: len(deliveries(node, channel)["data"]) == 3, 5, "the third one"
+        )
+        this = {"event_id": first.headers["webhook-id"]}
+        assert node.post(path, this).json() == {"requeued": 1}
+        shop.wait_for(4, timeout_s=5)
     dead = {**body, "dead_only": True}
     assert node.post("/v1/redeliver", dead).json() == {"requeued": 0}
     late = {"since": "2100-01-01T00:00:00Z"}

@@ -12,7 +12,8 @@ from tests.tools.paybell import Paybell, paybell
 
 STORY = (
     "creates order-",
-    "webhook evt_1: payment.created",
+    "webhook evt_",
+    "_1: payment.created",
     "customer  pays; transaction ",
     "payment.detected  (confirming, 0 of 2 confirmations)",
     "miner  finds a block",

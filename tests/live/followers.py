@@ -6,6 +6,7 @@ holds every event against it at once: the next one, never one twice, never one t
 """
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from random import Random
@@ -190,7 +191,7 @@ def journal_of(node: LiveNode, payments: Iterable[Terms]) -> dict[str, Record]:
     """What there is to be told, as it is committed."""
     return {
         payment.id: [
-            (stored.seq, f"evt_{stored.offset}")
+            (stored.seq, json.loads(stored.wire)["id"])
             for stored in node.gateway.history(payment.id, 0, 1_000_000)
         ]
         for payment in payments

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 
 from engine.delivery.attempt import SendResult, classify
+from tests.simulation.broken import Broken
 
 __all__ = ["ENDPOINT_MODES", "SimEndpoint", "SimEndpoints"]
 
@@ -62,7 +63,9 @@ class SimEndpoints:
     ) -> SendResult:
         if self.before_send():
             return self._result(None, None)  # nobody will read it
-        offset = int(msg_id.removeprefix("evt_"))
+        if f'"data":{{"id":"{msg_id}",'.encode() not in body:
+            raise Broken(f"the webhook {msg_id} holds another event")
+        offset = int(msg_id.rpartition("_")[2])
         endpoint = self.of(url)
         status, retry_after_s, heard = self._answer(endpoint)
         if heard:

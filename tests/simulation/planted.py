@@ -52,7 +52,8 @@ def told_before_its_commit(patch: Patch) -> None:
                 for append in self._pending
                 for entry in append.write.entries
                 for event, n in zip(entry.events, offset, strict=False)
-                for wire in [with_offset(n, encode(event, entry.payment.terms))]
+                for body in [encode(event, entry.payment.terms)]
+                for wire in [with_offset(n, body, self._writer.journal.epoch)]
             ]
             if told:
                 self._node.router.tell_system(Publish(tuple(told)))

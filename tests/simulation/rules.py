@@ -11,9 +11,9 @@ reproduces it.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from actors.delivery.sender import body_of
 from engine.chain.feed import ChainView
-from engine.payment.events import CommittedEvent, Event, decode
+from engine.delivery.channel import payload
+from engine.payment.events import CommittedEvent, Event, decode, iso
 from engine.payment.model import Payment
 from engine.store.writes import (
     Committed,
@@ -144,7 +144,7 @@ class Rules:
 
     def check_sent(self, offset: int, body: bytes) -> CommittedEvent:
         known = self.committed.get(offset)
-        if known is None or body != body_of(known.wire):
+        if known is None or body != _in_full(known):
             raise Broken(f"event {offset} was sent and is not in the journal")
         return known
 
@@ -158,3 +158,9 @@ class Rules:
 
     def of_payment(self, payment_id: str) -> list[CommittedEvent]:
         return [c for c in self.committed.values() if c.event.payment_id == payment_id]
+
+
+def _in_full(committed: CommittedEvent) -> bytes:
+    """The body of its webhook."""
+    event = committed.event
+    return payload(committed.wire, event.type, iso(event.at))

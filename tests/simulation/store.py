@@ -20,6 +20,7 @@ from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.reads import SqliteReads
 from engine.store.writes import Outcome, Unavailable, Write
 from tests.tools.direct_store import DirectStore
+from tests.tools.settled_epoch import settle_epoch
 
 __all__ = ["SimStore"]
 
@@ -55,9 +56,13 @@ class SimStore(SqliteReads):
         if self._folder is None:
             return Journal("journal.db", connection=self._connection)
         path = Path(self._folder.name) / "journal.db"
-        if not path.exists():
+        is_new = not path.exists()
+        if is_new:
             path.write_bytes(_template())
-        return Journal(path, synchronous="OFF")
+        journal = Journal(path, synchronous="OFF")
+        if is_new:  # it has no mark, so it drew an epoch of its own
+            settle_epoch(journal)
+        return journal
 
     def restart(self) -> None:
         """A process crash: what was not committed is gone."""
@@ -158,6 +163,7 @@ def _template() -> bytes:
     """An empty database with the schema of today; migrations run once a process."""
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.db", synchronous="OFF")
+        settle_epoch(journal)
         journal.connection.execute("PRAGMA journal_mode=DELETE")  # none in memory
         content = journal.connection.serialize()
         journal.close()

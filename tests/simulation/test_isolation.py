@@ -70,7 +70,7 @@ class _Street:
 
         def note_send(url: str, *rest: object) -> object:
             if endpoints.of(url).mode == "ok":
-                offset = int(str(rest[1]).removeprefix("evt_"))
+                offset = int(str(rest[1]).rpartition("_")[2])
                 self.between.append(self.dead_tries - self._committed_at[offset])
             else:
                 self.dead_tries += 1

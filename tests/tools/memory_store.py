@@ -9,8 +9,8 @@ answered at once.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from engine.payment.events import encode, with_offset
 from engine.payment.model import Payment
+from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import (
     AttemptView,
     ChannelRecord,
@@ -154,9 +154,18 @@ class MemoryStore:
     def last_offset(self) -> int:
         return len(self._tables.events)
 
+    def epochs(self) -> Epochs:
+        return Epochs(self._tables.epochs)
+
+    def settle_epoch(self, epoch: str) -> None:
+        self._tables.epochs = [EpochStart(1, epoch)]
+
+    def begin_epoch(self, epoch: str) -> None:
+        self._tables.epochs.append(EpochStart(self.last_offset() + 1, epoch))
+
     def _events(self) -> Iterator[StoredEvent]:
         for offset, row in self._tables.events.items():
-            wire = with_offset(offset, encode(row.event, row.terms))
+            wire = self._tables.wire(offset, row.event, row.terms)
             event = row.event
             yield StoredEvent(
                 offset, event.payment_id, event.seq, row.terms.merchant, wire
@@ -209,7 +218,7 @@ class MemoryStore:
         for offset, owed in self._pending(channel_id):
             if owed.payment_id == payment_id:
                 row = self._tables.events[offset]
-                wire = with_offset(offset, encode(row.event, row.terms))
+                wire = self._tables.wire(offset, row.event, row.terms)
                 return Pending(offset, owed.seq, owed.attempts, owed.next_at, wire)
         return None
 
@@ -224,7 +233,7 @@ class MemoryStore:
         found = [
             AttemptView(
                 number,
-                f"evt_{row.offset}",
+                self.epochs().event_id(row.offset),
                 row.payment_id,
                 row.seq,
                 row.attempt,

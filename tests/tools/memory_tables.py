@@ -11,6 +11,7 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event, encode, with_offset
 from engine.payment.model import Payment, Terms
+from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import KeyRecord, MerchantRecord
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
@@ -84,7 +85,13 @@ class Tables:
         self.channels: dict[str, ChannelRow] = {}
         self.outbox: dict[tuple[str, int], Delivery] = {}
         self.attempts: dict[int, DeliveryResult] = {}
+        self.epochs = [EpochStart(1, "inmemory")]
         self._undo: list[Callable[[], object]] = []
+
+    def wire(self, offset: int, event: Event, terms: Terms) -> bytes:
+        """The event on every channel."""
+        epoch = Epochs(self.epochs).of(offset)
+        return with_offset(offset, encode(event, terms), epoch)
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         if key in table:
@@ -133,7 +140,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
     for event in entry.events:
         offset = len(tables.events) + 1
         tables.put(tables.events, offset, EventRow(event, terms))
-        wire = with_offset(offset, encode(event, terms))
+        wire = tables.wire(offset, event, terms)
         committed.append(CommittedEvent(offset, event, terms.merchant, wire))
         for channel in tables.channels.values():
             if _wants(channel, event, terms.merchant):

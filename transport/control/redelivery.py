@@ -52,8 +52,11 @@ class Redelivery:
         value = json_body(environ(), may_be_empty=True)
         asked = typed(value, RedeliverPaymentRequest)
         payment = seen_payment(self._gateway, payment_id, principal)
-        event_id = asked.event_id
-        offset = int(event_id.removeprefix("evt_")) if event_id is not None else None
+        offset = None
+        if asked.event_id is not None:
+            offset = self._gateway.epochs().offset_of(asked.event_id)
+            if offset is None:  # another database's
+                return answer(Requeued(requeued=0))
         return self._requeue(
             Requeue(
                 merchant=principal.merchant,

@@ -166,8 +166,8 @@ ChannelId = Annotated[
     Meta(description="the id of a channel"),
 ]
 EventId = Annotated[
-    Annotated[str, Meta(pattern=r"^evt_[1-9][0-9]{0,17}$")] | None,
-    Meta(description="the id of an event, like evt_7"),
+    Annotated[str, Meta(pattern=r"^evt_([0-9a-z]{8}_)?[1-9][0-9]{0,17}$")] | None,
+    Meta(description="the id of an event, like evt_0a1b2c3d_7"),
 ]
 
 

@@ -70,10 +70,13 @@ class Bulk:
     """Gathers writes, and writes them on `finish`. One for each transaction, or for
     each savepoint."""
 
-    def __init__(self, sql: sqlite3.Connection, offset: int, rank: int) -> None:
+    def __init__(
+        self, sql: sqlite3.Connection, offset: int, rank: int, epoch: str
+    ) -> None:
         self.offset = offset  # of the last event so far
         self.rank = rank  # of the last payment so far
         self._sql = sql
+        self._epoch = epoch  # the present one
         self._in_outbox = offset  # events up to here are in the outbox
         self._events: list[object] = []
         self._created: list[object] = []
@@ -122,7 +125,7 @@ class Bulk:
             body = encode(event, terms)
             crc = event_crc(offset, name, seq, kind, at, merchant, body)
             values += (offset, name, seq, kind, at, merchant, body, crc)
-            wire = with_offset(offset, body)
+            wire = with_offset(offset, body, self._epoch)
             events.append(CommittedEvent(offset, event, merchant, wire))
         assert last_seq == entry.payment.seq, "not the payment that the events leave"
 

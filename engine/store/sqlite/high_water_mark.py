@@ -87,6 +87,11 @@ class HighWaterMark:
             if former.exists() and _read(path_of(db)) == start:  # a disk may be full
                 _take_over(self._fd, former)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file to write it to."""
+        return self._fd >= 0
+
     def note(self, offset: int) -> None:
         """Everything up to here is on the disk, and is acknowledged next."""
         assert offset >= self._last, "what was acknowledged is not there any more"

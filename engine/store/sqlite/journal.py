@@ -18,9 +18,9 @@ from pathlib import Path
 import sqlite_utils
 
 from engine.errors import JournalError
-from engine.store.sqlite import migrations
+from engine.store.sqlite import migrations, queries
 from engine.store.sqlite.bulk import Bulk
-from engine.store.sqlite.high_water_mark import HighWaterMark
+from engine.store.sqlite.high_water_mark import HighWaterMark, marks_of
 from engine.store.sqlite.opening import look_before_opening
 from engine.store.sqlite.trouble import ForeignHand, explain, explained, is_fatal
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
@@ -67,14 +67,20 @@ class Journal:
         """`connection`: go on with this one, which has the schema (the simulation's
         database, in memory, that outlives a crash of the simulated process)."""
         self.path = str(path)
+        is_from_elsewhere = not (connection or _is_new(path) or marks_of(path))
         self._sql = connection or _open(self.path, synchronous)
         with explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')
             self._last_rank: int = self._scalar("SELECT max(rank) FROM payments")
+            self.epoch = queries.epochs(self._sql).present
             # Changes when another connection commits, which only a stranger's does.
             self._data_version = self._scalar("PRAGMA data_version")
         self._ended: Unavailable | None = None  # why nothing is written any more
         self._mark = None if connection else HighWaterMark(self.path, self.last_offset)
+        if is_from_elsewhere and self._mark and self._mark.is_kept:
+            # It was copied here, or its mark was taken away so that an older one is
+            # gone on with: events of the same offsets may have been told before.
+            self.begin_epoch()
 
     def bind_network(self, network: str) -> None:
         """Make a new database this network's; refuse one that is another's.
@@ -93,6 +99,19 @@ class Journal:
                 f"database {self.path} holds payments of {bound}, not of {network}:"
                 " name another file with --db, or another network with --network"
             )
+
+    def begin_epoch(self) -> str:
+        """Events from the next one on are of a new life of this database, as after a
+        restore: their ids and cursors are none that were given out before."""
+        with explained(self.path):
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                self.epoch = migrations.begin_epoch(self._sql)
+            except BaseException:
+                self._sql.execute("ROLLBACK")
+                raise
+            self._sql.execute("COMMIT")
+        return self.epoch
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -171,7 +190,7 @@ class Journal:
         return committed
 
     def _write(self, writes: Sequence[Write]) -> list[Committed]:
-        bulk = Bulk(self._sql, self.last_offset, self._last_rank)
+        bulk = Bulk(self._sql, self.last_offset, self._last_rank, self.epoch)
         for write in writes:
             bulk.add(write)
         committed = bulk.finish()
@@ -185,6 +204,14 @@ class Journal:
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()
         return int(row[0] or 0)
+
+
+def _is_new(path: str | Path) -> bool:
+    """Whether there is nothing yet in the place of the database."""
+    try:
+        return Path(path).stat().st_size == 0
+    except OSError:
+        return True
 
 
 def _open(path: str, synchronous: str) -> sqlite3.Connection:

@@ -4,12 +4,15 @@ Schema changes are appended here, never edited. `apply` runs in the writer's nat
 thread, inside transactions of sqlite-utils.
 """
 
+import sqlite3
+
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from engine.store.epochs import new_epoch
 from engine.store.sqlite.checksum import row_crc
 
-__all__ = ["apply", "names"]
+__all__ = ["apply", "begin_epoch", "names"]
 
 migrations = Migrations("paybell")
 
@@ -202,6 +205,19 @@ def m008_checked_tips(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m009_epochs(db: sqlite_utils.Database) -> None:
+    """Which life of the journal an event is of; those that are there are of none."""
+    db.execute(
+        """CREATE TABLE epochs (
+            first_offset INTEGER NOT NULL, number INTEGER NOT NULL UNIQUE,
+            epoch TEXT NOT NULL UNIQUE, crc INTEGER,
+            PRIMARY KEY (first_offset, number)
+        ) WITHOUT ROWID"""
+    )
+    begin_epoch(db.conn)
+
+
+@migrations()
 def m010_merchants(db: sqlite_utils.Database) -> None:
     """Merchants, and what a key may: those that there are, what they could before."""
     db.execute(
@@ -220,6 +236,16 @@ def m010_merchants(db: sqlite_utils.Database) -> None:
             crc = row_crc((*key, scopes))
         values = scopes, crc, key[0]
         db.execute("UPDATE api_keys SET scopes = ?, crc = ? WHERE id = ?", values)
+
+
+def begin_epoch(sql: sqlite3.Connection) -> str:
+    """From the next event on it is a new one. Part of its caller's transaction."""
+    (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()
+    (number,) = sql.execute("SELECT coalesce(max(number), 0) FROM epochs").fetchone()
+    values = last + 1, number + 1, new_epoch()
+    row = *values, row_crc(values)
+    sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", row)
+    return values[-1]
 
 
 def apply(db: sqlite_utils.Database) -> None:

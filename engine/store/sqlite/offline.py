@@ -64,6 +64,10 @@ class OfflineDatabase(SqliteReads):
         (outcome,) = self._journal.commit([write])
         return outcome
 
+    def begin_epoch(self) -> str:
+        """What is committed from now on is of a new epoch: a restore was accepted."""
+        return self._journal.begin_epoch()
+
     def count_events(self) -> int:
         return self._ask(replay.count_events)
 

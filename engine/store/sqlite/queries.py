@@ -13,6 +13,7 @@ import msgspec
 
 from engine.payment.events import with_offset
 from engine.payment.model import Payment
+from engine.store.epochs import Epochs, EpochStart, event_id
 from engine.store.records import (
     AttemptView,
     ChannelRecord,
@@ -35,6 +36,7 @@ __all__ = [
     "attempts",
     "channels",
     "counted_outpoints",
+    "epochs",
     "events_after",
     "history",
     "idempotent_answer",
@@ -55,8 +57,16 @@ __all__ = [
     "watched",
 ]
 
-_EVENTS = 'SELECT "offset", payment_id, seq, type, at, merchant, body, crc FROM events'
-_EventRow = tuple[int, str, int, str, int, str, bytes, int | None]
+# The epoch of the event `e`: there are one or two, so it is found in no time.
+_EPOCH = (
+    '(SELECT epoch FROM epochs WHERE first_offset <= e."offset"'
+    " ORDER BY first_offset DESC, number DESC LIMIT 1)"
+)
+_EVENTS = (
+    'SELECT "offset", payment_id, seq, type, at, merchant, body, crc,'  # noqa: S608
+    f" {_EPOCH} FROM events e"  # constants, as below
+)
+_EventRow = tuple[int, str, int, str, int, str, bytes, int | None, str | None]
 
 # Of an address in use one payment is in one small index, its earlier ones in another.
 _AT_ADDRESS = (
@@ -233,10 +243,22 @@ def last_offset(sql: sqlite3.Connection) -> int:
 
 
 def _stored(row: _EventRow) -> StoredEvent:
-    offset, payment_id, seq, _, _, merchant, body, crc = row
-    if not is_event(crc, *row[:-1]):
+    offset, payment_id, seq, _, _, merchant, body, crc, epoch = row
+    if not is_event(crc, *row[:-2]):
         raise Damaged(f"event {offset}")
-    return StoredEvent(offset, payment_id, seq, merchant, with_offset(offset, body))
+    wire = with_offset(offset, body, epoch)
+    return StoredEvent(offset, payment_id, seq, merchant, wire)
+
+
+def epochs(sql: sqlite3.Connection) -> Epochs:
+    """All epochs, in the order in which they began."""
+    rows = sql.execute(
+        "SELECT first_offset, number, epoch, crc FROM epochs ORDER BY number"
+    )
+    found = [checked(f"epoch {row[2]}", row) for row in rows]
+    if not found:
+        raise Damaged("the table of epochs")
+    return Epochs([EpochStart(first, epoch) for first, _, epoch in found])
 
 
 def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
@@ -330,11 +352,11 @@ def next_pending(
 ) -> Pending | None:
     """The next event to tell: the lowest offset that is pending, whatever its wait."""
     row = sql.execute(
-        """SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
-             e.at, e.merchant, e.body, e.crc
+        f"""SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
+             e.at, e.merchant, e.body, e.crc, {_EPOCH}
            FROM outbox o JOIN events e ON e."offset" = o."offset"
            WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
-           ORDER BY o."offset" LIMIT 1""",
+           ORDER BY o."offset" LIMIT 1""",  # noqa: S608 - constants
         (channel_id, payment_id),
     ).fetchone()
     if row is None:
@@ -349,12 +371,15 @@ def attempts(
 ) -> list[AttemptView]:
     """The channel's delivery log, newest first."""
     rows = sql.execute(
-        """SELECT id, 'evt_' || "offset", payment_id, seq, attempt, at, latency_ms,
-             status, outcome, error
-           FROM attempts WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",
+        f"""SELECT id, "offset", {_EPOCH}, payment_id, seq,
+             attempt, at, latency_ms, status, outcome, error
+           FROM attempts e WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",  # noqa: S608
         (channel_id, before_id or (1 << 62), limit),
     )
-    return [AttemptView(*row) for row in rows]
+    return [
+        AttemptView(number, event_id(offset, epoch), *rest)
+        for number, offset, epoch, *rest in rows
+    ]
 
 
 def outbox_counts(sql: sqlite3.Connection) -> dict[str, int]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 from engine.payment.model import Payment
+from engine.store.epochs import Epochs
 from engine.store.records import (
     AttemptView,
     ChannelRecord,
@@ -115,6 +116,9 @@ class SqliteReads(ABC):
 
     def last_offset(self) -> int:
         return self._ask(queries.last_offset)
+
+    def epochs(self) -> Epochs:
+        return self._ask(queries.epochs)
 
     # -- edges and sources -----------------------------------------------------------
 

@@ -11,15 +11,17 @@ from typing import Protocol
 from gevent.event import AsyncResult
 
 from engine.payment.observations import Observation
+from engine.store.epochs import new_epoch
 from engine.store.port import StoreReader, StoreWriter
 from engine.store.records import StoredEvent
+from engine.store.sqlite.offline import OfflineDatabase
 from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import Committed, Outcome, Write
 from tests.tools.memory_store import MemoryStore
 from tests.unit.journal_cases import decided
 from tests.unit.payment_cases import T0
 
-__all__ = ["STORES", "OpenStore", "committed", "observed", "whole_journal"]
+__all__ = ["STORES", "InMemory", "OpenStore", "committed", "observed", "whole_journal"]
 
 COMMIT_S = 30.0
 
@@ -38,6 +40,9 @@ class OpenStore(Protocol):
 
     def reopen(self) -> None:
         """Close it and open it again, as a restart of the node does."""
+
+    def begin_epoch(self) -> None:
+        """Close it, begin a new epoch as a restore does, and open it again."""
 
     def refuses_writes(self) -> AbstractContextManager[None]:
         """In here nothing can be written."""
@@ -71,6 +76,12 @@ class OnDisk(_Commits):
         self.close()
         self._open()
 
+    def begin_epoch(self) -> None:
+        self.close()
+        with OfflineDatabase(str(self._path)) as offline:
+            offline.begin_epoch()
+        self._open()
+
     @contextmanager
     def refuses_writes(self) -> Iterator[None]:
         self._pragma("query_only = ON")
@@ -94,6 +105,13 @@ class InMemory(_Commits):
 
     def reopen(self) -> None:
         """It lives as long as whoever made it."""
+
+    def begin_epoch(self) -> None:
+        self._store.begin_epoch(new_epoch())
+
+    def settle_epoch(self, epoch: str) -> None:
+        """This one from its first event on, so that it can be compared."""
+        self._store.settle_epoch(epoch)
 
     @contextmanager
     def refuses_writes(self) -> Iterator[None]:

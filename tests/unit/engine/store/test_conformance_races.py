@@ -31,7 +31,12 @@ from engine.store.writes import (
     SourceTip,
     Write,
 )
-from tests.unit.engine.store.conformance import STORES, OpenStore, whole_journal
+from tests.unit.engine.store.conformance import (
+    STORES,
+    InMemory,
+    OpenStore,
+    whole_journal,
+)
 from tests.unit.journal_cases import channel, creation, decided
 from tests.unit.payment_cases import T0, mempool, mined, view
 
@@ -121,6 +126,8 @@ def test_any_interleaving_ends_as_one_serial_order(
                 writers[step - 1].read()
         holds_together(store, writes, outcomes)
         with opened("memory") as serial:
+            assert isinstance(serial, InMemory)
+            serial.settle_epoch(store.reader.epochs().present)
             serial.commit(channel("c"))
             alone = [outcome for write in writes for outcome in serial.commit(write)]
             assert [summary(o) for o in alone] == [summary(o) for o in outcomes]

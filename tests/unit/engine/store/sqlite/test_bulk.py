@@ -35,6 +35,7 @@ from engine.store.writes import (
     SourceTip,
     Write,
 )
+from tests.tools.settled_epoch import settle_epoch
 from tests.unit.journal_cases import channel, creation, decided, owed, stored
 from tests.unit.payment_cases import T0, mempool, mined, view
 
@@ -133,6 +134,7 @@ def test_a_batch_leaves_what_one_write_after_the_other_would(
     together, apart = (Journal(tmp_path / f"{n}.db") for n in ("together", "apart"))
     payments: dict[str, Payment] = {}
     for journal in (together, apart):
+        settle_epoch(journal)
         journal.commit([channel("all")])
     for _ in range(20):
         size = random.choice((1, 2, 3, 8))  # small ones often have no conflict

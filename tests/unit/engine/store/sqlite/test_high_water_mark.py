@@ -17,6 +17,7 @@ from engine.errors import JournalError
 from engine.store.sqlite.high_water_mark import HighWaterMark, acked, path_of, slot
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.store import SqliteStore
+from engine.store.writes import Committed
 from tests.unit.journal_cases import creation
 
 Files = dict[str, bytes]
@@ -74,6 +75,34 @@ def test_an_older_database_in_its_place_is_told_from_it(tmp_path: Path) -> None:
     shutil.copy(backup, db)
     with pytest.raises(JournalError, match="ends with event 1, but event 2"):
         Journal(db)
+
+
+@pytest.mark.parametrize("events", [0, 2])
+def test_what_is_gone_on_with_without_its_mark_gives_no_id_again(
+    tmp_path: Path, events: int
+) -> None:
+    """An older one is put in its place and the mark removed, as the README says."""
+    db, backup = tmp_path / "live.db", tmp_path / "backup.db"
+    with closing(Journal(db)) as journal:
+        for number in range(events):
+            journal.commit([creation(f"pay_{number}")])
+        with closing(sqlite3.connect(backup)) as copy:
+            journal.connection.backup(copy)
+        journal.commit([creation("pay_lost")])
+        first = journal.epoch
+    with closing(Journal(db)) as journal:
+        assert journal.epoch == first, "it has its mark"
+    path_of(db).unlink()
+    shutil.copy(backup, db)
+    with closing(Journal(db)) as journal:
+        assert journal.last_offset == events
+        (outcome,) = journal.commit([creation("pay_new")])
+        assert isinstance(outcome, Committed)
+        (event,) = outcome.events
+    assert journal.epoch != first
+    assert event.wire.startswith(f'{{"id":"evt_{journal.epoch}_'.encode())
+    with closing(Journal(db)) as again:
+        assert again.epoch == journal.epoch, "it has a mark of its own now"
 
 
 def test_a_database_that_is_gone_is_not_begun_anew(killed: Path) -> None:

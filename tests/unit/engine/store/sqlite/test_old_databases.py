@@ -146,6 +146,8 @@ def test_it_is_gone_on_with(database: Path, store: DirectStore) -> None:
     ]
     assert offsets == list(range(last + 1, last + 1 + len(offsets)))
     assert len(offsets) >= 2
+    later = [json.loads(e.wire)["id"] for e in store.events_after(last)]
+    assert later == [f"evt_{store.journal.epoch}_{at}" for at in offsets]
     assert any(store.next_pending(c, "new") is not None for c in channels)
     assert acked(database) == offsets[-1]
 

@@ -1,0 +1,138 @@
+"""Epochs: which life of a database an event, a cursor or a client comes from.
+
+Offsets and `seq` begin at 1 in every database, and go on from an older one after a
+restore; so a number alone names another event there. An epoch is drawn when a database
+is made and when a restore is accepted, and stands beside the number on every wire: ids
+of events, cursors of `/v1/events`, what a live client comes back with.
+
+    evt_<epoch>_<offset>   an event's id. One that was written before there were epochs
+                           keeps `evt_<offset>`: what was told once never changes.
+    <epoch>-<number>       a position: an offset or a seq, in the present epoch
+    <number>               a position as it was written before there were epochs; it is
+                           of the first epoch
+
+Pure. An epoch begins while no node has the database open, so `Epochs` never changes in
+a node's life.
+"""
+
+import re
+import secrets
+import string
+from collections.abc import Sequence
+
+import msgspec
+
+__all__ = [
+    "EPOCH_CHARACTERS",
+    "EpochStart",
+    "Epochs",
+    "Position",
+    "event_id",
+    "new_epoch",
+]
+
+EPOCH_CHARACTERS = 8
+"""Of `[0-9a-z]`: 2.8 * 10^12, so that two databases never have the same."""
+
+_ALPHABET = string.digits + string.ascii_lowercase
+_POSITION = re.compile(r"(?:([0-9a-z]{8})-)?([0-9]{1,18})", re.ASCII)
+_EVENT_ID = re.compile(r"evt_(?:([0-9a-z]{8})_)?([1-9][0-9]{0,17})", re.ASCII)
+
+
+def new_epoch() -> str:
+    """Drawn, not counted: who made the other database cannot be asked."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(EPOCH_CHARACTERS))
+
+
+class EpochStart(msgspec.Struct, frozen=True):
+    """The epoch of the events from `first_offset` on, until the next one's."""
+
+    first_offset: int
+    epoch: str
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A number, and the epoch that it counts in. None: nobody said which."""
+
+    epoch: str | None
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Position | None":
+        """None if it is not one."""
+        found = _POSITION.fullmatch(text)
+        return None if found is None else cls(found[1], int(found[2]))
+
+    def __str__(self) -> str:
+        number = str(self.number)
+        return number if self.epoch is None else f"{self.epoch}-{number}"
+
+
+class Epochs:
+    """All epochs of one database, in the order in which they began."""
+
+    __slots__ = ("_starts",)
+
+    def __init__(self, starts: Sequence[EpochStart]) -> None:
+        assert starts, "a database has an epoch as soon as it has a schema"
+        firsts = [start.first_offset for start in starts]
+        assert firsts == sorted(firsts), "epochs begin one after the other"
+        assert len({start.epoch for start in starts}) == len(starts), "drawn twice"
+        self._starts = tuple(starts)
+
+    @property
+    def present(self) -> str:
+        """The epoch of whatever is committed next."""
+        return self._starts[-1].epoch
+
+    def of(self, offset: int) -> str | None:
+        """The epoch in which this was committed; None: before there were any."""
+        for start in reversed(self._starts):
+            if start.first_offset <= offset:
+                return start.epoch
+        return None
+
+    def event_id(self, offset: int) -> str:
+        return event_id(offset, self.of(offset))
+
+    def offset_of(self, name: str) -> int | None:
+        """The offset of the event with this id; None: no event of ours can have it."""
+        found = _EVENT_ID.fullmatch(name)
+        if found is None:
+            return None
+        offset = int(found[2])
+        return offset if found[1] == self.of(offset) else None
+
+    def shared(self, epoch: str | None, offset: int) -> bool:
+        """Whether who read up to `offset` in that epoch has read what we have there."""
+        until = self._shared_until(epoch)
+        return until is None or offset <= until
+
+    def is_present(self, position: Position) -> bool:
+        """Whether a journal's position can be gone on from. 0 is the beginning of any
+        journal, if no epoch says of which."""
+        if position.epoch is None:
+            return position.number == 0 or len(self._starts) == 1
+        return position.epoch == self.present
+
+    def going_on_from(self, position: Position) -> Position:
+        """Where a reader of another epoch goes on: after the last event that it is
+        sure to have read and that we have. Of an epoch that is not known here nothing
+        is sure, so it begins anew."""
+        until = self._shared_until(position.epoch)
+        number = position.number if until is None else min(position.number, until)
+        return Position(self.present, number)
+
+    def _shared_until(self, epoch: str | None) -> int | None:
+        """The last offset that we have in common; None: all there are."""
+        if epoch == self.present:
+            return None
+        for start, following in zip(self._starts, self._starts[1:], strict=False):
+            if epoch is None or start.epoch == epoch:
+                return following.first_offset - 1
+        return None if epoch is None else 0
+
+
+def event_id(offset: int, epoch: str | None) -> str:
+    """An event's id. `engine.payment.events.with_offset` writes the same."""
+    return f"evt_{offset}" if epoch is None else f"evt_{epoch}_{offset}"
