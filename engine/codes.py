@@ -33,6 +33,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found", 404
     PAYMENT_NOT_FOUND = "payment_not_found", 404
     CHANNEL_NOT_FOUND = "channel_not_found", 404
+    MERCHANT_NOT_FOUND = "merchant_not_found", 404
     KEY_NOT_FOUND = "key_not_found", 404
     WATCHER_NOT_FOUND = "watcher_not_found", 404
     TRANSACTION_NOT_FOUND = "transaction_not_found", 404
@@ -44,6 +45,7 @@ class Code(StrEnum):
     WRONG_PAYMENT_STATE = "wrong_payment_state", 409
     LIMIT_REACHED = "limit_reached", 409
     INSUFFICIENT_FUNDS = "insufficient_funds", 409
+    MERCHANT_CHANGED = "merchant_changed", 412
     BODY_TOO_LARGE = "body_too_large", 413
     URI_TOO_LONG = "uri_too_long", 414
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415

@@ -113,7 +113,7 @@ def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
             raise ConfigError(f"{path}: {MERCHANTS}.{name[:100]!r}: {error}") from None
         except msgspec.ValidationError as error:
             raise ConfigError(f"{path}: {MERCHANTS}.{name}: {error}") from None
-        if True in said.webhook_secrets.values():
+        if not all(isinstance(s, str) for s in said.webhook_secrets.values()):
             raise ConfigError(
                 f"{path}: {MERCHANTS}.{name}: webhook_secrets must be text"
             )

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
-from engine.merchants.record import Merchant
+from engine.merchants.record import Limits, Merchant
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
@@ -183,6 +183,9 @@ class Gateway(Protocol):
     def merchant(self, name: str) -> Merchant:
         """The merchant as it is now, with the node's limits where it has none of its
         own. From memory, no query: asked on every call."""
+
+    def limits(self) -> Limits:
+        """Of whoever has none of its own."""
 
     def merchants(self) -> int:
         """Of how many something is kept."""

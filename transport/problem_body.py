@@ -33,6 +33,7 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
 
     `code` says to programs what went wrong; `type` is a path of this node that explains
     it. `request_id` is the X-Request-Id of the response: the node's log names it.
+    `limit`: the setting of the node that this ran into.
     """
 
     kind: str
@@ -42,10 +43,14 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
     code: Code
     errors: tuple[FieldError, ...] = ()
     request_id: str | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
 
 
 def problem_body(
-    code: Code, detail: str, errors: tuple[FieldError, ...] = ()
+    code: Code,
+    detail: str,
+    errors: tuple[FieldError, ...] = (),
+    limit: str | None = None,
 ) -> ProblemBody:
     """What a problem answer says; its status is the code's."""
     return ProblemBody(
@@ -55,4 +60,5 @@ def problem_body(
         detail=detail,
         code=code,
         errors=errors,
+        limit=UNSET if limit is None else limit,
     )

@@ -14,7 +14,7 @@ from actors.edge.answers import good
 from actors.node import Node
 from engine.errors import EngineBusy
 from engine.gateway import REPLAYED_FOR_MS
-from engine.merchants.record import Merchant
+from engine.merchants.record import Limits, Merchant
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
 from engine.store.records import IdempotentAnswer, KeyRecord
@@ -62,6 +62,9 @@ class KeptRows:
 
     def merchant(self, name: str) -> Merchant:
         return self._node.merchants.get(name)
+
+    def limits(self) -> Limits:
+        return self._node.merchants.defaults
 
     def merchants(self) -> int:
         return len(self._node.merchants)

@@ -16,8 +16,10 @@ __all__ = [
     "Limits",
     "Merchant",
     "MerchantSettings",
+    "DisplayName",
     "OwnLimits",
     "Provider",
+    "Secret",
     "decode_state",
     "encode_state",
 ]
@@ -70,11 +72,11 @@ class OwnLimits(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
-    omit_defaults=True,
     forbid_unknown_fields=True,
 ):
     """The limits of one merchant that differ from the node's. Null: the node's."""
 
+    # No defaults are left out: a client reads which limits there are.
     calls_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     claims: Annotated[int, Meta(ge=0, le=1_000)] | None = None
     claims_total_s: Annotated[int, Meta(ge=0, le=31_536_000)] | None = None
@@ -94,12 +96,12 @@ class MerchantSettings(
 ):
     """What a person says of a merchant, in a file or in a call. `repr` shows no secret.
 
-    `webhook_secrets`: True keeps the one that there is.
+    `webhook_secrets`: True keeps the one that there is, False is none.
     """
 
     display_name: DisplayName = ""
     limits: OwnLimits = OwnLimits()
-    webhook_secrets: dict[Provider, Secret | Literal[True]] = {}
+    webhook_secrets: dict[Provider, Secret | bool] = {}
 
     def __repr__(self) -> str:
         return f"MerchantSettings({self.display_name!r})"

@@ -36,6 +36,7 @@ def replaced(
         if secret is True
         else seal(secret.encode(), before.secret_owner(provider))
         for provider, secret in asked.webhook_secrets.items()
+        if secret is not False
     }
     said = asked.display_name, asked.limits, secrets
     was = before.display_name, before.own, before.webhook_secrets

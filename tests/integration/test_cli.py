@@ -252,7 +252,9 @@ def test_a_key_is_made_in_the_database_and_works_once_a_node_runs_on_it(
     revoked = paybell("keys", "revoke", key_id, "--db", tmp_path / "node.db")
     assert revoked.returncode == 0
     listed = paybell("keys", "list", "--db", tmp_path / "node.db").stdout
-    assert re.fullmatch(rf"{key_id}  revoked  all +shop\n", listed)
+    assert re.fullmatch(
+        rf"{key_id}  revoked  all +shop  \[read,.*,operator\]\n", listed
+    )
     assert key not in listed
 
 
@@ -280,7 +282,9 @@ def test_a_running_node_makes_lists_and_revokes_keys_that_work_at_once(
     assert node.get("/v1/payments", **theirs).status_code == 200
     assert node.get("/v1/keys", **theirs).status_code == 403
     listed = paybell("keys", "list", env=env).stdout
-    assert re.search(rf"^{key_id}  active   cafe +till 1$", listed, re.MULTILINE)
+    assert re.search(
+        rf"^{key_id}  active   cafe +till 1  \[read,", listed, re.MULTILINE
+    )
     assert key not in listed
 
     assert paybell("keys", "revoke", key_id, env=env).stdout == f"revoked {key_id}\n"
@@ -296,6 +300,37 @@ def test_a_merchants_key_makes_no_keys(node: Paybell) -> None:
     finished = paybell("keys", "create", "more", env=env)
     assert finished.returncode == 1
     assert "(403)" in finished.stderr
+
+
+def test_a_key_of_the_database_has_the_rights_that_were_asked_for(
+    tmp_path: Path,
+) -> None:
+    db = ["--db", str(tmp_path / "node.db")]
+    rights = ["--scope", "refund", "--scope", "read", "--merchant", "cafe"]
+    made = CliRunner().invoke(main, ["keys", "create", "board", *rights, *db])
+    assert made.exit_code == 0, made.output
+    assert "merchant: cafe  scopes: read,refund" in made.output
+    listed = CliRunner().invoke(main, ["keys", "list", *db]).output
+    assert re.search(r"active   cafe +board  \[read,refund\]$", listed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--merchant", "*"], "the name of a merchant must be 1 to 64 letters"),
+        (["--scope", "write"], "there is no scope 'write'"),
+        (["--merchant", "cafe", "--scope", "operator"], "only for a key of the whole"),
+    ],
+)
+def test_a_key_that_opens_more_than_one_merchant_is_not_made_offline(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    db = tmp_path / "node.db"
+    command = ["keys", "create", "x", *arguments, "--db", str(db)]
+    made = CliRunner().invoke(main, command)
+    assert made.exit_code == 2
+    assert said in made.output
+    assert not db.exists()
 
 
 def test_keys_find_the_database_in_the_file_too(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_a_new_key_is_told_once_and_works_at_once(node: RunningNode) -> None:
         "id": key["id"],
         "name": "shop",
         "merchant": None,
+        "scopes": ["read", "create", "confirm", "settings", "operator"],
         "created_at": key["created_at"],
         "revoked_at": None,
     }

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import click
 
-from engine.errors import DatabaseInUse
-from engine.merchants.scopes import default_scopes
+from engine.errors import DatabaseInUse, InvalidInput
+from engine.merchants.name import merchant_name
+from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
 from transport.cli.client import NodeClient
 from transport.cli.database import open_database
@@ -53,6 +54,7 @@ def keys() -> None:
     Examples:
       run.py keys create shop
       run.py keys create till --merchant cafe --url http://127.0.0.1:8080
+      run.py keys create board --merchant cafe --scope read
       run.py keys list
       run.py keys revoke key_1a2b3c4d5e6f
     """
@@ -66,10 +68,19 @@ def keys() -> None:
     help="Limit the key to one merchant's payments; without this, the key opens the"
     " whole node.",
 )
+@click.option(
+    "--scope",
+    "words",
+    multiple=True,
+    metavar="SCOPE",
+    help=f"What the key may: {', '.join(Scope)}. Repeat it for several. Without it: all"
+    " but refund (and operator, which only a key of the whole node has).",
+)
 @_where
 def create_key(
     name: str,
     merchant: str | None,
+    words: tuple[str, ...],
     url: str | None,
     api_key: str | None,
     **settings: Any,
@@ -81,19 +92,33 @@ def create_key(
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
+    scopes = _scopes(words, merchant)
     if url is not None:
         with plain_errors():
-            body = {"name": name, "merchant": merchant}
+            body = {"name": name, "merchant": merchant, "scopes": list(scopes)}
             made = _node(url, api_key).post("/v1/keys", body)
         key_id, text = made["id"], made["key"]
     else:
-        key_id, text = _create_in_database(settings, name, merchant)
-    click.echo(f"{key_id}  {name}  merchant: {merchant or 'all'}", err=True)
+        key_id, text = _create_in_database(settings, name, merchant, scopes)
+    whose = f"merchant: {merchant or 'all'}  scopes: {','.join(scopes)}"
+    click.echo(f"{key_id}  {name}  {whose}", err=True)
     click.echo(text)
 
 
+def _scopes(words: tuple[str, ...], merchant: str | None) -> tuple[Scope, ...]:
+    try:
+        if merchant is not None:
+            merchant_name(merchant)
+        return scopes_of(words, merchant) if words else default_scopes(merchant)
+    except InvalidInput as error:
+        raise click.UsageError(str(error)) from error
+
+
 def _create_in_database(
-    settings: dict[str, Any], name: str, merchant: str | None
+    settings: dict[str, Any],
+    name: str,
+    merchant: str | None,
+    scopes: tuple[Scope, ...],
 ) -> tuple[str, str]:
     text = new_key()
     row = KeyRow(
@@ -102,7 +127,7 @@ def _create_in_database(
         merchant=merchant,
         hash=hash_key(text),
         created_at=time.time_ns() // 1_000_000,
-        scopes=default_scopes(merchant),
+        scopes=scopes,
     )
     with _database(settings) as database:
         _must(database.commit(Write(rows=(row,))))
@@ -116,14 +141,18 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
     if url is not None:
         with plain_errors():
             data = _node(url, api_key).get("/v1/keys")["data"]
-        found = [(k["id"], k["revoked_at"], k["merchant"], k["name"]) for k in data]
+        found = [
+            (k["id"], k["revoked_at"], k["merchant"], k["name"], k["scopes"])
+            for k in data
+        ]
     else:
         with _database(settings, must_exist=True) as database:
             rows = database.api_keys()
-        found = [(k.id, k.revoked_at, k.merchant, k.name) for k in rows]
-    for key_id, revoked_at, merchant, name in found:
+        found = [(k.id, k.revoked_at, k.merchant, k.name, k.scopes) for k in rows]
+    for key_id, revoked_at, merchant, name, scopes in found:
         state = "revoked" if revoked_at else "active"
-        click.echo(f"{key_id}  {state:<8} {merchant or 'all':<16} {name}")
+        whose = f"{state:<8} {merchant or 'all':<16}"
+        click.echo(f"{key_id}  {whose} {name}  [{','.join(scopes)}]")
     if not found:
         click.echo("no keys; create one with `run.py keys create NAME`")
 

@@ -2,7 +2,7 @@
 
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault
-from transport.control import channels, node, payments
+from transport.control import channels, merchants, node, payments
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 
@@ -20,5 +20,6 @@ def control_app(
     app = Api()
     payments.routes(app, gateway, auth, vault, settings)
     channels.routes(app, gateway, auth, vault, settings)
+    merchants.routes(app, gateway, auth, vault, settings)
     node.routes(app, gateway, auth, settings)
     return app

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from engine.codes import Code
+from engine.merchants.scopes import Scope
 from engine.payment.model import Payment, Terms
 from engine.runtime.yielding import yielding_every
 from engine.store.records import IdempotentAnswer
@@ -73,6 +74,7 @@ class Batches(CreatingRoutes):
         name="create_payments",
         method="POST",
         path="/v1/payments/batch",
+        scope=Scope.CREATE,
         tag="payments",
         summary="Create up to 1,000 payments at once. The response has one entry for"
         ' each, in the same order: {"payment": …} or {"problem": …}. A mistake in one'

@@ -15,6 +15,8 @@ from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
 from engine.errors import UrlRefused
 from engine.gateway import Gateway
+from engine.merchants.name import EVERYBODY
+from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
@@ -31,8 +33,6 @@ from transport.outbound.webhook import new_secret, parse_secret
 from transport.problem_body import FieldError
 
 __all__ = ["routes"]
-
-EVERYBODY = "*"
 
 
 def routes(
@@ -59,6 +59,7 @@ class _Channels:
         name="create_channel",
         method="POST",
         path="/v1/channels",
+        scope=Scope.SETTINGS,
         tag="channels",
         summary="Send events to a webhook endpoint from now on. `secret` is returned"
         " only in this response.",
@@ -113,6 +114,7 @@ class _Channels:
         name="list_channels",
         method="GET",
         path="/v1/channels",
+        scope=Scope.READ,
         tag="channels",
         summary="All channels that the key may see.",
         answers={200: ChannelPage},
@@ -134,6 +136,7 @@ class _Channels:
         name="get_channel",
         method="GET",
         path="/v1/channels/<channel_id>",
+        scope=Scope.READ,
         tag="channels",
         summary="A channel, without its secret.",
         answers={200: ChannelView},
@@ -147,6 +150,7 @@ class _Channels:
         name="change_channel",
         method="PATCH",
         path="/v1/channels/<channel_id>",
+        scope=Scope.SETTINGS,
         tag="channels",
         summary="Change the given fields. Events that occur while a channel is disabled"
         " are not delivered later.",
@@ -178,6 +182,7 @@ class _Channels:
         name="remove_channel",
         method="DELETE",
         path="/v1/channels/<channel_id>",
+        scope=Scope.SETTINGS,
         tag="channels",
         summary="Remove a channel and its pending deliveries.",
         answers={204: None},

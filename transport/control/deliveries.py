@@ -11,6 +11,7 @@ import msgspec
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import active_secrets, payload
 from engine.gateway import Gateway
+from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
 from transport.control.channel_views import AttemptEntry, DeliveryPage, TestResult
@@ -42,6 +43,7 @@ class Deliveries:
         name="list_deliveries",
         method="GET",
         path="/v1/channels/<channel_id>/deliveries",
+        scope=Scope.READ,
         tag="channels",
         summary="Delivery attempts, newest first.",
         query=CursorQuery,
@@ -69,6 +71,7 @@ class Deliveries:
         name="test_channel",
         method="POST",
         path="/v1/channels/<channel_id>/test",
+        scope=Scope.SETTINGS,
         tag="channels",
         summary='Send a signed event of type "channel.test" now and return the result.',
         request=NoFields,

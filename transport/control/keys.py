@@ -13,25 +13,23 @@ from gevent.lock import RLock
 from msgspec import UNSET, Meta, UnsetType
 
 from engine.codes import Code
+from engine.errors import InvalidInput
 from engine.gateway import Gateway
-from engine.merchants.scopes import default_scopes
+from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow
 from transport.control.new_payment import new_id
-from transport.control.seen import require_whole_node
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.inputs import NO_CONTROLS, Merchant, Request
 from transport.http.openapi import Operation, link
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.http.views import iso_or_none
+from transport.problem_body import FieldError
 
-__all__ = ["MAX_KEYS", "KeyPage", "KeyRequest", "KeyView", "routes"]
-
-MAX_KEYS = 1_000
-"""Active ones. A call's key is compared with every one of them."""
+__all__ = ["KeyPage", "KeyRequest", "KeyView", "routes"]
 
 
 class KeyRequest(Request):
@@ -48,6 +46,13 @@ class KeyRequest(Request):
         ),
     ]
     merchant: Merchant | None = None
+    scopes: Annotated[
+        Annotated[list[Scope], Meta(max_length=len(Scope))] | None,
+        Meta(
+            description=f"a list of what the key may: {', '.join(Scope)}; null for all"
+            " but refund (and operator, which only a key of the whole node has)",
+        ),
+    ] = None
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,7 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     merchant: str | None
+    scopes: tuple[str, ...]
     created_at: str
     revoked_at: str | None
     key: str | UnsetType = UNSET
@@ -68,16 +74,17 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
     data: list[KeyView]
 
 
-def routes(app: Api, gateway: Gateway, auth: Auth) -> None:
-    """Put the key routes into `app`."""
-    app.add_all(_Keys(gateway, auth))
+def routes(app: Api, gateway: Gateway, auth: Auth, max_keys: int = 1_000) -> None:
+    """Put the key routes into `app`. `max_keys`: active ones."""
+    app.add_all(_Keys(gateway, auth, max_keys))
 
 
 class _Keys:
     """One method for each operation on keys."""
 
-    def __init__(self, gateway: Gateway, auth: Auth) -> None:
+    def __init__(self, gateway: Gateway, auth: Auth, max_keys: int) -> None:
         self._gateway = gateway
+        self._most = max_keys
         self._auth = auth
         self._counting = RLock()  # one counts and makes a key at a time
 
@@ -85,6 +92,7 @@ class _Keys:
         name="create_key",
         method="POST",
         path="/v1/keys",
+        scope=Scope.OPERATOR,
         tag="keys",
         summary="Create an API key. `key` is returned only in this response. Needs a"
         " key of the whole node.",
@@ -94,16 +102,18 @@ class _Keys:
         links={"revoke": link("revoke_key", "key_id")},
     )
     def create_key(self) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         asked = typed(json_body(environ()), KeyRequest)
+        scopes = _scopes(asked)
         text, now, key_id = new_key(), self._gateway.now(), new_id("key_")
         with self._counting:
             active = [key for key in self._all() if key.revoked_at is None]
-            if len(active) >= MAX_KEYS:
+            if len(active) >= self._most:
                 raise Problem(
                     Code.LIMIT_REACHED,
-                    f"There are {MAX_KEYS} active keys, which is the maximum. Revoke"
-                    " some first.",
+                    f"There are {self._most} active keys, which is the maximum"
+                    " (max_keys). Revoke some first.",
+                    limit="max_keys",
                 )
             row = KeyRow(
                 id=key_id,
@@ -111,7 +121,7 @@ class _Keys:
                 merchant=asked.merchant,
                 hash=hash_key(text),
                 created_at=now,
-                scopes=default_scopes(asked.merchant),
+                scopes=scopes,
             )
             self._gateway.save_key(row)
         self._auth.forget()
@@ -119,6 +129,7 @@ class _Keys:
             id=key_id,
             name=asked.name,
             merchant=asked.merchant,
+            scopes=scopes,
             created_at=iso(now),
             revoked_at=None,
             key=text,
@@ -129,18 +140,20 @@ class _Keys:
         name="list_keys",
         method="GET",
         path="/v1/keys",
+        scope=Scope.OPERATOR,
         tag="keys",
         summary="All API keys, including revoked ones. Needs a key of the whole node.",
         answers={200: KeyPage},
     )
     def list_keys(self) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         return answer(KeyPage(data=[_view(key) for key in self._all()]))
 
     @Operation(
         name="revoke_key",
         method="DELETE",
         path="/v1/keys/<key_id>",
+        scope=Scope.OPERATOR,
         tag="keys",
         summary="Revoke an API key. Repeating this has no effect. Needs a key of the"
         " whole node.",
@@ -148,7 +161,7 @@ class _Keys:
         problems=(404,),
     )
     def revoke_key(self, key_id: str) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         if not any(key.id == key_id for key in self._all()):
             raise Problem(Code.KEY_NOT_FOUND, "There is no such key.")
         self._gateway.revoke_key(key_id)
@@ -159,11 +172,21 @@ class _Keys:
         return self._gateway.keys()
 
 
+def _scopes(asked: KeyRequest) -> tuple[Scope, ...]:
+    if asked.scopes is None:
+        return default_scopes(asked.merchant)
+    try:
+        return scopes_of(asked.scopes, asked.merchant)
+    except InvalidInput as error:
+        raise invalid(FieldError("/scopes", f"is not valid: {error}")) from error
+
+
 def _view(key: KeyRecord) -> KeyView:
     return KeyView(
         id=key.id,
         name=key.name,
         merchant=key.merchant,
+        scopes=key.scopes,
         created_at=iso(key.created_at),
         revoked_at=iso_or_none(key.revoked_at),
     )

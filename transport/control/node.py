@@ -15,9 +15,9 @@ import msgspec
 from engine.chain.witness import Standing
 from engine.codes import Code
 from engine.gateway import Gateway, NodeHealth
+from engine.merchants.scopes import Scope
 from engine.ports import Freshness
 from transport.control.metrics import Metrics
-from transport.control.seen import require_whole_node
 from transport.control.sources import Sources
 from transport.control.watchers import Watchers
 from transport.http import openapi
@@ -157,12 +157,13 @@ class _Node:
         name="metrics",
         method="GET",
         path="/metrics",
+        scope=Scope.OPERATOR,
         tag="node",
         summary="Metrics in Prometheus text format. Needs a key of the whole node.",
         answers={200: Text("text/plain")},
     )
     def metrics(self) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return bottle.HTTPResponse(self._metrics.page(), 200, {"Content-Type": kind})
 

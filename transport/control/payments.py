@@ -13,6 +13,7 @@ from engine.bitcoin.address import parse_address
 from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
+from engine.merchants.scopes import Scope
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.secrets.vault import Vault
@@ -65,6 +66,7 @@ class _Payments(CreatingRoutes):
         name="create_payment",
         method="POST",
         path="/v1/payments",
+        scope=Scope.CREATE,
         tag="payments",
         summary="Create a payment and watch for it. `client_secret` is returned only in"
         " this response.",
@@ -146,6 +148,7 @@ class _Payments(CreatingRoutes):
         name="get_payment",
         method="GET",
         path="/v1/payments/<payment_id>",
+        scope=Scope.READ,
         tag="payments",
         summary="A payment as it is now.",
         answers={200: PaymentView},
@@ -159,6 +162,7 @@ class _Payments(CreatingRoutes):
         name="list_payments",
         method="GET",
         path="/v1/payments",
+        scope=Scope.READ,
         tag="payments",
         summary="Payments, newest first.",
         query=PaymentsQuery,
@@ -207,6 +211,7 @@ class _Payments(CreatingRoutes):
         name="list_payment_events",
         method="GET",
         path="/v1/payments/<payment_id>/events",
+        scope=Scope.READ,
         tag="payments",
         summary="The events of a payment after a sequence number, in order.",
         query=AfterQuery,
@@ -228,6 +233,7 @@ class _Payments(CreatingRoutes):
         name="cancel_payment",
         method="POST",
         path="/v1/payments/<payment_id>/cancel",
+        scope=Scope.CREATE,
         tag="payments",
         summary="Cancel an unpaid payment. Repeating this has no effect.",
         request=NoFields,
@@ -242,6 +248,7 @@ class _Payments(CreatingRoutes):
         name="confirm_payment",
         method="POST",
         path="/v1/payments/<payment_id>/confirm",
+        scope=Scope.CONFIRM,
         tag="payments",
         summary="Mark a payment as confirmed by hand, whatever the chain shows.",
         request=NoFields,

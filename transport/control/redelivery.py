@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.gateway import Gateway
+from engine.merchants.scopes import Scope
 from engine.store.writes import Requeue
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth
@@ -40,6 +41,7 @@ class Redelivery:
         name="redeliver_payment",
         method="POST",
         path="/v1/payments/<payment_id>/redeliver",
+        scope=Scope.SETTINGS,
         tag="payments",
         summary="Repeat the deliveries of a payment's events.",
         request=RedeliverPaymentRequest,
@@ -71,6 +73,7 @@ class Redelivery:
         name="redeliver_range",
         method="POST",
         path="/v1/redeliver",
+        scope=Scope.SETTINGS,
         tag="payments",
         summary="Repeat the deliveries of a time range.",
         request=RedeliverRequest,

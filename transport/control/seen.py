@@ -10,7 +10,7 @@ from engine.payment.model import Payment
 from transport.http.auth import Principal
 from transport.http.problems import Problem
 
-__all__ = ["require_whole_node", "seen_channel", "seen_payment"]
+__all__ = ["seen_channel", "seen_payment"]
 
 
 def seen_payment(gateway: Gateway, payment_id: str, principal: Principal) -> Payment:
@@ -27,12 +27,3 @@ def seen_channel(gateway: Gateway, channel_id: str, principal: Principal) -> Cha
         if channel.id == channel_id and principal.may_see(channel.merchant):
             return channel
     raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
-
-
-def require_whole_node(principal: Principal) -> None:
-    """What concerns everybody is not for the key of one merchant: `Problem` 403."""
-    if principal.merchant is not None:
-        raise Problem(
-            Code.FORBIDDEN,
-            "This needs a key of the whole node; this key is limited to one merchant.",
-        )

@@ -9,8 +9,8 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.gateway import Gateway, SourceState
+from engine.merchants.scopes import Scope
 from engine.payment.events import iso
-from transport.control.seen import require_whole_node
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
 from transport.http.openapi import Operation
@@ -73,6 +73,7 @@ class Sources:
         name="list_sources",
         method="GET",
         path="/v1/sources",
+        scope=Scope.READ,
         tag="node",
         summary="The chain sources: state, standing, tip, lag, request budget,"
         " requests and errors.",
@@ -87,6 +88,7 @@ class Sources:
         name="list_alerts",
         method="GET",
         path="/v1/alerts",
+        scope=Scope.OPERATOR,
         tag="node",
         summary="What a person should look at now: sources that are behind or failing,"
         " payments that wait for one."
@@ -94,7 +96,7 @@ class Sources:
         answers={200: AlertPage},
     )
     def list_alerts(self) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         return answer(
             AlertPage(
                 data=[

@@ -11,7 +11,7 @@ from engine.bitcoin.address import parse_address
 from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway, WatcherState
-from transport.control.seen import require_whole_node
+from engine.merchants.scopes import Scope
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import answer, environ
 from transport.http.cursors import read_text, text_cursor
@@ -77,13 +77,14 @@ class Watchers:
         name="list_watchers",
         method="GET",
         path="/v1/watchers",
+        scope=Scope.OPERATOR,
         tag="node",
         summary="The live supervision tree. Needs a key of the whole node.",
         query=CursorQuery,
         answers={200: WatcherPage},
     )
     def list_watchers(self) -> Any:
-        require_whole_node(self._auth.require(environ()))
+        self._auth.require(environ())
         asked = query(environ(), CursorQuery)
         after = read_text(asked.cursor) if asked.cursor is not None else ""
         found = self._gateway.watchers(asked.limit + 1, after)
@@ -109,6 +110,7 @@ class Watchers:
         name="get_watcher",
         method="GET",
         path="/v1/watchers/<address>",
+        scope=Scope.READ,
         tag="node",
         summary="The watcher of an address.",
         answers={200: WatcherView},
@@ -121,6 +123,7 @@ class Watchers:
         name="poll_watcher",
         method="POST",
         path="/v1/watchers/<address>/poll",
+        scope=Scope.CREATE,
         tag="node",
         summary="Check an address on the chain now.",
         request=NoFields,

@@ -23,11 +23,16 @@ from gevent.lock import BoundedSemaphore
 
 from engine.codes import Code
 from engine.gateway import Gateway
+from engine.merchants.name import EVERYBODY
+from engine.merchants.scopes import Scope, default_scopes
 from transport.http.problems import Problem, retry_later
 from transport.server.client_address import address_key
 from transport.server.limits import CallLimits, RateLimiter
 
-__all__ = ["Auth", "Principal", "hash_key", "new_key"]
+__all__ = ["SCOPE", "Auth", "Principal", "hash_key", "new_key"]
+
+SCOPE = "paybell.scope"
+"""In the environ: the right that the route wants (`Operation.scope`)."""
 
 CACHE_S = 5.0
 """A revoked key works for so long at most."""
@@ -39,7 +44,8 @@ MISSES_PER_S, MISSES_BURST = 5.0, 20
 """An unknown key makes us read the keys again, but no oftener than this."""
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,512}) *")
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="paybell"'}
+_REALM = 'Bearer realm="paybell"'
+_CHALLENGE = {"WWW-Authenticate": _REALM}
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -48,6 +54,11 @@ class Principal(msgspec.Struct, frozen=True):
     key_id: str
     name: str
     merchant: str | None
+    scopes: tuple[str, ...] = ()
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has this right."""
+        return scope in self.scopes
 
     def may_see(self, merchant: str) -> bool:
         """Whether something of that merchant is this caller's business."""
@@ -96,7 +107,8 @@ class Auth:
     hash_key = staticmethod(hash_key)
 
     def require(self, environ: dict[str, Any]) -> Principal:
-        """The caller. Raises `Problem` 401 (no or wrong key) or 429."""
+        """The caller. Raises `Problem` 401 (no or wrong key), 403 (the key has not the
+        right that the route wants) or 429."""
         header = environ.get("HTTP_AUTHORIZATION", "")
         if not header:
             raise self._unauthorized(
@@ -115,13 +127,16 @@ class Auth:
             raise retry_later(
                 Code.RATE_LIMITED, "Too many requests with this API key.", wait_s
             )
+        scope = environ.get(SCOPE)
+        if scope is not None and not principal.may(scope):
+            raise _lacks(principal, scope)
         return principal
 
     def principal(self, key: str) -> Principal | None:
         """Whom a key stands for, without counting the call."""
         digest = hash_key(key)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
-            return Principal("bootstrap", "bootstrap", None)
+            return Principal("bootstrap", "bootstrap", None, default_scopes(None))
         now = self._clock()
         read_at = self._read_at
         if read_at is None or now - read_at >= CACHE_S:
@@ -175,9 +190,24 @@ class Auth:
                 number, began, changes = self._begun, self._clock(), self._changes
                 records = self._gateway.keys()
                 self._known = {
-                    record.hash: Principal(record.id, record.name, record.merchant)
+                    record.hash: Principal(
+                        record.id, record.name, record.merchant, record.scopes
+                    )
                     for record in records
-                    if record.revoked_at is None
+                    if record.revoked_at is None and record.merchant != EVERYBODY
                 }
                 if changes == self._changes:  # else they changed while we read
                     self._ended, self._read_at = number, began
+
+
+def _lacks(principal: Principal, scope: str) -> Problem:
+    """403, in the words of RFC 6750 too."""
+    detail = (
+        f"This needs the scope {scope}; this key has"
+        f" {', '.join(principal.scopes) or 'none'}. `run.py keys create NAME --scope"
+        f" {scope}` makes one that has it."
+    )
+    if scope == Scope.OPERATOR and principal.merchant is not None:
+        detail = f"This needs the scope {scope}, of a key of the whole node."
+    challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
+    return Problem(Code.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge})

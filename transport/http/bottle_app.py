@@ -15,6 +15,7 @@ import msgspec
 
 from engine.codes import Code
 from engine.ports import ChannelSender
+from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of
 from transport.problem_body import MEDIA_TYPE
@@ -66,6 +67,8 @@ class ApiSettings:
 
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
+    max_merchants: int = 10_000
+    max_keys: int = 1_000
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""
 
@@ -92,6 +95,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             handler,
             name=operation.name,
             streams=streams,
+            scope=operation.scope,
         )
         self.operations.append(operation)
 
@@ -129,6 +133,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             route, args = self.router.match(environ)
         except bottle.HTTPError:
             return super()._handle(environ)
+        environ[SCOPE] = route.config.get("scope")
         if route.config.get("streams", True) or not environ["PATH_INFO"].isascii():
             return super()._handle(environ)
         bottle.request.bind(environ)

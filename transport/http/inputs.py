@@ -13,6 +13,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.delivery.attempt import SCHEDULE_S
+from engine.merchants.name import ALLOWED, NAME
+from engine.merchants.record import (
+    DisplayName,
+    MerchantSettings,
+    OwnLimits,
+    Provider,
+    Secret,
+)
 from engine.money.amount import MAX_SAT
 from engine.payment.model import EventType
 
@@ -22,6 +30,7 @@ __all__ = [
     "BatchRequest",
     "ChannelPatch",
     "ChannelRequest",
+    "MerchantRequest",
     "NoFields",
     "PaymentRequest",
     "RedeliverPaymentRequest",
@@ -31,12 +40,10 @@ __all__ = [
 
 MAX_BATCH = 1_000
 MAX_EXTERNAL_ID = 200
-MAX_MERCHANT = 64
 SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
 
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
-MERCHANT = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_MERCHANT - 1}}}$"
 
 # -- values that may come in --------------------------------------------------------
 
@@ -90,9 +97,8 @@ ExternalId = Annotated[
 Merchant = Annotated[
     str,
     Meta(
-        pattern=MERCHANT,
-        description=f"1 to {MAX_MERCHANT} letters, digits, '.', '_' or '-', beginning"
-        " with a letter or digit",
+        pattern=NAME,
+        description=ALLOWED,
     ),
 ]
 Metadata = Annotated[
@@ -279,3 +285,32 @@ class ChannelPatch(Request):
             " response; the old one also signs for 24 hours"
         ),
     ] = False
+
+
+class MerchantRequest(Request):
+    """What is kept of a merchant, in place of what was."""
+
+    display_name: DisplayName = ""
+    limits: Annotated[
+        OwnLimits,
+        Meta(
+            description="an object with the limits that are the merchant's own, whole"
+            f" numbers or null for the node's: {', '.join(OwnLimits.__struct_fields__)}"
+        ),
+    ] = OwnLimits()
+    webhook_secrets: Annotated[
+        dict[Provider, Secret | bool],
+        Meta(
+            description="an object: for btc and blockonomics a secret of 8 to 200"
+            " printable ASCII characters without spaces, true to keep the one that"
+            " there is, false (or absent) for none of its own"
+        ),
+    ] = {}
+
+    def settings(self) -> MerchantSettings:
+        """As the rules take it."""
+        return MerchantSettings(
+            display_name=self.display_name,
+            limits=self.limits,
+            webhook_secrets=self.webhook_secrets,
+        )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from engine.merchants.scopes import Scope
 from transport.http.inputs import Request
 from transport.http.params import Query
 from transport.problem_body import MEDIA_TYPE, ProblemBody
@@ -73,6 +74,8 @@ class Operation:
     """One route. `path` as bottle writes it: /v1/payments/<payment_id>.
 
     It stands as a decorator above the method that serves it; `Api.add_all` finds it.
+    Where a key is needed it must have the `scope`: one that is not stated is an
+    operator's.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Operation:
     query: type[Query] | None = None
     headers: tuple[Header, ...] = ()
     needs_key: bool = True
+    scope: Scope = Scope.OPERATOR
     problems: tuple[int, ...] = ()
     answer_headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -155,7 +159,9 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key (pbk_…) of `run.py keys create`.",
+                    "description": "An API key (pbk_…) of `run.py keys create`. The"
+                    " role that an operation names is the scope that the key must have"
+                    f" ({', '.join(Scope)}); else it is a 403 that names it.",
                 }
             },
         },
@@ -172,7 +178,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "security": [{"key": []}] if operation.needs_key else [],
+        # Roles, as OpenAPI 3.1 has them for schemes other than OAuth.
+        "security": [{"key": [operation.scope]}] if operation.needs_key else [],
     }
     parameters = [*_path_parameters(operation), *_query(operation, schemas)]
     parameters += [

@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
+from engine.merchants.name import MAX_NAME
 from engine.payment.model import Status
-from transport.http.inputs import MAX_EXTERNAL_ID, MAX_MERCHANT, SAFE_INTEGER
+from transport.http.inputs import MAX_EXTERNAL_ID, SAFE_INTEGER
 
 __all__ = ["AfterQuery", "CursorQuery", "PaymentsQuery"]
 
@@ -48,8 +49,8 @@ class PaymentsQuery(CursorQuery):
         Meta(description="a bitcoin address of this node's network"),
     ] = None
     merchant: Annotated[
-        Annotated[str, Meta(max_length=MAX_MERCHANT)] | None,
-        Meta(description=f"at most {MAX_MERCHANT} characters"),
+        Annotated[str, Meta(max_length=MAX_NAME)] | None,
+        Meta(description=f"at most {MAX_NAME} characters"),
     ] = None
 
 

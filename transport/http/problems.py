@@ -32,12 +32,15 @@ class Problem(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         headers: dict[str, str] | None = None,
+        limit: str | None = None,
     ) -> None:
+        """`limit`: the setting (`engine/settings.py`) that was run into."""
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.limit = limit
 
     @property
     def status(self) -> int:
@@ -45,7 +48,7 @@ class Problem(Exception):
 
     def value(self) -> ProblemBody:
         """What the body says, for answers that hold several problems."""
-        return problem_body(self.code, self.detail, self.errors)
+        return problem_body(self.code, self.detail, self.errors, self.limit)
 
     def body(self, environ: dict[str, Any]) -> bytes:
         """The answer's body; it names the request, as the log does."""
@@ -61,10 +64,12 @@ def invalid(*errors: FieldError) -> Problem:
     return Problem(Code.INVALID_REQUEST, detail, errors=errors)
 
 
-def retry_later(code: Code, detail: str, retry_after_s: float) -> Problem:
+def retry_later(
+    code: Code, detail: str, retry_after_s: float, limit: str | None = None
+) -> Problem:
     """429 or 503: the same request may be sent again after so many seconds."""
     seconds = str(max(1, int(-(-retry_after_s // 1))))
-    return Problem(code, detail, headers={"Retry-After": seconds})
+    return Problem(code, detail, headers={"Retry-After": seconds}, limit=limit)
 
 
 def problem_of(error: Exception) -> Problem:

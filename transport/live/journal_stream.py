@@ -22,6 +22,7 @@ from gevent.event import Event as Signal
 from msgspec import Meta
 
 from engine.gateway import Gateway
+from engine.merchants.scopes import Scope
 from engine.payment.events import CommittedEvent
 from engine.store.records import StoredEvent
 from transport.http.auth import Principal
@@ -73,6 +74,7 @@ _OPERATION: Final = Operation(
     name="followEvents",
     method="GET",
     path="/v1/events",
+    scope=Scope.READ,
     tag="events",
     summary="Every event of the node, resumable; with Accept: text/event-stream a"
     " stream that does not end",

@@ -53,7 +53,7 @@ def test_what_changes_nothing_is_the_same_merchant() -> None:
 def test_what_is_not_said_is_gone_and_a_kept_secret_stays() -> None:
     both = {"btc": "secret-1", "blockonomics": "secret-2"}
     made = after(NOBODY, display_name="Ann's", webhook_secrets=both)
-    less = after(made, 9, webhook_secrets={"btc": True})
+    less = after(made, 9, webhook_secrets={"btc": True, "blockonomics": False})
     assert (less.version, less.updated_at, less.display_name) == (2, 9, "")
     assert less.webhook_secrets == {"btc": made.webhook_secrets["btc"]}
 
@@ -120,7 +120,7 @@ def test_what_is_said_of_a_merchant_is_shown_without_its_secrets() -> None:
         {"limits": {"claims": -1}},
         {"limits": {"colour": 1}},
         {"webhook_secrets": {"btc": "short"}},
-        {"webhook_secrets": {"btc": False}},
+        {"webhook_secrets": {"btc": 12345678}},
         {"webhook_secrets": {"paypal": "long enough"}},
         {"colour": "blue"},
     ],

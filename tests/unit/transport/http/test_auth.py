@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import EngineBusy
-from engine.merchants.scopes import default_scopes
+from engine.merchants.scopes import Scope, default_scopes
 from engine.store.records import KeyRecord
-from transport.http.auth import RENEW_S, Auth, Principal, hash_key, new_key
+from transport.http.auth import RENEW_S, SCOPE, Auth, Principal, hash_key, new_key
 from transport.http.problems import Problem
 from transport.server.limits import CallLimits
 
@@ -80,14 +80,41 @@ def status_of(auth: Auth, environ: dict[str, Any]) -> tuple[int, dict[str, str]]
 def test_a_key_stands_for_its_merchant(keys: Keys, clock: Clock) -> None:
     node_key, shop_key = keys.add(), keys.add("shop-1")
     auth = make(keys, clock)
-    assert auth.require(request(node_key)) == Principal("key_0", "shop", None)
-    assert auth.require(request(shop_key)) == Principal("key_1", "shop", "shop-1")
+    assert auth.require(request(node_key)) == Principal(
+        "key_0", "shop", None, default_scopes(None)
+    )
+    assert auth.require(request(shop_key)) == Principal(
+        "key_1", "shop", "shop-1", default_scopes("shop-1")
+    )
 
 
 def test_a_merchants_key_sees_its_own_only_and_the_nodes_key_everything() -> None:
     assert Principal("k", "n", "a").may_see("a")
     assert not Principal("k", "n", "a").may_see("b")
     assert Principal("k", "n", None).may_see("b")
+
+
+def test_a_key_of_everybody_from_before_names_were_checked_opens_nothing(
+    keys: Keys, clock: Clock
+) -> None:
+    """Offline, `keys create --merchant '*'` was accepted."""
+    with pytest.raises(Problem) as caught:
+        make(keys, clock).require(request(keys.add("*")))
+    assert caught.value.status == 401
+
+
+def test_a_route_is_closed_to_a_key_without_its_scope(keys: Keys, clock: Clock) -> None:
+    auth, key = make(keys, clock), keys.add("ann")
+    assert auth.require(request(key) | {SCOPE: Scope.CONFIRM}).may(Scope.CONFIRM)
+    for scope, said in (
+        (Scope.REFUND, "needs the scope refund; this key has read, create, confirm,"),
+        (Scope.OPERATOR, "needs the scope operator, of a key of the whole node"),
+    ):
+        with pytest.raises(Problem, match=said) as caught:
+            auth.require(request(key) | {SCOPE: scope})
+        assert caught.value.status == 403
+        challenge = caught.value.headers["WWW-Authenticate"]
+        assert challenge.endswith(f'error="insufficient_scope", scope="{scope}"')
 
 
 def test_the_bootstrap_key_is_for_the_whole_node(keys: Keys, clock: Clock) -> None:
