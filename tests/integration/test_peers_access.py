@@ -84,12 +84,14 @@ def test_an_object_of_another_is_not_there(
         "channel_id": bob.channel["id"],
         "address": bob.payment["address"],
         "key_id": next(key["id"] for key in keys if key["merchant"] == "bob"),
+        "merchant": "bob",
     }
     nobodys = {
         "payment_id": "pay_0000000000000000000000",
         "channel_id": "ch_0000000000000000000000",
         "address": node.chain.new_address(),
         "key_id": "key_000000000000",
+        "merchant": "nobody",
     }
     asked = 0
     for method, path in operations(node):
