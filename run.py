@@ -42,6 +42,7 @@ from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, fail, load_config
 from transport.http.auth import hash_key
+from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
@@ -203,6 +204,7 @@ class Installation:
                 api_key=config.api_key,
                 webhook_btc_secret=config.webhook_btc_secret,
                 allowed_origins=config.allowed_origins,
+                stranger_limits=StrangerLimits.of(config.anonymous_per_s),
                 allow_private_webhooks=config.allow_private_webhooks,
                 allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
@@ -218,7 +220,10 @@ class Installation:
             from transport.devchain.http_api import devchain_routes
 
             app.merge(devchain_routes(self.chain))
-        limits = Limits(connections_per_address=config.connections_per_address)
+        limits = Limits(
+            connections_per_address=config.connections_per_address,
+            idle_timeout_s=float(config.keep_alive_s),
+        )
         connections = client_connections(raise_limit(), limits.connections)
         ws_routes.keep_below(connections)
         return Server(
@@ -229,6 +234,7 @@ class Installation:
             msgspec.structs.replace(limits, connections=connections),
             origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
+            forwarded_header=config.forwarded_header,
         )
 
 

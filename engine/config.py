@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -56,6 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_btc_secret: str | None
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
+    forwarded_header: Literal["x-forwarded-for", "forwarded"]
+    keep_alive_s: int
     allow_private_webhooks: bool
     allow_webhook_ports: frozenset[int]
     claim_window_s: int
@@ -66,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     quorum_above: int | None
     esplora_per_minute: int
     connections_per_address: int
+    anonymous_per_s: int
     log_level: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
 

@@ -29,6 +29,8 @@ __all__ = ["OPTIONS", "OTHER_NAMES", "Option"]
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
+FORWARDED_HEADERS = ("x-forwarded-for", "forwarded")
+
 OTHER_NAMES = ("PAYBELL_CONFIG", "PAYBELL_KEY", "PAYBELL_URL")
 """Variables that the command line reads by itself."""
 
@@ -93,8 +95,18 @@ OPTIONS: tuple[Option, ...] = (
            "Web sites whose pages may follow payments.", repeated=True),
     Option("trusted_proxies", networks, "",
            "addresses or networks like 10.0.0.0/8, separated by commas",
-           "Proxies whose X-Forwarded-For header is trusted.",
+           "Proxies whose word about their clients is trusted: see --forwarded-header.",
            repeated=True),
+    # One of the two: the other one a proxy passes through as its client wrote it.
+    Option("forwarded_header", one_of(FORWARDED_HEADERS), FORWARDED_HEADERS[0],
+           ", ".join(FORWARDED_HEADERS),
+           "The header in which trusted proxies name their clients."),
+    # A proxy keeps its connections to us for 60 s (nginx, AWS) or 120 s (Caddy). It has
+    # to be the one that closes: who sends a request on a connection that is just being
+    # closed gets an error. Behind Google's balancer, which keeps them 600 s: 620.
+    Option("keep_alive_s", whole(1, 86_400), "130", "1 to 86400 seconds",
+           "How long an open connection may be silent between two requests. Longer than"
+           " the proxy in front keeps it."),
     Option("allow_private_webhooks", yes_no, "no", "yes or no",
            "Allow webhook channels to reach private and loopback addresses.",
            switch=True),
@@ -120,6 +132,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("connections_per_address", whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
            "Maximum open connections per client address."),
+    # A café full of payers behind one router asks less.
+    Option("anonymous_per_s", whole(1, 1_000_000), "30", "1 to 1000000 requests",
+           "Maximum requests per second and client address without an API key (pages,"
+           " health, openings of streams); ten times as many at once."),
     Option("log_level", one_of(LOG_LEVELS), "info", ", ".join(LOG_LEVELS),
            "Log level, on stderr: debug, info, warning or error."),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from transport.control import keys
 from transport.control.app import control_app
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
+from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import sse
@@ -50,12 +51,14 @@ class WebParts:
     address_source: Callable[[], str] | None = None
     auth_limits: CallLimits | None = None
     webhook_limits: CallLimits | None = None
+    stranger_limits: StrangerLimits | None = None
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.server.Server`."""
     auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
     frames = Frames()
+    strangers = Strangers(parts.stranger_limits)
     app = control_app(
         parts.gateway,
         auth,
@@ -73,11 +76,12 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             allow_private_webhooks=parts.allow_private_webhooks,
             allow_webhook_ports=parts.allow_webhook_ports,
         ),
+        strangers,
     )
     keys.routes(app, parts.gateway, auth)
     events.routes(app, parts.gateway, auth.require, frames)
     sse.routes(app, parts.gateway, frames, parts.allowed_origins)
-    pages.routes(app, parts.gateway)
+    pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     webhooks.routes(
         app,
         parts.gateway,
@@ -85,4 +89,4 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         claim_window_s=parts.claim_window_s,
         limits=parts.webhook_limits,
     )
-    return app, LiveRoutes(parts.gateway, parts.vault, frames)
+    return app, LiveRoutes(parts.gateway, parts.vault, frames, strangers=strangers)

@@ -25,6 +25,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
+from transport.http.strangers import StrangerLimits
 from transport.server.limits import CallLimits
 
 REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "2500"))
@@ -115,6 +116,7 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
     web = {
         "auth_limits": CallLimits(rate_per_s=1e6, burst=1_000_000, **OFTEN_WRONG),
         "webhook_limits": CallLimits(**OFTEN, **OFTEN_WRONG),
+        "stranger_limits": StrangerLimits(**OFTEN),
         "webhook_btc_secret": HOOK_SECRET,
     }
     with running_node(sender=Silent(), web=web, wrap=tallied) as node:

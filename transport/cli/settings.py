@@ -76,6 +76,8 @@ _WORDS = {
     "network": "NAME",
     "allowed_origins": "ORIGIN",
     "trusted_proxies": "NETWORK",
+    "forwarded_header": "NAME",
+    "keep_alive_s": "SECONDS",
     "claim_window_s": "SECONDS",
     "monitor_s": "SECONDS",
     "tolerance_sat": "SAT",
@@ -83,6 +85,7 @@ _WORDS = {
     "quorum_above": "SATS",
     "esplora_per_minute": "N",
     "connections_per_address": "N",
+    "anonymous_per_s": "N",
     "log_level": "LEVEL",
 }
 

@@ -23,6 +23,7 @@ from transport.control.watchers import Watchers
 from transport.http import openapi
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
+from transport.http.kept import Kept
 from transport.http.openapi import Operation, Text
 from transport.http.problems import Problem
 from transport.http.views import iso_or_none, public_reason
@@ -96,6 +97,7 @@ class _Node:
         self._auth = auth
         self._settings = settings
         self._health = _Remembered(gateway.health, HEALTH_KEPT_S)
+        self._document: Kept | None = None  # made for the first who asks
         self._metrics = Metrics(gateway)
 
     # -- is it well ------------------------------------------------------------------
@@ -177,10 +179,10 @@ class _Node:
         needs_key=False,
     )
     def openapi(self) -> Any:
-        return answer(
-            openapi.document(self._app.operations, self._settings.version),
-            headers={"Cache-Control": "no-cache"},
-        )
+        if self._document is None:
+            made = openapi.document(self._app.operations, self._settings.version)
+            self._document = Kept(msgspec.json.encode(made))
+        return self._document.answer(environ())
 
 
 def _is_blind(health: NodeHealth) -> bool:

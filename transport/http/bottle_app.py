@@ -17,7 +17,8 @@ from engine.codes import Code
 from engine.ports import ChannelSender
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
-from transport.http.problems import CRASHED, Problem, problem_of
+from transport.http.problems import CRASHED, Problem, problem_of, retry_later
+from transport.http.strangers import TOO_MANY, Strangers
 from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
 from transport.server.request_id import log_crash
@@ -76,9 +77,10 @@ class ApiSettings:
 class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
     """Bottle without its HTML: errors of routing, too, are problems."""
 
-    def __init__(self) -> None:
+    def __init__(self, strangers: Strangers | None = None) -> None:
         super().__init__()
         self.operations: list[Operation] = []
+        self._strangers = strangers or Strangers()
         self.install(_Problems())
 
     def add(
@@ -96,6 +98,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             name=operation.name,
             streams=streams,
             scope=operation.scope,
+            limited_by_itself=operation.needs_key or operation.limited_by_itself,
         )
         self.operations.append(operation)
 
@@ -132,7 +135,12 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         try:
             route, args = self.router.match(environ)
         except bottle.HTTPError:
-            return super()._handle(environ)
+            return self._turned_away(environ) or super()._handle(environ)
+        # For a route that says nothing it is done here, so that none is forgotten.
+        if not route.config.get("limited_by_itself", False):
+            refused = self._turned_away(environ)
+            if refused is not None:
+                return refused
         environ[SCOPE] = route.config.get("scope")
         if route.config.get("streams", True) or not environ["PATH_INFO"].isascii():
             return super()._handle(environ)
@@ -144,6 +152,14 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         if not isinstance(out, HttpAnswer):
             bottle.response.bind()
         return out
+
+    def _turned_away(self, environ: dict[str, Any]) -> "HttpAnswer | None":
+        """429 for an address from which too much comes without a key."""
+        wait_s = self._strangers.wait_s(environ)
+        if wait_s == 0:
+            return None
+        problem = retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s)
+        return _as_answer(problem, environ)
 
     def default_error_handler(self, error: Any) -> bytes:
         """What bottle itself refuses: no such path, no such method."""
@@ -184,8 +200,7 @@ class _Problems:
                 problem = problem_of(error)
                 if problem.status == 500:
                     _log_crash(error)
-                head = {"Content-Type": MEDIA_TYPE, **problem.headers}
-                return HttpAnswer(problem.body(environ()), problem.status, head)
+                return _as_answer(problem, environ())
 
         return guarded
 
@@ -198,10 +213,14 @@ class HttpAnswer:
     def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
         self.body = body
         self.line = _LINES[status]
-        self.headers = [
-            *{**_ALWAYS, **headers}.items(),
-            ("Content-Length", str(len(body))),
-        ]
+        self.headers = [*{**_ALWAYS, **headers}.items()]
+        if status not in (204, 304):  # these have none (RFC 9110 8.6)
+            self.headers.append(("Content-Length", str(len(body))))
+
+
+def _as_answer(problem: Problem, environ: dict[str, Any]) -> HttpAnswer:
+    head = {"Content-Type": MEDIA_TYPE, **problem.headers}
+    return HttpAnswer(problem.body(environ), problem.status, head)
 
 
 def answer(

@@ -27,8 +27,8 @@ _REFERENCE = "#/components/schemas/{name}"
 H = TypeVar("H", bound=Callable[..., Any])
 
 #: Statuses that any request can end with, before its handler is asked.
-_ALWAYS = (400, 408, 414, 431, 503)
-_WITH_KEY = (401, 403, 429)
+_ALWAYS = (400, 408, 414, 429, 431, 503)
+_WITH_KEY = (401, 403)
 _WITH_BODY = (413, 415, 422)
 
 
@@ -90,6 +90,7 @@ class Operation:
     headers: tuple[Header, ...] = ()
     needs_key: bool = True
     scope: Scope = Scope.OPERATOR
+    limited_by_itself: bool = False  # a route without a key that needs no limit of ours
     problems: tuple[int, ...] = ()
     answer_headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)

@@ -96,6 +96,7 @@ class _Webhooks:
             ),
         ),
         needs_key=False,
+        limited_by_itself=True,
         problems=(401, 404, 409, 429),
     )
     def post(self) -> Any:
@@ -130,6 +131,7 @@ class _Webhooks:
         answers={200: WebhookAnswer},
         query=BlockonomicsQuery,
         needs_key=False,
+        limited_by_itself=True,
         problems=(401, 404, 429),
     )
     def get(self) -> Any:

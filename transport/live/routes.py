@@ -11,6 +11,7 @@ the address gets a new one later; connecting again leads to the new one. What a 
 says there is ignored, but counted.
 """
 
+import math
 import time
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -20,6 +21,7 @@ from engine.gateway import Gateway, SessionHandle
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from transport.http.find_payment import find_payment
+from transport.http.strangers import TOO_MANY, Strangers
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
@@ -51,12 +53,14 @@ class LiveRoutes:
         messages_per_min: int = MESSAGES_PER_MIN,
         queue_messages: int = QUEUE_MESSAGES,
         queue_bytes: int = QUEUE_BYTES,
+        strangers: Strangers | None = None,
     ) -> None:
-        """`max_sockets`: see `keep_below`."""
+        """`max_sockets`: see `keep_below`. `strangers` limits openings per address."""
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
         self._max_sockets = max_sockets
+        self._strangers = strangers
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
         self._creation_listeners = CreationListeners(gateway)
@@ -70,10 +74,14 @@ class LiveRoutes:
 
     def __call__(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         path = environ["PATH_INFO"]
+        if path != "/ws" and not path.startswith(_BALANCE):
+            return None
+        wait_s = self._strangers.wait_s(environ) if self._strangers else 0
+        if wait_s > 0:
+            retry = (("Retry-After", str(math.ceil(wait_s))),)
+            return problem(Code.RATE_LIMITED, TOO_MANY, retry)
         if path == "/ws":
             return self._full() or self._talk
-        if not path.startswith(_BALANCE):
-            return None
         try:
             since = _since(environ["QUERY_STRING"])
         except ValueError as error:

@@ -13,7 +13,6 @@ What is said in which case is `transport/pages/checkout.py`. Called by run.py th
 
 import json
 import re
-import time
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -28,30 +27,30 @@ from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from transport.http.bottle_app import environ
+from transport.http.kept import is_known
 from transport.http.problems import Problem, problem_of, retry_later
+from transport.http.strangers import StrangerLimits, Strangers
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
 from transport.pages.markdown import to_html
 from transport.pages.wording import btc
 from transport.problem_body import MEDIA_TYPE
-from transport.server.client_address import address_key
-from transport.server.limits import RateLimiter
 
 __all__ = ["embedded_json", "routes"]
 
 _PARTS: Final = ("summary", "pay", "steps")
 _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _HISTORY: Final = 200  # events read to learn whether a payment was reversed once
-#: Pages and states for one address: a café full of payers behind one router asks less,
-#: and guessing ids is hopeless at any rate.
-_PER_S: Final = 30.0
-_BURST: Final = 300
 _ONE_YEAR: Final = "public, max-age=31536000, immutable"
 _FIVE_MINUTES: Final = "public, max-age=300"
 
 
 def routes(
-    app: bottle.Bottle, gateway: Gateway, *, frame_ancestors: str = "'self'"
+    app: bottle.Bottle,
+    gateway: Gateway,
+    *,
+    frame_ancestors: str = "'self'",
+    limits: StrangerLimits | None = None,
 ) -> None:
     """Add the pages. Needs no key.
 
@@ -64,10 +63,14 @@ def routes(
             "frame_ancestors is 'none', 'self' or a list of origins,"
             f" not {frame_ancestors!r}"
         )
-    pages = _Pages(gateway, Assets(), frame_ancestors)
+    pages = _Pages(gateway, Assets(), frame_ancestors, Strangers(limits))
     # First the longer: an id has no point in it.
-    app.get("/pay/<payment_id:re:[^/]+>.json", callback=pages.state)
-    app.get("/pay/<payment_id>", callback=pages.checkout)
+    # They limit themselves: a payer is told so on a page.
+    for path, page in (
+        ("/pay/<payment_id:re:[^/]+>.json", pages.state),
+        ("/pay/<payment_id>", pages.checkout),
+    ):
+        app.get(path, callback=page, limited_by_itself=True)
     app.get("/web/<path>", callback=pages.asset)
     app.get("/docs", callback=pages.docs)
     app.get("/docs/errors", callback=pages.errors)
@@ -88,10 +91,16 @@ def embedded_json(value: object) -> str:
 class _Pages:
     """The handlers, and what they share."""
 
-    def __init__(self, gateway: Gateway, assets: Assets, frame_ancestors: str) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        assets: Assets,
+        frame_ancestors: str,
+        strangers: Strangers,
+    ) -> None:
         self._gateway = gateway
         self._assets = assets
-        self._limiter = RateLimiter(_PER_S, _BURST)
+        self._strangers = strangers
         self._policy = (
             "default-src 'none'; script-src 'self'; style-src 'self';"
             " img-src 'self' data:; connect-src 'self'; base-uri 'none';"
@@ -107,6 +116,7 @@ class _Pages:
             text=to_html((FOLDER / "errors.md").read_text(encoding="utf-8")),
             asset=assets.url,
         )
+        self._docs = self._templates["docs"].render(asset=assets.url)
 
     # -- handlers ------------------------------------------------------------------
 
@@ -154,13 +164,13 @@ class _Pages:
         headers["ETag"] = f'"{asset.tag}"'
         # Shops load paybell.js from their own pages.
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        if headers["ETag"] in bottle.request.get_header("If-None-Match", ""):
+        if is_known(environ(), headers["ETag"]):
             return HTTPResponse(b"", 304, headers)
         return HTTPResponse(asset.body, 200, headers)
 
     def docs(self) -> HTTPResponse:
         """The API's operations, as its own description tells them."""
-        return self._page(self._templates["docs"].render(asset=self._assets.url))
+        return self._page(self._docs)
 
     def errors(self) -> HTTPResponse:
         """What the codes of problem answers mean: where their `type` points."""
@@ -170,8 +180,7 @@ class _Pages:
 
     def _payment(self, payment_id: str) -> Payment | None:
         """None if there is none. Raises `Problem` for a client that asks too often."""
-        client = address_key(bottle.request.environ.get("REMOTE_ADDR", ""))
-        wait_s = self._limiter.allow(client, time.monotonic())
+        wait_s = self._strangers.wait_s(environ())
         if wait_s > 0:
             raise retry_later(
                 Code.RATE_LIMITED, "Too many requests from this address.", wait_s

@@ -25,7 +25,7 @@ from geventwebsocket.handler import WebSocketHandler
 
 from engine.codes import Code
 from engine.errors import BodyError
-from transport.server.client_address import Network
+from transport.server.client_address import ForwardedHeader, Network
 from transport.server.environ import add_client, add_request
 from transport.server.hangup import HangupWatch, linger
 from transport.server.limits import Limits
@@ -68,6 +68,7 @@ class Host(Protocol):
     application: Any
     limits: Limits
     trusted_proxies: tuple[Network, ...]
+    forwarded_header: ForwardedHeader
     stopping: Event  # set when it stops; streams may watch it
     changed: Event  # to be set when a connection changed its phase
     draining: bool  # answers now close their connection
@@ -241,7 +242,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         environ[ENVIRON] = self.request_id
         environ["paybell.stopping"] = self.server.stopping
         peer = str(self.client_address[0])
-        self.client = add_client(environ, head, peer, self.server.trusted_proxies)
+        server = self.server
+        self.client = add_client(
+            environ, head, peer, server.trusted_proxies, server.forwarded_header
+        )
         return environ
 
     # The answer: called while the application runs.

@@ -7,7 +7,14 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from transport.server.client_address import Network, client_address, is_trusted
+from transport.server.client_address import (
+    ForwardedHeader,
+    Network,
+    client_address,
+    forwarded_elements,
+    forwarded_hops,
+    is_trusted,
+)
 from transport.server.request_head import RequestHead
 
 __all__ = ["add_client", "add_request"]
@@ -29,11 +36,16 @@ def add_request(environ: dict[str, Any], head: RequestHead) -> None:
 
 
 def add_client(
-    environ: dict[str, Any], head: RequestHead, peer: str, proxies: tuple[Network, ...]
+    environ: dict[str, Any],
+    head: RequestHead,
+    peer: str,
+    proxies: tuple[Network, ...],
+    header: ForwardedHeader = "x-forwarded-for",
 ) -> str:
     """The headers, and whose request it is; the client's address.
 
-    `peer` is who is connected. Behind `proxies` the client is whom they speak for.
+    `peer` is who is connected. Behind `proxies` the client is whom they speak for in
+    the `header` that they write.
     """
     trusted = is_trusted(peer, proxies)
     for name, value in head.fields:
@@ -41,11 +53,16 @@ def add_client(
             _add_field(environ, name, value)
     client = peer
     if trusted:
-        chain = environ.get("HTTP_X_FORWARDED_FOR", "")
-        client = client_address(peer, chain, proxies)
-        scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").lower()
-        if scheme in ("http", "https"):
-            environ["wsgi.url_scheme"] = scheme
+        if header == "forwarded":
+            elements = list(forwarded_elements(environ.get("HTTP_FORWARDED", "")))
+            hops = iter([element.get("for", "") for element in elements])
+            scheme = elements[0].get("proto", "") if elements else ""
+        else:
+            hops = forwarded_hops(environ.get("HTTP_X_FORWARDED_FOR", ""))
+            scheme = environ.get("HTTP_X_FORWARDED_PROTO", "")
+        client = client_address(peer, hops, proxies)
+        if scheme.lower() in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme.lower()
     environ["REMOTE_ADDR"] = client
     return client
 

@@ -35,9 +35,9 @@ class Limits(WebSocketLimits, frozen=True, kw_only=True):
     head_timeout_s: float = 10.0
     #: Whole body, unless read_body() is given another deadline.
     body_timeout_s: float = 20.0
-    #: Silence allowed between two requests of a connection. Above the 60 s that
-    #: reverse proxies keep an upstream connection, so that they close it, not we.
-    idle_timeout_s: float = 75.0
+    #: Silence allowed between two requests of a connection: longer than the proxies
+    #: keep theirs (60 s nginx and AWS, 120 s Caddy), so that they close it, not we.
+    idle_timeout_s: float = 130.0
     #: A large answer gets this many bytes per second more time.
     write_bytes_per_s: int = 4096
 

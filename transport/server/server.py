@@ -30,6 +30,7 @@ from geventwebsocket.server import WebSocketServer
 
 from engine.codes import Code
 from transport.server.client_address import (
+    ForwardedHeader,
     Network,
     address_key,
     is_trusted,
@@ -75,6 +76,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         limits: Limits,
         origins: Collection[str],
         trusted_proxies: tuple[Network, ...],
+        forwarded_header: ForwardedHeader,
     ) -> None:
         super().__init__(
             address,
@@ -86,6 +88,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         )
         self.limits = limits
         self.trusted_proxies = trusted_proxies
+        self.forwarded_header = forwarded_header
         self.write_loop = WriteLoop()
         self.failures = FailureLog()
         self.stopping = Event()  # set when stop() begins; streams may watch it
@@ -217,12 +220,13 @@ class Server:
         *,
         origins: Collection[str] = (),
         trusted_proxies: Iterable[str] = (),
+        forwarded_header: ForwardedHeader = "x-forwarded-for",
     ) -> None:
         """`port` 0 takes a free one. `origins`: see `is_allowed_origin`.
 
-        `trusted_proxies`: addresses or networks whose X-Forwarded-For and -Proto
-        count; from anybody else these headers are not even shown to `app`. Raises
-        ValueError for one that is neither.
+        `trusted_proxies`: addresses or networks whose `forwarded_header` counts; from
+        anybody else such headers are not even shown to `app`. Raises ValueError for
+        one that is neither.
         """
         self._listener = Listener(
             (host, port),
@@ -231,6 +235,7 @@ class Server:
             limits or Limits(),
             frozenset(origins),
             parse_networks(trusted_proxies),
+            forwarded_header,
         )
 
     def start(self) -> None:

@@ -25,6 +25,8 @@ WRONG = {
     "webhook_btc_secret": "short",
     "allowed_origins": "shop.example",
     "trusted_proxies": "10.0.0.0/33",
+    "forwarded_header": "x-real-ip",
+    "keep_alive_s": "0",
     "allow_private_webhooks": "perhaps",
     "allow_webhook_ports": "6379,65536",
     "claim_window_s": "4",
@@ -35,6 +37,7 @@ WRONG = {
     "quorum_above": "-1",
     "esplora_per_minute": "0",
     "connections_per_address": "0",
+    "anonymous_per_s": "0",
     "log_level": "loud",
 }
 

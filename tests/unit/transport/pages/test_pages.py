@@ -25,7 +25,7 @@ from tests.unit.transport.pages.page_server import (
     payment,
     receipt,
 )
-from transport.pages import pages
+from transport.http import strangers
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import grouped, qr_segments
 from transport.pages.pages import embedded_json
@@ -205,7 +205,7 @@ def test_who_asks_too_often_is_told_to_wait_and_nobody_else(
     get: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(pages, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(strangers, "time", SimpleNamespace(monotonic=lambda: now[0]))
     asked = [get("/pay/pay_1.json", REMOTE_ADDR="192.0.2.1") for _ in range(301)]
     assert {answer.status for answer in asked[:300]} == {200}
     assert asked[300].status == 429

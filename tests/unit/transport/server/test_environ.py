@@ -11,12 +11,14 @@ from transport.server.request_head import RequestHead
 PROXY = parse_networks(["10.0.0.0/8"])
 
 
-def seen(*fields: tuple[str, str], peer: str = "10.0.0.1") -> dict[str, Any]:
+def seen(
+    *fields: tuple[str, str], peer: str = "10.0.0.1", **how: Any
+) -> dict[str, Any]:
     """The environ of a request with these header fields, behind a trusted proxy."""
     head = RequestHead("GET", "/", "HTTP/1.1")
     head.fields += fields
     environ: dict[str, Any] = {"wsgi.url_scheme": "http"}
-    add_client(environ, head, peer, PROXY)
+    add_client(environ, head, peer, PROXY, **how)
     return environ
 
 
@@ -61,3 +63,18 @@ def test_the_path_is_decoded_and_the_query_is_not() -> None:
     assert environ["PATH_INFO"] == "/a b/\u00c3\u00bc"  # latin-1, as WSGI wants it
     assert environ["QUERY_STRING"] == "c=%20&d"
     assert environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+
+
+def test_only_the_header_that_the_proxies_write_tells_the_client() -> None:
+    """The other one a proxy passes through as its client wrote it."""
+    both = ("forwarded", "for=6.6.6.6;proto=https"), ("x-forwarded-for", "5.5.5.5")
+    assert seen(*both)["REMOTE_ADDR"] == "5.5.5.5"
+    assert seen(*both)["wsgi.url_scheme"] == "http"
+    environ = seen(*both, header="forwarded")
+    assert environ["REMOTE_ADDR"] == "6.6.6.6"
+    assert environ["wsgi.url_scheme"] == "https"
+
+
+def test_several_lines_of_a_forwarding_header_are_one_list() -> None:
+    lines = ("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "5.5.5.5")
+    assert seen(*lines)["REMOTE_ADDR"] == "5.5.5.5"

@@ -1,0 +1,149 @@
+"""What anybody may ask for without a key: limited per address, and cheap."""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.tools.node import running_node
+from transport.devchain.http_api import devchain_routes
+from transport.http import openapi
+from transport.http.bottle_app import Api
+from transport.http.strangers import StrangerLimits
+from transport.live.routes import LiveRoutes
+from transport.server.limits import CallLimits
+
+AT_ONCE = 3
+FEW: dict[str, Any] = {"rate_per_s": 0.001, "burst": AT_ONCE}
+WRONG: dict[str, Any] = {"failure_rate_per_s": 0.001, "failure_burst": AT_ONCE}
+
+
+@pytest.fixture(scope="module")
+def apps() -> Iterator[Any]:
+    """The whole edge of a node, as `run.py` puts it together, with narrow limits."""
+    made: list[Any] = []
+    limits = {
+        "stranger_limits": StrangerLimits(**FEW),
+        "auth_limits": CallLimits(**WRONG),
+        "webhook_limits": CallLimits(**FEW),
+    }
+
+    def kept(app: Any) -> Any:
+        made.append(app)
+        return app
+
+    with running_node(web=limits, wrap=kept) as node:
+        app: Api = made[0]
+        app.merge(devchain_routes(node.chain))
+        yield app, node
+
+
+def called(app: Any, method: str, path: str, address: str, **more: str) -> int:
+    """The status of a call from `address`, without a key."""
+    statuses: list[str] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "REMOTE_ADDR": address,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "test",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        **more,
+    }
+    answered = app(environ, lambda status, *_rest: statuses.append(status))
+    getattr(answered, "close", list)()
+    return int(statuses[-1][:3])
+
+
+def example(rule: str) -> str:
+    return re.sub(r"<[^>]+>", "x1", rule)
+
+
+def test_every_route_that_wants_no_key_is_limited_per_address(apps: Any) -> None:
+    """All routes, from the app itself: whoever adds one is asked here."""
+    app, _ = apps
+    routes = sorted({(r.method, example(r.rule)) for r in app.routes})
+    assert ("GET", "/openapi.json") in routes
+    assert ("POST", "/dev/mine") in routes
+    assert ("GET", "/pay/x1") in routes
+    unlimited = []
+    for number, (method, path) in enumerate(routes):
+        address = f"10.1.{number // 256}.{number % 256}"
+        asked = [called(app, method, path, address) for _ in range(AT_ONCE + 1)]
+        if asked[-1] != 429:
+            unlimited.append((method, path, asked))
+    assert unlimited == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nothing/here"), ("DELETE", "/health"), ("OPTIONS", "/v1/payments")],
+)
+def test_what_is_not_there_is_limited_too(apps: Any, method: str, path: str) -> None:
+    app, _ = apps
+    address = f"10.2.0.{len(path)}"
+    asked = [called(app, method, path, address) for _ in range(AT_ONCE + 1)]
+    assert 429 not in asked[:-1]
+    assert asked[-1] == 429
+
+
+def test_an_authorization_that_is_made_up_does_not_lift_the_limit(apps: Any) -> None:
+    app, _ = apps
+    made_up = {"HTTP_AUTHORIZATION": "Bearer pbk_made-up"}
+    asked = [
+        called(app, "GET", "/openapi.json", "10.3.0.1", **made_up)
+        for _ in range(AT_ONCE + 1)
+    ]
+    assert asked == [200] * AT_ONCE + [429]
+
+
+def test_one_address_takes_nothing_from_another(apps: Any) -> None:
+    app, _ = apps
+    for _ in range(AT_ONCE + 5):
+        called(app, "GET", "/health", "10.4.0.1")
+    assert called(app, "GET", "/health", "10.4.0.1") == 429
+    assert called(app, "GET", "/health", "10.4.0.2") == 200
+
+
+def test_openings_of_websockets_are_limited_per_address(apps: Any) -> None:
+    _, node = apps
+    live = node.server._listener._routes
+    assert isinstance(live, LiveRoutes)
+    for path in ("/ws", "/ws/balance/nobody"):
+        environ = {
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "REMOTE_ADDR": f"10.5.0.{len(path)}",
+        }
+        answers: list[Any] = [live(environ) for _ in range(AT_ONCE + 1)]
+        assert [getattr(a, "status", 101) == 429 for a in answers] == [
+            *[False] * AT_ONCE,
+            True,
+        ]
+        assert ("Retry-After", "1000") in answers[-1].headers
+
+
+def test_the_openapi_document_is_made_once_and_asked_after_by_etag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    make = openapi.document
+
+    def counted(*arguments: Any) -> Any:
+        made.append(1)
+        return make(*arguments)
+
+    monkeypatch.setattr(openapi, "document", counted)
+    with running_node() as node:
+        first = node.get("/openapi.json")
+        second = node.get("/openapi.json")
+        known = node.get("/openapi.json", **{"If-None-Match": first.headers["ETag"]})
+    assert first.content == second.content
+    assert (known.status_code, known.content) == (304, b"")
+    assert "Content-Length" not in known.headers
+    assert len(made) == 1
