@@ -227,11 +227,12 @@ def test_who_falls_behind_is_closed_with_1013_and_comes_back_for_the_rest(
     tmp_path: Path,
 ) -> None:
     limits = {**QUICK, "ws_fail_timeout_s": 60}  # it is read only later
-    with live_node(tmp_path, live={"queue_messages": 8}, limits=limits) as node:
+    live = {"queue_messages": 8}
+    with live_node(tmp_path, live=live, limits=limits, send_buffer=4_096) as node:
         payment = node.create(amount_sat=20_000, confirmations_required=1)
         client = node.watch(payment.address, "?since=0", receive_buffer=4_096)
-        # More events in one go than the kernel and the queue hold for one who does
-        # not read.
+        # More events than the kernel and the queue hold for one who does not read,
+        # in however many commits they come.
         node.chain.pay_many([(payment.address, 600)] * 400)
         node.chain.mine(1)
         node.wait_for(payment.id, "confirmed")

@@ -15,6 +15,7 @@ import http.client
 import itertools
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class LiveNode:
         webhook = options.pop("webhook", {})
         live = options.pop("live", {})
         stream = options.pop("stream", {})
+        self._send_buffer: int | None = options.pop("send_buffer", None)
         self.chain = DevChain()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher()
@@ -113,6 +115,11 @@ class LiveNode:
         self.root.start()
         self.chain.subscribe(self._nudge)
         self.server.start()
+        if self._send_buffer is not None:
+            # Accepted sockets inherit it, and the kernel no longer tunes it: tcp(7).
+            self.server._listener.socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer
+            )
         wait_until(
             lambda: (
                 self.node.health.booted and self.node.source_report.now.freshness.live
