@@ -386,3 +386,4 @@ class ChannelChanged(msgspec.Struct, frozen=True):
     """A channel was made, changed, removed, or has deliveries to repeat."""
 
     channel_id: str | None  # None: any of them
+    merchant: str | None = None  # if any: those of this merchant only

@@ -56,9 +56,11 @@ class NotifiersActor(Actor):
                 for channel, ref in self._channels.values():
                     if wants(channel, event.type, message.merchant):
                         ref.tell_system(message)
-            case ChannelChanged(channel_id):
+            case ChannelChanged(channel_id, merchant):
                 for known, ref in self._channels.values():
-                    if channel_id in {None, known.id}:
+                    if channel_id in {None, known.id} and (
+                        merchant in {None, known.merchant}
+                    ):
                         ref.tell_system(message)
                 self._load()
             case Exited(ref, reason=reason, error=error):

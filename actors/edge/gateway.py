@@ -100,9 +100,11 @@ class ActorGateway(KeptRows):
 
         def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
             kept = keep(answers)
+            if kept is None:
+                return ()
             # What is too old goes, so that a key can be used anew after a day.
-            old = ForgetIdempotency(self.now() - REPLAYED_FOR_MS)
-            return () if kept is None else (old, kept)
+            day_ago = self.now() - REPLAYED_FOR_MS
+            return ForgetIdempotency(day_ago, kept.scope, kept.key), kept
 
         agreed = as_of_now(self._node, terms)
         answer = self._ask(
@@ -279,7 +281,14 @@ class ActorGateway(KeptRows):
         return self._store.attempts(channel_id, before_id, limit)
 
     def requeue(self, request: Requeue) -> int:
-        return self._write(request)
+        """Step by step: between two of them others have their turn."""
+        changed = 0
+        while True:
+            answer = self._committed(request)
+            changed += answer.changed
+            if answer.more_after is None:
+                return changed
+            request = msgspec.structs.replace(request, after=answer.more_after)
 
     # -- live and node ---------------------------------------------------------------
 

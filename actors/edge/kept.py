@@ -86,13 +86,16 @@ class KeptRows:
 
     def _write(self, row: Row) -> int:
         """Commit it; how many rows that changed."""
+        return self._committed(row).changed
+
+    def _committed(self, row: Row) -> Committed:
         reply: AsyncResult[Any] = AsyncResult()
         self._node.append(Write(rows=(row,)), reply.set)
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise too_late()
         answer = good(reply.get())
-        return answer.changed if isinstance(answer, Committed) else 0
+        return answer if isinstance(answer, Committed) else Committed()
 
 
 def too_late() -> EngineBusy:

@@ -5,7 +5,7 @@ import msgspec
 from actors.messages import Append
 from engine.store.writes import Outcome
 
-__all__ = ["BatchDone", "ProbeJournal"]
+__all__ = ["BatchDone", "ProbeJournal", "PurgeDue", "TellAgain"]
 
 
 class BatchDone(msgspec.Struct, frozen=True):
@@ -17,3 +17,13 @@ class BatchDone(msgspec.Struct, frozen=True):
 
 class ProbeJournal(msgspec.Struct, frozen=True):
     """After a failure: try whether writing works again."""
+
+
+class PurgeDue(msgspec.Struct, frozen=True):
+    """Take away what removed channels have left."""
+
+
+class TellAgain(msgspec.Struct, frozen=True):
+    """Time went by since this merchant's notifiers were told of something owed anew."""
+
+    merchant: str | None

@@ -5,6 +5,10 @@ it as the next batch (so a batch grows by itself under load), and when the batch
 disk answers the actors and publishes the events, in journal order. Nothing has
 happened before that. What was committed about a channel it tells the notifiers.
 
+What concerns any number of deliveries is asked for in steps (`engine.store.writes`).
+One step at most is in a batch, of one merchant after the other: a merchant that has a
+million events told again makes nobody wait for more than one step.
+
 When the disk fails, nothing is lost that was committed and nothing is told that was
 not: every append is answered `Unavailable`, the edges refuse new work, and a probe
 tries until writing works again.
@@ -15,7 +19,7 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from actors.journal.messages import BatchDone, ProbeJournal
+from actors.journal.messages import BatchDone, ProbeJournal, PurgeDue, TellAgain
 from actors.messages import (
     Append,
     ChannelChanged,
@@ -24,6 +28,7 @@ from actors.messages import (
 from actors.node import Node
 from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent
+from engine.policy.turns import Turns
 from engine.runtime.actor import Actor
 from engine.store.port import StoreWriter
 from engine.store.writes import (
@@ -31,6 +36,7 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     Outcome,
+    PurgeDeliveries,
     RemoveChannel,
     Requeue,
     SourceTip,
@@ -53,13 +59,31 @@ EVENTS_PER_TURN = 100
 
 PROBE_S = 2.0
 
-_OF_CHANNELS = (ChannelRow, RemoveChannel, Requeue)
+PURGE_S = 60.0
+"""After a start, or a failure: whether removed channels have left something."""
+
+TELL_AGAIN_S = 1.0
+"""A notifier reads all that its channel is owed when some of it is owed anew; so much
+time at least is between two readings."""
+
+_STEPS = (PurgeDeliveries, RemoveChannel, Requeue)
+"""What looks at many rows: a write that holds one waits for its turn."""
 
 
 class JournalActor(Actor):
     """Owns the writer. Answers `Append`; publishes to the router."""
 
-    __slots__ = ("_busy", "_node", "_pending", "_probing", "_report", "_writer")
+    __slots__ = (
+        "_busy",
+        "_is_purging",
+        "_node",
+        "_owed_anew",
+        "_pending",
+        "_probing",
+        "_report",
+        "_steps",
+        "_writer",
+    )
 
     mailbox_limit = 20_000
 
@@ -71,8 +95,17 @@ class JournalActor(Actor):
         self._report = report
         self._writer = writer
         self._pending: deque[Append] = deque()
+        self._steps: Turns[Append] = Turns()  # those that wait, by merchant
         self._busy = False
         self._probing = False
+        self._is_purging = False  # deliveries of channels that were removed
+        # Merchants (None: any) whose notifiers were told within the last second that
+        # something is owed anew, and whether there was more of it since.
+        self._owed_anew: dict[str | None, bool] = {}
+
+    def on_start(self) -> None:
+        """What a removed channel left may be there still; that has time."""
+        self._node.clock.call_later(PURGE_S, self.ref, PurgeDue())
 
     def on_receive(self, message: object) -> None:
         match message:
@@ -82,6 +115,12 @@ class JournalActor(Actor):
                 self._busy = False
                 self._flush()  # first: it is written while we tell of this one
                 self._on_done(batch, outcomes)
+                self._flush()  # if what was done asks for more, and nothing else did
+            case TellAgain(merchant):
+                if self._owed_anew.pop(merchant):
+                    self._tell_owed_anew(merchant)
+            case PurgeDue():
+                self._purge()
             case ProbeJournal():
                 self._probing = False
                 row = SourceTip(PROBE, 0, str(self._node.clock.now()))
@@ -89,23 +128,32 @@ class JournalActor(Actor):
                 self._flush()
 
     def on_stop(self) -> None:
+        while step := self._steps.take():
+            self._pending.append(step)
         while self._pending:
             self._pending.popleft().reply(Unavailable("the node is stopping"))
 
     def _take(self, append: Append) -> None:
         """The mailbox is emptied at once, so the bound is on what waits here."""
-        if len(self._pending) >= MAX_PENDING:
+        if len(self._pending) + len(self._steps) >= MAX_PENDING:
             self._node.counters.add("journal.refused")
             append.reply(Unavailable("the journal has too much to do"))
             return
-        self._pending.append(append)
+        steps = [row for row in append.write.rows if isinstance(row, _STEPS)]
+        if steps:
+            self._steps.add(_merchant_of(steps[0]), append)
+        else:
+            self._pending.append(append)
         self._flush()
 
     def _flush(self) -> None:
-        if self._busy or not self._pending:
+        if self._busy or not (self._pending or self._steps):
             return
         size = min(len(self._pending), MAX_BATCH)
         batch = tuple(self._pending.popleft() for _ in range(size))
+        step = self._steps.take()
+        if step is not None:
+            batch = (*batch, step)
         self._busy = True
         ref = self.ref
         self._writer.submit(
@@ -126,7 +174,7 @@ class JournalActor(Actor):
                 events += outcome.events
                 _belongs_to(outcome, append.write)
                 if append.write.rows:
-                    self._tell_of_channels(append.write)
+                    self._tell_of_channels(append.write, outcome)
         self._node.counters.add("journal.writes", committed)
         self._node.counters.add("journal.events", len(events))
         if events:
@@ -137,13 +185,45 @@ class JournalActor(Actor):
                 some = tuple(events[first : first + EVENTS_PER_TURN])
                 self._node.router.tell_system(Publish(some))
 
-    def _tell_of_channels(self, write: Write) -> None:
+    def _tell_of_channels(self, write: Write, outcome: Committed) -> None:
         """Whoever asked for a change of a channel may be gone by now, tired of waiting
         or restarted; what the database says has changed all the same."""
         for row in write.rows:
-            if isinstance(row, _OF_CHANNELS):
-                channel_id = None if isinstance(row, Requeue) else row.id
-                self._node.notifiers.tell_system(ChannelChanged(channel_id))
+            match row:
+                case ChannelRow() | RemoveChannel():
+                    self._node.notifiers.tell_system(ChannelChanged(row.id))
+                    if outcome.more_after is not None:
+                        self._purge()
+                case Requeue():
+                    if outcome.changed:
+                        self._owe_anew(row.merchant)
+
+    def _owe_anew(self, merchant: str | None) -> None:
+        """Tell at once, but not again with every step."""
+        if merchant in self._owed_anew:
+            self._owed_anew[merchant] = True
+        else:
+            self._tell_owed_anew(merchant)
+
+    def _tell_owed_anew(self, merchant: str | None) -> None:
+        self._owed_anew[merchant] = False
+        self._node.notifiers.tell_system(ChannelChanged(None, merchant))
+        self._node.clock.call_later(TELL_AGAIN_S, self.ref, TellAgain(merchant))
+
+    def _purge(self) -> None:
+        """Step by step, until nothing is left."""
+        if not self._is_purging:
+            self._is_purging = True
+            write = Write(rows=(PurgeDeliveries(),))
+            self._steps.add("", Append(write, self._on_purged))
+            self._flush()
+
+    def _on_purged(self, outcome: Outcome) -> None:
+        self._is_purging = False
+        if not isinstance(outcome, Committed):
+            self._node.clock.call_later(PURGE_S, self.ref, PurgeDue())
+        elif outcome.more_after is not None:
+            self._purge()
 
     def _note_health(self, outcome: Outcome) -> None:
         report = self._report.now
@@ -160,6 +240,11 @@ class JournalActor(Actor):
         if not self._probing:
             self._probing = True
             self._node.clock.call_later(PROBE_S, self.ref, ProbeJournal())
+
+
+def _merchant_of(row: object) -> str:
+    """In whose turn a step is taken; those of the whole node have one together."""
+    return (row.merchant if isinstance(row, Requeue) else None) or ""
 
 
 def _belongs_to(answer: Committed, write: Write) -> None:

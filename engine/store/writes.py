@@ -20,6 +20,7 @@ __all__ = [
     "Conflict",
     "DeliveryResult",
     "Entry",
+    "FIRST",
     "ForgetIdempotency",
     "IdempotencyRow",
     "InboundRow",
@@ -30,16 +31,29 @@ __all__ = [
     "NO_PLACE",
     "PROBE",
     "MAX_BLOCKS_READ_AGAIN",
+    "Place",
+    "PurgeDeliveries",
     "ReadAgain",
     "Release",
     "RemoveChannel",
     "Requeue",
     "RevokeKey",
     "Row",
+    "STEP",
     "SourceTip",
     "Unavailable",
     "Write",
 ]
+
+
+STEP = 1_000
+"""Deliveries that one write looks at: some ms of the only writer. Whoever wants more
+comes again, after others had their turn."""
+
+Place = tuple[str, int]
+"""A channel and an offset: a place among all deliveries, in the order of both."""
+
+FIRST: Place = ("", 0)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -61,9 +75,16 @@ class IdempotencyRow(msgspec.Struct, frozen=True):
 
 
 class ForgetIdempotency(msgspec.Struct, frozen=True):
-    """Answers older than this (ms) need not be replayed any more."""
+    """Answers older than this (ms) need not be replayed any more.
+
+    A few of the oldest go, and in any case the one to this key, so that it can be used
+    anew. A write that keeps an answer forgets more than one: they never grow.
+    """
 
     before: int
+    scope: str = ""
+    key: str = ""
+    limit: int = 4
 
 
 class InboundRow(msgspec.Struct, frozen=True):
@@ -157,7 +178,23 @@ class ChannelRow(msgspec.Struct, frozen=True):
 
 
 class RemoveChannel(msgspec.Struct, frozen=True):
+    """The channel goes at once, what it was told and owed in steps of `limit`.
+
+    `Committed.changed`: how many channels that were. `Committed.more_after`: there is
+    more that `PurgeDeliveries` has to take away.
+    """
+
     id: str
+    limit: int = STEP
+
+
+class PurgeDeliveries(msgspec.Struct, frozen=True):
+    """Take away so many deliveries of channels that were removed.
+
+    `Committed.changed`: how many were. `Committed.more_after`: there is more.
+    """
+
+    limit: int = STEP
 
 
 class DeliveryResult(msgspec.Struct, frozen=True):
@@ -184,6 +221,9 @@ class Requeue(msgspec.Struct, frozen=True):
     """Deliver again: one event, a payment's, or those of a time range (ms).
 
     Filters that are None do not restrict. `dead_only` revives dead letters only.
+
+    One write looks at about `limit` deliveries, those behind `after`. If there may be
+    more, `Committed.more_after` says where the next write goes on.
     """
 
     merchant: str | None = None
@@ -194,6 +234,8 @@ class Requeue(msgspec.Struct, frozen=True):
     until: int | None = None
     dead_only: bool = False
     at: int = 0
+    after: Place = FIRST
+    limit: int = STEP
 
 
 Row = (
@@ -208,6 +250,7 @@ Row = (
     | MerchantRow
     | ChannelRow
     | RemoveChannel
+    | PurgeDeliveries
     | DeliveryResult
     | Requeue
 )
@@ -221,10 +264,14 @@ class Write(msgspec.Struct, frozen=True, gc=False):
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):
-    """It is on disk. `changed` counts what row writes changed (of a `Requeue`)."""
+    """It is on disk. `changed` counts what row writes changed (of a `Requeue`).
+
+    `more_after`: what was asked for in steps is not done yet, and goes on there.
+    """
 
     events: tuple[CommittedEvent, ...] = ()
     changed: int = 0
+    more_after: Place | None = None
 
 
 class Conflict(msgspec.Struct, frozen=True):

@@ -26,6 +26,9 @@ __all__ = ["Channels"]
 SCHEDULE_S = (0.0, 5.0, 60.0, 300.0, 1_800.0, 3_600.0)
 """Shorter than the real one: a world lasts a day or two, not four."""
 
+_ALL = 1_000_000
+"""Deliveries that one write looks at: the model knows no steps."""
+
 _SOME = (EventType.CONFIRMED, EventType.REVERSED, EventType.EXPIRED)
 
 
@@ -107,7 +110,7 @@ class Channels:
                 random.randrange(1, 7_200_000), lambda: self.enable_again(channel.id)
             )
         else:
-            self._write(RemoveChannel(channel.id))
+            self._write(RemoveChannel(channel.id, limit=_ALL))
         return what
 
     def _rotate(self, channel: Channel) -> None:
@@ -137,7 +140,7 @@ class Channels:
                 Requeue(channel_id=channel_id, dead_only=True, at=now),
             )
         )
-        self._write(request)
+        self._write(replace(request, limit=_ALL))
 
     def _save(self, channel: Channel) -> None:
         self._write(channel_row(channel))

@@ -68,7 +68,7 @@ class Edges:
             now = asked.created_at
             body = asked.id.encode()
             kept = IdempotencyRow(_SCOPE, key, b"hash", 201, body, now)
-            return ForgetIdempotency(now - _DAY_MS), kept
+            return ForgetIdempotency(now - _DAY_MS, _SCOPE, key), kept
 
         def answer(reply: Any) -> None:
             if open_[0]:

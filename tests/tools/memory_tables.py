@@ -26,6 +26,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    PurgeDeliveries,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -191,7 +192,10 @@ def _write(tables: Tables, row: Row) -> int:
             key = row.provider, row.dedupe
             return _insert(tables, tables.inbound, key, row, "inbound")
         case ForgetIdempotency():
+            named = row.scope, row.key
             old = [k for k, answer in tables.answers.items() if answer.at < row.before]
+            old.sort(key=lambda k: (k != named, tables.answers[k].at))
+            old = old[: row.limit + (named in old)]
             for answer in old:
                 tables.drop(tables.answers, answer)
             return len(old)
@@ -210,6 +214,8 @@ def _write(tables: Tables, row: Row) -> int:
             tables.put(tables.merchants, row.name, kept)
         case ChannelRow():
             tables.put(tables.channels, row.id, row)
+        case PurgeDeliveries():
+            return 0  # nothing is left here of what was removed
         case RemoveChannel():
             return _remove_channel(tables, row)
         case DeliveryResult():

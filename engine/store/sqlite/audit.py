@@ -29,7 +29,8 @@ _STRAY_DELIVERIES = """
     SELECT o.channel_id, o."offset" FROM outbox o
     LEFT JOIN events e ON e."offset" = o."offset"
     LEFT JOIN channels c ON c.id = o.channel_id
-    WHERE e.payment_id IS NOT o.payment_id OR e.seq IS NOT o.seq OR c.id IS NULL
+    WHERE e.payment_id IS NOT o.payment_id OR e.seq IS NOT o.seq
+       OR (c.id IS NULL AND o.channel_id NOT IN (SELECT id FROM removed_channels))
        OR o.state NOT IN ('pending', 'delivered', 'dead')
        OR typeof(o.attempts) != 'integer' OR typeof(o.next_at) != 'integer'"""
 

@@ -16,6 +16,7 @@ import msgspec
 
 from engine.money.amount import MAX_SAT
 from engine.payment.events import CommittedEvent, encode, with_offset
+from engine.store.sqlite import moments
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -24,6 +25,8 @@ from engine.store.writes import (
     Committed,
     Entry,
     ForgetIdempotency,
+    Place,
+    PurgeDeliveries,
     RemoveChannel,
     Requeue,
     Row,
@@ -32,7 +35,7 @@ from engine.store.writes import (
 
 __all__ = ["Bulk"]
 
-_ORDERED = (ChannelRow, ForgetIdempotency, RemoveChannel, Requeue)
+_ORDERED = (ChannelRow, ForgetIdempotency, RemoveChannel, PurgeDeliveries, Requeue)
 """Rows that other rows or the outbox of events depend on: these are written in turn."""
 
 _EVENTS = Many("INSERT INTO events VALUES", 8)
@@ -85,6 +88,7 @@ class Bulk:
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
         self._changed: list[int] = []
+        self._more: dict[int, Place] = {}  # of the few writes that are not done
 
     def add(self, write: Write) -> None:
         """The next write of the transaction. What no write can mean is asserted."""
@@ -108,7 +112,11 @@ class Bulk:
         """Write what is left; what becomes of each write once this is committed."""
         self._flush()
         pairs = zip(self._committed, self._changed, strict=True)
-        return [Committed(events, changed) for events, changed in pairs]
+        more = self._more
+        return [
+            Committed(events, changed, more.get(number))
+            for number, (events, changed) in enumerate(pairs)
+        ]
 
     def _append(self, entry: Entry, events: list[CommittedEvent]) -> None:
         terms, values = entry.payment.terms, self._events
@@ -163,6 +171,7 @@ class Bulk:
             _EVENTS.run(self._sql, self._events)
             self._events = []
             self._sql.execute(_OUTBOX, (self._in_outbox,))
+            moments.note(self._sql, self._in_outbox, self.offset)
             self._in_outbox = self.offset
         if self._created:
             _CREATED.run(self._sql, self._created)
@@ -173,7 +182,9 @@ class Bulk:
             for (number, _), changed in zip(
                 self._rows, write_rows(self._sql, rows), strict=True
             ):
-                self._changed[number] += changed
+                self._changed[number] += changed.rows
+                if changed.more_after is not None:
+                    self._more[number] = changed.more_after
             self._rows = []
 
     def _move(self) -> None:

@@ -4,12 +4,9 @@ They run in a reader's native thread on a `query_only` connection (or in the wri
 own, in simulation), never in an actor's turn. Every result is bounded by a limit.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from engine.payment.events import with_offset
 from engine.payment.model import Payment
@@ -22,13 +19,19 @@ from engine.store.records import (
     KeyRecord,
     MerchantRecord,
     Owed,
-    Page,
     PaymentHistory,
     Pending,
     PendingPayment,
     StoredEvent,
 )
-from engine.store.sqlite.checksum import Damaged, checked, is_event, stored_state
+from engine.store.sqlite.checksum import Damaged, checked, is_event
+from engine.store.sqlite.listing import (
+    NEWEST,
+    at_address,
+    list_payments,
+    one_moment,
+    payment_of,
+)
 from engine.store.writes import NO_PLACE, SourceTip
 
 __all__ = [
@@ -68,57 +71,26 @@ _EVENTS = (
 )
 _EventRow = tuple[int, str, int, str, int, str, bytes, int | None, str | None]
 
-# Of an address in use one payment is in one small index, its earlier ones in another.
-_AT_ADDRESS = (
-    "SELECT * FROM payments WHERE address = :address AND watched = 1"
-    " UNION ALL SELECT * FROM payments WHERE address = :address AND watched = 0"
-)
-
-
-@contextlib.contextmanager
-def _one_moment(sql: sqlite3.Connection) -> Iterator[None]:
-    """What is read in here is of one moment, whatever is committed meanwhile."""
-    sql.execute("BEGIN")
-    try:
-        yield
-    finally:
-        sql.execute("COMMIT")
-
-
-_payment_decoder = msgspec.json.Decoder(Payment)
-
-
-def _payment(state: bytes, crc: int | None) -> Payment:
-    return _payment_decoder.decode(stored_state(state, crc))
-
 
 def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
     row = sql.execute(
         "SELECT state, crc FROM payments WHERE id = ?", (payment_id,)
     ).fetchone()
-    return _payment(*row) if row else None
+    return payment_of(*row) if row else None
 
 
 def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
     """The payment that watches the address now, or else the newest that did."""
-    row = sql.execute(
-        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
-        " ORDER BY watched DESC, rank DESC LIMIT 1",
-        {"address": address},
-    ).fetchone()
-    return _payment(*row) if row else None
+    with one_moment(sql):
+        row = next(at_address(sql, address, NEWEST, 1), None)
+    return payment_of(*row[-2:]) if row else None
 
 
 def payments_of(
     sql: sqlite3.Connection, external_id: str, limit: int = 20
 ) -> list[Payment]:
     """The newest payments of an order number, for clients that identify by it."""
-    rows = sql.execute(
-        "SELECT state, crc FROM payments WHERE external_id = ?"
-        " ORDER BY rank DESC LIMIT ?",
-        (external_id, limit),
-    )
-    return [_payment(*row) for row in rows]
+    return [*list_payments(sql, {"external_id": external_id}, None, limit).payments]
 
 
 def counted_outpoints(
@@ -132,15 +104,10 @@ def counted_outpoints(
 def _counted_at(
     sql: sqlite3.Connection, address: str, limit: int = 1_000
 ) -> tuple[tuple[str, int], ...]:
-    rows = sql.execute(
-        f"SELECT state, crc FROM ({_AT_ADDRESS})"  # noqa: S608 - a constant
-        " ORDER BY rank DESC LIMIT 50",
-        {"address": address},
-    )
     found = {
         (receipt.txid, receipt.vout)
-        for row in rows
-        for receipt in _payment(*row).receipts
+        for *_, state, crc in at_address(sql, address, NEWEST, 50)
+        for receipt in payment_of(state, crc).receipts
     }
     return tuple(sorted(found)[:limit])
 
@@ -154,7 +121,7 @@ def watched(
         " coalesce((SELECT rank FROM payments WHERE id = ?), 0) ORDER BY rank LIMIT ?",
         (after_id, limit),
     )
-    return [_payment(*row) for row in rows]
+    return [payment_of(*row) for row in rows]
 
 
 def oldest_watched(sql: sqlite3.Connection) -> int | None:
@@ -162,31 +129,6 @@ def oldest_watched(sql: sqlite3.Connection) -> int | None:
     row = sql.execute("SELECT min(created_at) FROM payments WHERE watched = 1")
     oldest: int | None = row.fetchone()[0]
     return oldest
-
-
-def list_payments(
-    sql: sqlite3.Connection,
-    filters: dict[str, str],
-    before_rank: int | None,
-    limit: int,
-) -> Page:
-    """Newest first. `filters` may name status, external_id, address, merchant."""
-    known = [c for c in ("status", "external_id", "merchant") if c in filters]
-    where = " AND ".join(["rank < :before", *(f"{c} = :{c}" for c in known)])
-    payments = f"({_AT_ADDRESS})" if "address" in filters else "payments"
-    # Constants only; values are bound.
-    query = (
-        f"SELECT rank, state, crc FROM {payments} WHERE {where}"  # noqa: S608
-        " ORDER BY rank DESC LIMIT :most"
-    )
-    bound = {"before": before_rank or (1 << 62), "most": limit + 1}
-    rows = sql.execute(query, {**filters, **bound}).fetchall()
-    page = rows[:limit]
-    more = len(rows) > limit
-    return Page(
-        tuple(_payment(state, crc) for _, state, crc in page),
-        page[-1][0] if more and page else None,
-    )
 
 
 def history(
@@ -204,7 +146,7 @@ def payment_history(
     sql: sqlite3.Connection, payment_id: str, after_seq: int | None, limit: int
 ) -> PaymentHistory | None:
     """A payment, and a page of its events: one snapshot."""
-    with _one_moment(sql):
+    with one_moment(sql):
         found = payment(sql, payment_id)
         if found is None:
             return None
@@ -220,11 +162,15 @@ def events_after(
     merchant: str | None = None,
 ) -> list[StoredEvent]:
     """Events of the node after a journal offset, in order."""
-    rows = sql.execute(
-        _EVENTS + ' WHERE "offset" > ?1 AND (?2 IS NULL OR merchant = ?2)'
-        ' ORDER BY "offset" LIMIT ?3',
-        (offset, merchant, limit),
-    )
+    if merchant is None:
+        rows = sql.execute(
+            _EVENTS + ' WHERE "offset" > ? ORDER BY "offset" LIMIT ?', (offset, limit)
+        )
+    else:
+        rows = sql.execute(
+            _EVENTS + ' WHERE merchant = ? AND "offset" > ? ORDER BY "offset" LIMIT ?',
+            (merchant, offset, limit),
+        )
     return [_stored(row) for row in rows]
 
 
@@ -232,7 +178,7 @@ def journal_page(
     sql: sqlite3.Connection, offset: int, limit: int, merchant: str | None = None
 ) -> JournalPage:
     """A page of the journal after an offset, and its last offset: one snapshot."""
-    with _one_moment(sql):
+    with one_moment(sql):
         return JournalPage(events_after(sql, offset, limit, merchant), last_offset(sql))
 
 
@@ -332,7 +278,7 @@ def channels(sql: sqlite3.Connection) -> list[ChannelRecord]:
 
 def owed(sql: sqlite3.Connection, channel_id: str) -> Owed:
     """The journal's last offset, and what is pending up to it: one snapshot."""
-    with _one_moment(sql):
+    with one_moment(sql):
         return Owed(last_offset(sql), pending_payments(sql, channel_id))
 
 
@@ -341,6 +287,7 @@ def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[PendingPa
     rows = sql.execute(
         """SELECT payment_id, next_at FROM (
              SELECT payment_id, next_at, min("offset") FROM outbox
+             INDEXED BY outbox_pending
              WHERE channel_id = ? AND state = 'pending' GROUP BY payment_id)""",
         (channel_id,),
     )
@@ -350,11 +297,16 @@ def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[PendingPa
 def next_pending(
     sql: sqlite3.Connection, channel_id: str, payment_id: str
 ) -> Pending | None:
-    """The next event to tell: the lowest offset that is pending, whatever its wait."""
+    """The next event to tell: the lowest offset that is pending, whatever its wait.
+
+    SQLite is told which index: by itself it goes through all that the channel was ever
+    told, as it finds them in the order that is asked for.
+    """
     row = sql.execute(
         f"""SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
              e.at, e.merchant, e.body, e.crc, {_EPOCH}
-           FROM outbox o JOIN events e ON e."offset" = o."offset"
+           FROM outbox o INDEXED BY outbox_pending
+           JOIN events e ON e."offset" = o."offset"
            WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
            ORDER BY o."offset" LIMIT 1""",  # noqa: S608 - constants
         (channel_id, payment_id),
@@ -384,5 +336,5 @@ def attempts(
 
 def outbox_counts(sql: sqlite3.Connection) -> dict[str, int]:
     """How many deliveries are in which state, for metrics and the doctor."""
-    rows = sql.execute("SELECT state, count(*) FROM outbox GROUP BY state")
-    return dict(rows.fetchall())
+    rows = sql.execute("SELECT state, deliveries FROM outbox_totals")
+    return {state: count for state, count in rows if count}

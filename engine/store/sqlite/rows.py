@@ -8,8 +8,10 @@ the way raises `sqlite3.IntegrityError`, which undoes the one write it is part o
 import sqlite3
 from collections.abc import Sequence
 
+from engine.store.sqlite import steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
+from engine.store.sqlite.steps import Changed
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
@@ -20,6 +22,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    PurgeDeliveries,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -58,13 +61,13 @@ _SETTLED_ONE = (
 )
 
 
-def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
-    """Write rows beside the events of their writes; how many each changed.
+def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
+    """Write rows beside the events of their writes; what each changed.
 
     Those that come in crowds are written last, and count as one change each: nothing
     else that may be among `rows` touches their tables.
     """
-    changed = []
+    changed: list[Changed] = []
     answers: list[Row] = []
     heard: list[Row] = []
     deliveries: list[DeliveryResult] = []
@@ -79,7 +82,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
             case _:
                 changed.append(_write_row(sql, row))
                 continue
-        changed.append(1)
+        changed.append(Changed(1))
     _insert(sql, _IDEMPOTENCY, answers)
     _insert(sql, _INBOUND, heard)
     _deliveries(sql, deliveries)
@@ -94,13 +97,12 @@ def _insert(sql: sqlite3.Connection, statement: Many, rows: Sequence[Row]) -> No
     statement.run(sql, values)
 
 
-def _write_row(sql: sqlite3.Connection, row: Row) -> int:
+def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
     statement: str
     values: Values
     match row:
         case ForgetIdempotency():
-            statement = "DELETE FROM idempotency WHERE at < ?"
-            values = (row.before,)
+            return Changed(steps.forget_answers(sql, row))
         case Release():
             statement = "UPDATE payments SET watched = 0 WHERE id = ?"
             values = (row.payment_id,)
@@ -113,7 +115,7 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
             values = _fields(row)
             values = (*values, row_crc(values))
         case ReadAgain():
-            return _read_again(sql, row)
+            return Changed(_read_again(sql, row))
         case KeyRow():
             statement = (
                 "INSERT INTO api_keys (id, name, merchant, hash, created_at,"
@@ -132,16 +134,16 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> int:
             values = _fields(row)
             values = (*values, row_crc(values))
         case RevokeKey():
-            return _revoke(sql, row)
+            return Changed(_revoke(sql, row))
         case ChannelRow():
             statement, values = _channel(row)
         case RemoveChannel():
-            sql.execute("DELETE FROM outbox WHERE channel_id = ?", (row.id,))
-            statement = "DELETE FROM channels WHERE id = ?"
-            values = (row.id,)
+            return steps.remove_channel(sql, row)
+        case PurgeDeliveries():
+            return steps.purge(sql, row)
         case Requeue():
-            statement, values = _requeue(row)
-    return sql.execute(statement, values).rowcount
+            return steps.requeue(sql, row)
+    return Changed(sql.execute(statement, values).rowcount)
 
 
 def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
@@ -211,30 +213,3 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
         sql.execute(_SETTLED_ONE, *settled.values())
     elif settled:
         _SETTLED.run(sql, [value for values in settled.values() for value in values])
-
-
-def _requeue(row: Requeue) -> tuple[str, Values]:
-    """Deliver again. Rows that are pending already only get their wait cut short."""
-    conditions: list[str] = ["channel_id IN (SELECT id FROM channels WHERE enabled)"]
-    values: list[object] = [row.at]
-    for condition, value in (
-        ("channel_id IN (SELECT id FROM channels WHERE merchant = ?)", row.merchant),
-        ("channel_id = ?", row.channel_id),
-        (
-            '"offset" IN (SELECT "offset" FROM events WHERE payment_id = ?)',
-            row.payment_id,
-        ),
-        ('"offset" = ?', row.offset),
-        ('"offset" IN (SELECT "offset" FROM events WHERE at >= ?)', row.since),
-        ('"offset" IN (SELECT "offset" FROM events WHERE at < ?)', row.until),
-    ):
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
-    if row.dead_only:
-        conditions.append("state = 'dead'")
-    where = " AND ".join(conditions)  # constants only; values are bound
-    return (
-        f"UPDATE outbox SET state = 'pending', attempts = 0, next_at = ? WHERE {where}",  # noqa: S608
-        tuple(values),
-    )

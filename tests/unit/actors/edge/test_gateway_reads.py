@@ -39,6 +39,17 @@ def test_a_redelivery_says_how_much_it_concerns(house: House) -> None:
     assert house.gateway.counters()["outbox.pending"] == 1
 
 
+def test_a_redelivery_goes_on_step_by_step_until_all_is_done(house: House) -> None:
+    house.stage.append(Write(rows=(ChannelRow("c", "*", True, (), T0, b"{}"),)))
+    house.node.notifiers = house.stage.start("silent", Inbox())
+    for number in range(1, 8):
+        house.create(number)
+    before = house.node.counters["journal.writes"]
+    assert house.gateway.requeue(Requeue(at=T0, limit=2)) == 7
+    assert house.node.counters["journal.writes"] - before == 4
+    assert house.gateway.requeue(Requeue(merchant="ann", at=T0, limit=2)) == 0
+
+
 def test_counts_and_gauges_have_dotted_names(house: House) -> None:
     house.create()
     counters = house.gateway.counters()

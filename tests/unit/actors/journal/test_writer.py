@@ -1,4 +1,5 @@
-"""The journal actor: what waits for a slow disk is bounded, and refused beyond."""
+"""The journal actor: what waits for a slow disk is bounded, and refused beyond; what
+would take long is done step by step, merchants in turn."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,15 +10,26 @@ from actors.journal.writer import (
     MAX_BATCH,
     MAX_PENDING,
     PROBE_S,
+    PURGE_S,
+    TELL_AGAIN_S,
     JournalActor,
 )
-from actors.messages import Append, Publish
+from actors.messages import Append, ChannelChanged, Publish
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
 from engine.payment.events import opening
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
-from engine.store.writes import Committed, Entry, Outcome, Unavailable, Write
+from engine.store.writes import (
+    Committed,
+    Entry,
+    Outcome,
+    PurgeDeliveries,
+    RemoveChannel,
+    Requeue,
+    Unavailable,
+    Write,
+)
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.payment_cases import terms
 
@@ -63,6 +75,13 @@ class House:
     def settle(self) -> None:
         while self.dispatcher.step() is not None:
             pass
+
+    def listen(self) -> Inbox:
+        """In the notifiers' place."""
+        inbox = Inbox()
+        self.node.notifiers = Ref(Scope(self.dispatcher, lambda _name: inbox), "inbox")
+        self.node.notifiers.start()
+        return inbox
 
     def finish_one(self, word: Outcome) -> None:
         """The oldest batch that is under way ends so."""
@@ -134,3 +153,108 @@ def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
     offsets = [event.offset for message in told for event in message.events]
     assert offsets == list(range(1, 202))
     stage.close()
+
+
+# -- steps -----------------------------------------------------------------------------
+
+
+def step(house: House, merchant: str, *, limit: int = 1) -> None:
+    write = Write(rows=(Requeue(merchant=merchant, limit=limit),))
+    assert house.ref.tell(Append(write, house.answers.append))
+    house.settle()
+
+
+def steps_of(batch: Sequence[Write]) -> list[str | None]:
+    return [row.merchant for w in batch for row in w.rows if isinstance(row, Requeue)]
+
+
+def test_a_batch_holds_one_step_of_one_merchant_and_all_that_others_write() -> None:
+    house = House()
+    house.append()  # under way: the others wait
+    for _ in range(50):
+        step(house, "ann")
+    step(house, "bob")
+    house.append(30)
+    for _ in range(4):
+        house.finish_one(Committed())
+    sizes = [len(batch) for batch in house.disk.batches]
+    assert sizes == [1, 31, 1, 1, 1], "nobody waits for more than one step"
+    steps = [steps_of(batch) for batch in house.disk.batches[1:4]]
+    assert steps == [["ann"], ["bob"], ["ann"]]
+
+
+def test_steps_that_wait_are_bounded_and_answered_at_the_end() -> None:
+    house = House()
+    house.append(MAX_PENDING)
+    step(house, "ann")
+    step(house, "ann")
+    assert house.answers == [Unavailable("the journal has too much to do")]
+    house.ref.stop()
+    house.settle()
+    assert len(house.answers) == MAX_PENDING + 1
+
+
+def test_notifiers_are_told_of_many_steps_once_a_second() -> None:
+    house = House()
+    told = house.listen()
+    house.append()
+    for _ in range(20):
+        step(house, "ann")
+    house.finish_one(Committed())
+    for _ in range(19):
+        house.finish_one(Committed(changed=5, more_after=("c", 7)))
+    assert told.got == [ChannelChanged(None, "ann")], "at once, of this merchant"
+    house.finish_one(Committed(changed=0))
+    house.clock.advance(round(TELL_AGAIN_S * 1000))
+    house.settle()
+    assert told.got == [ChannelChanged(None, "ann")] * 2
+    house.clock.advance(round(TELL_AGAIN_S * 3000))
+    house.settle()
+    assert len(told.got) == 2, "nothing more was owed anew"
+    step(house, "ann")
+    house.finish_one(Committed(changed=1))
+    assert len(told.got) == 3
+
+
+def test_what_changes_no_delivery_wakes_no_notifier() -> None:
+    house = House()
+    told = house.listen()
+    step(house, "ann")
+    house.finish_one(Committed(changed=0))
+    assert told.got == []
+
+
+def test_deliveries_of_a_removed_channel_are_taken_away_step_by_step() -> None:
+    house = House()
+    told = house.listen()
+    row = RemoveChannel("c", limit=1)
+    house.ref.tell(Append(Write(rows=(row,)), house.answers.append))
+    house.settle()
+    house.finish_one(Committed(changed=1, more_after=("c", 0)))
+    assert house.answers == [Committed(changed=1, more_after=("c", 0))]
+    assert told.got == [ChannelChanged("c")]
+    house.finish_one(Committed(changed=1_000, more_after=("c", 0)))
+    house.finish_one(Committed(changed=3))
+    assert house.disk.under_way == []
+    purges = [w.rows for batch in house.disk.batches[1:] for w in batch]
+    assert purges == [(PurgeDeliveries(),)] * 2
+
+
+def test_what_a_removed_channel_left_is_looked_for_after_a_start_and_a_failure() -> (
+    None
+):
+    house = House()
+    house.settle()
+    words: list[Outcome] = [Unavailable("disk full"), Committed(changed=4)]
+    purge = PurgeDeliveries()
+    for tries, word in enumerate(words, 1):
+        assert house.disk.under_way == []
+        house.clock.advance(round(PURGE_S * 1000))
+        house.settle()
+        while house.disk.under_way:
+            house.finish_one(word)
+        purges = [w for b in house.disk.batches for w in b if w.rows == (purge,)]
+        assert len(purges) == tries, "once each time"
+    house.clock.advance(round(PURGE_S * 3000))
+    house.settle()
+    assert house.disk.under_way == []

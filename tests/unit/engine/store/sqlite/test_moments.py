@@ -1,0 +1,62 @@
+"""Where a time begins is found by the table of moments, whatever the clock did."""
+
+import sqlite3
+from random import Random
+
+import pytest
+
+from engine.store.sqlite import moments
+from engine.store.sqlite.moments import EVERY
+
+
+def journal_of(times: list[int], batch: int, late: bool) -> sqlite3.Connection:
+    """Events of these times; `late`: the table was made when all were there."""
+    sql = sqlite3.connect(":memory:")
+    sql.execute('CREATE TABLE events ("offset" INTEGER PRIMARY KEY, at INTEGER)')
+    if not late:
+        moments.create(sql)
+    for first in range(0, len(times), batch):
+        some = [
+            (first + n + 1, at) for n, at in enumerate(times[first : first + batch])
+        ]
+        sql.executemany("INSERT INTO events VALUES (?, ?)", some)
+        if not late:
+            moments.note(sql, first, first + len(some))
+    if late:
+        moments.create(sql)
+    return sql
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("batch", [1, 512, 2_700])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_events_up_to_there_are_from_before(
+    seed: int, batch: int, late: bool
+) -> None:
+    random = Random(seed)
+    now, times = 1_000_000, []
+    for _ in range(5_500):
+        # Some at one moment, a clock that is put back now and then, and a leap.
+        now += random.choice((0, 0, 1, 40, -300 if random.random() < 0.01 else 3))
+        times.append(now)
+    sql = journal_of(times, batch, late)
+    for at in [*random.sample(times, 200), 0, min(times), max(times) + 1]:
+        offset = moments.offset_before(sql, at)
+        assert all(before < at for before in times[:offset])
+    sql.close()
+
+
+def test_little_more_is_looked_at_than_need_be() -> None:
+    sql = journal_of([5 * n for n in range(20 * EVERY)], 512, late=False)
+    for offset in range(1, 20 * EVERY, 777):
+        assert offset - moments.offset_before(sql, 5 * offset) <= 2 * EVERY
+    assert sql.execute("SELECT count(*) FROM moments").fetchone() == (20,)
+    sql.close()
+
+
+def test_a_thousand_events_of_one_moment_make_one_row() -> None:
+    sql = journal_of([7] * (3 * EVERY), 100, late=False)
+    assert sql.execute("SELECT * FROM moments").fetchall() == [(7, 3 * EVERY)]
+    assert moments.offset_before(sql, 7) == 0
+    assert moments.offset_before(sql, 8) == 3 * EVERY
+    sql.close()
