@@ -1,12 +1,15 @@
 """Paybell's command line, and the one place where its parts are put together."""
 
+from transport.cli import standard_streams
+
+standard_streams.open_closed()  # before gevent opens files of its own
+
 from gevent import monkey
 
 monkey.patch_all()
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -37,9 +40,10 @@ from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline
-from transport.cli.logs import start_logging
+from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.seeding import fill_book
+from transport.cli.process import announce, hear_hangups, ignore_hangups
 from transport.cli.settings import all_settings, fail, load_config
 from transport.http.auth import hash_key
 from transport.http.strangers import StrangerLimits
@@ -73,8 +77,11 @@ class Installation:
     Making one opens the database but no port. Raises `CannotStart`.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, log_counts: Callable[[], dict[str, int]] = dict
+    ) -> None:
         self.config = config
+        self._log_counts = log_counts
         self.chain: DevChain | None = None
         feeds = [self._feed(source) for source in config.sources]
         try:
@@ -214,6 +221,7 @@ class Installation:
                 quorum_above_sat=config.quorum_above,
                 independent_sources=len({s.operator for s in config.sources}),
                 address_source=self.chain.new_address if self.chain else None,
+                log_counts=self._log_counts,
             )
         )
         if self.chain is not None:
@@ -261,9 +269,10 @@ def run_until_stopped(installation: Installation, ready: Callable[[str], None]) 
     finally:
         installation.stop()
     why = installation.gave_up.get() if installation.gave_up.ready() else ""
-    if why:
-        click.echo(f"paybell: gave up: {why}", err=True)
     log.info("node.stopped")
+    if why:
+        stop_logging()
+        click.echo(f"paybell: gave up: {why}", err=True)
     return 70 if why else 0
 
 
@@ -316,12 +325,13 @@ def serve(**options: Any) -> None:
       PAYBELL_SOURCES=bitcoind=http://user:pass@127.0.0.1:8332 \\
           run.py serve --network mainnet
     """
+    ignore_hangups()
     config = load_config(options)
-    start_logging(config.log_level)
+    process_log = start_logging(config.log_level)
+    hear_hangups(process_log)
 
     def ready(url: str) -> None:
-        click.echo(f"paybell ready on {url}")
-        sys.stdout.flush()
+        announce(f"paybell ready on {url}")
         if config.api_key is None and not installation.gateway.keys():
             log.warning("keys.none detail=no API key yet: run.py keys create, or set"
                         " PAYBELL_API_KEY")  # fmt: skip
@@ -331,9 +341,10 @@ def serve(**options: Any) -> None:
                         " anew: coins of payments from before are gone")  # fmt: skip
 
     try:
-        installation = Installation(config)
+        installation = Installation(config, process_log.counts)
         code = run_until_stopped(installation, ready)
     except CannotStart as error:
+        stop_logging()
         fail(str(error), error.code)
     raise SystemExit(code)
 
@@ -361,6 +372,7 @@ def demo_command(port: int, once: bool) -> None:
             once=once,
         )
     except CannotStart as error:
+        stop_logging()
         fail(str(error), error.code)
     raise SystemExit(code)
 

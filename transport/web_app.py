@@ -52,6 +52,8 @@ class WebParts:
     auth_limits: CallLimits | None = None
     webhook_limits: CallLimits | None = None
     stranger_limits: StrangerLimits | None = None
+    log_counts: Callable[[], dict[str, int]] = dict
+    """Of the process's log, for the metrics."""
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
@@ -75,6 +77,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             independent_sources=parts.independent_sources,
             allow_private_webhooks=parts.allow_private_webhooks,
             allow_webhook_ports=parts.allow_webhook_ports,
+            log_counts=parts.log_counts,
         ),
         strangers,
     )

@@ -260,7 +260,7 @@ def test_a_key_is_made_in_the_database_and_works_once_a_node_runs_on_it(
 
 def test_a_node_without_any_key_says_so(tmp_path: Path) -> None:
     with serving(tmp_path, env={"PAYBELL_API_KEY": None}) as node:
-        assert "keys.none" in node.err
+        node.wait_for_log("keys.none")
 
 
 def test_while_a_node_runs_keys_says_how_to_let_the_node_do_it(node: Paybell) -> None:

@@ -167,7 +167,7 @@ def test_a_full_disk_refuses_work_keeps_what_there_is_and_recovers_by_itself(
                 event["payment_id"] == before["id"]]  # fmt: skip
         assert told == list(range(1, len(told) + 1))
         assert node.payment(after["id"])["status"] == "pending"
-        assert "journal.recovered" in node.err  # before, the log could not grow
+        node.wait_for_log("journal.recovered")  # before, the log could not grow
         assert "Traceback" not in node.err
         assert node.stop() == 0
     assert_consistent(folder)
@@ -223,7 +223,13 @@ def test_a_database_that_is_damaged_while_it_is_used_is_told_and_not_written_on(
             shown = node.get(f"/v1/payments/{payment['id']}")
             assert shown.status_code in {200, 503}
             assert shown.headers["Content-Type"].startswith("application/")
-        assert "database.unreadable" in node.err or "journal.unavailable" in node.err
+        wait_until(
+            lambda: (
+                "database.unreadable" in node.err or "journal.unavailable" in node.err
+            ),
+            STEP_S,
+            "a line about it",
+        )
         node.signal(signal.SIGTERM)
         assert node.ended() in {0, 70}
     finished = paybell("replay", "--check", "--db", tmp_path / "node.db")

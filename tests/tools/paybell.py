@@ -70,7 +70,13 @@ class Paybell:
         folder: Path,
         arguments: Sequence[str | Path],
         env: Mapping[str, str | None],
+        *,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        wrapped: Sequence[str] = (),
     ) -> None:
+        """`stdout`, `stderr`: descriptors in place of the files; `wrapped`: a command
+        that starts it."""
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         self.api_key = API_KEY
         self.url = ""
@@ -79,9 +85,9 @@ class Paybell:
         # Files, not pipes: nothing has to read them while the test does other things.
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = children.start(
-                command(*arguments),
-                stdout=out,
-                stderr=err,
+                [*wrapped, *command(*arguments)],
+                stdout=out if stdout is None else stdout,
+                stderr=err if stderr is None else stderr,
                 env=_environ({"PAYBELL_API_KEY": API_KEY, **env}),
                 cwd=folder,
             )
@@ -114,6 +120,11 @@ class Paybell:
         match = wait_until(found, PATIENCE_S, lambda: f"{pattern}:\n{self.err}")
         assert match is not None
         return match
+
+    def wait_for_log(self, text: str) -> None:
+        """Until a line with `text` is on standard error: lines come a moment after
+        what they tell."""
+        wait_until(lambda: text in self.err, PATIENCE_S, lambda: f"{text}:\n{self.err}")
 
     def wait_ready(self) -> None:
         """Until it listens, and new payments are taken."""

@@ -73,6 +73,9 @@ class ApiSettings:
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""
 
+    log_counts: Callable[[], dict[str, int]] = dict
+    """What the process's log wrote, and what it did not; for the metrics."""
+
 
 class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
     """Bottle without its HTML: errors of routing, too, are problems."""

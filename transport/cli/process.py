@@ -1,0 +1,51 @@
+"""What a node that runs for years has to stand: closed or full outputs, signals.
+
+Called by `serve` at its beginning. What goes wrong here is a line of the log.
+"""
+
+import logging
+import os
+import select
+import signal
+from typing import Any
+
+import gevent
+from gevent import monkey
+
+from transport.cli.logs import Log
+
+__all__ = ["announce", "hear_hangups", "ignore_hangups"]
+
+_log = logging.getLogger("paybell.process")
+
+_poll: Any = monkey.get_original("select", "poll")
+
+
+def announce(line: str) -> None:
+    """Print a line on standard output, unless nobody takes it: that is no reason to
+    wait, and none to end."""
+    stdout = _poll()
+    stdout.register(1, select.POLLOUT)
+    try:
+        if not any(events & select.POLLOUT for _, events in stdout.poll(0)):
+            raise BlockingIOError(0, "it is full, or its reader has gone")
+        os.write(1, f"{line}\n".encode())
+    except OSError as error:
+        _log.warning("stdout.unwritable detail=%s line=%s", error.strerror, line)
+
+
+def ignore_hangups() -> None:
+    """SIGHUP would end the process: a terminal was closed, or logs are rotated."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def hear_hangups(log: Log) -> None:
+    """From now on SIGHUP opens the log's file anew, if there is one."""
+
+    def on_hangup() -> None:
+        if log.stream.reopen():
+            _log.info("log.reopening signal=SIGHUP")
+        else:
+            _log.info("signal.ignored signal=SIGHUP detail=stderr is no file")
+
+    gevent.signal_handler(signal.SIGHUP, on_hangup)
