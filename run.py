@@ -42,8 +42,8 @@ from transport.chain.feeds import make_feed
 from transport.cli import commands, demo, keys, offline
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
-from transport.cli.seeding import fill_book
 from transport.cli.process import announce, hear_hangups, ignore_hangups
+from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, fail, load_config
 from transport.http.auth import hash_key
 from transport.http.strangers import StrangerLimits

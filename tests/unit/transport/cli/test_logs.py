@@ -121,9 +121,11 @@ def log() -> Iterator[tuple[Log, Pipe]]:
 
 
 def test_a_value_that_cannot_be_shown_ends_nobody(log: tuple[Log, Pipe]) -> None:
-    logger, (_, pipe) = logging.getLogger("paybell.test"), log
-    logger.warning("broken number=%d", "no number")
-    logger.warning("whole")
+    made, pipe = log
+    for text, values in (("broken number=%d", ("no number",)), ("whole", ())):
+        made.handler.handle(
+            logging.LogRecord("paybell.x", 30, "x.py", 1, text, values, None)
+        )
     first, second = pipe.wait_for("whole")
     assert " error log.failed error=TypeError at=" in first
     assert second.endswith(" warning whole")
