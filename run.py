@@ -138,7 +138,7 @@ class Installation:
                 )
 
     def _merchants(self) -> MerchantBook:
-        book = MerchantBook()
+        book = MerchantBook(self.config.limits)
         store, seal = self.store, self.vault.seal
         try:
             fill_book(book, store.reader, store.writer, seal, self.config.merchants)
@@ -215,6 +215,8 @@ class Installation:
                 allow_private_webhooks=config.allow_private_webhooks,
                 allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
+                max_merchants=config.max_merchants,
+                max_keys=config.max_keys,
                 monitor_s=config.monitor_s,
                 tolerance_sat=config.tolerance_sat,
                 tolerance_percent=config.tolerance_percent,

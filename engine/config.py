@@ -17,7 +17,7 @@ import msgspec
 
 from engine.errors import ConfigError, InvalidMerchant
 from engine.merchants.name import merchant_name
-from engine.merchants.record import MerchantSettings
+from engine.merchants.record import Limits, MerchantSettings
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
 
@@ -32,6 +32,9 @@ __all__ = [
     "read_merchants",
 ]
 
+
+WINDOWS = 12
+"""So many claims, one after the other, may hold a payment open by default."""
 
 MERCHANTS = "merchants"
 """The one table of the file: what it holds is no setting of the node."""
@@ -61,6 +64,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_webhooks: bool
     allow_webhook_ports: frozenset[int]
     claim_window_s: int
+    claims_per_payment: int
+    claims_total_s: int | None  # None: WINDOWS times claim_window_s
+    max_merchants: int
+    max_keys: int
     monitor_s: int
     tolerance_sat: int
     rpc_timeout_s: int
@@ -71,6 +78,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_per_s: int
     log_level: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
+
+    @property
+    def limits(self) -> Limits:
+        """Of every merchant that has none of its own."""
+        total_s = self.claims_total_s
+        return Limits(
+            claims=self.claims_per_payment,
+            claims_total_s=WINDOWS * self.claim_window_s
+            if total_s is None
+            else total_s,
+        )
 
     def __repr__(self) -> str:
         return f"Config(network={self.network}, db={self.db})"

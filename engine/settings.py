@@ -118,6 +118,19 @@ OPTIONS: tuple[Option, ...] = (
     Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),
+    Option("claims_per_payment", whole(0, 1_000), "16", "0 to 1000 claims",
+           "How many claims are taken for one payment in all; each could keep it open."
+           " A payer sends one transaction, or replaces it a few times. Each merchant"
+           " may have its own (limits.claims)."),
+    Option("claims_total_s", whole(0, 31_536_000), None, "0 to 31536000 seconds",
+           "How long unproven claims may keep one payment open, in all. Default: 12"
+           " times --claim-window-s: a payer whose transaction is that late will not"
+           " mind to wait for the chain. Each merchant may have its own."),
+    Option("max_merchants", whole(1, 1_000_000), "10000", "1 to 1000000 merchants",
+           "How many merchants may have records: all are kept in memory, 1 KB each."),
+    Option("max_keys", whole(1, 100_000), "1000", "1 to 100000 keys",
+           "How many API keys may be active: each call's key is compared with all of"
+           " them, so that the time tells nothing (0.1 ms for 1,000)."),
     Option("monitor_s", whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
            "How long a payment is watched for late money after its expiry."),
     Option("tolerance_sat", whole(0, 1_000_000), "0", "0 to 1000000 sat",

@@ -54,6 +54,8 @@ class WebParts:
     stranger_limits: StrangerLimits | None = None
     log_counts: Callable[[], dict[str, int]] = dict
     """Of the process's log, for the metrics."""
+    max_merchants: int = 10_000
+    max_keys: int = 1_000
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
@@ -75,13 +77,14 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             tolerance_percent=parts.tolerance_percent,
             quorum_above_sat=parts.quorum_above_sat,
             independent_sources=parts.independent_sources,
+            max_merchants=parts.max_merchants,
             allow_private_webhooks=parts.allow_private_webhooks,
             allow_webhook_ports=parts.allow_webhook_ports,
             log_counts=parts.log_counts,
         ),
         strangers,
     )
-    keys.routes(app, parts.gateway, auth)
+    keys.routes(app, parts.gateway, auth, parts.max_keys)
     events.routes(app, parts.gateway, auth.require, frames)
     sse.routes(app, parts.gateway, frames, parts.allowed_origins)
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
@@ -89,6 +92,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         app,
         parts.gateway,
         parts.webhook_btc_secret,
+        parts.vault,
         claim_window_s=parts.claim_window_s,
         limits=parts.webhook_limits,
     )

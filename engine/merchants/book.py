@@ -7,7 +7,7 @@ lock: it is used in the hub's thread only, and never waits.
 
 from collections.abc import Iterable, Iterator
 
-from engine.merchants.record import Limits, Merchant
+from engine.merchants.record import PROVIDERS, Limits, Merchant
 
 __all__ = ["MerchantBook"]
 
@@ -15,12 +15,13 @@ __all__ = ["MerchantBook"]
 class MerchantBook:
     """See the module docstring."""
 
-    __slots__ = ("_known", "defaults")
+    __slots__ = ("_known", "_with_secret", "defaults")
 
     def __init__(self, defaults: Limits | None = None) -> None:
         """`defaults`: the node's limits, of whoever has none of its own."""
         self.defaults = defaults or Limits()
         self._known: dict[str, Merchant] = {}
+        self._with_secret: dict[str, set[str]] = {one: set() for one in PROVIDERS}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -41,6 +42,11 @@ class MerchantBook:
         """It is committed: from now on it is so."""
         assert merchant.version > 0, "a merchant without a row"
         self._known[merchant.name] = merchant
+        for provider, names in self._with_secret.items():
+            if merchant.is_damaged or provider in merchant.webhook_secrets:
+                names.add(merchant.name)
+            else:
+                names.discard(merchant.name)
 
     def load(self, merchants: Iterable[Merchant]) -> None:
         """All that the store has."""
@@ -48,8 +54,5 @@ class MerchantBook:
             self.put(merchant)
 
     def has_secret(self, provider: str) -> bool:
-        """Whether any merchant has a secret of its own there."""
-        return any(
-            merchant.is_damaged or provider in merchant.webhook_secrets
-            for merchant in self._known.values()
-        )
+        """Whether any merchant has a secret of its own there, or may have had one."""
+        return bool(self._with_secret[provider])

@@ -8,6 +8,7 @@ payment as the journal keeps it beside the events; `paybell replay` compares the
 
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from engine.errors import BrokenSequence
@@ -136,10 +137,13 @@ def _step(before: Payment, event: Event, changed: Payment) -> Payment:
 def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002
     receipts, claims = payment.receipts, payment.claims
     settled, confirmed_at = payment.settled_sat, payment.confirmed_at
+    claimed = payment.claimed
     if data.claim is not None:
         claims = tuple(claim for claim in claims if claim != data.claim)
     if type is EventType.DETECTED and data.claim is not None and not data.verified:
         claims = (*claims, data.claim)
+        if data.claim.number is not UNSET:
+            claimed = claimed.and_from(data.claim.at, data.claim.withdraw_at)
     elif type is EventType.REPLACED and data.receipt is not None:
         gone = outpoint(data.receipt)
         receipts = tuple(r for r in receipts if outpoint(r) != gone)
@@ -161,6 +165,7 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         claims=claims,
         settled_sat=settled,
         confirmed_at=confirmed_at,
+        claimed=claimed,
     )
 
 

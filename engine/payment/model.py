@@ -14,9 +14,11 @@ __all__ = [
     "COINBASE_MATURITY",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
+    "NOT_CLAIMED",
     "PAID",
     "WAITED_FOR",
     "Claim",
+    "Claimed",
     "EventType",
     "Flag",
     "Payment",
@@ -143,9 +145,28 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     at: int  # ms
     withdraw_at: int  # ms; without proof until then it is withdrawn
     replaceable: bool = False  # the provider says the transaction signals RBF
+    # Which of the payment's claims this is, from 1; of one from before they were
+    # counted, nothing.
+    number: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class Payment(msgspec.Struct, frozen=True, gc=False):
+class Claimed(msgspec.Struct, frozen=True, gc=False):
+    """How much of a payment's life was claimed, proven or not: that has an end."""
+
+    taken: int  # claims in all
+    held_ms: int  # while at least one of them could stand
+    until: int  # ms, the last moment of that
+
+    def and_from(self, at: int, until: int) -> "Claimed":
+        """With one more claim that stands from `at` (ms) until `until`."""
+        more = max(until - max(at, self.until), 0)
+        return Claimed(self.taken + 1, self.held_ms + more, max(until, self.until))
+
+
+NOT_CLAIMED = Claimed(0, 0, 0)
+
+
+class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A payment as the fold of its events."""
 
     terms: Terms
@@ -156,6 +177,7 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     seq: int = 0
     settled_sat: int = 0  # what `confirmed` was told for; 0 when settled by hand
     confirmed_at: int | None = None  # ms
+    claimed: Claimed = NOT_CLAIMED
 
     @property
     def id(self) -> str:

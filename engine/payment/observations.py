@@ -19,6 +19,8 @@ class ProviderClaim(msgspec.Struct, frozen=True):
     amount_sat: int | None
     window_s: int = 600  # without proof on the chain within this time: withdrawn
     replaceable: bool = False
+    most: int = 16  # claims of one payment in all its life
+    total_s: int = 7_200  # for which unproven ones may hold a payment open, in all
 
 
 class Reviewed(msgspec.Struct, frozen=True):

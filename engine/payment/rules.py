@@ -124,8 +124,13 @@ def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
             return  # the same, as far as anyone can tell
     if claim.txid is None and payment.receipts:
         return  # it may well be the receipt that the chain showed already
-    if len(payment.claims) >= MAX_CLAIMS:
-        detail = f"{claim.provider} announced it; {MAX_CLAIMS} others are unproven"
+    withdraw_at = _withdraw_at(payment, claim, builder.now)
+    if withdraw_at is None or len(payment.claims) >= MAX_CLAIMS:
+        before = payment.claimed
+        detail = (
+            f"{claim.provider} announced it, after {before.taken} others that held the"
+            f" payment for {before.held_ms // 1000} s"
+        )
         builder.notes.append(Note(LeftOut.CLAIM, claim.txid or "", detail))
         return
     taken = Claim(
@@ -133,8 +138,9 @@ def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
         txid=claim.txid,
         amount_sat=claim.amount_sat,
         at=builder.now,
-        withdraw_at=builder.now + claim.window_s * 1000,
+        withdraw_at=withdraw_at,
         replaceable=claim.replaceable,
+        number=payment.claimed.taken + 1,
     )
     builder.emit(
         EventType.DETECTED,
@@ -143,6 +149,19 @@ def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
         source="webhook",
         verified=False,
     )
+
+
+def _withdraw_at(payment: Payment, claim: ProviderClaim, now: int) -> int | None:
+    """Until when (ms) the claim may stand; None: not at all.
+
+    An unproven claim keeps a payment from expiring and from being cancelled. Whoever
+    can claim could do so again and again, each time for another transaction: so there
+    is an end to their number and to the time that they hold the payment, in all.
+    """
+    before = payment.claimed
+    left_ms = claim.total_s * 1000 - before.held_ms
+    until = min(now + claim.window_s * 1000, max(now, before.until) + max(left_ms, 0))
+    return until if until > now and before.taken < claim.most else None
 
 
 def _pass_deadlines(builder: EventBuilder, review: Reviewed) -> None:

@@ -103,7 +103,7 @@ class LiveNode:
         )
         events.routes(self.api, self.gateway, auth.require, frames, **keep_alive)
         sse.routes(self.api, self.gateway, frames, origins, **stream)
-        webhooks.routes(self.api, self.gateway, secret, **webhook)
+        webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)
         self.live = LiveRoutes(self.gateway, self.vault, frames, **live)
         self.server = Server(
             self.api, self.live, "127.0.0.1", 0, limits, origins=origins

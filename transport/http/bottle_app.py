@@ -69,7 +69,6 @@ class ApiSettings:
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
     max_merchants: int = 10_000
-    max_keys: int = 1_000
     max_channels: int = 200
     """Every event asks every channel whether it wants it, so there is an end."""
 

@@ -6,23 +6,31 @@
 A webhook is a claim: it is told to browsers at once as not verified, and makes the
 payment's watcher look at the chain; it never confirms anything. It is answered 2xx
 only after it, and what it caused, is committed in one piece; the same one again is a
-`duplicate`, also 2xx. Without a secret in the configuration there is no such route
-(404): nobody can be believed then.
+`duplicate`, also 2xx. Without any secret there is no such route (404): nobody can be
+believed then.
 
-The secret is never logged or stored. Runs in the connection's greenlet.
+Whose secret counts? That of the merchant whose payment is at the address, if it has one
+for this provider: then the node's own, which all may know, announces nothing to it. Of
+all others, and of an address that nobody knows, the node's.
+
+No secret is logged or stored. Runs in the connection's greenlet.
 """
 
+import contextlib
 import hmac
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from engine.codes import Code
 from engine.errors import Duplicate, Refused
 from engine.gateway import Gateway
+from engine.merchants.record import Provider
 from engine.payment.model import Payment
 from engine.payment.observations import ProviderClaim
+from engine.secrets.vault import Vault
 from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.find_payment import find_payment
@@ -49,15 +57,18 @@ def routes(
     api: Api,
     gateway: Gateway,
     secret: str | None,
+    vault: Vault,
     *,
     claim_window_s: int = 600,
     limits: CallLimits | None = None,
 ) -> None:
-    """Add `/webhook/btc`. `secret`: PAYBELL_WEBHOOK_BTC_SECRET; None: it is off.
+    """Add `/webhook/btc`. `secret`: PAYBELL_WEBHOOK_BTC_SECRET, or None; `vault` opens
+    those of merchants.
 
     A claim that the chain does not corroborate within `claim_window_s` is withdrawn.
     """
-    api.add_all(_Webhooks(gateway, secret, claim_window_s, limits or CallLimits()))
+    limits = limits or CallLimits()
+    api.add_all(_Webhooks(gateway, secret, vault, claim_window_s, limits))
 
 
 class _Webhooks:
@@ -67,17 +78,19 @@ class _Webhooks:
         self,
         gateway: Gateway,
         secret: str | None,
+        vault: Vault,
         claim_window_s: int,
         limits: CallLimits,
     ) -> None:
         self._gateway = gateway
-        self._secret = secret.encode() if secret else None
+        self._vault = vault
+        self._secret = secret.encode() if secret else None  # the node's
         self._window_s = claim_window_s
         self._calls = RateLimiter(limits.rate_per_s, limits.burst)
         self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
 
     def __repr__(self) -> str:
-        return f"<webhooks {'on' if self._secret else 'off'}>"
+        return "<webhooks>"
 
     @Operation(
         name="receiveBtcWebhook",
@@ -101,11 +114,13 @@ class _Webhooks:
     )
     def post(self) -> Any:
         env = environ()
-        secret = self._admit(env)
+        self._admit(env, "btc")
         body = read_body(env, BODY_BYTES)
+        secret = self._secret_of("btc", lambda: read_btc(body))
         signature = env.get("HTTP_X_SIGNATURE", "").strip().removeprefix("sha256=")
-        expected = hmac.digest(secret, body, "sha256").hex()
-        if not _same(signature.lower(), expected):
+        if secret is None or not _same(
+            signature.lower(), hmac.digest(secret, body, "sha256").hex()
+        ):
             raise self._unauthorized(
                 env,
                 "X-Signature is not the HMAC-SHA256 of this body with the shared"
@@ -113,7 +128,7 @@ class _Webhooks:
             )
         notification = read_btc(body)
         payment = find_payment(self._gateway, notification.address)
-        stored = body.replace(secret, _HIDDEN)
+        stored = self._hidden(body, secret)
         if payment is None:
             self._log_in(notification, None, "unknown_address", stored)
             raise Problem(
@@ -140,18 +155,19 @@ class _Webhooks:
         not know is logged and answered 200, as no repetition would change it.
         """
         env = environ()
-        secret = self._admit(env)
+        self._admit(env, "blockonomics")
         fields = _fields(env)
         given = fields.pop("secret", "")
-        if not _same(given, secret.decode()):
+        secret = self._secret_of("blockonomics", lambda: read_blockonomics(fields))
+        if secret is None or not _same(given, secret.decode()):
             raise self._unauthorized(env, "The secret in the query is wrong.")
         notification = read_blockonomics(fields)
         payment = find_payment(self._gateway, notification.address)
         hidden = {
-            name: value.replace(secret.decode(), _HIDDEN.decode())
+            name: self._hidden(value.encode(), secret).decode()
             for name, value in fields.items()
         }
-        stored = urlencode(hidden).encode().replace(secret, _HIDDEN)
+        stored = self._hidden(urlencode(hidden).encode(), secret)
         if payment is None:
             self._log_in(notification, None, "unknown_address", stored)
             return answer(WebhookAnswer(status="ignored"))
@@ -160,21 +176,49 @@ class _Webhooks:
         except Refused:
             return answer(WebhookAnswer(status="ignored", payment_id=payment.id))
 
-    def _admit(self, env: dict[str, Any]) -> bytes:
-        """The secret, if webhooks are on and this client does not come too often."""
-        if self._secret is None:
+    def _admit(self, env: dict[str, Any], provider: Provider) -> None:
+        """If webhooks are on and this client does not come too often."""
+        if self._secret is None and not self._gateway.has_webhook_secret(provider):
             raise Problem(
                 Code.WEBHOOKS_OFF,
                 "Inbound webhooks are off. To turn them on, set"
-                " PAYBELL_WEBHOOK_BTC_SECRET"
-                " to the secret that the provider uses.",
+                " PAYBELL_WEBHOOK_BTC_SECRET, or webhook_secrets of a merchant (PUT"
+                " /v1/merchants/<name>), to the secret that the provider uses.",
             )
         wait_s = self._calls.allow(_client(env), time.monotonic())
         if wait_s > 0:
             raise retry_later(
                 Code.RATE_LIMITED, "Too many webhooks from this address.", wait_s
             )
-        return self._secret
+
+    def _secret_of(
+        self, provider: Provider, read: Callable[[], ProviderNotification]
+    ) -> bytes | None:
+        """Whose word counts for what this notification is about. None: nobody's.
+
+        Who calls is not known yet: only the address is looked at, and only if there is
+        a merchant with a secret of its own.
+        """
+        payment = None
+        if self._gateway.has_webhook_secret(provider):
+            with contextlib.suppress(Problem):  # said once the sender is believed
+                payment = find_payment(self._gateway, read().address)
+        if payment is None:
+            return self._secret
+        merchant = self._gateway.merchant(payment.terms.merchant)
+        if merchant.is_damaged:
+            raise retry_later(
+                Code.STORE_UNAVAILABLE, "The record of the merchant is damaged.", 60
+            )
+        sealed = merchant.webhook_secrets.get(provider)
+        if sealed is None:
+            return self._secret
+        return self._vault.open(sealed, merchant.secret_owner(provider))
+
+    def _hidden(self, text: bytes, secret: bytes) -> bytes:
+        """As it may be kept: neither this secret nor the node's is in it."""
+        text = text.replace(secret, _HIDDEN)
+        return text if self._secret is None else text.replace(self._secret, _HIDDEN)
 
     def _unauthorized(self, env: dict[str, Any], detail: str) -> Problem:
         wait_s = self._failures.allow(_client(env), time.monotonic())
@@ -200,12 +244,15 @@ class _Webhooks:
             # Whatever it means, the chain knows: look.
             self._gateway.poll(payment.terms.address)
             return WebhookAnswer(status=status, payment_id=payment.id)
+        limits = self._gateway.merchant(payment.terms.merchant).limits
         claim = ProviderClaim(
             provider=notification.provider,
             txid=notification.txid,
             amount_sat=notification.amount_sat,
             window_s=self._window_s,
             replaceable=notification.replaceable,
+            most=limits.claims,
+            total_s=limits.claims_total_s,
         )
         row = self._row(notification, payment.id, "claimed", stored)
         try:

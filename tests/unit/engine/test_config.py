@@ -13,6 +13,7 @@ from engine.config import (
     unknown_names,
 )
 from engine.errors import ConfigError
+from engine.merchants.record import Limits
 
 WRONG = {
     "host": "a\nb",
@@ -30,6 +31,10 @@ WRONG = {
     "allow_private_webhooks": "perhaps",
     "allow_webhook_ports": "6379,65536",
     "claim_window_s": "4",
+    "claims_per_payment": "1001",
+    "claims_total_s": "-1",
+    "max_merchants": "0",
+    "max_keys": "0",
     "monitor_s": "-1",
     "tolerance_sat": "1.5",
     "rpc_timeout_s": "0",
@@ -291,6 +296,13 @@ def test_no_text_in_a_file_does_more_than_a_config_error(text: str) -> None:
         load({}, {}, read_file(text, "paybell.toml"))
     except ConfigError as error:
         assert len(str(error).splitlines()) <= 1 or "\r" in str(error)
+
+
+def test_claims_may_hold_a_payment_for_twelve_windows_or_what_is_said() -> None:
+    assert load({}, {}, {}).limits == Limits()
+    assert load({"claim_window_s": "60"}, {}, {}).limits.claims_total_s == 720
+    said = load({"claims_total_s": "0", "claims_per_payment": "3"}, {}, {}).limits
+    assert (said.claims, said.claims_total_s) == (3, 0)
 
 
 @given(st.sampled_from(OPTIONS), st.text(max_size=80))

@@ -152,7 +152,7 @@ def test_an_announcement_that_is_not_kept_is_logged(
     said = [r.getMessage() for r in caplog.records if "left_out" in r.getMessage()]
     assert said == [
         f"payment.left_out payment=p why=claim t{MAX_CLAIMS}: blockonomics announced"
-        f" it; {MAX_CLAIMS} others are unproven"
+        f" it, after {MAX_CLAIMS} others that held the payment for 600 s"
     ]
 
 

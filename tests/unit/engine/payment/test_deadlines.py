@@ -1,13 +1,23 @@
 """Deadlines, late money, people's commands, and the claims of providers."""
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from engine.chain.feed import ChainView
 from engine.errors import Refused
-from engine.payment.model import MAX_CLAIMS, EventType, Flag, Status
+from engine.payment.events import opening
+from engine.payment.model import (
+    MAX_CLAIMS,
+    NOT_CLAIMED,
+    Claimed,
+    EventType,
+    Flag,
+    Status,
+)
 from engine.payment.notes import LeftOut
 from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
-from engine.payment.rules import follow, is_settled, next_deadline
+from engine.payment.rules import evolve, follow, is_settled, next_deadline
 from tests.unit.payment_cases import (
     HOUR_MS,
     T0,
@@ -16,6 +26,7 @@ from tests.unit.payment_cases import (
     confirmed,
     mempool,
     mined,
+    terms,
     view,
 )
 
@@ -249,6 +260,78 @@ def test_claims_are_bounded_and_final_states_hear_none() -> None:
     cancelled = Told()
     cancelled(Cancel("ann"))
     assert cancelled(claim()) == []
+
+
+def test_a_false_claim_does_not_keep_an_order_open_for_ever() -> None:
+    """Whoever can claim claims anew, each time another transaction, just before the
+    last one is withdrawn: the order expires when the time that claims have is used up.
+    """
+    told, taken = Told(), 0
+    told.now = EXPIRY - 1
+    while told.status() is Status.PENDING:
+        lie = ProviderClaim("btc", f"t{taken}", 1, 600, most=1_000, total_s=1_500)
+        if told(lie) == ["detected"]:
+            taken += 1
+            told.now = told.payment.claims[-1].withdraw_at - 1
+        else:
+            told.review(told.now + 1)
+    assert taken > 3, "600 s, 600 s, 300 s, and some more in the last millisecond"
+    assert told.now == EXPIRY - 1 + 1_500_000
+    assert told.status() is Status.EXPIRED
+
+
+def test_claims_at_one_time_hold_a_payment_once() -> None:
+    told = Told()
+    for number in range(3):
+        lie = ProviderClaim("btc", f"t{number}", 1, 600, total_s=700)
+        assert told(lie, after_ms=10_000 * (number > 0)) == ["detected"]
+    assert told.payment.claimed == Claimed(3, 620_000, T0 + 620_000)
+    told.review(T0 + 620_000)
+    lie = ProviderClaim("btc", "t9", 1, 600, total_s=700)
+    assert told(lie, after_ms=5_000_000) == ["detected"]
+    (last,) = told.payment.claims
+    assert (last.number, last.withdraw_at - last.at) == (4, 80_000)
+
+
+def test_a_claim_while_others_stand_may_stand_as_long_as_they() -> None:
+    told = Told()
+    assert told(ProviderClaim("btc", "t1", 1, 600, total_s=600)) == ["detected"]
+    second = ProviderClaim("btc", "t2", 1, 600, total_s=600)
+    assert told(second, after_ms=599_999) == ["detected"]
+    assert told.payment.claims[1].withdraw_at == T0 + 600_000
+    third = ProviderClaim("btc", "t3", 1, 600, total_s=600)
+    assert told(third, after_ms=1) == []
+
+
+@pytest.mark.parametrize(("most", "taken"), [(0, 0), (1, 1), (2, 2)])
+def test_claims_of_a_payment_are_counted_over_its_whole_life(
+    most: int, taken: int
+) -> None:
+    told = Told()
+    for number in range(3):
+        lie = ProviderClaim("btc", f"t{number}", 1, 5, most=most)
+        told(lie)
+        told.review(told.now + 5_000)
+    assert len(told.of(EventType.DETECTED)) == taken
+    lie = ProviderClaim("btc", "t9", 1, 5, most=most)
+    (note,) = follow(told.payment, lie, told.now).notes
+    assert note.detail == (
+        f"btc announced it, after {taken} others that held the payment for"
+        f" {taken * 5} s"
+    )
+
+
+def test_a_claim_from_before_they_were_counted_counts_for_nothing() -> None:
+    """Its payment was stored without a count, and so must the fold of its events be."""
+    told = Told()
+    told(claim())
+    event = told.last
+    assert event.data.claim is not None
+    old = replace(event.data.claim, number=UNSET)
+    before = opening(terms())[1]
+    after = evolve(before, replace(event, data=replace(event.data, claim=old)))
+    assert after.claims == (old,)
+    assert after.claimed == NOT_CLAIMED
 
 
 def test_nothing_expires_while_a_claim_may_still_be_corroborated() -> None:

@@ -130,6 +130,7 @@ def test_a_claim_is_told_with_all_that_the_webhook_said_and_until_when() -> None
         at=T0,
         withdraw_at=T0 + 700_000,
         replaceable=True,
+        number=1,
     )
     assert said(told, "detected") == [
         (

@@ -17,7 +17,7 @@ from tests.unit.payment_cases import (
 
 IN_POOL = Receipt("t1", 0, 50_000, source="node", seen_at=T0)
 IN_BLOCK = Receipt("t1", 0, 50_000, block(998), 998, 3, "node", T0)
-CLAIM = Claim("blockonomics", "t1", 50_000, T0, T0 + 60_000, True)
+CLAIM = Claim("blockonomics", "t1", 50_000, T0, T0 + 60_000, True, 1)
 
 
 def claimed(txid: str | None = "t1") -> Told:
