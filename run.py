@@ -30,12 +30,7 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
-from engine.errors import (
-    CannotOpenStore,
-    ConfigError,
-    KeyFileError,
-    StoreUnreadable,
-)
+from engine.errors import CannotOpenStore, KeyFileError, StoreUnreadable
 from engine.merchants.book import MerchantBook
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
@@ -44,7 +39,7 @@ from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
-from transport.cli import commands, demo, keys, offline
+from transport.cli import backup, commands, demo, keys, offline
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups
@@ -55,7 +50,6 @@ from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
-from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
 
 if TYPE_CHECKING:  # it is loaded only where it is a source
@@ -89,10 +83,6 @@ class Installation:
         self.config = config
         self._log_counts = log_counts
         self.chain: DevChain | None = None
-        try:
-            check_ca_file()
-        except ConfigError as error:
-            raise CannotStart(str(error), 2) from error
         feeds = [self._feed(source) for source in config.sources]
         try:
             self.store = SqliteStore(config.db, config.network)
@@ -400,6 +390,8 @@ main.add_command(commands.pay)
 main.add_command(commands.watch)
 main.add_command(commands.payments)
 main.add_command(offline.replay)
+main.add_command(backup.backup)
+main.add_command(backup.restore)
 main.add_command(keys.keys)
 
 

@@ -31,6 +31,7 @@
     │  │  └─ StoreDamaged                                    does not pass by itself
     │  ├─ Unreadable                                         one watcher's payment
     │  ├─ CannotOpenStore                                    no start
+    │  │  ├─ BackupError                                     none made, none restored
     │  │  ├─ JournalError
     │  │  ├─ DatabaseInUse
     │  │  ├─ LockFileError
@@ -56,6 +57,7 @@ from engine.codes import Code
 
 __all__ = [
     "AddressRefused",
+    "BackupError",
     "BodyError",
     "BodyIncomplete",
     "BodyMalformed",
@@ -299,6 +301,10 @@ class CannotOpenStore(StoreError):
 
 class JournalError(CannotOpenStore):
     """The database cannot be opened, or is not the one that it should be."""
+
+
+class BackupError(CannotOpenStore):
+    """A backup cannot be made, or not be restored; the message says what to do."""
 
 
 class OlderSchema(CannotOpenStore):

@@ -13,7 +13,6 @@ import msgspec
 from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
-from engine.delivery.endpoint import Endpoint
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
@@ -87,8 +86,10 @@ class ChannelSender(Protocol):
 
     def send(
         self,
-        endpoint: Endpoint,
+        url: str,
+        secrets: tuple[bytes, ...],
         msg_id: str,
         body: bytes,
         now_s: int,
+        timeout_s: float,
     ) -> SendResult: ...

@@ -31,7 +31,12 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 FORWARDED_HEADERS = ("x-forwarded-for", "forwarded")
 
-OTHER_NAMES = ("PAYBELL_CONFIG", "PAYBELL_KEY", "PAYBELL_URL")
+OTHER_NAMES = (
+    "PAYBELL_BACKUP_PASSPHRASE",
+    "PAYBELL_CONFIG",
+    "PAYBELL_KEY",
+    "PAYBELL_URL",
+)
 """Variables that the command line reads by itself."""
 
 

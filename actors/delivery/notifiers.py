@@ -13,7 +13,6 @@ from actors.delivery.notifier import NotifierActor
 from actors.messages import ChannelChanged, RestartDue
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, wants
-from engine.delivery.endpoint import endpoint_of
 from engine.errors import WrongKey
 from engine.payment.events import CommittedEvent
 from engine.ports import ChannelSender
@@ -93,7 +92,7 @@ class NotifiersActor(Actor):
     def _opens(self, channel: Channel) -> bool:
         """Without its secret a channel cannot sign: what it is owed waits."""
         try:
-            endpoint_of(channel, self._vault, self._node.clock.now())
+            self._vault.open(channel.secret, channel.id)
         except WrongKey as error:
             log.critical("channel.sealed channel=%s detail=%s", channel.id, error)
             self._node.counters.add("channels.sealed")

@@ -7,7 +7,6 @@ import msgspec
 from actors.node import Node
 from engine.delivery.attempt import SendResult
 from engine.delivery.channel import payload
-from engine.delivery.endpoint import Endpoint
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -21,7 +20,9 @@ class Deliver(msgspec.Struct, frozen=True):
 
     payment_id: str
     head: Pending
-    endpoint: Endpoint
+    url: str
+    secrets: tuple[bytes, ...]
+    timeout_s: float
     reply_to: Ref
 
     def __repr__(self) -> str:
@@ -53,10 +54,12 @@ class SenderActor(Actor):
         event = msgspec.json.decode(head.wire, type=_Head)
         now = self._node.clock.now()
         result = self._sender.send(
-            message.endpoint,
+            message.url,
+            message.secrets,
             event.id,
             payload(head.wire, event.type, event.at),
             now // 1000,
+            message.timeout_s,
         )
         message.reply_to.tell_system(
             Delivered(self.ref, message.payment_id, head, result)

@@ -123,12 +123,18 @@ class DatabaseLock:
             os.close(self._fd)
             self._fd = -1
         if self._db_fd >= 0:
-            if self._has_made_it and os.fstat(self._db_fd).st_size == 0:
-                with contextlib.suppress(OSError):
-                    Path(real(self._db)).unlink()
+            if self._has_made_it:
+                self._remove_if_unused()
             _held.discard(self._inode)
             os.close(self._db_fd)
             self._db_fd = -1
+
+    def _remove_if_unused(self) -> None:
+        """What we made and nobody wrote into; a restore puts another in its place."""
+        ours, path = os.fstat(self._db_fd), Path(real(self._db))
+        with contextlib.suppress(OSError):
+            if not ours.st_size and os.path.samestat(ours, path.stat()):
+                path.unlink()
 
     def _in_use(self) -> DatabaseInUse:
         """Who that is stands in `<db>.lock`, if it is still there."""

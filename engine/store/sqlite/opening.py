@@ -52,11 +52,14 @@ def look_before_opening(path: str) -> None:
 
 
 @contextlib.contextmanager
-def reading(path: str | Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can neither write nor checkpoint."""
+def reading(
+    path: str | Path, *, query_only: bool = True
+) -> Iterator[sqlite3.Connection]:
+    """A connection that can neither write nor checkpoint. `query_only` False: but it
+    may write other files (`VACUUM INTO`)."""
     uri = f"{Path(real(path)).as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as sql:
-        sql.execute("PRAGMA query_only=ON")
+        sql.execute(f"PRAGMA query_only={int(query_only)}")
         yield sql
 
 
