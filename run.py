@@ -30,7 +30,12 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.config import Config, SourceConfig, load
-from engine.errors import CannotOpenStore, KeyFileError, StoreUnreadable
+from engine.errors import (
+    CannotOpenStore,
+    ConfigError,
+    KeyFileError,
+    StoreUnreadable,
+)
 from engine.merchants.book import MerchantBook
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
@@ -50,6 +55,7 @@ from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
+from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
 
 if TYPE_CHECKING:  # it is loaded only where it is a source
@@ -83,6 +89,10 @@ class Installation:
         self.config = config
         self._log_counts = log_counts
         self.chain: DevChain | None = None
+        try:
+            check_ca_file()
+        except ConfigError as error:
+            raise CannotStart(str(error), 2) from error
         feeds = [self._feed(source) for source in config.sources]
         try:
             self.store = SqliteStore(config.db, config.network)

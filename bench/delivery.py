@@ -18,6 +18,7 @@ from bench.node import BenchNode, bench_node, terms
 from bench.report import Row, Section, compare
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import Channel
+from engine.delivery.endpoint import Endpoint
 from engine.store.writes import Committed
 from engine.store.writes import Outcome as WriteOutcome
 from tests.tools.receiver import Answer, Received, Receiver, hang, reply
@@ -145,9 +146,8 @@ def direct() -> list[float]:
         def send(at: int) -> None:
             body = msgspec.json.encode({"type": "x", "data": {"payment_id": str(at)}})
             began[str(at)] = time.time()
-            result = sender.send(
-                shop.url("/hook"), [b"s" * 32], f"evt_{at}", body, time.time()
-            )
+            endpoint = Endpoint(url=shop.url("/hook"), secrets=(b"s" * 32,))
+            result = sender.send(endpoint, f"evt_{at}", body, time.time())
             assert result.outcome is AttemptOutcome.DELIVERED
 
         at_rate(PER_S, [partial(send, at) for at in range(EVENTS)])

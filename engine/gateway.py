@@ -172,7 +172,11 @@ class Gateway(Protocol):
         """Those of the journal; they do not change while the node runs."""
 
     # what the edges remember
-    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None: ...
+    def idempotent_answer(
+        self, scope: str, key: str, former: str | None = None
+    ) -> IdempotentAnswer | None:
+        """The first answer to the key, of the last 24 h; also one that was kept under
+        the `former` scope."""
 
     def keys(self) -> list[KeyRecord]: ...
 

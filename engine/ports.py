@@ -13,6 +13,7 @@ import msgspec
 from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
+from engine.delivery.endpoint import Endpoint
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
@@ -86,10 +87,8 @@ class ChannelSender(Protocol):
 
     def send(
         self,
-        url: str,
-        secrets: tuple[bytes, ...],
+        endpoint: Endpoint,
         msg_id: str,
         body: bytes,
         now_s: int,
-        timeout_s: float,
     ) -> SendResult: ...

@@ -33,8 +33,9 @@ from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
 from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, active_secrets, channel_row, result_of
+from engine.delivery.channel import Channel, channel_row, result_of
 from engine.delivery.delivery_queue import DeliveryQueue, State
+from engine.delivery.endpoint import endpoint_of
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import ChannelSender
@@ -261,17 +262,15 @@ class NotifierActor(Actor):
     # -- sending -----------------------------------------------------------------------
 
     def _send(self, payment_id: str, queue: DeliveryQueue) -> None:
-        channel, head = self._channel, queue.head
+        head = queue.head
         assert head is not None
-        secrets = active_secrets(channel, self._node.clock.now())
+        now = self._node.clock.now()
         self._known_to = max(self._known_to, head.offset)
         self._senders.send(
             Deliver(
                 payment_id=payment_id,
                 head=head,
-                url=channel.url,
-                secrets=tuple(self._vault.open(s, channel.id) for s in secrets),
-                timeout_s=channel.timeout_s,
+                endpoint=endpoint_of(self._channel, self._vault, now),
                 reply_to=self.ref,
             )
         )

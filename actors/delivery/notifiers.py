@@ -13,6 +13,7 @@ from actors.delivery.notifier import NotifierActor
 from actors.messages import ChannelChanged, RestartDue
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, wants
+from engine.delivery.endpoint import endpoint_of
 from engine.errors import WrongKey
 from engine.payment.events import CommittedEvent
 from engine.ports import ChannelSender
@@ -92,7 +93,7 @@ class NotifiersActor(Actor):
     def _opens(self, channel: Channel) -> bool:
         """Without its secret a channel cannot sign: what it is owed waits."""
         try:
-            self._vault.open(channel.secret, channel.id)
+            endpoint_of(channel, self._vault, self._node.clock.now())
         except WrongKey as error:
             log.critical("channel.sealed channel=%s detail=%s", channel.id, error)
             self._node.counters.add("channels.sealed")

@@ -7,6 +7,7 @@ import msgspec
 from actors.node import Node
 from engine.delivery.attempt import SendResult
 from engine.delivery.channel import payload
+from engine.delivery.endpoint import Endpoint
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -20,9 +21,7 @@ class Deliver(msgspec.Struct, frozen=True):
 
     payment_id: str
     head: Pending
-    url: str
-    secrets: tuple[bytes, ...]
-    timeout_s: float
+    endpoint: Endpoint
     reply_to: Ref
 
     def __repr__(self) -> str:
@@ -54,12 +53,10 @@ class SenderActor(Actor):
         event = msgspec.json.decode(head.wire, type=_Head)
         now = self._node.clock.now()
         result = self._sender.send(
-            message.url,
-            message.secrets,
+            message.endpoint,
             event.id,
             payload(head.wire, event.type, event.at),
             now // 1000,
-            message.timeout_s,
         )
         message.reply_to.tell_system(
             Delivered(self.ref, message.payment_id, head, result)

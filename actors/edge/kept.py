@@ -47,9 +47,11 @@ class KeptRows:
     def now(self) -> int:
         return self._node.clock.now()
 
-    def idempotent_answer(self, scope: str, key: str) -> IdempotentAnswer | None:
+    def idempotent_answer(
+        self, scope: str, key: str, former: str | None = None
+    ) -> IdempotentAnswer | None:
         since = self.now() - REPLAYED_FOR_MS
-        return self._store.idempotent_answer(scope, key, since)
+        return self._store.idempotent_answer(scope, key, since, former)
 
     def keys(self) -> list[KeyRecord]:
         return self._store.api_keys()

@@ -22,6 +22,7 @@ from engine.chain.feed import (
     ChainView,
     SourceStatus,
     Tip,
+    mempool_since,
 )
 from engine.chain.mempool_reader import MempoolReader
 from engine.chain.old_blocks import OldBlocks
@@ -125,6 +126,8 @@ class BlockFeedWorker(Actor):
             since_s = self._oldest_s() if self._anew else None
         try:
             status = self._feed.status()
+            if before is None:
+                self._index.mempool_since = mempool_since(self._feed, asked_at)
             result = sync(
                 self._feed,
                 self._index,

@@ -21,6 +21,7 @@ Pure; changes nothing in the index but its notes of what is unlisted and returne
 
 from collections.abc import Callable
 
+from engine.chain.feed import MEMPOOL_EXPIRY_MS
 from engine.chain.script_index import ScriptIndex
 
 __all__ = ["MASS_SHARE", "MAX_UNLISTED_MS", "gone_for_good"]
@@ -30,8 +31,8 @@ MASS_SHARE = 4
 mempool's life one in ten thousand is dropped, in ten minutes of our absence one in
 twenty; of a mempool that is lost, most is."""
 
-MAX_UNLISTED_MS = 14 * 86_400_000
-"""A transaction that is not mined is dropped after two weeks (-mempoolexpiry)."""
+MAX_UNLISTED_MS = MEMPOOL_EXPIRY_MS
+"""Then every node would have dropped it."""
 
 
 def gone_for_good(

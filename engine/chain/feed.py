@@ -14,7 +14,7 @@ themselves, and raise `SourceError` for everything that is not an answer. An err
 never an empty answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -23,6 +23,7 @@ from engine.chain.packed_tx import ChainTx, PackedTx, TxOut
 
 __all__ = [
     "BLOCK_TIME_SLACK_S",
+    "MEMPOOL_EXPIRY_MS",
     "AddressFeed",
     "Block",
     "BlockFeed",
@@ -33,9 +34,13 @@ __all__ = [
     "SourceStatus",
     "Tip",
     "TxOut",
+    "mempool_since",
     "places",
 ]
 
+
+MEMPOOL_EXPIRY_MS = 14 * 86_400_000
+"""A transaction that is not mined is dropped after two weeks (-mempoolexpiry)."""
 
 BLOCK_TIME_SLACK_S = 7_200
 """A block's time may be off by two hours (Bitcoin Core, MAX_FUTURE_BLOCK_TIME)."""
@@ -111,6 +116,10 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     `seconded`: outputs that another, independent source has shown as deep, as (txid,
     vout, block); see `engine/payment/quorum.py`. It is added by the watcher.
 
+    `mempool_since` (ms): as long as that the source has kept its mempool, as far as one
+    knows. What was seen before, and is not listed, may have been lost with another
+    mempool, unless it is one of `left`: txids that this one had and has no more.
+
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
@@ -123,6 +132,8 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     is_current: bool = True
     gap: str | None = None
     seconded: frozenset[tuple[str, int, str]] = frozenset()
+    mempool_since: int = 0
+    left: frozenset[str] = frozenset()
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:
@@ -152,6 +163,21 @@ class BlockFeed(Protocol):
 
     def transactions(self, txids: Sequence[str]) -> Mapping[str, ChainTx | PackedTx]:
         """Those of the mempool transactions asked for that still exist."""
+
+
+def mempool_since(feed: object, now: int) -> int:
+    """As `ChainView.mempool_since` (ms), of a feed that is read from `now` (ms) on.
+
+    Some can tell when their node started (`started_at_s`, Unix, or None); one that has
+    kept its mempool ever since can say of what came later whether it is gone. Of one
+    that cannot tell now only that is known which is read from now on. Raises
+    `SourceError`.
+    """
+    ask: Callable[[], int | None] | None = getattr(feed, "started_at_s", None)
+    if ask is None:
+        return 0
+    started_s = ask()
+    return now if started_s is None else min(started_s * 1000, now)
 
 
 class AddressFeed(Protocol):

@@ -106,14 +106,15 @@ class Pool:
                 self._by_script.pop(hash(script), None)
         return paid
 
-    def evict_conflicts(self, tx: PackedTx) -> set[bytes]:
-        """Remove what `tx` double-spends and all that descends from it."""
-        paid: set[bytes] = set()
+    def evict_conflicts(self, tx: PackedTx) -> dict[str, set[bytes]]:
+        """Remove what `tx` double-spends and all that descends from it: which
+        transactions these were, and the scripts that each paid."""
+        gone: dict[str, set[bytes]] = {}
         for key in outpoints(tx.body):
             loser = self._loser(key)
             if loser is not None and loser != tx.txid:
-                paid |= self._evict(loser)
-        return paid
+                self._evict(loser, gone)
+        return gone
 
     def _loser(self, spent: bytes) -> str | None:
         """The transaction that spends this outpoint."""
@@ -122,20 +123,18 @@ class Pool:
             return None
         return txid
 
-    def _evict(self, txid: str) -> set[bytes]:
-        paid: set[bytes] = set()
+    def _evict(self, txid: str, gone: dict[str, set[bytes]]) -> None:
         doomed = [txid]
         while doomed:
             loser = doomed.pop()
             body = self._bodies.get(loser)
             if body is None:
                 continue
-            paid |= self.take(loser)
+            gone[loser] = self.take(loser)
             for vout in range(output_count(body)):
                 child = self._loser(outpoint(loser, vout))
                 if child is not None:
                     doomed.append(child)
-        return paid
 
 
 def _each(txids: str | Iterable[str]) -> Iterable[str]:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from engine.chain.departures import Departures
 from engine.chain.feed import Block, ChainTx, ChainView, Output, Tip
 from engine.chain.header_chain import HeaderChain
 from engine.chain.mempool import Pool
@@ -62,6 +63,8 @@ class ScriptIndex:
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
         self.unlisted: dict[str, int] = {}
+        self._departures = Departures()  # from the pool, for no block
+        self.mempool_since = 0  # ms, see `ChainView`; the worker's note
         # And what undone blocks gave back, and no mempool has listed since.
         self.returned: set[str] = set()
         # Of the pool, what was pushed and not asked for (`engine.chain.push`), and
@@ -114,6 +117,7 @@ class ScriptIndex:
         self._watched.pop(script, None)
         self._uncovered.discard(script)
         self._touched.discard(script)
+        self._departures.forget(script)
 
     def note_gap(self) -> None:
         """Blocks were skipped: all that is watched now may have been paid unseen."""
@@ -208,7 +212,7 @@ class ScriptIndex:
                 touched |= self._evict_conflicts(tx)
                 touched |= self._put(tx)
         for txid in removed:
-            touched |= self._pool.take(txid) & self._watched.keys()
+            touched |= self._note_left(txid, self._pool.take(txid))
         self._whole = self._whole or whole
         self._touched |= touched
         return touched
@@ -294,21 +298,22 @@ class ScriptIndex:
             off_chain=tuple(h for h in ask_off_chain if self._is_off(script, h)),
             complete=self._whole and gap is None,
             gap=gap,
+            mempool_since=self.mempool_since,
+            left=self._departures.of(script),
         )
 
     def is_bare(self, script: bytes) -> bool:
         """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
-        return (
-            not self._watched.get(script)
-            and not self._pool.pays(script)
-            and script not in self._uncovered
-        )
+        there = self._watched.get(script) or self._pool.pays(script)
+        known = script in self._uncovered or script in self._departures
+        return not there and not known
 
     def empty_view(self, source: str) -> ChainView:
         """The view of every script that is bare. Raises `SourceUnavailable`."""
         if self.chain.tip is None:
             raise SourceUnavailable(f"{source}: no block has been read yet")
-        return ChainView(source, self.chain.tip, (), complete=self._whole)
+        tip, since = self.chain.tip, self.mempool_since
+        return ChainView(source, tip, (), complete=self._whole, mempool_since=since)
 
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""
@@ -378,7 +383,18 @@ class ScriptIndex:
         return self._evict_conflicts(tx)
 
     def _put(self, tx: PackedTx) -> set[bytes]:
-        return self._pool.put(tx) & self._watched.keys()
+        paid = self._pool.put(tx) & self._watched.keys()
+        self._departures.undo(tx.txid, paid)
+        return paid
 
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
-        return self._pool.evict_conflicts(tx) & self._watched.keys()
+        touched: set[bytes] = set()
+        for txid, paid in self._pool.evict_conflicts(tx).items():
+            touched |= self._note_left(txid, paid)
+        return touched
+
+    def _note_left(self, txid: str, paid: set[bytes]) -> set[bytes]:
+        """This left the pool; which watched scripts it paid."""
+        touched = paid & self._watched.keys()
+        self._departures.note(txid, touched)
+        return touched

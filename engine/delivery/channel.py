@@ -40,6 +40,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret: str
     old_secret: str | None = None
     old_secret_until: int = 0  # ms
+    sealed_headers: str | None = None  # its own: see `endpoint.py`
+    header_names: tuple[str, ...] = ()  # of these, to be shown
+    ca_pem: str | None = None  # whose certificates are believed; None: the usual CAs
     schedule_s: tuple[float, ...] = tuple(float(s) for s in SCHEDULE_S)
     timeout_s: float = 15.0
     description: str = ""

@@ -6,7 +6,7 @@ says what that is. None of this is asked of a view that is not of a current sour
 
 from msgspec.structs import replace
 
-from engine.chain.feed import ChainView, Output
+from engine.chain.feed import MEMPOOL_EXPIRY_MS, ChainView, Output
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.model import PAID, EventType, Payment, Receipt, Status
@@ -24,7 +24,9 @@ ABSENCE_GRACE_MS = 600_000
 """How long another source gets to hear of an unconfirmed transaction: 10 min."""
 
 
-def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int]]:
+def merely_absent(
+    payment: Payment, view: ChainView, asked_at: int
+) -> frozenset[tuple[str, int]]:
     """Receipts that this view would take away only by not listing them.
 
     One answer is not enough for that: behind one address there may be several nodes,
@@ -33,11 +35,15 @@ def merely_absent(payment: Payment, view: ChainView) -> frozenset[tuple[str, int
     """
     if not (view.is_current and view.complete and payment.receipts):
         return frozenset()
-    known = {outpoint(r): r.block_hash for r in payment.receipts}
+    known = {outpoint(receipt): receipt for receipt in payment.receipts}
     listed = pertinent(payment, view).keys()
     if listed - known.keys():
         return frozenset()
-    return frozenset(key for key in known.keys() - listed if known[key] is None)
+    return frozenset(
+        key
+        for key in known.keys() - listed
+        if known[key].block_hash is None and _would_list(known[key], view, asked_at)
+    )
 
 
 def blocks_lost(before: Payment, events: list[Event]) -> list[tuple[int, str]]:
@@ -60,6 +66,8 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
     """Whether a receipt is gone altogether, so that the sum is another."""
     assert view.is_current, view.source
     before = len(builder.payment.receipts)
+    # It may be the replacement, and both must never be counted.
+    has_news = bool(listed.keys() - {outpoint(r) for r in builder.payment.receipts})
     for receipt in builder.payment.receipts:
         output = listed.get(outpoint(receipt))
         if _lost_its_block(receipt, output, view):
@@ -68,7 +76,8 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
             receipt = _unconfirmed(receipt, view, builder.now)
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
         absent = output is None and receipt.block_hash is None and view.complete
-        if absent and _may_say_gone(receipt, view, builder.now):
+        is_telling = has_news or _would_list(receipt, view, builder.now)
+        if absent and is_telling and _had_time(receipt, view, builder.now):
             _emit_replaced(builder, receipt)
     return len(builder.payment.receipts) < before
 
@@ -104,9 +113,24 @@ def _unconfirmed(receipt: Receipt, view: ChainView, now: int) -> Receipt:
     )
 
 
-def _may_say_gone(receipt: Receipt, view: ChainView, now: int) -> bool:
+def _had_time(receipt: Receipt, view: ChainView, now: int) -> bool:
     same = receipt.source == view.source
     return same or now - receipt.seen_at >= ABSENCE_GRACE_MS
+
+
+def _would_list(receipt: Receipt, view: ChainView, now: int) -> bool:
+    """Whether the source's mempool is old enough to have it, if it were not gone.
+
+    A node that was killed may have lost its mempool while we were not there to see it:
+    what it does not list proves nothing of what came before, until everybody would have
+    dropped it. What it has listed to us since, and lists no more, has left.
+    """
+    age_ms = now - receipt.seen_at
+    return (
+        receipt.seen_at >= view.mempool_since
+        or receipt.txid in view.left
+        or age_ms >= MEMPOOL_EXPIRY_MS
+    )
 
 
 def _emit_replaced(builder: EventBuilder, receipt: Receipt) -> None:

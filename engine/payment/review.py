@@ -80,7 +80,7 @@ class AbsenceTracker(msgspec.Struct, frozen=True, gc=False):
             listed = {(output.txid, output.vout) for output in view.outputs}
             left = self.absent - listed
             return replace(self, absent=left) if left else AbsenceTracker(), view
-        absent = merely_absent(payment, view)
+        absent = merely_absent(payment, view, asked_at)
         if not absent:
             return AbsenceTracker(), view
         if view.source != self.source or not absent <= self.absent:

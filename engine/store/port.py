@@ -133,9 +133,10 @@ class StoreReader(Protocol):
         """All merchants of whom something is kept, by name; damaged ones as such."""
 
     def idempotent_answer(
-        self, scope: str, key: str, since: int
+        self, scope: str, key: str, since: int, former: str | None = None
     ) -> IdempotentAnswer | None:
-        """The first answer to this key, if it was given at or after `since`."""
+        """The first answer to this key, if it was given at or after `since`; if there
+        is none in its scope, the one in the `former`."""
 
     def source_tip(self, source: str) -> SourceTip | None:
         """How far the chain was read: by this source, else by the one that came

@@ -253,7 +253,20 @@ def test_what_the_whitelist_must_hold_is_all_that_is_called(
     assert feed.block(node.tip.hash).header.hash == node.tip.hash
     feed.status()
     ZmqPush(feed, "127.0.0.1").open(lambda: None)
+    feed.started_at_s()
     assert set(node.wire.calls) == set(METHODS)
+
+
+def test_when_a_node_was_started_is_known_if_it_tells(
+    node: CoreDouble, feed: Bitcoind
+) -> None:
+    began = int(node.started_at)
+    node.started_at -= 3_600
+    started = feed.started_at_s()
+    assert started is not None
+    assert began - 3_602 <= started <= began - 3_598
+    node.wire.whitelist = {"shop": set(METHODS) - {"uptime"}}
+    assert feed.started_at_s() is None
 
 
 def test_a_wrong_password_is_told_as_that(node: CoreDouble, feed: Bitcoind) -> None:

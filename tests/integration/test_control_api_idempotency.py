@@ -64,12 +64,70 @@ def test_the_same_key_with_another_body_is_refused(node: RunningNode) -> None:
     assert "another body" in response.json()["detail"]
 
 
-def test_keys_of_different_callers_and_paths_do_not_meet(node: RunningNode) -> None:
+def bearer(node: RunningNode, merchant: str | None = None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {node.add_key(merchant)}"}
+
+
+@pytest.mark.parametrize("merchant", [None, "cafe"])
+def test_the_same_key_with_a_rotated_api_key_makes_no_second_payment(
+    node: RunningNode, merchant: str | None
+) -> None:
+    old, new = bearer(node, merchant), bearer(node, merchant)
+    for body in ({"external_id": "r"}, {"merchant": merchant or "shop"}):
+        key = f"rotated-{merchant}-{len(body)}{next(iter(body))}"
+        first, again = create(node, body, key, **old), create(node, body, key, **new)
+        assert again.json() == first.json()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        asked = {"payments": [body, body]}
+        headers = {KEY: key}
+        one = node.post("/v1/payments/batch", asked, **headers, **old)
+        two = node.post("/v1/payments/batch", asked, **headers, **new)
+        assert two.json() == one.json()
+        assert two.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_merchants_own_key_repeats_what_the_operators_began(
+    node: RunningNode,
+) -> None:
+    body = {"merchant": "cafe"}
+    first = create(node, body, "handed-over")
+    again = create(node, body, "handed-over", **bearer(node, "cafe"))
+    assert again.json() == first.json()
+
+
+def test_nobody_is_given_anothers_answer_by_naming_him(node: RunningNode) -> None:
+    body = {"merchant": "cafe"}
+    assert create(node, body, "named").status_code == 201
+    refused = create(node, body, "named", **bearer(node, "thief"))
+    assert refused.status_code == 403
+    both = {"payments": [body, {"merchant": "bar"}]}
+    assert node.post("/v1/payments/batch", both, **{KEY: "named"}).status_code == 200
+    thief = {KEY: "named", **bearer(node, "thief")}
+    entries = node.post("/v1/payments/batch", both, **thief).json()["data"]
+    assert [entry["problem"]["status"] for entry in entries] == [403, 403]
+
+
+def test_an_answer_from_before_keys_were_the_merchants_is_given_again(
+    node: RunningNode,
+) -> None:
+    """Sent before an upgrade, and again after it: the day that it is kept goes on."""
+    first = create(node, {"external_id": "upgrade"}, "upgrade")
+    kept = node.gateway.idempotent_answer("default /v1/payments", "upgrade")
+    assert kept is not None
+    old = ("bootstrap /v1/payments", "before", kept.request_hash, kept.status)
+    commit(node, IdempotencyRow(*old, kept.body, node.gateway.now()))
+    again = create(node, {"external_id": "upgrade"}, "before")
+    assert again.json() == first.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_keys_of_different_merchants_and_paths_do_not_meet(node: RunningNode) -> None:
     mine = create(node, {}, "shared").json()
-    other = {"Authorization": f"Bearer {node.add_key()}"}
-    theirs = create(node, {}, "shared", **other)
-    assert theirs.status_code == 201
-    assert theirs.json()["id"] != mine["id"]
+    for merchant in ("ann", "bob"):
+        theirs = create(node, {}, "shared", **bearer(node, merchant))
+        assert theirs.status_code == 201
+        assert theirs.json()["id"] != mine["id"]
+        assert theirs.json()["merchant"] == merchant
     batch = node.post("/v1/payments/batch", {"payments": [{}]}, **{KEY: "shared"})
     assert batch.status_code == 200
 
@@ -113,8 +171,10 @@ def test_a_key_that_another_process_used_first_is_replayed_from_the_database() -
         create(node, {"amount_sat": 5}, "raced")
         blind = [True]
 
-        def first_look_finds_nothing(scope: str, key: str) -> Any:
-            return None if blind and blind.pop() else known(scope, key)
+        def first_look_finds_nothing(
+            scope: str, key: str, former: str | None = None
+        ) -> Any:
+            return None if blind and blind.pop() else known(scope, key, former)
 
         node.gateway.idempotent_answer = first_look_finds_nothing  # type: ignore[method-assign]
         again = create(node, {"amount_sat": 5}, "raced")

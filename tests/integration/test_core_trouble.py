@@ -7,6 +7,7 @@ nobody could have judged. The same is done to a real node in tests/node.
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,43 @@ def test_a_mempool_that_was_lost_proves_nothing(shop: CoreShop) -> None:
     later.wait_for("confirmed")
     for told in (later.story, at_once.story):
         assert not {"replaced", "reversed", "late"} & set(told)
+
+
+def test_a_mempool_that_was_lost_while_we_were_away_proves_nothing(
+    tmp_path: Path,
+) -> None:
+    """The host lost its power: Paybell knows the receipts, and not what they spend."""
+    with CoreDouble() as node:
+        env = {"PAYBELL_SOURCES": f"bitcoind={node.url}"}
+        for number in range(30):
+            node.add(payment_tx([(b"\x51", number + 1)]))
+        with serving(tmp_path, env=env) as paybell:
+            shop = CoreShop(node, paybell)
+            at_once, later = shop.order(confirmations=0), shop.order(confirmations=1)
+            raws = [order.paid() for order in (at_once, later)]
+            at_once.wait_for("confirmed")
+            later.wait_for("detected")
+        node.saved_pool = []
+        node.kill()
+        began = time.time()
+        wait_until(lambda: time.time() > began + 1, 5, "another second on the clocks")
+        node.start()
+        node.read_mempool()
+        with serving(tmp_path, env=env) as paybell:
+            at_once.shop = later.shop = shop = CoreShop(node, paybell)
+            shop.rounds(8)
+            for order in (at_once, later):
+                paybell.post(f"/v1/watchers/{order.address}/poll")
+            shop.rounds(8)
+            assert not node.pool.txs
+            assert at_once.story == ["created", "detected", "confirmed"]
+            assert later.story == ["created", "detected"]
+            for raw in raws:  # from its peers
+                node.add(raw)
+            node.mine()
+            later.wait_for("confirmed")
+            for told in (later.story, at_once.story):
+                assert not {"replaced", "reversed", "late"} & set(told)
 
 
 def test_why_a_node_gives_no_answer_is_said_where_people_look(shop: CoreShop) -> None:

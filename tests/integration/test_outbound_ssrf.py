@@ -20,11 +20,13 @@ from typing import Any
 import pytest
 
 from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.endpoint import Endpoint
 from tests.integration import rebinding
 from tests.tools import children
 from tests.tools.receiver import Receiver, reply
 from tests.unit.transport.outbound.test_guard import REFUSED, WRITTEN_ODDLY
 from transport.outbound import guard, pinned
+from transport.outbound.lookups import Lookups
 from transport.outbound.pinned import DeliveryError, FailureKind, post
 from transport.outbound.webhook import WebhookSender, new_secret, parse_secret
 
@@ -137,7 +139,7 @@ def test_a_name_with_a_flood_of_addresses_is_refused() -> None:
 def test_a_redirect_to_the_inside_is_not_followed(
     canary: Receiver, shop: Receiver
 ) -> None:
-    sender = WebhookSender("1", resolver=answering([PUBLIC]))
+    sender = WebhookSender("1", lookups=Lookups(answering([PUBLIC])))
     for status in (300, 301, 302, 303, 305, 307, 308):
         shop.default = reply(
             status,
@@ -149,8 +151,8 @@ def test_a_redirect_to_the_inside_is_not_followed(
             ],
         )
         url = f"http://evil.example:{shop.port}/"
-        keys = [parse_secret(new_secret())]
-        result = sender.send(url, keys, "evt_1", b"{}", time.time())
+        endpoint = Endpoint(url=url, secrets=(parse_secret(new_secret()),))
+        result = sender.send(endpoint, "evt_1", b"{}", time.time())
         assert (result.outcome, result.status) == (AttemptOutcome.RETRY, status)
 
 

@@ -8,9 +8,11 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
+from engine.errors import ConfigError
 from tests.tools.certificates import self_signed
 from tests.tools.receiver import Receiver
 from transport.outbound.pinned import DeliveryError, FailureKind, post, tls_context
+from transport.trust import check_ca_file
 
 BODY = b"{}"
 
@@ -19,7 +21,7 @@ BODY = b"{}"
 def shop_tls(tmp_path: Path) -> Iterator[tuple[Receiver, ssl.SSLContext]]:
     server, ca_file = self_signed(tmp_path, "shop.example", "127.0.0.1")
     with Receiver(tls=server) as shop:
-        yield shop, tls_context(str(ca_file))
+        yield shop, tls_context(ca_file.read_text())
 
 
 def to_loopback(_host: str) -> list[str]:
@@ -71,7 +73,7 @@ def test_a_certificate_for_another_name_is_refused(
 def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     server, ca_file = self_signed(tmp_path, "127.0.0.1", valid_s=-60)
     with Receiver(tls=server) as shop, pytest.raises(DeliveryError) as failed:
-        post(shop.url(), {}, BODY, 5, True, tls=tls_context(str(ca_file)))
+        post(shop.url(), {}, BODY, 5, True, tls=tls_context(ca_file.read_text()))
     assert failed.value.kind is FailureKind.TLS
     assert "expired" in failed.value.detail
 
@@ -83,7 +85,7 @@ def test_tls_older_than_1_2_is_refused(tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match=r"TLSv1_1 is deprecated"):
         server.maximum_version = ssl.TLSVersion.TLSv1_1
     with Receiver(tls=server) as shop, pytest.raises(DeliveryError) as failed:
-        post(shop.url(), {}, BODY, 5, True, tls=tls_context(str(ca_file)))
+        post(shop.url(), {}, BODY, 5, True, tls=tls_context(ca_file.read_text()))
     assert failed.value.kind is FailureKind.TLS
 
 
@@ -117,3 +119,32 @@ def test_a_handshake_that_drips_is_cut_at_the_deadline() -> None:
         assert failed.value.kind in (FailureKind.TIMEOUT, FailureKind.TLS)
     finally:
         server.stop(timeout=0)
+
+
+def test_the_environment_names_the_authorities_that_are_believed(
+    shop_tls: tuple[Receiver, ssl.SSLContext],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop, _ = shop_tls
+    ca_file = next(tmp_path.glob("*.crt"))
+    for named, accepted in ((str(ca_file), True), ("", False)):
+        monkeypatch.setenv("SSL_CERT_FILE", named)
+        context = tls_context()
+        if accepted:
+            assert post(shop.url(), {}, BODY, 5, True, tls=context).status == 200
+        else:
+            with pytest.raises(DeliveryError):
+                post(shop.url(), {}, BODY, 5, True, tls=context)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", b"\x00\xff"])
+def test_a_file_without_authorities_is_named_at_the_start(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ConfigError, match=r"SSL_CERT_FILE: .*ca\.pem"):
+        check_ca_file()

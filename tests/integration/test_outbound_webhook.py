@@ -3,15 +3,18 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from gevent.lock import Semaphore
 from gevent.server import StreamServer
 from standardwebhooks import Webhook
 
 from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.channel import payload
+from engine.delivery.endpoint import Endpoint
 from tests.tools.receiver import (
     Answer,
     Receiver,
@@ -23,7 +26,7 @@ from tests.tools.receiver import (
     reply,
 )
 from tests.tools.wait import wait_until
-from transport.outbound import exchange, pinned
+from transport.outbound import exchange, lookups
 from transport.outbound.pinned import DeliveryError, FailureKind, post
 from transport.outbound.webhook import (
     SendResult,
@@ -42,16 +45,15 @@ def sender() -> WebhookSender:
     return WebhookSender("1.2.3", allow_private=True)
 
 
+def to(url: str, timeout_s: float = 15, **more: Any) -> Endpoint:
+    key = parse_secret(SECRET)
+    return Endpoint(url=url, secrets=(key,), timeout_s=timeout_s, **more)
+
+
 def deliver(sender: WebhookSender, answer: Answer, timeout_s: float = 5) -> SendResult:
     with Receiver([answer]) as shop:
-        return sender.send(
-            shop.url("/hook?token=QUERYTOKEN"),
-            [parse_secret(SECRET)],
-            "evt_1",
-            BODY,
-            time.time(),
-            timeout_s,
-        )
+        url = shop.url("/hook?token=QUERYTOKEN")
+        return sender.send(to(url, timeout_s), "evt_1", BODY, time.time())
 
 
 def test_a_delivery_carries_a_signature_that_the_shop_can_verify(
@@ -59,8 +61,9 @@ def test_a_delivery_carries_a_signature_that_the_shop_can_verify(
 ) -> None:
     old = new_secret()
     with Receiver() as shop:
-        keys = [parse_secret(SECRET), parse_secret(old)]
-        result = sender.send(shop.url("/hook?a=b"), keys, "evt_9", BODY, time.time())
+        keys = parse_secret(SECRET), parse_secret(old)
+        endpoint = Endpoint(url=shop.url("/hook?a=b"), secrets=keys)
+        result = sender.send(endpoint, "evt_9", BODY, time.time())
         (request,) = shop.wait_for(1)
     assert (result.outcome, result.status, result.error) == (
         AttemptOutcome.DELIVERED,
@@ -288,7 +291,7 @@ def test_a_receiver_that_never_reads_is_cut_at_the_deadline() -> None:
 def test_a_closed_port_is_a_failure_to_connect(sender: WebhookSender) -> None:
     with Receiver() as shop:
         url = shop.url()
-    result = sender.send(url, [parse_secret(SECRET)], "evt_1", BODY, time.time())
+    result = sender.send(to(url), "evt_1", BODY, time.time())
     assert "Connection refused" in str(result.error)
     assert str(result.error).startswith("connect: ")
 
@@ -307,22 +310,25 @@ def test_the_next_address_of_a_name_is_tried() -> None:
 
 
 def test_a_lookup_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
+
     def never(_host: str) -> list[str]:
-        Semaphore(0).acquire()
+        ended.wait()
         return []
 
     for dns_s, timeout_s, kind in (
         (0.1, 600, FailureKind.DNS),
         (600, 0.1, FailureKind.TIMEOUT),
     ):
-        monkeypatch.setattr(pinned, "DNS_S", dns_s)
+        monkeypatch.setattr(lookups, "DNS_S", dns_s)
         with pytest.raises(DeliveryError) as failed:
             post("http://shop.example/", {}, BODY, timeout_s, resolver=never)
         assert failed.value.kind is kind
+    ended.set()
 
 
 def test_a_name_without_address_is_a_failure_of_the_lookup() -> None:
-    resolvers: list[pinned.Resolver] = [lambda _: [], pinned.system_resolver]
+    resolvers: list[lookups.Resolver] = [lambda _: [], lookups.system_resolver]
     for resolver in resolvers:
         with pytest.raises(DeliveryError) as failed:
             post("http://nobody.invalid/", {}, BODY, resolver=resolver)
@@ -331,7 +337,7 @@ def test_a_name_without_address_is_a_failure_of_the_lookup() -> None:
 
 
 def test_the_system_resolver_finds_localhost() -> None:
-    assert "127.0.0.1" in pinned.system_resolver("localhost")
+    assert "127.0.0.1" in lookups.system_resolver("localhost")
 
 
 def test_the_environment_chooses_neither_proxy_nor_credentials(
@@ -361,7 +367,7 @@ def test_the_environment_chooses_neither_proxy_nor_credentials(
 )
 def test_a_url_that_cannot_work_is_a_result_and_its_secrets_stay_in(url: str) -> None:
     sender = WebhookSender("1")
-    result = sender.send(url, [parse_secret(SECRET)], "evt_1", BODY, time.time())
+    result = sender.send(to(url), "evt_1", BODY, time.time())
     assert (result.outcome, result.status) == (AttemptOutcome.RETRY, None)
     assert result.error
     assert "SECRETWORD" not in repr(result)
@@ -404,15 +410,14 @@ def test_no_socket_stays_open_however_it_ends(sender: WebhookSender) -> None:
 
 
 def test_deliveries_do_not_wait_for_each_other(sender: WebhookSender) -> None:
-    key = [parse_secret(SECRET)]
     with Receiver(default=hang()) as dead, Receiver() as alive:
         stuck = [
-            gevent.spawn(sender.send, dead.url(), key, "evt_1", BODY, time.time(), 60)
+            gevent.spawn(sender.send, to(dead.url(), 60), "evt_1", BODY, time.time())
             for _ in range(50)
         ]
         dead.wait_for(50)
         results = [
-            sender.send(alive.url(), key, f"evt_{n}", BODY, time.time())
+            sender.send(to(alive.url()), f"evt_{n}", BODY, time.time())
             for n in range(50)
         ]
         assert all(r.outcome is AttemptOutcome.DELIVERED for r in results)

@@ -114,6 +114,13 @@ def test_all_that_the_double_tells_of_itself_is_told(both: Both, method: str) ->
         assert double.get(key) == real.get(key)
 
 
+def test_how_long_it_has_run_is_told_in_seconds(both: Both) -> None:
+    (status, real), (as_told, double) = answers(both, call("uptime"))
+    assert status == as_told == 200
+    assert type(real["result"]) is type(double["result"]) is int
+    assert 0 <= double["result"] <= real["result"] + 1, "the real one was first"
+
+
 def test_blocks_above_the_tip_are_known_by_hash_alone(both: Both) -> None:
     """And best header and tip are the same after `invalidateblock`."""
     real, double = both

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 
 from engine.delivery.attempt import SendResult, classify
+from engine.delivery.endpoint import Endpoint
 from tests.simulation.broken import Broken
 
 __all__ = ["ENDPOINT_MODES", "SimEndpoint", "SimEndpoints"]
@@ -54,13 +55,12 @@ class SimEndpoints:
 
     def send(
         self,
-        url: str,
-        secrets: tuple[bytes, ...],
+        to: Endpoint,
         msg_id: str,
         body: bytes,
         now_s: int,
-        timeout_s: float,
     ) -> SendResult:
+        url = to.url
         if self.before_send():
             return self._result(None, None)  # nobody will read it
         if f'"data":{{"id":"{msg_id}",'.encode() not in body:

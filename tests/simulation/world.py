@@ -314,8 +314,8 @@ class World:
         return self._random.choice((1, 10, 300, 3_000, 20_000))
 
     def send_delay_ms(self, message: Deliver) -> int:
-        if self.channels.endpoints.hangs(message.url):
-            return int(message.timeout_s * 1000)
+        if self.channels.endpoints.hangs(message.endpoint.url):
+            return int(message.endpoint.timeout_s * 1000)
         return self.answer_delay_ms()
 
     def on_message(self, actor: Actor, message: object) -> None:

@@ -182,10 +182,12 @@ class MemoryStore:
         return [kept[name] for name in sorted(kept)]
 
     def idempotent_answer(
-        self, scope: str, key: str, since: int
+        self, scope: str, key: str, since: int, former: str | None = None
     ) -> IdempotentAnswer | None:
-        row: IdempotencyRow | None = self._tables.answers.get((scope, key))
-        if row is None or row.at < since:
+        rows = (self._tables.answers.get((s, key)) for s in (scope, former or scope))
+        kept = (row for row in rows if row is not None and row.at >= since)
+        row: IdempotencyRow | None = next(kept, None)
+        if row is None:
             return None
         return IdempotentAnswer(row.request_hash, row.status, row.body)
 

@@ -40,7 +40,12 @@ from engine.chain.feed import Block, Header, SourceStatus
 from engine.chain.packed_tx import PackedTx, PackedTxs
 from engine.chain.push import Push
 from engine.chain.source_url import SourceUrl
-from engine.errors import InvalidBlock, InvalidTransaction, SourceUnavailable
+from engine.errors import (
+    InvalidBlock,
+    InvalidTransaction,
+    SourceError,
+    SourceUnavailable,
+)
 from engine.runtime.yielding import yield_to_hub
 from transport.chain.block_hashes import BlockHeights, is_hash
 from transport.chain.block_search import first_present
@@ -67,6 +72,7 @@ METHODS = (
     "getrawmempool",
     "getrawtransaction",
     "getzmqnotifications",
+    "uptime",
 )
 """All that is called: what `rpcwhitelist` must hold (docs/sources.md)."""
 
@@ -150,6 +156,14 @@ class Bitcoind(JsonRpc):
         self.lowest = max(info.pruneheight or 0, self._missing_below)
         self._heights.remember(info.bestblockhash, info.blocks)
         return source_status(info, mempool)
+
+    def started_at_s(self) -> int | None:
+        """When it was started (Unix); None if it does not tell (bcoin, a whitelist)."""
+        try:
+            uptime_s = self.call("uptime", [], int)
+        except SourceError:
+            return None
+        return int(time.time()) + 1 - uptime_s if uptime_s >= 0 else None
 
     def _decoded(self, method: str, reply: Reply, type_: type[T]) -> T:
         return decode(self.result(method, reply), type_, f"{self.name}: {method}")

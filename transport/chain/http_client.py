@@ -27,6 +27,7 @@ from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavaila
 from engine.policy.waits import parse_retry_after
 from engine.runtime.yielding import yield_to_hub
 from transport.chain.http_failures import is_broken_pipe, reason
+from transport.trust import ca_file
 
 __all__ = [
     "DEADLINE_S",
@@ -112,9 +113,10 @@ class SourceHttp:
         self._headers = headers
         self._deadline_s = deadline_s
         self._session = requests.Session()
-        # No proxy, netrc or CA bundle from the environment: what a source is asked
-        # and with which credentials is decided by our configuration alone.
+        # No proxy or netrc from the environment: what a source is asked and with which
+        # credentials is decided by our configuration alone.
         self._session.trust_env = False
+        self._session.verify = ca_file()
         self._session.headers.update(
             {"User-Agent": "paybell", "Accept-Encoding": "gzip"}
         )

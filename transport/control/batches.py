@@ -100,6 +100,7 @@ class Batches(CreatingRoutes):
         return self._idempotency.run(
             environ(),
             principal,
+            [one.get("merchant") for one in asked.items if isinstance(one, dict)],
             asked.canonical,
             lambda reservation: self._create(asked.items, principal, reservation),
             self._replay,

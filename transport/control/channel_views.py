@@ -18,7 +18,10 @@ __all__ = [
 
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel. `secret` is returned only when it is created or rotated."""
+    """A channel. `secret` is returned only when it is created or rotated.
+
+    Of its own headers, which may hold credentials, only the names are shown.
+    """
 
     id: str
     kind: str
@@ -27,6 +30,8 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[EventType, ...]
     enabled: bool
     disabled_reason: str | None
+    header_names: tuple[str, ...]
+    has_own_ca: bool
     timeout_s: float
     schedule_s: tuple[float, ...]
     description: str
@@ -81,6 +86,8 @@ def channel_view(
         types=channel.types,
         enabled=channel.enabled,
         disabled_reason=channel.disabled_reason,
+        header_names=channel.header_names,
+        has_own_ca=channel.ca_pem is not None,
         timeout_s=channel.timeout_s,
         schedule_s=channel.schedule_s,
         description=channel.description,

@@ -13,6 +13,7 @@ from gevent.lock import RLock
 
 from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
+from engine.delivery.endpoint import headers_of, sealed_headers
 from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
@@ -21,6 +22,7 @@ from engine.secrets.vault import Vault
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
 from transport.control.new_payment import new_id
+from transport.control.own_headers import own_headers
 from transport.control.seen import seen_channel
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
@@ -29,6 +31,7 @@ from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.outbound.guard import check_url
+from transport.outbound.pinned import tls_context
 from transport.outbound.webhook import new_secret, parse_secret
 from transport.problem_body import FieldError
 
@@ -85,6 +88,8 @@ class _Channels:
                 "This key may create channels only for its own merchant.",
             )
         self._check_url(asked.url)
+        headers = own_headers({}, asked.headers, asked.basic_auth)
+        _check_ca(asked.ca_pem)
         secret = asked.secret or new_secret()
         channel_id = new_id("ch_")
         channel = Channel(
@@ -93,6 +98,9 @@ class _Channels:
             url=asked.url,
             types=tuple(dict.fromkeys(asked.types)),
             secret=self._vault.seal(_secret_bytes(secret), channel_id),
+            sealed_headers=sealed_headers(headers, self._vault, channel_id),
+            header_names=tuple(headers),
+            ca_pem=asked.ca_pem,
             schedule_s=tuple(asked.schedule_s),
             timeout_s=asked.timeout_s,
             description=asked.description,
@@ -163,10 +171,13 @@ class _Channels:
         asked = typed(json_body(environ()), ChannelPatch)
         if isinstance(asked.url, str):
             self._check_url(asked.url)
+        if isinstance(asked.ca_pem, str):
+            _check_ca(asked.ca_pem)
         now = self._gateway.now()
         with self._changing:
             channel = seen_channel(self._gateway, channel_id, principal)
             changes = _changes(asked)
+            changes |= self._headers(channel, asked)
             secret = new_secret() if asked.rotate_secret else None
             if secret is not None:
                 sealed = self._vault.seal(_secret_bytes(secret), channel.id)
@@ -194,6 +205,19 @@ class _Channels:
             channel = seen_channel(self._gateway, channel_id, principal)
             self._gateway.remove_channel(channel.id)
         return bottle.HTTPResponse(b"", 204)
+
+    def _headers(self, channel: Channel, asked: ChannelPatch) -> dict[str, Any]:
+        """Its own headers, if they change."""
+        if asked.headers is msgspec.UNSET and asked.basic_auth is msgspec.UNSET:
+            return {}
+        before = headers_of(channel, self._vault)
+        after = own_headers(before, asked.headers, asked.basic_auth)
+        if after == before:
+            return {}
+        return {
+            "sealed_headers": sealed_headers(after, self._vault, channel.id),
+            "header_names": tuple(after),
+        }
 
     def _check_url(self, url: str) -> None:
         try:
@@ -225,6 +249,7 @@ def _changes(asked: ChannelPatch) -> dict[str, Any]:
             "url",
             "types",
             "enabled",
+            "ca_pem",
             "timeout_s",
             "schedule_s",
             "description",
@@ -240,6 +265,15 @@ def _changes(asked: ChannelPatch) -> dict[str, Any]:
     elif "enabled" in sent:
         sent["disabled_reason"] = "disabled over the API"
     return sent
+
+
+def _check_ca(ca_pem: str | None) -> None:
+    if ca_pem is None:
+        return
+    try:
+        tls_context(ca_pem)
+    except ValueError as error:
+        raise invalid(FieldError("/ca_pem", f"is not valid: {error}")) from error
 
 
 def _secret_bytes(secret: str) -> bytes:

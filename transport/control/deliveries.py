@@ -4,12 +4,18 @@ Runs in the request's greenlet; `test_channel` waits for the endpoint there, no 
 than the channel's timeout.
 """
 
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from engine.codes import Code
 from engine.delivery.attempt import AttemptOutcome
-from engine.delivery.channel import active_secrets, payload
+from engine.delivery.channel import Channel, payload
+from engine.delivery.endpoint import endpoint_of
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
@@ -23,9 +29,18 @@ from transport.http.cursors import number_cursor, read_number
 from transport.http.inputs import NoFields
 from transport.http.openapi import Operation
 from transport.http.params import CursorQuery
+from transport.http.problems import retry_later
 from transport.http.request_json import json_body, query, typed
+from transport.server.limits import RateLimiter
 
 __all__ = ["Deliveries"]
+
+TESTS_AT_ONCE = 10
+TESTS_PER_S = 0.2
+"""Of one merchant: enough to try out an endpoint by hand, and nothing to call with."""
+
+TESTS_AT_A_TIME = 2
+"""Of one merchant. Each keeps a request open for as long as the endpoint takes."""
 
 
 class Deliveries:
@@ -38,6 +53,8 @@ class Deliveries:
         self._auth = auth
         self._vault = vault
         self._settings = settings
+        self._tests = RateLimiter(TESTS_PER_S, TESTS_AT_ONCE)
+        self._under_way: Counter[str] = Counter()  # tests, by merchant
 
     @Operation(
         name="list_deliveries",
@@ -77,25 +94,45 @@ class Deliveries:
         request=NoFields,
         body_may_be_absent=True,
         answers={200: TestResult},
-        problems=(404,),
+        problems=(404, 429),
     )
     def test_channel(self, channel_id: str) -> Any:
         principal = self._auth.require(environ())
         typed(json_body(environ(), may_be_empty=True), NoFields)
         channel = seen_channel(self._gateway, channel_id, principal)
+        with self._one_test(channel.merchant):
+            return self._test(channel)
+
+    @contextmanager
+    def _one_test(self, merchant: str) -> Iterator[None]:
+        """A call of ours that somebody waits for: a merchant has few at one time."""
+        wait_s = self._tests.allow(merchant, time.monotonic())
+        if not wait_s and self._under_way[merchant] >= TESTS_AT_A_TIME:
+            wait_s = 1.0
+        if wait_s:
+            raise retry_later(
+                Code.RATE_LIMITED,
+                f"A merchant may test its channels {TESTS_AT_ONCE} times, then once in"
+                f" {1 / TESTS_PER_S:.0f} s, {TESTS_AT_A_TIME} at one time.",
+                wait_s,
+            )
+        self._under_way[merchant] += 1
+        try:
+            yield
+        finally:
+            self._under_way[merchant] -= 1
+            if not self._under_way[merchant]:
+                del self._under_way[merchant]
+
+    def _test(self, channel: Channel) -> Any:
         now = self._gateway.now()
         told = {"channel_id": channel.id, "message": "This is a test of Paybell."}
         body = payload(msgspec.json.encode(told), "channel.test", iso(now))
         result = self._settings.sender.send(
-            channel.url,
-            tuple(
-                self._vault.open(sealed, channel.id)
-                for sealed in active_secrets(channel, now)
-            ),
+            endpoint_of(channel, self._vault, now),
             new_id("evt_test_"),
             body,
             now // 1000,
-            channel.timeout_s,
         )
         return answer(
             TestResult(

@@ -5,13 +5,16 @@ crash finds both or neither. Of two requests with one key at the same time the s
 waits for the first. Only what created something is kept; a refused request may be
 corrected and sent again under its key.
 
+A key is the merchant's for whom something is created, whatever API key the request
+came with: one that is sent again with a rotated API key makes no second payment.
+
 Runs in the request's greenlet. The kept answer holds no secret: whoever replays it
 puts the derived ones in again.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,22 +24,27 @@ from gevent.lock import BoundedSemaphore
 from engine.codes import Code
 from engine.errors import Duplicate
 from engine.gateway import Gateway
+from engine.merchants.name import EVERYBODY
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import IdempotencyRow
 from transport.http.auth import Principal
 from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
 
-__all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
+__all__ = ["DEFAULT", "IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
 
 WAIT_S = 15.0
 """For another request with the same key: longer than the engine takes to say no."""
+
+DEFAULT = "default"
+"""The merchant of a payment for which none is named."""
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",
     description="1 to 255 visible ASCII characters. For 24 hours, repeating a request"
     " with the same key and the same body returns the first response again"
-    " (Idempotent-Replayed: true); the same key with another body is an error (422).",
+    " (Idempotent-Replayed: true); the same key with another body is an error (422)."
+    " It belongs to the merchant, not to the API key.",
     schema={"type": "string", "pattern": "^[!-~]{1,255}$"},
 )
 
@@ -44,9 +52,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class KeyReservation(msgspec.Struct, frozen=True):
-    """The right to answer first to a key."""
+    """The right to answer first to a key. `former`: the scope of an answer from before
+    keys were the merchant's."""
 
     scope: str
+    former: str
     key: str
     request_hash: bytes
 
@@ -68,14 +78,16 @@ class Idempotency:
         self,
         environ: dict[str, Any],
         principal: Principal,
+        merchants: Iterable[object],
         body: bytes,
         act: Callable[[KeyReservation | None], Any],
         replay: Callable[[IdempotentAnswer], Any],
     ) -> Any:
         """The answer of `act`, or that of `replay` if it was given before.
 
-        `body` is the canonical form of what was asked. `act` commits the answer
-        of its reservation with what it does. Raises `Problem` 400, 409 or 422.
+        `merchants`: for whom something is asked for, as the request says it. `body` is
+        the canonical form of what was asked. `act` commits the answer of its
+        reservation with what it does. Raises `Problem` 400, 409 or 422.
         """
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
@@ -85,8 +97,13 @@ class Idempotency:
                 Code.INVALID_IDEMPOTENCY_KEY,
                 "Idempotency-Key must be 1 to 255 visible ASCII characters.",
             )
-        scope = f"{principal.key_id} {environ['PATH_INFO']}"
-        reservation = KeyReservation(scope, key, hashlib.sha256(body).digest())
+        path = environ["PATH_INFO"]
+        reservation = KeyReservation(
+            scope=f"{_owner(principal, merchants)} {path}",
+            former=f"{principal.key_id} {path}",
+            key=key,
+            request_hash=hashlib.sha256(body).digest(),
+        )
         with self._exclusive(reservation):
             known = self._known(reservation)
             if known is not None:
@@ -100,7 +117,9 @@ class Idempotency:
                 return replay(known)
 
     def _known(self, reservation: KeyReservation) -> IdempotentAnswer | None:
-        known = self._gateway.idempotent_answer(reservation.scope, reservation.key)
+        known = self._gateway.idempotent_answer(
+            reservation.scope, reservation.key, reservation.former
+        )
         if known is not None and known.request_hash != reservation.request_hash:
             raise Problem(
                 Code.IDEMPOTENCY_KEY_REUSED,
@@ -130,3 +149,16 @@ class Idempotency:
             waiting.pop()
             if not waiting:
                 self._in_flight.pop(place, None)
+
+
+def _owner(principal: Principal, merchants: Iterable[object]) -> str:
+    """Whose key it is: of the one merchant that is meant, or of all (a mixed batch).
+
+    Only of one that the caller may see: nobody is to be given another's answer.
+    """
+    own = principal.merchant
+    meant = {own or DEFAULT if name is None else name for name in merchants}
+    (name,) = meant if len(meant) == 1 else (None,)
+    if isinstance(name, str) and principal.may_see(name):
+        return name
+    return own or EVERYBODY

@@ -16,6 +16,7 @@ from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.money.amount import tolerance_within
 from engine.payment.model import Terms
+from transport.control.idempotency import DEFAULT
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
@@ -63,7 +64,7 @@ def terms_of(
 
     Raises `Problem` 403 or 422.
     """
-    merchant = request.merchant or principal.merchant or "default"
+    merchant = request.merchant or principal.merchant or DEFAULT
     if not principal.may_see(merchant):
         raise Problem(
             Code.FORBIDDEN, "This key may create payments only for its own merchant."

@@ -99,6 +99,7 @@ class _Payments(CreatingRoutes):
         return self._idempotency.run(
             environ(),
             principal,
+            [value.get("merchant") if isinstance(value, dict) else None],
             canonical(value),
             lambda reservation: self._create(value, principal, reservation),
             self._replay,

@@ -27,7 +27,9 @@ from engine.payment.model import EventType
 __all__ = [
     "MAX_BATCH",
     "PAYMENTS",
+    "BasicAuth",
     "BatchRequest",
+    "CaPem",
     "ChannelPatch",
     "ChannelRequest",
     "MerchantRequest",
@@ -42,6 +44,9 @@ MAX_BATCH = 1_000
 MAX_EXTERNAL_ID = 200
 SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
 
+# With `$` alone a newline at the end would come through.
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"
+HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$(?!\n)"
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
 
@@ -163,6 +168,25 @@ Description = Annotated[
         description="at most 200 characters without control characters",
     ),
 ]
+Headers = Annotated[
+    dict[
+        Annotated[str, Meta(max_length=64, pattern=HEADER_NAME)],
+        Annotated[str, Meta(max_length=1_000, pattern=HEADER_VALUE)],
+    ],
+    Meta(
+        max_length=10,
+        description="an object of at most 10 headers: names as HTTP has them, values of"
+        " 1 to 1000 visible ASCII characters with spaces between them",
+    ),
+]
+CaPem = Annotated[
+    Annotated[str, Meta(max_length=32_768, pattern=r"^\s*-----BEGIN CERTIFICATE-----")]
+    | None,
+    Meta(
+        description="certificates in PEM, at most 32768 characters: only these"
+        " authorities are believed; null for the usual ones"
+    ),
+]
 Moment = Annotated[
     datetime,
     Meta(tz=True, description="a time with its zone, like 2026-01-02T03:04:05Z"),
@@ -249,6 +273,39 @@ class RedeliverRequest(Request):
     ] = False
 
 
+class BasicAuth(Request):
+    """Credentials as RFC 7617 sends them."""
+
+    username: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            pattern=r"^[^:\u0000-\u001f\u007f-\u009f]*$",
+            description="at most 200 characters without colon and control characters",
+        ),
+    ]
+    password: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            pattern=NO_CONTROLS,
+            description="at most 200 characters without control characters",
+        ),
+    ]
+
+    def __repr__(self) -> str:
+        return "BasicAuth()"
+
+
+Basic = Annotated[
+    BasicAuth | None,
+    Meta(
+        description="an object with username and password, which go into the header"
+        " Authorization; null for none"
+    ),
+]
+
+
 class ChannelRequest(Request):
     """A webhook endpoint that is to get events."""
 
@@ -262,6 +319,9 @@ class ChannelRequest(Request):
             " one generated"
         ),
     ] = None
+    headers: Headers = {}
+    basic_auth: Basic = None
+    ca_pem: CaPem = None
     timeout_s: TimeoutS = 15.0
     schedule_s: ScheduleS = msgspec.field(
         default_factory=lambda: [float(s) for s in SCHEDULE_S]
@@ -275,6 +335,9 @@ class ChannelPatch(Request):
     url: Url | UnsetType = UNSET
     types: Types | UnsetType = UNSET
     enabled: Annotated[bool, Meta(description="true or false")] | UnsetType = UNSET
+    headers: Headers | UnsetType = UNSET
+    basic_auth: Basic | UnsetType = UNSET
+    ca_pem: CaPem | UnsetType = UNSET
     timeout_s: TimeoutS | UnsetType = UNSET
     schedule_s: ScheduleS | UnsetType = UNSET
     description: Description | UnsetType = UNSET

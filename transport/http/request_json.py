@@ -16,9 +16,10 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, UnsetType
 
 from engine.codes import Code
+from transport.http.inputs import CaPem
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name
 from transport.problem_body import FieldError
@@ -44,6 +45,8 @@ MAX_PARAMETERS = 20
 _JSON = re.compile(
     r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE
 )
+
+_OF_LINES = (CaPem, CaPem | UnsetType)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -179,7 +182,11 @@ def _convert(value: Any, hint: Any, strict: bool) -> Any:
     except msgspec.ValidationError as error:
         return error
     # A pattern's $ would let a newline at the end through.
-    if isinstance(converted, str) and converted.endswith("\n"):
+    if (
+        isinstance(converted, str)
+        and converted.endswith("\n")
+        and hint not in _OF_LINES
+    ):
         return msgspec.ValidationError("newline at the end")
     return converted
 

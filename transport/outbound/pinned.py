@@ -4,9 +4,10 @@ A client that checks a name and then lets a library connect looks the name up tw
 and the second answer can be 127.0.0.1 (DNS rebinding). Here the name is looked up
 once, every address it has is judged by `guard`, and the socket is opened to one of
 those very addresses. The name is still what the certificate is checked against, what
-SNI says and what `Host` carries. No proxy, no netrc, no environment, no redirect, no
-cookie, no decompression. One deadline covers all from lookup to answer, and what is
-read is counted in bytes.
+SNI says and what `Host` carries. An answer that is kept for some seconds
+(`lookups.py`) is judged anew at each use. No proxy, no netrc, no redirect, no cookie,
+no decompression. One deadline covers all from lookup to answer, and what is read is
+counted in bytes.
 
 The HTTP over that socket is in `exchange`, which says why it is not `requests`.
 
@@ -14,18 +15,15 @@ Blocks the calling greenlet, for `timeout_s` at most; the webhook sender calls i
 the greenlet of one delivery. Needs gevent's patched sockets. Thread-safe: no.
 """
 
-import _socket
 import functools
 import socket
 import ssl
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-import certifi
 import gevent
-from gevent.threadpool import ThreadPool
 
 from engine.errors import AddressRefused, UrlRefused
 from transport.outbound.exchange import (
@@ -39,22 +37,16 @@ from transport.outbound.exchange import (
     reason_of,
 )
 from transport.outbound.guard import Address, Parsed, check_url, refusal
+from transport.outbound.lookups import Lookups, Resolver, system_resolver
+from transport.trust import ca_file
 
 __all__ = [
     "EndpointReply",
     "DeliveryError",
     "FailureKind",
-    "Resolver",
     "post",
-    "system_resolver",
     "tls_context",
 ]
-
-Resolver = Callable[[str], Sequence[str]]
-"""A name to all its addresses, as text. OSError when there are none."""
-
-DNS_S = 5.0
-"""A lookup that takes longer is a failure; libc alone would try for half a minute."""
 
 CONNECT_S = 5.0
 """For one address, so that there is time left for the next one."""
@@ -64,8 +56,6 @@ MAX_ADDRESSES = 32
 
 MAX_TRIES = 4
 """Addresses of one name that we try to connect to."""
-
-_DNS_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +74,23 @@ class EndpointReply:
     """From the call to the end of the answer's headers."""
 
 
-def system_resolver(host: str) -> list[str]:
-    """Ask the system, in native threads of our own.
+def tls_context(ca_pem: str | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, certificate and name checked. `ca_pem`: only these
+    certificates are believed, not the usual CAs. Raises `ValueError` if it holds none.
 
-    gevent's resolver shares ten threads with everybody; a few endpoints whose name
-    servers are dead would stop lookups for the chain sources as well.
-    """
-    found = _dns_threads().apply(_lookup, (host,))
-    if isinstance(found, OSError):
-        raise found
-    return found
-
-
-def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and name checked. `ca_file` adds to the usual CAs.
-
-    Costs some 20 ms of CPU: make it once. Not `create_default_context`, which would
-    write session keys to a file if the environment says so.
+    The usual ones cost some 20 ms of CPU: make it once. Not `create_default_context`,
+    which would write session keys to a file if the environment says so.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    context.load_verify_locations(certifi.where())
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
+    if ca_pem is None:
+        context.load_verify_locations(ca_file())
+        return context
+    try:
+        context.load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError) as e:
+        raise ValueError("no certificates in PEM that can be read") from e
     return context
 
 
@@ -117,26 +100,35 @@ def post(
     body: bytes,
     timeout_s: float = 15.0,
     allow_private: bool = False,
-    resolver: Resolver = system_resolver,
+    resolver: Resolver | Lookups = system_resolver,
     tls: ssl.SSLContext | None = None,
     allow_ports: Container[int] = (),
+    owner: str = "",
 ) -> EndpointReply:
     """POST `body` and return the answer, whatever its status. `DeliveryError` if none.
 
     `headers` go out as they are, beside Host, Content-Length, Accept-Encoding and
-    `Connection: close`.
+    `Connection: close`. `owner`: in whose share of the lookups the name is looked up;
+    `timeout_s` begins when that has its turn.
     """
-    started = time.perf_counter()
     try:
         target = check_url(url, allow_private, allow_ports)
     except UrlRefused as e:
         address = isinstance(e, AddressRefused)
         kind = FailureKind.REFUSED_ADDRESS if address else FailureKind.URL
         raise DeliveryError(kind, str(e)) from None
+    lookups = resolver if isinstance(resolver, Lookups) else Lookups(resolver, 0)
+    started = time.perf_counter()
+    found: Sequence[str] | None = None
+    if target.literal is None:  # else it was judged by check_url
+        answer = lookups.find(target.host, owner, timeout_s)
+        started = time.perf_counter() - answer.took_s
+        found = answer.texts
     sock: socket.socket | None = None
     try:
-        with gevent.Timeout(timeout_s, DeadlinePassed):
-            sock = _connect(_checked_addresses(target, resolver, allow_private), target)
+        left_s = timeout_s - (time.perf_counter() - started)
+        with gevent.Timeout(max(left_s, 0.001), DeadlinePassed):
+            sock = _connect(_checked(target, found, allow_private), target)
             if target.is_tls:
                 sock = _handshake(sock, target, tls or _default_tls())
             response = exchange(sock, target, headers, body)
@@ -148,7 +140,12 @@ def post(
             body_head=body_head(response, min(BODY_GRACE_S, max(0.001, left_s))),
             latency_ms=latency_ms,
         )
+    except DeliveryError as e:
+        if e.kind is FailureKind.CONNECT:
+            lookups.forget(target.host)  # it may have moved
+        raise
     except DeadlinePassed:
+        lookups.forget(target.host)
         detail = f"no answer from {target.origin} within {timeout_s:g} s"
         raise DeliveryError(FailureKind.TIMEOUT, detail) from None
     finally:
@@ -156,13 +153,13 @@ def post(
             sock.close()
 
 
-def _checked_addresses(
-    target: Parsed, resolver: Resolver, allow_private: bool
+def _checked(
+    target: Parsed, texts: Sequence[str] | None, allow_private: bool
 ) -> list[Address]:
-    """All addresses of the host, each judged: one that is refused refuses the name."""
-    if target.literal is not None:
-        return [target.literal]  # judged by check_url
-    texts = _resolve(target.host, resolver)
+    """The addresses of the host, each judged: one that is refused refuses the name."""
+    if texts is None:
+        assert target.literal is not None, "a name that was not looked up"
+        return [target.literal]
     if len(texts) > MAX_ADDRESSES:
         detail = f"{target.host} has {len(texts)} addresses; at most {MAX_ADDRESSES}"
         raise DeliveryError(FailureKind.DNS, detail)
@@ -172,24 +169,6 @@ def _checked_addresses(
             detail = f"{target.host} resolves to {text[:64]}, which is refused: {why}"
             raise DeliveryError(FailureKind.REFUSED_ADDRESS, detail)
     return [ip_address(text) for text in texts]
-
-
-def _resolve(host: str, resolver: Resolver) -> list[str]:
-    late = DeadlinePassed()
-    try:
-        with gevent.Timeout(DNS_S, late):
-            texts = list(dict.fromkeys(resolver(host)))
-    except DeadlinePassed as e:
-        if e is not late:
-            raise  # the deadline of the whole call
-        detail = f"{host} was not resolved within {DNS_S:g} s"
-        raise DeliveryError(FailureKind.DNS, detail) from None
-    except (OSError, UnicodeError) as e:
-        detail = f"{host} cannot be resolved: {reason_of(e)}"
-        raise DeliveryError(FailureKind.DNS, detail) from e
-    if not texts:
-        raise DeliveryError(FailureKind.DNS, f"{host} has no address")
-    return texts
 
 
 def _connect(addresses: Sequence[Address], target: Parsed) -> socket.socket:
@@ -232,19 +211,5 @@ def _handshake(
 
 
 @functools.cache
-def _dns_threads() -> ThreadPool:
-    return ThreadPool(_DNS_THREADS)
-
-
-@functools.cache
 def _default_tls() -> ssl.SSLContext:
     return tls_context()
-
-
-def _lookup(host: str) -> list[str] | OSError:
-    """In a native thread. The error is a value, or gevent's hub would print it."""
-    try:
-        infos = _socket.getaddrinfo(host, 0, type=_socket.SOCK_STREAM)
-    except OSError as e:
-        return e
-    return [str(sockaddr[0]) for *_, sockaddr in infos]

@@ -11,6 +11,7 @@ HMAC-SHA256 with each valid secret of the channel; two while a secret is rotated
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import re
@@ -20,9 +21,11 @@ import time
 from collections.abc import Container, Sequence
 
 from engine.delivery.attempt import AttemptOutcome, SendResult, classify
+from engine.delivery.endpoint import Endpoint
 from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
+from transport.outbound.lookups import Lookups
 
 __all__ = [
     "SendResult",
@@ -86,53 +89,58 @@ class WebhookSender:
         *,
         allow_private: bool = False,
         allow_ports: Container[int] = (),
-        resolver: pinned.Resolver = pinned.system_resolver,
+        lookups: Lookups | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._user_agent = f"Paybell/{version}"
         self._allow_private = allow_private
         self._allow_ports = allow_ports
-        self._resolver = resolver
+        self._lookups = lookups or Lookups()
         # Loading the trust store holds the hub for some 20 ms: now, not later.
         self._tls = tls or pinned.tls_context()
 
     def send(
         self,
-        url: str,
-        secrets: Sequence[bytes],
+        endpoint: Endpoint,
         msg_id: str,
         body: bytes,
         now_s: float,
-        timeout_s: float = 15.0,
     ) -> SendResult:
         """One attempt at `now_s` (Unix time). Whatever the endpoint does, a result.
 
         Raises only for faults of the caller: no secret, or an impossible `msg_id`.
         """
         headers = {
+            **dict(endpoint.headers),  # the standard's own names win
             "User-Agent": self._user_agent,
             "Content-Type": "application/json",
             "webhook-id": msg_id,
             "webhook-timestamp": str(int(now_s)),
-            "webhook-signature": sign(secrets, msg_id, int(now_s), body),
+            "webhook-signature": sign(endpoint.secrets, msg_id, int(now_s), body),
         }
         started = time.perf_counter()
         try:
             reply = pinned.post(
-                url,
+                endpoint.url,
                 headers,
                 body,
-                timeout_s,
+                endpoint.timeout_s,
                 self._allow_private,
-                self._resolver,
-                self._tls,
+                self._lookups,
+                self._tls if endpoint.ca_pem is None else _trusting(endpoint.ca_pem),
                 self._allow_ports,
+                endpoint.owner,
             )
         except pinned.DeliveryError as e:
             latency_ms = (time.perf_counter() - started) * 1000
             error = f"{e.kind}: {e.detail}"
             return SendResult(classify(None), None, error, None, latency_ms)
-        return _judged(reply, url, now_s)
+        return _judged(reply, endpoint.url, now_s)
+
+
+@functools.lru_cache(maxsize=256)
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    return pinned.tls_context(ca_pem)
 
 
 def _judged(reply: pinned.EndpointReply, url: str, now_s: float) -> SendResult:

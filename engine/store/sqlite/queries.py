@@ -237,13 +237,18 @@ def _merchant(row: tuple[str, int, int, bytes, int]) -> MerchantRecord:
 
 
 def idempotent_answer(
-    sql: sqlite3.Connection, scope: str, key: str, since: int
+    sql: sqlite3.Connection,
+    scope: str,
+    key: str,
+    since: int,
+    former: str | None = None,
 ) -> IdempotentAnswer | None:
     """The first answer to this key, if it was given at or after `since` (ms)."""
     row = sql.execute(
         "SELECT scope, key, request_hash, status, body, at, crc FROM idempotency"
-        " WHERE scope = ? AND key = ? AND at >= ?",
-        (scope, key, since),
+        " WHERE scope IN (?1, ?2) AND key = ?3 AND at >= ?4"
+        " ORDER BY scope = ?1 DESC LIMIT 1",
+        (scope, scope if former is None else former, key, since),
     ).fetchone()
     if row is None:
         return None

@@ -129,9 +129,9 @@ class SqliteReads(ABC):
         return self._ask(queries.merchants)
 
     def idempotent_answer(
-        self, scope: str, key: str, since: int
+        self, scope: str, key: str, since: int, former: str | None = None
     ) -> IdempotentAnswer | None:
-        return self._ask(queries.idempotent_answer, scope, key, since)
+        return self._ask(queries.idempotent_answer, scope, key, since, former)
 
     def source_tip(self, source: str) -> SourceTip | None:
         return self._ask(queries.source_tip, source)

@@ -154,6 +154,12 @@ class Methods:
             raise RpcFailure(NOT_FOUND, "Block not found")
         return entry
 
+    # -- rpc/server.cpp ----------------------------------------------------------------
+
+    def _uptime(self) -> int:
+        """GetTime() - GetStartupTime()."""
+        return int(self._node.now() - self._node.started_at)
+
     # -- rpc/mempool.cpp, rpc/rawtransaction.cpp ---------------------------------------
 
     def _getmempoolinfo(self) -> dict[str, Any]:

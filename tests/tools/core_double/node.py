@@ -69,6 +69,7 @@ class CoreDouble:
         self.zmq: list[dict[str, Any]] = []  # getzmqnotifications
         self.cookie = cookie
         self.secret = f"{USER}:{PASSWORD}"
+        self.started_at = 0.0  # Unix
         self.saved_pool: list[bytes] = []  # mempool.dat, of the last clean stop
         self._upstream: Upstream | None = None
         self._port = 0
@@ -109,6 +110,7 @@ class CoreDouble:
         assert self._upstream is None
         self.methods = Methods(self)  # whether it was synced once is not remembered
         self.warming_up = warming_up
+        self.started_at = self.now()
         if self.cookie is not None:
             self.secret = f"__cookie__:{secrets.token_hex(32)}"
             self.cookie.write_text(self.secret)

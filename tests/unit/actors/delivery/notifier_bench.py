@@ -62,7 +62,7 @@ class _Sender:
         self.outcome = AttemptOutcome.DELIVERED
 
     def send(self, *request: object) -> SendResult:
-        self.sent.append(str(request[2]))
+        self.sent.append(str(request[1]))
         return SendResult(self.outcome, 200, None, None, 1.0)
 
 

@@ -7,6 +7,7 @@ import msgspec
 from actors.delivery.notifiers import NotifiersActor
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row
+from engine.delivery.endpoint import Endpoint
 from engine.runtime.ref import Ref, Scope
 from engine.secrets.vault import Vault
 from engine.store.writes import Write
@@ -50,19 +51,17 @@ class Shop:
 
     def send(
         self,
-        url: str,
-        secrets: tuple[bytes, ...],
+        endpoint: Endpoint,
         msg_id: str,
         body: bytes,
         now_s: int,
-        timeout_s: float,
     ) -> SendResult:
-        assert secrets == (SECRET,)
+        assert endpoint.secrets == (SECRET,)
         assert T0 // 1000 <= now_s < T0 // 1000 + 1_000_000, "seconds"
-        assert timeout_s == 15.0
+        assert endpoint.timeout_s == 15.0
         event = msgspec.json.decode(body, type=Body).data
         assert msg_id == event.id
-        host = url.removeprefix("https://")
+        host = endpoint.url.removeprefix("https://")
         self.sent.append((host, event.payment_id, event.seq))
         self.ids.append(msg_id)
         self.bodies.append(body)

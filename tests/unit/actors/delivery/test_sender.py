@@ -6,6 +6,7 @@ import pytest
 
 from actors.delivery.sender import Deliver, Delivered, SenderPool
 from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.endpoint import Endpoint
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedDispatcher
@@ -44,7 +45,8 @@ class Place:
 
     def order(self, payment_id: str) -> Deliver:
         reply_to = Ref(Scope(self.dispatcher, lambda _name: Quiet()), "notifier")
-        return Deliver(payment_id, HEAD, "https://x", (b"secret",), 1.0, reply_to)
+        endpoint = Endpoint(url="https://x/secret", secrets=(b"secret",))
+        return Deliver(payment_id, HEAD, endpoint, reply_to)
 
     def send(self, payment_id: str) -> Ref:
         """Who carries it out."""
@@ -120,4 +122,5 @@ def test_whoever_ends_the_pool_ends_what_its_senders_have_not_begun() -> None:
 
 
 def test_secrets_are_not_in_what_is_logged_of_an_order() -> None:
-    assert "secret" not in repr(Place().order("p"))
+    order = Place().order("p")
+    assert "secret" not in repr(order) + repr(order.endpoint)

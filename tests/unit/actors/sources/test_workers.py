@@ -18,6 +18,7 @@ from engine.chain.feed import ChainView, Output
 from engine.chain.script_index import ScriptIndex
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.payment_cases import T0
 
 
 @pytest.fixture
@@ -75,6 +76,40 @@ def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
     assert max(map(len, shown)) == STEPS // VIEW_STEPS == 100
     assert max(looks.between) <= STEPS // WATCH_STEPS + 1 == 101
     assert sum(looks.between) >= 4 * count, "both rounds watch and show all"
+
+
+class Restarted(FakeFeed):
+    """A node that tells when it was started, or does not."""
+
+    def __init__(self, started_at_s: int | None) -> None:
+        super().__init__(20)
+        self._started_at_s = started_at_s
+
+    def started_at_s(self) -> int | None:
+        return self._started_at_s
+
+
+@pytest.mark.parametrize(
+    ("feed", "since"),
+    [
+        (FakeFeed(20), 0),  # it ends with this process
+        (Restarted(T0 // 1000 - 60), T0 - 60_000),
+        (Restarted(T0 // 1000 + 60), T0),  # its clock is ahead
+        (Restarted(None), T0),
+    ],
+)
+def test_a_mempool_is_as_old_as_its_node_or_as_our_reading(
+    stage: ActorStage, feed: FakeFeed, since: int
+) -> None:
+    script, source = b"\x00\x14" + bytes(20), Inbox()
+    stage.node.source = stage.start("source", source)
+    worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
+    ref = stage.start("feed.0", worker, limit=10)
+    for number, reset in ((1, True), (2, False), (3, True)):
+        ref.tell(Round(number, watch=((script,),), polls=(Poll(script),), reset=reset))
+        stage.run()
+    seen = [m.views[script] for m in source.got if isinstance(m, RoundDone)]
+    assert [view.mempool_since for view in seen] == [since] * 3
 
 
 class Looks:

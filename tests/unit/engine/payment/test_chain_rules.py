@@ -8,6 +8,7 @@ from engine.payment.losses import blocks_lost, merely_absent
 from engine.payment.model import EventType, Flag, Status
 from tests.unit.payment_cases import (
     HOUR_MS,
+    T0,
     Told,
     block,
     confirmed,
@@ -297,7 +298,7 @@ def test_merely_absent_is_what_only_silence_would_take_away() -> None:
     told = Told()
     told(view(mempool("t1", 10_000), mempool("t2", 10_000), mined("t3", 999, 10_000)))
     t1, t2 = mempool("t1", 10_000), mempool("t2", 10_000)
-    assert merely_absent(told.payment, view(t1)) == {("t2", 0)}
-    assert merely_absent(told.payment, view(t1, t2)) == frozenset()
-    assert merely_absent(told.payment, view(t1, complete=False)) == frozenset()
-    assert merely_absent(told.payment, view(t1, mempool("new"))) == frozenset()
+    assert merely_absent(told.payment, view(t1), T0) == {("t2", 0)}
+    assert merely_absent(told.payment, view(t1, t2), T0) == frozenset()
+    assert merely_absent(told.payment, view(t1, complete=False), T0) == frozenset()
+    assert merely_absent(told.payment, view(t1, mempool("new")), T0) == frozenset()

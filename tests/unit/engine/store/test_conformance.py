@@ -307,6 +307,9 @@ def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) ->
     assert (answer.request_hash, answer.status, answer.body) == (b"hash", 201, b"first")
     assert reader.idempotent_answer("scope", "key", T0 + 1) is None
     assert reader.idempotent_answer("other", "key", 0) is None
+    former = reader.idempotent_answer("other", "key", 0, "scope")
+    assert former == reader.idempotent_answer("scope", "key", 0)
+    assert reader.idempotent_answer("other", "key", T0 + 1, "scope") is None
     (kept,) = store.commit(Write(rows=(ForgetIdempotency(T0),)))
     (forgot,) = store.commit(Write(rows=(ForgetIdempotency(T0 + 1),)))
     assert (committed(kept).changed, committed(forgot).changed) == (0, 1)

@@ -1,0 +1,118 @@
+"""How an endpoint is reached: a channel's own headers and authorities; tests of it."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+import requests
+
+from tests.tools.certificates import self_signed
+from tests.tools.node import RunningNode, running_node
+from tests.tools.receiver import Receiver, hang
+from transport.control import deliveries
+
+CHANNELS = "/v1/channels"
+
+
+@pytest.fixture
+def node() -> Iterator[RunningNode]:
+    with running_node() as running:
+        yield running
+
+
+def test_own_headers_and_credentials_are_sent_and_never_shown(
+    node: RunningNode,
+) -> None:
+    with Receiver() as shop:
+        basic = {"username": "shop", "password": "PASSWORD1"}
+        made = node.post(
+            CHANNELS,
+            {
+                "url": shop.url(),
+                "headers": {"X-Api-Key": "SECRETKEY"},
+                "basic_auth": basic,
+            },
+        )
+        channel = made.json()
+        place = f"{CHANNELS}/{channel['id']}"
+        node.post(f"{place}/test")
+        node.call("PATCH", place, json={"basic_auth": None, "description": "x"})
+        tried = node.post(f"{place}/test")
+        first, second = shop.wait_for(2)
+    sent = base64.b64decode(first.headers["authorization"].removeprefix("Basic "))
+    assert sent == b"shop:PASSWORD1"
+    assert first.headers["x-api-key"] == second.headers["x-api-key"] == "SECRETKEY"
+    assert "authorization" not in second.headers
+    assert channel["header_names"] == ["X-Api-Key", "Authorization"]
+    shown = node.get(place)
+    assert shown.json()["header_names"] == ["X-Api-Key"]
+    kept = b"".join(path.read_bytes() for path in node.database.parent.iterdir())
+    for secret in ("SECRETKEY", "PASSWORD1", first.headers["authorization"][6:]):
+        for answer in (made, shown, tried, node.get(CHANNELS)):
+            assert secret not in answer.text
+        assert secret.encode() not in kept
+
+
+def test_a_channel_may_believe_an_authority_of_its_own(
+    node: RunningNode, tmp_path: Path
+) -> None:
+    server, ca_file = self_signed(tmp_path, "127.0.0.1")
+    with Receiver(tls=server) as shop:
+        channel = node.post(CHANNELS, {"url": shop.url()}).json()
+        place = f"{CHANNELS}/{channel['id']}"
+        refused = node.post(f"{place}/test").json()
+        pem = {"ca_pem": ca_file.read_text()}
+        changed = node.call("PATCH", place, json=pem).json()
+        accepted = node.post(f"{place}/test").json()
+        node.call("PATCH", place, json={"ca_pem": None})
+        refused_again = node.post(f"{place}/test").json()
+    assert (channel["has_own_ca"], changed["has_own_ca"]) == (False, True)
+    assert refused["error"].startswith("tls: ")
+    assert accepted["delivered"]
+    assert refused_again["error"].startswith("tls: ")
+
+
+@pytest.mark.parametrize(
+    "pem", ["text", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", 7]
+)
+def test_what_is_no_certificate_is_refused(node: RunningNode, pem: object) -> None:
+    response = node.post(CHANNELS, {"url": "https://shop.example/", "ca_pem": pem})
+    assert response.status_code == 422
+    assert [e["path"] for e in response.json()["errors"]] == ["/ca_pem"]
+
+
+def test_tests_of_one_merchant_are_limited_and_anothers_are_not() -> None:
+    with running_node() as node, Receiver() as shop:
+        mine, other = (
+            node.post(CHANNELS, {"url": shop.url(), "merchant": merchant}).json()
+            for merchant in ("mine", "other")
+        )
+        statuses = [
+            node.post(f"{CHANNELS}/{mine['id']}/test").status_code
+            for _ in range(deliveries.TESTS_AT_ONCE + 3)
+        ]
+        refused = node.post(f"{CHANNELS}/{mine['id']}/test")
+        assert node.post(f"{CHANNELS}/{other['id']}/test").status_code == 200
+    assert statuses[: deliveries.TESTS_AT_ONCE] == [200] * deliveries.TESTS_AT_ONCE
+    assert set(statuses[deliveries.TESTS_AT_ONCE + 1 :]) <= {200, 429}
+    assert 429 in statuses
+    assert refused.status_code == 429
+    assert "Retry-After" in refused.headers
+
+
+def test_a_merchant_waits_for_few_endpoints_at_one_time() -> None:
+    with running_node() as node, Receiver(default=hang()) as shop:
+        channel = node.post(CHANNELS, {"url": shop.url()}).json()
+        place = f"{CHANNELS}/{channel['id']}/test"
+        key = {"Authorization": f"Bearer {node.api_key}"}
+        waiting = [
+            gevent.spawn(requests.post, node.url + place, headers=key)
+            for _ in range(deliveries.TESTS_AT_A_TIME)
+        ]
+        shop.wait_for(deliveries.TESTS_AT_A_TIME)
+        refused = node.post(place)
+        assert refused.status_code == 429
+        assert f"{deliveries.TESTS_AT_A_TIME} at one time" in refused.json()["detail"]
+        gevent.killall(waiting)

@@ -1,0 +1,64 @@
+"""What left the mempool, as the views of an index tell it."""
+
+from engine.chain import departures
+from engine.chain.departures import Departures
+from engine.chain.script_index import ScriptIndex
+from tests.tools.fake_feed import FakeFeed, make_tx
+
+ALICE, BOB = b"\x00\x14" + b"a" * 20, b"\x00\x14" + b"b" * 20
+COIN = [("cc" * 32, 1)]
+
+
+def started() -> ScriptIndex:
+    feed, index = FakeFeed(), ScriptIndex()
+    index.watch(ALICE)
+    index.apply_block(feed.blocks[feed.best[0]])
+    index.mempool_since = 7
+    return index
+
+
+def left(index: ScriptIndex, script: bytes = ALICE) -> frozenset[str]:
+    return index.view(script, "s").left
+
+
+def test_what_is_dropped_or_replaced_has_left_and_what_is_back_has_not() -> None:
+    index = started()
+    first, child = make_tx("1", [(ALICE, 1)], COIN), make_tx("2", [(ALICE, 2)])
+    index.apply_mempool([first, child], ())
+    assert left(index) == frozenset()
+    index.apply_mempool([make_tx("3", [(BOB, 1)], COIN)], [child.txid])
+    assert left(index) == {first.txid, child.txid}
+    assert not index.is_bare(ALICE), "its watcher is told so"
+    index.apply_mempool([child], ())
+    assert left(index) == {first.txid}
+    index.unwatch(ALICE)
+    assert left(index) == frozenset()
+
+
+def test_what_a_block_takes_has_not_left_and_what_it_double_spends_has() -> None:
+    index, feed = started(), FakeFeed()
+    mined, lost = make_tx("1", [(ALICE, 1)]), make_tx("2", [(ALICE, 2)], COIN)
+    index.apply_mempool([mined, lost], ())
+    index.apply_block(feed.mine([mined, make_tx("3", [(BOB, 1)], COIN)]))
+    assert left(index) == {lost.txid}
+
+
+def test_of_who_is_not_watched_nothing_is_remembered() -> None:
+    index = started()
+    tx = make_tx("1", [(BOB, 1)])
+    index.apply_mempool([tx], ())
+    index.apply_mempool((), [tx.txid])
+    assert left(index, BOB) == frozenset()
+
+
+def test_views_say_how_old_the_mempool_is() -> None:
+    index = started()
+    assert index.view(ALICE, "s").mempool_since == 7
+    assert index.empty_view("s").mempool_since == 7
+
+
+def test_so_much_is_remembered_of_one_script() -> None:
+    book = Departures()
+    for number in range(departures.MOST_LEFT + 5):
+        book.note(f"{number}", [ALICE])
+    assert len(book.of(ALICE)) == departures.MOST_LEFT == 1_000
