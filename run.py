@@ -50,10 +50,10 @@ from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups
 from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, fail, load_config
-from transport.http.auth import hash_key
+from transport.http.auth import KeyLimits, hash_key
 from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
-from transport.server.limits import Limits
+from transport.server.limits import CallLimits, Limits
 from transport.server.server import Server
 from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
@@ -225,6 +225,15 @@ class Installation:
                 allow_private_webhooks=config.allow_private_webhooks,
                 allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
+                auth_limits=KeyLimits(
+                    rate_per_s=config.calls_per_s,
+                    burst=config.calls_burst,
+                    shared=config.calls_shared_percent / 100,
+                    failure_rate_per_s=config.wrong_keys_per_minute / 60,
+                ),
+                webhook_limits=CallLimits(
+                    rate_per_s=config.webhooks_per_s, burst=5 * config.webhooks_per_s
+                ),
                 max_merchants=config.max_merchants,
                 max_keys=config.max_keys,
                 monitor_s=config.monitor_s,

@@ -64,6 +64,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_webhooks: bool
     allow_webhook_ports: frozenset[int]
     claim_window_s: int
+    calls_per_s: int
+    calls_shared_percent: int
+    calls_burst: int
+    merchant_calls_per_s: int | None
+    wrong_keys_per_minute: int
+    webhooks_per_s: int
     claims_per_payment: int
     claims_total_s: int | None  # None: WINDOWS times claim_window_s
     max_merchants: int
@@ -84,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Of every merchant that has none of its own."""
         total_s = self.claims_total_s
         return Limits(
+            calls_per_s=self.merchant_calls_per_s,
             claims=self.claims_per_payment,
             claims_total_s=WINDOWS * self.claim_window_s
             if total_s is None

@@ -123,6 +123,27 @@ OPTIONS: tuple[Option, ...] = (
     Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),
+    Option("calls_per_s", whole(1, 10_000_000), "12000", "1 to 10000000 calls",
+           "How many calls with API keys the node takes in a second, of all merchants"
+           " together; one that writes counts as three, a payment in a batch as a half."
+           " A merchant alone may use all of it: the default is more than one node can"
+           " answer (9,400 that read, or 3,000 that write)."),
+    Option("calls_shared_percent", whole(1, 100), "50", "1 to 100 percent",
+           "Which part of --calls-per-s is given out while several merchants call: each"
+           " has an equal share, and borrows what others leave. The rest stays free, so"
+           " that nobody's call waits behind a full queue."),
+    Option("calls_burst", whole(1, 1_000_000), "1000", "1 to 1000000 calls",
+           "How many calls of one merchant may come at once: a page that loads, a shop"
+           " that starts again, or a batch of 1,000."),
+    Option("merchant_calls_per_s", whole(1, 1_000_000), None, "1 to 1000000 calls",
+           "The most that one merchant may call in a second, also while others rest."
+           " Default: no limit but the share. Each merchant may have its own."),
+    Option("wrong_keys_per_minute", whole(1, 1_000_000), "30", "1 to 1000000 calls",
+           "How many calls without a valid API key are answered 401 to one address (20"
+           " at once); more are a 429. Nobody guesses 256 bits: it bounds the noise."),
+    Option("webhooks_per_s", whole(1, 1_000_000), "200", "1 to 1000000 calls",
+           "How many webhooks one address of a provider may send in a second (five"
+           " seconds' worth at once): it calls for all customers from one address."),
     Option("claims_per_payment", whole(0, 1_000), "16", "0 to 1000 claims",
            "How many claims are taken for one payment in all; each could keep it open."
            " A payer sends one transaction, or replaces it a few times. Each merchant"

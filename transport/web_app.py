@@ -14,7 +14,7 @@ from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
 from transport.control import keys
 from transport.control.app import control_app
-from transport.http.auth import Auth
+from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
@@ -49,7 +49,7 @@ class WebParts:
     quorum_above_sat: int | None = None
     independent_sources: int = 1
     address_source: Callable[[], str] | None = None
-    auth_limits: CallLimits | None = None
+    auth_limits: KeyLimits | None = None
     webhook_limits: CallLimits | None = None
     stranger_limits: StrangerLimits | None = None
     log_counts: Callable[[], dict[str, int]] = dict

@@ -63,7 +63,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     `Config.limits` hands on.
     """
 
-    calls_per_s: int | None = None  # merchant_calls_per_s; None: what is to spare
+    calls_per_s: int | None = None  # merchant_calls_per_s; None: its share
     claims: int = 16  # claims_per_payment
     claims_total_s: int = 7_200  # claims_total_s
 

@@ -25,6 +25,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
+from transport.http.auth import KeyLimits
 from transport.http.strangers import StrangerLimits
 from transport.server.limits import CallLimits
 
@@ -114,7 +115,7 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
         return tallies[0]
 
     web = {
-        "auth_limits": CallLimits(rate_per_s=1e6, burst=1_000_000, **OFTEN_WRONG),
+        "auth_limits": KeyLimits(rate_per_s=1e6, burst=1_000_000, **OFTEN_WRONG),
         "webhook_limits": CallLimits(**OFTEN, **OFTEN_WRONG),
         "stranger_limits": StrangerLimits(**OFTEN),
         "webhook_btc_secret": HOOK_SECRET,
@@ -156,7 +157,7 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
 
 
 def test_without_a_key_every_answer_is_documented_too(tmp_path: Path) -> None:
-    limits = CallLimits(failure_rate_per_s=10_000, failure_burst=10_000)
+    limits = KeyLimits(failure_rate_per_s=10_000, failure_burst=10_000)
     with running_node(sender=Silent(), auth_limits=limits) as node:
         write_document(node, tmp_path)
         fuzz(

@@ -12,7 +12,7 @@ from actors.published import Published, SourceReport
 from engine.chain.witness import Standing
 from engine.ports import Alert, Freshness
 from tests.tools.node import VERSION, RunningNode, running_node
-from transport.server.limits import CallLimits
+from transport.http.auth import KeyLimits
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_sources_are_shown(node: RunningNode) -> None:
 
 
 def test_a_key_that_calls_too_often_gets_a_429_and_strangers_too() -> None:
-    limits = CallLimits(
+    limits = KeyLimits(
         rate_per_s=0.001, burst=3, failure_rate_per_s=0.001, failure_burst=2
     )
     with running_node(auth_limits=limits) as node:

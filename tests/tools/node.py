@@ -32,10 +32,9 @@ from engine.store.writes import KeyRow
 from tests.tools.wait import PATIENCE, wait_until
 from transport.control.app import control_app
 from transport.devchain.chain import DevChain
-from transport.http.auth import Auth, hash_key, new_key
+from transport.http.auth import Auth, KeyLimits, hash_key, new_key
 from transport.http.bottle_app import ApiSettings
 from transport.outbound.webhook import WebhookSender
-from transport.server.limits import CallLimits
 from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
 
@@ -169,7 +168,7 @@ def running_node(
     *,
     api_key: str | None = None,
     sender: ChannelSender | None = None,
-    auth_limits: CallLimits | None = None,
+    auth_limits: KeyLimits | None = None,
     api: dict[str, Any] | None = None,
     web: dict[str, Any] | None = None,
     wrap: Callable[[Any], Any] | None = None,
@@ -209,7 +208,7 @@ def _everything(node: RunningNode, fields: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _control(
-    node: RunningNode, fields: dict[str, Any], limits: CallLimits | None
+    node: RunningNode, fields: dict[str, Any], limits: KeyLimits | None
 ) -> Any:
     defaults: dict[str, Any] = {
         "network": "regtest",

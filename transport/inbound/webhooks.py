@@ -188,7 +188,10 @@ class _Webhooks:
         wait_s = self._calls.allow(_client(env), time.monotonic())
         if wait_s > 0:
             raise retry_later(
-                Code.RATE_LIMITED, "Too many webhooks from this address.", wait_s
+                Code.RATE_LIMITED,
+                "Too many webhooks from this address (webhooks_per_s).",
+                wait_s,
+                "webhooks_per_s",
             )
 
     def _secret_of(

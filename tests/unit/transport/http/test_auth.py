@@ -7,11 +7,19 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import EngineBusy
+from engine.merchants.record import Limits, Merchant
 from engine.merchants.scopes import Scope, default_scopes
 from engine.store.records import KeyRecord
-from transport.http.auth import RENEW_S, SCOPE, Auth, Principal, hash_key, new_key
+from transport.http.auth import (
+    RENEW_S,
+    SCOPE,
+    Auth,
+    KeyLimits,
+    Principal,
+    hash_key,
+    new_key,
+)
 from transport.http.problems import Problem
-from transport.server.limits import CallLimits
 
 
 class Keys:
@@ -20,6 +28,7 @@ class Keys:
     def __init__(self) -> None:
         self.records: list[KeyRecord] = []
         self.reads = 0
+        self.limits = Limits()
         self.broken = False
 
     def keys(self) -> list[KeyRecord]:
@@ -27,6 +36,9 @@ class Keys:
         if self.broken:
             raise EngineBusy("the database cannot be read")
         return list(self.records)
+
+    def merchant(self, name: str) -> Merchant:
+        return Merchant(name=name, limits=self.limits)
 
     def add(self, merchant: str | None = None) -> str:
         key = new_key()
@@ -68,7 +80,7 @@ def clock() -> Clock:
 
 def make(keys: Keys, clock: Clock, boot: str | None = None, **limits: Any) -> Auth:
     made: Any = keys
-    return Auth(made, boot, limits=CallLimits(**limits), clock=clock)
+    return Auth(made, boot, limits=KeyLimits(**limits), clock=clock)
 
 
 def status_of(auth: Auth, environ: dict[str, Any]) -> tuple[int, dict[str, str]]:
@@ -254,7 +266,7 @@ def test_a_database_that_cannot_be_read_refuses_no_key_for_being_wrong(
 def test_a_key_that_calls_too_often_is_told_when_to_come_again(
     keys: Keys, clock: Clock
 ) -> None:
-    key, other = keys.add(), keys.add()
+    key, other = keys.add("ann"), keys.add("bob")
     auth = make(keys, clock, rate_per_s=0.5, burst=3)
     for _ in range(3):
         auth.require(request(key))
@@ -263,6 +275,43 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_again(
     auth.require(request(other))
     clock.now += 2
     auth.require(request(key))
+
+
+def test_calls_are_the_merchants_whatever_key_they_come_with(
+    keys: Keys, clock: Clock
+) -> None:
+    auth = make(keys, clock, rate_per_s=0.001, burst=3)
+    for _ in range(3):
+        auth.require(request(keys.add("ann")))
+    with pytest.raises(Problem, match="used up") as caught:
+        auth.require(request(keys.add("ann")))
+    assert caught.value.limit == "calls_per_s"
+
+
+def test_a_merchant_has_a_limit_of_its_own_and_the_answer_names_it(
+    keys: Keys, clock: Clock
+) -> None:
+    keys.limits = Limits(calls_per_s=2)
+    auth, key = make(keys, clock), keys.add("ann")
+    auth.require(request(key))
+    auth.require(request(key))
+    with pytest.raises(Problem, match=r"limits\.calls_per_s") as caught:
+        auth.require(request(key))
+    assert caught.value.limit == "merchant_calls_per_s"
+    assert caught.value.headers["Retry-After"] == "1"
+    auth.require(request(keys.add()))
+
+
+def test_one_that_writes_counts_as_three_and_a_batch_as_what_is_in_it(
+    keys: Keys, clock: Clock
+) -> None:
+    auth, key = make(keys, clock, rate_per_s=1, burst=10), keys.add("ann")
+    write = request(key) | {SCOPE: Scope.CREATE}
+    principal = auth.require(write)
+    auth.charge(principal, 5)
+    status, headers = status_of(auth, write)
+    assert (status, headers["Retry-After"]) == (429, "1")
+    auth.require(request(key) | {SCOPE: Scope.READ})
 
 
 def test_an_address_with_many_wrong_keys_is_slowed_down_and_others_are_not(
