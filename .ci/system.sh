@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # system.sh KIND...: make sure that the programs of these kinds are on this machine. What
 # is missing is installed at once, from Debian's packages, as root or with sudo; where
-# that is not possible, one line names all of it. PYTHON, CHROMIUM and LITECOIND name
-# other ones.
+# that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND and NGINX
+# name other ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,8 @@ for kind in "$@"; do
             [ "$name" != none ] || missing+=(chromium) ;;
         litecoind)  # tests/node/litecoin.py
             command -v "${LITECOIND:-litecoind}" >/dev/null || missing+=(litecoind) ;;
+        nginx)  # tests/tools/nginx.py; a user's PATH need not have /usr/sbin
+            PATH=$PATH:/usr/sbin command -v "${NGINX:-nginx}" >/dev/null || missing+=(nginx-light) ;;
         erlang)
             command -v erl >/dev/null || missing+=(erlang-base) ;;
         redis)
@@ -46,4 +48,11 @@ fi
 
 echo "Installing with apt-get: ${missing[*]} ..."
 "${as_root[@]}" apt-get update -qq </dev/null
+# The tests start what they need by themselves: no service may begin on its own. Debian
+# asks this script; one that is there already has its reason.
+no_services=/usr/sbin/policy-rc.d
+if [ ! -e "$no_services" ]; then
+    "${as_root[@]}" sh -c "printf '#!/bin/sh\nexit 101\n' >$no_services && chmod 755 $no_services"
+    trap '"${as_root[@]}" rm -f "$no_services"' EXIT
+fi
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null

@@ -49,6 +49,7 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "body_too_large", 413
     URI_TOO_LONG = "uri_too_long", 414
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415
+    HOST_NOT_ALLOWED = "host_not_allowed", 421
     INVALID_REQUEST = "invalid_request", 422
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422
     UPGRADE_REQUIRED = "upgrade_required", 426
@@ -56,6 +57,7 @@ class Code(StrEnum):
     TOO_MANY_CONNECTIONS = "too_many_connections", 429
     HEADERS_TOO_LARGE = "headers_too_large", 431
     INTERNAL_ERROR = "internal_error", 500
+    METHOD_NOT_IMPLEMENTED = "method_not_implemented", 501
     BUSY = "busy", 503
     NOT_READY = "not_ready", 503
     OVERLOADED = "overloaded", 503

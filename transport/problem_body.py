@@ -51,10 +51,15 @@ def problem_body(
     detail: str,
     errors: tuple[FieldError, ...] = (),
     limit: str | None = None,
+    *,
+    base: str = "",
 ) -> ProblemBody:
-    """What a problem answer says; its status is the code's."""
+    """What a problem answer says; its status is the code's.
+
+    `base`: the path under which clients reach this node, without a slash at its end.
+    """
     return ProblemBody(
-        kind=f"/docs/errors#{code}",
+        kind=f"{base}/docs/errors#{code}",
         title=HTTPStatus(code.status).phrase,
         status=code.status,
         detail=detail,

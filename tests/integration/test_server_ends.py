@@ -21,7 +21,7 @@ from tests.tools.serving import (
     until,
 )
 from tests.tools.wsclient import WsClient, connect, read_response
-from transport.server.refusal import Refusal, problem
+from transport.server.refusal import problem
 from transport.server.server import Server
 
 # Who is asking
@@ -91,7 +91,7 @@ def test_refusals_come_before_the_101_as_plain_problems() -> None:
 
 
 def test_a_refused_upgrade_keeps_the_connection_for_a_better_request() -> None:
-    refusal = Refusal(401, b"{}", (("X-Why", "because"),))
+    refusal = problem(Code.UNAUTHORIZED, "Who?", (("X-Why", "because"),))
     with serving(
         routes=lambda env: refusal if env["PATH_INFO"] == "/ws" else None
     ) as server:

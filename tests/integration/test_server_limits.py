@@ -355,3 +355,33 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
         stop.set()
         gevent.joinall(busy, timeout=60, raise_error=True)
         assert max(waits) < 0.3
+
+
+def test_250_connections_of_one_address_do_not_delay_a_shops_order() -> None:
+    """Counted in requests that begin before the shop's, which came when all had one."""
+    crowd, size = "127.0.0.2", 250
+    begun = before = 0
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        nonlocal begun, before
+        if environ["REMOTE_ADDR"] == crowd:
+            begun += 1
+        else:
+            before = begun
+        return hello(environ, start_response)
+
+    with serving(app, connections_per_address=size) as server:
+        shop = dial(server)
+        assert ask(shop) == 200
+        request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        clients = [dial(server, crowd) for _ in range(size)]
+        until(lambda: server.connections == size + 1)
+        for client in clients:
+            client.send_raw(request * 40)
+        until(lambda: begun >= size)
+        asked_at = begun
+        assert ask(shop) == 200
+        assert asked_at < size * 30, "the crowd was not done"
+        assert before - asked_at < size / 4
+        for client in clients:
+            client.sock.close()

@@ -71,6 +71,7 @@ class LiveNode:
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         limits = Limits(**options.pop("limits", {}))
         origins = options.pop("origins", ())
+        proxies = options.pop("trusted_proxies", ())
         secret = options.pop("secret", SECRET)
         webhook = options.pop("webhook", {})
         live = options.pop("live", {})
@@ -106,7 +107,13 @@ class LiveNode:
         webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)
         self.live = LiveRoutes(self.gateway, self.vault, frames, **live)
         self.server = Server(
-            self.api, self.live, "127.0.0.1", 0, limits, origins=origins
+            self.api,
+            self.live,
+            "127.0.0.1",
+            0,
+            limits,
+            origins=origins,
+            trusted_proxies=proxies,
         )
 
     def start(self) -> None:
@@ -237,7 +244,8 @@ class LiveNode:
 
 @contextmanager
 def live_node(folder: Path, **options: Any) -> Iterator[LiveNode]:
-    """`options` are `Settings`, and: limits, origins, secret, webhook, live, stream."""
+    """`options` are `Settings`, and: limits, origins, trusted_proxies, secret, webhook,
+    live, stream."""
     node = LiveNode(folder, options)
     node.start()
     try:

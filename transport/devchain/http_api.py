@@ -174,7 +174,8 @@ class _Problem(Exception):
         self.errors = () if path is None else (FieldError(path, str(wrong)),)
 
     def response(self) -> HTTPResponse:
-        body = problem_body(self.code, self.detail, self.errors)
+        base = request.environ.get("SCRIPT_NAME", "")
+        body = problem_body(self.code, self.detail, self.errors, base=base)
         return respond(body.status, msgspec.json.encode(body), MEDIA_TYPE)
 
 

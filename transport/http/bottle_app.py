@@ -18,7 +18,7 @@ from engine.ports import ChannelSender
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of, retry_later
-from transport.http.strangers import TOO_MANY, Strangers
+from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
 from transport.server.request_id import log_crash
@@ -160,7 +160,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         wait_s = self._strangers.wait_s(environ)
         if wait_s == 0:
             return None
-        problem = retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s)
+        problem = retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
         return _as_answer(problem, environ)
 
     def default_error_handler(self, error: Any) -> bytes:

@@ -46,14 +46,15 @@ class Problem(Exception):
     def status(self) -> int:
         return self.code.status
 
-    def value(self) -> ProblemBody:
+    def value(self, environ: dict[str, Any] | None = None) -> ProblemBody:
         """What the body says, for answers that hold several problems."""
-        return problem_body(self.code, self.detail, self.errors, self.limit)
+        base = (environ or {}).get("SCRIPT_NAME", "")
+        return problem_body(self.code, self.detail, self.errors, self.limit, base=base)
 
     def body(self, environ: dict[str, Any]) -> bytes:
         """The answer's body; it names the request, as the log does."""
         request_id = environ.get(REQUEST_ID, UNSET)
-        return msgspec.json.encode(replace(self.value(), request_id=request_id))
+        return msgspec.json.encode(replace(self.value(environ), request_id=request_id))
 
 
 def invalid(*errors: FieldError) -> Problem:

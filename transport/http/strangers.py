@@ -14,12 +14,10 @@ import msgspec
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
 
-__all__ = ["StrangerLimits", "Strangers", "TOO_MANY"]
+__all__ = ["LIMIT", "TOO_MANY", "StrangerLimits", "Strangers"]
 
-TOO_MANY = (
-    "Too many requests without an API key from this address; the setting"
-    " anonymous_per_s says how many are taken."
-)
+TOO_MANY = "Too many requests without an API key from this address."
+LIMIT = "anonymous_per_s"
 
 
 class StrangerLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from engine.payment.events import CommittedEvent
 from engine.store.records import StoredEvent
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
+from transport.http.hold import hold
 from transport.http.openapi import Header, Operation
 from transport.http.params import MAX_OFFSET, Query
 from transport.http.problems import Problem, invalid
@@ -108,6 +109,7 @@ def routes(
         if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
             after = last_event_id(env, "after") or 0
             _refuse_future(gateway, after)
+            hold(env)
             start_stream()
             return reader.stream(after, lambda: require(env), keep_alive_s)
         _refuse_future(gateway, asked.after)
@@ -131,6 +133,7 @@ class _Reader:
         self._gateway = gateway
         self._frames = frames
         self._merchant = merchant
+        self._environ = environ
         # Set when the server stops; absent under another server.
         self._stopping: Signal = environ.get("paybell.stopping") or Signal()
 
@@ -139,6 +142,7 @@ class _Reader:
         found = self._read(after, limit)
         if found or wait_s <= 0:
             return found
+        hold(self._environ)
         # Any event will do, so one place is enough: when it is taken, look.
         queue = StreamQueue(max_messages=1)
         sink = JournalSink(queue, lambda _event: b".", after)

@@ -21,7 +21,7 @@ from engine.gateway import Gateway, SessionHandle
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from transport.http.find_payment import find_payment
-from transport.http.strangers import TOO_MANY, Strangers
+from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
@@ -79,7 +79,7 @@ class LiveRoutes:
         wait_s = self._strangers.wait_s(environ) if self._strangers else 0
         if wait_s > 0:
             retry = (("Retry-After", str(math.ceil(wait_s))),)
-            return problem(Code.RATE_LIMITED, TOO_MANY, retry)
+            return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
         if path == "/ws":
             return self._full() or self._talk
         try:

@@ -18,6 +18,7 @@ from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from transport.http.bottle_app import Api
 from transport.http.find_payment import find_payment
+from transport.http.hold import hold
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
@@ -88,6 +89,7 @@ def routes(
             raise Problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
             )
+        hold(environ)
         allow_origin(environ, origins)
         start_stream()
         queue = StreamQueue(queue_messages, queue_bytes)

@@ -29,7 +29,7 @@ from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from transport.http.bottle_app import environ
 from transport.http.kept import is_known
 from transport.http.problems import Problem, problem_of, retry_later
-from transport.http.strangers import StrangerLimits, Strangers
+from transport.http.strangers import LIMIT, TOO_MANY, StrangerLimits, Strangers
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
 from transport.pages.markdown import to_html
@@ -182,9 +182,7 @@ class _Pages:
         """None if there is none. Raises `Problem` for a client that asks too often."""
         wait_s = self._strangers.wait_s(environ())
         if wait_s > 0:
-            raise retry_later(
-                Code.RATE_LIMITED, "Too many requests from this address.", wait_s
-            )
+            raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
         if not _PAYMENT_ID.fullmatch(payment_id):
             return None
         return self._gateway.payment(payment_id)

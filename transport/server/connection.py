@@ -18,15 +18,15 @@ import sys
 from typing import Any, Final, Protocol
 
 import gevent
-import geventwebsocket.handler
 from gevent.event import Event
 from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.handler import WebSocketHandler
 
 from engine.codes import Code
 from engine.errors import BodyError
-from transport.server.client_address import ForwardedHeader, Network
+from transport.server.client_address import ForwardedHeader, Network, address_key
 from transport.server.environ import add_client, add_request
+from transport.server.handshake import Nobody
 from transport.server.hangup import HangupWatch, linger
 from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem, refusing
@@ -41,6 +41,7 @@ from transport.server.request_id import (
 )
 from transport.server.response import Response
 from transport.server.socket_reader import RequestReader
+from transport.server.turns import Turns
 from transport.server.upgrade import Endpoint
 from transport.server.websocket.connection import WebSocket
 
@@ -73,6 +74,8 @@ class Host(Protocol):
     changed: Event  # to be set when a connection changed its phase
     draining: bool  # answers now close their connection
     failures: FailureLog
+    turns: Turns
+    base: str  # the path under which clients reach us
 
     def get_environ(self) -> dict[str, Any]:
         """A new one, with what is the same for all requests."""
@@ -80,6 +83,12 @@ class Host(Protocol):
     def gate(self, handler: "Handler") -> Endpoint | Refusal | None:
         """Who serves this request as a WebSocket, or why nobody does; None: it is
         none."""
+
+    def count_client(self, handler: "Handler") -> Refusal | None:
+        """Its request takes long: count whose it is, or say why it may not be."""
+
+    def uncount_client(self, handler: "Handler") -> None:
+        """Its request has ended."""
 
     def adopt(self, handler: "Handler", received: bytes) -> WebSocket:
         """The connection goes on as a WebSocket, and outlives its handler."""
@@ -106,8 +115,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.client = str(address[0])  # behind trusted proxies: from X-Forwarded-For
         self.adopted = False  # its connection goes on without it, as a WebSocket
         self.killed = False  # by a server that stops, or as its client has gone
-        self._watch: HangupWatch | None = None  # while it streams
-        self.client_key: str | None = None  # counted while it is a WebSocket
+        self._watch: HangupWatch | None = None  # while its request takes long
+        self.client_key: str | None = None  # counted so, behind a proxy, while it stays
         self._response: Response | None = None  # to the request under way
         # Never waits; pinned in test_gevent_contract.
         self._raw: socket.socket = sock._sock  # type: ignore[attr-defined]
@@ -136,6 +145,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             return None
         self._begin(head)
         try:
+            self.server.turns.wait(address_key(self.client))
             self._respond(head)
         except BaseException:  # noqa: BLE001 - the border of a request
             self.handle_error(*sys.exc_info())
@@ -144,6 +154,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
             if self._watch is not None:
                 self._watch.stop()
                 self._watch = None
+            if self.client_key is not None and not self.adopted:
+                self.server.uncount_client(self)
         if self.phase == WEBSOCKET:
             return None
         if self.killed:
@@ -199,7 +211,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
 
     def _refuse(self, refusal: Refusal) -> None:
         try:
-            self.send(full_response(refusal, self.request_id))
+            self.send(full_response(refusal, self.request_id, self.server.base))
             self._linger()
         except ClientGone:
             pass
@@ -236,11 +248,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         head = self.head
         assert head is not None
         environ: dict[str, Any] = self.server.get_environ()
-        add_request(environ, head)
+        add_request(environ, head, self.server.base)
         environ["wsgi.input"] = self.wsgi_input
         environ["wsgi.input_terminated"] = True
         environ[ENVIRON] = self.request_id
         environ["paybell.stopping"] = self.server.stopping
+        environ["paybell.hold"] = self.hold
         peer = str(self.client_address[0])
         server = self.server
         self.client = add_client(
@@ -250,14 +263,24 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
 
     # The answer: called while the application runs.
 
+    def hold(self) -> Refusal | None:
+        """The application says that its answer takes long: the client is counted, and
+        when it hangs up the application ends. A refusal: it has too many such already.
+        """
+        refusal = self.server.count_client(self)
+        if refusal is None and self._watch is None:
+            self._watch = HangupWatch(self.socket, self._end_request)
+        return refusal
+
     def on_head(self, content_type: str) -> None:
         if content_type.startswith("text/event-stream"):
             self.enter(STREAM)
-            self._watch = HangupWatch(self.socket, self._end_stream)
+            if self._watch is None:
+                self._watch = HangupWatch(self.socket, self._end_request)
         if self.server.draining:
             self.close_connection = True
 
-    def _end_stream(self) -> None:
+    def _end_request(self) -> None:
         gevent.kill(self.greenlet)
 
     def send(self, data: bytes) -> None:
@@ -356,7 +379,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         finally:
             if not websocket.listens:
                 websocket.close()
-                websocket.listen(_Nobody())
+                websocket.listen(Nobody())
 
     def _forget_request(self) -> None:
         """Idle WebSockets are many: keep nothing of the request that opened them."""
@@ -367,25 +390,3 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         self.wsgi_input = NO_BODY
         self.head = self.rfile = None  # type: ignore[assignment]
         self.response_headers = None  # pywsgi's, of the 101
-
-
-class _Nobody:
-    """Listens where the endpoint left no listener: the WebSocket is closing."""
-
-    def on_message(self, message: str | bytes) -> None:
-        """Too late."""
-
-    def ended(self) -> None:
-        """Nothing is kept."""
-
-
-def _accepted(environ: dict[str, Any], stream: Any, handler: Handler) -> object:
-    """What gevent-websocket calls for a new WebSocket, with its own arguments.
-
-    Ours is made when the 101 has been sent: it takes the socket with it.
-    """
-    return True
-
-
-# The package has no hook for its class: it looks up this name when it upgrades.
-geventwebsocket.handler.WebSocket = _accepted

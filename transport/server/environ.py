@@ -23,11 +23,15 @@ __all__ = ["add_client", "add_request"]
 _FORWARDED: Final = ("x-forwarded-", "forwarded", "x-real-ip")
 
 
-def add_request(environ: dict[str, Any], head: RequestHead) -> None:
-    """What the request line says."""
+def add_request(environ: dict[str, Any], head: RequestHead, base: str = "") -> None:
+    """What the request line says.
+
+    `base`: what a proxy in front took off the path; WSGI's SCRIPT_NAME, which stands
+    before all that we link to.
+    """
     path, _, query = head.target.partition("?")
     environ["REQUEST_METHOD"] = head.method
-    environ["SCRIPT_NAME"] = ""
+    environ["SCRIPT_NAME"] = base
     if "%" in path:
         path = unquote_to_bytes(path).decode("latin-1")
     environ["PATH_INFO"] = path

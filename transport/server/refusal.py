@@ -8,10 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from engine.codes import Code
 from transport.problem_body import MEDIA_TYPE, problem_body
-from transport.server.request_id import HEADER
+from transport.server.request_id import ENVIRON, HEADER
 
 __all__ = [
     "Refusal",
@@ -23,33 +25,46 @@ __all__ = [
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An answer instead of the 101: a status, a problem+json body, more headers."""
+    """An answer instead of what was asked for: a problem+json body (RFC 9457)."""
 
-    status: int
-    body: bytes
+    code: Code
+    detail: str
     headers: tuple[tuple[str, str], ...] = ()
+    limit: str | None = None  # the setting that was run into
+
+    @property
+    def status(self) -> int:
+        return self.code.status
+
+    def body(self, base: str = "", request_id: str | UnsetType = UNSET) -> bytes:
+        """`base`: the path under which clients reach us, before that of `type`."""
+        made = problem_body(self.code, self.detail, limit=self.limit, base=base)
+        return msgspec.json.encode(replace(made, request_id=request_id))
 
 
 def problem(
-    code: Code, detail: str, headers: tuple[tuple[str, str], ...] = ()
+    code: Code,
+    detail: str,
+    headers: tuple[tuple[str, str], ...] = (),
+    limit: str | None = None,
 ) -> Refusal:
-    """A refusal in the form of RFC 9457."""
-    body = msgspec.json.encode(problem_body(code, detail))
-    return Refusal(code.status, body, headers)
+    """A refusal; its status is the code's."""
+    return Refusal(code, detail, headers, limit)
 
 
-def full_response(refusal: Refusal, request_id: str) -> bytes:
+def full_response(refusal: Refusal, request_id: str, base: str = "") -> bytes:
     """A whole HTTP answer, after which the connection is closed."""
     phrase = HTTPStatus(refusal.status).phrase
+    body = refusal.body(base, request_id)
     lines = [f"HTTP/1.1 {refusal.status} {phrase}", f"{HEADER}: {request_id}"]
-    lines += [f"{name}: {value}" for name, value in refusal_headers(refusal)]
-    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + refusal.body
+    lines += [f"{name}: {value}" for name, value in refusal_headers(refusal, body)]
+    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + body
 
 
-def refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
+def refusal_headers(refusal: Refusal, body: bytes) -> list[tuple[str, str]]:
     return [
         ("Content-Type", MEDIA_TYPE),
-        ("Content-Length", str(len(refusal.body))),
+        ("Content-Length", str(len(body))),
         *refusal.headers,
     ]
 
@@ -59,7 +74,9 @@ def refusing(refusal: Refusal) -> Any:
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         phrase = HTTPStatus(refusal.status).phrase
-        start_response(f"{refusal.status} {phrase}", refusal_headers(refusal))
-        return [refusal.body]
+        request_id = environ.get(ENVIRON, UNSET)
+        body = refusal.body(environ.get("SCRIPT_NAME", ""), request_id)
+        start_response(f"{refusal.status} {phrase}", refusal_headers(refusal, body))
+        return [body]
 
     return application

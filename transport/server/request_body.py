@@ -16,6 +16,7 @@ from engine.errors import (
     BodyTimeout,
     BodyTooLarge,
 )
+from transport.server.field_line import parse_field
 from transport.server.limits import Limits
 
 __all__ = [
@@ -25,7 +26,14 @@ __all__ = [
 ]
 
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
-_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
+_NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED: Final = rb'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*+"'
+_BWS: Final = rb"[ \t]*+"
+#: A size and its extensions (RFC 9112 7.1), and nothing else in the line.
+_CHUNK_LINE: Final = re.compile(
+    rb"([0-9A-Fa-f]{1,8})(?:%b;%b%b(?:%b=%b(?:%b|%b))?)*+\r\n"
+    % (_BWS, _BWS, _NAME, _BWS, _BWS, _NAME, _QUOTED)
+)
 _CHUNK_LINE_BYTES: Final = 256  # size and extensions, which nobody uses
 _TRAILER_LINES: Final = 16
 _TRAILER_LINE_BYTES: Final = 1024
@@ -202,10 +210,10 @@ class RequestBody:
         line = self._reader.readline(_CHUNK_LINE_BYTES)
         if not line:
             raise BodyIncomplete
-        size = line[:-2].partition(b";")[0].strip(b" \t")
-        if not line.endswith(b"\r\n") or not _CHUNK_SIZE.fullmatch(size):
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None:
             raise BodyMalformed("A chunk has no proper size.")
-        self._chunk_left = int(size, 16)
+        self._chunk_left = int(match[1], 16)
         if not self._chunk_left:
             self._skip_trailers()
             self._ended = True
@@ -215,7 +223,7 @@ class RequestBody:
             line = self._reader.readline(_TRAILER_LINE_BYTES)
             if line == b"\r\n":
                 return
-            if not line.endswith(b"\r\n"):
+            if parse_field(line) is None:
                 break
         raise BodyMalformed("The trailers are malformed or too long.")
 

@@ -12,15 +12,28 @@ import re
 from typing import Final, Protocol
 
 from engine.codes import Code
+from transport.server.field_line import TOKEN, parse_field
 from transport.server.limits import Limits
 
 __all__ = ["HeadError", "RequestHead", "read_head"]
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BAD_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TARGET: Final = re.compile(rb"[\x21-\x7e]+")
 _LENGTH: Final = re.compile(r"[0-9]{1,15}")
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+#: uri-host [ ":" port ] (RFC 9110 7.2), which may be empty; no user before it.
+_HOST: Final = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?",
+    re.ASCII,
+)
+#: What no path or query holds as such: a fragment, half an escape, an escaped NUL.
+_BAD_IN_TARGET: Final = re.compile(r"#|%(?![0-9A-Fa-f]{2})|%00")
+#: Headers that say where a request goes and where it ends.
+_FRAMING: Final = frozenset(("host", "content-length", "transfer-encoding"))
+#: What RFC 9110 9.3 and 5789 define, but CONNECT; others are not even looked up. A
+#: method is case-sensitive, so `get` is none of them.
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+)
 
 
 class LineReader(Protocol):
@@ -40,6 +53,7 @@ class RequestHead:
     """A head that was understood. Header names are lower case, values latin-1."""
 
     __slots__ = (
+        "authority",
         "chunked",
         "content_length",
         "fields",
@@ -53,6 +67,7 @@ class RequestHead:
         self.method = method
         self.target = target  # origin form: path and query
         self.version = version  # "HTTP/1.0" or "HTTP/1.1"
+        self.authority: str | None = None  # of an absolute target: more than Host says
         self.fields: list[tuple[str, str]] = []
         self.content_length: int | None = None
         self.chunked = False
@@ -109,7 +124,7 @@ def _request_line(line: bytes, limit: int) -> RequestHead:
     words = line[:-2].split(b" ")
     if (
         len(words) != 3
-        or not _TOKEN.fullmatch(words[0])
+        or not TOKEN.fullmatch(words[0])
         or not _TARGET.fullmatch(words[1])
     ):
         raise HeadError(Code.BAD_REQUEST, "The request line is malformed.")
@@ -118,32 +133,44 @@ def _request_line(line: bytes, limit: int) -> RequestHead:
             Code.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 and HTTP/1.0 are spoken here."
         )
     method, target, version = (word.decode("latin-1") for word in words)
+    if method not in _METHODS:
+        raise HeadError(
+            Code.METHOD_NOT_IMPLEMENTED,
+            "No path here knows this method.",
+        )
     absolute = _ABSOLUTE.match(target)
     if absolute:  # must be taken (RFC 9112 3.2.2), though only proxies send it
         target = "/" + target[absolute.end() :].removeprefix("/")
     if not target.startswith("/") and not (target == "*" and method == "OPTIONS"):
         raise HeadError(Code.BAD_REQUEST, "The request target must be a path.")
-    return RequestHead(method, target, version)
+    if _BAD_IN_TARGET.search(target):
+        raise HeadError(
+            Code.BAD_REQUEST, "The request target has a fragment or a broken escape."
+        )
+    head = RequestHead(method, target, version)
+    head.authority = absolute[1] if absolute else None
+    return head
 
 
 def _field(line: bytes) -> tuple[str, str]:
-    name, colon, value = line[:-2].partition(b":")
-    value = value.strip(b" \t")
-    # A name with a blank behind it or a folded line is not a token either.
-    if (
-        not line.endswith(b"\r\n")
-        or not colon
-        or not _TOKEN.fullmatch(name)
-        or _BAD_IN_VALUE.search(value)
-    ):
+    field = parse_field(line)
+    # A tab around a value is allowed, but nginx takes it for a part of the value.
+    if field is None or (b"\t" in line and field[0] in _FRAMING):
         raise HeadError(Code.BAD_REQUEST, "A header line is malformed.")
-    return name.decode("latin-1").lower(), value.decode("latin-1")
+    return field
 
 
 def _check_host(head: RequestHead) -> None:
-    hosts = len(head.get_all("host"))
-    if hosts > 1 or (hosts == 0 and head.version == "HTTP/1.1"):
+    hosts = head.get_all("host")
+    if len(hosts) > 1 or (not hosts and head.version == "HTTP/1.1"):
         raise HeadError(Code.BAD_REQUEST, "Exactly one Host header is wanted.")
+    if head.authority is not None:
+        # It takes the place of what Host says (RFC 9112 3.2.2).
+        hosts = [head.authority]
+        head.fields = [(n, v) for n, v in head.fields if n != "host"]
+        head.fields.append(("host", head.authority))
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise HeadError(Code.BAD_REQUEST, "The Host header is malformed.")
 
 
 def _set_framing(head: RequestHead) -> None:

@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 from gevent.event import Event
@@ -29,6 +30,7 @@ from gevent.socket import socket as CooperativeSocket  # noqa: N812
 from geventwebsocket.server import WebSocketServer
 
 from engine.codes import Code
+from transport.server.allowed_hosts import AllowedHosts
 from transport.server.client_address import (
     ForwardedHeader,
     Network,
@@ -41,7 +43,14 @@ from transport.server.limits import Limits
 from transport.server.refusal import Refusal, full_response, problem
 from transport.server.request_body import read_body
 from transport.server.request_id import FailureLog, new_request_id
-from transport.server.upgrade import Endpoint, Routes, judge_request
+from transport.server.turns import Turns
+from transport.server.upgrade import (
+    Endpoint,
+    Routes,
+    judge_host,
+    judge_request,
+    origin_of,
+)
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.write_loop import WriteLoop
 
@@ -77,6 +86,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         origins: Collection[str],
         trusted_proxies: tuple[Network, ...],
         forwarded_header: ForwardedHeader,
+        hosts: AllowedHosts,
+        base: str,
     ) -> None:
         super().__init__(
             address,
@@ -89,6 +100,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.limits = limits
         self.trusted_proxies = trusted_proxies
         self.forwarded_header = forwarded_header
+        self.base = base
+        self.turns = Turns()
         self.write_loop = WriteLoop()
         self.failures = FailureLog()
         self.stopping = Event()  # set when stop() begins; streams may watch it
@@ -99,6 +112,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.websockets: dict[WebSocket, tuple[str | None, str | None]] = {}
         self._routes = routes
         self._origins = origins
+        self._hosts = hosts
         self._counts: Counter[str] = Counter()  # by address_key
         self.open = 0  # accepted, not yet ended
 
@@ -138,7 +152,7 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.failures.note(_FULL.status, "-", "-", request_id)
         sock.settimeout(0.0)
         try:
-            sock.send(full_response(_FULL, request_id))
+            sock.send(full_response(_FULL, request_id, self.base))
             sock.shutdown(socket.SHUT_WR)
             sock.recv(65_536)  # unread bytes would reset it before it is read
         except OSError:
@@ -186,6 +200,9 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
         self.changed.set()
 
     def gate(self, handler: Handler) -> Endpoint | Refusal | None:
+        refusal = judge_host(handler.environ, self._hosts)
+        if refusal is not None:
+            return refusal
         answer = judge_request(handler.environ, self._routes, self._origins)
         if answer is None or isinstance(answer, Refusal):
             return answer
@@ -193,18 +210,29 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
             return problem(
                 Code.STOPPING, "The server is stopping.", (("Retry-After", "5"),)
             )
-        # Behind a proxy the client's own connections are counted from here on.
-        if self._key_of(handler.client_address) is None:
-            key = address_key(handler.client)
-            if not self._count(key):
-                retry = (("Retry-After", "5"),)
-                return problem(
-                    Code.TOO_MANY_CONNECTIONS,
-                    "Too many connections of this address.",
-                    retry,
-                )
-            handler.client_key = key
-        return answer
+        return self.count_client(handler) or answer
+
+    def count_client(self, handler: Handler) -> Refusal | None:
+        """Behind a proxy a client's own connections are counted from here on: it stays.
+        Others are counted from their beginning."""
+        counted = self._key_of(handler.client_address) or handler.client_key
+        if counted is not None:
+            return None
+        key = address_key(handler.client)
+        if not self._count(key):
+            return problem(
+                Code.TOO_MANY_CONNECTIONS,
+                "Too many connections of this address.",
+                (("Retry-After", "5"),),
+                "connections_per_address",
+            )
+        handler.client_key = key
+        return None
+
+    def uncount_client(self, handler: Handler) -> None:
+        """Its request is answered; the proxy's connection serves another one next."""
+        self._uncount(handler.client_key)
+        handler.client_key = None
 
 
 class Server:
@@ -221,8 +249,14 @@ class Server:
         origins: Collection[str] = (),
         trusted_proxies: Iterable[str] = (),
         forwarded_header: ForwardedHeader = "x-forwarded-for",
+        hosts: AllowedHosts | None = None,
+        public_url: str = "",
     ) -> None:
-        """`port` 0 takes a free one. `origins`: see `is_allowed_origin`.
+        """`port` 0 takes a free one. `origins`: see `is_allowed_origin`. `hosts` None:
+        any.
+
+        `public_url`: where clients reach us, without a slash at its end. Its path is
+        taken off by a proxy in front, and stands before all that we link to.
 
         `trusted_proxies`: addresses or networks whose `forwarded_header` counts; from
         anybody else such headers are not even shown to `app`. Raises ValueError for
@@ -233,9 +267,11 @@ class Server:
             app,
             ws_routes,
             limits or Limits(),
-            frozenset(origins),
+            frozenset((*origins, *origin_of(public_url))),
             parse_networks(trusted_proxies),
             forwarded_header,
+            hosts or AllowedHosts(["*"]),
+            urlsplit(public_url).path,
         )
 
     def start(self) -> None:

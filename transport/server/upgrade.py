@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.codes import Code
+from transport.server.allowed_hosts import OPEN_PATHS, AllowedHosts
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
 from transport.server.request_id import ENVIRON
@@ -23,11 +24,14 @@ __all__ = [
     "Endpoint",
     "Routes",
     "is_allowed_origin",
+    "judge_host",
     "judge_request",
+    "origin_of",
 ]
 
 _log = logging.getLogger("paybell.http")
 _refused_origins = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
+_refused_hosts = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
 
 #: Called in the connection's greenlet, once the WebSocket is open. It says who listens
 #: (`WebSocket.listen`) and returns; where nobody listens then, the WebSocket closes.
@@ -38,6 +42,25 @@ Endpoint = Callable[[WebSocket], None]
 #: WSGI application), else who serves this client, or why nobody does. It must not
 #: have effects: a GET without Upgrade is asked about too.
 Routes = Callable[[dict[str, Any]], Endpoint | Refusal | None]
+
+
+def judge_host(environ: dict[str, Any], hosts: AllowedHosts) -> Refusal | None:
+    """421 for a host that we do not answer for."""
+    host = environ.get("HTTP_HOST", "")
+    if hosts.allows(host) or environ["PATH_INFO"] in OPEN_PATHS:
+        return None
+    if _refused_hosts.allow(host[:200], time.monotonic()) == 0:
+        _log.warning(
+            "http.host_refused host=%r client=%s request=%s hint=--allowed-hosts",
+            host[:200],
+            environ.get("REMOTE_ADDR", ""),
+            environ.get(ENVIRON, ""),
+        )
+    return problem(
+        Code.HOST_NOT_ALLOWED,
+        "This node does not answer for the host of this request. Its operator names"
+        " hosts with --public-url or --allowed-hosts.",
+    )
 
 
 def judge_request(
@@ -87,6 +110,11 @@ def _handshake_fault(environ: dict[str, Any]) -> Refusal | None:
     """RFC 6455 4.2.1 and 4.4: what gevent-websocket answers with a str, and dies."""
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return problem(Code.BAD_REQUEST, "A WebSocket handshake wants HTTP/1.1.")
+    # A proxy takes it for the body, we would take it for frames.
+    if environ.get("CONTENT_LENGTH", "0").strip("0") or (
+        "HTTP_TRANSFER_ENCODING" in environ
+    ):
+        return problem(Code.BAD_REQUEST, "A WebSocket handshake has no body.")
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
         return problem(Code.BAD_REQUEST, "Upgrade must be websocket and nothing else.")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
@@ -109,19 +137,26 @@ def _handshake_fault(environ: dict[str, Any]) -> Refusal | None:
 def is_allowed_origin(environ: dict[str, Any], origins: Collection[str]) -> bool:
     """Whether a page of this Origin may connect; no Origin means no browser.
 
-    Pages from the host that they connect to may; others have to be in `origins`
-    (like "https://shop.example"), where "*" stands for all, even for "null".
+    Pages from the host that they connect to may; others have to be in `origins`: like
+    "https://shop.example", an app's "capacitor://localhost", or "null", which is what a
+    page in a file or in a sandbox has. "*" stands for all.
     """
     origin = environ.get("HTTP_ORIGIN")
     if origin is None or "*" in origins:
         return True
     asked = _origin_parts(origin)
     if asked is None:
-        return False
+        return origin.lower() in {allowed.lower() for allowed in origins}
     if any(asked == _origin_parts(allowed.removesuffix("/")) for allowed in origins):
         return True
     # With the scheme of the origin: a proxy that ends TLS need not tell us.
     return asked == _origin_parts(f"{asked[0]}://{environ.get('HTTP_HOST', '')}")
+
+
+def origin_of(url: str) -> tuple[str, ...]:
+    """The one origin of a web address; none if there is no address."""
+    parts = urlsplit(url)
+    return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
 
 
 def _origin_parts(origin: str) -> tuple[str, str, int] | None:

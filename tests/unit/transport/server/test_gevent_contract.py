@@ -20,7 +20,7 @@ from geventwebsocket.server import WebSocketServer
 
 from tests.tools.serving import serving
 from tests.tools.wsclient import connect
-from transport.server import connection as ours
+from transport.server.handshake import accepted
 from transport.server.websocket.connection import WebSocket
 
 
@@ -39,8 +39,8 @@ def test_a_cooperative_socket_wraps_a_real_one_that_never_waits() -> None:
 
 
 def test_the_package_looks_up_its_websocket_class_by_a_module_name() -> None:
-    """transport/server/connection.py puts ours there: the endpoint gets ours."""
-    assert geventwebsocket.handler.WebSocket is ours._accepted
+    """transport/server/handshake.py puts ours there: the endpoint gets ours."""
+    assert geventwebsocket.handler.WebSocket is accepted
     given: list[object] = []
     with serving(routes=lambda _environ: given.append) as server:
         client = connect("127.0.0.1", server.port)

@@ -42,7 +42,7 @@ def routes(env: dict[str, Any]) -> Any:
 def refused(env: dict[str, Any], origins: tuple[str, ...] = ()) -> Refusal:
     answer = judge_request(env, routes, origins)
     assert isinstance(answer, Refusal)
-    assert json.loads(answer.body)["status"] == answer.status
+    assert json.loads(answer.body())["status"] == answer.status
     return answer
 
 
