@@ -72,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhooks_per_s: int
     claims_per_payment: int
     claims_total_s: int | None  # None: WINDOWS times claim_window_s
+    channels_per_merchant: int
     max_merchants: int
     max_keys: int
     monitor_s: int
@@ -95,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             claims_total_s=WINDOWS * self.claim_window_s
             if total_s is None
             else total_s,
+            channels=self.channels_per_merchant,
         )
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ removed is read from the database again; events wait in the mailbox meanwhile.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from actors.delivery.notifier import NotifierActor
@@ -15,11 +16,14 @@ from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, wants
 from engine.delivery.endpoint import endpoint_of
 from engine.errors import WrongKey
+from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.secrets.vault import Vault
+from engine.store.port import StoreReader
+from engine.store.records import ChannelRecord
 
 __all__ = ["NotifiersActor"]
 
@@ -32,13 +36,14 @@ RESTART_S = 0.5
 class NotifiersActor(Actor):
     """Knows the channels; hands events to those that want them."""
 
-    __slots__ = ("_channels", "_node", "_sender", "_vault")
+    __slots__ = ("_by_merchant", "_channels", "_node", "_sender", "_vault")
 
     def __init__(self, node: Node, vault: Vault, sender: ChannelSender) -> None:
         self._node = node
         self._vault = vault
         self._sender = sender
         self._channels: dict[str, tuple[Channel, Ref]] = {}
+        self._by_merchant: dict[str, dict[str, None]] = {}  # ids, in order
 
     def on_start(self) -> None:
         self._load()
@@ -54,41 +59,65 @@ class NotifiersActor(Actor):
         match message:
             case CommittedEvent():
                 event = message.event
-                for channel, ref in self._channels.values():
+                for channel, ref in self._of(message.merchant, EVERYBODY):
                     if wants(channel, event.type, message.merchant):
                         ref.tell_system(message)
-            case ChannelChanged(channel_id, merchant):
-                for known, ref in self._channels.values():
-                    if channel_id in {None, known.id} and (
-                        merchant in {None, known.merchant}
-                    ):
-                        ref.tell_system(message)
-                self._load()
+            case ChannelChanged(None, merchant):  # what some of them are owed
+                names = self._by_merchant if merchant is None else (merchant,)
+                for _, ref in self._of(*names):
+                    ref.tell_system(message)
+            case ChannelChanged(channel_id):
+                if channel_id in self._channels:
+                    self._channels[channel_id][1].tell_system(message)
+                self._load(channel_id)
             case Exited(ref, reason=reason, error=error):
                 self._on_exit(ref, reason, error)
             case RestartDue(channel_id):
                 if channel_id in self._channels:
                     self._channels[channel_id][1].start()
 
-    def _load(self) -> None:
-        """Read the channels; mail (events among it) waits until they are known."""
+    def _of(self, *merchants: str) -> Iterator[tuple[Channel, Ref]]:
+        """The channels of these merchants: no look at those of others."""
+        for merchant in merchants:
+            for channel_id in self._by_merchant.get(merchant, ()):
+                yield self._channels[channel_id]
+
+    def _load(self, channel_id: str | None = None) -> None:
+        """Read the channels, or one of them; mail (events among it) waits until they
+        are known."""
+
+        def ask(store: StoreReader) -> list[ChannelRecord]:
+            if channel_id is None:
+                return store.channels()
+            record = store.channel(channel_id)
+            return [] if record is None else [record]
+
         self.await_reply(
-            lambda reply: self._node.read(lambda store: store.channels(), reply),
-            self._on_channels,
+            lambda reply: self._node.read(ask, reply),
+            lambda records: self._on_channels(records, channel_id),
         )
 
-    def _on_channels(self, records: Any) -> None:
+    def _on_channels(self, records: Any, channel_id: str | None) -> None:
         if not isinstance(records, list):
             raise RuntimeError(f"cannot read the channels: {records!r}")
-        channels = {r.id: channel_of(r) for r in records}
-        for channel_id, (channel, ref) in tuple(self._channels.items()):
-            if channels.get(channel_id) != channel:
-                _end_now(ref)
-                del self._channels[channel_id]
-        for channel_id, channel in channels.items():
+        now = {record.id: channel_of(record) for record in records}
+        for name in tuple(self._channels) if channel_id is None else (channel_id,):
+            known = self._channels.get(name)
+            if known is not None and known[0] != now.get(name):
+                _end_now(known[1])
+                self._forget(name)
+        for name, channel in now.items():
             readable = channel.enabled and self._opens(channel)
-            if readable and channel_id not in self._channels:
-                self._channels[channel_id] = (channel, self._start(channel))
+            if readable and name not in self._channels:
+                self._channels[name] = (channel, self._start(channel))
+                self._by_merchant.setdefault(channel.merchant, {})[name] = None
+
+    def _forget(self, channel_id: str) -> None:
+        channel, _ = self._channels.pop(channel_id)
+        others = self._by_merchant[channel.merchant]
+        del others[channel_id]
+        if not others:
+            del self._by_merchant[channel.merchant]
 
     def _opens(self, channel: Channel) -> bool:
         """Without its secret a channel cannot sign: what it is owed waits."""
@@ -119,8 +148,8 @@ class NotifiersActor(Actor):
         if current is None or current[1] is not ref:
             return
         if ref.is_stopped:  # by itself: its endpoint is gone
-            del self._channels[ref.name]
-            self._load()
+            self._forget(ref.name)
+            self._load(ref.name)
             return
         log.error("notifier.crashed channel=%s error=%r", ref.name, error)
         self._node.counters.add("notifiers.crashes")

@@ -33,7 +33,7 @@ from actors.messages import (
     WatcherReport,
 )
 from actors.node import Node
-from engine.delivery.channel import Channel, channel_row
+from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import (
     EngineBusy,
     MailboxFull,
@@ -54,6 +54,7 @@ from engine.payment.rules import decide
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
+from engine.runtime.yielding import yielding_every
 from engine.store.epochs import Epochs
 from engine.store.port import StoreReader
 from engine.store.records import (
@@ -265,9 +266,14 @@ class ActorGateway(KeptRows):
 
     # -- channels --------------------------------------------------------------------
 
-    def channels(self) -> list[Channel]:
-        rows = self._store.channels()
-        return [msgspec.json.decode(row.state, type=Channel) for row in rows]
+    def channels(self, merchant: str | None = None) -> list[Channel]:
+        return [
+            channel_of(row) for row in yielding_every(self._store.channels(merchant))
+        ]
+
+    def channel(self, channel_id: str) -> Channel | None:
+        row = self._store.channel(channel_id)
+        return None if row is None else channel_of(row)
 
     def save_channel(self, channel: Channel) -> None:
         self._write(channel_row(channel))

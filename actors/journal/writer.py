@@ -5,7 +5,9 @@ it as the next batch (so a batch grows by itself under load), and when the batch
 disk answers the actors and publishes the events, in journal order. Nothing has
 happened before that. What was committed about a channel it tells the notifiers.
 
-What concerns any number of deliveries is asked for in steps (`engine.store.writes`).
+A batch of payments is one write, and its rows are as many as it has payments and their
+merchant has channels: one such write at most is in a transaction, of one merchant after
+the other. What concerns any number of deliveries is asked for in steps, likewise.
 One step at most is in a batch, of one merchant after the other: a merchant that has a
 million events told again makes nobody wait for more than one step.
 
@@ -54,6 +56,11 @@ MAX_BATCH = 512
 MAX_PENDING = 20_000
 """Writes that may wait for a slow disk; more are refused, and their senders retry."""
 
+LARGE = 50
+"""Payments in one write: such a one waits for its turn. In a transaction there is one
+of these at most, of one merchant after the other: with 1,000 payments and 20 channels
+it takes the writer some 0.15 s, and that is what any other write may have to wait."""
+
 EVENTS_PER_TURN = 100
 """Events that are routed in one turn, each to all who follow it: 2 ms or so."""
 
@@ -76,6 +83,7 @@ class JournalActor(Actor):
     __slots__ = (
         "_busy",
         "_is_purging",
+        "_large",
         "_node",
         "_owed_anew",
         "_pending",
@@ -95,6 +103,7 @@ class JournalActor(Actor):
         self._report = report
         self._writer = writer
         self._pending: deque[Append] = deque()
+        self._large: Turns[Append] = Turns()  # writes of many events, by merchant
         self._steps: Turns[Append] = Turns()  # those that wait, by merchant
         self._busy = False
         self._probing = False
@@ -128,32 +137,36 @@ class JournalActor(Actor):
                 self._flush()
 
     def on_stop(self) -> None:
-        while step := self._steps.take():
-            self._pending.append(step)
+        for turns in (self._large, self._steps):
+            while later := turns.take():
+                self._pending.append(later)
         while self._pending:
             self._pending.popleft().reply(Unavailable("the node is stopping"))
 
     def _take(self, append: Append) -> None:
         """The mailbox is emptied at once, so the bound is on what waits here."""
-        if len(self._pending) + len(self._steps) >= MAX_PENDING:
+        waiting = len(self._pending) + len(self._large) + len(self._steps)
+        if waiting >= MAX_PENDING:
             self._node.counters.add("journal.refused")
             append.reply(Unavailable("the journal has too much to do"))
             return
         steps = [row for row in append.write.rows if isinstance(row, _STEPS)]
+        entries = append.write.entries
         if steps:
             self._steps.add(_merchant_of(steps[0]), append)
+        elif len(entries) >= LARGE:
+            self._large.add(entries[0].payment.terms.merchant, append)
         else:
             self._pending.append(append)
         self._flush()
 
     def _flush(self) -> None:
-        if self._busy or not (self._pending or self._steps):
+        if self._busy or not (self._pending or self._large or self._steps):
             return
         size = min(len(self._pending), MAX_BATCH)
         batch = tuple(self._pending.popleft() for _ in range(size))
-        step = self._steps.take()
-        if step is not None:
-            batch = (*batch, step)
+        once = self._large.take(), self._steps.take()
+        batch += tuple(append for append in once if append is not None)
         self._busy = True
         ref = self.ref
         self._writer.submit(

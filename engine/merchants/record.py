@@ -66,6 +66,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     calls_per_s: int | None = None  # merchant_calls_per_s; None: its share
     claims: int = 16  # claims_per_payment
     claims_total_s: int = 7_200  # claims_total_s
+    channels: int = 20  # channels_per_merchant
 
 
 class OwnLimits(
@@ -80,6 +81,7 @@ class OwnLimits(
     calls_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     claims: Annotated[int, Meta(ge=0, le=1_000)] | None = None
     claims_total_s: Annotated[int, Meta(ge=0, le=31_536_000)] | None = None
+    channels: Annotated[int, Meta(ge=0, le=1_000)] | None = None
 
     def over(self, defaults: Limits) -> Limits:
         """What applies."""

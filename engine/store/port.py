@@ -144,8 +144,10 @@ class StoreReader(Protocol):
 
     # -- delivery --------------------------------------------------------------------
 
-    def channels(self) -> list[ChannelRecord]:
-        """All channels, oldest first."""
+    def channels(self, merchant: str | None = None) -> list[ChannelRecord]:
+        """All channels, or those of one merchant, oldest first."""
+
+    def channel(self, channel_id: str) -> ChannelRecord | None: ...
 
     def owed(self, channel_id: str) -> Owed:
         """What the channel has still to be told, and up to which offset that is so."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from engine.merchants.record import Limits
 from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
@@ -194,13 +195,23 @@ def test_a_secret_that_is_none_is_refused_and_not_repeated(
     assert secret not in response.text
 
 
-def test_there_is_an_end_to_channels() -> None:
-    with running_node(api={"max_channels": 2}) as node:
+def test_each_merchant_has_an_end_to_its_channels_and_none_takes_anothers() -> None:
+    with running_node() as node:
+        mine, most = {"merchant": "mine"}, Limits().channels
+        node.call("PUT", "/v1/merchants/mine", json={"limits": {"channels": 2}})
         for _ in range(2):
-            make(node, "https://shop.example/")
-        response = node.post(CHANNELS, {"url": "https://shop.example/"})
+            make(node, "https://shop.example/", **mine)
+        response = node.post(CHANNELS, {"url": "https://shop.example/", **mine})
         assert response.status_code == 409
         assert "2 channels" in response.json()["detail"]
+        assert response.json()["limit"] == "channels_per_merchant"
+        for _ in range(most):
+            make(node, "https://shop.example/", merchant="another")
+        response = node.post(
+            CHANNELS, {"url": "https://shop.example/", "merchant": "another"}
+        )
+        assert f"{most} channels" in response.json()["detail"]
+        make(node, "https://node.example/")
 
 
 def test_a_merchants_key_sees_and_changes_its_own_channels_only(

@@ -200,12 +200,16 @@ class MemoryStore:
 
     # -- delivery --------------------------------------------------------------------
 
-    def channels(self) -> list[ChannelRecord]:
+    def channels(self, merchant: str | None = None) -> list[ChannelRecord]:
         rows = self._tables.channels.values()
         return [
             ChannelRecord(row.id, row.merchant, row.enabled, row.created_at, row.state)
             for row in sorted(rows, key=lambda row: (row.created_at, row.id))
+            if merchant in {None, row.merchant}
         ]
+
+    def channel(self, channel_id: str) -> ChannelRecord | None:
+        return next((c for c in self.channels() if c.id == channel_id), None)
 
     def owed(self, channel_id: str) -> Owed:
         return Owed(self.last_offset(), self.pending_payments(channel_id))

@@ -87,6 +87,7 @@ _WORDS = {
     "wrong_keys_per_minute": "N",
     "webhooks_per_s": "N",
     "claims_per_payment": "N",
+    "channels_per_merchant": "N",
     "max_merchants": "N",
     "max_keys": "N",
     "monitor_s": "SECONDS",

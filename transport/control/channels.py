@@ -18,6 +18,7 @@ from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope
+from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
@@ -56,7 +57,7 @@ class _Channels:
         self._auth = auth
         self._vault = vault
         self._settings = settings
-        self._changing = RLock()  # one reads, changes and saves at a time
+        self._changing: dict[str, RLock] = {}  # by merchant
 
     @Operation(
         name="create_channel",
@@ -106,13 +107,14 @@ class _Channels:
             description=asked.description,
             created_at=self._gateway.now(),
         )
-        with self._changing:
-            if len(self._gateway.channels()) >= self._settings.max_channels:
-                most = self._settings.max_channels
+        most = self._gateway.merchant(merchant).limits.channels
+        with self._one_at_a_time(merchant):
+            if len(self._gateway.channels(merchant)) >= most:
                 raise Problem(
                     Code.LIMIT_REACHED,
-                    f"There are {most} channels, which is the maximum. Remove some"
-                    " first.",
+                    f"This merchant has {most} channels, which is the maximum"
+                    " (channels_per_merchant). Remove some first.",
+                    limit="channels_per_merchant",
                 )
             self._gateway.save_channel(channel)
         shown = channel_view(channel, channel.created_at, secret=secret)
@@ -130,15 +132,9 @@ class _Channels:
     def list_channels(self) -> Any:
         principal = self._auth.require(environ())
         now = self._gateway.now()
-        return answer(
-            ChannelPage(
-                data=[
-                    channel_view(channel, now)
-                    for channel in self._gateway.channels()
-                    if principal.may_see(channel.merchant)
-                ]
-            )
-        )
+        seen = self._gateway.channels(principal.merchant)
+        page = [channel_view(channel, now) for channel in yielding_every(seen, 200)]
+        return answer(ChannelPage(data=page))
 
     @Operation(
         name="get_channel",
@@ -174,7 +170,8 @@ class _Channels:
         if isinstance(asked.ca_pem, str):
             _check_ca(asked.ca_pem)
         now = self._gateway.now()
-        with self._changing:
+        merchant = seen_channel(self._gateway, channel_id, principal).merchant
+        with self._one_at_a_time(merchant):
             channel = seen_channel(self._gateway, channel_id, principal)
             changes = _changes(asked)
             changes |= self._headers(channel, asked)
@@ -201,10 +198,16 @@ class _Channels:
     )
     def remove_channel(self, channel_id: str) -> Any:
         principal = self._auth.require(environ())
-        with self._changing:
-            channel = seen_channel(self._gateway, channel_id, principal)
+        channel = seen_channel(self._gateway, channel_id, principal)
+        with self._one_at_a_time(channel.merchant):
             self._gateway.remove_channel(channel.id)
         return bottle.HTTPResponse(b"", 204)
+
+    def _one_at_a_time(self, merchant: str) -> RLock:
+        """To read, change and save: of each merchant one, and nobody waits for others'.
+
+        There are as many locks as merchants have changed channels since the start."""
+        return self._changing.setdefault(merchant, RLock())
 
     def _headers(self, channel: Channel, asked: ChannelPatch) -> dict[str, Any]:
         """Its own headers, if they change."""

@@ -23,7 +23,7 @@ def seen_payment(gateway: Gateway, payment_id: str, principal: Principal) -> Pay
 
 def seen_channel(gateway: Gateway, channel_id: str, principal: Principal) -> Channel:
     """The channel. Raises `Problem` 404."""
-    for channel in gateway.channels():
-        if channel.id == channel_id and principal.may_see(channel.merchant):
-            return channel
-    raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
+    channel = gateway.channel(channel_id)
+    if channel is None or not principal.may_see(channel.merchant):
+        raise Problem(Code.CHANNEL_NOT_FOUND, "There is no such channel.")
+    return channel

@@ -69,8 +69,6 @@ class ApiSettings:
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
     max_merchants: int = 10_000
-    max_channels: int = 200
-    """Every event asks every channel whether it wants it, so there is an end."""
 
     log_counts: Callable[[], dict[str, int]] = dict
     """What the process's log wrote, and what it did not; for the metrics."""

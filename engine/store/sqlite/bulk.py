@@ -14,6 +14,7 @@ import sqlite3
 
 import msgspec
 
+from engine.merchants.name import EVERYBODY
 from engine.money.amount import MAX_SAT
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.store.sqlite import moments
@@ -57,12 +58,15 @@ _MOVED_ONE = (
 )
 
 # Mirrored by engine/delivery/channel.py, `wants`.
+# Channel by channel, so that each one's rows are neighbours as they are put in. Only
+# channels that may be meant are looked at, however many others the node has.
 _OUTBOX = """
     INSERT INTO outbox (channel_id, "offset", payment_id, seq, state, attempts, next_at)
     SELECT c.id, e."offset", e.payment_id, e.seq, 'pending', 0, 0
-    FROM events e CROSS JOIN channels c
-    WHERE e."offset" > ? AND c.enabled AND c.merchant IN (e.merchant, '*')
+    FROM channels c CROSS JOIN events e
+    WHERE c.merchant = ?1 AND c.enabled AND e."offset" > ?2
       AND (c.types = '' OR instr(c.types, ',' || e.type || ',') > 0)"""
+_OUTBOX_OF_MERCHANT = f"{_OUTBOX} AND e.merchant = ?1"
 
 _NOT_THE_NEXT = "events.payment_id: not the next event of its payment"
 
@@ -82,6 +86,7 @@ class Bulk:
         self._epoch = epoch  # the present one
         self._in_outbox = offset  # events up to here are in the outbox
         self._events: list[object] = []
+        self._merchants: dict[str, None] = {}  # of these, in order
         self._created: list[object] = []
         # The last state counts; with the seq that the payment must have before.
         self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
@@ -121,6 +126,7 @@ class Bulk:
     def _append(self, entry: Entry, events: list[CommittedEvent]) -> None:
         terms, values = entry.payment.terms, self._events
         merchant = terms.merchant
+        self._merchants[merchant] = None
         last_seq = entry.events[0].seq - 1
         for event in entry.events:
             self.offset = offset = self.offset + 1
@@ -170,7 +176,10 @@ class Bulk:
         if self._events:
             _EVENTS.run(self._sql, self._events)
             self._events = []
-            self._sql.execute(_OUTBOX, (self._in_outbox,))
+            for merchant in self._merchants:
+                self._sql.execute(_OUTBOX_OF_MERCHANT, (merchant, self._in_outbox))
+            self._merchants.clear()
+            self._sql.execute(_OUTBOX, (EVERYBODY, self._in_outbox))
             moments.note(self._sql, self._in_outbox, self.offset)
             self._in_outbox = self.offset
         if self._created:

@@ -262,6 +262,12 @@ def m011_neighbours(db: sqlite_utils.Database) -> None:
     moments.create(db.conn)
 
 
+@migrations()
+def m013_channels(db: sqlite_utils.Database) -> None:
+    """A merchant's channels are found without those of others."""
+    db.execute("CREATE INDEX channels_of_merchant ON channels (merchant)")
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()

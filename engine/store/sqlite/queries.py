@@ -37,6 +37,7 @@ from engine.store.writes import NO_PLACE, SourceTip
 __all__ = [
     "api_keys",
     "attempts",
+    "channel",
     "channels",
     "counted_outpoints",
     "epochs",
@@ -272,13 +273,27 @@ def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
     return SourceTip(*checked(f"the tip of {row[0]}", row))
 
 
-def channels(sql: sqlite3.Connection) -> list[ChannelRecord]:
-    rows = sql.execute(
-        "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
-        " ORDER BY created_at, id"
+_CHANNELS = "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
+
+
+def channels(
+    sql: sqlite3.Connection, merchant: str | None = None
+) -> list[ChannelRecord]:
+    where, values = (
+        ("", ()) if merchant is None else (" WHERE merchant = ?", (merchant,))
     )
-    found = [checked(f"channel {row[0]}", row) for row in rows]
-    return [ChannelRecord(i, m, bool(e), at, s) for i, m, e, _, at, s in found]
+    rows = sql.execute(f"{_CHANNELS}{where} ORDER BY created_at, id", values)
+    return [_channel(row) for row in rows]
+
+
+def channel(sql: sqlite3.Connection, channel_id: str) -> ChannelRecord | None:
+    row = sql.execute(f"{_CHANNELS} WHERE id = ?", (channel_id,)).fetchone()
+    return None if row is None else _channel(row)
+
+
+def _channel(row: tuple[Any, ...]) -> ChannelRecord:
+    i, m, e, _, at, s = checked(f"channel {row[0]}", row)
+    return ChannelRecord(i, m, bool(e), at, s)
 
 
 def owed(sql: sqlite3.Connection, channel_id: str) -> Owed:

@@ -138,8 +138,11 @@ class SqliteReads(ABC):
 
     # -- delivery --------------------------------------------------------------------
 
-    def channels(self) -> list[ChannelRecord]:
-        return self._ask(queries.channels)
+    def channels(self, merchant: str | None = None) -> list[ChannelRecord]:
+        return self._ask(queries.channels, merchant)
+
+    def channel(self, channel_id: str) -> ChannelRecord | None:
+        return self._ask(queries.channel, channel_id)
 
     def owed(self, channel_id: str) -> Owed:
         return self._ask(queries.owed, channel_id)

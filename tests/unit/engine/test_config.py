@@ -39,6 +39,7 @@ WRONG = {
     "webhooks_per_s": "0",
     "claims_per_payment": "1001",
     "claims_total_s": "-1",
+    "channels_per_merchant": "1001",
     "max_merchants": "0",
     "max_keys": "0",
     "monitor_s": "-1",

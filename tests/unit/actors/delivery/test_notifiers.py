@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from actors.delivery import notifiers
 from actors.delivery.notifiers import RESTART_S
 from actors.messages import ChannelChanged
 from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.channel import Channel, wants
 from engine.payment.events import opening
+from engine.payment.model import EventType
 from engine.runtime.ref import Ref
 from engine.store.writes import Entry, RemoveChannel, Requeue, Write
 from tests.unit.actor_stage import ActorStage
@@ -172,9 +175,43 @@ def test_a_change_is_passed_on_to_the_notifier_concerned_only(street: Street) ->
     assert street.shop.to("bob") == [("p", 1)]
 
 
+def test_an_event_is_offered_to_the_channels_of_its_merchant_and_of_all_only(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[str] = []
+
+    def counting(channel: Channel, type_: EventType, merchant: str) -> bool:
+        offered.append(channel.id)
+        return wants(channel, type_, merchant)
+
+    monkeypatch.setattr(notifiers, "wants", counting)
+    for name, merchant in (("a", "default"), ("b", "*"), ("c", "bob"), ("d", "cy")):
+        street.channel(name, merchant=merchant)
+    street.change(Write(rows=(RemoveChannel("d"),)))
+    street.stage.create("p")
+    assert offered == ["a", "b"]
+    assert (street.shop.to("a"), street.shop.to("b")) == ([("p", 1)], [("p", 1)])
+    street.change(Write(rows=(RemoveChannel("a"),)))
+    street.grow("p")
+    assert set(offered[2:]) == {"b"}
+
+
+def test_a_change_of_one_channel_reads_that_one_only(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_of_them(*_args: object) -> None:
+        raise AssertionError("the channels of others were read")
+
+    street.channel("ann")
+    monkeypatch.setattr(type(street.stage.store), "channels", all_of_them)
+    street.channel("bob")
+    street.stage.create("p")
+    assert street.shop.to("bob") == [("p", 1)]
+
+
 def test_channels_that_cannot_be_read_end_the_parent(street: Street) -> None:
     street.stage.journal.connection.execute("ALTER TABLE channels RENAME TO gone")
-    street.ref.tell_system(ChannelChanged(None))
+    street.ref.tell_system(ChannelChanged("ann"))
     street.stage.run()
     assert not street.ref.is_alive
 

@@ -7,6 +7,7 @@ from random import Random
 
 from actors.journal.writer import (
     EVENTS_PER_TURN,
+    LARGE,
     MAX_BATCH,
     MAX_PENDING,
     PROBE_S,
@@ -153,6 +154,36 @@ def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
     offsets = [event.offset for message in told for event in message.events]
     assert offsets == list(range(1, 202))
     stage.close()
+
+
+# -- large writes ----------------------------------------------------------------------
+
+
+def large(house: House, merchant: str, payments: int = LARGE) -> Write:
+    entries = []
+    for number in range(payments):
+        event, payment = opening(terms(id=f"pay_{number}", merchant=merchant))
+        entries.append(Entry(payment, (event,)))
+    write = Write(entries=tuple(entries))
+    assert house.ref.tell(Append(write, house.answers.append))
+    house.settle()
+    return write
+
+
+def test_a_transaction_holds_one_batch_of_payments_merchants_in_turn() -> None:
+    """Who creates a thousand at a time, again and again, is waited for once."""
+    house = House()
+    house.append()  # under way, while the others come
+    anns = [large(house, "ann") for _ in range(5)]
+    (bobs,) = [large(house, "bob")]
+    house.append(3)
+    small = large(house, "cy", LARGE - 1)
+    while house.disk.under_way:
+        house.finish_one(Unavailable("no matter"))
+    first, second, *later = house.disk.batches[1:]
+    assert first == [Write(), Write(), Write(), small, anns[0]]
+    assert second == [bobs]
+    assert later == [[write] for write in anns[1:]]
 
 
 # -- steps -----------------------------------------------------------------------------

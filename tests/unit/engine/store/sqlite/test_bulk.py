@@ -166,6 +166,51 @@ def test_a_batch_of_hundreds_is_numbered_and_owed_in_order(journal: Journal) -> 
     assert [d for _, d in differences(journal.connection) if d is not None] == []
 
 
+def rows_in(journal: Journal, table: str) -> int:
+    (count,) = journal.connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return int(count)
+
+
+def test_a_batch_writes_rows_for_its_merchants_channels_and_few_bytes_for_each(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """200 payments and 20 channels: the most that a merchant may have by default."""
+    batch = [creation(f"pay_0123456789012345{n:03d}", "ann") for n in range(200)]
+    wal = Path(f"{journal.path}-wal")
+    sizes = []
+    for channels in (0, 20):
+        for number in range(channels):
+            name = f"ch_01234567890123456789{number:02d}"
+            journal.commit([channel(name, "ann")])
+        journal.commit([channel("another's", "bob")])
+        journal.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        entries = tuple(entry for write in batch for entry in write.entries)
+        (outcome,) = journal.commit([Write(entries=entries)])
+        assert isinstance(outcome, Committed)
+        sizes.append(wal.stat().st_size)
+        assert rows_in(journal, "outbox") == 200 * channels
+        batch = [creation(f"pay_1123456789012345{n:03d}", "ann") for n in range(200)]
+    without, with_channels = sizes
+    assert (with_channels - without) / (200 * 20) < 300, "bytes for each row"
+
+
+def test_channels_of_other_merchants_cost_a_commit_nothing(journal: Journal) -> None:
+    """SQLite's own steps are counted."""
+    steps = []
+    for others in (10, 1_000):
+        rows = tuple(
+            row for n in range(others) for row in channel(f"{n}", f"m{n}").rows
+        )
+        journal.commit([Write(rows=rows)])
+        ticks: list[None] = []
+        journal.connection.set_progress_handler(lambda: ticks.append(None), 1)  # noqa: B023
+        journal.commit([creation(f"p{others}", "ann")])
+        journal.connection.set_progress_handler(None, 0)
+        steps.append(len(ticks))
+    assert steps[1] <= steps[0] * 1.2
+    assert rows_in(journal, "outbox") == 0
+
+
 def test_a_conflict_in_hundreds_undoes_only_itself(journal: Journal) -> None:
     batch = [creation(f"pay_{n}") for n in range(300)]
     batch[150] = creation("pay_149")
