@@ -118,6 +118,17 @@ class Command(msgspec.Struct, frozen=True):
         self.reply(NotWatched())
 
 
+class LetGo(msgspec.Struct, frozen=True):
+    """From an edge: an operator releases the address. Replies as to a `Command`."""
+
+    by: str
+    reply: Reply
+
+    def on_dropped(self) -> None:
+        """Its watcher was let go with this in its mailbox: it is released already."""
+        self.reply(NotWatched())
+
+
 class NotWatched(msgspec.Struct, frozen=True):
     """In answer to a `Command`: nobody read it, as the payment was let go meanwhile."""
 

@@ -215,6 +215,11 @@ class Gateway(Protocol):
     def poll(self, address: str) -> bool:
         """Look at the chain now; wakes a quarantined watcher. False: not watched."""
 
+    def release(self, address: str, key: str) -> Payment | None:
+        """Take the address from the payment that watches it; the payment after that.
+        None: not watched. `key`: whose order it is, for the alert; who follows the
+        payment does not read that. Raises `Refused`, `EngineBusy`."""
+
     def sources(self) -> list[SourceState]: ...
 
     # channels

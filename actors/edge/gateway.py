@@ -27,6 +27,7 @@ from actors.messages import (
     CreatePayments,
     DescribeSources,
     DescribeWatcher,
+    LetGo,
     NotWatched,
     PollNow,
     RestartDue,
@@ -259,6 +260,19 @@ class ActorGateway(KeptRows):
             self._node.supervisor.tell(RestartDue(ref.name))
         ref.tell(PollNow())
         return True
+
+    def release(self, address: str, key: str) -> Payment | None:
+        ref = self._node.watchers.at(address)
+        if ref is None:
+            return None
+        if not ref.is_alive:
+            self._node.supervisor.tell(RestartDue(ref.name))
+        answer = self._ask(ref, lambda reply: LetGo("operator", reply))
+        if isinstance(answer, NotWatched):
+            return None
+        payment: Payment = good(answer)
+        self.alert_for_a_day("address.released", payment.id, f"key {key} did it")
+        return payment
 
     def sources(self) -> list[SourceState]:
         states: tuple[SourceState, ...] = self._ask(self._node.source, DescribeSources)

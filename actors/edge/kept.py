@@ -32,9 +32,7 @@ __all__ = ["ASK_S", "KeptRows", "too_late"]
 ASK_S = 10.0
 """How long an edge waits for an answer; even a slow disk commits well under 1 s."""
 
-MERCHANT_CHANGED = "merchant.changed"
-MERCHANT_CHANGED_MS = 86_400_000
-"""A day: somebody looks once a day, and nobody can say when it is over."""
+DAY_MS = 86_400_000
 
 
 class KeptRows:
@@ -78,10 +76,11 @@ class KeptRows:
         self._write(merchant_row(merchant))
         self._node.merchants.put(merchant)
         if alert is not None:
-            now = self.now()
-            self._node.alerts.raise_(
-                MERCHANT_CHANGED, merchant.name, alert, now, MERCHANT_CHANGED_MS
-            )
+            self.alert_for_a_day("merchant.changed", merchant.name, alert)
+
+    def alert_for_a_day(self, kind: str, subject: str, detail: str) -> None:
+        """Of what somebody did: a person looks once a day, and it is never over."""
+        self._node.alerts.raise_(kind, subject, detail, self.now(), DAY_MS)
 
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)

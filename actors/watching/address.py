@@ -20,6 +20,7 @@ from actors.messages import (
     Command,
     Deadline,
     DescribeWatcher,
+    LetGo,
     PollNow,
     ReviewDue,
     Seen,
@@ -30,7 +31,7 @@ from actors.messages import (
 from actors.node import Node
 from actors.watching.doubts import Doubts, not_believed, nothing_open
 from actors.watching.looking import interval_s, question
-from actors.watching.release import release
+from actors.watching.release import let_go, release
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView
 from engine.errors import Refused, StoreUnavailable, Unreadable
@@ -141,6 +142,10 @@ class AddressActor(Actor):
             case Command(observation, reply, inbound):
                 rows = () if inbound is None else (inbound,)
                 self._obey(observation, rows, reply)
+            case LetGo():
+                ask = let_go(self._node, self.payment, message)
+                if ask is not None:
+                    self.await_reply(ask, self._released)
             case ReviewDue():
                 self._on_review_due()
             case DescribeWatcher(reply):

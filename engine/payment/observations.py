@@ -8,7 +8,14 @@ import msgspec
 
 from engine.chain.feed import ChainView
 
-__all__ = ["Cancel", "ConfirmByHand", "Observation", "ProviderClaim", "Reviewed"]
+__all__ = [
+    "Cancel",
+    "ConfirmByHand",
+    "Observation",
+    "ProviderClaim",
+    "ReleasedByHand",
+    "Reviewed",
+]
 
 
 class ProviderClaim(msgspec.Struct, frozen=True):
@@ -45,4 +52,13 @@ class ConfirmByHand(msgspec.Struct, frozen=True):
     by: str
 
 
-Observation = ChainView | ProviderClaim | Reviewed | Cancel | ConfirmByHand
+class ReleasedByHand(msgspec.Struct, frozen=True):
+    """An operator takes the payment's address from it: another merchant's payment may
+    have it. The payment is watched no more, whatever comes in."""
+
+    by: str
+
+
+Observation = (
+    ChainView | ProviderClaim | Reviewed | Cancel | ConfirmByHand | ReleasedByHand
+)

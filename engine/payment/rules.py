@@ -29,6 +29,7 @@ from engine.payment.observations import (
     ConfirmByHand,
     Observation,
     ProviderClaim,
+    ReleasedByHand,
     Reviewed,
 )
 
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 FINAL = {Status.CANCELLED, Status.FAILED}
+
+RELEASED = "the operator released its address"
 
 
 def decide(payment: Payment, observation: Observation, now: int) -> list[Event]:
@@ -76,6 +79,8 @@ def follow(
             _cancel(builder, observation)
         case ConfirmByHand():
             _confirm_by_hand(builder, observation)
+        case ReleasedByHand():
+            _release_by_hand(builder, observation)
     return builder
 
 
@@ -204,4 +209,27 @@ def _confirm_by_hand(builder: EventBuilder, command: ConfirmByHand) -> None:
         settled_sat=0,
         by=command.by,
         reason="confirmed by hand",
+    )
+
+
+def _release_by_hand(builder: EventBuilder, command: ReleasedByHand) -> None:
+    """A payment that nobody will look after any more must not stay open.
+
+    Announced or too little money does not save it: whoever holds another's address
+    could announce or send himself some. One that is paid in full waits for its depth.
+    """
+    payment = builder.payment
+    if payment.status is Status.CONFIRMING and payment.is_paid:
+        raise Refused(
+            f"{payment.received_sat} sat are on their way to this payment; its address"
+            " can be released when it is confirmed, by the chain or by hand"
+        )
+    if payment.status not in {*WAITED_FOR, Status.EXPIRED}:
+        return
+    for claim in payment.claims:
+        builder.emit(EventType.REPLACED, txid=claim.txid, claim=claim, reason=RELEASED)
+    if payment.status is Status.CONFIRMING:  # too little came in
+        builder.emit(EventType.EXPIRED, status=Status.EXPIRED, reason=RELEASED)
+    builder.emit(
+        EventType.CANCELLED, status=Status.CANCELLED, by=command.by, reason=RELEASED
     )

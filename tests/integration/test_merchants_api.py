@@ -117,6 +117,59 @@ def test_what_is_no_name_is_no_merchant(node: RunningNode, name: str) -> None:
     assert node.post("/v1/keys", {"name": "x", "merchant": "*"}).status_code == 422
 
 
+# -- addresses -------------------------------------------------------------------------
+
+
+def test_an_address_that_another_merchant_squats_is_released_by_the_operator(
+    node: RunningNode,
+) -> None:
+    squatter = key_with(node, "create", "read", merchant="squatter")
+    owner = key_with(node, "create", "read", merchant="owner")
+    address = node.chain.new_address()
+    asked = {"address": address, "amount_sat": 5_000, "expires_in_s": 2_592_000}
+    squatted = node.post("/v1/payments", asked, **squatter).json()
+    refused = node.post("/v1/payments", asked, **owner)
+    assert (refused.status_code, refused.json()["code"]) == (409, "address_taken")
+
+    order = f"/v1/watchers/{address}/release"
+    assert node.post(order, {}, **owner).status_code == 403
+    released = node.post(order, {})
+    assert released.status_code == 200
+    assert released.json()["status"] == "cancelled"
+    assert released.json()["id"] == squatted["id"]
+    assert node.post(order, {}).json()["code"] == "watcher_not_found"
+    (alert,) = [
+        alert
+        for alert in node.get("/v1/alerts").json()["data"]
+        if alert["subject"] == squatted["id"]
+    ]
+    assert alert["kind"] == "address.released"
+
+    mine = node.post("/v1/payments", asked, **owner).json()
+    node.chain.pay(address, 5_000)
+    node.wait_for_status(mine["id"], "confirming")
+    events = f"/v1/payments/{squatted['id']}/events"
+    told = node.get(events, **squatter).json()["data"]
+    assert [event["type"] for event in told] == ["payment.created", "payment.cancelled"]
+    assert told[-1]["data"] == {
+        "by": "operator",
+        "reason": "the operator released its address",
+    }
+
+
+def test_money_that_is_on_its_way_keeps_its_address(node: RunningNode) -> None:
+    paid = node.create(amount_sat=5_000)
+    node.chain.pay(paid["address"], 5_000)
+    node.wait_for_status(paid["id"], "confirming")
+    order = f"/v1/watchers/{paid['address']}/release"
+    refused = node.post(order, {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_payment_state")
+    assert "on their way" in refused.json()["detail"]
+    assert node.post(f"/v1/payments/{paid['id']}/confirm", {}).status_code == 200
+    assert node.post(order, {}).json()["status"] == "confirmed"
+    assert node.post("/v1/watchers/nonsense/release", {}).status_code == 404
+
+
 # -- who may ---------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from transport.http.openapi import Operation
 from transport.http.params import CursorQuery
 from transport.http.problems import Problem
 from transport.http.request_json import json_body, query, typed
-from transport.http.views import iso_or_none
+from transport.http.views import PaymentView, iso_or_none, view
 
 __all__ = ["Watchers"]
 
@@ -138,16 +138,35 @@ class Watchers:
         accepted = PollAccepted(address=state.address, payment_id=state.payment_id)
         return answer(accepted, 202)
 
+    @Operation(
+        name="release_address",
+        method="POST",
+        path="/v1/watchers/<address>/release",
+        scope=Scope.OPERATOR,
+        tag="node",
+        summary="Take an address from the payment that holds it, so that another"
+        " merchant's payment can have it. A payment that is not paid in full is"
+        " cancelled; what comes in afterwards is not counted for it.",
+        request=NoFields,
+        body_may_be_absent=True,
+        answers={200: PaymentView},
+        problems=(404, 409),
+    )
+    def release_address(self, address: str) -> Any:
+        principal = self._auth.require(environ())
+        typed(json_body(environ(), may_be_empty=True), NoFields)
+        wanted = _parsed(address, self._network)
+        released = self._gateway.release(wanted, principal.key_id)
+        if released is None:
+            raise _not_watched()
+        return answer(view(released))
+
     def _watcher(self, text: str, *, takes_body: bool = False) -> WatcherState:
         """The watcher, if it is there for this caller: others' are not (404)."""
         principal = self._auth.require(environ())
         if takes_body:
             typed(json_body(environ(), may_be_empty=True), NoFields)
-        try:
-            address = parse_address(text, self._network).text
-        except InvalidAddress as error:
-            raise _not_watched() from error
-        state = self._gateway.watcher(address)
+        state = self._gateway.watcher(_parsed(text, self._network))
         if state is None or not self._is_own(state, principal):
             raise _not_watched()
         return state
@@ -157,6 +176,14 @@ class Watchers:
             return True
         payment = self._gateway.payment(state.payment_id)
         return payment is not None and principal.may_see(payment.terms.merchant)
+
+
+def _parsed(text: str, network: str) -> str:
+    """The address in its normal form. Raises `Problem` 404."""
+    try:
+        return parse_address(text, network).text
+    except InvalidAddress as error:
+        raise _not_watched() from error
 
 
 def _not_watched() -> Problem:

@@ -8,18 +8,22 @@ import pytest
 from actors.messages import (
     Command,
     CreatePayments,
+    LetGo,
     NotWatched,
     Retired,
     ReviewDue,
     Seen,
+    Unwatch,
 )
 from actors.watching.supervisor import SupervisorActor
+from engine.errors import Refused
 from engine.payment.model import Status
 from engine.payment.observations import ProviderClaim
 from engine.runtime.ref import Ref, Scope
+from engine.store.writes import Unavailable
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.watching.watched import Watched
-from tests.unit.payment_cases import mined, terms, view
+from tests.unit.payment_cases import mempool, mined, terms, view
 
 
 @pytest.fixture
@@ -118,3 +122,58 @@ def test_a_supervisor_that_begins_anew_hears_of_a_release_before_it(
     assert stage.store.watched() == []
     assert list(stage.book) == []
     assert case.supervisor.is_alive
+
+
+# -- by an operator --------------------------------------------------------------------
+
+
+def test_an_address_that_is_released_is_free_with_the_commit_of_its_payments_end(
+    stage: ActorStage,
+) -> None:
+    watched, answers = Watched(stage), list[object]()
+    watched.ref.tell(LetGo("operator", answers.append))
+    stage.run()
+    after = stage.payment("p")
+    assert answers == [after]
+    assert after.status is Status.CANCELLED
+    assert watched.ref.shown is None, "whoever asks is told from the store"
+    assert stage.store.watched() == []
+    assert watched.ref.is_stopped
+    assert Retired("p", after.terms.address) in stage.supervisor.got
+    assert [m.ref for m in stage.source.got if isinstance(m, Unwatch)] == [watched.ref]
+
+
+def test_an_address_that_cannot_be_released_is_watched_on(stage: ActorStage) -> None:
+    watched, answers = Watched(stage), list[object]()
+    watched.seen(view(mempool("t1")))
+    watched.ref.tell(LetGo("operator", answers.append))
+    stage.run()
+    (refusal,) = answers
+    assert isinstance(refusal, Refused)
+    assert not watched.ref.is_stopped
+    assert [p.id for p in stage.store.watched()] == ["p"]
+
+
+def test_a_release_that_cannot_be_written_is_answered_so_and_changes_nothing(
+    stage: ActorStage,
+) -> None:
+    watched, answers = Watched(stage), list[object]()
+    watched.disk_is_full(True)
+    watched.ref.tell(LetGo("operator", answers.append))
+    stage.run()
+    watched.disk_is_full(False)
+    assert isinstance(answers.pop(), Unavailable)
+    assert watched.status() is Status.PENDING
+    assert not any(isinstance(m, Retired) for m in stage.supervisor.got)
+    watched.ref.tell(LetGo("operator", answers.append))
+    stage.run()
+    assert answers == [stage.payment("p")]
+
+
+def test_an_order_that_comes_after_the_release_finds_nobody(stage: ActorStage) -> None:
+    watched, answers = Watched(stage), list[object]()
+    for _ in range(2):
+        watched.ref.tell(LetGo("operator", answers.append))
+    stage.run()
+    assert answers == [stage.payment("p"), NotWatched()]
+    assert stage.payment("p").seq == 2

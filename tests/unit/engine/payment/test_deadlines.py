@@ -16,7 +16,12 @@ from engine.payment.model import (
     Status,
 )
 from engine.payment.notes import LeftOut
-from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
+from engine.payment.observations import (
+    Cancel,
+    ConfirmByHand,
+    ProviderClaim,
+    ReleasedByHand,
+)
 from engine.payment.rules import evolve, follow, is_settled, next_deadline
 from tests.unit.payment_cases import (
     HOUR_MS,
@@ -358,3 +363,42 @@ def test_a_payment_that_a_webhook_announced_cannot_be_cancelled_yet() -> None:
         told(Cancel("ann"))
     told.review(T0 + 600_000)
     assert told(Cancel("ann")) == ["cancelled"]
+
+
+# -- an address that is released ------------------------------------------------------
+
+LET_GO = ReleasedByHand("operator")
+
+
+def test_a_payment_whose_address_is_released_is_cancelled_with_the_reason() -> None:
+    told = Told()
+    assert told(LET_GO) == ["cancelled"]
+    said = told.last.data
+    assert (said.by, said.reason) == ("operator", "the operator released its address")
+    assert told(LET_GO) == []
+    late = expired()
+    assert late(LET_GO) == ["cancelled"]
+
+
+def test_neither_claims_nor_dust_hold_an_address_that_is_released() -> None:
+    """Whoever squats an address could send himself both."""
+    told = Told()
+    told(claim("t1"))
+    told(view(mempool("t2", 600)))
+    assert told(LET_GO) == ["replaced", "expired", "cancelled"]
+    (withdrawn,) = told.of(EventType.REPLACED)
+    assert withdrawn.data.reason == "the operator released its address"
+    assert (withdrawn.txid, told.payment.claims) == ("t1", ())
+    assert told.payment.received_sat == 600, "it stays known, and pays no other order"
+
+
+def test_money_in_full_that_is_on_its_way_keeps_its_address_until_it_is_settled() -> (
+    None
+):
+    told = Told()
+    told(view(mempool("t1")))
+    with pytest.raises(Refused, match=r"50000 sat are on their way.*or by hand"):
+        told(LET_GO)
+    told(ConfirmByHand("ann"))
+    assert told(LET_GO) == []
+    assert confirmed()(LET_GO) == []
