@@ -256,6 +256,8 @@ class RoundDone(msgspec.Struct, frozen=True):
     disappeared: int = 0  # from its mempool, too many at once to be believed
     unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
     read: Tip | None = None  # up to here a block feed's blocks have been read
+    blocks: int = 0  # that were read in this round
+    height: int | None = None  # of the last block that was read
     anew: bool = False  # nothing told where to go on: the latest blocks were read
     look: Callable[[bytes], ChainView] | None = None  # see `SourceReport`
 

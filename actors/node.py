@@ -24,6 +24,7 @@ from actors.published import (
 )
 from engine.chain.restart_point import RestartPoint
 from engine.merchants.book import MerchantBook
+from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
@@ -75,6 +76,8 @@ class Node:
         self.merchants = merchants or MerchantBook()  # the gateway's; all may ask it
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
+        # Payments whose addresses no source can read whole, by id; of their watchers.
+        self.unread: dict[str, Freshness] = {}
         self.journal: Ref
         self.router: Ref
         self.supervisor: Ref

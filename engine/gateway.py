@@ -32,6 +32,7 @@ __all__ = [
     "Gateway",
     "MakeAnswer",
     "NodeHealth",
+    "Reading",
     "SessionHandle",
     "SourceState",
     "WatcherState",
@@ -43,6 +44,16 @@ REPLAYED_FOR_MS = 86_400_000
 
 MakeAnswer = Callable[[list[Payment | Conflict]], IdempotencyRow | None]
 """Makes the answer to keep with a creation, of what comes of each payment in it."""
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """How far a source's blocks are read, while there are more than a round reads."""
+
+    height: int  # of the block that was read last
+    to_height: int  # of the source's tip
+    blocks_read: int  # since it began
+    blocks_left: int
+    since: int  # ms
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -66,6 +77,7 @@ class SourceState(msgspec.Struct, frozen=True):
     standing: Standing | None = None  # None: it has not been asked yet
     reason: str | None = None  # why it is not current
     since_when: int | None = None  # how long it has been so
+    reading: Reading | None = None  # blocks, after an absence
 
 
 class WatcherState(msgspec.Struct, frozen=True):
@@ -243,6 +255,10 @@ class Gateway(Protocol):
     def open_session(self, name: str, sink: Sink) -> SessionHandle: ...
 
     def freshness(self) -> Freshness: ...
+
+    def unread(self, payment_id: str) -> Freshness | None:
+        """Why the source cannot read all of this payment's address; None: it can. Of
+        memory alone."""
 
     def alerts(self) -> tuple[Alert, ...]:
         """What a person should look at, as long as it is so."""

@@ -321,6 +321,9 @@ class ActorGateway(KeptRows):
     def freshness(self) -> Freshness:
         return self._node.source_report.now.freshness
 
+    def unread(self, payment_id: str) -> Freshness | None:
+        return self._node.unread.get(payment_id)
+
     def alerts(self) -> tuple[Alert, ...]:
         return self._node.alerts.standing(self.now())
 

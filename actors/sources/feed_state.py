@@ -8,7 +8,7 @@ import msgspec
 from actors.messages import Poll, Round, RoundDone
 from engine.chain.feed import Tip
 from engine.chain.witness import Assessment, Standing
-from engine.gateway import SourceState
+from engine.gateway import Reading, SourceState
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.policy.token_bucket import TokenBucket
 from engine.runtime.ref import Ref
@@ -49,6 +49,7 @@ class Feed:
         "number",
         "primed",
         "probe_at",
+        "reading",
         "requests",
         "round",
         "since_when",
@@ -70,6 +71,7 @@ class Feed:
         self.round = 0
         self.primed = False  # its worker knows all watched scripts
         self.tip: Tip | None = None
+        self.reading: Reading | None = None  # blocks, in more than one round
         self.answered_at: int | None = None  # ms
         self.requests: int | None = None  # as its worker last told
         self.errors = 0
@@ -113,6 +115,21 @@ class Feed:
         if self.budget is not None:
             self.budget = self.budget.spend(requests - self.requests)
         self.requests = requests
+
+    def read(self, done: RoundDone) -> None:
+        """How far its blocks are read by this round, if there are more."""
+        height, tip = done.height, done.tip
+        if height is None or tip is None or height >= tip.height:
+            self.reading = None
+            return
+        before = self.reading
+        self.reading = Reading(
+            height=height,
+            to_height=tip.height,
+            blocks_read=done.blocks + (0 if before is None else before.blocks_read),
+            blocks_left=tip.height - height,
+            since=done.asked_at if before is None else before.since,
+        )
 
     def succeeded(
         self, asked_at: int, tip: Tip | None, assessment: Assessment, now: float
@@ -173,4 +190,5 @@ class Feed:
             standing=self.told,
             reason=reason,
             since_when=self.since_when,
+            reading=self.reading,
         )

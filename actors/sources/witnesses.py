@@ -51,6 +51,7 @@ class Witnesses:
         if done.status is not None:
             self._believe(done.status, done.asked_at)
         feed.succeeded(done.asked_at, done.tip, done.assessment, now)
+        feed.read(done)
         self._report(now)
         if feed is self.active and done.assessment.is_current:
             # Else it has told nothing for certain, or not everybody.

@@ -167,6 +167,8 @@ class BlockFeedWorker(Actor):
             status=result.status if result is not None else status,
             disappeared=result.disappeared if result is not None else 0,
             read=self._read_to(result) if result is not None else None,
+            blocks=result.blocks if result is not None else 0,
+            height=result.tip.height if result is not None else None,
             anew=self._anew,
             look=self._look if self._index.tip is not None else None,
         )

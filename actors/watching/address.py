@@ -259,7 +259,7 @@ class AddressActor(Actor):
 
     def _tell_doubts(self, view: ChainView) -> None:
         if self._doubts is not None or view.gap is not None:
-            self._doubt.seen(view, self._node.clock.monotonic())
+            self._doubt.seen(self._node, self.payment.id, view)
             self._doubt.alert(self._node, self.payment, self._review)
 
     def _read_whole(self, view: ChainView) -> None:

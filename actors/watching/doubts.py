@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from actors.node import Node
 from actors.watching.opinions import Opinions
 from engine.chain.feed import ChainView
+from engine.chain.witness import Standing
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import LeftOut, Note
 from engine.payment.review import LONG_WAIT_S, Judgement, ReviewState
+from engine.ports import Freshness
 
 __all__ = ["Doubts", "not_believed", "nothing_open"]
 
@@ -30,7 +32,8 @@ MAX_NOTES = 50
 
 
 def nothing_open(node: Node, payment_id: str) -> None:
-    """No alert stands for this payment any more."""
+    """No alert stands for this payment any more, and nothing is said of its address."""
+    node.unread.pop(payment_id, None)
     if len(node.alerts):
         for kind in (WAITS, UNREADABLE, CROWDED):
             node.alerts.clear(kind, payment_id)
@@ -72,14 +75,27 @@ class Doubts:
             self._second_since = now_s
         self._opinions.ask(judged.payment, script)
 
-    def seen(self, view: ChainView, now_s: float) -> None:
-        """What the newest view says of the address."""
+    def seen(self, node: Node, payment_id: str, view: ChainView) -> None:
+        """What the newest view says of the address; its clients are shown that, too."""
         if view.gap is None:
             self._gap = None
+            node.unread.pop(payment_id, None)
             return
         if self._gap is None:
-            self._gap_since = now_s
+            self._gap_since = node.clock.monotonic()
         self._gap = f"{view.source} cannot read all of it: {view.gap}"
+        before = node.unread.get(payment_id)
+        since = node.clock.now() if before is None else before.since_when
+        if before is None or before.source != view.source:
+            node.unread[payment_id] = Freshness(
+                source=view.source,
+                live=False,
+                since=None,
+                standing=Standing.BEHIND,
+                reason=f"{view.source} cannot read all of this address:"
+                " what it does not show may be there",
+                since_when=since,
+            )
 
     def why(self, review: ReviewState | None) -> str | None:
         """Why nobody can say what became of the payment; None: it can be said."""

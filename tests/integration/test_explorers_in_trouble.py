@@ -176,3 +176,11 @@ def test_an_address_that_the_only_source_cannot_read_is_told_of(
     assert more - requests <= 3, "no more than any other address"
     state = shop.node.get(f"/v1/watchers/{order.address}").json()
     assert "refuses to list" in (state["last_error"] or "")
+    for path in (f"/v1/payments/{order.id}", f"/v1/payments?address={order.address}"):
+        answer = shop.node.get(path).json()
+        (shown,) = answer.get("data", [answer])
+        assert shown["freshness"]["live"] is False
+        assert "cannot read all of this address" in shown["freshness"]["reason"]
+        assert "refuses to list" not in str(shown), "a source's words are for keys"
+    page = shop.node.get(f"/pay/{order.id}.json").json()["source"]
+    assert (page["live"], page["own"]) == (False, True)

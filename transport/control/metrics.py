@@ -142,8 +142,14 @@ class Metrics(Collector):
             "Seconds since a source last answered.",
             labels=["source"],
         )
+        left = GaugeMetricFamily(
+            "paybell_source_blocks_left",
+            "Blocks that are still to be read after an absence; 0 when all are.",
+            labels=["source"],
+        )
         for source in self._gateway.sources():
             labels = [source.name]
+            left.add_metric(labels, source.reading.blocks_left if source.reading else 0)
             requests.add_metric(labels, source.requests)
             errors.add_metric(labels, source.errors)
             up.add_metric(labels, float(source.state == "closed"))
@@ -154,7 +160,7 @@ class Metrics(Collector):
                 tip.add_metric(labels, source.tip_height)
             if source.lag_s is not None:
                 lag.add_metric(labels, source.lag_s)
-        yield from (requests, errors, up, standing, tip, lag)
+        yield from (requests, errors, up, standing, tip, lag, left)
 
 
 def _families(counters: dict[str, float]) -> Iterator[Metric]:

@@ -157,7 +157,7 @@ class _Payments(CreatingRoutes):
     )
     def get_payment(self, payment_id: str) -> Any:
         payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
-        return answer(view(payment))
+        return answer(view(payment, unread=self._gateway.unread(payment.id)))
 
     @Operation(
         name="list_payments",
@@ -182,7 +182,10 @@ class _Payments(CreatingRoutes):
         )
         return answer(
             PaymentPage(
-                data=[view(payment) for payment in page.payments],
+                data=[
+                    view(payment, unread=self._gateway.unread(payment.id))
+                    for payment in page.payments
+                ],
                 next_cursor=number_cursor(page.next_rank),
             )
         )

@@ -19,10 +19,22 @@ from transport.http.views import iso_or_none
 __all__ = ["Sources"]
 
 
+class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a source's blocks are read after an absence: up to `height` of
+    `to_height`, the source's tip. The counts are since `since`."""
+
+    height: int
+    to_height: int
+    blocks_read: int
+    blocks_left: int
+    since: str
+
+
 class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     """One source. `state` is that of its circuit breaker; `standing` what it is worth
     as a witness: only a current one proves that nothing was paid. `reason` says why it
-    is not, `since_when` how long."""
+    is not, `since_when` how long. `reading`: while more blocks are to be read than in
+    one round (50); else null."""
 
     name: str
     kind: str
@@ -42,6 +54,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing | None
     reason: str | None
     since_when: str | None
+    reading: ReadingView | None
 
 
 class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,4 +129,7 @@ def _source_view(state: SourceState) -> SourceView:
     values = msgspec.structs.asdict(state)
     values["last_answer_at"] = iso_or_none(state.last_answer_at)
     values["since_when"] = iso_or_none(state.since_when)
+    if state.reading is not None:
+        reading = msgspec.structs.asdict(state.reading)
+        values["reading"] = ReadingView(**reading | {"since": iso(reading["since"])})
     return SourceView(**values)

@@ -38,8 +38,20 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     is_coinbase: bool | UnsetType = UNSET
 
 
+class OwnFreshness(msgspec.Struct, frozen=True, kw_only=True):
+    """Why less is known of this payment than of others: the source cannot read all of
+    its address. `live` is false; what was not shown yet may be there."""
+
+    source: str
+    live: bool
+    reason: str
+    since_when: str
+
+
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as it is now. `client_secret` is returned only when it is created."""
+    """A payment as it is now. `client_secret` is returned only when it is created.
+    `freshness` is there only while its own address cannot be read whole; else that of
+    the sources says how far what is shown is present (`/health`, `source`)."""
 
     id: str
     status: Status
@@ -64,6 +76,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     seq: int
     checkout_url: str
+    freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
 
@@ -98,8 +111,16 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
     next_after: int | None
 
 
-def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
-    """The JSON form of a payment; what its fields mean: README.md."""
+def view(
+    payment: Payment,
+    *,
+    client_secret: str | None = None,
+    unread: Freshness | None = None,
+) -> PaymentView:
+    """The JSON form of a payment; what its fields mean: README.md.
+
+    `unread`: why its address cannot be read whole, if so.
+    """
     terms = payment.terms
     return PaymentView(
         id=terms.id,
@@ -136,7 +157,17 @@ def view(payment: Payment, *, client_secret: str | None = None) -> PaymentView:
         expires_at=iso(terms.expires_at),
         seq=payment.seq,
         checkout_url=f"/pay/{terms.id}",
+        freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
+    )
+
+
+def _own_freshness(unread: Freshness) -> OwnFreshness:
+    return OwnFreshness(
+        source=unread.source,
+        live=unread.live,
+        reason=unread.reason or "",
+        since_when=iso(unread.since_when or 0),
     )
 
 

@@ -60,14 +60,14 @@ def error_message(code: StreamCode, text: str, payment_id: str | None = None) ->
     return message("error", code=code, message=text, payment_id=payment_id)
 
 
-def state_object(payment: Payment) -> bytes:
+def state_object(payment: Payment, unread: Freshness | None = None) -> bytes:
     """The payment as the API shows it, without its secret."""
-    return _encode(view(payment))
+    return _encode(view(payment, unread=unread))
 
 
-def state_message(payment: Payment) -> bytes:
+def state_message(payment: Payment, unread: Freshness | None = None) -> bytes:
     """`{"type": "state", ...payment...}`."""
-    return b'{"type":"state",' + state_object(payment)[1:]
+    return b'{"type":"state",' + state_object(payment, unread)[1:]
 
 
 def source_message(freshness: Freshness) -> bytes:
@@ -97,7 +97,14 @@ class Frames:
     An offset names one event for ever, so nothing here can be out of date.
     """
 
-    def __init__(self, max_events: int = 2_048, max_bytes: int = 4_194_304) -> None:
+    def __init__(
+        self,
+        max_events: int = 2_048,
+        max_bytes: int = 4_194_304,
+        unread: Callable[[str], Freshness | None] = lambda _payment_id: None,
+    ) -> None:
+        """`unread`: `Gateway.unread`."""
+        self.unread = unread
         self._websocket = _Recent(max_events, max_bytes)
         self._by_seq = _Recent(max_events, max_bytes)
         self._by_offset = _Recent(max_events, max_bytes)

@@ -117,7 +117,8 @@ class WebSocketSink:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        return self._wire.send(encode_text(state_message(payment)))
+        unread = self._frames.unread(payment.id)
+        return self._wire.send(encode_text(state_message(payment, unread)))
 
     def event(self, event: CommittedEvent) -> bool:
         return self._wire.send_event(self._frames.websocket(event))
@@ -223,7 +224,8 @@ class StreamSink:
 
     def state(self, payment: Payment, since: int | None) -> bool:
         event_id = payment.seq if since is None else None
-        return self.queue.put(sse(state_message(payment), "state", event_id))
+        text = state_message(payment, self._frames.unread(payment.id))
+        return self.queue.put(sse(text, "state", event_id))
 
     def event(self, event: CommittedEvent) -> bool:
         return self.queue.put(self._frames.sse(event))

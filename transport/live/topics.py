@@ -135,9 +135,8 @@ class Subscription:
 
     def state(self, payment: Payment, since: int | None) -> bool:
         head = message("subscribed", payment_id=self._payment_id)
-        return self._send(
-            encode_text(b'%b,"state":%b}' % (head[:-1], state_object(payment)))
-        )
+        state = state_object(payment, self._frames.unread(payment.id))
+        return self._send(encode_text(b'%b,"state":%b}' % (head[:-1], state)))
 
     def event(self, event: CommittedEvent) -> bool:
         frame = self._frames.websocket(event)

@@ -198,7 +198,8 @@ class _Pages:
         return look(payment, was_confirmed=was_confirmed)
 
     def _state_of(self, view: Checkout) -> dict[str, Any]:
-        freshness, now = self._gateway.freshness(), self._gateway.now()
+        own, now = self._gateway.unread(view.id), self._gateway.now()
+        freshness = own or self._gateway.freshness()
         return {
             "id": view.id,
             "seq": view.seq,
@@ -212,6 +213,7 @@ class _Pages:
                 "live": freshness.live,
                 "since": freshness.since,
                 "standing": freshness.standing,
+                "own": own is not None,  # its address cannot be read whole
             },
             "parts": self._parts(view, now),
         }

@@ -109,11 +109,12 @@
   }
 
   function freshness() {
-    const { live, since, standing } = state.source;
+    const { live, since, standing, own } = state.source;
     const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
     if (isDeaf || failed) mark("lost", "Reconnecting…");
     else if (deafSince !== null) return;
     else if (live) mark("live", "Live");
+    else if (own) mark("behind", "This payment may be seen late");
     else if (standing === "behind") mark("behind", "The shop's Bitcoin node is catching up");
     else if (since === null) mark("behind", "Waiting for data from the blockchain");
     else {
@@ -169,6 +170,7 @@
   });
   bell.addEventListener("event", ask);
   bell.addEventListener("source", ({ detail }) => {
+    if (state.source.own) return; // of this address less is known than of others
     const since = detail.since === null ? null : Date.parse(detail.since);
     state.source = { live: detail.live, since, standing: detail.standing };
     tick();

@@ -12,9 +12,11 @@ from actors.messages import (
     Tick,
     Watch,
 )
+from actors.sources.source import SourceActor
 from engine.chain.feed import Block, Output
 from engine.chain.script_index import LOOKBACK
 from engine.errors import SourceUnavailable
+from engine.gateway import Reading
 from engine.store.writes import SourceTip, Write
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -345,3 +347,32 @@ def test_a_source_that_lags_is_not_live(stage: ActorStage) -> None:
     assert stage.complete_as_of is not None
     assert told is not None
     assert stage.complete_as_of - told <= 1_000
+
+
+def test_how_far_many_blocks_are_read_is_told_while_they_are(
+    stage: ActorStage,
+) -> None:
+    """Fifty in a round; before, only a log line told."""
+    reader = Reader(stage, FakeFeed(20))
+    stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
+    stage.pass_s(2)
+    actor = stage.node.source.actor
+    assert isinstance(actor, SourceActor)
+    (feed,) = actor.planner.feeds
+    assert feed.reading is None
+    for _ in range(120):
+        reader.feed.mine([])
+    seen: list[Reading | None] = []
+
+    def note(call: str) -> None:
+        if call == "status" and feed.reading not in seen:
+            seen.append(feed.reading)
+
+    reader.feed.on_call = note
+    stage.pass_s(5)
+    counts = [(r.height, r.blocks_read, r.blocks_left) for r in seen if r is not None]
+    assert counts == [(70, 50, 70), (120, 100, 20)]
+    assert {(r.to_height, r.since) for r in seen if r is not None} == {
+        (140, seen[1].since if seen[1] else 0)
+    }
+    assert feed.reading is None

@@ -60,6 +60,9 @@ class FakeGateway:
         self.sessions.append(FakeSession(name, sink))
         return self.sessions[-1]
 
+    def unread(self, _payment_id: str) -> None:
+        """Each address can be read."""
+
     def health(self) -> _Health:
         return _Health()
 

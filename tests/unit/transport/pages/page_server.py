@@ -77,6 +77,7 @@ class FakeGateway:
         self.known = {p.id: p for p in known}
         self.told: list[EventType] = []
         self.error: Exception | None = None
+        self.of_its_own: Freshness | None = None
 
     def payment(self, payment_id: str) -> Payment | None:
         if self.error is not None:
@@ -89,6 +90,9 @@ class FakeGateway:
             StoredEvent(seq, payment_id, seq, "default", encode(told(seq, kind), terms))
             for seq, kind in enumerate(self.told, 1)
         ]
+
+    def unread(self, _payment_id: str) -> Freshness | None:
+        return self.of_its_own
 
     def freshness(self) -> Freshness:
         return Freshness(source="devchain", live=True, since=NOW - 5)

@@ -127,7 +127,12 @@ def test_the_state_in_the_page_is_the_state_the_script_asks_for(get: Get) -> Non
     state = json.loads(get("/pay/pay_1.json").body)
     parts = state.pop("parts")
     assert json.loads(found[1]) == state
-    assert state["source"] == {"live": True, "since": NOW - 5, "standing": None}
+    assert state["source"] == {
+        "live": True,
+        "since": NOW - 5,
+        "standing": None,
+        "own": False,
+    }
     for part in parts.values():
         assert part in page
 
