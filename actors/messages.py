@@ -170,6 +170,7 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     address: str
     ref: Ref
     known: tuple[Output, ...] = ()
+    merchant: str = ""  # in whose turn it is asked for, where there is a budget
 
 
 class Unwatch(msgspec.Struct, frozen=True):
@@ -183,7 +184,8 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     `known` are the payment's receipts in blocks: a source that began anew may have
     read none of them. `due` (monotonic s) orders polls that compete for a budget:
     urgent ones are small. `since`: whether that block is still in the chain matters
-    where outputs of about its height are not `known`.
+    where outputs of about its height are not `known`. `by_hand_at` (monotonic s): when
+    a person asked for it.
     """
 
     script: bytes
@@ -192,6 +194,7 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
     known: tuple[Output, ...] = ()
     since: Tip | None = None
     heard: tuple[str, ...] = ()  # another's word is wanted beside these operators'
+    by_hand_at: float | None = None
 
 
 class Contradicted(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ after the other:
   under way at a time. The others are probed now and then.
 - A block feed gets all polls at once and answers from its index. It is told of new
   scripts by difference, and of all of them when it begins anew (`Round.reset`).
-- An address feed gets as many polls as its budget allows, the most urgent first.
+- An address feed gets as many polls as its budget allows, merchants in turn, the most
+  urgent of each first (`actors/sources/waiting.py`).
 - An address that the source cannot read is asked of the next, in a round aside.
 - What a round leaves without a view is asked for again: silence is no answer. An error
   changes nothing but the report, and the breaker of the source that failed.
@@ -17,7 +18,6 @@ It sends nothing, waits for nothing and knows no clock: `SourceActor` does that.
 Moments are monotonic seconds, `rand` is a number in [0, 1).
 """
 
-import heapq
 import itertools
 from collections.abc import Iterable
 
@@ -29,6 +29,7 @@ from actors.sources.aside import Aside
 from actors.sources.choice import alerts, choose
 from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import Probed
+from actors.sources.waiting import WaitingPolls
 from actors.sources.witnesses import Witnesses
 from engine.chain.feed import Output, places
 from engine.chain.witness import Best
@@ -104,7 +105,7 @@ class RoundPlanner:
         self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
-        self._polls: dict[bytes, Poll] = {}
+        self._polls = WaitingPolls()
         self._aside = Aside()
         self._watch: dict[bytes, None] = {}  # new since the last round
         self._unwatch: set[bytes] = set()
@@ -115,13 +116,19 @@ class RoundPlanner:
     # -- what watchers want ------------------------------------------------------------
 
     def watch(
-        self, script: bytes, address: str, ref: Ref, known: tuple[Output, ...]
+        self,
+        script: bytes,
+        address: str,
+        ref: Ref,
+        known: tuple[Output, ...],
+        merchant: str = "",
     ) -> None:
         """Show this script as it is, and then what happens to it. `known`: receipts."""
         self.watchers[script] = ref
         self._watch[script] = None
         if self._addresses is not None:
             self._addresses[script] = address
+            self._polls.of_merchant(script, merchant)
         if known:
             self._known[script] = known
         else:
@@ -135,7 +142,7 @@ class RoundPlanner:
         self.watchers.pop(script)
         self._known.pop(script, None)
         self._watch.pop(script, None)
-        self._polls.pop(script, None)
+        self._polls.forget(script)
         self._aside.forget(script)
         for feed in self.feeds:
             feed.asked.pop(script, None)
@@ -148,20 +155,18 @@ class RoundPlanner:
         """Look at this script in one of the next rounds. Whether it is urgent."""
         if poll.script not in self.watchers:
             return False
-        waiting = self._polls.get(poll.script)
-        if waiting is not None and waiting.due < poll.due:
-            poll = msgspec.structs.replace(poll, due=waiting.due)
+        if poll.by_hand_at is not None and self._polls.hold(poll):
+            return False
         if poll.heard:
             self._aside.second(poll)
             return False
         if self._aside.takes(poll, self.active, self.feeds, self._began):
             return False
-        self._polls[poll.script] = poll
-        return poll.due == 0.0
+        return self._polls.add(poll)
 
     def show_again(self, script: bytes, now: float) -> None:
         """Its watcher could not take what it was shown."""
-        self._polls.setdefault(script, self._first_poll(script, now))
+        self._polls.add_unless_there(self._first_poll(script, now))
 
     def nudge(self) -> None:
         """Something is new upstream: the next round is not to wait its time."""
@@ -232,12 +237,15 @@ class RoundPlanner:
         failed = done.error is not None and not too_early
         if failed or done.more or choose(self.feeds, feed, now) is not feed:
             return self.plan(now, ready=ready)
-        urgent = any(poll.due == 0.0 for poll in self._polls.values())
+        urgent = any(poll.due == 0.0 for poll in self._polls)
         if self._nudged or (urgent and feed.spec.by_block and not too_early):
             return self.plan_soon(now, ready=ready)
         wait_s = feed.spec.every_s
         if not feed.spec.by_block and (self._polls or self._watch or self._unshown):
             wait_s = feed.poor_s(now, RESERVE)
+        held_s = self._polls.held_s(now)
+        if held_s is not None:
+            wait_s = min(wait_s, max(held_s, feed.poor_s(now, RESERVE)))
         return Wait(max(wait_s, ROUND_GAP_S))
 
     # -- what becomes of a round -------------------------------------------------------
@@ -292,8 +300,8 @@ class RoundPlanner:
             self._aside.put_back(tuple(feed.asked.values()))
             feed.asked = {}
             return
-        for script, poll in feed.asked.items():
-            self._polls.setdefault(script, poll)
+        for poll in feed.asked.values():
+            self._polls.add_unless_there(poll)
         feed.asked = {}
         if failed:  # the worker still knows the scripts: they are only to be shown
             self._unshown = work.show
@@ -349,10 +357,8 @@ class RoundPlanner:
     def _block_work(self, feed: Feed) -> Round:
         reset, known = not feed.primed, self._known
         new = tuple(self._watch)
-        polls = self._take(
-            # A reset answers every script; else from memory: any order will do.
-            list(itertools.islice(self._polls.values(), None if reset else MAX_POLLS))
-        )
+        # A reset answers every script; else from memory: any order will do.
+        polls = self._polls.take(None if reset else MAX_POLLS)
         return Round(
             number=feed.round,
             watch=self.watchers.snapshot() if reset else (new,),
@@ -368,11 +374,9 @@ class RoundPlanner:
         """To watch is to ask a first time."""
         for script in itertools.chain(*self._unshown, self._watch):
             if script not in self._polls and script in self.watchers:
-                self._polls[script] = self._first_poll(script, now)
+                self._polls.add_unless_there(self._first_poll(script, now))
         room = feed.room(now, RESERVE - 1, MAX_ADDRESSES)
-        polls = self._take(
-            heapq.nsmallest(room, self._polls.values(), key=lambda p: p.due)
-        )
+        polls = self._polls.take_in_turn(room, now)
         addresses = self._addresses or {}
         return Round(
             number=feed.round,
@@ -384,10 +388,3 @@ class RoundPlanner:
     def _first_poll(self, script: bytes, now: float) -> Poll:
         known = self._known.get(script, ())
         return Poll(script, places(known), now, known)
-
-    def _take(self, polls: list[Poll]) -> tuple[Poll, ...]:
-        for poll in polls:
-            del self._polls[poll.script]
-        if not self._polls:
-            self._polls = {}  # an emptied dict keeps its size: 5 MB after 100,000
-        return tuple(polls)

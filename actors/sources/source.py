@@ -121,8 +121,8 @@ class SourceActor(Actor):
                 feed = self.planner.feed_asked(number, round_number)
                 if feed is not None:
                     self._hand_out(feed, views, asked_at)
-            case Watch(script, address, ref, known):
-                self.planner.watch(script, address, ref, known)
+            case Watch(script, address, ref, known, merchant):
+                self.planner.watch(script, address, ref, known, merchant)
             case Unwatch(script, ref):
                 if self.planner.unwatch(script, ref):
                     self._restart_point.forget(script)

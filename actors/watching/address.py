@@ -138,7 +138,9 @@ class AddressActor(Actor):
                 if number == self._poll:
                     self._on_poll_due()
             case PollNow():
-                self._ask_source(urgent=True)
+                now_s = self._node.clock.monotonic()
+                asked = question(self.payment, self._script, 0.0, by_hand_at=now_s)
+                self._node.source.tell(asked)
             case Command(observation, reply, inbound):
                 rows = () if inbound is None else (inbound,)
                 self._obey(observation, rows, reply)
@@ -175,8 +177,8 @@ class AddressActor(Actor):
     def interest(self, ref: Ref) -> Watch:
         """What to tell the source. The supervisor does, before the watcher starts, so
         that no block is read at boot before all scripts are known."""
-        address = self.payment.terms.address
-        return Watch(self._script, address, ref, known_outputs(self.payment))
+        terms, known = self.payment.terms, known_outputs(self.payment)
+        return Watch(self._script, terms.address, ref, known, terms.merchant)
 
     def _begin(self) -> None:
         """The source was told of the script: it shows it as it is, for a start."""

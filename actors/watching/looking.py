@@ -11,10 +11,19 @@ from engine.payment.review import ReviewState, poll_interval_s
 __all__ = ["interval_s", "question"]
 
 
-def question(payment: Payment, script: bytes, due: float) -> Poll:
+def question(
+    payment: Payment, script: bytes, due: float, by_hand_at: float | None = None
+) -> Poll:
     """`due` (monotonic s): of polls that compete for a budget, the lowest is first."""
     known = known_outputs(payment) if payment.receipts else ()
-    return Poll(script, places(known), due, known, asks_about(payment.terms))
+    return Poll(
+        script,
+        places(known),
+        due,
+        known,
+        asks_about(payment.terms),
+        by_hand_at=by_hand_at,
+    )
 
 
 def interval_s(node: Node, payment: Payment, review: ReviewState | None) -> float:

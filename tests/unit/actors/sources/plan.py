@@ -55,9 +55,11 @@ class Plan:
         self.requests = 0
         self.under_way: Ask | None = None  # planned by the end of the one before
 
-    def watch(self, *scripts: bytes, known: tuple[Output, ...] = ()) -> None:
+    def watch(
+        self, *scripts: bytes, known: tuple[Output, ...] = (), merchant: str = ""
+    ) -> None:
         for script in scripts:
-            self.planner.watch(script, script.decode(), ref(), known)
+            self.planner.watch(script, script.decode(), ref(), known, merchant)
 
     def plan(self) -> Ask | Wait | None:
         return self.planner.plan(self.now, ready=True)
