@@ -111,7 +111,7 @@ class Installation:
             self.clock,
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
-            Settings(network=config.network),
+            Settings(network=config.network, poll_by_hand_s=config.poll_by_hand_s),
             yield_to_hub=yield_to_hub,
             merchants=merchants,
         )

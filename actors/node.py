@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     recheck_s: int = 3_600  # a payment over its time whose money is still on its way
     session_buffer: int = 1_000  # events a session holds while its backlog is read
     network: str = "regtest"
+    poll_by_hand_s: int = 10  # between looks at an address where looks have a budget
 
 
 class Node:

@@ -81,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_percent: int
     quorum_above: int | None
     esplora_per_minute: int
+    poll_by_hand_s: int
     connections_per_address: int
     anonymous_per_s: int
     log_level: str

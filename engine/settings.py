@@ -174,6 +174,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("esplora_per_minute", whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),
+    # A block comes every ten minutes, and who polls is not told sooner by polling more.
+    Option("poll_by_hand_s", whole(0, 3_600), "10", "0 to 3600 seconds",
+           "Least time between looks at one address by hand (POST"
+           " /v1/watchers/<address>/poll) at an Esplora source."),
     Option("connections_per_address", whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
            "Maximum open connections per client address."),

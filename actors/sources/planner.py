@@ -98,6 +98,7 @@ class RoundPlanner:
         specs: list[FeedSpec],
         best: Best | None = None,
         network: str = "regtest",
+        by_hand_s: float = 10.0,
     ) -> None:
         self._witnesses = Witnesses(specs, best, network)
         self.feeds = self._witnesses.feeds
@@ -105,7 +106,7 @@ class RoundPlanner:
         self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
-        self._polls = WaitingPolls()
+        self._polls = WaitingPolls(by_hand_s)
         self._aside = Aside()
         self._watch: dict[bytes, None] = {}  # new since the last round
         self._unwatch: set[bytes] = set()

@@ -74,8 +74,10 @@ class SourceActor(Actor):
     ) -> None:
         self._node = node
         self._published = published  # this actor is its only writer
-        network = node.settings.network
-        self.planner = RoundPlanner(specs, published.now.best, network)
+        settings = node.settings
+        self.planner = RoundPlanner(
+            specs, published.now.best, settings.network, settings.poll_by_hand_s
+        )
         self._restart_point = node.restart_point
         self._tick: Timer | None = None
         best = published.now.best

@@ -3,12 +3,13 @@
 A block feed takes all of them. An address feed has a budget of requests, so that there
 some wait: merchants are served in turn, and the most urgent poll of each first. One who
 has a thousand addresses looked at by hand takes another's place once, not a thousand
-times. By hand an address is looked at every `BY_HAND_S` at most: what comes sooner
-waits, and is one look.
+times. By hand an address is looked at once in so much time at most: what comes sooner
+waits, and is one look. A webhook or the watcher itself is not held up.
 """
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -16,19 +17,24 @@ from msgspec.structs import replace
 from actors.messages import Poll
 from engine.policy.turns import Turns
 
-__all__ = ["BY_HAND_S", "WaitingPolls"]
-
-BY_HAND_S = 10.0
-"""Between a look at an address and the next one by hand, where looks have a budget: a
-block comes every ten minutes, and a webhook or the watcher itself is not held up."""
+__all__ = ["WaitingPolls"]
 
 
 class WaitingPolls:
     """See the module docstring. Moments are monotonic seconds."""
 
-    __slots__ = ("_asked", "_by_script", "_held", "_last", "_merchants")
+    __slots__ = (
+        "_asked",
+        "_by_hand_s",
+        "_by_script",
+        "_held",
+        "_last",
+        "_merchants",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, by_hand_s: float) -> None:
+        """`by_hand_s`: between a look at an address and the next one by hand."""
+        self._by_hand_s = by_hand_s
         self._by_script: dict[bytes, Poll] = {}
         self._merchants: dict[bytes, str] = {}  # of scripts that have a budget
         self._asked: dict[bytes, float] = {}  # in the last rounds of an address feed
@@ -68,7 +74,7 @@ class WaitingPolls:
     def hold(self, poll: Poll) -> bool:
         """Keep a look by hand that comes too soon. False: it does not."""
         assert poll.by_hand_at is not None
-        until = self._asked.get(poll.script, -BY_HAND_S) + BY_HAND_S
+        until = self._asked.get(poll.script, -math.inf) + self._by_hand_s
         if until <= poll.by_hand_at:
             return False
         self._held[poll.script] = until, poll
@@ -112,7 +118,7 @@ class WaitingPolls:
             self._asked.pop(poll.script, None)
             self._asked[poll.script] = now
         for script, at in tuple(self._asked.items()):
-            if at > now - BY_HAND_S:
+            if at > now - self._by_hand_s:
                 break
             del self._asked[script]
 

@@ -12,7 +12,7 @@ def test_a_payment_is_seen_and_confirmed_through_an_explorer(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
     with serving(tmp_path / "chain") as chain:
         source = ("--source", f"esplora={chain.url}/dev/esplora")
-        budget = ("--esplora-per-minute", "6000")
+        budget = ("--esplora-per-minute", "6000", "--poll-by-hand-s", "0")
         with serving(tmp_path / "shop", *source, *budget) as shop:
             address = chain.post("/dev/address").json()["address"]
             payment = shop.create(

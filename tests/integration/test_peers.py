@@ -224,7 +224,7 @@ def test_a_source_that_comes_back_is_read_on_without_a_restart(tmp_path: Path) -
         (tmp_path / name).mkdir()
     with node_process(tmp_path / "chain") as chain, Upstream() as between:
         source = ("--source", f"esplora={between.url}/dev/esplora")
-        budget = ("--esplora-per-minute", "6000")
+        budget = ("--esplora-per-minute", "6000", "--poll-by-hand-s", "0")
         outage = Outage(between, chain.url)
         with node_process(tmp_path / "shop", *source, *budget) as shop:
             for name, (paths, answer) in OUTAGES.items():

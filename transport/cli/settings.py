@@ -95,6 +95,7 @@ _WORDS = {
     "rpc_timeout_s": "SECONDS",
     "quorum_above": "SATS",
     "esplora_per_minute": "N",
+    "poll_by_hand_s": "SECONDS",
     "connections_per_address": "N",
     "anonymous_per_s": "N",
     "log_level": "LEVEL",

@@ -48,6 +48,7 @@ WRONG = {
     "tolerance_percent": "51",
     "quorum_above": "-1",
     "esplora_per_minute": "0",
+    "poll_by_hand_s": "-1",
     "connections_per_address": "0",
     "anonymous_per_s": "0",
     "log_level": "loud",

@@ -2,8 +2,10 @@
 
 from actors.messages import Poll
 from actors.sources.planner import RESERVE, ROUND_GAP_S, Ask, Wait
-from actors.sources.waiting import BY_HAND_S, WaitingPolls
+from actors.sources.waiting import WaitingPolls
 from tests.unit.actors.sources.plan import EVERY_S, A, B, Plan
+
+BY_HAND_S = 10.0
 
 
 def scripts(count: int) -> list[bytes]:
@@ -49,7 +51,7 @@ def test_polls_by_hand_of_one_merchant_leave_another_its_turn() -> None:
 
 
 def test_of_one_merchant_the_most_urgent_is_first() -> None:
-    waiting = WaitingPolls()
+    waiting = WaitingPolls(BY_HAND_S)
     for number, due in enumerate((5.0, 0.0, 3.0)):
         waiting.add(Poll(b"%d" % number, due=due))
     assert [p.due for p in waiting.take_in_turn(2, 9.0)] == [0.0, 3.0]
@@ -57,7 +59,7 @@ def test_of_one_merchant_the_most_urgent_is_first() -> None:
 
 
 def test_a_newer_poll_takes_the_place_of_one_that_waits_and_is_as_urgent() -> None:
-    waiting = WaitingPolls()
+    waiting = WaitingPolls(BY_HAND_S)
     assert waiting.add(Poll(A, due=0.0))
     assert waiting.add(Poll(A, (("block", 7),), due=8.0))
     (taken,) = waiting.take_in_turn(9, 9.0)
@@ -120,7 +122,7 @@ def test_a_source_that_reads_blocks_is_asked_by_hand_at_any_time() -> None:
 
 
 def test_who_is_watched_no_more_is_forgotten_whatever_waits() -> None:
-    waiting = WaitingPolls()
+    waiting = WaitingPolls(BY_HAND_S)
     waiting.of_merchant(A, "ann")
     waiting.add(Poll(A))
     waiting.take_in_turn(1, 100.0)
