@@ -45,11 +45,13 @@ from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
 from transport.cli import backup, commands, demo, keys, offline
+from transport.cli.failures import Commands
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups
 from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, fail, load_config
+from transport.cli.words import say
 from transport.http.auth import KeyLimits, hash_key
 from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
@@ -293,7 +295,7 @@ def run_until_stopped(installation: Installation, ready: Callable[[str], None]) 
     log.info("node.stopped")
     if why:
         stop_logging()
-        click.echo(f"paybell: gave up: {why}", err=True)
+        say(f"paybell: gave up: {why}", err=True)
     return 70 if why else 0
 
 
@@ -309,7 +311,7 @@ def _started(installation: Installation) -> str:
         ) from error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="paybell")
 def main() -> None:
     """Tells a shop, the moment it happens, that it has been paid in bitcoin.

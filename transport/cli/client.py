@@ -60,9 +60,13 @@ class NodeClient:
         if since is not None:
             headers["Last-Event-ID"] = str(since)
         url = f"{self.base_url}/events/balance/{quote(address, safe='')}"
-        return self._send(
+        answer = self._send(
             "GET", url, headers=headers, stream=True, timeout=(TIMEOUT_S, 60)
         )
+        if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+            answer.close()
+            raise CallFailed(self._not_ours(), answer.status_code)
+        return answer
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         url = self.base_url + path

@@ -16,7 +16,7 @@ from engine.payment.model import Status
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option, url_option
-from transport.cli.words import style
+from transport.cli.words import Styled, say, style
 
 __all__ = ["pay", "payments", "watch"]
 
@@ -64,10 +64,11 @@ def pay(address: str, sats: int, mine: int, url: str) -> None:
     with plain_errors():
         body = {"address": address, "amount_sat": sats}
         txid = _dev(node, "/dev/pay", body)["txid"]
-        click.echo(f"paid {sats} sat to {address}\ntxid {txid}")
+        say(f"paid {sats} sat to {address}")
+        say(f"txid {txid}")
         if mine:
             height = _dev(node, "/dev/mine", {"blocks": mine})["height"]
-            click.echo(f"mined {mine} block{'s' * (mine > 1)}, height {height}")
+            say(f"mined {mine} block{'s' * (mine > 1)}, height {height}")
 
 
 def _dev(node: NodeClient, path: str, body: dict[str, Any]) -> Any:
@@ -128,10 +129,10 @@ def payments(
         filters["external_id"] = external_id
     with plain_errors():
         found = NodeClient(url, api_key).get("/v1/payments", **filters)["data"]
-    for payment in found:
-        click.echo(json.dumps(payment) if as_json else _line(payment))
+        for payment in found:
+            say(*([_json(payment)] if as_json else _line(payment)))
     if not found and not as_json:
-        click.echo("no payments")
+        say("no payments")
 
 
 @click.command()
@@ -167,7 +168,8 @@ def watch(address: str, since: int | None, once: bool, url: str) -> None:
             for kind, event in _messages(node, address, since):
                 failures = 0
                 since = event.get("seq", since)
-                _show(kind, event)
+                with plain_errors():
+                    _show(kind, event)
                 status = event.get("status")
                 if once and status in OVER:
                     raise SystemExit(0 if status in {"confirmed", "forwarded"} else 1)
@@ -177,7 +179,7 @@ def watch(address: str, since: int | None, once: bool, url: str) -> None:
             if failures >= GIVE_UP_AFTER or not error.may_pass:
                 raise click.ClickException(str(error)) from error
             reason = str(error)
-        click.echo(style(f"reconnecting: {reason}", "yellow"), err=True)
+        say(style(f"reconnecting: {reason}", "yellow"), err=True)
         time.sleep(min(0.5 * 2**failures, LONGEST_PAUSE_S))
 
 
@@ -195,7 +197,10 @@ def _messages(
             elif line.startswith("data:"):
                 data += line[5:].strip()
             elif not line and data:
-                yield kind, json.loads(data)
+                event = json.loads(data)
+                if not isinstance(event, dict):
+                    raise CallFailed("the stream is none of Paybell", 200)
+                yield kind, event
                 kind, data = "message", ""
     except (requests.RequestException, json.JSONDecodeError) as error:
         raise CallFailed("the stream broke off") from error
@@ -206,23 +211,29 @@ def _show(kind: str, event: dict[str, Any]) -> None:
         return
     status = str(event.get("status", ""))
     amount = event.get("amount_sat")
+    before = f"{event.get('at', '')!s:<24}  "
     parts = [
-        str(event.get("at", "")).ljust(24),
-        style(f"{kind:<20}", COLOURS.get(status)),
+        "",
         f"{status:<10}",
         f"{event.get('received_sat', 0)} of {amount or 'any'} sat",
         f"{event.get('confirmations', 0)}/{event.get('confirmations_required')}"
         " confirmations",
-        " ".join(event.get("flags", ())),
+        " ".join(map(str, event.get("flags", ()))),
     ]
-    click.echo("  ".join(parts).rstrip())
+    say(before, style(f"{kind:<20}", COLOURS.get(status)), "  ".join(parts).rstrip())
 
 
-def _line(payment: dict[str, Any]) -> str:
+def _json(payment: dict[str, Any]) -> str:
+    """In ASCII; the one control character that JSON leaves as it is, spelled out."""
+    return json.dumps(payment).replace("\x7f", "\\u007f")
+
+
+def _line(payment: dict[str, Any]) -> tuple[str | Styled, ...]:
     status = style(f"{payment['status']:<10}", COLOURS.get(payment["status"]))
     amount = payment["amount_sat"] if payment["amount_sat"] is not None else "any"
     sums = f"{payment['received_sat']:>12} of {amount!s:>12} sat"
     order = payment["external_id"] or "-"
     flags = " ".join(payment["flags"])
     where = payment["address"]
-    return f"{payment['id']}  {status}  {sums}  {where}  {order}  {flags}".rstrip()
+    rest = f"  {sums}  {where}  {order}  {flags}".rstrip()
+    return f"{payment['id']}  ", status, rest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.errors import CannotOpenStore, DatabaseInUse
+from engine.errors import CannotOpenStore, DatabaseInUse, StoreUnreadable
 from engine.store.sqlite.offline import OfflineDatabase
 
 __all__ = ["open_database"]
@@ -29,5 +29,7 @@ def open_database(
             yield database
     except DatabaseInUse as error:
         raise click.ClickException(advice(error)) from error
+    except StoreUnreadable as error:
+        raise click.ClickException(f"database {db}: {error.detail}") from error
     except CannotOpenStore as error:
         raise click.ClickException(str(error)) from error

@@ -13,13 +13,12 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-import click
 import gevent
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
 from transport.cli.client import CallFailed, NodeClient
-from transport.cli.words import style
+from transport.cli.words import say, style
 
 __all__ = ["run", "usable_port"]
 
@@ -42,7 +41,7 @@ def usable_port(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             why = error.strerror or str(error)
-            click.echo(f"port {port} cannot be used ({why}); using a free one")
+            say(f"port {port} cannot be used ({why}); using a free one")
             return 0
     return port
 
@@ -81,21 +80,21 @@ def _play(
     except (CallFailed, OSError) as error:
         if installation.server.stopping.is_set():
             return  # Ctrl-C in the middle of the story
-        click.echo(style(f"the demo failed: {error}", "red"), err=True)
+        say(style(f"the demo failed: {error}", "red"), err=True)
         failed.set()
         installation.gave_up.set("")
         return
-    click.echo()
-    click.echo(f"The checkout page of this payment:  {url}{payment['checkout_url']}")
-    click.echo(f"One that is still unpaid:            {url}{second['checkout_url']}")
-    click.echo(f"  pay it:   .venv/bin/python run.py pay {second['address']}"
+    say("")
+    say(f"The checkout page of this payment:  {url}{payment['checkout_url']}")
+    say(f"One that is still unpaid:            {url}{second['checkout_url']}")
+    say(f"  pay it:   .venv/bin/python run.py pay {second['address']}"
                f" {AMOUNT_SAT} --mine {CONFIRMATIONS} --url {url}")  # fmt: skip
-    click.echo(f"  API key:  {key}   (this demo's only; docs: {url}/docs)")
-    click.echo()
+    say(f"  API key:  {key}   (this demo's only; docs: {url}/docs)")
+    say("")
     if once:
         installation.gave_up.set("")
     else:
-        click.echo("Serving. Ctrl-C ends it; nothing is kept.")
+        say("Serving. Ctrl-C ends it; nothing is kept.")
         # The shop goes on listening: it is told of the second payment, too.
 
 
@@ -163,7 +162,7 @@ def _words(event: dict[str, Any]) -> str:
 
 
 def _say(who: str, what: str, fg: str | None = None) -> None:
-    click.echo(f"{style(f'{who:>9}', bold=True)}  {style(what, fg)}")
+    say(style(f"{who:>9}", bold=True), "  ", style(what, fg))
 
 
 class _Shop:

@@ -21,6 +21,7 @@ from transport.cli.database import open_database
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option
 from transport.cli.settings import database_settings, load_config
+from transport.cli.words import say
 from transport.http.auth import hash_key, new_key
 
 __all__ = ["keys"]
@@ -97,12 +98,12 @@ def create_key(
         with plain_errors():
             body = {"name": name, "merchant": merchant, "scopes": list(scopes)}
             made = _node(url, api_key).post("/v1/keys", body)
-        key_id, text = made["id"], made["key"]
+            key_id, text = str(made["id"]), str(made["key"])
     else:
         key_id, text = _create_in_database(settings, name, merchant, scopes)
     whose = f"merchant: {merchant or 'all'}  scopes: {','.join(scopes)}"
-    click.echo(f"{key_id}  {name}  {whose}", err=True)
-    click.echo(text)
+    say(f"{key_id}  {name}  {whose}", err=True)
+    say(text)
 
 
 def _scopes(words: tuple[str, ...], merchant: str | None) -> tuple[Scope, ...]:
@@ -141,10 +142,10 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
     if url is not None:
         with plain_errors():
             data = _node(url, api_key).get("/v1/keys")["data"]
-        found = [
-            (k["id"], k["revoked_at"], k["merchant"], k["name"], k["scopes"])
-            for k in data
-        ]
+            found = [
+                (k["id"], k["revoked_at"], k["merchant"], k["name"], k["scopes"])
+                for k in data
+            ]
     else:
         with _database(settings, must_exist=True) as database:
             rows = database.api_keys()
@@ -152,9 +153,9 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
     for key_id, revoked_at, merchant, name, scopes in found:
         state = "revoked" if revoked_at else "active"
         whose = f"{state:<8} {merchant or 'all':<16}"
-        click.echo(f"{key_id}  {whose} {name}  [{','.join(scopes)}]")
+        say(f"{key_id}  {whose} {name}  [{','.join(scopes)}]")
     if not found:
-        click.echo("no keys; create one with `run.py keys create NAME`")
+        say("no keys; create one with `run.py keys create NAME`")
 
 
 @keys.command("revoke")
@@ -173,7 +174,7 @@ def revoke_key(
             outcome = _must(database.commit(Write(rows=(row,))))
         if not outcome.changed:
             raise click.ClickException(f"no active key {key_id}; see `keys list`")
-    click.echo(f"revoked {key_id}")
+    say(f"revoked {key_id}")
 
 
 def _node(url: str, api_key: str | None) -> NodeClient:

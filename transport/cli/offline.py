@@ -33,7 +33,7 @@ from transport.cli.database import open_database
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
 from transport.cli.source_checks import Check, check_sources
-from transport.cli.words import style
+from transport.cli.words import say, style
 from transport.server.limits import Limits
 
 __all__ = ["examine", "replay"]
@@ -94,21 +94,21 @@ def _replay(database: OfflineDatabase, check: bool) -> int:
     missing = database.missing_events()
     if missing:
         text = f"{missing} events are missing from the journal: restore a backup"
-        click.echo(style(text, "red"))
+        say(style(text, "red"))
     damaged = database.damaged_beside(MAX_LINES)
     for line in damaged:
-        click.echo(style(line, "red"))
+        say(style(line, "red"))
     mendable = [d.rebuilt for d in found if d.rebuilt is not None]
     for difference in found[:MAX_LINES]:
         fate = "" if difference.rebuilt is not None else " (cannot be put right)"
-        click.echo(style(f"{difference.payment_id}: {difference.detail}{fate}", "red"))
+        say(style(f"{difference.payment_id}: {difference.detail}{fate}", "red"))
     if len(found) > MAX_LINES:
-        click.echo(f"… and {len(found) - MAX_LINES} more")
+        say(f"… and {len(found) - MAX_LINES} more")
     if not check:
         for at in range(0, len(mendable), PAYMENTS_PER_STEP):
             database.rebuild(mendable[at : at + PAYMENTS_PER_STEP])
     verb = "differ" if check else f"differed, {len(mendable)} put right"
-    click.echo(f"{payments} payments, {total} events: {len(found)} {verb}")
+    say(f"{payments} payments, {total} events: {len(found)} {verb}")
     return len(found) - (0 if check else len(mendable)) + missing + len(damaged)
 
 
@@ -128,7 +128,7 @@ def examine(config: Config, *, deep: bool = False) -> int:
     ]
     for well, text in checks:
         mark = style("ok  ", "green") if well else style("FAIL", "red")
-        click.echo(f"{mark} {text}")
+        say(mark, f" {text}")
     return 0 if all(well for well, _ in checks) else 1
 
 

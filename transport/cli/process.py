@@ -5,29 +5,23 @@ Called by `serve` at its beginning. What goes wrong here is a line of the log.
 
 import logging
 import os
-import select
 import signal
-from typing import Any
 
 import gevent
-from gevent import monkey
 
 from transport.cli.logs import Log
+from transport.cli.words import is_writable
 
 __all__ = ["announce", "hear_hangups", "ignore_hangups"]
 
 _log = logging.getLogger("paybell.process")
 
-_poll: Any = monkey.get_original("select", "poll")
-
 
 def announce(line: str) -> None:
     """Print a line on standard output, unless nobody takes it: that is no reason to
     wait, and none to end."""
-    stdout = _poll()
-    stdout.register(1, select.POLLOUT)
     try:
-        if not any(events & select.POLLOUT for _, events in stdout.poll(0)):
+        if not is_writable(1):
             raise BlockingIOError(0, "it is full, or its reader has gone")
         os.write(1, f"{line}\n".encode())
     except OSError as error:

@@ -22,6 +22,7 @@ from engine.config import (
     unknown_names,
 )
 from engine.errors import ConfigError
+from transport.cli.words import say
 
 __all__ = ["all_settings", "database_settings", "fail", "load_config"]
 
@@ -110,7 +111,7 @@ def load_config(options: dict[str, Any]) -> Config:
     }
     path = given.pop("config_path", None) or os.environ.get("PAYBELL_CONFIG") or None
     for line in unknown_names(os.environ):
-        click.echo(f"paybell: warning: {line}", err=True)
+        say(f"paybell: warning: {line}", err=True)
     try:
         if path is None:
             return load(given, os.environ, {})
@@ -140,5 +141,5 @@ def _text_of(path: str) -> str:
 
 def fail(message: str, code: int) -> NoReturn:
     """One line on stderr, and the end of the process."""
-    click.echo(f"paybell: {message}", err=True)
+    say(f"paybell: {message}", err=True)
     raise SystemExit(code)
