@@ -95,11 +95,11 @@ def by_url(*arguments: str) -> Case:
     )
 
 
-def with_a_file(name: str) -> Case:
+def with_a_file(*arguments: str) -> Case:
     def case(_node: Upstream, folder: Path) -> Result:
         file = folder / "paybell.toml"
         file.write_text(f"{json.dumps(HOSTILE)} = 1\n", encoding="utf-8")
-        return run(name, "--config", str(file))
+        return run(*arguments, "--config", str(file))
 
     return case
 
@@ -124,6 +124,13 @@ def damaged(*arguments: str) -> Case:
         return run(*arguments, "--db", str(db))
 
     return case
+
+
+def restored(node: Upstream, folder: Path) -> Result:
+    """A backup in which somebody wrote: what is damaged in it is named."""
+    damaged("keys", "list")(node, folder)
+    db, copy = str(folder / "new.db"), str(folder / "damaged.db")
+    return run("restore", copy, "--db", db, "--without-key")
 
 
 def doctored(node: Upstream, folder: Path) -> Result:
@@ -164,6 +171,8 @@ CASES: dict[str, list[tuple[Case, bool]]] = {
         (damaged("doctor", "--deep"), True),
     ],
     "replay": [(with_a_file("replay"), True), (damaged("replay", "--check"), True)],
+    "backup": [(with_a_file("backup", "copy.db"), True)],
+    "restore": [(with_a_file("restore", "copy.db"), True), (restored, True)],
     "demo": [],  # everything that it shows is its own
 }
 """What each command can hear of others, and whether that must be seen."""

@@ -20,6 +20,7 @@ from engine.secrets.sealed_key import MIN_PASSPHRASE, open_key, seal_key
 from engine.store.sqlite.backup import make_backup, sync
 from engine.store.sqlite.restore import Contents, Replaced, Restore
 from transport.cli.settings import database_settings, load_config
+from transport.cli.words import say
 
 __all__ = ["backup", "restore"]
 
@@ -75,11 +76,11 @@ def backup(
     except (CannotOpenStore, KeyFileError) as error:
         raise click.ClickException(str(error)) from error
     size_mb = file.stat().st_size / 1e6
-    click.echo(f"{file}: {size_mb:.1f} MB, all up to event {note.last_offset}")
+    say(f"{file}: {size_mb:.1f} MB, all up to event {note.last_offset}")
     if sealed is not None:
-        click.echo(f"{sealed_file}: the node's key, sealed under the passphrase")
+        say(f"{sealed_file}: the node's key, sealed under the passphrase")
     else:
-        click.echo(f"without the node's key: keep {key_path(config.db)} elsewhere")
+        say(f"without the node's key: keep {key_path(config.db)} elsewhere")
 
 
 def _sealed_key(config: Config, path: Path, passphrase_file: Path | None) -> bytes:
@@ -251,7 +252,6 @@ def _say(
     aside: str,
 ) -> None:
     """What there is now, what may be lost, and what comes next."""
-    say = click.echo
     made = found.note.made_at if found.note is not None else found.last_at
     when = _utc(made) if made is not None else "unknown"
     say(f"restored {config.db}: {found.payments} payments, {found.watched} of them"
