@@ -192,7 +192,8 @@ class Gateway(Protocol):
 
     def keys(self) -> list[KeyRecord]: ...
 
-    def save_key(self, key: KeyRow) -> None: ...
+    def save_key(self, key: KeyRow, alert: str | None = None) -> None:
+        """`alert`: what a person should hear of it."""
 
     def revoke_key(self, key_id: str) -> None: ...
 

@@ -54,8 +54,10 @@ class KeptRows:
     def keys(self) -> list[KeyRecord]:
         return self._store.api_keys()
 
-    def save_key(self, key: KeyRow) -> None:
+    def save_key(self, key: KeyRow, alert: str | None = None) -> None:
         self._write(key)
+        if alert is not None:
+            self.alert_for_a_day("key.moves_money", key.id, alert)
 
     def revoke_key(self, key_id: str) -> None:
         self._write(RevokeKey(key_id, self.now()))

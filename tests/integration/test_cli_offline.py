@@ -1,13 +1,24 @@
 """`replay` and `doctor`: the commands that look at the database themselves."""
 
+import os
 import re
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from engine.merchants.record import Limits, Merchant, MerchantSettings
+from engine.merchants.rules import replaced
+from engine.secrets.key_file import node_key
+from engine.secrets.vault import Vault
+from engine.store.merchant_rows import merchant_row
+from engine.store.sqlite.journal import Journal
+from engine.store.writes import KeyRow, Write
+from run import main
 from tests.tools.core_double import CoreDouble
 from tests.tools.paybell import API_KEY, Paybell, paybell, serving
 from tests.tools.ports import free_ports
@@ -125,6 +136,29 @@ def test_the_doctor_looks_at_every_row_when_asked_to(stopped: Path) -> None:
     checked = paybell("replay", "--check", "--db", stopped)
     assert "source_tips: esplora is not as it was written" in checked.stdout
     assert checked.returncode == 1
+
+
+def test_the_doctor_looks_at_merchants_and_at_keys_of_everybody(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "node.db"
+    said = MerchantSettings(webhook_secrets={"btc": "a secret"})
+    others = Vault(os.urandom(32))
+    ann, bob = (
+        replaced(Merchant(name=name), said, others.seal, Limits(), 1)
+        for name in ("ann", "bob")
+    )
+    key = KeyRow("key_1", "all", "*", b"1" * 32, 1, ("read",))
+    with closing(Journal(path)) as journal:
+        rows = (merchant_row(ann), merchant_row(bob), key)
+        journal.commit([Write(rows=rows)])
+        journal.connection.execute("UPDATE merchants SET crc = 1 WHERE name = 'bob'")
+    node_key(str(path), may_make=True)
+    command = ["doctor", "--db", str(path), "--port", "0", "--network", "regtest"]
+    shown = CliRunner().invoke(main, command).output
+    assert "FAIL the secret of merchant ann btc was sealed with another key" in shown
+    assert "FAIL merchant bob: its record is damaged; put it anew with PUT" in shown
+    assert "FAIL API key key_1: made for a merchant that cannot be" in shown
 
 
 def test_the_doctor_names_a_stranger_on_the_port(tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_a_merchants_own_key_repeats_what_the_operators_began(
     assert again.json() == first.json()
 
 
+@pytest.mark.parametrize("merchant", [{}, [], 7, True, "*", "a b"])
+def test_what_is_no_merchant_is_refused_under_a_key_too(
+    node: RunningNode, merchant: object
+) -> None:
+    response = create(node, {"merchant": merchant}, "no-merchant")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["path"] == "/merchant"
+    batch = {"payments": [{"merchant": merchant}]}
+    response = node.post("/v1/payments/batch", batch, **{KEY: "no-merchant"})
+    assert response.json()["data"][0]["problem"]["status"] == 422
+
+
 def test_nobody_is_given_anothers_answer_by_naming_him(node: RunningNode) -> None:
     body = {"merchant": "cafe"}
     assert create(node, body, "named").status_code == 201

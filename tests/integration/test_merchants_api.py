@@ -244,6 +244,15 @@ def test_a_key_may_what_it_was_made_for_and_nothing_else(node: RunningNode) -> N
     assert node.post(f"{payment}/confirm", {}, **confirmer).status_code == 200
 
 
+def test_a_key_that_moves_money_is_made_before_everybodys_eyes(
+    node: RunningNode,
+) -> None:
+    made = node.post("/v1/keys", {"name": "till", "scopes": ["refund"]}).json()
+    alerts = node.get("/v1/alerts").json()["data"]
+    kinds = {alert["subject"]: alert["kind"] for alert in alerts}
+    assert kinds[made["id"]] == "key.moves_money"
+
+
 def test_a_key_without_words_may_what_keys_always_could(node: RunningNode) -> None:
     made = node.post("/v1/keys", {"name": "x", "merchant": "cafe"}).json()
     assert made["scopes"] == ["read", "create", "confirm", "settings"]

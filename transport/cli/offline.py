@@ -20,8 +20,10 @@ from engine.errors import (
     StoreUnreadable,
     WrongKey,
 )
+from engine.merchants.record import Limits as MerchantLimits
 from engine.secrets.key_file import key_path, node_key
 from engine.secrets.vault import Vault
+from engine.store.merchant_rows import merchants_of
 from engine.store.sqlite.offline import (
     SQLITE_VERSION,
     Findings,
@@ -169,6 +171,23 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
     )
     hint = "" if keys else "; create one with `keys create NAME`"
     yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
+    for key_id in found.open_keys:
+        yield (
+            False,
+            (
+                f"API key {key_id}: made for a merchant that cannot be, opens nothing;"
+                f" `keys revoke {key_id}`, and make one for a merchant's name"
+            ),
+        )
+    for merchant in merchants_of(found.merchants, MerchantLimits()):
+        if merchant.is_damaged:
+            yield (
+                False,
+                (
+                    f"merchant {merchant.name}: its record is damaged; put it anew with"
+                    f" PUT /v1/merchants/{merchant.name}"
+                ),
+            )
 
 
 def _check_node_key(config: Config, found: Findings) -> Check:
@@ -182,6 +201,9 @@ def _check_node_key(config: Config, found: Findings) -> Check:
         vault = Vault(raw)
         for record in found.channels:
             vault.open(channel_of(record).secret, record.id)
+        for merchant in merchants_of(found.merchants, MerchantLimits()):
+            for provider, sealed in merchant.webhook_secrets.items():
+                vault.open(sealed, merchant.secret_owner(provider))
     except (KeyFileError, WrongKey) as error:
         return False, str(error)
     return True, f"key file {path}: ok; back it up together with the database"

@@ -157,8 +157,9 @@ def _owner(principal: Principal, merchants: Iterable[object]) -> str:
     Only of one that the caller may see: nobody is to be given another's answer.
     """
     own = principal.merchant
-    meant = {own or DEFAULT if name is None else name for name in merchants}
+    texts = {name for name in merchants if isinstance(name, str | None)}
+    meant = {own or DEFAULT if name is None else name for name in texts}
     (name,) = meant if len(meant) == 1 else (None,)
-    if isinstance(name, str) and principal.may_see(name):
+    if name is not None and principal.may_see(name):
         return name
     return own or EVERYBODY

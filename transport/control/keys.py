@@ -102,7 +102,7 @@ class _Keys:
         links={"revoke": link("revoke_key", "key_id")},
     )
     def create_key(self) -> Any:
-        self._auth.require(environ())
+        principal = self._auth.require(environ())
         asked = typed(json_body(environ()), KeyRequest)
         scopes = _scopes(asked)
         text, now, key_id = new_key(), self._gateway.now(), new_id("key_")
@@ -123,7 +123,8 @@ class _Keys:
                 created_at=now,
                 scopes=scopes,
             )
-            self._gateway.save_key(row)
+            alert = f"key {principal.key_id} made it, with the scope refund"
+            self._gateway.save_key(row, alert if Scope.REFUND in scopes else None)
         self._auth.forget()
         made = KeyView(
             id=key_id,

@@ -15,8 +15,9 @@ from typing import Any, Self
 import msgspec
 
 from engine.errors import OlderSchema
+from engine.merchants.name import EVERYBODY
 from engine.payment.model import Payment
-from engine.store.records import ChannelRecord
+from engine.store.records import ChannelRecord, MerchantRecord
 from engine.store.replay import Difference
 from engine.store.sqlite import queries, replay
 from engine.store.sqlite.audit import damaged_beside, damaged_rows
@@ -41,6 +42,10 @@ class Findings(msgspec.Struct, frozen=True):
     dead_deliveries: int
     active_keys: int
     channels: list[ChannelRecord]
+    merchants: list[MerchantRecord]
+    open_keys: list[
+        str
+    ]  # ids of keys that no merchant's name limits: they open nothing
     relies_on_key: bool  # it holds what only the key file opens
     damaged: list[str]  # a line for each row that is not as it was written
 
@@ -117,13 +122,16 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
         ) as sql:
             pragma = "integrity_check" if deep else "quick_check"
             (verdict,) = sql.execute(f"PRAGMA {pragma}(1)").fetchone()
+            keys = [k for k in queries.api_keys(sql) if k.revoked_at is None]
             return Findings(
                 check=pragma.replace("_", " "),
                 verdict=verdict,
                 events=replay.count_events(sql),
                 dead_deliveries=queries.outbox_counts(sql).get("dead", 0),
-                active_keys=sum(k.revoked_at is None for k in queries.api_keys(sql)),
+                active_keys=len(keys),
                 channels=queries.channels(sql),
+                merchants=queries.merchants(sql),
+                open_keys=[k.id for k in keys if k.merchant == EVERYBODY],
                 relies_on_key=relies_on_key(sql),
                 damaged=list(islice(damaged_rows(sql), limit)) if deep else [],
             )
