@@ -17,6 +17,7 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Freshness, Sink
 from engine.runtime.ref import Ref
+from engine.store.epochs import Position
 from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
 from engine.store.writes import Conflict, InboundRow, Outcome, Row, Write
@@ -308,7 +309,7 @@ class Follow(msgspec.Struct, frozen=True):
     """Edge to session: follow a payment from after `since` (None: from its state)."""
 
     payment_id: str
-    since: int | None = None
+    since: Position | None = None
 
 
 class Unfollow(msgspec.Struct, frozen=True):
@@ -323,12 +324,15 @@ class FollowAll(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """Reader to session: a payment and what of its history was asked for."""
+    """Reader to session: a payment and what of its history was asked for, after
+    `since`. `is_anew`: the client has read another story, of another epoch."""
 
     payment_id: str
     payment: Payment | None
-    events: tuple[StoredEvent, ...]
-    more: bool
+    events: tuple[StoredEvent, ...] = ()
+    more: bool = False
+    since: int | None = None
+    is_anew: bool = False
 
 
 class Backlog(msgspec.Struct, frozen=True):

@@ -46,6 +46,7 @@ class Code(StrEnum):
     LIMIT_REACHED = "limit_reached", 409
     INSUFFICIENT_FUNDS = "insufficient_funds", 409
     MERCHANT_CHANGED = "merchant_changed", 412
+    CURSOR_GONE = "cursor_gone", 410
     BODY_TOO_LARGE = "body_too_large", 413
     URI_TOO_LONG = "uri_too_long", 414
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415
@@ -73,6 +74,7 @@ class StreamCode(StrEnum):
 
     BAD_JSON = "bad_json"
     BAD_MESSAGE = "bad_message"
+    BEGINS_ANEW = "begins_anew"
     NOT_ALLOWED = "not_allowed"
     SINCE_IN_FUTURE = "since_in_future"
     TOO_MANY = "too_many"

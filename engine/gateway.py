@@ -16,7 +16,7 @@ from engine.merchants.record import Limits, Merchant
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
-from engine.store.epochs import Epochs
+from engine.store.epochs import Epochs, Position
 from engine.store.records import (
     AttemptView,
     IdempotentAnswer,
@@ -121,7 +121,9 @@ class NodeHealth(msgspec.Struct, frozen=True):
 class SessionHandle(Protocol):
     """A client's session. None of these block."""
 
-    def follow(self, payment_id: str, since: int | None) -> None: ...
+    def follow(self, payment_id: str, since: Position | None) -> None:
+        """From after the event with the seq `since`; None: from the state. If it counts
+        in another epoch the client is told so, and then the state."""
 
     def unfollow(self, payment_id: str) -> None: ...
 

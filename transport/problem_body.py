@@ -33,7 +33,8 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
 
     `code` says to programs what went wrong; `type` is a path of this node that explains
     it. `request_id` is the X-Request-Id of the response: the node's log names it.
-    `limit`: the setting of the node that this ran into.
+    `limit`: the setting of the node that this ran into. `cursor`: the one to go on
+    from.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
     errors: tuple[FieldError, ...] = ()
     request_id: str | UnsetType = UNSET
     limit: str | UnsetType = UNSET
+    cursor: str | UnsetType = UNSET
 
 
 def problem_body(

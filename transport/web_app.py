@@ -61,7 +61,7 @@ class WebParts:
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.server.Server`."""
     auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
-    frames = Frames(unread=parts.gateway.unread)
+    frames = Frames(parts.gateway.epochs().present, unread=parts.gateway.unread)
     strangers = Strangers(parts.stranger_limits)
     app = control_app(
         parts.gateway,

@@ -89,7 +89,6 @@ class ActorGateway(KeptRows):
     def __init__(self, node: Node, store: StoreReader) -> None:
         super().__init__(node, store)
         self._sessions = 0
-        self._epochs: Epochs | None = None
 
     # -- payments --------------------------------------------------------------------
 
@@ -182,9 +181,7 @@ class ActorGateway(KeptRows):
         return self._store.events_after(offset, limit, merchant)
 
     def epochs(self) -> Epochs:
-        if self._epochs is None:
-            self._epochs = self._store.epochs()
-        return self._epochs
+        return self._store.epochs()
 
     # -- tree and sources ------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from actors.messages import Follow, FollowAll, Unfollow
 from engine.runtime.ref import Ref
+from engine.store.epochs import Position
 
 __all__ = ["Handle"]
 
@@ -19,7 +20,7 @@ class Handle:
     def __init__(self, ref: Ref) -> None:
         self._ref = ref
 
-    def follow(self, payment_id: str, since: int | None) -> None:
+    def follow(self, payment_id: str, since: Position | None) -> None:
         self._ref.tell(Follow(payment_id, since))
 
     def unfollow(self, payment_id: str) -> None:

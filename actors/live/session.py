@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.live.subscription import JournalSubscription, Subscription
 from actors.messages import (
@@ -35,6 +36,7 @@ from engine.payment.model import Payment
 from engine.ports import Sink
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
+from engine.store.epochs import Position
 from engine.store.port import StoreReader
 from engine.store.records import StoredEvent
 
@@ -150,7 +152,7 @@ class SessionActor(Actor):
 
     # -- following one payment -------------------------------------------------------
 
-    def _follow(self, payment_id: str, since: int | None) -> None:
+    def _follow(self, payment_id: str, since: Position | None) -> None:
         if payment_id in self._subscriptions:
             return
         if len(self._subscriptions) >= MAX_FOLLOWED:
@@ -162,16 +164,14 @@ class SessionActor(Actor):
             return
         self._numbers += 1
         limit = self._node.settings.session_buffer
-        subscription = Subscription(self._sink, self.stop, limit, since, self._numbers)
+        subscription = Subscription(self._sink, self.stop, limit, self._numbers)
         self._subscriptions[payment_id] = subscription
         self._node.router.tell_system(
             Subscribe(payment_id, self.ref, on_event=subscription.on_event)
         )
-        self._load(payment_id, subscription.number, since)
-
-    def _load(self, payment_id: str, number: int, since: int | None) -> None:
         self._node.read(
-            lambda store: _load(store, payment_id, since), self._on_page(number)
+            lambda store: _load(store, payment_id, since),
+            self._on_page(subscription.number),
         )
 
     def _on_page(self, number: int) -> Callable[[object], None]:
@@ -197,13 +197,24 @@ class SessionActor(Actor):
                 self._sink.problem(StreamCode.UNKNOWN, "there is no such payment")
             )
             return
-        if subscription.seq is None and not self._open(subscription, payment):
+        if subscription.seq is None and not self._open(subscription, payment, loaded):
             return
         self._catch_up(subscription, payment_id, loaded.events, loaded.more)
 
-    def _open(self, subscription: Subscription, payment: Payment) -> bool:
+    def _open(
+        self, subscription: Subscription, payment: Payment, loaded: Loaded
+    ) -> bool:
         """First of all the state, and after which event the client goes on."""
-        since = subscription.since
+        since = loaded.since
+        if loaded.is_anew and not self._end_unless(
+            self._sink.problem(
+                StreamCode.BEGINS_ANEW,
+                "what you have read is of another database, or of this one before a"
+                " backup was restored: forget it; this payment begins anew with its"
+                " present state",
+            )
+        ):
+            return False
         if since is not None and since > payment.seq:
             told = self._sink.problem(
                 StreamCode.SINCE_IN_FUTURE,
@@ -263,7 +274,11 @@ class SessionActor(Actor):
         if isinstance(subscription, JournalSubscription):
             self._read_journal(subscription)
         elif payment_id is not None:
-            self._load(payment_id, subscription.number, subscription.seq)
+            after = subscription.seq
+            self._node.read(
+                lambda store: _page_of(store, payment_id, after),
+                self._on_page(subscription.number),
+            )
 
     # -- following everything --------------------------------------------------------
 
@@ -309,13 +324,27 @@ def _committed(stored: StoredEvent) -> CommittedEvent:
     return CommittedEvent(stored.offset, stored.event, stored.merchant, stored.wire)
 
 
-def _load(store: StoreReader, payment_id: str, since: int | None) -> Loaded:
+def _load(store: StoreReader, payment_id: str, since: Position | None) -> Loaded:
+    """The first page for a client that comes with `since`, as far as it is ours."""
+    if since is None:
+        return _page_of(store, payment_id, None)
+
+    def began_at() -> int | None:
+        first = store.history(payment_id, 0, 1)
+        return first[0].offset if first else None
+
+    if store.epochs().is_story_of(since, began_at):
+        return _page_of(store, payment_id, since.number)
+    return replace(_page_of(store, payment_id, None), is_anew=True)
+
+
+def _page_of(store: StoreReader, payment_id: str, since: int | None) -> Loaded:
     """A payment, and a page of its events after `since`: one read, one snapshot."""
     found = store.payment_history(payment_id, since, PAGE + 1)
     if found is None:
-        return Loaded(payment_id, None, (), False)
-    events = found.events
-    return Loaded(payment_id, found.payment, tuple(events[:PAGE]), len(events) > PAGE)
+        return Loaded(payment_id, None)
+    page, more = tuple(found.events[:PAGE]), len(found.events) > PAGE
+    return Loaded(payment_id, found.payment, page, more, since)
 
 
 def _page(store: StoreReader, after: int, merchant: str | None) -> Backlog:

@@ -38,14 +38,13 @@ class Stage(Enum):
 class Subscription:
     """One payment in one session: the last seq told, and what is held meanwhile."""
 
-    __slots__ = ("_held", "_limit", "_sink", "_stop", "number", "seq", "since", "stage")
+    __slots__ = ("_held", "_limit", "_sink", "_stop", "number", "seq", "stage")
 
     def __init__(
         self,
         sink: Sink,
         stop: Callable[[], None],
         limit: int,
-        since: int | None,
         number: int,
     ) -> None:
         """`stop` ends the session; `limit`: events held while a backlog is read;
@@ -55,7 +54,6 @@ class Subscription:
         self._limit = limit
         self._held: list[CommittedEvent] = []
         self.number = number
-        self.since = since
         self.seq: int | None = None  # None: not even the state was told yet
         self.stage = Stage.CATCHING_UP
 
@@ -135,7 +133,7 @@ class JournalSubscription(Subscription):
         merchant: str | None,
         number: int,
     ) -> None:
-        super().__init__(sink, stop, limit, after, number)
+        super().__init__(sink, stop, limit, number)
         self.seq = after
         self.merchant = merchant
 

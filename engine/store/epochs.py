@@ -18,14 +18,17 @@ a node's life.
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 __all__ = [
     "EPOCH_CHARACTERS",
+    "POSITION",
+    "POSITION_LENGTH",
     "EpochStart",
     "Epochs",
+    "START",
     "Position",
     "event_id",
     "new_epoch",
@@ -36,6 +39,10 @@ EPOCH_CHARACTERS = 8
 
 _ALPHABET = string.digits + string.ascii_lowercase
 _POSITION = re.compile(r"(?:([0-9a-z]{8})-)?([0-9]{1,18})", re.ASCII)
+POSITION = rf"^{_POSITION.pattern}$"
+"""What a position looks like, for the types of requests."""
+
+POSITION_LENGTH = EPOCH_CHARACTERS + 1 + 18
 _EVENT_ID = re.compile(r"evt_(?:([0-9a-z]{8})_)?([1-9][0-9]{0,17})", re.ASCII)
 
 
@@ -66,6 +73,10 @@ class Position(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         number = str(self.number)
         return number if self.epoch is None else f"{self.epoch}-{number}"
+
+
+START = Position(None, 0)
+"""The beginning, of whatever epoch."""
 
 
 class Epochs:
@@ -103,17 +114,24 @@ class Epochs:
         offset = int(found[2])
         return offset if found[1] == self.of(offset) else None
 
-    def shared(self, epoch: str | None, offset: int) -> bool:
-        """Whether who read up to `offset` in that epoch has read what we have there."""
-        until = self._shared_until(epoch)
-        return until is None or offset <= until
-
     def is_present(self, position: Position) -> bool:
         """Whether a journal's position can be gone on from. 0 is the beginning of any
         journal, if no epoch says of which."""
         if position.epoch is None:
             return position.number == 0 or len(self._starts) == 1
         return position.epoch == self.present
+
+    def is_story_of(self, since: Position, began_at: Callable[[], int | None]) -> bool:
+        """Whether a payment's events up to `since`, as somebody has read them, are
+        those that we have. `began_at` looks up the offset of the payment's first one:
+        ids of payments are never given twice, so who follows one that began in the
+        present epoch has no other story of it, though he does not say which."""
+        if self.is_present(since):
+            return True
+        if since.epoch is not None:
+            return False
+        offset = began_at()
+        return offset is not None and self.of(offset) == self.present
 
     def going_on_from(self, position: Position) -> Position:
         """Where a reader of another epoch goes on: after the last event that it is

@@ -27,6 +27,18 @@ def last(node: LiveNode) -> int:
     return node.gateway.health().last_offset
 
 
+def cursor(node: LiveNode, offset: int) -> str:
+    return f"{node.gateway.epochs().present}-{offset}"
+
+
+def offset_of(node: LiveNode, text: str | None) -> int:
+    """Of a cursor of this node's epoch."""
+    assert text is not None
+    epoch, _, number = text.partition("-")
+    assert epoch == node.gateway.epochs().present
+    return int(number)
+
+
 def page(node: LiveNode, query: str = "") -> dict[str, Any]:
     answer = node.api_get(f"/v1/events{query}")
     assert answer.status == 200, answer.body
@@ -57,12 +69,12 @@ def test_reading_page_by_page_gives_every_event_once_and_in_order(
 ) -> None:
     for _ in range(5):
         node.create()
-    offsets, after = [], 0
+    offsets, after = [], "0"
     while True:
         read = page(node, f"?after={after}&limit=2")
         assert len(read["data"]) <= 2
         offsets += [event["offset"] for event in read["data"]]
-        assert read["next"] == (offsets[-1] if offsets else 0)
+        assert read["next"] == cursor(node, offsets[-1])
         if read["next"] == after:
             break
         after = read["next"]
@@ -90,7 +102,7 @@ def test_a_long_poll_ends_the_moment_something_happens(node: LiveNode) -> None:
     payment = node.create()
     read = asked.get(timeout=50)  # before its time
     assert [event["payment_id"] for event in read["data"]] == [payment.id]
-    assert read["next"] == after + 1
+    assert read["next"] == cursor(node, after + 1)
 
 
 def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
@@ -103,7 +115,7 @@ def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
         5,
         "the poll to wait",
     )
-    assert asked.get(timeout=60) == {"data": [], "next": after}
+    assert asked.get(timeout=60) == {"data": [], "next": cursor(node, after)}
     wait_until(
         lambda: not any("long-poll" in ref.name for ref in node.sessions()),
         5,
@@ -116,7 +128,7 @@ def test_a_long_poll_does_not_hold_a_server_that_stops(tmp_path: Path) -> None:
         asked = gevent.spawn(page, node, "?wait_s=60")
         wait_until(lambda: node.node.sessions.now, 5, "the poll to wait")
         node.server.stop(600)  # it ends the poll, not the time
-        assert asked.get(timeout=50) == {"data": [], "next": 0}
+        assert asked.get(timeout=50) == {"data": [], "next": cursor(node, 0)}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +137,7 @@ def test_a_long_poll_does_not_hold_a_server_that_stops(tmp_path: Path) -> None:
         "?after=-1",
         "?after=x",
         "?after=1.5",
+        "?after=short-1",
         "?after=999999",
         "?limit=0",
         "?limit=1001",
@@ -160,7 +173,7 @@ def test_a_shop_reads_its_own_events_only(node: LiveNode) -> None:
     node.create(merchant="baker")
     answer = node.ask(f"/v1/events?after={before}", headers=headers)
     assert [event["payment_id"] for event in answer.json["data"]] == [mine.id]
-    assert answer.json["next"] == before + 2
+    assert answer.json["next"] == cursor(node, before + 2)
     own = node.stream("/v1/events", **headers)
     assert next(own.events()).data["payment_id"] == mine.id
     node.create(merchant="baker")
@@ -175,12 +188,12 @@ def test_the_stream_tells_the_past_and_goes_on_with_the_present(
     reader = stream(node)
     assert reader.headers["content-type"] == "text/event-stream; charset=utf-8"
     past = last(node)
-    ids = [int(next(reader.events()).id or 0) for _ in range(past)]
+    ids = [offset_of(node, next(reader.events()).id) for _ in range(past)]
     assert ids == list(range(1, past + 1))
     for _ in range(3):
         node.create()
         event = next(reader.events())
-        ids.append(int(event.id or 0))
+        ids.append(offset_of(node, event.id))
         assert event.data["offset"] == ids[-1]
     assert ids == list(range(1, past + 4))
     reader.close()
@@ -190,13 +203,28 @@ def test_the_stream_resumes_after_its_last_event_id(node: LiveNode) -> None:
     node.create()
     after = last(node)
     reader = stream(node, Last_Event_ID=str(after - 1))
-    assert next(reader.events()).id == str(after)
+    first = next(reader.events()).id
+    assert first == cursor(node, after)
     node.create()
-    assert next(reader.events()).id == str(after + 1)
+    assert next(reader.events()).id == cursor(node, after + 1)
     reader.close()
-    refused = stream(node, Last_Event_ID=str(after + 1_000))
+    again = stream(node, Last_Event_ID=first)
+    assert next(again.events()).id == cursor(node, after + 1)
+    again.close()
+    refused = stream(node, Last_Event_ID=cursor(node, after + 1_000))
     assert refused.status == 422
     refused.close()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_cursor_of_another_epoch_is_410_and_names_the_one_to_go_on_from(
+    node: LiveNode, accept: str
+) -> None:
+    headers = {**BEARER, "Accept": accept}
+    answer = node.ask("/v1/events?after=zzzzzzzz-3", headers=headers)
+    assert (answer.status, answer.json["code"]) == (410, "cursor_gone")
+    assert answer.json["cursor"] == cursor(node, 0)
+    assert answer.json["type"] == "/docs/errors#cursor_gone"
 
 
 def test_a_reader_that_cannot_keep_up_still_gets_everything(
@@ -216,7 +244,8 @@ def test_a_reader_that_cannot_keep_up_still_gets_everything(
     # Many events in one commit, more than the queue holds.
     node.chain.pay_many([(payment.address, 600)] * 40)
     wait_until(lambda: last(node) > begun + 40, 10, "all to be seen")
-    ids = [int(next(reader.events()).id or 0) for _ in range(last(node) - begun)]
+    told = last(node) - begun
+    ids = [offset_of(node, next(reader.events()).id) for _ in range(told)]
     assert ids == list(range(begun + 1, begun + 1 + len(ids)))
     assert queues[0].full
     reader.close()

@@ -17,6 +17,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
         yield running
 
 
+def id_of(node: LiveNode, seq: int) -> str:
+    return f"{node.gateway.epochs().present}-{seq}"
+
+
 def balance(node: LiveNode, address: str, query: str = "", **headers: str) -> SseClient:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return node.stream(f"/events/balance/{address}{query}", **names)
@@ -42,7 +46,7 @@ def test_a_stream_begins_with_its_retry_time_and_a_comment_and_the_state(
     assert stream.headers["x-accel-buffering"] == "no"
     state = stream.next()
     assert (stream.retry, stream.comments) == ("2000", ["ok"])
-    assert (state.kind, state.id) == ("state", "1")
+    assert (state.kind, state.id) == ("state", id_of(node, 1))
     assert (state.data["type"], state.data["status"]) == ("state", "pending")
     source = stream.next()
     assert (source.kind, source.id) == ("source", None)
@@ -56,11 +60,11 @@ def test_events_have_their_seq_as_id_and_their_type_as_name(node: LiveNode) -> N
     node.chain.mine(2)
     received = story(stream)
     assert [event.id for event in received] == [
-        str(n) for n in range(2, 2 + len(received))
+        id_of(node, n) for n in range(2, 2 + len(received))
     ]
     for event in received:
         assert event.kind == event.data["type"]
-        assert event.id == str(event.data["seq"])
+        assert event.id == id_of(node, event.data["seq"])
     assert received[-1].data["status"] == "confirmed"
     stream.close()
 
@@ -73,15 +77,15 @@ def test_a_reader_that_comes_back_gets_exactly_what_it_missed(node: LiveNode) ->
     first.close()
     node.chain.mine(3)
     node.wait_for(payment.id, "confirmed")
-    assert first.last_id == "2"
-    back = balance(node, payment.address, Last_Event_ID="2")
+    assert first.last_id == id_of(node, 2)
+    back = balance(node, payment.address, Last_Event_ID=first.last_id)
     state = back.next()
     # Without an id: were the connection lost now, nothing would be skipped.
     assert (state.kind, state.id) == ("state", None)
     assert state.data["status"] == "confirmed"
     missed = story(back)
-    assert [int(event.id or 0) for event in missed] == [
-        seq for seq, _ in node.seqs(payment.id) if seq > 2
+    assert [event.id for event in missed] == [
+        id_of(node, seq) for seq, _ in node.seqs(payment.id) if seq > 2
     ]
     back.close()
 
@@ -90,7 +94,7 @@ def test_since_in_the_url_does_for_who_cannot_send_headers(node: LiveNode) -> No
     payment = node.create()
     stream = balance(node, payment.address, "?since=0")
     assert stream.next().id is None
-    assert story(stream, "payment.created")[0].id == "1"
+    assert story(stream, "payment.created")[0].id == id_of(node, 1)
     stream.close()
 
 
@@ -102,7 +106,7 @@ def test_the_header_is_newer_than_the_url_that_the_page_began_with(
     node.chain.mine(2)
     node.wait_for(payment.id, "confirmed")
     stream = balance(node, payment.address, "?since=0", Last_Event_ID="2")
-    assert story(stream)[0].id == "3"
+    assert story(stream)[0].id == id_of(node, 3)
     stream.close()
 
 
@@ -113,11 +117,24 @@ def test_an_id_of_the_future_is_told_as_a_problem_and_the_state_resets_it(
     stream = balance(node, payment.address, Last_Event_ID="99")
     problem = stream.next()
     assert (problem.kind, problem.data["code"]) == ("problem", "since_in_future")
-    assert stream.next().id == "1"
+    assert stream.next().id == id_of(node, 1)
     stream.close()
 
 
-@pytest.mark.parametrize("text", ["x", "-1", "1.0", "9" * 19, "²"])
+def test_an_id_of_another_epoch_is_told_as_a_problem_and_the_state_begins_anew(
+    node: LiveNode,
+) -> None:
+    payment = node.create()
+    stream = balance(node, payment.address, Last_Event_ID="zzzzzzzz-1")
+    problem = stream.next()
+    assert (problem.kind, problem.data["code"]) == ("problem", "begins_anew")
+    state = stream.next()
+    assert (state.kind, state.id) == ("state", id_of(node, 1))
+    assert state.data["epoch"] == node.gateway.epochs().present
+    stream.close()
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1.0", "9" * 19, "²", "a-1"])
 def test_an_id_that_is_no_number_is_422(node: LiveNode, text: str) -> None:
     payment = node.create()
     if text.isascii():
@@ -222,15 +239,17 @@ def test_who_falls_behind_gets_what_is_queued_and_then_the_end(
         node.chain.mine(1)
         node.wait_for(payment.id, "confirmed")
         everything = [seq for seq, _ in node.seqs(payment.id)]
-        got = [int(e.id or 0) for e in stream.rest() if e.kind.startswith("payment.")]
+        rest = [e for e in stream.rest() if e.kind.startswith("payment.")]
+        got = [e.data["seq"] for e in rest]
+        assert [e.id for e in rest] == [id_of(node, seq) for seq in got]
         stream.close()
         assert 0 < len(got) < len(everything)
         assert got == everything[: len(got)]
         # What is behind it by now is told at the pace of its reading.
-        stream = balance(node, payment.address, Last_Event_ID=str(got[-1]))
+        stream = balance(node, payment.address, Last_Event_ID=id_of(node, got[-1]))
         events = stream.events()
         while got != everything:
-            got.append(int(next(events).id or 0))
+            got.append(next(events).data["seq"])
             assert got == everything[: len(got)]
         stream.close()
 

@@ -183,7 +183,7 @@ def test_when_there_are_too_many_sockets_the_next_is_503(tmp_path: Path) -> None
 
 
 def test_sockets_leave_some_of_all_connections_to_others(node: LiveNode) -> None:
-    routes = LiveRoutes(node.gateway, node.vault, Frames(), max_sockets=100)
+    routes = LiveRoutes(node.gateway, node.vault, Frames("simulate"), max_sockets=100)
     routes.keep_below(8)
     routes.open = 7
     payment = node.create()

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 
 from engine.payment.model import Terms
+from engine.store.epochs import Position
 from tests.tools.livenode import LiveNode
 from tests.tools.sseclient import Ended, SseClient
 from tests.tools.wsclient import Closed, WsClient, connect
@@ -86,6 +87,14 @@ class Follower:
         record = self.received[payment_id]
         return record[-1][0] if record else 0
 
+    def position(self, seq: int) -> Position:
+        return Position(self.node.gateway.epochs().present, seq)
+
+    def since(self, payment_id: str) -> Position:
+        """With its epoch, or as clients said it before there were any."""
+        seq = self.last(payment_id)
+        return self.random.choice((self.position(seq), Position(None, seq)))
+
     def take(self, event: dict[str, Any]) -> None:
         record, seq = self.received[event["payment_id"]], event["seq"]
         assert seq == len(record) + 1, f"{self}: {seq} after {record[-1:]}"
@@ -117,7 +126,7 @@ class Watcher(Follower):
 
     def _visit(self, port: int, payments: list[Terms]) -> None:
         payment = self.random.choice(payments)
-        path = f"/ws/balance/{payment.address}?since={self.last(payment.id)}"
+        path = f"/ws/balance/{payment.address}?since={self.since(payment.id)}"
         client = connect("127.0.0.1", port, path)
         assert client.accepted, client.body
         self._read(client, {payment.id})
@@ -134,7 +143,7 @@ class Subscriber(Follower):
                 {
                     "type": "subscribe",
                     "payment_id": payment.id,
-                    "since": self.last(payment.id),
+                    "since": str(self.since(payment.id)),
                     "token": self.node.vault.client_secret(payment.id),
                 }
             )
@@ -147,7 +156,7 @@ class Reader(Follower):
     def _visit(self, port: int, payments: list[Terms]) -> None:
         payment = self.random.choice(payments)
         path = f"/events/balance/{payment.address}"
-        headers = {"Last-Event-ID": str(self.last(payment.id))}
+        headers = {"Last-Event-ID": str(self.since(payment.id))}
         stream = SseClient("127.0.0.1", port, path, headers)
         stream.patience = 1
         try:
@@ -155,7 +164,7 @@ class Reader(Follower):
                 event = stream.next(self.silence_s)
                 if event.kind.startswith("payment."):
                     assert event.data["payment_id"] == payment.id
-                    assert event.id == str(event.data["seq"])
+                    assert event.id == str(self.position(event.data["seq"]))
                     self.take(event.data)
                 else:
                     assert event.kind in ("state", "source"), event

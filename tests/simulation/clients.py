@@ -16,8 +16,10 @@ from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
+from engine.store.epochs import Position
 from tests.simulation.broken import Broken
 from tests.simulation.rules import Rules
+from tests.tools.settled_epoch import EPOCH
 
 __all__ = ["SimClient"]
 
@@ -91,6 +93,8 @@ class SimClient:
         self._rules = rules
         self._random = random
         self._later = later
+        # Some say which epoch they mean, some are of a time when there was none.
+        self._epoch = random.choice((None, EPOCH))
         self._follow_all = follow_all
         self._merchant = merchant
         self._connect: Callable[[], Node | None] = lambda: None
@@ -116,7 +120,9 @@ class SimClient:
         if self._follow_all:
             self.session.tell(FollowAll(self.offset, self._merchant))
         for payment_id in self.wanted:
-            self.session.tell(Follow(payment_id, self.last.get(payment_id)))
+            last = self.last.get(payment_id)
+            since = None if last is None else Position(self._epoch, last)
+            self.session.tell(Follow(payment_id, since))
 
     def follow(self, payment_id: str) -> None:
         if self._follow_all or payment_id in self.wanted:

@@ -95,7 +95,7 @@ class LiveNode:
         )
         self.gateway = ActorGateway(self.node, self.store.reader)
         self.api = Api()
-        frames = Frames()
+        frames = Frames(self.gateway.epochs().present)
         auth = Auth(self.gateway, KEY)
         keep_alive = (
             {"keep_alive_s": stream["keep_alive_s"]}

@@ -54,11 +54,11 @@ class NodeClient:
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
 
-    def stream(self, address: str, since: int | None) -> requests.Response:
+    def stream(self, address: str, since: str | None) -> requests.Response:
         """The address's events as a stream. Raises `CallFailed`."""
         headers = {"Accept": "text/event-stream"}
         if since is not None:
-            headers["Last-Event-ID"] = str(since)
+            headers["Last-Event-ID"] = since
         url = f"{self.base_url}/events/balance/{quote(address, safe='')}"
         answer = self._send(
             "GET", url, headers=headers, stream=True, timeout=(TIMEOUT_S, 60)

@@ -13,6 +13,7 @@ import click
 import requests
 
 from engine.payment.model import Status
+from engine.store.epochs import Position
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option, url_option
@@ -36,6 +37,15 @@ MAX_LINE = 1_000_000
 LONGEST_PAUSE_S = 30.0
 GIVE_UP_AFTER = 6
 """Failed attempts in a row: about a minute. A node that is started again is back."""
+
+
+def _position(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> str | None:
+    """What a client may come back with. Raises `BadParameter`."""
+    if text is not None and Position.parse(text) is None:
+        raise click.BadParameter(f"{text!r} is not a whole number or <epoch>-<seq>")
+    return text
 
 
 @click.command()
@@ -139,9 +149,9 @@ def payments(
 @click.argument("address")
 @click.option(
     "--since",
-    type=click.IntRange(min=0),
+    callback=_position,
     metavar="SEQ",
-    help="Show only events after this seq; 0 shows all of them.",
+    help="Show only events after this seq, or <epoch>-<seq>; 0 shows all of them.",
 )
 @click.option(
     "--once",
@@ -150,7 +160,7 @@ def payments(
     " (exit code 1).",
 )
 @url_option
-def watch(address: str, since: int | None, once: bool, url: str) -> None:
+def watch(address: str, since: str | None, once: bool, url: str) -> None:
     """Follow the payment at ADDRESS in the terminal; Ctrl-C ends it.
 
     It shows the present state first, then each event as it happens. When the
@@ -165,9 +175,9 @@ def watch(address: str, since: int | None, once: bool, url: str) -> None:
     failures = 0
     while True:
         try:
-            for kind, event in _messages(node, address, since):
+            for kind, event, event_id in _messages(node, address, since):
                 failures = 0
-                since = event.get("seq", since)
+                since = event_id or since
                 with plain_errors():
                     _show(kind, event)
                 status = event.get("status")
@@ -184,10 +194,10 @@ def watch(address: str, since: int | None, once: bool, url: str) -> None:
 
 
 def _messages(
-    node: NodeClient, address: str, since: int | None
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(event name, data) of the stream, until it ends. Raises `CallFailed`."""
-    kind, data = "message", ""
+    node: NodeClient, address: str, since: str | None
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(event name, data, id) of the stream, until it ends. Raises `CallFailed`."""
+    kind, data, event_id = "message", "", ""
     try:
         for line in node.stream(address, since).iter_lines(decode_unicode=True):
             if len(data) + len(line) > MAX_LINE:
@@ -196,12 +206,14 @@ def _messages(
                 kind = line[6:].strip()
             elif line.startswith("data:"):
                 data += line[5:].strip()
+            elif line.startswith("id:"):
+                event_id = line[3:].strip()
             elif not line and data:
                 event = json.loads(data)
                 if not isinstance(event, dict):
                     raise CallFailed("the stream is none of Paybell", 200)
-                yield kind, event
-                kind, data = "message", ""
+                yield kind, event, event_id
+                kind, data, event_id = "message", "", ""
     except (requests.RequestException, json.JSONDecodeError) as error:
         raise CallFailed("the stream broke off") from error
 

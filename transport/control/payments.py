@@ -17,6 +17,7 @@ from engine.merchants.scopes import Scope
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.secrets.vault import Vault
+from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
@@ -31,7 +32,7 @@ from transport.http.cursors import number_cursor, read_number
 from transport.http.inputs import NoFields, PaymentRequest
 from transport.http.openapi import Link, Operation, link
 from transport.http.params import AfterQuery, PaymentsQuery
-from transport.http.problems import Problem, invalid
+from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
 from transport.http.views import EventPage, PaymentView, view
@@ -220,16 +221,31 @@ class _Payments(CreatingRoutes):
         summary="The events of a payment after a sequence number, in order.",
         query=AfterQuery,
         answers={200: EventPage},
-        problems=(404,),
+        problems=(404, 410),
     )
     def list_payment_events(self, payment_id: str) -> Any:
         payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
         asked = query(environ(), AfterQuery)
-        found = self._gateway.history(payment.id, asked.after, asked.limit + 1)
+        after = self._after(payment.id, asked.after)
+        found = self._gateway.history(payment.id, after, asked.limit + 1)
         page = found[: asked.limit]
-        more = page[-1].seq if len(found) > len(page) else None
+        more = None
+        if len(found) > len(page):
+            more = str(Position(self._gateway.epochs().present, page[-1].seq))
         wires = [msgspec.Raw(stored.wire) for stored in page]
         return answer({"data": wires, "next_after": more})
+
+    def _after(self, payment_id: str, text: str) -> int:
+        """The seq that was read last. Raises `Problem` 410 if it is another story's."""
+        after, epochs = Position.parse(text) or START, self._gateway.epochs()
+
+        def began_at() -> int | None:
+            first = self._gateway.history(payment_id, 0, 1)
+            return first[0].offset if first else None
+
+        if not epochs.is_story_of(after, began_at):
+            raise cursor_gone(Position(epochs.present, 0))
+        return after.number
 
     # -- by hand ---------------------------------------------------------------------
 

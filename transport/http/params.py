@@ -8,11 +8,10 @@ from msgspec import Meta
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.name import MAX_NAME
 from engine.payment.model import Status
-from transport.http.inputs import MAX_EXTERNAL_ID, SAFE_INTEGER
+from engine.store.epochs import POSITION
+from transport.http.inputs import MAX_EXTERNAL_ID
 
-__all__ = ["AfterQuery", "CursorQuery", "PaymentsQuery"]
-
-MAX_OFFSET = SAFE_INTEGER
+__all__ = ["After", "AfterQuery", "CursorQuery", "PaymentsQuery"]
 
 Cursor = Annotated[
     Annotated[str, Meta(max_length=200)] | None,
@@ -20,6 +19,15 @@ Cursor = Annotated[
 ]
 Limit = Annotated[
     int, Meta(ge=1, le=200, description="a whole number between 1 and 200")
+]
+
+
+After = Annotated[
+    str,
+    Meta(
+        pattern=POSITION,
+        description="a position that was given out, like 0a1b2c3d-7, or a whole number",
+    ),
 ]
 
 
@@ -55,12 +63,9 @@ class PaymentsQuery(CursorQuery):
 
 
 class AfterQuery(Query):
-    """Events after a number."""
+    """Events after a position."""
 
-    after: Annotated[
-        int,
-        Meta(ge=0, le=MAX_OFFSET, description="a whole number between 0 and 2^53-1"),
-    ] = 0
+    after: After = "0"
     limit: Annotated[
         int, Meta(ge=1, le=1_000, description="a whole number between 1 and 1000")
     ] = 200

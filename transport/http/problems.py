@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from engine.codes import Code
 from engine.errors import EngineBusy, EngineError, StoreUnreadable
+from engine.store.epochs import Position
 from transport.problem_body import FieldError, ProblemBody, problem_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 
-__all__ = ["CRASHED", "Problem", "invalid", "problem_of", "retry_later"]
+__all__ = ["CRASHED", "Problem", "cursor_gone", "invalid", "problem_of", "retry_later"]
 
 CRASHED = "Something went wrong in the node. The details are in its log."
 
@@ -33,14 +34,17 @@ class Problem(Exception):
         errors: tuple[FieldError, ...] = (),
         headers: dict[str, str] | None = None,
         limit: str | None = None,
+        cursor: str | None = None,
     ) -> None:
-        """`limit`: the setting (`engine/settings.py`) that was run into."""
+        """`limit`: the setting (`engine/settings.py`) that was run into. `cursor`: the
+        one to go on from."""
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
         self.limit = limit
+        self.cursor = cursor
 
     @property
     def status(self) -> int:
@@ -49,7 +53,8 @@ class Problem(Exception):
     def value(self, environ: dict[str, Any] | None = None) -> ProblemBody:
         """What the body says, for answers that hold several problems."""
         base = (environ or {}).get("SCRIPT_NAME", "")
-        return problem_body(self.code, self.detail, self.errors, self.limit, base=base)
+        body = problem_body(self.code, self.detail, self.errors, self.limit, base=base)
+        return body if self.cursor is None else replace(body, cursor=self.cursor)
 
     def body(self, environ: dict[str, Any]) -> bytes:
         """The answer's body; it names the request, as the log does."""
@@ -63,6 +68,16 @@ def invalid(*errors: FieldError) -> Problem:
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
     return Problem(Code.INVALID_REQUEST, detail, errors=errors)
+
+
+def cursor_gone(going_on_from: Position) -> Problem:
+    """410: the cursor is of another database, or of this one before a restore."""
+    detail = (
+        "This cursor is of another database, or of this one before a backup was"
+        f" restored. Go on from {going_on_from}: what comes after it you have not read,"
+        " or cannot be sure to have read."
+    )
+    return Problem(Code.CURSOR_GONE, detail, cursor=str(going_on_from))
 
 
 def retry_later(

@@ -105,10 +105,10 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_after` continues the reading; null at the end of what there is."""
+    """`next_after`, `<epoch>-<seq>`, continues the reading; null: that is all."""
 
     data: list[EventView]
-    next_after: int | None
+    next_after: str | None
 
 
 def view(

@@ -7,8 +7,9 @@
                                               {"type":"payment","status":"paid",
                                                "paymentHash","amountSat","externalId",
                                                "message","timestamp"}
-    {"type":"subscribe","payment_id",         {"type":"subscribed","payment_id","state"}
-     "since"?,"token"}                        {"type":"source",...}, then events
+    {"type":"subscribe","payment_id",         {"type":"subscribed","payment_id","epoch",
+     "since"?,"token"}                         "state"}
+                                              {"type":"source",...}, then events
     {"type":"unsubscribe","payment_id"}       {"type":"unsubscribed","payment_id"}
     {"type":"ping"}                           {"type":"pong","timestamp"}
     anything else                             {"type":"error","code","message"}
@@ -33,6 +34,7 @@ from engine.codes import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
+from engine.store.epochs import POSITION, Position
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message
 from transport.live.sinks import Wire
@@ -44,6 +46,8 @@ __all__ = ["MAX_TOPICS", "Conversation"]
 #: Identities and subscriptions of one socket together.
 MAX_TOPICS: Final = 64
 
+_Seq = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+_Position = Annotated[str, msgspec.Meta(pattern=POSITION)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
@@ -59,7 +63,14 @@ class _Identify(msgspec.Struct, rename="camel"):
 class _Subscribe(msgspec.Struct):
     payment_id: _Id
     token: _Id | None = None
-    since: Annotated[int, msgspec.Meta(ge=0, lt=10**18)] | None = None
+    since: _Seq | _Position | None = None
+
+    @property
+    def position(self) -> Position | None:
+        """Where the client is; a number alone is a seq of no epoch."""
+        if isinstance(self.since, str):
+            return Position.parse(self.since)
+        return None if self.since is None else Position(None, self.since)
 
 
 class _Unsubscribe(msgspec.Struct):
@@ -153,7 +164,7 @@ class Conversation:
             return
         subscription = Subscription(self._wire, self._frames, payment_id)
         self._subscriptions[payment_id] = subscription
-        subscription.begin(self._gateway, wanted.since)
+        subscription.begin(self._gateway, wanted.position)
 
     def _unsubscribe(self, payment_id: str) -> None:
         known = self._subscriptions.pop(payment_id, None)

@@ -6,7 +6,8 @@ never tell a different story.
 
 Messages besides the events (each the event object of the API, byte for byte):
 
-    {"type": "state", ...payment...}          first of all
+    {"type": "state", "epoch", ...payment...} first of all; who comes back says
+                                              `since=<epoch>-<seq>`
     {"type": "source", "name", "live", "since", "tip_height", "standing", "reason",
      "since_when"}                            how far what is shown is present; after
                                               the state, and whenever that changes
@@ -25,6 +26,7 @@ from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from transport.http.views import iso_or_none, public_reason, view
 from transport.server.websocket.frames import encode_text
 
@@ -65,9 +67,12 @@ def state_object(payment: Payment, unread: Freshness | None = None) -> bytes:
     return _encode(view(payment, unread=unread))
 
 
-def state_message(payment: Payment, unread: Freshness | None = None) -> bytes:
-    """`{"type": "state", ...payment...}`."""
-    return b'{"type":"state",' + state_object(payment, unread)[1:]
+def state_message(
+    payment: Payment, epoch: str, unread: Freshness | None = None
+) -> bytes:
+    """`{"type": "state", "epoch", ...payment...}`."""
+    state = state_object(payment, unread)[1:]
+    return b'{"type":"state","epoch":"%b",%b' % (epoch.encode(), state)
 
 
 def source_message(freshness: Freshness) -> bytes:
@@ -85,25 +90,28 @@ def source_message(freshness: Freshness) -> bytes:
     )
 
 
-def sse(data: bytes, event: str, event_id: int | None = None) -> bytes:
+def sse(data: bytes, event: str, event_id: Position | None = None) -> bytes:
     """One Server-Sent Event. `data` is JSON, so it holds no line break."""
-    head = b"" if event_id is None else b"id: %d\n" % event_id
+    head = b"" if event_id is None else b"id: %b\n" % str(event_id).encode()
     return b"%bevent: %b\ndata: %b\n\n" % (head, event.encode(), data)
 
 
 class Frames:
     """Encoded events by journal offset; the most recently used are kept.
 
-    An offset names one event for ever, so nothing here can be out of date.
+    An offset names one event as long as the node runs, and so does the epoch, so
+    nothing here can be out of date.
     """
 
     def __init__(
         self,
+        epoch: str,
         max_events: int = 2_048,
         max_bytes: int = 4_194_304,
         unread: Callable[[str], Freshness | None] = lambda _payment_id: None,
     ) -> None:
         """`unread`: `Gateway.unread`."""
+        self.epoch = epoch  # the present one
         self.unread = unread
         self._websocket = _Recent(max_events, max_bytes)
         self._by_seq = _Recent(max_events, max_bytes)
@@ -121,11 +129,18 @@ class Frames:
 
     def sse(self, event: CommittedEvent) -> bytes:
         """For streams about one payment: the id is the seq."""
-        return self._by_seq.get(event.offset, lambda: _event(event, event.event.seq))
+        return self._by_seq.get(
+            event.offset, lambda: self._event(event, event.event.seq)
+        )
 
     def sse_by_offset(self, event: CommittedEvent) -> bytes:
         """For streams about everything: the id is the journal offset."""
-        return self._by_offset.get(event.offset, lambda: _event(event, event.offset))
+        return self._by_offset.get(
+            event.offset, lambda: self._event(event, event.offset)
+        )
+
+    def _event(self, event: CommittedEvent, number: int) -> bytes:
+        return sse(event.wire, event.event.type, Position(self.epoch, number))
 
     def freshness_frame(self, freshness: Freshness) -> bytes:
         return self._freshness_of(freshness)[1]
@@ -141,10 +156,6 @@ class Frames:
             kept = (freshness, encode_text(text), sse(text, "source"))
             self._freshness = kept
         return kept
-
-
-def _event(event: CommittedEvent, event_id: int) -> bytes:
-    return sse(event.wire, event.event.type, event_id)
 
 
 class _Recent:

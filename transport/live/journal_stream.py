@@ -2,9 +2,13 @@
 
 Three ways to the same events, in journal order, for one merchant's key its own only:
 
-    ?after=<offset>&limit=            what there is, at once
+    ?after=<cursor>&limit=            what there is, at once
     ...&wait_s=                       or, if there is nothing, the next that happens
-    Accept: text/event-stream         a stream without end; the ids are offsets
+    Accept: text/event-stream         a stream without end; the ids are cursors
+
+A cursor is `<epoch>-<offset>` (`engine/store/epochs.py`); a number alone is an offset
+of the first epoch, and 0 the beginning. One of another epoch would pass over events
+that its reader has not read: it gets a 410 that says how to go on.
 
 The stream reads the journal page by page while it is behind, and follows the node's
 events once it has caught up. A reader that falls behind then is not cut off: it gets
@@ -24,13 +28,14 @@ from msgspec import Meta
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import CommittedEvent
+from engine.store.epochs import POSITION_LENGTH, START, Position
 from engine.store.records import StoredEvent
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
 from transport.http.openapi import Header, Operation
-from transport.http.params import MAX_OFFSET, Query
-from transport.http.problems import Problem, invalid
+from transport.http.params import After, Query
+from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import query
 from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
@@ -51,9 +56,7 @@ Require = Callable[[dict[str, Any]], Principal]
 class EventsQuery(Query):
     """Where to go on, and how long to wait for something to be there."""
 
-    after: Annotated[
-        int, Meta(ge=0, le=MAX_OFFSET, description="a whole number from 0 to 2^53-1")
-    ] = 0
+    after: After = "0"
     limit: Annotated[
         int,
         Meta(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
@@ -65,10 +68,10 @@ class EventsQuery(Query):
 
 
 class EventFeed(msgspec.Struct, frozen=True, kw_only=True):
-    """Events in journal order. Ask again with `after` = `next`."""
+    """Events in journal order. Ask again with `after` = `next`, `<epoch>-<offset>`."""
 
     data: list[EventView]
-    next: int
+    next: str
 
 
 _OPERATION: Final = Operation(
@@ -84,10 +87,12 @@ _OPERATION: Final = Operation(
     headers=(
         Header(
             name="Last-Event-ID",
-            description="for streams: the id (offset) of the last event that was read",
-            schema={"type": "string", "maxLength": 18},
+            description="for streams: the id of the last event that was read,"
+            " <epoch>-<offset>",
+            schema={"type": "string", "maxLength": POSITION_LENGTH},
         ),
     ),
+    problems=(410,),
 )
 
 
@@ -107,15 +112,16 @@ def routes(
         asked = query(env, EventsQuery)
         reader = _Reader(gateway, frames, merchant, env)
         if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
-            after = last_event_id(env, "after") or 0
-            _refuse_future(gateway, after)
+            after = usable(gateway, last_event_id(env, "after") or START)
             hold(env)
             start_stream()
             return reader.stream(after, lambda: require(env), keep_alive_s)
-        _refuse_future(gateway, asked.after)
-        found = reader.wait(asked.after, asked.limit, asked.wait_s)
+        after = usable(gateway, Position.parse(asked.after) or START)
+        found = reader.wait(after, asked.limit, asked.wait_s)
         data = [msgspec.Raw(stored.wire) for stored in found]
-        return answer({"data": data, "next": found[-1].offset if data else asked.after})
+        last = found[-1].offset if found else after
+        cursor = Position(gateway.epochs().present, last)
+        return answer({"data": data, "next": str(cursor)})
 
     app.add(_OPERATION, events, streams=True)
 
@@ -202,13 +208,18 @@ class _Reader:
         )
 
 
-def _refuse_future(gateway: Gateway, after: int) -> None:
-    """An offset that does not exist yet is another node's, or a mistake: going on
-    from it would pass over events in silence.
+def usable(gateway: Gateway, cursor: Position) -> int:
+    """The offset of a cursor. Raises `Problem` 410 for one of another epoch, and 422
+    for one that does not exist yet: it is a mistake, and to go on from it would pass
+    over events in silence.
     """
-    if after == 0:
-        return
+    epochs = gateway.epochs()
+    if not epochs.is_present(cursor):
+        raise cursor_gone(epochs.going_on_from(cursor))
+    if cursor.number == 0:
+        return 0
     last = gateway.health().last_offset
-    if after > last:
+    if cursor.number > last:
         text = f"must be at most {last}, the offset of the newest event"
         raise invalid(FieldError("?after", text))
+    return cursor.number

@@ -1,7 +1,8 @@
 """The WebSocket paths: who may open which, and what runs on it.
 
-    /ws/balance/<address>?since=<seq>    one payment, for whoever knows its address
-    /ws                                  see transport/live/conversation.py
+    /ws/balance/<address>?since=<epoch>-<seq>    one payment, for whoever knows its
+                                                 address
+    /ws                                          see transport/live/conversation.py
 
 `LiveRoutes` is the gate's `Routes`: asked in the connection's greenlet before the 101,
 so that an unknown address is a 404 and not a socket that closes. On `/ws/balance` the
@@ -20,6 +21,7 @@ from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
+from engine.store.epochs import Position
 from transport.http.find_payment import find_payment
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.conversation import Conversation
@@ -107,7 +109,9 @@ class LiveRoutes:
 
     # Endpoints: the connection's greenlet; what they leave behind needs none.
 
-    def _watch(self, websocket: WebSocket, payment_id: str, since: int | None) -> None:
+    def _watch(
+        self, websocket: WebSocket, payment_id: str, since: Position | None
+    ) -> None:
         sink = WebSocketSink(Wire(websocket, *self._queue), self._frames)
         session = self._gateway.open_session("balance", sink)
         websocket.listen(_Watcher(self, websocket, session))
@@ -181,16 +185,18 @@ class _Talker(_Client):
         self._conversation.close()
 
 
-def _since(query: str) -> int | None:
-    """The seq in `?since=`. Raises ValueError, with a sentence for the client."""
-    wanted = "since must be one whole number from 0: the seq of the last event you had"
+def _since(query: str) -> Position | None:
+    """What `?since=` says. Raises ValueError, with a sentence for the client."""
     try:
         values = parse_qs(query, max_num_fields=16).get("since")
     except ValueError as error:
         raise ValueError("The query has too many fields.") from error
     if values is None:
         return None
-    text = values[0]
-    if len(values) > 1 or not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ValueError(wanted)
-    return int(text)
+    position = Position.parse(values[0])
+    if len(values) > 1 or position is None:
+        raise ValueError(
+            "since must be one <epoch>-<seq>: the epoch of the state and the seq of the"
+            " last event that you had; or the seq alone, a whole number from 0"
+        )
+    return position

@@ -15,6 +15,7 @@ from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from transport.live.encoding import (
     Frames,
     error_message,
@@ -118,7 +119,8 @@ class WebSocketSink:
 
     def state(self, payment: Payment, since: int | None) -> bool:
         unread = self._frames.unread(payment.id)
-        return self._wire.send(encode_text(state_message(payment, unread)))
+        state = state_message(payment, self._frames.epoch, unread)
+        return self._wire.send(encode_text(state))
 
     def event(self, event: CommittedEvent) -> bool:
         return self._wire.send_event(self._frames.websocket(event))
@@ -207,7 +209,7 @@ class StreamQueue:
 
 
 class StreamSink:
-    """One payment as an event stream; ids are seqs.
+    """One payment as an event stream; ids are seqs, with the epoch.
 
     The state carries an id only if nothing is replayed after it. Else a connection
     that drops in between would come back with the state's seq and miss the replay.
@@ -223,8 +225,9 @@ class StreamSink:
         return self.queue.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        event_id = payment.seq if since is None else None
-        text = state_message(payment, self._frames.unread(payment.id))
+        epoch, unread = self._frames.epoch, self._frames.unread(payment.id)
+        event_id = Position(epoch, payment.seq) if since is None else None
+        text = state_message(payment, epoch, unread)
         return self.queue.put(sse(text, "state", event_id))
 
     def event(self, event: CommittedEvent) -> bool:

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
+from engine.store.epochs import POSITION, POSITION_LENGTH, Position
 from transport.http.bottle_app import Api
 from transport.http.find_payment import find_payment
 from transport.http.hold import hold
@@ -36,15 +37,17 @@ __all__ = ["KEEP_ALIVE_S", "last_event_id", "routes", "start_stream", "stream"]
 
 #: Proxies close what is silent for 60 s and more; a quarter of that is safe.
 KEEP_ALIVE_S: Final = 15.0
-_MAX_DIGITS: Final = 18  # of an id, so that it fits the database's integers
 
 
 class SinceQuery(Query):
     """Where a reader goes on that cannot send headers."""
 
     since: Annotated[
-        int | None,
-        Meta(description="the seq of the last event that was read, from 0"),
+        Annotated[str, Meta(pattern=POSITION)] | None,
+        Meta(
+            description="the id of the last event that was read, <epoch>-<seq>, or its"
+            " seq alone"
+        ),
     ] = None
 
 
@@ -54,14 +57,14 @@ _OPERATION: Final = Operation(
     path="/events/balance/<address>",
     tag="live",
     summary="The payment of an address as Server-Sent Events, resumable by"
-    " Last-Event-ID or ?since=<seq>",
+    " Last-Event-ID or ?since=<epoch>-<seq>",
     answers={200: Text("text/event-stream")},
     query=SinceQuery,
     headers=(
         Header(
             name="Last-Event-ID",
-            description="the id (seq) of the last event that was read",
-            schema={"type": "string", "maxLength": 18},
+            description="the id of the last event that was read, <epoch>-<seq>",
+            schema={"type": "string", "maxLength": POSITION_LENGTH},
         ),
     ),
     needs_key=False,
@@ -155,7 +158,7 @@ def allow_origin(environ: dict[str, Any], origins: Collection[str]) -> None:
         bottle.response.set_header("Access-Control-Allow-Origin", origin)
 
 
-def last_event_id(environ: dict[str, Any], parameter: str) -> int | None:
+def last_event_id(environ: dict[str, Any], parameter: str) -> Position | None:
     """Where the reader is: its Last-Event-ID, else the query parameter, else None.
 
     The header is what a reconnecting EventSource sends, with the URL it began with,
@@ -166,7 +169,8 @@ def last_event_id(environ: dict[str, Any], parameter: str) -> int | None:
         name, text = f"?{parameter}", bottle.request.query.get(parameter, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        wanted = "must be a whole number from 0, as in the events' ids"
+    position = Position.parse(text)
+    if position is None:
+        wanted = "must be <epoch>-<number>, as the stream's ids are, or a whole number"
         raise invalid(FieldError(name, wanted))
-    return int(text)
+    return position

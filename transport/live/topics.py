@@ -12,6 +12,7 @@ from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import PAID, EventType, Payment
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames, error_message, message, state_object
 from transport.live.events_only import EventsOnly
@@ -121,7 +122,7 @@ class Subscription:
         self._session: SessionHandle | None = None
         self._ended = False
 
-    def begin(self, gateway: Gateway, since: int | None) -> None:
+    def begin(self, gateway: Gateway, since: Position | None) -> None:
         self._session = gateway.open_session("subscription", self)
         self._session.follow(self._payment_id, since)
 
@@ -134,7 +135,9 @@ class Subscription:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        head = message("subscribed", payment_id=self._payment_id)
+        head = message(
+            "subscribed", payment_id=self._payment_id, epoch=self._frames.epoch
+        )
         state = state_object(payment, self._frames.unread(payment.id))
         return self._send(encode_text(b'%b,"state":%b}' % (head[:-1], state)))
 

@@ -203,6 +203,7 @@ class _Pages:
         return {
             "id": view.id,
             "seq": view.seq,
+            "epoch": self._gateway.epochs().present,
             "stage": view.stage,
             "status": view.status,
             "address": view.address,

@@ -21,7 +21,11 @@
   let failed = false; // the last request
   let deafSince = performance.now(); // null while the connection is up
 
-  const bell = new Paybell(state.address, { since: state.seq, check: newestSeq });
+  const bell = new Paybell(state.address, { since: position(state), check: newestSeq });
+  function position({ epoch, seq }) {
+    return `${epoch}-${seq}`;
+  }
+
   const now = () => performance.now() + clock;
 
   function ask() {
@@ -58,8 +62,9 @@
   }
 
   function show(next) {
-    if (next.seq < state.seq) return;
-    const moved = next.seq !== state.seq;
+    const isAnew = next.epoch !== state.epoch; // a backup was restored
+    if (next.seq < state.seq && !isAnew) return;
+    const moved = next.seq !== state.seq || isAnew;
     const stageMoved = next.stage !== state.stage;
     state = next;
     clock = next.now - performance.now();
@@ -166,7 +171,8 @@
     });
   }
   bell.addEventListener("state", ({ detail }) => {
-    if (detail.id !== state.id || detail.seq > state.seq) ask();
+    const isAnew = detail.epoch !== state.epoch;
+    if (detail.id !== state.id || detail.seq > state.seq || isAnew) ask();
   });
   bell.addEventListener("event", ask);
   bell.addEventListener("source", ({ detail }) => {

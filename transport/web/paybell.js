@@ -17,7 +17,9 @@
 
    It opens a WebSocket, and Server-Sent Events where no WebSocket gets through. A lost
    connection is opened again after a growing, random time, and at once when the network
-   or the page comes back; it then asks for what came after the last event it has.
+   or the page comes back; it then asks for what came after the last event it has. Where
+   that is, "<epoch>-<seq>" says (the option `since`, too): a number alone would name
+   another event after the node's database was restored from a backup.
 
    A connection can be dead without anybody noticing, and browsers hide the server's
    pings from scripts. So silence is distrusted: after 45 s `check` is called, if given
@@ -39,7 +41,9 @@
     constructor(address, { url = location.origin, since = null, check = null } = {}) {
       super();
       this.address = address;
-      this.seq = since; // of the last event heard; null: none yet
+      const [, epoch, seq] = /^(?:([0-9a-z]{8})-)?([0-9]+)$/.exec(since ?? "") ?? [];
+      this.seq = seq === undefined ? null : Number(seq); // last heard; null: none yet
+      this.epoch = epoch ?? null; // in which it counts
       this.live = false;
       this.over = "websocket";
       this._url = url.replace(/\/+$/, "");
@@ -120,7 +124,8 @@
     }
 
     _since() {
-      return this.seq === null ? "" : "?since=" + this.seq;
+      if (this.seq === null) return "";
+      return "?since=" + (this.epoch === null ? "" : this.epoch + "-") + this.seq;
     }
 
     _hear(text) {
@@ -139,12 +144,15 @@
       if (type === "state") this._hearState(message);
       else if (type.startsWith("payment.")) this._hearEvent(message);
       else if (type === "source") this._tell("source", message);
-      else if (message.code === "since_in_future") this.seq = null; // state follows
+      else if (["begins_anew", "since_in_future"].includes(message.code)) {
+        this.seq = this.epoch = null; // the state follows
+      }
     }
 
     _hearState(state) {
       // With `since` the events up to the state's seq still follow, one by one.
       if (this.seq === null) this.seq = state.seq;
+      this.epoch = state.epoch;
       this._tell("state", state);
     }
 

@@ -71,6 +71,7 @@ class OfflineDatabase(SqliteReads):
 
     def begin_epoch(self) -> str:
         """What is committed from now on is of a new epoch: a restore was accepted."""
+        self._epochs = None
         return self._journal.begin_epoch()
 
     def count_events(self) -> int:

@@ -43,6 +43,8 @@ class SqliteReads(ABC):
 
     _is_failing = False  # that the database cannot be read is logged once
 
+    _epochs: Epochs | None = None  # they do not change while it is open
+
     @abstractmethod
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         """`query(connection, *args)`; raises what it raises."""
@@ -118,7 +120,9 @@ class SqliteReads(ABC):
         return self._ask(queries.last_offset)
 
     def epochs(self) -> Epochs:
-        return self._ask(queries.epochs)
+        if self._epochs is None:
+            self._epochs = self._ask(queries.epochs)
+        return self._epochs
 
     # -- edges and sources -----------------------------------------------------------
 

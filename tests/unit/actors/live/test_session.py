@@ -13,6 +13,7 @@ from actors.node import Settings
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.live.wire import Wire, connected, grow, opened
 from tests.unit.payment_cases import mined, view
@@ -43,7 +44,7 @@ def test_a_client_that_comes_back_gets_what_it_missed(stage: ActorStage) -> None
     grow(stage, "p")
     grow(stage, "p")
     last = stage.payment("p").seq
-    wire = opened(stage, Follow("p", since=2))
+    wire = opened(stage, Follow("p", since=Position(None, 2)))
     assert [kind for kind, _ in wire.lines[:2]] == ["state", "freshness"]
     assert wire.of("event") == [("p", n) for n in range(3, last + 1)]
 
@@ -52,7 +53,7 @@ def test_a_since_from_the_future_is_told_and_the_state_goes_on(
     stage: ActorStage,
 ) -> None:
     stage.create("p")
-    wire = opened(stage, Follow("p", since=99))
+    wire = opened(stage, Follow("p", since=Position(None, 99)))
     assert [kind for kind, _ in wire.lines] == ["problem", "state", "freshness"]
     assert wire.of("problem") == ["since_in_future"]
     grow(stage, "p")
@@ -60,9 +61,52 @@ def test_a_since_from_the_future_is_told_and_the_state_goes_on(
     assert wire.closed == []
 
 
+EPOCHS = {
+    "of this epoch": ("{present}-2", ["state", "freshness", "event"]),
+    "of another": ("zzzzzzzz-2", ["problem", "state", "freshness"]),
+    "of another, at its beginning": ("zzzzzzzz-0", ["problem", "state", "freshness"]),
+    "that does not say": ("2", ["state", "freshness", "event"]),
+}
+
+
+@pytest.mark.parametrize("who", EPOCHS)
+def test_a_position_of_another_epoch_is_told_to_begin_anew(
+    stage: ActorStage, who: str
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    grow(stage, "p")
+    text, told = EPOCHS[who]
+    since = Position.parse(text.format(present=stage.journal.epoch))
+    wire = opened(stage, Follow("p", since=since))
+    assert [kind for kind, _ in wire.lines][:3] == told
+    assert wire.of("problem") == (["begins_anew"] if "problem" in told else [])
+    since_told = None if "problem" in told else 2
+    assert wire.of("state") == [("p", stage.payment("p").seq, since_told)]
+
+
+def test_after_a_restore_a_number_alone_is_of_the_epoch_in_which_its_payment_began(
+    stage: ActorStage,
+) -> None:
+    stage.create("p")
+    grow(stage, "p")
+    stage.journal.begin_epoch()
+    stage.create("q")
+    grow(stage, "q")
+    for name, problems in (("p", ["begins_anew"]), ("q", [])):
+        wire = opened(stage, Follow(name, since=Position(None, 1)))
+        assert wire.of("problem") == problems
+        last = stage.payment(name).seq
+        after = last if problems else 1
+        assert wire.of("event") == [(name, n) for n in range(after + 1, last + 1)]
+    wire = opened(stage, Follow("p", since=Position(None, 0)))
+    assert wire.of("problem") == [], "whoever read nothing has read nothing wrong"
+    assert wire.of("event")[0] == ("p", 1)
+
+
 def test_who_missed_nothing_is_told_no_problem(stage: ActorStage) -> None:
     stage.create("p")
-    wire = opened(stage, Follow("p", since=1))
+    wire = opened(stage, Follow("p", since=Position(None, 1)))
     assert [kind for kind, _ in wire.lines] == ["state", "freshness"]
     assert wire.of("state") == [("p", 1, 1)]
 
@@ -113,7 +157,7 @@ def test_a_client_that_did_not_get_the_state_gets_no_events_without_it(
     stage.create("p")
     grow(stage, "p")
     wire = Narrow()
-    connected(stage, wire, Follow("p", since=1))
+    connected(stage, wire, Follow("p", since=Position(None, 1)))
     assert wire.lines == []
     assert wire.closed == [1001]
 
@@ -257,7 +301,8 @@ def test_in_any_order_of_turns_a_story_has_no_gap_and_no_repetition(
             seq = stage.payment(name).seq
             stage.observe(name, view(mined(f"n{seq}", 1000, 1)))
         elif action < 0.40:
-            since = random.choice((None, 0, stage.payment(name).seq))
+            seen = random.choice((None, 0, stage.payment(name).seq))
+            since = None if seen is None else Position(None, seen)
             refs[number].tell(Follow(name, since))
             following[number].add(name)
         elif action < 0.48:

@@ -8,6 +8,7 @@ import pytest
 
 from actors.live.session import open_session
 from actors.messages import Follow, FollowAll, Unfollow
+from engine.store.epochs import Position
 from tests.unit.actor_stage import ActorStage
 from tests.unit.actors.live.wire import Wire, connected, grow, opened
 
@@ -25,7 +26,7 @@ def test_a_backlog_waits_for_the_wire_and_is_told_whole(stage: ActorStage) -> No
         grow(stage, "p")
     wire = Wire()
     wire.takes = 0
-    connected(stage, wire, Follow("p", since=0))
+    connected(stage, wire, Follow("p", since=Position(None, 0)))
     told: list[int] = []
     while told != list(range(1, stage.payment("p").seq + 1)):
         assert len(wire.waiting) == 1
@@ -52,7 +53,7 @@ def test_what_waited_behind_a_backlog_waits_for_the_wire_too(
     wire = Wire()
     wire.takes = stage.payment("p").seq  # all there is, and nothing more
     ref = open_session(stage.node, "session", wire)
-    ref.tell(Follow("p", since=0))
+    ref.tell(Follow("p", since=Position(None, 0)))
     grow(stage, "p")
     stage.run()
     wire.read_on(None)
@@ -68,7 +69,7 @@ def test_who_unfollows_while_its_backlog_waits_hears_no_more(
     grow(stage, "p")
     wire = Wire()
     wire.takes = 1
-    ref = connected(stage, wire, Follow("p", since=0))
+    ref = connected(stage, wire, Follow("p", since=Position(None, 0)))
     ref.tell(Unfollow("p"))
     stage.run()
     wire.read_on(None)

@@ -56,13 +56,13 @@ class Session:
 
     def follows(self, seq: int) -> Subscription:
         """A payment of which `seq` was told last, and everything."""
-        subscription = Subscription(self.wire, self.stop, LIMIT, None, 1)
+        subscription = Subscription(self.wire, self.stop, LIMIT, 1)
         subscription.seq = seq
         subscription.caught_up()
         return subscription
 
     def catches_up(self, seq: int = 1) -> Subscription:
-        subscription = Subscription(self.wire, self.stop, LIMIT, None, 1)
+        subscription = Subscription(self.wire, self.stop, LIMIT, 1)
         subscription.seq = seq
         return subscription
 

@@ -125,26 +125,25 @@ def test_a_reader_of_another_epoch_goes_on_after_what_it_is_sure_to_have_read(
 
 
 @pytest.mark.parametrize(
-    ("epoch", "offset", "shared"),
+    ("epochs", "text", "began_at", "is_same"),
     [
-        ("bbbbbbbb", 10**9, True),
-        ("aaaaaaaa", 150, True),
-        ("aaaaaaaa", 151, False),
-        (None, 150, True),
-        (None, 151, False),
-        ("zzzzzzzz", 0, True),
-        ("zzzzzzzz", 1, False),
+        (NEW, "7", None, True),
+        (NEW, "aaaaaaaa-7", None, True),
+        (NEW, "zzzzzzzz-7", 1, False),
+        (RESTORED, "bbbbbbbb-7", None, True),
+        (RESTORED, "aaaaaaaa-7", 151, False),
+        (RESTORED, "0", 7, True),
+        (RESTORED, "7", 150, False),
+        (RESTORED, "7", 151, True),
+        (RESTORED, "7", None, False),  # its events are there no more
     ],
 )
-def test_what_was_read_before_the_restore_is_shared(
-    epoch: str | None, offset: int, shared: bool
+def test_a_payments_story_is_gone_on_with_by_who_has_read_the_same(
+    epochs: Epochs, text: str, began_at: int | None, is_same: bool
 ) -> None:
-    assert RESTORED.shared(epoch, offset) is shared
-
-
-def test_a_database_without_a_restore_shares_everything_with_itself() -> None:
-    assert UPGRADED.shared(None, 10**9)
-    assert UPGRADED.shared("aaaaaaaa", 10**9)
+    since = Position.parse(text)
+    assert since is not None
+    assert epochs.is_story_of(since, lambda: began_at) is is_same
 
 
 def test_epochs_are_some_and_begin_one_after_the_other() -> None:

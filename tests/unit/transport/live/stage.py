@@ -4,6 +4,7 @@ from typing import Any
 
 from engine.payment.events import opening
 from engine.payment.model import Payment, Terms
+from engine.store.epochs import Epochs, EpochStart, Position
 
 __all__ = ["FakeGateway", "FakeSession", "SocketWire", "terms_of"]
 
@@ -28,11 +29,11 @@ class FakeSession:
     def __init__(self, name: str, sink: Any) -> None:
         self.name = name
         self.sink = sink
-        self.followed: list[tuple[str, int | None]] = []
+        self.followed: list[tuple[str, Position | None]] = []
         self.all_after: list[int] = []
         self.closed = False
 
-    def follow(self, payment_id: str, since: int | None) -> None:
+    def follow(self, payment_id: str, since: Position | None) -> None:
         self.followed.append((payment_id, since))
 
     def follow_all(self, after: int, _merchant: str | None) -> None:
@@ -65,6 +66,9 @@ class FakeGateway:
 
     def health(self) -> _Health:
         return _Health()
+
+    def epochs(self) -> Epochs:
+        return Epochs([EpochStart(1, "simulate")])
 
     def now(self) -> int:
         return 1_700_000_000_000

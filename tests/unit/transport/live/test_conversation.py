@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.secrets.vault import Vault
+from engine.store.epochs import Position
 from tests.unit.transport.live.stage import FakeGateway, SocketWire, terms_of
 from transport.live.conversation import MAX_TOPICS, Conversation
 from transport.live.creation_listeners import CreationListeners
@@ -28,7 +29,7 @@ class Talk:
             self.gateway,  # type: ignore[arg-type]
             VAULT,
             self.listeners,
-            Frames(),
+            Frames("simulate"),
         )
 
     def say(self, **message: Any) -> None:
@@ -53,11 +54,11 @@ def test_a_subscription_wants_the_secret_of_its_payment(token: str | None) -> No
 
 def test_subscribing_again_goes_on_from_where_it_says_and_ends_the_first() -> None:
     talk = Talk()
-    for since in (None, 5):
+    for since in (None, "simulate-5"):
         talk.say(type="subscribe", payment_id="pay_1", token=SECRET, since=since)
     first, second = talk.gateway.sessions
     assert first.closed
-    assert second.followed == [("pay_1", 5)]
+    assert second.followed == [("pay_1", Position("simulate", 5))]
     assert talk.open_sessions() == ["subscription"]
 
 
@@ -124,7 +125,7 @@ class FakeSocket(SocketWire):
 
 def live_routes(**limits: int) -> tuple[LiveRoutes, FakeGateway]:
     gateway = FakeGateway()
-    routes = LiveRoutes(gateway, VAULT, Frames(), **limits)  # type: ignore[arg-type]
+    routes = LiveRoutes(gateway, VAULT, Frames("simulate"), **limits)  # type: ignore[arg-type]
     return routes, gateway
 
 
@@ -157,7 +158,7 @@ def test_a_socket_about_one_payment_ends_its_session_when_it_has_gone() -> None:
     socket = FakeSocket()
     endpoint(socket)
     (session,) = gateway.sessions
-    assert session.followed == [("pay_1", 3)]
+    assert session.followed == [("pay_1", Position(None, 3))]
     assert routes.open == 1
     socket.listener.ended()
     assert session.closed
@@ -184,7 +185,10 @@ def test_a_client_that_talks_too_much_is_refused() -> None:
     assert len(socket.sent) == 3
 
 
-@pytest.mark.parametrize("since", ["x", "-1", "1&since=2", "1" * 19, "%C2%B2"])
+@pytest.mark.parametrize(
+    "since",
+    ["x", "-1", "1&since=2", "1" * 19, "%C2%B2", "short-1", "simulate-", "1%0A"],
+)
 def test_a_since_that_is_no_seq_is_refused(since: str) -> None:
     routes, _ = live_routes()
     path = "/ws/balance/bcrt1q"

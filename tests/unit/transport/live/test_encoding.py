@@ -12,6 +12,7 @@ from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Payment, Terms
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from transport.live.encoding import (
     Frames,
     error_message,
@@ -45,7 +46,7 @@ def payment() -> Payment:
 
 
 def test_an_event_is_framed_once_whoever_asks_and_how_often() -> None:
-    frames = Frames()
+    frames = Frames("simulate")
     first, again = committed(7), committed(7)  # live, and read back from the journal
     assert frames.websocket(first) is frames.websocket(again)
     assert frames.sse(first) is frames.sse(again)
@@ -54,33 +55,39 @@ def test_an_event_is_framed_once_whoever_asks_and_how_often() -> None:
 
 def test_the_frame_holds_the_wire_form_byte_for_byte() -> None:
     event = committed(7)
-    assert Frames().websocket(event) == encode_text(event.wire)
+    assert Frames("simulate").websocket(event) == encode_text(event.wire)
 
 
 def test_only_so_many_events_and_bytes_are_kept() -> None:
-    frames = Frames(max_events=2)
+    frames = Frames("simulate", max_events=2)
     kept = [frames.websocket(committed(offset)) for offset in (1, 2)]
     assert frames.websocket(committed(1)) is kept[0]  # used: now the younger one
     frames.websocket(committed(3))
     assert frames.websocket(committed(1)) is kept[0]
     assert frames.websocket(committed(2)) is not kept[1]
-    small = Frames(max_bytes=10)
+    small = Frames("simulate", max_bytes=10)
     assert small.websocket(committed(1)) == small.websocket(committed(1))
 
 
 def test_a_stream_about_one_payment_is_numbered_by_seq_the_journal_by_offset() -> None:
     event = committed(7)
-    frames = Frames()
-    assert frames.sse(event).startswith(b"id: 1\nevent: payment.created\ndata: {")
-    assert frames.sse_by_offset(event).startswith(b"id: 7\nevent: payment.created\n")
+    frames = Frames("simulate")
+    assert frames.sse(event).startswith(b"id: simulate-1\nevent: payment.created\n")
+    assert frames.sse_by_offset(event).startswith(
+        b"id: simulate-7\nevent: payment.created\n"
+    )
     assert frames.sse(event).endswith(b"}\n\n")
 
 
 @given(st.text(), st.text())
 def test_no_text_breaks_out_of_its_line_in_a_stream(code: str, text: str) -> None:
-    framed = sse(error_message(cast("StreamCode", code), text), "problem", 3)
+    framed = sse(
+        error_message(cast("StreamCode", code), text),
+        "problem",
+        Position("simulate", 3),
+    )
     head, _, rest = framed.partition(b"data: ")
-    assert head == b"id: 3\nevent: problem\n"
+    assert head == b"id: simulate-3\nevent: problem\n"
     assert rest.endswith(b"\n\n")
     assert b"\n" not in rest[:-2]
     assert b"\r" not in rest
@@ -88,8 +95,8 @@ def test_no_text_breaks_out_of_its_line_in_a_stream(code: str, text: str) -> Non
 
 
 def test_the_state_is_the_payment_with_a_type_and_no_secret() -> None:
-    state = json.loads(state_message(payment()))
-    assert state["type"] == "state"
+    state = json.loads(state_message(payment(), "simulate"))
+    assert (state["type"], state["epoch"]) == ("state", "simulate")
     assert state["id"] == "pay_1"
     assert state["seq"] == 1
     assert "client_secret" not in state
@@ -125,7 +132,7 @@ def test_everybody_is_told_why_a_source_is_behind_but_not_why_one_fails(
 
 
 def test_a_change_of_freshness_is_encoded_once_for_everybody() -> None:
-    frames = Frames()
+    frames = Frames("simulate")
     one, same = Freshness("a", True, 5), Freshness("a", True, 5)
     assert frames.freshness_frame(one) is frames.freshness_frame(same)
     assert b'"live":false' in frames.freshness_sse(Freshness("a", False, 5))
@@ -134,11 +141,11 @@ def test_a_change_of_freshness_is_encoded_once_for_everybody() -> None:
 
 def test_a_state_before_a_replay_has_no_id_that_would_skip_it() -> None:
     queue = StreamQueue()
-    sink = StreamSink(queue, Frames())
+    sink = StreamSink(queue, Frames("simulate"))
     sink.state(payment(), 0)
     assert b"id:" not in queue.take(0)
     sink.state(payment(), None)
-    assert queue.take(0).startswith(b"id: 1\nevent: state\n")
+    assert queue.take(0).startswith(b"id: simulate-1\nevent: state\n")
 
 
 def test_a_full_queue_ends_and_still_gives_what_it_holds() -> None:
@@ -170,7 +177,7 @@ def test_a_queue_takes_on_after_it_was_emptied() -> None:
 
 
 def test_a_journal_sink_knows_the_last_event_that_fits() -> None:
-    frames = Frames()
+    frames = Frames("simulate")
     sink = JournalSink(StreamQueue(max_messages=2), frames.sse_by_offset, 4)
     assert sink.offset == 4
     assert [sink.event(committed(n)) for n in (5, 6, 7)] == [True, True, False]

@@ -51,11 +51,13 @@ class Journal(FakeGateway):
 
 def test_who_falls_behind_gets_what_was_queued_and_then_the_rest_once() -> None:
     journal = Journal()
-    reader = _Reader(journal, Frames(), None, {})  # type: ignore[arg-type]
+    reader = _Reader(journal, Frames("simulate"), None, {})  # type: ignore[arg-type]
     stream = reader.stream(0, lambda: None, 60.0)
     got: list[int] = []
     while len(got) < MORE_THAN_A_QUEUE:
-        got += map(int, re.findall(rb"^id: (\d+)$", next(stream), re.MULTILINE))
+        got += map(
+            int, re.findall(rb"^id: simulate-(\d+)$", next(stream), re.MULTILINE)
+        )
     assert got == list(range(1, MORE_THAN_A_QUEUE + 1))
     assert journal.sessions[0].closed
     stream.close()  # type: ignore[attr-defined]

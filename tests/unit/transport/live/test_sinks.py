@@ -139,13 +139,13 @@ def test_an_event_as_it_happens_goes_at_once_and_one_of_a_backlog_in_line() -> N
 
 def test_a_websocket_is_told_each_thing_in_a_frame_of_its_own() -> None:
     one, socket = wire()
-    sink = WebSocketSink(one, Frames())
+    sink = WebSocketSink(one, Frames("simulate"))
     assert sink.state(payment(), None)
     assert sink.freshness(Freshness("devchain", True, 1))
     assert sink.event(committed(7))
     assert b'"type":"state"' in socket.queued[0]
     assert b'"type":"source"' in socket.queued[1]
-    assert socket.at_once == [Frames().websocket(committed(7))]
+    assert socket.at_once == [Frames("simulate").websocket(committed(7))]
     sink.close(1001, "server stops")
     assert socket.close_code == 1001
 
@@ -207,9 +207,9 @@ def test_who_waits_for_room_in_a_queue_is_told_once() -> None:
 
 def test_the_state_has_an_id_only_where_nothing_is_replayed_behind_it() -> None:
     queue = StreamQueue()
-    sink = StreamSink(queue, Frames())
+    sink = StreamSink(queue, Frames("simulate"))
     assert sink.state(payment(), None)
-    assert queue.take(0).startswith(b"id: 1\nevent: state\n")
+    assert queue.take(0).startswith(b"id: simulate-1\nevent: state\n")
     assert sink.state(payment(), 0)
     assert queue.take(0).startswith(b"event: state\n")
 

@@ -9,6 +9,7 @@ from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, Event, opening
 from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
+from engine.store.epochs import Position
 from tests.unit.transport.live.stage import (
     FakeGateway,
     FakeSession,
@@ -123,10 +124,11 @@ def test_the_end_of_its_session_is_the_end_of_the_socket() -> None:
 
 def test_a_subscription_follows_its_payment_from_where_it_was_asked_to() -> None:
     gateway, wire = FakeGateway(ORDER), SocketWire()
-    subscription = Subscription(wire, Frames(), "pay_1")  # type: ignore[arg-type]
-    subscription.begin(gateway, 3)  # type: ignore[arg-type]
+    since = Position("simulate", 3)
+    subscription = Subscription(wire, Frames("simulate"), "pay_1")  # type: ignore[arg-type]
+    subscription.begin(gateway, since)  # type: ignore[arg-type]
     (session,) = gateway.sessions
-    assert session.followed == [("pay_1", 3)]
+    assert session.followed == [("pay_1", since)]
     assert subscription.state(opening(ORDER)[1], 3)
     (message,) = said(wire)
     assert (message["type"], message["payment_id"]) == ("subscribed", "pay_1")

@@ -6,6 +6,7 @@ from typing import Any
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
 from engine.ports import Freshness
+from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import StoredEvent
 from transport.http.bottle_app import Api
 from transport.pages import pages
@@ -90,6 +91,9 @@ class FakeGateway:
             StoredEvent(seq, payment_id, seq, "default", encode(told(seq, kind), terms))
             for seq, kind in enumerate(self.told, 1)
         ]
+
+    def epochs(self) -> Epochs:
+        return Epochs([EpochStart(1, "simulate")])
 
     def unread(self, _payment_id: str) -> Freshness | None:
         return self.of_its_own
