@@ -1,5 +1,6 @@
 """API keys: who is let in, who is slowed down, and what is never told."""
 
+import contextlib
 from typing import Any
 
 import gevent
@@ -13,6 +14,7 @@ from engine.store.records import KeyRecord
 from transport.http.auth import (
     RENEW_S,
     SCOPE,
+    WRITE_COST,
     Auth,
     KeyLimits,
     Principal,
@@ -275,6 +277,29 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_again(
     auth.require(request(other))
     clock.now += 2
     auth.require(request(key))
+
+
+def test_a_shop_that_has_the_node_for_itself_is_refused_nothing(
+    keys: Keys, clock: Clock
+) -> None:
+    """Of 3,000 payments a second, one by one, 2,600 went through in eight seconds and
+    21,400 were refused. With others there each keeps its share."""
+    auth = make(keys, clock)
+    busy, other = keys.add("busy"), keys.add("other")
+    write = request(busy) | {SCOPE: Scope.CREATE}
+    for _ in range(6_000):
+        clock.now += 1 / 3_000
+        auth.require(write)
+    through = 0
+    for number in range(6_000):
+        clock.now += 1 / 3_000
+        if number % 30 == 0:  # a hundred a second
+            auth.require(request(other) | {SCOPE: Scope.CREATE})
+        with contextlib.suppress(Problem):
+            auth.require(write)
+            through += 1
+    per_s = KeyLimits().rate_per_s * KeyLimits().shared / WRITE_COST - 100
+    assert 2 * per_s * 0.95 < through < 2 * per_s * 1.05 + 700, "and what was saved up"
 
 
 def test_calls_are_the_merchants_whatever_key_they_come_with(
