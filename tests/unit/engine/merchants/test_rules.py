@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from engine.config import load
 from engine.merchants.book import MerchantBook
 from engine.merchants.record import (
     Limits,
@@ -74,6 +75,15 @@ def test_limits_of_its_own_stand_over_the_nodes() -> None:
     made = after(NOBODY, limits={"claims": 0})
     assert made.limits == Limits(claims=0, claims_total_s=7_200)
     assert OwnLimits().over(NODE) == NODE
+
+
+def test_each_limit_is_a_setting_and_can_be_one_merchants_own() -> None:
+    assert OwnLimits.__struct_fields__ == Limits.__struct_fields__
+    config = load({}, {}, {})
+    assert config.limits == Limits()
+    own = OwnLimits(**dict.fromkeys(OwnLimits.__struct_fields__, 3))
+    applies = msgspec.structs.astuple(own.over(config.limits))
+    assert applies == (3,) * len(OwnLimits.__struct_fields__)
 
 
 def test_only_an_operator_changes_limits_and_a_damaged_record() -> None:
