@@ -50,7 +50,8 @@ from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups
 from transport.cli.seeding import fill_book
-from transport.cli.settings import all_settings, fail, load_config
+from transport.cli.settings import all_settings, config_path, fail, load_config
+from transport.cli.surroundings import warn_of_surroundings
 from transport.cli.words import say
 from transport.http.auth import KeyLimits, hash_key
 from transport.http.strangers import StrangerLimits
@@ -352,6 +353,7 @@ def serve(**options: Any) -> None:
     config = load_config(options)
     process_log = start_logging(config.log_level)
     hear_hangups(process_log)
+    warn_of_surroundings(config.db, config_path(options))
 
     def ready(url: str) -> None:
         announce(f"paybell ready on {url}")
@@ -429,7 +431,8 @@ def doctor(deep: bool, **options: Any) -> None:
     Give it the same options as `serve`. It changes nothing, and works while a node
     is using the database. Exit code 1 if something is wrong.
     """
-    raise SystemExit(offline.examine(load_config(options), deep=deep))
+    config, path = load_config(options), config_path(options)
+    raise SystemExit(offline.examine(config, config_path=path, deep=deep))
 
 
 if __name__ == "__main__":

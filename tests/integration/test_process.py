@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from run import main
 from tests.tools import children
-from tests.tools.paybell import Finished, Paybell, command, paybell, serving
+from tests.tools.paybell import API_KEY, Finished, Paybell, command, paybell, serving
 from tests.tools.wait import wait_until
 
 
@@ -300,3 +300,37 @@ def test_files_of_the_database_are_for_its_owner_only(tmp_path: Path) -> None:
         node.create(amount_sat=1_000)
         for name in ("node.db", "node.db.key", "node.db-wal"):
             assert os.stat(tmp_path / name).st_mode & 0o077 == 0, name
+
+
+def test_a_node_in_poor_surroundings_says_so_and_runs(tmp_path: Path) -> None:
+    """256 open files, files that everybody can read, and a service of its name in
+    Kubernetes."""
+    config = tmp_path / "paybell.toml"
+    config.write_text(f'api_key = "{API_KEY}"\n', encoding="utf-8")
+    config.chmod(0o644)
+    (tmp_path / "node.db.lock").touch()
+    (tmp_path / "node.db.lock").chmod(0o644)
+    node = Paybell(
+        tmp_path,
+        ["serve", "--port", "0", "--db", "node.db", "--config", "paybell.toml"],
+        {
+            "PAYBELL_PORT": "tcp://10.0.171.239:8080",
+            "PAYBELL_PORT_8080_TCP_PROTO": "tcp",
+            "PAYBELL_SERVICE_HOST": "10.0.171.239",
+        },
+        wrapped=["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"],
+    )
+    try:
+        node.wait_ready()
+        (first, *_) = node.err.splitlines()
+        assert first == (
+            "paybell: warning: ignored, as Kubernetes writes them for a service of this"
+            " name: PAYBELL_PORT, PAYBELL_PORT_8080_TCP_PROTO, PAYBELL_SERVICE_HOST"
+        )
+        node.wait_for_log(" warning files.few open_files=256 clients=128 ")
+        node.wait_for_log(" warning file.exposed path=paybell.toml mode=644 ")
+        node.wait_for_log("node.db.lock mode=644 ")
+        node.create(amount_sat=1_000)
+        assert node.stop() == 0
+    finally:
+        node.kill()

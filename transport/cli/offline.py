@@ -35,6 +35,7 @@ from transport.cli.database import open_database
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
 from transport.cli.source_checks import Check, check_sources
+from transport.cli.surroundings import FEW_CLIENTS, exposed_files
 from transport.cli.words import say, style
 from transport.server.limits import Limits
 
@@ -117,7 +118,9 @@ def _replay(database: OfflineDatabase, check: bool) -> int:
 # -- doctor ----------------------------------------------------------------------------
 
 
-def examine(config: Config, *, deep: bool = False) -> int:
+def examine(
+    config: Config, *, config_path: str | None = None, deep: bool = False
+) -> int:
     """Print what is well and what is not; 0 if all is well.
 
     `deep`: every row of the database is looked at, however long that takes.
@@ -125,6 +128,7 @@ def examine(config: Config, *, deep: bool = False) -> int:
     checks = [
         *_check_database(config, deep),
         *check_sources(config),
+        *_check_modes(config, config_path),
         *_check_machine(),
         *_check_address(config),
     ]
@@ -209,13 +213,27 @@ def _check_node_key(config: Config, found: Findings) -> Check:
     return True, f"key file {path}: ok; back it up together with the database"
 
 
+def _check_modes(config: Config, config_path: str | None) -> Iterator[Check]:
+    for path, mode in exposed_files(config.db, config_path):
+        yield (
+            False,
+            (
+                f"file {path}: mode {mode:03o}: whoever is on this machine can open it,"
+                f" and it holds what is not theirs: chmod o-rwx {path}"
+            ),
+        )
+
+
 def _check_machine() -> Iterator[Check]:
     files = raise_limit()
     wanted = Limits().connections
     clients = client_connections(files, wanted)
     text = f"open files: {files}, enough for {clients} clients"
     hint = "; for more, raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd)"
-    yield clients >= min(wanted, 1_000), text + ("" if clients == wanted else hint)
+    yield (
+        clients >= min(wanted, FEW_CLIENTS),
+        text + ("" if clients == wanted else hint),
+    )
     year = time.gmtime().tm_year
     yield year >= 2025, f"clock: year {year}"
     yield True, f"SQLite {SQLITE_VERSION}, one writer and one checkpointer"

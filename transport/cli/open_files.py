@@ -27,8 +27,10 @@ def raise_limit() -> int:
 
 
 def client_connections(files: int, wanted: int) -> int:
-    """So many clients fit, so that accept() never fails for want of a file."""
-    return max(1, min(wanted, files - max(KEPT_BACK, files // 8)))
+    """So many clients fit, so that accept() never fails for want of a file. Where there
+    are hardly any, half of them are for clients."""
+    kept_back = max(min(KEPT_BACK, files // 2), files // 8)
+    return max(1, min(wanted, files - kept_back))
 
 
 def _finite(limit: int) -> int:

@@ -22,9 +22,10 @@ from engine.config import (
     unknown_names,
 )
 from engine.errors import ConfigError
+from transport.cli.environment import without_kubernetes
 from transport.cli.words import say
 
-__all__ = ["all_settings", "database_settings", "fail", "load_config"]
+__all__ = ["all_settings", "config_path", "database_settings", "fail", "load_config"]
 
 MAX_FILE_BYTES = 1_000_000
 
@@ -109,17 +110,27 @@ def load_config(options: dict[str, Any]) -> Config:
         name: ",".join(value) or None if isinstance(value, tuple) else value
         for name, value in options.items()
     }
-    path = given.pop("config_path", None) or os.environ.get("PAYBELL_CONFIG") or None
-    for line in unknown_names(os.environ):
+    path = config_path(options)
+    given.pop("config_path", None)
+    environ, ignored = without_kubernetes(os.environ)
+    if ignored:
+        say(f"paybell: warning: ignored, as Kubernetes writes them for a service of"
+            f" this name: {', '.join(ignored)}", err=True)  # fmt: skip
+    for line in unknown_names(environ):
         say(f"paybell: warning: {line}", err=True)
     try:
         if path is None:
-            return load(given, os.environ, {})
+            return load(given, environ, {})
         text = _text_of(path)
         file, merchants = read_file(text, path), read_merchants(text, path)
-        return load(given, os.environ, file, path, merchants)
+        return load(given, environ, file, path, merchants)
     except ConfigError as error:
         fail(str(error), 2)
+
+
+def config_path(options: dict[str, Any]) -> str | None:
+    """Which file has the settings, if one has."""
+    return options.get("config_path") or os.environ.get("PAYBELL_CONFIG") or None
 
 
 def _text_of(path: str) -> str:

@@ -15,7 +15,11 @@ def test_clients_fit_below_the_limit_and_are_never_more_than_wanted(
 ) -> None:
     clients = client_connections(files, wanted)
     assert 1 <= clients <= wanted
-    assert clients == 1 or clients + KEPT_BACK <= files
+    assert clients + min(KEPT_BACK, files // 2) <= files
+
+
+def test_with_256_files_there_are_still_128_clients() -> None:
+    assert client_connections(256, 10_000) == 128
 
 
 def test_an_ordinary_machine_holds_as_many_clients_as_are_wanted() -> None:
