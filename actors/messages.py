@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.chain.feed import ChainView, Output, SourceStatus, Tip
+from engine.chain.unread import Unread
 from engine.chain.witness import CURRENT, Assessment, Best
 from engine.errors import SourceError
 from engine.payment.events import CommittedEvent
@@ -263,6 +264,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     blocks: int = 0  # that were read in this round
     height: int | None = None  # of the last block that was read
     anew: bool = False  # nothing told where to go on: the latest blocks were read
+    unread: Unread | None = None  # blocks that it has skipped
     look: Callable[[bytes], ChainView] | None = None  # see `SourceReport`
 
 

@@ -36,13 +36,22 @@ from actors.sources.feed_state import Feed, FeedSpec
 from actors.sources.messages import BestRead, Probe, Probed, ReadBest, SomeViews
 from actors.sources.planner import Ask, RoundPlanner, Wait
 from engine.chain.feed import ChainView, Tip
+from engine.chain.unread import Unread
 from engine.chain.witness import Best
 from engine.errors import SourceError, StoreDamaged
 from engine.gateway import SourceState
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.runtime.ref import Exited, Ref
-from engine.store.writes import BEST_TIP, Committed, Outcome, SourceTip, Write
+from engine.store.writes import (
+    BEST_TIP,
+    UNREAD_AFTER,
+    UNREAD_BELOW,
+    Committed,
+    Outcome,
+    SourceTip,
+    Write,
+)
 
 __all__ = ["SourceActor"]
 
@@ -63,6 +72,7 @@ class SourceActor(Actor):
         "_restart_point",
         "_tick",
         "_told_all_by",
+        "_unread_written",
         "_written",
         "planner",
     )
@@ -83,6 +93,7 @@ class SourceActor(Actor):
         best = published.now.best
         self._written = None if best is None else best.tip  # the best tip, on disk
         self._is_writing = False  # it, now
+        self._unread_written: Unread | None = None  # what of the chain nobody has read
         # Of the last run; until it is known nobody is held against it. The dev chain
         # ends with the process: another run of it is another chain.
         self._is_best_known = best is not None or self._is_made_anew
@@ -328,9 +339,31 @@ class SourceActor(Actor):
     def _move_restart_point(self, feed: Feed, done: RoundDone, now: float) -> None:
         if not feed.spec.by_block or done.read is None:
             return
+        if done.unread is not None and done.unread != self._unread_written:
+            self._write_unread(feed, done.unread)  # before reading may go on behind it
+            return
         mark = self._restart_point.mark_after(done.read, now, anew=done.anew)
         if mark is not None:
             self._write_down(feed, mark)
+            was = self._unread_written
+            is_over = was is not None and mark.height >= was.below.height
+            if done.unread is None and was is not None and is_over:
+                self._write_unread(feed, was.all_read)
+
+    def _write_unread(self, feed: Feed, unread: Unread) -> None:
+        if feed.spec.kind == "devchain":
+            return
+        after, below = unread.after, unread.below
+        rows = (
+            SourceTip(UNREAD_AFTER, after.height, after.hash),
+            SourceTip(UNREAD_BELOW, below.height, below.hash),
+        )
+
+        def written(outcome: Outcome) -> None:
+            if isinstance(outcome, Committed):
+                self._unread_written = None if after == below else unread
+
+        self._node.append(Write(rows=rows), written)
 
     def _write_down(self, feed: Feed, mark: Tip) -> None:
         if feed.spec.kind == "devchain":

@@ -17,6 +17,7 @@ from actors.messages import Nudge, Round, RoundDone
 from actors.node import Node
 from actors.sources.messages import Probe, SomeViews
 from actors.sources.probe import probe
+from actors.sources.unread_blocks import UnreadBlocks
 from engine.chain.feed import (
     BlockFeed,
     ChainView,
@@ -34,6 +35,7 @@ from engine.errors import SourceError
 from engine.runtime.actor import Actor
 from engine.runtime.heap import give_back
 from engine.store.port import StoreReader
+from engine.store.writes import NO_PLACE
 
 __all__ = ["BlockFeedWorker"]
 
@@ -69,6 +71,7 @@ class BlockFeedWorker(Actor):
         "_reader",
         "_shown",
         "_store",
+        "_unread",
         "_was_current",
         "_was_long",
     )
@@ -88,6 +91,7 @@ class BlockFeedWorker(Actor):
         # Blocks told of, for paid scripts; most were in one or in none.
         self._shown: dict[bytes, tuple[str, ...]] = {}
         self._old_blocks = OldBlocks()
+        self._unread = UnreadBlocks()
         self._was_current = True  # its source, in the last round
         self._was_long = False  # there was more to read than in one round
 
@@ -127,6 +131,10 @@ class BlockFeedWorker(Actor):
         try:
             status = self._feed.status()
             if before is None:
+                if self._feed.name not in NO_PLACE:
+                    start_from = self._unread.start_from(
+                        self._store, self._feed, status, start_from
+                    )
                 self._index.mempool_since = mempool_since(self._feed, asked_at)
             result = sync(
                 self._feed,
@@ -149,6 +157,7 @@ class BlockFeedWorker(Actor):
             # What was shown while it was behind counts only now.
             anew = moved or (result.is_current and not self._was_current)
             self._was_current = result.is_current
+            self._unread.after_round(self._index, result, start_from)
             if result.gap:
                 log.warning("source.gap source=%s: blocks were skipped; of what is"
                             " watched now it cannot say that nothing came",
@@ -170,6 +179,7 @@ class BlockFeedWorker(Actor):
             blocks=result.blocks if result is not None else 0,
             height=result.tip.height if result is not None else None,
             anew=self._anew,
+            unread=self._unread.now,
             look=self._look if self._index.tip is not None else None,
         )
         self._anew = self._anew and result is None

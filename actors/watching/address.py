@@ -34,6 +34,7 @@ from actors.watching.looking import interval_s, question
 from actors.watching.release import let_go, release
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView
+from engine.chain.unread import seen_by
 from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
@@ -225,11 +226,12 @@ class AddressActor(Actor):
     def _interval_s(self) -> float:
         return interval_s(self._node, self.payment, self._review)
 
-    def _on_seen(self, view: ChainView, asked_at: int) -> None:
+    def _on_seen(self, shown: ChainView, asked_at: int) -> None:
+        view = seen_by(shown, self.payment.terms.tip_height)
         self._is_shown_nothing = view.is_current and not view.outputs
         if self._is_covered:  # nothing can follow: spare the million that wait
             self._seen_at = asked_at
-            self._node.restart_point.committed(self._script, view)
+            self._node.restart_point.committed(self._script, shown)
             self._tell_doubts(view)
             self._after_review()
             return
@@ -252,11 +254,11 @@ class AddressActor(Actor):
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.has_more:
-            self._persist(judged.payment, judged.events, (), None, (view, asked_at))
+            self._persist(judged.payment, judged.events, (), None, (shown, asked_at))
         elif judged.events:
             self._persist(judged.payment, judged.events, (), None)
         else:
-            self._read_whole(view)
+            self._read_whole(shown)
             self._after_review()
 
     def _tell_doubts(self, view: ChainView) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from actors.node import Node
 from actors.watching.opinions import Opinions
 from engine.chain.feed import ChainView
+from engine.chain.shown import SKIPPED
 from engine.chain.witness import Standing
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import LeftOut, Note
@@ -26,6 +27,7 @@ log = logging.getLogger("paybell.payment")
 WAITS = "payment.waits"
 UNREADABLE = "address.unreadable"
 CROWDED = "payment.crowded"
+UNPROVABLE = "payment.unprovable"
 
 MAX_NOTES = 50
 """Notes of one watcher that are remembered, and so logged; more is said once."""
@@ -35,7 +37,7 @@ def nothing_open(node: Node, payment_id: str) -> None:
     """No alert stands for this payment any more, and nothing is said of its address."""
     node.unread.pop(payment_id, None)
     if len(node.alerts):
-        for kind in (WAITS, UNREADABLE, CROWDED):
+        for kind in (WAITS, UNREADABLE, CROWDED, UNPROVABLE):
             node.alerts.clear(kind, payment_id)
 
 
@@ -48,11 +50,19 @@ def not_believed(source: str, payment_id: str) -> None:
 class Doubts:
     """Of one watcher. Moments (`now_s`) are monotonic seconds."""
 
-    __slots__ = ("_gap", "_gap_since", "_noted", "_opinions", "_second_since")
+    __slots__ = (
+        "_gap",
+        "_gap_since",
+        "_is_skipped",
+        "_noted",
+        "_opinions",
+        "_second_since",
+    )
 
     def __init__(self) -> None:
         self._gap: str | None = None  # why the newest view is not all that there is
         self._gap_since = 0.0
+        self._is_skipped = False  # blocks that may pay it were not read by anyone
         self._noted: set[tuple[str, str]] = set()
         self._opinions: Opinions | None = None  # of a payment that wants two sources
         self._second_since: float | None = None  # it waits for one to say the same
@@ -77,6 +87,7 @@ class Doubts:
 
     def seen(self, node: Node, payment_id: str, view: ChainView) -> None:
         """What the newest view says of the address; its clients are shown that, too."""
+        self._is_skipped = view.gap == SKIPPED
         if view.gap is None:
             self._gap = None
             node.unread.pop(payment_id, None)
@@ -118,7 +129,12 @@ class Doubts:
             node.alerts.raise_(WAITS, payment_id, why, now)
         elif len(node.alerts):
             node.alerts.clear(WAITS, payment_id)
-        if self._gap is not None and now_s - self._gap_since >= LONG_WAIT_S:
+        if self._is_skipped and is_waited_for:  # that does not pass by itself
+            node.alerts.raise_(UNPROVABLE, payment_id, self._gap or "", now)
+        elif len(node.alerts):
+            node.alerts.clear(UNPROVABLE, payment_id)
+        is_unreadable = self._gap is not None and not self._is_skipped
+        if is_unreadable and now_s - self._gap_since >= LONG_WAIT_S:
             node.alerts.raise_(UNREADABLE, payment_id, why, now)
         elif len(node.alerts):
             node.alerts.clear(UNREADABLE, payment_id)

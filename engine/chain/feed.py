@@ -132,6 +132,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     is_current: bool = True
     gap: str | None = None
     seconded: frozenset[tuple[str, int, str]] = frozenset()
+    unread_below: int = 0  # a height; see `engine.chain.unread`. 0: all was read
     mempool_since: int = 0
     left: frozenset[str] = frozenset()
 

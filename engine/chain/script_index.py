@@ -59,6 +59,7 @@ class ScriptIndex:
         self._watched: dict[bytes, dict[_Outpoint, Output] | None] = {}
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
         self._touched: set[bytes] = set()  # watched scripts changed since taken
+        self.unread_below = 0  # said in every view; see `engine.chain.unread`
         self._whole = False  # the pool is the source's mempool at our tip
         # Of the pool, what disappeared from the mempool in a mass, and when (ms): see
         # `engine.chain.disappearance`, whose note this is.
@@ -298,6 +299,7 @@ class ScriptIndex:
             off_chain=tuple(h for h in ask_off_chain if self._is_off(script, h)),
             complete=self._whole and gap is None,
             gap=gap,
+            unread_below=self.unread_below,
             mempool_since=self.mempool_since,
             left=self._departures.of(script),
         )
@@ -313,7 +315,14 @@ class ScriptIndex:
         if self.chain.tip is None:
             raise SourceUnavailable(f"{source}: no block has been read yet")
         tip, since = self.chain.tip, self.mempool_since
-        return ChainView(source, tip, (), complete=self._whole, mempool_since=since)
+        return ChainView(
+            source,
+            tip,
+            (),
+            complete=self._whole,
+            mempool_since=since,
+            unread_below=self.unread_below,
+        )
 
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""

@@ -55,6 +55,7 @@ from engine.errors import SourceBehind, SourceGarbage, SourceUnavailable
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "MAX_ABSENCE",
     "MAX_CATCH_UP",
     "Limits",
     "SyncResult",
@@ -63,7 +64,13 @@ __all__ = [
 ]
 
 MAX_CATCH_UP = 2_016
-"""Blocks read after an absence, at most: two weeks. Beyond, the history has a gap."""
+"""Blocks that are read for payments that other sources have watched, and looked through
+for a fork, at most: two weeks. Beyond, the history has a gap."""
+
+MAX_ABSENCE = 13_104
+"""Blocks read after an absence (a backup that was restored is one), at most: a quarter
+of a year, some hours of reading. Beyond, the history has a gap (`engine.chain.unread`).
+"""
 
 Progress = Callable[[Tip | None, Tip], None]
 
@@ -92,7 +99,7 @@ class SyncResult(msgspec.Struct, frozen=True):
     requests: int = 0
     more: bool = False  # call again soon: there is more to read
     lagging: bool = False  # the source is behind us; nothing was believed
-    gap: bool = False  # blocks were skipped: over MAX_CATCH_UP, or the node has none
+    gap: bool = False  # blocks were skipped: too many, or the node has them no more
     disappeared: int = 0  # from the mempool, too many at once to be believed
 
     @property
@@ -256,7 +263,7 @@ def _first_height(
         if since_s is None:
             return fresh, False
         return _first_since(feed, index, since_s - BLOCK_TIME_SLACK_S, fresh)
-    if target.height - start_from.height > MAX_CATCH_UP:
+    if target.height - start_from.height > MAX_ABSENCE:
         index.note_gap()
         return fresh, True
     if start_from.height > target.height:

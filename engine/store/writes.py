@@ -41,6 +41,8 @@ __all__ = [
     "Row",
     "STEP",
     "SourceTip",
+    "UNREAD_AFTER",
+    "UNREAD_BELOW",
     "Unavailable",
     "Write",
 ]
@@ -119,7 +121,14 @@ BEST_TIP = "best tip"
 """Among the sources' tips, the best that any has shown and that was believed: who is
 lower is behind. Not a place where reading may start."""
 
-NO_PLACE = ("devchain", PROBE, BEST_TIP)
+UNREAD_AFTER = "unread after"
+UNREAD_BELOW = "unread below"
+"""Among the sources' tips, blocks that no source has read: those above the first and
+below the second were gone (a pruned node), or too many, when reading went on. Of a
+payment that was open then nobody can say that nothing came; see `engine.chain.unread`.
+The same height in both: all was read since."""
+
+NO_PLACE = ("devchain", PROBE, BEST_TIP, UNREAD_AFTER, UNREAD_BELOW)
 """Whose tip is no place in the chain of the payments: the dev chain is its own."""
 
 

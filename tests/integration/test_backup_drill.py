@@ -279,3 +279,70 @@ def test_the_key_is_sealed_beside_the_backup_or_left_out_on_request(
     assert finished.returncode == 0, finished.stderr
     assert Path(f"{new}.key").read_bytes() == key
     assert Path(f"{new}.key").stat().st_mode & 0o077 == 0
+
+
+def alerts_of(node: Paybell) -> dict[str, str]:
+    return {a["subject"]: a["kind"] for a in node.get("/v1/alerts").json()["data"]}
+
+
+def test_on_a_pruned_node_what_cannot_be_proved_is_named_and_none_of_it_expires(
+    core: CoreDouble, tmp_path: Path, secret: Path
+) -> None:
+    """Not at the restore, and not after later starts, which miss nothing themselves."""
+    folder = tmp_path / "node"
+    folder.mkdir()
+    with serving(folder, env=settings(core)) as node:
+        shop = CoreShop(core, node)
+        shop.rounds()
+        core.kill()  # nobody can judge a deadline before the backup is made
+        missed = shop.order(confirmations=1, expires_in_s=1)
+        unpaid = shop.order(confirmations=1, expires_in_s=1)
+        assert backed_up(folder, secret).returncode == 0
+        node.kill()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    core.start()
+    core.read_mempool()
+    missed.paid()
+    paid_at = core.mine().height
+    for _ in range(40):
+        core.mine()
+    core.chain.prune(paid_at + 5)
+    assert restored(folder, secret).returncode == 0
+    for _ in range(2):
+        with serving(folder, env=settings(core)) as node:
+            shop.paybell = node
+            wait_for_alerts(node, dict.fromkeys((missed.id, unpaid.id), UNPROVABLE))
+            # It can judge: what was ordered since expires, and is paid.
+            shop.overdue().wait_until_expired()
+            later = shop.order(confirmations=1)
+            pay(shop, later)
+            later.wait_for("confirmed")
+            assert missed.story == unpaid.story == ["created"]
+            assert node.stop() == 0
+    with CoreDouble() as archive:
+        archive.receive(*core.blocks[1:])
+        env = {"PAYBELL_SOURCES": f"bitcoind={archive.url}?name=archive"}
+        with serving(folder, env=env) as node:
+            shop.paybell, shop.node = node, archive
+            missed.wait_for("confirmed")
+            unpaid.wait_until_expired()
+            wait_for_alerts(node, {})
+            assert node.stop() == 0
+
+
+UNPROVABLE = "payment.unprovable"
+
+
+def wait_for_alerts(node: Paybell, wanted: dict[str, str]) -> None:
+    """Until these stand, by the payments they are about, and no other."""
+    found: dict[str, str] = {}
+
+    def stand() -> bool:
+        found.clear()
+        alerts = node.get("/v1/alerts").json()["data"]
+        about_payments = [a for a in alerts if a["subject"].startswith("pay_")]
+        found.update({alert["subject"]: alert["kind"] for alert in about_payments})
+        return found == wanted
+
+    wait_until(stand, PATIENCE_S, lambda: f"alerts {wanted}, not {found}")

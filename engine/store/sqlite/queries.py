@@ -257,16 +257,21 @@ def idempotent_answer(
     return IdempotentAnswer(request_hash, status, body)
 
 
+_SOURCE_TIP = (
+    "SELECT source, height, hash, crc FROM source_tips"  # noqa: S608 - placeholders
+    f" WHERE source = ? OR (? AND source NOT IN ({', '.join('?' * len(NO_PLACE))}))"
+    " ORDER BY source = ? DESC, height DESC LIMIT 1"
+)
+
+
 def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
     """How far the chain was read: by this source, else by the one that came furthest.
 
     What another has read was told to the watchers just as well.
     """
     row = sql.execute(
-        "SELECT source, height, hash, crc FROM source_tips"
-        " WHERE source = ?1 OR (?2 AND source NOT IN (?3, ?4, ?5))"
-        " ORDER BY source = ?1 DESC, height DESC LIMIT 1",
-        (source, source not in NO_PLACE, *NO_PLACE),
+        _SOURCE_TIP,
+        (source, source not in NO_PLACE, *NO_PLACE, source),
     ).fetchone()
     if row is None:
         return None

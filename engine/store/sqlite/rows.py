@@ -146,11 +146,16 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
     return Changed(sql.execute(statement, values).rowcount)
 
 
+_FURTHER = (
+    "SELECT source FROM source_tips WHERE height > ? AND height <= ?"  # noqa: S608
+    f" AND source NOT IN ({', '.join('?' * len(NO_PLACE))})"
+)
+
+
 def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
     """Whatever is no source's place in this chain is left alone; see `source_tip`."""
     further = sql.execute(
-        "SELECT source FROM source_tips WHERE height > ? AND height <= ?"
-        " AND source NOT IN (?, ?, ?)",
+        _FURTHER,
         (row.height, row.height + MAX_BLOCKS_READ_AGAIN, *NO_PLACE),
     ).fetchall()
     for (source,) in further:
