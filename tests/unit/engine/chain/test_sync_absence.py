@@ -4,7 +4,7 @@ import pytest
 
 from engine.chain.feed import Output, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
-from engine.chain.sync import MAX_CATCH_UP, Limits, sync
+from engine.chain.sync import MAX_ABSENCE, MAX_CATCH_UP, Limits, sync
 from engine.errors import SourceBehind, SourceUnavailable
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.engine.chain.sync_steps import (
@@ -115,8 +115,11 @@ def test_a_reorg_of_our_absence_is_told_by_walking_the_old_branch_back() -> None
     assert found(index) == [(5, None)]
 
 
-def test_after_too_long_an_absence_there_is_a_gap_and_nothing_is_complete() -> None:
-    feed = FakeFeed(MAX_CATCH_UP + 30)
+def test_after_too_long_an_absence_there_is_a_gap_and_nothing_is_complete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.chain.sync.MAX_ABSENCE", 100)
+    feed = FakeFeed(130)
     index = ScriptIndex()
     index.watch(ALICE)
     result = sync(feed, index, start_from=Tip(20, feed.best[20]))
@@ -124,11 +127,11 @@ def test_after_too_long_an_absence_there_is_a_gap_and_nothing_is_complete() -> N
     assert not index.view(ALICE, "s").complete
 
 
-def test_two_weeks_of_absence_are_read_and_no_block_more(
+def test_a_quarter_of_a_year_of_absence_is_read_and_no_block_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert MAX_CATCH_UP == 2_016
-    monkeypatch.setattr("engine.chain.sync.MAX_CATCH_UP", 20)
+    assert (MAX_ABSENCE, MAX_CATCH_UP) == (13 * 1_008, 2_016)
+    monkeypatch.setattr("engine.chain.sync.MAX_ABSENCE", 20)
     for away, gap in ((20, False), (21, True)):
         feed = FakeFeed(60)
         index = ScriptIndex()
