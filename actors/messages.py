@@ -258,6 +258,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     more: bool = False
     assessment: Assessment = CURRENT
     status: SourceStatus | None = None  # its last word
+    first: SourceStatus | None = None  # its first word, which may have shown more
     disappeared: int = 0  # from its mempool, too many at once to be believed
     unreadable: tuple[bytes, ...] = ()  # asked, and answered with what nobody can read
     read: Tip | None = None  # up to here a block feed's blocks have been read

@@ -48,8 +48,9 @@ class Witnesses:
 
     def answered(self, feed: Feed, done: RoundDone, now: float) -> None:
         self._wall = done.asked_at
-        if done.status is not None:
-            self._believe(done.status, done.asked_at)
+        for status in (done.first, done.status):
+            if status is not None:
+                self._believe(status, done.asked_at)
         feed.succeeded(done.asked_at, done.tip, done.assessment, now)
         feed.read(done)
         self._report(now)

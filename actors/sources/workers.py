@@ -174,6 +174,7 @@ class BlockFeedWorker(Actor):
             more=result is not None and self._has_more(result),
             assessment=result.assessment if result is not None else CURRENT,
             status=result.status if result is not None else status,
+            first=status,
             disappeared=result.disappeared if result is not None else 0,
             read=self._read_to(result) if result is not None else None,
             blocks=result.blocks if result is not None else 0,

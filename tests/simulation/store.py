@@ -38,6 +38,7 @@ class SimStore(SqliteReads):
         self._later = later  # a callback in memory: lost in a process crash
         self._committed = committed  # told at the moment of each commit
         self._queue: list[tuple[list[Write], Callable[[list[Outcome]], None]]] = []
+        self._answers: list[Callable[[], None]] = []  # of what was written
         self.full = False  # the disk is full
         self.refusing = False  # every commit fails
         self.refusals = 0  # so many commits fail, from the next one with events on
@@ -67,6 +68,7 @@ class SimStore(SqliteReads):
     def restart(self) -> None:
         """A process crash: what was not committed is gone."""
         self._queue.clear()
+        self._answers.clear()
         if self._folder is not None:
             self.journal.close()
         self.journal = self._open()
@@ -117,9 +119,14 @@ class SimStore(SqliteReads):
         self._committed(batch, outcomes)
         if self.after_commit():
             return
-        self._later(self._delay_ms(), lambda: done(outcomes))
+        self._answers.append(lambda: done(outcomes))
+        self._later(self._delay_ms(), self._answer)
         if self._queue:
             self._later(self._delay_ms(), self._commit)
+
+    def _answer(self) -> None:
+        """Those of one thread come in its order, however late they are."""
+        self._answers.pop(0)()
 
     def _refuses(self, batch: Sequence[Write]) -> bool:
         """Here a planned refusal begins, and is over some tries later."""

@@ -376,3 +376,30 @@ def test_how_far_many_blocks_are_read_is_told_while_they_are(
         (140, seen[1].since if seen[1] else 0)
     }
     assert feed.reading is None
+
+
+def test_a_tip_that_was_shown_only_at_the_beginning_of_a_round_is_the_best(
+    stage: ActorStage,
+) -> None:
+    """Found by a simulated world (seed 11940): the node was rolled back meanwhile, and
+    was called current as soon as it was above its last word."""
+    reader = Reader(stage, FakeFeed(20))
+    stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
+    stage.pass_s(2)
+    feed = reader.feed
+    for _ in range(3):
+        feed.mine([])
+    calls: list[str] = []
+
+    def roll_back(call: str) -> None:
+        calls.append(call)
+        if len(calls) == 2:
+            assert calls[0] == "status"
+            del feed.best[-2:]
+
+    feed.on_call = roll_back
+    stage.pass_s(2)
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip.height == 23
+    assert feed.now.height == 21
