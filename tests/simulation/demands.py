@@ -74,11 +74,12 @@ class Demands:
         if not self._world.is_well:
             self._ill_ms = now
         elif (
-            now - self._ill_ms >= PATIENCE_MS
+            # One that is behind is asked again after that time, deadline or not.
+            now - self._ill_ms >= patience_ms
             and now - self._clock_ms >= CLOCK_PATIENCE_MS
         ):
             self.looks += 1
-            self._look(self._world.clock.now() - PATIENCE_MS)
+            self._look(self._world.clock.now() - patience_ms)
 
     def _look_at_news(self, until: int) -> None:
         """`until`: true ms. Also of sources that are behind."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from actors.edge.creation import as_of_now
 from actors.messages import Command, CreatePayments, NotWatched, PollNow
 from engine.errors import Refused
 from engine.payment.model import Payment, Terms
@@ -58,7 +59,7 @@ class Edges:
         if known is not None:
             self._is_there(known)
             return
-        asked = terms(attempt)
+        (asked,) = as_of_now(node, (terms(attempt),))
         self._world.rules.record.on_asked(asked)
         open_ = [True]
 

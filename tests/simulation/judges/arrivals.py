@@ -9,7 +9,7 @@ from __future__ import annotations
 from engine.payment.events import Event
 from engine.payment.model import Claim, EventType, Receipt, Status
 from tests.simulation.judges.book import OVER
-from tests.simulation.judges.case import Case, Decision
+from tests.simulation.judges.case import Case, Decision, must_be_old
 
 __all__ = ["announced_comes_true", "detected", "late", "must_tell_late"]
 
@@ -90,7 +90,7 @@ def _is_news(case: Case, receipt: Receipt) -> str | None:
         output = case.record.outputs(seen, case.script).get(key)
         if output is None or output.amount_sat != receipt.amount_sat:
             continue
-        if not case.is_old(output):
+        if not must_be_old(book.terms, output):
             return None
         too_old = True
     return (

@@ -13,7 +13,7 @@ from tests.simulation.judges.book import Book
 from tests.simulation.judges.witnesses import why_no_witness
 from tests.simulation.record import Answers, Record, Shown
 
-__all__ = ["SLACK_MS", "Case", "Decision", "is_old"]
+__all__ = ["SLACK_MS", "Case", "Decision", "is_old", "must_be_old"]
 
 Decision = Sequence[tuple[Book, Event]]
 """Events of one decision, each with the payment as it found it."""
@@ -78,7 +78,30 @@ class Case:
         return is_old(self.before.terms, output)
 
 
+DEEP = 12
+"""Blocks below the best tip that was known; no reorg is so deep."""
+
+
 def is_old(terms: Terms, output: Output) -> bool:
+    """Whether the output may be taken to have been there before the payment. Up to the
+    tip that was known then it may: unless a reorg took that block."""
+    if terms.tip_height is not None:
+        return output.block_height is not None and (
+            output.block_height <= terms.tip_height
+        )
+    return _is_old_by_time(terms, output)
+
+
+def must_be_old(terms: Terms, output: Output) -> bool:
+    """Whether it was there before the payment, and whoever counts it is wrong."""
+    if terms.tip_height is not None:
+        return output.block_height is not None and (
+            output.block_height <= terms.tip_height - DEEP
+        )
+    return _is_old_by_time(terms, output)
+
+
+def _is_old_by_time(terms: Terms, output: Output) -> bool:
     """Whether the output was there before the payment."""
     if output.block_time_s is None:
         return False

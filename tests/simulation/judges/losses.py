@@ -35,10 +35,11 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
         return "it is not what was counted"
     if receipt.block_hash is not None:
         return "it is in a block"
-    lacking = [shown for shown in case.views if _lacks(case, shown, key)]
+    lost_its_block = any(_lost_its_block(event, key) for _, event in case.earlier)
+    lacking = [s for s in case.views if _lacks(case, s, key, anew=lost_its_block)]
     if not lacking:
         return case.no_witness() or f"whoever was asked still had {key}"
-    if any(_lost_its_block(event, key) for _, event in case.earlier):
+    if lost_its_block:
         return None  # who knows what became of its block knows what became of it
     at = case.event.at
     if not any(
@@ -55,14 +56,15 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
     return f"{key} was missing in one answer only"
 
 
-def _lacks(case: Case, shown: Shown, key: Outpoint) -> bool:
+def _lacks(case: Case, shown: Shown, key: Outpoint, *, anew: bool = False) -> bool:
     """Whether the source, asked then, was a witness and really had it no more (or left
-    things out). One that had lost its whole mempool does not lack this one."""
+    things out). One that had lost its whole mempool does not lack this one, unless its
+    block gave it back to the mempool just then (`anew`)."""
     return any(
         answers.left_out or key not in case.record.outputs(seen, case.script)
         for answers in case.witnessed(shown)
         for seen in answers.snapshots
-        if not answers.forgot or case.record.chain.is_spent(seen, key[0])
+        if anew or not answers.forgot or case.record.chain.is_spent(seen, key[0])
     )
 
 
