@@ -251,7 +251,7 @@ class BlockFeedWorker(Actor):
         views: dict[bytes, ChainView] = {}
         steps = 0
         empty = self._stamped(self._index.empty_view(self._feed.name))
-        for script, blocks in self._to_show(work, touched, moved=moved):
+        for script, blocks, since in self._to_show(work, touched, moved=moved):
             if script not in self._index:
                 continue
             is_bare = not blocks and script not in self._shown
@@ -259,7 +259,7 @@ class BlockFeedWorker(Actor):
                 views[script] = empty  # one for all: most are paid only once
                 steps += 1
             else:
-                views[script] = self._view(script, blocks)
+                views[script] = self._view(script, blocks, since)
                 steps += VIEW_STEPS
             if steps >= STEPS:
                 self._node.source.tell_system(
@@ -279,35 +279,41 @@ class BlockFeedWorker(Actor):
 
     def _to_show(
         self, work: Round, touched: frozenset[bytes], *, moved: bool
-    ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-        """(script, blocks that its watcher wants to know about), each script once."""
+    ) -> Iterator[tuple[bytes, tuple[str, ...], Tip | None]]:
+        """(script, blocks that its watcher wants to know about, and the one since which
+        it is paid: see `Poll`), each script once."""
         done: set[bytes] = set()
         for poll in work.polls:
             done.add(poll.script)
             blocks = tuple(block for block, _ in poll.blocks)
-            since = () if poll.since is None else (poll.since.hash,)
-            yield poll.script, (*blocks, *since)
+            yield poll.script, blocks, poll.since
         for script in sorted(touched - done):
             done.add(script)
-            yield script, ()
+            yield script, (), None
         if moved:  # the depth of what was shown is another now
             for script in self._yielding_every(tuple(self._shown)):
                 if script not in done:
                     done.add(script)
-                    yield script, ()
+                    yield script, (), None
         for script in self._yielding_every(chain.from_iterable(work.show)):
             if script not in done:
                 if not self._index.is_bare(script):
                     done.add(script)  # only these are looked for below: few
-                yield script, ()
+                yield script, (), None
         if work.reset:
             for script in self._yielding_every(chain.from_iterable(work.watch)):
                 if script not in done and not self._index.is_bare(script):
-                    yield script, ()
+                    yield script, (), None
 
-    def _view(self, script: bytes, blocks: tuple[str, ...]) -> ChainView:
+    def _view(
+        self, script: bytes, blocks: tuple[str, ...], since: Tip | None
+    ) -> ChainView:
         shown = self._shown.get(script, ())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
+        if since is not None and self._index.chain.is_off_chain(
+            since.hash, since.height
+        ):
+            view = replace(view, off_chain=(*view.off_chain, since.hash))
         if not self._was_current:
             view = self._stamped(view)
         elif not all(output.verified_by_source for output in view.outputs):

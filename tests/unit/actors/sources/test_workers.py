@@ -14,7 +14,7 @@ from actors.sources.workers import (
     WATCH_STEPS,
     BlockFeedWorker,
 )
-from engine.chain.feed import ChainView, Output
+from engine.chain.feed import ChainView, Output, Tip
 from engine.chain.script_index import ScriptIndex
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
@@ -110,6 +110,27 @@ def test_a_mempool_is_as_old_as_its_node_or_as_our_reading(
         stage.run()
     seen = [m.views[script] for m in source.got if isinstance(m, RoundDone)]
     assert [view.mempool_since for view in seen] == [since] * 3
+
+
+@pytest.mark.parametrize(
+    ("height", "is_off"), [(20, True), (21, False), (5, False), (19, True)]
+)
+def test_a_tip_that_a_reorg_took_is_known_by_what_stands_in_its_place(
+    stage: ActorStage, height: int, is_off: bool
+) -> None:
+    """By a process that never had it. Its payment was made on that tip, and the money
+    is in a block as low: it was called older (found by a simulated world, 13517)."""
+    script, source, feed = b"\x00\x14" + bytes(20), Inbox(), FakeFeed(19)
+    feed.mine([make_tx("pays", [(script, 1)])])
+    stage.node.source = stage.start("source", source)
+    worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
+    ref = stage.start("feed.0", worker, limit=10)
+    polls = (Poll(script, since=Tip(height, "ff" * 32)),)
+    ref.tell(Round(1, watch=((script,),), polls=polls, reset=True))
+    stage.run()
+    (seen,) = [m.views[script] for m in source.got if isinstance(m, RoundDone)]
+    assert seen.tip.height == 20
+    assert seen.off_chain == (("ff" * 32,) if is_off else ())
 
 
 class Looks:
