@@ -56,8 +56,10 @@ from transport.cli.words import say
 from transport.http.auth import KeyLimits, hash_key
 from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
+from transport.server.allowed_hosts import AllowedHosts
 from transport.server.limits import CallLimits, Limits
 from transport.server.server import Server
+from transport.server.upgrade import origin_of
 from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
 
@@ -213,7 +215,8 @@ class Installation:
         )
 
     def _server(self) -> Server:
-        config = self.config
+        config, public_url = self.config, self.config.public_url or ""
+        origins = (*config.allowed_origins, *origin_of(public_url))
         app, ws_routes = web_parts(
             WebParts(
                 gateway=self.gateway,
@@ -223,7 +226,8 @@ class Installation:
                 network=config.network,
                 api_key=config.api_key,
                 webhook_btc_secret=config.webhook_btc_secret,
-                allowed_origins=config.allowed_origins,
+                allowed_origins=origins,
+                public_url=public_url,
                 stranger_limits=StrangerLimits.of(config.anonymous_per_s),
                 allow_private_webhooks=config.allow_private_webhooks,
                 allow_webhook_ports=config.allow_webhook_ports,
@@ -264,9 +268,11 @@ class Installation:
             config.host,
             config.port,
             msgspec.structs.replace(limits, connections=connections),
-            origins=config.allowed_origins,
+            origins=origins,
             trusted_proxies=config.trusted_proxies,
             forwarded_header=config.forwarded_header,
+            hosts=AllowedHosts((*config.allowed_hosts, config.host), public_url),
+            public_url=public_url,
         )
 
 

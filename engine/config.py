@@ -57,6 +57,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str | None
     node_key: str | None
     webhook_btc_secret: str | None
+    public_url: str | None
+    allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     forwarded_header: Literal["x-forwarded-for", "forwarded"]

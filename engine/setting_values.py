@@ -9,6 +9,7 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable
+from urllib.parse import SplitResult
 
 import msgspec
 
@@ -17,11 +18,13 @@ from engine.chain.source_url import parse_source_url, split_http_url
 __all__ = [
     "SOURCE_KINDS",
     "SourceConfig",
+    "hosts",
     "networks",
     "node_key",
     "one_of",
     "origins",
     "ports",
+    "public_url",
     "secret",
     "sources",
     "text",
@@ -32,6 +35,12 @@ __all__ = [
 SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
 _KIND = re.compile(r"[a-z_-]{1,20}")
+#: An app's pages have the scheme of the app: capacitor://localhost, app://., tauri://…
+_APP_ORIGIN = re.compile(
+    r"(?!https?:|file:|data:|javascript:)[a-z][a-z0-9+.-]*://[\w.:-]+"
+)
+_URL_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
 class SourceConfig(msgspec.Struct, frozen=True):
@@ -95,16 +104,33 @@ def _list(value: str) -> tuple[str, ...]:
 
 
 def origins(value: str) -> tuple[str, ...]:
+    """Of web sites, of apps (capacitor://localhost), "null" (files, sandboxes), "*"."""
     for part in _list(value):
-        url = split_http_url(part) if part != "*" else None
-        if url is not None and (
-            url.username is not None
-            or url.path not in {"", "/"}
-            or url.query
-            or url.fragment
-        ):
+        if part in {"*", "null"} or _APP_ORIGIN.fullmatch(part):
+            continue
+        url = split_http_url(part)
+        if url.username is not None or url.path not in {"", "/"} or _more(url):
             raise ValueError(f"{part[:100]!r} has more than scheme, host and port")
     return _list(value)
+
+
+def public_url(value: str) -> str:
+    """Without a slash at its end, so that a path can follow."""
+    url = split_http_url(value)
+    if url.username is not None or _more(url) or not _URL_PATH.fullmatch(url.path):
+        raise ValueError("it may have scheme, host, port and a plain path")
+    return f"{url.scheme.lower()}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _more(url: SplitResult) -> bool:
+    return bool(url.query or url.fragment)
+
+
+def hosts(value: str) -> tuple[str, ...]:
+    for part in _list(value):
+        if part != "*" and not _HOST_NAME.fullmatch(part):
+            raise ValueError(f"{part[:100]!r} is no host name (without a port)")
+    return tuple(part.lower() for part in _list(value))
 
 
 def networks(value: str) -> tuple[str, ...]:

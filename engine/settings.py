@@ -13,11 +13,13 @@ import msgspec
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.setting_values import (
+    hosts,
     networks,
     node_key,
     one_of,
     origins,
     ports,
+    public_url,
     secret,
     sources,
     text,
@@ -95,9 +97,19 @@ OPTIONS: tuple[Option, ...] = (
            "8 to 200 printable ASCII characters without spaces",
            "Secret of /webhook/btc. Without it, inbound webhooks are off.",
            secret=True),
+    Option("public_url", public_url, None, "a URL like https://shop.example/pay",
+           "Where clients reach this node, by way of a proxy that takes the path off."
+           " All links begin with it; its host and its pages are allowed."),
+    # A page that makes a name of its own lead to us (DNS rebinding) must not find us.
+    Option("allowed_hosts", hosts, "",
+           "host names without port, separated by commas, or *",
+           "Further names under which this node is asked (in Host), as of a container."
+           " Loopback names, IP addresses and the host of --public-url are allowed"
+           " always.", repeated=True),
     Option("allowed_origins", origins, "",
-           "origins like https://shop.example, separated by commas, or *",
-           "Web sites whose pages may follow payments.", repeated=True),
+           "origins like https://shop.example or capacitor://localhost, or null,"
+           " separated by commas, or *",
+           "Web sites and apps whose pages may follow payments.", repeated=True),
     Option("trusted_proxies", networks, "",
            "addresses or networks like 10.0.0.0/8, separated by commas",
            "Proxies whose word about their clients is trusted: see --forwarded-header.",

@@ -40,6 +40,7 @@ class WebParts:
     api_key: str | None
     webhook_btc_secret: str | None
     allowed_origins: tuple[str, ...] = ()
+    public_url: str = ""
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
     claim_window_s: int = 600
@@ -61,7 +62,11 @@ class WebParts:
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.server.Server`."""
     auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
-    frames = Frames(parts.gateway.epochs().present, unread=parts.gateway.unread)
+    frames = Frames(
+        parts.gateway.epochs().present,
+        unread=parts.gateway.unread,
+        public_url=parts.public_url,
+    )
     strangers = Strangers(parts.stranger_limits)
     app = control_app(
         parts.gateway,
@@ -72,6 +77,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             version=parts.version,
             sender=parts.sender,
             address_source=parts.address_source,
+            public_url=parts.public_url,
             monitor_s=parts.monitor_s,
             tolerance_sat=parts.tolerance_sat,
             tolerance_percent=parts.tolerance_percent,

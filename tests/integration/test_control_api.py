@@ -81,7 +81,7 @@ def test_events_are_read_in_pages_by_their_seq(node: RunningNode) -> None:
     assert node.get(f"{path}?after=-1").status_code == 422
 
 
-@pytest.mark.parametrize("name", ["pay_unknown", "x" * 3_000, "%00", "%ff", "a%2fb"])
+@pytest.mark.parametrize("name", ["pay_unknown", "x" * 3_000, "%01", "%ff", "a%2fb"])
 def test_a_payment_that_is_not_there_is_a_404(node: RunningNode, name: str) -> None:
     response = node.get(f"/v1/payments/{name}")
     assert response.status_code == 404

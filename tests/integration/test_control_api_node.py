@@ -144,7 +144,7 @@ def test_one_watcher_is_shown_and_polled(node: RunningNode) -> None:
     assert polled.json() == {"address": made["address"], "payment_id": made["id"]}
 
 
-@pytest.mark.parametrize("address", ["nonsense", "%00", "x" * 500])
+@pytest.mark.parametrize("address", ["nonsense", "%01", "x" * 500])
 def test_an_address_that_nobody_watches_is_a_404(
     node: RunningNode, address: str
 ) -> None:

@@ -97,7 +97,7 @@ def _begin_request(node: Paybell) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", node.port), timeout=60)
     body = b'{"amount_sat":2000}'
     sock.sendall(
-        b"POST /v1/payments HTTP/1.1\r\nHost: x\r\n"
+        b"POST /v1/payments HTTP/1.1\r\nHost: localhost\r\n"
         + f"Authorization: Bearer {API_KEY}\r\n".encode()
         + b"Content-Type: application/json\r\n"
         + b"Expect: 100-continue\r\n"

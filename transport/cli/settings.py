@@ -76,6 +76,8 @@ _WORDS = {
     "port": "PORT",
     "db": "FILE",
     "network": "NAME",
+    "public_url": "URL",
+    "allowed_hosts": "HOST",
     "allowed_origins": "ORIGIN",
     "trusted_proxies": "NETWORK",
     "forwarded_header": "NAME",

@@ -8,6 +8,7 @@ never waits.
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -119,30 +120,30 @@ class Batches(CreatingRoutes):
         self._auth.charge(principal, len(asked) * PAYMENT_COST)
         judged = [self._judge(one, principal) for one in yielding_every(asked, 20)]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
-        now = self._gateway.now()
+        now, url = self._gateway.now(), self._settings.public_url
 
         def kept(answers: Answers) -> IdempotencyRow | None:
             if reservation is None or not any(isinstance(a, Payment) for a in answers):
                 return None
             return reservation.answer(
-                200, msgspec.json.encode(_page(judged, answers)), now
+                200, msgspec.json.encode(_page(judged, answers, url)), now
             )
 
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, kept) if accepted else []
-        return self._answer(_page(yielding_every(judged), answers).data)
+        return self._answer(_page(yielding_every(judged), answers, url).data)
 
     def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
         if isinstance(value, Problem):
-            return value.value()
+            return value.value(self._base)
         request = check(value, PaymentRequest)
         if isinstance(request, tuple):
-            return invalid(*request).value()
+            return invalid(*request).value(self._base)
         try:
             return terms_of(request, principal, self._gateway, self._settings)
         except Problem as problem:
-            return problem.value()
+            return problem.value(self._base)
 
     def _replay(self, known: IdempotentAnswer) -> Any:
         first = msgspec.json.decode(known.body, type=_KeptPage)
@@ -166,24 +167,23 @@ class Batches(CreatingRoutes):
         return answer(b'{"data":[' + b",".join(told) + b"]}", 200, headers)
 
 
-def _page(judged: Iterable[Judged], answers: Answers) -> BatchPage:
+def _page(judged: Iterable[Judged], answers: Answers, public_url: str) -> BatchPage:
     """Answers come for the accepted ones only, in their order."""
     waiting = iter(answers)
     return BatchPage(
         data=[
             BatchEntry(problem=one)
             if isinstance(one, ProblemBody)
-            else _entry(next(waiting))
+            else _entry(next(waiting), public_url)
             for one in judged
         ]
     )
 
 
-def _entry(created: Payment | Conflict) -> BatchEntry:
+def _entry(created: Payment | Conflict, public_url: str) -> BatchEntry:
     if isinstance(created, Payment):
-        return BatchEntry(payment=view(created))
+        return BatchEntry(payment=view(created, public_url))
     text = created.detail
     wrong = FieldError("/address", f"is already used: {text}")
-    return BatchEntry(
-        problem=Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,)).value()
-    )
+    problem = Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,))
+    return BatchEntry(problem=problem.value(urlsplit(public_url).path))

@@ -1,13 +1,17 @@
 """What the routes that create payments share: one at a time, or a batch."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from engine.gateway import Gateway
+from engine.payment.model import Payment
+from engine.ports import Freshness
 from engine.secrets.vault import Vault
 from transport.control.idempotency import Idempotency
 from transport.http.auth import Auth
 from transport.http.bottle_app import ApiSettings
-from transport.http.views import PaymentView
+from transport.http.views import PaymentView, view
 
 __all__ = ["CreatingRoutes"]
 
@@ -28,6 +32,14 @@ class CreatingRoutes:
         self._vault = vault
         self._settings = settings
         self._idempotency = idempotency
+
+    @property
+    def _base(self) -> str:
+        """The path under which clients reach the node."""
+        return urlsplit(self._settings.public_url).path
+
+    def _view(self, payment: Payment, unread: Freshness | None = None) -> PaymentView:
+        return view(payment, self._settings.public_url, unread=unread)
 
     def _with_secret(self, shown: PaymentView) -> PaymentView:
         """A payment as only the answer to its creation shows it."""

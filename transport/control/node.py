@@ -180,7 +180,10 @@ class _Node:
     )
     def openapi(self) -> Any:
         if self._document is None:
-            made = openapi.document(self._app.operations, self._settings.version)
+            settings = self._settings
+            made = openapi.document(
+                self._app.operations, settings.version, settings.public_url
+            )
             self._document = Kept(msgspec.json.encode(made))
         return self._document.answer(environ())
 

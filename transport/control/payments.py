@@ -35,7 +35,7 @@ from transport.http.params import AfterQuery, PaymentsQuery
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
-from transport.http.views import EventPage, PaymentView, view
+from transport.http.views import EventPage, PaymentView
 from transport.problem_body import FieldError
 
 __all__ = ["routes"]
@@ -117,13 +117,13 @@ class _Payments(CreatingRoutes):
             created = answers[0]
             if reservation is None or isinstance(created, Conflict):
                 return None
-            body = msgspec.json.encode(view(created))
+            body = msgspec.json.encode(self._view(created))
             return reservation.answer(201, body, terms.created_at)
 
         (created,) = self._gateway.create([terms], kept)
         if isinstance(created, Conflict):
             raise self._address_taken(terms, created.detail, principal)
-        return _created(self._with_secret(view(created)))
+        return _created(self._with_secret(self._view(created)))
 
     def _replay(self, known: IdempotentAnswer) -> Any:
         first = msgspec.json.decode(known.body, type=PaymentView)
@@ -158,7 +158,8 @@ class _Payments(CreatingRoutes):
     )
     def get_payment(self, payment_id: str) -> Any:
         payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
-        return answer(view(payment, unread=self._gateway.unread(payment.id)))
+        unread = self._gateway.unread(payment.id)
+        return answer(self._view(payment, unread))
 
     @Operation(
         name="list_payments",
@@ -184,7 +185,7 @@ class _Payments(CreatingRoutes):
         return answer(
             PaymentPage(
                 data=[
-                    view(payment, unread=self._gateway.unread(payment.id))
+                    self._view(payment, self._gateway.unread(payment.id))
                     for payment in page.payments
                 ],
                 next_cursor=number_cursor(page.next_rank),
@@ -287,7 +288,7 @@ class _Payments(CreatingRoutes):
         payment = seen_payment(self._gateway, payment_id, principal)
         # Not which key: whoever follows the payment reads this.
         told = command("api")
-        return answer(view(self._gateway.command(payment, told)))
+        return answer(self._view(self._gateway.command(payment, told)))
 
 
 def _created(shown: PaymentView, headers: dict[str, str] | None = None) -> Any:

@@ -51,6 +51,9 @@ class ApiSettings:
     address_source: Callable[[], str] | None = None
     """A fresh address for a payment that names none; None: there is no wallet."""
 
+    public_url: str = ""
+    """Where clients reach the node, without a slash at its end, if it knows."""
+
     monitor_s: int = 7 * 86_400
     """Late payments are looked for this long after a payment's expiry."""
 
@@ -117,12 +120,14 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         An `HttpAnswer` is whole: it passes by what bottle does to make one.
         """
         out = self._handle(environ)
+        base = environ.get("SCRIPT_NAME", "")
         if isinstance(out, HttpAnswer):
-            start_response(out.line, out.headers)
+            headers = _led_by(base, out.headers) if base else out.headers
+            start_response(out.line, headers)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [out.body]
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, _with_always(headers), *rest)
+            return start_response(status, _led_by(base, _with_always(headers)), *rest)
 
         environ[_OUT] = out
         answered: Iterable[bytes] = super().wsgi(environ, start)
@@ -242,6 +247,14 @@ def _with_always(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     present = {name.lower() for name, _ in headers}
     more = _ALWAYS.items()
     return headers + [(n, v) for n, v in more if n.lower() not in present]
+
+
+def _led_by(base: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """With what a proxy took off our paths before each `Location` of ours."""
+    return [
+        (name, base + value if name == "Location" and value[:1] == "/" else value)
+        for name, value in headers
+    ]
 
 
 def _allowed(methods: str) -> str:

@@ -117,8 +117,10 @@ def template(path: str) -> str:
     return _PARAMETER.sub(r"{\1}", path)
 
 
-def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """The document, ready to be encoded."""
+def document(
+    operations: Sequence[Operation], version: str, public_url: str = ""
+) -> dict[str, Any]:
+    """The document, ready to be encoded. Its paths are below `public_url`."""
     kinds: list[Any] = [ProblemBody]
     for operation in operations:
         kinds += [operation.request, operation.query, *operation.answers.values()]
@@ -145,7 +147,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
             " Errors are"
             " problem details (RFC 9457); /docs/errors explains every `code`.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": f"{public_url}/"}],
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -50,16 +50,17 @@ class Problem(Exception):
     def status(self) -> int:
         return self.code.status
 
-    def value(self, environ: dict[str, Any] | None = None) -> ProblemBody:
-        """What the body says, for answers that hold several problems."""
-        base = (environ or {}).get("SCRIPT_NAME", "")
+    def value(self, base: str = "") -> ProblemBody:
+        """What the body says, for answers that hold several problems. `base`: the path
+        under which clients reach us."""
         body = problem_body(self.code, self.detail, self.errors, self.limit, base=base)
         return body if self.cursor is None else replace(body, cursor=self.cursor)
 
     def body(self, environ: dict[str, Any]) -> bytes:
         """The answer's body; it names the request, as the log does."""
         request_id = environ.get(REQUEST_ID, UNSET)
-        return msgspec.json.encode(replace(self.value(environ), request_id=request_id))
+        value = self.value(environ.get("SCRIPT_NAME", ""))
+        return msgspec.json.encode(replace(value, request_id=request_id))
 
 
 def invalid(*errors: FieldError) -> Problem:

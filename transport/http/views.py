@@ -113,13 +113,15 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 
 def view(
     payment: Payment,
+    public_url: str = "",
     *,
     client_secret: str | None = None,
     unread: Freshness | None = None,
 ) -> PaymentView:
     """The JSON form of a payment; what its fields mean: README.md.
 
-    `unread`: why its address cannot be read whole, if so.
+    `public_url`: where clients reach this node, if it knows. `unread`: why the
+    payment's address cannot be read whole, if so.
     """
     terms = payment.terms
     return PaymentView(
@@ -156,7 +158,7 @@ def view(
         created_at=iso(terms.created_at),
         expires_at=iso(terms.expires_at),
         seq=payment.seq,
-        checkout_url=f"/pay/{terms.id}",
+        checkout_url=f"{public_url}/pay/{terms.id}",
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
     )

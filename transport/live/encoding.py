@@ -62,16 +62,21 @@ def error_message(code: StreamCode, text: str, payment_id: str | None = None) ->
     return message("error", code=code, message=text, payment_id=payment_id)
 
 
-def state_object(payment: Payment, unread: Freshness | None = None) -> bytes:
+def state_object(
+    payment: Payment, unread: Freshness | None = None, public_url: str = ""
+) -> bytes:
     """The payment as the API shows it, without its secret."""
-    return _encode(view(payment, unread=unread))
+    return _encode(view(payment, public_url, unread=unread))
 
 
 def state_message(
-    payment: Payment, epoch: str, unread: Freshness | None = None
+    payment: Payment,
+    epoch: str,
+    unread: Freshness | None = None,
+    public_url: str = "",
 ) -> bytes:
     """`{"type": "state", "epoch", ...payment...}`."""
-    state = state_object(payment, unread)[1:]
+    state = state_object(payment, unread, public_url)[1:]
     return b'{"type":"state","epoch":"%b",%b' % (epoch.encode(), state)
 
 
@@ -109,10 +114,13 @@ class Frames:
         max_events: int = 2_048,
         max_bytes: int = 4_194_304,
         unread: Callable[[str], Freshness | None] = lambda _payment_id: None,
+        *,
+        public_url: str = "",
     ) -> None:
-        """`unread`: `Gateway.unread`."""
+        """`unread`: `Gateway.unread`. `public_url`: where clients reach this node."""
         self.epoch = epoch  # the present one
         self.unread = unread
+        self.public_url = public_url
         self._websocket = _Recent(max_events, max_bytes)
         self._by_seq = _Recent(max_events, max_bytes)
         self._by_offset = _Recent(max_events, max_bytes)

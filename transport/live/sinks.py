@@ -118,8 +118,9 @@ class WebSocketSink:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        unread = self._frames.unread(payment.id)
-        state = state_message(payment, self._frames.epoch, unread)
+        frames = self._frames
+        unread = frames.unread(payment.id)
+        state = state_message(payment, frames.epoch, unread, frames.public_url)
         return self._wire.send(encode_text(state))
 
     def event(self, event: CommittedEvent) -> bool:
@@ -225,9 +226,10 @@ class StreamSink:
         return self.queue.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        epoch, unread = self._frames.epoch, self._frames.unread(payment.id)
-        event_id = Position(epoch, payment.seq) if since is None else None
-        text = state_message(payment, epoch, unread)
+        frames = self._frames
+        unread = frames.unread(payment.id)
+        event_id = Position(frames.epoch, payment.seq) if since is None else None
+        text = state_message(payment, frames.epoch, unread, frames.public_url)
         return self.queue.put(sse(text, "state", event_id))
 
     def event(self, event: CommittedEvent) -> bool:

@@ -135,10 +135,10 @@ class Subscription:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        head = message(
-            "subscribed", payment_id=self._payment_id, epoch=self._frames.epoch
-        )
-        state = state_object(payment, self._frames.unread(payment.id))
+        frames = self._frames
+        head = message("subscribed", payment_id=self._payment_id, epoch=frames.epoch)
+        unread = frames.unread(payment.id)
+        state = state_object(payment, unread, frames.public_url)
         return self._send(encode_text(b'%b,"state":%b}' % (head[:-1], state)))
 
     def event(self, event: CommittedEvent) -> bool:

@@ -56,9 +56,14 @@ class Assets:
         self._by_path[path.name] = asset, False
         self._by_path[asset.url.removeprefix("/web/")] = asset, True
 
-    def url(self, name: str) -> str:
-        """For templates. Raises KeyError for a file that is not there."""
-        return self.by_name[name].url
+    def from_top(self, name: str) -> str:
+        """For templates of pages like /docs: the way to a file as seen from there, so
+        that it holds below any path of a proxy. KeyError for one that is not there."""
+        return self.by_name[name].url.removeprefix("/")
+
+    def from_below(self, name: str) -> str:
+        """The same for pages like /pay/<id>, one step further down."""
+        return f"../{self.from_top(name)}"
 
     def find(self, path: str) -> tuple[Asset, bool] | None:
         """The file behind `/web/<path>`, and whether that address never changes."""

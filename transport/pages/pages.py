@@ -114,9 +114,9 @@ class _Pages:
         }
         self._errors = self._templates["errors"].render(
             text=to_html((FOLDER / "errors.md").read_text(encoding="utf-8")),
-            asset=assets.url,
+            asset=assets.from_below,
         )
-        self._docs = self._templates["docs"].render(asset=assets.url)
+        self._docs = self._templates["docs"].render(asset=assets.from_top)
 
     # -- handlers ------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class _Pages:
             parts=state["parts"],
             state=embedded_json({k: v for k, v in state.items() if k != "parts"}),
             as_of=_clock(state["now"]),
-            asset=self._assets.url,
+            asset=self._assets.from_below,
         )
         return self._page(html)
 
@@ -246,7 +246,7 @@ class _Pages:
 
     def _message(self, status: int, headline: str, sentence: str) -> HTTPResponse:
         message = self._templates["message"].render(
-            headline=headline, sentence=sentence, asset=self._assets.url
+            headline=headline, sentence=sentence, asset=self._assets.from_below
         )
         return self._page(message, status)
 

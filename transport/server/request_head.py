@@ -25,8 +25,8 @@ _HOST: Final = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?",
     re.ASCII,
 )
-#: What no path or query holds as such: a fragment, half an escape, an escaped NUL.
-_BAD_IN_TARGET: Final = re.compile(r"#|%(?![0-9A-Fa-f]{2})|%00")
+#: Half an escape, an escaped NUL.
+_BAD_IN_PATH: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 #: Headers that say where a request goes and where it ends.
 _FRAMING: Final = frozenset(("host", "content-length", "transfer-encoding"))
 #: What RFC 9110 9.3 and 5789 define, but CONNECT; others are not even looked up. A
@@ -143,7 +143,7 @@ def _request_line(line: bytes, limit: int) -> RequestHead:
         target = "/" + target[absolute.end() :].removeprefix("/")
     if not target.startswith("/") and not (target == "*" and method == "OPTIONS"):
         raise HeadError(Code.BAD_REQUEST, "The request target must be a path.")
-    if _BAD_IN_TARGET.search(target):
+    if "#" in target or _BAD_IN_PATH.search(target.partition("?")[0]):
         raise HeadError(
             Code.BAD_REQUEST, "The request target has a fragment or a broken escape."
         )

@@ -49,7 +49,6 @@ from transport.server.upgrade import (
     Routes,
     judge_host,
     judge_request,
-    origin_of,
 )
 from transport.server.websocket.connection import WebSocket
 from transport.server.websocket.write_loop import WriteLoop
@@ -267,7 +266,7 @@ class Server:
             app,
             ws_routes,
             limits or Limits(),
-            frozenset((*origins, *origin_of(public_url))),
+            frozenset(origins),
             parse_networks(trusted_proxies),
             forwarded_header,
             hosts or AllowedHosts(["*"]),

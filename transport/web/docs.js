@@ -179,7 +179,7 @@
   }
 
   addEventListener("hashchange", reveal);
-  fetch("/openapi.json", { headers: { Accept: "application/json" } })
+  fetch("openapi.json", { headers: { Accept: "application/json" } })
     .then(answer => {
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       return answer.json();

@@ -21,7 +21,9 @@
   let failed = false; // the last request
   let deafSince = performance.now(); // null while the connection is up
 
-  const bell = new Paybell(state.address, { since: position(state), check: newestSeq });
+  // A proxy may serve the node below a path: all ways begin at this page, /pay/<id>.
+  const url = new URL("..", location.href).href;
+  const bell = new Paybell(state.address, { url, since: position(state), check: newestSeq });
   function position({ epoch, seq }) {
     return `${epoch}-${seq}`;
   }
@@ -43,7 +45,7 @@
     asked = performance.now();
     try {
       const options = { cache: "no-store", signal: abort.signal };
-      const got = await fetch(`/pay/${encodeURIComponent(state.id)}.json`, options);
+      const got = await fetch(`${encodeURIComponent(state.id)}.json`, options);
       if (!got.ok) throw new Error("status " + got.status);
       show(await got.json());
       failed = false;

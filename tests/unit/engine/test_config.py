@@ -24,6 +24,8 @@ WRONG = {
     "api_key": "with a space",
     "node_key": "00ff",
     "webhook_btc_secret": "short",
+    "public_url": "https://shop.example/pay?x",
+    "allowed_hosts": "shop.example:443",
     "allowed_origins": "shop.example",
     "trusted_proxies": "10.0.0.0/33",
     "forwarded_header": "x-real-ip",
@@ -333,3 +335,44 @@ def test_a_variable_that_nothing_reads_is_told_with_what_was_meant() -> None:
     (other,) = unknown_names({"PAYBELL_SERVICE_HOST\n": "10.0.0.1"})
     assert "meant" not in other
     assert "\n" not in other
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://shop.example/pay", "https://shop.example/pay"),
+        ("https://Shop.Example/pay/", "https://shop.example/pay"),
+        ("http://10.0.0.1:8080", "http://10.0.0.1:8080"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_a_public_url_is_kept_so_that_a_path_can_follow(text: str, url: str) -> None:
+    assert load({"public_url": text}, {}, {}).public_url == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop.example",
+        "ftp://shop.example",
+        "https://u@shop.example",
+        "https://shop.example/a b",
+        "https://shop.example/a//b",
+        "https:///pay",
+        "https://shop.example/#x",
+        "https://shop.example/p%61y",
+    ],
+)
+def test_what_cannot_stand_before_a_path_is_no_public_url(text: str) -> None:
+    assert "--public-url" in fails(public_url=text)
+
+
+def test_apps_and_pages_without_an_origin_can_be_allowed_by_name() -> None:
+    named = ("capacitor://localhost", "ionic://localhost", "app://.", "null")
+    text = ", ".join(("https://shop.example", *named))
+    assert load({"allowed_origins": text}, {}, {}).allowed_origins[1:] == named
+
+
+@pytest.mark.parametrize("text", ["file:///", "capacitor://", "localhost", "data://x"])
+def test_what_no_page_has_as_its_origin_is_refused(text: str) -> None:
+    assert "--allowed-origins" in fails(allowed_origins=text)

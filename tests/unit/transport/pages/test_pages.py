@@ -4,6 +4,7 @@ import json
 import re
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import segno
@@ -222,8 +223,25 @@ def test_who_asks_too_often_is_told_to_wait_and_nobody_else(
     assert get("/pay/pay_1", REMOTE_ADDR="192.0.2.1").status == 200
 
 
+def files_of(page: str, place: str = "/pay/pay_1") -> list[str]:
+    """What a page loads, as a browser finds it from where the page stands."""
+    links = re.findall(r'(?:src|href)="([^"]*web/[^"]+)"', page)
+    assert links
+    return [urljoin(place, link) for link in links]
+
+
+@pytest.mark.parametrize("base", ["", "/shop/pay"])
+@pytest.mark.parametrize("place", ["/pay/pay_1", "/pay/none", "/docs", "/docs/errors"])
+def test_files_of_a_page_are_found_below_the_path_of_a_proxy(
+    get: Get, base: str, place: str
+) -> None:
+    for path in files_of(get(place).text, base + place):
+        assert path.startswith(f"{base}/web/")
+        assert get(path.removeprefix(base)).status == 200
+
+
 def test_files_are_kept_for_ever_under_a_name_that_changes_with_them(get: Get) -> None:
-    for path in re.findall(r'(?:src|href)="(/web/[^"]+)"', get("/pay/pay_1").text):
+    for path in files_of(get("/pay/pay_1").text):
         answer = get(path)
         assert answer.status == 200
         assert "immutable" in answer.headers["cache-control"]
@@ -237,7 +255,7 @@ def test_files_are_kept_for_ever_under_a_name_that_changes_with_them(get: Get) -
 
 def test_the_first_visit_loads_less_than_60_kilobytes(get: Get) -> None:
     page = get("/pay/pay_1").text
-    files = re.findall(r'(?:src|href)="(/web/[^"]+)"', page)
+    files = files_of(page)
     assert len(page.encode()) + sum(len(get(f).body) for f in files) < 60_000
 
 
@@ -250,7 +268,7 @@ def test_no_file_names_another_host() -> None:
 
 def test_an_asset_that_is_not_there_is_an_error_at_start() -> None:
     with pytest.raises(KeyError):
-        Assets().url("absent.js")
+        Assets().from_top("absent.js")
 
 
 def luminance(colour: str) -> float:

@@ -72,6 +72,14 @@ def test_who_keeps_the_connection(text: str, keeps: bool) -> None:
         "GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\nHost: a\n\n",
         "GET / HTTP/1.1\r\n\r\n",
+        "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /%0 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost:\ta\r\n\r\n",
+        "GET http://u@h/ HTTP/1.1\r\nHost: a\r\n\r\n",
         get("Host: b"),
         get("No colon"),
         get("Name : x"),
@@ -96,6 +104,20 @@ def test_who_keeps_the_connection(text: str, keeps: bool) -> None:
 )
 def test_a_malformed_or_ambiguous_head_is_400(text: str) -> None:
     assert refusal(text) == 400
+
+
+def test_the_host_of_an_absolute_target_takes_the_place_of_host() -> None:
+    read = head("GET http://h:1/x HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n")
+    assert read.get_all("host") == ["h:1"]
+
+
+def test_a_query_may_hold_any_escape() -> None:
+    assert head("GET /?a=%00%zz HTTP/1.1\r\nHost: a\r\n\r\n").target == "/?a=%00%zz"
+
+
+@pytest.mark.parametrize("method", ["get", "BREW", "PROPFIND", "CONNECT", "Post"])
+def test_a_method_that_http_does_not_define_here_is_501(method: str) -> None:
+    assert refusal(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n") == 501
 
 
 def test_sizes_and_counts_have_limits_of_their_own_statuses() -> None:

@@ -89,6 +89,15 @@ def test_http_1_0_and_other_upgrades_are_400() -> None:
 
 
 @pytest.mark.parametrize(
+    "body", [{"CONTENT_LENGTH": "5"}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
+)
+def test_a_handshake_with_a_body_is_400(body: dict[str, str]) -> None:
+    """A proxy takes it for the body, we would take it for frames."""
+    assert refused(environ(**body)).status == 400
+    assert judge_request(environ(CONTENT_LENGTH="0"), routes, ()) is endpoint
+
+
+@pytest.mark.parametrize(
     ("origin", "host", "origins", "allowed"),
     [
         (None, "pay.example", (), True),
@@ -112,6 +121,13 @@ def test_http_1_0_and_other_upgrades_are_400() -> None:
         ("https://u@pay.example", "pay.example", (), False),
         ("https://pay.example:x", "pay.example", (), False),
         ("file://", "", (), False),
+        ("null", "pay.example", ("null",), True),
+        ("null", "pay.example", ("https://shop.example",), False),
+        ("capacitor://localhost", "pay.example", ("capacitor://localhost",), True),
+        ("Capacitor://LocalHost", "pay.example", ("capacitor://localhost",), True),
+        ("capacitor://localhost", "localhost", (), False),
+        ("capacitor://evil", "pay.example", ("capacitor://localhost",), False),
+        ("ionic://localhost", "pay.example", ("capacitor://localhost", "null"), False),
     ],
 )
 def test_origins(
