@@ -36,6 +36,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row, result_of
 from engine.delivery.delivery_queue import DeliveryQueue, State
 from engine.delivery.endpoint import endpoint_of
+from engine.delivery.refusal import is_refusal
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import ChannelSender
@@ -69,6 +70,7 @@ class NotifierActor(Actor):
     __slots__ = (
         "_breaker",
         "_channel",
+        "_has_dead",
         "_known_to",
         "_node",
         "_queues",
@@ -94,6 +96,7 @@ class NotifierActor(Actor):
         self._reads = 0  # heads that are being read
         self._senders = SenderPool(CONCURRENCY, self._hire)
         self._known_to = 0  # offset: what is owed up to here was read or sent
+        self._has_dead = False  # something was given up, of some payment
 
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
@@ -141,6 +144,7 @@ class NotifierActor(Actor):
         if not isinstance(answer, Owed):
             raise RuntimeError(f"cannot read what is pending: {answer!r}")
         self._known_to = answer.last_offset
+        self._has_dead = answer.has_dead
         self._on_pending(answer.payments)
         self._give_turns()
 
@@ -151,10 +155,12 @@ class NotifierActor(Actor):
         if queue is not None:
             queue.routed(head)
             return
-        if event.offset > self._known_to:
+        if event.offset <= self._known_to:
+            queue = DeliveryQueue()  # it may have been sent, found in the outbox
+        elif self._has_dead:
+            queue = DeliveryQueue(newest=event.offset)  # it may follow a gap
+        else:
             queue = DeliveryQueue(head)
-        else:  # it may have been sent already, found in the outbox
-            queue = DeliveryQueue()
         self._queues[payment_id] = queue
         self._waiting.append(payment_id)
 
@@ -290,12 +296,13 @@ class NotifierActor(Actor):
             self._channel,
             delivered.result,
             payment_id=delivered.payment_id,
-            offset=delivered.head.offset,
-            seq=delivered.head.seq,
-            attempt=delivered.head.attempts + 1,
+            head=delivered.head,
             now=self._node.clock.now(),
             rand=rand,
         )
+        if result.state == "dead":
+            self._has_dead = True
+            self._node.counters.add("webhook.given_up")
         queue = self._queues[delivered.payment_id]
         self._act(delivered.payment_id, queue, queue.answered(result))
 
@@ -303,7 +310,8 @@ class NotifierActor(Actor):
         """For the breaker, and for people."""
         now, outcome = self._node.clock.monotonic(), result.outcome
         self._node.counters.add(f"webhook.{outcome.value}")
-        if outcome is AttemptOutcome.DELIVERED:
+        if outcome is AttemptOutcome.DELIVERED or is_refusal(result):
+            # Who refuses one message is not down: others need not wait.
             self._breaker = self._breaker.after_success()
         elif outcome is AttemptOutcome.THROTTLED and result.retry_after_s is not None:
             self._breaker = self._breaker.resting(now, result.retry_after_s)

@@ -55,7 +55,7 @@ class SenderActor(Actor):
         result = self._sender.send(
             message.endpoint,
             event.id,
-            payload(head.wire, event.type, event.at),
+            payload(head.wire, event.type, event.at, head.skipped),
             now // 1000,
         )
         message.reply_to.tell_system(

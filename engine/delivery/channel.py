@@ -8,8 +8,14 @@ the one before it was delivered or given up. Payments do not wait for one anothe
 import msgspec
 
 from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, SendResult, next_delay_s
+from engine.delivery.refusal import (
+    REFUSED_ATTEMPTS,
+    REFUSED_S,
+    Refusals,
+    is_refusal,
+)
 from engine.payment.model import EventType
-from engine.store.records import ChannelRecord
+from engine.store.records import ChannelRecord, Pending
 from engine.store.writes import ChannelRow, DeliveryResult
 
 __all__ = [
@@ -44,6 +50,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     header_names: tuple[str, ...] = ()  # of these, to be shown
     ca_pem: str | None = None  # whose certificates are believed; None: the usual CAs
     schedule_s: tuple[float, ...] = tuple(float(s) for s in SCHEDULE_S)
+    refused_attempts: int = REFUSED_ATTEMPTS
+    refused_s: float = REFUSED_S
     timeout_s: float = 15.0
     description: str = ""
     created_at: int  # ms
@@ -67,18 +75,19 @@ def result_of(
     result: SendResult,
     *,
     payment_id: str,
-    offset: int,
-    seq: int,
-    attempt: int,
+    head: Pending,
     now: int,
     rand: float,
 ) -> DeliveryResult:
-    """What an attempt (numbered from 1) means for the delivery.
+    """What an attempt to deliver `head` means for the delivery.
 
     Delivered; or pending with the time (ms) of the next attempt; or, when the schedule
-    is used up or the endpoint says 410, dead: kept for `redeliver`.
+    is used up, the endpoint says 410 or has refused it for as long as the channel
+    permits, dead: kept for `redeliver`.
     """
     state, next_at = "delivered", 0
+    attempt = head.attempts + 1
+    refusals = Refusals(head.refusals, head.refused_at) if head.attempts else Refusals()
     if result.outcome is not AttemptOutcome.DELIVERED:
         delay = None
         if result.outcome is not AttemptOutcome.GONE:
@@ -87,11 +96,17 @@ def result_of(
             )
         state = "dead" if delay is None else "pending"
         next_at = 0 if delay is None else now + round(delay * 1000)
+        if is_refusal(result):
+            refusals = refusals.and_one(now)
+            until = refusals.since + round(channel.refused_s * 1000)
+            if refusals.count >= channel.refused_attempts or now >= until:
+                state, next_at = "dead", 0
+            next_at = min(next_at, until)
     return DeliveryResult(
         channel_id=channel.id,
         payment_id=payment_id,
-        offset=offset,
-        seq=seq,
+        offset=head.offset,
+        seq=head.seq,
         attempt=attempt,
         at=now,
         latency_ms=round(result.latency_ms),
@@ -100,12 +115,23 @@ def result_of(
         error=result.error,
         state=state,
         next_at=next_at,
+        refusals=refusals.count,
+        refused_at=refusals.since,
     )
 
 
-def payload(event_json: bytes, event_type: str, timestamp: str) -> bytes:
-    """The body of a webhook. `event_json` is put in as it is, already encoded."""
-    head = msgspec.json.encode({"type": event_type, "timestamp": timestamp})
+def payload(
+    event_json: bytes, event_type: str, timestamp: str, skipped: tuple[int, ...] = ()
+) -> bytes:
+    """The body of a webhook. `event_json` is put in as it is, already encoded.
+
+    `skipped`: numbers (`seq`) of events of the payment that were given up since the
+    last that was delivered; without any the body says nothing of it.
+    """
+    said: dict[str, object] = {"type": event_type, "timestamp": timestamp}
+    if skipped:
+        said["skipped"] = skipped
+    head = msgspec.json.encode(said)
     return head[:-1] + b',"data":' + event_json + b"}"
 
 

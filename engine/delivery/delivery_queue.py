@@ -138,10 +138,17 @@ class DeliveryQueue:
         "state",
     )
 
-    def __init__(self, head: Pending | None = None, *, rests_until: int | None = None):
+    def __init__(
+        self,
+        head: Pending | None = None,
+        *,
+        rests_until: int | None = None,
+        newest: int | None = None,
+    ):
         """`head`: a committed event, beside which nothing is owed. None: nobody knows
-        what is owed but the outbox, which is asked at `rests_until`."""
-        assert head is None or rests_until is None
+        what is owed but the outbox, which is asked at `rests_until`; if it is known
+        that nothing is owed but the event `newest` (offset), for what is said of it."""
+        assert head is None or (rests_until is None and newest is None)
         self.state = State.UNREAD if head is None else State.READY
         if rests_until is not None:
             self.state = State.RESTING
@@ -150,7 +157,7 @@ class DeliveryQueue:
         self.rests_until = rests_until or 0
         # The newest event (offset) of the payment, if every one that may be owed was
         # routed here; None: the outbox alone knows.
-        self._newest = None if head is None else head.offset
+        self._newest = newest if head is None else head.offset
         self._next: Pending | None = None  # what comes behind the head, if it is known
         self._more = head is None  # the outbox may hold more than these two
 
@@ -216,6 +223,9 @@ class DeliveryQueue:
         if result.state == "pending":
             self.rests_until = result.next_at
             return self._step(Happening.POSTPONED)
+        if result.state == "dead" and self._next is not None:
+            # What comes next has to say what was left out, as only the outbox knows.
+            self._next, self._more = None, True
         if self._next is not None:
             self.head, self._next = self._next, None
             return self._step(Happening.NEXT_KNOWN)

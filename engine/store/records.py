@@ -98,6 +98,11 @@ class Pending(msgspec.Struct, frozen=True):
     attempts: int
     next_at: int
     wire: bytes
+    refusals: int = 0  # attempts that the endpoint answered so, and the first's time
+    refused_at: int = 0
+    skipped: tuple[int, ...] = ()
+    """Of its payment, the `seq` of events that were given up, since the last that was
+    delivered; the first hundred."""
 
 
 class PendingPayment(msgspec.Struct, frozen=True):
@@ -112,6 +117,9 @@ class Owed(msgspec.Struct, frozen=True):
 
     last_offset: int
     payments: list[PendingPayment]
+    has_dead: bool = False
+    """Whether anything at all was given up: then what comes next may have a gap before
+    it, which only `next_pending` tells."""
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -224,6 +224,10 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     error: str | None
     state: str
     next_at: int
+    refusals: int = 0
+    """Attempts at which the endpoint refused this very event, and (ms) the first."""
+
+    refused_at: int = 0
 
 
 class Requeue(msgspec.Struct, frozen=True):

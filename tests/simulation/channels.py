@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from engine.delivery.channel import Channel, channel_row
@@ -30,6 +31,10 @@ _ALL = 1_000_000
 """Deliveries that one write looks at: the model knows no steps."""
 
 _SOME = (EventType.CONFIRMED, EventType.REVERSED, EventType.EXPIRED)
+
+
+class _Told(msgspec.Struct):
+    skipped: tuple[int, ...] = ()
 
 
 class Channels:
@@ -154,8 +159,9 @@ class Channels:
 
     def _check(self, channel_id: str, url: str, offset: int, body: bytes) -> None:
         rules = self._world.rules
-        event = rules.check_sent(offset, body).event
-        rules.deliveries.check_send(channel_id, event.payment_id, offset)
+        skipped = msgspec.json.decode(body, type=_Told).skipped
+        event = rules.check_sent(offset, body, skipped).event
+        rules.deliveries.check_send(channel_id, event.payment_id, offset, skipped)
         channel = self._known.get(channel_id)
         if self._world.at_rest and channel is not None and channel.url != url:
             raise Broken(f"{channel_id} is still sent to {url}, not {channel.url}")

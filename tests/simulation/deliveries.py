@@ -22,6 +22,9 @@ __all__ = ["Deliveries"]
 JITTER = 0.2
 """Attempts are that much earlier or later than the schedule says, by chance."""
 
+REFUSED = 400
+"""What endpoints here answer to a message that they will not have."""
+
 _Queue = tuple[str, str]  # channel, payment
 _decoder = msgspec.json.Decoder(Channel)
 
@@ -36,6 +39,7 @@ class Deliveries:
         self._was_acknowledged = was_acknowledged
         self._latest = latest
         self._not_before: dict[tuple[str, int], int] = {}  # (channel, offset): ms
+        self._refused: dict[tuple[str, int], tuple[int, int]] = {}  # times, first (ms)
         self._at: dict[int, CommittedEvent] = {}
         self.channels: dict[str, Channel] = {}
         self.state: dict[_Queue, dict[int, str]] = {}  # offsets in order
@@ -79,13 +83,24 @@ class Deliveries:
             result.channel_id, result.offset
         ):
             raise Broken(f"{name} is written down as delivered; nobody took it")
+        key = result.channel_id, result.offset
+        channel = self.channels[result.channel_id]
+        if result.attempt == 1:
+            self._refused.pop(key, None)
+        latest = None  # ms: what is refused waits no longer
+        if result.status == REFUSED:
+            times, first = self._refused.get(key, (0, result.at))
+            self._refused[key] = times + 1, first
+            latest = first + int(channel.refused_s * 1000)
         if result.state == "pending":
-            wait_s = self.channels[result.channel_id].schedule_s[result.attempt]
+            wait_s = channel.schedule_s[result.attempt]
             earliest = result.at + int(wait_s * 1000 * (1 - JITTER))
-            self._not_before[result.channel_id, result.offset] = earliest
+            self._not_before[key] = min(earliest, latest or earliest)
         if result.state == "dead" and result.status != 410:
-            schedule_s = self.channels[result.channel_id].schedule_s
-            if result.attempt < len(schedule_s):
+            is_enough = latest is not None and (
+                self._refused[key][0] >= channel.refused_attempts or result.at >= latest
+            )
+            if result.attempt < len(channel.schedule_s) and not is_enough:
                 raise Broken(f"{name} was given up after {result.attempt} attempts")
 
     def _on_requeue(self, request: Requeue) -> None:
@@ -114,8 +129,10 @@ class Deliveries:
 
     # -- what is done ----------------------------------------------------------------
 
-    def check_send(self, channel_id: str, payment_id: str, offset: int) -> None:
-        """An event leaves for an endpoint."""
+    def check_send(
+        self, channel_id: str, payment_id: str, offset: int, skipped: tuple[int, ...]
+    ) -> None:
+        """An event leaves for an endpoint, and says what was left out before it."""
         queue = channel_id, payment_id
         offsets = self.state.get(queue)
         if offsets is None and channel_id not in self.channels:
@@ -127,6 +144,8 @@ class Deliveries:
             wrong = f"{channel_id} is sent event {offset} once more: {offsets[offset]}"
         elif earlier := self._owed_before(offsets, offset):
             wrong = f"{channel_id} is sent event {offset} before event {earlier}"
+        if wrong is None and skipped != (gap := self._gap(offsets, offset)):
+            wrong = f"{channel_id} is told that {skipped} were skipped, not {gap}"
         if wrong is not None:
             if queue not in self._excused:
                 raise Broken(wrong)
@@ -141,6 +160,18 @@ class Deliveries:
         for queue in self._unrecorded:
             if queue[0] == channel_id:
                 self._excused.add(queue)
+
+    def _gap(self, offsets: dict[int, str], offset: int) -> tuple[int, ...]:
+        """Events (seq) that were given up since the last that was delivered."""
+        gap: list[int] = []
+        for other, state in sorted(offsets.items()):
+            if other >= offset:
+                break
+            if state == "delivered":
+                gap.clear()
+            elif state == "dead":
+                gap.append(self._at[other].event.seq)
+        return tuple(gap)
 
     @staticmethod
     def _owed_before(offsets: dict[int, str], offset: int) -> int | None:

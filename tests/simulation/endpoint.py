@@ -16,7 +16,7 @@ from tests.simulation.broken import Broken
 
 __all__ = ["ENDPOINT_MODES", "SimEndpoint", "SimEndpoints"]
 
-ENDPOINT_MODES = ("error", "redirect", "hang", "half", "busy", "flaky")
+ENDPOINT_MODES = ("error", "redirect", "hang", "half", "busy", "flaky", "picky")
 
 Check = Callable[[str, str, int, bytes], None]
 Crash = Callable[[], bool]
@@ -67,7 +67,7 @@ class SimEndpoints:
             raise Broken(f"the webhook {msg_id} holds another event")
         offset = int(msg_id.rpartition("_")[2])
         endpoint = self.of(url)
-        status, retry_after_s, heard = self._answer(endpoint)
+        status, retry_after_s, heard = self._answer(endpoint, offset)
         if heard:
             self._check(url.split("/")[3], url, offset, body)
             endpoint.received.append(offset)
@@ -88,7 +88,9 @@ class SimEndpoints:
             latency_ms=1 + int(self._random.random() * 400),
         )
 
-    def _answer(self, endpoint: SimEndpoint) -> tuple[int | None, float | None, bool]:
+    def _answer(
+        self, endpoint: SimEndpoint, offset: int
+    ) -> tuple[int | None, float | None, bool]:
         """(status, Retry-After, whether the endpoint took the event in)."""
         random, mode = self._random, endpoint.mode
         chance = random.random()
@@ -97,6 +99,8 @@ class SimEndpoints:
             return 410, None, True
         if mode == "error" or (mode == "flaky" and chance < 0.5):
             return random.choice((500, 500, 502, 503, 404)), None, True
+        if mode == "picky" and offset % 3 == 0:  # a handler that some events break
+            return 400, None, True
         if mode == "redirect":
             return random.choice((301, 302, 307)), None, True
         if mode == "hang":  # it may have taken the event in, and never answers

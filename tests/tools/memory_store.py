@@ -212,7 +212,11 @@ class MemoryStore:
         return next((c for c in self.channels() if c.id == channel_id), None)
 
     def owed(self, channel_id: str) -> Owed:
-        return Owed(self.last_offset(), self.pending_payments(channel_id))
+        dead = any(
+            channel == channel_id and delivery.state == "dead"
+            for (channel, _), delivery in self._tables.outbox.items()
+        )
+        return Owed(self.last_offset(), self.pending_payments(channel_id), dead)
 
     def pending_payments(self, channel_id: str) -> list[PendingPayment]:
         heads: dict[str, int] = {}
@@ -225,8 +229,28 @@ class MemoryStore:
             if owed.payment_id == payment_id:
                 row = self._tables.events[offset]
                 wire = self._tables.wire(offset, row.event, row.terms)
-                return Pending(offset, owed.seq, owed.attempts, owed.next_at, wire)
+                return Pending(
+                    offset,
+                    owed.seq,
+                    owed.attempts,
+                    owed.next_at,
+                    wire,
+                    owed.refusals,
+                    owed.refused_at,
+                    self._skipped(channel_id, payment_id, offset),
+                )
         return None
+
+    def _skipped(self, channel_id: str, payment_id: str, before: int) -> Any:
+        found: list[int] = []
+        for (channel, offset), owed in sorted(self._tables.outbox.items()):
+            of_these = (channel, owed.payment_id) == (channel_id, payment_id)
+            if of_these and offset < before:
+                if owed.state == "delivered":
+                    found.clear()
+                elif owed.state == "dead":
+                    found.append(owed.seq)
+        return tuple(found)
 
     def _pending(self, channel_id: str) -> Iterator[tuple[int, Any]]:
         for (channel, offset), delivery in sorted(self._tables.outbox.items()):

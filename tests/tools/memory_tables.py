@@ -61,6 +61,8 @@ class Delivery(msgspec.Struct, frozen=True):
     state: str = "pending"
     attempts: int = 0
     next_at: int = 0
+    refusals: int = 0
+    refused_at: int = 0
 
 
 class Refused(Exception):
@@ -279,7 +281,15 @@ def _deliver(tables: Tables, row: DeliveryResult) -> None:
     key = row.channel_id, row.offset
     owed = tables.outbox.get(key)
     if owed is not None:
-        after = Delivery(owed.payment_id, owed.seq, row.state, row.attempt, row.next_at)
+        after = Delivery(
+            owed.payment_id,
+            owed.seq,
+            row.state,
+            row.attempt,
+            row.next_at,
+            row.refusals,
+            row.refused_at,
+        )
         tables.put(tables.outbox, key, after)
 
 

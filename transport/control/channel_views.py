@@ -33,6 +33,8 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     header_names: tuple[str, ...]
     has_own_ca: bool
     timeout_s: float
+    refused_attempts: int
+    refused_s: float
     schedule_s: tuple[float, ...]
     description: str
     created_at: str
@@ -89,6 +91,8 @@ def channel_view(
         header_names=channel.header_names,
         has_own_ca=channel.ca_pem is not None,
         timeout_s=channel.timeout_s,
+        refused_attempts=channel.refused_attempts,
+        refused_s=channel.refused_s,
         schedule_s=channel.schedule_s,
         description=channel.description,
         created_at=iso(channel.created_at),

@@ -104,6 +104,8 @@ class _Channels:
             ca_pem=asked.ca_pem,
             schedule_s=tuple(asked.schedule_s),
             timeout_s=asked.timeout_s,
+            refused_attempts=asked.refused_attempts,
+            refused_s=asked.refused_s,
             description=asked.description,
             created_at=self._gateway.now(),
         )
@@ -254,6 +256,8 @@ def _changes(asked: ChannelPatch) -> dict[str, Any]:
             "enabled",
             "ca_pem",
             "timeout_s",
+            "refused_attempts",
+            "refused_s",
             "schedule_s",
             "description",
         )

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.delivery.attempt import SCHEDULE_S
+from engine.delivery.refusal import REFUSED_ATTEMPTS, REFUSED_S
 from engine.merchants.name import ALLOWED, NAME
 from engine.merchants.record import (
     DisplayName,
@@ -150,6 +151,25 @@ Types = Annotated[
 ]
 TimeoutS = Annotated[
     float, Meta(ge=1, le=30, description="a number of seconds between 1 and 30")
+]
+RefusedAttempts = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=20,
+        description="a whole number between 1 and 20: an event that the endpoint itself"
+        " refuses (400, 422 and the like) is given up after so many refusals, and the"
+        " payment's next event says so in `skipped`",
+    ),
+]
+RefusedS = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=604_800,
+        description="a number of seconds between 0 and 604800: for no longer than that"
+        " an event that the endpoint refuses holds back the payment's later ones",
+    ),
 ]
 ScheduleS = Annotated[
     list[Annotated[float, Meta(ge=0, le=604_800)]],
@@ -323,6 +343,8 @@ class ChannelRequest(Request):
     basic_auth: Basic = None
     ca_pem: CaPem = None
     timeout_s: TimeoutS = 15.0
+    refused_attempts: RefusedAttempts = REFUSED_ATTEMPTS
+    refused_s: RefusedS = REFUSED_S
     schedule_s: ScheduleS = msgspec.field(
         default_factory=lambda: [float(s) for s in SCHEDULE_S]
     )
@@ -339,6 +361,8 @@ class ChannelPatch(Request):
     basic_auth: Basic | UnsetType = UNSET
     ca_pem: CaPem | UnsetType = UNSET
     timeout_s: TimeoutS | UnsetType = UNSET
+    refused_attempts: RefusedAttempts | UnsetType = UNSET
+    refused_s: RefusedS | UnsetType = UNSET
     schedule_s: ScheduleS | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     rotate_secret: Annotated[

@@ -268,6 +268,17 @@ def m013_channels(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX channels_of_merchant ON channels (merchant)")
 
 
+@migrations()
+def m014_refusals(db: sqlite_utils.Database) -> None:
+    """How often an endpoint has refused an event; what was given up, by payment."""
+    for column in ("refusals", "refused_at"):
+        db.execute(f"ALTER TABLE outbox ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "CREATE INDEX outbox_dead ON outbox (channel_id, payment_id)"
+        " WHERE state = 'dead'"
+    )
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()

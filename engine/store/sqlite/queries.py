@@ -304,7 +304,13 @@ def _channel(row: tuple[Any, ...]) -> ChannelRecord:
 def owed(sql: sqlite3.Connection, channel_id: str) -> Owed:
     """The journal's last offset, and what is pending up to it: one snapshot."""
     with one_moment(sql):
-        return Owed(last_offset(sql), pending_payments(sql, channel_id))
+        (has_dead,) = sql.execute(
+            "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_dead"
+            " WHERE channel_id = ? AND state = 'dead')",
+            (channel_id,),
+        ).fetchone()
+        payments = pending_payments(sql, channel_id)
+        return Owed(last_offset(sql), payments, bool(has_dead))
 
 
 def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[PendingPayment]:
@@ -328,7 +334,8 @@ def next_pending(
     told, as it finds them in the order that is asked for.
     """
     row = sql.execute(
-        f"""SELECT o.attempts, o.next_at, e."offset", e.payment_id, e.seq, e.type,
+        f"""SELECT o.attempts, o.next_at, o.refusals, o.refused_at,
+             e."offset", e.payment_id, e.seq, e.type,
              e.at, e.merchant, e.body, e.crc, {_EPOCH}
            FROM outbox o INDEXED BY outbox_pending
            JOIN events e ON e."offset" = o."offset"
@@ -338,9 +345,35 @@ def next_pending(
     ).fetchone()
     if row is None:
         return None
-    attempts_made, next_at, *event = row
+    attempts_made, next_at, refusals, refused_at, *event = row
     stored = _stored(tuple(event))
-    return Pending(stored.offset, stored.seq, attempts_made, next_at, stored.wire)
+    skipped = _skipped(sql, channel_id, payment_id, stored.offset)
+    so_far = attempts_made, next_at, stored.wire, refusals, refused_at
+    return Pending(stored.offset, stored.seq, *so_far, skipped)
+
+
+MAX_SKIPPED = 100
+
+
+def _skipped(
+    sql: sqlite3.Connection, channel_id: str, payment_id: str, before: int
+) -> tuple[int, ...]:
+    """What was given up between the last event that was delivered and this one."""
+    dead = sql.execute(
+        'SELECT "offset", seq FROM outbox INDEXED BY outbox_dead'
+        " WHERE channel_id = ? AND payment_id = ? AND state = 'dead'"
+        ' AND "offset" < ? ORDER BY "offset" DESC LIMIT ?',
+        (channel_id, payment_id, before, MAX_SKIPPED),
+    ).fetchall()
+    if not dead:
+        return ()
+    (told,) = sql.execute(
+        """SELECT max(o."offset") FROM events e CROSS JOIN outbox o
+           ON o.channel_id = ?1 AND o."offset" = e."offset"
+           WHERE e.payment_id = ?2 AND e."offset" < ?3 AND o.state = 'delivered'""",
+        (channel_id, payment_id, before),
+    ).fetchone()
+    return tuple(seq for offset, seq in reversed(dead) if offset > (told or 0))
 
 
 def attempts(

@@ -51,12 +51,14 @@ _ATTEMPTS = Many(
 )
 _SETTLED = Many(
     "UPDATE outbox SET state = new.column3, attempts = new.column4,"
-    " next_at = new.column5 FROM (VALUES",
-    5,
+    " next_at = new.column5, refusals = new.column6, refused_at = new.column7"
+    " FROM (VALUES",
+    7,
     ') AS new WHERE channel_id = new.column1 AND "offset" = new.column2',
 )
 _SETTLED_ONE = (
-    "UPDATE outbox SET state = ?3, attempts = ?4, next_at = ?5"
+    "UPDATE outbox SET state = ?3, attempts = ?4, next_at = ?5, refusals = ?6,"
+    " refused_at = ?7"
     ' WHERE channel_id = ?1 AND "offset" = ?2'
 )
 
@@ -212,7 +214,8 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
             row.error,
         )
         key = row.channel_id, row.offset
-        settled[key] = *key, row.state, row.attempt, row.next_at
+        refused = row.refusals, row.refused_at
+        settled[key] = *key, row.state, row.attempt, row.next_at, *refused
     _ATTEMPTS.run(sql, attempts)
     if len(settled) == 1:
         sql.execute(_SETTLED_ONE, *settled.values())

@@ -35,6 +35,7 @@ class _Event(msgspec.Struct):
 class Body(msgspec.Struct):
     type: str
     data: _Event
+    skipped: tuple[int, ...] = ()
 
 
 class Shop:
@@ -48,6 +49,7 @@ class Shop:
             AttemptOutcome.DELIVERED
         )
         self.retry_after_s: float | None = None
+        self.status = 500  # of what does not go well
 
     def send(
         self,
@@ -70,8 +72,9 @@ class Shop:
         retry_after_s = (
             self.retry_after_s if outcome is AttemptOutcome.THROTTLED else None
         )
-        error = None if good else "500"
-        return SendResult(outcome, 200 if good else 500, error, retry_after_s, 3.0)
+        error = None if good else str(self.status)
+        status = 200 if good else self.status
+        return SendResult(outcome, status, error, retry_after_s, 3.0)
 
     def to(self, host: str, payment: str | None = None) -> list[tuple[str, int]]:
         return [(p, s) for h, p, s in self.sent if h == host and payment in {None, p}]

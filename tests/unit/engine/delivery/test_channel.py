@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.attempt import AttemptOutcome, SendResult, classify
 from engine.delivery.channel import (
     SECRET_OVERLAP_S,
     Channel,
@@ -15,7 +15,7 @@ from engine.delivery.channel import (
     wants,
 )
 from engine.payment.model import EventType
-from engine.store.records import ChannelRecord
+from engine.store.records import ChannelRecord, Pending
 from engine.store.writes import DeliveryResult
 
 T0 = 1_760_000_000_000
@@ -32,15 +32,17 @@ def channel(**changes: object) -> Channel:
 
 
 def judged(
-    result: SendResult, attempt: int = 1, rand: float = 0.5, **changes: object
+    result: SendResult,
+    attempt: int = 1,
+    rand: float = 0.5,
+    refused: tuple[int, int] = (0, 0),
+    **changes: object,
 ) -> DeliveryResult:
     return result_of(
         channel(**changes),
         result,
         payment_id="pay_1",
-        offset=7,
-        seq=3,
-        attempt=attempt,
+        head=Pending(7, 3, attempt - 1, 0, b"{}", *refused),
         now=T0,
         rand=rand,
     )
@@ -110,6 +112,84 @@ def test_the_event_goes_into_the_body_byte_for_byte() -> None:
         "timestamp": "2026-01-02T03:04:05.678Z",
         "data": {"id": "evt_7", "weird": "spacing"},
     }
+
+
+def test_what_was_skipped_is_said_beside_the_event() -> None:
+    body = payload(b'{"seq":5}', "payment.confirmed", "2026-01-02T03:04:05Z", (3, 4))
+    assert msgspec.json.decode(body)["skipped"] == [3, 4]
+    assert body.endswith(b',"data":{"seq":5}}')
+
+
+# -- poison events ---------------------------------------------------------------------
+
+
+def refusal(status: int = 400) -> SendResult:
+    return SendResult(classify(status), status, str(status), None, 5.0)
+
+
+def test_a_refused_event_is_tried_again_by_the_schedule_at_first() -> None:
+    row = judged(refusal())
+    assert (row.state, row.next_at) == ("pending", T0 + 5_000)
+    assert (row.refusals, row.refused_at) == (1, T0)
+
+
+@pytest.mark.parametrize(("before", "state"), [(1, "pending"), (2, "dead")])
+def test_so_many_refusals_are_enough(before: int, state: str) -> None:
+    row = judged(refusal(), 8, refused=(before, T0 - 9), refused_attempts=3)
+    assert (row.state, row.refusals, row.refused_at) == (state, before + 1, T0 - 9)
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "state", "next_at"),
+    [
+        (59_999, "pending", T0 + 1),
+        (60_000, "dead", 0),
+        (1_000, "pending", T0 + 59_000),  # not at the time of the schedule: 300 s
+    ],
+)
+def test_refusals_hold_back_others_for_so_long_and_no_longer(
+    since_ms: int, state: str, next_at: int
+) -> None:
+    refused = (1, T0 - since_ms)
+    row = judged(refusal(), 2, refused=refused, refused_s=60, refused_attempts=20)
+    assert (row.state, row.next_at) == (state, next_at)
+
+
+def test_a_channel_may_not_wait_for_what_is_refused_at_all() -> None:
+    assert judged(refusal(), refused_attempts=1).state == "dead"
+    assert judged(refusal(), refused_s=0).state == "dead"
+
+
+@pytest.mark.parametrize(
+    "status", [None, 301, 401, 403, 404, 405, 408, 425, 500, 502, 503, 429]
+)
+def test_an_endpoint_that_is_down_or_forbids_all_is_waited_for(
+    status: int | None,
+) -> None:
+    failed = SendResult(classify(status), status, "it failed", None, 5.0)
+    row = judged(failed, 5, refused=(3, T0 - 10**9), refused_attempts=4, refused_s=1)
+    assert (row.state, row.refusals) == ("pending", 3)
+    assert row.next_at > T0 + 1_000_000
+
+
+@pytest.mark.parametrize("status", [400, 406, 409, 411, 412, 413, 414, 415, 417, 422,
+                                    428, 431])  # fmt: skip
+def test_what_speaks_of_the_message_is_a_refusal(status: int) -> None:
+    assert judged(refusal(status), refused_attempts=1).state == "dead"
+
+
+def test_a_refusal_that_asks_for_time_is_none() -> None:
+    busy = SendResult(classify(400, 30.0), 400, "busy", 30.0, 5.0)
+    assert judged(busy, refused_attempts=1).state == "pending"
+
+
+def test_after_a_redelivery_refusals_count_anew() -> None:
+    row = judged(refusal(), 1, refused=(3, T0 - 10**9))
+    assert (row.state, row.refusals, row.refused_at) == ("pending", 1, T0)
+
+
+def test_the_usual_bounds_leave_half_an_hour() -> None:
+    assert (channel().refused_attempts, channel().refused_s) == (4, 3_600)
 
 
 def test_what_a_shop_gets_that_asks_for_nothing_special() -> None:

@@ -144,6 +144,18 @@ def test_the_one_that_came_since_is_sent_next_without_a_reading() -> None:
     assert queue.recorded() is State.OVER
 
 
+def test_what_comes_behind_one_that_is_given_up_is_read_as_it_follows_a_gap() -> None:
+    queue = DeliveryQueue(pending(1))
+    queue.turn()
+    queue.routed(pending(2))
+    queue.answered(result(1, "dead"))
+    assert queue.recorded() is State.READING
+    assert queue.read(pending(2), NOW) is State.READY
+    queue.turn()
+    queue.answered(result(2))
+    assert queue.recorded() is State.OVER
+
+
 def test_more_than_one_that_came_since_is_read_behind_the_next() -> None:
     queue = recording()
     queue.routed(pending(6))

@@ -123,6 +123,40 @@ def test_an_attempt_that_failed_stays_the_next_until_it_is_given_up(
     assert store.reader.outbox_counts()["dead"] == 1
 
 
+def test_refusals_are_kept_with_the_event_that_was_refused(store: OpenStore) -> None:
+    store.commit(channel("c"), creation("p"))
+    for times in (0, 1, 2):
+        head = store.reader.next_pending("c", "p")
+        assert head is not None
+        assert (head.refusals, head.refused_at) == (times, T0 if times else 0)
+        row = result("c", "p", head, "pending")
+        store.commit(Write(rows=(replace(row, refusals=times + 1, refused_at=T0),)))
+
+
+def test_what_was_given_up_is_named_until_the_next_delivery(store: OpenStore) -> None:
+    store.commit(channel("c"), channel("d"), creation("p"), creation("q"))
+    for number in range(3):
+        store.commit(observed(store, "p", view(mempool(f"t{number}"))))
+    assert not store.reader.owed("c").has_dead
+    said = []
+    for state in ("dead", "delivered", "dead", "dead", "delivered"):
+        head = store.reader.next_pending("c", "p")
+        if head is None:
+            break
+        said.append((head.seq, head.skipped))
+        settle(store, "p", state)
+    assert said[:5] == [
+        (1, ()), (2, (1,)), (3, ()), (4, (3,)), (5, (3, 4)),
+    ][: len(said)]  # fmt: skip
+    assert len(said) >= 4
+    assert store.reader.owed("c").has_dead
+    assert not store.reader.owed("d").has_dead
+    for name, payment in (("d", "p"), ("c", "q")):
+        head = store.reader.next_pending(name, payment)
+        assert head is not None
+        assert head.skipped == (), "another's"
+
+
 def test_every_attempt_is_in_the_log_newest_first(store: OpenStore) -> None:
     store.commit(channel("c"), creation("p"), creation("q"))
     for state in ("pending", "pending", "delivered"):
