@@ -26,6 +26,12 @@ for kind in "$@"; do
             command -v "${LITECOIND:-litecoind}" >/dev/null || missing+=(litecoind) ;;
         nginx)  # tests/tools/nginx.py; a user's PATH need not have /usr/sbin
             PATH=$PATH:/usr/sbin command -v "${NGINX:-nginx}" >/dev/null || missing+=(nginx-light) ;;
+        caddy)  # tests/integration/test_behind_caddy.py
+            command -v "${CADDY:-caddy}" >/dev/null || missing+=(caddy) ;;
+        promtool)  # tests/integration/test_monitoring.py; Debian has it with the server
+            command -v "${PROMTOOL:-promtool}" >/dev/null || missing+=(prometheus) ;;
+        systemd)  # tests/integration/test_systemd_unit.py has it read a file
+            command -v "${SYSTEMD_ANALYZE:-systemd-analyze}" >/dev/null || missing+=(systemd) ;;
         erlang)
             command -v erl >/dev/null || missing+=(erlang-base) ;;
         redis)

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from engine.chain.witness import Standing
+from engine.delivery.attempt import AttemptOutcome
 from engine.errors import EngineError
 from engine.gateway import Gateway
 
@@ -28,6 +29,7 @@ _COUNTERS = {
     "journal.writes": "Writes that were committed.",
     "journal.events": "Events that were committed.",
     "journal.failures": "Commits that failed.",
+    "journal.refused": "Writes that were refused: others came first.",
     "watchers.crashes": "Crashes of watchers.",
     "watchers.quarantined": "Watchers that kept crashing and were set aside.",
     "notifiers.crashes": "Crashes of notifiers.",
@@ -36,6 +38,7 @@ _COUNTERS = {
     "core.crashes": "Crashes of core actors.",
     "source.errors": "Answers of sources that were errors.",
     "source.mempool_lost": "Times that most of a source's mempool disappeared at once.",
+    "channels.sealed": "Channels whose secrets this node's key does not open.",
     "alerts.raised": "Alerts that were raised.",
     "alerts.not_kept": "Alerts that were only counted: too many of their kind stand.",
     "log.lines": "Lines of the log that were written.",
@@ -44,6 +47,14 @@ _COUNTERS = {
     "log.left_out": "Lines of the log that were left out: too many of their kind.",
     "log.reopened": "Times that the log's stream was opened anew.",
 }
+
+_NEVER = {
+    **dict.fromkeys(_COUNTERS, 0.0),
+    **{f"outbox.{state}": 0.0 for state in ("pending", "delivered", "dead")},
+    **{f"webhook.{outcome.value}": 0.0 for outcome in AttemptOutcome},
+}
+"""What has not happened yet is 0: a counter that begins with 1 never rose, and no alert
+is raised for it."""
 
 _LABELLED = {
     "outbox": ("paybell_outbox", "state", "Deliveries by state.", False),
@@ -79,10 +90,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._node()
-        # One that has not happened yet is 0: a counter that begins with 1 never rose,
-        # and no alert is raised for it.
-        never = dict.fromkeys(_COUNTERS, 0.0)
-        yield from _families(never | self._gateway.counters() | self._log_counts())
+        yield from _families(_NEVER | self._gateway.counters() | self._log_counts())
         try:
             yield from self._sources()
         except EngineError:  # too busy to tell; the rest of the page still counts
