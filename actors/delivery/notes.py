@@ -30,7 +30,7 @@ class HeadRead(msgspec.Struct, frozen=True):
 
 
 class PendingRead(msgspec.Struct, frozen=True):
-    """All payments with something owed, or why they cannot be read."""
+    """The next payments with something owed, or why they cannot be read."""
 
     incarnation: int
     pending: Any

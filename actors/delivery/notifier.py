@@ -43,7 +43,7 @@ from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
-from engine.store.records import Owed, Pending
+from engine.store.records import OWED, Owed, Pending
 from engine.store.writes import Committed, DeliveryResult, Row, Write
 
 __all__ = ["NotifierActor"]
@@ -71,7 +71,9 @@ class NotifierActor(Actor):
         "_breaker",
         "_channel",
         "_has_dead",
+        "_is_reading",
         "_known_to",
+        "_must_read_again",
         "_node",
         "_queues",
         "_reads",
@@ -94,6 +96,8 @@ class NotifierActor(Actor):
         self._queues: dict[str, DeliveryQueue] = {}  # by payment id
         self._waiting: deque[str] = deque()  # payments whose queue waits for a turn
         self._reads = 0  # heads that are being read
+        self._is_reading = False  # what is owed, page by page
+        self._must_read_again = False  # something is owed anew since that began
         self._senders = SenderPool(CONCURRENCY, self._hire)
         self._known_to = 0  # offset: what is owed up to here was read or sent
         self._has_dead = False  # something was given up, of some payment
@@ -129,9 +133,12 @@ class NotifierActor(Actor):
             case QueueDue(payment_id):
                 self._on_due(payment_id)
             case PendingRead(_, pending):
-                self._on_pending(pending)
+                self._on_pending_read(pending)
             case ChannelChanged():
-                self._read_pending()
+                if self._is_reading:
+                    self._must_read_again = True
+                else:
+                    self._read_pending()
             case BreakerRested():
                 self._wakes_at = math.inf
             case Exited():
@@ -145,8 +152,21 @@ class NotifierActor(Actor):
             raise RuntimeError(f"cannot read what is pending: {answer!r}")
         self._known_to = answer.last_offset
         self._has_dead = answer.has_dead
-        self._on_pending(answer.payments)
-        self._give_turns()
+        self._on_more_owed(answer.payments)
+
+    def _on_more_owed(self, pending: Any) -> None:
+        """Events wait until all of it is known: one could overtake another."""
+        self._on_pending(pending)
+        if len(pending) < OWED:
+            self._give_turns()
+            return
+        channel_id, last = self._channel.id, pending[-1].payment_id
+        self.await_reply(
+            lambda reply: self._node.read(
+                lambda store: store.pending_payments(channel_id, last), reply
+            ),
+            self._on_more_owed,
+        )
 
     def _on_event(self, event: CommittedEvent) -> None:
         payment_id = event.event.payment_id
@@ -164,14 +184,24 @@ class NotifierActor(Actor):
         self._queues[payment_id] = queue
         self._waiting.append(payment_id)
 
-    def _read_pending(self) -> None:
-        """All payments with something owed, after a redelivery."""
+    def _read_pending(self, after_id: str = "") -> None:
+        """Payments with something owed, after a redelivery: some, and then the next."""
+        self._is_reading = True
         ref, asked_by = self.ref, self.ref.incarnation
         channel_id = self._channel.id
         self._node.read(
-            lambda store: store.pending_payments(channel_id),
+            lambda store: store.pending_payments(channel_id, after_id),
             lambda answer: ref.tell_system(PendingRead(asked_by, answer)),
         )
+
+    def _on_pending_read(self, pending: Any) -> None:
+        self._on_pending(pending)
+        self._is_reading = False
+        if len(pending) == OWED:
+            self._read_pending(pending[-1].payment_id)
+        elif self._must_read_again:
+            self._must_read_again = False
+            self._read_pending()
 
     def _on_pending(self, pending: Any) -> None:
         if not isinstance(pending, list):

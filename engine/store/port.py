@@ -33,6 +33,7 @@ from typing import Protocol
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
 from engine.store.records import (
+    OWED,
     AttemptView,
     ChannelRecord,
     IdempotentAnswer,
@@ -149,11 +150,14 @@ class StoreReader(Protocol):
 
     def channel(self, channel_id: str) -> ChannelRecord | None: ...
 
-    def owed(self, channel_id: str) -> Owed:
-        """What the channel has still to be told, and up to which offset that is so."""
+    def owed(self, channel_id: str, limit: int = OWED) -> Owed:
+        """What the channel has still to be told (of the first payments by id), and
+        the newest offset at that moment."""
 
-    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
-        """Payments with something left to tell the channel."""
+    def pending_payments(
+        self, channel_id: str, after_id: str = "", limit: int = OWED
+    ) -> list[PendingPayment]:
+        """Payments with something left to tell the channel, in the order of ids."""
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
         """The next event to tell: the lowest offset that is pending, due or not."""

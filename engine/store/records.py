@@ -6,6 +6,7 @@ from engine.payment.events import Event, decode
 from engine.payment.model import Payment
 
 __all__ = [
+    "OWED",
     "AttemptView",
     "ChannelRecord",
     "IdempotentAnswer",
@@ -112,8 +113,14 @@ class PendingPayment(msgspec.Struct, frozen=True):
     next_at: int
 
 
+OWED = 300
+"""Payments in one answer about what a channel is owed, half a millisecond; the next
+answer goes on."""
+
+
 class Owed(msgspec.Struct, frozen=True):
-    """All that a channel is owed of the events up to `last_offset`."""
+    """What a channel is owed at the moment when `last_offset` is the newest event; of
+    the first payments, if it is owed more."""
 
     last_offset: int
     payments: list[PendingPayment]

@@ -12,6 +12,7 @@ from typing import Any
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import (
+    OWED,
     AttemptView,
     ChannelRecord,
     IdempotentAnswer,
@@ -211,18 +212,22 @@ class MemoryStore:
     def channel(self, channel_id: str) -> ChannelRecord | None:
         return next((c for c in self.channels() if c.id == channel_id), None)
 
-    def owed(self, channel_id: str) -> Owed:
+    def owed(self, channel_id: str, limit: int = OWED) -> Owed:
         dead = any(
             channel == channel_id and delivery.state == "dead"
             for (channel, _), delivery in self._tables.outbox.items()
         )
-        return Owed(self.last_offset(), self.pending_payments(channel_id), dead)
+        payments = self.pending_payments(channel_id, "", limit)
+        return Owed(self.last_offset(), payments, dead)
 
-    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
+    def pending_payments(
+        self, channel_id: str, after_id: str = "", limit: int = OWED
+    ) -> list[PendingPayment]:
         heads: dict[str, int] = {}
         for _, delivery in self._pending(channel_id):
             heads.setdefault(delivery.payment_id, delivery.next_at)
-        return [PendingPayment(name, next_at) for name, next_at in heads.items()]
+        later = [PendingPayment(n, heads[n]) for n in sorted(heads) if n > after_id]
+        return later[:limit]
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
         for offset, owed in self._pending(channel_id):

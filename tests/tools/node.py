@@ -48,7 +48,11 @@ class RunningNode:
     """One node, and what a test does with it. Made by `running_node` only."""
 
     def __init__(
-        self, folder: Path, api_key: str, sender: ChannelSender | None
+        self,
+        folder: Path,
+        api_key: str,
+        sender: ChannelSender | None,
+        prepare: Callable[[Path, Vault], None] | None = None,
     ) -> None:
         self.api_key = api_key
         self.database = folder / "node.db"
@@ -57,6 +61,8 @@ class RunningNode:
         self.node = Node(self.clock, self.dispatcher, Random(), Settings())
         self.vault = Vault(os.urandom(32))
         self.sender = sender or WebhookSender(VERSION, allow_private=True)
+        if prepare is not None:
+            prepare(self.database, self.vault)
         self._store = SqliteStore(self.database)
         self.gave_up: list[str] = []
         self.root = build_tree(
@@ -172,15 +178,17 @@ def running_node(
     api: dict[str, Any] | None = None,
     web: dict[str, Any] | None = None,
     wrap: Callable[[Any], Any] | None = None,
+    prepare: Callable[[Path, Vault], None] | None = None,
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
     All that a node serves, with `web` as further fields of `WebParts`; or, when `api`
     (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
-    may put a WSGI application of the test's own around it.
+    may put a WSGI application of the test's own around it, `prepare` make the database
+    that the node finds.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
-        node = RunningNode(Path(folder), api_key or new_key(), sender)
+        node = RunningNode(Path(folder), api_key or new_key(), sender, prepare)
         if api is None and auth_limits is None:
             app, ws_routes = _everything(node, web or {})
         else:

@@ -12,6 +12,7 @@ from engine.payment.events import with_offset
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs, EpochStart, event_id
 from engine.store.records import (
+    OWED,
     AttemptView,
     ChannelRecord,
     IdempotentAnswer,
@@ -301,26 +302,29 @@ def _channel(row: tuple[Any, ...]) -> ChannelRecord:
     return ChannelRecord(i, m, bool(e), at, s)
 
 
-def owed(sql: sqlite3.Connection, channel_id: str) -> Owed:
-    """The journal's last offset, and what is pending up to it: one snapshot."""
+def owed(sql: sqlite3.Connection, channel_id: str, limit: int = OWED) -> Owed:
+    """The journal's last offset, and what is pending then: one snapshot."""
     with one_moment(sql):
         (has_dead,) = sql.execute(
             "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_dead"
             " WHERE channel_id = ? AND state = 'dead')",
             (channel_id,),
         ).fetchone()
-        payments = pending_payments(sql, channel_id)
+        payments = pending_payments(sql, channel_id, "", limit)
         return Owed(last_offset(sql), payments, bool(has_dead))
 
 
-def pending_payments(sql: sqlite3.Connection, channel_id: str) -> list[PendingPayment]:
+def pending_payments(
+    sql: sqlite3.Connection, channel_id: str, after_id: str = "", limit: int = OWED
+) -> list[PendingPayment]:
     """Payments with something left to tell the channel, and when that is due (ms)."""
     rows = sql.execute(
         """SELECT payment_id, next_at FROM (
              SELECT payment_id, next_at, min("offset") FROM outbox
              INDEXED BY outbox_pending
-             WHERE channel_id = ? AND state = 'pending' GROUP BY payment_id)""",
-        (channel_id,),
+             WHERE channel_id = ? AND state = 'pending' AND payment_id > ?
+             GROUP BY payment_id ORDER BY payment_id LIMIT ?)""",
+        (channel_id, after_id, limit),
     )
     return [PendingPayment(payment_id, next_at) for payment_id, next_at in rows]
 

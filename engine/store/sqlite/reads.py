@@ -13,6 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
 from engine.store.records import (
+    OWED,
     AttemptView,
     ChannelRecord,
     IdempotentAnswer,
@@ -148,11 +149,13 @@ class SqliteReads(ABC):
     def channel(self, channel_id: str) -> ChannelRecord | None:
         return self._ask(queries.channel, channel_id)
 
-    def owed(self, channel_id: str) -> Owed:
-        return self._ask(queries.owed, channel_id)
+    def owed(self, channel_id: str, limit: int = OWED) -> Owed:
+        return self._ask(queries.owed, channel_id, limit)
 
-    def pending_payments(self, channel_id: str) -> list[PendingPayment]:
-        return self._ask(queries.pending_payments, channel_id)
+    def pending_payments(
+        self, channel_id: str, after_id: str = "", limit: int = OWED
+    ) -> list[PendingPayment]:
+        return self._ask(queries.pending_payments, channel_id, after_id, limit)
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
         return self._ask(queries.next_pending, channel_id, payment_id)

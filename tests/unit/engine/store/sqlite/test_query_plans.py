@@ -57,6 +57,9 @@ SMALL = {
 }
 """What may be walked through: as long as what an operator or a shop configures."""
 
+SORTED = {"FROM idempotency WHERE scope IN ("}
+"""What is sorted though its table grows: of a unique key for each of two scopes."""
+
 FILTERS = {
     "status": "pending",
     "external_id": "order-1",
@@ -93,8 +96,8 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "source_tip": [("node",), ("other",)],
     "channels": [(), ("ann",)],
     "channel": [("all",), ("none",)],
-    "owed": [("all",)],
-    "pending_payments": [("all",)],
+    "owed": [("all", 10)],
+    "pending_payments": [("all", "", 10), ("all", "p3", 10)],
     "next_pending": [("all", "p1")],
     "attempts": [("all", None, 10), ("all", 5, 10)],
     "outbox_counts": [()],
@@ -246,7 +249,7 @@ def test_no_statement_walks_through_a_table_that_grows(
     walks = {}
     for text in texts:
         plan = [row[3] for row in sql.execute(f"EXPLAIN QUERY PLAN {text}")]
-        if _walks(plan):
+        if _walks(plan) and not any(few in text for few in SORTED):
             walks[text] = plan
     sql.close()
     assert not walks
@@ -283,8 +286,6 @@ def test_what_walks_is_found(large: Journal) -> None:
 
 OF_THE_NODE = {
     "oldest_watched": "asked by a source when it begins",
-    "owed": "asked by a notifier when it begins, of its own channel",
-    "pending_payments": "asked by a notifier, of its own channel",
 }
 """What grows with what is asked for, and why it may."""
 

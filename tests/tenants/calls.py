@@ -1,0 +1,174 @@
+"""Each operation of the OpenAPI document, as one merchant with much asks for it.
+
+A merchant "ann" has nearly all payments of the database and a channel that was told of
+all of them; what an operator may is asked with the node's key too. `CALLS` has a line
+for each operation: a test fails for one that is not here.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import msgspec
+import requests
+
+from tests.tools.many_events import address_of, name_of
+from tests.tools.node import RunningNode
+
+__all__ = ["ANN", "CALLS", "CHANNEL", "HOOK_SECRET", "Caller"]
+
+ANN = "ann"
+CHANNEL = "chn_of_ann"
+HOOK_SECRET = "secret-of-the-webhooks-of-tenants"
+
+_numbers = count(1)
+
+
+class Caller:
+    """Whoever calls, with a key; and what there is to call for."""
+
+    def __init__(self, node: RunningNode, key: str) -> None:
+        self.node = node
+        self._key = {"Authorization": f"Bearer {key}"}
+        self.open = node.create(amount_sat=7_000, merchant=ANN)
+
+    def ask(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> requests.Response:
+        options: dict[str, Any] = {"headers": self._key | headers}
+        if body is not None:
+            options["json"] = body
+        return self.node.call(method, path, **options)
+
+    # -- what takes more than a line ---------------------------------------------------
+
+    def create_again(self) -> requests.Response:
+        key = f"order {next(_numbers)}".replace(" ", "-")
+        body = {"amount_sat": 1_000, "external_id": "order-7"}
+        return self.ask("POST", "/v1/payments", body, **{"Idempotency-Key": key})
+
+    def channel(self) -> str:
+        made = self.ask("POST", "/v1/channels", {"url": "http://127.0.0.1:59999/"})
+        return str(made.json()["id"])
+
+    def remove_channel(self) -> requests.Response:
+        return self.ask("DELETE", f"/v1/channels/{self.channel()}")
+
+    def new(self) -> dict[str, Any]:
+        made: dict[str, Any] = self.create_again().json()
+        return made
+
+    def act(self, verb: str) -> requests.Response:
+        return self.ask("POST", f"/v1/payments/{self.new()['id']}/{verb}", {})
+
+    def revoke(self) -> requests.Response:
+        wanted = {"name": "short", "merchant": ANN}
+        made = self.ask("POST", "/v1/keys", wanted)
+        name = made.json().get("id", "key_000000000000")
+        return self.ask("DELETE", f"/v1/keys/{name}")
+
+    def release(self) -> requests.Response:
+        return self.ask("POST", f"/v1/watchers/{self.new()['address']}/release", {})
+
+    def follow(self) -> requests.Response:
+        path = f"/events/balance/{self.open['address']}"
+        stream = self.node.session.get(self.node.url + path, stream=True, timeout=30)
+        stream.close()
+        return stream
+
+    def webhook(self) -> requests.Response:
+        txid = f"{next(_numbers):064x}"
+        body = msgspec.json.encode(
+            {"address": self.open["address"], "txid": txid, "value": 5}
+        )
+        signed = hmac.new(HOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Signature": signed}
+        url = f"{self.node.url}/webhook/btc"
+        return self.node.session.post(url, data=body, headers=headers, timeout=30)
+
+    def callback(self) -> requests.Response:
+        query = f"addr={self.open['address']}&status=0&value=5&txid={'cd' * 32}"
+        return self.ask("GET", f"/webhook/btc?{query}&secret={HOOK_SECRET}")
+
+
+def _get(path: str) -> list[Callable[[Caller], requests.Response]]:
+    return [lambda caller: caller.ask("GET", path)]
+
+
+def _post(path: str, body: Any) -> Callable[[Caller], requests.Response]:
+    return lambda caller: caller.ask("POST", path, body)
+
+
+_OLD = name_of(1)
+_EARLY = "2020-01-01T00:00:00Z"
+
+CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
+    "create_payment": [Caller.create_again],
+    "create_payments": [
+        _post("/v1/payments/batch", {"payments": [{"amount_sat": 1_000}] * 50})
+    ],
+    "list_payments": [
+        *_get("/v1/payments"),
+        *_get("/v1/payments?limit=200&status=confirmed"),
+        *_get("/v1/payments?status=failed"),
+        *_get("/v1/payments?external_id=order-7&status=failed"),
+        *_get(f"/v1/payments?address={address_of(7)}"),
+        *_get("/v1/payments?external_id=nobody"),
+    ],
+    "get_payment": _get(f"/v1/payments/{_OLD}"),
+    "list_payment_events": _get(f"/v1/payments/{_OLD}/events"),
+    "cancel_payment": [lambda caller: caller.act("cancel")],
+    "confirm_payment": [lambda caller: caller.act("confirm")],
+    "redeliver_payment": [_post(f"/v1/payments/{_OLD}/redeliver", {})],
+    "redeliver_range": [
+        _post("/v1/redeliver", {"since": _EARLY}),
+        _post("/v1/redeliver", {"since": _EARLY, "dead_only": True}),
+        _post("/v1/redeliver", {"since": _EARLY, "channel_id": "chn_of_nobody"}),
+    ],
+    "create_channel": [
+        lambda caller: caller.ask("DELETE", f"/v1/channels/{caller.channel()}")
+    ],
+    "list_channels": _get("/v1/channels"),
+    "get_channel": _get(f"/v1/channels/{CHANNEL}"),
+    "change_channel": [
+        lambda caller: caller.ask(
+            "PATCH", f"/v1/channels/{CHANNEL}", {"timeout_s": 5 + next(_numbers) % 5}
+        )
+    ],
+    "remove_channel": [Caller.remove_channel],
+    "list_deliveries": _get(f"/v1/channels/{CHANNEL}/deliveries?limit=200"),
+    "test_channel": [_post(f"/v1/channels/{CHANNEL}/test", {})],
+    "get_merchant": _get(f"/v1/merchants/{ANN}"),
+    "put_merchant": [
+        lambda caller: caller.ask("PUT", f"/v1/merchants/{ANN}", {"display_name": "A"})
+    ],
+    "health": _get("/health"),
+    "ready": _get("/ready"),
+    "metrics": _get("/metrics"),
+    "openapi": _get("/openapi.json"),
+    "list_sources": _get("/v1/sources"),
+    "list_alerts": _get("/v1/alerts"),
+    "list_watchers": _get("/v1/watchers?limit=200"),
+    "get_watcher": [
+        lambda caller: caller.ask("GET", f"/v1/watchers/{caller.open['address']}")
+    ],
+    "poll_watcher": [
+        lambda caller: caller.ask(
+            "POST", f"/v1/watchers/{caller.open['address']}/poll", {}
+        )
+    ],
+    "release_address": [Caller.release],
+    "create_key": [Caller.revoke],
+    "list_keys": _get("/v1/keys"),
+    "revoke_key": [Caller.revoke],
+    "followEvents": [
+        *_get("/v1/events?limit=1000"),
+        *_get("/v1/events?after=0&limit=1"),
+    ],
+    "followBalance": [Caller.follow],
+    "receiveBtcWebhook": [Caller.webhook],
+    "receiveBlockonomicsCallback": [Caller.callback],
+}
+"""Calls of each operation, by its operationId; the costly ways of those with many."""
