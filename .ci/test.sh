@@ -13,7 +13,7 @@ if [ "$#" -gt 0 ]; then
     exec "$PYTHON" -m pytest "$@"
 fi
 
-first=(unit tools live browser power)
+first=(unit tools live tenants browser power)
 sockets=(integration)
 # Files of the second part that nearly only wait: they run in the first, as it ends sooner.
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
