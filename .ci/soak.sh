@@ -22,6 +22,7 @@ run "$PYTHON" -m tests.simulation --soak
 run env PAYBELL_CRASH_STRIDE=1 "$PYTHON" -m pytest tests/simulation/test_every_crash.py
 run "$PYTHON" -m tests.power --points 100000 --jobs "$(nproc)"
 run "$PYTHON" -m tests.power --flips 30000
+run "$PYTHON" -m tests.epochs --runs 10000
 for _ in {1..10}; do  # each with a seed of its own
     run env PAYBELL_CRASH_KILLS=100 "$PYTHON" -m pytest tests/node/test_crash.py
 done

@@ -121,6 +121,14 @@ class Epochs:
             return position.number == 0 or len(self._starts) == 1
         return position.epoch == self.present
 
+    def at_an_address(self, since: Position) -> Position:
+        """The same, of who follows an address, not a payment by its id. A number alone
+        is of the first epoch then: after a restore an address may be another payment's
+        than it was."""
+        if since.epoch is not None or since.number == 0:
+            return since
+        return Position(self._starts[0].epoch, since.number)
+
     def is_story_of(self, since: Position, began_at: Callable[[], int | None]) -> bool:
         """Whether a payment's events up to `since`, as somebody has read them, are
         those that we have. `began_at` looks up the offset of the payment's first one:

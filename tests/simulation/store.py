@@ -22,7 +22,7 @@ from engine.store.writes import Outcome, Unavailable, Write
 from tests.tools.direct_store import DirectStore
 from tests.tools.settled_epoch import settle_epoch
 
-__all__ = ["SimStore"]
+__all__ = ["SimStore", "in_memory"]
 
 Later = Callable[[int, Callable[[], None]], None]
 Committed = Callable[[Sequence[Write], list[Outcome]], None]
@@ -50,7 +50,7 @@ class SimStore(SqliteReads):
         self.before_commit: Callable[[], bool] = lambda: False  # does it crash now?
         self.after_commit: Callable[[], bool] = lambda: False
         self._folder = tempfile.TemporaryDirectory() if on_file else None
-        self._connection = None if on_file else _in_memory()
+        self._connection = None if on_file else in_memory()
         self.journal = self._open()
 
     def _open(self) -> Journal:
@@ -177,8 +177,9 @@ def _template() -> bytes:
         return content
 
 
-def _in_memory() -> sqlite3.Connection:
+def in_memory(content: bytes | None = None) -> sqlite3.Connection:
+    """A database of these bytes; None: an empty one, with the schema of today."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.deserialize(_template())
+    connection.deserialize(content or _template())
     connection.execute("PRAGMA foreign_keys=ON")
     return connection

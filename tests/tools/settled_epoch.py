@@ -8,10 +8,10 @@ __all__ = ["EPOCH", "settle_epoch"]
 EPOCH = "simulate"
 
 
-def settle_epoch(journal: Journal) -> None:
-    """In the place of the one that a new database drew."""
-    values = (1, 1, EPOCH)
+def settle_epoch(journal: Journal, epoch: str = EPOCH) -> None:
+    """From the next event on, in the place of the one that a new database drew."""
+    values = (journal.last_offset + 1, 1, epoch)
     sql = journal.connection
     sql.execute("DELETE FROM epochs")
     sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", (*values, row_crc(values)))
-    journal.epoch = EPOCH
+    journal.epoch = epoch

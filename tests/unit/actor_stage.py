@@ -44,15 +44,22 @@ class ActorStage:
     """See the module docstring. Close it at the end."""
 
     def __init__(
-        self, folder: Path, seed: int = 1, settings: Settings | None = None
+        self,
+        folder: Path,
+        seed: int = 1,
+        settings: Settings | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        """`journal`: go on with this one, not with a new one in the folder."""
         self.random = Random(seed)
         self.clock = SimulatedClock(T0)
         self.dispatcher = SimulatedDispatcher(self.random)
         self.node = Node(
             self.clock, self.dispatcher, self.random, settings or Settings()
         )
-        self.journal = Journal(folder / f"stage-{seed}.db", synchronous="OFF")
+        self.journal = journal or Journal(
+            folder / f"stage-{seed}.db", synchronous="OFF"
+        )
         self.store = store = DirectStore(self.journal)
         self.supervisor, self.source = Inbox(), Inbox()
         node = self.node
@@ -63,8 +70,8 @@ class ActorStage:
         node.watchers, node.booted = self.book, self.booted
         self.journal_report = Published(JournalReport())
         node.journal_report = self.journal_report
-        journal = JournalActor(node, store, self.journal_report)
-        node.journal = self.start("journal", journal, 100_000)
+        writer = JournalActor(node, store, self.journal_report)
+        node.journal = self.start("journal", writer, 100_000)
         node.sessions = sessions = Published(0)
         node.router = self.start("router", RouterActor(node, sessions), 100_000)
         node.notifiers = self.start("notifiers", Inbox())

@@ -94,6 +94,8 @@ class LiveRoutes:
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
             )
         payment_id = payment.id
+        if since is not None:
+            since = self._gateway.epochs().at_an_address(since)
 
         def watch(websocket: WebSocket) -> None:
             self._watch(websocket, payment_id, since)

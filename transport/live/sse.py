@@ -87,6 +87,8 @@ def routes(
     def events(address: str) -> Iterator[bytes]:
         environ = bottle.request.environ
         since = last_event_id(environ, "since")
+        if since is not None:
+            since = gateway.epochs().at_an_address(since)
         payment = find_payment(gateway, address)
         if payment is None:
             raise Problem(

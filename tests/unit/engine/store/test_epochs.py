@@ -146,6 +146,18 @@ def test_a_payments_story_is_gone_on_with_by_who_has_read_the_same(
     assert epochs.is_story_of(since, lambda: began_at) is is_same
 
 
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [("7", "aaaaaaaa-7"), ("0", "0"), ("zzzzzzzz-7", "zzzzzzzz-7")],
+)
+def test_a_number_alone_at_an_address_is_of_the_first_epoch(
+    text: str, means: str
+) -> None:
+    since = Position.parse(text)
+    assert since is not None
+    assert str(RESTORED.at_an_address(since)) == means
+
+
 def test_epochs_are_some_and_begin_one_after_the_other() -> None:
     for wrong in (
         [],

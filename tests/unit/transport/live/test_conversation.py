@@ -158,7 +158,7 @@ def test_a_socket_about_one_payment_ends_its_session_when_it_has_gone() -> None:
     socket = FakeSocket()
     endpoint(socket)
     (session,) = gateway.sessions
-    assert session.followed == [("pay_1", Position(None, 3))]
+    assert session.followed == [("pay_1", Position("simulate", 3))]
     assert routes.open == 1
     socket.listener.ended()
     assert session.closed
