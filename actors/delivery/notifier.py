@@ -332,7 +332,7 @@ class NotifierActor(Actor):
         )
         if result.state == "dead":
             self._has_dead = True
-            self._node.counters.add("webhook.given_up")
+            self._node.counters.add("deliveries.given_up")
         queue = self._queues[delivered.payment_id]
         self._act(delivered.payment_id, queue, queue.answered(result))
 

@@ -122,6 +122,7 @@ def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
         factory=lambda _name: SenderActor(node, sender),
         parent=parent,
         blocking=SenderActor.blocking,
+        waits_outside=True,
     )
 
 

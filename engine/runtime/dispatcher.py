@@ -4,7 +4,9 @@ One greenlet takes actors that have mail from a run queue, gives each a turn of 
 `TURN_MESSAGES` messages, and lets others run every `SLICE_S` seconds (a turn ends with
 the message during which they are over), sockets after a few of them, so that these are
 served while a hundred thousand actors are busy. Actors whose class says
-`blocking` run on a bounded pool of greenlets, one turn at a time each.
+`blocking` run on a bounded pool of greenlets, one turn at a time each. Those that wait
+for somebody outside do not get all of it: however many endpoints hang, the store is
+read and the chain is looked at.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ SOCKETS_EVERY_S = 0.010
 long together, seconds. After each one would be too little for the actors where all
 others are busy as well; and one message may take longer than a slice."""
 
+KEPT_FREE = 8
+"""This part of the pool is not for turns that wait for somebody outside."""
+
 SLOW_TURN_S = 0.050
 """A turn of an ordinary actor longer than this is a bug worth a log line, seconds."""
 
@@ -47,6 +52,8 @@ class GeventDispatcher:
         self._queue: deque[Ref] = deque()
         self._mail = Event()
         self._waiting: deque[Ref] = deque()
+        self._outside: deque[Ref] = deque()
+        self._kept_free = pool_size // KEPT_FREE  # for those that wait for none outside
         self._pool = Pool(pool_size)
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self.turns = 0
@@ -67,7 +74,8 @@ class GeventDispatcher:
 
     def schedule(self, ref: Ref) -> None:
         if ref.scope.blocking:
-            self._waiting.append(ref)
+            line = self._outside if ref.scope.waits_outside else self._waiting
+            line.append(ref)
             self._fill_pool()
             return
         self._queue.append(ref)
@@ -105,13 +113,20 @@ class GeventDispatcher:
                 worked_s = 0.0
 
     def _fill_pool(self) -> None:
-        while self._waiting and self._pool.free_count() > 0:
+        while (ref := self._next_blocking(self._pool.free_count())) is not None:
             turn: gevent.Greenlet[..., object] = gevent.Greenlet(
-                self._run_blocking, self._waiting.popleft()
+                self._run_blocking, ref
             )
             self._pool.start(turn)
             # Linked after the pool's own link: its place is free again by then.
             turn.rawlink(self._place_is_free)
+
+    def _next_blocking(self, free: int) -> Ref | None:
+        if self._waiting and free > 0:
+            return self._waiting.popleft()
+        if self._outside and free > self._kept_free:
+            return self._outside.popleft()
+        return None
 
     def _place_is_free(self, _turn: object) -> None:
         self._fill_pool()

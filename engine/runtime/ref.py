@@ -95,6 +95,7 @@ class Scope(msgspec.Struct):
     mailbox_limit: int = 1_000
     blocking: bool = False
     turn_timeout_s: float | None = None
+    waits_outside: bool = False  # blocking, and for somebody who is none of ours
 
 
 class _Stop:

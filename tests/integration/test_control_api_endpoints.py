@@ -7,13 +7,16 @@ from pathlib import Path
 import gevent
 import pytest
 import requests
+from standardwebhooks import Webhook
 
 from tests.tools.certificates import self_signed
 from tests.tools.node import RunningNode, running_node
-from tests.tools.receiver import Receiver, hang
+from tests.tools.receiver import Receiver, hang, reply
 from transport.control import deliveries
+from transport.outbound.webhook import new_secret
 
 CHANNELS = "/v1/channels"
+SECRET = new_secret()
 
 
 @pytest.fixture
@@ -116,3 +119,36 @@ def test_a_merchant_waits_for_few_endpoints_at_one_time() -> None:
         assert refused.status_code == 429
         assert f"{deliveries.TESTS_AT_A_TIME} at one time" in refused.json()["detail"]
         gevent.killall(waiting)
+
+
+def test_a_shop_that_refuses_one_event_hears_the_rest_and_what_it_was_not_told(
+    node: RunningNode,
+) -> None:
+    with Receiver([reply(400), reply(422)]) as shop:
+        channel = node.post(
+            CHANNELS,
+            {
+                "url": shop.url(),
+                "secret": SECRET,
+                "schedule_s": [0, 0.1, 3600],
+                "refused_attempts": 2,
+            },
+        ).json()
+        payment = node.create(amount_sat=1_000)
+        shop.wait_for(2)
+        txid = node.chain.pay(payment["address"], 1_000)
+        shop.wait_for(3)
+        node.chain.mine(1)
+        told = [
+            Webhook(SECRET).verify(each.body, each.headers) for each in shop.wait_for(4)
+        ]
+    assert (channel["refused_attempts"], channel["refused_s"]) == (2, 3_600)
+    assert [(each["data"]["seq"], each.get("skipped")) for each in told[:3]] == [
+        (1, None), (1, None), (2, [1]),
+    ]  # fmt: skip
+    assert all("skipped" not in each for each in told[3:])
+    log = node.get(f"{CHANNELS}/{channel['id']}/deliveries").json()["data"]
+    assert {(entry["seq"], entry["status"]) for entry in log} >= {(1, 400), (1, 422)}
+    missed = node.get(f"/v1/payments/{payment['id']}/events?after=0").json()["data"]
+    assert txid in {event["txid"] for event in missed}
+    assert missed[0]["id"] == told[0]["data"]["id"]

@@ -33,6 +33,7 @@ _COUNTERS = {
     "watchers.crashes": "Crashes of watchers.",
     "watchers.quarantined": "Watchers that kept crashing and were set aside.",
     "notifiers.crashes": "Crashes of notifiers.",
+    "deliveries.given_up": "Events that a channel could not be told: dead letters.",
     "sessions.crashed": "Crashes of sessions.",
     "sessions.too_slow": "Clients that read too slowly and were closed.",
     "core.crashes": "Crashes of core actors.",

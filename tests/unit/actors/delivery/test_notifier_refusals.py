@@ -56,7 +56,7 @@ def test_a_poison_event_holds_back_its_payment_for_a_number_of_attempts(
         *((seq, ()) for seq in others[1:]),
     ]
     assert street.stage.store.outbox_counts()["dead"] == 1
-    assert street.stage.node.counters["webhook.given_up"] == 1
+    assert street.stage.node.counters["deliveries.given_up"] == 1
 
 
 def test_a_poison_event_holds_back_its_payment_for_a_time(street: Street) -> None:

@@ -4,12 +4,13 @@ from random import Random
 
 import pytest
 
-from actors.delivery.sender import Deliver, Delivered, SenderPool
+from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
+from actors.node import Node, Settings
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
-from engine.runtime.simulation import SimulatedDispatcher
+from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.records import Pending
 
 SIZE = 3
@@ -24,6 +25,11 @@ class Quiet(Actor):
 
     def on_receive(self, message: object) -> None:
         self.got.append(message)
+
+
+class _Sends:
+    def send(self, *_request: object) -> SendResult:
+        return SendResult(AttemptOutcome.DELIVERED, 200, None, None, 1.0)
 
 
 class Place:
@@ -124,3 +130,13 @@ def test_whoever_ends_the_pool_ends_what_its_senders_have_not_begun() -> None:
 def test_secrets_are_not_in_what_is_logged_of_an_order() -> None:
     order = Place().order("p")
     assert "secret" not in repr(order) + repr(order.endpoint)
+
+
+def test_senders_wait_for_others_and_leave_places_to_those_who_do_not() -> None:
+    scope = sender_scope(
+        Node(SimulatedClock(0), SimulatedDispatcher(Random(1)), Random(1), Settings()),
+        _Sends(),
+        Ref(Scope(SimulatedDispatcher(Random(1)), lambda _name: Quiet()), "parent"),
+    )
+    assert scope.blocking
+    assert scope.waits_outside

@@ -85,6 +85,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_while() -> None:
 def test_what_was_delivered_is_done() -> None:
     row = judged(sent(AttemptOutcome.DELIVERED))
     assert (row.state, row.next_at, row.latency_ms) == ("delivered", 0, 12)
+    assert (row.refusals, row.refused_at) == (0, 0)
 
 
 def test_what_failed_is_tried_again_by_the_schedule() -> None:

@@ -51,6 +51,7 @@ def started(
     blocking: bool = False,
     limit_s: float | None = None,
     parent: Ref | None = None,
+    outside: bool = False,
 ) -> Ref:
     scope = Scope(
         dispatcher=dispatcher,
@@ -59,6 +60,7 @@ def started(
         mailbox_limit=100_000,
         blocking=blocking,
         turn_timeout_s=limit_s,
+        waits_outside=outside,
     )
     ref = Ref(scope, name)
     ref.start()
@@ -161,6 +163,27 @@ def test_blocking_turns_are_bounded_by_the_pool_and_all_get_their_turn(
     wait_for(lambda: len(done) == 7)
     assert most[0] == 2
     assert dispatcher.turns >= 7
+
+
+def test_however_many_wait_for_somebody_outside_the_store_can_be_read() -> None:
+    dispatcher = GeventDispatcher(pool_size=16)
+    dispatcher.start()
+    gate, hanging, read = Event(), [0], Event()
+
+    def hang(_message: object) -> None:
+        hanging[0] += 1
+        gate.wait()
+
+    for number in range(40):
+        name = f"sender {number}"
+        started(dispatcher, name, hang, blocking=True, outside=True).tell(1)
+    wait_for(lambda: hanging[0] == 14)
+    started(dispatcher, "reader", lambda _m: read.set(), blocking=True).tell(1)
+    assert read.wait(timeout=60)
+    assert hanging[0] == 14, "two places are kept free"
+    gate.set()
+    wait_for(lambda: hanging[0] == 40)
+    dispatcher.stop()
 
 
 def test_a_place_in_the_pool_that_falls_free_is_given_on_at_once() -> None:
