@@ -27,6 +27,7 @@ BENCHES = (
     "fanout",
     "hostile",
     "mainnet",
+    "tenants",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
