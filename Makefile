@@ -53,11 +53,12 @@ soak: $(TEST_READY) $(NODE_READY) ## Run for hours; one part: make soak ARGS="--
 mutate: $(TEST_READY) ## Plant wrong lines, see which no test notices (long)
 	nice -n 10 $(BIN)/python -m tests.mutation $(ARGS)
 
-lint: $(TEST_READY) ## Check style, format, types and layers
+lint: $(TEST_READY) ## Check style, format, types, layers and the contract with clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.contract
 
 format: $(TEST_READY) ## Format the code
 	$(BIN)/ruff format .

@@ -54,6 +54,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refused_s: float = REFUSED_S
     timeout_s: float = 15.0
     description: str = ""
+    event_version: int = 1  # of the events it is told: the one it was made with
     created_at: int  # ms
 
 

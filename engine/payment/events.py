@@ -13,6 +13,7 @@ import msgspec
 from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
 
 __all__ = [
+    "VERSION",
     "Change",
     "CommittedEvent",
     "Event",
@@ -22,6 +23,14 @@ __all__ = [
     "opening",
     "with_offset",
 ]
+
+
+VERSION = 1
+"""Of the wire form. What is stored never changes, and what is told in this version has
+these fields for ever: a field may be added, none changes or goes. Another form is
+another version, told to whoever asks for it: an endpoint keeps the one it was made with
+(`Channel.event_version`). `tests/unit/engine/payment/events_0_1_0.jsonl` is version 1.
+"""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -37,6 +37,7 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     refused_s: float
     schedule_s: tuple[float, ...]
     description: str
+    event_version: int
     created_at: str
     old_secret_until: str | None
     secret: str | UnsetType = UNSET
@@ -95,6 +96,7 @@ def channel_view(
         refused_s=channel.refused_s,
         schedule_s=channel.schedule_s,
         description=channel.description,
+        event_version=channel.event_version,
         created_at=iso(channel.created_at),
         old_secret_until=iso(channel.old_secret_until) if rotating else None,
         secret=UNSET if secret is None else secret,

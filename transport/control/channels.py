@@ -18,6 +18,7 @@ from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope
+from engine.payment.events import VERSION
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
@@ -107,6 +108,7 @@ class _Channels:
             refused_attempts=asked.refused_attempts,
             refused_s=asked.refused_s,
             description=asked.description,
+            event_version=VERSION,
             created_at=self._gateway.now(),
         )
         most = self._gateway.merchant(merchant).limits.channels
