@@ -20,7 +20,7 @@ from engine.merchants.rules import (
     wants_operator,
 )
 
-NODE = Limits(claims=16, claims_total_s=7_200)
+NODE = Limits(claims=17, claims_total_s=7_201)
 NOBODY = Merchant(name="ann", limits=NODE)
 
 
@@ -73,7 +73,7 @@ def test_a_secret_that_is_not_there_cannot_be_kept() -> None:
 
 def test_limits_of_its_own_stand_over_the_nodes() -> None:
     made = after(NOBODY, limits={"claims": 0})
-    assert made.limits == Limits(claims=0, claims_total_s=7_200)
+    assert made.limits == Limits(claims=0, claims_total_s=7_201)
     assert OwnLimits().over(NODE) == NODE
 
 

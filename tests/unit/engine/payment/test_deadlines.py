@@ -291,6 +291,7 @@ def test_claims_at_one_time_hold_a_payment_once() -> None:
         lie = ProviderClaim("btc", f"t{number}", 1, 600, total_s=700)
         assert told(lie, after_ms=10_000 * (number > 0)) == ["detected"]
     assert told.payment.claimed == Claimed(3, 620_000, T0 + 620_000)
+    assert next_deadline(told.payment) == T0 + 600_000, "the first of them"
     told.review(T0 + 620_000)
     lie = ProviderClaim("btc", "t9", 1, 600, total_s=700)
     assert told(lie, after_ms=5_000_000) == ["detected"]

@@ -70,6 +70,19 @@ def test_a_refusal_says_when_and_costs_nothing() -> None:
     assert share.take("ann", 11.0) is None
 
 
+def test_who_called_a_moment_ago_still_has_a_share_when_a_second_begins() -> None:
+    share = FairShare(1, 1)
+    assert share.take("ann", 0.5) is share.take("bob", 0.5) is None
+    assert share.take("ann", 1.0) == Wait(1.5, is_ceiling=False)
+    assert share.take("ann", 3.0) is None, "nobody else called for a whole second"
+
+
+def test_exactly_what_is_left_can_be_borrowed() -> None:
+    share = FairShare(4, 4)
+    assert share.take("bob", 0.0) is share.take("ann", 0.0, 4) is None
+    assert share.take("ann", 0.75, 2) is None, "2 to spare, and 1.5 of her own"
+
+
 def test_what_a_call_costs_beyond_one_is_spent_too() -> None:
     share = FairShare(1, 10)
     assert share.take("ann", 0.0, 3) is None

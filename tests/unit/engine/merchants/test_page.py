@@ -1,0 +1,43 @@
+"""docs/merchants.md says of merchants what the node does."""
+
+import json
+import re
+from pathlib import Path
+
+from engine.config import read_merchants
+from engine.merchants.record import Limits
+from engine.merchants.scopes import Scope
+from engine.settings import OPTIONS
+from transport.http.inputs import MerchantRequest
+from transport.http.request_json import typed
+
+PAGE = (Path(__file__).parents[4] / "docs/merchants.md").read_text(encoding="utf-8")
+
+
+def test_its_examples_of_a_record_can_be_put_and_written_into_the_file() -> None:
+    body = re.search(r"PUT /v1/merchants/cafe\n((?:    .+\n)+)", PAGE)
+    table = re.search(r"    \[merchants\.cafe\]\n(?:    .+\n)+", PAGE)
+    assert body is not None
+    assert table is not None
+    said = typed(json.loads(body[1]), MerchantRequest).settings()
+    assert said.display_name == "Café Lisboa"
+    text = table[0].replace("\n    ", "\n").lstrip()
+    filed = read_merchants(text, "paybell.toml")["cafe"]
+    assert filed.limits.claims == said.limits.claims == 4
+    assert filed.webhook_secrets == said.webhook_secrets
+
+
+def test_it_names_every_right_and_no_other() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert rows == list(Scope)
+
+
+def test_the_settings_that_it_names_are_there_with_these_defaults() -> None:
+    flags = {option.flag: option.default for option in OPTIONS}
+    named = set(re.findall(r"--[a-z]+-[a-z-]+", PAGE))
+    assert named <= set(flags)
+    assert flags["--claims-per-payment"] == str(Limits().claims) == "16"
+    assert "`--claims-per-payment` (16)" in PAGE
+    assert Limits().claims_total_s == 7_200
+    assert "`--claims-total-s` (two hours)" in PAGE
+    assert flags["--calls-shared-percent"] == "50", "the page says: half"
