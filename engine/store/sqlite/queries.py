@@ -246,14 +246,14 @@ def idempotent_answer(
     former: str | None = None,
 ) -> IdempotentAnswer | None:
     """The first answer to this key, if it was given at or after `since` (ms)."""
-    row = sql.execute(
+    rows = sql.execute(
         "SELECT scope, key, request_hash, status, body, at, crc FROM idempotency"
-        " WHERE scope IN (?1, ?2) AND key = ?3 AND at >= ?4"
-        " ORDER BY scope = ?1 DESC LIMIT 1",
+        " WHERE scope IN (?, ?) AND key = ? AND at >= ?",
         (scope, scope if former is None else former, key, since),
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         return None
+    row = next((row for row in rows if row[0] == scope), rows[0])
     _, _, request_hash, status, body, _ = checked("an idempotent answer", row)
     return IdempotentAnswer(request_hash, status, body)
 

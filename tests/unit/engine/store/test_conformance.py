@@ -310,9 +310,14 @@ def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) ->
     former = reader.idempotent_answer("other", "key", 0, "scope")
     assert former == reader.idempotent_answer("scope", "key", 0)
     assert reader.idempotent_answer("other", "key", T0 + 1, "scope") is None
+    newer = IdempotencyRow("zone", "key", b"h", 200, b"newer", T0)
+    store.commit(Write(rows=(newer,)))
+    for own, other in (("zone", "scope"), ("scope", "zone")):
+        found = reader.idempotent_answer(own, "key", 0, other)
+        assert found == reader.idempotent_answer(own, "key", 0)
     (kept,) = store.commit(Write(rows=(ForgetIdempotency(T0),)))
     (forgot,) = store.commit(Write(rows=(ForgetIdempotency(T0 + 1),)))
-    assert (committed(kept).changed, committed(forgot).changed) == (0, 1)
+    assert (committed(kept).changed, committed(forgot).changed) == (0, 2)
     assert reader.idempotent_answer("scope", "key", 0) is None
 
 
