@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 
 from actors.delivery.notifiers import NotifiersActor
+from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
@@ -27,6 +28,7 @@ from actors.sources.workers import BlockFeedWorker
 from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
 from engine.chain.feed import AddressFeed, BlockFeed
+from engine.policy.retention import Retention
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
@@ -147,6 +149,7 @@ def build_tree(
     vault: Vault,
     sender: ChannelSender,
     give_up: Callable[[str], None],
+    retention: Retention = Retention(),
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs."""
 
@@ -204,10 +207,16 @@ def build_tree(
         SupervisorActor,
         lambda _name: SupervisorActor(node, watchers, booted),
     )
+    housekeeper = child(
+        "housekeeper",
+        HousekeeperActor,
+        lambda _name: HousekeeperActor(node, retention),
+    )
     children.extend(node.readers)
     children.extend(
         (node.journal, node.router, node.source, node.notifiers, node.supervisor)
     )
+    children.append(housekeeper)  # the last: when it crashes, no other is touched
     return root
 
 

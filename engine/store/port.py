@@ -36,6 +36,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    FileUse,
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
@@ -45,6 +46,8 @@ from engine.store.records import (
     PaymentHistory,
     Pending,
     PendingPayment,
+    Prunable,
+    Pruned,
     StoredEvent,
 )
 from engine.store.writes import Outcome, SourceTip, Write
@@ -169,3 +172,25 @@ class StoreReader(Protocol):
 
     def outbox_counts(self) -> dict[str, int]:
         """How many deliveries are in which state, for metrics and the doctor."""
+
+    # -- retention -------------------------------------------------------------------
+
+    def prunable(self, before: int, after: int, limit: int) -> Prunable:
+        """Payments that are over, whose last event was before (ms) and of which no
+        enabled channel is owed anything; of the next `limit` events after an offset."""
+
+    def pruned(self) -> Pruned:
+        """What was taken out of the journal so far."""
+
+    def offset_before(self, at: int) -> int:
+        """An offset up to which all events are from before this time (ms); 0 if that
+        is said of none. A thousand later ones may be so too."""
+
+    def deliveries_up_to(
+        self, channel_id: str, after: int, up_to: int, limit: int
+    ) -> int | None:
+        """The offset of the last of the channel's next `limit` deliveries after an
+        offset, in whatever state; None: there is none up to that other offset."""
+
+    def file_use(self) -> FileUse:
+        """How large the store's file is, and how much of it is free."""

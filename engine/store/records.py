@@ -4,6 +4,7 @@ import msgspec
 
 from engine.payment.events import Event, decode
 from engine.payment.model import Payment
+from engine.store.writes import Prune
 
 __all__ = [
     "OWED",
@@ -14,10 +15,13 @@ __all__ = [
     "KeyRecord",
     "MerchantRecord",
     "Owed",
+    "FileUse",
     "Page",
     "PaymentHistory",
     "Pending",
     "PendingPayment",
+    "Prunable",
+    "Pruned",
     "StoredEvent",
 ]
 
@@ -142,3 +146,27 @@ class AttemptView(msgspec.Struct, frozen=True):
     status: int | None
     outcome: str
     error: str | None
+
+
+class Prunable(msgspec.Struct, frozen=True):
+    """Payments whose events may go; `next_after` (an offset) goes on, None: the end."""
+
+    payments: tuple[Prune, ...]
+    next_after: int | None
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What retention took out of the journal: how many events, and up to which offset
+    some may be missing. A reader who is further than that has missed none."""
+
+    events: int = 0
+    through: int = 0
+
+
+class FileUse(msgspec.Struct, frozen=True):
+    """The store's file. `can_shrink`: free pages can be given back while it is used."""
+
+    page_bytes: int
+    pages: int
+    free_pages: int
+    can_shrink: bool

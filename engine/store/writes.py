@@ -21,6 +21,8 @@ __all__ = [
     "DeliveryResult",
     "Entry",
     "FIRST",
+    "Forget",
+    "ForgetDeliveries",
     "ForgetIdempotency",
     "IdempotencyRow",
     "InboundRow",
@@ -30,6 +32,8 @@ __all__ = [
     "BEST_TIP",
     "NO_PLACE",
     "PROBE",
+    "Prune",
+    "ShrinkFile",
     "MAX_BLOCKS_READ_AGAIN",
     "Place",
     "PurgeDeliveries",
@@ -251,6 +255,45 @@ class Requeue(msgspec.Struct, frozen=True):
     limit: int = STEP
 
 
+class Prune(msgspec.Struct, frozen=True):
+    """A payment that is over loses its events; its row stays, as their snapshot.
+
+    Nothing is done to one that is watched, or has moved on from this `seq`. Changes as
+    many rows as there were events. What channels were still owed of them goes too.
+    """
+
+    payment_id: str
+    seq: int
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """The oldest `limit` rows at most of a log go, if they are from before (ms).
+
+    `log`: "attempts" or "inbound".
+    """
+
+    log: str
+    before: int
+    limit: int
+
+
+class ForgetDeliveries(msgspec.Struct, frozen=True):
+    """What a channel was told of the events after an offset, up to another, goes.
+
+    What it has still to be told stays, and so do its dead letters.
+    """
+
+    channel_id: str
+    after: int
+    up_to: int
+
+
+class ShrinkFile(msgspec.Struct, frozen=True):
+    """Give so many free pages back to the file system, if the store can."""
+
+    pages: int
+
+
 Row = (
     IdempotencyRow
     | ForgetIdempotency
@@ -266,6 +309,10 @@ Row = (
     | PurgeDeliveries
     | DeliveryResult
     | Requeue
+    | Prune
+    | Forget
+    | ForgetDeliveries
+    | ShrinkFile
 )
 
 

@@ -15,6 +15,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    FileUse,
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
@@ -24,12 +25,15 @@ from engine.store.records import (
     PaymentHistory,
     Pending,
     PendingPayment,
+    Prunable,
+    Pruned,
     StoredEvent,
 )
 from engine.store.writes import (
     NO_PLACE,
     IdempotencyRow,
     Outcome,
+    Prune,
     SourceTip,
     Unavailable,
     Write,
@@ -153,7 +157,7 @@ class MemoryStore:
         return JournalPage(events, self.last_offset())
 
     def last_offset(self) -> int:
-        return len(self._tables.events)
+        return max(self._tables.events, default=0)
 
     def epochs(self) -> Epochs:
         return Epochs(self._tables.epochs)
@@ -289,3 +293,48 @@ class MemoryStore:
         for delivery in self._tables.outbox.values():
             counts[delivery.state] = counts.get(delivery.state, 0) + 1
         return counts
+
+    # -- retention -------------------------------------------------------------------
+
+    def prunable(self, before: int, after: int, limit: int) -> Prunable:
+        events = self._tables.events
+        found = [o for o in events if o > after][:limit]
+        old = [o for o in found if events[o].event.at < before]
+        names = dict.fromkeys(events[offset].terms.id for offset in old)
+        prunes = [self._may_go(name, before) for name in names]
+        return Prunable(
+            tuple(prune for prune in prunes if prune is not None),
+            old[-1] if len(old) == limit else None,
+        )
+
+    def _may_go(self, name: str, before: int) -> Prune | None:
+        tables, row = self._tables, self._tables.payments[name]
+        mine = {o: e.event for o, e in tables.events.items() if e.terms.id == name}
+        enabled = {c.id for c in tables.channels.values() if c.enabled}
+        is_owed = any(
+            channel in enabled and offset in mine and owed.state == "pending"
+            for (channel, offset), owed in tables.outbox.items()
+        )
+        is_newest = max(tables.events) in mine
+        last = mine[max(mine)]
+        if row.watched or is_owed or is_newest or last.at >= before:
+            return None
+        return Prune(name, row.payment.seq)
+
+    def pruned(self) -> Pruned:
+        gone = self._tables.pruned
+        return Pruned(len(gone), max(gone, default=0))
+
+    def offset_before(self, at: int) -> int:
+        events = self._tables.events
+        return max((o for o, e in events.items() if e.event.at < at), default=0)
+
+    def deliveries_up_to(
+        self, channel_id: str, after: int, up_to: int, limit: int
+    ) -> int | None:
+        mine = sorted(o for c, o in self._tables.outbox if c == channel_id)
+        found = [offset for offset in mine if after < offset <= up_to][:limit]
+        return found[-1] if found else None
+
+    def file_use(self) -> FileUse:
+        return FileUse(page_bytes=1, pages=0, free_pages=0, can_shrink=False)

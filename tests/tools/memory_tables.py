@@ -21,11 +21,14 @@ from engine.store.writes import (
     Conflict,
     DeliveryResult,
     Entry,
+    Forget,
+    ForgetDeliveries,
     ForgetIdempotency,
     IdempotencyRow,
     InboundRow,
     KeyRow,
     MerchantRow,
+    Prune,
     PurgeDeliveries,
     ReadAgain,
     Release,
@@ -33,6 +36,7 @@ from engine.store.writes import (
     Requeue,
     RevokeKey,
     Row,
+    ShrinkFile,
     SourceTip,
     Write,
 )
@@ -89,6 +93,7 @@ class Tables:
         self.outbox: dict[tuple[str, int], Delivery] = {}
         self.attempts: dict[int, DeliveryResult] = {}
         self.epochs = [EpochStart(1, "inmemory")]
+        self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self._undo: list[Callable[[], object]] = []
 
     def wire(self, offset: int, event: Event, terms: Terms) -> bytes:
@@ -141,7 +146,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
         raise Refused("seq", f"{payment.id} is at seq {before}")
     committed = []
     for event in entry.events:
-        offset = len(tables.events) + 1
+        offset = max(tables.events, default=0) + 1  # the newest is always kept
         tables.put(tables.events, offset, EventRow(event, terms))
         wire = tables.wire(offset, event, terms)
         committed.append(CommittedEvent(offset, event, terms.merchant, wire))
@@ -224,6 +229,14 @@ def _write(tables: Tables, row: Row) -> int:
             _deliver(tables, row)
         case Requeue():
             return _requeue(tables, row)
+        case Prune():
+            return _prune(tables, row)
+        case Forget():
+            return _forget(tables, row)
+        case ForgetDeliveries():
+            return _forget_deliveries(tables, row)
+        case ShrinkFile():
+            return 0
     return 1
 
 
@@ -277,7 +290,8 @@ def _remove_channel(tables: Tables, row: RemoveChannel) -> int:
 
 
 def _deliver(tables: Tables, row: DeliveryResult) -> None:
-    tables.put(tables.attempts, len(tables.attempts) + 1, row)
+    number = max(tables.attempts, default=0) + 1
+    tables.put(tables.attempts, number, row)
     key = row.channel_id, row.offset
     owed = tables.outbox.get(key)
     if owed is not None:
@@ -319,3 +333,43 @@ def _is_meant(
         and (row.until is None or at < row.until)
         and (not row.dead_only or owed.state == "dead")
     )
+
+
+# -- retention -------------------------------------------------------------------------
+
+
+def _prune(tables: Tables, row: Prune) -> int:
+    stored = tables.payments.get(row.payment_id)
+    if stored is None or stored.watched or stored.payment.seq != row.seq:
+        return 0
+    events = [o for o, e in tables.events.items() if e.terms.id == row.payment_id]
+    if max(tables.events) in events:
+        return 0
+    for key in [key for key in tables.outbox if key[1] in events]:
+        tables.drop(tables.outbox, key)
+    for offset in events:
+        tables.drop(tables.events, offset)
+        tables.put(tables.pruned, offset, stored)
+    return len(events)
+
+
+def _forget(tables: Tables, row: Forget) -> int:
+    log: dict[Any, Any] = tables.attempts if row.log == "attempts" else tables.inbound
+    oldest = list(log)[: row.limit]
+    old = [key for key in oldest if log[key].at < row.before]
+    for key in old:
+        tables.drop(log, key)
+    return len(old)
+
+
+def _forget_deliveries(tables: Tables, row: ForgetDeliveries) -> int:
+    told = [
+        key
+        for key, owed in tables.outbox.items()
+        if key[0] == row.channel_id
+        and row.after < key[1] <= row.up_to
+        and owed.state == "delivered"
+    ]
+    for key in told:
+        tables.drop(tables.outbox, key)
+    return len(told)

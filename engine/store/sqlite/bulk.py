@@ -25,9 +25,13 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     Entry,
+    Forget,
+    ForgetDeliveries,
     ForgetIdempotency,
     Place,
+    Prune,
     PurgeDeliveries,
+    Release,
     RemoveChannel,
     Requeue,
     Row,
@@ -36,7 +40,17 @@ from engine.store.writes import (
 
 __all__ = ["Bulk"]
 
-_ORDERED = (ChannelRow, ForgetIdempotency, RemoveChannel, PurgeDeliveries, Requeue)
+_ORDERED = (
+    ChannelRow,
+    Forget,
+    ForgetDeliveries,
+    ForgetIdempotency,
+    Prune,
+    PurgeDeliveries,
+    Release,
+    RemoveChannel,
+    Requeue,
+)
 """Rows that other rows or the outbox of events depend on: these are written in turn."""
 
 _EVENTS = Many("INSERT INTO events VALUES", 8)

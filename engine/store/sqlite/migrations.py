@@ -263,6 +263,22 @@ def m011_neighbours(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m012_retention(db: sqlite_utils.Database) -> None:
+    """What is no longer kept: of which payment, and how much in all (one row).
+
+    A payment's row is the snapshot of its events up to `pruned_seq`, which are gone.
+    """
+    db.execute("ALTER TABLE payments ADD COLUMN pruned_seq INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        """CREATE TABLE retention (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            pruned_events INTEGER NOT NULL, pruned_through INTEGER NOT NULL
+        )"""
+    )
+    db.execute("INSERT INTO retention VALUES (1, 0, 0)")
+
+
+@migrations()
 def m013_channels(db: sqlite_utils.Database) -> None:
     """A merchant's channels are found without those of others."""
     db.execute("CREATE INDEX channels_of_merchant ON channels (merchant)")

@@ -16,6 +16,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    FileUse,
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
@@ -25,9 +26,11 @@ from engine.store.records import (
     PaymentHistory,
     Pending,
     PendingPayment,
+    Prunable,
+    Pruned,
     StoredEvent,
 )
-from engine.store.sqlite import queries
+from engine.store.sqlite import moments, pruning, queries
 from engine.store.sqlite.trouble import unreadable
 from engine.store.writes import SourceTip
 
@@ -167,3 +170,22 @@ class SqliteReads(ABC):
 
     def outbox_counts(self) -> dict[str, int]:
         return self._ask(queries.outbox_counts)
+
+    # -- retention -------------------------------------------------------------------
+
+    def prunable(self, before: int, after: int, limit: int) -> Prunable:
+        return self._ask(pruning.prunable, before, after, limit)
+
+    def pruned(self) -> Pruned:
+        return self._ask(pruning.pruned)
+
+    def offset_before(self, at: int) -> int:
+        return self._ask(moments.offset_before, at)
+
+    def deliveries_up_to(
+        self, channel_id: str, after: int, up_to: int, limit: int
+    ) -> int | None:
+        return self._ask(pruning.deliveries_up_to, channel_id, after, up_to, limit)
+
+    def file_use(self) -> FileUse:
+        return self._ask(pruning.file_use)

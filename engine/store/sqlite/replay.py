@@ -35,11 +35,13 @@ def count_events(sql: sqlite3.Connection) -> int:
 
 
 def missing_events(sql: sqlite3.Connection) -> int:
-    """How many were taken out of the journal: its offsets have no gaps."""
-    last, count = sql.execute(
-        'SELECT coalesce(max("offset"), 0), count(*) FROM events'
+    """How many were taken out of the journal by no one who may: its offsets have no
+    gaps but for what retention took, which is counted."""
+    last, count, pruned = sql.execute(
+        'SELECT coalesce(max("offset"), 0), count(*),'
+        " (SELECT pruned_events FROM retention) FROM events"
     ).fetchone()
-    return int(last) - int(count)
+    return int(last) - int(count) - int(pruned)
 
 
 def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | None]]:
@@ -52,12 +54,18 @@ def differences(sql: sqlite3.Connection) -> Iterator[tuple[int, Difference | Non
     for payment_id, group in groupby(rows, key=lambda row: row[1]):
         stored = list(group)
         yield len(stored), _compare(sql, payment_id, stored, has_lost)
-    orphans = sql.execute(
-        "SELECT id FROM payments p WHERE NOT EXISTS"
+    without = sql.execute(
+        "SELECT id, seq, pruned_seq, watched FROM payments p WHERE NOT EXISTS"
         " (SELECT 1 FROM events WHERE payment_id = p.id)"
     )
-    for (payment_id,) in orphans:
-        yield 0, Difference(payment_id, "a payment without any event", 0)
+    for payment_id, seq, pruned_seq, watched in without:
+        if pruned_seq == 0:
+            yield 0, Difference(payment_id, "a payment without any event", 0)
+        elif pruned_seq != seq or watched:
+            detail = f"its snapshot is of seq {pruned_seq}, but it is at seq {seq}"
+            yield 0, Difference(payment_id, detail, 0)
+        else:
+            yield 0, None  # the snapshot is all there is, and has its own checksum
 
 
 def _compare(

@@ -8,7 +8,7 @@ the way raises `sqlite3.IntegrityError`, which undoes the one write it is part o
 import sqlite3
 from collections.abc import Sequence
 
-from engine.store.sqlite import steps
+from engine.store.sqlite import pruning, steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
@@ -17,11 +17,14 @@ from engine.store.writes import (
     NO_PLACE,
     ChannelRow,
     DeliveryResult,
+    Forget,
+    ForgetDeliveries,
     ForgetIdempotency,
     IdempotencyRow,
     InboundRow,
     KeyRow,
     MerchantRow,
+    Prune,
     PurgeDeliveries,
     ReadAgain,
     Release,
@@ -29,6 +32,7 @@ from engine.store.writes import (
     Requeue,
     RevokeKey,
     Row,
+    ShrinkFile,
     SourceTip,
 )
 
@@ -145,6 +149,14 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return steps.purge(sql, row)
         case Requeue():
             return steps.requeue(sql, row)
+        case Prune():
+            return Changed(pruning.prune(sql, row))
+        case Forget():
+            return Changed(pruning.forget(sql, row))
+        case ForgetDeliveries():
+            return Changed(pruning.forget_deliveries(sql, row))
+        case ShrinkFile():
+            return Changed(pruning.shrink(sql, row))
     return Changed(sql.execute(statement, values).rowcount)
 
 

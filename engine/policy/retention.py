@@ -1,0 +1,61 @@
+"""How long what is stored is kept. Pure.
+
+Counted from when a payment was over and its last event happened, or from when a line
+of a log was written. What a payment came to is kept for ever, as a snapshot; so is
+whatever money is accounted by. What each default is for is said beside it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from engine.store.writes import Prune
+
+__all__ = ["DAY_MS", "Retention", "pages_to_free", "portions"]
+
+DAY_MS = 86_400_000
+
+SPARE_PAGES = 2_048
+"""Free pages that are left alone (8 MB): the next payments want them again."""
+
+SPARE_SHARE = 0.2
+"""And so is this share of the file: moving pages costs more than keeping them."""
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """Days. 0 keeps for ever."""
+
+    events: int = 400
+    """A year, and the month in which a year's books are closed."""
+
+    deliveries: int = 30
+    """What a channel was told can be told again by time range for so long."""
+
+    attempts: int = 30
+    """The delivery log: long past the last retry, which comes after four days."""
+
+    inbound: int = 90
+    """Webhooks heard: a provider that repeats one after that is believed no more than
+    the first time, as the chain decides; it is only noted twice."""
+
+    def before(self, days: int, now: int) -> int | None:
+        """What is older than this (ms) may go; None: nothing may."""
+        return now - days * DAY_MS if days else None
+
+
+def pages_to_free(pages: int, free: int, limit: int) -> int:
+    """How many of a file's free pages to give back now, `limit` at most."""
+    spare = max(SPARE_PAGES, int(pages * SPARE_SHARE))
+    return max(0, min(free - spare, limit))
+
+
+def portions(prunes: Sequence[Prune], rows: int) -> Iterator[tuple[Prune, ...]]:
+    """Payments whose events come to so many rows at most; one alone may have more."""
+    some: list[Prune] = []
+    for prune in prunes:
+        if some and sum(one.seq for one in some) + prune.seq > rows:
+            yield tuple(some)
+            some = []
+        some.append(prune)
+    if some:
+        yield tuple(some)

@@ -1,0 +1,155 @@
+"""Retention: what may go, and how it goes. Small steps, each found by an index.
+
+The reads look for what is old enough, in a reader's thread; the writes are the
+journal's, and look once more: a payment that moved on meanwhile keeps its events.
+A payment's row stays for ever: it is the snapshot that its events came to. The newest
+event of the journal stays as well, with its payment: the next offset goes by it.
+"""
+
+import sqlite3
+
+from engine.store.records import FileUse, Prunable, Pruned
+from engine.store.writes import Forget, ForgetDeliveries, Prune, ShrinkFile
+
+__all__ = [
+    "deliveries_up_to",
+    "file_use",
+    "forget",
+    "forget_deliveries",
+    "prunable",
+    "prune",
+    "pruned",
+    "shrink",
+]
+
+_NEWEST = '(SELECT payment_id FROM events ORDER BY "offset" DESC LIMIT 1)'
+_CHANNELS = "SELECT id FROM channels WHERE merchant IN (?, '*')"
+
+_LOGS = {"attempts", "inbound"}
+
+
+def prunable(sql: sqlite3.Connection, before: int, after: int, limit: int) -> Prunable:
+    """See `StoreReader.prunable`. Walks the oldest events, which are few: those of
+    payments that may go have gone, but for the last ones."""
+    sql.execute("BEGIN")  # one moment
+    try:
+        rows = sql.execute(
+            'SELECT "offset", payment_id, at FROM events WHERE "offset" > ?'
+            ' ORDER BY "offset" LIMIT ?',
+            (after, limit),
+        ).fetchall()
+        old = [row for row in rows if row[2] < before]
+        names = dict.fromkeys(payment_id for _, payment_id, _ in old)
+        found = [_may_go(sql, name, before) for name in names]
+    finally:
+        sql.execute("COMMIT")
+    at_the_end = len(old) < limit
+    return Prunable(
+        tuple(prune for prune in found if prune is not None),
+        None if at_the_end else int(old[-1][0]),
+    )
+
+
+def _may_go(sql: sqlite3.Connection, payment_id: str, before: int) -> Prune | None:
+    row = sql.execute(
+        "SELECT p.seq, p.merchant, e.at FROM payments p"  # noqa: S608 - constants
+        " JOIN events e ON e.payment_id = p.id AND e.seq = p.seq"
+        f" WHERE p.id = ? AND p.watched = 0 AND p.id != {_NEWEST}",
+        (payment_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    seq, merchant, at = row
+    if at >= before or _is_owed(sql, payment_id, merchant):
+        return None
+    return Prune(payment_id, seq)
+
+
+def _is_owed(sql: sqlite3.Connection, payment_id: str, merchant: str) -> bool:
+    """A channel that is off may be so for ever: for it nothing waits."""
+    channels = sql.execute(f"{_CHANNELS} AND enabled", (merchant,))
+    return any(
+        sql.execute(
+            "SELECT 1 FROM outbox WHERE channel_id = ? AND payment_id = ?"
+            " AND state = 'pending' LIMIT 1",
+            (channel_id, payment_id),
+        ).fetchone()
+        for (channel_id,) in channels.fetchall()
+    )
+
+
+def prune(sql: sqlite3.Connection, row: Prune) -> int:
+    """How many events went; 0: the payment is not as it was when this was asked for."""
+    found = sql.execute(
+        "UPDATE payments SET pruned_seq = seq WHERE id = ? AND seq = ? AND watched = 0"  # noqa: S608
+        f" AND id != {_NEWEST} RETURNING merchant",
+        (row.payment_id, row.seq),
+    ).fetchone()
+    if found is None:
+        return 0
+    channels = sql.execute(_CHANNELS, found).fetchall()
+    sql.executemany(
+        'DELETE FROM outbox WHERE channel_id = ? AND "offset" IN'
+        ' (SELECT "offset" FROM events WHERE payment_id = ?)',
+        [(channel_id, row.payment_id) for (channel_id,) in channels],
+    )
+    offsets = sql.execute(
+        'DELETE FROM events WHERE payment_id = ? RETURNING "offset"', (row.payment_id,)
+    ).fetchall()
+    if offsets:
+        sql.execute(
+            "UPDATE retention SET pruned_events = pruned_events + ?1,"
+            " pruned_through = max(pruned_through, ?2)",
+            (len(offsets), max(offset for (offset,) in offsets)),
+        )
+    return len(offsets)
+
+
+def pruned(sql: sqlite3.Connection) -> Pruned:
+    row = sql.execute("SELECT pruned_events, pruned_through FROM retention").fetchone()
+    return Pruned(*row)
+
+
+def deliveries_up_to(
+    sql: sqlite3.Connection, channel_id: str, after: int, up_to: int, limit: int
+) -> int | None:
+    row = sql.execute(
+        'SELECT max("offset") FROM (SELECT "offset" FROM outbox WHERE channel_id = ?'
+        ' AND "offset" > ? AND "offset" <= ? ORDER BY "offset" LIMIT ?)',
+        (channel_id, after, up_to, limit),
+    ).fetchone()
+    last: int | None = row[0]
+    return last
+
+
+def forget_deliveries(sql: sqlite3.Connection, row: ForgetDeliveries) -> int:
+    return sql.execute(
+        'DELETE FROM outbox WHERE channel_id = ? AND "offset" > ? AND "offset" <= ?'
+        " AND state = 'delivered'",
+        (row.channel_id, row.after, row.up_to),
+    ).rowcount
+
+
+def forget(sql: sqlite3.Connection, row: Forget) -> int:
+    """Rows of a log are numbered as they come, so the oldest have the least ids."""
+    assert row.log in _LOGS, row.log
+    return sql.execute(
+        f"DELETE FROM {row.log} WHERE at < ?1 AND id IN"  # noqa: S608 - one of _LOGS
+        f" (SELECT id FROM {row.log} ORDER BY id LIMIT ?2)",
+        (row.before, row.limit),
+    ).rowcount
+
+
+def file_use(sql: sqlite3.Connection) -> FileUse:
+    page_bytes, pages, free, mode = (
+        int(sql.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_size", "page_count", "freelist_count", "auto_vacuum")
+    )
+    return FileUse(page_bytes, pages, free, can_shrink=mode == 2)
+
+
+def shrink(sql: sqlite3.Connection, row: ShrinkFile) -> int:
+    """Pages that were given back. The last pages are moved into free ones for it."""
+    before = file_use(sql).pages
+    sql.execute(f"PRAGMA incremental_vacuum({row.pages:d})").fetchall()
+    return before - file_use(sql).pages
