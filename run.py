@@ -44,8 +44,8 @@ from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
-from transport.cli import backup, commands, demo, keys, offline
 from transport.cli.failures import Commands
+from transport.cli import backup, commands, compact, demo, keys, offline
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups
@@ -134,6 +134,7 @@ class Installation:
             vault=self.vault,
             sender=self.sender,
             give_up=self.gave_up.set,
+            retention=config.retention,
         )
         self.gateway = ActorGateway(self.node, self.store.reader)
         self.server = self._server()
@@ -421,6 +422,7 @@ main.add_command(commands.payments)
 main.add_command(offline.replay)
 main.add_command(backup.backup)
 main.add_command(backup.restore)
+main.add_command(compact.compact)
 main.add_command(keys.keys)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from engine.errors import ConfigError, InvalidMerchant
 from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
+from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
 
@@ -78,6 +79,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_merchants: int
     max_keys: int
     monitor_s: int
+    keep_events_days: int
+    keep_deliveries_days: int
+    keep_attempts_days: int
+    keep_inbound_days: int
     tolerance_sat: int
     rpc_timeout_s: int
     tolerance_percent: int
@@ -88,6 +93,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_per_s: int
     log_level: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
+
+    @property
+    def retention(self) -> Retention:
+        """How long what is stored is kept."""
+        return Retention(
+            events=self.keep_events_days,
+            deliveries=self.keep_deliveries_days,
+            attempts=self.keep_attempts_days,
+            inbound=self.keep_inbound_days,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -177,6 +177,17 @@ OPTIONS: tuple[Option, ...] = (
            " them, so that the time tells nothing (0.1 ms for 1,000)."),
     Option("monitor_s", whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
            "How long a payment is watched for late money after its expiry."),
+    # What a payment came to is kept for ever; these are what led to it.
+    Option("keep_events_days", whole(0, 36_500), "400", "0 to 36500 days; 0 for ever",
+           "How long the events of a payment that is over are kept: a year, and the"
+           " month in which its books are closed."),
+    Option("keep_deliveries_days", whole(0, 36_500), "30", "0 to 36500 days; 0 for ever",
+           "For how long what a channel was told can be told it again by time range."),
+    Option("keep_attempts_days", whole(5, 36_500), "30", "5 to 36500 days",
+           "How long the delivery log is kept. The last retry comes after four days."),
+    Option("keep_inbound_days", whole(1, 36_500), "90", "1 to 36500 days",
+           "How long webhooks that were heard are known again. After that, one that a"
+           " provider repeats is a claim like any other: the chain decides."),
     Option("tolerance_sat", whole(0, 1_000_000), "0", "0 to 1000000 sat",
            "Default tolerance for underpayment, in satoshi."),
     Option("tolerance_percent", whole(0, 50), "1", "0 to 50 percent",

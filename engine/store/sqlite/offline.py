@@ -91,6 +91,14 @@ class OfflineDatabase(SqliteReads):
         with _readable():
             return list(islice(damaged_beside(self._journal.connection), limit))
 
+    def compact(self) -> None:
+        """Write the file anew, without free pages, and so that a node can give back
+        those to come. Needs as much room again while it works."""
+        with _readable():
+            self._journal.connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            self._journal.connection.execute("VACUUM")
+            self._journal.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def rebuild(self, payments: list[Payment]) -> None:
         """Put these in the place of what is stored, in one transaction."""
         with _readable():

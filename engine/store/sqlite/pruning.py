@@ -22,7 +22,7 @@ __all__ = [
     "shrink",
 ]
 
-_NEWEST = '(SELECT payment_id FROM events ORDER BY "offset" DESC LIMIT 1)'
+_NEWEST = '(SELECT payment_id FROM events WHERE "offset" = (SELECT max("offset") FROM events))'
 _CHANNELS = "SELECT id FROM channels WHERE merchant IN (?, '*')"
 
 _LOGS = {"attempts", "inbound"}

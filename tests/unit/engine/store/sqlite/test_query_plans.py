@@ -22,17 +22,21 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     DeliveryResult,
+    Forget,
+    ForgetDeliveries,
     ForgetIdempotency,
     IdempotencyRow,
     InboundRow,
     KeyRow,
     MerchantRow,
+    Prune,
     PurgeDeliveries,
     ReadAgain,
     Release,
     RemoveChannel,
     Requeue,
     RevokeKey,
+    ShrinkFile,
     SourceTip,
     Write,
 )
@@ -52,6 +56,7 @@ SMALL = {
     "c",  # channels, in the statement that fills the outbox
     "source_tips",
     "outbox_totals",
+    "retention",  # one row
     "removed_channels",
     "new",  # the rows of a statement of many
 }
@@ -101,6 +106,11 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "next_pending": [("all", "p1")],
     "attempts": [("all", None, 10), ("all", 5, 10)],
     "outbox_counts": [()],
+    "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
+    "pruned": [()],
+    "offset_before": [(T0,), (T0 + 1,)],
+    "deliveries_up_to": [("all", 0, 500, 50), ("none", 0, 500, 50)],
+    "file_use": [()],
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -136,6 +146,10 @@ ROWS: dict[type, list[Any]] = {
         Requeue(offset=1, at=T0),
         Requeue(merchant="nobody", since=T0, at=T0),
     ],
+    Prune: [Prune("p3", 1), Prune("p2", 2)],
+    Forget: [Forget("attempts", T0 + 1, 50), Forget("inbound", T0 + 1, 50)],
+    ForgetDeliveries: [ForgetDeliveries("all", 0, 50)],
+    ShrinkFile: [ShrinkFile(10)],
 }
 """Each kind of row that can be written beside events."""
 
