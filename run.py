@@ -44,8 +44,8 @@ from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
-from transport.cli.failures import Commands
 from transport.cli import backup, commands, compact, demo, keys, offline
+from transport.cli.failures import Commands
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.process import announce, hear_hangups, ignore_hangups

@@ -181,7 +181,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_events_days", whole(0, 36_500), "400", "0 to 36500 days; 0 for ever",
            "How long the events of a payment that is over are kept: a year, and the"
            " month in which its books are closed."),
-    Option("keep_deliveries_days", whole(0, 36_500), "30", "0 to 36500 days; 0 for ever",
+    Option("keep_deliveries_days", whole(0, 36_500), "30",
+           "0 to 36500 days; 0 for ever",
            "For how long what a channel was told can be told it again by time range."),
     Option("keep_attempts_days", whole(5, 36_500), "30", "5 to 36500 days",
            "How long the delivery log is kept. The last retry comes after four days."),

@@ -195,3 +195,28 @@ def test_the_doctor_finds_a_node_of_another_network(tmp_path: Path) -> None:
     assert finished.returncode == 1
     assert "FAIL source bitcoind: " in finished.stdout
     assert "another network than regtest" in finished.stdout
+
+
+def test_compacting_makes_an_old_database_one_that_can_shrink(stopped: Path) -> None:
+    with sqlite3.connect(stopped) as sql:  # as version 0.1.0 made it
+        sql.execute("PRAGMA auto_vacuum=NONE")
+    sql.execute("VACUUM")
+    assert sql.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+    sql.execute("CREATE TABLE filler AS SELECT zeroblob(2000000)")
+    sql.execute("DROP TABLE filler")
+    sql.close()
+    before = stopped.stat().st_size
+    finished = paybell("compact", "--db", stopped)
+    assert finished.returncode == 0, finished.stderr
+    assert re.fullmatch(r".*: \d+\.\d MB before, \d+\.\d MB now\n", finished.stdout)
+    assert stopped.stat().st_size < before - 1_500_000
+    sql = sqlite3.connect(stopped)
+    assert sql.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    sql.close()
+    assert paybell("replay", "--check", "--db", stopped).returncode == 0
+
+
+def test_what_does_not_exist_is_not_compacted(tmp_path: Path) -> None:
+    finished = paybell("compact", "--db", tmp_path / "none.db")
+    assert finished.returncode == 1
+    assert "there is no database" in finished.stderr

@@ -219,8 +219,10 @@ def _open(path: str, synchronous: str) -> sqlite3.Connection:
     look_before_opening(path)
     with explained(path):
         connection = sqlite3.connect(path, timeout=5.0)
-        # Before the first table; an older database keeps what it was made with.
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # It must stand before the first table. `OfflineDatabase.compact` does it
+            # for a database that was made without.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")

@@ -135,7 +135,7 @@ def forget(sql: sqlite3.Connection, row: Forget) -> int:
     assert row.log in _LOGS, row.log
     return sql.execute(
         f"DELETE FROM {row.log} WHERE at < ?1 AND id IN"  # noqa: S608 - one of _LOGS
-        f" (SELECT id FROM {row.log} ORDER BY id LIMIT ?2)",
+        f" (SELECT id FROM {row.log} WHERE id > 0 ORDER BY id LIMIT ?2)",
         (row.before, row.limit),
     ).rowcount
 

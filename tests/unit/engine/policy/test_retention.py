@@ -53,5 +53,5 @@ def test_a_portion_is_bounded_by_its_rows(seqs: list[int], rows: int) -> None:
     assert [prune for some in found for prune in some] == prunes
     for some in found:
         assert len(some) == 1 or sum(prune.seq for prune in some) <= rows
-    for some, then in zip(found, found[1:], strict=False):
+    for some, then in pairwise(found):
         assert sum(prune.seq for prune in some) + then[0].seq > rows
