@@ -22,7 +22,8 @@ __all__ = [
     "shrink",
 ]
 
-_NEWEST = '(SELECT payment_id FROM events WHERE "offset" = (SELECT max("offset") FROM events))'
+_LAST = '(SELECT max("offset") FROM events)'
+_NEWEST = f'(SELECT payment_id FROM events WHERE "offset" = {_LAST})'  # noqa: S608
 _CHANNELS = "SELECT id FROM channels WHERE merchant IN (?, '*')"
 
 _LOGS = {"attempts", "inbound"}
@@ -70,7 +71,8 @@ def _is_owed(sql: sqlite3.Connection, payment_id: str, merchant: str) -> bool:
     channels = sql.execute(f"{_CHANNELS} AND enabled", (merchant,))
     return any(
         sql.execute(
-            "SELECT 1 FROM outbox WHERE channel_id = ? AND payment_id = ?"
+            "SELECT 1 FROM outbox INDEXED BY outbox_pending"
+            " WHERE channel_id = ? AND payment_id = ?"
             " AND state = 'pending' LIMIT 1",
             (channel_id, payment_id),
         ).fetchone()
