@@ -20,14 +20,12 @@ from engine.ports import Freshness, Sink
 from engine.runtime.ref import Ref
 from engine.store.epochs import Position
 from engine.store.port import StoreReader
-from engine.store.records import StoredEvent
 from engine.store.writes import Conflict, InboundRow, Outcome, Row, Write
 
 __all__ = [
     "Alarm",
     "AllWatched",
     "Append",
-    "Backlog",
     "BringUp",
     "ChannelChanged",
     "Command",
@@ -40,7 +38,6 @@ __all__ = [
     "Follow",
     "FollowAll",
     "FreshnessChanged",
-    "Loaded",
     "NotWatched",
     "Nudge",
     "OpenSession",
@@ -324,25 +321,6 @@ class FollowAll(msgspec.Struct, frozen=True):
 
     after: int
     merchant: str | None = None
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """Reader to session: a payment and what of its history was asked for, after
-    `since`. `is_anew`: the client has read another story, of another epoch."""
-
-    payment_id: str
-    payment: Payment | None
-    events: tuple[StoredEvent, ...] = ()
-    more: bool = False
-    since: int | None = None
-    is_anew: bool = False
-
-
-class Backlog(msgspec.Struct, frozen=True):
-    """Reader to session: a page of the journal, and the journal's last offset then."""
-
-    events: tuple[StoredEvent, ...]
-    last: int
 
 
 # -- supervisor ------------------------------------------------------------------

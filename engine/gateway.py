@@ -22,6 +22,7 @@ from engine.store.records import (
     IdempotentAnswer,
     KeyRecord,
     Page,
+    Pruned,
     StoredEvent,
 )
 from engine.store.writes import Conflict, IdempotencyRow, InboundRow, KeyRow, Requeue
@@ -184,6 +185,9 @@ class Gateway(Protocol):
 
     def epochs(self) -> Epochs:
         """Those of the journal; they do not change while the node runs."""
+
+    def pruned(self) -> Pruned:
+        """Which events are kept no longer."""
 
     # what the edges remember
     def idempotent_answer(

@@ -61,6 +61,7 @@ from engine.store.port import StoreReader
 from engine.store.records import (
     AttemptView,
     Page,
+    Pruned,
     StoredEvent,
 )
 from engine.store.writes import (
@@ -182,6 +183,9 @@ class ActorGateway(KeptRows):
 
     def epochs(self) -> Epochs:
         return self._store.epochs()
+
+    def pruned(self) -> Pruned:
+        return self._store.pruned()
 
     # -- tree and sources ------------------------------------------------------------
 

@@ -17,13 +17,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from actors.live.loaded import Backlog, Loaded
 from actors.live.subscription import JournalSubscription, Subscription
 from actors.messages import (
-    Backlog,
     Follow,
     FollowAll,
     FreshnessChanged,
-    Loaded,
     OpenSession,
     Subscribe,
     Unfollow,
@@ -210,8 +209,8 @@ class SessionActor(Actor):
             self._sink.problem(
                 StreamCode.BEGINS_ANEW,
                 "what you have read is of another database, or of this one before a"
-                " backup was restored: forget it; this payment begins anew with its"
-                " present state",
+                " backup was restored, or what came after it is kept no longer: forget"
+                " it; this payment begins anew with its present state",
             )
         ):
             return False
@@ -334,7 +333,9 @@ def _load(store: StoreReader, payment_id: str, since: Position | None) -> Loaded
         return first[0].offset if first else None
 
     if store.epochs().is_story_of(since, began_at):
-        return _page_of(store, payment_id, since.number)
+        loaded = _page_of(store, payment_id, since.number)
+        if loaded.goes_on:
+            return loaded
     return replace(_page_of(store, payment_id, None), is_anew=True)
 
 

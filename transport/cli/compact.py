@@ -8,6 +8,7 @@ import click
 from engine.errors import StoreUnreadable
 from transport.cli.database import open_database
 from transport.cli.settings import database_settings, load_config
+from transport.cli.words import say
 
 __all__ = ["compact"]
 
@@ -37,4 +38,4 @@ def compact(**settings: Any) -> None:
                 f"database {db} was not compacted, and is as it was: {error.detail}"
             ) from error
         after = Path(db).stat().st_size
-    click.echo(f"{db}: {before / MB:.1f} MB before, {after / MB:.1f} MB now")
+    say(f"{db}: {before / MB:.1f} MB before, {after / MB:.1f} MB now")

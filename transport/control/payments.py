@@ -18,7 +18,7 @@ from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.secrets.vault import Vault
 from engine.store.epochs import START, Position
-from engine.store.records import IdempotentAnswer
+from engine.store.records import IdempotentAnswer, StoredEvent
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
 from transport.control.creating import CreatingRoutes
@@ -229,12 +229,16 @@ class _Payments(CreatingRoutes):
         asked = query(environ(), AfterQuery)
         after = self._after(payment.id, asked.after)
         found = self._gateway.history(payment.id, after, asked.limit + 1)
+        kept_from = _kept_from(payment, after, found)
+        if 1 < after + 1 < kept_from:
+            present = self._gateway.epochs().present
+            raise cursor_gone(Position(present, kept_from - 1), is_kept=False)
         page = found[: asked.limit]
         more = None
         if len(found) > len(page):
             more = str(Position(self._gateway.epochs().present, page[-1].seq))
         wires = [msgspec.Raw(stored.wire) for stored in page]
-        return answer({"data": wires, "next_after": more})
+        return answer({"data": wires, "next_after": more, "kept_from": kept_from})
 
     def _after(self, payment_id: str, text: str) -> int:
         """The seq that was read last. Raises `Problem` 410 if it is another story's."""
@@ -294,3 +298,10 @@ class _Payments(CreatingRoutes):
 def _created(shown: PaymentView, headers: dict[str, str] | None = None) -> Any:
     location = {"Location": f"/v1/payments/{shown.id}"}
     return answer(shown, 201, {**location, **(headers or {})})
+
+
+def _kept_from(payment: Payment, after: int, found: list[StoredEvent]) -> int:
+    """The seq of the first event that is kept, as far as these show it; else 1."""
+    if found:
+        return found[0].seq if found[0].seq > after + 1 else 1
+    return payment.seq + 1 if payment.seq > after else 1

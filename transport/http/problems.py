@@ -71,13 +71,21 @@ def invalid(*errors: FieldError) -> Problem:
     return Problem(Code.INVALID_REQUEST, detail, errors=errors)
 
 
-def cursor_gone(going_on_from: Position) -> Problem:
-    """410: the cursor is of another database, or of this one before a restore."""
-    detail = (
-        "This cursor is of another database, or of this one before a backup was"
-        f" restored. Go on from {going_on_from}: what comes after it you have not read,"
-        " or cannot be sure to have read."
-    )
+def cursor_gone(going_on_from: Position, *, is_kept: bool = True) -> Problem:
+    """410: the cursor is of another database, or of this one before a restore; or, if
+    what comes after it `is_kept` no longer, it is too old."""
+    if is_kept:
+        detail = (
+            "This cursor is of another database, or of this one before a backup was"
+            f" restored. Go on from {going_on_from}: what comes after it you have not"
+            " read, or cannot be sure to have read."
+        )
+    else:
+        detail = (
+            "Some of the events after this cursor are kept no longer"
+            " (--keep-events-days). Look at the payments themselves, and go on from"
+            f" {going_on_from}."
+        )
     return Problem(Code.CURSOR_GONE, detail, cursor=str(going_on_from))
 
 

@@ -105,10 +105,12 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_after`, `<epoch>-<seq>`, continues the reading; null: that is all."""
+    """`next_after`, `<epoch>-<seq>`, continues the reading; null: that is all. The
+    events before `kept_from` (a seq) are kept no longer; as a rule it is 1."""
 
     data: list[EventView]
     next_after: str | None
+    kept_from: int
 
 
 def view(

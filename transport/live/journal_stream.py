@@ -209,7 +209,8 @@ class _Reader:
 
 
 def usable(gateway: Gateway, cursor: Position) -> int:
-    """The offset of a cursor. Raises `Problem` 410 for one of another epoch, and 422
+    """The offset of a cursor. Raises `Problem` 410 for one of another epoch, or after
+    which events are kept no longer (who begins at 0 has missed none), and 422
     for one that does not exist yet: it is a mistake, and to go on from it would pass
     over events in silence.
     """
@@ -218,6 +219,9 @@ def usable(gateway: Gateway, cursor: Position) -> int:
         raise cursor_gone(epochs.going_on_from(cursor))
     if cursor.number == 0:
         return 0
+    kept_after = gateway.pruned().through
+    if cursor.number < kept_after:
+        raise cursor_gone(Position(epochs.present, kept_after), is_kept=False)
     last = gateway.health().last_offset
     if cursor.number > last:
         text = f"must be at most {last}, the offset of the newest event"

@@ -5,6 +5,7 @@ from typing import Any
 from engine.payment.events import opening
 from engine.payment.model import Payment, Terms
 from engine.store.epochs import Epochs, EpochStart, Position
+from engine.store.records import Pruned
 
 __all__ = ["FakeGateway", "FakeSession", "SocketWire", "terms_of"]
 
@@ -66,6 +67,9 @@ class FakeGateway:
 
     def health(self) -> _Health:
         return _Health()
+
+    def pruned(self) -> Pruned:
+        return Pruned()
 
     def epochs(self) -> Epochs:
         return Epochs([EpochStart(1, "simulate")])
