@@ -114,7 +114,7 @@ class HousekeeperActor(Actor):
         found: Prunable = yield _Read(
             lambda store: store.prunable(before, after, EVENTS_PER_STEP)
         )
-        for some in portions(found.payments, ROWS_PER_STEP):
+        for some in portions(found.payments, lambda one: one.seq, ROWS_PER_STEP):
             gone = yield some
             self._events += gone
             self._node.counters.add("retention.events", gone)

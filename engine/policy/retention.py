@@ -5,13 +5,14 @@ of a log was written. What a payment came to is kept for ever, as a snapshot; so
 whatever money is accounted by. What each default is for is said beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from engine.store.writes import Prune
-
 __all__ = ["DAY_MS", "Retention", "pages_to_free", "portions"]
+
+T = TypeVar("T")
 
 DAY_MS = 86_400_000
 
@@ -49,13 +50,18 @@ def pages_to_free(pages: int, free: int, limit: int) -> int:
     return max(0, min(free - spare, limit))
 
 
-def portions(prunes: Sequence[Prune], rows: int) -> Iterator[tuple[Prune, ...]]:
-    """Payments whose events come to so many rows at most; one alone may have more."""
-    some: list[Prune] = []
-    for prune in prunes:
-        if some and sum(one.seq for one in some) + prune.seq > rows:
+def portions(
+    things: Sequence[T], rows_of: Callable[[T], int], limit: int
+) -> Iterator[tuple[T, ...]]:
+    """Things that come to so many rows at most; one alone may have more."""
+    some: list[T] = []
+    rows = 0
+    for thing in things:
+        more = rows_of(thing)
+        if some and rows + more > limit:
             yield tuple(some)
-            some = []
-        some.append(prune)
+            some, rows = [], 0
+        some.append(thing)
+        rows += more
     if some:
         yield tuple(some)

@@ -94,7 +94,7 @@ def test_a_live_client_that_has_read_all_goes_on_where_it_was(
 
 def test_a_stream_begins_anew_too(node: LiveNode, old: Terms) -> None:
     path = f"/events/balance/{old.address}"
-    reader = node.stream(path, Last_Event_ID=f"{present(node)}-1")
+    reader = node.stream(path, **{"Last-Event-ID": f"{present(node)}-1"})
     problem, state = reader.next(), reader.next()
     assert (problem.kind, problem.data["code"]) == ("problem", "begins_anew")
     assert (state.kind, state.data["status"]) == ("state", "confirmed")

@@ -49,7 +49,7 @@ def test_free_pages_go_back_beyond_a_reserve(pages: int, free: int, freed: int) 
 @given(st.lists(st.integers(1, 40)), st.integers(1, 100))
 def test_a_portion_is_bounded_by_its_rows(seqs: list[int], rows: int) -> None:
     prunes = [Prune(f"pay_{n}", seq) for n, seq in enumerate(seqs)]
-    found = list(portions(prunes, rows))
+    found = list(portions(prunes, lambda prune: prune.seq, rows))
     assert [prune for some in found for prune in some] == prunes
     for some in found:
         assert len(some) == 1 or sum(prune.seq for prune in some) <= rows
