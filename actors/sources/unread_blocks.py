@@ -8,6 +8,7 @@ from engine.chain.feed import BlockFeed, SourceStatus, Tip
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.chain.sync import MAX_ABSENCE, SyncResult
 from engine.chain.unread import Unread
+from engine.errors import StoreDamaged
 from engine.store.port import StoreReader
 from engine.store.writes import UNREAD_AFTER, UNREAD_BELOW
 
@@ -31,9 +32,14 @@ class UnreadBlocks:
         place: Tip | None,
     ) -> Tip | None:
         """Where an index that is empty begins: at `place`, or before what is unread."""
-        after, below = store.source_tip(UNREAD_AFTER), store.source_tip(UNREAD_BELOW)
         self._is_reading = False
         self.now = None
+        try:
+            after = store.source_tip(UNREAD_AFTER)
+            below = store.source_tip(UNREAD_BELOW)
+        except StoreDamaged:  # nobody knows which these are: all up to now
+            self.now = Unread(Tip(0, ""), status.tip)
+            return place
         if after is None or below is None:
             return place
         self.now = Unread.of(

@@ -31,7 +31,7 @@ from engine.chain.push import push_of
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import SyncResult, sync
 from engine.chain.witness import CURRENT, Yardstick
-from engine.errors import SourceError
+from engine.errors import SourceError, StoreDamaged
 from engine.runtime.actor import Actor
 from engine.runtime.heap import give_back
 from engine.store.port import StoreReader
@@ -330,7 +330,11 @@ class BlockFeedWorker(Actor):
         return replace(view, is_current=False, complete=False, off_chain=())
 
     def _start_from(self) -> Tip | None:
-        saved = self._store.source_tip(self._feed.name)
+        try:
+            saved = self._store.source_tip(self._feed.name)
+        except StoreDamaged as error:  # then from where the oldest payment was made
+            log.error("source.place_lost source=%s detail=%s", self._feed.name, error)
+            return None
         return Tip(saved.height, saved.hash) if saved is not None else None
 
     def _oldest_s(self) -> int | None:

@@ -37,6 +37,7 @@ from engine.runtime.clock import Timer
 from engine.runtime.heap import LongLived
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
+from engine.store.records import DamagedPayment
 from engine.store.writes import Committed, Conflict, Entry, Write
 
 __all__ = ["SupervisorActor"]
@@ -54,6 +55,8 @@ WATCHERS_PER_STEP = 100
 
 LOAD_AGAIN_S = 5.0
 """After the journal could not be read for a watcher that starts anew."""
+
+DAMAGED = "payment.damaged"
 
 REVIEWS_PER_STEP = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
@@ -150,7 +153,10 @@ class SupervisorActor(Actor):
     def _on_page(self, page: Any) -> None:
         if not isinstance(page, list):
             raise RuntimeError(f"cannot read the watched payments: {page!r}")
-        self._spawn_all(page)
+        self._spawn_all([one for one in page if isinstance(one, Payment)])
+        for one in page:
+            if isinstance(one, DamagedPayment):
+                self._set_aside(one)
         if len(page) == PAYMENTS_PER_PAGE:
             self._read_page(page[-1].id)
         else:
@@ -158,6 +164,17 @@ class SupervisorActor(Actor):
             self._booted.publish(True)
             self._node.source.tell(AllWatched(self.ref.incarnation))
             log.info("watchers.ready count=%d", len(self._book))
+
+    def _set_aside(self, payment: DamagedPayment) -> None:
+        """All others are watched; its address is free for no other."""
+        detail = (
+            f"its row is not as it was written, and nobody watches {payment.address}:"
+            " stop the node and run `run.py replay`, which makes it of its events"
+        )
+        self._reserved.add(payment.address)
+        log.error("payment.damaged payment=%s", payment.id)
+        now = self._node.clock.now()
+        self._node.alerts.raise_(DAMAGED, payment.id, detail, now)
 
     # -- creation --------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    DamagedPayment,
     FileUse,
     IdempotentAnswer,
     JournalPage,
@@ -94,8 +95,11 @@ class StoreReader(Protocol):
         """Outputs (txid, vout) that payments to these addresses have counted, sorted;
         only the addresses that have any."""
 
-    def watched(self, after_id: str = "", limit: int = 1_000) -> list[Payment]:
-        """Payments to watch after a start, in pages, oldest first."""
+    def watched(
+        self, after_id: str = "", limit: int = 1_000
+    ) -> list[Payment | DamagedPayment]:
+        """Payments to watch after a start, in pages, oldest first. One whose row is
+        damaged is named in its place, and costs the others nothing."""
 
     def oldest_watched(self) -> int | None:
         """When the oldest payment was made that is still watched, if there is any."""
@@ -131,7 +135,7 @@ class StoreReader(Protocol):
     # -- edges and sources -----------------------------------------------------------
 
     def api_keys(self) -> list[KeyRecord]:
-        """All keys, the revoked among them, oldest first."""
+        """All keys, the revoked among them, oldest first; of a damaged one its id."""
 
     def merchants(self) -> list[MerchantRecord]:
         """All merchants of whom something is kept, by name; damaged ones as such."""

@@ -10,6 +10,7 @@ __all__ = [
     "OWED",
     "AttemptView",
     "ChannelRecord",
+    "DamagedPayment",
     "IdempotentAnswer",
     "JournalPage",
     "KeyRecord",
@@ -61,7 +62,17 @@ class Page(msgspec.Struct, frozen=True):
     next_rank: int | None
 
 
+class DamagedPayment(msgspec.Struct, frozen=True):
+    """A payment whose row is not as it was written: set aside, so that it costs no
+    other its watcher. Its id and address are in columns of their own."""
+
+    id: str
+    address: str
+
+
 class KeyRecord(msgspec.Struct, frozen=True):
+    """`is_damaged`: the row is not as it was written. Such a key opens nothing."""
+
     id: str
     name: str
     merchant: str | None
@@ -69,6 +80,7 @@ class KeyRecord(msgspec.Struct, frozen=True):
     created_at: int
     revoked_at: int | None
     scopes: tuple[str, ...]
+    is_damaged: bool = False
 
 
 class MerchantRecord(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ class Shop:
         self._journal = journal
         self._random = random
         sql = journal.connection
-        watched = queries.watched(sql)
+        watched = [p for p in queries.watched(sql) if isinstance(p, Payment)]
         self._payments: dict[str, Payment] = {p.id: p for p in watched}
         self._chain: dict[str, tuple[Output, ...]] = {
             p.id: tuple(

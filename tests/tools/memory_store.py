@@ -15,6 +15,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    DamagedPayment,
     FileUse,
     IdempotentAnswer,
     JournalPage,
@@ -109,7 +110,9 @@ class MemoryStore:
                 found[address] = tuple(sorted(counted)[:1_000])
         return found
 
-    def watched(self, after_id: str = "", limit: int = 1_000) -> list[Payment]:
+    def watched(
+        self, after_id: str = "", limit: int = 1_000
+    ) -> list[Payment | DamagedPayment]:
         after = self._tables.payments.get(after_id)
         rows = [
             row

@@ -32,6 +32,7 @@ from engine.store.sqlite.offline import (
 from engine.store.sqlite.offline import examine as examine_database
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database import open_database
+from transport.cli.database_checks import check_copy, check_files
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import database_settings, load_config
 from transport.cli.source_checks import Check, check_sources
@@ -140,6 +141,10 @@ def examine(
 
 def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     path = Path(config.db)
+    refused = list(check_files(config.db))
+    yield from refused
+    if refused and not path.exists():
+        return
     if not path.exists():
         writable = path.absolute().parent.is_dir()
         text = f"database {path}: none yet, " + (
@@ -150,6 +155,10 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
     try:
         found = examine_database(path, deep=deep, limit=MAX_LINES)
     except OlderSchema:
+        copied = list(check_copy(config.db, 0)) if not path.stat().st_size else []
+        if copied or refused:
+            yield from copied
+            return
         yield True, f"database {path}: from an earlier version; `serve` will upgrade it"
         return
     except StoreUnreadable as error:
@@ -157,6 +166,7 @@ def _check_database(config: Config, deep: bool) -> Iterator[Check]:
         yield False, f"{what}; restore a backup or `sqlite3 .recover`"
         return
     yield from _check_findings(config, path, found)
+    yield from check_copy(config.db, found.events)
     if deep and not found.damaged:
         yield True, "every row is as it was written"
     yield _check_node_key(config, found)

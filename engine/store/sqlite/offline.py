@@ -142,12 +142,20 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
                 merchants=queries.merchants(sql),
                 open_keys=[k.id for k in keys if k.merchant == EVERYBODY],
                 relies_on_key=relies_on_key(sql),
-                damaged=list(islice(damaged_rows(sql), limit)) if deep else [],
+                damaged=[*islice(damaged_rows(sql), limit)] if deep else _aside(sql),
             )
     except sqlite3.Error as error:
         if "no such" in str(error):
             raise OlderSchema(str(error)) from error
         raise unreadable(error) from error
+
+
+def _aside(sql: sqlite3.Connection) -> list[str]:
+    """What a node sets aside when it starts, a line each."""
+    keys = [key.name for key in queries.api_keys(sql) if key.is_damaged]
+    return keys + [
+        f"channel {name} is damaged" for name in queries.damaged_channels(sql)
+    ]
 
 
 @contextmanager

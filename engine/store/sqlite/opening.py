@@ -26,6 +26,7 @@ BACKUP_NOTE = "paybell_backup"
 def look_before_opening(path: str) -> None:
     """Raises `JournalError`, one line that says why not and how to mend it."""
     _check_wal(path)
+    wanted = acked(path)  # first: a node that runs (the doctor looks) goes on
     if Path(path).exists():
         try:
             with reading(path) as sql:
@@ -48,7 +49,7 @@ def look_before_opening(path: str) -> None:
             " new events would get ids that shops know already, and take for repeats:"
             f" run `run.py restore {path} --db {path}` first"
         )
-    _check_mark(path, last)
+    _check_mark(path, last, wanted)
 
 
 @contextlib.contextmanager
@@ -106,9 +107,8 @@ def _check_wal(path: str) -> None:
         )
 
 
-def _check_mark(path: str, last: int) -> None:
+def _check_mark(path: str, last: int, wanted: int) -> None:
     """Is everything there that was acknowledged?"""
-    wanted = acked(path)
     if last >= wanted:
         return
     marks = " and ".join(str(mark) for mark in marks_of(path))

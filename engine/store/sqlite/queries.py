@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from engine.payment.events import with_offset
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs, EpochStart, event_id
@@ -15,6 +17,7 @@ from engine.store.records import (
     OWED,
     AttemptView,
     ChannelRecord,
+    DamagedPayment,
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
@@ -40,6 +43,7 @@ __all__ = [
     "attempts",
     "channel",
     "channels",
+    "damaged_channels",
     "counted_outpoints",
     "epochs",
     "events_after",
@@ -116,14 +120,23 @@ def _counted_at(
 
 def watched(
     sql: sqlite3.Connection, after_id: str = "", limit: int = 1_000
-) -> list[Payment]:
-    """Payments to watch after a start, in pages, oldest first."""
+) -> list[Payment | DamagedPayment]:
+    """Payments to watch after a start, in pages, oldest first; damaged ones by name."""
     rows = sql.execute(
-        "SELECT state, crc FROM payments WHERE watched = 1 AND rank >"
+        "SELECT id, address, state, crc FROM payments WHERE watched = 1 AND rank >"
         " coalesce((SELECT rank FROM payments WHERE id = ?), 0) ORDER BY rank LIMIT ?",
         (after_id, limit),
     )
-    return [payment_of(*row) for row in rows]
+    return [_watched(*row) for row in rows]
+
+
+def _watched(
+    name: str, address: str, state: bytes, crc: int | None
+) -> Payment | DamagedPayment:
+    try:
+        return payment_of(state, crc)
+    except (Damaged, msgspec.MsgspecError):
+        return DamagedPayment(name, address)
 
 
 def oldest_watched(sql: sqlite3.Connection) -> int | None:
@@ -214,12 +227,23 @@ def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:
         "SELECT id, name, merchant, hash, created_at, revoked_at, scopes, crc"
         " FROM api_keys ORDER BY created_at, id"
     )
-    found = [checked(f"API key {row[0]}", row) for row in rows]
-    return [_key(*row) for row in found]
+    return [_key(row) for row in rows]
 
 
-def _key(*row: Any) -> KeyRecord:
-    *said, scopes = row
+def _key(row: tuple[Any, ...]) -> KeyRecord:
+    try:
+        *said, scopes = checked(f"API key {row[0]}", row)
+    except Damaged as error:  # nothing of it is believed, and the others go on
+        return KeyRecord(
+            id=str(row[0]),
+            name=str(error),
+            merchant=None,
+            hash=b"",  # of no key
+            created_at=1,
+            revoked_at=1,
+            scopes=(),
+            is_damaged=True,
+        )
     return KeyRecord(*[*said, tuple(scopes.split())])
 
 
@@ -289,7 +313,20 @@ def channels(
         ("", ()) if merchant is None else (" WHERE merchant = ?", (merchant,))
     )
     rows = sql.execute(f"{_CHANNELS}{where} ORDER BY created_at, id", values)
-    return [_channel(row) for row in rows]
+    return [_channel(row) for row in rows if _is_whole(row)]
+
+
+def damaged_channels(sql: sqlite3.Connection) -> list[str]:
+    """Ids of those that are set aside: nothing of them is believed."""
+    return [str(row[0]) for row in sql.execute(_CHANNELS) if not _is_whole(row)]
+
+
+def _is_whole(row: tuple[Any, ...]) -> bool:
+    try:
+        checked("a channel", row)
+    except Damaged:
+        return False
+    return True
 
 
 def channel(sql: sqlite3.Connection, channel_id: str) -> ChannelRecord | None:
