@@ -28,6 +28,7 @@ BENCHES = (
     "hostile",
     "mainnet",
     "tenants",
+    "migration",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

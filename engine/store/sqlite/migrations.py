@@ -13,9 +13,12 @@ from engine.store.epochs import new_epoch
 from engine.store.sqlite import counts, moments
 from engine.store.sqlite.checksum import row_crc
 
-__all__ = ["apply", "begin_epoch", "names"]
+__all__ = ["FIRST_NEW", "apply", "begin_epoch", "migrations", "names"]
 
 migrations = Migrations("paybell")
+
+FIRST_NEW = "m009_epochs"
+"""The first that the databases of before 0.1.0's release do not have."""
 
 
 @migrations()

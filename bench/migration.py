@@ -1,0 +1,128 @@
+"""An upgrade and a backup of a grown database: how long until the node is ready.
+
+A database as 0.1.0's first form left it (eight migrations), with 1.5 million events of
+375,000 payments and a delivery of each, is opened for writing as a start does it: all
+that has been added to the schema since is made, in steps. Then it is backed up, the
+way `run.py backup` does it, and looked through and put in place, as `restore` does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import sqlite_utils
+
+from bench.measure import folder, fresh
+from bench.report import Row, Section
+from engine.store.sqlite.backup import make_backup
+from engine.store.sqlite.checksum import event_crc, state_crc
+from engine.store.sqlite.journal import Journal
+from engine.store.sqlite.migrations import FIRST_NEW, migrations
+from engine.store.sqlite.restore import Restore
+
+__all__ = ["old_database", "run", "upgrade"]
+
+PAYMENTS = 375_000
+EVENTS = 4  # of each payment
+READY_S = 30
+NOW = 1_760_000_000_000
+
+
+def run() -> Section:
+    figures = fresh("migration:upgrade", PAYMENTS)
+    rows = [
+        Row(
+            "upgrade, until it can be written",
+            _s(figures["upgrade"]),
+            aim=f"{READY_S} s",
+        ),
+        Row("start when nothing is to be adapted", _s(figures["start"])),
+        Row("backup", _s(figures["backup"])),
+        Row("restore: copy, integrity, every row's checksum", _s(figures["restore"])),
+        Row("size of the database", f"{figures['bytes'] / 1e9:.2f} GB"),
+    ]
+    return Section(
+        "migration",
+        "Upgrade, backup and restore of 1.5 million events",
+        "A database of eight migrations (the first form of 0.1.0) with"
+        f" {PAYMENTS * EVENTS:,} events of {PAYMENTS:,} payments and a delivery of each"
+        " event is opened by the journal of today; then backed up and restored.",
+        rows,
+    )
+
+
+def upgrade(payments: int) -> dict[str, float]:
+    with folder() as place:
+        path = Path(place) / "old.db"
+        old_database(path, payments)
+        figures: dict[str, float] = {"bytes": path.stat().st_size}
+        began = time.monotonic()
+        journal = Journal(path)
+        figures["upgrade"] = time.monotonic() - began
+        assert journal.last_offset == payments * EVENTS
+        journal.close()
+        began = time.monotonic()
+        Journal(path).close()
+        figures["start"] = time.monotonic() - began
+        began = time.monotonic()
+        make_backup(str(path), Path(place) / "backup.db", NOW)
+        figures["backup"] = time.monotonic() - began
+        began = time.monotonic()
+        with Restore(Path(place) / "backup.db", f"{path}.new") as restore:
+            assert restore.look().damaged == []
+            restore.accept("old")
+        figures["restore"] = time.monotonic() - began
+    return figures
+
+
+def old_database(path: Path, payments: int) -> None:
+    """As a node of then left it, but for what its events say."""
+    with closing(sqlite3.connect(path)) as sql:
+        sql.execute("PRAGMA journal_mode=WAL")
+        sql.execute("PRAGMA synchronous=OFF")
+        migrations.apply(sqlite_utils.Database(sql), stop_before=FIRST_NEW)
+        with sql:
+            sql.execute(
+                "INSERT INTO channels VALUES ('ch_1', '*', 1, '', ?, x'7b7d', NULL)",
+                (NOW,),
+            )
+            sql.executemany(
+                "INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", _events(payments)
+            )
+            sql.executemany(
+                "INSERT INTO payments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                _payments(payments),
+            )
+            sql.execute(
+                "INSERT INTO outbox SELECT 'ch_1', \"offset\", payment_id, seq,"
+                " 'delivered', 1, 0 FROM events"
+            )
+
+
+def _events(payments: int) -> Iterator[tuple[object, ...]]:
+    offset, body = 0, b'{"v":1,"status":"pending","data":"' + b"x" * 500 + b'"}'
+    for number in range(payments):
+        name, merchant = f"pay_{number:012d}", f"m{number % 50}"
+        for seq in range(1, EVENTS + 1):
+            offset += 1
+            row = offset, name, seq, "payment.confirming", NOW + offset, merchant, body
+            yield *row, event_crc(*row)
+
+
+def _payments(payments: int) -> Iterator[tuple[object, ...]]:
+    state = b'{"terms":"' + b"x" * 600 + b'"}'
+    crc = state_crc(state)
+    for number in range(payments):
+        watched = int(number >= payments - 1_000)
+        yield (
+            number + 1, f"pay_{number:012d}", f"m{number % 50}", f"bcrt1q{number:036d}",
+            f"order-{number}", "confirmed", EVENTS, watched, NOW, state, crc,
+        )  # fmt: skip
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.1f} s"
