@@ -109,7 +109,7 @@ class SourceActor(Actor):
             feed.spec.worker.start()
         if self._node.health.booted:
             # After the watches: they wait in the mailbox already.
-            self.ref.tell(AllWatched(self._node.supervisor.incarnation))
+            self.ref.tell_system(AllWatched(self._node.supervisor.incarnation))
 
     def on_receive(self, message: object) -> None:
         match message:

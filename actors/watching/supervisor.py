@@ -162,7 +162,7 @@ class SupervisorActor(Actor):
         else:
             self._heap.settle()
             self._booted.publish(True)
-            self._node.source.tell(AllWatched(self.ref.incarnation))
+            self._node.source.tell_system(AllWatched(self.ref.incarnation))
             log.info("watchers.ready count=%d", len(self._book))
 
     def _set_aside(self, payment: DamagedPayment) -> None:
