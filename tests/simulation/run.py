@@ -13,13 +13,14 @@ from engine.payment.model import EventType, Payment, Status
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
+from tests.simulation.meetings import Meetings
 from tests.simulation.oracle import disagreement
 from tests.simulation.shape import MINUTE_MS as MINUTE
 from tests.simulation.shape import draw_shape
 from tests.simulation.sums import Result
 from tests.simulation.world import DAY_MS, World
 
-__all__ = ["DAYS", "run_crowd", "run_seed", "run_world"]
+__all__ = ["DAYS", "run_crowd", "run_meeting", "run_seed", "run_world"]
 
 DAYS = 1.0
 """Days of life in each world; then some hours to settle. What strikes, strikes soon."""
@@ -44,6 +45,27 @@ def run_crowd(seed: int) -> Result:
         on_file=False,
     )
     return run_world(World(seed, shape=shape), 0.5)
+
+
+def run_meeting(seed: int) -> Result:
+    """Run a world in which unconfirmed money meets sources that do not list it."""
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=6,
+        rush=True,
+        sources=("b", "bb", "ba", "bb")[seed % 4],
+        every_s=20.0,
+        per_minute=None,
+        probe_s=600.0,
+        channels=1,
+        clients=1,
+        on_file=False,
+        trouble_mean_ms=1_000_000 * MINUTE,
+        network="regtest",
+    )
+    world = World(seed, shape=shape)
+    Meetings(world, world.random_of("meetings")).begin()
+    return run_world(world, 0.25)
 
 
 def run_world(world: World, days: float) -> Result:

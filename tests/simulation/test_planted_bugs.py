@@ -8,15 +8,18 @@ import pytest
 
 from tests.simulation.plant import Plant
 from tests.simulation.planted import PLANTED
+from tests.simulation.planted_meetings import PLANTED_MEETINGS
 from tests.simulation.planted_rules import PLANTED_RULES
 from tests.simulation.planted_sources import PLANTED_SOURCES
 from tests.simulation.planted_witness import PLANTED_WITNESS
-from tests.simulation.run import run_crowd, run_seed
+from tests.simulation.run import run_crowd, run_meeting, run_seed
 
 SEEDS = 1_000
 
 CROWDS = 100
 """The rarest of the bugs in the rules took eight."""
+
+MEETINGS = 20
 
 FOUND_IN = {
     "a_deadline_waits_an_hour_for_a_witness": 71,
@@ -76,3 +79,17 @@ def test_a_bug_planted_in_the_rules_is_found_in_a_crowd(
     plant(monkeypatch)
     found = _found_in(run_crowd, range(CROWDS), 0)
     assert found is not None, f"{CROWDS} crowds and nobody noticed"
+
+
+@pytest.mark.parametrize("plant", PLANTED_MEETINGS, ids=lambda plant: plant.__name__)
+def test_a_bug_that_takes_money_on_its_way_away_is_found_where_it_meets_others(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    found = _found_in(run_meeting, range(MEETINGS), 0)
+    assert found is not None, f"{MEETINGS} worlds and nobody noticed"
+
+
+def test_money_that_a_source_does_not_list_for_minutes_is_not_taken_away() -> None:
+    for seed in range(8):
+        assert run_meeting(seed).numbers["events"] > 0

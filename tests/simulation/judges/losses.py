@@ -36,7 +36,17 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
     if receipt.block_hash is not None:
         return "it is in a block"
     lost_its_block = any(_lost_its_block(event, key) for _, event in case.earlier)
-    lacking = [s for s in case.views if _lacks(case, s, key, anew=lost_its_block)]
+    # Or it had left before the mempool was lost, and is as gone after it.
+    before = {
+        shown.source
+        for shown in case.history
+        if shown.asked_at > receipt.seen_at and _lacks(case, shown, key)
+    }
+    lacking = [
+        shown
+        for shown in case.views
+        if _lacks(case, shown, key, anew=lost_its_block or shown.source in before)
+    ]
     if not lacking:
         return case.no_witness() or f"whoever was asked still had {key}"
     if lost_its_block:
