@@ -18,7 +18,7 @@ NEEDS += $(if $(filter test soak bench setup setup-node,$(GOALS)),node)
 NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
 NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
 NEEDS += $(if $(filter test soak setup setup-nginx,$(GOALS)),nginx)
-NEEDS += $(if $(filter test setup setup-operating,$(GOALS)),promtool systemd)
+NEEDS += $(if $(filter test setup setup-operating,$(GOALS)),caddy promtool systemd)
 NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
 
 # A stamp carries the checksum of what it was made from: a changed setup.cfg or lock

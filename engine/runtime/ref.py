@@ -333,7 +333,7 @@ class Ref:
         if incarnation == self.incarnation and self.is_alive:
             self._end(reason, error, None)
         else:  # killed while `on_stop` waited: its end was told then
-            log.warning("stopped late actor=%s error=%r", self.name, error)
+            log.warning("actor.stopped_late actor=%s error=%r", self.name, error)
             self.stop()  # it was to be the end for good
 
     def _fail(
@@ -348,7 +348,7 @@ class Ref:
         if incarnation == self.incarnation and self.is_alive:
             self._end_by(reason, error, message)
         else:  # killed while it waited for the outside world: its end was told then
-            log.warning("late.crash actor=%s error=%r", self.name, error)
+            log.warning("actor.crashed_late actor=%s error=%r", self.name, error)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
 
@@ -369,7 +369,7 @@ class Ref:
         try:
             self._actor.on_failure(None if error is None else type(error), error, trace)
         except Exception:
-            log.exception("on_failure crashed actor=%s", self.name)
+            log.exception("actor.on_failure_crashed actor=%s", self.name)
 
     def _end(
         self, reason: ExitReason, error: BaseException | None, message: object
@@ -388,9 +388,9 @@ class Ref:
         if parent is not None and not parent.is_stopped:
             parent.tell_system(report)
         elif parent is not None:  # all is ending, and what it waited for ended first
-            log.debug("ended last actor=%s reason=%s", self.name, reason.value)
+            log.debug("actor.ended actor=%s reason=%s", self.name, reason.value)
         elif reason is not ExitReason.STOPPED:
-            log.error("orphan ended actor=%s reason=%s", self.name, reason.value)
+            log.error("actor.orphan_ended actor=%s reason=%s", self.name, reason.value)
 
     def _drop_mail(self) -> None:
         mail, self._mail = self._mail, None

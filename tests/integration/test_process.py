@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from run import main
 from tests.tools import children
+from tests.tools.log_lines import undocumented
 from tests.tools.paybell import API_KEY, Finished, Paybell, command, paybell, serving
 from tests.tools.wait import wait_until
 
@@ -332,5 +333,6 @@ def test_a_node_in_poor_surroundings_says_so_and_runs(tmp_path: Path) -> None:
         node.wait_for_log("node.db.lock mode=644 ")
         node.create(amount_sat=1_000)
         assert node.stop() == 0
+        assert undocumented(node.err) == []
     finally:
         node.kill()

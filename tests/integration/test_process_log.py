@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.tools.log_lines import undocumented
 from tests.tools.paybell import Paybell
 from tests.tools.ports import free_ports
 from tests.tools.wait import wait_until
@@ -142,6 +143,7 @@ def test_a_full_disk_behind_standard_output_is_told_and_a_hangup_opens_the_log_a
         node.wait_for_log("payment.confirmed")
         assert node.stop() == 0
         assert "node.stopped" in node.err
+        assert undocumented(node.err) == []
         assert "Traceback" not in node.err
 
 

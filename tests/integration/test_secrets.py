@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.tools.fake_upstream import Request, Upstream, of, text
+from tests.tools.log_lines import undocumented
 from tests.tools.paybell import Finished, Paybell, paybell, serving
 from tests.tools.receiver import Receiver, raw
 from tests.tools.wait import wait_until
@@ -373,6 +374,7 @@ def _complaint(finished: Finished) -> bytes:
 
 
 def _output(node: Paybell) -> dict[str, bytes]:
+    assert undocumented(node.err) == []
     return {"stdout": node.out.encode(), "stderr": node.err.encode()}
 
 

@@ -73,7 +73,8 @@ class Listener(WebSocketServer):  # type: ignore[misc]  # the package has no typ
     """The accepting half: decides who gets a greenlet. Made by `Server` only."""
 
     handler_class = Handler
-    logger = _log  # the package would make one of its own
+    #: The package would make one of its own; it speaks as any library does.
+    logger = logging.getLogger("geventwebsocket")
     max_accept = 8  # at once, before all others are served: a crowd comes in line
 
     def __init__(
