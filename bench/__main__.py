@@ -26,6 +26,7 @@ BENCHES = (
     "delivery",
     "fanout",
     "hostile",
+    "bodies",
     "mainnet",
     "tenants",
     "migration",
