@@ -140,7 +140,7 @@ def test_actions_take_no_unknown_fields_and_no_unknown_payments(
 def test_a_merchants_key_makes_and_sees_its_own_things_only(node: RunningNode) -> None:
     other = node.create(merchant="theirs")
     key = {"Authorization": f"Bearer {node.add_key('mine')}"}
-    made = node.post("/v1/payments", {}, **key)
+    made = node.post("/v1/payments", {"amount_sat": 1_000}, **key)
     assert made.json()["merchant"] == "mine"
     assert node.get(f"/v1/payments/{made.json()['id']}", **key).status_code == 200
     forbidden = node.post("/v1/payments", {"merchant": "theirs"}, **key)

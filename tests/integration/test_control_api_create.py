@@ -84,7 +84,7 @@ def test_a_created_payment_is_watched_paid_and_confirmed(node: RunningNode) -> N
 
 def test_an_address_that_is_watched_is_a_conflict(node: RunningNode) -> None:
     made = node.create(amount_sat=1_000)
-    again = node.post("/v1/payments", {"address": made["address"]})
+    again = node.post("/v1/payments", {"address": made["address"], "amount_sat": 1})
     assert again.status_code == 409
     assert made["id"] in errors(again)["/address"]
 
@@ -94,7 +94,7 @@ def test_whose_payment_holds_an_address_another_merchant_does_not_learn(
 ) -> None:
     made = node.create(merchant="shop-a")
     for headers in ({}, {"Authorization": f"Bearer {node.add_key('shop-b')}"}):
-        body = {"address": made["address"], "merchant": "shop-b"}
+        body = {"address": made["address"], "merchant": "shop-b", "amount_sat": 1}
         again = node.post("/v1/payments", body, **headers)
         assert again.status_code == 409
         assert made["id"] not in again.text
@@ -155,6 +155,30 @@ def test_no_tolerance_makes_an_order_free(node: RunningNode) -> None:
 @pytest.mark.parametrize(
     ("body", "path"),
     [
+        ({}, "/amount_sat"),
+        ({"amount_sat": None}, "/amount_sat"),
+        ({"any_amount": False}, "/amount_sat"),
+        ({"any_amount": True, "amount_sat": 1_000}, "/any_amount"),
+        ({"any_amount": 1}, "/any_amount"),
+    ],
+)
+def test_a_payment_without_an_amount_must_say_that_any_will_do(
+    node: RunningNode, body: Any, path: str
+) -> None:
+    for where, asked, place in (
+        ("", body, path),
+        ("/batch", {"payments": [body]}, path),
+    ):
+        response = node.post(f"/v1/payments{where}", asked)
+        entry = response.json() if not where else response.json()["data"][0]["problem"]
+        assert entry["status"] == 422
+        assert [error["path"] for error in entry["errors"]] == [place]
+    assert node.post("/v1/payments", {"any_amount": True}).json()["amount_sat"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
         ({"address": "not an address"}, "/address"),
         ({"address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"}, "/address"),
         ({"address": "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"}, "/address"),
@@ -180,6 +204,8 @@ def test_no_tolerance_makes_an_order_free(node: RunningNode) -> None:
 def test_a_wrong_payment_is_a_422_with_the_place_and_what_is_allowed(
     node: RunningNode, body: Any, path: str
 ) -> None:
+    if isinstance(body, dict) and "amount_sat" not in body:
+        body = {"any_amount": True, **body}
     before = node.gateway.health().last_offset
     response = node.post("/v1/payments", body)
     assert response.status_code == 422

@@ -131,8 +131,10 @@ def test_a_stream_of_everything_is_of_ones_own(
     headers = {**ann.key, "Accept": "text/event-stream", "Last-Event-ID": "0"}
     stream = SseClient("127.0.0.1", port, "/v1/events", headers)
     assert stream.status == 200
-    mark = node.post("/v1/payments", {"external_id": "the last"}, **ann.key).json()
-    node.post("/v1/payments", {"external_id": "of bob"}, **bob.key)
+    mark = node.post(
+        "/v1/payments", {"external_id": "the last", "amount_sat": 1}, **ann.key
+    ).json()
+    node.post("/v1/payments", {"external_id": "of bob", "amount_sat": 1}, **bob.key)
     told: list[Any] = []
     while not told or told[-1]["payment_id"] != mark["id"]:
         told.append(stream.next().data)
@@ -156,7 +158,9 @@ def test_an_actions_body_reaches_nothing_of_anothers(
         "/v1/payments/batch", {"payments": [{"merchant": "bob"}]}, **ann.key
     ).json()["data"]
     assert entry["problem"]["status"] == 403
-    taken = node.post("/v1/payments", {"address": bob.payment["address"]}, **ann.key)
+    taken = node.post(
+        "/v1/payments", {"address": bob.payment["address"], "amount_sat": 1}, **ann.key
+    )
     assert taken.status_code == 409
     assert bob.payment["id"] not in taken.text
 

@@ -150,7 +150,10 @@ def test_nothing_that_a_shop_writes_becomes_a_header_or_an_event(
     text = "a\r\nX-Injected: yes\r\n\r\ndata: forged\n\nevent: payment.confirmed\n"
     with Receiver() as shop:
         hook = node.post("/v1/channels", {"url": shop.url("/hook")}).json()
-        made = node.post("/v1/payments", {"external_id": "o", "metadata": {"n": text}})
+        made = node.post(
+            "/v1/payments",
+            {"amount_sat": 1, "external_id": "o", "metadata": {"n": text}},
+        )
         assert made.status_code == 201, made.text
         assert "X-Injected" not in made.headers
         (told,) = shop.wait_for(1, 5)

@@ -146,6 +146,8 @@ class Paybell:
         return self.call("POST", path, json=body)
 
     def create(self, **fields: Any) -> dict[str, Any]:
+        if "amount_sat" not in fields:
+            fields["any_amount"] = True
         response = self.post("/v1/payments", **fields)
         assert response.status_code == 201, response.text
         created: dict[str, Any] = response.json()

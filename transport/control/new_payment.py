@@ -70,6 +70,7 @@ def terms_of(
             Code.FORBIDDEN, "This key may create payments only for its own merchant."
         )
     errors = _not_offered(request)
+    _must_say_how_much(request, errors)
     tolerance_sat = _tolerance(request, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
     address = _address(request.address, settings, errors)
@@ -119,6 +120,15 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
         if getattr(request, name) is not None
     ]
     return errors
+
+
+def _must_say_how_much(request: PaymentRequest, errors: list[FieldError]) -> None:
+    """A shop that forgets the amount must not ship for the first 600 sat."""
+    if request.amount_sat is None and not request.any_amount:
+        message = 'is missing; "any_amount": true takes whatever comes'
+        errors.append(FieldError("/amount_sat", message))
+    if request.amount_sat is not None and request.any_amount:
+        errors.append(FieldError("/any_amount", "must be left out beside amount_sat"))
 
 
 def _tolerance(

@@ -241,6 +241,10 @@ class PaymentRequest(Request):
     ] = "onchain"
     address: AddressText = None
     amount_sat: AmountSat = None
+    any_amount: Annotated[
+        bool,
+        Meta(description="true in place of amount_sat: whatever comes is enough"),
+    ] = False
     tolerance_sat: Tolerance = None
     quorum_above_sat: QuorumAbove = None
     confirmations: Confirmations = 3
