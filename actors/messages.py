@@ -263,6 +263,7 @@ class RoundDone(msgspec.Struct, frozen=True):
     height: int | None = None  # of the last block that was read
     anew: bool = False  # nothing told where to go on: the latest blocks were read
     unread: Unread | None = None  # blocks that it has skipped
+    unread_read: Unread | None = None  # that others had skipped, and it has read
     look: Callable[[bytes], ChainView] | None = None  # see `SourceReport`
 
 

@@ -72,6 +72,7 @@ class SourceActor(Actor):
         "_restart_point",
         "_tick",
         "_told_all_by",
+        "_unread_over",
         "_unread_written",
         "_written",
         "planner",
@@ -94,6 +95,7 @@ class SourceActor(Actor):
         self._written = None if best is None else best.tip  # the best tip, on disk
         self._is_writing = False  # it, now
         self._unread_written: Unread | None = None  # what of the chain nobody has read
+        self._unread_over: Unread | None = None  # what was, and was read since
         # Of the last run; until it is known nobody is held against it. The dev chain
         # ends with the process: another run of it is another chain.
         self._is_best_known = best is not None or self._is_made_anew
@@ -345,10 +347,16 @@ class SourceActor(Actor):
         mark = self._restart_point.mark_after(done.read, now, anew=done.anew)
         if mark is not None:
             self._write_down(feed, mark)
-            was = self._unread_written
-            is_over = was is not None and mark.height >= was.below.height
-            if done.unread is None and was is not None and is_over:
-                self._write_unread(feed, was.all_read)
+            self._note_read(feed, done, mark)
+
+    def _note_read(self, feed: Feed, done: RoundDone, mark: Tip) -> None:
+        """What others had skipped is read, and what follows from it committed."""
+        read = done.unread_read
+        if read is None or read == self._unread_over or done.unread is not None:
+            return
+        if mark.height >= read.below.height:
+            self._unread_over = read
+            self._write_unread(feed, read.all_read)
 
     def _write_unread(self, feed: Feed, unread: Unread) -> None:
         if feed.spec.kind == "devchain":

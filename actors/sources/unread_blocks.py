@@ -16,12 +16,13 @@ __all__ = ["UnreadBlocks"]
 
 
 class UnreadBlocks:
-    """`now`: those that there are, if any."""
+    """`now`: those that there are, if any. `read`: those that this source has read."""
 
-    __slots__ = ("_is_reading", "now")
+    __slots__ = ("_is_reading", "now", "read")
 
     def __init__(self) -> None:
         self.now: Unread | None = None
+        self.read: Unread | None = None
         self._is_reading = False  # this source has them, and begins with them
 
     def start_from(
@@ -71,5 +72,5 @@ class UnreadBlocks:
                 self.now = more if self.now is None else self.now.and_these(more)
             self._is_reading = False
         elif self._is_reading and result.tip.height >= self._end:
-            self.now, self._is_reading = None, False
+            self.read, self.now, self._is_reading = self.now, None, False
         index.unread_below = self._end

@@ -181,6 +181,7 @@ class BlockFeedWorker(Actor):
             height=result.tip.height if result is not None else None,
             anew=self._anew,
             unread=self._unread.now,
+            unread_read=self._unread.read,
             look=self._look if self._index.tip is not None else None,
         )
         self._anew = self._anew and result is None

@@ -90,6 +90,7 @@ def test_a_source_that_has_them_begins_with_them_and_ends_it(
     whole, index = begun(store, feed, Tip(95, feed.best[95]))
     assert index.chain.lowest == PLACE - LOOKBACK + 1
     assert whole.now is None
+    assert whole.read == first.now
     assert index.unread_below == 0
 
 
