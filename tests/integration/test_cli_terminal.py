@@ -173,6 +173,7 @@ CASES: dict[str, list[tuple[Case, bool]]] = {
     "replay": [(with_a_file("replay"), True), (damaged("replay", "--check"), True)],
     "backup": [(with_a_file("backup", "copy.db"), True)],
     "restore": [(with_a_file("restore", "copy.db"), True), (restored, True)],
+    "compact": [(with_a_file("compact"), True), (damaged("compact"), False)],
     "demo": [],  # everything that it shows is its own
 }
 """What each command can hear of others, and whether that must be seen."""
