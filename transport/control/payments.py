@@ -167,7 +167,8 @@ class _Payments(CreatingRoutes):
         path="/v1/payments",
         scope=Scope.READ,
         tag="payments",
-        summary="Payments, newest first.",
+        summary="Payments, newest first. A page may hold fewer than `limit` and still"
+        " have a `next_cursor`.",
         query=PaymentsQuery,
         answers={200: PaymentPage},
         links={
