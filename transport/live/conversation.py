@@ -26,6 +26,8 @@ One `Conversation` per socket; `on_message` runs in the connection's greenlet an
 wait for a read of the store; what is told back comes from the dispatcher's.
 """
 
+import math
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
@@ -101,12 +103,16 @@ class Conversation:
         vault: Vault,
         creation_listeners: CreationListeners,
         frames: Frames,
+        identify_wait_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`identify_wait_s`: how long its address has still to wait; called once for
+        each `identify`."""
         self._wire = wire
         self._gateway = gateway
         self._vault = vault
         self._creation_listeners = creation_listeners
         self._frames = frames
+        self._identify_wait_s = identify_wait_s
         self._identities: dict[str, Identity] = {}  # by external id
         self._subscriptions: dict[str, Subscription] = {}  # by payment id
 
@@ -137,6 +143,14 @@ class Conversation:
                 self._refuse(code, detail)
 
     def _identify(self, external_id: str, merchant: str | None) -> None:
+        wait_s = self._identify_wait_s()
+        if wait_s > 0:
+            self._refuse(
+                StreamCode.TOO_MANY,
+                "too many order numbers were asked after from this address; come back"
+                f" in {math.ceil(wait_s)} s",
+            )
+            return
         known = self._identities.pop(external_id, None)
         if known is not None:
             known.end()

@@ -215,13 +215,16 @@ def usable(gateway: Gateway, cursor: Position) -> int:
     over events in silence.
     """
     epochs = gateway.epochs()
-    if not epochs.is_present(cursor):
-        raise cursor_gone(epochs.going_on_from(cursor))
+    is_present = epochs.is_present(cursor)
+    if not is_present:
+        cursor = epochs.going_on_from(cursor)
+    kept_after = gateway.pruned().through
+    if 0 < cursor.number < kept_after:
+        raise cursor_gone(Position(epochs.present, kept_after), is_kept=False)
+    if not is_present:
+        raise cursor_gone(cursor)
     if cursor.number == 0:
         return 0
-    kept_after = gateway.pruned().through
-    if cursor.number < kept_after:
-        raise cursor_gone(Position(epochs.present, kept_after), is_kept=False)
     last = gateway.health().last_offset
     if cursor.number > last:
         text = f"must be at most {last}, the offset of the newest event"

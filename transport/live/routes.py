@@ -14,6 +14,7 @@ says there is ignored, but counted.
 
 import math
 import time
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -28,6 +29,8 @@ from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
+from transport.server.client_address import address_key
+from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import Endpoint
 from transport.server.websocket.connection import WebSocket
@@ -40,6 +43,12 @@ _RETRY: Final = (("Retry-After", "5"),)
 #: Messages that a client may send at once, and again in a minute (OWASP's figure for
 #: a start); above: 1008. Nobody needs more than a few.
 MESSAGES_PER_MIN: Final = 100
+
+
+#: Order numbers that one client address may ask after without a secret: a shop's
+#: server that comes back has hundreds at once; guessing all numbers takes ages.
+IDENTIFIES_PER_S: Final = 5.0
+IDENTIFIES_AT_ONCE: Final = 300
 
 
 class LiveRoutes:
@@ -66,6 +75,7 @@ class LiveRoutes:
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
         self._creation_listeners = CreationListeners(gateway)
+        self._identifies = RateLimiter(IDENTIFIES_PER_S, IDENTIFIES_AT_ONCE)
         self.open = 0  # sockets now
 
     def keep_below(self, connections: int) -> None:
@@ -83,7 +93,8 @@ class LiveRoutes:
             retry = (("Retry-After", str(math.ceil(wait_s))),)
             return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
         if path == "/ws":
-            return self._full() or self._talk
+            client = address_key(environ.get("REMOTE_ADDR", ""))
+            return self._full() or partial(self._talk, client)
         try:
             since = _since(environ["QUERY_STRING"])
         except ValueError as error:
@@ -119,10 +130,15 @@ class LiveRoutes:
         websocket.listen(_Watcher(self, websocket, session))
         session.follow(payment_id, since)
 
-    def _talk(self, websocket: WebSocket) -> None:
+    def _talk(self, client: str, websocket: WebSocket) -> None:
         wire = Wire(websocket, *self._queue)
         talk = Conversation(
-            wire, self._gateway, self._vault, self._creation_listeners, self._frames
+            wire,
+            self._gateway,
+            self._vault,
+            self._creation_listeners,
+            self._frames,
+            lambda: self._identifies.allow(client, time.monotonic()),
         )
         websocket.listen(_Talker(self, websocket, talk))
         talk.open()

@@ -11,7 +11,7 @@ from tests.unit.transport.live.stage import FakeGateway, SocketWire, terms_of
 from transport.live.conversation import MAX_TOPICS, Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
-from transport.live.routes import LiveRoutes
+from transport.live.routes import IDENTIFIES_AT_ONCE, LiveRoutes
 
 VAULT = Vault(bytes(32))
 SECRET = VAULT.client_secret("pay_1")
@@ -134,6 +134,27 @@ def open_one(routes: LiveRoutes) -> FakeSocket:
     socket = FakeSocket()
     endpoint(socket)
     return socket
+
+
+def test_who_tries_order_numbers_is_slowed_down_by_his_address() -> None:
+    """Whatever number of sockets he opens; somebody else is not."""
+    routes, gateway = live_routes(messages_per_min=1_000)
+    guesses, told = 0, ""
+    for _ in range(8):
+        socket = open_one(routes)
+        for _ in range(60):
+            guess = {"type": "identify", "externalId": f"order-{guesses}"}
+            socket.listener.on_message(json.dumps(guess))
+            guesses += 1
+        told += b"".join(socket.sent).decode("latin-1")
+    sessions = len([one for one in gateway.sessions if one.name == "identity"])
+    assert IDENTIFIES_AT_ONCE <= sessions < guesses
+    assert told.count('"too_many"') == guesses - sessions
+    other: Any = routes({"PATH_INFO": "/ws", "REMOTE_ADDR": "203.0.113.9"})
+    socket = FakeSocket()
+    other(socket)
+    socket.listener.on_message('{"type":"identify","externalId":"order-1"}')
+    assert len([one for one in gateway.sessions if one.name == "identity"]) > sessions
 
 
 def is_full(routes: LiveRoutes) -> bool:

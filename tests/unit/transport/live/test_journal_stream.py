@@ -3,11 +3,15 @@
 import re
 from typing import Any
 
+import pytest
+
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
-from engine.store.records import StoredEvent
+from engine.store.epochs import Epochs, EpochStart, Position
+from engine.store.records import Pruned, StoredEvent
 from tests.unit.transport.live.stage import FakeGateway, FakeSession, terms_of
+from transport.http.problems import Problem
 from transport.live.encoding import Frames
-from transport.live.journal_stream import _Reader
+from transport.live.journal_stream import _Reader, usable
 
 TERMS = terms_of("pay_1", "order-1")
 MORE_THAN_A_QUEUE = 1_001
@@ -61,3 +65,38 @@ def test_who_falls_behind_gets_what_was_queued_and_then_the_rest_once() -> None:
     assert got == list(range(1, MORE_THAN_A_QUEUE + 1))
     assert journal.sessions[0].closed
     stream.close()  # type: ignore[attr-defined]
+
+
+class Restored(FakeGateway):
+    """Put back to event 10; of the events up to 7 some are kept no longer."""
+
+    def epochs(self) -> Epochs:
+        return Epochs([EpochStart(1, "aaaaaaaa"), EpochStart(11, "bbbbbbbb")])
+
+    def pruned(self) -> Pruned:
+        return Pruned(events=5, through=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "going_on"),
+    [
+        ("zzzzzzzz-9", "bbbbbbbb-0"),
+        ("aaaaaaaa-3", "bbbbbbbb-7"),  # shared, and kept no longer
+        ("3", "bbbbbbbb-7"),
+        ("bbbbbbbb-3", "bbbbbbbb-7"),
+        ("aaaaaaaa-20", "bbbbbbbb-10"),
+        ("20", "bbbbbbbb-10"),
+    ],
+)
+def test_the_cursor_that_a_410_names_is_one_that_works(
+    text: str, going_on: str
+) -> None:
+    gateway = Restored()
+    cursor = Position.parse(text)
+    assert cursor is not None
+    with pytest.raises(Problem) as caught:
+        usable(gateway, cursor)  # type: ignore[arg-type]
+    assert (caught.value.status, caught.value.cursor) == (410, going_on)
+    named = Position.parse(going_on)
+    assert named is not None
+    assert usable(gateway, named) == named.number  # type: ignore[arg-type]
