@@ -367,6 +367,9 @@ def serve(**options: Any) -> None:
         if config.api_key is None and not installation.gateway.keys():
             log.warning("keys.none detail=no API key yet: run.py keys create, or set"
                         " PAYBELL_API_KEY")  # fmt: skip
+        if config.trusted_proxies and not (config.public_url or config.allowed_hosts):
+            log.warning("hosts.local_only detail=a proxy is trusted, but no host except"
+                        " loopback is allowed: set PAYBELL_PUBLIC_URL")  # fmt: skip
         kept = installation.gateway.list_payments({}, None, 1).payments
         if installation.chain is not None and kept:
             log.warning("devchain.new detail=the dev chain lives in memory and begins"

@@ -46,6 +46,7 @@ def paybell_process() -> Iterator[Served]:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
             "--source", "devchain", "--db", path / "node.db", "--log-level", "error",
+            "--anonymous-per-s", "1000000",  # all clients have a few addresses
         ]  # fmt: skip
         environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": SECRET}
         ready = r"paybell ready on http://127\.0\.0\.1:(\d+)"

@@ -382,6 +382,6 @@ def test_250_connections_of_one_address_do_not_delay_a_shops_order() -> None:
         asked_at = begun
         assert ask(shop) == 200
         assert asked_at < size * 30, "the crowd was not done"
-        assert before - asked_at < size / 4
+        assert before - asked_at < size / 2
         for client in clients:
             client.sock.close()

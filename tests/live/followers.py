@@ -18,6 +18,7 @@ from engine.payment.model import Terms
 from engine.store.epochs import Position
 from tests.tools.livenode import LiveNode
 from tests.tools.sseclient import Ended, SseClient
+from tests.tools.wait import PATIENCE
 from tests.tools.wsclient import Closed, WsClient, connect
 
 __all__ = ["KINDS", "Follower", "Record", "chain_of", "journal_of", "read_to_the_end"]
@@ -58,7 +59,7 @@ class Follower:
 
     def read_to_the_end(self, port: int, payments: list[Terms]) -> None:
         """Visit until nothing is missing; every visit must bring something."""
-        self.silence_s = max(self.silence_s, 30.0)
+        self.silence_s = max(self.silence_s, 30.0 * PATIENCE)
         while missing := [p for p in payments if self._misses(p)]:
             before = self.events
             self.visit(port, missing)

@@ -52,7 +52,8 @@ class Crowd:
 
     def begin(self, half_open: int, deaf: int, flooding: int, kinds: list[str]) -> None:
         for number in range(half_open):
-            said = (b"", b"GET / HT", b"GET /ws HTTP/1.1\r\nHost: x\r\n")[number % 3]
+            begun = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"
+            said = (b"", b"GET / HT", begun)[number % 3]
             self._spawn(self._held, "half-open", said, self._address())
         for number in range(deaf):
             path = ("/ws/balance/", "/events/balance/")[number % 2] + self._long
@@ -113,7 +114,7 @@ class Crowd:
 
 
 def _head(path: str, more: str = "") -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
 def _busy() -> dict[str, bytes]:

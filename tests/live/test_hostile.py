@@ -146,7 +146,7 @@ def busy(healthy: Healthy, long: str, seconds: float) -> None:
 
 @pytest.mark.timeout_s(60 + 2 * ATTACK_S)
 def test_under_attack_a_node_stays_small_and_serves_who_behaves(tmp_path: Path) -> None:
-    with serving(tmp_path) as node:
+    with serving(tmp_path, "--anonymous-per-s", "1000000") as node:
         long = long_story(node)
         healthy = Healthy(node)
         with watched(node.pid) as memory:

@@ -38,6 +38,7 @@ from tests.tools.wsclient import WsClient, connect
 from transport.devchain.chain import DevChain
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api
+from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import sse
@@ -94,7 +95,8 @@ class LiveNode:
             give_up=lambda _text: None,
         )
         self.gateway = ActorGateway(self.node, self.store.reader)
-        self.api = Api()
+        # All clients of a test have one address; what it may ask is not the matter.
+        self.api = Api(Strangers(StrangerLimits(rate_per_s=1e6, burst=1_000_000)))
         frames = Frames(self.gateway.epochs().present)
         auth = Auth(self.gateway, KEY)
         keep_alive = (

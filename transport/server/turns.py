@@ -18,9 +18,9 @@ from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["PER_ROUND", "Turns"]
 
-#: A request costs 0.1 to 1 ms, so that others wait some milliseconds. With fewer the
-#: rounds would be too short to pay for the hub's own work.
-PER_ROUND = 4
+#: A request costs 0.1 to 1 ms, so that others wait some milliseconds. With 4 the rounds
+#: would be too short: a crowd of one address would cost a quarter more CPU.
+PER_ROUND = 16
 
 
 class Turns:
