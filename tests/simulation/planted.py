@@ -33,7 +33,7 @@ from engine.errors import SourceError
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.observations import ProviderClaim
 from engine.store.records import Owed, Pending
-from engine.store.sqlite import bulk
+from engine.store.sqlite import bulk, queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Unavailable
 from tests.simulation.plant import Patch, Plant
@@ -153,7 +153,21 @@ def what_is_owed_is_forgotten_at_a_restart(patch: Patch) -> None:
 
 
 def a_change_of_a_channel_is_not_heard_of(patch: Patch) -> None:
-    patch.setattr(JournalActor, "_tell_of_channels", lambda self, write: None)
+    patch.setattr(JournalActor, "_tell_of_channels", lambda *_: None)
+
+
+def a_gap_is_not_told(patch: Patch) -> None:
+    patch.setattr(queries, "_skipped", lambda *_: ())
+
+
+def what_is_refused_is_given_up_at_once(patch: Patch) -> None:
+    result_of = engine.delivery.channel.result_of
+
+    def bug(channel: Any, result: Any, **of: Any) -> Any:
+        hasty = replace(channel, refused_attempts=1)
+        return result_of(hasty, result, **of)
+
+    patch.setattr(actors.delivery.notifier, "result_of", bug)
 
 
 def the_outbox_leaves_an_event_out(patch: Patch) -> None:
@@ -249,6 +263,8 @@ PLANTED: tuple[Plant, ...] = (
     an_old_notifier_goes_on_beside_the_new,
     what_is_owed_is_forgotten_at_a_restart,
     a_change_of_a_channel_is_not_heard_of,
+    a_gap_is_not_told,
+    what_is_refused_is_given_up_at_once,
     the_outbox_leaves_an_event_out,
     a_page_of_the_journal_begins_one_too_late,
     it_expires_on_a_view_from_before_the_deadline,

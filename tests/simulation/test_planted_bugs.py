@@ -28,6 +28,7 @@ FOUND_IN = {
     "an_old_notifier_goes_on_beside_the_new": 392,
     "it_is_let_go_too_early": 56,
     "money_that_a_source_behind_shows_is_not_told": 35,
+    "what_is_refused_is_given_up_at_once": 28,
     "what_the_mempool_had_once_it_has_for_ever": 29,
 }
 """Worlds that show what few do: the search begins there, as it is what takes the time.
