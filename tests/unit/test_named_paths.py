@@ -36,7 +36,7 @@ CODE = sorted(
 )
 SETUP = [ROOT / "Makefile", ROOT / "setup.cfg", *sorted((ROOT / ".ci").iterdir())]
 
-MADE_BY_RUNNING = ("tests/artifacts", "node_modules")
+MADE_BY_RUNNING = ("tests/artifacts", "bench/.tenants", "node_modules")
 
 
 def prose(file: Path) -> Iterator[str]:

@@ -14,7 +14,10 @@ from engine.codes import Code
 from engine.errors import EngineError
 
 #: SQLite's own error is also one of the standard library's.
-ELSEWHERE = {"engine.store.sqlite.checksum.Damaged"}
+ELSEWHERE = {
+    "engine.store.sqlite.checksum.Damaged",
+    "engine.store.sqlite.trouble.ForeignHand",
+}
 
 _LINE = re.compile(
     r"    (?P<indent>[│├└─ ]*)(?P<name>[A-Z]\w+)"
