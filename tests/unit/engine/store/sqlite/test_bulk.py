@@ -264,8 +264,9 @@ def test_keys_of_an_earlier_version_may_what_they_could_and_damage_stays_seen(
         old.execute("INSERT INTO api_keys VALUES ('k3', 'x', NULL, x'03', 1, NULL, 7)")
     old.close()
     journal = Journal(path)
-    with pytest.raises(Damaged, match="API key k3 is not as it was written"):
-        queries.api_keys(journal.connection)
+    (damaged,) = (k for k in queries.api_keys(journal.connection) if k.id == "k3")
+    assert damaged.name.startswith("API key k3 is not as it was written")
+    assert damaged.scopes == (), "nothing of it is believed"
     journal.connection.execute("DELETE FROM api_keys WHERE id = 'k3'")
     found = queries.api_keys(journal.connection)
     assert [(key.merchant, key.revoked_at, key.scopes) for key in found] == [
