@@ -15,7 +15,7 @@ __all__ = ["PLANTED_SOURCES"]
 
 
 def what_the_mempool_had_once_it_has_for_ever(patch: Patch) -> None:
-    patch.setattr(ScriptIndex, "gone_from", lambda _self, _mempool: [])
+    patch.setattr(ScriptIndex, "gone_from", lambda *_about: [])
 
 
 def the_first_round_begins_before_all_scripts_are_known(patch: Patch) -> None:
