@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # system.sh KIND...: make sure that the programs of these kinds are on this machine. What
 # is missing is installed at once, from Debian's packages, as root or with sudo; where
-# that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND and NGINX
-# name other ones.
+# that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND, NGINX,
+# CADDY, PROMTOOL and SYSTEMD_ANALYZE name other ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
