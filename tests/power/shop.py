@@ -11,7 +11,7 @@ from random import Random
 from engine.chain.feed import Output
 from engine.payment.events import opening
 from engine.payment.model import EventType, Payment
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox, queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     Committed,
@@ -57,7 +57,7 @@ class Shop:
         known = queries.source_tip(sql, "node")
         self._tip = FIRST_TIP if known is None else known.height
         self._made = journal.last_offset * 100
-        self._has_channel = bool(queries.channels(sql))
+        self._has_channel = bool(outbox.channels(sql))
 
     def batch(self) -> list[Write]:
         """Writes of one group commit, each about another payment."""

@@ -19,7 +19,7 @@ from engine.merchants.name import EVERYBODY
 from engine.payment.model import Payment
 from engine.store.records import ChannelRecord, MerchantRecord
 from engine.store.replay import Difference
-from engine.store.sqlite import queries, replay
+from engine.store.sqlite import outbox, queries, replay
 from engine.store.sqlite.audit import damaged_beside, damaged_rows
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.lock import DatabaseLock
@@ -136,9 +136,9 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
                 check=pragma.replace("_", " "),
                 verdict=verdict,
                 events=replay.count_events(sql),
-                dead_deliveries=queries.outbox_counts(sql).get("dead", 0),
+                dead_deliveries=outbox.outbox_counts(sql).get("dead", 0),
                 active_keys=len(keys),
-                channels=queries.channels(sql),
+                channels=outbox.channels(sql),
                 merchants=queries.merchants(sql),
                 open_keys=[k.id for k in keys if k.merchant == EVERYBODY],
                 relies_on_key=relies_on_key(sql),
@@ -154,7 +154,7 @@ def _aside(sql: sqlite3.Connection) -> list[str]:
     """What a node sets aside when it starts, a line each."""
     keys = [key.name for key in queries.api_keys(sql) if key.is_damaged]
     return keys + [
-        f"channel {name} is damaged" for name in queries.damaged_channels(sql)
+        f"channel {name} is damaged" for name in outbox.damaged_channels(sql)
     ]
 
 

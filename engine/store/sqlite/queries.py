@@ -12,20 +12,14 @@ import msgspec
 
 from engine.payment.events import with_offset
 from engine.payment.model import Payment
-from engine.store.epochs import Epochs, EpochStart, event_id
+from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import (
-    OWED,
-    AttemptView,
-    ChannelRecord,
     DamagedPayment,
     IdempotentAnswer,
     JournalPage,
     KeyRecord,
     MerchantRecord,
-    Owed,
     PaymentHistory,
-    Pending,
-    PendingPayment,
     StoredEvent,
 )
 from engine.store.sqlite.checksum import Damaged, checked, is_event
@@ -39,11 +33,8 @@ from engine.store.sqlite.listing import (
 from engine.store.writes import NO_PLACE, SourceTip
 
 __all__ = [
+    "EPOCH",
     "api_keys",
-    "attempts",
-    "channel",
-    "channels",
-    "damaged_channels",
     "counted_outpoints",
     "epochs",
     "events_after",
@@ -53,27 +44,24 @@ __all__ = [
     "last_offset",
     "list_payments",
     "merchants",
-    "next_pending",
     "oldest_watched",
-    "outbox_counts",
-    "owed",
     "payment",
     "payment_at",
     "payment_history",
     "payments_of",
-    "pending_payments",
     "source_tip",
+    "stored_event",
     "watched",
 ]
 
 # The epoch of the event `e`: there are one or two, so it is found in no time.
-_EPOCH = (
+EPOCH = (
     '(SELECT epoch FROM epochs WHERE first_offset <= e."offset"'
     " ORDER BY first_offset DESC, number DESC LIMIT 1)"
 )
 _EVENTS = (
     'SELECT "offset", payment_id, seq, type, at, merchant, body, crc,'  # noqa: S608
-    f" {_EPOCH} FROM events e"  # constants, as below
+    f" {EPOCH} FROM events e"  # constants, as below
 )
 _EventRow = tuple[int, str, int, str, int, str, bytes, int | None, str | None]
 
@@ -154,7 +142,7 @@ def history(
         _EVENTS + " WHERE payment_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         (payment_id, after_seq, limit),
     )
-    return [_stored(row) for row in rows]
+    return [stored_event(row) for row in rows]
 
 
 def payment_history(
@@ -186,7 +174,7 @@ def events_after(
             _EVENTS + ' WHERE merchant = ? AND "offset" > ? ORDER BY "offset" LIMIT ?',
             (merchant, offset, limit),
         )
-    return [_stored(row) for row in rows]
+    return [stored_event(row) for row in rows]
 
 
 def journal_page(
@@ -203,7 +191,7 @@ def last_offset(sql: sqlite3.Connection) -> int:
     return int(row[0] or 0)
 
 
-def _stored(row: _EventRow) -> StoredEvent:
+def stored_event(row: _EventRow) -> StoredEvent:
     offset, payment_id, seq, _, _, merchant, body, crc, epoch = row
     if not is_event(crc, *row[:-2]):
         raise Damaged(f"event {offset}")
@@ -301,139 +289,3 @@ def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
     if row is None:
         return None
     return SourceTip(*checked(f"the tip of {row[0]}", row))
-
-
-_CHANNELS = "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
-
-
-def channels(
-    sql: sqlite3.Connection, merchant: str | None = None
-) -> list[ChannelRecord]:
-    where, values = (
-        ("", ()) if merchant is None else (" WHERE merchant = ?", (merchant,))
-    )
-    rows = sql.execute(f"{_CHANNELS}{where} ORDER BY created_at, id", values)
-    return [_channel(row) for row in rows if _is_whole(row)]
-
-
-def damaged_channels(sql: sqlite3.Connection) -> list[str]:
-    """Ids of those that are set aside: nothing of them is believed."""
-    return [str(row[0]) for row in sql.execute(_CHANNELS) if not _is_whole(row)]
-
-
-def _is_whole(row: tuple[Any, ...]) -> bool:
-    try:
-        checked("a channel", row)
-    except Damaged:
-        return False
-    return True
-
-
-def channel(sql: sqlite3.Connection, channel_id: str) -> ChannelRecord | None:
-    row = sql.execute(f"{_CHANNELS} WHERE id = ?", (channel_id,)).fetchone()
-    return None if row is None else _channel(row)
-
-
-def _channel(row: tuple[Any, ...]) -> ChannelRecord:
-    i, m, e, _, at, s = checked(f"channel {row[0]}", row)
-    return ChannelRecord(i, m, bool(e), at, s)
-
-
-def owed(sql: sqlite3.Connection, channel_id: str, limit: int = OWED) -> Owed:
-    """The journal's last offset, and what is pending then: one snapshot."""
-    with one_moment(sql):
-        (has_dead,) = sql.execute(
-            "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_dead"
-            " WHERE channel_id = ? AND state = 'dead')",
-            (channel_id,),
-        ).fetchone()
-        payments = pending_payments(sql, channel_id, "", limit)
-        return Owed(last_offset(sql), payments, bool(has_dead))
-
-
-def pending_payments(
-    sql: sqlite3.Connection, channel_id: str, after_id: str = "", limit: int = OWED
-) -> list[PendingPayment]:
-    """Payments with something left to tell the channel, and when that is due (ms)."""
-    rows = sql.execute(
-        """SELECT payment_id, next_at FROM (
-             SELECT payment_id, next_at, min("offset") FROM outbox
-             INDEXED BY outbox_pending
-             WHERE channel_id = ? AND state = 'pending' AND payment_id > ?
-             GROUP BY payment_id ORDER BY payment_id LIMIT ?)""",
-        (channel_id, after_id, limit),
-    )
-    return [PendingPayment(payment_id, next_at) for payment_id, next_at in rows]
-
-
-def next_pending(
-    sql: sqlite3.Connection, channel_id: str, payment_id: str
-) -> Pending | None:
-    """The next event to tell: the lowest offset that is pending, whatever its wait.
-
-    SQLite is told which index: by itself it goes through all that the channel was ever
-    told, as it finds them in the order that is asked for.
-    """
-    row = sql.execute(
-        f"""SELECT o.attempts, o.next_at, o.refusals, o.refused_at,
-             e."offset", e.payment_id, e.seq, e.type,
-             e.at, e.merchant, e.body, e.crc, {_EPOCH}
-           FROM outbox o INDEXED BY outbox_pending
-           JOIN events e ON e."offset" = o."offset"
-           WHERE o.channel_id = ? AND o.payment_id = ? AND o.state = 'pending'
-           ORDER BY o."offset" LIMIT 1""",  # noqa: S608 - constants
-        (channel_id, payment_id),
-    ).fetchone()
-    if row is None:
-        return None
-    attempts_made, next_at, refusals, refused_at, *event = row
-    stored = _stored(tuple(event))
-    skipped = _skipped(sql, channel_id, payment_id, stored.offset)
-    so_far = attempts_made, next_at, stored.wire, refusals, refused_at
-    return Pending(stored.offset, stored.seq, *so_far, skipped)
-
-
-MAX_SKIPPED = 100
-
-
-def _skipped(
-    sql: sqlite3.Connection, channel_id: str, payment_id: str, before: int
-) -> tuple[int, ...]:
-    """What was given up between the last event that was delivered and this one."""
-    dead = sql.execute(
-        'SELECT "offset", seq FROM outbox INDEXED BY outbox_dead'
-        " WHERE channel_id = ? AND payment_id = ? AND state = 'dead'"
-        ' AND "offset" < ? ORDER BY "offset" DESC LIMIT ?',
-        (channel_id, payment_id, before, MAX_SKIPPED),
-    ).fetchall()
-    if not dead:
-        return ()
-    (told,) = sql.execute(
-        """SELECT max(o."offset") FROM events e CROSS JOIN outbox o
-           ON o.channel_id = ?1 AND o."offset" = e."offset"
-           WHERE e.payment_id = ?2 AND e."offset" < ?3 AND o.state = 'delivered'""",
-        (channel_id, payment_id, before),
-    ).fetchone()
-    return tuple(seq for offset, seq in reversed(dead) if offset > (told or 0))
-
-
-def attempts(
-    sql: sqlite3.Connection, channel_id: str, before_id: int | None, limit: int
-) -> list[AttemptView]:
-    """The channel's delivery log, newest first."""
-    rows = sql.execute(
-        f"""SELECT id, "offset", {_EPOCH}, payment_id, seq,
-             attempt, at, latency_ms, status, outcome, error
-           FROM attempts e WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",  # noqa: S608
-        (channel_id, before_id or (1 << 62), limit),
-    )
-    return [
-        AttemptView(number, event_id(offset, epoch), *rest)
-        for number, offset, epoch, *rest in rows
-    ]
-
-
-def outbox_counts(sql: sqlite3.Connection) -> dict[str, int]:
-    """How many deliveries are in which state, for metrics and the doctor."""
-    rows = sql.execute("SELECT state, deliveries FROM outbox_totals")
-    return {state: count for state, count in rows if count}

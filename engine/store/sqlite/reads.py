@@ -31,7 +31,7 @@ from engine.store.records import (
     Pruned,
     StoredEvent,
 )
-from engine.store.sqlite import moments, pruning, queries
+from engine.store.sqlite import moments, outbox, pruning, queries
 from engine.store.sqlite.trouble import unreadable
 from engine.store.writes import SourceTip
 
@@ -151,32 +151,32 @@ class SqliteReads(ABC):
 
     def channels(self, merchant: str | None = None) -> list[ChannelRecord]:
         if merchant is None:  # at a start, and when notifiers begin anew
-            for name in self._ask(queries.damaged_channels):
+            for name in self._ask(outbox.damaged_channels):
                 log.error("channel.damaged channel=%s detail=its row is not as it was"
                           " written; it is told nothing", name)  # fmt: skip
-        return self._ask(queries.channels, merchant)
+        return self._ask(outbox.channels, merchant)
 
     def channel(self, channel_id: str) -> ChannelRecord | None:
-        return self._ask(queries.channel, channel_id)
+        return self._ask(outbox.channel, channel_id)
 
     def owed(self, channel_id: str, limit: int = OWED) -> Owed:
-        return self._ask(queries.owed, channel_id, limit)
+        return self._ask(outbox.owed, channel_id, limit)
 
     def pending_payments(
         self, channel_id: str, after_id: str = "", limit: int = OWED
     ) -> list[PendingPayment]:
-        return self._ask(queries.pending_payments, channel_id, after_id, limit)
+        return self._ask(outbox.pending_payments, channel_id, after_id, limit)
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
-        return self._ask(queries.next_pending, channel_id, payment_id)
+        return self._ask(outbox.next_pending, channel_id, payment_id)
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]:
-        return self._ask(queries.attempts, channel_id, before_id, limit)
+        return self._ask(outbox.attempts, channel_id, before_id, limit)
 
     def outbox_counts(self) -> dict[str, int]:
-        return self._ask(queries.outbox_counts)
+        return self._ask(outbox.outbox_counts)
 
     # -- retention -------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from engine.bitcoin.address import script_to_address
 from engine.payment.events import opening
 from engine.payment.model import Payment, Terms
 from engine.runtime.ref import Ref, Scope
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox
 from engine.store.writes import ChannelRow, Conflict, Entry, KeyRow, Write
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import T0, terms
@@ -100,5 +100,5 @@ def test_a_damaged_channel_is_told_nothing_and_the_others_go_on(
         stage.journal.commit([Write(rows=(row,))])
     spoil(stage, "UPDATE channels SET state = x'7b7d7d' WHERE id = 'ch_1'")
     assert [channel.id for channel in stage.store.channels()] == ["ch_2"]
-    assert queries.damaged_channels(stage.journal.connection) == ["ch_1"]
+    assert outbox.damaged_channels(stage.journal.connection) == ["ch_1"]
     assert "channel.damaged channel=ch_1" in caplog.text

@@ -12,7 +12,7 @@ import sqlite_utils
 from engine.merchants.scopes import default_scopes
 from engine.payment.model import Payment
 from engine.store.records import MerchantRecord
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox, queries
 from engine.store.sqlite.audit import damaged_beside
 from engine.store.sqlite.checksum import Damaged, row_crc
 from engine.store.sqlite.journal import Journal
@@ -232,9 +232,9 @@ def test_a_damaged_row_beside_the_events_is_noticed(journal: Journal) -> None:
         queries.idempotent_answer(sql, "key_1", "k", T0)
     sql.execute("UPDATE channels SET merchant = 'another'")
     with pytest.raises(Damaged, match="channel c is not as it was written"):
-        queries.channel(sql, "c")
-    assert queries.channels(sql) == []  # set aside: it costs the others nothing
-    assert queries.damaged_channels(sql) == ["c"]
+        outbox.channel(sql, "c")
+    assert outbox.channels(sql) == []  # set aside: it costs the others nothing
+    assert outbox.damaged_channels(sql) == ["c"]
 
 
 def test_one_damaged_merchant_costs_the_others_nothing(journal: Journal) -> None:
@@ -306,7 +306,7 @@ def test_a_database_of_an_earlier_version_is_taken_over_as_it_was(
         (3, "pay_6", "order 3", 1, 7),
     ]
     assert owed(journal, "c") == [("pay_6", 1), ("pay_7", 1), ("pay_8", 1)]
-    assert [c.id for c in queries.channels(journal.connection)] == ["c"]
+    assert [c.id for c in outbox.channels(journal.connection)] == ["c"]
     (check,) = journal.connection.execute("PRAGMA integrity_check").fetchone()
     assert check == "ok"
     journal.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.store.records import DamagedPayment
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox, queries
 from engine.store.sqlite.checksum import Damaged, event_crc, is_event, stored_state
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.replay import differences, rebuild
@@ -60,7 +60,7 @@ def test_an_event_that_changed_on_the_disk_is_told_to_nobody(
 def test_a_damaged_event_is_not_delivered(journal: Journal) -> None:
     tamper(journal, "UPDATE events SET at = at + 1 WHERE seq = 1")
     with pytest.raises(Damaged, match="event 1"):
-        queries.next_pending(journal.connection, "ch_1", "pay_1")
+        outbox.next_pending(journal.connection, "ch_1", "pay_1")
 
 
 def test_a_sum_that_changed_on_the_disk_is_not_read_and_replay_puts_it_right(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.delivery.channel import Channel
 from engine.payment.model import EventType
 from engine.store.records import PendingPayment
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox, queries
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
@@ -135,21 +135,21 @@ def test_deliveries_are_put_back_in_the_queue_by_what_is_asked(
 
 def test_the_next_to_tell_is_the_oldest_that_is_pending(delivered: Journal) -> None:
     sql = delivered.connection
-    head = queries.next_pending(sql, "c", "pay_1")
+    head = outbox.next_pending(sql, "c", "pay_1")
     assert head is not None
     assert (head.seq, head.attempts, head.next_at) == (4, 1, T0 + 5_000)
     delivered.commit([Write(rows=(Requeue(offset=3, channel_id="c", at=T0),))])
-    head = queries.next_pending(sql, "c", "pay_1")
+    head = outbox.next_pending(sql, "c", "pay_1")
     assert head is not None
     assert (head.seq, head.attempts) == (3, 0)
-    assert queries.pending_payments(sql, "c") == [PendingPayment("pay_1", T0)]
-    assert [a.seq for a in queries.attempts(sql, "c", None, 3)] == [4, 3, 2]
+    assert outbox.pending_payments(sql, "c") == [PendingPayment("pay_1", T0)]
+    assert [a.seq for a in outbox.attempts(sql, "c", None, 3)] == [4, 3, 2]
 
 
 def test_a_removed_channel_is_owed_nothing(delivered: Journal) -> None:
     delivered.commit([Write(rows=(RemoveChannel("c"),))])
     assert owed(delivered, "c") == []
-    assert [c.id for c in queries.channels(delivered.connection)] == ["other"]
+    assert [c.id for c in outbox.channels(delivered.connection)] == ["other"]
 
 
 def test_keys_are_kept_and_revoked_once(journal: Journal) -> None:
@@ -167,5 +167,5 @@ def test_what_a_channel_says_of_itself_survives_its_change(journal: Journal) -> 
     for state in (b"1", b"2"):
         row = ChannelRow(first.id, "*", True, (), T0, state)
         journal.commit([Write(rows=(row,))])
-    (record,) = queries.channels(journal.connection)
+    (record,) = outbox.channels(journal.connection)
     assert record.state == b"2"

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from engine.store.sqlite import queries
+from engine.store.sqlite import outbox
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
@@ -126,7 +126,7 @@ def test_a_removed_channel_goes_at_once_and_its_deliveries_in_steps(
     fill(journal)
     removed = done(journal, RemoveChannel("all", limit=10))
     assert (removed.changed, removed.more_after) == (1, ("all", 0))
-    assert "all" not in {c.id for c in queries.channels(journal.connection)}
+    assert "all" not in {c.id for c in outbox.channels(journal.connection)}
     assert [*damaged_rows(journal.connection)] == [], "what is left is no damage"
     journal.close()
     journal = Journal(tmp_path / "paybell.db", synchronous="OFF")  # a crash between
@@ -188,13 +188,13 @@ def test_the_counts_that_are_kept_are_those_that_would_be_counted(
     for number in range(30):
         batch = [some_write(random, {}, journal.last_offset) for _ in range(8)]
         journal.commit(batch)
-        assert queries.outbox_counts(journal.connection) == counted(journal)
+        assert outbox.outbox_counts(journal.connection) == counted(journal)
         if number % 10 == 9:
             journal.close()
             journal = Journal(tmp_path / "paybell.db", synchronous="OFF")
     assert counted(journal)
     journal.connection.execute("DELETE FROM outbox")
-    assert queries.outbox_counts(journal.connection) == {}
+    assert outbox.outbox_counts(journal.connection) == {}
     journal.close()
 
 
