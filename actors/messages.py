@@ -286,6 +286,12 @@ class OpenSession(msgspec.Struct, frozen=True):
     ref: Ref
     sink: Sink
 
+    def on_dropped(self) -> None:
+        """The router crashed on it, or ended before it: nobody else knows the client,
+        who would wait in silence."""
+        self.sink.close(1001, "the server ends this session")
+        self.ref.stop()
+
 
 class Subscribe(msgspec.Struct, frozen=True):
     """From now on, tell `ref` the events of this payment (None: of all).

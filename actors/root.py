@@ -98,6 +98,8 @@ class RootActor(Actor):
         by_us = report.reason is ExitReason.KILLED and restarting
         if by_us or report.reason is ExitReason.STOPPED:
             return
+        if (on_dropped := getattr(report.message, "on_dropped", None)) is not None:
+            on_dropped()  # it goes with the crash: whoever waits for its answer hears
         error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
         log.error("core.crashed %s", error, exc_info=report.error)
         self._node.counters.add("core.crashes")

@@ -79,6 +79,24 @@ def test_what_depends_on_a_crashed_actor_starts_again_with_it() -> None:
     assert tree.lives() == [1, 2, 2]
 
 
+class Question(ValueError):
+    """A message that crashes who handles it, and that somebody waits for."""
+
+    dropped = False
+
+    def on_dropped(self) -> None:
+        self.dropped = True
+
+
+def test_who_waits_for_what_a_core_actor_crashed_on_is_told() -> None:
+    tree = Tree()
+    question = Question("a bug")
+    tree.children[1].tell(question)
+    tree.settle()
+    assert question.dropped
+    assert tree.lives() == [1, 2, 2]
+
+
 def test_an_actor_killed_by_nobody_of_ours_starts_again_too() -> None:
     tree = Tree()
     tree.children[1].tell(gevent.GreenletExit())

@@ -192,6 +192,18 @@ def test_a_router_that_ends_ends_its_sessions(stage: ActorStage, end: str) -> No
     assert [wire.closed for wire in wires] == [[1001], [1001]]
 
 
+def test_who_connects_just_when_the_router_ends_is_hung_up_on(
+    stage: ActorStage,
+) -> None:
+    """Else the client would wait for ever: no router knows it."""
+    wire = Wire()
+    ref = open_session(stage.node, "s", wire)
+    stage.node.router.stop()
+    stage.run()
+    assert wire.closed == [1001]
+    assert ref.is_stopped
+
+
 def test_a_router_that_starts_anew_has_no_session(stage: ActorStage) -> None:
     open_session(stage.node, "s", Wire())
     stage.run()
