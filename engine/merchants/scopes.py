@@ -21,7 +21,7 @@ class Scope(StrEnum):
     CONFIRM = "confirm"  # say that a payment is paid, whatever the chain shows
     REFUND = "refund"  # move money
     SETTINGS = "settings"  # channels, deliveries, secrets of one's own merchant
-    OPERATOR = "operator"  # keys, limits, metrics, the tree: of a key of the whole node
+    OPERATOR = "operator"  # keys, limits, alerts, the tree: of a key of the whole node
 
 
 def default_scopes(merchant: str | None) -> tuple[Scope, ...]:

@@ -244,6 +244,20 @@ def test_a_key_may_what_it_was_made_for_and_nothing_else(node: RunningNode) -> N
     assert node.post(f"{payment}/confirm", {}, **confirmer).status_code == 200
 
 
+def test_a_key_for_monitoring_reads_the_metrics_and_makes_no_keys(
+    node: RunningNode,
+) -> None:
+    monitoring = key_with(node, "read")
+    assert node.get("/metrics", **monitoring).text.startswith("# HELP paybell_")
+    assert node.get("/v1/keys", **monitoring).status_code == 403
+    assert node.post("/v1/keys", {"name": "x"}, **monitoring).status_code == 403
+    of_one_merchant = key_with(node, "read", merchant="cafe")
+    refused = node.get("/metrics", **of_one_merchant)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "key of the whole node" in refused.json()["detail"]
+    assert node.get("/metrics", **key_with(node, "create")).status_code == 403
+
+
 def test_a_key_that_moves_money_is_made_before_everybodys_eyes(
     node: RunningNode,
 ) -> None:

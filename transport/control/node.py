@@ -159,13 +159,15 @@ class _Node:
         name="metrics",
         method="GET",
         path="/metrics",
-        scope=Scope.OPERATOR,
+        scope=Scope.READ,
         tag="node",
         summary="Metrics in Prometheus text format. Needs a key of the whole node.",
         answers={200: Text("text/plain")},
     )
     def metrics(self) -> Any:
-        self._auth.require(environ())
+        principal = self._auth.require(environ())
+        if principal.merchant is not None:  # it tells of all merchants at once
+            raise Problem(Code.FORBIDDEN, "Metrics need a key of the whole node.")
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return bottle.HTTPResponse(self._metrics.page(), 200, {"Content-Type": kind})
 
