@@ -8,14 +8,20 @@ through whole tables: for `run.py replay --check` and `run.py doctor --deep`.
 import sqlite3
 from collections.abc import Iterator
 
-from engine.store.sqlite.checksum import Damaged, checked, is_event, stored_state
+from engine.store.sqlite import queries
+from engine.store.sqlite.checksum import (
+    Damaged,
+    DamagedEpochs,
+    checked,
+    is_event,
+    stored_state,
+)
 
 __all__ = ["damaged_beside", "damaged_rows"]
 
 _TABLES = {
     "api_keys": "id, name, merchant, hash, created_at, revoked_at, scopes",
     "channels": "id, merchant, enabled, types, created_at, state",
-    "epochs": "first_offset, number, epoch",
     "idempotency": "scope, key, request_hash, status, body, at",
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
     "merchants": "name, version, updated_at, state",
@@ -50,6 +56,10 @@ def damaged_beside(sql: sqlite3.Connection) -> Iterator[str]:
                 checked(f"{table}: {row[0]}", row)
             except Damaged as error:
                 yield str(error)
+    try:
+        queries.epochs(sql)
+    except DamagedEpochs as error:
+        yield str(error)
     for channel, offset in sql.execute(_STRAY_DELIVERIES):
         yield f"outbox: the delivery of event {offset} to {channel} fits no event"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "Damaged",
+    "DamagedEpochs",
     "checked",
     "event_crc",
     "is_event",
@@ -29,6 +30,10 @@ class Damaged(sqlite3.DatabaseError):
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not as it was written: its checksum differs")
         self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class DamagedEpochs(Damaged):
+    """Which ids the events have is not known any more, so nothing can be told."""
 
 
 def event_crc(

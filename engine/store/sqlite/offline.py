@@ -21,6 +21,7 @@ from engine.store.records import ChannelRecord, MerchantRecord
 from engine.store.replay import Difference
 from engine.store.sqlite import outbox, queries, replay
 from engine.store.sqlite.audit import damaged_beside, damaged_rows
+from engine.store.sqlite.checksum import DamagedEpochs
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.lock import DatabaseLock
 from engine.store.sqlite.made_with_key import relies_on_key
@@ -151,7 +152,11 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
 
 
 def _aside(sql: sqlite3.Connection) -> list[str]:
-    """What a node sets aside when it starts, a line each."""
+    """What a node sets aside when it starts, and why it does not, a line each."""
+    try:
+        queries.epochs(sql)
+    except DamagedEpochs as error:
+        return [str(error)]
     keys = [key.name for key in queries.api_keys(sql) if key.is_damaged]
     return keys + [
         f"channel {name} is damaged" for name in outbox.damaged_channels(sql)

@@ -22,7 +22,13 @@ from engine.store.records import (
     PaymentHistory,
     StoredEvent,
 )
-from engine.store.sqlite.checksum import Damaged, checked, is_event
+from engine.store.sqlite.checksum import (
+    Damaged,
+    DamagedEpochs,
+    checked,
+    is_event,
+    row_crc,
+)
 from engine.store.sqlite.listing import (
     NEWEST,
     at_address,
@@ -200,14 +206,27 @@ def stored_event(row: _EventRow) -> StoredEvent:
 
 
 def epochs(sql: sqlite3.Connection) -> Epochs:
-    """All epochs, in the order in which they began."""
+    """All epochs, in the order in which they began. Raises `DamagedEpochs`.
+
+    None of them can be left out: its events would have the ids of another epoch.
+    """
     rows = sql.execute(
-        "SELECT first_offset, number, epoch, crc FROM epochs ORDER BY number"
-    )
-    found = [checked(f"epoch {row[2]}", row) for row in rows]
-    if not found:
-        raise Damaged("the table of epochs")
-    return Epochs([EpochStart(first, epoch) for first, _, epoch in found])
+        "SELECT first_offset, number, CAST(epoch AS BLOB), crc FROM epochs"
+        " ORDER BY number"
+    ).fetchall()
+    starts: list[EpochStart] = []
+    for number, row in enumerate(rows, start=1):
+        first, there, name, crc = row
+        epoch = name.decode("ascii", "replace")
+        # They were never without a checksum, and are counted from 1.
+        if there != number or crc != row_crc((first, there, epoch)):
+            raise DamagedEpochs(f"row {number} of epochs")
+        if starts and first < starts[-1].first_offset:
+            raise DamagedEpochs(f"row {number} of epochs")
+        starts.append(EpochStart(first, epoch))
+    if not starts:
+        raise DamagedEpochs("row 1 of epochs")
+    return Epochs(starts)
 
 
 def api_keys(sql: sqlite3.Connection) -> list[KeyRecord]:

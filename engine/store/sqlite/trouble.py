@@ -10,6 +10,7 @@ from engine.errors import (
     StoreUnavailable,
     StoreUnreadable,
 )
+from engine.store.sqlite.checksum import DamagedEpochs
 
 __all__ = ["ForeignHand", "explain", "explained", "is_fatal", "unreadable"]
 
@@ -47,6 +48,11 @@ def _advice(error: sqlite3.Error) -> str:
             "nothing more is written: find that program (`fuser` names it) and end it,"
             " run `run.py replay --check`, and start the node again, or restore a"
             " backup"
+        )
+    if isinstance(error, DamagedEpochs):
+        return (
+            "ids of events follow from it, so the node does not start: keep a copy of"
+            " the file and its -wal, and put a backup in its place (`run.py restore`)"
         )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return {

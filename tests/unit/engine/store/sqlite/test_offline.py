@@ -22,3 +22,11 @@ def test_it_says_which_check_of_sqlites_was_made(
     found = examine(path, deep=deep, limit=5)
     assert (found.check, found.verdict, found.events) == (check, "ok", 1)
     assert found.damaged == []
+
+
+def test_damaged_epochs_are_found_without_looking_at_all_rows(tmp_path: Path) -> None:
+    """`serve` would refuse them, so the doctor names them by itself."""
+    with closing(Journal(tmp_path / "node.db")) as journal:
+        journal.connection.execute("UPDATE epochs SET epoch = 'zzzzzzzz'")
+    found = examine(tmp_path / "node.db", deep=False, limit=5)
+    assert [line.split(" is ")[0] for line in found.damaged] == ["row 1 of epochs"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import JournalError
+from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.made_with_key import relies_on_key
 from engine.store.sqlite.offline import OfflineDatabase
@@ -80,3 +81,41 @@ def test_what_was_made_with_a_key_relies_on_it(tmp_path: Path) -> None:
             assert relies_on_key(journal.connection)
     with SqliteStore(tmp_path / "payment", "regtest") as store:
         assert store.relies_on_key()
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize(
+    ("change_of_epochs", "row"),
+    [
+        ("UPDATE epochs SET epoch = 'zzzzzzzz' WHERE number = 1", 1),
+        ("UPDATE epochs SET epoch = CAST(x'ff00' AS TEXT) WHERE number = 2", 2),
+        ("UPDATE epochs SET epoch = 'zzzzzzzz', crc = NULL WHERE number = 2", 2),
+        ("UPDATE epochs SET crc = 'x' WHERE number = 2", 2),
+        ("UPDATE epochs SET first_offset = 9 WHERE number = 1", 1),
+        ("DELETE FROM epochs WHERE number = 1", 1),
+        ("DELETE FROM epochs", 1),
+    ],
+)
+def test_a_damaged_row_of_epochs_is_one_line_that_says_what_to_do(
+    database: Path, opener: Callable[[Path], object], change_of_epochs: str, row: int
+) -> None:
+    """Ids of events follow from it: to go on would give shops other ids."""
+    with closing(Journal(database)) as journal:
+        journal.begin_epoch()
+    change(database, change_of_epochs)
+    with pytest.raises(JournalError) as caught:
+        opener(database)
+    said = str(caught.value)
+    assert said.startswith(f"database {database}: row {row} of epochs is not as it")
+    assert said.endswith("put a backup in its place (`run.py restore`)")
+    assert "\n" not in said
+
+
+def test_epochs_that_began_in_another_order_are_damage(database: Path) -> None:
+    """Each row is as it was written, and still they are not one story."""
+    values = (0, 2, "zzzzzzzz")
+    with closing(sqlite3.connect(database)) as sql, sql:
+        row = (*values, row_crc(values))
+        sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", row)
+    with pytest.raises(JournalError, match="row 2 of epochs"):
+        Journal(database)
