@@ -12,6 +12,7 @@ import msgspec
 
 from engine.chain.feed import Block, Header, Output
 from engine.chain.packed_tx import PackedTx, outputs, packed, paying, scripts
+from engine.chain.pausing import pausing
 
 __all__ = ["CHUNK", "Paid", "Placed", "place"]
 
@@ -59,9 +60,12 @@ class Placed(msgspec.Struct):
     def txs(self) -> Iterator[PackedTx]:
         return map(PackedTx, self.txids, self.bodies)
 
-    def paid(self, watched: Container[bytes]) -> set[bytes]:
+    def paid(
+        self, watched: Container[bytes], pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
         """Those of the watched scripts that it pays."""
-        return {s for body in self.bodies for s in scripts(body) if s in watched}
+        bodies = pausing(self.bodies, pause, CHUNK)
+        return {s for body in bodies for s in scripts(body) if s in watched}
 
 
 def place(

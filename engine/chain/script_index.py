@@ -10,7 +10,9 @@ greenlet. Each `apply_*` and `undo_block` is one whole step: it either raises an
 changes nothing, or leaves an index in which no transaction was lost on the way. A
 block's transactions leave the pool in the step in which they arrive in the block; those
 of an undone block go back to the pool, as they do in a node. Hence at no moment is a
-mined transaction in neither, which a watcher would read as evicted.
+mined transaction in neither, which a watcher would read as evicted. Where a step lets
+others run (`pause`), who looks meanwhile finds each of the block's transactions in the
+pool, in the block, or in both, and there it counts as mined.
 
 `view(...).complete` is False whenever absence proves nothing: before the first whole
 mempool, after blocks were applied or undone and until the mempool was compared at
@@ -19,8 +21,6 @@ that very tip, and for scripts with a gap in their history (`note_gap`).
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from msgspec.structs import replace
 
 from engine.chain.departures import Departures
 from engine.chain.feed import Block, ChainTx, ChainView, Output, Tip
@@ -34,16 +34,15 @@ from engine.chain.packed_tx import (
     scripts,
 )
 from engine.chain.pausing import pausing
-from engine.chain.placed_block import CHUNK, Paid, Placed, place
+from engine.chain.placed_block import CHUNK, Placed, place
 from engine.chain.shown import SKIPPED, as_shown
+from engine.chain.watched_scripts import WatchedScripts
 from engine.errors import SourceUnavailable
 
 __all__ = ["LOOKBACK", "HeaderChain", "ScriptIndex"]
 
 LOOKBACK = 12
 """Blocks of which the outputs of all scripts are kept: about two hours."""
-
-_Outpoint = tuple[str, int]
 
 
 class ScriptIndex:
@@ -55,9 +54,7 @@ class ScriptIndex:
         self._window: OrderedDict[str, Placed] = OrderedDict()  # by hash, oldest first
         self._mined: set[str] = set()  # txids of the window's blocks
         self._pool = Pool()
-        # Watched scripts with their confirmed outputs; None for the many with none.
-        self._watched: dict[bytes, dict[_Outpoint, Output] | None] = {}
-        self._uncovered: set[bytes] = set()  # watched over a gap in the history
+        self._watched = WatchedScripts(self.chain)
         self._touched: set[bytes] = set()  # watched scripts changed since taken
         self.unread_below = 0  # said in every view; see `engine.chain.unread`
         self._whole = False  # the pool is the source's mempool at our tip
@@ -83,7 +80,7 @@ class ScriptIndex:
         return self._pool
 
     def __contains__(self, script: object) -> bool:
-        return script in self._watched
+        return script in self._watched.outputs
 
     def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
         """Keep this script's outputs from now on; once more adds `known`.
@@ -97,32 +94,21 @@ class ScriptIndex:
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
-        is_new = script not in self._watched
-        kept = dict(self._watched.get(script) or {})
-        for output in known:
-            there = kept.get((output.txid, output.vout))
-            read = there is not None and not self._is_lost(there)
-            if output.block_hash is not None and not read:
-                kept[output.txid, output.vout] = replace(
-                    output, verified_by_source=False
-                )
-        if is_new:  # else each block has told of it
-            for placed in self._window.values():
-                kept.update(placed.outputs(script))
-        self._watched[script] = kept or None
+        is_new = script not in self._watched  # else each block has told of it
+        window = self._window.values() if is_new else ()
+        self._watched.add(script, known, ({script: p.outputs(script)} for p in window))
         if self._hearsay and self._pool.pays(script):
             paid = {txid for txid, _vout, _sat in self._pool.paying(script)}
             self._doubtful |= paid & self._hearsay
 
     def unwatch(self, script: bytes) -> None:
-        self._watched.pop(script, None)
-        self._uncovered.discard(script)
+        self._watched.remove(script)
         self._touched.discard(script)
         self._departures.forget(script)
 
     def note_gap(self) -> None:
         """Blocks were skipped: all that is watched now may have been paid unseen."""
-        self._uncovered.update(self._watched)
+        self._watched.note_gap()
 
     def apply_block(
         self, block: Block, pause: Callable[[], None] | None = None
@@ -131,14 +117,12 @@ class ScriptIndex:
 
         Its transactions leave the pool, and so does what they double-spend. Raises
         ValueError, and changes nothing, if the block does not follow the tip. `pause`
-        is called now and then and must not raise; who looks at the index meanwhile
-        finds each of its transactions in the pool, in the block, or in both, and there
-        it counts as mined.
+        is called now and then and must not raise.
         """
-        placed, paid = place(block, self._watched, pause)
+        placed, paid = place(block, self._watched.outputs, pause)
         self.chain.extend(block.header)
         self._whole = False
-        self._keep_paying(paid)
+        self._watched.keep_paying(paid)
         self._window[block.header.hash] = placed
         self._mined.update(placed.txids)
         if len(self._window) > self.lookback:
@@ -158,34 +142,39 @@ class ScriptIndex:
         Returns those it touched. Raises ValueError, and changes nothing, for a block
         that is not `chain.before`.
         """
-        placed, paid = place(block, self._watched, pause)
+        placed, paid = place(block, self._watched.outputs, pause)
         self.chain.extend_back(block.header)
-        self._keep_paying(paid)
+        self._watched.keep_paying(paid)
         touched = {*paid, *self._empty_pool(placed, pause)}
         self._touched |= touched
         return touched
 
-    def undo_block(self, block_hash: str) -> set[bytes]:
+    def undo_block(
+        self, block_hash: str, pause: Callable[[], None] | None = None
+    ) -> set[bytes]:
         """Take the tip away; its transactions are unconfirmed again.
 
         Returns the watched scripts it touched. Raises ValueError for any other block.
+        `pause` as for `apply_block`.
         """
         if self.chain.tip is None or self.chain.tip.hash != block_hash:
             raise ValueError(f"block {block_hash} is not the tip")
-        self.chain.roll_back()
         self._whole = False
-        placed = self._window.pop(block_hash, None)
-        touched = self._forget_block(block_hash, placed)
+        placed = self._window.get(block_hash)
+        # Only a block older than the window makes us look through all of them.
+        scripts: Iterable[bytes] = self._watched.outputs
         if placed is not None:
+            self._give_back(placed, pause)
+            scripts = placed.paid(self._watched.outputs, pause)
+        left = self._watched.without(block_hash, scripts, pause)
+        # From here on nobody looks: it is in the chain with all it paid, or it is not.
+        self.chain.roll_back()
+        self._watched.keep(left)
+        if placed is not None:
+            del self._window[block_hash]
             self._mined.difference_update(placed.txids)
-            for number, tx in enumerate(placed.txs()):
-                # A coinbase dies with its block. What the mempool has meanwhile
-                # accepted in a transaction's place is newer than the block.
-                if number and not self._pool.spends_same(tx):
-                    self._put(tx)
-                    self.returned.add(tx.txid)
-        self._touched |= touched
-        return touched
+        self._touched |= left.keys()
+        return set(left)
 
     def begin_round(self) -> None:
         """The source is asked anew: what it said before proves no absence now."""
@@ -232,11 +221,11 @@ class ScriptIndex:
 
     def concerns(self, tx: PackedTx) -> bool:
         """Whether it pays a watched script."""
-        return any(script in self._watched for script in scripts(tx.body))
+        return any(script in self._watched.outputs for script in scripts(tx.body))
 
     def awaits(self, txid: str) -> bool:
         """Whether it is in the pool and pays a watched script."""
-        return self._pool.pays_any(txid, self._watched)
+        return self._pool.pays_any(txid, self._watched.outputs)
 
     def is_of_note(self, tx: PackedTx) -> bool:
         """Whether it concerns somebody, or would take the place of another."""
@@ -290,13 +279,15 @@ class ScriptIndex:
         }
         for output in self._confirmed(script):
             found[output.txid, output.vout] = output
-        gap = SKIPPED if script in self._uncovered else None
+        gap = SKIPPED if self._watched.has_gap(script) else None
         outputs, gap = as_shown(found.values(), gap)
         return ChainView(
             source=source,
             tip=tip,
             outputs=outputs,
-            off_chain=tuple(h for h in ask_off_chain if self._is_off(script, h)),
+            off_chain=tuple(
+                h for h in ask_off_chain if self._watched.is_off(script, h)
+            ),
             complete=self._whole and gap is None,
             gap=gap,
             unread_below=self.unread_below,
@@ -306,8 +297,8 @@ class ScriptIndex:
 
     def is_bare(self, script: bytes) -> bool:
         """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
-        there = self._watched.get(script) or self._pool.pays(script)
-        known = script in self._uncovered or script in self._departures
+        there = self._watched.outputs.get(script) or self._pool.pays(script)
+        known = self._watched.has_gap(script) or script in self._departures
         return not there and not known
 
     def empty_view(self, source: str) -> ChainView:
@@ -330,48 +321,16 @@ class ScriptIndex:
             for placed in self._window.values():
                 yield from placed.outputs(script).values()
             return
-        for output in (self._watched[script] or {}).values():
-            if not self._is_lost(output):
-                yield output
+        yield from self._watched.confirmed(script)
 
-    def _is_lost(self, output: Output) -> bool:
-        """Whether the output is in no block, or in one positively off the chain."""
-        return output.block_hash is None or self.chain.is_off_chain(
-            output.block_hash, output.block_height
-        )
-
-    def _is_off(self, script: bytes, block_hash: str) -> bool:
-        """`is_off_chain`, with the height if one of the script's receipts has it."""
-        for output in (self._watched.get(script) or {}).values():
-            if output.block_hash == block_hash:
-                return self.chain.is_off_chain(block_hash, output.block_height)
-        return self.chain.is_off_chain(block_hash)
-
-    def _forget_block(self, block_hash: str, placed: Placed | None) -> set[bytes]:
-        """Drop a block's outputs of watched scripts; returns those scripts.
-
-        Only a block older than the window makes us look through all of them.
-        """
-        scripts: Iterable[bytes] = (
-            self._watched if placed is None else placed.paid(self._watched)
-        )
-        touched = set()
-        for script in scripts:
-            kept = self._watched[script] or {}
-            left = {k: o for k, o in kept.items() if o.block_hash != block_hash}
-            if len(left) < len(kept):
-                touched.add(script)
-                self._watched[script] = left or None
-        return touched
-
-    def _keep_paying(self, paid: Paid) -> None:
-        """One short step even for 10,000: the outputs were made with pauses before."""
-        for script, outputs in paid.items():
-            kept = self._watched[script]
-            if kept is None:
-                self._watched[script] = outputs
-            else:
-                kept.update(outputs)
+    def _give_back(self, placed: Placed, pause: Callable[[], None] | None) -> None:
+        """To the pool, as a node does; until it is done they are in the block too."""
+        for number, tx in enumerate(pausing(placed.txs(), pause, CHUNK)):
+            # A coinbase dies with its block. What the mempool has meanwhile accepted
+            # in a transaction's place is newer than the block.
+            if number and not self._pool.spends_same(tx):
+                self._put(tx)
+                self.returned.add(tx.txid)
 
     def _empty_pool(
         self, placed: Placed, pause: Callable[[], None] | None
@@ -392,7 +351,7 @@ class ScriptIndex:
         return self._evict_conflicts(tx)
 
     def _put(self, tx: PackedTx) -> set[bytes]:
-        paid = self._pool.put(tx) & self._watched.keys()
+        paid = self._pool.put(tx) & self._watched.outputs.keys()
         self._departures.undo(tx.txid, paid)
         return paid
 
@@ -404,6 +363,6 @@ class ScriptIndex:
 
     def _note_left(self, txid: str, paid: set[bytes]) -> set[bytes]:
         """This left the pool; which watched scripts it paid."""
-        touched = paid & self._watched.keys()
+        touched = paid & self._watched.outputs.keys()
         self._departures.note(txid, touched)
         return touched

@@ -158,7 +158,7 @@ def sync(
             return _lagging(task, asked, reader or MempoolReader())
         assert fork <= target.height, (fork, target)
         first = max(fork - index.lookback, 0)  # only if all our blocks are undone
-        undone = _undo_above(index, fork)
+        undone = _undo_above(index, fork, partial(progress, index.tip, target))
         assert index.tip is None or index.tip.height <= fork, (index.tip, fork)
     blocks = _forward(feed, index, target, first, limits.blocks, progress)
     if index.tip is None:
@@ -322,10 +322,11 @@ def _fork_of_absence(
     return None
 
 
-def _undo_above(index: ScriptIndex, height: int) -> int:
+def _undo_above(index: ScriptIndex, height: int, pause: Callable[[], None]) -> int:
     undone = 0
     while index.tip is not None and index.tip.height > height:
-        index.undo_block(index.tip.hash)
+        index.undo_block(index.tip.hash, pause)
+        pause()
         undone += 1
     return undone
 

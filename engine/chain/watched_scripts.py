@@ -1,0 +1,109 @@
+"""The scripts that somebody watches, with the outputs that confirmed payments to them.
+
+What is in a block stays here for as long as the script is watched, however old the
+block is; what is unconfirmed is the pool's. `engine.chain.script_index` owns it and
+says which chain counts. Pure.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec.structs import replace
+
+from engine.chain.feed import Output
+from engine.chain.header_chain import HeaderChain
+from engine.chain.pausing import pausing
+from engine.chain.placed_block import CHUNK, Paid
+
+__all__ = ["Confirmed", "WatchedScripts"]
+
+Confirmed = dict[tuple[str, int], Output]
+"""The outputs of one script that are in blocks, by outpoint."""
+
+
+class WatchedScripts:
+    """See the module docstring. `outputs` is to be looked at by others, no more."""
+
+    def __init__(self, chain: HeaderChain) -> None:
+        self._chain = chain
+        #: None for the many with none.
+        self.outputs: dict[bytes, Confirmed | None] = {}
+        self._uncovered: set[bytes] = set()  # watched over a gap in the history
+
+    def __contains__(self, script: object) -> bool:
+        return script in self.outputs
+
+    def add(self, script: bytes, known: Iterable[Output], read: Iterable[Paid]) -> None:
+        """Watch it, or tell more of it: `known` are receipts of the journal, which what
+        was read here outweighs; `read` is what blocks pay to it that told nobody."""
+        kept = dict(self.outputs.get(script) or {})
+        for output in known:
+            there = kept.get((output.txid, output.vout))
+            is_read = there is not None and not self._is_lost(there)
+            if output.block_hash is not None and not is_read:
+                kept[output.txid, output.vout] = replace(
+                    output, verified_by_source=False
+                )
+        for paid in read:
+            kept.update(paid.get(script, {}))
+        self.outputs[script] = kept or None
+
+    def remove(self, script: bytes) -> None:
+        self.outputs.pop(script, None)
+        self._uncovered.discard(script)
+
+    def note_gap(self) -> None:
+        """Blocks were skipped: all that is watched now may have been paid unseen."""
+        self._uncovered.update(self.outputs)
+
+    def has_gap(self, script: bytes) -> bool:
+        return script in self._uncovered
+
+    def keep_paying(self, paid: Paid) -> None:
+        """One short step even for 10,000: the outputs were made with pauses before."""
+        for script, outputs in paid.items():
+            kept = self.outputs[script]
+            if kept is None:
+                self.outputs[script] = outputs
+            else:
+                kept.update(outputs)
+
+    def without(
+        self,
+        block_hash: str,
+        scripts: Iterable[bytes],
+        pause: Callable[[], None] | None,
+    ) -> dict[bytes, Confirmed]:
+        """Those of the scripts that the block pays, and what each has beside that.
+
+        Changes nothing: `keep` does, in one short step.
+        """
+        found = {}
+        for script in pausing(scripts, pause, CHUNK):
+            kept = self.outputs[script] or {}
+            left = {k: o for k, o in kept.items() if o.block_hash != block_hash}
+            if len(left) < len(kept):
+                found[script] = left
+        return found
+
+    def keep(self, left: dict[bytes, Confirmed]) -> None:
+        for script, outputs in left.items():
+            self.outputs[script] = outputs or None
+
+    def confirmed(self, script: bytes) -> Iterator[Output]:
+        """Outputs in blocks that are not known to be off chain."""
+        for output in (self.outputs[script] or {}).values():
+            if not self._is_lost(output):
+                yield output
+
+    def is_off(self, script: bytes, block_hash: str) -> bool:
+        """`is_off_chain`, with the height if one of the script's receipts has it."""
+        for output in (self.outputs.get(script) or {}).values():
+            if output.block_hash == block_hash:
+                return self._chain.is_off_chain(block_hash, output.block_height)
+        return self._chain.is_off_chain(block_hash)
+
+    def _is_lost(self, output: Output) -> bool:
+        """Whether the output is in no block, or in one positively off the chain."""
+        return output.block_hash is None or self._chain.is_off_chain(
+            output.block_hash, output.block_height
+        )
