@@ -22,7 +22,8 @@ from engine.store.writes import KeyRow
 from transport.control.new_payment import new_id
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
-from transport.http.inputs import NO_CONTROLS, Merchant, Request
+from transport.http.input_values import NO_CONTROLS, Merchant
+from transport.http.inputs import Request
 from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed

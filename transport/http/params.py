@@ -9,7 +9,7 @@ from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.name import MAX_NAME
 from engine.payment.model import Status
 from engine.store.epochs import POSITION
-from transport.http.inputs import MAX_EXTERNAL_ID
+from transport.http.input_values import MAX_EXTERNAL_ID
 
 __all__ = ["After", "AfterQuery", "CursorQuery", "PaymentsQuery"]
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, UnsetType
 
 from engine.codes import Code
-from transport.http.inputs import CaPem
+from transport.http.input_values import CaPem
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name
 from transport.problem_body import FieldError

@@ -1,0 +1,220 @@
+"""What values may come in, as types: bounds, and words that complete "must be …".
+
+The fields of `transport/http/inputs.py` are of these; the OpenAPI document and the
+refusals take their words from here. Values only.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from engine.bitcoin.address import MAX_ADDRESS_LENGTH
+from engine.merchants.name import ALLOWED, NAME
+from engine.money.amount import MAX_SAT
+from engine.payment.model import EventType
+
+__all__ = [
+    "AddressText",
+    "AmountSat",
+    "CaPem",
+    "ChannelId",
+    "Confirmations",
+    "Description",
+    "EventId",
+    "ExpiresIn",
+    "ExternalId",
+    "Headers",
+    "MAX_EXTERNAL_ID",
+    "Merchant",
+    "Metadata",
+    "Moment",
+    "NO_CONTROLS",
+    "NotOffered",
+    "PollInterval",
+    "QuorumAbove",
+    "RefusedAttempts",
+    "RefusedS",
+    "ScheduleS",
+    "TimeoutS",
+    "Tolerance",
+    "Types",
+    "Url",
+    "WHSEC",
+]
+
+MAX_EXTERNAL_ID = 200
+SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
+
+# With `$` alone a newline at the end would come through.
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"
+HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$(?!\n)"
+NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
+
+AmountSat = Annotated[
+    Annotated[int, Meta(ge=1, le=MAX_SAT)] | None,
+    Meta(
+        description=f"a whole number of satoshi between 1 and {MAX_SAT}, or null for"
+        " any amount"
+    ),
+]
+QuorumAbove = Annotated[
+    Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
+    Meta(
+        description=f"a whole number of satoshi between 0 and {MAX_SAT}: more than this"
+        " is confirmed only when two independent sources show it (never less strict"
+        " than the node's own setting); null for the node's default",
+    ),
+]
+Tolerance = Annotated[
+    Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,
+    Meta(
+        description=f"a whole number of satoshi between 0 and {MAX_SAT} and less than"
+        " amount_sat: an underpayment up to this sum still counts as paid, but never"
+        " more than the node's share of the amount (1 % by default; the answer shows"
+        " what applies); null for the node's default",
+    ),
+]
+Confirmations = Annotated[
+    int, Meta(ge=0, le=100, description="a whole number of blocks between 0 and 100")
+]
+ExpiresIn = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=30 * 86_400,
+        description="a whole number of seconds between 1 and 2592000 (30 days)",
+    ),
+]
+PollInterval = Annotated[
+    int,
+    Meta(ge=5, le=3_600, description="a whole number of seconds between 5 and 3600"),
+]
+ExternalId = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=MAX_EXTERNAL_ID, pattern=NO_CONTROLS)]
+    | None,
+    Meta(
+        description=f"1 to {MAX_EXTERNAL_ID} characters without control characters,"
+        " or null"
+    ),
+]
+Merchant = Annotated[
+    str,
+    Meta(
+        pattern=NAME,
+        description=ALLOWED,
+    ),
+]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=40)],
+        Annotated[str, Meta(max_length=500)]
+        | Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
+        | bool
+        | None,
+    ],
+    Meta(
+        max_length=50,
+        description="an object with at most 50 fields: names of 1 to 40 characters;"
+        " values are text of at most 500 characters, whole numbers up to 2^53-1, true,"
+        " false or null",
+    ),
+]
+AddressText = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS_LENGTH)] | None,
+    Meta(description="a bitcoin address of this node's network"),
+]
+NotOffered = Annotated[
+    Annotated[str, Meta(max_length=500)] | None,
+    Meta(description="absent: this node does not offer it"),
+]
+Url = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2_048,
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://",
+        examples=["https://shop.example/paybell"],
+        description="an http or https URL of at most 2048 characters that does not"
+        " lead to a private or special-purpose address",
+    ),
+]
+Types = Annotated[
+    list[EventType],
+    Meta(
+        max_length=32,
+        description="a list of event types like payment.confirmed; an empty list for"
+        " all",
+    ),
+]
+TimeoutS = Annotated[
+    float, Meta(ge=1, le=30, description="a number of seconds between 1 and 30")
+]
+RefusedAttempts = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=20,
+        description="a whole number between 1 and 20: an event that the endpoint itself"
+        " refuses (400, 422 and the like) is given up after so many refusals, and the"
+        " payment's next event says so in `skipped`",
+    ),
+]
+RefusedS = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=604_800,
+        description="a number of seconds between 0 and 604800: for no longer than that"
+        " an event that the endpoint refuses holds back the payment's later ones",
+    ),
+]
+ScheduleS = Annotated[
+    list[Annotated[float, Meta(ge=0, le=604_800)]],
+    Meta(
+        min_length=1,
+        max_length=20,
+        description="a list of 1 to 20 delays before the attempts, each between 0 and"
+        " 604800 seconds",
+    ),
+]
+Description = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=NO_CONTROLS,
+        description="at most 200 characters without control characters",
+    ),
+]
+Headers = Annotated[
+    dict[
+        Annotated[str, Meta(max_length=64, pattern=HEADER_NAME)],
+        Annotated[str, Meta(max_length=1_000, pattern=HEADER_VALUE)],
+    ],
+    Meta(
+        max_length=10,
+        description="an object of at most 10 headers: names as HTTP has them, values of"
+        " 1 to 1000 visible ASCII characters with spaces between them",
+    ),
+]
+CaPem = Annotated[
+    Annotated[str, Meta(max_length=32_768, pattern=r"^\s*-----BEGIN CERTIFICATE-----")]
+    | None,
+    Meta(
+        description="certificates in PEM, at most 32768 characters: only these"
+        " authorities are believed; null for the usual ones"
+    ),
+]
+Moment = Annotated[
+    datetime,
+    Meta(tz=True, description="a time with its zone, like 2026-01-02T03:04:05Z"),
+]
+ChannelId = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=64)] | None,
+    Meta(description="the id of a channel"),
+]
+EventId = Annotated[
+    Annotated[str, Meta(pattern=r"^evt_([0-9a-z]{8}_)?[1-9][0-9]{0,17}$")] | None,
+    Meta(description="the id of an event, like evt_0a1b2c3d_7"),
+]
