@@ -9,15 +9,18 @@ these four for free.
 from engine.chain.feed import ChainView, Output, Tip
 from engine.payment.events import Event, decode, encode, opening, with_offset
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
-from engine.payment.observations import Observation, Reviewed
+from engine.payment.observations import Observation, ProviderClaim, Reviewed
 from engine.payment.rules import decide, evolve
 
 __all__ = [
+    "EXPIRY",
     "HOUR_MS",
     "T0",
     "Told",
     "block",
+    "claim",
     "confirmed",
+    "expired",
     "mempool",
     "mined",
     "replayed",
@@ -27,6 +30,7 @@ __all__ = [
 
 T0 = 1_760_000_000_000
 HOUR_MS = 3_600_000
+EXPIRY = T0 + HOUR_MS
 TIP = 1_000
 
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -129,6 +133,17 @@ def confirmed(**changes: object) -> Told:
     told(view(mined("t1", 998)))
     assert told.status() is Status.CONFIRMED
     return told
+
+
+def expired() -> Told:
+    """Nobody has paid it in time."""
+    told = Told()
+    assert told.review(EXPIRY) == ["expired"]
+    return told
+
+
+def claim(txid: str | None = "t1", amount: int | None = 50_000) -> ProviderClaim:
+    return ProviderClaim("blockonomics", txid, amount)
 
 
 def replayed(events: list[Event]) -> Payment:
