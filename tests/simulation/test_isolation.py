@@ -19,6 +19,7 @@ from actors.delivery.notifier import CHANNEL_BREAKER, CONCURRENCY, NotifierActor
 from actors.delivery.sender import Delivered
 from actors.messages import CreatePayments, Nudge
 from engine.delivery.delivery_queue import DeliveryQueue
+from engine.delivery.endpoint import Endpoint
 from engine.payment.model import Terms
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.instrument import instrumented
@@ -68,13 +69,13 @@ class _Street:
         endpoints, rules = self.world.channels.endpoints, self.world.rules
         send, on_event = endpoints.send, rules.deliveries.on_event
 
-        def note_send(url: str, *rest: object) -> object:
-            if endpoints.of(url).mode == "ok":
-                offset = int(str(rest[1]).rpartition("_")[2])
+        def note_send(to: Endpoint, msg_id: str, *rest: object) -> object:
+            if endpoints.of(to.url).mode == "ok":
+                offset = int(msg_id.rpartition("_")[2])
                 self.between.append(self.dead_tries - self._committed_at[offset])
             else:
                 self.dead_tries += 1
-            return send(url, *rest)  # type: ignore[arg-type]
+            return send(to, msg_id, *rest)  # type: ignore[arg-type]
 
         def note_event(event: object) -> None:
             self._committed_at[event.offset] = self.dead_tries  # type: ignore[attr-defined]
