@@ -12,7 +12,6 @@ lose, has his answer as long as that source goes on (`SourceReport.complete_as_o
 Idle, it is this object and a place in the list of those who wait for the same timer.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +28,9 @@ from actors.messages import (
     WatcherReport,
 )
 from actors.node import Node
+from actors.watching.believing import as_write, log_status
 from actors.watching.doubts import Doubts, not_believed, nothing_open
-from actors.watching.looking import interval_s, question
+from actors.watching.looking import due_at, interest, interval_s, question
 from actors.watching.release import let_go, release
 from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView
@@ -38,28 +38,22 @@ from engine.chain.unread import seen_by
 from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
-from engine.payment.losses import blocks_lost
 from engine.payment.model import Payment
 from engine.payment.observations import Observation, ProviderClaim
 from engine.payment.review import ReviewState, judge, next_review
 from engine.payment.rules import follow, is_untouched, next_deadline
 from engine.runtime.actor import Actor
-from engine.runtime.clock import COALESCE_S, TimersDue
+from engine.runtime.clock import TimersDue
 from engine.runtime.ref import Ref
 from engine.store.writes import (
     Committed,
     Conflict,
-    Entry,
     Outcome,
-    ReadAgain,
     Row,
     Unavailable,
-    Write,
 )
 
 __all__ = ["AddressActor"]
-
-log = logging.getLogger("paybell.payment")
 
 RETRY_S = 5.0
 """After a commit that the journal could not make: look again so much later."""
@@ -113,10 +107,7 @@ class AddressActor(Actor):
     @property
     def next_poll_at(self) -> int | None:
         """When (ms) it looks at the chain next by itself, for the tree."""
-        if self._poll is None:
-            return None
-        wait_s = max(self._poll * COALESCE_S - self._node.clock.monotonic(), 0.0)
-        return self._node.clock.now() + round(wait_s * 1000)
+        return None if self._poll is None else due_at(self._node, self._poll)
 
     def on_start(self) -> None:
         if self._payment is not None:
@@ -178,8 +169,7 @@ class AddressActor(Actor):
     def interest(self, ref: Ref) -> Watch:
         """What to tell the source. The supervisor does, before the watcher starts, so
         that no block is read at boot before all scripts are known."""
-        terms, known = self.payment.terms, known_outputs(self.payment)
-        return Watch(self._script, terms.address, ref, known, terms.merchant)
+        return interest(self.payment, self._script, ref)
 
     def _begin(self) -> None:
         """The source was told of the script: it shows it as it is, for a start."""
@@ -342,10 +332,7 @@ class AddressActor(Actor):
         again: tuple[ChainView, int] | None = None,
     ) -> None:
         """`again`: a view, asked for then, that tells more once this is committed."""
-        entries = (Entry(after, tuple(events)),) if events else ()
-        lost = blocks_lost(self.payment, events)
-        rows = (*rows, *(ReadAgain(height, block) for height, block in lost))
-        write = Write(entries=entries, rows=rows)
+        write = as_write(self.payment, after, events, rows)
 
         def believe(outcome: Outcome) -> None:
             self._believe(outcome, after, reply)
@@ -365,10 +352,7 @@ class AddressActor(Actor):
             if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.
                 self._node.source.tell_system(self.interest(self.ref))
-            if before.status is not after.status:
-                log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
-                         after.status, after.id, after.seq, after.received_sat,
-                         after.confirmations)  # fmt: skip
+            log_status(before, after)
             if reply is not None:
                 reply(after)
             self._arm_deadline()

@@ -1,14 +1,22 @@
 """What a watcher asks the sources, and how soon again. No actor."""
 
-from actors.messages import Poll
+from actors.messages import Poll, Watch
 from actors.node import Node
 from engine.chain.feed import places
 from engine.payment.chain_rules import known_outputs
 from engine.payment.model import Payment
 from engine.payment.old_outputs import asks_about
 from engine.payment.review import ReviewState, poll_interval_s
+from engine.runtime.clock import COALESCE_S
+from engine.runtime.ref import Ref
 
-__all__ = ["interval_s", "question"]
+__all__ = ["due_at", "interest", "interval_s", "question"]
+
+
+def interest(payment: Payment, script: bytes, ref: Ref) -> Watch:
+    """Whom to show what is paid to the script, and what the journal knows of that."""
+    terms, known = payment.terms, known_outputs(payment)
+    return Watch(script, terms.address, ref, known, terms.merchant)
 
 
 def question(
@@ -37,3 +45,9 @@ def interval_s(node: Node, payment: Payment, review: ReviewState | None) -> floa
         slow_s=slow_s,
         ageing_s=node.settings.poll_ageing_s,
     )
+
+
+def due_at(node: Node, poll: int) -> int:
+    """When (ms) the timer of this number is due, as far as one can tell."""
+    wait_s = max(poll * COALESCE_S - node.clock.monotonic(), 0.0)
+    return node.clock.now() + round(wait_s * 1000)
