@@ -10,7 +10,6 @@ monkey.patch_all()
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -20,7 +19,6 @@ import click
 import gevent
 import gevent.event
 import gevent.signal
-import msgspec
 
 # Who spawned whom is for debugging; noting it is a quarter of what a spawn costs.
 gevent.config.track_greenlet_tree = False
@@ -40,24 +38,30 @@ from engine.merchants.book import MerchantBook
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.yielding import yield_to_hub
-from engine.secrets.key_file import node_key
-from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
-from transport.cli import backup, commands, compact, demo, keys, offline
+from transport.cli import backup, commands, compact, demo, doctor, keys, offline
 from transport.cli.failures import Commands
 from transport.cli.logs import start_logging, stop_logging
-from transport.cli.open_files import client_connections, raise_limit
-from transport.cli.process import announce, hear_hangups, ignore_hangups
+from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
 from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, config_path, fail, load_config
+from transport.cli.starting import (
+    CannotStart,
+    cannot_listen,
+    in_url,
+    key_limits,
+    refuse_narrower_key,
+    server_limits,
+    vault_of,
+    warn_of_settings,
+    webhook_limits,
+)
 from transport.cli.surroundings import warn_of_surroundings
 from transport.cli.words import say
-from transport.http.auth import KeyLimits, hash_key
 from transport.http.strangers import StrangerLimits
 from transport.outbound.webhook import WebhookSender
 from transport.server.allowed_hosts import AllowedHosts
-from transport.server.limits import CallLimits, Limits
 from transport.server.server import Server
 from transport.server.upgrade import origin_of
 from transport.trust import check_ca_file
@@ -72,14 +76,6 @@ STOP_S = 9.0
 """SIGTERM: everything is done and exited within 10 s."""
 
 log = logging.getLogger("paybell")
-
-
-class CannotStart(Exception):
-    """Why there is no node: a line for a person, and the process's exit code."""
-
-    def __init__(self, reason: str, code: int = 1) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 class Installation:
@@ -101,14 +97,10 @@ class Installation:
         feeds = [self._feed(source) for source in config.sources]
         try:
             self.store = SqliteStore(config.db, config.network)
-            key = config.node_key
-            may_make = key is None and not self.store.relies_on_key()
-            self.vault = Vault(
-                bytes.fromhex(key) if key else node_key(config.db, may_make=may_make)
-            )
+            self.vault = vault_of(config, self.store)
         except (CannotOpenStore, KeyFileError, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
-        self._refuse_narrower_key()
+        refuse_narrower_key(config.api_key, self.store.reader)
         merchants = self._merchants()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
@@ -139,20 +131,6 @@ class Installation:
         self.gateway = ActorGateway(self.node, self.store.reader)
         self.server = self._server()
 
-    def _refuse_narrower_key(self) -> None:
-        """PAYBELL_API_KEY opens the whole node. A key of one merchant, or one that was
-        revoked, must not come to that by standing in the environment."""
-        if self.config.api_key is None:
-            return
-        digest = hash_key(self.config.api_key)
-        for key in self.store.reader.api_keys():
-            if key.hash == digest and (key.merchant or key.revoked_at):
-                what = "revoked" if key.revoked_at else f"merchant {key.merchant}'s"
-                raise CannotStart(
-                    f"PAYBELL_API_KEY is the key {key.id}, which is {what}; here it"
-                    " would open the whole node: unset it (clients take PAYBELL_KEY)"
-                )
-
     def _merchants(self) -> MerchantBook:
         book = MerchantBook(self.config.limits)
         store, seal = self.store, self.vault.seal
@@ -170,7 +148,7 @@ class Installation:
         if self.chain is not None:
             self.chain.subscribe(self._nudge)
         self.server.start()
-        url = f"http://{_in_url(self.config.host)}:{self.server.port}"
+        url = f"http://{in_url(self.config.host)}:{self.server.port}"
         self.store.note(url)
         return url
 
@@ -178,9 +156,9 @@ class Installation:
         """Take no more, finish what is in flight, commit, close; at most `STOP_S`."""
         self.server.stop(STOP_S - 3)
         busy = (self.node.journal, self.node.supervisor)
-        _wait(lambda: not any(ref.backlog for ref in busy), 1.5)
+        wait_for(lambda: not any(ref.backlog for ref in busy), 1.5)
         self.root.stop()
-        _wait(lambda: self.root.is_stopped and not self.node.journal.is_alive, 1.0)
+        wait_for(lambda: self.root.is_stopped and not self.node.journal.is_alive, 1.0)
         self.dispatcher.stop(0.2)
         self.clock.stop()
         self.close()
@@ -233,15 +211,8 @@ class Installation:
                 allow_private_webhooks=config.allow_private_webhooks,
                 allow_webhook_ports=config.allow_webhook_ports,
                 claim_window_s=config.claim_window_s,
-                auth_limits=KeyLimits(
-                    rate_per_s=config.calls_per_s,
-                    burst=config.calls_burst,
-                    shared=config.calls_shared_percent / 100,
-                    failure_rate_per_s=config.wrong_keys_per_minute / 60,
-                ),
-                webhook_limits=CallLimits(
-                    rate_per_s=config.webhooks_per_s, burst=5 * config.webhooks_per_s
-                ),
+                auth_limits=key_limits(config),
+                webhook_limits=webhook_limits(config),
                 max_merchants=config.max_merchants,
                 max_keys=config.max_keys,
                 monitor_s=config.monitor_s,
@@ -257,35 +228,20 @@ class Installation:
             from transport.devchain.http_api import devchain_routes
 
             app.merge(devchain_routes(self.chain))
-        limits = Limits(
-            connections_per_address=config.connections_per_address,
-            idle_timeout_s=float(config.keep_alive_s),
-        )
-        connections = client_connections(raise_limit(), limits.connections)
-        ws_routes.keep_below(connections)
+        limits = server_limits(config)
+        ws_routes.keep_below(limits.connections)
         return Server(
             app,
             ws_routes,
             config.host,
             config.port,
-            msgspec.structs.replace(limits, connections=connections),
+            limits,
             origins=origins,
             trusted_proxies=config.trusted_proxies,
             forwarded_header=config.forwarded_header,
             hosts=AllowedHosts((*config.allowed_hosts, config.host), public_url),
             public_url=public_url,
         )
-
-
-def _wait(is_done: Callable[[], bool], timeout_s: float) -> None:
-    """Until it is done, or the time is up."""
-    until = time.monotonic() + timeout_s
-    while not is_done() and time.monotonic() < until:
-        gevent.sleep(0.01)
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def run_until_stopped(installation: Installation, ready: Callable[[str], None]) -> int:
@@ -311,12 +267,7 @@ def _started(installation: Installation) -> str:
     try:
         return installation.start()
     except OSError as error:
-        config = installation.config
-        reason = (error.strerror or str(error)).partition(": (")[0]
-        raise CannotStart(
-            f"cannot listen on {_in_url(config.host)}:{config.port}: {reason};"
-            " choose another with --host or --port"
-        ) from error
+        raise cannot_listen(installation.config, error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -364,16 +315,13 @@ def serve(**options: Any) -> None:
 
     def ready(url: str) -> None:
         announce(f"paybell ready on {url}")
-        if config.api_key is None and not installation.gateway.keys():
-            log.warning("keys.none detail=no API key yet: run.py keys create, or set"
-                        " PAYBELL_API_KEY")  # fmt: skip
-        if config.trusted_proxies and not (config.public_url or config.allowed_hosts):
-            log.warning("hosts.local_only detail=a proxy is trusted, but no host except"
-                        " loopback is allowed: set PAYBELL_PUBLIC_URL")  # fmt: skip
-        kept = installation.gateway.list_payments({}, None, 1).payments
-        if installation.chain is not None and kept:
-            log.warning("devchain.new detail=the dev chain lives in memory and begins"
-                        " anew: coins of payments from before are gone")  # fmt: skip
+        gateway = installation.gateway
+        kept = gateway.list_payments({}, None, 1).payments
+        warn_of_settings(
+            config,
+            has_keys=config.api_key is not None or bool(gateway.keys()),
+            lost_chain=installation.chain is not None and bool(kept),
+        )
 
     try:
         installation = Installation(config, process_log.counts)
@@ -423,27 +371,11 @@ main.add_command(commands.pay)
 main.add_command(commands.watch)
 main.add_command(commands.payments)
 main.add_command(offline.replay)
+main.add_command(doctor.doctor)
 main.add_command(backup.backup)
 main.add_command(backup.restore)
 main.add_command(compact.compact)
 main.add_command(keys.keys)
-
-
-@main.command()
-@click.option(
-    "--deep",
-    is_flag=True,
-    help="Check every row of the database (takes minutes per GB).",
-)
-@all_settings
-def doctor(deep: bool, **options: Any) -> None:
-    """Check configuration, database, sources and clock, and say how to fix problems.
-
-    Give it the same options as `serve`. It changes nothing, and works while a node
-    is using the database. Exit code 1 if something is wrong.
-    """
-    config, path = load_config(options), config_path(options)
-    raise SystemExit(offline.examine(config, config_path=path, deep=deep))
 
 
 if __name__ == "__main__":

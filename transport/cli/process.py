@@ -1,18 +1,21 @@
 """What a node that runs for years has to stand: closed or full outputs, signals.
 
-Called by `serve` at its beginning. What goes wrong here is a line of the log.
+Called by `serve` at its beginning and at its end. What goes wrong here is a line of
+the log.
 """
 
 import logging
 import os
 import signal
+import time
+from collections.abc import Callable
 
 import gevent
 
 from transport.cli.logs import Log
 from transport.cli.words import is_writable
 
-__all__ = ["announce", "hear_hangups", "ignore_hangups"]
+__all__ = ["announce", "hear_hangups", "ignore_hangups", "wait_for"]
 
 _log = logging.getLogger("paybell.process")
 
@@ -43,3 +46,10 @@ def hear_hangups(log: Log) -> None:
             _log.info("signal.ignored signal=SIGHUP detail=stderr is no file")
 
     gevent.signal_handler(signal.SIGHUP, on_hangup)
+
+
+def wait_for(is_done: Callable[[], bool], timeout_s: float) -> None:
+    """Until it is done, or the time is up."""
+    until = time.monotonic() + timeout_s
+    while not is_done() and time.monotonic() < until:
+        gevent.sleep(0.01)
