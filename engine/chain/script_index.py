@@ -94,9 +94,7 @@ class ScriptIndex:
         """
         if not script or len(script) > MAX_SCRIPT or script[0] == OP_RETURN:
             raise ValueError(f"no address has the script {script[:20].hex()}")
-        is_new = script not in self._watched  # else each block has told of it
-        window = self._window.values() if is_new else ()
-        self._watched.add(script, known, ({script: p.outputs(script)} for p in window))
+        self._watched.add(script, known, self._window.values())
         if self._hearsay and self._pool.pays(script):
             paid = {txid for txid, _vout, _sat in self._pool.paying(script)}
             self._doubtful |= paid & self._hearsay
@@ -317,7 +315,7 @@ class ScriptIndex:
 
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""
-        if script not in self._watched:
+        if script not in self._watched.outputs:
             for placed in self._window.values():
                 yield from placed.outputs(script).values()
             return

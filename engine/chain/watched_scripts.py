@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engine.chain.feed import Output
 from engine.chain.header_chain import HeaderChain
 from engine.chain.pausing import pausing
-from engine.chain.placed_block import CHUNK, Paid
+from engine.chain.placed_block import CHUNK, Paid, Placed
 
 __all__ = ["Confirmed", "WatchedScripts"]
 
@@ -29,12 +29,11 @@ class WatchedScripts:
         self.outputs: dict[bytes, Confirmed | None] = {}
         self._uncovered: set[bytes] = set()  # watched over a gap in the history
 
-    def __contains__(self, script: object) -> bool:
-        return script in self.outputs
-
-    def add(self, script: bytes, known: Iterable[Output], read: Iterable[Paid]) -> None:
+    def add(
+        self, script: bytes, known: Iterable[Output], window: Iterable[Placed]
+    ) -> None:
         """Watch it, or tell more of it: `known` are receipts of the journal, which what
-        was read here outweighs; `read` is what blocks pay to it that told nobody."""
+        was read here outweighs; `window` the blocks that are not to be read again."""
         kept = dict(self.outputs.get(script) or {})
         for output in known:
             there = kept.get((output.txid, output.vout))
@@ -43,8 +42,9 @@ class WatchedScripts:
                 kept[output.txid, output.vout] = replace(
                     output, verified_by_source=False
                 )
-        for paid in read:
-            kept.update(paid.get(script, {}))
+        if script not in self.outputs:  # else each block has told of it
+            for placed in window:
+                kept.update(placed.outputs(script))
         self.outputs[script] = kept or None
 
     def remove(self, script: bytes) -> None:
