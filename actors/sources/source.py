@@ -246,6 +246,7 @@ class SourceActor(Actor):
     def _publish(self) -> None:
         """Everybody may read the report; clients are told of what they see of it."""
         before, report = self._published.now, self.planner.report
+        self._write_best()
         if report is before:
             return
         self._published.publish(report)
@@ -255,8 +256,6 @@ class SourceActor(Actor):
         ):  # fmt: skip
             self._node.router.tell(FreshnessChanged(fresh))
         self._raise_alerts()
-        if report.best is not None and report.best.tip != self._written:
-            self._write_best(report.best.tip)
 
     def _raise_alerts(self) -> None:
         alerts, now = self._node.alerts, self._node.clock.monotonic()
@@ -322,16 +321,21 @@ class SourceActor(Actor):
         self._is_best_known = True
         self._plan_soon()
 
-    def _write_best(self, tip: Tip) -> None:
+    def _write_best(self) -> None:
         """Before what follows from it is committed; one at a time, the newest last."""
+        best = self.planner.report.best
+        if best is None or best.tip == self._written:
+            return
         if self._is_writing or self._is_made_anew:
             return
-        self._is_writing = True
+        self._is_writing, tip = True, best.tip
 
         def written(outcome: Outcome) -> None:
             self._is_writing = False
             if isinstance(outcome, Committed):
                 self._written = tip
+                if self._is_current():
+                    self._write_best()  # a newer one may have come meanwhile
 
         row = SourceTip(BEST_TIP, tip.height, tip.hash)
         self._node.append(Write(rows=(row,)), written)

@@ -124,9 +124,11 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
         return self.overdue is not None or bool(self.absence.absent)
 
     def passed(self, deadline: int, now_s: float) -> "ReviewState":
-        """This deadline (ms) has come."""
+        """This deadline (ms) has come. It may be told twice, and the clock be put back
+        meanwhile: the earliest counts, and a view that was asked for after it."""
         since = now_s if self.waits_since is None else self.waits_since
-        return replace(self, overdue=deadline, waits_since=since)
+        first = deadline if self.overdue is None else min(self.overdue, deadline)
+        return replace(self, overdue=first, waits_since=since)
 
     def after_commit_failed(
         self, payment: Payment, now: int, now_s: float

@@ -73,7 +73,8 @@ def test_the_doctor_misses_a_key_that_channels_need(tmp_path: Path, db: Path) ->
     key_file.rename(tmp_path / "elsewhere")
     done = paybell("doctor", "--db", db)
     assert done.returncode == 1
-    assert "webhooks of 1 channel(s) stop" in done.stdout
+    assert f"key file {key_file} is missing" in done.stdout
+    assert "every channel must be given a new secret" in done.stdout
     key_file.write_bytes(b"?" * 32)
     key_file.chmod(0o600)
     done = paybell("doctor", "--db", db)

@@ -23,7 +23,7 @@ PROMTOOL = os.environ.get("PROMTOOL", "promtool")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """/metrics of a node that has just begun: what it names is there from the first."""
     with serving(tmp_path_factory.mktemp("node")) as node:
-        made = node.post("/v1/keys", name="prometheus", scopes=["operator"])
+        made = node.post("/v1/keys", name="prometheus", scopes=["read"])
         node.api_key = made.json()["key"]  # as prometheus.yml says
         return str(node.get("/metrics").text)
 

@@ -120,6 +120,6 @@ def _journal(node: LiveNode, port: int, last: int) -> list[int]:
     stream = SseClient("127.0.0.1", port, "/v1/events", headers)
     offsets: list[int] = []
     while not offsets or offsets[-1] < last:
-        offsets.append(int(stream.next().id or 0))
+        offsets.append(int((stream.next().id or "").rpartition("-")[2]))
     stream.close()
     return offsets

@@ -33,7 +33,7 @@ from engine.errors import SourceError
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.observations import ProviderClaim
 from engine.store.records import Owed, Pending
-from engine.store.sqlite import bulk, queries
+from engine.store.sqlite import bulk, outbox
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import Committed, Unavailable
 from tests.simulation.plant import Patch, Plant
@@ -157,7 +157,7 @@ def a_change_of_a_channel_is_not_heard_of(patch: Patch) -> None:
 
 
 def a_gap_is_not_told(patch: Patch) -> None:
-    patch.setattr(queries, "_skipped", lambda *_: ())
+    patch.setattr(outbox, "_skipped", lambda *_: ())
 
 
 def what_is_refused_is_given_up_at_once(patch: Patch) -> None:
@@ -226,9 +226,7 @@ def a_confirmation_too_many(patch: Patch) -> None:
 
 
 def an_eviction_is_ignored(patch: Patch) -> None:
-    patch.setattr(
-        engine.payment.losses, "_may_say_gone", lambda *_args, **_about: False
-    )
+    patch.setattr(engine.payment.losses, "_had_time", lambda *_: False)
 
 
 def a_webhook_is_money(patch: Patch) -> None:

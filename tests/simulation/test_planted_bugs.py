@@ -16,7 +16,7 @@ from tests.simulation.run import run_crowd, run_meeting, run_seed
 
 SEEDS = 1_000
 
-CROWDS = 100
+CROWDS = 300
 """The rarest of the bugs in the rules took eight."""
 
 MEETINGS = 20
@@ -25,6 +25,7 @@ FOUND_IN = {
     "a_deadline_waits_an_hour_for_a_witness": 71,
     "a_failed_commit_is_called_a_success": 55,
     "a_tip_has_no_age": 31,
+    "another_depth_is_another_block": 212,
     "an_old_notifier_goes_on_beside_the_new": 318,
     "it_is_let_go_too_early": 115,
     "money_that_a_source_behind_shows_is_not_told": 35,
@@ -78,7 +79,7 @@ def test_a_bug_planted_in_the_rules_is_found_in_a_crowd(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    found = _found_in(run_crowd, range(CROWDS), 0)
+    found = _found_in(run_crowd, range(CROWDS), FOUND_IN.get(plant.__name__, 0))
     assert found is not None, f"{CROWDS} crowds and nobody noticed"
 
 

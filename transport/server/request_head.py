@@ -29,10 +29,10 @@ _HOST: Final = re.compile(
 _BAD_IN_PATH: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 #: Headers that say where a request goes and where it ends.
 _FRAMING: Final = frozenset(("host", "content-length", "transfer-encoding"))
-#: What RFC 9110 9.3 and 5789 define, but CONNECT; others are not even looked up. A
-#: method is case-sensitive, so `get` is none of them.
+#: What RFC 9110 9.3 and 5789 define, but CONNECT, and the HTTP working group's QUERY;
+#: others are not even looked up. A method is case-sensitive, so `get` is none of them.
 _METHODS: Final = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 )
 
 

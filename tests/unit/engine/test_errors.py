@@ -16,6 +16,7 @@ from engine.errors import EngineError
 #: SQLite's own error is also one of the standard library's.
 ELSEWHERE = {
     "engine.store.sqlite.checksum.Damaged",
+    "engine.store.sqlite.checksum.DamagedEpochs",
     "engine.store.sqlite.trouble.ForeignHand",
 }
 

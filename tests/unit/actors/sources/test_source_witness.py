@@ -283,6 +283,32 @@ def test_the_best_tip_is_written_down_and_no_place_to_read_from(
     assert best.tip == tip
 
 
+def test_a_best_tip_that_comes_while_another_is_written_is_written_next(
+    stage: ActorStage,
+) -> None:
+    """Else it waits for the next news, and is not known if the process ends before."""
+    append = stage.node.append
+    held: list[tuple[Write, Any]] = []
+
+    def slow(write: Write, reply: Any) -> None:
+        if not held and write.rows and getattr(write.rows[0], "source", "") == BEST_TIP:
+            held.append((write, reply))
+        else:
+            append(write, reply)
+
+    stage.node.append = slow  # type: ignore[method-assign]
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.mine([])
+    stage.pass_s(3)
+    assert stage.store.source_tip(BEST_TIP) is None
+    append(*held[0])
+    stage.run()
+    saved, tip = stage.store.source_tip(BEST_TIP), feed.now
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+
+
 def test_the_dev_chain_s_best_tip_ends_with_it(stage: ActorStage) -> None:
     Reader(stage, node("devchain"), kind="devchain")
     stage.pass_s(3)

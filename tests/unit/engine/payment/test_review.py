@@ -246,9 +246,13 @@ def test_money_that_comes_while_a_deadline_waits_ends_the_wait() -> None:
     assert not case.state.is_open
 
 
-def test_a_second_deadline_waits_as_long_as_the_first() -> None:
-    state = ReviewState().passed(EXPIRY, 7.0).passed(EXPIRY + 5, 99.0)
-    assert (state.overdue, state.waits_since) == (EXPIRY + 5, 7.0)
+def test_of_two_deadlines_the_first_is_waited_for_and_judged() -> None:
+    """The second may be the same one, told again by a clock that is put back later: a
+    view that was asked for after the first must be enough then."""
+    state = ReviewState().passed(EXPIRY, 7.0).passed(EXPIRY + 4 * HOUR_MS, 99.0)
+    assert (state.overdue, state.waits_since) == (EXPIRY, 7.0)
+    assert state.may_judge(view(), EXPIRY + 1)
+    assert ReviewState().passed(EXPIRY + 5, 7.0).passed(EXPIRY, 9.0).overdue == EXPIRY
 
 
 def test_a_receipt_missing_for_the_first_time_proves_no_absence_at_a_deadline() -> None:
