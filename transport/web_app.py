@@ -20,6 +20,7 @@ from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import sse
+from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.pages import pages
@@ -92,7 +93,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     )
     keys.routes(app, parts.gateway, auth, parts.max_keys)
     events.routes(app, parts.gateway, auth.require, frames)
-    sse.routes(app, parts.gateway, frames, parts.allowed_origins)
+    audience = Audience(frames, parts.vault, auth.require)
+    sse.routes(app, parts.gateway, audience, parts.allowed_origins)
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     webhooks.routes(
         app,
@@ -102,4 +104,11 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         claim_window_s=parts.claim_window_s,
         limits=parts.webhook_limits,
     )
-    return app, LiveRoutes(parts.gateway, parts.vault, frames, strangers=strangers)
+    live = LiveRoutes(
+        parts.gateway,
+        parts.vault,
+        frames,
+        strangers=strangers,
+        require=auth.require,
+    )
+    return app, live

@@ -48,21 +48,21 @@ class Shop:
         self.clock, self.dispatcher = GeventClock(), GeventDispatcher()
         self.node = Node(self.clock, self.dispatcher, Random(7), Settings())
         self.store = SqliteStore(str(folder / "shop.db"))
-        vault = Vault(os.urandom(32))
+        self.vault = Vault(os.urandom(32))
         sender = WebhookSender("0", allow_private=True)
         self.root = build_tree(
             self.node,
             writer=self.store.writer,
             reader=self.store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True)],
-            vault=vault,
+            vault=self.vault,
             sender=sender,
             give_up=print,
         )
         self.gateway = ActorGateway(self.node, self.store.reader)
         parts = WebParts(
             gateway=self.gateway,
-            vault=vault,
+            vault=self.vault,
             sender=sender,
             version="0",
             network="regtest",

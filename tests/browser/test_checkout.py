@@ -296,6 +296,42 @@ def test_paybell_js_tells_a_shops_own_page_every_event_once_and_in_order(
     assert page.evaluate("bell.live") is False
 
 
+@pytest.mark.parametrize("over", ["websocket", "sse"])
+def test_paybell_js_is_told_all_with_the_secret_and_the_list_without(
+    node: Shop, page: Page, visit: Visit, over: str
+) -> None:
+    payment = node.create()
+    visit(payment)
+    token = node.vault.client_secret(payment.id)
+    options = json.dumps({"token": token})
+    page.evaluate(
+        f"window.told = [{options}, {{}}].map(options => {{"
+        f" const bell = new Paybell({json.dumps(payment.terms.address)}, options);"
+        f" bell.over = {json.dumps(over)}; const told = [];"
+        " bell.addEventListener('state', e => told.push(e.detail));"
+        " bell.addEventListener('event', e => told.push(e.detail));"
+        " bell.start(); return told; }), 1"
+    )
+    page.wait_for_js("told.every(one => one.length === 1)")
+    node.chain.pay(payment.terms.address, 50_000)
+    page.wait_for_js("told.every(one => one.length === 2)")
+    kept = "told.map(one => one.map(m => [m.seq, m.received_sat, m.external_id ?? 0]))"
+    order = payment.terms.external_id
+    assert page.evaluate(kept) == [
+        [[1, 0, order], [2, 50_000, order]],
+        [[1, 0, 0], [2, 50_000, 0]],
+    ]
+
+
+def test_the_page_asks_for_nothing_more_when_its_stream_tells_what_it_shows(
+    node: Shop, page: Page
+) -> None:
+    payment = node.create()
+    page.goto(node.url(payment))
+    page.wait_for("#freshness", text="Live")
+    assert not any(url.endswith(".json") for url in page.requested)
+
+
 def test_paybell_js_goes_on_from_the_state_when_its_seq_is_from_the_future(
     node: Shop, page: Page, visit: Visit
 ) -> None:

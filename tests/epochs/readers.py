@@ -15,6 +15,8 @@ from tests.epochs.socket import Socket
 
 __all__ = ["AddressReader", "FalseResume", "JournalReader", "Node"]
 
+KEY = {"HTTP_AUTHORIZATION": "Bearer pbk_of_the_shop"}
+
 
 class FalseResume(AssertionError):
     """The node went on for a reader who has read something else, or told nothing."""
@@ -32,7 +34,7 @@ class Node:
     def get(self, path: str, query: str, **headers: str) -> tuple[int, Iterable[bytes]]:
         """The status, and the body in pieces."""
         self._calls += 1
-        environ = {"PATH_INFO": path, "QUERY_STRING": query, **headers}
+        environ = {"PATH_INFO": path, "QUERY_STRING": query, **KEY, **headers}
         setup_testing_defaults(environ)
         environ["REMOTE_ADDR"] = f"10.{self._calls >> 8}.{self._calls & 255}.1"
         status: list[str] = []
@@ -45,7 +47,7 @@ class Node:
 
     def socket(self, path: str, query: str = "") -> Socket | None:
         """None: refused."""
-        endpoint = self._routes({"PATH_INFO": path, "QUERY_STRING": query})
+        endpoint = self._routes({"PATH_INFO": path, "QUERY_STRING": query, **KEY})
         if not callable(endpoint):
             return None
         socket = Socket()

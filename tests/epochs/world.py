@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from actors.edge.gateway import ActorGateway
+from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from engine.store.epochs import new_epoch
 from engine.store.sqlite.journal import Journal
@@ -24,6 +25,7 @@ from tests.unit.payment_cases import mined, view
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api
 from transport.live import journal_stream, sse
+from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 
@@ -103,12 +105,14 @@ class World:
         gateway = ActorGateway(stage.node, stage.store)
         frames = Frames(gateway.epochs().present)
         app = Api()
-        everything = Principal("key", "key", None)
+        everything = Principal("key", "key", None, (Scope.READ,))
         journal_stream.routes(
             app, gateway, lambda _environ: everything, frames, keep_alive_s=0
         )
-        sse.routes(app, gateway, frames, keep_alive_s=0)
-        self._node = Node(app, LiveRoutes(gateway, VAULT, frames), stage.run)
+        audience = Audience(frames, VAULT, lambda _environ: everything)
+        sse.routes(app, gateway, audience, keep_alive_s=0)
+        live = LiveRoutes(gateway, VAULT, frames, require=lambda _environ: everything)
+        self._node = Node(app, live, stage.run)
 
     def _order(self) -> None:
         """A payment at a free address, as well one that had a payment that was lost."""

@@ -107,7 +107,7 @@ def test_the_files_of_each_page_come_through_nginx(front: Front, page: str) -> N
 
 def test_a_websocket_by_way_of_nginx_tells_what_happens(front: Front) -> None:
     payment = front.created()
-    path = f"/pay/ws/balance/{payment['address']}"
+    path = f"/pay/ws/balance/{payment['address']}?token={payment['client_secret']}"
     origin = "https://shop.example"  # the page of --public-url need not be named again
     client = connect("127.0.0.1", front.port, path, SHOP, origin=origin)
     assert client.accepted

@@ -1,12 +1,13 @@
 """Server-Sent Events of one address, over real sockets and a whole node."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tests.tools.livenode import LiveNode, live_node
+from tests.tools.livenode import INSIDER, LiveNode, live_node
 from tests.tools.sseclient import SseClient, SseEvent
 from tests.tools.wait import wait_until
 
@@ -23,7 +24,7 @@ def id_of(node: LiveNode, seq: int) -> str:
 
 def balance(node: LiveNode, address: str, query: str = "", **headers: str) -> SseClient:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return node.stream(f"/events/balance/{address}{query}", **names)
+    return node.stream(f"/events/balance/{address}{query}", **INSIDER, **names)
 
 
 def story(stream: SseClient, last: str = "payment.confirmed") -> list[SseEvent]:
@@ -51,6 +52,35 @@ def test_a_stream_begins_with_its_retry_time_and_a_comment_and_the_state(
     source = stream.next()
     assert (source.kind, source.id) == ("source", None)
     stream.close()
+
+
+def test_a_stranger_is_told_what_is_on_the_list_and_who_has_the_secret_all(
+    node: LiveNode,
+) -> None:
+    payment = node.create(external_id="canary-order", metadata={"canary": "meta"})
+    path = f"/events/balance/{payment.address}?since=0"
+    stranger = node.stream(path)
+    insider = node.stream(f"{path}&token={node.vault.client_secret(payment.id)}")
+    told, whole = [stranger.next()], [insider.next()]
+    node.chain.pay(payment.address, 1_000)
+    node.chain.mine(2)
+    told += story(stranger)
+    whole += story(insider)
+    assert [e.id for e in told] == [e.id for e in whole]
+    assert [e.kind for e in told] == [e.kind for e in whole]
+    assert all(one.data["external_id"] == "canary-order" for one in whole[1:])
+    for name in ("canary", payment.id, "external_id", "metadata", "merchant"):
+        assert name not in json.dumps([one.data for one in told])
+    assert told[-1].data["received_sat"] == 1_000
+    stranger.close()
+    insider.close()
+
+
+def test_a_wrong_key_is_refused(node: LiveNode) -> None:
+    path = f"/events/balance/{node.create().address}"
+    refused = node.stream(path, Authorization="Bearer pbk_wrong")
+    assert refused.status == 401
+    refused.close()
 
 
 def test_events_have_their_seq_as_id_and_their_type_as_name(node: LiveNode) -> None:

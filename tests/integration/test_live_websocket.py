@@ -11,6 +11,7 @@ from tests.integration.live_events import QUICK, next_event, pay_and_confirm, st
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import Closed, WsClient
+from transport.live.allow_list import event_for_strangers
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.server.refusal import Refusal
@@ -52,6 +53,36 @@ def test_the_events_on_the_socket_are_the_bytes_that_the_journal_holds(
     stored = node.gateway.history(payment.id, 0, 100)
     assert received == [json.loads(event.wire) for event in stored]
     client.close()
+
+
+def test_a_stranger_is_told_what_is_on_the_list_and_who_has_the_secret_all(
+    node: LiveNode,
+) -> None:
+    payment = node.create(external_id="canary-order", metadata={"canary": "meta"})
+    secret = node.vault.client_secret(payment.id)
+    stranger = node.watch(payment.address, "?since=0", stranger=True)
+    insider = node.watch(payment.address, f"?since=0&token={secret}", stranger=True)
+    state, whole = stranger.recv_json(), insider.recv_json()
+    assert whole["id"] == payment.id
+    assert (whole["external_id"], whole["metadata"]) == (
+        "canary-order",
+        {"canary": "meta"},
+    )
+    pay_and_confirm(node, payment.address)
+    told = [state, *story(stranger)]
+    stored = [e.wire for e in node.gateway.history(payment.id, 0, 100)]
+    assert story(insider) == [json.loads(wire) for wire in stored]
+    assert told[1:] == [json.loads(event_for_strangers(wire)) for wire in stored]
+    assert told[-1]["status"] == "confirmed"
+    for name in ("canary", payment.id, "external_id", "metadata", "merchant"):
+        assert name not in json.dumps(told)
+    stranger.sock.close()
+    # And goes on from where it was, by seq and epoch.
+    since = f"?since={state['epoch']}-{told[-2]['seq']}"
+    again = node.watch(payment.address, since, stranger=True)
+    assert story(again) == told[-1:]
+    for client in (again, insider):
+        client.close()
 
 
 def test_the_page_of_the_seed_sees_confirmed(node: LiveNode) -> None:

@@ -48,7 +48,8 @@ def make_channel(node: RunningNode, shop: Receiver, **fields: Any) -> str:
 
 
 def follow(node: RunningNode, payment: dict[str, Any]) -> WsClient:
-    path = f"/ws/balance/{payment['address']}?since=0"
+    token = payment["client_secret"]
+    path = f"/ws/balance/{payment['address']}?since=0&token={token}"
     return connect("127.0.0.1", node.server.port, path)
 
 

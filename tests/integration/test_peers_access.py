@@ -186,6 +186,22 @@ def test_a_client_secret_opens_its_own_story_only(
     client.close()
 
 
+def test_an_address_tells_all_to_a_key_of_its_merchant_and_the_list_to_anothers(
+    node: RunningNode, ann: Shop, bob: Shop
+) -> None:
+    address = bob.payment["address"]
+    operator = {"Authorization": f"Bearer {node.api_key}"}
+    for headers, tells_all in ((bob.key, 1), (operator, 1), (ann.key, 0), ({}, 0)):
+        client = connect(
+            "127.0.0.1", node.server.port, f"/ws/balance/{address}", headers
+        )
+        state = client.recv_json()
+        assert state["address"] == address
+        told = any(mark in json.dumps(state) for mark in bob.marks() if mark != address)
+        assert told == bool(tells_all), headers
+        client.close()
+
+
 def test_an_idempotency_key_of_anothers_replays_nothing_of_his(
     node: RunningNode, ann: Shop, bob: Shop
 ) -> None:

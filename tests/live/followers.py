@@ -16,7 +16,7 @@ import gevent
 
 from engine.payment.model import Terms
 from engine.store.epochs import Position
-from tests.tools.livenode import LiveNode
+from tests.tools.livenode import INSIDER, LiveNode
 from tests.tools.sseclient import Ended, SseClient
 from tests.tools.wait import PATIENCE
 from tests.tools.wsclient import Closed, WsClient, connect
@@ -128,7 +128,7 @@ class Watcher(Follower):
     def _visit(self, port: int, payments: list[Terms]) -> None:
         payment = self.random.choice(payments)
         path = f"/ws/balance/{payment.address}?since={self.since(payment.id)}"
-        client = connect("127.0.0.1", port, path)
+        client = connect("127.0.0.1", port, path, headers=INSIDER)
         assert client.accepted, client.body
         self._read(client, {payment.id})
 
@@ -157,7 +157,7 @@ class Reader(Follower):
     def _visit(self, port: int, payments: list[Terms]) -> None:
         payment = self.random.choice(payments)
         path = f"/events/balance/{payment.address}"
-        headers = {"Last-Event-ID": str(self.since(payment.id))}
+        headers = {**INSIDER, "Last-Event-ID": str(self.since(payment.id))}
         stream = SseClient("127.0.0.1", port, path, headers)
         stream.patience = 1
         try:

@@ -29,9 +29,10 @@ Event = dict[str, Any]
 class Follower(ABC):
     """See the module. `connections` counts how often it had to begin."""
 
-    def __init__(self, port: int, address: str) -> None:
+    def __init__(self, port: int, address: str, token: str) -> None:
         self.port = port
         self.address = address
+        self.token = token  # the payment's client_secret
         self.events: list[Event] = []
         self.states: list[dict[str, Any]] = []
         self.connections = 0
@@ -112,7 +113,7 @@ class WsFollower(Follower):
     """On `/ws/balance/<address>`."""
 
     def _attend(self) -> None:
-        path = f"/ws/balance/{self.address}?since={self.last_seq}"
+        path = f"/ws/balance/{self.address}?token={self.token}&since={self.last_seq}"
         client = wsclient.connect("127.0.0.1", self.port, path)
         client.patience = 1  # SILENCE_S is how long a living connection may be silent
         try:
@@ -131,7 +132,7 @@ class SseFollower(Follower):
 
     def _attend(self) -> None:
         headers = {"Last-Event-ID": str(self.last_seq)}
-        path = f"/events/balance/{self.address}"
+        path = f"/events/balance/{self.address}?token={self.token}"
         stream = sseclient.SseClient("127.0.0.1", self.port, path, headers)
         stream.patience = 1
         try:

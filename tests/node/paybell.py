@@ -263,11 +263,11 @@ class Paybell:
 
     def follow_ws(self, payment: dict[str, Any]) -> Follower:
         """A WebSocket client that wants the whole story of a payment."""
-        return WsFollower(self.port, payment["address"])
+        return WsFollower(self.port, payment["address"], payment["client_secret"])
 
     def follow_sse(self, payment: dict[str, Any]) -> Follower:
         """The same, with Server-Sent Events."""
-        return SseFollower(self.port, payment["address"])
+        return SseFollower(self.port, payment["address"], payment["client_secret"])
 
     @property
     def _running(self) -> Process:

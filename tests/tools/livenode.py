@@ -42,16 +42,18 @@ from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import sse
+from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
 
-__all__ = ["KEY", "SECRET", "Answer", "LiveNode", "live_node"]
+__all__ = ["INSIDER", "KEY", "SECRET", "Answer", "LiveNode", "live_node"]
 
 KEY = "pbk_" + "k" * 43
 SECRET = "a provider's secret"
+INSIDER = {"Authorization": f"Bearer {KEY}"}
 
 _numbers = itertools.count(1)
 
@@ -105,9 +107,12 @@ class LiveNode:
             else {}
         )
         events.routes(self.api, self.gateway, auth.require, frames, **keep_alive)
-        sse.routes(self.api, self.gateway, frames, origins, **stream)
+        audience = Audience(frames, self.vault, auth.require)
+        sse.routes(self.api, self.gateway, audience, origins, **stream)
         webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)
-        self.live = LiveRoutes(self.gateway, self.vault, frames, **live)
+        self.live = LiveRoutes(
+            self.gateway, self.vault, frames, require=auth.require, **live
+        )
         self.server = Server(
             self.api,
             self.live,
@@ -173,10 +178,15 @@ class LiveNode:
         assert isinstance(created, Payment)
         return created.terms
 
-    def watch(self, address: str, query: str = "", **options: Any) -> WsClient:
-        """A client of one payment, or its refusal. Without a `since` it has its state
-        already: else that could hold what the test makes happen next."""
+    def watch(
+        self, address: str, query: str = "", *, stranger: bool = False, **options: Any
+    ) -> WsClient:
+        """A client of one payment, or its refusal; with the API key, but a stranger.
+        Without a `since` it has its state already: else that could hold what the test
+        makes happen next."""
         path = f"/ws/balance/{address}{query}"
+        if not stranger:
+            options["headers"] = {**INSIDER, **options.get("headers", {})}
         client = connect("127.0.0.1", self.server.port, path, **options)
         if client.accepted and "since" not in query:
             client.wait_for_frame()
@@ -189,8 +199,8 @@ class LiveNode:
         return client
 
     def stream(self, path: str, **headers: str) -> SseClient:
-        """An event stream, or its refusal. One of a payment has its state already, as
-        in `watch`."""
+        """An event stream, or its refusal: a stranger's, unless a header is a key. One
+        of a payment has its state already, as in `watch`."""
         client = SseClient("127.0.0.1", self.server.port, path, headers)
         if client.status == 200 and path.startswith("/events/balance/"):
             client.wait_for_event()
@@ -215,7 +225,7 @@ class LiveNode:
             link.close()
 
     def api_get(self, path: str, **options: Any) -> Answer:
-        return self.ask(path, headers={"Authorization": f"Bearer {KEY}"}, **options)
+        return self.ask(path, headers=INSIDER, **options)
 
     def tell_webhook(
         self, body: bytes | dict[str, Any], secret: str = SECRET, prefix: str = ""

@@ -13,11 +13,15 @@ Messages besides the events (each the event object of the API, byte for byte):
                                               the state, and whenever that changes
     {"type": "error", "code", "message", "payment_id"?}
 
+What a stranger is told of an event and of a state is `allow_list.py`: `Frames` has a
+twin for strangers, so that each event is made at most once for either audience.
+
 No I/O and no clock. Called by the sinks, in the dispatcher's greenlet.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +32,7 @@ from engine.payment.model import Payment
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.http.views import iso_or_none, public_reason, view
+from transport.live.allow_list import event_for_strangers, state_for_strangers
 from transport.server.websocket.frames import encode_text
 
 __all__ = [
@@ -38,8 +43,6 @@ __all__ = [
     "message",
     "source_message",
     "sse",
-    "state_message",
-    "state_object",
 ]
 
 #: First of every event stream. The reconnection time is in ms; the comment makes
@@ -60,24 +63,6 @@ def error_message(code: StreamCode, text: str, payment_id: str | None = None) ->
     if payment_id is None:
         return message("error", code=code, message=text)
     return message("error", code=code, message=text, payment_id=payment_id)
-
-
-def state_object(
-    payment: Payment, unread: Freshness | None = None, public_url: str = ""
-) -> bytes:
-    """The payment as the API shows it, without its secret."""
-    return _encode(view(payment, public_url, unread=unread))
-
-
-def state_message(
-    payment: Payment,
-    epoch: str,
-    unread: Freshness | None = None,
-    public_url: str = "",
-) -> bytes:
-    """`{"type": "state", "epoch", ...payment...}`."""
-    state = state_object(payment, unread, public_url)[1:]
-    return b'{"type":"state","epoch":"%b",%b' % (epoch.encode(), state)
 
 
 def source_message(freshness: Freshness) -> bytes:
@@ -126,12 +111,35 @@ class Frames:
         self._by_offset = _Recent(max_events, max_bytes)
         self._latest: tuple[CommittedEvent | None, bytes] = (None, b"")
         self._freshness: tuple[Freshness, bytes, bytes] | None = None
+        self._limits = (max_events, max_bytes)
+
+    @cached_property
+    def for_strangers(self) -> "Frames":
+        """The same for those who know an address only."""
+        return _StrangersFrames(
+            self.epoch, *self._limits, self.unread, public_url=self.public_url
+        )
+
+    def state_object(self, payment: Payment) -> bytes:
+        """The payment as the API shows it, without its secret."""
+        unread = self.unread(payment.id)
+        return _encode(view(payment, self.public_url, unread=unread))
+
+    def state(self, payment: Payment) -> bytes:
+        """`{"type": "state", "epoch", ...payment...}`."""
+        state = self.state_object(payment)[1:]
+        return b'{"type":"state","epoch":"%b",%b' % (self.epoch.encode(), state)
+
+    def _text(self, event: CommittedEvent) -> bytes:
+        return event.wire
 
     def websocket(self, event: CommittedEvent) -> bytes:
         """The event as one text frame."""
         latest, frame = self._latest
         if latest is not event:
-            frame = self._websocket.get(event.offset, lambda: encode_text(event.wire))
+            frame = self._websocket.get(
+                event.offset, lambda: encode_text(self._text(event))
+            )
             self._latest = (event, frame)
         return frame
 
@@ -148,7 +156,7 @@ class Frames:
         )
 
     def _event(self, event: CommittedEvent, number: int) -> bytes:
-        return sse(event.wire, event.event.type, Position(self.epoch, number))
+        return sse(self._text(event), event.event.type, Position(self.epoch, number))
 
     def freshness_frame(self, freshness: Freshness) -> bytes:
         return self._freshness_of(freshness)[1]
@@ -164,6 +172,16 @@ class Frames:
             kept = (freshness, encode_text(text), sse(text, "source"))
             self._freshness = kept
         return kept
+
+
+class _StrangersFrames(Frames):
+    """See `Frames.for_strangers`."""
+
+    def state_object(self, payment: Payment) -> bytes:
+        return state_for_strangers(super().state_object(payment))
+
+    def _text(self, event: CommittedEvent) -> bytes:
+        return event_for_strangers(event.wire)
 
 
 class _Recent:

@@ -1,13 +1,14 @@
 """The WebSocket paths: who may open which, and what runs on it.
 
-    /ws/balance/<address>?since=<epoch>-<seq>    one payment, for whoever knows its
-                                                 address
-    /ws                                          see transport/live/conversation.py
+    /ws/balance/<address>?since=<epoch>-<seq>&token=    one payment, for whoever knows
+                                                        its address
+    /ws                                                 see conversation.py
 
 `LiveRoutes` is the gate's `Routes`: asked in the connection's greenlet before the 101,
 so that an unknown address is a 404 and not a socket that closes. On `/ws/balance` the
 state comes first, then what was missed since `since`, then every event, each exactly
-the event object of the API. A client stays with the payment it began with, also when
+the event object of the API; a stranger is told a part of each (`audience.py`). A
+client stays with the payment it began with, also when
 the address gets a new one later; connecting again leads to the new one. What a client
 says there is ignored, but counted.
 """
@@ -16,7 +17,6 @@ import math
 import time
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
@@ -24,7 +24,9 @@ from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from engine.store.epochs import Position
 from transport.http.find_payment import find_payment
+from transport.http.problems import Problem
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
+from transport.live.audience import Audience, Require, parameters
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
@@ -65,11 +67,14 @@ class LiveRoutes:
         queue_messages: int = QUEUE_MESSAGES,
         queue_bytes: int = QUEUE_BYTES,
         strangers: Strangers | None = None,
+        require: Require | None = None,
     ) -> None:
-        """`max_sockets`: see `keep_below`. `strangers` limits openings per address."""
+        """`max_sockets`: see `keep_below`. `strangers` limits openings per address.
+        `require`: of `Audience`; without it, keys open nothing here."""
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
+        self._audience = Audience(frames, vault, require)
         self._max_sockets = max_sockets
         self._strangers = strangers
         self.messages_per_min = messages_per_min
@@ -96,7 +101,7 @@ class LiveRoutes:
             client = address_key(environ.get("REMOTE_ADDR", ""))
             return self._full() or partial(self._talk, client)
         try:
-            since = _since(environ["QUERY_STRING"])
+            since = _since(environ)
         except ValueError as error:
             return problem(Code.INVALID_REQUEST, str(error))
         payment = find_payment(self._gateway, path.removeprefix(_BALANCE))
@@ -104,12 +109,17 @@ class LiveRoutes:
             return problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
             )
+        try:
+            frames = self._audience.frames(environ, payment)
+        except Problem as error:
+            headers = tuple(error.headers.items())
+            return problem(error.code, error.detail, headers, error.limit)
         payment_id = payment.id
         if since is not None:
             since = self._gateway.epochs().at_an_address(since)
 
         def watch(websocket: WebSocket) -> None:
-            self._watch(websocket, payment_id, since)
+            self._watch(websocket, frames, payment_id, since)
 
         return self._full() or watch
 
@@ -123,9 +133,13 @@ class LiveRoutes:
     # Endpoints: the connection's greenlet; what they leave behind needs none.
 
     def _watch(
-        self, websocket: WebSocket, payment_id: str, since: Position | None
+        self,
+        websocket: WebSocket,
+        frames: Frames,
+        payment_id: str,
+        since: Position | None,
     ) -> None:
-        sink = WebSocketSink(Wire(websocket, *self._queue), self._frames)
+        sink = WebSocketSink(Wire(websocket, *self._queue), frames)
         session = self._gateway.open_session("balance", sink)
         websocket.listen(_Watcher(self, websocket, session))
         session.follow(payment_id, since)
@@ -203,12 +217,9 @@ class _Talker(_Client):
         self._conversation.close()
 
 
-def _since(query: str) -> Position | None:
+def _since(environ: dict[str, Any]) -> Position | None:
     """What `?since=` says. Raises ValueError, with a sentence for the client."""
-    try:
-        values = parse_qs(query, max_num_fields=16).get("since")
-    except ValueError as error:
-        raise ValueError("The query has too many fields.") from error
+    values = parameters(environ).get("since")
     if values is None:
         return None
     position = Position.parse(values[0])

@@ -20,7 +20,6 @@ from transport.live.encoding import (
     Frames,
     error_message,
     sse,
-    state_message,
 )
 from transport.live.events_only import EventsOnly
 from transport.server.websocket.connection import WebSocket
@@ -118,10 +117,7 @@ class WebSocketSink:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
-        frames = self._frames
-        unread = frames.unread(payment.id)
-        state = state_message(payment, frames.epoch, unread, frames.public_url)
-        return self._wire.send(encode_text(state))
+        return self._wire.send(encode_text(self._frames.state(payment)))
 
     def event(self, event: CommittedEvent) -> bool:
         return self._wire.send_event(self._frames.websocket(event))
@@ -227,10 +223,8 @@ class StreamSink:
 
     def state(self, payment: Payment, since: int | None) -> bool:
         frames = self._frames
-        unread = frames.unread(payment.id)
         event_id = Position(frames.epoch, payment.seq) if since is None else None
-        text = state_message(payment, frames.epoch, unread, frames.public_url)
-        return self.queue.put(sse(text, "state", event_id))
+        return self.queue.put(sse(frames.state(payment), "state", event_id))
 
     def event(self, event: CommittedEvent) -> bool:
         return self.queue.put(self._frames.sse(event))

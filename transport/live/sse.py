@@ -23,7 +23,8 @@ from transport.http.hold import hold
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
-from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
+from transport.live.audience import Audience
+from transport.live.encoding import KEEP_ALIVE, PREAMBLE
 from transport.live.sinks import (
     QUEUE_BYTES,
     QUEUE_MESSAGES,
@@ -49,6 +50,14 @@ class SinceQuery(Query):
             " seq alone"
         ),
     ] = None
+    token: Annotated[
+        str | None,
+        Meta(
+            description="the payment's client_secret: with it, or with a key of its"
+            " merchant that has the scope read, all is told; without, status, flags,"
+            " sums, depth, txids and times"
+        ),
+    ] = None
 
 
 _OPERATION: Final = Operation(
@@ -68,14 +77,14 @@ _OPERATION: Final = Operation(
         ),
     ),
     needs_key=False,
-    problems=(404,),
+    problems=(401, 404),
 )
 
 
 def routes(
     app: Api,
     gateway: Gateway,
-    frames: Frames,
+    audience: Audience,
     origins: Collection[str] = (),
     *,
     queue_messages: int = QUEUE_MESSAGES,
@@ -94,6 +103,7 @@ def routes(
             raise Problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
             )
+        frames = audience.frames(environ, payment)
         hold(environ)
         allow_origin(environ, origins)
         start_stream()

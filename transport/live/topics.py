@@ -14,7 +14,7 @@ from engine.payment.model import PAID, EventType, Payment
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.live.creation_listeners import CreationListeners
-from transport.live.encoding import Frames, error_message, message, state_object
+from transport.live.encoding import Frames, error_message, message
 from transport.live.events_only import EventsOnly
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
@@ -137,8 +137,7 @@ class Subscription:
     def state(self, payment: Payment, since: int | None) -> bool:
         frames = self._frames
         head = message("subscribed", payment_id=self._payment_id, epoch=frames.epoch)
-        unread = frames.unread(payment.id)
-        state = state_object(payment, unread, frames.public_url)
+        state = frames.state_object(payment)
         return self._send(encode_text(b'%b,"state":%b}' % (head[:-1], state)))
 
     def event(self, event: CommittedEvent) -> bool:

@@ -49,6 +49,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     confirmations_required: int
     steps: tuple[Step, ...]
     txids: tuple[str, ...]
+    created_at: int
     expires_at: int | None  # None: no clock is running
     confirmed_at: int | None
 
@@ -87,6 +88,7 @@ def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
         confirmations_required=terms.confirmations_required,
         steps=_steps(payment, stage),
         txids=tuple(dict.fromkeys(receipt.txid for receipt in payment.receipts)),
+        created_at=terms.created_at,
         expires_at=terms.expires_at if payable or shown else None,
         confirmed_at=payment.confirmed_at,
     )

@@ -207,6 +207,7 @@ class _Pages:
             "stage": view.stage,
             "status": view.status,
             "address": view.address,
+            "created_at": iso(view.created_at),  # tells it from others there
             "title": view.title,
             "announcement": f"{view.headline}. {view.sentence}",
             "now": now,

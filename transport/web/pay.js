@@ -174,7 +174,8 @@
   }
   bell.addEventListener("state", ({ detail }) => {
     const isAnew = detail.epoch !== state.epoch;
-    if (detail.id !== state.id || detail.seq > state.seq || isAnew) ask();
+    const isAnother = detail.created_at !== state.created_at;
+    if (isAnother || detail.seq > state.seq || isAnew) ask();
   });
   bell.addEventListener("event", ask);
   bell.addEventListener("source", ({ detail }) => {

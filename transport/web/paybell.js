@@ -9,6 +9,9 @@
 
    The node must allow the origin of the page (its option for allowed origins).
 
+   Who knows only an address is told what the chain shows of it: status, flags, sums,
+   depth, txids, times. With the payment's `client_secret` as the option `token`, all.
+
    Events (a CustomEvent each, with its matter in `detail`):
      state    the payment as it is now: first of all, and after each new connection
      event    the next event of the payment ({seq, type, status, …}), in order, once
@@ -38,7 +41,7 @@
     "reorged", "reversed", "failed", "cancelled"].map(name => "payment." + name);
 
   class Paybell extends EventTarget {
-    constructor(address, { url = location.origin, since = null, check = null } = {}) {
+    constructor(address, { url = location.origin, token = null, since = null, check = null } = {}) {
       super();
       this.address = address;
       const [, epoch, seq] = /^(?:([0-9a-z]{8})-)?([0-9]+)$/.exec(since ?? "") ?? [];
@@ -47,6 +50,7 @@
       this.live = false;
       this.over = "websocket";
       this._url = url.replace(/\/+$/, "");
+      this._token = token;
       this._check = check;
       this._line = null; // {close} of the present connection
       this._attempt = 0; // connections that failed in a row
@@ -102,7 +106,7 @@
     }
 
     _openWebSocket(heard, lost) {
-      const path = "/ws/balance/" + encodeURIComponent(this.address) + this._since();
+      const path = "/ws/balance/" + encodeURIComponent(this.address) + this._query();
       const socket = new WebSocket(this._url.replace(/^http/, "ws") + path);
       socket.onmessage = ({ data }) => heard(data);
       socket.onclose = lost;
@@ -114,7 +118,7 @@
 
     _openEvents(heard, lost) {
       const path = "/events/balance/" + encodeURIComponent(this.address);
-      const stream = new EventSource(this._url + path + this._since());
+      const stream = new EventSource(this._url + path + this._query());
       const hear = ({ data }) => heard(data);
       for (const type of ["state", "source", "problem", ...TYPES]) {
         stream.addEventListener(type, hear);
@@ -123,9 +127,12 @@
       return () => stream.close();
     }
 
-    _since() {
-      if (this.seq === null) return "";
-      return "?since=" + (this.epoch === null ? "" : this.epoch + "-") + this.seq;
+    _query() {
+      const query = new URLSearchParams();
+      if (this._token !== null) query.set("token", this._token);
+      const epoch = this.epoch === null ? "" : this.epoch + "-";
+      if (this.seq !== null) query.set("since", epoch + this.seq);
+      return String(query) && "?" + query;
     }
 
     _hear(text) {

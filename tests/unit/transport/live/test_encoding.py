@@ -18,7 +18,6 @@ from transport.live.encoding import (
     error_message,
     source_message,
     sse,
-    state_message,
 )
 from transport.live.sinks import JournalSink, StreamQueue, StreamSink
 from transport.server.websocket.frames import encode_text
@@ -51,6 +50,18 @@ def test_an_event_is_framed_once_whoever_asks_and_how_often() -> None:
     assert frames.websocket(first) is frames.websocket(again)
     assert frames.sse(first) is frames.sse(again)
     assert frames.sse_by_offset(first) is frames.sse_by_offset(again)
+
+
+def test_an_event_is_made_once_for_each_audience_and_shared_by_all_of_it() -> None:
+    frames = Frames("simulate")
+    strangers, event = frames.for_strangers, committed(7)
+    assert frames.for_strangers is strangers
+    for twin in (frames, strangers):
+        assert twin.websocket(event) is twin.websocket(committed(7))
+        assert twin.sse(event) is twin.sse(committed(7))
+    assert b"order" in frames.websocket(event)
+    assert b"order" not in strangers.websocket(event) + strangers.sse(event)
+    assert strangers.sse(event).startswith(b"id: simulate-1\nevent: payment.created\n")
 
 
 def test_the_frame_holds_the_wire_form_byte_for_byte() -> None:
@@ -95,7 +106,7 @@ def test_no_text_breaks_out_of_its_line_in_a_stream(code: str, text: str) -> Non
 
 
 def test_the_state_is_the_payment_with_a_type_and_no_secret() -> None:
-    state = json.loads(state_message(payment(), "simulate"))
+    state = json.loads(Frames("simulate").state(payment()))
     assert (state["type"], state["epoch"]) == ("state", "simulate")
     assert state["id"] == "pay_1"
     assert state["seq"] == 1

@@ -1,0 +1,85 @@
+"""What anybody may read of a payment who knows nothing but its address.
+
+An address is public on the chain, and so are its outputs. So a stranger is told what
+the chain shows of it and what was asked for: status, flags, sums, depth, txids, times.
+Not whose payment it is, nor what the shop keeps about it, nor an id: `/pay/<id>` shows
+the order number. Who resumes needs `seq` and the epoch only.
+
+These types are the list: what they do not name is not there, so a field that is new
+elsewhere is shown to nobody by itself. `data` is of one form for all types of events:
+the outputs concerned, sums, and whether it is more than a claim. Terms, claims, names
+of sources and providers, reasons and hands are the shop's.
+
+Pure; called once for each event, whoever hears it.
+"""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from transport.http.views import ReceiptView
+
+__all__ = ["event_for_strangers", "state_for_strangers"]
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    receipt: ReceiptView | UnsetType = UNSET
+    receipts: tuple[ReceiptView, ...] | UnsetType = UNSET
+    verified: bool | UnsetType = UNSET
+    short_sat: int | UnsetType = UNSET
+    excess_sat: int | UnsetType = UNSET
+    settled_sat: int | UnsetType = UNSET
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Words are text here: what is stored is told as it is."""
+
+    seq: int
+    type: str
+    at: str
+    status: str
+    flags: tuple[str, ...]
+    address: str
+    amount_sat: int | None
+    received_sat: int
+    confirmations: int
+    confirmations_required: int
+    txid: str | None
+    data: _Data
+
+
+class _Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """That less is known of this address than of others. Why is the shop's."""
+
+    live: bool
+    since_when: str
+
+
+class _State(msgspec.Struct, frozen=True, kw_only=True):
+    status: str
+    flags: tuple[str, ...]
+    address: str
+    amount_sat: int | None
+    received_sat: int
+    confirmed_sat: int
+    confirmations: int
+    confirmations_required: int
+    receipts: tuple[ReceiptView, ...]
+    created_at: str
+    expires_at: str
+    seq: int
+    freshness: _Freshness | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_event = msgspec.json.Decoder(_Event)
+_state = msgspec.json.Decoder(_State)
+
+
+def event_for_strangers(wire: bytes) -> bytes:
+    """A stored event (`CommittedEvent.wire`) without what is not on the list."""
+    return _encode(_event.decode(wire))
+
+
+def state_for_strangers(state: bytes) -> bytes:
+    """A payment as it is now (`Frames.state_object`), likewise."""
+    return _encode(_state.decode(state))

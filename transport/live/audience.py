@@ -1,0 +1,67 @@
+"""Who hears what of an address: an insider everything, a stranger the allow-list.
+
+An insider has the `client_secret` of the payment that the address stands for, as
+`?token=`, or a key that may read payments of its merchant (`Authorization: Bearer`). A
+token of another payment is no mistake: the address had an earlier payment, and whoever
+followed that one comes back. A wrong key is one, and is refused as everywhere. What a
+connection is told is settled when it is opened.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from engine.codes import Code
+from engine.merchants.scopes import Scope
+from engine.payment.model import Payment
+from engine.secrets.vault import Vault
+from transport.http.auth import Principal
+from transport.http.problems import Problem
+from transport.live.encoding import Frames
+
+__all__ = ["Audience", "Require", "parameters"]
+
+#: Raises `Problem` 401 or 429. `transport.http.auth.Auth.require` is one.
+Require = Callable[[dict[str, Any]], Principal]
+
+
+class Audience:
+    """One per node. `frames` are those of insiders."""
+
+    def __init__(
+        self, frames: Frames, vault: Vault, require: Require | None = None
+    ) -> None:
+        """Without `require`, no key opens anything."""
+        self._frames = frames
+        self._vault = vault
+        self._require = require
+
+    def frames(self, environ: dict[str, Any], payment: Payment) -> Frames:
+        """What the caller is told of this payment. May read the store, for a key.
+        Raises `Problem`."""
+        try:
+            tokens = parameters(environ).get("token", ())
+        except ValueError as error:
+            raise Problem(Code.INVALID_REQUEST, str(error)) from error
+        is_insider = any(
+            self._vault.is_client_secret(payment.id, token) for token in tokens
+        )
+        if is_insider or self._has_key(environ, payment.terms.merchant):
+            return self._frames
+        return self._frames.for_strangers
+
+    def _has_key(self, environ: dict[str, Any], merchant: str) -> bool:
+        # Another scheme than ours is between the client and a proxy in front.
+        scheme = environ.get("HTTP_AUTHORIZATION", "")[:7].lower()
+        if scheme != "bearer " or self._require is None:
+            return False
+        principal = self._require(environ)
+        return principal.may(Scope.READ) and principal.may_see(merchant)
+
+
+def parameters(environ: dict[str, Any]) -> dict[str, list[str]]:
+    """Of the query. Raises ValueError, with a sentence for the client."""
+    try:
+        return parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=16)
+    except ValueError as error:
+        raise ValueError("The query has too many fields.") from error
