@@ -166,7 +166,10 @@ class Gateway(Protocol):
 
     def payment_at(self, address: str) -> Payment | None: ...
 
-    def payments_of(self, external_id: str) -> list[Payment]: ...
+    def payments_of(
+        self, external_id: str, merchant: str | None = None
+    ) -> list[Payment]:
+        """The newest of an order number, newest first; of one merchant, or of all."""
 
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None, limit: int
@@ -215,6 +218,10 @@ class Gateway(Protocol):
 
     def has_webhook_secret(self, provider: str) -> bool:
         """Whether any merchant has a secret of its own for it."""
+
+    def identifies_without_secret(self, merchant: str | None) -> bool:
+        """Whether this merchant's order numbers may be asked after by anybody; None:
+        whether those of any may."""
 
     def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
         """In place of what is kept of it; `alert`: what a person should hear of."""

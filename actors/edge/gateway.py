@@ -80,6 +80,9 @@ log = logging.getLogger("paybell.gateway")
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PAYMENTS_OF_ORDER = 20
+"""The newest of an order number that are looked at."""
+
 DESCRIBE_S = 1.0
 """How long the tree waits for watchers that have much to do just now."""
 
@@ -160,8 +163,13 @@ class ActorGateway(KeptRows):
         watched = None if ref is None else _shown_by(ref)
         return watched or self._store.payment_at(address)
 
-    def payments_of(self, external_id: str) -> list[Payment]:
-        return self._store.payments_of(external_id)
+    def payments_of(
+        self, external_id: str, merchant: str | None = None
+    ) -> list[Payment]:
+        filters = {"external_id": external_id}
+        if merchant is not None:
+            filters["merchant"] = merchant
+        return [*self._store.list_payments(filters, None, PAYMENTS_OF_ORDER).payments]
 
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None, limit: int

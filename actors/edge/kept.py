@@ -74,6 +74,9 @@ class KeptRows:
     def has_webhook_secret(self, provider: str) -> bool:
         return self._node.merchants.has_secret(provider)
 
+    def identifies_without_secret(self, merchant: str | None) -> bool:
+        return self._node.merchants.identifies_without_secret(merchant)
+
     def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
         self._write(merchant_row(merchant))
         self._node.merchants.put(merchant)

@@ -15,12 +15,13 @@ __all__ = ["MerchantBook"]
 class MerchantBook:
     """See the module docstring."""
 
-    __slots__ = ("_known", "_with_secret", "defaults")
+    __slots__ = ("_known", "_open", "_with_secret", "defaults")
 
     def __init__(self, defaults: Limits | None = None) -> None:
         """`defaults`: the node's limits, of whoever has none of its own."""
         self.defaults = defaults or Limits()
         self._known: dict[str, Merchant] = {}
+        self._open: set[str] = set()  # who identify without a secret
         self._with_secret: dict[str, set[str]] = {one: set() for one in PROVIDERS}
 
     def __len__(self) -> int:
@@ -42,6 +43,10 @@ class MerchantBook:
         """It is committed: from now on it is so."""
         assert merchant.version > 0, "a merchant without a row"
         self._known[merchant.name] = merchant
+        if merchant.identify_without_secret:
+            self._open.add(merchant.name)
+        else:
+            self._open.discard(merchant.name)
         for provider, names in self._with_secret.items():
             if merchant.is_damaged or provider in merchant.webhook_secrets:
                 names.add(merchant.name)
@@ -56,3 +61,8 @@ class MerchantBook:
     def has_secret(self, provider: str) -> bool:
         """Whether any merchant has a secret of its own there, or may have had one."""
         return bool(self._with_secret[provider])
+
+    def identifies_without_secret(self, merchant: str | None) -> bool:
+        """Whether this merchant's order numbers may be asked after by anybody; None:
+        whether those of any may."""
+        return bool(self._open) if merchant is None else merchant in self._open

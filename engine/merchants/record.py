@@ -99,11 +99,14 @@ class MerchantSettings(
     """What a person says of a merchant, in a file or in a call. `repr` shows no secret.
 
     `webhook_secrets`: True keeps the one that there is, False is none.
+    `identify_without_secret`: whoever names an order number on `/ws` is told when it is
+    paid, without the payment's `client_secret`.
     """
 
     display_name: DisplayName = ""
     limits: OwnLimits = OwnLimits()
     webhook_secrets: dict[Provider, Secret | bool] = {}
+    identify_without_secret: bool = False
 
     def __repr__(self) -> str:
         return f"MerchantSettings({self.display_name!r})"
@@ -121,6 +124,7 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str = ""
     own: OwnLimits = OwnLimits()
     webhook_secrets: dict[str, str] = {}  # sealed, by provider
+    identify_without_secret: bool = False
     limits: Limits = Limits()  # what applies: `own` over the node's
     is_damaged: bool = False
 
@@ -135,6 +139,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     display_name: str = ""
     own: OwnLimits = OwnLimits()
     webhook_secrets: dict[str, str] = {}
+    identify_without_secret: bool = False
 
 
 _encoder = msgspec.json.Encoder()
@@ -148,6 +153,7 @@ def encode_state(merchant: Merchant) -> bytes:
             display_name=merchant.display_name,
             own=merchant.own,
             webhook_secrets=merchant.webhook_secrets,
+            identify_without_secret=merchant.identify_without_secret,
         )
     )
 
@@ -178,5 +184,6 @@ def decode_state(
         display_name=kept.display_name,
         own=kept.own,
         webhook_secrets=kept.webhook_secrets,
+        identify_without_secret=kept.identify_without_secret,
         limits=kept.own.over(defaults),
     )

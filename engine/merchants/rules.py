@@ -38,8 +38,14 @@ def replaced(
         for provider, secret in asked.webhook_secrets.items()
         if secret is not False
     }
-    said = asked.display_name, asked.limits, secrets
-    was = before.display_name, before.own, before.webhook_secrets
+    is_open = asked.identify_without_secret
+    said = asked.display_name, asked.limits, secrets, is_open
+    was = (
+        before.display_name,
+        before.own,
+        before.webhook_secrets,
+        before.identify_without_secret,
+    )
     if said == was and before.version > 0 and not before.is_damaged:
         return before
     return Merchant(
@@ -49,6 +55,7 @@ def replaced(
         display_name=asked.display_name,
         own=asked.limits,
         webhook_secrets=secrets,
+        identify_without_secret=is_open,
         limits=asked.limits.over(defaults),
     )
 

@@ -81,9 +81,6 @@ class StoreReader(Protocol):
     def payment_at(self, address: str) -> Payment | None:
         """The payment that watches the address now, or else the newest that did."""
 
-    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
-        """The newest payments of an order number, newest first."""
-
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.merchants.record import Merchant
 from tests.integration.live_events import QUICK, next_event, pay_and_confirm, story
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.wait import wait_until
@@ -15,7 +16,15 @@ from tests.tools.wsclient import TEXT, WsClient, connect
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     with live_node(tmp_path_factory.mktemp("live"), limits=QUICK) as running:
+        without_secret(running, "default", "shop-a", "shop-b")
         yield running
+
+
+def without_secret(node: LiveNode, *merchants: str) -> None:
+    """These have it as in the seed: whoever names an order number is told."""
+    for name in merchants:
+        open_one = Merchant(name=name, version=1, identify_without_secret=True)
+        node.gateway.save_merchant(open_one)
 
 
 def until_type(client: WsClient, kind: str) -> dict[str, Any]:
@@ -54,6 +63,22 @@ def test_the_flow_of_the_seed_from_identify_to_paid(node: LiveNode) -> None:
         "message": "Payment received successfully!",
     }
     client.close()
+
+
+def test_identify_wants_the_secret_of_the_payment(tmp_path: Path) -> None:
+    with live_node(tmp_path, limits=QUICK) as node:
+        payment = node.create(external_id="guessed-7")
+        client = node.talk()
+        for order in ("guessed-7", "guessed-8"):
+            client.send_json({"type": "identify", "externalId": order})
+            assert client.recv_json()["code"] == "not_allowed"
+        secret = node.vault.client_secret(payment.id)
+        identify(client, "guessed-7", token=secret)
+        pay_and_confirm(node, payment.address)
+        paid = client.recv_json()
+        assert (paid["type"], paid["status"]) == ("payment", "paid")
+        assert (paid["externalId"], paid["amountSat"]) == ("guessed-7", 1_000)
+        client.close()
 
 
 def test_a_page_that_identifies_before_the_payment_exists_is_told_too(
@@ -120,6 +145,7 @@ def test_a_reorganisation_takes_back_what_was_paid_and_says_so(
     tmp_path: Path,
 ) -> None:
     with live_node(tmp_path) as node:
+        without_secret(node, "default")
         payment = node.create(external_id="undone")
         client = node.talk()
         identify(client, "undone")

@@ -44,8 +44,11 @@ def test_a_merchant_is_kept_as_it_was_put_and_its_secret_is_never_shown(
         "display_name": "Café",
         "limits": {"claims": 3},
         "webhook_secrets": {"btc": "canary-secret"},
+        "identify_without_secret": True,
     }
+    assert node.get("/v1/merchants/cafe").json()["identify_without_secret"] is False
     status, kept = put(node, "cafe", said)
+    assert kept["identify_without_secret"] is True
     assert (status, kept["version"]) == (200, 1)
     response = node.get("/v1/merchants/cafe")
     assert response.json() == kept
@@ -63,7 +66,12 @@ def test_what_get_shows_can_be_put_again_and_changes_nothing(
 ) -> None:
     put(node, "again", {"display_name": "A", "webhook_secrets": {"btc": "canary-12"}})
     kept = node.get("/v1/merchants/again").json()
-    writable = ("display_name", "limits", "webhook_secrets")
+    writable = (
+        "display_name",
+        "limits",
+        "webhook_secrets",
+        "identify_without_secret",
+    )
     assert put(node, "again", {name: kept[name] for name in writable}) == (200, kept)
 
 

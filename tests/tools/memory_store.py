@@ -72,10 +72,6 @@ class MemoryStore:
         found.sort(key=lambda row: not row.watched)  # stable: the newest first
         return found[0].payment if found else None
 
-    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
-        rows = (r for r in self._newest() if r.terms.external_id == external_id)
-        return [row.payment for row, _ in zip(rows, range(limit), strict=False)]
-
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

@@ -55,6 +55,7 @@ class MerchantView(msgspec.Struct, frozen=True, kw_only=True):
     limits: OwnLimits
     limits_that_apply: Limits
     webhook_secrets: dict[Provider, bool]
+    identify_without_secret: bool
     version: int
     updated_at: str | None
 
@@ -195,6 +196,7 @@ def _shown(merchant: Merchant) -> Any:
         limits=merchant.own,
         limits_that_apply=merchant.limits,
         webhook_secrets={one: one in merchant.webhook_secrets for one in PROVIDERS},
+        identify_without_secret=merchant.identify_without_secret,
         version=merchant.version,
         updated_at=iso_or_none(merchant.updated_at or None),
     )

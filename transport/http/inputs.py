@@ -239,6 +239,13 @@ class MerchantRequest(Request):
             " there is, false (or absent) for none of its own"
         ),
     ] = {}
+    identify_without_secret: Annotated[
+        bool,
+        Meta(
+            description="true if whoever names an order number on /ws is told when it"
+            " is paid; else the payment's client_secret is wanted"
+        ),
+    ] = False
 
     def settings(self) -> MerchantSettings:
         """As the rules take it."""
@@ -246,4 +253,5 @@ class MerchantRequest(Request):
             display_name=self.display_name,
             limits=self.limits,
             webhook_secrets=self.webhook_secrets,
+            identify_without_secret=self.identify_without_secret,
         )

@@ -2,8 +2,8 @@
 
     client                                    server
                                               {"type":"connected","message","timestamp"}
-    {"type":"identify","externalId"}          {"type":"identified","externalId",
-                                               "timestamp"}
+    {"type":"identify","externalId",          {"type":"identified","externalId",
+     "token"?,"merchant"?}                     "timestamp"}
                                               {"type":"payment","status":"paid",
                                                "paymentHash","amountSat","externalId",
                                                "message","timestamp"}
@@ -14,13 +14,15 @@
     {"type":"ping"}                           {"type":"pong","timestamp"}
     anything else                             {"type":"error","code","message"}
 
-`identify` needs no secret, as in the document it is made for, so it tells no more than
-that document's message: whether the newest payment with that external id, or one
-created later, is paid. It is told once per confirmation; identifying again tells it
-again. "merchant" beside "externalId" narrows it to one shop of a shared node. Should a
-reorganisation take the money back, "status" is "reversed".
+`identify` tells whether a payment is paid, once per confirmation; identifying again
+tells it again. Should a reorganisation take the money back, "status" is "reversed".
+Order numbers can be guessed, so it wants the payment's `client_secret` as "token". In
+the document that it is made for it needs no secret. A merchant may have it so
+(`identify_without_secret`): then the newest payment with the external id, or one that
+is created later, is told of, and "identified" is the answer whether there is one or
+not. "merchant" narrows it to one shop of a shared node.
 
-`subscribe` gives the whole story and wants the payment's `client_secret` as "token".
+`subscribe` gives the whole story and wants the same "token".
 
 One `Conversation` per socket; `on_message` runs in the connection's greenlet and may
 wait for a read of the store; what is told back comes from the dispatcher's.
@@ -59,6 +61,7 @@ class _Kind(msgspec.Struct):
 
 class _Identify(msgspec.Struct, rename="camel"):
     external_id: _Id
+    token: _Id | None = None
     merchant: _Id | None = None
 
 
@@ -131,8 +134,8 @@ class Conversation:
     def on_message(self, text: str | bytes) -> None:
         """Answer one message."""
         match _parse(text):
-            case _Identify(external_id, merchant):
-                self._identify(external_id, merchant)
+            case _Identify() as wanted:
+                self._identify(wanted)
             case _Subscribe() as wanted:
                 self._subscribe(wanted)
             case _Unsubscribe(payment_id):
@@ -142,7 +145,7 @@ class Conversation:
             case (code, detail):
                 self._refuse(code, detail)
 
-    def _identify(self, external_id: str, merchant: str | None) -> None:
+    def _identify(self, wanted: _Identify) -> None:
         wait_s = self._identify_wait_s()
         if wait_s > 0:
             self._refuse(
@@ -151,6 +154,16 @@ class Conversation:
                 f" in {math.ceil(wait_s)} s",
             )
             return
+        proven = self._proven(wanted)
+        if not proven and not self._gateway.identifies_without_secret(wanted.merchant):
+            # The same for a number that there is and for one that there is not.
+            self._refuse(
+                StreamCode.NOT_ALLOWED,
+                "token must be the client_secret of a payment with this externalId,"
+                " which the answer that created it holds",
+            )
+            return
+        external_id = wanted.external_id
         known = self._identities.pop(external_id, None)
         if known is not None:
             known.end()
@@ -159,11 +172,25 @@ class Conversation:
         self._say("identified", externalId=external_id, timestamp=self._timestamp())
         identity = Identity(self._wire, self._gateway, external_id)
         self._identities[external_id] = identity
-        identity.begin(self._creation_listeners, merchant)
+        if proven:
+            identity.follow(proven)
+        else:
+            identity.begin(self._creation_listeners, wanted.merchant)
+
+    def _proven(self, wanted: _Identify) -> str | None:
+        """The id of the payment whose secret came with it."""
+        if wanted.token is None:
+            return None
+        found = self._gateway.payments_of(wanted.external_id, wanted.merchant)
+        ids = (payment.id for payment in found)
+        return next((i for i in ids if self._is_secret_of(i, wanted.token)), None)
+
+    def _is_secret_of(self, payment_id: str, token: str | None) -> bool:
+        return self._vault.is_client_secret(payment_id, token or "")
 
     def _subscribe(self, wanted: _Subscribe) -> None:
         payment_id = wanted.payment_id
-        if not self._vault.is_client_secret(payment_id, wanted.token or ""):
+        if not self._is_secret_of(payment_id, wanted.token):
             self._refuse(
                 StreamCode.NOT_ALLOWED,
                 "token must be the client_secret of this payment, which the answer"

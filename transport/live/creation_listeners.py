@@ -26,6 +26,8 @@ log = logging.getLogger("paybell.live")
 
 #: Called with the id of a new payment, in the dispatcher's greenlet; must not wait.
 Listener = Callable[[str], None]
+#: Says whether payments of a merchant are meant; likewise.
+OfMerchant = Callable[[str], bool]
 
 _REOPEN_S: Final = 0.5
 
@@ -35,22 +37,25 @@ class CreationListeners:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        # external id -> listener -> the merchant it wants, None: any
-        self._waiting: dict[str, dict[Listener, str | None]] = {}
+        # external id -> listener -> whose payments it may hear of
+        self._waiting: dict[str, dict[Listener, OfMerchant]] = {}
         self._listener: _Listener | None = None
         self._session: SessionHandle | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    def add(self, external_id: str, merchant: str | None, listener: Listener) -> None:
-        """From now on `listener` hears of new payments with this external id."""
+    def add(
+        self, external_id: str, of_merchant: OfMerchant, listener: Listener
+    ) -> None:
+        """From now on `listener` hears of new payments with this external id, of those
+        merchants that it is for at the time."""
         if self._listener is None:
             offset = self._gateway.health().last_offset
             # Reading waited: meanwhile another socket may have opened it.
             if self._listener is None:
                 self._open(offset)
-        self._waiting.setdefault(external_id, {})[listener] = merchant
+        self._waiting.setdefault(external_id, {})[listener] = of_merchant
 
     def remove(self, external_id: str, listener: Listener) -> None:
         """Nobody to tell any more. The session ends when nobody waits at all."""
@@ -65,8 +70,8 @@ class CreationListeners:
     def created(self, payment_id: str, external_id: str, merchant: str) -> None:
         """Called for each new payment with an external id, in the dispatcher."""
         listeners = self._waiting.get(external_id, {})
-        for listener, wanted in tuple(listeners.items()):
-            if wanted in {None, merchant}:
+        for listener, of_merchant in tuple(listeners.items()):
+            if of_merchant(merchant):
                 listener(payment_id)
 
     def lost(self, listener: "_Listener") -> None:

@@ -47,12 +47,20 @@ class Identity(EventsOnly):
     def begin(
         self, creation_listeners: CreationListeners, merchant: str | None
     ) -> None:
+        """Without a secret: the newest payment of the external id, of merchants who
+        have it so, and those that are created later."""
+
+        def is_meant(name: str) -> bool:
+            return merchant in {None, name} and (
+                self._gateway.identifies_without_secret(name)
+            )
+
         # Listening first, looking then: a payment that is created in between is found
         # by both, and followed once.
-        creation_listeners.add(self._external_id, merchant, self.follow)
+        creation_listeners.add(self._external_id, is_meant, self.follow)
         self._creation_listeners = creation_listeners
-        found = self._gateway.payments_of(self._external_id)
-        mine = (p for p in found if merchant in {None, p.terms.merchant})
+        found = self._gateway.payments_of(self._external_id, merchant)
+        mine = (p for p in found if is_meant(p.terms.merchant))
         newest = next(mine, None)
         if newest is not None:
             self.follow(newest.id)

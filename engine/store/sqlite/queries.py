@@ -54,7 +54,6 @@ __all__ = [
     "payment",
     "payment_at",
     "payment_history",
-    "payments_of",
     "source_tip",
     "stored_event",
     "watched",
@@ -84,13 +83,6 @@ def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
     with one_moment(sql):
         row = next(at_address(sql, address, NEWEST, 1), None)
     return payment_of(*row[-2:]) if row else None
-
-
-def payments_of(
-    sql: sqlite3.Connection, external_id: str, limit: int = 20
-) -> list[Payment]:
-    """The newest payments of an order number, for clients that identify by it."""
-    return [*list_payments(sql, {"external_id": external_id}, None, limit).payments]
 
 
 def counted_outpoints(

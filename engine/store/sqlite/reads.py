@@ -80,9 +80,6 @@ class SqliteReads(ABC):
     def payment_at(self, address: str) -> Payment | None:
         return self._ask(queries.payment_at, address)
 
-    def payments_of(self, external_id: str, limit: int = 20) -> list[Payment]:
-        return self._ask(queries.payments_of, external_id, limit)
-
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

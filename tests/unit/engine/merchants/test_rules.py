@@ -59,6 +59,29 @@ def test_what_is_not_said_is_gone_and_a_kept_secret_stays() -> None:
     assert less.webhook_secrets == {"btc": made.webhook_secrets["btc"]}
 
 
+def test_order_numbers_need_a_secret_unless_the_merchant_says_otherwise() -> None:
+    made = after(NOBODY, display_name="Ann's")
+    assert not made.identify_without_secret
+    opened = after(made, identify_without_secret=True, display_name="Ann's")
+    assert (opened.version, opened.identify_without_secret) == (2, True)
+    assert after(opened, identify_without_secret=True, display_name="Ann's") is opened
+    assert not after(opened, display_name="Ann's").identify_without_secret
+    assert not wants_operator(made, opened)
+
+
+def test_the_book_knows_whose_order_numbers_anybody_may_ask_after() -> None:
+    book = MerchantBook(NODE)
+    assert not book.identifies_without_secret(None)
+    opened = after(NOBODY, identify_without_secret=True)
+    book.put(opened)
+    assert book.identifies_without_secret(None)
+    assert book.identifies_without_secret("ann")
+    assert not book.identifies_without_secret("bob")
+    book.put(after(opened))
+    assert not book.identifies_without_secret("ann")
+    assert not book.identifies_without_secret(None)
+
+
 def test_time_does_not_go_back_in_a_record() -> None:
     made = after(NOBODY, 9)
     assert after(made, 3, display_name="x").updated_at == 9
@@ -110,7 +133,7 @@ def test_a_person_hears_of_secrets_only() -> None:
 def test_a_record_is_stored_and_read_as_it_was() -> None:
     made = after(
         NOBODY, display_name="Ann's", limits={"claims": 2},
-        webhook_secrets={"btc": "secret-1"},
+        webhook_secrets={"btc": "secret-1"}, identify_without_secret=True,
     )  # fmt: skip
     assert decode_state("ann", 1, 5, encode_state(made), NODE) == made
     assert decode_state("ann", 0, 0, b"{}", NODE) == NOBODY

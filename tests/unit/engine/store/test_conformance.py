@@ -48,7 +48,7 @@ def test_an_empty_store_answers_every_question(store: OpenStore) -> None:
     reader = store.reader
     assert reader.payment("p") is reader.payment_at("a") is None
     assert reader.payment_history("p", 0, 9) is None
-    assert reader.payments_of("o") == reader.watched() == []
+    assert reader.watched() == []
     assert reader.history("p") == []
     assert reader.list_payments({}).payments == ()
     assert reader.counted_outpoints(["a"]) == {}
@@ -270,7 +270,8 @@ def test_payments_of_an_order_number_are_found(store: OpenStore) -> None:
         data = replace(entry.events[0].data, terms=terms)
         event = replace(entry.events[0], data=data)
         store.commit(Write((Entry(payment, (event,)),)))
-    assert [p.id for p in store.reader.payments_of("order 7", 2)] == ["p2", "p1"]
+    found = store.reader.list_payments({"external_id": "order 7"}, None, 2)
+    assert [payment.id for payment in found.payments] == ["p2", "p1"]
     assert decode(store.reader.history("p0")[0].wire).payment_id == "p0"
 
 

@@ -57,6 +57,7 @@ class FakeGateway:
     def __init__(self, *terms: Terms) -> None:
         self.payments: list[Payment] = [opening(one)[1] for one in terms]
         self.sessions: list[FakeSession] = []
+        self.open = {"default", "theirs"}  # who identify without a secret
 
     def open_session(self, name: str, sink: Any) -> FakeSession:
         self.sessions.append(FakeSession(name, sink))
@@ -81,8 +82,14 @@ class FakeGateway:
         found = [p for p in self.payments if p.terms.address == address]
         return found[0] if found else None
 
-    def payments_of(self, external_id: str) -> list[Payment]:
-        return [p for p in self.payments if p.terms.external_id == external_id]
+    def payments_of(
+        self, external_id: str, merchant: str | None = None
+    ) -> list[Payment]:
+        found = [p for p in self.payments if p.terms.external_id == external_id]
+        return [p for p in found if merchant in {None, p.terms.merchant}]
+
+    def identifies_without_secret(self, merchant: str | None) -> bool:
+        return bool(self.open) if merchant is None else merchant in self.open
 
 
 class SocketWire:

@@ -71,6 +71,51 @@ def test_unsubscribing_ends_it_and_is_answered_also_where_nothing_was() -> None:
         assert talk.answers() == [{"type": "unsubscribed", "payment_id": "pay_1"}]
 
 
+@pytest.mark.parametrize("external_id", ["order-1", "order-of-nobody"])
+@pytest.mark.parametrize("token", [None, "wrong", VAULT.client_secret("pay_2")])
+def test_identifying_wants_the_secret_and_tells_nothing_of_whether_there_is_one(
+    token: str | None, external_id: str
+) -> None:
+    talk = Talk()
+    talk.gateway.open = set()
+    talk.say(type="identify", externalId=external_id, token=token)
+    (answer,) = talk.answers()
+    assert (answer["type"], answer["code"]) == ("error", "not_allowed")
+    assert external_id not in json.dumps(answer)
+    assert talk.open_sessions() == []
+    assert len(talk.listeners) == 0
+
+
+def test_with_the_secret_that_payment_is_told_of_and_no_other() -> None:
+    talk = Talk()
+    talk.gateway.open = set()
+    newer = FakeGateway(terms_of("pay_2", "order-1")).payments
+    talk.gateway.payments = newer + talk.gateway.payments
+    talk.say(type="identify", externalId="order-1", token=SECRET)
+    (answer,) = talk.answers()
+    assert (answer["type"], answer["externalId"]) == ("identified", "order-1")
+    (session,) = talk.gateway.sessions
+    assert session.followed == [("pay_1", None)]
+    assert len(talk.listeners) == 0
+    talk.say(type="identify", externalId="order-1", token=SECRET, merchant="theirs")
+    assert [one["code"] for one in talk.answers()] == ["not_allowed"]
+    talk.conversation.close()
+    assert talk.open_sessions() == []
+
+
+def test_a_merchant_may_have_it_without_a_secret_as_in_the_document() -> None:
+    """Then "identified" is the answer whether there is such a payment or not."""
+    talk = Talk()
+    talk.gateway.open = {"theirs"}
+    for external_id in ("order-1", "order-of-nobody"):
+        for more in ({}, {"merchant": "theirs"}, {"token": "wrong"}):
+            talk.say(type="identify", externalId=external_id, **more)
+            assert [one["type"] for one in talk.answers()] == ["identified"]
+    assert all(one.followed == [] for one in talk.gateway.sessions)  # pay_1: default's
+    talk.say(type="identify", externalId="order-1", merchant="default")
+    assert [one["code"] for one in talk.answers()] == ["not_allowed"]
+
+
 def test_identifying_again_begins_anew_and_ends_the_first() -> None:
     talk = Talk()
     talk.say(type="identify", externalId="order-1")

@@ -9,6 +9,10 @@ from tests.unit.transport.live.stage import FakeGateway, terms_of
 from transport.live.creation_listeners import CreationListeners
 
 
+def anybody(_merchant: str) -> bool:
+    return True
+
+
 def created(external_id: str, payment_id: str = "pay_1", **more: object) -> object:
     event, _ = opening(terms_of(payment_id, external_id))
     return CommittedEvent(77, msgspec.structs.replace(event, **more), "default", b"{}")
@@ -18,13 +22,13 @@ def listening() -> tuple[CreationListeners, FakeGateway, list[str]]:
     gateway = FakeGateway()
     listeners = CreationListeners(gateway)  # type: ignore[arg-type]
     heard: list[str] = []
-    listeners.add("order-1", None, heard.append)
+    listeners.add("order-1", anybody, heard.append)
     return listeners, gateway, heard
 
 
 def test_one_session_follows_all_from_where_the_journal_stands() -> None:
     listeners, gateway, heard = listening()
-    listeners.add("order-2", None, heard.append)
+    listeners.add("order-2", anybody, heard.append)
     (session,) = gateway.sessions
     assert session.all_after == [41]
     assert session.sink.event(created("order-1"))
@@ -41,12 +45,12 @@ def test_only_the_creation_of_a_payment_is_told() -> None:
 
 
 def test_who_wants_one_merchant_hears_of_no_other() -> None:
-    listeners, _, anybody = listening()
+    listeners, _, of_all = listening()
     theirs: list[str] = []
-    listeners.add("order-1", "theirs", theirs.append)
+    listeners.add("order-1", "theirs".__eq__, theirs.append)
     listeners.created("pay_1", "order-1", "default")
     listeners.created("pay_2", "order-1", "theirs")
-    assert anybody == ["pay_1", "pay_2"]
+    assert of_all == ["pay_1", "pay_2"]
     assert theirs == ["pay_2"]
 
 
@@ -55,8 +59,8 @@ def test_the_session_ends_when_nobody_waits_and_begins_anew_for_the_next() -> No
     listeners = CreationListeners(gateway)  # type: ignore[arg-type]
     heard: list[str] = []
     one, other = heard.append, heard.append
-    listeners.add("order-1", None, one)
-    listeners.add("order-2", None, other)
+    listeners.add("order-1", anybody, one)
+    listeners.add("order-2", anybody, other)
     listeners.remove("order-1", one)
     (session,) = gateway.sessions
     assert not session.closed
@@ -66,7 +70,7 @@ def test_the_session_ends_when_nobody_waits_and_begins_anew_for_the_next() -> No
     assert len(listeners) == 0
     listeners.created("pay_1", "order-1", "default")
     assert heard == []
-    listeners.add("order-3", None, one)
+    listeners.add("order-3", anybody, one)
     assert len(gateway.sessions) == 2
 
 
@@ -83,5 +87,5 @@ def test_a_session_that_was_ended_goes_on_behind_what_it_had_seen() -> None:
     assert second.sink.event(created("order-1"))
     assert heard == ["pay_1"]
     assert len(gateway.sessions) == 2
-    listeners.add("order-9", None, heard.append)
+    listeners.add("order-9", anybody, heard.append)
     assert len(gateway.sessions) == 2  # the second is the one, and stays it

@@ -65,6 +65,19 @@ def test_a_merchant_narrows_it_to_one_shop() -> None:
     assert session.followed == []
 
 
+def test_without_a_secret_only_those_count_who_have_it_so() -> None:
+    """Also when that changes while somebody waits."""
+    gateway = FakeGateway(terms_of("pay_2", "order-1", "theirs"), ORDER)
+    gateway.open = {"default"}
+    _, _, listeners, session = identified(gateway)
+    listeners.created("pay_3", "order-1", "theirs")
+    listeners.created("pay_4", "order-1", "default")
+    gateway.open = {"theirs"}
+    listeners.created("pay_5", "order-1", "default")
+    listeners.created("pay_6", "order-1", "theirs")
+    assert session.followed == [(f"pay_{n}", None) for n in (1, 4, 6)]
+
+
 def test_a_payment_made_later_is_followed_too() -> None:
     gateway = FakeGateway()
     _, _, listeners, session = identified(gateway)

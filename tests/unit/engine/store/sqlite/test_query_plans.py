@@ -81,7 +81,6 @@ def _listings() -> Iterator[tuple[Any, ...]]:
 READS: dict[str, list[tuple[Any, ...]]] = {
     "payment": [("p1",)],
     "payment_at": [("address of p1",), ("address of p2",), ("nowhere",)],
-    "payments_of": [("order-1",)],
     "list_payments": [*_listings()],
     "counted_outpoints": [(["address of p1", "address of p2"],)],
     "watched": [("", 10), ("p3", 10)],
