@@ -263,7 +263,9 @@ def test_the_node_is_asked_no_more_per_block_when_more_addresses_are_watched(
 
     few = requests_for_blocks(3)
     watched = shop.paybell.source()["watched"]
-    shop.paybell.create_many([{"address": fresh_address()} for _ in range(500)])
+    shop.paybell.create_many(
+        [{"address": fresh_address(), "any_amount": True} for _ in range(500)]
+    )
     many = requests_for_blocks(3)
     assert shop.paybell.source()["watched"] == watched + 500
     # Besides the blocks, the tip and the mempool are asked for about once a second.
