@@ -10,6 +10,7 @@ import pytest
 from tests.tools.node import running_node
 from transport.devchain.http_api import devchain_routes
 from transport.http import openapi
+from transport.http.auth import KeyLimits
 from transport.http.bottle_app import Api
 from transport.http.strangers import StrangerLimits
 from transport.live.routes import LiveRoutes
@@ -26,7 +27,7 @@ def apps() -> Iterator[Any]:
     made: list[Any] = []
     limits = {
         "stranger_limits": StrangerLimits(**FEW),
-        "auth_limits": CallLimits(**WRONG),
+        "auth_limits": KeyLimits(**WRONG),
         "webhook_limits": CallLimits(**FEW),
     }
 

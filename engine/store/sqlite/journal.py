@@ -68,6 +68,10 @@ class Journal:
         database, in memory, that outlives a crash of the simulated process)."""
         self.path = str(path)
         is_from_elsewhere = not (connection or _is_new(path) or marks_of(path))
+        if not connection and _is_new(path) and not marks_of(path):
+            # First of all: a start that is cut off after the database was made, and
+            # before its mark, would look like a database that came from elsewhere.
+            HighWaterMark(self.path, 0).close()
         self._sql = connection or _open(self.path, synchronous)
         with explained(self.path):
             self.last_offset: int = self._scalar('SELECT max("offset") FROM events')

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import JournalError
+from engine.store.sqlite import queries
 from engine.store.sqlite.high_water_mark import HighWaterMark, acked, path_of, slot
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.store import SqliteStore
@@ -229,3 +230,22 @@ def test_a_former_mark_stays_while_the_disk_is_full(
     assert acked(killed) == 5
     Journal(killed).close()
     assert not former.exists()
+
+
+def test_a_first_start_that_is_cut_off_has_its_mark_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next one would take the database for one from elsewhere: clients that
+    come with a number alone would be told that everything begins anew."""
+    db = tmp_path / "live.db"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_scalar", killed)  # the schema is there by then
+        with pytest.raises(KeyboardInterrupt):
+            Journal(db)
+    assert path_of(db).exists()
+    with closing(Journal(db)) as journal:
+        assert len(queries.epochs(journal.connection)._starts) == 1
