@@ -27,6 +27,7 @@ run "$PYTHON" -m tests.epochs --runs 10000
 for _ in {1..10}; do  # each with a seed of its own
     run env PAYBELL_CRASH_KILLS=100 "$PYTHON" -m pytest tests/node/test_crash.py
 done
+run env PAYBELL_RECONNECTS=20000 "$PYTHON" -m pytest tests/live/test_resume.py
 run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py

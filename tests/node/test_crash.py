@@ -28,7 +28,7 @@ from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.traffic import Traffic
 
-KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "40"))
+KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "25"))
 WORLDS = 2  # at the same time
 
 
