@@ -6,7 +6,7 @@ each time it is started again on the same database and port. How it ends is comp
 with what really happened on the chain, and with a Paybell beside it that was left
 alone.
 
-PAYBELL_CRASH_KILLS sets how many kills (40, in two worlds side by side; `make soak`
+PAYBELL_CRASH_KILLS sets how many kills (25, in two worlds side by side; `make soak`
 has 1,000), PAYBELL_CRASH_SEED what is done when; the timing of the machine is not in
 the seed.
 """
