@@ -129,9 +129,18 @@ def _rows(numbers: range) -> tuple[Rows, Rows, Rows]:
     return events, payments, outbox
 
 
+_TABLES = (
+    'events ("offset", payment_id, seq, type, at, merchant, body, crc)',
+    "payments (rank, id, merchant, address, external_id, status, seq, watched,"
+    " created_at, state, crc)",
+    'outbox (channel_id, "offset", payment_id, seq, state, attempts, next_at)',
+)
+"""What a creation fills; the other columns have their defaults."""
+
+
 def _insert(sql: sqlite3.Connection, rows: tuple[Rows, Rows, Rows]) -> None:
     sql.execute("BEGIN IMMEDIATE")
-    for table, values in zip(("events", "payments", "outbox"), rows, strict=True):
+    for table, values in zip(_TABLES, rows, strict=True):
         marks = ", ".join("?" * len(values[0]))
         sql.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
     sql.execute("COMMIT")
