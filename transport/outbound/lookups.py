@@ -90,7 +90,10 @@ class Lookups:
         """`resolver` blocks its greenlet. `kept_s` 0: nothing is kept."""
         self._resolver = resolver or system_resolver
         self._kept_s = kept_s
-        self._open: dict[str, _Lookup] = {}  # by host: waiting or under way
+        # By host and owner, waiting; by host, under way. Who waits waits in the own
+        # queue: another owner's may be full of dead names.
+        self._queued: dict[tuple[str, str], _Lookup] = {}
+        self._open: dict[str, _Lookup] = {}
         self._waiting: OrderedDict[str, deque[_Lookup]] = OrderedDict()  # by owner
         self._running: Counter[str] = Counter()  # by owner
         self._kept: OrderedDict[str, tuple[float, _Lookup]] = OrderedDict()
@@ -108,7 +111,11 @@ class Lookups:
         kept = self._kept_answer(host)
         if kept is not None:
             return Found(kept.answer(), 0.0)
-        lookup = self._open.get(host) or self._enter(_Lookup(host, owner))
+        lookup = (
+            self._open.get(host)
+            or self._queued.get((host, owner))
+            or self._enter(_Lookup(host, owner))
+        )
         if not lookup.began.wait(QUEUE_S):
             detail = f"{host} was not looked up: too many other names are"
             raise DeliveryError(FailureKind.DNS, detail)
@@ -127,7 +134,7 @@ class Lookups:
         self._kept.pop(host, None)
 
     def _enter(self, lookup: _Lookup) -> _Lookup:
-        self._open[lookup.host] = lookup
+        self._queued[lookup.host, lookup.owner] = lookup
         self._waiting.setdefault(lookup.owner, deque()).append(lookup)
         self._start_some()
         return lookup
@@ -144,6 +151,8 @@ class Lookups:
                 self._waiting[owner] = queue  # behind the others
 
     def _start(self, lookup: _Lookup) -> None:
+        del self._queued[lookup.host, lookup.owner]
+        self._open[lookup.host] = lookup
         self._running[lookup.owner] += 1
         lookup.began_s = time.monotonic()
         lookup.began.set()
@@ -163,7 +172,8 @@ class Lookups:
             self._running[lookup.owner] -= 1
             if not self._running[lookup.owner]:
                 del self._running[lookup.owner]
-            del self._open[host]
+            if self._open.get(host) is lookup:  # else another owner's began later
+                del self._open[host]
             self._keep(lookup)
             lookup.done.set()
             self._start_some()

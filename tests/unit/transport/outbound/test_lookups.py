@@ -76,6 +76,22 @@ def test_a_dead_name_server_of_one_merchant_does_not_delay_anothers_lookup(
     gevent.killall(dead)
 
 
+def test_a_name_that_waits_in_anothers_queue_is_not_waited_for_there(
+    server: NameServer,
+) -> None:
+    """Mallory, who has only dead names, makes a channel to Alice's endpoint too."""
+    names = Lookups(server)
+    dead = [gevent.spawn(names.find, f"d{n}.example", "mallory") for n in range(SHARE)]
+    asked(server, SHARE)
+    dead.append(gevent.spawn(names.find, "shop.example", "mallory"))
+    gevent.sleep(0)
+    other = gevent.spawn(names.find, "shop.example", "alice")
+    assert asked(server, SHARE + 1)[-1] == "shop.example"
+    server.answer("shop.example", "9.9.9.9")
+    assert other.get(timeout=60).texts == ("9.9.9.9",)
+    gevent.killall(dead)
+
+
 def test_all_merchants_have_their_turns_when_the_house_is_full(
     server: NameServer,
 ) -> None:
@@ -155,6 +171,7 @@ def test_nothing_of_a_lookup_is_left_when_it_is_over() -> None:
     names = Lookups(lambda _host: ["9.9.9.9"], kept_s=0)
     names.find("shop.example", "alice")
     assert not names._open
+    assert not names._queued
     assert not names._waiting
     assert not names._running
     assert not names._kept
