@@ -1,0 +1,197 @@
+"""The best tip that anybody has shown: written down, and believed in the next run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.messages import Seen, Watch
+from actors.published import SourceReport
+from actors.sources.messages import BestRead
+from engine.chain.feed import Tip
+from engine.chain.witness import Best, Standing
+from engine.errors import StoreUnavailable
+from engine.store.writes import BEST_TIP, SourceTip, Write
+from tests.tools.fake_feed import FakeFeed, make_tx
+from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.actors.sources.reader import Reader
+
+ALICE = b"\x00\x14" + b"a" * 20
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ActorStage]:
+    staged = ActorStage(tmp_path)
+    yield staged
+    staged.close()
+
+
+def node(name: str, height: int = 100) -> FakeFeed:
+    """Nodes of the same height have the same blocks."""
+    feed = FakeFeed(height)
+    feed.name = name
+    return feed
+
+
+def watched(stage: ActorStage) -> Inbox:
+    inbox = Inbox()
+    stage.node.source.tell_system(Watch(ALICE, "a", stage.start("w", inbox)))
+    return inbox
+
+
+def views(inbox: Inbox) -> list[Any]:
+    return [m.view for m in inbox.got if isinstance(m, Seen)]
+
+
+def test_the_best_tip_is_written_down_and_no_place_to_read_from(
+    stage: ActorStage,
+) -> None:
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.mine([])
+    stage.pass_s(3)
+    tip = feed.now
+    saved = stage.store.source_tip(BEST_TIP)
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip == tip
+
+
+def test_a_best_tip_that_comes_while_another_is_written_is_written_next(
+    stage: ActorStage,
+) -> None:
+    """Else it waits for the next news, and is not known if the process ends before."""
+    append = stage.node.append
+    held: list[tuple[Write, Any]] = []
+
+    def slow(write: Write, reply: Any) -> None:
+        if not held and write.rows and getattr(write.rows[0], "source", "") == BEST_TIP:
+            held.append((write, reply))
+        else:
+            append(write, reply)
+
+    stage.node.append = slow  # type: ignore[method-assign]
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.mine([])
+    stage.pass_s(3)
+    assert stage.store.source_tip(BEST_TIP) is None
+    append(*held[0])
+    stage.run()
+    saved, tip = stage.store.source_tip(BEST_TIP), feed.now
+    assert saved == SourceTip(BEST_TIP, tip.height, tip.hash)
+
+
+def test_the_dev_chain_s_best_tip_ends_with_it(stage: ActorStage) -> None:
+    Reader(stage, node("devchain"), kind="devchain")
+    stage.pass_s(3)
+    assert stage.store.source_tip(BEST_TIP) is None
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_first_round_at_a_source_behind_the_last_run_reads_nothing(
+    stage: ActorStage, saved: bool
+) -> None:
+    rows = [SourceTip("core", 120, "ee" * 32)] if saved else []
+    stage.append(Write(rows=tuple(rows)))
+    stage.run()
+    best = Best(Tip(120, "ee" * 32), stage.clock.now())
+    stage.published.publish(SourceReport(best=best))
+    feed = node("core")
+    feed.mine([make_tx("t", [(ALICE, 7)])])
+    reader = Reader(stage, feed)
+    inbox = watched(stage)
+    stage.pass_s(20)
+    assert not any(view.is_current for view in views(inbox))
+    fresh = stage.published.now.freshness
+    assert fresh.standing is Standing.BEHIND
+    assert "120" in (fresh.reason or "")
+    assert feed.requests < 200
+    while feed.now.height < 121:
+        feed.mine([])
+    stage.pass_s(20)
+    assert views(inbox)[-1].is_current
+    assert stage.published.now.freshness.live
+    assert reader.saved() is not None
+
+
+def test_the_best_tip_is_believed_after_a_crash_of_the_source_actor(
+    stage: ActorStage,
+) -> None:
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    feed.undo(5)
+    source = stage.node.source
+    source.kill()
+    source.start()
+    stage.pass_s(10)
+    assert not stage.published.now.freshness.live
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip.height == 100
+
+
+def test_of_a_first_download_nothing_is_read_until_it_is_over(
+    stage: ActorStage,
+) -> None:
+    """Else the whole history of the chain would be read as it comes."""
+    feed = node("core", 50)
+    feed.says = {"initial_download": True, "headers": 900}
+    calls: list[str] = []
+    feed.on_call = calls.append
+    Reader(stage, feed)
+    inbox = watched(stage)
+    for _ in range(10):
+        feed.mine([])
+        stage.pass_s(1)
+    assert set(calls) == {"status"}
+    fresh = stage.published.now.freshness
+    assert fresh.reason == "still in its first download (block 60 of 900)"
+    assert views(inbox) == []
+    feed.says = {}
+    stage.pass_s(3)
+    assert views(inbox)[-1].is_current
+
+
+def test_a_best_tip_that_an_earlier_life_asked_for_changes_nothing(
+    stage: ActorStage,
+) -> None:
+    """The answer waits in the mailbox, which outlives the actor that crashed."""
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(3)
+    stage.node.source.tell_system(BestRead(SourceTip(BEST_TIP, 5_000, "ee" * 32)))
+    stage.pass_s(3)
+    best = stage.published.now.best
+    assert best is not None
+    assert best.tip == feed.now
+    assert stage.published.now.freshness.live
+    assert stage.node.source.incarnation == 1
+
+
+def test_no_round_begins_before_the_best_tip_of_the_last_run_is_known(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that refuses for a moment is asked again."""
+    refusals = [StoreUnavailable("disk I/O error", "wait")] * 3
+    source_tip = stage.store.source_tip
+
+    def refuse(source: str) -> SourceTip | None:
+        if source == BEST_TIP and refusals:
+            raise refusals.pop()
+        return source_tip(source)
+
+    monkeypatch.setattr(stage.store, "source_tip", refuse)
+    stage.append(Write(rows=(SourceTip(BEST_TIP, 120, "ee" * 32),)))
+    feed = node("core")
+    Reader(stage, feed)
+    stage.pass_s(2)
+    assert feed.requests == 0
+    stage.pass_s(10)
+    assert stage.published.now.freshness.reason is not None
+    assert "block 120 was seen" in stage.published.now.freshness.reason
