@@ -189,8 +189,8 @@ class Gateway(Protocol):
     def epochs(self) -> Epochs:
         """Those of the journal; they do not change while the node runs."""
 
-    def pruned(self) -> Pruned:
-        """Which events are kept no longer."""
+    def pruned(self, merchant: str | None) -> Pruned:
+        """Which events are kept no longer, of the node or of one merchant."""
 
     # what the edges remember
     def idempotent_answer(

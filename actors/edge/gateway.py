@@ -192,8 +192,8 @@ class ActorGateway(KeptRows):
     def epochs(self) -> Epochs:
         return self._store.epochs()
 
-    def pruned(self) -> Pruned:
-        return self._store.pruned()
+    def pruned(self, merchant: str | None) -> Pruned:
+        return self._store.pruned(merchant)
 
     # -- tree and sources ------------------------------------------------------------
 

@@ -180,8 +180,8 @@ class StoreReader(Protocol):
         """Payments that are over, whose last event was before (ms) and of which no
         enabled channel is owed anything; of the next `limit` events after an offset."""
 
-    def pruned(self) -> Pruned:
-        """What was taken out of the journal so far."""
+    def pruned(self, merchant: str | None = None) -> Pruned:
+        """What was taken out of the journal so far, of the node or of one merchant."""
 
     def offset_before(self, at: int) -> int:
         """An offset up to which all events are from before this time (ms); 0 if that

@@ -320,8 +320,9 @@ class MemoryStore:
             return None
         return Prune(name, row.payment.seq)
 
-    def pruned(self) -> Pruned:
-        gone = self._tables.pruned
+    def pruned(self, merchant: str | None = None) -> Pruned:
+        rows = self._tables.pruned.items()
+        gone = [o for o, row in rows if merchant in {None, row.terms.merchant}]
         return Pruned(len(gone), max(gone, default=0))
 
     def offset_before(self, at: int) -> int:

@@ -112,11 +112,11 @@ def routes(
         asked = query(env, EventsQuery)
         reader = _Reader(gateway, frames, merchant, env)
         if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
-            after = usable(gateway, last_event_id(env, "after") or START)
+            after = usable(gateway, last_event_id(env, "after") or START, merchant)
             hold(env)
             start_stream()
             return reader.stream(after, lambda: require(env), keep_alive_s)
-        after = usable(gateway, Position.parse(asked.after) or START)
+        after = usable(gateway, Position.parse(asked.after) or START, merchant)
         found = reader.wait(after, asked.limit, asked.wait_s)
         data = [msgspec.Raw(stored.wire) for stored in found]
         last = found[-1].offset if found else after
@@ -208,17 +208,18 @@ class _Reader:
         )
 
 
-def usable(gateway: Gateway, cursor: Position) -> int:
+def usable(gateway: Gateway, cursor: Position, merchant: str | None) -> int:
     """The offset of a cursor. Raises `Problem` 410 for one of another epoch, or after
-    which events are kept no longer (who begins at 0 has missed none), and 422
-    for one that does not exist yet: it is a mistake, and to go on from it would pass
-    over events in silence.
+    which events of the merchant are kept no longer: who begins at 0 has missed none,
+    nor has one of whose events none went, however old the cursor. And 422 for one that
+    does not exist yet: it is a mistake, and to go on from it would pass over events in
+    silence.
     """
     epochs = gateway.epochs()
     is_present = epochs.is_present(cursor)
     if not is_present:
         cursor = epochs.going_on_from(cursor)
-    kept_after = gateway.pruned().through
+    kept_after = gateway.pruned(merchant).through
     if 0 < cursor.number < kept_after:
         raise cursor_gone(Position(epochs.present, kept_after), is_kept=False)
     if not is_present:

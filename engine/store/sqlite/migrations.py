@@ -298,6 +298,23 @@ def m014_refusals(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m015_pruned(db: sqlite_utils.Database) -> None:
+    """What is no longer kept, of each merchant: one merchant's reader has missed
+    nothing when another's events went."""
+    db.execute(
+        """CREATE TABLE pruned (
+            merchant TEXT PRIMARY KEY, events INTEGER NOT NULL,
+            through INTEGER NOT NULL
+        ) WITHOUT ROWID"""
+    )
+    db.execute(
+        "INSERT INTO pruned SELECT '', pruned_events, pruned_through FROM retention"
+        " WHERE pruned_events > 0"
+    )
+    db.execute("DROP TABLE retention")
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()

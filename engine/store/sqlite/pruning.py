@@ -100,15 +100,20 @@ def prune(sql: sqlite3.Connection, row: Prune) -> int:
     ).fetchall()
     if offsets:
         sql.execute(
-            "UPDATE retention SET pruned_events = pruned_events + ?1,"
-            " pruned_through = max(pruned_through, ?2)",
-            (len(offsets), max(offset for (offset,) in offsets)),
+            "INSERT INTO pruned VALUES (?, ?, ?) ON CONFLICT (merchant) DO UPDATE"
+            " SET events = events + excluded.events,"
+            " through = max(through, excluded.through)",
+            (found[0], len(offsets), max(offset for (offset,) in offsets)),
         )
     return len(offsets)
 
 
-def pruned(sql: sqlite3.Connection) -> Pruned:
-    row = sql.execute("SELECT pruned_events, pruned_through FROM retention").fetchone()
+def pruned(sql: sqlite3.Connection, merchant: str | None) -> Pruned:
+    row = sql.execute(
+        "SELECT coalesce(sum(events), 0), coalesce(max(through), 0) FROM pruned"
+        " WHERE ?1 IS NULL OR merchant IN (?1, '')",  # '': before it was told apart
+        (merchant,),
+    ).fetchone()
     return Pruned(*row)
 
 

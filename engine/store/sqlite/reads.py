@@ -180,8 +180,8 @@ class SqliteReads(ABC):
     def prunable(self, before: int, after: int, limit: int) -> Prunable:
         return self._ask(pruning.prunable, before, after, limit)
 
-    def pruned(self) -> Pruned:
-        return self._ask(pruning.pruned)
+    def pruned(self, merchant: str | None = None) -> Pruned:
+        return self._ask(pruning.pruned, merchant)
 
     def offset_before(self, at: int) -> int:
         return self._ask(moments.offset_before, at)

@@ -39,7 +39,7 @@ def missing_events(sql: sqlite3.Connection) -> int:
     gaps but for what retention took, which is counted."""
     last, count, pruned = sql.execute(
         'SELECT coalesce(max("offset"), 0), count(*),'
-        " (SELECT pruned_events FROM retention) FROM events"
+        " (SELECT coalesce(sum(events), 0) FROM pruned) FROM events"
     ).fetchone()
     return int(last) - int(count) - int(pruned)
 

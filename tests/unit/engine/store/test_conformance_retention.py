@@ -59,6 +59,20 @@ def test_a_payment_that_is_over_may_lose_its_events_and_keeps_its_row(
     assert store.reader.pruned() == Pruned(len(events), events[-1].offset)
 
 
+def test_what_went_of_one_merchant_is_not_missed_by_another(store: OpenStore) -> None:
+    """Bob's last event is older than what went of Ann: his cursor is still good."""
+    store.commit(creation("b", "bob"))
+    store.commit(creation("a", "ann"))
+    store.commit(observed(store, "a", view(mined("of a", 990))))
+    store.commit(Write(rows=(Release("a"),)))
+    store.commit(creation("newest", "bob"))
+    (found,) = prunable(store).payments
+    gone = prune(store, found)
+    assert store.reader.pruned("ann") == store.reader.pruned()
+    assert store.reader.pruned().events == gone > 0
+    assert store.reader.pruned("bob") == Pruned(0, 0)
+
+
 def test_who_is_watched_keeps_all(store: OpenStore) -> None:
     store.commit(creation("p"), creation("q"))
     assert names(prunable(store)) == []

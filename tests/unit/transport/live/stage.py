@@ -69,7 +69,7 @@ class FakeGateway:
     def health(self) -> _Health:
         return _Health()
 
-    def pruned(self) -> Pruned:
+    def pruned(self, _merchant: str | None) -> Pruned:
         return Pruned()
 
     def epochs(self) -> Epochs:

@@ -73,8 +73,8 @@ class Restored(FakeGateway):
     def epochs(self) -> Epochs:
         return Epochs([EpochStart(1, "aaaaaaaa"), EpochStart(11, "bbbbbbbb")])
 
-    def pruned(self) -> Pruned:
-        return Pruned(events=5, through=7)
+    def pruned(self, merchant: str | None) -> Pruned:
+        return Pruned() if merchant == "idle" else Pruned(events=5, through=7)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,15 @@ def test_the_cursor_that_a_410_names_is_one_that_works(
     cursor = Position.parse(text)
     assert cursor is not None
     with pytest.raises(Problem) as caught:
-        usable(gateway, cursor)  # type: ignore[arg-type]
+        usable(gateway, cursor, None)  # type: ignore[arg-type]
     assert (caught.value.status, caught.value.cursor) == (410, going_on)
     named = Position.parse(going_on)
     assert named is not None
-    assert usable(gateway, named) == named.number  # type: ignore[arg-type]
+    assert usable(gateway, named, None) == named.number  # type: ignore[arg-type]
+
+
+def test_a_merchant_that_missed_nothing_goes_on_however_old_its_cursor_is() -> None:
+    gateway, cursor = Restored(), Position("bbbbbbbb", 3)
+    assert usable(gateway, cursor, "idle") == 3  # type: ignore[arg-type]
+    with pytest.raises(Problem):
+        usable(gateway, cursor, "busy")  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ SMALL = {
     "c",  # channels, in the statement that fills the outbox
     "source_tips",
     "outbox_totals",
-    "retention",  # one row
+    "pruned",  # a row for each merchant
     "removed_channels",
     "new",  # the rows of a statement of many
 }
@@ -103,7 +103,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "attempts": [("all", None, 10), ("all", 5, 10)],
     "outbox_counts": [()],
     "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
-    "pruned": [()],
+    "pruned": [(), ("ann",)],
     "offset_before": [(T0,), (T0 + 1,)],
     "deliveries_up_to": [("all", 0, 500, 50), ("none", 0, 500, 50)],
     "file_use": [()],
