@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test bench soak mutate lint format lock setup setup-python setup-node setup-chromium setup-litecoind setup-nginx setup-operating fresh system clean FORCE
+.PHONY: help demo serve test bench soak mutate lint format lock setup setup-python setup-node setup-chromium setup-litecoind setup-nginx setup-operating setup-redis fresh system clean FORCE
 
 PYTHON ?= python3
 export PYTHON
@@ -19,6 +19,7 @@ NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
 NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
 NEEDS += $(if $(filter test soak setup setup-nginx,$(GOALS)),nginx)
 NEEDS += $(if $(filter test setup setup-operating,$(GOALS)),caddy promtool systemd)
+NEEDS += $(if $(filter test soak setup setup-redis,$(GOALS)),redis)
 NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
 
 # A stamp carries the checksum of what it was made from: a changed setup.cfg or lock
@@ -70,13 +71,14 @@ lock: system ## Renew requirements*.lock from setup.cfg: make lock ARGS=--upgrad
 fresh: ## As root: try make demo and make test in a new, minimal Debian
 	@.ci/fresh.sh $(ARGS)
 
-setup: setup-python setup-node setup-chromium setup-litecoind setup-nginx setup-operating ## Only install what the commands need
+setup: setup-python setup-node setup-chromium setup-litecoind setup-nginx setup-operating setup-redis ## Only install what the commands need
 setup-python: $(TEST_READY)
 setup-node: $(NODE_READY)
 setup-chromium: system
 setup-litecoind: system
 setup-nginx: system
 setup-operating: system
+setup-redis: system
 
 clean: ## Remove what was installed here
 	rm -rf $(VENV) tests/node/node_modules bench/peers/node/node_modules
