@@ -18,7 +18,7 @@ sockets=(integration)
 # Files of the second part that nearly only wait: they run in the first, as it ends sooner.
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
     integration/test_explorers_in_trouble.py)
-worlds=(simulation epochs node)
+worlds=(simulation epochs node seeds)
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")
