@@ -52,6 +52,7 @@ from transport.cli.starting import (
     in_url,
     key_limits,
     refuse_narrower_key,
+    refuse_unknown_seeds,
     server_limits,
     vault_of,
     warn_of_settings,
@@ -138,6 +139,7 @@ class Installation:
             fill_book(book, store.reader, store.writer, seal, self.config.merchants)
         except (CannotOpenStore, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
+        refuse_unknown_seeds(self.config, book)
         return book
 
     def start(self) -> str:

@@ -38,7 +38,10 @@ WINDOWS = 12
 """So many claims, one after the other, may hold a payment open by default."""
 
 MERCHANTS = "merchants"
-"""The one table of the file: what it holds is no setting of the node."""
+"""A table of the file: what it holds is no setting of the node."""
+
+SEEDS = "seeds"
+"""The one setting that may be a table: `[seeds]`, a merchant for each system."""
 
 PUBLIC_ESPLORA = {
     "mainnet": "https://blockstream.info/api",
@@ -59,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node_key: str | None
     webhook_btc_secret: str | None
     public_url: str | None
+    seeds: Mapping[str, str]  # merchants by system; absent: its routes are off
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
@@ -128,6 +132,8 @@ def read_file(text: str, path: str) -> dict[str, str]:
     for key, value in _document(text, path).items():
         if key == MERCHANTS:
             continue
+        if key == SEEDS and isinstance(value, dict):
+            value = [f"{name}={merchant}" for name, merchant in value.items()]
         if key not in known:
             allowed = ", ".join([*sorted(known), f"[{MERCHANTS}.<name>]"])
             raise ConfigError(f"{path}: unknown key {key!r}; allowed: {allowed}")

@@ -14,8 +14,11 @@ from urllib.parse import SplitResult
 import msgspec
 
 from engine.chain.source_url import parse_source_url, split_http_url
+from engine.errors import InvalidMerchant
+from engine.merchants.name import merchant_name
 
 __all__ = [
+    "SEEDS",
     "SOURCE_KINDS",
     "SourceConfig",
     "hosts",
@@ -26,6 +29,7 @@ __all__ = [
     "ports",
     "public_url",
     "secret",
+    "seeds",
     "sources",
     "text",
     "whole",
@@ -33,6 +37,9 @@ __all__ = [
 ]
 
 SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
+
+SEEDS = ("paybutton", "phoenixd", "salon")
+"""Systems whose web sites and backends find their own routes here (docs/seeds.md)."""
 
 _KIND = re.compile(r"[a-z_-]{1,20}")
 #: An app's pages have the scheme of the app: capacitor://localhost, app://., tauri://…
@@ -192,3 +199,19 @@ def _unused(name: str, used: set[str]) -> str:
     """The name, with a number behind it if another source has it already."""
     candidates = (f"{name}-{number}" for number in itertools.count(2))
     return next(c for c in itertools.chain([name], candidates) if c not in used)
+
+
+def seeds(value: str) -> dict[str, str]:
+    """Which merchant each system's routes act for: `paybutton=default,salon=rose`."""
+    found: dict[str, str] = {}
+    for part in _list(value):
+        name, _, merchant = (text.strip() for text in part.partition("="))
+        if name not in SEEDS:
+            raise ValueError(f"{name[:100]!r} is none of {', '.join(SEEDS)}")
+        if name in found:
+            raise ValueError(f"{name} is given more than once")
+        try:
+            found[name] = merchant_name(merchant)
+        except InvalidMerchant as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found

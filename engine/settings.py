@@ -21,6 +21,7 @@ from engine.setting_values import (
     ports,
     public_url,
     secret,
+    seeds,
     sources,
     text,
     whole,
@@ -42,6 +43,10 @@ OTHER_NAMES = (
 """Variables that the command line reads by itself."""
 
 
+_FLAGS = {"sources": "source", "seeds": "seed"}
+"""Options that are called otherwise than their variable: each gives one of several."""
+
+
 class Option(msgspec.Struct, frozen=True):
     """One setting: its name everywhere, how it is read, and what is allowed."""
 
@@ -61,9 +66,7 @@ class Option(msgspec.Struct, frozen=True):
 
     @property
     def flag(self) -> str:
-        return "--" + ("source" if self.name == "sources" else self.name).replace(
-            "_", "-"
-        )
+        return "--" + _FLAGS.get(self.name, self.name).replace("_", "-")
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -100,6 +103,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("public_url", public_url, None, "a URL like https://shop.example/pay",
            "Where clients reach this node, by way of a proxy that takes the path off."
            " All links begin with it; its host and its pages are allowed."),
+    # Off: these routes take no key, and some no secret.
+    Option("seeds", seeds, "",
+           "paybutton, phoenixd or salon, each with =<merchant>, separated by commas",
+           "Systems whose web sites and backends find their own routes here, and the"
+           " merchant for whom these act: paybutton=default. See docs/seeds.md.",
+           repeated=True),
     # A page that makes a name of its own lead to us (DNS rebinding) must not find us.
     Option("allowed_hosts", hosts, "",
            "host names without port, separated by commas, or *",

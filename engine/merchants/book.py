@@ -27,7 +27,7 @@ class MerchantBook:
     def __len__(self) -> int:
         return len(self._known)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         """Whether there is a row of it."""
         return name in self._known
 

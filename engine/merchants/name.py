@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.errors import InvalidMerchant
 
-__all__ = ["ALLOWED", "EVERYBODY", "MAX_NAME", "NAME", "merchant_name"]
+__all__ = ["ALLOWED", "DEFAULT", "EVERYBODY", "MAX_NAME", "NAME", "merchant_name"]
 
 MAX_NAME: Final = 64
 
@@ -20,6 +20,9 @@ ALLOWED: Final = (
     f"1 to {MAX_NAME} letters, digits, '.', '_' or '-', beginning with a letter or"
     " digit"
 )
+
+DEFAULT: Final = "default"
+"""Whose a payment is when nobody says."""
 
 EVERYBODY: Final = "*"
 """Whose channel gets the events of all. No merchant is called so: a key of that name

@@ -33,6 +33,7 @@ from transport.cli.database_checks import check_copy, check_files
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.settings import all_settings, config_path, load_config
 from transport.cli.source_checks import Check, check_sources
+from transport.cli.starting import CannotStart, refuse_unknown_seeds
 from transport.cli.surroundings import FEW_CLIENTS, exposed_files
 from transport.cli.words import say, style
 from transport.server.limits import Limits
@@ -133,7 +134,8 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
                 f" `keys revoke {key_id}`, and make one for a merchant's name"
             ),
         )
-    for merchant in merchants_of(found.merchants, MerchantLimits()):
+    merchants = merchants_of(found.merchants, MerchantLimits())
+    for merchant in merchants:
         if merchant.is_damaged:
             yield (
                 False,
@@ -142,6 +144,11 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
                     f" PUT /v1/merchants/{merchant.name}"
                 ),
             )
+    try:
+        known = {merchant.name for merchant in merchants}
+        refuse_unknown_seeds(config, known.union(config.merchants))
+    except CannotStart as error:
+        yield False, str(error)
 
 
 def _check_node_key(config: Config, found: Findings) -> Check:

@@ -56,7 +56,7 @@ def database_settings(command: Command) -> Command:
 
 def _as_option(option: Option) -> Callable[[Command], Command]:
     default = f"  [default: {option.default}]" if option.default else ""
-    word = "KIND=URL" if option.name == "sources" else _WORDS.get(option.name, "TEXT")
+    word = _WORDS.get(option.name, "TEXT")
     more: dict[str, Any] = {}
     if option.switch:  # may stand alone
         more = {"is_flag": False, "flag_value": "yes"}
@@ -76,6 +76,8 @@ _WORDS = {
     "port": "PORT",
     "db": "FILE",
     "network": "NAME",
+    "sources": "KIND=URL",
+    "seeds": "SYSTEM=MERCHANT",
     "public_url": "URL",
     "allowed_hosts": "HOST",
     "allowed_origins": "ORIGIN",

@@ -4,10 +4,12 @@ Called by run.py, which puts the parts together, and before anything runs.
 """
 
 import logging
+from collections.abc import Container
 
 from msgspec.structs import replace
 
 from engine.config import Config
+from engine.merchants.name import DEFAULT
 from engine.secrets.key_file import node_key
 from engine.secrets.vault import Vault
 from engine.store.port import StoreReader
@@ -22,6 +24,7 @@ __all__ = [
     "in_url",
     "key_limits",
     "refuse_narrower_key",
+    "refuse_unknown_seeds",
     "server_limits",
     "vault_of",
     "warn_of_settings",
@@ -64,6 +67,21 @@ def refuse_narrower_key(api_key: str | None, store: StoreReader) -> None:
             raise CannotStart(
                 f"PAYBELL_API_KEY is the key {key.id}, which is {what}; here it"
                 " would open the whole node: unset it (clients take PAYBELL_KEY)"
+            )
+
+
+def refuse_unknown_seeds(config: Config, merchants: Container[str]) -> None:
+    """Nobody would look for the payments of a merchant whose name is a typing error.
+
+    `merchants`: those that have a record. Raises `CannotStart`.
+    """
+    for system, name in config.seeds.items():
+        if name != DEFAULT and name not in merchants:
+            raise CannotStart(
+                f"--seed: {system}={name}: this merchant has no record; allowed:"
+                f" {DEFAULT}, or one with a table [merchants.{name}] in the"
+                f" --config file or made with PUT /v1/merchants/{name}",
+                2,
             )
 
 

@@ -24,20 +24,17 @@ from gevent.lock import BoundedSemaphore
 from engine.codes import Code
 from engine.errors import Duplicate
 from engine.gateway import Gateway
-from engine.merchants.name import EVERYBODY
+from engine.merchants.name import DEFAULT, EVERYBODY
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import IdempotencyRow
 from transport.http.auth import Principal
 from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
 
-__all__ = ["DEFAULT", "IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
+__all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
 
 WAIT_S = 15.0
 """For another request with the same key: longer than the engine takes to say no."""
-
-DEFAULT = "default"
-"""The merchant of a payment for which none is named."""
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",

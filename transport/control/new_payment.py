@@ -14,9 +14,9 @@ from engine.bitcoin.address import parse_address
 from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
+from engine.merchants.name import DEFAULT
 from engine.money.amount import tolerance_within
 from engine.payment.model import Terms
-from transport.control.idempotency import DEFAULT
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest

@@ -25,6 +25,7 @@ WRONG = {
     "node_key": "00ff",
     "webhook_btc_secret": "short",
     "public_url": "https://shop.example/pay?x",
+    "seeds": "paybuton=default",
     "allowed_hosts": "shop.example:443",
     "allowed_origins": "shop.example",
     "trusted_proxies": "10.0.0.0/33",
@@ -205,6 +206,31 @@ def test_origins_are_a_scheme_a_host_and_a_port(value: str) -> None:
 )
 def test_an_origin_with_more_than_that_is_refused(value: str) -> None:
     assert repr(value) in fails(allowed_origins=value)
+
+
+def test_a_seed_names_the_merchant_for_whom_its_routes_act() -> None:
+    assert load({}, {}, {}).seeds == {}
+    text = "paybutton=default, phoenixd = cafe"
+    assert load({"seeds": text}, {}, {}).seeds == {
+        "paybutton": "default",
+        "phoenixd": "cafe",
+    }
+    file = read_file('[seeds]\nsalon = "rose"', "f.toml")
+    assert load({}, {}, file).seeds == {"salon": "rose"}
+    assert load({}, {"PAYBELL_SEEDS": "salon=ann"}, file).seeds == {"salon": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("blink=default", "'blink' is none of paybutton, phoenixd, salon"),
+        ("salon", "salon: the name of a merchant must be 1 to 64"),
+        ("salon=a b", "salon: the name of a merchant must be 1 to 64"),
+        ("salon=a,salon=b", "salon is given more than once"),
+    ],
+)
+def test_a_seed_or_a_merchant_that_cannot_be_is_refused(text: str, why: str) -> None:
+    assert f"--seed: {text!r} is not valid ({why}" in fails(seeds=text)
 
 
 def test_no_secret_is_in_a_repr() -> None:

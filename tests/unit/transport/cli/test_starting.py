@@ -13,6 +13,7 @@ from transport.cli.starting import (
     cannot_listen,
     key_limits,
     refuse_narrower_key,
+    refuse_unknown_seeds,
     server_limits,
     webhook_limits,
 )
@@ -92,3 +93,13 @@ def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
         "cannot listen on [::1]:8080: Address already in use;"
         " choose another with --host or --port"
     )
+
+
+def test_routes_of_a_seed_act_for_a_merchant_that_is_known() -> None:
+    config = load({"seeds": "paybutton=default,salon=rose"}, {}, {})
+    refuse_unknown_seeds(config, {"rose"})
+    with pytest.raises(
+        CannotStart, match=r"--seed: salon=rose: .*merchants\.rose"
+    ) as no:
+        refuse_unknown_seeds(config, {"default", "cafe"})
+    assert no.value.code == 2
