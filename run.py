@@ -129,7 +129,7 @@ class Installation:
             give_up=self.gave_up.set,
             retention=config.retention,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader)
+        self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.server = self._server()
 
     def _merchants(self) -> MerchantBook:

@@ -5,7 +5,7 @@ are the classes below; an edge turns each into its status. What a method returns
 committed. `actors/edge/gateway.py` implements this; `transport/` knows only this file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -142,8 +142,10 @@ class Gateway(Protocol):
         self,
         terms: Sequence[Terms],
         keep: MakeAnswer = ...,
+        emails: Mapping[str, str] = ...,
     ) -> list[Payment | Conflict]:
         """Create payments in one commit, and keep the answer `keep(created)` with them.
+        `emails`: addresses of payers by payment id; they are sealed before they leave.
 
         An address that is watched already is a `Conflict` in its place. Raises
         `Duplicate` if the Idempotency-Key was used, `EngineBusy`.
@@ -163,6 +165,13 @@ class Gateway(Protocol):
         """
 
     def payment(self, payment_id: str) -> Payment | None: ...
+
+    def customer_email(self, payment_id: str) -> str | None:
+        """Where the payer wants mail; None: nobody said, or it is kept no longer.
+
+        For whoever writes to the payer: it stands in no view, event or log. Raises
+        `WrongKey`.
+        """
 
     def payment_at(self, address: str) -> Payment | None: ...
 

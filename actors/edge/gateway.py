@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -56,6 +56,7 @@ from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
 from engine.runtime.yielding import yielding_every
+from engine.secrets.vault import Vault
 from engine.store.epochs import Epochs
 from engine.store.port import StoreReader
 from engine.store.records import (
@@ -66,6 +67,7 @@ from engine.store.records import (
 )
 from engine.store.writes import (
     Conflict,
+    CustomerRow,
     ForgetIdempotency,
     InboundRow,
     RemoveChannel,
@@ -83,6 +85,8 @@ T = TypeVar("T")
 PAYMENTS_OF_ORDER = 20
 """The newest of an order number that are looked at."""
 
+NO_EMAILS: Mapping[str, str] = {}
+
 DESCRIBE_S = 1.0
 """How long the tree waits for watchers that have much to do just now."""
 
@@ -90,8 +94,12 @@ DESCRIBE_S = 1.0
 class ActorGateway(KeptRows):
     """Implements `engine.gateway.Gateway`."""
 
-    def __init__(self, node: Node, store: StoreReader) -> None:
+    def __init__(
+        self, node: Node, store: StoreReader, vault: Vault | None = None
+    ) -> None:
+        """`vault` seals payers' e-mail addresses; None: none are given."""
         super().__init__(node, store)
+        self._vault = vault
         self._sessions = 0
 
     # -- payments --------------------------------------------------------------------
@@ -100,16 +108,23 @@ class ActorGateway(KeptRows):
         self,
         terms: Sequence[Terms],
         keep: MakeAnswer = lambda _answers: None,
+        emails: Mapping[str, str] = NO_EMAILS,
     ) -> list[Payment | Conflict]:
         self._must_be_ready()
+        payers = {
+            payment_id: CustomerRow(payment_id, self._sealed(payment_id, email))
+            for payment_id, email in yielding_every(emails.items())
+        }
 
         def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
+            made = (one.id for one in answers if isinstance(one, Payment))
+            beside = tuple(payers[name] for name in made if name in payers)
             kept = keep(answers)
             if kept is None:
-                return ()
+                return beside
             # What is too old goes, so that a key can be used anew after a day.
             day_ago = self.now() - REPLAYED_FOR_MS
-            return ForgetIdempotency(day_ago, kept.scope, kept.key), kept
+            return *beside, ForgetIdempotency(day_ago, kept.scope, kept.key), kept
 
         agreed = as_of_now(self._node, terms)
         answer = self._ask(
@@ -157,6 +172,17 @@ class ActorGateway(KeptRows):
         # While a commit is under way the store may know more than the watcher.
         watched = None if ref is None or ref.is_suspended else _shown_by(ref)
         return watched or self._store.payment(payment_id)
+
+    def customer_email(self, payment_id: str) -> str | None:
+        sealed = self._store.customer_email(payment_id)
+        if sealed is None:
+            return None
+        assert self._vault is not None, "a payer's address without a vault"
+        return self._vault.open(sealed, _payer_of(payment_id)).decode()
+
+    def _sealed(self, payment_id: str, email: str) -> str:
+        assert self._vault is not None, "a payer's address without a vault"
+        return self._vault.seal(email.encode(), _payer_of(payment_id))
 
     def payment_at(self, address: str) -> Payment | None:
         ref = self._node.watchers.at(address)
@@ -384,6 +410,11 @@ class ActorGateway(KeptRows):
             raise EngineBusy(f"{ref.name} has too much to do") from error
         except pykka.Timeout as error:
             raise too_late() from error
+
+
+def _payer_of(payment_id: str) -> str:
+    """Whose a sealed address is: nobody can move it to another payment."""
+    return f"payer of {payment_id}"
 
 
 def _shown_by(ref: Ref) -> Payment | None:

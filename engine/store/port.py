@@ -81,6 +81,9 @@ class StoreReader(Protocol):
     def payment_at(self, address: str) -> Payment | None:
         """The payment that watches the address now, or else the newest that did."""
 
+    def customer_email(self, payment_id: str) -> str | None:
+        """The payer's e-mail address as it is kept: sealed."""
+
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

@@ -18,6 +18,7 @@ __all__ = [
     "ChannelRow",
     "Committed",
     "Conflict",
+    "CustomerRow",
     "DeliveryResult",
     "Entry",
     "FIRST",
@@ -102,6 +103,16 @@ class InboundRow(msgspec.Struct, frozen=True):
     payment_id: str | None
     verdict: str
     body: bytes
+
+
+class CustomerRow(msgspec.Struct, frozen=True):
+    """The payer's e-mail address, sealed. It goes when the payment loses its events."""
+
+    payment_id: str
+    email: str
+
+    def __repr__(self) -> str:
+        return f"CustomerRow({self.payment_id!r})"
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -256,7 +267,8 @@ class Requeue(msgspec.Struct, frozen=True):
 
 
 class Prune(msgspec.Struct, frozen=True):
-    """A payment that is over loses its events; its row stays, as their snapshot.
+    """A payment that is over loses its events, and what is known of its payer; its row
+    stays, as their snapshot.
 
     Nothing is done to one that is watched, or has moved on from this `seq`. Changes as
     many rows as there were events. What channels were still owed of them goes too.
@@ -298,6 +310,7 @@ Row = (
     IdempotencyRow
     | ForgetIdempotency
     | InboundRow
+    | CustomerRow
     | Release
     | SourceTip
     | ReadAgain

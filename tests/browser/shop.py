@@ -59,7 +59,7 @@ class Shop:
             sender=sender,
             give_up=print,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader)
+        self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         parts = WebParts(
             gateway=self.gateway,
             vault=self.vault,

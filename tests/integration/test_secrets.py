@@ -43,6 +43,7 @@ EXPLORER_USER = "canary-explorer-user-08"
 EXPLORER_PASSWORD = "canary-explorer-password-f2"
 EXPLORER_TOKEN = "canary-explorer-token-3d"
 HOOK_TOKEN = "canary-token-of-an-endpoint-a7"  # in its URL, as chat services want it
+PAYER = "canary-of-a-payer@example.com"
 OTHER_NODE_KEY = hashlib.sha256(b"canary key of another node").hexdigest()
 
 
@@ -147,7 +148,12 @@ def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
     payment = ears.made(
         "POST",
         "/v1/payments",
-        json={"amount_sat": 1_000, "confirmations": 1, "external_id": "order-1"},
+        json={
+            "amount_sat": 1_000,
+            "confirmations": 1,
+            "external_id": "order-1",
+            "customer_email": PAYER,
+        },
         headers={"Idempotency-Key": "order-1"},
     )
     node.api_key = key["key"]
@@ -192,6 +198,7 @@ def _live_a_little(ears: Ears, shop: Receiver) -> list[str]:
         rotated["secret"].removeprefix("whsec_"),
         key["key"],
         payment["client_secret"],
+        PAYER,
     ]
 
 

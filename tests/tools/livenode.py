@@ -96,7 +96,7 @@ class LiveNode:
             sender=WebhookSender("0", allow_private=True),
             give_up=lambda _text: None,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader)
+        self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         # All clients of a test have one address; what it may ask is not the matter.
         self.api = Api(Strangers(StrangerLimits(rate_per_s=1e6, burst=1_000_000)))
         frames = Frames(self.gateway.epochs().present)

@@ -72,6 +72,10 @@ class MemoryStore:
         found.sort(key=lambda row: not row.watched)  # stable: the newest first
         return found[0].payment if found else None
 
+    def customer_email(self, payment_id: str) -> str | None:
+        row = self._tables.customers.get(payment_id)
+        return None if row is None else row.email
+
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

@@ -19,6 +19,7 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     Conflict,
+    CustomerRow,
     DeliveryResult,
     Entry,
     Forget,
@@ -86,6 +87,7 @@ class Tables:
         self.watched: dict[str, str] = {}  # address: payment id
         self.answers: dict[tuple[str, str], IdempotencyRow] = {}
         self.inbound: dict[tuple[str, str], InboundRow] = {}
+        self.customers: dict[str, CustomerRow] = {}
         self.tips: dict[str, SourceTip] = {}
         self.keys: dict[str, KeyRecord] = {}
         self.merchants: dict[str, MerchantRecord] = {}
@@ -206,6 +208,8 @@ def _write(tables: Tables, row: Row) -> int:
             for answer in old:
                 tables.drop(tables.answers, answer)
             return len(old)
+        case CustomerRow():
+            return _insert(tables, tables.customers, row.payment_id, row, "other")
         case Release():
             return _release(tables, row)
         case SourceTip():
@@ -347,6 +351,8 @@ def _prune(tables: Tables, row: Prune) -> int:
         return 0
     for key in [key for key in tables.outbox if key[1] in events]:
         tables.drop(tables.outbox, key)
+    if row.payment_id in tables.customers:
+        tables.drop(tables.customers, row.payment_id)
     for offset in events:
         tables.drop(tables.events, offset)
         tables.put(tables.pruned, offset, stored)

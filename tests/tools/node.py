@@ -74,7 +74,7 @@ class RunningNode:
             sender=self.sender,
             give_up=self.gave_up.append,
         )
-        self.gateway = ActorGateway(self.node, self._store.reader)
+        self.gateway = ActorGateway(self.node, self._store.reader, self.vault)
         self.session = requests.Session()
         self.session.trust_env = False
         self.url = ""

@@ -21,7 +21,7 @@ from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.creating import CreatingRoutes
 from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
-from transport.control.new_payment import terms_of, without_old_outputs
+from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.http.auth import Principal
 from transport.http.bottle_app import answer, environ
 from transport.http.inputs import MAX_BATCH, PAYMENTS, BatchRequest, PaymentRequest
@@ -118,7 +118,10 @@ class Batches(CreatingRoutes):
         reservation: KeyReservation | None,
     ) -> Any:
         self._auth.charge(principal, len(asked) * PAYMENT_COST)
-        judged = [self._judge(one, principal) for one in yielding_every(asked, 20)]
+        emails: dict[str, str] = {}
+        judged = [
+            self._judge(one, principal, emails) for one in yielding_every(asked, 20)
+        ]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now, url = self._gateway.now(), self._settings.public_url
 
@@ -131,19 +134,24 @@ class Batches(CreatingRoutes):
 
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
-        answers = self._gateway.create(accepted, kept) if accepted else []
+        answers = self._gateway.create(accepted, kept, emails) if accepted else []
         return self._answer(_page(yielding_every(judged), answers, url).data)
 
-    def _judge(self, value: Any, principal: Principal) -> Terms | ProblemBody:
+    def _judge(
+        self, value: Any, principal: Principal, emails: dict[str, str]
+    ) -> Judged:
+        """Terms or a problem; payers' addresses go into `emails`."""
         if isinstance(value, Problem):
             return value.value(self._base)
         request = check(value, PaymentRequest)
         if isinstance(request, tuple):
             return invalid(*request).value(self._base)
         try:
-            return terms_of(request, principal, self._gateway, self._settings)
+            terms = terms_of(request, principal, self._gateway, self._settings)
         except Problem as problem:
             return problem.value(self._base)
+        emails |= emails_of(terms, request)
+        return terms
 
     def _replay(self, known: IdempotentAnswer) -> Any:
         first = msgspec.json.decode(known.body, type=_KeptPage)

@@ -23,7 +23,7 @@ from transport.http.inputs import PaymentRequest
 from transport.http.problems import Problem, invalid
 from transport.problem_body import FieldError
 
-__all__ = ["new_id", "new_payment_id", "terms_of", "without_old_outputs"]
+__all__ = ["emails_of", "new_id", "new_payment_id", "terms_of", "without_old_outputs"]
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_CHARS = 22  # 131 bits: nobody guesses one, and a double click selects it
@@ -94,6 +94,12 @@ def terms_of(
         merchant=merchant,
         metadata=request.metadata,
     )
+
+
+def emails_of(terms: Terms, request: PaymentRequest) -> dict[str, str]:
+    """The payer's address, if one was given, as `Gateway.create` takes it."""
+    email = request.customer_email
+    return {} if email is None else {terms.id: email}
 
 
 def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:

@@ -23,7 +23,7 @@ from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
 from transport.control.creating import CreatingRoutes
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
-from transport.control.new_payment import terms_of, without_old_outputs
+from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.control.redelivery import Redelivery
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
@@ -120,7 +120,7 @@ class _Payments(CreatingRoutes):
             body = msgspec.json.encode(self._view(created))
             return reservation.answer(201, body, terms.created_at)
 
-        (created,) = self._gateway.create([terms], kept)
+        (created,) = self._gateway.create([terms], kept, emails_of(terms, request))
         if isinstance(created, Conflict):
             raise self._address_taken(terms, created.detail, principal)
         return _created(self._with_secret(self._view(created)))

@@ -12,6 +12,7 @@ from msgspec import Meta
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.name import ALLOWED, NAME
 from engine.money.amount import MAX_SAT
+from engine.payment import email_address
 from engine.payment.model import EventType
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CaPem",
     "ChannelId",
     "Confirmations",
+    "CustomerEmail",
     "Description",
     "EventId",
     "ExpiresIn",
@@ -90,6 +92,17 @@ ExpiresIn = Annotated[
 PollInterval = Annotated[
     int,
     Meta(ge=5, le=3_600, description="a whole number of seconds between 5 and 3600"),
+]
+CustomerEmail = Annotated[
+    Annotated[
+        str,
+        Meta(max_length=email_address.MAX_EMAIL, pattern=email_address.PATTERN),
+    ]
+    | None,
+    Meta(
+        description=f"{email_address.ALLOWED}: where the payer wants mail. It is kept"
+        " sealed and shown to nobody"
+    ),
 ]
 ExternalId = Annotated[
     Annotated[str, Meta(min_length=1, max_length=MAX_EXTERNAL_ID, pattern=NO_CONTROLS)]

@@ -28,6 +28,7 @@ from transport.http.input_values import (
     CaPem,
     ChannelId,
     Confirmations,
+    CustomerEmail,
     Description,
     EventId,
     ExpiresIn,
@@ -93,6 +94,7 @@ class PaymentRequest(Request):
     expires_in_s: ExpiresIn = 3_600
     poll_interval_s: PollInterval = 60
     external_id: ExternalId = None
+    customer_email: CustomerEmail = None
     merchant: Merchant | None = None
     metadata: Metadata = {}
     account: NotOffered = None

@@ -22,6 +22,7 @@ __all__ = ["damaged_beside", "damaged_rows"]
 _TABLES = {
     "api_keys": "id, name, merchant, hash, created_at, revoked_at, scopes",
     "channels": "id, merchant, enabled, types, created_at, state",
+    "customers": "payment_id, email",
     "idempotency": "scope, key, request_hash, status, body, at",
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
     "merchants": "name, version, updated_at, state",

@@ -315,6 +315,17 @@ def m015_pruned(db: sqlite_utils.Database) -> None:
     db.execute("DROP TABLE retention")
 
 
+@migrations()
+def m020_customers(db: sqlite_utils.Database) -> None:
+    """The e-mail address of a payment's payer, sealed; beside the payment, whose terms
+    stand in its first event and are told."""
+    db.execute(
+        """CREATE TABLE customers (
+            payment_id TEXT PRIMARY KEY, email TEXT NOT NULL, crc INTEGER
+        ) WITHOUT ROWID"""
+    )
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()

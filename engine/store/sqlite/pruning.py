@@ -89,6 +89,7 @@ def prune(sql: sqlite3.Connection, row: Prune) -> int:
     ).fetchone()
     if found is None:
         return 0
+    sql.execute("DELETE FROM customers WHERE payment_id = ?", (row.payment_id,))
     channels = sql.execute(_CHANNELS, found).fetchall()
     sql.executemany(
         'DELETE FROM outbox WHERE channel_id = ? AND "offset" IN'

@@ -42,6 +42,7 @@ __all__ = [
     "EPOCH",
     "api_keys",
     "counted_outpoints",
+    "customer_email",
     "epochs",
     "events_after",
     "history",
@@ -259,6 +260,18 @@ def _merchant(row: tuple[str, int, int, bytes, int]) -> MerchantRecord:
         return MerchantRecord(*checked(f"merchant {row[0]}", row))
     except Damaged:
         return MerchantRecord(str(row[0]), 1, 0, None)
+
+
+def customer_email(sql: sqlite3.Connection, payment_id: str) -> str | None:
+    """The payer's e-mail address, sealed."""
+    row = sql.execute(
+        "SELECT payment_id, email, crc FROM customers WHERE payment_id = ?",
+        (payment_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    email: str = checked(f"the payer of {payment_id}", row)[1]
+    return email
 
 
 def idempotent_answer(

@@ -80,6 +80,9 @@ class SqliteReads(ABC):
     def payment_at(self, address: str) -> Payment | None:
         return self._ask(queries.payment_at, address)
 
+    def customer_email(self, payment_id: str) -> str | None:
+        return self._ask(queries.customer_email, payment_id)
+
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
     ) -> Page:

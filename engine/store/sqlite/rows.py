@@ -1,8 +1,9 @@
 """How each kind of row is written. Called by the journal inside its transaction.
 
-Of the three kinds that come in crowds (answers to idempotent requests, webhooks that
-were heard, deliveries) many are written by one statement. A unique key that stands in
-the way raises `sqlite3.IntegrityError`, which undoes the one write it is part of.
+Of the kinds that come in crowds (answers to idempotent requests, webhooks that were
+heard, payers' addresses, deliveries) many are written by one statement. A unique key
+that stands in the way raises `sqlite3.IntegrityError`, which undoes the one write it
+is part of.
 """
 
 import sqlite3
@@ -16,6 +17,7 @@ from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
     ChannelRow,
+    CustomerRow,
     DeliveryResult,
     Forget,
     ForgetDeliveries,
@@ -48,6 +50,7 @@ _INBOUND = Many(
     "INSERT INTO inbound (provider, dedupe, at, payment_id, verdict, body, crc) VALUES",
     7,
 )
+_CUSTOMERS = Many("INSERT INTO customers (payment_id, email, crc) VALUES", 3)
 _ATTEMPTS = Many(
     'INSERT INTO attempts (channel_id, "offset", payment_id, seq, attempt, at,'
     " latency_ms, status, outcome, error) VALUES",
@@ -76,6 +79,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     changed: list[Changed] = []
     answers: list[Row] = []
     heard: list[Row] = []
+    customers: list[Row] = []
     deliveries: list[DeliveryResult] = []
     for row in rows:
         match row:
@@ -83,6 +87,8 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
                 answers.append(row)
             case InboundRow():
                 heard.append(row)
+            case CustomerRow():
+                customers.append(row)
             case DeliveryResult():
                 deliveries.append(row)
             case _:
@@ -91,6 +97,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
         changed.append(Changed(1))
     _insert(sql, _IDEMPOTENCY, answers)
     _insert(sql, _INBOUND, heard)
+    _insert(sql, _CUSTOMERS, customers)
     _deliveries(sql, deliveries)
     return changed
 

@@ -11,6 +11,7 @@ from engine.bitcoin.address import script_to_address
 from engine.payment.model import Payment, Terms
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.supervision import RestartPolicy
+from engine.secrets.vault import Vault
 from tests.unit.actor_stage import ActorStage
 from tests.unit.payment_cases import terms
 
@@ -36,7 +37,7 @@ class House:
         self.stage = stage = ActorStage(folder)
         self.node = stage.node
         self.store = CountingStore(stage.store)
-        self.gateway = ActorGateway(stage.node, self.store)
+        self.gateway = ActorGateway(stage.node, self.store, Vault(bytes(32)))
         policy = RestartPolicy(max_restarts=1, window_s=60.0)
         scope = Scope(
             stage.dispatcher,

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from msgspec.structs import replace
 
 from actors.published import SourceReport
@@ -9,8 +10,11 @@ from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView, Tip
 from engine.chain.script_index import ScriptIndex
 from engine.chain.witness import Best
+from engine.errors import WrongKey
 from engine.payment.old_outputs import NO_BLOCK
-from tests.unit.actors.edge.house import House
+from engine.secrets.vault import Vault
+from engine.store.writes import Conflict
+from tests.unit.actors.edge.house import House, asked
 from tests.unit.payment_cases import T0, TIP, block, mempool, mined, view
 
 NOW = Best(Tip(TIP, block(TIP)), T0)
@@ -66,3 +70,24 @@ def test_no_height_of_a_chain_that_ends_with_the_process_is_kept(
     terms = house.create().terms
     assert (terms.tip_height, terms.tip_hash) == (NO_BLOCK, "")
     assert terms.ignore == (("pool", 0),)
+
+
+def test_the_payers_address_is_sealed_for_its_payment_alone(house: House) -> None:
+    gateway, emails = house.gateway, {"p1": "ann@example.com", "p2": "bob@example.com"}
+    gateway.create([asked(1), asked(2), asked(3)], emails=emails)
+    assert gateway.customer_email("p1") == "ann@example.com"
+    assert gateway.customer_email("p2") == "bob@example.com"
+    assert gateway.customer_email("p3") is None
+    sealed = house.stage.store.customer_email("p1")
+    assert sealed is not None
+    assert "ann" not in sealed
+    with pytest.raises(WrongKey):  # addresses cannot be swapped in the database
+        Vault(bytes(32)).open(sealed, "payer of p2")
+
+
+def test_of_a_payment_that_is_not_created_no_payer_is_kept(house: House) -> None:
+    house.create(1)
+    taken = replace(asked(1), id="p9")
+    again = house.gateway.create([taken, asked(2)], emails={"p9": "x@example.com"})
+    assert isinstance(again[0], Conflict)
+    assert house.gateway.customer_email("p9") is None

@@ -19,6 +19,7 @@ from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     Committed,
     Conflict,
+    CustomerRow,
     Entry,
     ForgetIdempotency,
     IdempotencyRow,
@@ -292,6 +293,17 @@ def test_the_journal_is_read_by_merchant_with_its_end(store: OpenStore) -> None:
     page = store.reader.journal_page(1, 9, "ann")
     assert [event.offset for event in page.events] == [3]
     assert all(a.offset < b.offset for a, b in pairwise(whole_journal(store)))
+
+
+def test_the_address_of_a_payer_is_kept_beside_the_payment(store: OpenStore) -> None:
+    made = creation("p")
+    beside = Write(entries=made.entries, rows=(CustomerRow("p", "sealed"),))
+    store.commit(beside)
+    assert store.reader.customer_email("p") == "sealed"
+    assert store.reader.customer_email("q") is None
+    store.reopen()
+    assert store.reader.customer_email("p") == "sealed"
+    assert "sealed" not in repr(CustomerRow("p", "sealed"))
 
 
 def test_an_idempotent_answer_is_kept_once_and_for_its_time(store: OpenStore) -> None:

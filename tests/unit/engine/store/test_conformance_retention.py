@@ -4,6 +4,7 @@ import pytest
 
 from engine.store.records import Prunable, Pruned
 from engine.store.writes import (
+    CustomerRow,
     DeliveryResult,
     Forget,
     ForgetDeliveries,
@@ -57,6 +58,18 @@ def test_a_payment_that_is_over_may_lose_its_events_and_keeps_its_row(
     assert store.reader.payment("p") == before
     assert [event.payment_id for event in whole_journal(store)] == ["q"] * len(events)
     assert store.reader.pruned() == Pruned(len(events), events[-1].offset)
+
+
+def test_what_is_known_of_the_payer_goes_with_the_events(store: OpenStore) -> None:
+    rows = CustomerRow("p", "sealed p"), CustomerRow("q", "sealed q")
+    store.commit(Write(rows=rows))
+    paid(store, "p")
+    paid(store, "q")
+    assert prune(store, Prune("p", 1)) == 0, "it has moved on"
+    assert store.reader.customer_email("p") == "sealed p"
+    prune(store, *prunable(store).payments)
+    assert store.reader.customer_email("p") is None
+    assert store.reader.customer_email("q") == "sealed q"
 
 
 def test_what_went_of_one_merchant_is_not_missed_by_another(store: OpenStore) -> None:

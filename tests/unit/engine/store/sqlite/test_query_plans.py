@@ -21,6 +21,7 @@ from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
     ChannelRow,
     Committed,
+    CustomerRow,
     DeliveryResult,
     Forget,
     ForgetDeliveries,
@@ -80,6 +81,7 @@ def _listings() -> Iterator[tuple[Any, ...]]:
 
 READS: dict[str, list[tuple[Any, ...]]] = {
     "payment": [("p1",)],
+    "customer_email": [("p1",), ("nobody",)],
     "payment_at": [("address of p1",), ("address of p2",), ("nowhere",)],
     "list_payments": [*_listings()],
     "counted_outpoints": [(["address of p1", "address of p2"],)],
@@ -124,6 +126,7 @@ ROWS: dict[type, list[Any]] = {
         ForgetIdempotency(T0, "scope", "key"),
     ],
     InboundRow: [InboundRow("provider", "new", T0, None, "heard", b"{}")],
+    CustomerRow: [CustomerRow("new", "sealed")],
     Release: [Release("p4")],
     SourceTip: [SourceTip("node", 7, "aa")],
     ReadAgain: [ReadAgain(5, "aa")],
@@ -176,6 +179,7 @@ def _beside(n: int) -> tuple[Any, ...]:
     return (
         IdempotencyRow("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
         InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
+        CustomerRow(f"p{n}", "sealed"),
         _told(f"p{n}", n + 1),
     )
 
