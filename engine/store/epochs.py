@@ -56,6 +56,9 @@ class EpochStart(msgspec.Struct, frozen=True):
 
     first_offset: int
     epoch: str
+    began_at: int = 0
+    """A number that rises from epoch to epoch: when it began (ms), or of one that
+    began before that was written down, which one it is."""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -89,6 +92,8 @@ class Epochs:
         firsts = [start.first_offset for start in starts]
         assert firsts == sorted(firsts), "epochs begin one after the other"
         assert len({start.epoch for start in starts}) == len(starts), "drawn twice"
+        times = [start.began_at for start in starts if start.began_at]
+        assert times == sorted(set(times)), "each epoch begins after the one before"
         self._starts = tuple(starts)
 
     @property
@@ -102,6 +107,39 @@ class Epochs:
             if start.first_offset <= offset:
                 return start.epoch
         return None
+
+    @property
+    def latest_start(self) -> int:
+        """When the present epoch began."""
+        return self._starts[-1].began_at
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """When each began; 0 first, for what was committed before there were any."""
+        return (0, *(start.began_at for start in self._starts))
+
+    def start_of(self, offset: int) -> int:
+        """When the epoch of this event began; 0: before there were any."""
+        epoch = self.of(offset)
+        return next((s.began_at for s in self._starts if s.epoch == epoch), 0)
+
+    def began_at(self, ms: int) -> str | None:
+        """The epoch that began then ("": before there were any); None: none did."""
+        if ms == 0:
+            return ""
+        return next((s.epoch for s in self._starts if s.began_at == ms), None)
+
+    def until(self, epoch: str) -> int | None:
+        """The last offset of an epoch that is over; None: it is the present one."""
+        firsts = [start.first_offset for start in self._starts]
+        names = ["", *(start.epoch for start in self._starts)]
+        number = names.index(epoch)
+        return None if number == len(firsts) else firsts[number] - 1
+
+    @staticmethod
+    def event_id_in(epoch: str, offset: int) -> str:
+        """The id of the event of this offset as that epoch had it."""
+        return event_id(offset, epoch or None)
 
     def event_id(self, offset: int) -> str:
         return event_id(offset, self.of(offset))

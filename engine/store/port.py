@@ -50,6 +50,7 @@ from engine.store.records import (
     Prunable,
     Pruned,
     StoredEvent,
+    StreamDelivery,
 )
 from engine.store.writes import Outcome, SourceTip, Write
 
@@ -168,6 +169,20 @@ class StoreReader(Protocol):
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
         """The next event to tell: the lowest offset that is pending, due or not."""
+
+    def deliveries_after(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        """The channel's next deliveries behind an offset, in whatever state, in the
+        order of the journal."""
+
+    def pending_up_to(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        """Of the channel's deliveries up to this offset, some that are pending."""
+
+    def last_deliveries_after(self, channel_id: str, count: int) -> int:
+        """An offset behind which the channel's last `count` deliveries are; 0: all."""
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int

@@ -24,6 +24,7 @@ __all__ = [
     "Prunable",
     "Pruned",
     "StoredEvent",
+    "StreamDelivery",
 ]
 
 
@@ -143,6 +144,16 @@ class Owed(msgspec.Struct, frozen=True):
     has_dead: bool = False
     """Whether anything at all was given up: then what comes next may have a gap before
     it, which only `next_pending` tells."""
+
+
+class StreamDelivery(msgspec.Struct, frozen=True):
+    """One event that a channel is, or was, to be told, whatever came of it."""
+
+    offset: int
+    payment_id: str
+    seq: int
+    attempts: int
+    wire: bytes
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from engine.store.records import (
     Prunable,
     Pruned,
     StoredEvent,
+    StreamDelivery,
 )
 from engine.store.writes import (
     NO_PLACE,
@@ -166,10 +167,12 @@ class MemoryStore:
         return Epochs(self._tables.epochs)
 
     def settle_epoch(self, epoch: str) -> None:
-        self._tables.epochs = [EpochStart(1, epoch)]
+        self._tables.epochs = [EpochStart(1, epoch, 1)]
 
     def begin_epoch(self, epoch: str) -> None:
-        self._tables.epochs.append(EpochStart(self.last_offset() + 1, epoch))
+        number = len(self._tables.epochs) + 1
+        start = EpochStart(self.last_offset() + 1, epoch, number)
+        self._tables.epochs.append(start)
 
     def _events(self) -> Iterator[StoredEvent]:
         for offset, row in self._tables.events.items():
@@ -268,6 +271,34 @@ class MemoryStore:
         for (channel, offset), delivery in sorted(self._tables.outbox.items()):
             if channel == channel_id and delivery.state == "pending":
                 yield offset, delivery
+
+    def deliveries_after(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        return [d for d, _ in self._deliveries(channel_id) if d.offset > offset][:limit]
+
+    def pending_up_to(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        found = self._deliveries(channel_id)
+        pending = [d for d, state in found if state == "pending"]
+        return [d for d in pending if d.offset <= offset][:limit]
+
+    def last_deliveries_after(self, channel_id: str, count: int) -> int:
+        offsets = [d.offset for d, _ in self._deliveries(channel_id)]
+        return offsets[-count - 1] if len(offsets) > count else 0
+
+    def _deliveries(self, channel_id: str) -> list[tuple[StreamDelivery, str]]:
+        found = []
+        for (channel, offset), owed in sorted(self._tables.outbox.items()):
+            if channel == channel_id:
+                row = self._tables.events[offset]
+                wire = self._tables.wire(offset, row.event, row.terms)
+                told = StreamDelivery(
+                    offset, owed.payment_id, owed.seq, owed.attempts, wire
+                )
+                found.append((told, owed.state))
+        return found
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int

@@ -94,7 +94,7 @@ class Tables:
         self.channels: dict[str, ChannelRow] = {}
         self.outbox: dict[tuple[str, int], Delivery] = {}
         self.attempts: dict[int, DeliveryResult] = {}
-        self.epochs = [EpochStart(1, "inmemory")]
+        self.epochs = [EpochStart(1, "inmemory", 1)]
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self._undo: list[Callable[[], object]] = []
 

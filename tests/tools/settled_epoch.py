@@ -10,8 +10,12 @@ EPOCH = "simulate"
 
 def settle_epoch(journal: Journal, epoch: str = EPOCH) -> None:
     """From the next event on, in the place of the one that a new database drew."""
-    values = (journal.last_offset + 1, 1, epoch)
+    values = (journal.last_offset + 1, 1, epoch, 1)
     sql = journal.connection
     sql.execute("DELETE FROM epochs")
-    sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", (*values, row_crc(values)))
+    sql.execute(
+        "INSERT INTO epochs (first_offset, number, epoch, began_at, crc)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (*values, row_crc(values)),
+    )
     journal.epoch = epoch

@@ -5,6 +5,7 @@ thread, inside transactions of sqlite-utils.
 """
 
 import sqlite3
+import time
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
@@ -218,7 +219,9 @@ def m009_epochs(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (first_offset, number)
         ) WITHOUT ROWID"""
     )
-    begin_epoch(db.conn)
+    (last,) = db.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()
+    values = last + 1, 1, new_epoch()
+    db.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", (*values, row_crc(values)))
 
 
 @migrations()
@@ -326,14 +329,42 @@ def m020_customers(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m021_epoch_times(db: sqlite_utils.Database) -> None:
+    """When each epoch began: numbers that rise over all databases of one shop, for ids
+    outside of them. Of the earlier ones only which it was is known."""
+    db.execute("ALTER TABLE epochs ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0")
+    rows = db.execute(
+        "SELECT first_offset, number, CAST(epoch AS BLOB), crc FROM epochs"
+        " ORDER BY number"
+    ).fetchall()
+    for first, number, name, crc in rows:
+        epoch = bytes(name).decode("ascii", "replace")
+        began_at = _now_ms() if number == len(rows) else number
+        if crc == row_crc((first, number, epoch)):  # else damaged, and stays so
+            crc = row_crc((first, number, epoch, began_at))
+        values = began_at, crc, number
+        db.execute("UPDATE epochs SET began_at = ?, crc = ? WHERE number = ?", values)
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()
-    (number,) = sql.execute("SELECT coalesce(max(number), 0) FROM epochs").fetchone()
-    values = last + 1, number + 1, new_epoch()
-    row = *values, row_crc(values)
-    sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", row)
-    return values[-1]
+    number, latest = sql.execute(
+        "SELECT coalesce(max(number), 0), coalesce(max(began_at), 0) FROM epochs"
+    ).fetchone()
+    name = new_epoch()
+    values = last + 1, number + 1, name, max(_now_ms(), latest + 1)
+    sql.execute(
+        "INSERT INTO epochs (first_offset, number, epoch, began_at, crc)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (*values, row_crc(values)),
+    )
+    return name
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def apply(db: sqlite_utils.Database) -> None:

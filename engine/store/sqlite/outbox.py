@@ -11,6 +11,7 @@ from engine.store.records import (
     Owed,
     Pending,
     PendingPayment,
+    StreamDelivery,
 )
 from engine.store.sqlite.checksum import Damaged, checked
 from engine.store.sqlite.listing import one_moment
@@ -21,10 +22,13 @@ __all__ = [
     "channel",
     "channels",
     "damaged_channels",
+    "deliveries_after",
+    "last_deliveries_after",
     "next_pending",
     "outbox_counts",
     "owed",
     "pending_payments",
+    "pending_up_to",
 ]
 
 _CHANNELS = "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
@@ -139,6 +143,54 @@ def _skipped(
         (channel_id, payment_id, before),
     ).fetchone()
     return tuple(seq for offset, seq in reversed(dead) if offset > (told or 0))
+
+
+def deliveries_after(
+    sql: sqlite3.Connection, channel_id: str, offset: int, limit: int
+) -> list[StreamDelivery]:
+    """In whatever state: who asks knows better than the outbox what was told."""
+    rows = sql.execute(
+        f"""SELECT o.attempts, e."offset", e.payment_id, e.seq, e.type,
+             e.at, e.merchant, e.body, e.crc, {EPOCH}
+           FROM outbox o JOIN events e ON e."offset" = o."offset"
+           WHERE o.channel_id = ? AND o."offset" > ?
+           ORDER BY o."offset" LIMIT ?""",  # noqa: S608 - constants
+        (channel_id, offset, limit),
+    )
+    return [_delivery(row) for row in rows]
+
+
+def pending_up_to(
+    sql: sqlite3.Connection, channel_id: str, offset: int, limit: int
+) -> list[StreamDelivery]:
+    """Asked at a start and after a redelivery; it looks at all that is pending."""
+    rows = sql.execute(
+        f"""SELECT o.attempts, e."offset", e.payment_id, e.seq, e.type,
+             e.at, e.merchant, e.body, e.crc, {EPOCH}
+           FROM outbox o INDEXED BY outbox_pending
+           JOIN events e ON e."offset" = o."offset"
+           WHERE o.channel_id = ? AND o.state = 'pending' AND o."offset" <= ?
+           LIMIT ?""",  # noqa: S608 - constants
+        (channel_id, offset, limit),
+    )
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: tuple[Any, ...]) -> StreamDelivery:
+    attempts_made, *event = row
+    stored = stored_event(tuple(event))
+    return StreamDelivery(
+        stored.offset, stored.payment_id, stored.seq, attempts_made, stored.wire
+    )
+
+
+def last_deliveries_after(sql: sqlite3.Connection, channel_id: str, count: int) -> int:
+    row = sql.execute(
+        'SELECT "offset" FROM outbox WHERE channel_id = ?'
+        ' ORDER BY "offset" DESC LIMIT 1 OFFSET ?',
+        (channel_id, count),
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def attempts(

@@ -204,19 +204,20 @@ def epochs(sql: sqlite3.Connection) -> Epochs:
     None of them can be left out: its events would have the ids of another epoch.
     """
     rows = sql.execute(
-        "SELECT first_offset, number, CAST(epoch AS BLOB), crc FROM epochs"
+        "SELECT first_offset, number, CAST(epoch AS BLOB), began_at, crc FROM epochs"
         " ORDER BY number"
     ).fetchall()
     starts: list[EpochStart] = []
     for number, row in enumerate(rows, start=1):
-        first, there, name, crc = row
+        first, there, name, began_at, crc = row
         epoch = name.decode("ascii", "replace")
         # They were never without a checksum, and are counted from 1.
-        if there != number or crc != row_crc((first, there, epoch)):
+        if there != number or crc != row_crc((first, there, epoch, began_at)):
             raise DamagedEpochs(f"row {number} of epochs")
-        if starts and first < starts[-1].first_offset:
+        before = starts[-1] if starts else EpochStart(0, "")
+        if first < before.first_offset or began_at <= before.began_at:
             raise DamagedEpochs(f"row {number} of epochs")
-        starts.append(EpochStart(first, epoch))
+        starts.append(EpochStart(first, epoch, began_at))
     if not starts:
         raise DamagedEpochs("row 1 of epochs")
     return Epochs(starts)

@@ -30,6 +30,7 @@ from engine.store.records import (
     Prunable,
     Pruned,
     StoredEvent,
+    StreamDelivery,
 )
 from engine.store.sqlite import moments, outbox, pruning, queries
 from engine.store.sqlite.trouble import unreadable
@@ -169,6 +170,19 @@ class SqliteReads(ABC):
 
     def next_pending(self, channel_id: str, payment_id: str) -> Pending | None:
         return self._ask(outbox.next_pending, channel_id, payment_id)
+
+    def deliveries_after(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        return self._ask(outbox.deliveries_after, channel_id, offset, limit)
+
+    def pending_up_to(
+        self, channel_id: str, offset: int, limit: int
+    ) -> list[StreamDelivery]:
+        return self._ask(outbox.pending_up_to, channel_id, offset, limit)
+
+    def last_deliveries_after(self, channel_id: str, count: int) -> int:
+        return self._ask(outbox.last_deliveries_after, channel_id, count)
 
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int

@@ -266,3 +266,42 @@ def test_a_batch_is_written_in_its_order(store: OpenStore) -> None:
     answer = IdempotencyRow("scope", "key", b"hash", 201, b"{}", T0)
     store.commit(Write(rows=(answer,)), Write(rows=(ForgetIdempotency(T0 + 1),)))
     assert store.reader.idempotent_answer("scope", "key", 0) is None
+
+
+def test_deliveries_are_read_in_the_order_of_the_journal_whatever_their_state(
+    store: OpenStore,
+) -> None:
+    """What a stream is told: who reads it knows how far it has been told."""
+    names = ["p1", "p2", "p3"]
+    store.commit(channel("c"), *[creation(n) for n in names])
+    settle(store, "p2", "delivered")
+    settle(store, "p1", "dead")
+    read = store.reader.deliveries_after("c", 0, 10)
+    assert [(d.offset, d.payment_id, d.seq, d.attempts) for d in read] == [
+        (1, "p1", 1, 1),
+        (2, "p2", 1, 1),
+        (3, "p3", 1, 0),
+    ]
+    assert [d.wire for d in read] == [e.wire for e in whole_journal(store)]
+    assert [d.offset for d in store.reader.deliveries_after("c", 1, 1)] == [2]
+    assert store.reader.deliveries_after("c", 3, 10) == []
+    assert store.reader.deliveries_after("other", 0, 10) == []
+
+
+def test_what_is_pending_up_to_an_offset_is_found(store: OpenStore) -> None:
+    store.commit(channel("c"), *[creation(n) for n in ("p1", "p2", "p3")])
+    settle(store, "p1", "delivered")
+    found = store.reader.pending_up_to("c", 2, 10)
+    assert [(d.offset, d.payment_id) for d in found] == [(2, "p2")]
+    assert len(store.reader.pending_up_to("c", 3, 1)) == 1
+    assert store.reader.pending_up_to("c", 1, 10) == []
+
+
+def test_the_last_deliveries_of_a_channel_begin_behind_an_offset(
+    store: OpenStore,
+) -> None:
+    store.commit(creation("before"), channel("c"))
+    store.commit(*[creation(n) for n in ("p1", "p2", "p3")])
+    assert store.reader.last_deliveries_after("c", 2) == 2
+    assert store.reader.last_deliveries_after("c", 3) == 0
+    assert store.reader.last_deliveries_after("other", 1) == 0

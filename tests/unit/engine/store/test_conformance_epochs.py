@@ -109,3 +109,14 @@ def test_the_log_of_deliveries_names_events_by_their_id(store: OpenStore) -> Non
         store.commit(Write(rows=(row,)))
     log = store.reader.attempts("c", None, 9)
     assert [line.event_id for line in log] == ids(store)[::-1]
+
+
+def test_each_epoch_begins_later_than_the_one_before(store: OpenStore) -> None:
+    """Ids outside of the database rise with it: those of a stream's entries."""
+    for _ in range(3):
+        store.begin_epoch()
+    starts = store.reader.epochs().starts
+    assert len(starts) == 5
+    assert list(starts) == sorted(set(starts))
+    store.reopen()
+    assert store.reader.epochs().starts == starts

@@ -92,6 +92,7 @@ def test_what_was_made_with_a_key_relies_on_it(tmp_path: Path) -> None:
         ("UPDATE epochs SET epoch = 'zzzzzzzz', crc = NULL WHERE number = 2", 2),
         ("UPDATE epochs SET crc = 'x' WHERE number = 2", 2),
         ("UPDATE epochs SET first_offset = 9 WHERE number = 1", 1),
+        ("UPDATE epochs SET began_at = began_at + 1 WHERE number = 1", 1),
         ("DELETE FROM epochs WHERE number = 1", 1),
         ("DELETE FROM epochs", 1),
     ],
@@ -113,9 +114,13 @@ def test_a_damaged_row_of_epochs_is_one_line_that_says_what_to_do(
 
 def test_epochs_that_began_in_another_order_are_damage(database: Path) -> None:
     """Each row is as it was written, and still they are not one story."""
-    values = (0, 2, "zzzzzzzz")
+    values = (0, 2, "zzzzzzzz", 1 << 60)
     with closing(sqlite3.connect(database)) as sql, sql:
         row = (*values, row_crc(values))
-        sql.execute("INSERT INTO epochs VALUES (?, ?, ?, ?)", row)
+        sql.execute(
+            "INSERT INTO epochs (first_offset, number, epoch, began_at, crc)"
+            " VALUES (?, ?, ?, ?, ?)",
+            row,
+        )
     with pytest.raises(JournalError, match="row 2 of epochs"):
         Journal(database)

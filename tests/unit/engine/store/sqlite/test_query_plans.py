@@ -102,6 +102,9 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "owed": [("all", 10)],
     "pending_payments": [("all", "", 10), ("all", "p3", 10)],
     "next_pending": [("all", "p1")],
+    "deliveries_after": [("all", 0, 10), ("all", 500, 10), ("none", 0, 10)],
+    "pending_up_to": [("all", 500, 10), ("none", 500, 10)],
+    "last_deliveries_after": [("all", 10), ("none", 10)],
     "attempts": [("all", None, 10), ("all", 5, 10)],
     "outbox_counts": [()],
     "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
@@ -300,6 +303,7 @@ def test_what_walks_is_found(large: Journal) -> None:
 
 OF_THE_NODE = {
     "oldest_watched": "asked by a source when it begins",
+    "pending_up_to": "asked at a start and after a redelivery, of one channel's debts",
 }
 """What grows with what is asked for, and why it may."""
 
