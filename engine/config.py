@@ -18,6 +18,7 @@ import msgspec
 from engine.errors import ConfigError, InvalidMerchant
 from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
+from engine.merchants.token_rules import mistake
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
@@ -171,6 +172,9 @@ def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
             raise ConfigError(
                 f"{path}: {MERCHANTS}.{name}: webhook_secrets must be text"
             )
+        if said.jwt is not None and (wrong := mistake(None, said.jwt)):
+            field, why = wrong
+            raise ConfigError(f"{path}: {MERCHANTS}.{name}.jwt: {field} {why}")
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from engine.merchants.token_rules import SEALED_AS, SealedRules, TokenRules
+
 __all__ = [
     "MAX_DISPLAY_NAME",
     "PROVIDERS",
@@ -107,6 +109,7 @@ class MerchantSettings(
     limits: OwnLimits = OwnLimits()
     webhook_secrets: dict[Provider, Secret | bool] = {}
     identify_without_secret: bool = False
+    jwt: TokenRules | None = None
 
     def __repr__(self) -> str:
         return f"MerchantSettings({self.display_name!r})"
@@ -125,12 +128,20 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     own: OwnLimits = OwnLimits()
     webhook_secrets: dict[str, str] = {}  # sealed, by provider
     identify_without_secret: bool = False
+    jwt: SealedRules | None = None  # None: it takes no tokens
     limits: Limits = Limits()  # what applies: `own` over the node's
     is_damaged: bool = False
 
     def secret_owner(self, provider: str) -> str:
         """Whose a sealed secret is: nobody can move it to another's row."""
         return f"merchant {self.name} {provider}"
+
+    def sealed_secrets(self) -> list[tuple[str, str]]:
+        """Each, after whose it is."""
+        found = [(self.secret_owner(p), s) for p, s in self.webhook_secrets.items()]
+        if self.jwt is not None and self.jwt.secret is not None:
+            found.append((self.secret_owner(SEALED_AS), self.jwt.secret))
+        return found
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,6 +151,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own: OwnLimits = OwnLimits()
     webhook_secrets: dict[str, str] = {}
     identify_without_secret: bool = False
+    jwt: SealedRules | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -154,6 +166,7 @@ def encode_state(merchant: Merchant) -> bytes:
             own=merchant.own,
             webhook_secrets=merchant.webhook_secrets,
             identify_without_secret=merchant.identify_without_secret,
+            jwt=merchant.jwt,
         )
     )
 
@@ -185,5 +198,6 @@ def decode_state(
         own=kept.own,
         webhook_secrets=kept.webhook_secrets,
         identify_without_secret=kept.identify_without_secret,
+        jwt=kept.jwt,
         limits=kept.own.over(defaults),
     )

@@ -7,6 +7,7 @@ keeps; a table in paybell.toml is only the first word about a merchant who has n
 from collections.abc import Callable
 
 from engine.merchants.record import Limits, Merchant, MerchantSettings
+from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
 
 __all__ = ["is_sensitive", "replaced", "unknown_secrets", "wants_operator"]
 
@@ -39,12 +40,14 @@ def replaced(
         if secret is not False
     }
     is_open = asked.identify_without_secret
-    said = asked.display_name, asked.limits, secrets, is_open
+    jwt = _token_rules(before, asked, seal)
+    said = asked.display_name, asked.limits, secrets, is_open, jwt
     was = (
         before.display_name,
         before.own,
         before.webhook_secrets,
         before.identify_without_secret,
+        before.jwt,
     )
     if said == was and before.version > 0 and not before.is_damaged:
         return before
@@ -56,8 +59,18 @@ def replaced(
         own=asked.limits,
         webhook_secrets=secrets,
         identify_without_secret=is_open,
+        jwt=jwt,
         limits=asked.limits.over(defaults),
     )
+
+
+def _token_rules(
+    before: Merchant, asked: MerchantSettings, seal: Seal
+) -> SealedRules | None:
+    if asked.jwt is None:
+        return None
+    owner = before.secret_owner(SEALED_AS)
+    return sealed(before.jwt, asked.jwt, lambda secret: seal(secret, owner))
 
 
 def wants_operator(before: Merchant, after: Merchant) -> bool:
@@ -68,9 +81,14 @@ def wants_operator(before: Merchant, after: Merchant) -> bool:
     return before.is_damaged or before.own != after.own
 
 
-def is_sensitive(before: Merchant, after: Merchant) -> bool:
-    """Whether it changes who is believed, or where money goes: a person is told.
+def is_sensitive(before: Merchant, after: Merchant) -> str:
+    """What changes who is believed, or where money goes: a person is told. "": nothing.
 
     (Descriptors and forward addresses belong here when there are any.)
     """
-    return before.webhook_secrets != after.webhook_secrets
+    changed = []
+    if before.webhook_secrets != after.webhook_secrets:
+        changed.append("the secrets of its webhooks")
+    if before.jwt != after.jwt:
+        changed.append("the rules of its site's tokens")
+    return " and ".join(changed)

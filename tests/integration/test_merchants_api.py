@@ -7,6 +7,7 @@ import pytest
 
 from engine.merchants.scopes import Scope
 from tests.tools.node import RunningNode, running_node
+from tests.tools.site_token import SECRET
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def test_a_merchant_is_kept_as_it_was_put_and_its_secret_is_never_shown(
         "limits": {"claims": 3},
         "webhook_secrets": {"btc": "canary-secret"},
         "identify_without_secret": True,
+        "jwt": {"algorithm": "HS256", "secret": "canary-" + SECRET, "audience": "pay"},
     }
     assert node.get("/v1/merchants/cafe").json()["identify_without_secret"] is False
     status, kept = put(node, "cafe", said)
@@ -54,6 +56,14 @@ def test_a_merchant_is_kept_as_it_was_put_and_its_secret_is_never_shown(
     assert response.json() == kept
     assert response.headers["ETag"] == '"1"'
     assert kept["webhook_secrets"] == {"btc": True, "blockonomics": False}
+    assert kept["jwt"] == {
+        "algorithm": "HS256",
+        "secret": True,
+        "public_key": None,
+        "audience": "pay",
+        "user_claim": "userId",
+        "salon_claim": "salonId",
+    }
     assert kept["limits"]["claims"] == kept["limits_that_apply"]["claims"] == 3
     assert kept["limits"]["claims_total_s"] is None
     assert kept["limits_that_apply"]["claims_total_s"] == 7_200
@@ -64,13 +74,16 @@ def test_a_merchant_is_kept_as_it_was_put_and_its_secret_is_never_shown(
 def test_what_get_shows_can_be_put_again_and_changes_nothing(
     node: RunningNode,
 ) -> None:
-    put(node, "again", {"display_name": "A", "webhook_secrets": {"btc": "canary-12"}})
+    jwt = {"algorithm": "HS256", "secret": SECRET}
+    said = {"display_name": "A", "webhook_secrets": {"btc": "canary-12"}, "jwt": jwt}
+    put(node, "again", said)
     kept = node.get("/v1/merchants/again").json()
     writable = (
         "display_name",
         "limits",
         "webhook_secrets",
         "identify_without_secret",
+        "jwt",
     )
     assert put(node, "again", {name: kept[name] for name in writable}) == (200, kept)
 
@@ -98,6 +111,11 @@ def test_a_put_replaces_everything_and_only_the_version_that_is_meant(
         ({"webhook_secrets": {"btc": "short"}}, "/webhook_secrets"),
         ({"webhook_secrets": {"paypal": "long enough"}}, "/webhook_secrets"),
         ({"webhook_secrets": {"blockonomics": True}}, "/webhook_secrets"),
+        ({"jwt": {"algorithm": "none"}}, "/jwt"),
+        ({"jwt": {"algorithm": "HS256", "secret": "short"}}, "/jwt"),
+        ({"jwt": {"algorithm": "HS256", "secret": "x" * 40}}, "/jwt/secret"),
+        ({"jwt": {"algorithm": "HS256", "secret": True}}, "/jwt/secret"),
+        ({"jwt": {"algorithm": "EdDSA", "public_key": SECRET}}, "/jwt/public_key"),
         ({"colour": "blue"}, "/colour"),
     ],
 )

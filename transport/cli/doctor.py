@@ -163,8 +163,8 @@ def _check_node_key(config: Config, found: Findings) -> Check:
         for record in found.channels:
             vault.open(channel_of(record).secret, record.id)
         for merchant in merchants_of(found.merchants, MerchantLimits()):
-            for provider, sealed in merchant.webhook_secrets.items():
-                vault.open(sealed, merchant.secret_owner(provider))
+            for owner, sealed in merchant.sealed_secrets():
+                vault.open(sealed, owner)
     except (KeyFileError, WrongKey) as error:
         return False, str(error)
     return True, f"key file {path}: ok; back it up together with the database"

@@ -23,6 +23,7 @@ from engine.merchants.rules import (
     wants_operator,
 )
 from engine.merchants.scopes import Scope
+from engine.merchants.token_rules import TokenRules, mistake
 from engine.secrets.vault import Vault
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
@@ -56,6 +57,7 @@ class MerchantView(msgspec.Struct, frozen=True, kw_only=True):
     limits_that_apply: Limits
     webhook_secrets: dict[Provider, bool]
     identify_without_secret: bool
+    jwt: TokenRules | None
     version: int
     updated_at: str | None
 
@@ -123,6 +125,8 @@ class _Merchants:
                         f"has true for {missing[0]}, and there is no secret to keep",
                     )
                 )
+            if asked.jwt is not None and (wrong := mistake(before.jwt, asked.jwt)):
+                raise invalid(FieldError(f"/jwt/{wrong[0]}", wrong[1]))
             defaults = self._gateway.limits()
             now = self._gateway.now()
             after = replaced(before, asked, self._vault.seal, defaults, now)
@@ -145,10 +149,8 @@ class _Merchants:
                 limit="max_merchants",
             )
         alert = None
-        if is_sensitive(before, after):
-            alert = (
-                f"the secrets of its webhooks were changed by key {principal.key_id}"
-            )
+        if changed := is_sensitive(before, after):
+            alert = f"{changed} were changed by key {principal.key_id}"
         self._gateway.save_merchant(after, alert)
         log.info(
             "merchant.saved merchant=%s version=%d key=%s",
@@ -197,6 +199,7 @@ def _shown(merchant: Merchant) -> Any:
         limits_that_apply=merchant.limits,
         webhook_secrets={one: one in merchant.webhook_secrets for one in PROVIDERS},
         identify_without_secret=merchant.identify_without_secret,
+        jwt=merchant.jwt.shown() if merchant.jwt is not None else None,
         version=merchant.version,
         updated_at=iso_or_none(merchant.updated_at or None),
     )

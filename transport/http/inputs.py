@@ -20,6 +20,7 @@ from engine.merchants.record import (
     Provider,
     Secret,
 )
+from engine.merchants.token_rules import TokenRules
 from transport.http.input_values import (
     NO_CONTROLS,
     WHSEC,
@@ -248,6 +249,15 @@ class MerchantRequest(Request):
             " is paid; else the payment's client_secret is wanted"
         ),
     ] = False
+    jwt: Annotated[
+        TokenRules | None,
+        Meta(
+            description="an object that says how the site's own tokens are signed:"
+            " algorithm (HS256, RS256 or EdDSA) with secret (32 to 512 printable ASCII"
+            " characters without spaces; true keeps the one that there is) or"
+            " public_key (PEM), and audience, user_claim and salon_claim; null for none"
+        ),
+    ] = None
 
     def settings(self) -> MerchantSettings:
         """As the rules take it."""
@@ -256,4 +266,5 @@ class MerchantRequest(Request):
             limits=self.limits,
             webhook_secrets=self.webhook_secrets,
             identify_without_secret=self.identify_without_secret,
+            jwt=self.jwt,
         )

@@ -7,9 +7,11 @@ from pathlib import Path
 from engine.config import read_merchants
 from engine.merchants.record import Limits
 from engine.merchants.scopes import Scope
+from engine.merchants.token_rules import MAX_SECRET, MIN_SECRET, mistake
 from engine.settings import OPTIONS
 from transport.http.inputs import MerchantRequest
 from transport.http.request_json import typed
+from transport.http.site_tokens import LEEWAY_S, MAX_TOKEN
 
 PAGE = (Path(__file__).parents[4] / "docs/merchants.md").read_text(encoding="utf-8")
 
@@ -25,6 +27,17 @@ def test_its_examples_of_a_record_can_be_put_and_written_into_the_file() -> None
     filed = read_merchants(text, "paybell.toml")["cafe"]
     assert filed.limits.claims == said.limits.claims == 4
     assert filed.webhook_secrets == said.webhook_secrets
+
+
+def test_its_example_of_tokens_can_be_put() -> None:
+    body = re.search(r"    PUT /v1/merchants/salon\n((?:    \{.+\n)+)", PAGE)
+    assert body is not None
+    said = typed(json.loads(body[1]), MerchantRequest).settings()
+    assert said.jwt is not None
+    assert mistake(None, said.jwt) is None
+    assert f"{MIN_SECRET} to {MAX_SECRET} characters" in PAGE
+    assert f"{MAX_TOKEN:,} characters" in PAGE
+    assert f"differ by {LEEWAY_S} s" in PAGE
 
 
 def test_it_names_every_right_and_no_other() -> None:
