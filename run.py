@@ -61,7 +61,7 @@ from transport.cli.starting import (
 from transport.cli.surroundings import warn_of_surroundings
 from transport.cli.words import say
 from transport.http.strangers import StrangerLimits
-from transport.outbound.webhook import WebhookSender
+from transport.outbound.senders import make_senders
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
 from transport.server.upgrade import origin_of
@@ -113,7 +113,7 @@ class Installation:
             yield_to_hub=yield_to_hub,
             merchants=merchants,
         )
-        self.sender = WebhookSender(
+        self.sender = make_senders(
             VERSION,
             allow_private=config.allow_private_webhooks,
             allow_ports=config.allow_webhook_ports,

@@ -83,7 +83,12 @@ class Sink(Protocol):
 
 
 class ChannelSender(Protocol):
-    """Port: tells one event to one outside endpoint. Blocks; never raises."""
+    """Port: tells one event to one outside endpoint. Blocks; never raises.
+
+    `body`: the envelope of `engine/delivery/channel.py`, `payload`. `payment`: of the
+    event, as it is now, for a kind that wants it (`Kind.wants_payment`); None if it is
+    kept no longer, and of what is no payment's event.
+    """
 
     def send(
         self,
@@ -91,4 +96,5 @@ class ChannelSender(Protocol):
         msg_id: str,
         body: bytes,
         now_s: int,
+        payment: Payment | None = None,
     ) -> SendResult: ...

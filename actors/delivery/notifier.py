@@ -36,6 +36,7 @@ from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row, result_of
 from engine.delivery.delivery_queue import DeliveryQueue, State
 from engine.delivery.endpoint import endpoint_of
+from engine.delivery.kinds import CONCURRENCY, kind_named
 from engine.delivery.refusal import is_refusal
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker, BreakerPolicy
@@ -50,15 +51,16 @@ __all__ = ["NotifierActor"]
 
 log = logging.getLogger("paybell.notifier")
 
-CONCURRENCY = 16
-"""Deliveries to one endpoint that may be under way at one time."""
-
 CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=60.0)
 """Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
 
 RETRY_S = 5.0
 """After the database could not be read or written, or a sender died."""
 
+
+_IT_WORKS = frozenset(
+    {AttemptOutcome.DELIVERED, AttemptOutcome.MOVED, AttemptOutcome.REFUSED}
+)
 
 MARGIN_S = 0.01
 """Timers and the breaker may differ by so much about when its rest is over."""
@@ -72,6 +74,7 @@ class NotifierActor(Actor):
         "_channel",
         "_has_dead",
         "_is_reading",
+        "_kind",
         "_known_to",
         "_must_read_again",
         "_node",
@@ -79,18 +82,27 @@ class NotifierActor(Actor):
         "_reads",
         "_sender",
         "_senders",
+        "_states",
         "_vault",
         "_waiting",
         "_wakes_at",
     )
 
     def __init__(
-        self, node: Node, vault: Vault, sender: ChannelSender, channel: Channel
+        self,
+        node: Node,
+        vault: Vault,
+        sender: ChannelSender,
+        channel: Channel,
+        stored: bytes,
     ) -> None:
+        """`stored`: the channel, as the database has it."""
         self._node = node
         self._vault = vault
         self._sender = sender
         self._channel = channel
+        self._kind = kind_named(channel.kind)
+        self._states: tuple[bytes, ...] = (stored,)  # of the channel, ours to replace
         self._breaker = Breaker(policy=CHANNEL_BREAKER)
         self._wakes_at = math.inf  # monotonic s, to send again after the breaker's rest
         self._queues: dict[str, DeliveryQueue] = {}  # by payment id
@@ -98,7 +110,7 @@ class NotifierActor(Actor):
         self._reads = 0  # heads that are being read
         self._is_reading = False  # what is owed, page by page
         self._must_read_again = False  # something is owed anew since that began
-        self._senders = SenderPool(CONCURRENCY, self._hire)
+        self._senders = SenderPool(self._kind.workers, self._hire)
         self._known_to = 0  # offset: what is owed up to here was read or sent
         self._has_dead = False  # something was given up, of some payment
 
@@ -322,6 +334,7 @@ class NotifierActor(Actor):
             return  # of a predecessor's sender
         rand = self._node.random.random()
         self._note_outcome(delivered.result, rand)
+        self._change_channel(delivered.result)
         result = result_of(
             self._channel,
             delivered.result,
@@ -339,8 +352,8 @@ class NotifierActor(Actor):
     def _note_outcome(self, result: SendResult, rand: float) -> None:
         """For the breaker, and for people."""
         now, outcome = self._node.clock.monotonic(), result.outcome
-        self._node.counters.add(f"webhook.{outcome.value}")
-        if outcome is AttemptOutcome.DELIVERED or is_refusal(result):
+        self._node.counters.add(f"{self._kind.counter}.{outcome.value}")
+        if outcome in _IT_WORKS or is_refusal(result):
             # Who refuses one message is not down: others need not wait.
             self._breaker = self._breaker.after_success()
         elif outcome is AttemptOutcome.THROTTLED and result.retry_after_s is not None:
@@ -357,17 +370,30 @@ class NotifierActor(Actor):
         )
 
     def _rows(self, result: DeliveryResult) -> tuple[Row, ...]:
-        """The attempt; and the channel, if its endpoint wants nothing any more."""
-        if result.outcome != AttemptOutcome.GONE.value:
+        """The attempt; and the channel, if an attempt has changed it. Unless somebody
+        changed or removed it meanwhile: then that stands."""
+        if len(self._states) == 1:
             return (result,)
-        if self._channel.enabled:
-            log.warning("channel.disabled channel=%s reason=410", self._channel.id)
-        self._channel = msgspec.structs.replace(
-            self._channel,
-            enabled=False,
-            disabled_reason="the endpoint answered 410 Gone",
-        )
-        return result, channel_row(self._channel)
+        return result, channel_row(self._channel, self._states)
+
+    def _change_channel(self, result: SendResult) -> None:
+        """As its endpoint wants it, from now on."""
+        changes: dict[str, Any] = {}
+        match result.outcome:
+            case AttemptOutcome.GONE:
+                changes = _disabled("the endpoint answered 410 Gone")
+            case AttemptOutcome.RESTED:
+                changes = _disabled(result.error or "its endpoint takes nothing")
+            case AttemptOutcome.MOVED:
+                changed = {**self._channel.settings, **(result.settings or {})}
+                changes = {"settings": changed}
+        if not changes or not self._channel.enabled:
+            return
+        self._channel = msgspec.structs.replace(self._channel, **changes)
+        self._states = (*self._states, channel_row(self._channel).state)
+        log.warning("channel.%s channel=%s detail=%s",
+                    "moved" if self._channel.enabled else "disabled",
+                    self._channel.id, result.error or result.status)  # fmt: skip
 
     def _on_recorded(self, payment_id: str, outcome: Any) -> None:
         queue = self._queues[payment_id]
@@ -388,3 +414,7 @@ class NotifierActor(Actor):
         if payment_id is not None:
             queue = self._queues[payment_id]
             self._act(payment_id, queue, queue.sender_died(self._retry_at()))
+
+
+def _disabled(reason: str) -> dict[str, Any]:
+    return {"enabled": False, "disabled_reason": reason}

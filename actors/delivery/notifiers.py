@@ -100,6 +100,7 @@ class NotifiersActor(Actor):
     def _on_channels(self, records: Any, channel_id: str | None) -> None:
         if not isinstance(records, list):
             raise RuntimeError(f"cannot read the channels: {records!r}")
+        stored = {record.id: record.state for record in records}
         now = {record.id: channel_of(record) for record in records}
         for name in tuple(self._channels) if channel_id is None else (channel_id,):
             known = self._channels.get(name)
@@ -109,7 +110,7 @@ class NotifiersActor(Actor):
         for name, channel in now.items():
             readable = channel.enabled and self._opens(channel)
             if readable and name not in self._channels:
-                self._channels[name] = (channel, self._start(channel))
+                self._channels[name] = (channel, self._start(channel, stored[name]))
                 self._by_merchant.setdefault(channel.merchant, {})[name] = None
 
     def _forget(self, channel_id: str) -> None:
@@ -129,11 +130,11 @@ class NotifiersActor(Actor):
             return False
         return True
 
-    def _start(self, channel: Channel) -> Ref:
+    def _start(self, channel: Channel, stored: bytes) -> Ref:
         scope = Scope(
             dispatcher=self._node.dispatcher,
             factory=lambda _name: NotifierActor(
-                self._node, self._vault, self._sender, channel
+                self._node, self._vault, self._sender, channel, stored
             ),
             parent=self.ref,
         )

@@ -1,13 +1,16 @@
 """Sender actors: the blocking side of a notifier. One delivery at a time each."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from actors.node import Node
-from engine.delivery.attempt import SendResult
-from engine.delivery.channel import payload
+from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.bodies import BODIES, no_such_version
 from engine.delivery.endpoint import Endpoint
+from engine.delivery.kinds import kind_named
+from engine.payment.model import Payment
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -49,17 +52,36 @@ class SenderActor(Actor):
     def on_receive(self, message: object) -> None:
         if not isinstance(message, Deliver):
             return
-        head = message.head
-        event = msgspec.json.decode(head.wire, type=_Head)
-        now = self._node.clock.now()
-        result = self._sender.send(
-            message.endpoint,
-            event.id,
-            payload(head.wire, event.type, event.at, head.skipped),
-            now // 1000,
+        if not kind_named(message.endpoint.kind).wants_payment:
+            self._answer(message, self._attempt(message, None))
+            return
+        payment_id = message.payment_id
+        self.await_reply(
+            lambda reply: self._node.read(lambda s: s.payment(payment_id), reply),
+            lambda found: self._on_payment(message, found),
         )
-        message.reply_to.tell_system(
-            Delivered(self.ref, message.payment_id, head, result)
+
+    def _on_payment(self, order: Deliver, found: Any) -> None:
+        if found is None or isinstance(found, Payment):
+            result = self._attempt(order, found)
+        else:
+            error = "the database could not be read"
+            result = SendResult(AttemptOutcome.RETRY, None, error, None, 0.0)
+        self._answer(order, result)
+
+    def _attempt(self, order: Deliver, payment: Payment | None) -> SendResult:
+        head, endpoint = order.head, order.endpoint
+        body_of = BODIES.get(endpoint.event_version)
+        if body_of is None:
+            return no_such_version(endpoint.event_version)
+        event = msgspec.json.decode(head.wire, type=_Head)
+        body = body_of(head.wire, event.type, event.at, head.skipped)
+        now_s = self._node.clock.now() // 1000
+        return self._sender.send(endpoint, event.id, body, now_s, payment)
+
+    def _answer(self, order: Deliver, result: SendResult) -> None:
+        order.reply_to.tell_system(
+            Delivered(self.ref, order.payment_id, order.head, result)
         )
 
 

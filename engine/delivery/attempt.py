@@ -6,7 +6,7 @@ greenlet they run in. Times are seconds; `rand` is a number in [0, 1), as
 `random.random()` gives it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +37,16 @@ class AttemptOutcome(StrEnum):
     GONE = "gone"
     """410: nobody wants these any more; the channel is to be disabled."""
 
+    RESTED = "rested"
+    """Nothing can be told there until a person mends something (a bot was blocked, its
+    token is wrong): the channel is disabled, and what it is owed waits."""
+
+    MOVED = "moved"
+    """It is elsewhere now, as it says: `SendResult.settings`. Try again there, now."""
+
+    REFUSED = "refused"
+    """It will never have this very message: given up at once. Others are sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
@@ -51,6 +61,9 @@ class SendResult:
 
     retry_after_s: float | None
     latency_ms: float
+
+    settings: Mapping[str, object] | None = None
+    """When it moved: of the channel's settings those that are others from now on."""
 
 
 def classify(status: int | None, retry_after_s: float | None = None) -> AttemptOutcome:

@@ -1,19 +1,24 @@
 """Outbound channels as values, and the rules of delivering to them. Pure.
 
-A channel is one way to tell a shop; today a webhook endpoint (Standard Webhooks).
+A channel is one way to tell a shop: a webhook endpoint (Standard Webhooks), or one of
+the other kinds in `engine/delivery/kinds.py`.
 Delivery is stop-and-wait per payment: the next event of a payment is sent only after
 the one before it was delivered or given up. Payments do not wait for one another.
 """
 
+from typing import Any
+
 import msgspec
 
 from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, SendResult, next_delay_s
+from engine.delivery.kinds import WEBHOOK
 from engine.delivery.refusal import (
     REFUSED_ATTEMPTS,
     REFUSED_S,
     Refusals,
     is_refusal,
 )
+from engine.delivery.selection import every_payment, is_chosen
 from engine.payment.model import EventType
 from engine.store.records import ChannelRecord, Pending
 from engine.store.writes import ChannelRow, DeliveryResult
@@ -33,21 +38,34 @@ SECRET_OVERLAP_S = 86_400
 """After a rotation the old secret signs beside the new one for a day (Svix: 24 h)."""
 
 
+_THE_LAST = frozenset({AttemptOutcome.GONE, AttemptOutcome.REFUSED})
+
+_AGAIN_AT_ONCE = frozenset({AttemptOutcome.MOVED, AttemptOutcome.RESTED})
+"""At the new place, or when the channel is enabled again. These are attempts too, and
+end with the schedule: an endpoint that moves for ever is given up like any other."""
+
+
 class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An outbound channel. `secret` is sealed (see `engine/secrets/vault.py`)."""
+    """An outbound channel. `secret` is sealed (see `engine/secrets/vault.py`).
+
+    A webhook has a `url` and what belongs to it; every other kind has `settings`.
+    """
 
     id: str
-    kind: str = "webhook"
+    kind: str = WEBHOOK
     merchant: str = "*"  # whose events; "*": everybody's
-    url: str
-    types: tuple[EventType, ...] = ()  # empty: all
+    url: str = ""
+    types: tuple[str, ...] = ()  # see `selection.py`; empty: every event of a payment
     enabled: bool = True
     disabled_reason: str | None = None
-    secret: str
+    secret: str = ""
     old_secret: str | None = None
     old_secret_until: int = 0  # ms
     sealed_headers: str | None = None  # its own: see `endpoint.py`
     header_names: tuple[str, ...] = ()  # of these, to be shown
+    settings: dict[str, Any] = {}  # of its kind: those that are shown
+    sealed_settings: str | None = None  # and those that are not: see `endpoint.py`
+    sealed_names: tuple[str, ...] = ()  # of these, to be shown
     ca_pem: str | None = None  # whose certificates are believed; None: the usual CAs
     schedule_s: tuple[float, ...] = tuple(float(s) for s in SCHEDULE_S)
     refused_attempts: int = REFUSED_ATTEMPTS
@@ -61,11 +79,14 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def wants(channel: Channel, type_: EventType, merchant: str) -> bool:
     """Whether an event concerns the channel. Mirrors the journal's outbox query."""
     mine = channel.merchant in {"*", merchant}
-    return channel.enabled and mine and (not channel.types or type_ in channel.types)
+    return channel.enabled and mine and is_chosen(channel.types, type_)
 
 
 def active_secrets(channel: Channel, now: int) -> tuple[str, ...]:
-    """Sealed secrets to sign with at `now` (ms): the new one first."""
+    """Sealed secrets to sign with at `now` (ms): the new one first. A kind that signs
+    nothing has none."""
+    if not channel.secret:
+        return ()
     if channel.old_secret is not None and now < channel.old_secret_until:
         return channel.secret, channel.old_secret
     return (channel.secret,)
@@ -83,18 +104,20 @@ def result_of(
     """What an attempt to deliver `head` means for the delivery.
 
     Delivered; or pending with the time (ms) of the next attempt; or, when the schedule
-    is used up, the endpoint says 410 or has refused it for as long as the channel
-    permits, dead: kept for `redeliver`.
+    is used up, the endpoint says 410 or that it will never have it, or has refused it
+    for as long as the channel permits, dead: kept for `redeliver`.
     """
     state, next_at = "delivered", 0
     attempt = head.attempts + 1
     refusals = Refusals(head.refusals, head.refused_at) if head.attempts else Refusals()
     if result.outcome is not AttemptOutcome.DELIVERED:
         delay = None
-        if result.outcome is not AttemptOutcome.GONE:
+        if result.outcome not in _THE_LAST:
             delay = next_delay_s(
                 attempt, channel.schedule_s, rand, result.retry_after_s
             )
+        if delay is not None and result.outcome in _AGAIN_AT_ONCE:
+            delay = 0.0
         state = "dead" if delay is None else "pending"
         next_at = 0 if delay is None else now + round(delay * 1000)
         if is_refusal(result):
@@ -136,15 +159,18 @@ def payload(
     return head[:-1] + b',"data":' + event_json + b"}"
 
 
-def channel_row(channel: Channel) -> ChannelRow:
-    """The channel as the journal keeps it."""
+def channel_row(
+    channel: Channel, replaces: tuple[bytes, ...] | None = None
+) -> ChannelRow:
+    """The channel as the journal keeps it; `replaces`: see `ChannelRow`."""
     return ChannelRow(
         id=channel.id,
         merchant=channel.merchant,
         enabled=channel.enabled,
-        types=tuple(str(t) for t in channel.types),
+        types=() if every_payment(channel.types) else tuple(map(str, channel.types)),
         created_at=channel.created_at,
         state=msgspec.json.encode(channel),
+        replaces=replaces,
     )
 
 

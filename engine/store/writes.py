@@ -191,7 +191,11 @@ class MerchantRow(msgspec.Struct, frozen=True):
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
-    """An outbound channel; `state` is its encoded form, secrets sealed."""
+    """An outbound channel; `state` is its encoded form, secrets sealed.
+
+    `replaces`: it is written only in the place of one of these states. A notifier that
+    changes its channel may find that somebody has changed or removed it meanwhile.
+    """
 
     id: str
     merchant: str
@@ -199,6 +203,7 @@ class ChannelRow(msgspec.Struct, frozen=True):
     types: tuple[str, ...]  # event types it wants; empty: all
     created_at: int
     state: bytes
+    replaces: tuple[bytes, ...] | None = None
 
 
 class RemoveChannel(msgspec.Struct, frozen=True):

@@ -61,7 +61,11 @@ class Deliveries:
     def on_row(self, row: Row) -> None:
         match row:
             case ChannelRow():
-                self.channels[row.id] = _decoder.decode(row.state)
+                known = self.channels.get(row.id)
+                if row.replaces is None or known in [
+                    _decoder.decode(state) for state in row.replaces
+                ]:
+                    self.channels[row.id] = _decoder.decode(row.state)
             case RemoveChannel(channel_id):
                 self.channels.pop(channel_id, None)
                 for queue in [queue for queue in self.state if queue[0] == channel_id]:

@@ -12,6 +12,7 @@ from random import Random
 
 from engine.delivery.attempt import SendResult, classify
 from engine.delivery.endpoint import Endpoint
+from engine.payment.model import Payment
 from tests.simulation.broken import Broken
 
 __all__ = ["ENDPOINT_MODES", "SimEndpoint", "SimEndpoints"]
@@ -59,6 +60,7 @@ class SimEndpoints:
         msg_id: str,
         body: bytes,
         now_s: int,
+        payment: Payment | None = None,
     ) -> SendResult:
         url = to.url
         if self.before_send():

@@ -224,6 +224,11 @@ def _write(tables: Tables, row: Row) -> int:
             kept = MerchantRecord(row.name, row.version, row.updated_at, row.state)
             tables.put(tables.merchants, row.name, kept)
         case ChannelRow():
+            before = tables.channels.get(row.id)
+            if row.replaces is not None and (
+                before is None or before.state not in row.replaces
+            ):
+                return 0
             tables.put(tables.channels, row.id, row)
         case PurgeDeliveries():
             return 0  # nothing is left here of what was removed

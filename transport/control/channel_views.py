@@ -1,11 +1,12 @@
 """Channels and their deliveries as the API shows them. Values only."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from engine.delivery.channel import Channel
 from engine.payment.events import iso
-from engine.payment.model import EventType
 
 __all__ = [
     "AttemptEntry",
@@ -20,14 +21,17 @@ __all__ = [
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     """A channel. `secret` is returned only when it is created or rotated.
 
-    Of its own headers, which may hold credentials, only the names are shown.
+    Of its own headers and of its kind's settings those that are credentials are not
+    shown, only their names. `url` is null of a kind that has none.
     """
 
     id: str
     kind: str
     merchant: str
-    url: str
-    types: tuple[EventType, ...]
+    url: str | None
+    settings: dict[str, Any]
+    sealed_settings: tuple[str, ...]
+    types: tuple[str, ...]
     enabled: bool
     disabled_reason: str | None
     header_names: tuple[str, ...]
@@ -85,7 +89,9 @@ def channel_view(
         id=channel.id,
         kind=channel.kind,
         merchant=channel.merchant,
-        url=channel.url,
+        url=channel.url or None,
+        settings=channel.settings,
+        sealed_settings=channel.sealed_names,
         types=channel.types,
         enabled=channel.enabled,
         disabled_reason=channel.disabled_reason,

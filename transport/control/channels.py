@@ -10,10 +10,12 @@ from typing import Any
 import bottle
 import msgspec
 from gevent.lock import RLock
+from msgspec import UnsetType
 
 from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
-from engine.delivery.endpoint import headers_of, sealed_headers
+from engine.delivery.endpoint import headers_of, kept_settings, sealed_headers
+from engine.delivery.kinds import WEBHOOK, kind_named
 from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
@@ -21,6 +23,13 @@ from engine.merchants.scopes import Scope
 from engine.payment.events import VERSION
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
+from transport.control.channel_kinds import (
+    checked_settings,
+    checked_types,
+    kind_asked_for,
+    merged_settings,
+    refuse_fields_of_others,
+)
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
 from transport.control.new_payment import new_id
@@ -34,6 +43,7 @@ from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
 from transport.outbound.guard import check_url
 from transport.outbound.pinned import tls_context
+from transport.outbound.senders import Senders
 from transport.outbound.webhook import new_secret, parse_secret
 from transport.problem_body import FieldError
 
@@ -58,6 +68,7 @@ class _Channels:
         self._auth = auth
         self._vault = vault
         self._settings = settings
+        self._senders = Senders.of(settings.sender)
         self._changing: dict[str, RLock] = {}  # by merchant
 
     @Operation(
@@ -66,8 +77,8 @@ class _Channels:
         path="/v1/channels",
         scope=Scope.SETTINGS,
         tag="channels",
-        summary="Send events to a webhook endpoint from now on. `secret` is returned"
-        " only in this response.",
+        summary="Send events to a webhook endpoint, or to a channel of another kind,"
+        " from now on. A webhook's `secret` is returned only in this response.",
         request=ChannelRequest,
         answers={201: ChannelView},
         answer_headers={201: ("Location",)},
@@ -89,20 +100,25 @@ class _Channels:
                 Code.FORBIDDEN,
                 "This key may create channels only for its own merchant.",
             )
-        self._check_url(asked.url)
-        headers = own_headers({}, asked.headers, asked.basic_auth)
-        _check_ca(asked.ca_pem)
-        secret = asked.secret or new_secret()
+        kind = kind_asked_for(asked, self._senders)
+        types = kind.default_types
+        if not isinstance(asked.types, UnsetType):
+            types = checked_types(asked.types)
         channel_id = new_id("ch_")
+        secret: str | None = None
+        if kind.name == WEBHOOK:
+            secret = asked.secret or new_secret()
+            own = self._of_a_webhook(asked, secret, channel_id)
+        else:
+            given = asked.settings or {}
+            settings = checked_settings(kind, given, self._senders)
+            own = kept_settings(kind, settings, self._vault, channel_id)
         channel = Channel(
             id=channel_id,
+            kind=kind.name,
             merchant=merchant,
-            url=asked.url,
-            types=tuple(dict.fromkeys(asked.types)),
-            secret=self._vault.seal(_secret_bytes(secret), channel_id),
-            sealed_headers=sealed_headers(headers, self._vault, channel_id),
-            header_names=tuple(headers),
-            ca_pem=asked.ca_pem,
+            types=types,
+            **own,
             schedule_s=tuple(asked.schedule_s),
             timeout_s=asked.timeout_s,
             refused_attempts=asked.refused_attempts,
@@ -173,12 +189,16 @@ class _Channels:
             self._check_url(asked.url)
         if isinstance(asked.ca_pem, str):
             _check_ca(asked.ca_pem)
+        if not isinstance(asked.types, UnsetType):
+            checked_types(asked.types)
         now = self._gateway.now()
         merchant = seen_channel(self._gateway, channel_id, principal).merchant
         with self._one_at_a_time(merchant):
             channel = seen_channel(self._gateway, channel_id, principal)
+            refuse_fields_of_others(kind_named(channel.kind), asked)
             changes = _changes(asked)
             changes |= self._headers(channel, asked)
+            changes |= self._kind_settings(channel, asked)
             secret = new_secret() if asked.rotate_secret else None
             if secret is not None:
                 sealed = self._vault.seal(_secret_bytes(secret), channel.id)
@@ -212,6 +232,28 @@ class _Channels:
 
         There are as many locks as merchants have changed channels since the start."""
         return self._changing.setdefault(merchant, RLock())
+
+    def _of_a_webhook(
+        self, asked: ChannelRequest, secret: str, channel_id: str
+    ) -> dict[str, Any]:
+        """The fields of a channel that are a webhook's."""
+        assert isinstance(asked.url, str), "kind_asked_for has seen to it"
+        self._check_url(asked.url)
+        headers = own_headers({}, asked.headers, asked.basic_auth)
+        _check_ca(asked.ca_pem)
+        return {
+            "url": asked.url,
+            "secret": self._vault.seal(_secret_bytes(secret), channel_id),
+            "sealed_headers": sealed_headers(headers, self._vault, channel_id),
+            "header_names": tuple(headers),
+            "ca_pem": asked.ca_pem,
+        }
+
+    def _kind_settings(self, channel: Channel, asked: ChannelPatch) -> dict[str, Any]:
+        """Its kind's settings, if they change."""
+        if isinstance(asked.settings, UnsetType) or channel.kind == WEBHOOK:
+            return {}
+        return merged_settings(channel, asked.settings, self._vault, self._senders)
 
     def _headers(self, channel: Channel, asked: ChannelPatch) -> dict[str, Any]:
         """Its own headers, if they change."""

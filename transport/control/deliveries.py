@@ -14,7 +14,8 @@ import msgspec
 
 from engine.codes import Code
 from engine.delivery.attempt import AttemptOutcome
-from engine.delivery.channel import Channel, payload
+from engine.delivery.bodies import BODIES, no_such_version
+from engine.delivery.channel import Channel
 from engine.delivery.endpoint import endpoint_of
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
@@ -127,13 +128,14 @@ class Deliveries:
     def _test(self, channel: Channel) -> Any:
         now = self._gateway.now()
         told = {"channel_id": channel.id, "message": "This is a test of Paybell."}
-        body = payload(msgspec.json.encode(told), "channel.test", iso(now))
-        result = self._settings.sender.send(
-            endpoint_of(channel, self._vault, now),
-            new_id("evt_test_"),
-            body,
-            now // 1000,
-        )
+        endpoint = endpoint_of(channel, self._vault, now)
+        body_of = BODIES.get(channel.event_version)
+        if body_of is None:
+            result = no_such_version(channel.event_version)
+        else:
+            body = body_of(msgspec.json.encode(told), "channel.test", iso(now), ())
+            test_id = new_id("evt_test_")
+            result = self._settings.sender.send(endpoint, test_id, body, now // 1000)
         return answer(
             TestResult(
                 delivered=result.outcome is AttemptOutcome.DELIVERED,

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from engine.chain.witness import Standing
 from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.kinds import KINDS
 from engine.errors import EngineError
 from engine.gateway import Gateway
 
@@ -56,19 +57,26 @@ _COUNTERS = {
 _NEVER = {
     **dict.fromkeys(_COUNTERS, 0.0),
     **{f"outbox.{state}": 0.0 for state in ("pending", "delivered", "dead")},
-    **{f"webhook.{outcome.value}": 0.0 for outcome in AttemptOutcome},
+    **{
+        f"{kind.counter}.{outcome.value}": 0.0
+        for kind in KINDS.values()
+        for outcome in AttemptOutcome
+    },
 }
 """What has not happened yet is 0: a counter that begins with 1 never rose, and no alert
 is raised for it."""
 
 _LABELLED = {
     "outbox": ("paybell_outbox", "state", "Deliveries by state.", False),
-    "webhook": (
-        "paybell_webhook_attempts",
-        "outcome",
-        "Attempts to deliver a webhook, by outcome.",
-        True,
-    ),
+    **{
+        kind.counter: (
+            f"paybell_{kind.name}_attempts",
+            "outcome",
+            f"Attempts to deliver to a channel of the kind {kind.name}, by outcome.",
+            True,
+        )
+        for kind in KINDS.values()
+    },
 }
 
 

@@ -13,7 +13,6 @@ from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.name import ALLOWED, NAME
 from engine.money.amount import MAX_SAT
 from engine.payment import email_address
-from engine.payment.model import EventType
 
 __all__ = [
     "AddressText",
@@ -154,11 +153,12 @@ Url = Annotated[
     ),
 ]
 Types = Annotated[
-    list[EventType],
+    list[Annotated[str, Meta(max_length=40)]],
     Meta(
-        max_length=32,
-        description="a list of event types like payment.confirmed; an empty list for"
-        " all",
+        max_length=40,
+        description="a list of types like payment.confirmed, payment.* or alert.*; an"
+        " empty list for every event of a payment; absent for what is usual for the"
+        " channel's kind",
     ),
 ]
 TimeoutS = Annotated[

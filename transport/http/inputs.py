@@ -6,12 +6,13 @@ that many fields share are in `transport/http/input_values.py`.
 What no type can say (is the address valid, is the URL allowed) the handler checks.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from engine.delivery.attempt import SCHEDULE_S
+from engine.delivery.kinds import KINDS, WEBHOOK
 from engine.delivery.refusal import REFUSED_ATTEMPTS, REFUSED_S
 from engine.merchants.record import (
     DisplayName,
@@ -175,11 +176,30 @@ Basic = Annotated[
 ]
 
 
-class ChannelRequest(Request):
-    """A webhook endpoint that is to get events."""
+Settings = Annotated[
+    dict[str, Any],
+    Meta(
+        max_length=50,
+        description="an object with the settings of the channel's kind"
+        " (docs/channels.md explains them)",
+    ),
+]
 
-    url: Url
-    types: Types = []
+
+class ChannelRequest(Request):
+    """A channel that is to get events. `url`, `secret`, `headers`, `basic_auth` and
+    `ca_pem` are of webhooks; any other kind has `settings`."""
+
+    kind: Annotated[
+        str,
+        Meta(
+            max_length=20,
+            description=f"one of {', '.join(KINDS)}; how the events are sent",
+        ),
+    ] = WEBHOOK
+    settings: Settings | UnsetType = UNSET
+    url: Url | UnsetType = UNSET
+    types: Types | UnsetType = UNSET
     merchant: Merchant | None = None
     secret: Annotated[
         Annotated[str, Meta(pattern=WHSEC)] | None,
@@ -203,6 +223,7 @@ class ChannelRequest(Request):
 class ChannelPatch(Request):
     """The fields to change; absent fields keep their value."""
 
+    settings: Settings | UnsetType = UNSET
     url: Url | UnsetType = UNSET
     types: Types | UnsetType = UNSET
     enabled: Annotated[bool, Meta(description="true or false")] | UnsetType = UNSET

@@ -22,6 +22,7 @@ from collections.abc import Container, Sequence
 
 from engine.delivery.attempt import AttemptOutcome, SendResult, classify
 from engine.delivery.endpoint import Endpoint
+from engine.payment.model import Payment
 from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
@@ -105,6 +106,7 @@ class WebhookSender:
         msg_id: str,
         body: bytes,
         now_s: float,
+        payment: Payment | None = None,
     ) -> SendResult:
         """One attempt at `now_s` (Unix time). Whatever the endpoint does, a result.
 

@@ -192,6 +192,14 @@ def _fields(row: Row) -> Values:
 def _channel(row: ChannelRow) -> tuple[str, Values]:
     types = f",{','.join(row.types)}," if row.types else ""
     values = row.id, row.merchant, int(row.enabled), types, row.created_at, row.state
+    if row.replaces is not None:
+        places = ", ".join("?" * len(row.replaces))
+        return (
+            "UPDATE channels SET merchant = ?, enabled = ?, types = ?,"  # noqa: S608
+            " created_at = ?, state = ?, crc = ?"
+            f" WHERE id = ? AND state IN ({places})",
+            (*values[1:], row_crc(values), row.id, *row.replaces),
+        )
     return (
         """INSERT INTO channels (id, merchant, enabled, types, created_at, state, crc)
            VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id)

@@ -8,7 +8,7 @@ from actors.delivery.notifier import NotifierActor
 from actors.messages import Append, Read
 from actors.node import Node, Settings
 from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel
+from engine.delivery.channel import Channel, channel_row
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.payment.model import Terms
 from engine.runtime.actor import Actor
@@ -100,7 +100,8 @@ class Bench:
         )
 
         def make(_name: str) -> NotifierActor:
-            return NotifierActor(self.node, vault, self.sender, channel)
+            stored = channel_row(channel).state
+            return NotifierActor(self.node, vault, self.sender, channel, stored)
 
         ref = Ref(Scope(dispatcher=self.dispatcher, factory=make), "chn_1")
         ref.start()

@@ -8,6 +8,7 @@ from actors.delivery.notifiers import NotifiersActor
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.channel import Channel, channel_row
 from engine.delivery.endpoint import Endpoint
+from engine.payment.model import Payment
 from engine.runtime.ref import Ref, Scope
 from engine.secrets.vault import Vault
 from engine.store.writes import Write
@@ -57,6 +58,7 @@ class Shop:
         msg_id: str,
         body: bytes,
         now_s: int,
+        payment: Payment | None = None,
     ) -> SendResult:
         assert endpoint.secrets == (SECRET,)
         assert T0 // 1000 <= now_s < T0 // 1000 + 1_000_000, "seconds"

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.delivery import notifiers
 from actors.delivery.notifiers import RESTART_S
 from actors.messages import ChannelChanged
 from engine.delivery.attempt import AttemptOutcome
-from engine.delivery.channel import Channel, wants
+from engine.delivery.channel import Channel, channel_row, wants
 from engine.payment.events import opening
 from engine.payment.model import EventType
 from engine.runtime.ref import Ref
@@ -247,3 +248,45 @@ def test_a_redelivery_is_told_in_order_though_the_breaker_rests(
     street.shop.answer = lambda *_: AttemptOutcome.DELIVERED
     street.stage.pass_s(900)
     assert street.shop.to("ann", "p") == street.story("p")
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.GONE, AttemptOutcome.RESTED])
+def test_a_channel_that_was_removed_just_before_it_is_given_up_stays_removed(
+    street: Street, outcome: AttemptOutcome
+) -> None:
+    """The notifier does not know yet; what it writes must not make the row anew."""
+
+    def removed_now(*_: object) -> AttemptOutcome:
+        street.stage.append(Write(rows=(RemoveChannel("ann"),)))
+        return outcome
+
+    street.channel("ann")
+    street.shop.answer = removed_now
+    street.stage.create("p")
+    street.grow("p")
+    street.stage.pass_s(60)
+    assert [c.id for c in street.stage.store.channels()] == []
+
+
+def test_a_channel_that_was_changed_just_before_it_is_given_up_keeps_the_change(
+    street: Street,
+) -> None:
+    """Its old endpoint is gone; nobody has asked the new one yet."""
+
+    def changed_now(host: str, *_: object) -> AttemptOutcome:
+        if host != "old":
+            return AttemptOutcome.DELIVERED
+        new = replace(channel, url="https://new")
+        street.stage.append(Write(rows=(channel_row(new),)))
+        return AttemptOutcome.GONE
+
+    channel = street.channel("ann", url="https://old")
+    street.shop.answer = changed_now
+    street.stage.create("p")
+    street.grow("p", 2)
+    street.stage.pass_s(60)
+    assert (street.state("ann").url, street.state("ann").enabled) == (
+        "https://new",
+        True,
+    )
+    assert street.shop.to("new")

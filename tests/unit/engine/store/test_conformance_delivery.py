@@ -228,6 +228,26 @@ def test_a_channel_is_changed_in_its_place_and_removed_with_its_outbox(
     assert store.reader.outbox_counts() == {"pending": 1}
 
 
+def test_a_channel_is_replaced_only_where_it_is_as_it_was(store: OpenStore) -> None:
+    store.commit(channel("c"))
+    (row,) = channel("c", enabled=False).rows
+    assert isinstance(row, ChannelRow)
+
+    def written(state: bytes, *replaces: bytes) -> int:
+        changed = replace(row, state=state, replaces=replaces)
+        (outcome,) = store.commit(Write(rows=(changed,)))
+        return committed(outcome).changed
+
+    assert written(b"{1}", b"{0}", b"{2}") == 0
+    assert [(c.enabled, c.state) for c in store.reader.channels()] == [(True, b"{}")]
+    assert written(b"{1}", b"{0}", b"{}") == 1
+    store.reopen()
+    assert [(c.enabled, c.state) for c in store.reader.channels()] == [(False, b"{1}")]
+    store.commit(Write(rows=(RemoveChannel("c"),)))
+    assert written(b"{2}", b"{1}") == 0
+    assert store.reader.channels() == []
+
+
 def test_what_a_late_answer_says_of_a_removed_channel_harms_nobody(
     store: OpenStore,
 ) -> None:

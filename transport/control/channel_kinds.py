@@ -1,0 +1,109 @@
+"""What is particular to a channel's kind when it is made or changed over HTTP.
+
+Checks what a request says against the table of kinds (`engine/delivery/kinds.py`) and
+the senders of this node. Raises `Problem` 422 that names each field. Runs in the
+request's greenlet; no I/O.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from engine.delivery.channel import Channel
+from engine.delivery.endpoint import kept_settings, settings_of
+from engine.delivery.kinds import KINDS, WEBHOOK, Kind
+from engine.delivery.selection import is_type
+from engine.secrets.vault import Vault
+from transport.http.inputs import ChannelPatch, ChannelRequest
+from transport.http.problems import invalid
+from transport.http.request_json import check
+from transport.outbound.senders import Senders
+from transport.problem_body import FieldError
+
+__all__ = [
+    "checked_settings",
+    "checked_types",
+    "kind_asked_for",
+    "merged_settings",
+    "refuse_fields_of_others",
+]
+
+_OF_WEBHOOKS = ("url", "secret", "headers", "basic_auth", "ca_pem", "rotate_secret")
+
+
+def kind_asked_for(asked: ChannelRequest, senders: Senders) -> Kind:
+    """The kind, if this node has it and the request names nothing of another's."""
+    if asked.kind not in senders.kinds or asked.kind not in KINDS:
+        allowed = " or ".join(kind for kind in KINDS if kind in senders.kinds)
+        raise invalid(FieldError("/kind", f"must be {allowed}"))
+    kind = KINDS[asked.kind]
+    if kind.name == WEBHOOK and asked.url is UNSET:
+        raise invalid(FieldError("/url", "is required: where the events are sent"))
+    refuse_fields_of_others(kind, asked)
+    return kind
+
+
+def refuse_fields_of_others(kind: Kind, asked: ChannelRequest | ChannelPatch) -> None:
+    """A webhook has fields of its own; every other kind has settings."""
+    if kind.name == WEBHOOK:
+        if asked.settings not in (UNSET, {}):
+            text = "must be absent or empty: a webhook has none"
+            raise invalid(FieldError("/settings", text))
+        return
+    given = [
+        name
+        for name in _OF_WEBHOOKS
+        if getattr(asked, name, None) not in (UNSET, None, False, {})
+    ]
+    if given:
+        text = f"must be absent: it is of webhooks, not of the kind {kind.name}"
+        raise invalid(*(FieldError(f"/{name}", text) for name in given))
+
+
+def checked_types(types: list[str]) -> tuple[str, ...]:
+    """Each once, in order."""
+    errors = [
+        FieldError(
+            f"/types/{number}",
+            "must be the type of an event, payment.* for all of a payment's, or"
+            " alert.raised, alert.resolved or alert.* for alerts",
+        )
+        for number, name in enumerate(types)
+        if not is_type(name)
+    ]
+    if errors:
+        raise invalid(*errors)
+    return tuple(dict.fromkeys(types))
+
+
+def checked_settings(
+    kind: Kind, given: Mapping[str, Any], senders: Senders
+) -> dict[str, Any]:
+    """Settings of this kind, whole, as they are kept."""
+    found = check(dict(given), kind.settings, pointer="/settings/")
+    if isinstance(found, tuple):
+        raise invalid(*found)
+    if faults := senders.faults(kind.name, found):
+        raise invalid(*faults)
+    kept: dict[str, Any] = msgspec.to_builtins(found)
+    return kept
+
+
+def merged_settings(
+    channel: Channel, given: Mapping[str, Any], vault: Vault, senders: Senders
+) -> dict[str, Any]:
+    """The fields of `channel` that change when these of its settings do.
+
+    What is absent keeps its value, secrets too; null takes the default again.
+    """
+    kind = KINDS[channel.kind]
+    before = settings_of(channel, vault)
+    merged = {
+        name: value for name, value in {**before, **given}.items() if value is not None
+    }
+    after = checked_settings(kind, merged, senders)
+    if after == before:
+        return {}
+    return kept_settings(kind, after, vault, channel.id)

@@ -1,0 +1,83 @@
+"""Who sends what: one sender for each kind of channel, behind one `ChannelSender`.
+
+The node and the control API hold one `Senders`. It chooses by the endpoint's kind, and
+knows which kinds this node can send: those have a line in `make_senders`. The rest of a
+kind is in `engine/delivery/kinds.py`. Any greenlet.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Protocol
+
+from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.endpoint import Endpoint
+from engine.delivery.kind_settings import ChannelSettings
+from engine.delivery.kinds import WEBHOOK
+from engine.payment.model import Payment
+from engine.ports import ChannelSender
+from transport.outbound.lookups import Lookups
+from transport.outbound.webhook import WebhookSender
+from transport.problem_body import FieldError
+
+__all__ = ["KindSender", "Senders", "make_senders"]
+
+
+class KindSender(ChannelSender, Protocol):
+    """The sender of one kind that has settings."""
+
+    def faults(self, settings: ChannelSettings) -> Iterable[FieldError]:
+        """What no type can say of settings that were given: a URL that is not allowed.
+        The path of each begins with /settings/. Blocks for no network."""
+
+
+class Senders:
+    """Implements `ChannelSender` for all kinds."""
+
+    def __init__(
+        self, webhook: ChannelSender, others: Mapping[str, KindSender] | None = None
+    ) -> None:
+        self._others = dict(others or {})
+        self._by_kind: dict[str, ChannelSender] = {WEBHOOK: webhook, **self._others}
+
+    @classmethod
+    def of(cls, sender: ChannelSender) -> "Senders":
+        """`sender` itself, or one that sends webhooks only, by it."""
+        return sender if isinstance(sender, cls) else cls(sender)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """That this node can send."""
+        return tuple(self._by_kind)
+
+    def faults(self, kind: str, settings: ChannelSettings) -> list[FieldError]:
+        """Of settings of one of `kinds`."""
+        if kind not in self._others:
+            return []
+        return list(self._others[kind].faults(settings))
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        msg_id: str,
+        body: bytes,
+        now_s: int,
+        payment: Payment | None = None,
+    ) -> SendResult:
+        sender = self._by_kind.get(endpoint.kind)
+        if sender is None:
+            error = f"this node has no channels of the kind {endpoint.kind}"
+            return SendResult(AttemptOutcome.RESTED, None, error, None, 0.0)
+        return sender.send(endpoint, msg_id, body, now_s, payment)
+
+
+def make_senders(
+    version: str,
+    *,
+    allow_private: bool = False,
+    allow_ports: Container[int] = (),
+) -> Senders:
+    """All that this node can send."""
+    lookups = Lookups()
+    webhook = WebhookSender(
+        version, allow_private=allow_private, allow_ports=allow_ports, lookups=lookups
+    )
+    return Senders(webhook, {})
