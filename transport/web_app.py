@@ -19,7 +19,7 @@ from transport.http.bottle_app import Api, ApiSettings
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
-from transport.live import sse
+from transport.live import polling, sse
 from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
@@ -110,5 +110,14 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         frames,
         strangers=strangers,
         require=auth.require,
+    )
+    polling.routes(
+        app,
+        parts.gateway,
+        audience,
+        parts.vault,
+        parts.allowed_origins,
+        strangers=strangers,
+        identify_wait_s=live.identify_wait_s,
     )
     return app, live

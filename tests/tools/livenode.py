@@ -41,7 +41,7 @@ from transport.http.bottle_app import Api
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
-from transport.live import sse
+from transport.live import polling, sse
 from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
@@ -112,6 +112,16 @@ class LiveNode:
         webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)
         self.live = LiveRoutes(
             self.gateway, self.vault, frames, require=auth.require, **live
+        )
+        wait_s = self.live.identify_wait_s
+        polling.routes(
+            self.api,
+            self.gateway,
+            audience,
+            self.vault,
+            origins,
+            strangers=Strangers(StrangerLimits(rate_per_s=1e6, burst=1_000_000)),
+            identify_wait_s=wait_s,
         )
         self.server = Server(
             self.api,

@@ -19,7 +19,12 @@ from transport.http.auth import Principal
 from transport.http.problems import Problem
 from transport.live.encoding import Frames
 
-__all__ = ["Audience", "Require", "parameters"]
+__all__ = ["NOT_PROVEN", "Audience", "Require", "parameters"]
+
+NOT_PROVEN = (
+    "token must be the client_secret of the payment, which the answer that created it"
+    " holds."
+)
 
 #: Raises `Problem` 401 or 429. `transport.http.auth.Auth.require` is one.
 Require = Callable[[dict[str, Any]], Principal]
@@ -39,16 +44,25 @@ class Audience:
     def frames(self, environ: dict[str, Any], payment: Payment) -> Frames:
         """What the caller is told of this payment. May read the store, for a key.
         Raises `Problem`."""
+        if self._is_insider(environ, payment):
+            return self._frames
+        return self._frames.for_strangers
+
+    def insiders(self, environ: dict[str, Any], payment: Payment | None) -> Frames:
+        """All of a payment, for who names it by its id. Raises `Problem`: the same for
+        an id that there is not and for a token that is not its own."""
+        if payment is None or not self._is_insider(environ, payment):
+            raise Problem(Code.FORBIDDEN, NOT_PROVEN)
+        return self._frames
+
+    def _is_insider(self, environ: dict[str, Any], payment: Payment) -> bool:
         try:
             tokens = parameters(environ).get("token", ())
         except ValueError as error:
             raise Problem(Code.INVALID_REQUEST, str(error)) from error
-        is_insider = any(
+        return any(
             self._vault.is_client_secret(payment.id, token) for token in tokens
-        )
-        if is_insider or self._has_key(environ, payment.terms.merchant):
-            return self._frames
-        return self._frames.for_strangers
+        ) or self._has_key(environ, payment.terms.merchant)
 
     def _has_key(self, environ: dict[str, Any], merchant: str) -> bool:
         # Another scheme than ours is between the client and a proxy in front.

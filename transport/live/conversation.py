@@ -3,7 +3,7 @@
     client                                    server
                                               {"type":"connected","message","timestamp"}
     {"type":"identify","externalId",          {"type":"identified","externalId",
-     "token"?,"merchant"?}                     "timestamp"}
+     "token"?,"merchant"?}                     "paymentId"?,"timestamp"}
                                               {"type":"payment","status":"paid",
                                                "paymentHash","amountSat","externalId",
                                                "message","timestamp"}
@@ -16,11 +16,12 @@
 
 `identify` tells whether a payment is paid, once per confirmation; identifying again
 tells it again. Should a reorganisation take the money back, "status" is "reversed".
-Order numbers can be guessed, so it wants the payment's `client_secret` as "token". In
-the document that it is made for it needs no secret. A merchant may have it so
-(`identify_without_secret`): then the newest payment with the external id, or one that
-is created later, is told of, and "identified" is the answer whether there is one or
-not. "merchant" narrows it to one shop of a shared node.
+Order numbers can be guessed, so it wants the payment's `client_secret` as "token"; who
+has it is told the payment's id too, to `subscribe` to. In the document that it is made
+for it needs no secret. A merchant may have it so (`identify_without_secret`): then the
+newest payment with the external id, or one that is created later, is told of, and
+"identified" is the answer whether there is one or not. "merchant" narrows it to one
+shop of a shared node.
 
 `subscribe` gives the whole story and wants the same "token".
 
@@ -169,7 +170,9 @@ class Conversation:
             known.end()
         if not self._has_room():
             return
-        self._say("identified", externalId=external_id, timestamp=self._timestamp())
+        payment = {"paymentId": proven} if proven else {}
+        now = self._timestamp()
+        self._say("identified", externalId=external_id, **payment, timestamp=now)
         identity = Identity(self._wire, self._gateway, external_id)
         self._identities[external_id] = identity
         if proven:

@@ -130,7 +130,8 @@ class Frames:
         state = self.state_object(payment)[1:]
         return b'{"type":"state","epoch":"%b",%b' % (self.epoch.encode(), state)
 
-    def _text(self, event: CommittedEvent) -> bytes:
+    def text(self, event: CommittedEvent) -> bytes:
+        """The event as one JSON object."""
         return event.wire
 
     def websocket(self, event: CommittedEvent) -> bytes:
@@ -138,7 +139,7 @@ class Frames:
         latest, frame = self._latest
         if latest is not event:
             frame = self._websocket.get(
-                event.offset, lambda: encode_text(self._text(event))
+                event.offset, lambda: encode_text(self.text(event))
             )
             self._latest = (event, frame)
         return frame
@@ -156,7 +157,7 @@ class Frames:
         )
 
     def _event(self, event: CommittedEvent, number: int) -> bytes:
-        return sse(self._text(event), event.event.type, Position(self.epoch, number))
+        return sse(self.text(event), event.event.type, Position(self.epoch, number))
 
     def freshness_frame(self, freshness: Freshness) -> bytes:
         return self._freshness_of(freshness)[1]
@@ -180,7 +181,7 @@ class _StrangersFrames(Frames):
     def state_object(self, payment: Payment) -> bytes:
         return state_for_strangers(super().state_object(payment))
 
-    def _text(self, event: CommittedEvent) -> bytes:
+    def text(self, event: CommittedEvent) -> bytes:
         return event_for_strangers(event.wire)
 
 

@@ -83,6 +83,11 @@ class LiveRoutes:
         self._identifies = RateLimiter(IDENTIFIES_PER_S, IDENTIFIES_AT_ONCE)
         self.open = 0  # sockets now
 
+    def identify_wait_s(self, client: str) -> float:
+        """How long this client address must wait before it asks after one more order
+        number; asking counts as one."""
+        return self._identifies.allow(client, time.monotonic())
+
     def keep_below(self, connections: int) -> None:
         """Leave some of all connections to others: the API can be reached however many
         browsers watch.
@@ -152,7 +157,7 @@ class LiveRoutes:
             self._vault,
             self._creation_listeners,
             self._frames,
-            lambda: self._identifies.allow(client, time.monotonic()),
+            partial(self.identify_wait_s, client),
         )
         websocket.listen(_Talker(self, websocket, talk))
         talk.open()

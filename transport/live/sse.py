@@ -1,4 +1,5 @@
-"""Server-Sent Events: `GET /events/balance/<address>`, and what all streams share.
+"""Server-Sent Events: `GET /events/balance/<address>`, `GET /events/payment/<id>`, and
+what all streams share.
 
 The response is a generator that waits for its session's queue: no polling, a comment
 every 15 s, which is also how a client that has gone is noticed (the write fails). A
@@ -9,6 +10,7 @@ Runs in the connection's greenlet, one per stream.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import bottle
@@ -24,7 +26,7 @@ from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
 from transport.live.audience import Audience
-from transport.live.encoding import KEEP_ALIVE, PREAMBLE
+from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
 from transport.live.sinks import (
     QUEUE_BYTES,
     QUEUE_MESSAGES,
@@ -80,6 +82,15 @@ _OPERATION: Final = Operation(
     problems=(401, 404),
 )
 
+_BY_ID: Final = replace(
+    _OPERATION,
+    name="followPayment",
+    path="/events/payment/<payment_id>",
+    summary="A payment as Server-Sent Events, for who has its client_secret or a key"
+    " of its merchant; resumable likewise",
+    problems=(401, 403),
+)
+
 
 def routes(
     app: Api,
@@ -91,9 +102,9 @@ def routes(
     queue_bytes: int = QUEUE_BYTES,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> None:
-    """Add the stream of one address. `origins`: see `transport.server.upgrade`."""
+    """Add the streams of one payment. `origins`: see `transport.server.upgrade`."""
 
-    def events(address: str) -> Iterator[bytes]:
+    def at_address(address: str) -> Iterator[bytes]:
         environ = bottle.request.environ
         since = last_event_id(environ, "since")
         if since is not None:
@@ -104,6 +115,18 @@ def routes(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."
             )
         frames = audience.frames(environ, payment)
+        return events(payment.id, frames, since)
+
+    def of_payment(payment_id: str) -> Iterator[bytes]:
+        environ = bottle.request.environ
+        since = last_event_id(environ, "since")
+        frames = audience.insiders(environ, gateway.payment(payment_id))
+        return events(payment_id, frames, since)
+
+    def events(
+        payment_id: str, frames: Frames, since: Position | None
+    ) -> Iterator[bytes]:
+        environ = bottle.request.environ
         hold(environ)
         allow_origin(environ, origins)
         start_stream()
@@ -111,12 +134,12 @@ def routes(
 
         def follow() -> SessionHandle:
             session = gateway.open_session("sse", StreamSink(queue, frames))
-            session.follow(payment.id, since)
+            session.follow(payment_id, since)
             return session
 
         return stream(queue, follow, keep_alive_s)
 
-    def preflight(address: str) -> str:
+    def preflight(**_path: str) -> str:
         # EventSource never asks; readers built on fetch() do, for Last-Event-ID.
         allow_origin(bottle.request.environ, origins)
         bottle.response.set_header("Access-Control-Allow-Methods", "GET")
@@ -125,8 +148,9 @@ def routes(
         bottle.response.status = 204
         return ""
 
-    app.add(_OPERATION, events, streams=True)
-    app.route(_OPERATION.path, "OPTIONS", preflight)
+    for operation, handler in ((_OPERATION, at_address), (_BY_ID, of_payment)):
+        app.add(operation, handler, streams=True)
+        app.route(operation.path, "OPTIONS", preflight)
 
 
 def stream(

@@ -6,6 +6,7 @@ taken for the other, and ending one ends nothing else. Made and ended by
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from engine.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
@@ -19,7 +20,9 @@ from transport.live.events_only import EventsOnly
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
-__all__ = ["Identity", "Subscription"]
+__all__ = ["Identity", "Subscription", "payment_message"]
+
+_RECEIVED: Final = "Payment received successfully!"
 
 
 class Identity(EventsOnly):
@@ -103,19 +106,36 @@ class Identity(EventsOnly):
         if payment_id in self._paid:
             return self.is_open
         self._paid.add(payment_id)
-        return self._send("paid", amount_sat, txid, "Payment received successfully!")
+        return self._send("paid", amount_sat, txid, _RECEIVED)
 
     def _send(self, status: str, amount_sat: int, txid: str | None, text: str) -> bool:
-        data = message(
-            "payment",
-            status=status,
-            paymentHash=txid,
-            amountSat=amount_sat,
-            externalId=self._external_id,
-            message=text,
-            timestamp=iso(self._gateway.now()),
-        )
+        now = iso(self._gateway.now())
+        data = _message(self._external_id, status, amount_sat, txid, text, now)
         return self.is_open and self._wire.send(encode_text(data))
+
+
+def payment_message(payment: Payment, now: str) -> bytes | None:
+    """What an identity is told first of a payment with an external id: that it is paid,
+    or nothing."""
+    if payment.status not in PAID or payment.terms.external_id is None:
+        return None
+    txid = payment.receipts[-1].txid if payment.receipts else None
+    order = payment.terms.external_id
+    return _message(order, "paid", payment.received_sat, txid, _RECEIVED, now)
+
+
+def _message(
+    order: str, status: str, amount_sat: int, txid: str | None, text: str, now: str
+) -> bytes:
+    return message(
+        "payment",
+        status=status,
+        paymentHash=txid,
+        amountSat=amount_sat,
+        externalId=order,
+        message=text,
+        timestamp=now,
+    )
 
 
 class Subscription:
