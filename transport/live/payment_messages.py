@@ -1,0 +1,159 @@
+"""What sites of the salon's kind are told: `payment:status-update` and its like.
+
+    payment:status-update  {"invoiceId","status","timestamp","data"}
+    payment:completed      the same, after the update that makes it SUCCESS
+
+`invoiceId` is the payment's external id, or its own id where it has none; `status` is
+SUCCESS, FAILED or PENDING (`engine/payment/outcome.py`); `timestamp` is a number of ms.
+`data` is what anybody may read of the event (`allow_list.py`) with `since`, the place
+to go on from: whoever has a token of the site's, or names an invoice, is a visitor like
+others, and metadata and reasons are the shop's.
+
+The document's page drops its callback after the first message. So a message tells that
+the outcome is another one; those that only tell of a step on the way (`is_step`: it is
+detected, one block deep, …; always PENDING) are for who asks for them.
+
+Pure, and the one place that makes these: the plain WebSocket sends `flat`, Socket.IO
+`name` and `body`, byte for byte the same for all who hear it.
+"""
+
+from collections import OrderedDict
+from typing import Final, Literal
+
+import msgspec
+
+from engine.payment.events import CommittedEvent
+from engine.payment.model import EventType, Payment
+from engine.payment.outcome import (
+    Outcome,
+    completes,
+    outcome_after,
+    outcome_of,
+    settles,
+)
+from engine.store.epochs import Position
+from transport.live.allow_list import event_for_strangers
+from transport.live.encoding import Frames
+
+__all__ = [
+    "COMPLETED",
+    "STATUS_UPDATE",
+    "MessageName",
+    "PaymentMessage",
+    "PaymentMessages",
+    "invoice_of",
+    "messages",
+    "messages_of_state",
+    "state_body",
+]
+
+MessageName = Literal[
+    "payment:status-update", "payment:completed", "payment:token-saved"
+]
+STATUS_UPDATE: Final[MessageName] = "payment:status-update"
+COMPLETED: Final[MessageName] = "payment:completed"
+
+#: Events whose messages are kept. Each is told to all its followers at nearly the same
+#: time; who comes back for older ones has them made again.
+KEPT: Final = 1_024
+
+
+class PaymentMessage(msgspec.Struct, frozen=True, gc=False):
+    """One message: its name, and its object as JSON."""
+
+    name: MessageName
+    body: bytes
+    is_step: bool = False
+
+    @property
+    def flat(self) -> bytes:
+        """As one JSON object with `type`."""
+        return b'{"type":"%b",%b' % (self.name.encode(), self.body[1:])
+
+
+class _Names(msgspec.Struct, frozen=True, gc=False):
+    payment_id: str
+    external_id: str | None = None
+
+
+_names = msgspec.json.Decoder(_Names)
+_encode = msgspec.json.Encoder().encode
+
+
+def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
+    """What this event is told as: nothing, one message, or two at the completion.
+    `epoch`: the one in which the node runs (`Frames.epoch`)."""
+    fact = event.event
+    outcome = outcome_after(fact)
+    is_step = not settles(fact)
+    if is_step and (outcome is not Outcome.PENDING or fact.type is EventType.CREATED):
+        return ()
+    names = _names.decode(event.wire)
+    body = _body(
+        names.external_id or names.payment_id,
+        outcome,
+        fact.at,
+        event_for_strangers(event.wire),
+        Position(epoch, fact.seq),
+    )
+    update = PaymentMessage(STATUS_UPDATE, body, is_step)
+    return (update, PaymentMessage(COMPLETED, body)) if completes(fact) else (update,)
+
+
+def state_body(payment: Payment, frames: Frames, now: int) -> bytes:
+    """A payment as it is now, in the form of an update: for who asks how it stands.
+    `frames`: those for strangers are used; `now` in ms."""
+    return _body(
+        invoice_of(payment),
+        outcome_of(payment),
+        now,
+        frames.for_strangers.state_object(payment),
+        Position(frames.epoch, payment.seq),
+    )
+
+
+def messages_of_state(
+    payment: Payment, frames: Frames, now: int
+) -> tuple[PaymentMessage, ...]:
+    """For who comes when it is paid already, and missed the messages of that; nothing
+    for who is in time: an update without news would be the last that it hears."""
+    if outcome_of(payment) is not Outcome.SUCCESS:
+        return ()
+    body = state_body(payment, frames, now)
+    return PaymentMessage(STATUS_UPDATE, body), PaymentMessage(COMPLETED, body)
+
+
+def invoice_of(payment: Payment) -> str:
+    """What the site calls it."""
+    return payment.terms.external_id or payment.id
+
+
+def _body(
+    invoice: str, outcome: Outcome, at: int, data: bytes, since: Position
+) -> bytes:
+    return b'{"invoiceId":%b,"status":"%b","timestamp":%d,"data":%b,"since":"%b"}}' % (
+        _encode(invoice),
+        outcome.encode(),
+        at,
+        data[:-1],
+        str(since).encode(),
+    )
+
+
+class PaymentMessages:
+    """`messages`, made once for all who hear them. One per node."""
+
+    __slots__ = ("_epoch", "_kept")
+
+    def __init__(self, epoch: str) -> None:
+        self._epoch = epoch
+        self._kept: OrderedDict[int, tuple[PaymentMessage, ...]] = OrderedDict()
+
+    def of(self, event: CommittedEvent) -> tuple[PaymentMessage, ...]:
+        """An offset names one event as long as the node runs."""
+        kept = self._kept.get(event.offset)
+        if kept is None:
+            kept = self._kept[event.offset] = messages(event, self._epoch)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return kept
