@@ -81,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     claims_per_payment: int
     claims_total_s: int | None  # None: WINDOWS times claim_window_s
     channels_per_merchant: int
+    socketio_subscriptions: int
+    socketio_per_merchant: int
     max_merchants: int
     max_keys: int
     monitor_s: int

@@ -228,6 +228,9 @@ class Gateway(Protocol):
     def has_webhook_secret(self, provider: str) -> bool:
         """Whether any merchant has a secret of its own for it."""
 
+    def takes_site_tokens(self) -> bool:
+        """Whether any merchant takes tokens that its own site makes."""
+
     def identifies_without_secret(self, merchant: str | None) -> bool:
         """Whether this merchant's order numbers may be asked after by anybody; None:
         whether those of any may."""

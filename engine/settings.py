@@ -179,6 +179,13 @@ OPTIONS: tuple[Option, ...] = (
            "How many webhook channels a merchant may have; those for the events of all"
            " merchants count as one merchant's. Each merchant may have its own"
            " (limits.channels)."),
+    Option("socketio_subscriptions", whole(1, 1_000), "100", "1 to 1000 invoices",
+           "How many invoices one Socket.IO client may follow at a time. A page follows"
+           " one, a till that shows all open ones some dozens."),
+    Option("socketio_per_merchant", whole(1, 10_000_000), "20000",
+           "1 to 10000000 invoices",
+           "How many invoices all Socket.IO clients of a merchant may follow together,"
+           " 3 KB each: more than the node takes clients, if each follows one."),
     Option("max_merchants", whole(1, 1_000_000), "10000", "1 to 1000000 merchants",
            "How many merchants may have records: all are kept in memory, 1 KB each."),
     Option("max_keys", whole(1, 100_000), "1000", "1 to 100000 keys",

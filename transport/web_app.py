@@ -6,8 +6,10 @@ serves what, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 from engine.gateway import Gateway
 from engine.ports import ChannelSender
@@ -16,6 +18,7 @@ from transport.control import keys
 from transport.control.app import control_app
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
+from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
@@ -23,8 +26,13 @@ from transport.live import polling, sse
 from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
+from transport.live.socketio.limits import SocketioLimits
+from transport.live.socketio.mount import Mount
 from transport.pages import pages
 from transport.server.limits import CallLimits
+
+if TYPE_CHECKING:  # it is loaded only where somebody may use it
+    from transport.live.socketio.engine import Engine
 
 __all__ = ["WebParts", "web_parts"]
 
@@ -58,6 +66,9 @@ class WebParts:
     """Of the process's log, for the metrics."""
     max_merchants: int = 10_000
     max_keys: int = 1_000
+    seeds: Mapping[str, str] = field(default_factory=dict)
+    """Whom the routes of each seed act for."""
+    socketio: SocketioLimits | None = None
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
@@ -111,6 +122,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         strangers=strangers,
         require=auth.require,
     )
+    _mount_socketio(parts, app, live, frames, strangers)
     polling.routes(
         app,
         parts.gateway,
@@ -121,3 +133,34 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         identify_wait_s=live.identify_wait_s,
     )
     return app, live
+
+
+def _mount_socketio(
+    parts: WebParts, app: Api, live: LiveRoutes, frames: Frames, strangers: Strangers
+) -> None:
+    gateway, salon = parts.gateway, parts.seeds.get("salon")
+
+    def is_on() -> bool:
+        return salon is not None or gateway.takes_site_tokens()
+
+    make = partial(_socketio, parts, live, frames, strangers)
+    mount = Mount(is_on, make)
+    mount.add_to(app)
+    live.also_ask(mount.route)
+
+
+def _socketio(
+    parts: WebParts, live: LiveRoutes, frames: Frames, strangers: Strangers
+) -> Engine:
+    from transport.live.socketio.composition import socketio_engine
+
+    return socketio_engine(
+        parts.gateway,
+        SiteTokens(parts.gateway, parts.vault),
+        frames,
+        live,
+        salon=parts.seeds.get("salon"),
+        strangers=strangers,
+        origins=parts.allowed_origins,
+        limits=parts.socketio,
+    )

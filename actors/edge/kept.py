@@ -74,6 +74,9 @@ class KeptRows:
     def has_webhook_secret(self, provider: str) -> bool:
         return self._node.merchants.has_secret(provider)
 
+    def takes_site_tokens(self) -> bool:
+        return self._node.merchants.takes_tokens
+
     def identifies_without_secret(self, merchant: str | None) -> bool:
         return self._node.merchants.identifies_without_secret(merchant)
 

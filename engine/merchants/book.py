@@ -15,13 +15,14 @@ __all__ = ["MerchantBook"]
 class MerchantBook:
     """See the module docstring."""
 
-    __slots__ = ("_known", "_open", "_with_secret", "defaults")
+    __slots__ = ("_known", "_open", "_with_secret", "_with_tokens", "defaults")
 
     def __init__(self, defaults: Limits | None = None) -> None:
         """`defaults`: the node's limits, of whoever has none of its own."""
         self.defaults = defaults or Limits()
         self._known: dict[str, Merchant] = {}
         self._open: set[str] = set()  # who identify without a secret
+        self._with_tokens: set[str] = set()  # who take those of their sites
         self._with_secret: dict[str, set[str]] = {one: set() for one in PROVIDERS}
 
     def __len__(self) -> int:
@@ -47,6 +48,10 @@ class MerchantBook:
             self._open.add(merchant.name)
         else:
             self._open.discard(merchant.name)
+        if merchant.jwt is not None:
+            self._with_tokens.add(merchant.name)
+        else:
+            self._with_tokens.discard(merchant.name)
         for provider, names in self._with_secret.items():
             if merchant.is_damaged or provider in merchant.webhook_secrets:
                 names.add(merchant.name)
@@ -61,6 +66,11 @@ class MerchantBook:
     def has_secret(self, provider: str) -> bool:
         """Whether any merchant has a secret of its own there, or may have had one."""
         return bool(self._with_secret[provider])
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether any merchant takes tokens that its own site makes."""
+        return bool(self._with_tokens)
 
     def identifies_without_secret(self, merchant: str | None) -> bool:
         """Whether this merchant's order numbers may be asked after by anybody; None:

@@ -38,6 +38,7 @@ from tests.tools.wsclient import WsClient, connect
 from transport.devchain.chain import DevChain
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api
+from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import webhooks
 from transport.live import journal_stream as events
@@ -45,6 +46,10 @@ from transport.live import polling, sse
 from transport.live.audience import Audience
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
+from transport.live.socketio.composition import socketio_engine
+from transport.live.socketio.engine import Engine
+from transport.live.socketio.limits import SocketioLimits
+from transport.live.socketio.mount import Mount
 from transport.outbound.webhook import WebhookSender
 from transport.server.limits import Limits
 from transport.server.server import Server
@@ -79,6 +84,7 @@ class LiveNode:
         webhook = options.pop("webhook", {})
         live = options.pop("live", {})
         stream = options.pop("stream", {})
+        socketio = options.pop("socketio", None)
         self._send_buffer: int | None = options.pop("send_buffer", None)
         self.chain = DevChain()
         self.clock = GeventClock()
@@ -123,6 +129,8 @@ class LiveNode:
             strangers=Strangers(StrangerLimits(rate_per_s=1e6, burst=1_000_000)),
             identify_wait_s=wait_s,
         )
+        if socketio is not None:
+            self.socketio = self._socketio(origins, **socketio)
         self.server = Server(
             self.api,
             self.live,
@@ -132,6 +140,23 @@ class LiveNode:
             origins=origins,
             trusted_proxies=proxies,
         )
+
+    def _socketio(
+        self, origins: Any, salon: str | None = None, **limits: Any
+    ) -> Engine:
+        engine = socketio_engine(
+            self.gateway,
+            SiteTokens(self.gateway, self.vault),
+            Frames(self.gateway.epochs().present),
+            self.live,
+            salon=salon,
+            origins=origins,
+            limits=SocketioLimits(**limits),
+        )
+        mount = Mount(lambda: True, lambda: engine)
+        mount.add_to(self.api)
+        self.live.also_ask(mount.route)
+        return engine
 
     def start(self) -> None:
         self.clock.start()
@@ -253,6 +278,13 @@ class LiveNode:
         """The story of a payment as the journal has it."""
         found = self.gateway.history(payment_id, 0, 1_000)
         return [(stored.seq, str(stored.event.type)) for stored in found]
+
+    def wait_for_seq(self, payment_id: str, seq: int) -> None:
+        def reached() -> bool:
+            payment = self.gateway.payment(payment_id)
+            return payment is not None and payment.seq >= seq
+
+        wait_until(reached, 10, f"{payment_id} to have {seq} events")
 
     def wait_for(self, payment_id: str, status: str, timeout_s: float = 10) -> Payment:
         def reached() -> Payment | None:

@@ -94,6 +94,8 @@ _WORDS = {
     "webhooks_per_s": "N",
     "claims_per_payment": "N",
     "channels_per_merchant": "N",
+    "socketio_subscriptions": "N",
+    "socketio_per_merchant": "N",
     "max_merchants": "N",
     "max_keys": "N",
     "monitor_s": "SECONDS",

@@ -16,6 +16,7 @@ from engine.store.port import StoreReader
 from engine.store.sqlite.store import SqliteStore
 from transport.cli.open_files import client_connections, raise_limit
 from transport.http.auth import KeyLimits, hash_key
+from transport.live.socketio.limits import SocketioLimits
 from transport.server.limits import CallLimits, Limits
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "refuse_narrower_key",
     "refuse_unknown_seeds",
     "server_limits",
+    "socketio_limits",
     "vault_of",
     "warn_of_settings",
     "webhook_limits",
@@ -121,6 +123,15 @@ def server_limits(config: Config) -> Limits:
     )
     connections = client_connections(raise_limit(), limits.connections)
     return replace(limits, connections=connections)
+
+
+def socketio_limits(config: Config) -> SocketioLimits:
+    """Who polls is counted by sessions as others are by connections."""
+    return SocketioLimits(
+        subscriptions=config.socketio_subscriptions,
+        per_merchant=config.socketio_per_merchant,
+        polling_per_address=config.connections_per_address,
+    )
 
 
 def warn_of_settings(config: Config, *, has_keys: bool, lost_chain: bool) -> None:

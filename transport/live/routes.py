@@ -34,7 +34,7 @@ from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wir
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
-from transport.server.upgrade import Endpoint
+from transport.server.upgrade import Endpoint, Routes
 from transport.server.websocket.connection import WebSocket
 
 __all__ = ["LiveRoutes"]
@@ -79,9 +79,10 @@ class LiveRoutes:
         self._strangers = strangers
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
-        self._creation_listeners = CreationListeners(gateway)
+        self.creation_listeners = CreationListeners(gateway)
         self._identifies = RateLimiter(IDENTIFIES_PER_S, IDENTIFIES_AT_ONCE)
-        self.open = 0  # sockets now
+        self.open = 0  # live clients now, with those of Socket.IO
+        self._also: Routes | None = None
 
     def identify_wait_s(self, client: str) -> float:
         """How long this client address must wait before it asks after one more order
@@ -94,10 +95,14 @@ class LiveRoutes:
         """
         self._max_sockets = min(self._max_sockets, connections * 7 // 8)
 
+    def also_ask(self, routes: Routes) -> None:
+        """About paths that are none of ours."""
+        self._also = routes
+
     def __call__(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         path = environ["PATH_INFO"]
         if path != "/ws" and not path.startswith(_BALANCE):
-            return None
+            return None if self._also is None else self._also(environ)
         wait_s = self._strangers.wait_s(environ) if self._strangers else 0
         if wait_s > 0:
             retry = (("Retry-After", str(math.ceil(wait_s))),)
@@ -128,8 +133,13 @@ class LiveRoutes:
 
         return self._full() or watch
 
+    @property
+    def is_full(self) -> bool:
+        """Nobody else may come now, by whatever protocol."""
+        return self.open >= self._max_sockets
+
     def _full(self) -> Refusal | None:
-        if self.open < self._max_sockets:
+        if not self.is_full:
             return None
         return problem(
             Code.OVERLOADED, "Too many browsers are connected; come back.", _RETRY
@@ -155,7 +165,7 @@ class LiveRoutes:
             wire,
             self._gateway,
             self._vault,
-            self._creation_listeners,
+            self.creation_listeners,
             self._frames,
             partial(self.identify_wait_s, client),
         )

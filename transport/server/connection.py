@@ -44,6 +44,7 @@ from transport.server.socket_reader import RequestReader
 from transport.server.turns import Turns
 from transport.server.upgrade import Endpoint
 from transport.server.websocket.connection import WebSocket
+from transport.server.websocket.write_loop import WriteLoop
 
 __all__ = ["BUSY", "IDLE", "STREAM", "WEBSOCKET", "Handler"]
 
@@ -75,6 +76,7 @@ class Host(Protocol):
     draining: bool  # answers now close their connection
     failures: FailureLog
     turns: Turns
+    write_loop: WriteLoop
     base: str  # the path under which clients reach us
 
     def get_environ(self) -> dict[str, Any]:
@@ -254,6 +256,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the package has no typ
         environ[ENVIRON] = self.request_id
         environ["paybell.stopping"] = self.server.stopping
         environ["paybell.hold"] = self.hold
+        environ["paybell.alarms"] = self.server.write_loop
         peer = str(self.client_address[0])
         server = self.server
         self.client = add_client(

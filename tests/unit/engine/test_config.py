@@ -47,6 +47,8 @@ WRONG = {
     "keep_inbound_days": "0",
     "claims_total_s": "-1",
     "channels_per_merchant": "1001",
+    "socketio_subscriptions": "0",
+    "socketio_per_merchant": "0",
     "max_merchants": "0",
     "max_keys": "0",
     "monitor_s": "-1",

@@ -1,0 +1,113 @@
+"""What one client is in one namespace: who it is, and what it follows there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from engine.payment.model import Terms
+from transport.live.socketio import packets
+from transport.live.socketio.session import Session
+
+__all__ = ["Guest", "Seat"]
+
+#: Payments of which is kept how much of them was told: those that are followed, and as
+#: many that were.
+_TOLD: Final = 1_000
+#: How often the clock is looked at, for a token that lasts.
+_LOOK_S: Final = 60.0
+#: Where a shop notes whose salon a payment is, if it has several.
+_SALON: Final = "salonId"
+
+
+class Followed(Protocol):
+    """`transport.live.socketio.invoices.Invoice`."""
+
+    def end(self) -> None: ...
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """Whom a token speaks for. `expires_at`: ms; None: never."""
+
+    merchant: str
+    salon: str | None = None  # None: all of the merchant's
+    expires_at: int | None = None
+
+
+class Seat:
+    """See the module docstring."""
+
+    __slots__ = (
+        "_alarm",
+        "_now",
+        "_on_expired",
+        "closed",
+        "guest",
+        "invoices",
+        "namespace",
+        "session",
+        "told",
+    )
+
+    def __init__(self, session: Session, namespace: str, guest: Guest) -> None:
+        self.session = session
+        self.namespace = namespace
+        self.guest = guest
+        self.invoices: dict[str, Followed] = {}  # by the number that the client gave
+        self.told: dict[str, int] = {}  # by payment: the last seq
+        self.closed = False
+        self._alarm: Any = None
+        self._now: Callable[[], int] = lambda: 0
+        self._on_expired: Callable[[Seat], None] = lambda _seat: None
+
+    def end_with_token(
+        self, now: Callable[[], int], on_expired: Callable[[Seat], None]
+    ) -> None:
+        """`on_expired(self)` is called when the token has ended; `now` in ms."""
+        self._now, self._on_expired = now, on_expired
+        self.on_alarm(time.monotonic())
+
+    def on_alarm(self, now_s: float) -> None:
+        expires_at = self.guest.expires_at
+        if self.closed or expires_at is None:
+            return
+        left_s = (expires_at - self._now()) / 1_000
+        if left_s <= 0:
+            self._on_expired(self)
+        else:
+            # The clock may be set meanwhile: look now and then.
+            self._alarm = self.session.set_alarm(self, now_s + min(left_s, _LOOK_S))
+
+    def may_hear_of(self, terms: Terms) -> bool:
+        """A token opens its own merchant's payments, and of these its own salon's."""
+        guest = self.guest
+        if terms.merchant != guest.merchant:
+            return False
+        salon = terms.metadata.get(_SALON)
+        return guest.salon is None or salon is None or str(salon) == guest.salon
+
+    def note_told(self, payment_id: str, seq: int) -> None:
+        told = self.told
+        told[payment_id] = max(seq, told.pop(payment_id, 0))  # the newest stands last
+        if len(told) > _TOLD:
+            del told[next(iter(told))]
+
+    def emit(self, name: str, value: dict[str, Any]) -> bool:
+        return self.session.send(packets.event(self.namespace, name, value))
+
+    def acknowledge(self, number: int, value: dict[str, Any]) -> None:
+        self.session.send(packets.acknowledgement(self.namespace, number, value))
+
+    def leave(self) -> None:
+        """Nothing of it stays."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        for invoice in tuple(self.invoices.values()):
+            invoice.end()
+        self.invoices.clear()
