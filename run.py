@@ -48,6 +48,7 @@ from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, config_path, fail, load_config
 from transport.cli.starting import (
     CannotStart,
+    alerting,
     cannot_listen,
     in_url,
     key_limits,
@@ -129,6 +130,7 @@ class Installation:
             sender=self.sender,
             give_up=self.gave_up.set,
             retention=config.retention,
+            alerting=alerting(config, VERSION),
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.server = self._server()

@@ -5,12 +5,16 @@ Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` of a 
 ones are counted (`alerts.not_kept`), and neither kept nor logged. Of each kind, as
 payments that wait must not hide that no source is current.
 
+Who tells others of it (`actors/alerting/notifier.py`) listens for changes; it reads
+what stands by itself.
+
 What happened once and is not over when it is mended (somebody changed a secret) stands
 for a time that is given.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 from actors.counters import Counters
 from engine.ports import Alert
@@ -26,13 +30,18 @@ MAX_ALERTS = 1_000
 class Alerts:
     """All that stand, by kind and subject. See the module docstring."""
 
-    __slots__ = ("_counters", "_of_kind", "_standing", "_until")
+    __slots__ = ("_counters", "_listener", "_of_kind", "_standing", "_until")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
         self._of_kind: Counter[str] = Counter()
         self._until: dict[tuple[str, str], int] = {}  # ms; these pass
+        self._listener: Callable[[], None] = lambda: None
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call it whenever an alert begins or ends; it must not block, or raise."""
+        self._listener = changed
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -44,10 +53,12 @@ class Alerts:
         detail: str,
         at: int,
         for_ms: int | None = None,
+        merchant: str | None = None,
     ) -> None:
         """Once more for the same subject only brings its detail up to date.
 
-        `for_ms`: how long it stands; None: until it is cleared.
+        `for_ms`: how long it stands; None: until it is cleared. `merchant`: whom it
+        concerns; None: the node.
         """
         there = self._standing.get((kind, subject))
         if there is None and self._of_kind[kind] >= MAX_ALERTS:
@@ -60,9 +71,12 @@ class Alerts:
             self._of_kind[kind] += 1
             log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
         since = at if there is None else there.since
-        self._standing[kind, subject] = Alert(kind, subject, detail, since)
+        alert = Alert(kind, subject, detail, since, merchant)
+        self._standing[kind, subject] = alert
         if for_ms is not None:
             self._until[kind, subject] = at + for_ms
+        if there is None:
+            self._listener()
 
     def clear(self, kind: str, subject: str) -> None:
         """It is over, if it was ever raised."""
@@ -71,6 +85,7 @@ class Alerts:
             self._of_kind[kind] -= 1
             assert self._of_kind[kind] >= 0, kind
             log.info("alert.cleared kind=%s subject=%s", kind, subject)
+            self._listener()
 
     def standing(self, now: int = 0) -> tuple[Alert, ...]:
         """All that stand `now` (ms), the oldest first."""

@@ -14,6 +14,7 @@ import msgspec
 from actors.alerts import Alerts
 from actors.counters import Counters
 from actors.messages import Append, Read
+from actors.order_counts import OrderCounts
 from actors.published import (
     Health,
     JournalReport,
@@ -77,6 +78,7 @@ class Node:
         self.merchants = merchants or MerchantBook()  # the gateway's; all may ask it
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
+        self.orders = OrderCounts()  # the supervisor's; it is asked for silence
         # Payments whose addresses no source can read whole, by id; of their watchers.
         self.unread: dict[str, Freshness] = {}
         self.journal: Ref
@@ -84,6 +86,7 @@ class Node:
         self.supervisor: Ref
         self.source: Ref
         self.notifiers: Ref
+        self.alert_notifier: Ref
         self.readers: list[Ref] = []
         self._next_reader = 0
 

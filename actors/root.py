@@ -13,6 +13,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from actors.alerting.heartbeat import HeartbeatActor
+from actors.alerting.notifier import AlertNotifierActor
+from actors.alerting.silence import SilenceActor
 from actors.delivery.notifiers import NotifiersActor
 from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
@@ -27,6 +30,7 @@ from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
 from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
+from engine.alerts.alerting import Alerting
 from engine.chain.feed import AddressFeed, BlockFeed
 from engine.policy.retention import Retention
 from engine.ports import ChannelSender
@@ -152,6 +156,7 @@ def build_tree(
     sender: ChannelSender,
     give_up: Callable[[str], None],
     retention: Retention = Retention(),
+    alerting: Alerting = Alerting(),
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs."""
 
@@ -218,7 +223,25 @@ def build_tree(
     children.extend(
         (node.journal, node.router, node.source, node.notifiers, node.supervisor)
     )
-    children.append(housekeeper)  # the last: when it crashes, no other is touched
+    node.alert_notifier = child(
+        "alerts",
+        AlertNotifierActor,
+        lambda _name: AlertNotifierActor(node, vault, sender, alerting.pace),
+    )
+    silence = child(
+        "silence",
+        SilenceActor,
+        lambda _name: SilenceActor(node, alerting.silent_orders),
+    )
+    # The last: when one of these crashes, none that a payment needs is touched.
+    children.extend((housekeeper, node.alert_notifier, silence))
+    if (outside := alerting.outside) is not None:
+        heartbeat = child(
+            "heartbeat",
+            HeartbeatActor,
+            lambda _name: HeartbeatActor(node, outside, alerting.beat_every_s),
+        )
+        children.append(heartbeat)
     return root
 
 

@@ -90,6 +90,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     keep_deliveries_days: int
     keep_attempts_days: int
     keep_inbound_days: int
+    alert_after_s: int
+    alert_every_s: int
+    silent_orders: int
+    heartbeat_url: str | None
+    heartbeat_s: int
     tolerance_sat: int
     rpc_timeout_s: int
     tolerance_percent: int

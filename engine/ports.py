@@ -17,7 +17,7 @@ from engine.delivery.endpoint import Endpoint
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
-__all__ = ["Alert", "ChannelSender", "Freshness", "Sink"]
+__all__ = ["Alert", "ChannelSender", "Freshness", "Outside", "Sink"]
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -49,6 +49,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     subject: str
     detail: str  # one line for people; never a secret
     since: int
+    merchant: str | None = None  # whom it concerns; None: the node
 
 
 class Sink(Protocol):
@@ -98,3 +99,14 @@ class ChannelSender(Protocol):
         now_s: int,
         payment: Payment | None = None,
     ) -> SendResult: ...
+
+
+class Outside(Protocol):
+    """Port: who watches over the node from outside, and the disk below it. Blocks."""
+
+    def beat(self) -> str | None:
+        """Tell that the node works, if anybody is to be told. What went wrong, in one
+        line that holds no secret; None: nothing. Never raises."""
+
+    def free_bytes(self) -> int | None:
+        """What is free where the database is; None: that cannot be said."""

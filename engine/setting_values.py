@@ -21,6 +21,7 @@ __all__ = [
     "SEEDS",
     "SOURCE_KINDS",
     "SourceConfig",
+    "heartbeat",
     "hosts",
     "networks",
     "node_key",
@@ -127,6 +128,13 @@ def public_url(value: str) -> str:
     if url.username is not None or _more(url) or not _URL_PATH.fullmatch(url.path):
         raise ValueError("it may have scheme, host, port and a plain path")
     return f"{url.scheme.lower()}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def heartbeat(value: str) -> str:
+    url = split_http_url(value)
+    if url.username is not None or url.fragment or not value.isprintable():
+        raise ValueError("it may have scheme, host, port, path and query")
+    return value
 
 
 def _more(url: SplitResult) -> bool:

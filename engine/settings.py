@@ -13,6 +13,7 @@ import msgspec
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.setting_values import (
+    heartbeat,
     hosts,
     networks,
     node_key,
@@ -205,6 +206,22 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_inbound_days", whole(1, 36_500), "90", "1 to 36500 days",
            "How long webhooks that were heard are known again. After that, one that a"
            " provider repeats is a claim like any other: the chain decides."),
+    # What comes and goes within a minute needs nobody; who sleeps needs one message.
+    Option("alert_after_s", whole(0, 86_400), "60", "0 to 86400 seconds",
+           "How long an alert stands, or is over, before channels are told."),
+    Option("alert_every_s", whole(0, 86_400), "300", "0 to 86400 seconds",
+           "Least time between two messages of one kind of alert to one channel; what"
+           " comes meanwhile is told together."),
+    # Of orders that come independently of one another, none where ten are usual is
+    # one case in 22,000.
+    Option("silent_orders", whole(0, 1_000_000), "10", "0 to 1000000 orders; 0 never",
+           "When so many orders that usually come at this hour are missing, and not one"
+           " came, that is an alert (orders.silent)."),
+    Option("heartbeat_url", heartbeat, None, "a URL like https://hc.example/ping/…",
+           "Somebody outside who is called as long as the node works, and raises the"
+           " alarm when the calls stay away.", secret=True),
+    Option("heartbeat_s", whole(5, 86_400), "60", "5 to 86400 seconds",
+           "Time between two such calls."),
     Option("tolerance_sat", whole(0, 1_000_000), "0", "0 to 1000000 sat",
            "Default tolerance for underpayment, in satoshi."),
     Option("tolerance_percent", whole(0, 50), "1", "0 to 50 percent",

@@ -20,8 +20,7 @@ import math
 from collections import deque
 from typing import Any
 
-import msgspec
-
+from actors.delivery.channel_in_use import ChannelInUse
 from actors.delivery.notes import (
     BreakerRested,
     HeadRead,
@@ -32,35 +31,34 @@ from actors.delivery.notes import (
 from actors.delivery.sender import Deliver, Delivered, SenderPool, sender_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
-from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, channel_row, result_of
+from engine.delivery.attempt import SendResult
+from engine.delivery.channel import Channel, result_of
 from engine.delivery.delivery_queue import DeliveryQueue, State
 from engine.delivery.endpoint import endpoint_of
+from engine.delivery.endpoint_breaker import CHANNEL_BREAKER, breaker_after
 from engine.delivery.kinds import CONCURRENCY, kind_named
-from engine.delivery.refusal import is_refusal
+from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
-from engine.policy.breaker import Breaker, BreakerPolicy
+from engine.policy.breaker import Breaker
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
 from engine.store.records import OWED, Owed, Pending
-from engine.store.writes import Committed, DeliveryResult, Row, Write
+from engine.store.writes import Committed, Write
 
 __all__ = ["NotifierActor"]
 
 log = logging.getLogger("paybell.notifier")
 
-CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=60.0)
-"""Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
+GIVEN_UP, DISABLED = "deliveries.given_up", "channel.disabled"
+
+DAY_MS = 86_400_000
+"""For so long people are told of what was given up: it is never over by itself."""
 
 RETRY_S = 5.0
 """After the database could not be read or written, or a sender died."""
 
-
-_IT_WORKS = frozenset(
-    {AttemptOutcome.DELIVERED, AttemptOutcome.MOVED, AttemptOutcome.REFUSED}
-)
 
 MARGIN_S = 0.01
 """Timers and the breaker may differ by so much about when its rest is over."""
@@ -71,9 +69,9 @@ class NotifierActor(Actor):
 
     __slots__ = (
         "_breaker",
-        "_channel",
         "_has_dead",
         "_is_reading",
+        "_kept",
         "_kind",
         "_known_to",
         "_must_read_again",
@@ -82,7 +80,6 @@ class NotifierActor(Actor):
         "_reads",
         "_sender",
         "_senders",
-        "_states",
         "_vault",
         "_waiting",
         "_wakes_at",
@@ -100,9 +97,8 @@ class NotifierActor(Actor):
         self._node = node
         self._vault = vault
         self._sender = sender
-        self._channel = channel
+        self._kept = ChannelInUse(channel, stored)
         self._kind = kind_named(channel.kind)
-        self._states: tuple[bytes, ...] = (stored,)  # of the channel, ours to replace
         self._breaker = Breaker(policy=CHANNEL_BREAKER)
         self._wakes_at = math.inf  # monotonic s, to send again after the breaker's rest
         self._queues: dict[str, DeliveryQueue] = {}  # by payment id
@@ -113,6 +109,10 @@ class NotifierActor(Actor):
         self._senders = SenderPool(self._kind.workers, self._hire)
         self._known_to = 0  # offset: what is owed up to here was read or sent
         self._has_dead = False  # something was given up, of some payment
+
+    @property
+    def _channel(self) -> Channel:
+        return self._kept.channel
 
     def on_start(self) -> None:
         """What is owed comes first; events wait, or one could overtake another."""
@@ -346,54 +346,40 @@ class NotifierActor(Actor):
         if result.state == "dead":
             self._has_dead = True
             self._node.counters.add("deliveries.given_up")
+            self._alert(GIVEN_UP, f"it was not told some event: {result.error}", DAY_MS)
         queue = self._queues[delivered.payment_id]
         self._act(delivered.payment_id, queue, queue.answered(result))
 
     def _note_outcome(self, result: SendResult, rand: float) -> None:
         """For the breaker, and for people."""
-        now, outcome = self._node.clock.monotonic(), result.outcome
-        self._node.counters.add(f"{self._kind.counter}.{outcome.value}")
-        if outcome in _IT_WORKS or is_refusal(result):
-            # Who refuses one message is not down: others need not wait.
-            self._breaker = self._breaker.after_success()
-        elif outcome is AttemptOutcome.THROTTLED and result.retry_after_s is not None:
-            self._breaker = self._breaker.resting(now, result.retry_after_s)
-        else:
-            self._breaker = self._breaker.after_failure(now, rand)
+        now = self._node.clock.monotonic()
+        self._node.counters.add(f"{self._kind.counter}.{result.outcome.value}")
+        self._breaker = breaker_after(self._breaker, result, now, rand)
 
     def _record(self, payment_id: str, queue: DeliveryQueue) -> None:
         assert queue.result is not None
         ref, asked_by = self.ref, self.ref.incarnation
         self._node.append(
-            Write(rows=self._rows(queue.result)),
+            Write(rows=(queue.result, *self._kept.rows())),
             lambda outcome: ref.tell_system(Recorded(asked_by, payment_id, outcome)),
         )
 
-    def _rows(self, result: DeliveryResult) -> tuple[Row, ...]:
-        """The attempt; and the channel, if an attempt has changed it. Unless somebody
-        changed or removed it meanwhile: then that stands."""
-        if len(self._states) == 1:
-            return (result,)
-        return result, channel_row(self._channel, self._states)
-
     def _change_channel(self, result: SendResult) -> None:
         """As its endpoint wants it, from now on."""
-        changes: dict[str, Any] = {}
-        match result.outcome:
-            case AttemptOutcome.GONE:
-                changes = _disabled("the endpoint answered 410 Gone")
-            case AttemptOutcome.RESTED:
-                changes = _disabled(result.error or "its endpoint takes nothing")
-            case AttemptOutcome.MOVED:
-                changed = {**self._channel.settings, **(result.settings or {})}
-                changes = {"settings": changed}
-        if not changes or not self._channel.enabled:
+        if not self._kept.attempted(result):
             return
-        self._channel = msgspec.structs.replace(self._channel, **changes)
-        self._states = (*self._states, channel_row(self._channel).state)
+        channel = self._channel
+        if not channel.enabled:
+            self._alert(DISABLED, str(channel.disabled_reason), DAY_MS)
         log.warning("channel.%s channel=%s detail=%s",
-                    "moved" if self._channel.enabled else "disabled",
-                    self._channel.id, result.error or result.status)  # fmt: skip
+                    "moved" if channel.enabled else "disabled",
+                    channel.id, result.error or result.status)  # fmt: skip
+
+    def _alert(self, kind: str, detail: str, for_ms: int) -> None:
+        merchant = self._channel.merchant
+        whose = None if merchant == EVERYBODY else merchant
+        now = self._node.clock.now()
+        self._node.alerts.raise_(kind, self._channel.id, detail, now, for_ms, whose)
 
     def _on_recorded(self, payment_id: str, outcome: Any) -> None:
         queue = self._queues[payment_id]
@@ -414,7 +400,3 @@ class NotifierActor(Actor):
         if payment_id is not None:
             queue = self._queues[payment_id]
             self._act(payment_id, queue, queue.sender_died(self._retry_at()))
-
-
-def _disabled(reason: str) -> dict[str, Any]:
-    return {"enabled": False, "disabled_reason": reason}

@@ -7,34 +7,29 @@ threads directly.
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pykka
-from gevent.event import Event as Signal
 
 from actors.edge.answers import good
 from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
-from actors.edge.kept import ASK_S, KeptRows, too_late
+from actors.edge.kept import ASK_S, too_late
+from actors.edge.tree import TreeViews, shown_by
 from actors.live.session import open_session
 from actors.messages import (
     Command,
     CreatePayments,
     DescribeSources,
-    DescribeWatcher,
     LetGo,
     NotWatched,
     PollNow,
     RestartDue,
-    WatcherReport,
 )
 from actors.node import Node
-from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import (
     EngineBusy,
     MailboxFull,
@@ -43,11 +38,9 @@ from engine.errors import (
 )
 from engine.gateway import (
     REPLAYED_FOR_MS,
-    CoreState,
     MakeAnswer,
     NodeHealth,
     SourceState,
-    WatcherState,
 )
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
@@ -60,7 +53,6 @@ from engine.secrets.vault import Vault
 from engine.store.epochs import Epochs
 from engine.store.port import StoreReader
 from engine.store.records import (
-    AttemptView,
     Page,
     Pruned,
     StoredEvent,
@@ -70,7 +62,6 @@ from engine.store.writes import (
     CustomerRow,
     ForgetIdempotency,
     InboundRow,
-    RemoveChannel,
     Requeue,
     Row,
 )
@@ -87,11 +78,13 @@ PAYMENTS_OF_ORDER = 20
 
 NO_EMAILS: Mapping[str, str] = {}
 
-DESCRIBE_S = 1.0
-"""How long the tree waits for watchers that have much to do just now."""
+REFUSED = "creations.refused"
+
+REFUSED_MS = 600_000
+"""For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(KeptRows):
+class ActorGateway(TreeViews):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
@@ -109,6 +102,17 @@ class ActorGateway(KeptRows):
         terms: Sequence[Terms],
         keep: MakeAnswer = lambda _answers: None,
         emails: Mapping[str, str] = NO_EMAILS,
+    ) -> list[Payment | Conflict]:
+        try:
+            return self._create(terms, keep, emails)
+        except EngineBusy as error:
+            if self._node.booted.now:
+                now = self.now()
+                self._node.alerts.raise_(REFUSED, "", str(error), now, REFUSED_MS)
+            raise
+
+    def _create(
+        self, terms: Sequence[Terms], keep: MakeAnswer, emails: Mapping[str, str]
     ) -> list[Payment | Conflict]:
         self._must_be_ready()
         payers = {
@@ -167,12 +171,6 @@ class ActorGateway(KeptRows):
             self._write(inbound)
         return payment
 
-    def payment(self, payment_id: str) -> Payment | None:
-        ref = self._node.watchers.get(payment_id)
-        # While a commit is under way the store may know more than the watcher.
-        watched = None if ref is None or ref.is_suspended else _shown_by(ref)
-        return watched or self._store.payment(payment_id)
-
     def customer_email(self, payment_id: str) -> str | None:
         sealed = self._store.customer_email(payment_id)
         if sealed is None:
@@ -186,7 +184,7 @@ class ActorGateway(KeptRows):
 
     def payment_at(self, address: str) -> Payment | None:
         ref = self._node.watchers.at(address)
-        watched = None if ref is None else _shown_by(ref)
+        watched = None if ref is None else shown_by(ref)
         return watched or self._store.payment_at(address)
 
     def payments_of(
@@ -223,70 +221,6 @@ class ActorGateway(KeptRows):
 
     # -- tree and sources ------------------------------------------------------------
 
-    def watchers(self, limit: int, after: str = "") -> list[WatcherState]:
-        later = (i for i in self._node.watchers if i > after)
-        ids = heapq.nsmallest(limit, later)  # no sorting of a million for a page
-        return self._describe([self._node.watchers[i] for i in ids])
-
-    def core(self) -> list[CoreState]:
-        node = self._node
-        refs = (node.journal, node.router, node.source, node.notifiers, node.supervisor)
-        return [
-            CoreState(
-                name=ref.name,
-                state="running" if ref.is_alive else "restarting",
-                incarnation=ref.incarnation,
-                backlog=ref.backlog,
-            )
-            for ref in (*node.readers, *refs)
-        ]
-
-    def watcher(self, address: str) -> WatcherState | None:
-        ref = self._node.watchers.at(address)
-        return None if ref is None else self._describe([ref])[0]
-
-    def _describe(self, refs: list[Ref]) -> list[WatcherState]:
-        reports = self._reports(refs)
-        return [self._state_of(ref, reports.get(ref)) for ref in refs]
-
-    def _reports(self, refs: list[Ref]) -> dict[Ref, WatcherReport]:
-        """What watchers say of themselves, of those that can answer soon."""
-        reports: dict[Ref, WatcherReport] = {}
-        all_in = Signal()
-
-        def take(ref: Ref, report: WatcherReport) -> None:
-            reports[ref] = report
-            if len(reports) == asked:
-                all_in.set()
-
-        able = [ref for ref in refs if ref.is_alive and not ref.is_suspended]
-        asked = sum(ref.tell(DescribeWatcher(partial(take, ref))) for ref in able)
-        if asked:
-            all_in.wait(timeout=DESCRIBE_S)
-        return dict(reports)
-
-    def _state_of(self, ref: Ref, report: WatcherReport | None) -> WatcherState:
-        payment_id = ref.name
-        payment = self.payment(payment_id) if report is None else report.payment
-        trouble = self._node.watchers.trouble_of(payment_id)
-        state = "running" if ref.is_alive else "restarting"
-        if trouble is not None and trouble.quarantined:
-            state = "quarantined"
-        said = [one.last_error for one in (report, trouble) if one is not None]
-        return WatcherState(
-            payment_id=payment_id,
-            address=payment.terms.address if payment is not None else "",
-            status=payment.status if payment is not None else "",
-            state=state,
-            incarnation=ref.incarnation,
-            restarts=max(ref.incarnation - 1, 0),
-            backlog=ref.backlog,
-            last_error=next((error for error in said if error), None),
-            seen_at=report.seen_at if report is not None else None,
-            next_poll_at=report.next_poll_at if report is not None else None,
-            next_deadline_at=self._node.watchers.deadline_of(payment_id),
-        )
-
     def poll(self, address: str) -> bool:
         ref = self._node.watchers.at(address)
         if ref is None:
@@ -306,34 +240,15 @@ class ActorGateway(KeptRows):
         if isinstance(answer, NotWatched):
             return None
         payment: Payment = good(answer)
-        self.alert_for_a_day("address.released", payment.id, f"key {key} did it")
+        merchant, by = payment.terms.merchant, f"key {key} did it"
+        self.alert_for_a_day("address.released", payment.id, by, merchant)
         return payment
 
     def sources(self) -> list[SourceState]:
         states: tuple[SourceState, ...] = self._ask(self._node.source, DescribeSources)
         return list(states)
 
-    # -- channels --------------------------------------------------------------------
-
-    def channels(self, merchant: str | None = None) -> list[Channel]:
-        return [
-            channel_of(row) for row in yielding_every(self._store.channels(merchant))
-        ]
-
-    def channel(self, channel_id: str) -> Channel | None:
-        row = self._store.channel(channel_id)
-        return None if row is None else channel_of(row)
-
-    def save_channel(self, channel: Channel) -> None:
-        self._write(channel_row(channel))
-
-    def remove_channel(self, channel_id: str) -> bool:
-        return bool(self._write(RemoveChannel(channel_id)))
-
-    def attempts(
-        self, channel_id: str, before_id: int | None, limit: int
-    ) -> list[AttemptView]:
-        return self._store.attempts(channel_id, before_id, limit)
+    # -- deliveries ------------------------------------------------------------------
 
     def requeue(self, request: Requeue) -> int:
         """Step by step: between two of them others have their turn."""
@@ -415,8 +330,3 @@ class ActorGateway(KeptRows):
 def _payer_of(payment_id: str) -> str:
     """Whose a sealed address is: nobody can move it to another payment."""
     return f"payer of {payment_id}"
-
-
-def _shown_by(ref: Ref) -> Payment | None:
-    """What a watcher shows: its payment as last committed. Spares a query."""
-    return ref.shown if isinstance(ref.shown, Payment) else None

@@ -12,16 +12,19 @@ from gevent.event import AsyncResult
 
 from actors.edge.answers import good
 from actors.node import Node
+from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import EngineBusy
 from engine.gateway import REPLAYED_FOR_MS
 from engine.merchants.record import Limits, Merchant
+from engine.runtime.yielding import yielding_every
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
-from engine.store.records import IdempotentAnswer, KeyRecord
+from engine.store.records import AttemptView, IdempotentAnswer, KeyRecord
 from engine.store.writes import (
     Committed,
     InboundRow,
     KeyRow,
+    RemoveChannel,
     RevokeKey,
     Row,
     Write,
@@ -57,7 +60,7 @@ class KeptRows:
     def save_key(self, key: KeyRow, alert: str | None = None) -> None:
         self._write(key)
         if alert is not None:
-            self.alert_for_a_day("key.moves_money", key.id, alert)
+            self.alert_for_a_day("key.moves_money", key.id, alert, key.merchant)
 
     def revoke_key(self, key_id: str) -> None:
         self._write(RevokeKey(key_id, self.now()))
@@ -84,14 +87,37 @@ class KeptRows:
         self._write(merchant_row(merchant))
         self._node.merchants.put(merchant)
         if alert is not None:
-            self.alert_for_a_day("merchant.changed", merchant.name, alert)
+            name = merchant.name
+            self.alert_for_a_day("merchant.changed", name, alert, name)
 
-    def alert_for_a_day(self, kind: str, subject: str, detail: str) -> None:
+    def alert_for_a_day(
+        self, kind: str, subject: str, detail: str, merchant: str | None
+    ) -> None:
         """Of what somebody did: a person looks once a day, and it is never over."""
-        self._node.alerts.raise_(kind, subject, detail, self.now(), DAY_MS)
+        self._node.alerts.raise_(kind, subject, detail, self.now(), DAY_MS, merchant)
 
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)
+
+    def channels(self, merchant: str | None = None) -> list[Channel]:
+        return [
+            channel_of(row) for row in yielding_every(self._store.channels(merchant))
+        ]
+
+    def channel(self, channel_id: str) -> Channel | None:
+        row = self._store.channel(channel_id)
+        return None if row is None else channel_of(row)
+
+    def save_channel(self, channel: Channel) -> None:
+        self._write(channel_row(channel))
+
+    def remove_channel(self, channel_id: str) -> bool:
+        return bool(self._write(RemoveChannel(channel_id)))
+
+    def attempts(
+        self, channel_id: str, before_id: int | None, limit: int
+    ) -> list[AttemptView]:
+        return self._store.attempts(channel_id, before_id, limit)
 
     def _write(self, row: Row) -> int:
         """Commit it; how many rows that changed."""

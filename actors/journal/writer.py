@@ -73,6 +73,8 @@ TELL_AGAIN_S = 1.0
 """A notifier reads all that its channel is owed when some of it is owed anew; so much
 time at least is between two readings."""
 
+CANNOT_WRITE = "journal.cannot_write"
+
 _STEPS = (PurgeDeliveries, RemoveChannel, Requeue)
 """What looks at many rows: a write that holds one waits for its turn."""
 
@@ -205,6 +207,7 @@ class JournalActor(Actor):
             match row:
                 case ChannelRow() | RemoveChannel():
                     self._node.notifiers.tell_system(ChannelChanged(row.id))
+                    self._node.alert_notifier.tell_system(ChannelChanged(row.id))
                     if outcome.more_after is not None:
                         self._purge()
                 case Requeue():
@@ -244,9 +247,12 @@ class JournalActor(Actor):
             if report.trouble is not None:
                 log.warning("journal.recovered")
                 self._report.publish(replace(report, trouble=None))
+                self._node.alerts.clear(CANNOT_WRITE, "")
             return
         if report.trouble is None:
             log.error("journal.unavailable detail=%s", outcome.detail)
+            now = self._node.clock.now()
+            self._node.alerts.raise_(CANNOT_WRITE, "", outcome.detail, now)
         self._node.counters.add("journal.failures")
         fatal = report.fatal or outcome.fatal
         self._report.publish(replace(report, trouble=outcome.detail, fatal=fatal))

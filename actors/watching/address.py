@@ -238,7 +238,7 @@ class AddressActor(Actor):
         if judged.is_believed:
             self._tell_doubts(view)
         if judged.notes:
-            self._doubt.take_notes(self._node, self.payment.id, judged.notes)
+            self._doubt.take_notes(self._node, self.payment, judged.notes)
         if self.payment.terms.quorum_above_sat is not None:
             self._doubt.heard(judged, self._script, now_s)
         if judged.look_again_s is not None:
@@ -314,7 +314,7 @@ class AddressActor(Actor):
             return
         events, payment = decided.events, decided.payment
         if decided.notes:
-            self._doubt.take_notes(self._node, payment.id, decided.notes)
+            self._doubt.take_notes(self._node, payment, decided.notes)
         look = isinstance(observation, ProviderClaim)
         if not events and not rows:
             reply(payment)

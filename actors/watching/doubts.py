@@ -118,7 +118,7 @@ class Doubts:
 
     def alert(self, node: Node, payment: Payment, review: ReviewState | None) -> None:
         """Raise what has lasted, clear what is over."""
-        payment_id = payment.id
+        payment_id, merchant = payment.id, payment.terms.merchant
         is_waited_for = payment.status in WAITED_FOR or payment.claims
         now, now_s = node.clock.now(), node.clock.monotonic()
         why = self.why(review) or ""
@@ -126,25 +126,27 @@ class Doubts:
         if self._second_since is not None:
             waited_s = max(waited_s, now_s - self._second_since)
         if waited_s >= LONG_WAIT_S and is_waited_for:
-            node.alerts.raise_(WAITS, payment_id, why, now)
+            node.alerts.raise_(WAITS, payment_id, why, now, merchant=merchant)
         elif len(node.alerts):
             node.alerts.clear(WAITS, payment_id)
         if self._is_skipped and is_waited_for:  # that does not pass by itself
-            node.alerts.raise_(UNPROVABLE, payment_id, self._gap or "", now)
+            gap = self._gap or ""
+            node.alerts.raise_(UNPROVABLE, payment_id, gap, now, merchant=merchant)
         elif len(node.alerts):
             node.alerts.clear(UNPROVABLE, payment_id)
         is_unreadable = self._gap is not None and not self._is_skipped
         if is_unreadable and now_s - self._gap_since >= LONG_WAIT_S:
-            node.alerts.raise_(UNREADABLE, payment_id, why, now)
+            node.alerts.raise_(UNREADABLE, payment_id, why, now, merchant=merchant)
         elif len(node.alerts):
             node.alerts.clear(UNREADABLE, payment_id)
 
-    def take_notes(self, node: Node, payment_id: str, notes: Iterable[Note]) -> None:
+    def take_notes(self, node: Node, payment: Payment, notes: Iterable[Note]) -> None:
         """Log each once; that there is too much to follow is an alert."""
+        payment_id, merchant = payment.id, payment.terms.merchant
         for note in notes:
             if note.why is LeftOut.TOO_MANY:
-                now = node.clock.now()
-                node.alerts.raise_(CROWDED, payment_id, note.detail, now)
+                node.alerts.raise_(CROWDED, payment_id, note.detail,
+                                   node.clock.now(), merchant=merchant)  # fmt: skip
             key = (note.why, note.subject)
             if key in self._noted or len(self._noted) > MAX_NOTES:
                 continue

@@ -57,7 +57,10 @@ class Opinions:
             self._set_aside(payment, odd)
         elif against:
             detail = f"{view.source} contradicts {against[0].source}"
-            self._node.alerts.raise_(CONTRADICTED, payment.id, detail, now)
+            merchant = payment.terms.merchant
+            self._node.alerts.raise_(
+                CONTRADICTED, payment.id, detail, now, merchant=merchant
+            )
         elif len(self._words) > 1:
             self._node.alerts.clear(CONTRADICTED, payment.id)
         self._newest = word

@@ -57,6 +57,7 @@ LOAD_AGAIN_S = 5.0
 """After the journal could not be read for a watcher that starts anew."""
 
 DAMAGED = "payment.damaged"
+QUARANTINED = "watcher.quarantined"
 
 REVIEWS_PER_STEP = 500
 """Reviews asked for in one turn: a batch of payments expires in one moment."""
@@ -205,6 +206,7 @@ class SupervisorActor(Actor):
     def _on_created(self, created: Created) -> None:
         payments = tuple(a for a in created.answers if isinstance(a, Payment))
         if isinstance(created.outcome, Committed):
+            self._node.orders.add(payment.terms.merchant for payment in payments)
             self._bring_up(payments, lambda: created.reply(created.answers))
         else:
             self._reserved.difference_update(p.terms.address for p in payments)
@@ -300,6 +302,7 @@ class SupervisorActor(Actor):
             self._book.note_trouble(name, Trouble(error, quarantined=True))
             self._node.counters.add("watchers.quarantined")
             log.critical("watcher.quarantined payment=%s %s", name, error)
+            self._alert_of_quarantine(report.ref)
             return
         self._book.note_trouble(name, Trouble(error, quarantined=False))
         first = report.message if verdict.redeliver else None
@@ -307,6 +310,17 @@ class SupervisorActor(Actor):
             self._node.dispatcher.dead_letter(report.ref, report.message)
         self._node.clock.call_later(verdict.delay_s, self.ref, RestartDue(name))
         self._redeliver(name, first)
+
+    def _alert_of_quarantine(self, ref: Ref) -> None:
+        shown = ref.shown
+        merchant = shown.terms.merchant if isinstance(shown, Payment) else None
+        self._node.alerts.raise_(
+            QUARANTINED,
+            ref.name,
+            "its watcher keeps crashing and is left alone; the log says why",
+            self._node.clock.now(),
+            merchant=merchant,
+        )
 
     def _load_again(self, name: str, error: Unreadable) -> None:
         """As often as it takes: this is no crash of the watcher's."""
@@ -330,4 +344,5 @@ class SupervisorActor(Actor):
         if self._book.trouble_of(name) is not None:  # no longer in quarantine
             trouble = Trouble(history.last_error, quarantined=False)
             self._book.note_trouble(name, trouble)
+            self._node.alerts.clear(QUARANTINED, name)
         ref.start(first=history.last_message)

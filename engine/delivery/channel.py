@@ -27,6 +27,7 @@ __all__ = [
     "SECRET_OVERLAP_S",
     "Channel",
     "active_secrets",
+    "after_attempt",
     "channel_of",
     "channel_row",
     "result_of",
@@ -142,6 +143,21 @@ def result_of(
         refusals=refusals.count,
         refused_at=refusals.since,
     )
+
+
+def after_attempt(channel: Channel, result: SendResult) -> Channel | None:
+    """The channel as its endpoint wants it from now on; None: as it is."""
+    match result.outcome:
+        case AttemptOutcome.GONE:
+            reason = "the endpoint answered 410 Gone"
+        case AttemptOutcome.RESTED:
+            reason = result.error or "its endpoint takes nothing"
+        case AttemptOutcome.MOVED:
+            settings = {**channel.settings, **(result.settings or {})}
+            return msgspec.structs.replace(channel, settings=settings)
+        case _:
+            return None
+    return msgspec.structs.replace(channel, enabled=False, disabled_reason=reason)
 
 
 def payload(

@@ -51,6 +51,7 @@ from engine.store.records import (
     Pruned,
     StoredEvent,
     StreamDelivery,
+    ToldAlert,
 )
 from engine.store.writes import Outcome, SourceTip, Write
 
@@ -191,6 +192,13 @@ class StoreReader(Protocol):
 
     def outbox_counts(self) -> dict[str, int]:
         """How many deliveries are in which state, for metrics and the doctor."""
+
+    def told_alerts(self, channel_id: str) -> list[ToldAlert]:
+        """Of which alerts the channel was told, and not yet of their end."""
+
+    def order_hours(self, merchant: str) -> dict[int, int]:
+        """How many orders of the merchant came in each hour (number since 1970, UTC)
+        that is kept; hours without any are left out."""
 
     # -- retention -------------------------------------------------------------------
 

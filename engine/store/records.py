@@ -108,6 +108,15 @@ class ChannelRecord(msgspec.Struct, frozen=True):
     state: bytes
 
 
+class ToldAlert(msgspec.Struct, frozen=True):
+    """A channel was told that this stands, and not yet that it is over."""
+
+    kind: str
+    subject: str
+    detail: str
+    since: int  # ms
+
+
 class Pending(msgspec.Struct, frozen=True):
     """One event that a channel has still to be told."""
 

@@ -32,6 +32,7 @@ __all__ = [
     "Outcome",
     "BEST_TIP",
     "NO_PLACE",
+    "OrdersRow",
     "PROBE",
     "Prune",
     "ShrinkFile",
@@ -46,6 +47,7 @@ __all__ = [
     "Row",
     "STEP",
     "SourceTip",
+    "ToldRow",
     "UNREAD_AFTER",
     "UNREAD_BELOW",
     "Unavailable",
@@ -305,6 +307,27 @@ class ForgetDeliveries(msgspec.Struct, frozen=True):
     up_to: int
 
 
+class ToldRow(msgspec.Struct, frozen=True):
+    """A channel was told of an alert; `is_over`: of its end, and it is forgotten."""
+
+    channel_id: str
+    kind: str
+    subject: str
+    detail: str
+    since: int  # ms
+    is_over: bool = False
+
+
+class OrdersRow(msgspec.Struct, frozen=True):
+    """So many more orders of a merchant came in an hour (number since 1970, UTC). What
+    is older than `keep_from` (an hour) is forgotten."""
+
+    merchant: str
+    hour: int
+    orders: int
+    keep_from: int = 0
+
+
 class ShrinkFile(msgspec.Struct, frozen=True):
     """Give so many free pages back to the file system, if the store can."""
 
@@ -330,6 +353,8 @@ Row = (
     | Prune
     | Forget
     | ForgetDeliveries
+    | ToldRow
+    | OrdersRow
     | ShrinkFile
 )
 

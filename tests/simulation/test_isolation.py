@@ -15,11 +15,12 @@ from statistics import median
 
 import pytest
 
-from actors.delivery.notifier import CHANNEL_BREAKER, NotifierActor
+from actors.delivery.notifier import NotifierActor
 from actors.delivery.sender import Delivered
 from actors.messages import CreatePayments, Nudge
 from engine.delivery.delivery_queue import DeliveryQueue
 from engine.delivery.endpoint import Endpoint
+from engine.delivery.endpoint_breaker import CHANNEL_BREAKER
 from engine.delivery.kinds import CONCURRENCY
 from engine.payment.model import Terms
 from tests.simulation.chain import address_of, script_of

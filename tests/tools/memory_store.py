@@ -30,6 +30,7 @@ from engine.store.records import (
     Pruned,
     StoredEvent,
     StreamDelivery,
+    ToldAlert,
 )
 from engine.store.writes import (
     NO_PLACE,
@@ -327,6 +328,15 @@ class MemoryStore:
         for delivery in self._tables.outbox.values():
             counts[delivery.state] = counts.get(delivery.state, 0) + 1
         return counts
+
+    def told_alerts(self, channel_id: str) -> list[ToldAlert]:
+        told = self._tables.told
+        return [told[key] for key in sorted(told) if key[0] == channel_id]
+
+    def order_hours(self, merchant: str) -> dict[int, int]:
+        hours = self._tables.hours
+        mine = sorted(hour for name, hour in hours if name == merchant)
+        return {hour: hours[merchant, hour] for hour in mine}
 
     # -- retention -------------------------------------------------------------------
 

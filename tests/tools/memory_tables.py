@@ -12,7 +12,7 @@ import msgspec
 from engine.payment.events import CommittedEvent, Event, encode, with_offset
 from engine.payment.model import Payment, Terms
 from engine.store.epochs import Epochs, EpochStart
-from engine.store.records import KeyRecord, MerchantRecord
+from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
@@ -29,6 +29,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    OrdersRow,
     Prune,
     PurgeDeliveries,
     ReadAgain,
@@ -39,6 +40,7 @@ from engine.store.writes import (
     Row,
     ShrinkFile,
     SourceTip,
+    ToldRow,
     Write,
 )
 
@@ -95,6 +97,8 @@ class Tables:
         self.outbox: dict[tuple[str, int], Delivery] = {}
         self.attempts: dict[int, DeliveryResult] = {}
         self.epochs = [EpochStart(1, "inmemory", 1)]
+        self.told: dict[tuple[str, str, str], ToldAlert] = {}
+        self.hours: dict[tuple[str, int], int] = {}
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self._undo: list[Callable[[], object]] = []
 
@@ -244,6 +248,10 @@ def _write(tables: Tables, row: Row) -> int:
             return _forget(tables, row)
         case ForgetDeliveries():
             return _forget_deliveries(tables, row)
+        case ToldRow():
+            return _tell(tables, row)
+        case OrdersRow():
+            _count_orders(tables, row)
         case ShrinkFile():
             return 0
     return 1
@@ -256,6 +264,26 @@ def _insert(
         raise Refused(what, f"{key} is there already")
     tables.put(table, key, row)
     return 1
+
+
+def _tell(tables: Tables, row: ToldRow) -> int:
+    key = row.channel_id, row.kind, row.subject
+    if not row.is_over:
+        told = ToldAlert(row.kind, row.subject, row.detail, row.since)
+        tables.put(tables.told, key, told)
+    elif key in tables.told:
+        tables.drop(tables.told, key)
+    else:
+        return 0
+    return 1
+
+
+def _count_orders(tables: Tables, row: OrdersRow) -> None:
+    for key in [k for k in tables.hours if k[0] == row.merchant]:
+        if key[1] < row.keep_from:
+            tables.drop(tables.hours, key)
+    key = row.merchant, row.hour
+    tables.put(tables.hours, key, tables.hours.get(key, 0) + row.orders)
 
 
 def _read_again(tables: Tables, row: ReadAgain) -> int:
@@ -292,6 +320,8 @@ def _revoke(tables: Tables, row: RevokeKey) -> int:
 def _remove_channel(tables: Tables, row: RemoveChannel) -> int:
     for key in [key for key in tables.outbox if key[0] == row.id]:
         tables.drop(tables.outbox, key)
+    for told in [key for key in tables.told if key[0] == row.id]:
+        tables.drop(tables.told, told)
     if row.id not in tables.channels:
         return 0
     tables.drop(tables.channels, row.id)

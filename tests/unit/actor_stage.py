@@ -75,6 +75,7 @@ class ActorStage:
         node.sessions = sessions = Published(0)
         node.router = self.start("router", RouterActor(node, sessions), 100_000)
         node.notifiers = self.start("notifiers", Inbox())
+        node.alert_notifier = self.start("alerts", Inbox())
         node.readers = [self.start("reader", ReaderActor(store), 100_000)]
         node.supervisor = self.start("supervisor", self.supervisor)
         node.source = self.start("source", self.source)

@@ -5,9 +5,12 @@ Called by run.py, which puts the parts together, and before anything runs.
 
 import logging
 from collections.abc import Container
+from pathlib import Path
 
 from msgspec.structs import replace
 
+from engine.alerts.alerting import Alerting
+from engine.alerts.telling import Pace
 from engine.config import Config
 from engine.merchants.name import DEFAULT
 from engine.secrets.key_file import node_key
@@ -17,10 +20,12 @@ from engine.store.sqlite.store import SqliteStore
 from transport.cli.open_files import client_connections, raise_limit
 from transport.http.auth import KeyLimits, hash_key
 from transport.live.socketio.limits import SocketioLimits
+from transport.outbound.heartbeat import OutsideWatch
 from transport.server.limits import CallLimits, Limits
 
 __all__ = [
     "CannotStart",
+    "alerting",
     "cannot_listen",
     "in_url",
     "key_limits",
@@ -98,6 +103,18 @@ def cannot_listen(config: Config, error: OSError) -> CannotStart:
 def in_url(host: str) -> str:
     """The host as a URL has it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def alerting(config: Config, version: str) -> Alerting:
+    """How people are told that something is wrong."""
+    pace = Pace(config.alert_after_s * 1_000, config.alert_every_s * 1_000)
+    folder = Path(config.db).absolute().parent
+    return Alerting(
+        pace,
+        config.silent_orders,
+        OutsideWatch(config.heartbeat_url, folder, version),
+        config.heartbeat_s,
+    )
 
 
 def key_limits(config: Config) -> KeyLimits:

@@ -347,6 +347,24 @@ def m021_epoch_times(db: sqlite_utils.Database) -> None:
         db.execute("UPDATE epochs SET began_at = ?, crc = ? WHERE number = ?", values)
 
 
+@migrations()
+def m022_alerts(db: sqlite_utils.Database) -> None:
+    """What channels were told of alerts, and how many orders are usual."""
+    db.execute(
+        """CREATE TABLE told_alerts (
+            channel_id TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+            detail TEXT NOT NULL, since INTEGER NOT NULL,
+            PRIMARY KEY (channel_id, kind, subject)
+        ) WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE order_hours (
+            merchant TEXT NOT NULL, hour INTEGER NOT NULL, orders INTEGER NOT NULL,
+            PRIMARY KEY (merchant, hour)
+        ) WITHOUT ROWID"""
+    )
+
+
 def begin_epoch(sql: sqlite3.Connection) -> str:
     """From the next event on it is a new one. Part of its caller's transaction."""
     (last,) = sql.execute('SELECT coalesce(max("offset"), 0) FROM events').fetchone()

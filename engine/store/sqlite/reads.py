@@ -31,8 +31,9 @@ from engine.store.records import (
     Pruned,
     StoredEvent,
     StreamDelivery,
+    ToldAlert,
 )
-from engine.store.sqlite import moments, outbox, pruning, queries
+from engine.store.sqlite import alerts, moments, outbox, pruning, queries
 from engine.store.sqlite.trouble import unreadable
 from engine.store.writes import SourceTip
 
@@ -191,6 +192,12 @@ class SqliteReads(ABC):
 
     def outbox_counts(self) -> dict[str, int]:
         return self._ask(outbox.outbox_counts)
+
+    def told_alerts(self, channel_id: str) -> list[ToldAlert]:
+        return self._ask(alerts.told_alerts, channel_id)
+
+    def order_hours(self, merchant: str) -> dict[int, int]:
+        return self._ask(alerts.order_hours, merchant)
 
     # -- retention -------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ is part of.
 import sqlite3
 from collections.abc import Sequence
 
-from engine.store.sqlite import pruning, steps
+from engine.store.sqlite import alerts, pruning, steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
@@ -26,6 +26,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    OrdersRow,
     Prune,
     PurgeDeliveries,
     ReadAgain,
@@ -36,6 +37,7 @@ from engine.store.writes import (
     Row,
     ShrinkFile,
     SourceTip,
+    ToldRow,
 )
 
 __all__ = ["write_rows"]
@@ -162,6 +164,10 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(pruning.forget(sql, row))
         case ForgetDeliveries():
             return Changed(pruning.forget_deliveries(sql, row))
+        case ToldRow():
+            return Changed(alerts.told(sql, row))
+        case OrdersRow():
+            return Changed(alerts.count_orders(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
     return Changed(sql.execute(statement, values).rowcount)

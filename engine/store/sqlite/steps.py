@@ -51,6 +51,7 @@ def remove_channel(sql: sqlite3.Connection, row: RemoveChannel) -> Changed:
     if not is_done:
         sql.execute("INSERT OR IGNORE INTO removed_channels VALUES (?)", (row.id,))
     removed = sql.execute("DELETE FROM channels WHERE id = ?", (row.id,)).rowcount
+    sql.execute("DELETE FROM told_alerts WHERE channel_id = ?", (row.id,))
     return Changed(removed, None if is_done else (row.id, 0))
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from actors.delivery.notes import BreakerRested
-from actors.delivery.notifier import CHANNEL_BREAKER
 from actors.live.session import SessionActor
 from actors.messages import ChannelChanged
 from engine.codes import StreamCode
 from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.endpoint_breaker import CHANNEL_BREAKER
 from engine.delivery.kinds import CONCURRENCY
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment

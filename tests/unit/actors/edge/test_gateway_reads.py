@@ -6,6 +6,7 @@ import gevent
 
 import actors.edge.gateway
 import actors.edge.kept
+import actors.edge.tree
 from actors.delivery.notifiers import NotifiersActor
 from engine.delivery.channel import Channel
 from engine.payment.observations import ProviderClaim
@@ -103,7 +104,7 @@ def test_time_and_freshness_are_those_of_the_node(house: House) -> None:
 
 
 def test_an_edge_waits_ten_seconds_and_the_tree_one(house: House) -> None:
-    assert (actors.edge.kept.ASK_S, actors.edge.gateway.DESCRIBE_S) == (10.0, 1.0)
+    assert (actors.edge.kept.ASK_S, actors.edge.tree.DESCRIBE_S) == (10.0, 1.0)
 
 
 class Quiet:

@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-import actors.edge.gateway
+import actors.edge.tree
 from actors.messages import DescribeSources, PollNow
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -63,7 +63,7 @@ def test_between_a_crash_and_the_restart_a_watcher_is_restarting(
 def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actors.edge.gateway, "DESCRIBE_S", 3_600.0)
+    monkeypatch.setattr(actors.edge.tree, "DESCRIBE_S", 3_600.0)
     busy, free, gone = (house.create(number) for number in (1, 2, 3))
     house.watcher(gone).kill(RuntimeError("a bug"))
     house.watcher(busy).suspend(lambda _answer: None)
@@ -77,7 +77,7 @@ def test_a_watcher_that_is_busy_does_not_hold_up_the_tree(
 def test_a_watcher_that_never_answers_is_waited_for_a_moment(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actors.edge.gateway, "DESCRIBE_S", 0.01)
+    monkeypatch.setattr(actors.edge.tree, "DESCRIBE_S", 0.01)
     payment = house.create()
     silent = Ref(Scope(house.stage.dispatcher, lambda _name: Inbox()), payment.id)
     silent.start()

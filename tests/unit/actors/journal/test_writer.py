@@ -82,6 +82,9 @@ class House:
         inbox = Inbox()
         self.node.notifiers = Ref(Scope(self.dispatcher, lambda _name: inbox), "inbox")
         self.node.notifiers.start()
+        scope = Scope(self.dispatcher, lambda _name: Inbox())
+        self.node.alert_notifier = Ref(scope, "alerts")
+        self.node.alert_notifier.start()
         return inbox
 
     def finish_one(self, word: Outcome) -> None:

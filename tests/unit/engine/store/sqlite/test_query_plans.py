@@ -30,6 +30,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    OrdersRow,
     Prune,
     PurgeDeliveries,
     ReadAgain,
@@ -39,6 +40,7 @@ from engine.store.writes import (
     RevokeKey,
     ShrinkFile,
     SourceTip,
+    ToldRow,
     Write,
 )
 from tests.tools.direct_store import DirectStore
@@ -112,6 +114,8 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "offset_before": [(T0,), (T0 + 1,)],
     "deliveries_up_to": [("all", 0, 500, 50), ("none", 0, 500, 50)],
     "file_use": [()],
+    "told_alerts": [("all",)],
+    "order_hours": [("ann",)],
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -152,6 +156,11 @@ ROWS: dict[type, list[Any]] = {
     Forget: [Forget("attempts", T0 + 1, 50), Forget("inbound", T0 + 1, 50)],
     ForgetDeliveries: [ForgetDeliveries("all", 0, 50)],
     ShrinkFile: [ShrinkFile(10)],
+    ToldRow: [
+        ToldRow("all", "source.behind", "node", "slow", T0),
+        ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),
+    ],
+    OrdersRow: [OrdersRow("ann", 9, 2, keep_from=3)],
 }
 """Each kind of row that can be written beside events."""
 
