@@ -19,7 +19,7 @@ class Upgradable(Protocol):
 
     def pause_polling(self) -> None: ...
     def upgrade(self, websocket: WebSocket) -> None: ...
-    def upgrade_failed(self) -> None: ...
+    def upgrade_failed(self, probe: "Probe") -> None: ...
     def on_message(self, message: str | bytes) -> None: ...
     def ended(self) -> None: ...
 
@@ -48,10 +48,14 @@ class Probe:
             self._took_over = True
             self._session.upgrade(self.websocket)
         else:
-            self.websocket.refuse(1008, "not an upgrade")
+            self.give_up("not an upgrade")
+
+    def give_up(self, reason: str) -> None:
+        self.websocket.refuse(1008, reason)
+        self._session.upgrade_failed(self)
 
     def ended(self) -> None:
         if self._took_over:
             self._session.ended()
         else:
-            self._session.upgrade_failed()
+            self._session.upgrade_failed(self)

@@ -281,8 +281,10 @@ class Session:
             for packet in queue.take().split(packets.SEPARATOR):
                 wire.send(encode_text(packet.encode()))
 
-    def upgrade_failed(self) -> None:
+    def upgrade_failed(self, probe: Probe) -> None:
         """It goes on by polling."""
+        if self._probe is not probe:
+            return
         self._probe = None
         self._idle_since_s = time.monotonic()
         if self._queue and self._poller is not None:
@@ -328,7 +330,7 @@ class Session:
             self.close(reason)
             return
         if self._probe is not None and now_s >= self._probe.due_s:
-            self._probe.websocket.close(1008, "no upgrade in time")
+            self._probe.give_up("no upgrade in time")
         if not self._pong_due_s and now_s >= self._next_ping_s:
             self._pong_due_s = now_s + self._limits.ping_timeout_s
             self.send(packets.PING)

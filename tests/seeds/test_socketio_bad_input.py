@@ -1,0 +1,302 @@
+"""What no client of Socket.IO does, and what an attacker does: bounded, each of it.
+
+Some of it ended servers of others: the CVEs of socket.io-parser and engine.io stand
+beside what they are about.
+"""
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.seeds.socketio_node import let_in, pay, salon_node
+from tests.seeds.test_s4_1_socketio import SUBSCRIBE
+from tests.tools.engineio import PATH, Client, Ended, polling, websocket
+from tests.tools.livenode import LiveNode
+from tests.tools.wait import wait_until
+from tests.tools.wsclient import connect
+
+SALON = "/payments/salon/s1"
+
+WRONG_PACKETS = {
+    "an attachment": '451-["a",{"_placeholder":true,"num":0}]',  # CVE-2022-2421
+    "attachments without end": '459999999999-["a"]',  # CVE-2026-33151
+    "attachments of an event": '429-["a",{"_placeholder":true,"num":0}]',
+    "an answer with attachments": '461-0["a"]',
+    "a name that is an object": '42[{"toString":"x"}]',  # CVE-2023-32695
+    "no name": "42[]",
+    "no list": '42{"a":1}',
+    "no data": "42",
+    "a name of the library": '42["connect",{}]',
+    "another name of the library": '42["disconnect"]',
+    "an answer to nothing": '431["a"]',
+    "a refusal": '44{"message":"x"}',
+    "no kind": "4",
+    "an unknown kind": "49",
+    "a digit of another script": "4²",
+    "an id of 200 digits": "42" + "1" * 200 + '["a"]',
+    "a namespace of 300 characters": "40/" + "n" * 300 + ",",
+    "half JSON": '42["a"',
+    "a thousand brackets": "42" + "[" * 5_000,
+    "not a number": '42["a",NaN]',
+    "a packet that only we send": '0{"sid":"x"}',
+    "a letter": "x",
+    "nothing": "",
+    "base64": "bAAEC",
+    "a probe out of place": "2probe",
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with salon_node(tmp_path_factory.mktemp("node")) as node:
+        yield node
+        assert_nothing_stays(node)
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    """A node with little patience, and little room."""
+    with salon_node(
+        tmp_path_factory.mktemp("hasty"),
+        connect_timeout_s=1.5,
+        poll_gap_s=1.5,
+        ping_interval_s=1.0,
+        ping_timeout_s=0.5,
+        queue_messages=8,
+        polling_per_address=6,
+        node={"origins": ("https://shop.example",)},
+    ) as node:
+        yield node
+        assert_nothing_stays(node)
+
+
+def assert_nothing_stays(node: LiveNode) -> None:
+    wait_until(lambda: not len(node.socketio), 10, "the sessions to be gone")
+    assert node.live.open == 0
+    assert len(node.live.creation_listeners) == 0
+    wait_until(lambda: not node.sessions(), 10, "their engine's to be gone")
+
+
+def ends(page: Client) -> bool:
+    try:
+        while True:
+            page.packet()
+    except Ended:
+        return True
+
+
+@pytest.mark.parametrize("open_page", [polling, websocket])
+def test_a_packet_that_no_client_sends_ends_the_session(
+    node: LiveNode, open_page: Callable[[int], Client]
+) -> None:
+    for name, packet in WRONG_PACKETS.items():
+        page = open_page(node.server.port)
+        page.join(SALON, let_in())
+        try:
+            page.send(packet)
+        except Ended as refused:
+            assert "400" in str(refused), name
+        assert ends(page), name
+        page.close()
+
+
+def test_a_binary_frame_ends_the_session(node: LiveNode) -> None:
+    page = websocket(node.server.port)
+    page.join(SALON, let_in())
+    page.client.send_binary(b"\x00" * 100)
+    assert page.client.expect_close() == 1008
+
+
+def test_what_is_longer_than_a_client_may_send_is_refused_on_both_transports(
+    node: LiveNode,
+) -> None:
+    """CVE-2020-36048, CVE-2020-36049: memory for what is long, or many."""
+    page = polling(node.server.port)
+    page.ask("POST", f"polling&sid={page.sid}", "4" + "x" * 16_384)
+    assert page.status == 413
+    assert ends(page)
+    many = polling(node.server.port)
+    many.ask("POST", f"polling&sid={many.sid}", "\x1e".join(["3"] * 17))
+    assert many.status == 400
+    assert ends(many)
+    long = websocket(node.server.port)
+    long.send("4" + "x" * 16_384)
+    assert long.client.expect_close() == 1009
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "polling&EIO=3", "polling&j=0", "polling&sid=nobody", "polling&sid=__proto__",
+        "constructor", "__proto__", "", "flashsocket", "websocket",
+    ],
+)  # fmt: skip
+def test_a_request_that_is_no_engine_io_is_refused(node: LiveNode, query: str) -> None:
+    """CVE-2023-31125, CVE-2022-41940: one such request ended the process."""
+    page = polling(node.server.port)
+    page.ask("GET", query)
+    assert page.status in (400, 426)
+    assert json.loads(page.answer)["status"] == page.status
+    page.ask("DELETE", f"polling&sid={page.sid}")
+    assert page.status == 405
+    page.send("1")
+
+
+def test_a_websocket_that_is_reset_in_its_handshake_ends_nothing_else(
+    node: LiveNode,
+) -> None:
+    """CVE-2022-41940, CVE-2022-21676."""
+    page = polling(node.server.port)
+    for head in (f"{PATH}websocket", f"{PATH}websocket&sid={page.sid}"):
+        client = connect("127.0.0.1", node.server.port, head)
+        client.send_frame(1, b"2probe", rsv=7)
+        linger = struct.pack("ii", 1, 0)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        client.sock.close()
+    assert page.join(SALON, let_in()).startswith("0")
+    page.send("1")
+
+
+def test_pongs_without_end_end_the_session_and_start_nothing(node: LiveNode) -> None:
+    """CVE-2026-48802: a thread for each of them."""
+    page = websocket(node.server.port)
+    page.join(SALON, let_in())
+    for _ in range(500):
+        page.send("3")
+    assert page.client.expect_close() == 1008
+
+
+def test_an_event_for_a_namespace_that_was_not_joined_is_for_nobody(
+    node: LiveNode,
+) -> None:
+    page = websocket(node.server.port)
+    page.emit(SALON, SUBSCRIBE, "x", ack=1)
+    assert page.join("/", let_in()).startswith("0")
+    assert page.join("/", let_in()).startswith("4")  # once is enough
+    for number in range(7):
+        assert page.join(f"/payments/default?{number}", let_in())[:1] in "04"
+    page.send("41")
+    page.emit("/", SUBSCRIBE, "x", ack=2)
+    assert page.join("/", let_in()).startswith("0")
+    page.close()
+
+
+def test_a_page_of_a_foreign_origin_may_not_connect_by_either_transport(
+    hasty: LiveNode,
+) -> None:
+    page = polling(hasty.server.port, Origin="https://evil.example")
+    assert page.status == 403
+    assert "access-control-allow-origin" not in page.head
+    ws = connect(
+        "127.0.0.1",
+        hasty.server.port,
+        f"{PATH}websocket",
+        origin="https://evil.example",
+    )
+    assert ws.status == 403
+    ours = polling(hasty.server.port, Origin="https://shop.example")
+    assert ours.head["access-control-allow-origin"] == "https://shop.example"
+    ours.send("1")
+
+
+def test_who_joins_nothing_is_sent_away(hasty: LiveNode) -> None:
+    page, socket_ = polling(hasty.server.port), websocket(hasty.server.port)
+    assert ends(page)
+    assert socket_.client.expect_close() == 1000
+
+
+def test_who_polls_no_more_is_forgotten(hasty: LiveNode) -> None:
+    pages = [polling(hasty.server.port) for _ in range(6)]
+    for page in pages:
+        page.join(SALON, let_in())
+    assert polling(hasty.server.port).status == 429  # of one address
+    wait_until(lambda: not len(hasty.socketio), 10, "the sessions to end")
+
+
+def test_a_poll_that_is_given_up_ends_the_session_at_once(node: LiveNode) -> None:
+    page = polling(node.server.port)
+    page.join(SALON, let_in())
+    waiting = gevent.spawn(page.poll)
+    session = node.socketio._sessions[page.sid]
+    wait_until(lambda: session._poller is not None, 10, "the poll to wait")
+    waiting.kill()
+    page.close()
+    wait_until(lambda: session.closed, 10, "the session to end")
+
+
+def test_a_ping_that_is_not_answered_ends_the_session(hasty: LiveNode) -> None:
+    page = websocket(hasty.server.port)
+    page.join(SALON, let_in())
+    assert page.next(10) == "2"
+    assert page.client.expect_close() == 1000
+
+
+def test_a_probe_that_never_upgrades_is_closed_and_polling_goes_on(
+    tmp_path: Path,
+) -> None:
+    with salon_node(tmp_path, upgrade_timeout_s=0.3) as node:
+        port = node.server.port
+        page = polling(port)
+        page.join(SALON, let_in())
+        path = f"{PATH}websocket&sid={page.sid}"
+        silent, second = (connect("127.0.0.1", port, path) for _ in range(2))
+        assert second.expect_close() == 1008
+        assert silent.expect_close() == 1008
+        probed = connect("127.0.0.1", port, path)
+        probed.send_text("2probe")
+        assert probed.recv() == "3probe"
+        assert probed.expect_close() == 1008
+        rude = connect("127.0.0.1", port, path)
+        rude.send_text("5")
+        assert rude.expect_close() == 1008
+        page.emit(SALON, SUBSCRIBE, "still-there", ack=1)
+        assert page.packet().endswith('[{"invoiceId":"still-there","state":null}]')
+        page.send("1")
+        assert_nothing_stays(node)
+
+
+def test_while_it_upgrades_polls_bring_nothing_and_after_it_they_are_refused(
+    node: LiveNode,
+) -> None:
+    page = polling(node.server.port)
+    page.join(SALON, let_in())
+    path = f"{PATH}websocket&sid={page.sid}"
+    probed = connect("127.0.0.1", node.server.port, path)
+    probed.send_text("2probe")
+    assert probed.recv() == "3probe"
+    page.emit(SALON, SUBSCRIBE, "meanwhile", ack=1)
+    assert page.next(10) == "6"
+    probed.send_text("5")
+    assert probed.recv() == f'43{SALON},1[{{"invoiceId":"meanwhile","state":null}}]'
+    page.ask("GET", f"polling&sid={page.sid}")
+    assert page.status == 400
+    probed.close()
+
+
+def test_two_polls_at_once_end_the_session(node: LiveNode) -> None:
+    page, other = polling(node.server.port), polling(node.server.port)
+    page.join(SALON, let_in())
+    waiting = gevent.spawn(page.poll)
+    session = node.socketio._sessions[page.sid]
+    wait_until(lambda: session._poller is not None, 10, "the poll to wait")
+    other.ask("GET", f"polling&sid={page.sid}")
+    assert other.status == 400
+    waiting.get(timeout=10)
+    assert page.next(1) == "1"
+    other.send("1")
+
+
+def test_who_is_told_much_and_does_not_poll_is_ended_at_the_bound(
+    hasty: LiveNode,
+) -> None:
+    page = polling(hasty.server.port)
+    page.join(SALON, let_in())
+    payment = hasty.create(external_id="much", confirmations_required=20)
+    page.emit(SALON, SUBSCRIBE, {"invoiceId": "much", "steps": True})
+    pay(hasty, payment)
+    wait_until(lambda: not len(hasty.socketio), 10, "the session to end")
