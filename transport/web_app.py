@@ -24,7 +24,9 @@ from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import polling, sse
 from transport.live.audience import Audience
+from transport.live.doors import Doors
 from transport.live.encoding import Frames
+from transport.live.leases import Leases
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
@@ -121,6 +123,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         frames,
         strangers=strangers,
         require=auth.require,
+        doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
+        leases=Leases(parts.gateway.now, auth.is_active),
     )
     _mount_socketio(parts, app, live, frames, strangers)
     polling.routes(

@@ -78,6 +78,7 @@ class RunningNode:
         self.session = requests.Session()
         self.session.trust_env = False
         self.url = ""
+        self.live: Any = None  # `LiveRoutes`, where all is served
 
     # -- asking the API ----------------------------------------------------------------
 
@@ -139,6 +140,7 @@ class RunningNode:
     # -- life --------------------------------------------------------------------------
 
     def start(self, app: Any, ws_routes: Any) -> None:
+        self.live = ws_routes
         self.clock.start()
         self.dispatcher.start()
         self.root.start()

@@ -48,6 +48,9 @@ RENEW_S = 2.5
 MISSES_PER_S, MISSES_BURST = 5.0, 20
 """An unknown key makes us read the keys again, but no oftener than this."""
 
+_BOOTSTRAP = "bootstrap"
+"""The id of PAYBELL_API_KEY, which is there as long as the node runs."""
+
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,512}) *")
 _REALM = 'Bearer realm="paybell"'
 _CHALLENGE = {"WWW-Authenticate": _REALM}
@@ -175,7 +178,7 @@ class Auth:
         """Whom a key stands for, without counting the call."""
         digest = hash_key(key)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
-            return Principal("bootstrap", "bootstrap", None, default_scopes(None))
+            return Principal(_BOOTSTRAP, _BOOTSTRAP, None, default_scopes(None))
         now = self._clock()
         read_at = self._read_at
         if read_at is None or now - read_at >= CACHE_S:
@@ -188,6 +191,16 @@ class Auth:
             self._read_anew()
             found = self._find(digest)
         return found
+
+    def is_active(self, key_id: str) -> bool:
+        """Whether a key that was used before may still be: for what it opened and is
+        still open. May read the store, as a call with a key may."""
+        if key_id == _BOOTSTRAP:
+            return True
+        read_at = self._read_at
+        if read_at is None or self._clock() - read_at >= CACHE_S:
+            self._read_anew()
+        return any(known.key_id == key_id for known in self._known.values())
 
     def forget(self) -> None:
         """Keys have changed: read them again for the next call."""

@@ -5,9 +5,9 @@
 
 `invoiceId` is the payment's external id, or its own id where it has none; `status` is
 SUCCESS, FAILED or PENDING (`engine/payment/outcome.py`); `timestamp` is a number of ms.
-`data` is what anybody may read of the event (`allow_list.py`) with `since`, the place
-to go on from: whoever has a token of the site's, or names an invoice, is a visitor like
-others, and metadata and reasons are the shop's.
+`data` is what anybody may read of the event (`allow_list.py`), with `paymentId` and
+`since`, the place to go on from. Whoever has a token of the site's, or names an
+invoice, is a visitor like others: metadata and reasons are the shop's.
 
 The document's page drops its callback after the first message. So a message tells that
 the outcome is another one; those that only tell of a step on the way (`is_step`: it is
@@ -34,10 +34,12 @@ from engine.payment.outcome import (
 from engine.store.epochs import Position
 from transport.live.allow_list import event_for_strangers
 from transport.live.encoding import Frames
+from transport.server.websocket.frames import encode_text
 
 __all__ = [
     "COMPLETED",
     "STATUS_UPDATE",
+    "FramedMessage",
     "MessageName",
     "PaymentMessage",
     "PaymentMessages",
@@ -71,6 +73,12 @@ class PaymentMessage(msgspec.Struct, frozen=True, gc=False):
         return b'{"type":"%b",%b' % (self.name.encode(), self.body[1:])
 
 
+class FramedMessage(PaymentMessage, frozen=True, gc=False):
+    """One message with its frame of a WebSocket, made once."""
+
+    frame: bytes = b""
+
+
 class _Names(msgspec.Struct, frozen=True, gc=False):
     payment_id: str
     external_id: str | None = None
@@ -94,6 +102,7 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
         outcome,
         fact.at,
         event_for_strangers(event.wire),
+        fact.payment_id,
         Position(epoch, fact.seq),
     )
     update = PaymentMessage(STATUS_UPDATE, body, is_step)
@@ -108,6 +117,7 @@ def state_body(payment: Payment, frames: Frames, now: int) -> bytes:
         outcome_of(payment),
         now,
         frames.for_strangers.state_object(payment),
+        payment.id,
         Position(frames.epoch, payment.seq),
     )
 
@@ -116,7 +126,8 @@ def messages_of_state(
     payment: Payment, frames: Frames, now: int
 ) -> tuple[PaymentMessage, ...]:
     """For who comes when it is paid already, and missed the messages of that; nothing
-    for who is in time: an update without news would be the last that it hears."""
+    for others: an update without news would be the last that such a page hears. An
+    attempt that failed is no news either, as the next one may be about to begin."""
     if outcome_of(payment) is not Outcome.SUCCESS:
         return ()
     body = state_body(payment, frames, now)
@@ -129,13 +140,22 @@ def invoice_of(payment: Payment) -> str:
 
 
 def _body(
-    invoice: str, outcome: Outcome, at: int, data: bytes, since: Position
+    invoice: str,
+    outcome: Outcome,
+    at: int,
+    data: bytes,
+    payment_id: str,
+    since: Position,
 ) -> bytes:
-    return b'{"invoiceId":%b,"status":"%b","timestamp":%d,"data":%b,"since":"%b"}}' % (
+    return (
+        b'{"invoiceId":%b,"status":"%b","timestamp":%d,"data":%b,'
+        b'"paymentId":%b,"since":"%b"}}'
+    ) % (
         _encode(invoice),
         outcome.encode(),
         at,
         data[:-1],
+        _encode(payment_id),
         str(since).encode(),
     )
 
@@ -147,13 +167,16 @@ class PaymentMessages:
 
     def __init__(self, epoch: str) -> None:
         self._epoch = epoch
-        self._kept: OrderedDict[int, tuple[PaymentMessage, ...]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[FramedMessage, ...]] = OrderedDict()
 
-    def of(self, event: CommittedEvent) -> tuple[PaymentMessage, ...]:
+    def of(self, event: CommittedEvent) -> tuple[FramedMessage, ...]:
         """An offset names one event as long as the node runs."""
         kept = self._kept.get(event.offset)
         if kept is None:
-            kept = self._kept[event.offset] = messages(event, self._epoch)
+            kept = self._kept[event.offset] = tuple(
+                FramedMessage(one.name, one.body, one.is_step, encode_text(one.flat))
+                for one in messages(event, self._epoch)
+            )
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return kept

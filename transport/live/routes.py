@@ -3,6 +3,7 @@
     /ws/balance/<address>?since=<epoch>-<seq>&token=    one payment, for whoever knows
                                                         its address
     /ws                                                 see conversation.py
+    /ws/payments/salon/<id>, /ws/payments/<merchant>    see salon.py
 
 `LiveRoutes` is the gate's `Routes`: asked in the connection's greenlet before the 101,
 so that an unknown address is a 404 and not a socket that closes. On `/ws/balance` the
@@ -25,11 +26,15 @@ from engine.secrets.vault import Vault
 from engine.store.epochs import Position
 from transport.http.find_payment import find_payment
 from transport.http.problems import Problem
+from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.audience import Audience, Require, parameters
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
+from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames
+from transport.live.leases import Leases
+from transport.live.salon import SalonParts, SalonTalk
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
@@ -40,6 +45,7 @@ from transport.server.websocket.connection import WebSocket
 __all__ = ["LiveRoutes"]
 
 _BALANCE: Final = "/ws/balance/"
+_SALON: Final = "/ws/payments/"
 _RETRY: Final = (("Retry-After", "5"),)
 
 #: Messages that a client may send at once, and again in a minute (OWASP's figure for
@@ -68,9 +74,12 @@ class LiveRoutes:
         queue_bytes: int = QUEUE_BYTES,
         strangers: Strangers | None = None,
         require: Require | None = None,
+        doors: Doors | None = None,
+        leases: Leases | None = None,
     ) -> None:
         """`max_sockets`: see `keep_below`. `strangers` limits openings per address.
-        `require`: of `Audience`; without it, keys open nothing here."""
+        `require`: of `Audience`; without it, keys open nothing here. `doors`: who may
+        follow payments by their invoices' numbers; without, nobody."""
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
@@ -81,6 +90,13 @@ class LiveRoutes:
         self._queue = (queue_messages, queue_bytes)
         self.creation_listeners = CreationListeners(gateway)
         self._identifies = RateLimiter(IDENTIFIES_PER_S, IDENTIFIES_AT_ONCE)
+        self.salon = SalonParts(
+            gateway,
+            doors or Doors(SiteTokens(gateway, vault)),
+            frames,
+            self.creation_listeners,
+            leases or Leases(gateway.now),
+        )
         self.open = 0  # live clients now, with those of Socket.IO
         self._also: Routes | None = None
 
@@ -101,7 +117,7 @@ class LiveRoutes:
 
     def __call__(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         path = environ["PATH_INFO"]
-        if path != "/ws" and not path.startswith(_BALANCE):
+        if path != "/ws" and not path.startswith((_BALANCE, _SALON)):
             return None if self._also is None else self._also(environ)
         wait_s = self._strangers.wait_s(environ) if self._strangers else 0
         if wait_s > 0:
@@ -110,6 +126,8 @@ class LiveRoutes:
         if path == "/ws":
             client = address_key(environ.get("REMOTE_ADDR", ""))
             return self._full() or partial(self._talk, client)
+        if path.startswith(_SALON):
+            return self._full() or self._salon_endpoint(environ)
         try:
             since = _since(environ)
         except ValueError as error:
@@ -137,6 +155,24 @@ class LiveRoutes:
     def is_full(self) -> bool:
         """Nobody else may come now, by whatever protocol."""
         return self.open >= self._max_sockets
+
+    def _salon_endpoint(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
+        path = environ["PATH_INFO"]
+        try:
+            tokens = parameters(environ).get("token", [])
+        except ValueError as error:
+            return problem(Code.INVALID_REQUEST, str(error))
+        guest = None
+        try:
+            guest = self.salon.doors.admit(path, tokens[0] if tokens else None)
+        except TokenWanted:
+            pass  # it may come in the first message
+        except DoorClosed as refusal:
+            code = Code.UNAUTHORIZED if tokens else Code.NOT_FOUND
+            text = str(refusal)
+            return problem(code, f"{text[:1].upper()}{text[1:]}.")
+        client = address_key(environ.get("REMOTE_ADDR", ""))
+        return partial(self._talk_of_salon, client, path, guest)
 
     def _full(self) -> Refusal | None:
         if not self.is_full:
@@ -171,6 +207,14 @@ class LiveRoutes:
         )
         websocket.listen(_Talker(self, websocket, talk))
         talk.open()
+
+    def _talk_of_salon(
+        self, client: str, path: str, guest: Guest | None, websocket: WebSocket
+    ) -> None:
+        wire = Wire(websocket, *self._queue)
+        wait_s = partial(self.identify_wait_s, client)
+        talk = SalonTalk(wire, self.salon, path, guest, wait_s)
+        websocket.listen(_Talker(self, websocket, talk))
 
 
 class _Client:
@@ -219,7 +263,10 @@ class _Talker(_Client):
     __slots__ = ("_conversation",)
 
     def __init__(
-        self, routes: LiveRoutes, websocket: WebSocket, conversation: Conversation
+        self,
+        routes: LiveRoutes,
+        websocket: WebSocket,
+        conversation: Conversation | SalonTalk,
     ) -> None:
         super().__init__(routes, websocket)
         self._conversation = conversation

@@ -12,6 +12,7 @@ from engine.merchants.record import Limits, Merchant
 from engine.merchants.scopes import Scope, default_scopes
 from engine.store.records import KeyRecord
 from transport.http.auth import (
+    CACHE_S,
     RENEW_S,
     SCOPE,
     WRITE_COST,
@@ -356,3 +357,21 @@ def test_keys_are_long_random_and_never_shown(keys: Keys, clock: Clock) -> None:
     assert new_key() != new_key()
     assert len(new_key()) == len("pbk_") + 43
     assert "boot" not in repr(make(keys, clock, "boot-secret"))
+
+
+def test_a_key_is_active_until_it_is_revoked(keys: Keys, clock: Clock) -> None:
+    auth = make(keys, clock, "pbk_" + "b" * 43)
+    keys.add()
+    assert auth.is_active("key_0")
+    assert auth.is_active("bootstrap")
+    assert not auth.is_active("key_9")
+    assert keys.reads == 1
+    keys.revoke(0)
+    assert auth.is_active("key_0"), "what is known is not read again at once"
+    clock.now += CACHE_S
+    assert not auth.is_active("key_0")
+    assert auth.is_active("bootstrap")
+    keys.broken = True
+    clock.now += CACHE_S
+    with pytest.raises(EngineBusy):
+        auth.is_active("key_0")

@@ -48,7 +48,8 @@ def test_a_completion_is_an_update_and_then_completed() -> None:
     assert completed == {**update, "type": "payment:completed"}
     assert (update["invoiceId"], update["status"]) == ('inv "1" é', "SUCCESS")
     assert update["timestamp"] == AT
-    assert update["data"]["since"] == "simulate-3"
+    assert (update["data"]["since"], update["data"]["seq"]) == ("simulate-3", 3)
+    assert update["data"]["paymentId"] == INVOICE.id
     assert update["data"]["type"] == "payment.confirmed"
     assert update["data"]["received_sat"] == 600
 
@@ -79,7 +80,7 @@ def test_each_event_is_at_most_one_update_and_one_completion(
             *("receipt", "receipts", "verified", "short_sat", "excess_sat"),
             "settled_sat",
         }
-        del shown["invoiceId"]
+        del shown["invoiceId"], shown["data"]["paymentId"]
         assert CANARY not in json.dumps(shown)
 
 
@@ -142,7 +143,7 @@ def test_a_state_is_told_as_an_update_only_if_it_is_paid() -> None:
     assert update.body == completed.body
     shown = json.loads(update.body)
     assert (shown["status"], shown["timestamp"]) == ("SUCCESS", AT)
-    assert shown["data"]["since"] == "simulate-5"
+    assert (shown["data"]["since"], shown["data"]["seq"]) == ("simulate-5", 5)
     for status in (Status.PENDING, Status.CONFIRMING, Status.EXPIRED):
         assert messages_of_state(paid(status), frames, AT) == ()
 
@@ -151,6 +152,7 @@ def test_how_it_stands_holds_what_a_stranger_may_read() -> None:
     shown = json.loads(state_body(paid(Status.CONFIRMING), Frames("simulate"), AT))
     assert (shown.pop("invoiceId"), shown["status"]) == ('inv "1" é', "PENDING")
     assert shown["data"]["receipts"][0]["amount_sat"] == 600
+    assert shown["data"].pop("paymentId") == INVOICE.id
     assert CANARY not in json.dumps(shown)
 
 

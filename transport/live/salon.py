@@ -1,0 +1,363 @@
+"""The salon's events over a plain WebSocket: what is said there, and the answers.
+
+    client                                    server
+    {"type":"subscribe:payment-events",       {"type":"payment:status-update",
+     "invoiceId","since"?,"paymentId"?,        "invoiceId","status","timestamp","data"},
+     "steps"?,"ack"?,"token"?}              {"type":"payment:completed", the same}
+    {"type":"unsubscribe:payment-events",
+     "invoiceId","ack"?}
+    {"type":"authenticate","token"}           {"type":"authenticated","timestamp"}
+    {"type":"ping"}                           {"type":"pong","timestamp"}
+    what cannot be done                       {"type":"error","code","message",
+                                               "invoiceId"?}
+
+on `/ws/payments/salon/<id>` and `/ws/payments/<merchant>` (`doors.py`). The document's
+page sends no token and asks for no answer, and it drops its callback after the first
+message: so a subscription is answered by what happens, and by an invoice that is paid
+already, and by nothing else. With `steps` each step on the way is told too. With
+`ack`, a number or a text, the answer is how the invoice stands:
+
+    {"type":"subscribed:payment-events","ack","invoiceId",
+     "state": null or {"invoiceId","status","timestamp","data"},"beginsAnew"?}
+    {"type":"unsubscribed:payment-events","ack","invoiceId"}
+
+An invoice that there is not yet is waited for. With `since` (and `paymentId`, both of
+the `data` that came last) what was missed comes first. Where a token is wanted it comes
+as `?token=`, or in the first message.
+
+One `SalonTalk` per socket; `on_message` runs in the connection's greenlet and may wait
+for a read of the store; what is told comes from the dispatcher's.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+
+from engine.codes import StreamCode
+from engine.gateway import Gateway
+from engine.payment.events import iso
+from engine.payment.model import Payment
+from engine.store.epochs import POSITION, START, Position
+from transport.live.creation_listeners import CreationListeners
+from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
+from transport.live.encoding import Frames, message
+from transport.live.leases import Lease, Leases
+from transport.live.payment_messages import PaymentMessages
+from transport.live.salon_invoice import Answer, SalonInvoice, Told
+from transport.live.sinks import Wire
+from transport.server.websocket.frames import encode_text
+
+__all__ = ["SalonParts", "SalonTalk"]
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+_Since = Annotated[str, msgspec.Meta(pattern=POSITION)]
+_Token = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+class _Wanted(msgspec.Struct, rename="camel"):
+    """Unknown fields are a page's own business."""
+
+    invoice_id: _Name | _Number
+    since: _Number | _Since | None = None
+    payment_id: _Name | None = None
+    steps: bool = False
+    ack: _Name | _Number | None = None
+    token: _Token | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.invoice_id)
+
+    @property
+    def position(self) -> Position | None:
+        """Where the client is; a number alone is a seq of no epoch."""
+        if isinstance(self.since, str):
+            return Position.parse(self.since)
+        return None if self.since is None else Position(None, self.since)
+
+
+class _Subscribe(_Wanted):
+    pass
+
+
+class _Unsubscribe(_Wanted):
+    pass
+
+
+class _Authenticate(msgspec.Struct):
+    token: _Token
+
+
+class _Ping(msgspec.Struct):
+    pass
+
+
+_Message = _Subscribe | _Unsubscribe | _Authenticate | _Ping
+
+_KINDS: dict[str, type[_Message]] = {
+    "subscribe:payment-events": _Subscribe,
+    "unsubscribe:payment-events": _Unsubscribe,
+    "authenticate": _Authenticate,
+    "ping": _Ping,
+}
+
+
+class SalonParts:
+    """What all sockets of the salon's kind share. One per node."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        doors: Doors,
+        frames: Frames,
+        creation_listeners: CreationListeners,
+        leases: Leases,
+        *,
+        most_followed: int = 64,
+        most_waiting: int = 20_000,
+    ) -> None:
+        """`most_followed`: invoices of one socket; `most_waiting`: of one merchant, of
+        all sockets together."""
+        self.gateway = gateway
+        self.doors = doors
+        self.frames = frames
+        self.messages = PaymentMessages(frames.epoch)
+        self.creation_listeners = creation_listeners
+        self.leases = leases
+        self.most_followed = most_followed
+        self.most_waiting = most_waiting
+        self.waiting: Counter[str] = Counter()  # by merchant
+
+
+class SalonTalk:
+    """One client."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        parts: SalonParts,
+        path: str,
+        guest: Guest | None,
+        ask_wait_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`guest` None: a token is still wanted. `ask_wait_s`: how long its address
+        has still to wait before it asks after one more invoice without a token."""
+        self._wire = wire
+        self._parts = parts
+        self._path = path
+        self._guest: Guest | None = None
+        self._ask_wait_s = ask_wait_s
+        self._told = Told()
+        self._invoices: dict[str, SalonInvoice] = {}  # by the number that it gave
+        self._lease: Lease | None = None
+        if guest is not None:
+            self._seat(guest)
+
+    def close(self) -> None:
+        """The client has gone: nothing of it stays."""
+        if self._lease is not None:
+            self._lease.release()
+        for invoice in self._invoices.values():
+            invoice.end()
+        self._invoices.clear()
+
+    def on_message(self, text: str | bytes) -> None:
+        """Answer one message."""
+        wanted = _parse(text)
+        if isinstance(wanted, tuple):
+            self._refuse(*wanted)
+            return
+        token = getattr(wanted, "token", None)
+        if self._guest is None and not isinstance(wanted, _Ping):
+            guest = self._admitted(token)
+            if guest is None:
+                return
+            self._seat(guest)
+        match wanted:
+            case _Ping():
+                self._say("pong", timestamp=self._timestamp())
+            case _Authenticate():
+                self._say("authenticated", timestamp=self._timestamp())
+            case _Subscribe():
+                self._subscribe(wanted)
+            case _Unsubscribe():
+                self._unsubscribe(wanted)
+
+    # Who it is.
+
+    def _admitted(self, token: str | None) -> Guest | None:
+        """None: it is refused, and the socket closes."""
+        try:
+            return self._parts.doors.admit(self._path, token)
+        except DoorClosed as refusal:
+            self._refuse(StreamCode.NOT_ALLOWED, str(refusal))
+            reason = "a token is wanted"
+            if not isinstance(refusal, TokenWanted):
+                reason = "the token is refused"
+            self._wire.websocket.close(1008, reason)
+            return None
+
+    def _seat(self, guest: Guest) -> None:
+        self._guest = guest
+        if guest.expires_at is not None:
+            self._lease = self._parts.leases.until(guest.expires_at, self._expired)
+
+    def _expired(self) -> None:
+        self._wire.websocket.close(1008, "the token has expired")
+
+    # What it follows.
+
+    def _subscribe(self, wanted: _Subscribe) -> None:
+        guest, name = self._guest, wanted.name
+        assert guest is not None, "nobody is let in"
+        known = self._invoices.pop(name, None)
+        if known is not None:
+            known.end()
+        refusal = self._full(guest)
+        if refusal:
+            self._refuse(StreamCode.TOO_MANY, refusal, name)
+            return
+        parts = self._parts
+        invoice = SalonInvoice(
+            self._wire,
+            parts.gateway,
+            parts.frames,
+            parts.messages,
+            guest,
+            self._told,
+            with_steps=wanted.steps,
+            answer=None if wanted.ack is None else self._answer_to(wanted),
+        )
+        self._invoices[name] = invoice
+        # Waiting first, looking then: a payment that is made in between is found by
+        # both, and followed once.
+        self._wait_for_more(invoice, name, guest)
+        payments = self._payments_of(name, guest)
+        for payment_id, since in _followed(payments, wanted):
+            invoice.follow(payment_id, since)
+        if not payments:
+            invoice.nothing_yet()
+
+    def _full(self, guest: Guest) -> str:
+        """The sentence that names the setting; "": there is room."""
+        parts = self._parts
+        if len(self._invoices) >= parts.most_followed:
+            return f"at most {parts.most_followed} invoices on one socket (ws_topics)"
+        if parts.waiting[guest.merchant] >= parts.most_waiting:
+            return f"at most {parts.most_waiting} invoices of a shop (salon_waiting)"
+        wait_s = 0.0 if guest.is_known else self._ask_wait_s()
+        if wait_s > 0:
+            return (
+                "too many invoices were asked after from this address"
+                f" (identifies_per_s); come back in {wait_s:.0f} s"
+            )
+        return ""
+
+    def _wait_for_more(self, invoice: SalonInvoice, name: str, guest: Guest) -> None:
+        parts, merchant = self._parts, guest.merchant
+        listeners = parts.creation_listeners
+
+        def stop() -> None:
+            listeners.remove(name, invoice.created)
+            parts.waiting[merchant] -= 1
+            if not parts.waiting[merchant]:
+                del parts.waiting[merchant]
+
+        parts.waiting[merchant] += 1
+        invoice.stop_waiting = stop
+        listeners.add(name, merchant.__eq__, invoice.created)
+        if invoice.ended:  # its client went while the first `add` of all waited
+            listeners.remove(name, invoice.created)
+
+    def _payments_of(self, name: str, guest: Guest) -> list[Payment]:
+        """Newest first; an invoice without a number is its payment's id."""
+        gateway = self._parts.gateway
+        found = gateway.payments_of(name, guest.merchant)
+        if not found:
+            payment = gateway.payment(name)
+            found = [] if payment is None else [payment]
+        return [payment for payment in found if guest.may_hear_of(payment.terms)]
+
+    def _unsubscribe(self, wanted: _Unsubscribe) -> None:
+        known = self._invoices.pop(wanted.name, None)
+        if known is not None:
+            known.end()
+        if wanted.ack is not None:
+            kind = "unsubscribed:payment-events"
+            self._say(kind, ack=wanted.ack, invoiceId=wanted.name)
+
+    # What it is told.
+
+    def _answer_to(self, wanted: _Subscribe) -> Answer:
+        def answer(body: bytes | None, begins_anew: str | None) -> None:
+            more = {} if begins_anew is None else {"beginsAnew": begins_anew}
+            self._say(
+                "subscribed:payment-events",
+                ack=wanted.ack,
+                invoiceId=wanted.name,
+                state=None if body is None else msgspec.Raw(body),
+                **more,
+            )
+
+        return answer
+
+    def _say(self, kind: str, **fields: object) -> None:
+        self._wire.send(encode_text(message(kind, **fields)))
+
+    def _refuse(
+        self, code: StreamCode, text: str, invoice_id: str | None = None
+    ) -> None:
+        more = {} if invoice_id is None else {"invoiceId": invoice_id}
+        self._say("error", code=code, message=text, **more)
+
+    def _timestamp(self) -> str:
+        return iso(self._parts.gateway.now())
+
+
+def _parse(text: str | bytes) -> _Message | tuple[StreamCode, str]:
+    """The message, or the code and the text of what is wrong with it."""
+    if isinstance(text, bytes):
+        return StreamCode.BAD_MESSAGE, "send text, not binary"
+    raw = text.encode()
+    try:
+        kind = msgspec.json.decode(raw, type=_Kind).type
+    except msgspec.ValidationError as error:
+        return StreamCode.BAD_MESSAGE, f'a message is an object with a "type": {error}'
+    except (msgspec.DecodeError, RecursionError):
+        return StreamCode.BAD_JSON, "this is not JSON"
+    wanted = _KINDS.get(kind)
+    if wanted is None:
+        allowed = ", ".join(_KINDS)
+        return StreamCode.UNKNOWN_TYPE, f'"type" must be one of: {allowed}'
+    try:
+        return msgspec.json.decode(raw, type=wanted)
+    except msgspec.ValidationError as error:
+        return StreamCode.BAD_MESSAGE, str(error)
+
+
+def _followed(
+    payments: list[Payment], wanted: _Wanted
+) -> list[tuple[str, Position | None]]:
+    """Which payments of an invoice to follow, and from where; `payments` newest first.
+
+    `since` is of the payment that the client names. It names none: of the only one
+    there is. Of several it may be an earlier one's, so the newest is told whole.
+    """
+    if not payments:
+        return []
+    newest, since = payments[0], wanted.position
+    if since is None:
+        return [(newest.id, None)]
+    ids = [payment.id for payment in payments]
+    known = wanted.payment_id
+    if known is None or known not in ids:
+        return [(newest.id, since if len(payments) == 1 else START)]
+    later = ids[: ids.index(known)]
+    return [(known, since), *((each, START) for each in reversed(later))]
