@@ -119,6 +119,8 @@ class Installation:
             VERSION,
             allow_private=config.allow_private_webhooks,
             allow_ports=config.allow_webhook_ports,
+            redis=config.redis,
+            redis_in=config.redis_stream,
         )
         self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
@@ -128,6 +130,7 @@ class Installation:
             feeds=feeds,
             vault=self.vault,
             sender=self.sender,
+            streams=self.sender,
             give_up=self.gave_up.set,
             retention=config.retention,
             alerting=alerting(config, VERSION),

@@ -33,7 +33,7 @@ from actors.watching.watcher_book import WatcherBook
 from engine.alerts.alerting import Alerting
 from engine.chain.feed import AddressFeed, BlockFeed
 from engine.policy.retention import Retention
-from engine.ports import ChannelSender
+from engine.ports import ChannelSender, StreamSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
@@ -154,6 +154,7 @@ def build_tree(
     feeds: list[FeedConfig],
     vault: Vault,
     sender: ChannelSender,
+    streams: StreamSender | None = None,
     give_up: Callable[[str], None],
     retention: Retention = Retention(),
     alerting: Alerting = Alerting(),
@@ -207,7 +208,7 @@ def build_tree(
     node.notifiers = child(
         "notifiers",
         NotifiersActor,
-        lambda _name: NotifiersActor(node, vault, sender),
+        lambda _name: NotifiersActor(node, vault, sender, streams),
     )
     node.supervisor = child(
         "supervisor",

@@ -22,6 +22,7 @@ from engine.merchants.token_rules import mistake
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
+from engine.streams.redis_url import RedisUrl
 
 __all__ = [
     "OPTIONS",
@@ -64,6 +65,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_btc_secret: str | None
     public_url: str | None
     seeds: Mapping[str, str]  # merchants by system; absent: its routes are off
+    redis: RedisUrl | None
+    redis_stream: str
+    redis_group: str
+    redis_consumer: str | None  # None: this machine's name
+    redis_trusted: dict[str, str]  # by gateway, a merchant
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

@@ -5,7 +5,7 @@ The ports of chain sources are in `engine/chain/feed.py`, of the store in
 `engine/store/port.py`, of time in `engine/runtime/clock.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,10 +14,18 @@ from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
 from engine.delivery.endpoint import Endpoint
+from engine.delivery.stream_ids import Plan, Told
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
-__all__ = ["Alert", "ChannelSender", "Freshness", "Outside", "Sink"]
+__all__ = [
+    "Alert",
+    "ChannelSender",
+    "Freshness",
+    "Outside",
+    "Sink",
+    "StreamSender",
+]
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -81,6 +89,19 @@ class Sink(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """End the connection with a WebSocket close code (or its like)."""
+
+
+class StreamSender(Protocol):
+    """Port: tells events to one stream, in their order. Blocks; never raises."""
+
+    def tell(
+        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int]
+    ) -> Told:
+        """Look at the stream and, if it is as the plan expects, carry that out: all of
+        it or nothing. `starts`: when our epochs began."""
+
+    def forget(self, channel_id: str) -> None:
+        """What is kept for this channel, a connection say, is needed no more."""
 
 
 class ChannelSender(Protocol):

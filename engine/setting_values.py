@@ -16,11 +16,13 @@ import msgspec
 from engine.chain.source_url import parse_source_url, split_http_url
 from engine.errors import InvalidMerchant
 from engine.merchants.name import merchant_name
+from engine.streams.redis_url import RedisUrl, parse_redis_url
 
 __all__ = [
     "SEEDS",
     "SOURCE_KINDS",
     "SourceConfig",
+    "gateway_merchants",
     "heartbeat",
     "hosts",
     "networks",
@@ -29,6 +31,8 @@ __all__ = [
     "origins",
     "ports",
     "public_url",
+    "redis_key",
+    "redis_url",
     "secret",
     "seeds",
     "sources",
@@ -207,6 +211,31 @@ def _unused(name: str, used: set[str]) -> str:
     """The name, with a number behind it if another source has it already."""
     candidates = (f"{name}-{number}" for number in itertools.count(2))
     return next(c for c in itertools.chain([name], candidates) if c not in used)
+
+
+def redis_url(value: str) -> RedisUrl:
+    """Raises ValueError with a reason that quotes nothing."""
+    return parse_redis_url(value)
+
+
+def redis_key(value: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,200}", value):
+        raise ValueError
+    return value
+
+
+def gateway_merchants(value: str) -> dict[str, str]:
+    """The merchant of each gateway: `payable=rose,stripe=default`."""
+    found: dict[str, str] = {}
+    for part in _list(value):
+        name, _, merchant = (text.strip() for text in part.partition("="))
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in found:
+            raise ValueError(f"{name[:100]!r} is no gateway's name, or is there twice")
+        try:
+            found[name] = merchant_name(merchant)
+        except InvalidMerchant as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
 
 
 def seeds(value: str) -> dict[str, str]:

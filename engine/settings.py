@@ -13,6 +13,7 @@ import msgspec
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.setting_values import (
+    gateway_merchants,
     heartbeat,
     hosts,
     networks,
@@ -21,6 +22,8 @@ from engine.setting_values import (
     origins,
     ports,
     public_url,
+    redis_key,
+    redis_url,
     secret,
     seeds,
     sources,
@@ -109,6 +112,28 @@ OPTIONS: tuple[Option, ...] = (
            "paybutton, phoenixd or salon, each with =<merchant>, separated by commas",
            "Systems whose web sites and backends find their own routes here, and the"
            " merchant for whom these act: paybutton=default. See docs/seeds.md.",
+           repeated=True),
+    Option("redis", redis_url, None,
+           "redis://, rediss:// or unix://, with a host or a path",
+           "A Redis (redis://[user:password@]host:port/db, rediss:// with TLS, or"
+           " unix:///path): what others put into --redis-stream is taken into the"
+           " journal, and channels of the kind redis may write to it (docs/redis.md)."
+           " Keep a password in PAYBELL_REDIS or the file.", shown=False),
+    Option("redis_stream", redis_key, "payment:events",
+           "1 to 200 printable ASCII characters without spaces",
+           "The stream of --redis whose entries are notifications of gateways."),
+    Option("redis_group", redis_key, "paybell",
+           "1 to 200 printable ASCII characters without spaces",
+           "The consumer group that reads --redis-stream; made if it is missing."),
+    Option("redis_consumer", redis_key, None,
+           "1 to 200 printable ASCII characters without spaces",
+           "This node's name in --redis-group. Default: this machine's name."),
+    # Who may write to a Redis is nobody's proof that a customer has paid.
+    Option("redis_trusted", gateway_merchants, "",
+           "<gateway>=<merchant>, separated by commas",
+           "Gateways whose entries are believed without their signature, and the"
+           " merchant for whom: whoever may write to the stream can then say that an"
+           " invoice is paid. By default each entry carries what the gateway signed.",
            repeated=True),
     # A page that makes a name of its own lead to us (DNS rebinding) must not find us.
     Option("allowed_hosts", hosts, "",

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from actors.delivery.notifier import NotifierActor
+from actors.delivery.stream_notifier import StreamNotifierActor
 from actors.messages import ChannelChanged, RestartDue
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, wants
 from engine.delivery.endpoint import endpoint_of
+from engine.delivery.kinds import kind_named
 from engine.errors import WrongKey
 from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
-from engine.ports import ChannelSender
+from engine.ports import ChannelSender, StreamSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.secrets.vault import Vault
@@ -36,10 +38,17 @@ RESTART_S = 0.5
 class NotifiersActor(Actor):
     """Knows the channels; hands events to those that want them."""
 
-    __slots__ = ("_by_merchant", "_channels", "_node", "_sender", "_vault")
+    __slots__ = ("_by_merchant", "_channels", "_node", "_sender", "_streams", "_vault")
 
-    def __init__(self, node: Node, vault: Vault, sender: ChannelSender) -> None:
+    def __init__(
+        self,
+        node: Node,
+        vault: Vault,
+        sender: ChannelSender,
+        streams: StreamSender | None = None,
+    ) -> None:
         self._node = node
+        self._streams = streams  # for kinds whose events are in one order
         self._vault = vault
         self._sender = sender
         self._channels: dict[str, tuple[Channel, Ref]] = {}
@@ -133,14 +142,17 @@ class NotifiersActor(Actor):
     def _start(self, channel: Channel, stored: bytes) -> Ref:
         scope = Scope(
             dispatcher=self._node.dispatcher,
-            factory=lambda _name: NotifierActor(
-                self._node, self._vault, self._sender, channel, stored
-            ),
+            factory=lambda _name: self._notifier(channel, stored),
             parent=self.ref,
         )
         ref = Ref(scope, channel.id)
         ref.start()
         return ref
+
+    def _notifier(self, channel: Channel, stored: bytes) -> Actor:
+        if kind_named(channel.kind).in_order and self._streams is not None:
+            return StreamNotifierActor(self._node, self._vault, self._streams, channel)
+        return NotifierActor(self._node, self._vault, self._sender, channel, stored)
 
     def _on_exit(
         self, ref: Ref, reason: ExitReason, error: BaseException | None

@@ -20,6 +20,7 @@ and bounds never become narrower.
 import msgspec
 
 from engine.delivery.kind_settings import ChannelSettings
+from engine.delivery.redis_settings import RedisSettings
 
 __all__ = ["CONCURRENCY", "KINDS", "WEBHOOK", "Kind", "kind_named"]
 
@@ -38,6 +39,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     default_types: tuple[str, ...] = ()  # if none are given; empty: of payments, all
     workers: int = CONCURRENCY  # attempts of one channel under way at one time
     wants_payment: bool = False  # its sender needs more than the event has
+    in_order: bool = False  # all events in one order, by a `StreamSender`
     counter: str = ""  # group of its counters, one for each outcome of an attempt
 
     def __post_init__(self) -> None:
@@ -45,7 +47,15 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "counter", f"{self.name}_attempts")
 
 
-_ALL = (Kind(name=WEBHOOK, counter=WEBHOOK),)
+_ALL = (
+    Kind(name=WEBHOOK, counter=WEBHOOK),
+    Kind(
+        name="redis",
+        settings=RedisSettings,
+        sealed=frozenset({"url"}),
+        in_order=True,
+    ),
+)
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 

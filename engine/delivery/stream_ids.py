@@ -16,9 +16,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.delivery.attempt import SendResult
 from engine.store.epochs import Epochs
 
-__all__ = ["EMPTY", "EntryId", "Place", "Seen", "Stuck", "ids_of", "place_of"]
+__all__ = [
+    "EMPTY",
+    "EntryId",
+    "Place",
+    "Plan",
+    "Seen",
+    "Stuck",
+    "Told",
+    "ids_of",
+    "place_of",
+]
 
 _ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
 
@@ -55,8 +66,31 @@ class Seen(msgspec.Struct, frozen=True):
     """The id of the event in its last entry; "": that is no entry of ours. None: the
     entry is gone."""
 
+    writer: str | None = ""
+    """The channel that wrote the newest entry there is; None: there is none."""
+
     ours: EntryId | None = None
     """If the last id is of no epoch of ours: the newest entry that is of one."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to tell a stream whose last id is still `expected`: ids, and events as they
+    are on the wire."""
+
+    expected: EntryId
+    entries: tuple[tuple[EntryId, bytes], ...]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a look at a stream, or an attempt to tell it something, came to.
+
+    `did`: the plan was carried out, all of it. Else nothing of it was, or (`seen` is
+    None) nobody knows.
+    """
+
+    result: SendResult
+    seen: Seen | None = None
+    did: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -73,10 +107,18 @@ class Stuck(msgspec.Struct, frozen=True):
     reason: str
 
 
-def place_of(epochs: Epochs, seen: Seen, last_offset: int) -> Place | Stuck:
+def place_of(
+    epochs: Epochs, seen: Seen, last_offset: int, channel_id: str
+) -> Place | Stuck:
     """`last_offset`: of the journal, at or after the moment at which it was seen."""
     if seen.last == EMPTY:
         return Place(0, is_empty=True)
+    if seen.writer not in {None, channel_id}:
+        by = f"the channel {seen.writer}" if seen.writer else "another writer"
+        return Stuck(
+            f"the newest entry of the stream is by {by}: give the channel a stream of"
+            " its own"
+        )
     epoch = epochs.began_at(seen.last.ms)
     if epoch is None:
         if seen.last.ms > epochs.latest_start:

@@ -180,7 +180,8 @@ class StoreReader(Protocol):
     def pending_up_to(
         self, channel_id: str, offset: int, limit: int
     ) -> list[StreamDelivery]:
-        """Of the channel's deliveries up to this offset, some that are pending."""
+        """Of the channel's deliveries up to this offset, some that are pending; without
+        the events."""
 
     def last_deliveries_after(self, channel_id: str, count: int) -> int:
         """An offset behind which the channel's last `count` deliveries are; 0: all."""

@@ -156,13 +156,14 @@ class Owed(msgspec.Struct, frozen=True):
 
 
 class StreamDelivery(msgspec.Struct, frozen=True):
-    """One event that a channel is, or was, to be told, whatever came of it."""
+    """One event that a channel is, or was, to be told, whatever came of it. `wire` is
+    empty where only the delivery was asked for."""
 
     offset: int
     payment_id: str
     seq: int
     attempts: int
-    wire: bytes
+    wire: bytes = b""
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ answered at once.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import (
@@ -283,7 +285,7 @@ class MemoryStore:
     ) -> list[StreamDelivery]:
         found = self._deliveries(channel_id)
         pending = [d for d, state in found if state == "pending"]
-        return [d for d in pending if d.offset <= offset][:limit]
+        return [replace(d, wire=b"") for d in pending if d.offset <= offset][:limit]
 
     def last_deliveries_after(self, channel_id: str, count: int) -> int:
         offsets = [d.offset for d, _ in self._deliveries(channel_id)]

@@ -11,13 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from engine.codes import Code
 from engine.delivery.channel import Channel
 from engine.delivery.endpoint import kept_settings, settings_of
 from engine.delivery.kinds import KINDS, WEBHOOK, Kind
 from engine.delivery.selection import is_type
+from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
+from transport.http.auth import Principal
 from transport.http.inputs import ChannelPatch, ChannelRequest
-from transport.http.problems import invalid
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import check
 from transport.outbound.senders import Senders
 from transport.problem_body import FieldError
@@ -28,6 +31,7 @@ __all__ = [
     "kind_asked_for",
     "merged_settings",
     "refuse_fields_of_others",
+    "refuse_own_redis",
 ]
 
 _OF_WEBHOOKS = ("url", "secret", "headers", "basic_auth", "ca_pem", "rotate_secret")
@@ -76,6 +80,19 @@ def checked_types(types: list[str]) -> tuple[str, ...]:
     if errors:
         raise invalid(*errors)
     return tuple(dict.fromkeys(types))
+
+
+def refuse_own_redis(kind: Kind, kept: Mapping[str, Any], principal: Principal) -> None:
+    """Only an operator's key makes a channel into the node's own Redis: it is not the
+    merchants', and they could write into one another's streams. `kept`: the fields of
+    a channel that keep its settings."""
+    is_own = kind.in_order and "url" not in kept.get("sealed_names", ("url",))
+    if is_own and not principal.may(Scope.OPERATOR):
+        raise Problem(
+            Code.FORBIDDEN,
+            "Only a key with the scope operator may make a channel into the node's own"
+            " Redis. Name your own in settings.url.",
+        )
 
 
 def checked_settings(

@@ -29,6 +29,7 @@ from transport.control.channel_kinds import (
     kind_asked_for,
     merged_settings,
     refuse_fields_of_others,
+    refuse_own_redis,
 )
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
@@ -113,6 +114,7 @@ class _Channels:
             given = asked.settings or {}
             settings = checked_settings(kind, given, self._senders)
             own = kept_settings(kind, settings, self._vault, channel_id)
+            refuse_own_redis(kind, own, principal)
         channel = Channel(
             id=channel_id,
             kind=kind.name,
@@ -198,7 +200,9 @@ class _Channels:
             refuse_fields_of_others(kind_named(channel.kind), asked)
             changes = _changes(asked)
             changes |= self._headers(channel, asked)
-            changes |= self._kind_settings(channel, asked)
+            of_kind = self._kind_settings(channel, asked)
+            refuse_own_redis(kind_named(channel.kind), of_kind, principal)
+            changes |= of_kind
             secret = new_secret() if asked.rotate_secret else None
             if secret is not None:
                 sealed = self._vault.seal(_secret_bytes(secret), channel.id)

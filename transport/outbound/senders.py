@@ -5,16 +5,19 @@ knows which kinds this node can send: those have a line in `make_senders`. The r
 kind is in `engine/delivery/kinds.py`. Any greenlet.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.kinds import WEBHOOK
+from engine.delivery.stream_ids import Plan, Told
 from engine.payment.model import Payment
-from engine.ports import ChannelSender
+from engine.ports import ChannelSender, StreamSender
+from engine.streams.redis_url import RedisUrl
 from transport.outbound.lookups import Lookups
+from transport.outbound.redis_streams import RedisStreamSender
 from transport.outbound.webhook import WebhookSender
 from transport.problem_body import FieldError
 
@@ -33,8 +36,12 @@ class Senders:
     """Implements `ChannelSender` for all kinds."""
 
     def __init__(
-        self, webhook: ChannelSender, others: Mapping[str, KindSender] | None = None
+        self,
+        webhook: ChannelSender,
+        others: Mapping[str, KindSender] | None = None,
+        streams: StreamSender | None = None,
     ) -> None:
+        self._streams = streams
         self._others = dict(others or {})
         self._by_kind: dict[str, ChannelSender] = {WEBHOOK: webhook, **self._others}
 
@@ -68,16 +75,34 @@ class Senders:
             return SendResult(AttemptOutcome.RESTED, None, error, None, 0.0)
         return sender.send(endpoint, msg_id, body, now_s, payment)
 
+    def tell(
+        self, endpoint: Endpoint, plan: Plan | None, starts: Sequence[int]
+    ) -> Told:
+        """As a `StreamSender`."""
+        assert self._streams is not None, "a stream's kind that cannot be sent"
+        return self._streams.tell(endpoint, plan, starts)
+
+    def forget(self, channel_id: str) -> None:
+        """As a `StreamSender`."""
+        if self._streams is not None:
+            self._streams.forget(channel_id)
+
 
 def make_senders(
     version: str,
     *,
     allow_private: bool = False,
     allow_ports: Container[int] = (),
+    redis: RedisUrl | None = None,
+    redis_in: str = "",
 ) -> Senders:
-    """All that this node can send."""
+    """All that this node can send. `redis`: the node's own (`--redis`), and
+    `redis_in` the stream of it that the node reads."""
     lookups = Lookups()
     webhook = WebhookSender(
         version, allow_private=allow_private, allow_ports=allow_ports, lookups=lookups
     )
-    return Senders(webhook, {})
+    streams = RedisStreamSender(
+        lookups, allow_private=allow_private, own=redis, read_by_us=redis_in
+    )
+    return Senders(webhook, {"redis": streams}, streams)

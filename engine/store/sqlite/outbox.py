@@ -157,7 +157,12 @@ def deliveries_after(
            ORDER BY o."offset" LIMIT ?""",  # noqa: S608 - constants
         (channel_id, offset, limit),
     )
-    return [_delivery(row) for row in rows]
+    found = []
+    for attempts_made, *event in rows:
+        stored = stored_event(tuple(event))
+        told = stored.offset, stored.payment_id, stored.seq
+        found.append(StreamDelivery(*told, attempts_made, stored.wire))
+    return found
 
 
 def pending_up_to(
@@ -165,23 +170,12 @@ def pending_up_to(
 ) -> list[StreamDelivery]:
     """Asked at a start and after a redelivery; it looks at all that is pending."""
     rows = sql.execute(
-        f"""SELECT o.attempts, e."offset", e.payment_id, e.seq, e.type,
-             e.at, e.merchant, e.body, e.crc, {EPOCH}
-           FROM outbox o INDEXED BY outbox_pending
-           JOIN events e ON e."offset" = o."offset"
-           WHERE o.channel_id = ? AND o.state = 'pending' AND o."offset" <= ?
-           LIMIT ?""",  # noqa: S608 - constants
+        """SELECT "offset", payment_id, seq, attempts FROM outbox
+           INDEXED BY outbox_pending
+           WHERE channel_id = ? AND state = 'pending' AND "offset" <= ? LIMIT ?""",
         (channel_id, offset, limit),
     )
-    return [_delivery(row) for row in rows]
-
-
-def _delivery(row: tuple[Any, ...]) -> StreamDelivery:
-    attempts_made, *event = row
-    stored = stored_event(tuple(event))
-    return StreamDelivery(
-        stored.offset, stored.payment_id, stored.seq, attempts_made, stored.wire
-    )
+    return [StreamDelivery(*row) for row in rows]
 
 
 def last_deliveries_after(sql: sqlite3.Connection, channel_id: str, count: int) -> int:
