@@ -1,4 +1,5 @@
 """The files of transport/web/: read once, served with their hash in their address.
+Those of `client/`, which is also packed for npm as it stands, are served beside them.
 
 Read when the routes are made; nothing on the disk is touched for a request. The hash
 lets a browser keep a file for ever; under its plain name (`/web/paybell.js`, for shops
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["FOLDER", "TYPES", "Asset", "Assets"]
+__all__ = ["CLIENT", "FOLDER", "TYPES", "Asset", "Assets"]
 
 FOLDER = Path(__file__).parent.parent / "web"
+CLIENT = FOLDER / "client"
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
 
@@ -38,14 +41,16 @@ class Asset(msgspec.Struct, frozen=True):
 
 
 class Assets:
-    """All files of a folder that are for browsers, by both of their names."""
+    """All files of some folders that are for browsers, by both of their names."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, *folders: Path) -> None:
+        """Without folders: those of the node."""
         self.by_name: dict[str, Asset] = {}
         self._by_path: dict[str, tuple[Asset, bool]] = {}
-        for path in sorted(folder.iterdir()):
-            if path.suffix in TYPES:
-                self._add(path)
+        for folder in folders or (FOLDER, CLIENT):
+            for path in sorted(folder.iterdir()):
+                if path.suffix in TYPES:
+                    self._add(path)
 
     def _add(self, path: Path) -> None:
         body = path.read_bytes()

@@ -162,8 +162,9 @@ class _Pages:
         asset, never_changes = found
         headers = _guarded(asset.type, _ONE_YEAR if never_changes else _FIVE_MINUTES)
         headers["ETag"] = f'"{asset.tag}"'
-        # Shops load paybell.js from their own pages.
+        # Shops load paybell.js from their own pages, as a script and as a module.
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        headers["Access-Control-Allow-Origin"] = "*"
         if is_known(environ(), headers["ETag"]):
             return HTTPResponse(b"", 304, headers)
         return HTTPResponse(asset.body, 200, headers)

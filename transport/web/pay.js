@@ -20,6 +20,7 @@
   let asked = performance.now(); // when the last answer was asked for
   let failed = false; // the last request
   let deafSince = performance.now(); // null while the connection is up
+  let isOffline = false; // says the browser
 
   // A proxy may serve the node below a path: all ways begin at this page, /pay/<id>.
   const url = new URL("..", location.href).href;
@@ -118,7 +119,7 @@
   function freshness() {
     const { live, since, standing, own } = state.source;
     const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
-    if (isDeaf || failed) mark("lost", "Reconnecting…");
+    if (isDeaf || failed) mark("lost", isOffline ? "You are offline. Reconnecting…" : "Reconnecting…");
     else if (deafSince !== null) return;
     else if (live) mark("live", "Live");
     else if (own) mark("behind", "This payment may be seen late");
@@ -185,7 +186,9 @@
     tick();
   });
   bell.addEventListener("link", ({ detail }) => {
-    deafSince = detail.live ? null : performance.now();
+    const isPushed = detail.live && detail.over !== "poll"; // else it is 5 s old
+    deafSince = isPushed ? null : deafSince ?? performance.now();
+    isOffline = detail.offline;
     if (!detail.live) ask();
     tick();
   });

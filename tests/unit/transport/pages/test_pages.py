@@ -246,6 +246,9 @@ def test_files_are_kept_for_ever_under_a_name_that_changes_with_them(get: Get) -
         assert answer.status == 200
         assert "immutable" in answer.headers["cache-control"]
     plain = get("/web/paybell.js")
+    assert plain.headers["access-control-allow-origin"] == "*"  # for import
+    for name in ("paybell.mjs", "paybell-react.mjs"):
+        assert get(f"/web/{name}").headers["content-type"].startswith("text/javascript")
     assert plain.headers["cache-control"] == "public, max-age=300"
     again = get("/web/paybell.js", HTTP_IF_NONE_MATCH=plain.headers["etag"])
     assert (again.status, again.body) == (304, b"")
@@ -260,7 +263,7 @@ def test_the_first_visit_loads_less_than_60_kilobytes(get: Get) -> None:
 
 
 def test_no_file_names_another_host() -> None:
-    for path in FOLDER.iterdir():
+    for path in FOLDER.rglob("*.*"):
         text = path.read_text(encoding="utf-8")
         hosts = set(re.findall(r"(?:https?:)?//([a-z0-9.-]+\.[a-z]+)", text))
         assert hosts <= {"www.w3.org", "pay.example"}, path.name
