@@ -16,16 +16,23 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors.node import Node
-from engine.policy.retention import Retention, pages_to_free, portions
+from engine.policy.retention import (
+    Retention,
+    believed_now,
+    pages_to_free,
+    portions,
+)
 from engine.runtime.actor import Actor
 from engine.store.port import StoreReader
-from engine.store.records import ChannelRecord, FileUse, Prunable
+from engine.store.records import ChannelRecord, FileUse, Prunable, StoredEvent
 from engine.store.writes import (
+    RETENTION,
     Committed,
     Forget,
     ForgetDeliveries,
     Row,
     ShrinkFile,
+    SourceTip,
     Write,
 )
 
@@ -73,11 +80,21 @@ Some = Generator[_Read | tuple[Row, ...], Any, int | None]
 class HousekeeperActor(Actor):
     """See the module docstring."""
 
-    __slots__ = ("_changed", "_events", "_node", "_retention", "_round")
+    __slots__ = (
+        "_changed",
+        "_events",
+        "_lived_from",
+        "_lived_until",
+        "_node",
+        "_retention",
+        "_round",
+    )
 
     def __init__(self, node: Node, retention: Retention) -> None:
         self._node = node
         self._retention = retention
+        # Between these (s, of a clock that nobody sets) no round was made to its end.
+        self._lived_from = self._lived_until = node.clock.monotonic()
         self._round: Steps | None = None  # the one under way
         self._events = 0  # that went in this round
         self._changed = 0  # rows, by the last write
@@ -98,12 +115,28 @@ class HousekeeperActor(Actor):
 
     def _steps(self) -> Steps:
         """The whole round, as one reads it. Yields what to ask or to write."""
-        keep, now = self._retention, self._node.clock.now()
+        keep = self._retention
+        now = yield from self._now()
         yield from self._prune(keep.before(keep.events, now))
         yield from self._forget("attempts", keep.before(keep.attempts, now))
         yield from self._forget("inbound", keep.before(keep.inbound, now))
         yield from self._forget_deliveries(keep.before(keep.deliveries, now))
         yield from self._shrink()
+        self._lived_from = self._lived_until
+        yield (SourceTip(RETENTION, 0, str(now)),)
+
+    def _now(self) -> Generator[_Read, Any, int]:
+        """By which time this round goes: see `believed_now`."""
+        wall, monotonic = self._node.clock.now(), self._node.clock.monotonic()
+        tip: SourceTip | None = yield _Read(lambda store: store.source_tip(RETENTION))
+        if tip is None:  # what was written last is the best that is known of the time
+            newest: list[StoredEvent] = yield _Read(_newest_event)
+            kept = newest[0].event.at if newest else wall
+        else:
+            kept = int(tip.hash)
+        lived = round((monotonic - self._lived_from) * 1000)
+        self._lived_until = monotonic
+        return believed_now(wall, kept, lived)
 
     def _prune(self, before: int | None) -> Steps:
         after: int | None = 0
@@ -198,3 +231,7 @@ class HousekeeperActor(Actor):
         elif self._events:
             log.info("retention.round events=%d", self._events)
         self._node.clock.call_later(ROUND_S, self.ref, Round())
+
+
+def _newest_event(store: StoreReader) -> list[StoredEvent]:
+    return store.events_after(store.last_offset() - 1, 1)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = ["DAY_MS", "Retention", "pages_to_free", "portions"]
+__all__ = ["DAY_MS", "Retention", "believed_now", "pages_to_free", "portions"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,21 @@ class Retention(msgspec.Struct, frozen=True):
     def before(self, days: int, now: int) -> int | None:
         """What is older than this (ms) may go; None: nothing may."""
         return now - days * DAY_MS if days else None
+
+
+CATCH_UP = 2
+"""After a time in which it was off, a node's time of retention catches up so fast."""
+
+
+def believed_now(wall: int, kept: int, lived: int) -> int:
+    """The time (ms) by which it is judged what is old.
+
+    A clock that is years ahead for an hour must not cost what is kept for years. So
+    this time goes no faster than `CATCH_UP` times the time that the node has `lived`
+    since it was last `kept` (ms, by a clock that nobody sets), and never back.
+    """
+    assert lived >= 0
+    return max(kept, min(wall, kept + CATCH_UP * lived))
 
 
 def pages_to_free(pages: int, free: int, limit: int) -> int:

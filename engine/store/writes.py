@@ -39,6 +39,7 @@ __all__ = [
     "MAX_BLOCKS_READ_AGAIN",
     "Place",
     "PurgeDeliveries",
+    "RETENTION",
     "ReadAgain",
     "Release",
     "RemoveChannel",
@@ -134,6 +135,9 @@ class SourceTip(msgspec.Struct, frozen=True):
 PROBE = "probe"
 """The journal's own row among the sources' tips: whether it can be written."""
 
+RETENTION = "time of retention"
+"""In place of a source: the time (ms, as text) by which retention goes."""
+
 BEST_TIP = "best tip"
 """Among the sources' tips, the best that any has shown and that was believed: who is
 lower is behind. Not a place where reading may start."""
@@ -145,7 +149,7 @@ below the second were gone (a pruned node), or too many, when reading went on. O
 payment that was open then nobody can say that nothing came; see `engine.chain.unread`.
 The same height in both: all was read since."""
 
-NO_PLACE = ("devchain", PROBE, BEST_TIP, UNREAD_AFTER, UNREAD_BELOW)
+NO_PLACE = ("devchain", PROBE, BEST_TIP, UNREAD_AFTER, UNREAD_BELOW, RETENTION)
 """Whose tip is no place in the chain of the payments: the dev chain is its own."""
 
 

@@ -26,6 +26,7 @@ from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.sqlite import replay
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
+    RETENTION,
     Committed,
     DeliveryResult,
     Entry,
@@ -33,6 +34,7 @@ from engine.store.writes import (
     Outcome,
     Prune,
     Release,
+    SourceTip,
     Unavailable,
     Write,
 )
@@ -127,8 +129,13 @@ class House:
 
     def sleep_days(self, days: int) -> None:
         """The wall clock goes on; one round is made of them."""
-        self.clock.jump_wall(days * DAY_MS)
+        self.live_days(days)
         self.round()
+
+    def live_days(self, days: int) -> None:
+        """As if a round had been made in each hour of them, with nothing to do."""
+        self.clock.jump_wall(days * DAY_MS)
+        self.commit(Write(rows=(SourceTip(RETENTION, 0, str(self.clock.now())),)))
 
     def pay(self, count: int = 1) -> list[str]:
         """Payments that are made, paid, told and over; `EACH` events each."""
@@ -214,7 +221,7 @@ def test_days_of_zero_keep_for_ever(tmp_path: Path) -> None:
 
 def test_a_step_is_bounded_and_rests_before_the_next(house: House) -> None:
     house.pay(400)
-    house.clock.jump_wall(500 * DAY_MS)
+    house.live_days(500)
     house.pass_time(FIRST_ROUND_S - 1)
     house.store.took = []
     house.pass_time(1)
@@ -229,7 +236,7 @@ def test_a_step_is_bounded_and_rests_before_the_next(house: House) -> None:
 
 def test_a_round_that_cannot_write_ends_and_the_next_goes_on(house: House) -> None:
     house.pay(3)
-    house.clock.jump_wall(500 * DAY_MS)
+    house.live_days(500)
     house.store.refuses = True
     house.pass_time(FIRST_ROUND_S + 30)
     assert house.count("events") == 3 * EACH
@@ -310,3 +317,17 @@ def test_who_asked_for_what_is_not_done_twice(house: House) -> None:
     house.commit(Write(rows=(first,)))
     house.commit(Write(rows=(Prune(first.payment_id, first.seq),)))
     assert house.store.pruned().events == EACH
+
+
+def test_a_clock_that_is_years_ahead_takes_nothing_away(house: House) -> None:
+    house.pay(5)
+    house.round()
+    house.clock.jump_wall(5_000 * DAY_MS)
+    for _ in range(3):
+        house.round()
+    assert house.count("events") == 5 * EACH
+    house.clock.jump_wall(-5_000 * DAY_MS)
+    house.sleep_days(KEEP.events - 1)
+    assert house.count("events") == 5 * EACH
+    house.sleep_days(2)
+    assert house.count("events") == EACH, "the newest event stays"
