@@ -21,10 +21,13 @@ import msgspec
 
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.redis_settings import RedisSettings
+from engine.delivery.selection import FOR_PEOPLE
+from engine.delivery.telegram import TelegramSettings
 
-__all__ = ["CONCURRENCY", "KINDS", "WEBHOOK", "Kind", "kind_named"]
+__all__ = ["CONCURRENCY", "KINDS", "TELEGRAM", "WEBHOOK", "Kind", "kind_named"]
 
 WEBHOOK = "webhook"
+TELEGRAM = "telegram"
 
 CONCURRENCY = 16
 """Deliveries to one endpoint that may be under way at one time."""
@@ -49,6 +52,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 _ALL = (
     Kind(name=WEBHOOK, counter=WEBHOOK),
+    Kind(
+        name=TELEGRAM,
+        settings=TelegramSettings,
+        sealed=frozenset({"bot_token"}),
+        default_types=FOR_PEOPLE,
+        workers=1,  # of one chat Telegram takes about one message a second
+        wants_payment=True,  # for how often it is looked at
+    ),
     Kind(
         name="redis",
         settings=RedisSettings,

@@ -39,6 +39,7 @@ FOR_PEOPLE: tuple[str, ...] = (
     EventType.UNDERPAID,
     EventType.OVERPAID,
     EventType.LATE,
+    EventType.REPLACED,
     EventType.REORGED,
     EventType.REVERSED,
     EventType.FAILED,

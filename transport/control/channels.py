@@ -16,7 +16,6 @@ from engine.codes import Code
 from engine.delivery.channel import SECRET_OVERLAP_S, Channel
 from engine.delivery.endpoint import headers_of, kept_settings, sealed_headers
 from engine.delivery.kinds import WEBHOOK, kind_named
-from engine.errors import UrlRefused
 from engine.gateway import Gateway
 from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope
@@ -42,9 +41,9 @@ from transport.http.inputs import ChannelPatch, ChannelRequest
 from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed
-from transport.outbound.guard import check_url
 from transport.outbound.pinned import tls_context
 from transport.outbound.senders import Senders
+from transport.outbound.url_fault import url_fault
 from transport.outbound.webhook import new_secret, parse_secret
 from transport.problem_body import FieldError
 
@@ -273,25 +272,13 @@ class _Channels:
         }
 
     def _check_url(self, url: str) -> None:
-        try:
-            check_url(
-                url,
-                self._settings.allow_private_webhooks,
-                self._settings.allow_webhook_ports,
-            )
-        except UrlRefused as error:
-            text = f"is not allowed: {error}"
-            if self._is_private(url):
-                text += "; start the node with --allow-private-webhooks to allow it"
-            raise invalid(FieldError("/url", text)) from error
-
-    def _is_private(self, url: str) -> bool:
-        """Whether it is the option that refuses it, not the URL itself."""
-        try:
-            check_url(url, True, self._settings.allow_webhook_ports)
-        except UrlRefused:
-            return False
-        return not self._settings.allow_private_webhooks
+        fault = url_fault(
+            url,
+            self._settings.allow_private_webhooks,
+            self._settings.allow_webhook_ports,
+        )
+        if fault is not None:
+            raise invalid(FieldError("/url", fault))
 
 
 def _changes(asked: ChannelPatch) -> dict[str, Any]:

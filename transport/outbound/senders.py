@@ -11,13 +11,15 @@ from typing import Protocol
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
-from engine.delivery.kinds import WEBHOOK
+from engine.delivery.kinds import TELEGRAM, WEBHOOK
 from engine.delivery.stream_ids import Plan, Told
 from engine.payment.model import Payment
 from engine.ports import ChannelSender, StreamSender
 from engine.streams.redis_url import RedisUrl
 from transport.outbound.lookups import Lookups
+from transport.outbound.pinned import tls_context
 from transport.outbound.redis_streams import RedisStreamSender
+from transport.outbound.telegram import TelegramSender
 from transport.outbound.webhook import WebhookSender
 from transport.problem_body import FieldError
 
@@ -99,10 +101,22 @@ def make_senders(
     """All that this node can send. `redis`: the node's own (`--redis`), and
     `redis_in` the stream of it that the node reads."""
     lookups = Lookups()
+    tls = tls_context()  # takes the hub some 20 ms: once, and now
     webhook = WebhookSender(
-        version, allow_private=allow_private, allow_ports=allow_ports, lookups=lookups
+        version,
+        allow_private=allow_private,
+        allow_ports=allow_ports,
+        lookups=lookups,
+        tls=tls,
     )
     streams = RedisStreamSender(
         lookups, allow_private=allow_private, own=redis, read_by_us=redis_in
     )
-    return Senders(webhook, {"redis": streams}, streams)
+    telegram = TelegramSender(
+        version,
+        allow_private=allow_private,
+        allow_ports=allow_ports,
+        lookups=lookups,
+        tls=tls,
+    )
+    return Senders(webhook, {TELEGRAM: telegram, "redis": streams}, streams)

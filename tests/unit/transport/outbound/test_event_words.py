@@ -1,0 +1,119 @@
+"""Events in words: what happened, how much, of which order, and whether it is fast."""
+
+from typing import Any
+
+import pytest
+
+from engine.payment.model import EventType, Payment
+from tests.tools.markdown_v2 import read_markdown_v2
+from tests.unit.payment_cases import terms
+from transport.outbound.event_words import _HEADLINES, Told, told_of
+from transport.outbound.telegram import message
+
+EVENT: dict[str, Any] = {
+    "payment_id": "pay_1", "seq": 2, "address": "bcrt1q", "external_id": "order-1",
+    "merchant": "default", "amount_sat": 50_000, "received_sat": 50_000,
+    "confirmations": 1, "confirmations_required": 3, "txid": "ab" * 32, "data": {},
+}  # fmt: skip
+
+
+def told(kind: str, payment: Payment | None = None, **changes: Any) -> Told:
+    return told_of(kind, {**EVENT, **changes}, payment)
+
+
+def shown(told: Told) -> list[str]:
+    return read_markdown_v2(message(told))[0].split("\n")
+
+
+def test_a_message_says_what_happened_how_much_and_of_what() -> None:
+    assert shown(told("payment.confirmed")) == [
+        "Payment confirmed",
+        "Order: order-1",
+        "Amount: 0.0005 BTC (50,000 sat)",
+        "Confirmations: 1 of 3",
+        f"Transaction: {'ab' * 32}",
+        "Payment: pay_1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "headline"),
+    [
+        ("payment.detected", {"receipt": {}}, "Payment detected"),
+        ("payment.detected", {"claim": {}, "verified": False},
+         "Payment announced, not on the chain yet"),
+        ("payment.confirmed", {"by": "key_1"}, "Payment confirmed by hand"),
+        ("payment.underpaid", {"short_sat": 10_000},
+         "Underpaid by 0.0001 BTC (10,000 sat)"),
+        ("payment.overpaid", {"excess_sat": 1}, "Overpaid by 0.00000001 BTC (1 sat)"),
+        ("payment.late", {}, "Paid late, after the deadline"),
+        ("payment.reversed", {},
+         "Reversed: a payment that was confirmed is not any more"),
+        ("payment.never_heard_of", {}, "Payment never heard of"),
+    ],
+)  # fmt: skip
+def test_a_headline_says_what_happened(
+    kind: str, data: dict[str, Any], headline: str
+) -> None:
+    assert told(kind, data=data).headline == headline
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_every_type_has_words_of_its_own(kind: EventType) -> None:
+    assert kind in _HEADLINES
+    assert told(kind).headline
+
+
+@pytest.mark.parametrize(("every_s", "is_fast"), [(5, True), (15, True), (16, False)])
+def test_s1_7_fast_is_visible(every_s: int, is_fast: bool) -> None:
+    payment = Payment(terms(poll_interval_s=every_s))
+    by_payment = shown(told("payment.detected", payment))
+    created = told("payment.created", data={"terms": {"poll_interval_s": every_s}})
+    for lines in (by_payment, shown(created)):
+        assert ("(fast)" in lines[0]) is is_fast
+        assert (f"Fast: looked at every {every_s} s" in lines) is is_fast
+
+
+def test_what_was_left_out_is_said() -> None:
+    lines = shown(told_of("payment.confirmed", EVENT, None, (3, 4)))
+    assert "Not told before: events 3, 4 of this payment" in lines
+
+
+def test_a_payment_without_a_chain_has_neither_depth_nor_satoshi() -> None:
+    external = told(
+        "payment.confirmed", Payment(terms(method="external", poll_interval_s=5)),
+        address=None, amount_sat=None, received_sat=0, txid=None, confirmations=0,
+        data={"amount": "12.50", "currency": "EUR"},
+    )  # fmt: skip
+    assert shown(external) == [
+        "Payment confirmed", "Order: order-1", "Amount: 12.50 EUR", "Payment: pay_1",
+    ]  # fmt: skip
+
+
+def test_an_alert_is_told_and_that_it_is_over() -> None:
+    data = {"kind": "source.behind", "subject": "esplora", "detail": "3 blocks"}
+    assert shown(told_of("alert.raised", data, None)) == [
+        "Alert: source.behind", "Subject: esplora", "Detail: 3 blocks",
+    ]  # fmt: skip
+    assert told_of("alert.resolved", data, None).headline == "Over: source.behind"
+
+
+def test_what_a_stranger_wrote_is_neither_markup_nor_link_nor_line() -> None:
+    name = "*x*](http://evil.example/)\n@everyone `"
+    source = message(told("payment.detected", external_id=name, data={"reason": name}))
+    text, entities = read_markdown_v2(source)
+    inside = [e.text for e in entities if e.kind == "code"]
+    assert inside.count("*x*](http://evil.example/) @everyone `") == 2
+    outside = text
+    for part in inside:
+        outside = outside.replace(part, "")
+    assert "evil" not in outside
+
+
+def test_the_longest_values_make_a_message_that_telegram_takes() -> None:
+    long = "😀" * 5_000
+    data = {"reason": long}
+    source = message(told("payment.late", external_id=long, merchant=long, data=data))
+    text, _ = read_markdown_v2(source)
+    assert len(text.encode("utf-16-le")) // 2 <= 4_096
+    assert "Payment: pay_1" in text

@@ -1,0 +1,164 @@
+"""An event in words for people: a headline, and facts with their names. Pure.
+
+What is told as text (Telegram) is made of the body that a webhook would get, so that
+all channels tell the same. `Fact.value` may hold what strangers or shops wrote: whoever
+sets it into a markup escapes it. Words name no link.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.money.amount import sat_to_btc
+from engine.payment.model import Payment
+
+__all__ = ["FAST_S", "Fact", "Told", "told_of"]
+
+FAST_S = 15
+"""Payments that are looked at so often, or more often, are called fast."""
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line below the headline."""
+
+    name: str
+    value: str
+    is_code: bool = False
+    """It is to be copied: an id, a transaction, the name of an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message."""
+
+    headline: str
+    facts: tuple[Fact, ...]
+    is_fast: bool = False
+
+
+def told_of(kind: str, data: Data, payment: Payment | None, skipped: Any = ()) -> Told:
+    """Of the body of a webhook: its `type`, its `data`, what was `skipped`."""
+    if kind == "channel.test":
+        return Told("This is a test of Paybell", ())
+    if kind.startswith("alert."):
+        return _alert(kind, data)
+    make = _HEADLINES.get(kind)
+    headline = make(data) if make else kind.replace(".", " ").replace("_", " ")
+    every_s = _poll_interval_s(data, payment)
+    is_fast = every_s is not None and every_s <= FAST_S
+    facts = list(_facts(data))
+    if is_fast:
+        facts.append(Fact("Fast", f"looked at every {every_s} s"))
+    if skipped:
+        numbers = ", ".join(str(seq) for seq in skipped)
+        facts.append(Fact("Not told before", f"events {numbers} of this payment"))
+    return Told(headline[:1].upper() + headline[1:], tuple(facts), is_fast)
+
+
+def money(sat: int) -> str:
+    """In both units: 0.0005 BTC (50,000 sat)."""
+    return f"{sat_to_btc(sat)} BTC ({sat:,} sat)"
+
+
+def _detected(data: Data) -> str:
+    inner = _inner(data)
+    if inner.get("claim") is not None and not inner.get("verified"):
+        return "payment announced, not on the chain yet"
+    return "payment detected"
+
+
+def _confirmed(data: Data) -> str:
+    by_hand = _inner(data).get("by") is not None
+    return "payment confirmed by hand" if by_hand else "payment confirmed"
+
+
+def _missing(data: Data) -> str:
+    short = _inner(data).get("short_sat")
+    return f"underpaid by {money(short)}" if isinstance(short, int) else "underpaid"
+
+
+def _too_much(data: Data) -> str:
+    excess = _inner(data).get("excess_sat")
+    return f"overpaid by {money(excess)}" if isinstance(excess, int) else "overpaid"
+
+
+def _fixed(text: str) -> Callable[[Data], str]:
+    return lambda _data: text
+
+
+_HEADLINES: Mapping[str, Callable[[Data], str]] = {
+    "payment.created": _fixed("new payment"),
+    "payment.detected": _detected,
+    "payment.confirming": _fixed("payment is being confirmed"),
+    "payment.confirmed": _confirmed,
+    "payment.credited": _fixed("payment credited"),
+    "payment.forwarding": _fixed("payment is being forwarded"),
+    "payment.forwarded": _fixed("payment forwarded"),
+    "payment.expired": _fixed("payment expired"),
+    "payment.underpaid": _missing,
+    "payment.overpaid": _too_much,
+    "payment.late": _fixed("paid late, after the deadline"),
+    "payment.replaced": _fixed("transaction replaced or withdrawn: it counts no more"),
+    "payment.reorged": _fixed("a block was replaced: the payment is less deep"),
+    "payment.reversed": _fixed(
+        "reversed: a payment that was confirmed is not any more"
+    ),
+    "payment.failed": _fixed("payment failed"),
+    "payment.cancelled": _fixed("payment cancelled"),
+    "payment.token_saved": _fixed("means of payment saved"),
+}
+
+
+def _facts(data: Data) -> Iterator[Fact]:
+    if data.get("external_id"):
+        yield Fact("Order", str(data["external_id"]), is_code=True)
+    if data.get("merchant") not in {None, "default"}:
+        yield Fact("Shop", str(data["merchant"]), is_code=True)
+    asked, received = data.get("amount_sat"), data.get("received_sat")
+    if isinstance(asked, int):
+        yield Fact("Amount", money(asked))
+    inner = _inner(data)
+    if inner.get("amount") is not None:  # of a payment that is not in bitcoin
+        text = f"{inner['amount']} {inner.get('currency') or ''}".strip()
+        yield Fact("Amount", text, is_code=True)
+    if isinstance(received, int) and received and received != asked:
+        yield Fact("Received", money(received))
+    if data.get("address") and isinstance(data.get("confirmations"), int):
+        needed = data.get("confirmations_required")
+        yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
+    if data.get("txid"):
+        yield Fact("Transaction", str(data["txid"]), is_code=True)
+    if inner.get("reason"):
+        yield Fact("Reason", str(inner["reason"]), is_code=True)
+    if data.get("payment_id"):
+        yield Fact("Payment", str(data["payment_id"]), is_code=True)
+
+
+def _alert(kind: str, data: Data) -> Told:
+    what = str(data.get("kind", ""))
+    start = "Over" if kind == "alert.resolved" else "Alert"
+    facts = [
+        Fact(name.capitalize(), str(data[name]), is_code=True)
+        for name in ("subject", "detail", "since", "merchant")
+        if data.get(name)
+    ]
+    return Told(f"{start}: {what}", tuple(facts))
+
+
+def _inner(data: Data) -> Data:
+    inner = data.get("data")
+    return inner if isinstance(inner, dict) else {}
+
+
+def _poll_interval_s(data: Data, payment: Payment | None) -> int | None:
+    if payment is not None:
+        is_polled = payment.terms.method != "external"
+        return payment.terms.poll_interval_s if is_polled else None
+    terms = _inner(data).get("terms")
+    if not isinstance(terms, dict):
+        return None
+    every_s = terms.get("poll_interval_s")
+    return every_s if isinstance(every_s, int) else None
