@@ -94,7 +94,10 @@ class Doors:
                 )
             return Guest(merchant, place.salon)
         if not token:
-            raise TokenWanted("a token of the shop's site is wanted: token")
+            raise TokenWanted(
+                "a token of the shop's site is wanted: auth.token of Socket.IO, ?token="
+                " of a plain WebSocket"
+            )
         try:
             user = self._tokens.verify(token, merchant)
         except TokenRefused as refusal:

@@ -38,11 +38,10 @@ import msgspec
 from engine.codes import StreamCode
 from engine.gateway import Gateway
 from engine.payment.events import iso
-from engine.payment.model import Payment
-from engine.store.epochs import POSITION, START, Position
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames, message
+from transport.live.invoices import Name, Number, Wanted, followed, payments_of
 from transport.live.leases import Lease, Leases
 from transport.live.payment_messages import PaymentMessages
 from transport.live.salon_invoice import Answer, SalonInvoice, Told
@@ -51,9 +50,6 @@ from transport.server.websocket.frames import encode_text
 
 __all__ = ["SalonParts", "SalonTalk"]
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
-_Since = Annotated[str, msgspec.Meta(pattern=POSITION)]
 _Token = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
 
 
@@ -61,33 +57,16 @@ class _Kind(msgspec.Struct):
     type: str
 
 
-class _Wanted(msgspec.Struct, rename="camel"):
-    """Unknown fields are a page's own business."""
-
-    invoice_id: _Name | _Number
-    since: _Number | _Since | None = None
-    payment_id: _Name | None = None
-    steps: bool = False
-    ack: _Name | _Number | None = None
+class _Said(Wanted):
+    ack: Name | Number | None = None
     token: _Token | None = None
 
-    @property
-    def name(self) -> str:
-        return str(self.invoice_id)
 
-    @property
-    def position(self) -> Position | None:
-        """Where the client is; a number alone is a seq of no epoch."""
-        if isinstance(self.since, str):
-            return Position.parse(self.since)
-        return None if self.since is None else Position(None, self.since)
-
-
-class _Subscribe(_Wanted):
+class _Subscribe(_Said):
     pass
 
 
-class _Unsubscribe(_Wanted):
+class _Unsubscribe(_Said):
     pass
 
 
@@ -239,8 +218,8 @@ class SalonTalk:
         # Waiting first, looking then: a payment that is made in between is found by
         # both, and followed once.
         self._wait_for_more(invoice, name, guest)
-        payments = self._payments_of(name, guest)
-        for payment_id, since in _followed(payments, wanted):
+        payments = payments_of(parts.gateway, name, guest)
+        for payment_id, since in followed(payments, wanted):
             invoice.follow(payment_id, since)
         if not payments:
             invoice.nothing_yet()
@@ -275,15 +254,6 @@ class SalonTalk:
         listeners.add(name, merchant.__eq__, invoice.created)
         if invoice.ended:  # its client went while the first `add` of all waited
             listeners.remove(name, invoice.created)
-
-    def _payments_of(self, name: str, guest: Guest) -> list[Payment]:
-        """Newest first; an invoice without a number is its payment's id."""
-        gateway = self._parts.gateway
-        found = gateway.payments_of(name, guest.merchant)
-        if not found:
-            payment = gateway.payment(name)
-            found = [] if payment is None else [payment]
-        return [payment for payment in found if guest.may_hear_of(payment.terms)]
 
     def _unsubscribe(self, wanted: _Unsubscribe) -> None:
         known = self._invoices.pop(wanted.name, None)
@@ -340,24 +310,3 @@ def _parse(text: str | bytes) -> _Message | tuple[StreamCode, str]:
         return msgspec.json.decode(raw, type=wanted)
     except msgspec.ValidationError as error:
         return StreamCode.BAD_MESSAGE, str(error)
-
-
-def _followed(
-    payments: list[Payment], wanted: _Wanted
-) -> list[tuple[str, Position | None]]:
-    """Which payments of an invoice to follow, and from where; `payments` newest first.
-
-    `since` is of the payment that the client names. It names none: of the only one
-    there is. Of several it may be an earlier one's, so the newest is told whole.
-    """
-    if not payments:
-        return []
-    newest, since = payments[0], wanted.position
-    if since is None:
-        return [(newest.id, None)]
-    ids = [payment.id for payment in payments]
-    known = wanted.payment_id
-    if known is None or known not in ids:
-        return [(newest.id, since if len(payments) == 1 else START)]
-    later = ids[: ids.index(known)]
-    return [(known, since), *((each, START) for each in reversed(later))]

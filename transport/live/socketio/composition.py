@@ -5,10 +5,10 @@ from collections.abc import Collection
 from engine.gateway import Gateway
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import Strangers
+from transport.live.doors import Doors
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.desk import Desk
-from transport.live.socketio.doors import Doors
 from transport.live.socketio.engine import Engine
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.story import Story

@@ -26,18 +26,16 @@ and may wait for a read of the store.
 import logging
 import secrets
 from collections import Counter
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from engine.codes import StreamCode
 from engine.gateway import Gateway
-from engine.payment.model import Payment
-from engine.store.epochs import POSITION, START, Position
 from transport.live.creation_listeners import CreationListeners
-from transport.live.payment_messages import invoice_of
+from transport.live.doors import DoorClosed, Doors
+from transport.live.invoices import Wanted, followed, payments_of
 from transport.live.socketio import packets
-from transport.live.socketio.doors import DoorClosed, Doors
 from transport.live.socketio.invoices import Invoice
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.packets import Packet
@@ -53,25 +51,6 @@ SUBSCRIBE: Final = "subscribe:payment-events"
 UNSUBSCRIBE: Final = "unsubscribe:payment-events"
 _ERROR: Final = "subscribe:error"
 _SID_BYTES: Final = 15
-
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
-_Since = Annotated[str, msgspec.Meta(pattern=POSITION)]
-
-
-class _Wanted(msgspec.Struct, rename="camel"):
-    """Unknown fields are a page's own business."""
-
-    invoice_id: _Name | _Number
-    since: _Number | _Since | None = None
-    payment_id: _Name | None = None
-    steps: bool = False
-
-    @property
-    def position(self) -> Position | None:
-        if isinstance(self.since, str):
-            return Position.parse(self.since)
-        return None if self.since is None else Position(None, self.since)
 
 
 class Desk:
@@ -121,7 +100,7 @@ class Desk:
             most = self._limits.namespaces
             if len(session.seats) >= most:
                 raise DoorClosed(f"at most {most} namespaces on one connection")
-            guest = self._doors.admit(namespace, auth)
+            guest = self._doors.admit(namespace, _token(auth))
         except DoorClosed as refusal:
             code = StreamCode.NOT_ALLOWED
             session.send(packets.refused(namespace, str(refusal), code))
@@ -161,7 +140,7 @@ class Desk:
         elif name == SUBSCRIBE:
             self._subscribe(seat, wanted, ack)
         else:
-            self._unsubscribe(seat, str(wanted.invoice_id), ack)
+            self._unsubscribe(seat, wanted.name, ack)
 
     def _unsubscribe(self, seat: Seat, invoice_id: str, ack: int | None) -> None:
         invoice = seat.invoices.pop(invoice_id, None)
@@ -170,8 +149,8 @@ class Desk:
         if ack is not None:
             seat.acknowledge(ack, {"invoiceId": invoice_id})
 
-    def _subscribe(self, seat: Seat, wanted: _Wanted, ack: int | None) -> None:
-        invoice_id = str(wanted.invoice_id)
+    def _subscribe(self, seat: Seat, wanted: Wanted, ack: int | None) -> None:
+        invoice_id = wanted.name
         known = seat.invoices.pop(invoice_id, None)
         if known is not None:
             known.end()
@@ -187,8 +166,8 @@ class Desk:
         # Waiting first, looking then: a payment that is made in between is found by
         # both, and followed once.
         self._wait_for_more(invoice, invoice_id, seat.guest.merchant)
-        payments = self._payments_of(seat, invoice_id)
-        for payment_id, since in _followed(payments, wanted):
+        payments = payments_of(self._gateway, invoice_id, seat.guest)
+        for payment_id, since in followed(payments, wanted):
             invoice.follow(payment_id, since)
         if not payments:
             invoice.nothing_yet()
@@ -219,16 +198,6 @@ class Desk:
         if invoice.ended:  # its client went while the first `add` of all waited
             self._creation_listeners.remove(invoice_id, invoice.created)
 
-    def _payments_of(self, seat: Seat, invoice_id: str) -> list[Payment]:
-        """Newest first; an invoice without a number is its payment's id."""
-        merchant = seat.guest.merchant
-        found = self._gateway.payments_of(invoice_id, merchant)
-        if not found:
-            payment = self._gateway.payment(invoice_id)
-            is_meant = payment is not None and invoice_of(payment) == invoice_id
-            found = [payment] if payment is not None and is_meant else []
-        return [payment for payment in found if seat.may_hear_of(payment.terms)]
-
     def _refuse(
         self,
         seat: Seat,
@@ -247,7 +216,7 @@ class Desk:
             seat.emit(_ERROR, {"invoiceId": invoice_id, **error})
 
 
-def _parse(arguments: list[Any]) -> _Wanted | None:
+def _parse(arguments: list[Any]) -> Wanted | None:
     """None: it is nothing that can be followed."""
     if not arguments:
         return None
@@ -255,29 +224,11 @@ def _parse(arguments: list[Any]) -> _Wanted | None:
     if isinstance(said, str | int):
         said = {"invoiceId": said}
     try:
-        return msgspec.convert(said, _Wanted)
+        return msgspec.convert(said, Wanted)
     except msgspec.ValidationError:
         return None
 
 
-def _followed(
-    payments: list[Payment], wanted: _Wanted
-) -> list[tuple[str, Position | None]]:
-    """Which payments of an invoice to follow, and from where; `payments` newest first.
-
-    `since` is of the payment that the client names. It names none: of the only one
-    there is. Of several it may be an earlier one's, so the newest is told whole.
-    """
-    if not payments:
-        return []
-    newest, since = payments[0], wanted.position
-    if since is None:
-        return [(newest.id, None)]
-    known = wanted.payment_id
-    if known is None or known not in {payment.id for payment in payments}:
-        return [(newest.id, since if len(payments) == 1 else START)]
-    if known == newest.id:
-        return [(newest.id, since)]
-    ids = [payment.id for payment in payments]
-    later = ids[: ids.index(known)]
-    return [(known, since), *((each, START) for each in reversed(later))]
+def _token(auth: Any) -> str | None:
+    token = auth.get("token") if isinstance(auth, dict) else None
+    return token if isinstance(token, str) else None

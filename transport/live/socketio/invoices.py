@@ -105,7 +105,7 @@ class Invoice:
 
     def state(self, payment: Payment, since: int | None) -> bool:
         seat = self._seat
-        if not seat.may_hear_of(payment.terms):
+        if not seat.guest.may_hear_of(payment.terms):
             assert self._session is not None
             self._session.unfollow(payment.id)
             return self._is_open

@@ -6,35 +6,23 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-import msgspec
-
-from engine.payment.model import Terms
+from transport.live.doors import Guest
 from transport.live.socketio import packets
 from transport.live.socketio.session import Session
 
-__all__ = ["Guest", "Seat"]
+__all__ = ["Seat"]
 
 #: Payments of which is kept how much of them was told: those that are followed, and as
 #: many that were.
 _TOLD: Final = 1_000
 #: How often the clock is looked at, for a token that lasts.
 _LOOK_S: Final = 60.0
-#: Where a shop notes whose salon a payment is, if it has several.
-_SALON: Final = "salonId"
 
 
 class Followed(Protocol):
     """`transport.live.socketio.invoices.Invoice`."""
 
     def end(self) -> None: ...
-
-
-class Guest(msgspec.Struct, frozen=True):
-    """Whom a token speaks for. `expires_at`: ms; None: never."""
-
-    merchant: str
-    salon: str | None = None  # None: all of the merchant's
-    expires_at: int | None = None
 
 
 class Seat:
@@ -80,14 +68,6 @@ class Seat:
         else:
             # The clock may be set meanwhile: look now and then.
             self._alarm = self.session.set_alarm(self, now_s + min(left_s, _LOOK_S))
-
-    def may_hear_of(self, terms: Terms) -> bool:
-        """A token opens its own merchant's payments, and of these its own salon's."""
-        guest = self.guest
-        if terms.merchant != guest.merchant:
-            return False
-        salon = terms.metadata.get(_SALON)
-        return guest.salon is None or salon is None or str(salon) == guest.salon
 
     def note_told(self, payment_id: str, seq: int) -> None:
         told = self.told

@@ -55,6 +55,7 @@ def doors(salon: str | None = "default") -> Doors:
         ("/ws/payments/salon/a%20b/", Place(None, "a b")),
         ("/payments/rose", Place("rose", None)),
         ("/payments/salon", Place("salon", None)),
+        ("/payments/salon/", Place("salon", None)),
         ("/payments", None),
         ("/payments/", None),
         ("/payments/salon//", None),

@@ -1,0 +1,73 @@
+"""Which payments an invoice of a site is, and from where a client follows them.
+
+An invoice is the payments that have its number: the newest one that there is, and those
+that are made later. Shared by the plain WebSocket and Socket.IO.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from engine.gateway import Gateway
+from engine.payment.model import Payment
+from engine.store.epochs import POSITION, START, Position
+from transport.live.doors import Guest
+from transport.live.payment_messages import invoice_of
+
+__all__ = ["Name", "Number", "Wanted", "followed", "payments_of"]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+_Since = Annotated[str, msgspec.Meta(pattern=POSITION)]
+
+
+class Wanted(msgspec.Struct, rename="camel"):
+    """What a page says of an invoice. Unknown fields are a page's own business."""
+
+    invoice_id: Name | Number
+    since: Number | _Since | None = None
+    payment_id: Name | None = None
+    steps: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.invoice_id)
+
+    @property
+    def position(self) -> Position | None:
+        """Where the client is; a number alone is a seq of no epoch."""
+        if isinstance(self.since, str):
+            return Position.parse(self.since)
+        return None if self.since is None else Position(None, self.since)
+
+
+def payments_of(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
+    """Of those that the guest may hear of, newest first; an invoice without a number is
+    its payment's id. Reads the store."""
+    found = gateway.payments_of(name, guest.merchant)
+    if not found:
+        payment = gateway.payment(name)
+        is_meant = payment is not None and invoice_of(payment) == name
+        found = [payment] if payment is not None and is_meant else []
+    return [payment for payment in found if guest.may_hear_of(payment.terms)]
+
+
+def followed(
+    payments: list[Payment], wanted: Wanted
+) -> list[tuple[str, Position | None]]:
+    """Which payments of an invoice to follow, and from where; `payments` newest first.
+
+    `since` is of the payment that the client names. It names none: of the only one
+    there is. Of several it may be an earlier one's, so the newest is told whole.
+    """
+    if not payments:
+        return []
+    newest, since = payments[0], wanted.position
+    if since is None:
+        return [(newest.id, None)]
+    ids = [payment.id for payment in payments]
+    known = wanted.payment_id
+    if known is None or known not in ids:
+        return [(newest.id, since if len(payments) == 1 else START)]
+    later = ids[: ids.index(known)]
+    return [(known, since), *((each, START) for each in reversed(later))]
