@@ -52,6 +52,7 @@ from transport.cli.starting import (
     cannot_listen,
     in_url,
     key_limits,
+    mail_node,
     refuse_narrower_key,
     refuse_unknown_seeds,
     server_limits,
@@ -95,6 +96,7 @@ class Installation:
         self.chain: DevChain | None = None
         try:
             check_ca_file()
+            mail = mail_node(config)
         except ConfigError as error:
             raise CannotStart(str(error), 2) from error
         feeds = [self._feed(source) for source in config.sources]
@@ -121,6 +123,9 @@ class Installation:
             allow_ports=config.allow_webhook_ports,
             redis=config.redis,
             redis_in=config.redis_stream,
+            mail=mail,
+            merchant=merchants.get,
+            customer_email=self._customer_email,
         )
         self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
@@ -137,6 +142,9 @@ class Installation:
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.server = self._server()
+
+    def _customer_email(self, payment_id: str) -> str | None:
+        return self.gateway.customer_email(payment_id)
 
     def _merchants(self) -> MerchantBook:
         book = MerchantBook(self.config.limits)

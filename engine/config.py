@@ -16,6 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from engine.errors import ConfigError, InvalidMerchant
+from engine.mail.address import MailAddress
+from engine.mail.server import MailServer
 from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.token_rules import mistake
@@ -77,6 +79,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: int
     allow_private_webhooks: bool
     allow_webhook_ports: frozenset[int]
+    smtp: MailServer | None
+    smtp_password: str | None
+    mail_from: MailAddress | None
+    mail_templates: str | None
+    mails_per_hour: int
     claim_window_s: int
     calls_per_s: int
     calls_shared_percent: int
@@ -123,6 +130,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def mail_server(self) -> MailServer | None:
+        """Of the node's own mail, with its password."""
+        if self.smtp is None or self.smtp_password is None:
+            return self.smtp
+        return msgspec.structs.replace(self.smtp, password=self.smtp_password)
+
+    @property
     def limits(self) -> Limits:
         """Of every merchant that has none of its own."""
         total_s = self.claims_total_s
@@ -133,6 +147,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if total_s is None
             else total_s,
             channels=self.channels_per_merchant,
+            mails_per_hour=self.mails_per_hour,
         )
 
     def __repr__(self) -> str:
@@ -276,4 +291,26 @@ def _consistent(config: Config) -> Config:
         )
     if kinds.count("devchain") > 1:
         raise ConfigError("--source: devchain is given more than once; allowed: once")
+    _check_mail(config)
     return config
+
+
+def _check_mail(config: Config) -> None:
+    """What belongs to the mail server, and what it needs."""
+    smtp = config.smtp
+    if smtp is None:
+        for name, value in (
+            ("--mail-from", config.mail_from),
+            ("PAYBELL_SMTP_PASSWORD", config.smtp_password),
+        ):
+            if value is not None:
+                raise ConfigError(f"{name}: is of no use without --smtp")
+        return
+    if config.mail_from is None:
+        raise ConfigError("--smtp: requires --mail-from, an address to send mail from")
+    if config.smtp_password is not None and not smtp.user:
+        raise ConfigError("PAYBELL_SMTP_PASSWORD: the URL of --smtp names no user")
+    if smtp.user and not (smtp.password or config.smtp_password):
+        raise ConfigError(
+            "--smtp: its URL names a user and no password; set PAYBELL_SMTP_PASSWORD"
+        )

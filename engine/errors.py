@@ -8,6 +8,7 @@
     │  ├─ InvalidTransaction
     │  ├─ InvalidBlock
     │  ├─ InvalidMerchant                                  a name that is none
+    │  ├─ InvalidTemplate                                    of a mail, and where
     │  ├─ UrlRefused                                         no endpoint of a webhook
     │  │  └─ AddressRefused
     │  └─ BodyError             400  invalid_body            of an HTTP request
@@ -79,6 +80,7 @@ __all__ = [
     "InvalidBlock",
     "InvalidInput",
     "InvalidMerchant",
+    "InvalidTemplate",
     "InvalidTransaction",
     "JournalError",
     "KeyFileError",
@@ -139,6 +141,16 @@ class InvalidBlock(InvalidInput):
 
 class InvalidMerchant(InvalidInput):
     """No name of a merchant; the message says what is one."""
+
+
+class InvalidTemplate(InvalidInput):
+    """What is wrong with a template, and where. Lines and columns count from 1."""
+
+    def __init__(self, text: str, offset: int, detail: str) -> None:
+        before = text[:offset]
+        self.line = before.count("\n") + 1
+        self.column = offset - (before.rfind("\n") + 1) + 1
+        super().__init__(f"line {self.line}, column {self.column}: {detail}")
 
 
 class UrlRefused(InvalidInput):

@@ -15,6 +15,8 @@ import msgspec
 
 from engine.chain.source_url import parse_source_url, split_http_url
 from engine.errors import InvalidMerchant
+from engine.mail.address import MailAddress, parse_address
+from engine.mail.server import MailServer, parse_server
 from engine.merchants.name import merchant_name
 from engine.streams.redis_url import RedisUrl, parse_redis_url
 
@@ -25,6 +27,8 @@ __all__ = [
     "gateway_merchants",
     "heartbeat",
     "hosts",
+    "mail_address",
+    "mail_server",
     "networks",
     "node_key",
     "one_of",
@@ -177,6 +181,14 @@ def secret(low: int) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def mail_server(value: str) -> MailServer:
+    return parse_server(value)
+
+
+def mail_address(value: str) -> MailAddress:
+    return parse_address(value)
 
 
 def node_key(value: str) -> str:

@@ -16,6 +16,8 @@ from engine.setting_values import (
     gateway_merchants,
     heartbeat,
     hosts,
+    mail_address,
+    mail_server,
     networks,
     node_key,
     one_of,
@@ -167,6 +169,25 @@ OPTIONS: tuple[Option, ...] = (
            "Ports of other services (mail, databases, …) to which webhooks may go all"
            " the same. By default those that browsers refuse, too, are refused.",
            repeated=True),
+    Option("smtp", mail_server, None,
+           "smtp+starttls://user:password@host:587, smtps://user:password@host:465 or"
+           " smtp://localhost:25",
+           "The node's mail server, for e-mail channels (docs/mail.md). Keep the"
+           " password in PAYBELL_SMTP_PASSWORD, PAYBELL_SMTP or the file: options"
+           " are visible in `ps`.", shown=False),
+    Option("smtp_password", secret(1), None,
+           "1 to 200 printable ASCII characters without spaces",
+           "Password of --smtp, if its URL has none.", secret=True),
+    Option("mail_from", mail_address, None, "an address like paybell@shop.example",
+           "Whom the node's mail is from. Needed with --smtp."),
+    Option("mail_templates", text, None, "a folder",
+           "Templates of mails in place of those that Paybell brings along"
+           " (docs/mail.md)."),
+    # An order is two events, to the shop and to the customer: 250 orders an hour.
+    Option("mails_per_hour", whole(0, 1_000_000), "1000", "0 to 1000000 mails",
+           "How many mails one merchant may send in an hour by the node's server (a"
+           " quarter of them at once): what others think of that server is everybody's."
+           " Each merchant may have its own (limits.mails_per_hour)."),
     Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),

@@ -20,7 +20,7 @@ from actors.messages import ChannelChanged
 from actors.node import Node
 from engine.alerts.telling import Pace, Subject, concerns
 from engine.alerts.wire import encode_alert
-from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.attempt import DONE, SendResult
 from engine.delivery.channel import after_attempt, channel_of, channel_row
 from engine.delivery.endpoint import endpoint_of
 from engine.delivery.selection import AlertType, is_chosen
@@ -234,7 +234,7 @@ class AlertNotifierActor(Actor):
             return  # of a channel that was changed meanwhile
         self._node.counters.add(f"alerts.{answer.result.outcome.value}")
         line, now = self._lines[name], self._node.clock.now()
-        is_delivered = answer.result.outcome is AttemptOutcome.DELIVERED
+        is_delivered = answer.result.outcome in DONE
         attempt = line.answered(is_delivered, now, self._node.random.random())
         rows: list[Row] = [_attempt(name, answer.result, attempt, now)]
         changed = after_attempt(line.channel, answer.result)
@@ -310,6 +310,6 @@ def _attempt(name: str, result: SendResult, attempt: int, now: int) -> DeliveryR
         status=result.status,
         outcome=str(result.outcome.value),
         error=result.error,
-        state="delivered" if result.outcome is AttemptOutcome.DELIVERED else "pending",
+        state="delivered" if result.outcome in DONE else "pending",
         next_at=0,
     )

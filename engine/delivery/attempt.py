@@ -12,7 +12,14 @@ from enum import StrEnum
 
 from engine.policy.waits import JITTER, RETRY_AFTER_CAP_S, jittered
 
-__all__ = ["SCHEDULE_S", "AttemptOutcome", "SendResult", "classify", "next_delay_s"]
+__all__ = [
+    "DONE",
+    "SCHEDULE_S",
+    "AttemptOutcome",
+    "SendResult",
+    "classify",
+    "next_delay_s",
+]
 
 SCHEDULE_S: tuple[float, ...] = (
     0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
@@ -44,8 +51,19 @@ class AttemptOutcome(StrEnum):
     MOVED = "moved"
     """It is elsewhere now, as it says: `SendResult.settings`. Try again there, now."""
 
+    LATER = "later"
+    """Not this very message now (a mailbox that is full): try again by the schedule.
+    The endpoint is well, and others are sent meanwhile."""
+
+    SKIPPED = "skipped"
+    """There is nobody to tell of it (an order without a customer's address): done."""
+
     REFUSED = "refused"
     """It will never have this very message: given up at once. Others are sent."""
+
+
+DONE = frozenset({AttemptOutcome.DELIVERED, AttemptOutcome.SKIPPED})
+"""Nothing more is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,7 @@ class SendResult:
 
     outcome: AttemptOutcome
     status: int | None
-    """The HTTP status, or None when there was no answer."""
+    """The HTTP status or SMTP code, or None when there was no answer."""
 
     error: str | None
     """One line for people when it was not delivered. No secret, no path, no query."""

@@ -10,7 +10,13 @@ from typing import Any
 
 import msgspec
 
-from engine.delivery.attempt import SCHEDULE_S, AttemptOutcome, SendResult, next_delay_s
+from engine.delivery.attempt import (
+    DONE,
+    SCHEDULE_S,
+    AttemptOutcome,
+    SendResult,
+    next_delay_s,
+)
 from engine.delivery.kinds import WEBHOOK
 from engine.delivery.refusal import (
     REFUSED_ATTEMPTS,
@@ -111,7 +117,7 @@ def result_of(
     state, next_at = "delivered", 0
     attempt = head.attempts + 1
     refusals = Refusals(head.refusals, head.refused_at) if head.attempts else Refusals()
-    if result.outcome is not AttemptOutcome.DELIVERED:
+    if result.outcome not in DONE:
         delay = None
         if result.outcome not in _THE_LAST:
             delay = next_delay_s(

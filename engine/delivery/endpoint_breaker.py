@@ -10,7 +10,12 @@ CHANNEL_BREAKER = BreakerPolicy(threshold=10, base_s=5.0, cap_s=300.0, probe_s=6
 """Ten failures in a row: only one probe at a time, after 5, 10 … 300 s."""
 
 _IT_WORKS = frozenset(
-    {AttemptOutcome.DELIVERED, AttemptOutcome.MOVED, AttemptOutcome.REFUSED}
+    {
+        AttemptOutcome.DELIVERED,
+        AttemptOutcome.LATER,
+        AttemptOutcome.MOVED,
+        AttemptOutcome.REFUSED,
+    }
 )
 
 
@@ -21,6 +26,8 @@ def breaker_after(
     if result.outcome in _IT_WORKS or is_refusal(result):
         # Who refuses one message is not down: others need not wait.
         return breaker.after_success()
+    if result.outcome is AttemptOutcome.SKIPPED:
+        return breaker.after_nothing()
     throttled = result.outcome is AttemptOutcome.THROTTLED
     if throttled and result.retry_after_s is not None:
         return breaker.resting(now, result.retry_after_s)

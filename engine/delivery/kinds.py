@@ -19,6 +19,7 @@ and bounds never become narrower.
 
 import msgspec
 
+from engine.delivery.email import EMAIL, EmailSettings
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.redis_settings import RedisSettings
 from engine.delivery.selection import FOR_PEOPLE
@@ -65,6 +66,14 @@ _ALL = (
         settings=RedisSettings,
         sealed=frozenset({"url"}),
         in_order=True,
+    ),
+    Kind(
+        name=EMAIL,
+        settings=EmailSettings,
+        sealed=frozenset({"smtp"}),
+        default_types=FOR_PEOPLE,
+        workers=4,  # a mail server takes few connections of one client
+        wants_payment=True,  # whether it is watched fast
     ),
 )
 

@@ -69,6 +69,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     claims: int = 16  # claims_per_payment
     claims_total_s: int = 7_200  # claims_total_s
     channels: int = 20  # channels_per_merchant
+    mails_per_hour: int = 1_000  # mails_per_hour
 
 
 class OwnLimits(
@@ -84,6 +85,7 @@ class OwnLimits(
     claims: Annotated[int, Meta(ge=0, le=1_000)] | None = None
     claims_total_s: Annotated[int, Meta(ge=0, le=31_536_000)] | None = None
     channels: Annotated[int, Meta(ge=0, le=1_000)] | None = None
+    mails_per_hour: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
 
     def over(self, defaults: Limits) -> Limits:
         """What applies."""

@@ -121,6 +121,10 @@ class Breaker:
             probe_since_s=None,
         )
 
+    def after_nothing(self) -> "Breaker":
+        """No call was made after all: it stands as it did, and another may probe."""
+        return replace(self, probe_since_s=None)
+
     def resting(self, now_s: float, for_s: float) -> "Breaker":
         """It asked for a pause (Retry-After): open for at least so long, a day at most.
 

@@ -20,6 +20,8 @@ from engine.store.sqlite.store import SqliteStore
 from transport.cli.open_files import client_connections, raise_limit
 from transport.http.auth import KeyLimits, hash_key
 from transport.live.socketio.limits import SocketioLimits
+from transport.outbound.email import MailNode
+from transport.outbound.email_templates import read_folder
 from transport.outbound.heartbeat import OutsideWatch
 from transport.server.limits import CallLimits, Limits
 
@@ -29,6 +31,7 @@ __all__ = [
     "cannot_listen",
     "in_url",
     "key_limits",
+    "mail_node",
     "refuse_narrower_key",
     "refuse_unknown_seeds",
     "server_limits",
@@ -123,6 +126,15 @@ def key_limits(config: Config) -> KeyLimits:
         burst=config.calls_burst,
         shared=config.calls_shared_percent / 100,
         failure_rate_per_s=config.wrong_keys_per_minute / 60,
+    )
+
+
+def mail_node(config: Config) -> MailNode:
+    """How the node sends mail. Raises `ConfigError`, for a template at fault."""
+    return MailNode(
+        server=config.mail_server,
+        mail_from=config.mail_from,
+        texts=read_folder(config.mail_templates),
     )
 
 

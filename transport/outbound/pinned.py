@@ -74,16 +74,20 @@ class EndpointReply:
     """From the call to the end of the answer's headers."""
 
 
-def tls_context(ca_pem: str | None = None) -> ssl.SSLContext:
+def tls_context(
+    ca_pem: str | None = None, protocols: Sequence[str] = ("http/1.1",)
+) -> ssl.SSLContext:
     """TLS 1.2 or newer, certificate and name checked. `ca_pem`: only these
     certificates are believed, not the usual CAs. Raises `ValueError` if it holds none.
+    `protocols`: what is spoken over it (ALPN); none: it goes without saying.
 
     The usual ones cost some 20 ms of CPU: make it once. Not `create_default_context`,
     which would write session keys to a file if the environment says so.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     if ca_pem is None:
         context.load_verify_locations(ca_file())
         return context

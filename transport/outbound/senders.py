@@ -5,17 +5,21 @@ knows which kinds this node can send: those have a line in `make_senders`. The r
 kind is in `engine/delivery/kinds.py`. Any greenlet.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.email import EMAIL
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.kinds import TELEGRAM, WEBHOOK
 from engine.delivery.stream_ids import Plan, Told
+from engine.merchants.record import Merchant
 from engine.payment.model import Payment
 from engine.ports import ChannelSender, StreamSender
 from engine.streams.redis_url import RedisUrl
+from transport.outbound.email import EmailSender, MailNode
+from transport.outbound.email_templates import read_folder
 from transport.outbound.lookups import Lookups
 from transport.outbound.pinned import tls_context
 from transport.outbound.redis_streams import RedisStreamSender
@@ -97,9 +101,14 @@ def make_senders(
     allow_ports: Container[int] = (),
     redis: RedisUrl | None = None,
     redis_in: str = "",
+    mail: MailNode | None = None,
+    merchant: Callable[[str], Merchant],
+    customer_email: Callable[[str], str | None],
 ) -> Senders:
     """All that this node can send. `redis`: the node's own (`--redis`), and
-    `redis_in` the stream of it that the node reads."""
+    `redis_in` the stream of it that the node reads. `mail`: by its own server; None:
+    none, and the texts that it brings along. `merchant`, `customer_email`: see
+    `EmailSender`."""
     lookups = Lookups()
     tls = tls_context()  # takes the hub some 20 ms: once, and now
     webhook = WebhookSender(
@@ -119,4 +128,13 @@ def make_senders(
         lookups=lookups,
         tls=tls,
     )
-    return Senders(webhook, {TELEGRAM: telegram, "redis": streams}, streams)
+    email = EmailSender(
+        mail or MailNode(texts=read_folder(None)),
+        merchant=merchant,
+        customer_email=customer_email,
+        lookups=lookups,
+        allow_private=allow_private,
+        allow_ports=allow_ports,
+    )
+    others: dict[str, KindSender] = {TELEGRAM: telegram, "redis": streams, EMAIL: email}
+    return Senders(webhook, others, streams)

@@ -1,0 +1,122 @@
+"""What a mail says: in words, to whom, and never more than they may know."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.delivery.channel import payload
+from engine.payment.model import EventType
+from transport.outbound.email_fields import (
+    NAMES,
+    Told,
+    read,
+    values_for_customer,
+    values_for_shop,
+)
+from transport.outbound.email_templates import PARTS, read_folder
+from transport.outbound.email_words import CUSTOMER_WORDS, SHOP_WORDS
+
+SECRETS = {
+    "external_id": "order-secret",
+    "merchant": "merchant-secret",
+    "payment_id": "pay_secret",
+    "gateway": "gateway-secret",
+}
+
+
+def told(type_: str = "payment.confirmed", **event: Any) -> Told:
+    fields = {
+        "status": "confirmed", "flags": ["late"], "address": "bcrt1qaddress",
+        "amount_sat": 150_000, "received_sat": 149_000, "confirmations": 3,
+        "confirmations_required": 3, "txid": "ab" * 32,
+        "data": {"source": "source-secret", "reason": "reason-secret",
+                 "short_sat": 1_000, "by": "hand-secret"},
+        **SECRETS, **event,
+    }  # fmt: skip
+    body = payload(msgspec.json.encode(fields), type_, "2026-11-28T01:02:03.004Z", (2,))
+    return read(body)
+
+
+def rendered(audience: str, values: dict[str, str]) -> str:
+    texts = read_folder(None)
+    return "\n".join(
+        texts[audience, part].render(values, is_html=part == "html") for part in PARTS
+    )
+
+
+@pytest.mark.parametrize("type_", EventType)
+def test_every_event_has_words_for_both(type_: EventType) -> None:
+    assert type_ in SHOP_WORDS
+    for values in (
+        values_for_shop(told(type_), "Café", "evt_1", 60),
+        values_for_customer(told(type_), "Café"),
+    ):
+        assert values["headline"]
+        assert values["headline"] != type_ or type_ not in CUSTOMER_WORDS
+        assert "{" not in values["sentence"]
+
+
+def test_the_customer_is_told_nothing_that_strangers_must_not_see() -> None:
+    values = values_for_customer(told(), "Café")
+    text = rendered("customer", values)
+    assert "secret" not in text
+    assert not any("secret" in value for value in values.values())
+    for shown in ("bcrt1qaddress", "0.0015 BTC", "0.00149 BTC", "ab" * 32, "Café"):
+        assert shown in text
+    assert set(values) <= NAMES["customer"]
+
+
+def test_the_shop_is_told_what_its_mails_are_for() -> None:
+    values = values_for_shop(told(), "Café", "evt_1", 60)
+    text = rendered("shop", values)
+    for shown in ("order-secret", "pay_secret", "late", "reason-secret", "2"):
+        assert shown in text
+    assert set(values) <= NAMES["shop"]
+
+
+@pytest.mark.parametrize(("interval", "is_fast"), [(5, True), (15, True), (60, False)])
+def test_s1_7_fast_is_visible(interval: int, is_fast: bool) -> None:
+    values = values_for_shop(told(), "Café", "evt_1", interval)
+    assert ("fast" in rendered("shop", values)) is is_fast
+    texts = read_folder(None)
+    assert ("fast" in texts["shop", "subject"].render(values)) is is_fast
+
+
+def test_what_a_provider_says_is_called_an_announcement() -> None:
+    claim = told("payment.detected", data={"verified": False})
+    for values in (
+        values_for_shop(claim, "Café", "evt_1", None),
+        values_for_customer(claim, "Café"),
+    ):
+        assert "announced" in values["headline"]
+    seen = values_for_shop(told("payment.detected"), "Café", "evt_1", None)
+    assert "announced" not in seen["headline"]
+
+
+def test_a_type_of_a_later_version_is_told_by_its_name() -> None:
+    values = values_for_shop(told("payment.teleported"), "Café", "evt_1", None)
+    assert values["headline"] == "payment.teleported"
+    assert "order-secret" in rendered("shop", values)
+
+
+def test_a_value_is_one_line_and_bounded() -> None:
+    values = values_for_shop(told(external_id="a\r\n" * 1_000), "C\u202eafé", "e", 60)
+    assert all(v.isprintable() and len(v) <= 300 for v in values.values())
+
+
+@pytest.mark.parametrize(
+    ("minor", "decimals", "shown"),
+    [(1_990, 2, "19.90 EUR"), (5, 2, "0.05 EUR"), (7, 0, "7 EUR"), (1, 3, "0.001 EUR")],
+)
+def test_sums_of_other_currencies(minor: int, decimals: int, shown: str) -> None:
+    event = told(
+        method="external",
+        currency="EUR",
+        decimals=decimals,
+        amount_minor=minor,
+        amount_sat=None,
+    )
+    values = values_for_customer(event, "Café")
+    assert values["amount"] == shown
+    assert values["confirmations"] == ""

@@ -1,0 +1,296 @@
+"""Mail: one attempt to tell one recipient of one event.
+
+A channel writes to one address of the shop's, or to the customer of each payment
+(`engine/delivery/email.py` says why it is one). `EmailSender.send` makes one attempt
+and says what came of it; the notifier does the rest. What a server's answer means:
+
+| answer | outcome |
+|---|---|
+| it took the mail | delivered |
+| 4xx to the recipient or the mail (greylisting, a full mailbox) | later: others go on |
+| 421, or too many mails of this merchant within the hour | throttled |
+| 5xx to the recipient or the mail | refused: given up, with the server's words |
+| nothing, a lost connection, no TLS, a login that fails | retry |
+| a login that fails at a merchant's own server | rested: until somebody mends it |
+| there is nobody to write to | skipped |
+
+A connection that ends between the mail and its answer leaves open whether it was taken:
+it is sent again, the same bytes with the same Message-ID.
+
+Blocks its greenlet, no longer than four times the channel's timeout and a minute.
+"""
+
+import functools
+import ssl
+import time
+from collections.abc import Callable, Container, Iterable
+
+import msgspec
+from gevent.lock import BoundedSemaphore
+
+from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.email import EmailSettings
+from engine.delivery.endpoint import Endpoint
+from engine.delivery.kind_settings import ChannelSettings
+from engine.errors import EngineError
+from engine.mail.address import MailAddress, parse_address
+from engine.mail.server import MailServer, parse_server
+from engine.mail.template import Template
+from engine.merchants.record import Merchant
+from engine.payment.model import Payment
+from engine.policy.token_bucket import TokenBucket
+from transport.outbound.email_faults import faults_of
+from transport.outbound.email_fields import (
+    Told,
+    read,
+    values_for_customer,
+    values_for_shop,
+)
+from transport.outbound.email_message import Mail, as_bytes, mail_id
+from transport.outbound.email_templates import PARTS, Texts, parsed
+from transport.outbound.lookups import Lookups
+from transport.outbound.pinned import tls_context
+from transport.outbound.smtp import (
+    Dial,
+    SmtpFailed,
+    Step,
+    Timing,
+    check_server,
+    send_mail,
+)
+from transport.problem_body import FieldError
+
+__all__ = ["EmailSender", "MailNode"]
+
+ACCEPT_S = 60.0
+"""For the answer to a mail, whatever the channel's timeout: servers look through it,
+and who gives up on them sends it twice (RFC 5321 4.5.3.2.6 has ten minutes)."""
+
+CONNECTIONS = 16
+"""To the node's own server at one time; many servers take no more than 20 of one."""
+
+TURN_S = 30.0
+"""For one of these."""
+
+
+class MailNode(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's own means of sending mail, by its settings. `repr` shows none."""
+
+    server: MailServer | None = None
+    mail_from: MailAddress | None = None
+    texts: Texts
+
+    def __repr__(self) -> str:
+        return f"MailNode({self.server!r})"
+
+
+class _Settled(Exception):
+    """There is nothing to try: this came of it."""
+
+    def __init__(self, outcome: AttemptOutcome, why: str, wait_s: float | None = None):
+        super().__init__(why)
+        self.outcome = outcome
+        self.why = why
+        self.wait_s = wait_s
+
+
+class EmailSender:
+    """Implements `KindSender` for e-mail. Shared by all channels."""
+
+    def __init__(
+        self,
+        node: MailNode,
+        *,
+        merchant: Callable[[str], Merchant],
+        customer_email: Callable[[str], str | None],
+        lookups: Lookups | None = None,
+        allow_private: bool = False,
+        allow_ports: Container[int] = (),
+        accept_s: float = ACCEPT_S,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`merchant`: by its name. `customer_email`: of a payment; may raise
+        `EngineError`. `now_s`: for the rates."""
+        self._node = node
+        self._merchant = merchant
+        self._customer_email = customer_email
+        self._lookups = lookups or Lookups()
+        self._allow_private = allow_private
+        self._allow_ports = allow_ports
+        self._accept_s = accept_s
+        self._now_s = now_s
+        self._rates: dict[str, TokenBucket] = {}  # by merchant
+        self._places = BoundedSemaphore(CONNECTIONS)
+        self._tls = tls_context(None, ())  # it holds the hub for 20 ms: now, not later
+
+    def faults(self, settings: ChannelSettings) -> Iterable[FieldError]:
+        assert isinstance(settings, EmailSettings)
+        return faults_of(
+            settings,
+            has_server=self._node.server is not None,
+            allow_private=self._allow_private,
+            allow_ports=self._allow_ports,
+        )
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        msg_id: str,
+        body: bytes,
+        now_s: int,
+        payment: Payment | None = None,
+    ) -> SendResult:
+        """One attempt. Whatever the server does, a result."""
+        started = time.perf_counter()
+        wait_s: float | None = None
+        try:
+            outcome = AttemptOutcome.DELIVERED
+            code, why = self._attempt(endpoint, msg_id, read(body), payment), None
+        except _Settled as settled:
+            outcome, code, why = settled.outcome, None, settled.why
+            wait_s = settled.wait_s
+        except SmtpFailed as failed:
+            assert isinstance(endpoint.settings, EmailSettings)
+            is_own = endpoint.settings.smtp is not None
+            outcome, code, why = _meaning(failed, is_own), failed.code, failed.detail
+        latency_ms = (time.perf_counter() - started) * 1000
+        return SendResult(outcome, code, why, wait_s, latency_ms)
+
+    def _attempt(
+        self, endpoint: Endpoint, msg_id: str, told: Told, payment: Payment | None
+    ) -> int | None:
+        """The code with which the mail was taken."""
+        settings = endpoint.settings
+        assert isinstance(settings, EmailSettings)
+        server, sender = self._server(settings)
+        dial = self._dial(settings, endpoint.owner)
+        timing = Timing(endpoint.timeout_s, self._accept_s)
+        if settings.customer and told.type == "channel.test":
+            check_server(server, dial, timing)  # there is no customer to write to
+            return None
+        to = self._recipient(settings, told)
+        mail = self._mail(endpoint, settings, msg_id, told, payment, sender, to)
+        if settings.smtp is None:
+            self._spend(endpoint.owner)
+            if not self._places.acquire(timeout=TURN_S):
+                raise _Settled(AttemptOutcome.RETRY, "too many mails are under way")
+        try:
+            return send_mail(
+                server,
+                dial,
+                timing,
+                sender=sender,
+                to=to,
+                message=as_bytes(mail),
+                needs_utf8=mail.needs_utf8,
+            )
+        finally:
+            if settings.smtp is None:
+                self._places.release()
+
+    def _server(self, settings: EmailSettings) -> tuple[MailServer, MailAddress]:
+        if settings.smtp is not None and settings.mail_from is not None:
+            return parse_server(settings.smtp), parse_address(settings.mail_from)
+        node = self._node
+        if node.server is None or node.mail_from is None:
+            raise _Settled(AttemptOutcome.RETRY, "the node has no mail server (--smtp)")
+        return node.server, node.mail_from
+
+    def _dial(self, settings: EmailSettings, owner: str) -> Dial:
+        if settings.smtp is None:
+            return Dial(self._lookups, self._tls, allow_any=True)
+        tls = self._tls if settings.ca_pem is None else _trusting(settings.ca_pem)
+        return Dial(self._lookups, tls, owner=owner, allow_private=self._allow_private)
+
+    def _recipient(self, settings: EmailSettings, told: Told) -> MailAddress:
+        if not settings.customer:
+            assert settings.to is not None, "a channel without a recipient"
+            return parse_address(settings.to)
+        if not told.is_of_payment:
+            raise _Settled(AttemptOutcome.SKIPPED, "no customer is concerned")
+        try:
+            text = self._customer_email(told.data.payment_id)
+        except EngineError:
+            why = "the customer's address could not be read"
+            raise _Settled(AttemptOutcome.RETRY, why) from None
+        if text is None:
+            raise _Settled(AttemptOutcome.SKIPPED, "the payment has no customer_email")
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            why = f"the customer's address cannot be written to: {error}"
+            raise _Settled(AttemptOutcome.REFUSED, why) from None
+
+    def _mail(
+        self,
+        endpoint: Endpoint,
+        settings: EmailSettings,
+        msg_id: str,
+        told: Told,
+        payment: Payment | None,
+        sender: MailAddress,
+        to: MailAddress,
+    ) -> Mail:
+        merchant = self._merchant(told.data.merchant or endpoint.owner)
+        shop = merchant.display_name or merchant.name
+        if settings.customer:
+            values = values_for_customer(told, shop)
+        else:
+            interval = None if payment is None else payment.terms.poll_interval_s
+            values = values_for_shop(told, shop, msg_id, interval)
+        said = {
+            part: self._template(settings, part).render(values, is_html=part == "html")
+            for part in PARTS
+        }
+        whose = endpoint.channel, str(to)
+        of, reply_to = told.data.payment_id, settings.reply_to
+        return Mail(
+            sender=sender,
+            sender_name=settings.from_name or shop,
+            to=to,
+            reply_to=parse_address(reply_to) if reply_to is not None else None,
+            id=mail_id(sender, "event", msg_id, *whose),
+            thread=mail_id(sender, "payment", of, *whose) if of else None,
+            at=told.at,
+            **said,
+        )
+
+    def _template(self, settings: EmailSettings, part: str) -> Template:
+        own: str | None = getattr(settings, part)
+        if own is not None:
+            return parsed(settings.audience, own)
+        return self._node.texts[settings.audience, part]
+
+    def _spend(self, owner: str) -> None:
+        """One mail of the merchant's, by the node's server: what others think of that
+        server is everybody's."""
+        most = self._merchant(owner).limits.mails_per_hour
+        if most <= 0:
+            why = "this merchant may send no mail (mails_per_hour is 0)"
+            raise _Settled(AttemptOutcome.THROTTLED, why, 3_600.0)
+        rate, burst = most / 3_600, max(most / 4, 1.0)
+        bucket = self._rates.get(owner)
+        if bucket is None or (bucket.rate_per_s, bucket.burst) != (rate, burst):
+            bucket = TokenBucket.full(rate, burst)
+        self._rates[owner], wait_s = bucket.take(self._now_s())
+        if wait_s:
+            why = f"this merchant may send {most} mails an hour (mails_per_hour)"
+            raise _Settled(AttemptOutcome.THROTTLED, why, wait_s)
+
+
+def _meaning(failed: SmtpFailed, is_own: bool) -> AttemptOutcome:
+    if failed.is_final:
+        return AttemptOutcome.REFUSED
+    if failed.code == 421:
+        return AttemptOutcome.THROTTLED
+    if failed.is_of_the_mail:
+        return AttemptOutcome.LATER
+    never = failed.code is not None and failed.code >= 500
+    if failed.step is Step.LOGIN and never and is_own:
+        return AttemptOutcome.RESTED
+    return AttemptOutcome.RETRY
+
+
+@functools.lru_cache(maxsize=256)
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    return tls_context(ca_pem, ())

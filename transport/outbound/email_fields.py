@@ -1,0 +1,212 @@
+"""What a mail can say of an event: the values that templates put into their holes.
+
+Two audiences. The shop is told all that its mails are for. Whoever paid gave us an
+address that nobody has checked, so the mail may reach somebody else: it says what
+`transport/live/allow_list.py` lets strangers read (what the chain shows, and what was
+asked for) and the shop's name, and no order number, no id and nothing that the shop
+keeps. A template of the one cannot use a name of the other's: `NAMES`.
+
+Values are text on one line, of bounded length; "" is "there is none". Pure.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from engine.money.amount import sat_to_btc
+from engine.payment.model import EventType
+from transport.outbound.email_message import one_line
+from transport.outbound.email_words import CUSTOMER_WORDS, OTHER_WORDS, SHOP_WORDS
+
+__all__ = ["NAMES", "Told", "read", "values_for_customer", "values_for_shop"]
+
+FAST_S: Final = 15
+"""An address that is looked at so often, or oftener, is watched fast (S1.7)."""
+
+MAX_VALUE = 300
+_TYPES = tuple(str(t).partition(".")[2] for t in EventType)
+_FOR_BOTH = (
+    "address", "amount", "confirmations", "confirmations_required", "excess",
+    "headline", "received", "sentence", "shop", "short", "status", "time", "txid",
+    *_TYPES,
+)  # fmt: skip
+_FOR_SHOP = (
+    "alert", "detail", "event", "event_id", "external_id", "fast", "flags", "gateway",
+    "merchant", "payment_id", "poll_interval", "reason", "skipped", "source", "subject",
+    "test", "total", "unverified",
+)  # fmt: skip
+
+NAMES: Final[dict[str, frozenset[str]]] = {
+    "customer": frozenset(_FOR_BOTH),
+    "shop": frozenset((*_FOR_BOTH, *_FOR_SHOP)),
+}
+"""By audience, the names that its templates may use."""
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what events of any type say beyond their type, what mails tell."""
+
+    short_sat: int | None = None
+    excess_sat: int | None = None
+    short_minor: int | None = None
+    excess_minor: int | None = None
+    settled_minor: int | None = None
+    source: str | None = None
+    reason: str | None = None
+    verified: bool | None = None
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The event object (`engine/payment/events.py`), as far as mails go; of
+    an alert or a test, other fields of it."""
+
+    payment_id: str = ""
+    status: str = ""
+    flags: tuple[str, ...] = ()
+    address: str | None = None
+    external_id: str | None = None
+    merchant: str | None = None
+    amount_sat: int | None = None
+    received_sat: int = 0
+    confirmations: int = 0
+    confirmations_required: int = 0
+    txid: str | None = None
+    method: str = "onchain"
+    gateway: str = ""
+    currency: str = "BTC"
+    decimals: int = 8
+    amount_minor: int | None = None
+    data: _Data = _Data()
+    kind: str = ""
+    subject: str = ""
+    detail: str = ""
+    message: str = ""
+    total: int = 1  # of alerts in one message
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope of an event (`engine/delivery/channel.py`, `payload`)."""
+
+    type: str
+    timestamp: str
+    skipped: tuple[int, ...] = ()
+    data: _Event
+
+    @property
+    def at(self) -> int:
+        """ms"""
+        return round(datetime.fromisoformat(self.timestamp).timestamp() * 1000)
+
+    @property
+    def is_of_payment(self) -> bool:
+        return self.type.startswith("payment.")
+
+
+_read = msgspec.json.Decoder(Told)
+
+
+def read(body: bytes) -> Told:
+    """Raises `msgspec.MsgspecError` for what is no envelope of ours."""
+    return _read.decode(body)
+
+
+def values_for_customer(told: Told, shop: str) -> dict[str, str]:
+    """Of a payment's event. `shop`: the name that payers know the merchant by."""
+    assert told.is_of_payment, "nobody who pays is told of alerts"
+    return _bounded(_common(told, shop, CUSTOMER_WORDS))
+
+
+def values_for_shop(
+    told: Told, shop: str, event_id: str, poll_interval_s: int | None
+) -> dict[str, str]:
+    """Of any event. `poll_interval_s`: of the payment, if it is known."""
+    event, interval = told.data, poll_interval_s
+    fast = interval is not None and interval <= FAST_S and told.is_of_payment
+    values = _common(told, shop, SHOP_WORDS)
+    values |= {
+        "alert": event.kind,
+        "detail": event.detail or event.message,
+        "event": told.type,
+        "event_id": event_id,
+        "external_id": event.external_id or "",
+        "fast": "fast" if fast else "",
+        "flags": ", ".join(event.flags),
+        "gateway": event.gateway,
+        "merchant": event.merchant or "",
+        "payment_id": event.payment_id,
+        "poll_interval": "" if interval is None else f"{interval} s",
+        "reason": event.data.reason or "",
+        "skipped": ", ".join(map(str, told.skipped[:20])),
+        "source": event.data.source or "",
+        "subject": event.subject,
+        "total": str(event.total) if event.total > 1 else "",
+        "test": "yes" if told.type == "channel.test" else "",
+        "unverified": "yes" if event.data.verified is False else "",
+    }
+    return _bounded(values)
+
+
+def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[str, str]:
+    event = told.data
+    values = {
+        "address": event.address or "",
+        "amount": _asked(event),
+        "confirmations": str(event.confirmations) if _has_chain(event) else "",
+        "confirmations_required": str(event.confirmations_required)
+        if _has_chain(event)
+        else "",
+        "excess": _sum(event, event.data.excess_sat, event.data.excess_minor),
+        "received": _received(event),
+        "shop": shop,
+        "short": _sum(event, event.data.short_sat, event.data.short_minor),
+        "status": event.status,
+        "time": f"{datetime.fromtimestamp(told.at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "txid": event.txid or "",
+    }
+    if told.is_of_payment:
+        values[told.type.partition(".")[2]] = "yes"
+    unverified = f"{told.type}, unverified" if event.data.verified is False else ""
+    headline, sentence = (
+        words.get(unverified)
+        or words.get(told.type)
+        or OTHER_WORDS.get(told.type, ("", ""))
+    )
+    said = {**values, "subject": event.subject, "detail": event.detail}
+    said["count"] = f"{event.confirmations} of {event.confirmations_required}"
+    for name in ("amount", "received", "short", "excess"):
+        said[name] = values[name] or "the sum"
+    values["headline"] = headline or told.type
+    values["sentence"] = sentence.format_map(said)
+    return values
+
+
+def _has_chain(event: _Event) -> bool:
+    return event.method != "external" and bool(event.payment_id)
+
+
+def _asked(event: _Event) -> str:
+    return _sum(event, event.amount_sat, event.amount_minor)
+
+
+def _received(event: _Event) -> str:
+    if event.method == "external":
+        return _sum(event, None, event.data.settled_minor)
+    return _sum(event, event.received_sat, None) if event.received_sat else ""
+
+
+def _sum(event: _Event, sat: int | None, minor: int | None) -> str:
+    """In the currency of the payment; "" if nothing is said of it."""
+    if event.method != "external":
+        return "" if sat is None else f"{sat_to_btc(sat)} BTC"
+    if minor is None:
+        return ""
+    places = min(max(event.decimals, 0), 18)
+    digits = str(abs(minor)).rjust(places + 1, "0")
+    whole, part = digits[: len(digits) - places], digits[len(digits) - places :]
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{whole}{'.' if part else ''}{part} {event.currency}"
+
+
+def _bounded(values: dict[str, Any]) -> dict[str, str]:
+    return {name: one_line(value, MAX_VALUE) for name, value in values.items()}

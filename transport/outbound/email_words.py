@@ -1,0 +1,111 @@
+"""Every sentence that a mail says by itself: headlines and sentences by event.
+
+Plain words. `{amount}`, `{received}`, `{short}`, `{excess}`, `{count}`, `{subject}`
+and `{detail}` are values of `email_fields.py`. A type that is not here is told by its
+name and its fields: a later version may have more. Values only.
+"""
+
+from typing import Final
+
+__all__ = ["CUSTOMER_WORDS", "OTHER_WORDS", "SHOP_WORDS"]
+
+SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "payment.created": ("Payment created", "{amount} was asked for."),
+    "payment.detected": (
+        "Payment detected",
+        "A payment was seen. It is not confirmed yet: do not deliver before it is.",
+    ),
+    "payment.detected, unverified": (
+        "Payment announced",
+        "A provider says so; the chain does not show it yet. Do not deliver.",
+    ),
+    "payment.confirming": (
+        "Payment is being confirmed",
+        "It has {count} confirmations.",
+    ),
+    "payment.confirmed": ("Payment confirmed", "The order is paid."),
+    "payment.credited": ("Payment credited", "The payment was credited."),
+    "payment.forwarding": ("Payment is being forwarded", "It is on its way to you."),
+    "payment.forwarded": ("Payment forwarded", "The money was forwarded to you."),
+    "payment.expired": (
+        "Payment expired",
+        "The deadline has passed and it was not paid in full.",
+    ),
+    "payment.underpaid": ("Partly paid", "{short} is still missing."),
+    "payment.overpaid": ("Overpaid", "{excess} more was paid than was asked for."),
+    "payment.late": ("Paid late", "Money came after the deadline. Please look at it."),
+    "payment.replaced": (
+        "Transaction replaced",
+        "A transaction that paid was replaced or dropped. It does not count any more.",
+    ),
+    "payment.reorged": (
+        "Block replaced",
+        "The block with the payment was replaced. It has to be confirmed again.",
+    ),
+    "payment.reversed": (
+        "Payment reversed",
+        "It was confirmed, and is not any more. Please look at it: do not deliver.",
+    ),
+    "payment.failed": ("Payment failed", "Something went wrong. Please look at it."),
+    "payment.cancelled": ("Payment cancelled", "It was cancelled."),
+    "payment.token_saved": ("Card saved", "The gateway keeps it for this customer."),
+}
+
+CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "payment.created": (
+        "Your payment is waited for",
+        "Please pay {amount}.",
+    ),
+    "payment.detected": (
+        "Your payment was seen",
+        "It is being confirmed; you need not do anything. We write again when it is.",
+    ),
+    "payment.detected, unverified": (
+        "Your payment was announced",
+        "We are looking for it. Please do not pay again. We write again when it is"
+        " confirmed.",
+    ),
+    "payment.confirming": (
+        "Your payment is being confirmed",
+        "It has {count} confirmations.",
+    ),
+    "payment.confirmed": ("Your payment is confirmed", "Thank you."),
+    "payment.credited": ("Your payment is credited", "Thank you."),
+    "payment.expired": (
+        "Your payment was not made in time",
+        "Please do not pay any more, and ask the shop for a new payment.",
+    ),
+    "payment.underpaid": (
+        "Your payment is not complete",
+        "{short} is still missing. Please send it to the same address.",
+    ),
+    "payment.overpaid": (
+        "You paid more than was asked for",
+        "It is {excess} too much. Please ask the shop for it.",
+    ),
+    "payment.late": (
+        "Your payment came after the deadline",
+        "Please ask the shop what happens now.",
+    ),
+    "payment.replaced": (
+        "Your transaction was replaced",
+        "The network replaced or dropped it, so it does not count any more.",
+    ),
+    "payment.reorged": (
+        "Your payment is being confirmed again",
+        "The network replaced a block. You need not do anything.",
+    ),
+    "payment.reversed": (
+        "Your payment is not confirmed any more",
+        "The network took it back. Please ask the shop.",
+    ),
+    "payment.failed": ("Your payment failed", "Please ask the shop."),
+    "payment.cancelled": ("Your payment was cancelled", "Please do not pay it."),
+    "payment.token_saved": ("Your card was saved", "You can use it again."),
+}
+
+OTHER_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "alert.raised": ("Alert", "{subject}: {detail}"),
+    "alert.resolved": ("Resolved", "{subject}: {detail}"),
+    "channel.test": ("Test", "This is a test of Paybell. Mail works."),
+}
