@@ -92,16 +92,13 @@ def entries(
     server: RedisServer, stream: str, after: str = "-"
 ) -> list[tuple[str, dict[str, str]]]:
     """What is in a stream: ids and fields, in order."""
-    found = []
-    for name, flat in _pairs(server.call("XRANGE", stream, after, "+")):
-        found.append((name, flat))
-    return found
+    return list(_pairs(server.call("XRANGE", stream, after, "+")))
 
 
 def _pairs(answer: Sequence[Any]) -> Iterator[tuple[str, dict[str, str]]]:
     for name, fields in answer:
-        if isinstance(fields, dict):
-            yield name.decode(), {k.decode(): v.decode() for k, v in fields.items()}
-        else:
-            texts = [text.decode() for text in fields]
-            yield name.decode(), dict(zip(texts[::2], texts[1::2], strict=True))
+        yield name.decode(), {_text(k): _text(v) for k, v in fields.items()}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

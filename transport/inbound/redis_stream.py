@@ -1,0 +1,375 @@
+"""Notifications of gateways out of a Redis stream, each into the journal once.
+
+Other programs (a site's own backend, another node's edge) put them in by XADD; a
+consumer group remembers who has read what. An entry is acknowledged (XACK) only when
+what it says is committed, so a crash repeats it and the journal knows it: `take` tells
+a repetition from news. What Redis loses before we read it (it does not promise that
+what it acknowledged is on its disk) was never ours; a webhook that comes to us by HTTP
+is answered on the journal's word and never passes here.
+
+An entry that can never be taken goes to `<stream>:dead`, with the reason, and is
+acknowledged: it holds up no other. One that may be taken later (its invoice is not
+known yet) stays with the group and is tried again for a while; so does what a consumer
+had read that is gone. When the journal cannot be written, nothing is read.
+
+One greenlet. It is started and stopped by `run.py`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, Protocol
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from engine.codes import Code
+from engine.policy.waits import jittered
+from transport.http.problems import problem_of
+from transport.inbound.redis_entries import (
+    Notification,
+    Unreadable,
+    notification_of,
+)
+from transport.outbound.exchange import DeliveryError, FailureKind
+from transport.outbound.redis_link import Command, RedisLink, TooLarge, code_of, said
+
+__all__ = ["RedisStreamReader", "StreamNames", "StreamState", "Watch"]
+
+log = logging.getLogger("paybell.redis")
+
+COUNT = 32
+"""Entries in one reading: 4 MB of the largest, half of what a link takes."""
+
+BLOCK_MS = 1_000
+TIMEOUT_S = 10.0
+
+IDLE_MS = 30_000
+"""An entry that somebody has had for so long and not acknowledged is taken over."""
+
+SWEEP_S = 15.0
+MAX_TRIES = 20
+"""Of an entry that may be taken later: ten minutes."""
+
+DEAD_LENGTH = 1_000
+DEAD_BYTES = 4_096
+"""Of each field of a dead entry."""
+
+FIRST_REST_S, LONGEST_REST_S = 0.5, 30.0
+
+ALERT = "redis.unreachable"
+ALERT_AFTER = 3
+"""Failures in a row."""
+
+_LATER = frozenset({Code.PAYMENT_NOT_FOUND, Code.RATE_LIMITED, Code.INTERNAL_ERROR})
+
+
+class StreamNames(msgspec.Struct, frozen=True):
+    stream: str
+    group: str
+    consumer: str
+
+    @property
+    def dead(self) -> str:
+        return f"{self.stream}:dead"
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream as the node sees it. Times in ms."""
+
+    url: str
+    stream: str
+    group: str
+    consumer: str
+    state: str  # reading, waiting (for the journal), unreachable
+    since: int
+    reason: str | None = None
+    taken: int = 0
+    duplicates: int = 0
+    dead: int = 0  # put aside
+    pending: int | None = None  # of the whole group: read, not acknowledged
+    lag: int | None = None  # not read yet, as far as Redis knows
+    last_id: str | None = None
+
+
+class Watch(Protocol):
+    """What the reader tells the node of itself."""
+
+    def now(self) -> int: ...
+
+    def count(self, name: str) -> None: ...
+
+    def alert(self, kind: str, subject: str, detail: str) -> None: ...
+
+    def clear(self, kind: str, subject: str) -> None: ...
+
+
+class _Wait(Exception):
+    """The node cannot take anything now."""
+
+    def __init__(self, wait_s: float, reason: str) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class _Again(Exception):
+    """What was read and could not be taken in is read one by one."""
+
+
+class _GroupGone(Exception):
+    """Somebody took the stream away (FLUSHALL, DEL), and the group with it."""
+
+
+class RedisStreamReader:
+    """See the module docstring."""
+
+    def __init__(
+        self,
+        link: RedisLink,
+        names: StreamNames,
+        take: Callable[[Notification], str],
+        watch: Watch,
+        random: Random | None = None,
+    ) -> None:
+        """`take` commits what a notification says and returns "accepted", "noted" or
+        "duplicate"; it raises `Problem` or an `EngineError`."""
+        self._link = link
+        self._names = names
+        self._take = take
+        self._watch = watch
+        self._random = random or Random()  # spreads retries; hides nothing
+        self._state = StreamState(
+            url=link.url.shown,
+            stream=names.stream,
+            group=names.group,
+            consumer=names.consumer,
+            state="unreachable",
+            since=watch.now(),
+            reason="it was not asked yet",
+        )
+        self._failures = 0  # in a row
+        self._count = COUNT
+        self._sweep_at = 0  # ms
+        self._ending = Event()
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    @property
+    def state(self) -> StreamState:
+        return self._state
+
+    def start(self) -> None:
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self, timeout_s: float) -> None:
+        """What is being taken is finished; then nothing more is read."""
+        self._ending.set()
+        if self._greenlet is not None:
+            self._greenlet.join(timeout_s)
+            self._greenlet.kill(timeout=timeout_s)
+        self._link.close()
+
+    # -- the loop ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._session()
+            except _Again:
+                continue
+            except _GroupGone:
+                self._watch.count("redis_in.groups_lost")
+            except DeliveryError as error:
+                self._failed(f"{error.kind}: {error.detail}")
+            except _Wait as wait:
+                self._become("waiting", str(wait))
+                self._ending.wait(wait.wait_s)
+            except Exception:
+                log.exception("redis.crashed stream=%s", self._names.stream)
+                self._watch.count("redis_in.crashes")
+                self._failed("crashed: the reason is in the log")
+
+    def _session(self) -> None:
+        """As long as all goes well. First what this consumer had read before."""
+        self._make_group()
+        self._is_well()
+        after = "0"
+        while after and not self._ending.is_set():
+            own = self._read(after)
+            self._handle(own)
+            after = own[-1][0].decode() if own else ""
+        while not self._ending.is_set():
+            if self._watch.now() >= self._sweep_at:
+                self._sweep()
+            self._handle(self._read(">"))
+
+    def _make_group(self) -> None:
+        """With all that is in the stream still to be read; MKSTREAM: there need be no
+        stream yet. After a FLUSHALL it is made anew."""
+        names = self._names
+        create = "XGROUP", "CREATE", names.stream, names.group, "0", "MKSTREAM"
+        (answer,) = self._ask(create, refused_is_failure=False)
+        if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
+            raise _failure(self._link, answer)
+
+    def _ask(
+        self,
+        *commands: Command,
+        timeout_s: float = TIMEOUT_S,
+        refused_is_failure: bool = True,
+    ) -> list[Any]:
+        answers = self._link.ask(commands, timeout_s)
+        for answer in answers:
+            if refused_is_failure and isinstance(answer, Exception):
+                # UNBLOCKED: it went while we waited for news of it.
+                if code_of(answer) == "NOGROUP" or "UNBLOCKED" in str(answer):
+                    raise _GroupGone
+                raise _failure(self._link, answer)
+        return answers
+
+    def _read(self, after: str) -> list[tuple[bytes, Any]]:
+        names = self._names
+        block = ("BLOCK", BLOCK_MS) if after == ">" else ()
+        command: Command = (
+            *("XREADGROUP", "GROUP", names.group, names.consumer),
+            *("COUNT", self._count, *block, "STREAMS", names.stream, after),
+        )
+        try:
+            (answer,) = self._ask(command, timeout_s=TIMEOUT_S + BLOCK_MS / 1000)
+        except TooLarge:
+            if self._count == 1 and after != ">":
+                self._drop_the_next(after)
+            self._count = 1
+            raise _Again from None
+        if after == ">":
+            self._count = COUNT
+        found = answer[0][1] if answer else []
+        return [(name, flat) for name, flat in found]
+
+    # -- entries -----------------------------------------------------------------------
+
+    def _handle(self, found: Sequence[tuple[bytes, Any]], tries: int = 1) -> None:
+        """Take them in their order; acknowledge those that are done."""
+        done: list[bytes] = []
+        try:
+            for name, flat in found:
+                if flat is None or self._is_done(name, flat, tries):
+                    done.append(name)
+        finally:
+            if done:
+                names = self._names
+                self._ask(("XACK", names.stream, names.group, *done))
+
+    def _is_done(self, name: bytes, flat: Sequence[Any], tries: int) -> bool:
+        """False: it is tried again later. Raises `_Wait`."""
+        try:
+            status = self._take(notification_of(flat))
+        except Unreadable as error:
+            return self._put_aside(name, flat, str(error))
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.code is Code.INTERNAL_ERROR:
+                log.exception("redis.entry_crashed stream=%s", self._names.stream)
+            retry_s = float(problem.headers.get("Retry-After", 2))
+            if problem.status >= 500 and problem.code is not Code.INTERNAL_ERROR:
+                raise _Wait(min(retry_s, LONGEST_REST_S), problem.detail) from error
+            if problem.code in _LATER and tries < MAX_TRIES:
+                self._watch.count("redis_in.later")
+                return False
+            return self._put_aside(name, flat, f"{problem.code}: {problem.detail}")
+        self._note(status, name)
+        return True
+
+    def _note(self, status: str, name: bytes) -> None:
+        state = self._state
+        is_duplicate = status == "duplicate"
+        self._watch.count("redis_in.duplicates" if is_duplicate else "redis_in.taken")
+        self._state = msgspec.structs.replace(
+            state,
+            taken=state.taken + (not is_duplicate),
+            duplicates=state.duplicates + is_duplicate,
+            last_id=name.decode("ascii", "replace"),
+        )
+
+    def _put_aside(self, name: bytes, flat: Sequence[Any], reason: str) -> bool:
+        """Into the stream of the dead, of which the newest are kept."""
+        log.warning("redis.entry_refused stream=%s id=%s reason=%s", self._names.stream,
+                    name.decode("ascii", "replace"), reason)  # fmt: skip
+        head = [part[:DEAD_BYTES] for part in flat[:40] if isinstance(part, bytes)]
+        fields = "deadId", name, "deadReason", reason.encode()[:DEAD_BYTES]
+        trim = "MAXLEN", "~", DEAD_LENGTH
+        self._ask(("XADD", self._names.dead, *trim, "*", *fields, *head))
+        self._watch.count("redis_in.dead")
+        self._state = msgspec.structs.replace(self._state, dead=self._state.dead + 1)
+        return True
+
+    def _drop_the_next(self, after: str) -> None:
+        """One entry alone is more than a link takes: nobody will ever read it here."""
+        names = self._names
+        pending = "XPENDING", names.stream, names.group, f"({after}", "+", 1
+        (found,) = self._ask((*pending, names.consumer))
+        for name, *_ in found:
+            self._drop(name)
+
+    def _drop(self, name: bytes) -> None:
+        self._put_aside(name, (), "it is too large to be read")
+        self._ask(("XACK", self._names.stream, self._names.group, name))
+
+    def _sweep(self) -> None:
+        """What was read and not acknowledged for a while, by whomever."""
+        self._sweep_at = self._watch.now() + round(SWEEP_S * 1000)
+        names = self._names
+        pending, groups = self._ask(
+            ("XPENDING", names.stream, names.group, "IDLE", IDLE_MS, "-", "+", COUNT),
+            ("XINFO", "GROUPS", names.stream),
+        )
+        self._note_group(groups)
+        for name, _consumer, _idle, tries in pending:
+            claim = "XCLAIM", names.stream, names.group, names.consumer, IDLE_MS, name
+            try:
+                (found,) = self._ask(claim)
+            except TooLarge:
+                self._drop(name)
+                continue
+            claimed = [(entry[0], entry[1]) for entry in found if entry]
+            self._handle(claimed, tries)
+
+    def _note_group(self, groups: Sequence[Any]) -> None:
+        for flat in groups:
+            group = dict(zip(flat[::2], flat[1::2], strict=True))
+            if group.get(b"name") == self._names.group.encode():
+                self._state = msgspec.structs.replace(
+                    self._state, pending=group.get(b"pending"), lag=group.get(b"lag")
+                )
+
+    # -- what the node sees ------------------------------------------------------------
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        self._link.close()
+        self._watch.count("redis_in.failures")
+        self._become("unreachable", reason)
+        if self._failures >= ALERT_AFTER:
+            self._watch.alert(ALERT, "redis", reason)
+        wait_s = min(FIRST_REST_S * 2 ** min(self._failures, 10), LONGEST_REST_S)
+        self._ending.wait(jittered(wait_s, self._random.random()))
+
+    def _is_well(self) -> None:
+        self._failures = 0
+        self._become("reading", None)
+        self._watch.clear(ALERT, "redis")
+
+    def _become(self, state: str, reason: str | None) -> None:
+        if state != self._state.state:
+            log.log(
+                logging.INFO if state == "reading" else logging.WARNING,
+                "redis.%s stream=%s reason=%s", state, self._names.stream, reason,
+            )  # fmt: skip
+            now = self._watch.now()
+            self._state = msgspec.structs.replace(self._state, state=state, since=now)
+        self._state = msgspec.structs.replace(self._state, reason=reason)
+
+
+def _failure(link: RedisLink, refused: Exception) -> DeliveryError:
+    detail = f"{link.url.shown} answered {said(refused)}"
+    return DeliveryError(FailureKind.PROTOCOL, detail)
