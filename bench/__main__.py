@@ -25,6 +25,7 @@ BENCHES = (
     "saturation",
     "delivery",
     "fanout",
+    "socketio",
     "hostile",
     "bodies",
     "mainnet",

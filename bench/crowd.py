@@ -11,6 +11,7 @@ Commands are lines on standard input, answers are lines of JSON on standard outp
     {"post": path, "body": text, "headers": [..]}
                              sends that request, waits until every client has got one
                              whole frame, and tells when the first and the last had it
+    {"churn": count}         so many leave, and others come
     {}                       ends
 """
 
@@ -24,6 +25,7 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 PER_ADDRESS = 200
@@ -31,24 +33,49 @@ TIMEOUT_S = 60.0
 QUIET_S = 0.25
 STDIN = 0
 PING = 0x89
+_ANSWERS = {"40": b"40", "42": b"43"}  # of Socket.IO, to joining and to a question
+ENGINE_PING = b"\x81\x012"  # of Engine.IO, in a text frame
 RECV_BYTES = 65_536
 
 
 class Crowd:
     """All clients of one path. `heard` counts bytes since it was last cleared."""
 
-    def __init__(self, port: int, path: str, clients: int) -> None:
+    def __init__(
+        self, port: int, path: str, clients: int, hello: Sequence[str] = ()
+    ) -> None:
+        """`hello`: what each says once it is connected, one after the other."""
         self._port = port
+        self._path = path
+        self._hello = hello
+        self._clients = clients
+        self._replaced = 0
         self._epoll = select.epoll()
         self._buffer = bytearray(RECV_BYTES)
         self._socks: dict[int, socket.socket] = {}
         self._heard: dict[int, int] = {}
-        for number in range(clients):
-            sock = self._connect(path, number)
-            self._socks[sock.fileno()] = sock
         self._commands = b""
-        self._epoll.register(STDIN, select.EPOLLIN)
         self._usual = 0  # bytes of what was read last
+        for number in range(clients):
+            self._add(number)
+            if number % 50 == 0:
+                self._read(0)  # the first are asked whether they are there
+        self._epoll.register(STDIN, select.EPOLLIN)
+
+    def _add(self, number: int) -> None:
+        sock = self._connect(self._path, number)
+        self._socks[sock.fileno()] = sock
+
+    def churn(self, count: int) -> None:
+        """So many leave, and others come in their place."""
+        for _ in range(count):
+            number, sock = next(iter(self._socks.items()))
+            del self._socks[number]
+            self._epoll.unregister(number)
+            sock.close()
+            self._add(self._replaced % self._clients)
+            self._replaced += 1
+        self.settle()
 
     def _connect(self, path: str, number: int) -> socket.socket:
         sock = dial(self._port, number)
@@ -61,6 +88,9 @@ class Crowd:
         head = sock.recv(RECV_BYTES)
         if b" 101 " not in head[:20]:
             raise RuntimeError(f"no WebSocket at {path}: {head[:200]!r}")
+        for text in self._hello:
+            sock.sendall(_masked(text.encode()))
+            _await(sock, _ANSWERS.get(text[:2], b""))
         sock.setblocking(False)
         self._epoll.register(sock.fileno(), select.EPOLLIN)
         return sock
@@ -107,6 +137,8 @@ class Crowd:
             if self._buffer[place] == PING:
                 pong = b"\x8a%c\0\0\0\0" % (0x80 | length)
                 sock.send(pong + self._buffer[place + begin : end])
+            elif self._buffer[place:end] == ENGINE_PING:
+                sock.send(_masked(b"3"))
             else:
                 others += min(end, size) - place
             place = end
@@ -160,6 +192,25 @@ class Crowd:
                 raise RuntimeError("clients were not all told the same")
 
 
+def _await(sock: socket.socket, wanted: bytes) -> None:
+    """Read away what comes, until this did."""
+    got = b""
+    while wanted not in got:
+        received = sock.recv(RECV_BYTES)
+        if not received:
+            raise RuntimeError(f"the server closed a WebSocket after {got[-200:]!r}")
+        got += received
+
+
+def _masked(text: bytes) -> bytes:
+    """One text frame of a client, with a mask of zeros."""
+    size = len(text)
+    head = b"\x81%c" % (0x80 | size)
+    if size > 125:
+        head = b"\x81\xfe" + size.to_bytes(2, "big")
+    return head + b"\0\0\0\0" + text
+
+
 def dial(port: int, number: int) -> socket.socket:
     sock = socket.socket()
     place = number // PER_ADDRESS
@@ -180,13 +231,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", required=True)
     parser.add_argument("--clients", type=int, default=10_000)
+    parser.add_argument("--hello", action="append", default=[])
     options = parser.parse_args()
     began = time.perf_counter()
-    crowd = Crowd(options.port, options.path, options.clients)
+    crowd = Crowd(options.port, options.path, options.clients, options.hello)
     took_s = time.perf_counter() - began
     crowd.settle()
     answer({"clients": options.clients, "took_s": took_s})
-    while "post" in (wanted := crowd.next_command()):
+    while wanted := crowd.next_command():
+        if "churn" in wanted:
+            crowd.churn(wanted["churn"])
+            answer({})
+            continue
         answer(crowd.tell(wanted["post"], wanted["body"], wanted["headers"]))
 
 

@@ -20,7 +20,7 @@ from bench.servers import addresses, create, paybell_process
 from tests.tools import children
 from tests.tools.wait import Process
 
-__all__ = ["cpu_s", "rss_kb", "run"]
+__all__ = ["Clients", "cpu_s", "crowd", "rss_kb", "run"]
 
 CLIENTS = 10_000
 EVENTS = 5
@@ -147,6 +147,12 @@ class Clients:
     def tell(self, body: bytes) -> Found:
         headers = [f"X-Signature: {sign(body)}"]
         told = {"post": "/webhook/btc", "body": body.decode(), "headers": headers}
+        return self._command(told)
+
+    def churn(self, count: int) -> None:
+        self._command({"churn": count})
+
+    def _command(self, told: dict[str, Any]) -> Found:
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(told) + "\n")
         self._child.stdin.flush()
@@ -162,9 +168,14 @@ class Clients:
 
 
 @contextmanager
-def crowd(port: int, address: str, count: int = CLIENTS) -> Iterator[Clients]:
+def crowd(
+    port: int, address: str, count: int = CLIENTS, path: str = "", hello: str = ""
+) -> Iterator[Clients]:
+    """`path`: another than the address's; `hello`: lines that each client says."""
     command = [sys.executable, "-m", "bench.crowd", "--port", str(port)]
-    command += ["--path", f"/ws/balance/{address}", "--clients", str(count)]
+    command += ["--path", path or f"/ws/balance/{address}", "--clients", str(count)]
+    for line in hello.splitlines():
+        command += ["--hello", line]
     with children.start(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as child:

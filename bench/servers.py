@@ -40,13 +40,14 @@ class Served:
 
 
 @contextmanager
-def paybell_process() -> Iterator[Served]:
+def paybell_process(*options: str) -> Iterator[Served]:
     """`run.py serve` on a database and a port of its own."""
     with folder() as path:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
             "--source", "devchain", "--db", path / "node.db", "--log-level", "error",
             "--anonymous-per-s", "1000000",  # all clients have a few addresses
+            *options,
         ]  # fmt: skip
         environ = {"PAYBELL_API_KEY": KEY, "PAYBELL_WEBHOOK_BTC_SECRET": SECRET}
         ready = r"paybell ready on http://127\.0\.0\.1:(\d+)"
