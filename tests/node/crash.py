@@ -118,7 +118,8 @@ class World:
             control_folder.mkdir(parents=True)
             self.control = Paybell(self.node.url, control_folder)
             entered.enter_context(self.control)
-            self.paybell = Paybell(self.node.url, self._folder)
+            salon = ["--seed=salon=default"]
+            self.paybell = Paybell(self.node.url, self._folder, salon)
             entered.callback(self.paybell.kill)
             self._kill_the_newborn()
             entered.enter_context(self.paybell)
@@ -254,7 +255,7 @@ class World:
         """What was going on, for whoever wonders whether it was enough."""
         traffic = self.traffic
         again = sum(order.sent - 1 for order in traffic.orders)
-        clients = traffic.followers.values()
+        clients = [*traffic.followers.values(), *traffic.pages.values()]
         ends = Counter(order.ends for order in traffic.orders)
         return [
             f"{self.phases.total()} kills: {_told(self.phases)}",

@@ -14,16 +14,19 @@ from typing import Any, Self
 import gevent
 from gevent.event import Event as GeventEvent
 
-from tests.tools import sseclient, wsclient
+from tests.tools import engineio, sseclient, wsclient
 from tests.tools.wait import wait_until
 
-__all__ = ["Follower", "SseFollower", "WsFollower"]
+__all__ = ["Follower", "SocketioFollower", "SseFollower", "WsFollower"]
 
 PATIENCE_S = 20.0
 SILENCE_S = 45.0  # more than between two pings: a connection so silent is dead
 AGAIN_S = 0.1  # between attempts to connect while nobody listens
 
 Event = dict[str, Any]
+
+_ENDS = (wsclient.Closed, sseclient.Ended, engineio.Ended)
+_NAMESPACE = "/payments/salon/s1"
 
 
 class Follower(ABC):
@@ -86,7 +89,7 @@ class Follower(ABC):
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            with contextlib.suppress(OSError, wsclient.Closed, sseclient.Ended):
+            with contextlib.suppress(OSError, *_ENDS):
                 self._attend()
             self._closing.wait(AGAIN_S)
 
@@ -148,3 +151,43 @@ class SseFollower(Follower):
                 self._take(told.kind, told.data)
         finally:
             stream.close()
+
+
+class SocketioFollower(Follower):
+    """An invoice on `/socket.io/`, with its steps: by WebSocket and by polling in turn.
+
+    `events` are the objects in its updates; `completed` the seqs of its completions.
+    It may begin before there is a payment of the invoice.
+    """
+
+    def __init__(self, port: int, invoice: str) -> None:
+        self.invoice = invoice
+        self.completed: list[int] = []
+        self._since: str | int = 0
+        self._visits = 0
+        super().__init__(port, "", "")
+
+    def _attend(self) -> None:
+        self._visits += 1
+        page = (engineio.websocket, engineio.polling)[self._visits % 2](self.port)
+        try:
+            if not page.sid or not page.join(_NAMESPACE).startswith("0"):
+                raise engineio.Ended("refused")
+            self.connections += 1
+            wanted = {"invoiceId": self.invoice, "steps": True, "since": self._since}
+            page.emit(_NAMESPACE, "subscribe:payment-events", wanted)
+            while True:
+                self._take_message(*page.message(SILENCE_S))
+        finally:
+            page.close()
+
+    def _take_message(self, name: str, told: dict[str, Any]) -> None:
+        assert told["invoiceId"] == self.invoice
+        if name == "payment:completed":
+            assert told["status"] == "SUCCESS"
+            self.completed.append(told["data"]["seq"])
+            return
+        assert name == "payment:status-update", name
+        self.events.append(told["data"])
+        # A completion is told in one piece with its update: behind it one goes on.
+        self._since = told["data"]["since"]

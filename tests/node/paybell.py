@@ -22,7 +22,12 @@ from typing import Any, Self
 
 import requests
 
-from tests.node.followers import Follower, SseFollower, WsFollower
+from tests.node.followers import (
+    Follower,
+    SocketioFollower,
+    SseFollower,
+    WsFollower,
+)
 from tests.tools.ports import free_ports
 from tests.tools.wait import PATIENCE, Process, wait_until
 
@@ -264,6 +269,10 @@ class Paybell:
     def follow_ws(self, payment: dict[str, Any]) -> Follower:
         """A WebSocket client that wants the whole story of a payment."""
         return WsFollower(self.port, payment["address"], payment["client_secret"])
+
+    def follow_invoice(self, invoice: str) -> SocketioFollower:
+        """On Socket.IO; wants `--seed=salon=default`."""
+        return SocketioFollower(self.port, invoice)
 
     def follow_sse(self, payment: dict[str, Any]) -> Follower:
         """The same, with Server-Sent Events."""

@@ -52,6 +52,7 @@ def test_killed_at_random_moments_it_ends_as_it_would_have_without(
             expect_the_truth(world, stories)
             expect_webhooks(stories, world.endpoint, Webhook(world.secret))
             expect_followers(world.traffic, stories)
+            expect_pages(world.traffic, stories)
             world.paybell.stop()
             assert world.paybell.trouble == []
             world.paybell.replay_check()
@@ -125,6 +126,28 @@ def expect_followers(traffic: Traffic, stories: dict[str, Story]) -> None:
     for payment_id, follower in traffic.followers.items():
         follower.wait_for_seq(len(stories[payment_id]))
         assert follower.events == stories[payment_id]
+
+
+TOLD = ("confirmed", "expired", "cancelled", "reversed")
+
+
+def expect_pages(traffic: Traffic, stories: dict[str, Story]) -> None:
+    """On Socket.IO: each step on the way and each end, once and in order."""
+    assert traffic.pages
+    for payment_id, page in traffic.pages.items():
+        expected = [
+            (event["seq"], event["type"])
+            for event in stories[payment_id]
+            if event["type"] != "payment.created"
+            and (
+                event["status"] in ("pending", "confirming")
+                or event["type"].removeprefix("payment.") in TOLD
+            )
+        ]
+        page.wait_for_seq(expected[-1][0] if expected else 0)
+        assert page.story == expected, (page.story, stories[payment_id])
+        paid = [seq for seq, kind in expected if kind == "payment.confirmed"]
+        assert page.completed == paid
 
 
 def test_money_that_was_buried_deep_while_it_was_away_is_found(tmp_path: Path) -> None:

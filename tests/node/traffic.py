@@ -20,7 +20,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from tests.node.bcoin import BcoinNode
-from tests.node.followers import Follower
+from tests.node.followers import Follower, SocketioFollower
 from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.wallet import Wallet
@@ -32,6 +32,7 @@ PAUSE_S = 0.4  # of a customer between two orders, at most
 BLOCK_S = 0.8  # between two blocks, at most
 REORG_CHANCE = 0.08  # instead of a block
 FOLLOWED = 0.1  # of the orders
+ON_A_PAGE = 0.3  # of the orders
 AGAIN_S = 0.1
 KINDS = ("p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr")
 
@@ -99,6 +100,7 @@ class Traffic:
     ) -> None:
         self.orders: list[Order] = []
         self.followers: dict[str, Follower] = {}  # by payment id
+        self.pages: dict[str, SocketioFollower] = {}  # likewise; they know the order
         self.reorgs = 0
         self.replayed = 0  # answers that said they were given before
         self.sending = Event()  # set whenever an order is sent
@@ -131,7 +133,7 @@ class Traffic:
     def close(self) -> None:
         """At once, and with the followers."""
         gevent.killall(self._greenlets)
-        for follower in self.followers.values():
+        for follower in [*self.followers.values(), *self.pages.values()]:
             follower.close()
 
     # -- customers -------------------------------------------------------------------
@@ -139,7 +141,12 @@ class Traffic:
     def _shop(self) -> None:
         while not self._closing.wait(self._random.uniform(0, PAUSE_S)):
             order = self._new_order()
+            page = None
+            if self._random.random() < ON_A_PAGE:  # it is there before its payment
+                page = self._paybell.follow_invoice(order.number)
             payment = self._place(order)
+            if page is not None:
+                self.pages[payment["id"]] = page
             self._control.create(**order.body)
             if self._random.random() < FOLLOWED:
                 follow = self._random.choice(

@@ -156,9 +156,10 @@ def polling(port: int, **headers: str) -> Polling:
 
 
 def websocket(port: int, **options: Any) -> Socket:
-    """A session in a WebSocket from its beginning, which must be taken."""
+    """A session in a WebSocket from its beginning. Raises `Ended` if it is refused."""
     client = connect("127.0.0.1", port, PATH + "websocket", **options)
-    assert client.accepted, client.body
+    if not client.accepted:
+        raise Ended(f"{client.status} {client.body!r}")
     page = Socket(client)
     page.sid = json.loads(page.next(10)[1:])["sid"]
     return page
