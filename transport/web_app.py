@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.gateway import Gateway
+from engine.merchants.name import DEFAULT
 from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
 from transport.control import keys
@@ -125,6 +126,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         require=auth.require,
         doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
         leases=Leases(parts.gateway.now, auth.is_active),
+        default_merchant=parts.seeds.get("phoenixd", DEFAULT),
     )
     _mount_socketio(parts, app, live, frames, strangers)
     polling.routes(

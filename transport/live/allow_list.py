@@ -10,6 +10,10 @@ elsewhere is shown to nobody by itself. `data` is of one form for all types of e
 the outputs concerned, sums, and whether it is more than a claim. Terms, claims, names
 of sources and providers, reasons and hands are the shop's.
 
+A visitor of the shop's site, who has a token of it, may follow all payments of the
+shop (or of one salon of its): so a visitor is told the payment's ids beside, to know
+which of them it is, and no more; other visitors' `metadata` is none of theirs.
+
 Pure; called once for each event, whoever hears it.
 """
 
@@ -18,7 +22,12 @@ from msgspec import UNSET, UnsetType
 
 from transport.http.views import ReceiptView
 
-__all__ = ["event_for_strangers", "state_for_strangers"]
+__all__ = [
+    "event_for_strangers",
+    "event_for_visitors",
+    "state_for_strangers",
+    "state_for_visitors",
+]
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -70,7 +79,19 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     freshness: _Freshness | UnsetType = UNSET
 
 
+class _VisitorsEvent(_Event, frozen=True, kw_only=True, gc=False):
+    payment_id: str
+    external_id: str | None = None
+
+
+class _VisitorsState(_State, frozen=True, kw_only=True):
+    id: str
+    external_id: str | None = None
+
+
 _encode = msgspec.json.Encoder().encode
+_visitors_event = msgspec.json.Decoder(_VisitorsEvent)
+_visitors_state = msgspec.json.Decoder(_VisitorsState)
 _event = msgspec.json.Decoder(_Event)
 _state = msgspec.json.Decoder(_State)
 
@@ -83,3 +104,13 @@ def event_for_strangers(wire: bytes) -> bytes:
 def state_for_strangers(state: bytes) -> bytes:
     """A payment as it is now (`Frames.state_object`), likewise."""
     return _encode(_state.decode(state))
+
+
+def event_for_visitors(wire: bytes) -> bytes:
+    """A stored event for who has a token of the shop's site."""
+    return _encode(_visitors_event.decode(wire))
+
+
+def state_for_visitors(state: bytes) -> bytes:
+    """A payment as it is now, likewise."""
+    return _encode(_visitors_state.decode(state))

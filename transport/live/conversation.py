@@ -25,6 +25,11 @@ shop of a shared node.
 
 `subscribe` gives the whole story and wants the same "token".
 
+In both, and as `/ws?token=`, "token" may be one of the shop's own site (S3.7: a JWT,
+`visit.py`): it opens its merchant's payments, or those of its salon, with what a
+visitor may read of them, and no others; "merchant" says whose it is, if not the default
+one's.
+
 One `Conversation` per socket; `on_message` runs in the connection's greenlet and may
 wait for a read of the store; what is told back comes from the dispatcher's.
 """
@@ -37,13 +42,16 @@ import msgspec
 
 from engine.codes import StreamCode
 from engine.gateway import Gateway
+from engine.merchants.name import DEFAULT
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
 from engine.store.epochs import POSITION, Position
 from transport.live.creation_listeners import CreationListeners
+from transport.live.doors import Guest
 from transport.live.encoding import Frames, error_message, message
 from transport.live.sinks import Wire
 from transport.live.topics import Identity, Subscription
+from transport.live.visit import Visit, is_site_token
 from transport.server.websocket.frames import encode_text
 
 __all__ = ["MAX_TOPICS", "Conversation"]
@@ -54,6 +62,7 @@ MAX_TOPICS: Final = 64
 _Seq = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 _Position = Annotated[str, msgspec.Meta(pattern=POSITION)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Token = Annotated[str, msgspec.Meta(min_length=1, max_length=8_192)]
 
 
 class _Kind(msgspec.Struct):
@@ -62,13 +71,13 @@ class _Kind(msgspec.Struct):
 
 class _Identify(msgspec.Struct, rename="camel"):
     external_id: _Id
-    token: _Id | None = None
+    token: _Token | None = None
     merchant: _Id | None = None
 
 
 class _Subscribe(msgspec.Struct):
     payment_id: _Id
-    token: _Id | None = None
+    token: _Token | None = None
     since: _Seq | _Position | None = None
 
     @property
@@ -108,15 +117,20 @@ class Conversation:
         creation_listeners: CreationListeners,
         frames: Frames,
         identify_wait_s: Callable[[], float] = lambda: 0.0,
+        visit: Visit | None = None,
+        default_merchant: str = DEFAULT,
     ) -> None:
         """`identify_wait_s`: how long its address has still to wait; called once for
-        each `identify`."""
+        each `identify`. `visit`: of tokens of a shop's site; without, they open
+        nothing. `default_merchant`: whose they are if nothing says otherwise."""
         self._wire = wire
         self._gateway = gateway
         self._vault = vault
         self._creation_listeners = creation_listeners
         self._frames = frames
         self._identify_wait_s = identify_wait_s
+        self._visit = visit
+        self._default_merchant = default_merchant
         self._identities: dict[str, Identity] = {}  # by external id
         self._subscriptions: dict[str, Subscription] = {}  # by payment id
 
@@ -127,6 +141,8 @@ class Conversation:
 
     def close(self) -> None:
         """The client has gone: nothing of it stays."""
+        if self._visit is not None:
+            self._visit.close()
         for identity in self._identities.values():
             identity.end()
         for subscription in self._subscriptions.values():
@@ -155,13 +171,17 @@ class Conversation:
                 f" in {math.ceil(wait_s)} s",
             )
             return
-        proven = self._proven(wanted)
-        if not proven and not self._gateway.identifies_without_secret(wanted.merchant):
+        proven, guest = self._proven(wanted)
+        is_open = self._gateway.identifies_without_secret(wanted.merchant)
+        if is_site_token(wanted.token):
+            is_open = False  # a wrong token is refused, whatever it would not need
+        if not proven and guest is None and not is_open:
             # The same for a number that there is and for one that there is not.
             self._refuse(
                 StreamCode.NOT_ALLOWED,
                 "token must be the client_secret of a payment with this externalId,"
-                " which the answer that created it holds",
+                " which the answer that created it holds, or a token of the shop's"
+                " site",
             )
             return
         external_id = wanted.external_id
@@ -178,26 +198,35 @@ class Conversation:
         if proven:
             identity.follow(proven)
         else:
-            identity.begin(self._creation_listeners, wanted.merchant)
+            identity.begin(self._creation_listeners, wanted.merchant, guest)
 
-    def _proven(self, wanted: _Identify) -> str | None:
-        """The id of the payment whose secret came with it."""
-        if wanted.token is None:
-            return None
-        found = self._gateway.payments_of(wanted.external_id, wanted.merchant)
+    def _proven(self, wanted: _Identify) -> tuple[str | None, Guest | None]:
+        """The id of the payment whose secret came with it; or whom the site's token
+        stands for."""
+        visit = self._visit
+        named = wanted.merchant or (None if visit is None else visit.merchant())
+        if wanted.token is None and named is None:
+            return None, None
+        found = self._gateway.payments_of(wanted.external_id, named)
+        if visit is not None:
+            whose = [named] if named else [payment.terms.merchant for payment in found]
+            guest = visit.guest_of(wanted.token, (*whose, self._default_merchant))
+            if guest is not None and named in {None, guest.merchant}:
+                return None, guest
         ids = (payment.id for payment in found)
-        return next((i for i in ids if self._is_secret_of(i, wanted.token)), None)
+        return next((i for i in ids if self._is_secret_of(i, wanted.token)), None), None
 
     def _is_secret_of(self, payment_id: str, token: str | None) -> bool:
         return self._vault.is_client_secret(payment_id, token or "")
 
     def _subscribe(self, wanted: _Subscribe) -> None:
         payment_id = wanted.payment_id
-        if not self._is_secret_of(payment_id, wanted.token):
+        frames = self._frames_for(wanted)
+        if frames is None:
             self._refuse(
                 StreamCode.NOT_ALLOWED,
                 "token must be the client_secret of this payment, which the answer"
-                " that created it holds",
+                " that created it holds, or a token of the shop's site",
                 payment_id,
             )
             return
@@ -206,9 +235,23 @@ class Conversation:
             known.end()
         if not self._has_room():
             return
-        subscription = Subscription(self._wire, self._frames, payment_id)
+        subscription = Subscription(self._wire, frames, payment_id)
         self._subscriptions[payment_id] = subscription
         subscription.begin(self._gateway, wanted.position)
+
+    def _frames_for(self, wanted: _Subscribe) -> Frames | None:
+        """What it may be told of this payment. None: nothing."""
+        if self._is_secret_of(wanted.payment_id, wanted.token):
+            return self._frames
+        if self._visit is None:
+            return None
+        payment = self._gateway.payment(wanted.payment_id)
+        if payment is None:
+            return None
+        guest = self._visit.guest_of(wanted.token, (payment.terms.merchant,))
+        if guest is None or not guest.may_hear_of(payment.terms):
+            return None
+        return self._frames.for_visitors
 
     def _unsubscribe(self, payment_id: str) -> None:
         known = self._subscriptions.pop(payment_id, None)

@@ -98,14 +98,20 @@ class Doors:
                 "a token of the shop's site is wanted: auth.token of Socket.IO, ?token="
                 " of a plain WebSocket"
             )
+        guest = self.guest_of(token, merchant)
+        if place.salon is None or guest.salon == place.salon:
+            return guest
+        if guest.salon is not None:
+            raise DoorClosed("the token is of another salon")
+        return msgspec.structs.replace(guest, salon=place.salon)
+
+    def guest_of(self, token: str, merchant: str) -> Guest:
+        """Whom a token of this merchant's site speaks for. Raises `DoorClosed`."""
         try:
             user = self._tokens.verify(token, merchant)
         except TokenRefused as refusal:
             raise DoorClosed(str(refusal)) from refusal
-        if place.salon is not None and user.salon not in (None, place.salon):
-            raise DoorClosed("the token is of another salon")
-        salon = place.salon if user.salon is None else user.salon
-        return Guest(merchant, salon, user.expires_at, is_known=True)
+        return Guest(merchant, user.salon, user.expires_at, is_known=True)
 
     def _merchant(self, named: str | None) -> str:
         if named is None:

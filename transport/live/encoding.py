@@ -32,7 +32,12 @@ from engine.payment.model import Payment
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.http.views import iso_or_none, public_reason, view
-from transport.live.allow_list import event_for_strangers, state_for_strangers
+from transport.live.allow_list import (
+    event_for_strangers,
+    event_for_visitors,
+    state_for_strangers,
+    state_for_visitors,
+)
 from transport.server.websocket.frames import encode_text
 
 __all__ = [
@@ -120,6 +125,13 @@ class Frames:
             self.epoch, *self._limits, self.unread, public_url=self.public_url
         )
 
+    @cached_property
+    def for_visitors(self) -> "Frames":
+        """The same for those with a token of the shop's site."""
+        return _VisitorsFrames(
+            self.epoch, *self._limits, self.unread, public_url=self.public_url
+        )
+
     def state_object(self, payment: Payment) -> bytes:
         """The payment as the API shows it, without its secret."""
         unread = self.unread(payment.id)
@@ -183,6 +195,16 @@ class _StrangersFrames(Frames):
 
     def text(self, event: CommittedEvent) -> bytes:
         return event_for_strangers(event.wire)
+
+
+class _VisitorsFrames(Frames):
+    """See `Frames.for_visitors`."""
+
+    def state_object(self, payment: Payment) -> bytes:
+        return state_for_visitors(super().state_object(payment))
+
+    def text(self, event: CommittedEvent) -> bytes:
+        return event_for_visitors(event.wire)
 
 
 class _Recent:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
+from engine.merchants.name import DEFAULT
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from engine.store.epochs import Position
@@ -36,6 +37,7 @@ from transport.live.encoding import Frames
 from transport.live.leases import Leases
 from transport.live.salon import SalonParts, SalonTalk
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
+from transport.live.visit import Visit, is_site_token
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
@@ -76,10 +78,13 @@ class LiveRoutes:
         require: Require | None = None,
         doors: Doors | None = None,
         leases: Leases | None = None,
+        default_merchant: str = DEFAULT,
     ) -> None:
         """`max_sockets`: see `keep_below`. `strangers` limits openings per address.
         `require`: of `Audience`; without it, keys open nothing here. `doors`: who may
-        follow payments by their invoices' numbers; without, nobody."""
+        follow payments by their invoices' numbers; without, nobody. `default_merchant`:
+        whose site's tokens come to `/ws`, if nothing says otherwise."""
+        self._default_merchant = default_merchant
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
@@ -124,8 +129,7 @@ class LiveRoutes:
             retry = (("Retry-After", str(math.ceil(wait_s))),)
             return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
         if path == "/ws":
-            client = address_key(environ.get("REMOTE_ADDR", ""))
-            return self._full() or partial(self._talk, client)
+            return self._full() or self._talk_endpoint(environ)
         if path.startswith(_SALON):
             return self._full() or self._salon_endpoint(environ)
         try:
@@ -156,6 +160,20 @@ class LiveRoutes:
         """Nobody else may come now, by whatever protocol."""
         return self.open >= self._max_sockets
 
+    def _talk_endpoint(self, environ: dict[str, Any]) -> Endpoint | Refusal:
+        guest = None
+        try:
+            query = parameters(environ)
+            merchant = query.get("merchant", [self._default_merchant])[0]
+            for token in filter(is_site_token, query.get("token", ())):
+                guest = self.salon.doors.guest_of(token, merchant)
+        except ValueError as error:
+            return problem(Code.INVALID_REQUEST, str(error))
+        except DoorClosed as refusal:
+            return problem(Code.UNAUTHORIZED, _sentence(refusal))
+        client = address_key(environ.get("REMOTE_ADDR", ""))
+        return partial(self._talk, client, guest)
+
     def _salon_endpoint(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         path = environ["PATH_INFO"]
         try:
@@ -169,8 +187,7 @@ class LiveRoutes:
             pass  # it may come in the first message
         except DoorClosed as refusal:
             code = Code.UNAUTHORIZED if tokens else Code.NOT_FOUND
-            text = str(refusal)
-            return problem(code, f"{text[:1].upper()}{text[1:]}.")
+            return problem(code, _sentence(refusal))
         client = address_key(environ.get("REMOTE_ADDR", ""))
         return partial(self._talk_of_salon, client, path, guest)
 
@@ -195,7 +212,9 @@ class LiveRoutes:
         websocket.listen(_Watcher(self, websocket, session))
         session.follow(payment_id, since)
 
-    def _talk(self, client: str, websocket: WebSocket) -> None:
+    def _talk(self, client: str, guest: Guest | None, websocket: WebSocket) -> None:
+        salon = self.salon
+        visit = Visit(salon.doors, salon.leases, partial(_expire, websocket), guest)
         wire = Wire(websocket, *self._queue)
         talk = Conversation(
             wire,
@@ -204,6 +223,8 @@ class LiveRoutes:
             self.creation_listeners,
             self._frames,
             partial(self.identify_wait_s, client),
+            visit,
+            self._default_merchant,
         )
         websocket.listen(_Talker(self, websocket, talk))
         talk.open()
@@ -277,6 +298,15 @@ class _Talker(_Client):
     def ended(self) -> None:
         super().ended()
         self._conversation.close()
+
+
+def _expire(websocket: WebSocket) -> None:
+    websocket.close(1008, "the token has expired")
+
+
+def _sentence(refusal: DoorClosed) -> str:
+    text = str(refusal)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _since(environ: dict[str, Any]) -> Position | None:

@@ -15,6 +15,7 @@ from engine.payment.model import PAID, EventType, Payment
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.live.creation_listeners import CreationListeners
+from transport.live.doors import Guest
 from transport.live.encoding import Frames, error_message, message
 from transport.live.events_only import EventsOnly
 from transport.live.sinks import Wire
@@ -33,6 +34,7 @@ class Identity(EventsOnly):
         "_ended",
         "_external_id",
         "_gateway",
+        "_guest",
         "_paid",
         "_session",
         "_wire",
@@ -44,16 +46,24 @@ class Identity(EventsOnly):
         self._external_id = external_id
         self._session: SessionHandle = gateway.open_session("identity", self)
         self._creation_listeners: CreationListeners | None = None
+        self._guest: Guest | None = None
         self._paid: set[str] = set()  # payments that it knows are paid
         self._ended = False
 
     def begin(
-        self, creation_listeners: CreationListeners, merchant: str | None
+        self,
+        creation_listeners: CreationListeners,
+        merchant: str | None,
+        guest: Guest | None = None,
     ) -> None:
         """Without a secret: the newest payment of the external id, of merchants who
-        have it so, and those that are created later."""
+        have it so, and those that are created later. `guest`: those that it may hear
+        of, and no others."""
+        self._guest = guest
 
         def is_meant(name: str) -> bool:
+            if guest is not None:
+                return name == guest.merchant
             return merchant in {None, name} and (
                 self._gateway.identifies_without_secret(name)
             )
@@ -62,11 +72,15 @@ class Identity(EventsOnly):
         # by both, and followed once.
         creation_listeners.add(self._external_id, is_meant, self.follow)
         self._creation_listeners = creation_listeners
-        found = self._gateway.payments_of(self._external_id, merchant)
-        mine = (p for p in found if is_meant(p.terms.merchant))
+        whose = merchant if guest is None else guest.merchant
+        found = self._gateway.payments_of(self._external_id, whose)
+        mine = (p for p in found if is_meant(p.terms.merchant) and self._may_hear_of(p))
         newest = next(mine, None)
         if newest is not None:
             self.follow(newest.id)
+
+    def _may_hear_of(self, payment: Payment) -> bool:
+        return self._guest is None or self._guest.may_hear_of(payment.terms)
 
     def follow(self, payment_id: str) -> None:
         if not self._ended:
@@ -79,6 +93,9 @@ class Identity(EventsOnly):
         self._session.close()
 
     def state(self, payment: Payment, since: int | None) -> bool:
+        if not self._may_hear_of(payment):
+            self._session.unfollow(payment.id)
+            return self.is_open
         if payment.status not in PAID:
             return self.is_open
         txid = payment.receipts[-1].txid if payment.receipts else None

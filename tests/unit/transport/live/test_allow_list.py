@@ -16,7 +16,7 @@ from engine.payment.events import Change, CommittedEvent, encode, opening, with_
 from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
 from engine.ports import Freshness
 from transport.http.views import EventView, PaymentView, ReceiptView
-from transport.live.allow_list import event_for_strangers
+from transport.live.allow_list import event_for_strangers, event_for_visitors
 from transport.live.encoding import Frames
 
 RECEIPT_SHOWN = {
@@ -137,6 +137,25 @@ def test_what_is_told_to_a_stranger_is_a_part_of_what_is_told_to_others() -> Non
     (receipt, *_), data = part["receipts"], whole["data"]
     assert part["receipt"] == receipt
     assert {**data["receipt"], **receipt} == data["receipt"]
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_a_visitor_of_the_site_is_told_the_payments_ids_beside(kind: EventType) -> None:
+    event = full_event(kind)
+    visitor = json.loads(event_for_visitors(event.wire))
+    stranger = json.loads(event_for_strangers(event.wire))
+    ids = {"payment_id": TERMS.id, "external_id": TERMS.external_id}
+    assert visitor == {**stranger, **ids}
+
+
+def test_of_the_state_too() -> None:
+    frames = Frames("simulate")
+    visitor = json.loads(frames.for_visitors.state_object(full_payment()))
+    stranger = json.loads(frames.for_strangers.state_object(full_payment()))
+    assert visitor == {**stranger, "id": TERMS.id, "external_id": TERMS.external_id}
+    assert json.loads(frames.for_visitors.text(full_event(EventType.LATE))) == (
+        json.loads(event_for_visitors(full_event(EventType.LATE).wire))
+    )
 
 
 def test_what_an_event_does_not_say_is_absent_and_not_null() -> None:
