@@ -64,6 +64,7 @@ from transport.cli.starting import (
 from transport.cli.surroundings import warn_of_surroundings
 from transport.cli.words import say
 from transport.http.strangers import StrangerLimits
+from transport.inbound.gateways import Gateways
 from transport.outbound.senders import make_senders
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
@@ -141,6 +142,13 @@ class Installation:
             alerting=alerting(config, VERSION),
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
+        self.gateways = Gateways(
+            self.gateway,
+            self.vault,
+            config.gateways,
+            network=config.network,
+            monitor_s=config.monitor_s,
+        )
         self.server = self._server()
 
     def _customer_email(self, payment_id: str) -> str | None:
@@ -237,6 +245,7 @@ class Installation:
                 tolerance_sat=config.tolerance_sat,
                 tolerance_percent=config.tolerance_percent,
                 quorum_above_sat=config.quorum_above,
+                gateways=self.gateways,
                 independent_sources=len({s.operator for s in config.sources}),
                 address_source=self.chain.new_address if self.chain else None,
                 log_counts=self._log_counts,

@@ -31,6 +31,7 @@ class Code(StrEnum):
     FORBIDDEN = "forbidden", 403
     ORIGIN_NOT_ALLOWED = "origin_not_allowed", 403
     NOT_FOUND = "not_found", 404
+    GATEWAY_NOT_FOUND = "gateway_not_found", 404
     PAYMENT_NOT_FOUND = "payment_not_found", 404
     CHANNEL_NOT_FOUND = "channel_not_found", 404
     MERCHANT_NOT_FOUND = "merchant_not_found", 404

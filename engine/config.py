@@ -18,8 +18,11 @@ import msgspec
 from engine.errors import ConfigError, InvalidMerchant
 from engine.mail.address import MailAddress
 from engine.mail.server import MailServer
+from engine.merchants.gateway_mapping import GatewayMapping
+from engine.merchants.gateway_tables import GATEWAYS, read_gateway_tables
 from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
+from engine.merchants.rules import wrong_secret
 from engine.merchants.token_rules import mistake
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
@@ -34,6 +37,7 @@ __all__ = [
     "SourceConfig",
     "load",
     "read_file",
+    "read_gateways",
     "read_merchants",
 ]
 
@@ -118,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_per_s: int
     log_level: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
+    gateways: dict[str, GatewayMapping] = {}  # the file's tables [gateways.<name>]
 
     @property
     def retention(self) -> Retention:
@@ -159,12 +164,13 @@ def read_file(text: str, path: str) -> dict[str, str]:
     known = {option.name for option in OPTIONS}
     settings = {}
     for key, value in _document(text, path).items():
-        if key == MERCHANTS:
+        if key in {MERCHANTS, GATEWAYS}:
             continue
         if key == SEEDS and isinstance(value, dict):
             value = [f"{name}={merchant}" for name, merchant in value.items()]
         if key not in known:
-            allowed = ", ".join([*sorted(known), f"[{MERCHANTS}.<name>]"])
+            tables = [f"[{name}.<name>]" for name in (MERCHANTS, GATEWAYS)]
+            allowed = ", ".join([*sorted(known), *tables])
             raise ConfigError(f"{path}: unknown key {key!r}; allowed: {allowed}")
         if isinstance(value, bool):
             settings[key] = "yes" if value else "no"
@@ -196,7 +202,7 @@ def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
             raise ConfigError(f"{path}: {MERCHANTS}.{name[:100]!r}: {error}") from None
         except msgspec.ValidationError as error:
             raise ConfigError(f"{path}: {MERCHANTS}.{name}: {error}") from None
-        if not all(isinstance(s, str) for s in said.webhook_secrets.values()):
+        if any(isinstance(s, bool) for s in said.webhook_secrets.values()):
             raise ConfigError(
                 f"{path}: {MERCHANTS}.{name}: webhook_secrets must be text"
             )
@@ -204,6 +210,14 @@ def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
             field, why = wrong
             raise ConfigError(f"{path}: {MERCHANTS}.{name}.jwt: {field} {why}")
     return found
+
+
+def read_gateways(text: str, path: str) -> dict[str, GatewayMapping]:
+    """What the tables `[gateways.<name>]` of a `paybell.toml` say, by name.
+
+    Raises `ConfigError`, which names the key.
+    """
+    return read_gateway_tables(_document(text, path).get(GATEWAYS, {}), path)
 
 
 def _document(text: str, path: str) -> dict[str, Any]:
@@ -219,9 +233,10 @@ def load(
     file: Mapping[str, str],
     file_name: str = "paybell.toml",
     merchants: Mapping[str, MerchantSettings] | None = None,
+    gateways: Mapping[str, GatewayMapping] | None = None,
 ) -> Config:
     """The configuration. `options` and `file` are keyed by option name; `merchants`
-    is what `read_merchants` found beside them.
+    and `gateways` are what `read_merchants` and `read_gateways` found beside them.
 
     An empty environment variable counts as none. Raises `ConfigError`.
     """
@@ -240,7 +255,15 @@ def load(
             values[option.name] = () if option.repeated else None
     if not values["sources"]:
         values["sources"] = _default_sources(values["network"])
-    return _consistent(Config(**values, merchants=dict(merchants or {})))
+    config = Config(
+        **values, merchants=dict(merchants or {}), gateways=dict(gateways or {})
+    )
+    for name, said in config.merchants.items():
+        if wrong := wrong_secret(said.webhook_secrets, config.gateways):
+            raise ConfigError(
+                f"{file_name}: {MERCHANTS}.{name}.webhook_secrets {wrong}"
+            )
+    return _consistent(config)
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,8 @@ from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
-from transport.inbound import webhooks
+from transport.inbound import gateway_routes, webhooks
+from transport.inbound.gateways import Gateways
 from transport.live import journal_stream as events
 from transport.live import polling, sse
 from transport.live.audience import Audience
@@ -72,6 +73,8 @@ class WebParts:
     seeds: Mapping[str, str] = field(default_factory=dict)
     """Whom the routes of each seed act for."""
     socketio: SocketioLimits | None = None
+    gateways: Gateways | None = None
+    """None: no payment gateway tells this node anything."""
 
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
@@ -99,6 +102,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
             quorum_above_sat=parts.quorum_above_sat,
             independent_sources=parts.independent_sources,
             max_merchants=parts.max_merchants,
+            gateways={} if parts.gateways is None else parts.gateways.mappings,
             allow_private_webhooks=parts.allow_private_webhooks,
             allow_webhook_ports=parts.allow_webhook_ports,
             log_counts=parts.log_counts,
@@ -118,6 +122,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         claim_window_s=parts.claim_window_s,
         limits=parts.webhook_limits,
     )
+    if parts.gateways is not None and parts.gateways.mappings:
+        gateway_routes.routes(app, parts.gateways, limits=parts.webhook_limits)
     live = LiveRoutes(
         parts.gateway,
         parts.vault,

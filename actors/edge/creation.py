@@ -24,6 +24,8 @@ def as_of_now(node: Node, agreed: Sequence[Terms]) -> tuple[Terms, ...]:
 
 
 def _as_of_now(node: Node, terms: Terms) -> Terms:
+    if terms.is_external:
+        return terms  # no chain, no past
     report = node.source_report.now
     # In a chain that ends with this process no height tells what is old.
     lasts = report.best is not None and not report.is_made_anew

@@ -44,7 +44,7 @@ from engine.gateway import (
 )
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.payment.rules import decide
+from engine.payment.rules import follow
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
@@ -60,10 +60,12 @@ from engine.store.records import (
 from engine.store.writes import (
     Conflict,
     CustomerRow,
+    Entry,
     ForgetIdempotency,
     InboundRow,
     Requeue,
     Row,
+    Write,
 )
 
 __all__ = ["ActorGateway"]
@@ -164,8 +166,15 @@ class ActorGateway(TreeViews):
     def _command_at_rest(
         self, payment: Payment, observation: Observation, inbound: InboundRow | None
     ) -> Payment:
-        """The payment is over. What changes nothing is answered; the rest refused."""
-        if decide(payment, observation, self.now()):
+        """The payment is over. What changes nothing is answered; the rest refused,
+        but for what a gateway says: a card's money is taken back months later."""
+        decided = follow(payment, observation, self.now())
+        if decided.events and payment.terms.is_external:
+            rows = () if inbound is None else (inbound,)
+            entry = Entry(decided.payment, tuple(decided.events))
+            self._commit(Write((entry,), rows))
+            return decided.payment
+        if decided.events:
             raise Refused(f"payment {payment.id} is over and no longer watched")
         if inbound is not None:
             self._write(inbound)

@@ -124,8 +124,11 @@ class KeptRows:
         return self._committed(row).changed
 
     def _committed(self, row: Row) -> Committed:
+        return self._commit(Write(rows=(row,)))
+
+    def _commit(self, write: Write) -> Committed:
         reply: AsyncResult[Any] = AsyncResult()
-        self._node.append(Write(rows=(row,)), reply.set)
+        self._node.append(write, reply.set)
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise too_late()

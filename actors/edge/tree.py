@@ -84,7 +84,7 @@ class TreeViews(KeptRows):
         said = [one.last_error for one in (report, trouble) if one is not None]
         return WatcherState(
             payment_id=payment_id,
-            address=payment.terms.address if payment is not None else "",
+            address=_address_of(payment),
             status=payment.status if payment is not None else "",
             state=state,
             incarnation=ref.incarnation,
@@ -100,3 +100,8 @@ class TreeViews(KeptRows):
 def shown_by(ref: Ref) -> Payment | None:
     """What a watcher shows: its payment as last committed. Spares a query."""
     return ref.shown if isinstance(ref.shown, Payment) else None
+
+
+def _address_of(payment: Payment | None) -> str:
+    """Empty of a payment that has none, and of one that is not known."""
+    return "" if payment is None else payment.terms.shown_address or ""

@@ -8,9 +8,10 @@ import logging
 from engine.payment.events import Event
 from engine.payment.losses import blocks_lost
 from engine.payment.model import Payment
+from engine.payment.notes import Note
 from engine.store.writes import Entry, ReadAgain, Row, Write
 
-__all__ = ["as_write", "log_status"]
+__all__ = ["as_write", "log_notes", "log_status"]
 
 log = logging.getLogger("paybell.payment")
 
@@ -32,3 +33,10 @@ def log_status(before: Payment, after: Payment) -> None:
         log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
                  after.status, after.id, after.seq, after.received_sat,
                  after.confirmations)  # fmt: skip
+
+
+def log_notes(payment_id: str, notes: list[Note]) -> None:
+    """What a decision left out, of a payment without a chain."""
+    for note in notes:
+        log.warning("payment.left_out payment=%s what=%s %s",
+                    payment_id, note.why, note.detail)  # fmt: skip

@@ -27,6 +27,7 @@ from actors.messages import (
 from actors.node import Node
 from actors.published import Published, Trouble
 from actors.watching.address import AddressActor
+from actors.watching.external import ExternalActor
 from actors.watching.watcher_book import WatcherBook
 from engine.errors import Unreadable
 from engine.payment.events import opening
@@ -64,13 +65,14 @@ REVIEWS_PER_STEP = 500
 
 
 class SupervisorActor(Actor):
-    """Parent of every address actor. Answers `CreatePayments`."""
+    """Parent of every address actor and external actor. Answers `CreatePayments`."""
 
     __slots__ = (
         "_alarm",
         "_alarm_at",
         "_book",
         "_booted",
+        "_external_scope",
         "_heap",
         "_histories",
         "_node",
@@ -98,6 +100,7 @@ class SupervisorActor(Actor):
         self._alarm_at: int | None = None  # ms, what it was set for
         self._heap = LongLived()
         self._scope: Scope
+        self._external_scope: Scope  # of payments without a chain
         self._histories: dict[str, RestartHistory] = {}
 
     def on_start(self) -> None:
@@ -106,6 +109,12 @@ class SupervisorActor(Actor):
             factory=lambda _name: AddressActor(self._node),
             parent=self.ref,
             mailbox_limit=AddressActor.mailbox_limit,
+        )
+        self._external_scope = Scope(
+            dispatcher=self._node.dispatcher,
+            factory=lambda _name: ExternalActor(self._node),
+            parent=self.ref,
+            mailbox_limit=ExternalActor.mailbox_limit,
         )
         for ref in self._book.values():
             ref.kill()  # now: one that waits for a commit would go on beside its
@@ -185,7 +194,10 @@ class SupervisorActor(Actor):
         for terms in request.terms:
             taken = self._book.at(terms.address) is not None
             if taken or terms.address in self._reserved:
-                detail = f"address {terms.address} is watched by another payment"
+                what = f"address {terms.address} is watched"
+                if terms.is_external:
+                    what = f"invoice {terms.external_id} of {terms.gateway} is followed"
+                detail = f"{what} by another payment"
                 answers.append(Conflict("address", detail))
                 continue
             event, payment = opening(terms)
@@ -235,6 +247,11 @@ class SupervisorActor(Actor):
             return  # created for who was here before us, and read back since
         deadline = next_deadline(payment)
         self._book.deadlines.set(payment.id, deadline)
+        if payment.terms.is_external:
+            ref = Ref(self._external_scope, payment.id)
+            self._book.add(ref, payment.terms.address)
+            ref.start(ExternalActor(self._node, payment, deadline))
+            return
         ref = Ref(self._scope, payment.id)
         self._book.add(ref, payment.terms.address)
         watcher = AddressActor(self._node, payment, deadline)

@@ -14,6 +14,7 @@ from engine.merchants.token_rules import SEALED_AS, SealedRules, TokenRules
 
 __all__ = [
     "MAX_DISPLAY_NAME",
+    "OLD",
     "PROVIDERS",
     "Limits",
     "Merchant",
@@ -22,6 +23,7 @@ __all__ = [
     "OwnLimits",
     "Provider",
     "Secret",
+    "SecretName",
     "decode_state",
     "encode_state",
 ]
@@ -46,6 +48,16 @@ DisplayName = Annotated[
         " without control characters",
     ),
 ]
+SecretName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(\.old)?$",
+        description="btc, blockonomics, or the name of one of the node's gateways;"
+        " with .old behind it, of a secret that is believed beside the new one",
+    ),
+]
+"""Whose notifications are signed with it; `wrong_secret` knows which there are."""
+
 Secret = Annotated[
     str,
     Meta(
@@ -55,6 +67,9 @@ Secret = Annotated[
         description="8 to 200 printable ASCII characters without spaces",
     ),
 ]
+
+OLD: Final = ".old"
+"""Behind a gateway's name: its secret before, believed as well while it rotates."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +124,7 @@ class MerchantSettings(
 
     display_name: DisplayName = ""
     limits: OwnLimits = OwnLimits()
-    webhook_secrets: dict[Provider, Secret | bool] = {}
+    webhook_secrets: dict[SecretName, Secret | bool] = {}
     identify_without_secret: bool = False
     jwt: TokenRules | None = None
 
@@ -128,7 +143,7 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int = 0  # ms
     display_name: str = ""
     own: OwnLimits = OwnLimits()
-    webhook_secrets: dict[str, str] = {}  # sealed, by provider
+    webhook_secrets: dict[str, str] = {}  # sealed, by provider or gateway
     identify_without_secret: bool = False
     jwt: SealedRules | None = None  # None: it takes no tokens
     limits: Limits = Limits()  # what applies: `own` over the node's

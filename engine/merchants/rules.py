@@ -4,12 +4,18 @@ The row is the truth. What a call says replaces all of it, but for a secret that
 keeps; a table in paybell.toml is only the first word about a merchant who has no row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 
-from engine.merchants.record import Limits, Merchant, MerchantSettings
+from engine.merchants.record import OLD, PROVIDERS, Limits, Merchant, MerchantSettings
 from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
 
-__all__ = ["is_sensitive", "replaced", "unknown_secrets", "wants_operator"]
+__all__ = [
+    "is_sensitive",
+    "replaced",
+    "unknown_secrets",
+    "wants_operator",
+    "wrong_secret",
+]
 
 Seal = Callable[[bytes, str], str]
 
@@ -62,6 +68,17 @@ def replaced(
         jwt=jwt,
         limits=asked.limits.over(defaults),
     )
+
+
+def wrong_secret(names: Iterable[str], gateways: Container[str]) -> str | None:
+    """What is wrong with one of these names, if anything is; `gateways`: the node's."""
+    for name in names:
+        if name not in PROVIDERS and name.removesuffix(OLD) not in gateways:
+            return (
+                f"has {name}, which is neither {' nor '.join(PROVIDERS)} nor a gateway"
+                " of this node ([gateways.<name>])"
+            )
+    return None
 
 
 def _token_rules(

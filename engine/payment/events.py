@@ -9,8 +9,20 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from engine.payment.model import Claim, EventType, Flag, Payment, Receipt, Status, Terms
+from engine.payment.model import (
+    Claim,
+    EventType,
+    External,
+    Flag,
+    Payment,
+    Receipt,
+    SavedToken,
+    Status,
+    Terms,
+    external_key,
+)
 
 __all__ = [
     "VERSION",
@@ -47,6 +59,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     settled_sat: int | None = None  # confirmed: for this sum
     reason: str | None = None
     by: str | None = None  # whose hand
+    # Of `external` payments; sums in minor units of the payment's currency:
+    reference: str | None = None  # the transaction, as its gateway names it
+    external: External | None = None  # all that the gateway has said, with this
+    settled_minor: int | None = None  # confirmed: for this sum
+    short_minor: int | None = None
+    excess_minor: int | None = None
+    token: SavedToken | None = None  # token_saved
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -82,7 +101,7 @@ class _Wire(msgspec.Struct, kw_only=True):
     at: str
     status: Status
     flags: tuple[Flag, ...]
-    address: str
+    address: str | None
     external_id: str | None
     merchant: str
     amount_sat: int | None
@@ -90,6 +109,12 @@ class _Wire(msgspec.Struct, kw_only=True):
     confirmations: int
     confirmations_required: int
     txid: str | None
+    # Of a payment without a chain only; `amount_sat` is null there.
+    method: str | UnsetType = UNSET
+    gateway: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    decimals: int | UnsetType = UNSET
+    amount_minor: int | UnsetType | None = UNSET
     data: Change
 
 
@@ -111,6 +136,7 @@ def _second(at: int) -> str:
 
 def encode(event: Event, terms: Terms) -> bytes:
     """The wire form without `id` and `offset`, which only the commit gives."""
+    is_external = terms.is_external
     return _encoder.encode(
         _Wire(
             payment_id=event.payment_id,
@@ -119,7 +145,7 @@ def encode(event: Event, terms: Terms) -> bytes:
             at=iso(event.at),
             status=event.status,
             flags=event.flags,
-            address=terms.address,
+            address=terms.shown_address,
             external_id=terms.external_id,
             merchant=terms.merchant,
             amount_sat=terms.amount_sat,
@@ -127,8 +153,33 @@ def encode(event: Event, terms: Terms) -> bytes:
             confirmations=event.confirmations,
             confirmations_required=terms.confirmations_required,
             txid=event.txid,
-            data=event.data,
+            method=terms.method if is_external else UNSET,
+            gateway=terms.gateway if is_external else UNSET,
+            currency=terms.asset if is_external else UNSET,
+            decimals=terms.decimals if is_external else UNSET,
+            amount_minor=terms.amount_minor if is_external else UNSET,
+            data=_shown(event.data) if is_external else event.data,
         )
+    )
+
+
+def _shown(data: Change) -> Change:
+    """Without what stands in the place of an address, which nobody is shown."""
+    if data.terms is None:
+        return data
+    return msgspec.structs.replace(
+        data, terms=msgspec.structs.replace(data.terms, address="")
+    )
+
+
+def _kept(data: Change) -> Change:
+    """What `_shown` was made of."""
+    terms = data.terms
+    if terms is None or not terms.is_external:
+        return data
+    key = external_key(terms.merchant, terms.gateway, terms.external_id or "")
+    return msgspec.structs.replace(
+        data, terms=msgspec.structs.replace(terms, address=key)
     )
 
 
@@ -155,7 +206,7 @@ def decode(body: bytes) -> Event:
         received_sat=wire.received_sat,
         confirmations=wire.confirmations,
         txid=wire.txid,
-        data=wire.data,
+        data=_kept(wire.data),
     )
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from engine.errors import BrokenSequence
 from engine.money.amount import MAX_SAT
 from engine.payment.events import Change, Event
+from engine.payment.external_sums import external_flags
 from engine.payment.model import (
     MAX_RECEIPTS,
     EventType,
@@ -138,6 +139,11 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
     receipts, claims = payment.receipts, payment.claims
     settled, confirmed_at = payment.settled_sat, payment.confirmed_at
     claimed = payment.claimed
+    external, tokens = payment.external, payment.tokens
+    if data.external is not None:
+        external = data.external
+    if data.token is not None:
+        tokens = (*tokens, data.token.id)
     if data.claim is not None:
         claims = tuple(claim for claim in claims if claim != data.claim)
     if type is EventType.DETECTED and data.claim is not None and not data.verified:
@@ -166,6 +172,8 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         settled_sat=settled,
         confirmed_at=confirmed_at,
         claimed=claimed,
+        external=external,
+        tokens=tokens,
     )
 
 
@@ -190,6 +198,8 @@ def _flags(
     sticky = _STICKY.get(type)
     if sticky is not None and not (sticky is Flag.REPLACED and data.claim is not None):
         flags.add(sticky)
+    if after.terms.is_external:
+        flags |= external_flags(after)
     asked = after.terms.amount_sat
     if received and received < after.threshold_sat:
         flags.add(Flag.UNDERPAID)

@@ -12,6 +12,11 @@ import msgspec
 
 __all__ = [
     "COINBASE_MATURITY",
+    "EXTERNAL",
+    "MAX_TOKENS",
+    "NOTHING_SAID",
+    "External",
+    "SavedToken",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
     "NOT_CLAIMED",
@@ -25,6 +30,7 @@ __all__ = [
     "Receipt",
     "Status",
     "Terms",
+    "external_key",
 ]
 
 MAX_RECEIPTS = 1_000
@@ -33,6 +39,12 @@ MAX_RECEIPTS = 1_000
 MAX_CLAIMS = 16
 """Unproven webhook claims kept at one time for one payment."""
 
+
+MAX_TOKENS = 16
+"""Saved cards and the like that one payment tells of."""
+
+EXTERNAL = "external"
+"""The method of a payment without a chain: a gateway's signed word confirms it."""
 
 COINBASE_MATURITY = 100
 """Depth from which a miner's reward can be spent (Bitcoin Core, consensus/consensus.h):
@@ -87,6 +99,7 @@ class EventType(StrEnum):
     REVERSED = "payment.reversed"
     FAILED = "payment.failed"
     CANCELLED = "payment.cancelled"
+    TOKEN_SAVED = "payment.token_saved"  # noqa: S105 - a word
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -116,6 +129,28 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     is_past_known: bool = False  # `ignore` has all of the last blocks and the mempool
     # More than this is confirmed only if two independent sources show it.
     quorum_above_sat: int | None = None
+    # Of an `external` payment, whose `asset` is a currency and `address` a key of ours:
+    gateway: str = ""
+    amount_minor: int | None = None  # in units of 10^-decimals; None: any amount
+    decimals: int = 8
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it has no chain, and so no address."""
+        return self.method == EXTERNAL
+
+    @property
+    def shown_address(self) -> str | None:
+        """The address, as others may see it: what stands in the place of one is ours
+        alone."""
+        return None if self.is_external else self.address
+
+
+def external_key(merchant: str, gateway: str, invoice: str) -> str:
+    """What stands in the place of an external payment's address: one invoice of one
+    gateway of one merchant is waited for by one payment. No address holds a colon, and
+    neither does the name of a merchant or gateway."""
+    return f"{EXTERNAL}:{merchant}:{gateway}:{invoice}"
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -166,6 +201,28 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
 NOT_CLAIMED = Claimed(0, 0, 0)
 
 
+class External(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a gateway has said of money, all its words together, in whatever order they
+    came: each field only grows. Sums are in minor units of the payment's currency."""
+
+    is_paid: bool = False  # a SUCCESS came, in this currency
+    received_minor: int = 0  # the most that one spoke of
+    returned_minor: int = 0  # the most that was said to be taken back
+    is_returned: bool = False  # all of it was, whatever it was
+    other_currency: str = ""  # a SUCCESS came in this one, which was not asked for
+
+
+NOTHING_SAID = External()
+
+
+class SavedToken(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A card or account that a gateway keeps for its customer: its name there, and
+    what a page shows of it. Never the number of a card."""
+
+    id: str
+    display: dict[str, str] = {}
+
+
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A payment as the fold of its events."""
 
@@ -178,6 +235,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     settled_sat: int = 0  # what `confirmed` was told for; 0 when settled by hand
     confirmed_at: int | None = None  # ms
     claimed: Claimed = NOT_CLAIMED
+    external: External = NOTHING_SAID
+    tokens: tuple[str, ...] = ()  # ids of those that were told
 
     @property
     def id(self) -> str:

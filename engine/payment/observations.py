@@ -4,13 +4,18 @@ They are the input of `decide`. `ChainView` (a source's word on one address) is 
 in `engine/chain/feed.py`; the others are here.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from engine.chain.feed import ChainView
+from engine.payment.model import SavedToken
 
 __all__ = [
     "Cancel",
     "ConfirmByHand",
+    "GatewayWord",
+    "Word",
     "Observation",
     "ProviderClaim",
     "ReleasedByHand",
@@ -59,6 +64,35 @@ class ReleasedByHand(msgspec.Struct, frozen=True):
     by: str
 
 
+class Word(StrEnum):
+    """What a gateway can say of a payment, whatever its own words are."""
+
+    PENDING = "PENDING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    REVERSED = "REVERSED"  # money that was paid is taken back: a refund, a chargeback
+    TOKEN = "TOKEN"  # noqa: S105 - nothing of money: only that a card was saved
+
+
+class GatewayWord(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway's notification, its signature checked: for an `external` payment this
+    is what money is counted by (`engine/payment/external_rules.py`)."""
+
+    gateway: str
+    word: Word
+    amount_minor: int | None = None  # None: it names none
+    currency: str = ""  # empty: it names none
+    decimals: int = 2  # of the currency, as the gateway counts
+    reference: str | None = None  # its own name of the transaction
+    token: SavedToken | None = None
+
+
 Observation = (
-    ChainView | ProviderClaim | Reviewed | Cancel | ConfirmByHand | ReleasedByHand
+    ChainView
+    | ProviderClaim
+    | Reviewed
+    | Cancel
+    | ConfirmByHand
+    | ReleasedByHand
+    | GatewayWord
 )

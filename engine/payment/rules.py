@@ -13,6 +13,7 @@ from engine.chain.feed import ChainView
 from engine.errors import Refused
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
+from engine.payment.external_rules import external_deadline, may_expire, take_word
 from engine.payment.fold import EventBuilder, evolve
 from engine.payment.model import (
     MAX_CLAIMS,
@@ -27,6 +28,7 @@ from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import (
     Cancel,
     ConfirmByHand,
+    GatewayWord,
     Observation,
     ProviderClaim,
     ReleasedByHand,
@@ -81,6 +83,8 @@ def follow(
             _confirm_by_hand(builder, observation)
         case ReleasedByHand():
             _release_by_hand(builder, observation)
+        case GatewayWord():
+            take_word(builder, observation)
     return builder
 
 
@@ -88,6 +92,8 @@ def next_deadline(payment: Payment) -> int:
     """When (ms) the payment must be reviewed next; in the past: now."""
     if payment.claims:  # it neither expires nor is let go before they are withdrawn
         return min(claim.withdraw_at for claim in payment.claims)
+    if payment.terms.is_external:
+        return external_deadline(payment)
     terms = payment.terms
     return terms.expires_at if _may_expire(payment) else terms.monitor_until
 
@@ -179,6 +185,10 @@ def _pass_deadlines(builder: EventBuilder, review: Reviewed) -> None:
                 reason="the chain does not corroborate what the webhook claimed",
             )
     payment = builder.payment
+    if payment.terms.is_external:
+        if may_expire(payment, builder.now):
+            builder.emit(EventType.EXPIRED, status=Status.EXPIRED)
+        return
     if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
         builder.emit(EventType.EXPIRED, status=Status.EXPIRED)
 

@@ -22,6 +22,7 @@ _TRACKING = {  # what can happen to receipts without moving the status
     E.OVERPAID,
     E.UNDERPAID,
     E.LATE,
+    E.TOKEN_SAVED,
 }
 
 
@@ -38,17 +39,21 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.REPLACED: frozenset({S.PENDING}),  # a claim is withdrawn
         E.EXPIRED: frozenset({S.EXPIRED}),
         E.CANCELLED: frozenset({S.CANCELLED}),
-        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand
+        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand, or by a gateway's word
+        E.FAILED: frozenset({S.FAILED}),  # by a gateway's word
+        E.TOKEN_SAVED: frozenset({S.PENDING}),
     },
     S.CONFIRMING: {
         **_stay(S.CONFIRMING),
         E.REPLACED: frozenset({S.CONFIRMING, S.PENDING}),
         E.CONFIRMED: frozenset({S.CONFIRMED}),
         E.EXPIRED: frozenset({S.EXPIRED}),  # too little until the deadline
+        E.FAILED: frozenset({S.FAILED}),  # by a gateway's word
     },
     S.CONFIRMED: {
         **_stay(S.CONFIRMED),
-        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING}),
+        # A gateway takes back for good what a chain may yet bring again.
+        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING, S.FAILED}),
         E.CREDITED: frozenset({S.CONFIRMED}),
         E.FORWARDING: frozenset({S.CONFIRMED}),
         E.FORWARDED: frozenset({S.FORWARDED}),
@@ -56,7 +61,7 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
     },
     S.FORWARDED: {
         **_stay(S.FORWARDED),
-        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING}),
+        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING, S.FAILED}),
     },
     S.EXPIRED: {
         **_stay(S.EXPIRED),
@@ -64,9 +69,14 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.DETECTED: frozenset({S.EXPIRED, S.CONFIRMING}),
         E.CONFIRMING: frozenset({S.EXPIRED, S.CONFIRMING}),
         E.CANCELLED: frozenset({S.CANCELLED}),
-        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand
+        E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand, or by a gateway's word
     },
-    S.FAILED: {**_stay(S.FAILED), E.CONFIRMED: frozenset({S.CONFIRMED})},
+    S.FAILED: {
+        **_stay(S.FAILED),
+        # A card was declined; another one paid, or paid a part.
+        E.DETECTED: frozenset({S.FAILED, S.CONFIRMING}),
+        E.CONFIRMED: frozenset({S.CONFIRMED}),
+    },
     S.CANCELLED: {**_stay(S.CANCELLED), E.CONFIRMED: frozenset({S.CONFIRMED})},
 }
 

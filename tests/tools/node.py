@@ -10,7 +10,7 @@ The test holds all the parts. Nothing outlives the `with`.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -22,6 +22,7 @@ from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.scopes import default_scopes
 from engine.ports import ChannelSender
 from engine.runtime.clock import GeventClock
@@ -34,6 +35,7 @@ from transport.control.app import control_app
 from transport.devchain.chain import DevChain
 from transport.http.auth import Auth, KeyLimits, hash_key, new_key
 from transport.http.bottle_app import ApiSettings
+from transport.inbound.gateways import Gateways
 from transport.outbound.webhook import WebhookSender
 from transport.server.server import Server
 from transport.web_app import WebParts, web_parts
@@ -183,18 +185,20 @@ def running_node(
     web: dict[str, Any] | None = None,
     wrap: Callable[[Any], Any] | None = None,
     prepare: Callable[[Path, Vault], None] | None = None,
+    mappings: Mapping[str, GatewayMapping] | None = None,
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
     All that a node serves, with `web` as further fields of `WebParts`; or, when `api`
     (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
     may put a WSGI application of the test's own around it, `prepare` make the database
-    that the node finds.
+    that the node finds. `mappings` are those of its payment gateways.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
         node = RunningNode(Path(folder), api_key or new_key(), sender, prepare)
         if api is None and auth_limits is None:
-            app, ws_routes = _everything(node, web or {})
+            fields = {"gateways": _gateways(node, mappings or {}), **(web or {})}
+            app, ws_routes = _everything(node, fields)
         else:
             app, ws_routes = _control(node, api or {}, auth_limits), _no_websockets
         node.start(wrap(app) if wrap else app, ws_routes)
@@ -202,6 +206,10 @@ def running_node(
             yield node
         finally:
             node.stop()
+
+
+def _gateways(node: RunningNode, mappings: Mapping[str, GatewayMapping]) -> Gateways:
+    return Gateways(node.gateway, node.vault, mappings, network="regtest")
 
 
 def _everything(node: RunningNode, fields: dict[str, Any]) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ from engine.config import (
     Option,
     load,
     read_file,
+    read_gateways,
     read_merchants,
     unknown_names,
 )
@@ -134,7 +135,8 @@ def load_config(options: dict[str, Any]) -> Config:
             return load(given, environ, {})
         text = _text_of(path)
         file, merchants = read_file(text, path), read_merchants(text, path)
-        return load(given, environ, file, path, merchants)
+        gateways = read_gateways(text, path)
+        return load(given, environ, file, path, merchants, gateways)
     except ConfigError as error:
         fail(str(error), 2)
 

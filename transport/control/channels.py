@@ -32,12 +32,12 @@ from transport.control.channel_kinds import (
 )
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
 from transport.control.deliveries import Deliveries
-from transport.control.new_payment import new_id
 from transport.control.own_headers import own_headers
 from transport.control.seen import seen_channel
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
 from transport.http.inputs import ChannelPatch, ChannelRequest
+from transport.http.new_ids import new_id
 from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed

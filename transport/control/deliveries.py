@@ -22,12 +22,12 @@ from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
 from transport.control.channel_views import AttemptEntry, DeliveryPage, TestResult
-from transport.control.new_payment import new_id
 from transport.control.seen import seen_channel
 from transport.http.auth import Auth
 from transport.http.bottle_app import ApiSettings, answer, environ
 from transport.http.cursors import number_cursor, read_number
 from transport.http.inputs import NoFields
+from transport.http.new_ids import new_id
 from transport.http.openapi import Operation
 from transport.http.params import CursorQuery
 from transport.http.problems import retry_later

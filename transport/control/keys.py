@@ -19,11 +19,11 @@ from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
 from engine.store.writes import KeyRow
-from transport.control.new_payment import new_id
 from transport.http.auth import Auth, hash_key, new_key
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.input_values import NO_CONTROLS, Merchant
 from transport.http.inputs import Request
+from transport.http.new_ids import new_id
 from transport.http.openapi import Operation, link
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, typed

@@ -15,12 +15,13 @@ from engine.codes import Code
 from engine.errors import InvalidMerchant
 from engine.gateway import Gateway
 from engine.merchants.name import ALLOWED, merchant_name
-from engine.merchants.record import PROVIDERS, Limits, Merchant, OwnLimits, Provider
+from engine.merchants.record import PROVIDERS, Limits, Merchant, OwnLimits
 from engine.merchants.rules import (
     is_sensitive,
     replaced,
     unknown_secrets,
     wants_operator,
+    wrong_secret,
 )
 from engine.merchants.scopes import Scope
 from engine.merchants.token_rules import TokenRules, mistake
@@ -55,7 +56,7 @@ class MerchantView(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     limits: OwnLimits
     limits_that_apply: Limits
-    webhook_secrets: dict[Provider, bool]
+    webhook_secrets: dict[str, bool]
     identify_without_secret: bool
     jwt: TokenRules | None
     version: int
@@ -125,6 +126,10 @@ class _Merchants:
                         f"has true for {missing[0]}, and there is no secret to keep",
                     )
                 )
+            if wrong_name := wrong_secret(
+                asked.webhook_secrets, self._settings.gateways
+            ):
+                raise invalid(FieldError("/webhook_secrets", wrong_name))
             if asked.jwt is not None and (wrong := mistake(before.jwt, asked.jwt)):
                 raise invalid(FieldError(f"/jwt/{wrong[0]}", wrong[1]))
             defaults = self._gateway.limits()
@@ -197,7 +202,10 @@ def _shown(merchant: Merchant) -> Any:
         display_name=merchant.display_name,
         limits=merchant.own,
         limits_that_apply=merchant.limits,
-        webhook_secrets={one: one in merchant.webhook_secrets for one in PROVIDERS},
+        webhook_secrets={
+            one: one in merchant.webhook_secrets
+            for one in dict.fromkeys((*PROVIDERS, *sorted(merchant.webhook_secrets)))
+        },
         identify_without_secret=merchant.identify_without_secret,
         jwt=merchant.jwt.shown() if merchant.jwt is not None else None,
         version=merchant.version,

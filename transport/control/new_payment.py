@@ -4,8 +4,6 @@ Which address, whose payment, until when. Reads through the gateway (which outpu
 were counted before); writes nothing. Runs in the request's greenlet.
 """
 
-import secrets
-import string
 from collections.abc import Sequence
 
 import msgspec
@@ -16,42 +14,16 @@ from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.money.amount import tolerance_within
-from engine.payment.model import Terms
+from engine.payment.model import EXTERNAL, Terms
+from transport.control.external_payment import external_terms, of_external_only
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
+from transport.http.new_ids import new_payment_id
 from transport.http.problems import Problem, invalid
 from transport.problem_body import FieldError
 
-__all__ = ["emails_of", "new_id", "new_payment_id", "terms_of", "without_old_outputs"]
-
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_ID_CHARS = 22  # 131 bits: nobody guesses one, and a double click selects it
-_TIME_CHARS = 8  # of these in a payment's; 83 bits are left, and nobody guesses those
-
-
-def new_id(prefix: str) -> str:
-    """An id that cannot be guessed, like ch_3fK…"""
-    return prefix + _random(_ID_CHARS)
-
-
-def new_payment_id(now: int) -> str:
-    """One that sorts by the time (ms) it was made: in the database's trees new
-    payments are neighbours, not strewn over all pages."""
-    return f"pay_{_digits(now, _TIME_CHARS)}{_random(_ID_CHARS - _TIME_CHARS)}"
-
-
-def _random(length: int) -> str:
-    return _digits(secrets.randbelow(len(_ALPHABET) ** length), length)
-
-
-def _digits(number: int, length: int) -> str:
-    """A number as so many letters and digits, in the order of ASCII."""
-    found = []
-    for _ in range(length):
-        number, digit = divmod(number, len(_ALPHABET))
-        found.append(_ALPHABET[digit])
-    return "".join(reversed(found))
+__all__ = ["emails_of", "terms_of", "without_old_outputs"]
 
 
 def terms_of(
@@ -62,7 +34,7 @@ def terms_of(
 ) -> Terms:
     """The terms of a new payment, `without_old_outputs` yet to come.
 
-    Raises `Problem` 403 or 422.
+    Raises `Problem` 403, 409 or 422.
     """
     merchant = request.merchant or principal.merchant or DEFAULT
     if not principal.may_see(merchant):
@@ -70,6 +42,13 @@ def terms_of(
             Code.FORBIDDEN, "This key may create payments only for its own merchant."
         )
     errors = _not_offered(request)
+    if request.method == EXTERNAL:
+        if errors:
+            raise invalid(*errors)
+        external = external_terms(request, merchant, settings, gateway.now())
+        _must_be_new(external, gateway)
+        return external
+    errors += of_external_only(request)
     _must_say_how_much(request, errors)
     tolerance_sat = _tolerance(request, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
@@ -102,9 +81,23 @@ def emails_of(terms: Terms, request: PaymentRequest) -> dict[str, str]:
     return {} if email is None else {terms.id: email}
 
 
+def _must_be_new(terms: Terms, gateway: Gateway) -> None:
+    """Of an invoice there is one payment for ever: a gateway may take money back long
+    after it is over. Raises `Problem` 409."""
+    if gateway.payment_at(terms.address) is not None:
+        text = f"there is a payment for this invoice of {terms.gateway}"
+        raise Problem(
+            Code.ADDRESS_TAKEN,
+            f"A payment cannot be created: {text}.",
+            errors=(FieldError("/external_id", f"is already used: {text}"),),
+        )
+
+
 def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:
     """Terms that ignore what earlier payments to their addresses counted already."""
-    counted = gateway.counted_outpoints([terms.address for terms in agreed])
+    counted = gateway.counted_outpoints(
+        [terms.address for terms in agreed if not terms.is_external]
+    )
     return [
         msgspec.structs.replace(terms, ignore=counted[terms.address])
         if terms.address in counted
@@ -116,10 +109,9 @@ def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms
 def _not_offered(request: PaymentRequest) -> list[FieldError]:
     """We accept no promise that we do not keep."""
     errors = []
-    if request.method != "onchain":
-        errors.append(
-            FieldError("/method", 'must be "onchain", the only method this node offers')
-        )
+    if request.method not in {"onchain", EXTERNAL}:
+        message = 'must be "onchain" or "external", the methods that this node offers'
+        errors.append(FieldError("/method", message))
     errors += [
         FieldError(f"/{name}", "is not offered by this node; leave it out")
         for name in ("account", "package", "forward_to")

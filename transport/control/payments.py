@@ -131,6 +131,12 @@ class _Payments(CreatingRoutes):
 
     def _address_taken(self, terms: Terms, text: str, principal: Principal) -> Problem:
         """409; whose payment it is only its own merchant learns."""
+        if terms.is_external:
+            return Problem(
+                Code.ADDRESS_TAKEN,
+                f"The {text}.",
+                errors=(FieldError("/external_id", f"is already used: {text}"),),
+            )
         holder = self._gateway.payment_at(terms.address)
         if (
             holder is not None

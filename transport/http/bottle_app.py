@@ -5,8 +5,8 @@ Whatever happens in a handler, the client gets JSON: an answer, or a problem (RF
 from /openapi.json. It knows no payment. Handlers run in the connection's greenlet.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,7 @@ import bottle
 import msgspec
 
 from engine.codes import Code
+from engine.merchants.gateway_mapping import GatewayMapping
 from engine.ports import ChannelSender
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
@@ -68,6 +69,9 @@ class ApiSettings:
 
     independent_sources: int = 1
     """Of how many operators there are sources."""
+
+    gateways: Mapping[str, GatewayMapping] = field(default_factory=dict)
+    """Those whose signed word confirms a payment without a chain, by name."""
 
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()

@@ -10,21 +10,27 @@ from typing import Annotated
 from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
+from engine.merchants.gateway_mapping import GATEWAY_NAME
 from engine.merchants.name import ALLOWED, NAME
 from engine.money.amount import MAX_SAT
+from engine.money.currency import CURRENCY, MAX_MINOR
 from engine.payment import email_address
 
 __all__ = [
     "AddressText",
+    "AmountMinor",
     "AmountSat",
+    "AmountText",
     "CaPem",
     "ChannelId",
     "Confirmations",
+    "Currency",
     "CustomerEmail",
     "Description",
     "EventId",
     "ExpiresIn",
     "ExternalId",
+    "GatewayText",
     "Headers",
     "MAX_EXTERNAL_ID",
     "Merchant",
@@ -59,6 +65,28 @@ AmountSat = Annotated[
         description=f"a whole number of satoshi between 1 and {MAX_SAT}, or null for"
         " any amount"
     ),
+]
+AmountMinor = Annotated[
+    Annotated[int, Meta(ge=1, le=MAX_MINOR)] | None,
+    Meta(
+        description=f"a whole number between 1 and {MAX_MINOR} of the currency's"
+        " smallest unit, or null"
+    ),
+]
+AmountText = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=30)] | None,
+    Meta(
+        description='an amount of the currency as text, like "12.50", or null for'
+        " amount_minor"
+    ),
+]
+Currency = Annotated[
+    Annotated[str, Meta(pattern=CURRENCY + r"(?!\n)")] | None,
+    Meta(description="three capital letters, as ISO 4217 has them, or null"),
+]
+GatewayText = Annotated[
+    Annotated[str, Meta(pattern=GATEWAY_NAME + r"(?!\n)")] | None,
+    Meta(description="the name of a gateway of this node, or null"),
 ]
 QuorumAbove = Annotated[
     Annotated[int, Meta(ge=0, le=MAX_SAT)] | None,

@@ -18,23 +18,27 @@ from engine.merchants.record import (
     DisplayName,
     MerchantSettings,
     OwnLimits,
-    Provider,
     Secret,
+    SecretName,
 )
 from engine.merchants.token_rules import TokenRules
 from transport.http.input_values import (
     NO_CONTROLS,
     WHSEC,
     AddressText,
+    AmountMinor,
     AmountSat,
+    AmountText,
     CaPem,
     ChannelId,
     Confirmations,
+    Currency,
     CustomerEmail,
     Description,
     EventId,
     ExpiresIn,
     ExternalId,
+    GatewayText,
     Headers,
     Merchant,
     Metadata,
@@ -82,13 +86,20 @@ class PaymentRequest(Request):
 
     method: Annotated[
         str,
-        Meta(max_length=20, description='"onchain", the only method this node offers'),
+        Meta(
+            max_length=20,
+            description='"onchain", or "external": a gateway says that it is paid',
+        ),
     ] = "onchain"
     address: AddressText = None
     amount_sat: AmountSat = None
+    gateway: GatewayText = None
+    amount: AmountText = None
+    amount_minor: AmountMinor = None
+    currency: Currency = None
     any_amount: Annotated[
         bool,
-        Meta(description="true in place of amount_sat: whatever comes is enough"),
+        Meta(description="true in place of an amount: whatever comes is enough"),
     ] = False
     tolerance_sat: Tolerance = None
     quorum_above_sat: QuorumAbove = None
@@ -256,11 +267,14 @@ class MerchantRequest(Request):
         ),
     ] = OwnLimits()
     webhook_secrets: Annotated[
-        dict[Provider, Secret | bool],
+        dict[SecretName, Secret | bool],
         Meta(
-            description="an object: for btc and blockonomics a secret of 8 to 200"
-            " printable ASCII characters without spaces, true to keep the one that"
-            " there is, false (or absent) for none of its own"
+            max_length=64,
+            description="an object: for btc, blockonomics and each of the node's"
+            " gateways a secret of 8 to 200 printable ASCII characters without spaces"
+            " (for a gateway also one before it, as <gateway>.old, while it rotates),"
+            " true to keep the one that there is, false (or absent) for none of its"
+            " own",
         ),
     ] = {}
     identify_without_secret: Annotated[

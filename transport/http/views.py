@@ -51,7 +51,9 @@ class OwnFreshness(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as it is now. `client_secret` is returned only when it is created.
     `freshness` is there only while its own address cannot be read whole; else that of
-    the sources says how far what is shown is present (`/health`, `source`)."""
+    the sources says how far what is shown is present (`/health`, `source`). The fields
+    from `gateway` to `returned_minor` are there only in a payment whose `method` is
+    external: sums of it are whole numbers of the currency's smallest unit."""
 
     id: str
     status: Status
@@ -59,8 +61,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     network: str
     asset: str
-    address: str
-    uri: str
+    address: str | None
+    uri: str | None
     amount_sat: int | None
     tolerance_sat: int
     quorum_above_sat: int | None
@@ -76,13 +78,20 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     seq: int
     checkout_url: str
+    gateway: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    decimals: int | UnsetType = UNSET
+    amount_minor: int | UnsetType | None = UNSET
+    received_minor: int | UnsetType = UNSET
+    returned_minor: int | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event; the same object on every channel. Written here for the document:
-    on the wire it is the stored bytes.
+    on the wire it is the stored bytes. The fields from `method` to `amount_minor` are
+    there only in those of a payment without a chain, which has no address.
     """
 
     id: str
@@ -93,7 +102,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     status: Status
     flags: tuple[Flag, ...]
-    address: str
+    address: str | None
     external_id: str | None
     merchant: str
     amount_sat: int | None
@@ -101,6 +110,11 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int
     confirmations_required: int
     txid: str | None
+    method: str | UnsetType = UNSET
+    gateway: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    decimals: int | UnsetType = UNSET
+    amount_minor: int | UnsetType | None = UNSET
     data: dict[str, Any]
 
 
@@ -133,8 +147,10 @@ def view(
         method=terms.method,
         network=terms.network,
         asset=terms.asset,
-        address=terms.address,
-        uri=payment_uri(terms.address, terms.amount_sat, None),
+        address=terms.shown_address,
+        uri=None
+        if terms.is_external
+        else payment_uri(terms.address, terms.amount_sat, None),
         amount_sat=terms.amount_sat,
         tolerance_sat=terms.tolerance_sat,
         quorum_above_sat=terms.quorum_above_sat,
@@ -161,6 +177,12 @@ def view(
         expires_at=iso(terms.expires_at),
         seq=payment.seq,
         checkout_url=f"{public_url}/pay/{terms.id}",
+        gateway=terms.gateway if terms.is_external else UNSET,
+        currency=terms.asset if terms.is_external else UNSET,
+        decimals=terms.decimals if terms.is_external else UNSET,
+        amount_minor=terms.amount_minor if terms.is_external else UNSET,
+        received_minor=payment.external.received_minor if terms.is_external else UNSET,
+        returned_minor=payment.external.returned_minor if terms.is_external else UNSET,
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
     )

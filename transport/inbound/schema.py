@@ -16,6 +16,7 @@ from transport.http.params import Query
 __all__ = [
     "BlockonomicsQuery",
     "BtcWebhook",
+    "GatewayAnswer",
     "WebhookAnswer",
 ]
 
@@ -62,6 +63,12 @@ class BlockonomicsQuery(Query, forbid_unknown_fields=False):
     )
     txid: Annotated[str, Meta(description="64 hexadecimal digits")] = ""
     rbf: Annotated[str, Meta(description="1 if the transaction can be replaced")] = ""
+
+
+class GatewayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway is answered, unless its mapping says otherwise (`answer`)."""
+
+    status: str = "accepted"
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,9 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     short_sat: int | UnsetType = UNSET
     excess_sat: int | UnsetType = UNSET
     settled_sat: int | UnsetType = UNSET
+    settled_minor: int | UnsetType = UNSET
+    short_minor: int | UnsetType = UNSET
+    excess_minor: int | UnsetType = UNSET
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,12 +50,15 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: str
     status: str
     flags: tuple[str, ...]
-    address: str
+    address: str | None
     amount_sat: int | None
     received_sat: int
     confirmations: int
     confirmations_required: int
     txid: str | None
+    currency: str | UnsetType = UNSET
+    decimals: int | UnsetType = UNSET
+    amount_minor: int | UnsetType | None = UNSET
     data: _Data
 
 
@@ -66,7 +72,7 @@ class _Freshness(msgspec.Struct, frozen=True, kw_only=True):
 class _State(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     flags: tuple[str, ...]
-    address: str
+    address: str | None
     amount_sat: int | None
     received_sat: int
     confirmed_sat: int
@@ -76,6 +82,10 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str
     seq: int
+    currency: str | UnsetType = UNSET
+    decimals: int | UnsetType = UNSET
+    amount_minor: int | UnsetType | None = UNSET
+    received_minor: int | UnsetType = UNSET
     freshness: _Freshness | UnsetType = UNSET
 
 

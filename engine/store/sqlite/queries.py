@@ -127,8 +127,11 @@ def _watched(
 
 
 def oldest_watched(sql: sqlite3.Connection) -> int | None:
-    """When (ms) the oldest payment was made that is still watched, if there is any."""
-    row = sql.execute("SELECT min(created_at) FROM payments WHERE watched = 1")
+    """When (ms) the oldest payment was made for which a chain is still watched."""
+    row = sql.execute(
+        "SELECT min(created_at) FROM payments WHERE watched = 1"
+        " AND address NOT LIKE 'external:%'"
+    )
     oldest: int | None = row.fetchone()[0]
     return oldest
 

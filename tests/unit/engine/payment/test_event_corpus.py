@@ -21,6 +21,7 @@ NOT_TOLD_YET = {
     EventType.FORWARDING,
     EventType.FORWARDED,
     EventType.FAILED,
+    EventType.TOKEN_SAVED,
 }
 
 

@@ -1,6 +1,6 @@
 """Ids: nobody guesses one, and those of payments sort by the time they were made."""
 
-from transport.control.new_payment import new_id, new_payment_id
+from transport.http.new_ids import new_id, new_payment_id
 
 
 def test_payments_of_later_times_have_ids_that_sort_behind() -> None:
