@@ -212,6 +212,8 @@ def test_s4_6_every_view_bears_a_payment_without_an_address(calls: Calls) -> Non
     payment = calls.payment("INV-6")
     node = calls.node
     for path in (
+        f"/pay/{payment['id']}",
+        f"/pay/{payment['id']}.json",
         "/v1/watchers",
         "/v1/events?after=0",
         "/metrics",
@@ -221,5 +223,8 @@ def test_s4_6_every_view_bears_a_payment_without_an_address(calls: Calls) -> Non
         answer = node.get(path)
         assert answer.status_code in {200, 404}, (path, answer.text)
         assert "external:salon" not in answer.text, path
+    page = node.get(f"/pay/{payment['id']}")
+    assert page.status_code == 200
+    assert "25.00 LKR" in page.text
     key = f"external:salon:payable:{payment['external_id']}"
     assert node.get(f"/events/balance/{key}").status_code == 404

@@ -12,6 +12,12 @@ import msgspec
 
 from engine.money.amount import payment_uri
 from engine.payment.model import Payment, Status
+from transport.pages.external import (
+    external_notes,
+    external_stage,
+    external_sum,
+    external_words,
+)
 from transport.pages.stages import Stage, stage_of
 from transport.pages.wording import notes_of, title_of, words_of
 
@@ -38,7 +44,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     notes: tuple[str, ...]
     title: str  # of the document
-    address: str
+    address: str | None  # None: of a payment without a chain
     network: str
     external_id: str | None
     amount_sat: int | None  # asked; None: any
@@ -52,6 +58,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None  # None: no clock is running
     confirmed_at: int | None
+    sum_text: str | None = None  # of a payment without a chain
 
 
 def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
@@ -61,6 +68,8 @@ def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
     flags allow that there was one).
     """
     terms = payment.terms
+    if terms.is_external:
+        return _look_external(payment)
     stage = stage_of(payment, was_confirmed=was_confirmed)
     headline, sentence = words_of(payment, stage)
     due = _due_sat(payment, stage)
@@ -91,6 +100,36 @@ def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
         created_at=terms.created_at,
         expires_at=terms.expires_at if payable or shown else None,
         confirmed_at=payment.confirmed_at,
+    )
+
+
+def _look_external(payment: Payment) -> Checkout:
+    terms, stage = payment.terms, external_stage(payment)
+    headline, sentence = external_words(payment, stage)
+    return Checkout(
+        id=payment.id,
+        seq=payment.seq,
+        stage=stage,
+        status=payment.status,
+        headline=headline,
+        sentence=sentence,
+        notes=external_notes(payment, stage),
+        title="Paid ✓" if stage is Stage.PAID else headline,
+        address=None,
+        network=terms.network,
+        external_id=terms.external_id,
+        amount_sat=None,
+        received_sat=0,
+        due_sat=None,
+        uri=None,
+        confirmations=0,
+        confirmations_required=0,
+        steps=(),
+        txids=(),
+        created_at=terms.created_at,
+        expires_at=None,
+        confirmed_at=payment.confirmed_at,
+        sum_text=external_sum(payment, stage),
     )
 
 

@@ -201,6 +201,8 @@ class _Pages:
     def _state_of(self, view: Checkout) -> dict[str, Any]:
         own, now = self._gateway.unread(view.id), self._gateway.now()
         freshness = own or self._gateway.freshness()
+        # How far our view of a chain is present concerns no payment without one.
+        is_live = freshness.live or view.address is None
         return {
             "id": view.id,
             "seq": view.seq,
@@ -213,7 +215,7 @@ class _Pages:
             "announcement": f"{view.headline}. {view.sentence}",
             "now": now,
             "source": {
-                "live": freshness.live,
+                "live": is_live,
                 "since": freshness.since,
                 "standing": freshness.standing,
                 "own": own is not None,  # its address cannot be read whole
@@ -223,7 +225,7 @@ class _Pages:
 
     def _parts(self, view: Checkout, now: int) -> dict[str, str]:
         qr = _qr_svg(qr_segments(view.uri)) if view.uri is not None else ""
-        spans = (f"<span>{part}</span>" for part in grouped(view.address))
+        spans = (f"<span>{part}</span>" for part in grouped(view.address or ""))
         words = {
             "view": view,
             "qr": qr,

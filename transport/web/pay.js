@@ -24,7 +24,12 @@
 
   // A proxy may serve the node below a path: all ways begin at this page, /pay/<id>.
   const url = new URL("..", location.href).href;
-  const bell = new Paybell(state.address, { url, since: position(state), check: newestSeq });
+  const bell = state.address === null ? askingOnly() : new Paybell(state.address, { url, since: position(state), check: newestSeq });
+  /* A payment without an address has no stream that strangers may hear: its page asks. */
+  function askingOnly() {
+    deafSince = null;
+    return Object.assign(new EventTarget(), { live: false, start() {}, stop() {} });
+  }
   function position({ epoch, seq }) {
     return `${epoch}-${seq}`;
   }
