@@ -129,7 +129,7 @@ def test_it_is_confirmed_for_no_less_than_was_asked(said: list[GatewayWord]) -> 
             assert event.data.settled_minor >= 1_000
         if event.type is EventType.REVERSED:
             assert EventType.CONFIRMED in {one.type for one in events}
-    last_paid = [e for e in events if e.type in {EventType.CONFIRMED}]
+    last_paid = [e for e in events if e.type is EventType.CONFIRMED]
     eur = [w for w in said if w.word is Word.SUCCESS and w.currency == "EUR"]
     enough = any(w.amount_minor is None or w.amount_minor >= 1_000 for w in eur)
     if last_paid:
