@@ -31,6 +31,7 @@ from engine.store.sqlite.offline import examine as examine_database
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
 from transport.cli.open_files import client_connections, raise_limit
+from transport.cli.redis_check import check_redis
 from transport.cli.settings import all_settings, config_path, load_config
 from transport.cli.source_checks import Check, check_sources
 from transport.cli.starting import CannotStart, refuse_unknown_seeds
@@ -70,6 +71,7 @@ def examine(
     checks = [
         *_check_database(config, deep),
         *check_sources(config),
+        *check_redis(config),
         *_check_modes(config, config_path),
         *_check_machine(),
         *_check_address(config),

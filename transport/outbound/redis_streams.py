@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
@@ -39,6 +40,13 @@ from transport.problem_body import FieldError
 __all__ = ["RedisStreamSender"]
 
 _NO_KEY = "no such key"
+
+ALERTS = 1_000
+"""That are kept in `<stream>:alerts`."""
+
+
+class _Envelope(msgspec.Struct):
+    type: str
 
 
 class RedisStreamSender:
@@ -107,14 +115,33 @@ class RedisStreamSender:
         now_s: int,
         payment: Payment | None = None,
     ) -> SendResult:
-        """A test: whether the stream can be told something. It is told nothing: an
-        entry that is no event of the journal would have no id."""
-        del msg_id, body, now_s, payment
-        mine = replace(endpoint, channel=f"{endpoint.channel}-test")
+        """What is no event of the journal: it has no place in the stream. An alert goes
+        into `<stream>:alerts`, perhaps twice; a test only looks whether the stream can
+        be told something."""
+        del now_s, payment
+        mine = replace(endpoint, channel=f"{endpoint.channel}-beside")
         try:
+            if msgspec.json.decode(body, type=_Envelope).type.startswith("alert."):
+                return self._tell_beside(mine, msg_id, body)
             return self.tell(mine, None, (0,)).result
         finally:
             self.forget(mine.channel)
+
+    def _tell_beside(self, endpoint: Endpoint, msg_id: str, body: bytes) -> SendResult:
+        settings: Any = endpoint.settings
+        started = time.perf_counter()
+        trim = ("MAXLEN", "~", ALERTS)
+        stream = f"{settings.stream}:alerts"
+        add = ("XADD", stream, *trim, "*", EVENT_ID, msg_id, "event", body)
+        try:
+            link = self._link(endpoint)
+            (answer,) = link.ask([add], endpoint.timeout_s)
+        except DeliveryError as error:
+            return _failed(f"{error.kind}: {error.detail}", started).result
+        if isinstance(answer, Exception):
+            text = f"{link.url.shown} answered {said(answer)}"
+            return _failed(text, started).result
+        return _delivered(started)
 
     def forget(self, channel_id: str) -> None:
         """Its connection is needed no more."""
