@@ -75,7 +75,9 @@ class Node:
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
-        self.merchants = merchants or MerchantBook()  # the gateway's; all may ask it
+        # The gateway's; all may ask it. One that is empty is a book all the same: it
+        # has the node's own limits.
+        self.merchants = MerchantBook() if merchants is None else merchants
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.orders = OrderCounts()  # the supervisor's; it is asked for silence

@@ -7,6 +7,8 @@ import pytest
 
 from actors.node import Node, Settings
 from actors.published import Health, JournalReport, Published
+from engine.merchants.book import MerchantBook
+from engine.merchants.record import Limits
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import Outcome, Unavailable, Write
 
@@ -84,3 +86,18 @@ def test_its_readers_are_asked_in_turn(node: Node) -> None:
     for _ in range(6):
         node.read(lambda _store: None, lambda _answer: None)
     assert asked == [1, 2, 0, 1, 2, 0]
+
+
+def test_a_book_without_merchants_has_the_nodes_own_limits() -> None:
+    """It is empty, and so false; a node that took it for none had its limits from the
+    code, whatever its settings said, until it was started anew with a merchant."""
+    book = MerchantBook(Limits(channels=3))
+    node = Node(
+        SimulatedClock(0),
+        SimulatedDispatcher(Random(1)),
+        Random(1),
+        Settings(),
+        merchants=book,
+    )
+    assert node.merchants is book
+    assert node.merchants.get("anybody").limits.channels == 3
