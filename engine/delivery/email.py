@@ -14,89 +14,63 @@ from engine.delivery.kind_settings import ChannelSettings
 from engine.mail.address import MAX_ADDRESS
 from engine.mail.template import MAX_CHARS
 
-__all__ = ["EMAIL", "EmailSettings"]
+__all__ = ["EMAIL", "LINES", "EmailSettings"]
 
 EMAIL = "email"
 
 _Address = Annotated[
-    str,
-    Meta(
-        max_length=MAX_ADDRESS,
-        description=f"an e-mail address of at most {MAX_ADDRESS} characters",
-    ),
+    Annotated[str, Meta(max_length=MAX_ADDRESS)] | None,
+    Meta(description=f"an e-mail address of at most {MAX_ADDRESS} characters, or null"),
 ]
 _Name = Annotated[
-    str,
+    Annotated[str, Meta(max_length=100, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    | None,
     Meta(
-        max_length=100,
-        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
-        description="a name of at most 100 characters without control characters",
+        description="a name of at most 100 characters without control characters, or"
+        " null for the merchant's"
     ),
 ]
 _Smtp = Annotated[
-    str,
+    Annotated[str, Meta(max_length=1_000)] | None,
     Meta(
-        max_length=1_000,
         description="a mail server as smtp+starttls://user:password@host:587 or"
-        " smtps://user:password@host:465",
+        " smtps://user:password@host:465, or null for the node's"
     ),
 ]
 _CaPem = Annotated[
-    str,
+    Annotated[str, Meta(max_length=32_768, pattern=r"^\s*-----BEGIN CERTIFICATE-----")]
+    | None,
     Meta(
-        max_length=32_768,
-        pattern=r"^\s*-----BEGIN CERTIFICATE-----",
-        description="certificates in PEM, at most 32768 characters",
+        description="certificates in PEM, at most 32768 characters, or null for the"
+        " usual authorities"
     ),
 ]
 _Template = Annotated[
-    str,
+    Annotated[str, Meta(max_length=MAX_CHARS)] | None,
     Meta(
-        max_length=MAX_CHARS,
-        description=f"a template of at most {MAX_CHARS} characters (/docs/mail)",
+        description=f"a template of at most {MAX_CHARS} characters (docs/mail.md), or"
+        " null for the node's"
     ),
 ]
+
+LINES = (_CaPem, _Template)
+"""Of these fields' types: text of several lines, which may end with a newline."""
 
 
 class EmailSettings(ChannelSettings, frozen=True, kw_only=True):
     """`smtp` with `mail_from` and `ca_pem`: a server of the merchant's own, in place of
     the node's (`--smtp`). Templates that are not given are the node's."""
 
-    to: Annotated[_Address | None, Meta(description="an e-mail address, or null")] = (
-        None
-    )
+    to: _Address = None
     customer: Annotated[bool, Meta(description="true or false")] = False
-    from_name: Annotated[_Name | None, Meta(description="a name, or null")] = None
-    reply_to: Annotated[
-        _Address | None, Meta(description="an e-mail address, or null")
-    ] = None
-    smtp: Annotated[
-        _Smtp | None,
-        Meta(
-            description="a mail server as smtp+starttls://user:password@host:587 or"
-            " smtps://user:password@host:465, or null for the node's"
-        ),
-    ] = None
-    mail_from: Annotated[
-        _Address | None,
-        Meta(description="an e-mail address, beside smtp only, or null"),
-    ] = None
-    ca_pem: Annotated[
-        _CaPem | None,
-        Meta(
-            description="certificates in PEM, at most 32768 characters, or null for the"
-            " usual authorities"
-        ),
-    ] = None
-    subject: Annotated[
-        _Template | None, Meta(description="a template, or null for the node's")
-    ] = None
-    text: Annotated[
-        _Template | None, Meta(description="a template, or null for the node's")
-    ] = None
-    html: Annotated[
-        _Template | None, Meta(description="a template, or null for the node's")
-    ] = None
+    from_name: _Name = None
+    reply_to: _Address = None
+    smtp: _Smtp = None
+    mail_from: _Address = None
+    ca_pem: _CaPem = None
+    subject: _Template = None
+    text: _Template = None
+    html: _Template = None
 
     @property
     def audience(self) -> str:

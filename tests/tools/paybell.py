@@ -78,6 +78,7 @@ class Paybell:
         """`stdout`, `stderr`: descriptors in place of the files; `wrapped`: a command
         that starts it."""
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
+        self.folder = folder
         self.api_key = API_KEY
         self.url = ""
         self.session = requests.Session()

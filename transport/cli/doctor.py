@@ -30,6 +30,7 @@ from engine.store.sqlite.offline import (
 from engine.store.sqlite.offline import examine as examine_database
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
+from transport.cli.mail_check import check_mail
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.redis_check import check_redis
 from transport.cli.settings import all_settings, config_path, load_config
@@ -72,6 +73,7 @@ def examine(
         *_check_database(config, deep),
         *check_sources(config),
         *check_redis(config),
+        *check_mail(config),
         *_check_modes(config, config_path),
         *_check_machine(),
         *_check_address(config),

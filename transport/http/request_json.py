@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, UnsetType
 
 from engine.codes import Code
+from engine.delivery import email
 from transport.http.input_values import CaPem
 from transport.http.problems import Problem, invalid
 from transport.http.strict_json import LONGEST_SHOWN, parse_json, shown_name
@@ -46,7 +47,7 @@ _JSON = re.compile(
     r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE
 )
 
-_OF_LINES = (CaPem, CaPem | UnsetType)
+_OF_LINES = (CaPem, CaPem | UnsetType, *email.LINES)
 
 T = TypeVar("T", bound=msgspec.Struct)
 

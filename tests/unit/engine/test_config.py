@@ -423,3 +423,33 @@ def test_apps_and_pages_without_an_origin_can_be_allowed_by_name() -> None:
 @pytest.mark.parametrize("text", ["file:///", "capacitor://", "localhost", "data://x"])
 def test_what_no_page_has_as_its_origin_is_refused(text: str) -> None:
     assert "--allowed-origins" in fails(allowed_origins=text)
+
+
+MAIL = {"smtp": "smtps://ann@mail.example", "mail_from": "pay@shop.example"}
+
+
+def test_the_mail_server_has_its_password_from_the_environment() -> None:
+    config = load(MAIL, {"PAYBELL_SMTP_PASSWORD": "opensesame"}, {})
+    assert config.mail_server is not None
+    assert config.mail_server.password == "opensesame"
+    assert "opensesame" not in repr(config)
+    assert load({}, {}, {}).mail_server is None
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "why"),
+    [
+        ({"smtp": "smtp://localhost"}, {}, "--smtp: requires --mail-from"),
+        ({"mail_from": "a@b.example"}, {}, "--mail-from: is of no use without --smtp"),
+        ({}, {"PAYBELL_SMTP_PASSWORD": "x"}, "is of no use without --smtp"),
+        (MAIL, {}, "names a user and no password"),
+        ({**MAIL, "smtp": "smtps://mail.example"}, {"PAYBELL_SMTP_PASSWORD": "secret"},
+         "names no user"),
+    ],
+)  # fmt: skip
+def test_settings_of_mail_that_do_not_fit_together_are_refused(
+    options: dict[str, str], environ: dict[str, str], why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why) as refused:
+        load(options, environ, {})
+    assert "secret" not in str(refused.value)
