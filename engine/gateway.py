@@ -264,6 +264,11 @@ class Gateway(Protocol):
     def channels(self, merchant: str | None = None) -> list[Channel]:
         """All, or those of one merchant, oldest first; lets others run in between."""
 
+    def channels_page(
+        self, merchant: str | None, after: tuple[int, str], limit: int
+    ) -> list[Channel]:
+        """The next `limit` after one that was made then (ms) and has this id."""
+
     def channel(self, channel_id: str) -> Channel | None: ...
 
     def save_channel(self, channel: Channel) -> None: ...

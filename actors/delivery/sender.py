@@ -52,29 +52,32 @@ class SenderActor(Actor):
     def on_receive(self, message: object) -> None:
         if not isinstance(message, Deliver):
             return
-        if not kind_named(message.endpoint.kind).wants_payment:
-            self._answer(message, self._attempt(message, None))
+        event = msgspec.json.decode(message.head.wire, type=_Head)
+        wants_payment = kind_named(message.endpoint.kind).wants_payment
+        if not wants_payment or event.payment_id is None:
+            self._answer(message, self._attempt(message, event, None))
             return
-        payment_id = message.payment_id
+        payment_id = event.payment_id
         self.await_reply(
             lambda reply: self._node.read(lambda s: s.payment(payment_id), reply),
-            lambda found: self._on_payment(message, found),
+            lambda found: self._on_payment(message, event, found),
         )
 
-    def _on_payment(self, order: Deliver, found: Any) -> None:
+    def _on_payment(self, order: Deliver, event: "_Head", found: Any) -> None:
         if found is None or isinstance(found, Payment):
-            result = self._attempt(order, found)
+            result = self._attempt(order, event, found)
         else:
             error = "the database could not be read"
             result = SendResult(AttemptOutcome.RETRY, None, error, None, 0.0)
         self._answer(order, result)
 
-    def _attempt(self, order: Deliver, payment: Payment | None) -> SendResult:
+    def _attempt(
+        self, order: Deliver, event: "_Head", payment: Payment | None
+    ) -> SendResult:
         head, endpoint = order.head, order.endpoint
         body_of = BODIES.get(endpoint.event_version)
         if body_of is None:
             return no_such_version(endpoint.event_version)
-        event = msgspec.json.decode(head.wire, type=_Head)
         body = body_of(head.wire, event.type, event.at, head.skipped)
         now_s = self._node.clock.now() // 1000
         return self._sender.send(endpoint, event.id, body, now_s, payment)
@@ -154,3 +157,4 @@ class _Head(msgspec.Struct):
     id: str
     type: str
     at: str
+    payment_id: str | None = None  # of an alert, none

@@ -99,6 +99,13 @@ class KeptRows:
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)
 
+    def channels_page(
+        self, merchant: str | None, after: tuple[int, str], limit: int
+    ) -> list[Channel]:
+        return [
+            channel_of(row) for row in self._store.channels_page(merchant, after, limit)
+        ]
+
     def channels(self, merchant: str | None = None) -> list[Channel]:
         return [
             channel_of(row) for row in yielding_every(self._store.channels(merchant))

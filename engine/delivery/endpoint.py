@@ -11,6 +11,7 @@ import msgspec
 from engine.delivery.channel import Channel, active_secrets
 from engine.delivery.kind_settings import ChannelSettings
 from engine.delivery.kinds import WEBHOOK, Kind, kind_named
+from engine.errors import WrongKey
 from engine.secrets.vault import Vault
 
 __all__ = [
@@ -58,9 +59,7 @@ def endpoint_of(channel: Channel, vault: Vault, now: int) -> Endpoint:
     return Endpoint(
         url=channel.url,
         kind=channel.kind,
-        settings=msgspec.convert(
-            settings_of(channel, vault), kind_named(channel.kind).settings
-        ),
+        settings=_opened_settings(channel, vault),
         channel=channel.id,
         event_version=channel.event_version,
         secrets=tuple(
@@ -71,6 +70,18 @@ def endpoint_of(channel: Channel, vault: Vault, now: int) -> Endpoint:
         headers=tuple(headers_of(channel, vault).items()),
         ca_pem=channel.ca_pem,
     )
+
+
+def _opened_settings(channel: Channel, vault: Vault) -> ChannelSettings:
+    """As the sender takes them. Raises `WrongKey`."""
+    kind = kind_named(channel.kind)
+    try:
+        return msgspec.convert(settings_of(channel, vault), kind.settings)
+    except msgspec.ValidationError as error:
+        raise WrongKey(
+            f"the settings of {channel.id} are damaged, or not those of this version's"
+            f" kind {kind.name}"
+        ) from error
 
 
 def settings_of(channel: Channel, vault: Vault) -> dict[str, Any]:

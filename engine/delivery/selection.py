@@ -16,10 +16,10 @@ __all__ = [
     "ALERTS",
     "FOR_PEOPLE",
     "PAYMENTS",
+    "NAMES",
     "AlertType",
     "every_payment",
     "is_chosen",
-    "is_type",
 ]
 
 PAYMENTS = "payment.*"
@@ -48,9 +48,8 @@ FOR_PEOPLE: tuple[str, ...] = (
 and what somebody has to look at. Not every block, and no order that ran out unpaid."""
 
 
-def is_type(name: str) -> bool:
-    """Whether a channel may name it: a type of this version, or a group."""
-    return name in {*EventType, *AlertType, PAYMENTS, ALERTS}
+NAMES: tuple[str, ...] = (*EventType, PAYMENTS, *AlertType, ALERTS)
+"""What a channel may name: the types of this version, and the groups."""
 
 
 def every_payment(types: Sequence[str]) -> bool:

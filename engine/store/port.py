@@ -157,6 +157,12 @@ class StoreReader(Protocol):
     def channels(self, merchant: str | None = None) -> list[ChannelRecord]:
         """All channels, or those of one merchant, oldest first."""
 
+    def channels_page(
+        self, merchant: str | None, after: tuple[int, str], limit: int
+    ) -> list[ChannelRecord]:
+        """The next `limit` in that order after one that was made then (ms) and has this
+        id."""
+
     def channel(self, channel_id: str) -> ChannelRecord | None: ...
 
     def owed(self, channel_id: str, limit: int = OWED) -> Owed:

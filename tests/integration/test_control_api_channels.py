@@ -251,6 +251,39 @@ def test_deliveries_are_listed_newest_first_in_pages(node: RunningNode) -> None:
     assert len(seen) == 5
 
 
+def test_channels_are_listed_in_pages_when_asked_for(node: RunningNode) -> None:
+    made = [
+        make(node, "https://shop.example/", merchant=name)["id"]
+        for name in ("ann", "bob", "ann", "cid", "ann")
+    ]
+    whole = node.get(CHANNELS).json()
+    assert whole["next_cursor"] is None, "as ever: all of them"
+    assert sorted(c["id"] for c in whole["data"]) == sorted(made)
+
+    def pages(limit: int, **headers: str) -> list[list[str]]:
+        found, cursor = [], ""
+        while True:
+            page = node.get(f"{CHANNELS}?limit={limit}{cursor}", **headers).json()
+            found.append([channel["id"] for channel in page["data"]])
+            if page["next_cursor"] is None:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"
+
+    in_order = [channel["id"] for channel in whole["data"]]
+    assert pages(2) == [in_order[:2], in_order[2:4], in_order[4:]]
+    assert pages(5) == [in_order]
+    anns = [c["id"] for c in whole["data"] if c["merchant"] == "ann"]
+    key = f"Bearer {node.add_key('ann')}"
+    assert pages(2, Authorization=key) == [anns[:2], anns[2:]]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "cursor=!", "cursor=YQ", "page=2"]
+)
+def test_a_page_that_cannot_be_is_refused(node: RunningNode, query: str) -> None:
+    assert node.get(f"{CHANNELS}?{query}").status_code == 422
+
+
 def test_a_payment_and_a_time_range_are_delivered_again(node: RunningNode) -> None:
     with Receiver() as shop:
         channel = make(node, shop.url("/hook"))

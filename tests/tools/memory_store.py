@@ -222,6 +222,12 @@ class MemoryStore:
             if merchant in {None, row.merchant}
         ]
 
+    def channels_page(
+        self, merchant: str | None, after: tuple[int, str], limit: int
+    ) -> list[ChannelRecord]:
+        found = self.channels(merchant)
+        return [c for c in found if (c.created_at, c.id) > after][:limit]
+
     def channel(self, channel_id: str) -> ChannelRecord | None:
         return next((c for c in self.channels() if c.id == channel_id), None)
 

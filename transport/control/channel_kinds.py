@@ -15,7 +15,6 @@ from engine.codes import Code
 from engine.delivery.channel import Channel
 from engine.delivery.endpoint import kept_settings, settings_of
 from engine.delivery.kinds import KINDS, WEBHOOK, Kind
-from engine.delivery.selection import is_type
 from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from transport.http.auth import Principal
@@ -27,7 +26,6 @@ from transport.problem_body import FieldError
 
 __all__ = [
     "checked_settings",
-    "checked_types",
     "kind_asked_for",
     "merged_settings",
     "refuse_fields_of_others",
@@ -64,22 +62,6 @@ def refuse_fields_of_others(kind: Kind, asked: ChannelRequest | ChannelPatch) ->
     if given:
         text = f"must be absent: it is of webhooks, not of the kind {kind.name}"
         raise invalid(*(FieldError(f"/{name}", text) for name in given))
-
-
-def checked_types(types: list[str]) -> tuple[str, ...]:
-    """Each once, in order."""
-    errors = [
-        FieldError(
-            f"/types/{number}",
-            "must be the type of an event, payment.* for all of a payment's, or"
-            " alert.raised, alert.resolved or alert.* for alerts",
-        )
-        for number, name in enumerate(types)
-        if not is_type(name)
-    ]
-    if errors:
-        raise invalid(*errors)
-    return tuple(dict.fromkeys(types))
 
 
 def refuse_own_redis(kind: Kind, kept: Mapping[str, Any], principal: Principal) -> None:

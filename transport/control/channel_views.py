@@ -49,6 +49,7 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
 
 class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
     data: list[ChannelView]
+    next_cursor: str | None
 
 
 class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,6 @@ from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from transport.control.channel_kinds import (
     checked_settings,
-    checked_types,
     kind_asked_for,
     merged_settings,
     refuse_fields_of_others,
@@ -36,11 +35,13 @@ from transport.control.own_headers import own_headers
 from transport.control.seen import seen_channel
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
+from transport.http.cursors import age_cursor, read_age
 from transport.http.inputs import ChannelPatch, ChannelRequest
 from transport.http.new_ids import new_id
 from transport.http.openapi import Operation, link
+from transport.http.params import DEFAULT_LIMIT, ChannelsQuery
 from transport.http.problems import Problem, invalid
-from transport.http.request_json import json_body, typed
+from transport.http.request_json import json_body, query, typed
 from transport.outbound.pinned import tls_context
 from transport.outbound.senders import Senders
 from transport.outbound.url_fault import url_fault
@@ -103,7 +104,7 @@ class _Channels:
         kind = kind_asked_for(asked, self._senders)
         types = kind.default_types
         if not isinstance(asked.types, UnsetType):
-            types = checked_types(asked.types)
+            types = tuple(dict.fromkeys(asked.types))
         channel_id = new_id("ch_")
         secret: str | None = None
         if kind.name == WEBHOOK:
@@ -147,15 +148,32 @@ class _Channels:
         path="/v1/channels",
         scope=Scope.READ,
         tag="channels",
-        summary="All channels that the key may see.",
+        summary="The channels that the key may see, oldest first: all, or with `limit`"
+        " so many, and where to go on.",
+        query=ChannelsQuery,
         answers={200: ChannelPage},
+        links={"next": link("list_channels", "cursor", "/next_cursor")},
     )
     def list_channels(self) -> Any:
         principal = self._auth.require(environ())
-        now = self._gateway.now()
-        seen = self._gateway.channels(principal.merchant)
-        page = [channel_view(channel, now) for channel in yielding_every(seen, 200)]
-        return answer(ChannelPage(data=page))
+        asked = query(environ(), ChannelsQuery)
+        now, mine, after = self._gateway.now(), principal.merchant, (0, "")
+        if asked.cursor is not None:
+            after = read_age(asked.cursor)
+        elif asked.limit is None:
+            seen = self._gateway.channels(mine)
+            all_ = [channel_view(channel, now) for channel in yielding_every(seen, 200)]
+            return answer(ChannelPage(data=all_, next_cursor=None))
+        limit = asked.limit or DEFAULT_LIMIT
+        found = self._gateway.channels_page(mine, after, limit + 1)
+        page, more = found[:limit], len(found) > limit
+        last = (page[-1].created_at, page[-1].id) if more else None
+        return answer(
+            ChannelPage(
+                data=[channel_view(channel, now) for channel in page],
+                next_cursor=None if last is None else age_cursor(last),
+            )
+        )
 
     @Operation(
         name="get_channel",
@@ -190,8 +208,6 @@ class _Channels:
             self._check_url(asked.url)
         if isinstance(asked.ca_pem, str):
             _check_ca(asked.ca_pem)
-        if not isinstance(asked.types, UnsetType):
-            checked_types(asked.types)
         now = self._gateway.now()
         merchant = seen_channel(self._gateway, channel_id, principal).merchant
         with self._one_at_a_time(merchant):

@@ -9,7 +9,14 @@ import binascii
 from transport.http.problems import Problem, invalid
 from transport.problem_body import FieldError
 
-__all__ = ["number_cursor", "read_number", "read_text", "text_cursor"]
+__all__ = [
+    "age_cursor",
+    "number_cursor",
+    "read_age",
+    "read_number",
+    "read_text",
+    "text_cursor",
+]
 
 _MAX_NUMBER = 1 << 62
 
@@ -34,6 +41,19 @@ def read_number(cursor: str | None) -> int | None:
     if not 0 < number < _MAX_NUMBER:
         raise _unknown()
     return number
+
+
+def age_cursor(place: tuple[int, str]) -> str:
+    """Of what was made then (ms) and has this id."""
+    return text_cursor(f"{place[0]} {place[1]}")
+
+
+def read_age(cursor: str) -> tuple[int, str]:
+    """Raises `Problem` 422 for what is no cursor of ours."""
+    made_at, _, name = read_text(cursor).partition(" ")
+    if not made_at.isascii() or not made_at.isdigit() or len(made_at) > 18 or not name:
+        raise _unknown()
+    return int(made_at), name
 
 
 def read_text(cursor: str) -> str:

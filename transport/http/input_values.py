@@ -4,12 +4,14 @@ The fields of `transport/http/inputs.py` are of these; the OpenAPI document and 
 refusals take their words from here. Values only.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
+from engine.delivery.selection import NAMES
 from engine.merchants.gateway_mapping import GATEWAY_NAME
 from engine.merchants.name import ALLOWED, NAME
 from engine.money.amount import MAX_SAT
@@ -58,6 +60,8 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"
 HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$(?!\n)"
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
+
+ONE_TYPE = rf"^({'|'.join(re.escape(name) for name in NAMES)})$(?!\n)"
 
 AmountSat = Annotated[
     Annotated[int, Meta(ge=1, le=MAX_SAT)] | None,
@@ -181,7 +185,7 @@ Url = Annotated[
     ),
 ]
 Types = Annotated[
-    list[Annotated[str, Meta(max_length=40)]],
+    list[Annotated[str, Meta(pattern=ONE_TYPE)]],
     Meta(
         max_length=40,
         description="a list of types like payment.confirmed, payment.* or alert.*; an"

@@ -11,7 +11,14 @@ from engine.payment.model import Status
 from engine.store.epochs import POSITION
 from transport.http.input_values import MAX_EXTERNAL_ID
 
-__all__ = ["After", "AfterQuery", "CursorQuery", "PaymentsQuery"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "After",
+    "AfterQuery",
+    "ChannelsQuery",
+    "CursorQuery",
+    "PaymentsQuery",
+]
 
 Cursor = Annotated[
     Annotated[str, Meta(max_length=200)] | None,
@@ -35,10 +42,23 @@ class Query(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of query strings; unknown parameters are refused."""
 
 
+DEFAULT_LIMIT = 50
+
+
+class ChannelsQuery(Query):
+    """A page of the channels; without both fields, all of them, as ever."""
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=200)] | None,
+        Meta(description="a whole number between 1 and 200; absent for all channels"),
+    ] = None
+    cursor: Cursor = None
+
+
 class CursorQuery(Query):
     """A page of a list."""
 
-    limit: Limit = 50
+    limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None
 
 

@@ -17,6 +17,9 @@ __all__ = ["FAST_S", "Fact", "Told", "told_of"]
 FAST_S = 15
 """Payments that are looked at so often, or more often, are called fast."""
 
+MAX_OTHERS = 3
+"""Alerts of one kind that one message names beside the first."""
+
 Data = Mapping[str, Any]
 
 
@@ -145,6 +148,14 @@ def _alert(kind: str, data: Data) -> Told:
         for name in ("subject", "detail", "since", "merchant")
         if data.get(name)
     ]
+    others = [other for other in data.get("more") or () if isinstance(other, dict)]
+    named = 1 + len(others[:MAX_OTHERS])
+    for other in others[:MAX_OTHERS]:
+        text = f"{other.get('subject')}: {other.get('detail')}"
+        facts.append(Fact("Also", text, is_code=True))
+    total = data.get("total")
+    if isinstance(total, int) and total > named:
+        facts.append(Fact("And", f"{total - named} more of this kind"))
     return Told(f"{start}: {what}", tuple(facts))
 
 

@@ -1,6 +1,7 @@
 """What channels are, and what they have still to be told. See `queries.py`."""
 
 import sqlite3
+from itertools import islice
 from typing import Any
 
 from engine.store.epochs import event_id
@@ -21,6 +22,7 @@ __all__ = [
     "attempts",
     "channel",
     "channels",
+    "channels_page",
     "damaged_channels",
     "deliveries_after",
     "last_deliveries_after",
@@ -42,6 +44,21 @@ def channels(
     )
     rows = sql.execute(f"{_CHANNELS}{where} ORDER BY created_at, id", values)
     return [_channel(row) for row in rows if _is_whole(row)]
+
+
+def channels_page(
+    sql: sqlite3.Connection,
+    merchant: str | None,
+    after: tuple[int, str],
+    limit: int,
+) -> list[ChannelRecord]:
+    """The next ones by age. Whoever is damaged is left out, and another comes after."""
+    where, values = ("", ()) if merchant is None else (" AND merchant = ?", (merchant,))
+    rows = sql.execute(
+        f"{_CHANNELS} WHERE (created_at, id) > (?, ?){where} ORDER BY created_at, id",
+        (*after, *values),
+    )
+    return [_channel(row) for row in islice(filter(_is_whole, rows), limit)]
 
 
 def damaged_channels(sql: sqlite3.Connection) -> list[str]:

@@ -158,6 +158,11 @@ class SqliteReads(ABC):
                           " written; it is told nothing", name)  # fmt: skip
         return self._ask(outbox.channels, merchant)
 
+    def channels_page(
+        self, merchant: str | None, after: tuple[int, str], limit: int
+    ) -> list[ChannelRecord]:
+        return self._ask(outbox.channels_page, merchant, after, limit)
+
     def channel(self, channel_id: str) -> ChannelRecord | None:
         return self._ask(outbox.channel, channel_id)
 

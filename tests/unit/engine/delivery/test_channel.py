@@ -238,3 +238,23 @@ def test_a_channel_comes_back_from_its_row_as_it_was() -> None:
     assert (row.types, row.created_at) == (("payment.late",), T0)
     record = ChannelRecord(row.id, row.merchant, row.enabled, T0, row.state)
     assert channel_of(record) == made
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.RESTED, AttemptOutcome.MOVED])
+def test_what_waits_for_a_person_or_a_new_place_is_due_at_once_and_not_for_ever(
+    outcome: AttemptOutcome,
+) -> None:
+    schedule = (0.0, 10.0, 60.0)
+    again = judged(sent(outcome), attempt=2, schedule_s=schedule)
+    assert (again.state, again.next_at, again.refusals) == ("pending", T0, 0)
+    last = judged(sent(outcome), attempt=3, schedule_s=schedule)
+    assert (last.state, last.next_at) == ("dead", 0)
+
+
+def test_what_will_never_be_taken_is_given_up_at_once() -> None:
+    row = judged(sent(AttemptOutcome.REFUSED))
+    assert (row.state, row.next_at, row.outcome) == ("dead", 0, "refused")
+
+
+def test_a_kind_that_signs_nothing_has_no_secrets() -> None:
+    assert active_secrets(channel(secret=""), T0) == ()

@@ -228,6 +228,25 @@ def test_a_channel_is_changed_in_its_place_and_removed_with_its_outbox(
     assert store.reader.outbox_counts() == {"pending": 1}
 
 
+def test_channels_are_read_in_pages_by_their_age(store: OpenStore) -> None:
+    ages = {"d": 1, "a": 2, "c": 2, "b": 3}
+    for name, made_at in ages.items():
+        (row,) = channel(name).rows
+        assert isinstance(row, ChannelRow)
+        merchant = "ann" if name in "ab" else "bob"
+        changed = replace(row, created_at=made_at, merchant=merchant)
+        store.commit(Write(rows=(changed,)))
+
+    def page(merchant: str | None, after: tuple[int, str], limit: int) -> list[str]:
+        return [c.id for c in store.reader.channels_page(merchant, after, limit)]
+
+    assert page(None, (0, ""), 3) == ["d", "a", "c"]
+    assert page(None, (2, "a"), 3) == ["c", "b"]
+    assert page(None, (3, "b"), 3) == []
+    assert page("ann", (0, ""), 1) == ["a"]
+    assert page("ann", (2, "a"), 5) == ["b"]
+
+
 def test_a_channel_is_replaced_only_where_it_is_as_it_was(store: OpenStore) -> None:
     store.commit(channel("c"))
     (row,) = channel("c", enabled=False).rows

@@ -259,7 +259,7 @@ def test_a_time_needs_its_zone(since: Any) -> None:
 
 
 def test_a_field_that_must_be_there_is_missed() -> None:
-    assert "is required" in errors_of({}, ChannelRequest)["/url"]
+    assert "is required" in errors_of({}, RedeliverRequest)["/since"]
 
 
 # -- query strings -----------------------------------------------------------------

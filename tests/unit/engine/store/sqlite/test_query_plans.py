@@ -100,6 +100,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "idempotent_answer": [("scope", "key", 0)],
     "source_tip": [("node",), ("other",)],
     "channels": [(), ("ann",)],
+    "channels_page": [(None, (0, ""), 10), ("ann", (T0, "all"), 10)],
     "channel": [("all",), ("none",)],
     "owed": [("all", 10)],
     "pending_payments": [("all", "", 10), ("all", "p3", 10)],
