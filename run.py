@@ -68,7 +68,7 @@ from transport.inbound.gateways import Gateways
 from transport.outbound.senders import make_senders
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
-from transport.server.upgrade import origin_of
+from transport.server.upgrade import LOCAL_PAGES, origin_of
 from transport.trust import check_ca_file
 from transport.web_app import WebParts, web_parts
 
@@ -220,6 +220,8 @@ class Installation:
     def _server(self) -> Server:
         config, public_url = self.config, self.config.public_url or ""
         origins = (*config.allowed_origins, *origin_of(public_url))
+        if self.chain is not None:  # no money is real there
+            origins = (*origins, *LOCAL_PAGES)
         app, ws_routes = web_parts(
             WebParts(
                 gateway=self.gateway,

@@ -120,11 +120,12 @@ def _list(value: str) -> tuple[str, ...]:
 
 
 def origins(value: str) -> tuple[str, ...]:
-    """Of web sites, of apps (capacitor://localhost), "null" (files, sandboxes), "*"."""
+    """Of web sites (of any port: http://localhost:*), of apps (capacitor://localhost),
+    "null" (files, sandboxes), "*"."""
     for part in _list(value):
         if part in {"*", "null"} or _APP_ORIGIN.fullmatch(part):
             continue
-        url = split_http_url(part)
+        url = split_http_url(part.removesuffix(":*"))
         if url.username is not None or url.path not in {"", "/"} or _more(url):
             raise ValueError(f"{part[:100]!r} has more than scheme, host and port")
     return _list(value)

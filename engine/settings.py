@@ -144,9 +144,10 @@ OPTIONS: tuple[Option, ...] = (
            " Loopback names, IP addresses and the host of --public-url are allowed"
            " always.", repeated=True),
     Option("allowed_origins", origins, "",
-           "origins like https://shop.example or capacitor://localhost, or null,"
-           " separated by commas, or *",
-           "Web sites and apps whose pages may follow payments.", repeated=True),
+           "origins like https://shop.example, http://localhost:* or"
+           " capacitor://localhost, or null, separated by commas, or *",
+           "Web sites and apps whose pages may follow payments. On the dev chain pages"
+           " of this machine and in files may by themselves.", repeated=True),
     Option("trusted_proxies", networks, "",
            "addresses or networks like 10.0.0.0/8, separated by commas",
            "Proxies whose word about their clients is trusted: see --forwarded-header.",

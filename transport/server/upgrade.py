@@ -21,6 +21,7 @@ from transport.server.request_id import ENVIRON
 from transport.server.websocket.connection import WebSocket
 
 __all__ = [
+    "LOCAL_PAGES",
     "Endpoint",
     "Routes",
     "is_allowed_origin",
@@ -32,6 +33,16 @@ __all__ = [
 _log = logging.getLogger("paybell.http")
 _refused_origins = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
 _refused_hosts = RateLimiter(rate_per_s=1 / 60, burst=3, max_keys=100)
+
+LOCAL_PAGES = (
+    "http://localhost:*",
+    "http://127.0.0.1:*",
+    "http://[::1]:*",
+    "null",
+    "file://",
+)
+"""Origins of pages that are being written: served on the same machine, or opened as a
+file (whose origin most browsers call "null"). Allowed where no money is real."""
 
 #: Called in the connection's greenlet, once the WebSocket is open. It says who listens
 #: (`WebSocket.listen`) and returns; where nobody listens then, the WebSocket closes.
@@ -82,7 +93,9 @@ def judge_request(
         _log_refused_origin(environ)
         return problem(
             Code.ORIGIN_NOT_ALLOWED,
-            "Pages of this origin may not connect; see the allowed origins.",
+            "Pages of this origin may not connect. The node's operator names the origin"
+            " in the setting allowed_origins (--allowed-origins).",
+            limit="allowed_origins",
         )
     return answer
 
@@ -139,7 +152,7 @@ def is_allowed_origin(environ: dict[str, Any], origins: Collection[str]) -> bool
 
     Pages from the host that they connect to may; others have to be in `origins`: like
     "https://shop.example", an app's "capacitor://localhost", or "null", which is what a
-    page in a file or in a sandbox has. "*" stands for all.
+    page in a file or in a sandbox has. "*" stands for all, and for any port.
     """
     origin = environ.get("HTTP_ORIGIN")
     if origin is None or "*" in origins:
@@ -147,10 +160,18 @@ def is_allowed_origin(environ: dict[str, Any], origins: Collection[str]) -> bool
     asked = _origin_parts(origin)
     if asked is None:
         return origin.lower() in {allowed.lower() for allowed in origins}
-    if any(asked == _origin_parts(allowed.removesuffix("/")) for allowed in origins):
+    if any(_is_meant(asked, allowed.removesuffix("/")) for allowed in origins):
         return True
     # With the scheme of the origin: a proxy that ends TLS need not tell us.
     return asked == _origin_parts(f"{asked[0]}://{environ.get('HTTP_HOST', '')}")
+
+
+def _is_meant(asked: tuple[str, str, int], allowed: str) -> bool:
+    any_port = allowed.removesuffix(":*")
+    parts = _origin_parts(any_port)
+    if parts is not None and any_port != allowed:
+        return asked[:2] == parts[:2]
+    return asked == parts
 
 
 def origin_of(url: str) -> tuple[str, ...]:

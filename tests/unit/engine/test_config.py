@@ -210,7 +210,13 @@ def test_without_a_source_a_public_explorer_of_the_network_is_asked(
 
 
 @pytest.mark.parametrize(
-    "value", ["https://shop.example", "http://localhost:3000,https://b.example/", "*"]
+    "value",
+    [
+        "https://shop.example",
+        "http://localhost:3000,https://b.example/",
+        "http://localhost:*",
+        "*",
+    ],
 )
 def test_origins_are_a_scheme_a_host_and_a_port(value: str) -> None:
     assert load({"allowed_origins": value}, {}, {}).allowed_origins == tuple(

@@ -8,7 +8,7 @@ import pytest
 
 from engine.codes import Code
 from transport.server.refusal import Refusal, problem
-from transport.server.upgrade import is_allowed_origin, judge_request
+from transport.server.upgrade import LOCAL_PAGES, is_allowed_origin, judge_request
 
 
 def environ(**changes: str | None) -> dict[str, Any]:
@@ -127,6 +127,16 @@ def test_a_handshake_with_a_body_is_400(body: dict[str, str]) -> None:
         ("Capacitor://LocalHost", "pay.example", ("capacitor://localhost",), True),
         ("capacitor://localhost", "localhost", (), False),
         ("capacitor://evil", "pay.example", ("capacitor://localhost",), False),
+        ("http://localhost:3000", "pay.example", ("http://localhost:*",), True),
+        ("http://localhost", "pay.example", ("http://localhost:*",), True),
+        ("https://localhost:3000", "pay.example", ("http://localhost:*",), False),
+        ("http://localhost.evil.example", "p", ("http://localhost:*",), False),
+        ("http://localhost:3000", "pay.example", ("http://localhost",), False),
+        ("http://localhost:5173", "127.0.0.1:8080", LOCAL_PAGES, True),
+        ("http://[::1]:5173", "127.0.0.1:8080", LOCAL_PAGES, True),
+        ("null", "127.0.0.1:8080", LOCAL_PAGES, True),
+        ("file://", "127.0.0.1:8080", LOCAL_PAGES, True),
+        ("https://evil.example", "127.0.0.1:8080", LOCAL_PAGES, False),
         ("ionic://localhost", "pay.example", ("capacitor://localhost", "null"), False),
     ],
 )
@@ -138,7 +148,9 @@ def test_origins(
         env["HTTP_ORIGIN"] = origin
     assert is_allowed_origin(env, origins) is allowed
     if not allowed:
-        assert refused(env, origins).status == 403
+        refusal = refused(env, origins)
+        assert refusal.status == 403
+        assert "--allowed-origins" in refusal.detail
 
 
 def test_a_refused_origin_is_logged_and_cannot_fill_the_log(
