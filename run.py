@@ -55,6 +55,7 @@ from transport.cli.starting import (
     mail_node,
     refuse_narrower_key,
     refuse_unknown_seeds,
+    seed_limits,
     server_limits,
     socketio_limits,
     vault_of,
@@ -155,7 +156,9 @@ class Installation:
         return self.gateway.customer_email(payment_id)
 
     def _merchants(self) -> MerchantBook:
-        book = MerchantBook(self.config.limits)
+        # The document that `phoenixd` is made for identifies without a secret.
+        seed = self.config.seeds.get("phoenixd")
+        book = MerchantBook(self.config.limits, () if seed is None else (seed,))
         store, seal = self.store, self.vault.seal
         try:
             fill_book(book, store.reader, store.writer, seal, self.config.merchants)
@@ -249,6 +252,8 @@ class Installation:
                 quorum_above_sat=config.quorum_above,
                 gateways=self.gateways,
                 independent_sources=len({s.operator for s in config.sources}),
+                seed_limits=seed_limits(config),
+                broadcasts_per_minute=config.broadcasts_per_minute,
                 address_source=self.chain.new_address if self.chain else None,
                 log_counts=self._log_counts,
             )

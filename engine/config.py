@@ -76,6 +76,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     redis_group: str
     redis_consumer: str | None  # None: this machine's name
     redis_trusted: dict[str, str]  # by gateway, a merchant
+    seed_calls_per_minute: int
+    seed_calls_per_hour: int
+    broadcasts_per_minute: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

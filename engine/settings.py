@@ -137,6 +137,17 @@ OPTIONS: tuple[Option, ...] = (
            " merchant for whom: whoever may write to the stream can then say that an"
            " invoice is paid. By default each entry carries what the gateway signed.",
            repeated=True),
+    # A payer asks for a payment or two; a backend beside phoenixd says each invoice.
+    Option("seed_calls_per_minute", whole(1, 1_000_000), "30", "1 to 1000000 calls",
+           "How many payments one client address may create, or webhooks without a"
+           " secret send, in a minute by the routes of --seed."),
+    # Each of these payments is watched for a week after its hour: 168,000 at most.
+    Option("seed_calls_per_hour", whole(1, 1_000_000), "1000", "1 to 1000000 calls",
+           "How many of these all client addresses together may, in an hour, for each"
+           " system of --seed."),
+    Option("broadcasts_per_minute", whole(1, 10_000), "6", "1 to 10000 messages",
+           "How many messages to all clients of /ws (POST /v1/broadcast) may be sent in"
+           " a minute."),
     # A page that makes a name of its own lead to us (DNS rebinding) must not find us.
     Option("allowed_hosts", hosts, "",
            "host names without port, separated by commas, or *",

@@ -23,8 +23,8 @@ from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, webhooks
 from transport.inbound.gateways import Gateways
+from transport.live import broadcast, polling, sse
 from transport.live import journal_stream as events
-from transport.live import polling, sse
 from transport.live.audience import Audience
 from transport.live.doors import Doors
 from transport.live.encoding import Frames
@@ -33,6 +33,9 @@ from transport.live.routes import LiveRoutes
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
 from transport.pages import pages
+from transport.seeds.admission import SeedLimits
+from transport.seeds.paybutton_messages import for_payers
+from transport.seeds.routes import add_seeds, unsigned_webhooks
 from transport.server.limits import CallLimits
 
 if TYPE_CHECKING:  # it is loaded only where somebody may use it
@@ -71,7 +74,9 @@ class WebParts:
     max_merchants: int = 10_000
     max_keys: int = 1_000
     seeds: Mapping[str, str] = field(default_factory=dict)
-    """Whom the routes of each seed act for."""
+    """Merchants by system whose own routes there are (`Config.seeds`)."""
+    seed_limits: SeedLimits = field(default_factory=SeedLimits)
+    broadcasts_per_minute: int = 6
     socketio: SocketioLimits | None = None
     gateways: Gateways | None = None
     """None: no payment gateway tells this node anything."""
@@ -86,32 +91,24 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         public_url=parts.public_url,
     )
     strangers = Strangers(parts.stranger_limits)
-    app = control_app(
+    payers = None
+    if "paybutton" in parts.seeds:
+        payers = for_payers(frames, parts.seeds["paybutton"], parts.gateway.now)
+    audience = Audience(frames, parts.vault, auth.require, payers)
+    live = LiveRoutes(
         parts.gateway,
-        auth,
         parts.vault,
-        ApiSettings(
-            network=parts.network,
-            version=parts.version,
-            sender=parts.sender,
-            address_source=parts.address_source,
-            public_url=parts.public_url,
-            monitor_s=parts.monitor_s,
-            tolerance_sat=parts.tolerance_sat,
-            tolerance_percent=parts.tolerance_percent,
-            quorum_above_sat=parts.quorum_above_sat,
-            independent_sources=parts.independent_sources,
-            max_merchants=parts.max_merchants,
-            gateways={} if parts.gateways is None else parts.gateways.mappings,
-            allow_private_webhooks=parts.allow_private_webhooks,
-            allow_webhook_ports=parts.allow_webhook_ports,
-            log_counts=parts.log_counts,
-        ),
-        strangers,
+        frames,
+        strangers=strangers,
+        audience=audience,
+        doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
+        leases=Leases(parts.gateway.now, auth.is_active),
+        default_merchant=parts.seeds.get("phoenixd", DEFAULT),
     )
+    settings = _api_settings(parts, live)
+    app = control_app(parts.gateway, auth, parts.vault, settings, strangers)
     keys.routes(app, parts.gateway, auth, parts.max_keys)
     events.routes(app, parts.gateway, auth.require, frames)
-    audience = Audience(frames, parts.vault, auth.require)
     sse.routes(app, parts.gateway, audience, parts.allowed_origins)
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     webhooks.routes(
@@ -121,19 +118,10 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.vault,
         claim_window_s=parts.claim_window_s,
         limits=parts.webhook_limits,
+        unsigned=unsigned_webhooks(parts.seeds, parts.seed_limits),
     )
     if parts.gateways is not None and parts.gateways.mappings:
         gateway_routes.routes(app, parts.gateways, limits=parts.webhook_limits)
-    live = LiveRoutes(
-        parts.gateway,
-        parts.vault,
-        frames,
-        strangers=strangers,
-        require=auth.require,
-        doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
-        leases=Leases(parts.gateway.now, auth.is_active),
-        default_merchant=parts.seeds.get("phoenixd", DEFAULT),
-    )
     _mount_socketio(parts, app, live, frames, strangers)
     polling.routes(
         app,
@@ -143,6 +131,18 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.allowed_origins,
         strangers=strangers,
         identify_wait_s=live.identify_wait_s,
+    )
+    broadcast.routes(app, live, auth, parts.broadcasts_per_minute)
+    add_seeds(
+        app,
+        parts.gateway,
+        auth,
+        parts.vault,
+        settings,
+        parts.seeds,
+        limits=parts.seed_limits,
+        webhook_limits=parts.webhook_limits,
+        origins=parts.allowed_origins,
     )
     return app, live
 
@@ -175,4 +175,25 @@ def _socketio(
         strangers=strangers,
         origins=parts.allowed_origins,
         limits=parts.socketio,
+    )
+
+
+def _api_settings(parts: WebParts, live: LiveRoutes) -> ApiSettings:
+    return ApiSettings(
+        network=parts.network,
+        version=parts.version,
+        sender=parts.sender,
+        address_source=parts.address_source,
+        public_url=parts.public_url,
+        monitor_s=parts.monitor_s,
+        tolerance_sat=parts.tolerance_sat,
+        tolerance_percent=parts.tolerance_percent,
+        quorum_above_sat=parts.quorum_above_sat,
+        independent_sources=parts.independent_sources,
+        max_merchants=parts.max_merchants,
+        gateways={} if parts.gateways is None else parts.gateways.mappings,
+        allow_private_webhooks=parts.allow_private_webhooks,
+        allow_webhook_ports=parts.allow_webhook_ports,
+        log_counts=parts.log_counts,
+        websocket_clients=lambda: live.open,
     )

@@ -5,7 +5,7 @@ gateway), after its commit; one process owns the database, so there is nobody el
 lock: it is used in the hub's thread only, and never waits.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from engine.merchants.record import PROVIDERS, Limits, Merchant
 
@@ -15,11 +15,23 @@ __all__ = ["MerchantBook"]
 class MerchantBook:
     """See the module docstring."""
 
-    __slots__ = ("_known", "_open", "_with_secret", "_with_tokens", "defaults")
+    __slots__ = (
+        "_always_open",
+        "_known",
+        "_open",
+        "_with_secret",
+        "_with_tokens",
+        "defaults",
+    )
 
-    def __init__(self, defaults: Limits | None = None) -> None:
-        """`defaults`: the node's limits, of whoever has none of its own."""
+    def __init__(
+        self, defaults: Limits | None = None, identifying: Collection[str] = ()
+    ) -> None:
+        """`defaults`: the node's limits, of whoever has none of its own. `identifying`:
+        merchants whose orders may be asked after without a secret, whatever their
+        records say."""
         self.defaults = defaults or Limits()
+        self._always_open = frozenset(identifying)
         self._known: dict[str, Merchant] = {}
         self._open: set[str] = set()  # who identify without a secret
         self._with_tokens: set[str] = set()  # who take those of their sites
@@ -75,4 +87,6 @@ class MerchantBook:
     def identifies_without_secret(self, merchant: str | None) -> bool:
         """Whether this merchant's order numbers may be asked after by anybody; None:
         whether those of any may."""
-        return bool(self._open) if merchant is None else merchant in self._open
+        if merchant is None:
+            return bool(self._open or self._always_open)
+        return merchant in self._open or merchant in self._always_open

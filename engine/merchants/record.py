@@ -30,11 +30,11 @@ __all__ = [
 
 MAX_DISPLAY_NAME: Final = 100
 
-Provider = Literal["btc", "blockonomics"]
+Provider = Literal["btc", "blockonomics", "phoenixd"]
 """Whose webhooks are signed with a secret of the merchant's: the dialects of
-`transport/inbound/dialects.py`."""
+`transport/inbound/dialects.py`, and `transport/seeds/phoenixd.py`."""
 
-PROVIDERS: Final[tuple[Provider, ...]] = ("btc", "blockonomics")
+PROVIDERS: Final[tuple[Provider, ...]] = ("btc", "blockonomics", "phoenixd")
 
 # No control characters, and none that turn the text about them round (bidi).
 _PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"

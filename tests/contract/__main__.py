@@ -19,6 +19,7 @@ import msgspec
 
 from engine.payment import events
 from engine.secrets.vault import Vault
+from engine.setting_values import SEEDS
 from engine.store.epochs import Epochs, EpochStart
 from transport.http import openapi
 from transport.web_app import WebParts, web_parts
@@ -42,6 +43,7 @@ def present() -> dict[str, Any]:
             network="regtest",
             api_key=None,
             webhook_btc_secret="contract",
+            seeds=dict.fromkeys(SEEDS, "default"),
         )
     )
     document = openapi.document(app.operations, "")

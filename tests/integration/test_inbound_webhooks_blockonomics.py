@@ -62,11 +62,24 @@ def test_a_status_that_nobody_knows_is_no_mistake(node: LiveNode, status: Any) -
 
 
 @pytest.mark.parametrize(
+    "txid", ["WarningThisIsAGeneratedTestPaymentAndNotARealBitcoinTransaction", "zz"]
+)
+def test_the_test_bench_of_blockonomics_is_answered_200_and_noted(
+    node: LiveNode, folder: Path, txid: str
+) -> None:
+    payment = node.create()
+    answer = callback(node, addr=payment.address, txid=txid, status=2)
+    assert (answer.status, answer.json["status"]) == (200, "noted")
+    assert detected(node, payment.id) == 0
+    assert any(txid.encode() in body for *_, body in kept(folder))
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"addr": None},
         {"addr": "a b"},
-        {"txid": "zz"},
+        {"txid": "z" * 201},
         {"value": "1.5"},
         {"value": "-1"},
         {"value": "9" * 17},

@@ -23,6 +23,7 @@ from transport.live.socketio.limits import SocketioLimits
 from transport.outbound.email import MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.heartbeat import OutsideWatch
+from transport.seeds.admission import SeedLimits
 from transport.server.limits import CallLimits, Limits
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "mail_node",
     "refuse_narrower_key",
     "refuse_unknown_seeds",
+    "seed_limits",
     "server_limits",
     "socketio_limits",
     "vault_of",
@@ -142,6 +144,12 @@ def webhook_limits(config: Config) -> CallLimits:
     """Five seconds' worth may come at once."""
     rate_per_s = config.webhooks_per_s
     return CallLimits(rate_per_s=rate_per_s, burst=5 * rate_per_s)
+
+
+def seed_limits(config: Config) -> SeedLimits:
+    return SeedLimits(
+        per_minute=config.seed_calls_per_minute, per_hour=config.seed_calls_per_hour
+    )
 
 
 def server_limits(config: Config) -> Limits:

@@ -114,6 +114,7 @@ class _Node:
     )
     def health(self) -> Any:
         health = self._health.get()
+        clients = self._settings.websocket_clients
         return answer(
             HealthView(
                 status="ok" if health.ready and not _is_blind(health) else "degraded",
@@ -121,7 +122,10 @@ class _Node:
                 version=self._settings.version,
                 network=self._settings.network,
                 reasons=health.reasons,
-                websocket=WebSocketHealth(enabled=True, clients=health.sessions),
+                websocket=WebSocketHealth(
+                    enabled=True,
+                    clients=health.sessions if clients is None else clients(),
+                ),
                 watchers=health.watchers,
                 quarantined=health.quarantined,
                 freshness=_freshness_view(health.freshness),

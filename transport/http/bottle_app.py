@@ -77,6 +77,9 @@ class ApiSettings:
     allow_webhook_ports: frozenset[int] = frozenset()
     max_merchants: int = 10_000
 
+    websocket_clients: Callable[[], int] | None = None
+    """How many WebSockets are open; None: nobody counts them apart."""
+
     log_counts: Callable[[], dict[str, int]] = dict
     """What the process's log wrote, and what it did not; for the metrics."""
 

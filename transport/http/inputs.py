@@ -270,11 +270,11 @@ class MerchantRequest(Request):
         dict[SecretName, Secret | bool],
         Meta(
             max_length=64,
-            description="an object: for btc, blockonomics and each of the node's"
-            " gateways a secret of 8 to 200 printable ASCII characters without spaces"
-            " (for a gateway also one before it, as <gateway>.old, while it rotates),"
-            " true to keep the one that there is, false (or absent) for none of its"
-            " own",
+            description="an object: for btc, blockonomics, phoenixd and each of the"
+            " node's gateways a secret of 8 to 200 printable ASCII characters without"
+            " spaces (for a gateway also one before it, as <gateway>.old, while it"
+            " rotates), true to keep the one that there is, false (or absent) for none"
+            " of its own",
         ),
     ] = {}
     identify_without_secret: Annotated[

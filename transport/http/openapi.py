@@ -85,6 +85,7 @@ class Operation:
     summary: str
     answers: Mapping[int, type[msgspec.Struct] | Text | None]
     request: type[Request] | None = None
+    request_media: tuple[str, ...] = ("application/json",)
     body_may_be_absent: bool = False
     query: type[Query] | None = None
     headers: tuple[Header, ...] = ()
@@ -200,7 +201,10 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if operation.request is not None:
         made["requestBody"] = {
             "required": not operation.body_may_be_absent,
-            "content": {"application/json": {"schema": _ref(operation.request)}},
+            "content": {
+                media: {"schema": _ref(operation.request)}
+                for media in operation.request_media
+            },
         }
     made["responses"] = {
         str(status): _answer(operation, status) for status in operation.statuses()

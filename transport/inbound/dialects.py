@@ -23,13 +23,16 @@ from transport.problem_body import FieldError
 __all__ = ["MAX_STATUS_LENGTH", "ProviderNotification", "read_blockonomics", "read_btc"]
 
 MAX_STATUS_LENGTH: Final = 40
+MAX_TXID_LENGTH: Final = 200
 
 _TXID: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _STATUS: Final = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
-_ADDRESS: Final = re.compile(rf"[0-9A-Za-z]{{1,{MAX_ADDRESS_LENGTH}}}", re.ASCII)
+#: With the `_` of the `test_address` in PayButton's document, which nobody has.
+_ADDRESS: Final = re.compile(rf"[0-9A-Za-z_]{{1,{MAX_ADDRESS_LENGTH}}}", re.ASCII)
 _SATOSHI: Final = re.compile(rf"[0-9]{{1,{len(str(MAX_SAT))}}}", re.ASCII)
 
 _WHOLE_SATOSHI: Final = f"must be a whole number of satoshi between 0 and {MAX_SAT}"
+_LONG_TXID: Final = f"must have at most {MAX_TXID_LENGTH} characters"
 _NO_TXID: Final = "must be 64 hexadecimal digits, or absent"
 _NO_ADDRESS: Final = "is required: a bitcoin address"
 
@@ -62,7 +65,10 @@ class ProviderNotification(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def claims_money(self) -> bool:
-        """Whether it says that something was paid: a status that is not negative."""
+        """Whether it says that something was paid: a status that is not negative, of
+        what can be a transaction."""
+        if self.txid is not None and not _TXID.fullmatch(self.txid):
+            return False
         if _STATUS.fullmatch(self.status):
             return int(self.status) >= 0
         return self.status in _CLAIMING
@@ -124,13 +130,15 @@ def read_blockonomics(fields: Mapping[str, str]) -> ProviderNotification:
     """Blockonomics' query, without its secret. Raises `Problem` 422.
 
     A status that is unknown, negative or no number is no mistake: it claims nothing.
+    Nor is a txid that is none: its test bench sends
+    `WarningThisIsAGeneratedTestPaymentAndNotARealBitcoinTransaction`.
     """
     errors = []
     address, txid, value = (fields.get(name, "") for name in ("addr", "txid", "value"))
     if not _ADDRESS.fullmatch(address):
         errors.append(FieldError("?addr", _NO_ADDRESS))
-    if txid and not _TXID.fullmatch(txid):
-        errors.append(FieldError("?txid", _NO_TXID))
+    if len(txid) > MAX_TXID_LENGTH:
+        errors.append(FieldError("?txid", _LONG_TXID))
     if value and not (_SATOSHI.fullmatch(value) and int(value) <= MAX_SAT):
         errors.append(FieldError("?value", _WHOLE_SATOSHI))
     if errors:
@@ -140,7 +148,7 @@ def read_blockonomics(fields: Mapping[str, str]) -> ProviderNotification:
     return ProviderNotification(
         provider="blockonomics",
         address=address,
-        txid=txid.lower() or None,
+        txid=(txid.lower() if _TXID.fullmatch(txid) else txid) or None,
         amount_sat=int(value or 0) or None,
         # Words are not theirs; what they would mean nobody knows.
         status=str(int(status)) if known else "unknown",

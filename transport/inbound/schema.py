@@ -12,6 +12,7 @@ from msgspec import Meta
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from transport.http.inputs import Request
 from transport.http.params import Query
+from transport.inbound.dialects import MAX_TXID_LENGTH
 
 __all__ = [
     "BlockonomicsQuery",
@@ -61,7 +62,14 @@ class BlockonomicsQuery(Query, forbid_unknown_fields=False):
     value: Annotated[str, Meta(description="the amount, a whole number of satoshi")] = (
         ""
     )
-    txid: Annotated[str, Meta(description="64 hexadecimal digits")] = ""
+    txid: Annotated[
+        str,
+        Meta(
+            max_length=MAX_TXID_LENGTH,
+            description="64 hexadecimal digits; another text, as the test bench sends,"
+            " claims nothing",
+        ),
+    ] = ""
     rbf: Annotated[str, Meta(description="1 if the transaction can be replaced")] = ""
 
 
@@ -74,7 +82,8 @@ class GatewayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a webhook, sent after it is committed.
 
-    `accepted`: the payment was updated; `noted`: logged, it claims nothing;
+    `accepted`: the payment was updated; `noted`: logged, it claims nothing, or nobody
+    signed it;
     `duplicate`: it was received before; `ignored`: logged, no payment waits for it.
     """
 

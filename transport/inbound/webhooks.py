@@ -7,7 +7,8 @@ A webhook is a claim: it is told to browsers at once as not verified, and makes 
 payment's watcher look at the chain; it never confirms anything. It is answered 2xx
 only after it, and what it caused, is committed in one piece; the same one again is a
 `duplicate`, also 2xx. Without any secret there is no such route (404): nobody can be
-believed then.
+believed then. `--seed paybutton` has it as its document does: where there is no secret
+anybody may call, and it is no claim then, but a reason to look.
 
 Whose secret counts? That of the merchant whose payment is at the address, if it has one
 for this provider: then the node's own, which all may know, announces nothing to it. Of
@@ -23,6 +24,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
+
+import msgspec
 
 from engine.codes import Code
 from engine.errors import Duplicate, Refused
@@ -44,13 +47,22 @@ from transport.server.limits import CallLimits, RateLimiter
 from transport.server.request_body import read_body
 from transport.server.request_id import ENVIRON as REQUEST_ID
 
-__all__ = ["BODY_BYTES", "routes"]
+__all__ = ["BODY_BYTES", "Unsigned", "routes"]
 
 log = logging.getLogger("paybell.webhook")
 
 BODY_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 32
 _HIDDEN: Final = b"***"
+
+
+class Unsigned(msgspec.Struct, frozen=True, kw_only=True):
+    """A merchant of whose payments anybody may say that one was paid, where nobody has
+    a secret: it is logged and makes the watcher look, and nothing is told of it."""
+
+    merchant: str
+    admit: Callable[[dict[str, Any]], None]
+    """Raises `Problem` 429."""
 
 
 def routes(
@@ -61,14 +73,15 @@ def routes(
     *,
     claim_window_s: int = 600,
     limits: CallLimits | None = None,
+    unsigned: Unsigned | None = None,
 ) -> None:
     """Add `/webhook/btc`. `secret`: PAYBELL_WEBHOOK_BTC_SECRET, or None; `vault` opens
-    those of merchants.
+    those of merchants; `unsigned`: a merchant who has it without any.
 
     A claim that the chain does not corroborate within `claim_window_s` is withdrawn.
     """
     limits = limits or CallLimits()
-    api.add_all(_Webhooks(gateway, secret, vault, claim_window_s, limits))
+    api.add_all(_Webhooks(gateway, secret, vault, claim_window_s, limits, unsigned))
 
 
 class _Webhooks:
@@ -81,7 +94,9 @@ class _Webhooks:
         vault: Vault,
         claim_window_s: int,
         limits: CallLimits,
+        unsigned: Unsigned | None,
     ) -> None:
+        self._unsigned = unsigned
         self._gateway = gateway
         self._vault = vault
         self._secret = secret.encode() if secret else None  # the node's
@@ -117,6 +132,8 @@ class _Webhooks:
         self._admit(env, "btc")
         body = read_body(env, BODY_BYTES)
         secret = self._secret_of("btc", lambda: read_btc(body))
+        if secret is None and self._unsigned is not None:
+            return answer(self._look(env, self._unsigned, read_btc(body), body))
         signature = env.get("HTTP_X_SIGNATURE", "").strip().removeprefix("sha256=")
         if secret is None or not _same(
             signature.lower(), hmac.digest(secret, body, "sha256").hex()
@@ -159,6 +176,10 @@ class _Webhooks:
         fields = _fields(env)
         given = fields.pop("secret", "")
         secret = self._secret_of("blockonomics", lambda: read_blockonomics(fields))
+        if secret is None and self._unsigned is not None:
+            said = urlencode(fields).encode()
+            called = read_blockonomics(fields)
+            return answer(self._look(env, self._unsigned, called, said))
         if secret is None or not _same(given, secret.decode()):
             raise self._unauthorized(env, "The secret in the query is wrong.")
         notification = read_blockonomics(fields)
@@ -178,7 +199,11 @@ class _Webhooks:
 
     def _admit(self, env: dict[str, Any], provider: Provider) -> None:
         """If webhooks are on and this client does not come too often."""
-        if self._secret is None and not self._gateway.has_webhook_secret(provider):
+        if (
+            self._secret is None
+            and self._unsigned is None
+            and not self._gateway.has_webhook_secret(provider)
+        ):
             raise Problem(
                 Code.WEBHOOKS_OFF,
                 "Inbound webhooks are off. To turn them on, set"
@@ -193,6 +218,27 @@ class _Webhooks:
                 wait_s,
                 "webhooks_per_s",
             )
+
+    def _look(
+        self,
+        env: dict[str, Any],
+        unsigned: Unsigned,
+        notification: ProviderNotification,
+        stored: bytes,
+    ) -> WebhookAnswer:
+        """Anybody may have sent it: log it, and have the chain looked at. The answer
+        is the same whether there is such a payment or not."""
+        unsigned.admit(env)
+        payment = None
+        with contextlib.suppress(Problem):  # no address of this network
+            payment = find_payment(self._gateway, notification.address)
+        if payment is not None and payment.terms.merchant != unsigned.merchant:
+            payment = None
+        payment_id = None if payment is None else payment.id
+        status = self._log_in(notification, payment_id, "unsigned", stored)
+        if payment is not None:
+            self._gateway.poll(payment.terms.address)
+        return WebhookAnswer(status=status)
 
     def _secret_of(
         self, provider: Provider, read: Callable[[], ProviderNotification]
@@ -316,7 +362,7 @@ def _note(
         verdict,
         notification.provider,
         payment_id,
-        notification.txid,
+        str(notification.txid).encode("unicode_escape").decode(),
         notification.status.encode("unicode_escape").decode(),
     )
 

@@ -34,10 +34,16 @@ class Audience:
     """One per node. `frames` are those of insiders."""
 
     def __init__(
-        self, frames: Frames, vault: Vault, require: Require | None = None
+        self,
+        frames: Frames,
+        vault: Vault,
+        require: Require | None = None,
+        for_strangers: Callable[[Payment], Frames] | None = None,
     ) -> None:
-        """Without `require`, no key opens anything."""
+        """Without `require`, no key opens anything. `for_strangers`: what a stranger is
+        told of a payment, where that is not the same of all."""
         self._frames = frames
+        self._for_strangers = for_strangers
         self._vault = vault
         self._require = require
 
@@ -46,6 +52,8 @@ class Audience:
         Raises `Problem`."""
         if self._is_insider(environ, payment):
             return self._frames
+        if self._for_strangers is not None:
+            return self._for_strangers(payment)
         return self._frames.for_strangers
 
     def insiders(self, environ: dict[str, Any], payment: Payment | None) -> Frames:

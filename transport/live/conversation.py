@@ -13,6 +13,8 @@
     {"type":"unsubscribe","payment_id"}       {"type":"unsubscribed","payment_id"}
     {"type":"ping"}                           {"type":"pong","timestamp"}
     anything else                             {"type":"error","code","message"}
+                                              {"type":"broadcast","message",
+                                               "timestamp"}, of an operator
 
 `identify` tells whether a payment is paid, once per confirmation; identifying again
 tells it again. Should a reorganisation take the money back, "status" is "reversed".
@@ -147,6 +149,17 @@ class Conversation:
             identity.end()
         for subscription in self._subscriptions.values():
             subscription.end()
+
+    def is_about(self, merchant: str) -> bool:
+        """Whether it follows a payment of this merchant."""
+        of_orders = (topic.merchant for topic in self._identities.values())
+        of_payments = (topic.merchant for topic in self._subscriptions.values())
+        return merchant in {*of_orders, *of_payments}
+
+    def broadcast(self, text: str) -> bool:
+        """Say what an operator has to say to everybody; whether it was sent."""
+        said = message("broadcast", message=text, timestamp=self._timestamp())
+        return self._wire.send(encode_text(said))
 
     def on_message(self, text: str | bytes) -> None:
         """Answer one message."""

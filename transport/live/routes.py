@@ -76,19 +76,21 @@ class LiveRoutes:
         queue_bytes: int = QUEUE_BYTES,
         strangers: Strangers | None = None,
         require: Require | None = None,
+        audience: Audience | None = None,
         doors: Doors | None = None,
         leases: Leases | None = None,
         default_merchant: str = DEFAULT,
     ) -> None:
         """`max_sockets`: see `keep_below`. `strangers` limits openings per address.
-        `require`: of `Audience`; without it, keys open nothing here. `doors`: who may
-        follow payments by their invoices' numbers; without, nobody. `default_merchant`:
-        whose site's tokens come to `/ws`, if nothing says otherwise."""
+        `require`: of `Audience`; without it, keys open nothing here. `audience`: one in
+        place of that. `doors`: who may follow payments by their invoices' numbers;
+        without, nobody. `default_merchant`: whose site's tokens come to `/ws`, if
+        nothing says otherwise."""
         self._default_merchant = default_merchant
         self._gateway = gateway
         self._vault = vault
         self._frames = frames
-        self._audience = Audience(frames, vault, require)
+        self._audience = audience or Audience(frames, vault, require)
         self._max_sockets = max_sockets
         self._strangers = strangers
         self.messages_per_min = messages_per_min
@@ -104,11 +106,22 @@ class LiveRoutes:
         )
         self.open = 0  # live clients now, with those of Socket.IO
         self._also: Routes | None = None
+        self._talks: dict[WebSocket, Conversation] = {}  # those on /ws
 
     def identify_wait_s(self, client: str) -> float:
         """How long this client address must wait before it asks after one more order
         number; asking counts as one."""
         return self._identifies.allow(client, time.monotonic())
+
+    def talks_of(self, merchant: str | None) -> list[Conversation]:
+        """Conversations on `/ws` that follow a payment of the merchant; None: all."""
+        if merchant is None:
+            return [*self._talks.values()]
+        return [talk for talk in self._talks.values() if talk.is_about(merchant)]
+
+    def over(self, websocket: WebSocket) -> None:
+        """It has closed."""
+        self._talks.pop(websocket, None)
 
     def keep_below(self, connections: int) -> None:
         """Leave some of all connections to others: the API can be reached however many
@@ -227,6 +240,7 @@ class LiveRoutes:
             self._default_merchant,
         )
         websocket.listen(_Talker(self, websocket, talk))
+        self._talks[websocket] = talk
         talk.open()
 
     def _talk_of_salon(
@@ -297,6 +311,7 @@ class _Talker(_Client):
 
     def ended(self) -> None:
         super().ended()
+        self._routes.over(self._websocket)
         self._conversation.close()
 
 

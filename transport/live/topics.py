@@ -38,6 +38,7 @@ class Identity(EventsOnly):
         "_paid",
         "_session",
         "_wire",
+        "merchant",
     )
 
     def __init__(self, wire: Wire, gateway: Gateway, external_id: str) -> None:
@@ -48,6 +49,7 @@ class Identity(EventsOnly):
         self._creation_listeners: CreationListeners | None = None
         self._guest: Guest | None = None
         self._paid: set[str] = set()  # payments that it knows are paid
+        self.merchant: str | None = None  # of the payment that it follows
         self._ended = False
 
     def begin(
@@ -96,6 +98,7 @@ class Identity(EventsOnly):
         if not self._may_hear_of(payment):
             self._session.unfollow(payment.id)
             return self.is_open
+        self.merchant = payment.terms.merchant
         if payment.status not in PAID:
             return self.is_open
         txid = payment.receipts[-1].txid if payment.receipts else None
@@ -158,7 +161,7 @@ def _message(
 class Subscription:
     """The `Sink` behind one subscribed payment."""
 
-    __slots__ = ("_ended", "_frames", "_payment_id", "_session", "_wire")
+    __slots__ = ("_ended", "_frames", "_payment_id", "_session", "_wire", "merchant")
 
     def __init__(self, wire: Wire, frames: Frames, payment_id: str) -> None:
         self._wire = wire
@@ -166,6 +169,7 @@ class Subscription:
         self._payment_id = payment_id
         self._session: SessionHandle | None = None
         self._ended = False
+        self.merchant: str | None = None  # of the payment, once it was found
 
     def begin(self, gateway: Gateway, since: Position | None) -> None:
         self._session = gateway.open_session("subscription", self)
@@ -180,6 +184,7 @@ class Subscription:
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
+        self.merchant = payment.terms.merchant
         frames = self._frames
         head = message("subscribed", payment_id=self._payment_id, epoch=frames.epoch)
         state = frames.state_object(payment)

@@ -72,6 +72,16 @@ def test_it_cannot_go_on_if_its_journal_or_its_root_cannot(node: Node) -> None:
     assert node.health.fatal
 
 
+def test_a_book_without_merchants_is_kept_with_the_nodes_limits() -> None:
+    """An empty book is false, as every empty collection is."""
+    book = MerchantBook(Limits(claims=3), identifying=("cafe",))
+    parts = SimulatedClock(0), SimulatedDispatcher(Random(1)), Random(1), Settings()
+    made = Node(*parts, merchants=book)
+    assert made.merchants.get("anybody").limits.claims == 3
+    assert made.merchants.identifies_without_secret("cafe")
+    assert not made.merchants.identifies_without_secret("shop")
+
+
 def test_its_readers_are_asked_in_turn(node: Node) -> None:
     asked: list[int] = []
 

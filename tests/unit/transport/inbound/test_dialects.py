@@ -233,10 +233,29 @@ def test_the_longest_address_is_read() -> None:
 @pytest.mark.parametrize("txid", ["", "ab" * 31, TXID + "a", "g" * 64, TXID + "\n", 7])
 def test_a_txid_is_64_hexadecimal_digits(txid: object) -> None:
     assert list(wrong_in({"txid": txid})) == ["/txid"]
-    if txid and isinstance(txid, str):
-        with pytest.raises(Problem) as caught:
-            read_blockonomics({"addr": "bc1x", "txid": txid})
-        assert [error.path for error in caught.value.errors] == ["?txid"]
+
+
+@pytest.mark.parametrize(
+    "txid",
+    [
+        "WarningThisIsAGeneratedTestPaymentAndNotARealBitcoinTransaction",
+        "ab" * 31,
+        TXID + "\n",
+        "x" * 200,
+    ],
+)
+def test_a_txid_of_blockonomics_test_bench_is_no_mistake_and_claims_nothing(
+    txid: str,
+) -> None:
+    said = read_blockonomics({"addr": "bc1x", "txid": txid, "status": "2"})
+    assert said.txid == txid
+    assert not said.claims_money
+
+
+def test_a_txid_without_end_is_refused() -> None:
+    with pytest.raises(Problem) as caught:
+        read_blockonomics({"addr": "bc1x", "txid": "x" * 201})
+    assert [error.path for error in caught.value.errors] == ["?txid"]
 
 
 def test_a_txid_in_capitals_is_the_same_txid() -> None:
