@@ -44,6 +44,7 @@ from transport.inbound import webhooks
 from transport.live import journal_stream as events
 from transport.live import polling, sse
 from transport.live.audience import Audience
+from transport.live.doors import Doors
 from transport.live.encoding import Frames
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.composition import socketio_engine
@@ -83,6 +84,7 @@ class LiveNode:
         secret = options.pop("secret", SECRET)
         webhook = options.pop("webhook", {})
         live = options.pop("live", {})
+        salon = options.pop("salon", None)
         stream = options.pop("stream", {})
         socketio = options.pop("socketio", None)
         self._send_buffer: int | None = options.pop("send_buffer", None)
@@ -116,6 +118,8 @@ class LiveNode:
         audience = Audience(frames, self.vault, auth.require)
         sse.routes(self.api, self.gateway, audience, origins, **stream)
         webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)
+        doors = Doors(SiteTokens(self.gateway, self.vault), salon) if salon else None
+        live = {"doors": doors, **live}
         self.live = LiveRoutes(
             self.gateway, self.vault, frames, require=auth.require, **live
         )
@@ -299,7 +303,7 @@ class LiveNode:
 @contextmanager
 def live_node(folder: Path, **options: Any) -> Iterator[LiveNode]:
     """`options` are `Settings`, and: limits, origins, trusted_proxies, secret, webhook,
-    live, stream."""
+    live, stream, salon (the merchant whose invoices need no token)."""
     node = LiveNode(folder, options)
     node.start()
     try:

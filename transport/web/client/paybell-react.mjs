@@ -4,7 +4,8 @@
        externalId, onPaymentReceived: message => …, enabled: !!invoice });
 
    It connects while `enabled`, comes back with growing pauses, identifies again, and
-   gives up after five attempts in a row with an `error` (`watchPayment` never does).
+   gives up after five attempts in a row with an `error` whose `cause` is the code of the
+   reason (`watchPayment` never does).
    `onPaymentReceived` is called once per payment, with the message
    {type: "payment", status: "paid", paymentHash, amountSat, externalId, …}; the latest
    function that was handed over is the one that is called. */
@@ -27,8 +28,11 @@ export function usePaymentWebSocket({ externalId, onPaymentReceived, enabled = t
       onPayment: message => message.status === "paid" && callback.current?.(message),
       onLink: ({ live }) => setLink(old => live ? { isConnected: true, error: null }
         : { ...old, isConnected: false }),
-      onError: ({ code, message }) => setLink(old => (
-        { ...old, error: Object.assign(new Error(message), { code }) })),
+      onError: ({ code, cause, message }) => {
+        if (code !== "gave_up") return; // it may come right yet
+        const error = Object.assign(new Error(message, { cause }), { code });
+        setLink({ isConnected: false, error });
+      },
     });
     return () => {
       watch.stop();

@@ -222,9 +222,9 @@
         this._setLive(false);
         if (error.code) this._fail(error.code, error.message);
         else if (!isOffline()) this._fail("unreachable", this._unreachable());
-        if (!this._forever && this._attempt > this._attempts) {
+        if (!this._forever && this._attempt > this._attempts && !isOffline()) {
           this.stop();
-          this._tell("error", { code: "gave_up",
+          this._tell("error", { code: "gave_up", cause: this._error,
             message: `No connection after ${this._attempts} attempts: ` + error.message });
         }
       } finally {
@@ -284,6 +284,7 @@
       } else {
         this._attempt = Math.max(this._attempt, this._attempts); // no use to hurry
         this._fail(code, message);
+        if (!this._pushed) this._lost();
       }
     }
 
