@@ -270,6 +270,31 @@ def test_a_chat_is_written_to_no_faster_than_telegram_takes(tmp_path: Path) -> N
         assert len(telegram.calls) == 3, "no 429"
 
 
+def test_telegram_tells_a_person_of_an_alert_and_that_it_is_over(
+    tmp_path: Path,
+) -> None:
+    at_once = ("--alert-after-s", "0", "--alert-every-s", "0")
+    with (
+        TelegramDouble() as telegram,
+        serving(tmp_path, "--allow-private-webhooks", *at_once) as node,
+    ):
+        settings = telegram.settings("7")
+        made = node.post(
+            CHANNELS, kind="telegram", settings=settings, types=["alert.*"]
+        )
+        assert made.status_code == 201, made.text
+        node.post("/dev/down", seconds=2, status=500)
+        node.create(address=node.post("/dev/address").json()["address"])
+
+        def told(start: str) -> bool:
+            return any(m.headline.startswith(start) for m in telegram.chats["7"])
+
+        for start in ("Alert: source.failing", "Over: source.failing"):
+            wait_until(lambda start=start: told(start), 30, start)  # type: ignore[misc]
+        assert not told("Payment"), "it did not ask for payments"
+        assert TOKEN not in node.err
+
+
 def test_s1_7_after_kill_9_in_mid_telling_the_chat_has_all_in_order(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.money.amount import sat_to_btc
+from engine.money.currency import money_text
 from engine.payment.model import Payment
 
 __all__ = ["FAST_S", "Fact", "Told", "told_of"]
@@ -79,13 +80,24 @@ def _confirmed(data: Data) -> str:
 
 
 def _missing(data: Data) -> str:
-    short = _inner(data).get("short_sat")
-    return f"underpaid by {money(short)}" if isinstance(short, int) else "underpaid"
+    short = _sum(data, _inner(data), "short")
+    return f"underpaid by {short}" if short else "underpaid"
 
 
 def _too_much(data: Data) -> str:
-    excess = _inner(data).get("excess_sat")
-    return f"overpaid by {money(excess)}" if isinstance(excess, int) else "overpaid"
+    excess = _sum(data, _inner(data), "excess")
+    return f"overpaid by {excess}" if excess else "overpaid"
+
+
+def _sum(data: Data, holder: Data, name: str) -> str:
+    """The sum of this name in what it was paid in: satoshi, or units of a currency."""
+    sat, minor = holder.get(f"{name}_sat"), holder.get(f"{name}_minor")
+    if isinstance(sat, int):
+        return money(sat)
+    currency, decimals = data.get("currency"), data.get("decimals")
+    if isinstance(minor, int) and isinstance(decimals, int):
+        return money_text(minor, str(currency), decimals)
+    return ""
 
 
 def _fixed(text: str) -> Callable[[Data], str]:
@@ -121,19 +133,23 @@ def _facts(data: Data) -> Iterator[Fact]:
     if data.get("merchant") not in {None, "default"}:
         yield Fact("Shop", str(data["merchant"]), is_code=True)
     asked, received = data.get("amount_sat"), data.get("received_sat")
-    if isinstance(asked, int):
-        yield Fact("Amount", money(asked))
+    if amount := _sum(data, data, "amount"):
+        yield Fact("Amount", amount)
     inner = _inner(data)
-    if inner.get("amount") is not None:  # of a payment that is not in bitcoin
-        text = f"{inner['amount']} {inner.get('currency') or ''}".strip()
-        yield Fact("Amount", text, is_code=True)
     if isinstance(received, int) and received and received != asked:
         yield Fact("Received", money(received))
+    settled = _sum(data, {"settled_minor": inner.get("settled_minor")}, "settled")
+    if settled and settled != amount:
+        yield Fact("Received", settled)
     if data.get("address") and isinstance(data.get("confirmations"), int):
         needed = data.get("confirmations_required")
         yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
     if data.get("txid"):
         yield Fact("Transaction", str(data["txid"]), is_code=True)
+    if data.get("gateway"):
+        yield Fact("Gateway", str(data["gateway"]), is_code=True)
+    if inner.get("reference"):
+        yield Fact("Reference", str(inner["reference"]), is_code=True)
     if inner.get("reason"):
         yield Fact("Reason", str(inner["reason"]), is_code=True)
     if data.get("payment_id"):

@@ -17,6 +17,13 @@ EVENT: dict[str, Any] = {
 }  # fmt: skip
 
 
+CARD: dict[str, Any] = {
+    "method": "external", "gateway": "stripe", "address": None, "txid": None,
+    "amount_sat": None, "received_sat": 0, "confirmations": 0, "currency": "EUR",
+    "decimals": 2, "amount_minor": 1_250,
+}  # fmt: skip
+
+
 def told(kind: str, payment: Payment | None = None, **changes: Any) -> Told:
     return told_of(kind, {**EVENT, **changes}, payment)
 
@@ -82,12 +89,28 @@ def test_what_was_left_out_is_said() -> None:
 def test_a_payment_without_a_chain_has_neither_depth_nor_satoshi() -> None:
     external = told(
         "payment.confirmed", Payment(terms(method="external", poll_interval_s=5)),
-        address=None, amount_sat=None, received_sat=0, txid=None, confirmations=0,
-        data={"amount": "12.50", "currency": "EUR"},
+        **CARD, data={"settled_minor": 1_250, "reference": "ch_9"},
     )  # fmt: skip
     assert shown(external) == [
-        "Payment confirmed", "Order: order-1", "Amount: 12.50 EUR", "Payment: pay_1",
+        "Payment confirmed", "Order: order-1", "Amount: 12.50 EUR", "Gateway: stripe",
+        "Reference: ch_9", "Payment: pay_1",
     ]  # fmt: skip
+    more = told("payment.confirmed", **CARD, data={"settled_minor": 1_300})
+    assert "Received: 13.00 EUR" in shown(more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "headline"),
+    [
+        ("payment.underpaid", {"short_minor": 250}, "Underpaid by 2.50 EUR"),
+        ("payment.overpaid", {"excess_minor": 5}, "Overpaid by 0.05 EUR"),
+        ("payment.underpaid", {}, "Underpaid"),
+    ],
+)
+def test_sums_of_a_payment_without_a_chain_are_in_its_currency(
+    kind: str, data: dict[str, Any], headline: str
+) -> None:
+    assert told(kind, **CARD, data=data).headline == headline
 
 
 def test_an_alert_is_told_and_that_it_is_over() -> None:
@@ -96,6 +119,12 @@ def test_an_alert_is_told_and_that_it_is_over() -> None:
         "Alert: source.behind", "Subject: esplora", "Detail: 3 blocks",
     ]  # fmt: skip
     assert told_of("alert.resolved", data, None).headline == "Over: source.behind"
+    others = [{"subject": f"node {n}", "detail": "late"} for n in range(5)]
+    crowd = shown(told_of("alert.raised", {**data, "more": others, "total": 9}, None))
+    assert crowd[3:] == [
+        "Also: node 0: late", "Also: node 1: late", "Also: node 2: late",
+        "And: 5 more of this kind",
+    ]  # fmt: skip
 
 
 def test_what_a_stranger_wrote_is_neither_markup_nor_link_nor_line() -> None:
