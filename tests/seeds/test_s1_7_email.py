@@ -15,6 +15,7 @@ from engine.config import load
 from tests.tools.mailserver import MailServerProcess, Taken, mail_server
 from tests.tools.paybell import Paybell, paybell, serving
 from tests.tools.wait import wait_until
+from transport.cli.doctor import examine
 from transport.cli.mail_check import check_mail
 
 PASSWORD = "the-nodes-own-password"
@@ -111,8 +112,8 @@ def test_s1_7_shop_and_customer_have_mail_on_detection_and_on_confirmation(
         "Payment confirmed: order-1017 (0.0015 BTC, fast)",
     ]
     assert mails_on(to_ann) == [
-        "default: Your payment was seen",
-        "default: Your payment is confirmed",
+        "node.example: Your payment was seen",
+        "node.example: Your payment is confirmed",
     ]
     for mail in to_shop:
         assert f"Payment: {payment['id']}" in mail.text
@@ -181,7 +182,9 @@ def test_a_channel_is_tried_out(node: Paybell, post_office: MailServerProcess) -
 
 
 def test_a_server_of_ones_own_is_sealed_and_never_shown(
-    node: Paybell, post_office: MailServerProcess
+    node: Paybell,
+    post_office: MailServerProcess,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     url = f"smtp+starttls://node:{PASSWORD}@localhost:{post_office.port}"
     own = {"smtp": url, "mail_from": "me@shop.example", "ca_pem": post_office.ca_pem}
@@ -198,6 +201,8 @@ def test_a_server_of_ones_own_is_sealed_and_never_shown(
     (mail,) = post_office.wait_for(1, "own@shop.example")
     (sender,) = mail.message["from"].addresses
     assert str(sender) == "Ärger & Söhne <me@shop.example>"
+    examine(load({"db": str(node.folder / "node.db")}, {}, {}))
+    assert re.search(r"ok .*node\.db\.key: ok", capsys.readouterr().out)
     kept = list(node.folder.glob("node.db*"))
     assert kept
     assert not any(PASSWORD.encode() in file.read_bytes() for file in kept)

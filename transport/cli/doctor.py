@@ -13,6 +13,7 @@ import click
 
 from engine.config import Config
 from engine.delivery.channel import channel_of
+from engine.delivery.endpoint import endpoint_of
 from engine.errors import (
     KeyFileError,
     OlderSchema,
@@ -165,7 +166,7 @@ def _check_node_key(config: Config, found: Findings) -> Check:
         raw = bytes.fromhex(key) if key else node_key(config.db, may_make=False)
         vault = Vault(raw)
         for record in found.channels:
-            vault.open(channel_of(record).secret, record.id)
+            endpoint_of(channel_of(record), vault, 0)
         for merchant in merchants_of(found.merchants, MerchantLimits()):
             for owner, sealed in merchant.sealed_secrets():
                 vault.open(sealed, owner)

@@ -232,10 +232,12 @@ class EmailSender:
         to: MailAddress,
     ) -> Mail:
         merchant = self._merchant(told.data.merchant or endpoint.owner)
-        shop = merchant.display_name or merchant.name
+        shop = settings.from_name or merchant.display_name
         if settings.customer:
+            shop = shop or sender.domain  # the name in the API is the shop's own
             values = values_for_customer(told, shop)
         else:
+            shop = shop or merchant.name
             interval = None if payment is None else payment.terms.poll_interval_s
             values = values_for_shop(told, shop, msg_id, interval)
         said = {
@@ -246,7 +248,7 @@ class EmailSender:
         of, reply_to = told.data.payment_id, settings.reply_to
         return Mail(
             sender=sender,
-            sender_name=settings.from_name or shop,
+            sender_name=shop,
             to=to,
             reply_to=parse_address(reply_to) if reply_to is not None else None,
             id=mail_id(sender, "event", msg_id, *whose),

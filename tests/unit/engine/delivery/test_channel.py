@@ -258,3 +258,15 @@ def test_what_will_never_be_taken_is_given_up_at_once() -> None:
 
 def test_a_kind_that_signs_nothing_has_no_secrets() -> None:
     assert active_secrets(channel(secret=""), T0) == ()
+
+
+def test_what_is_not_taken_now_is_tried_again_by_the_schedule() -> None:
+    row = judged(sent(AttemptOutcome.LATER), rand=0.5, schedule_s=(0.0, 10.0))
+    assert (row.state, row.next_at, row.refusals) == ("pending", T0 + 10_000, 0)
+    last = judged(sent(AttemptOutcome.LATER), attempt=2, schedule_s=(0.0, 10.0))
+    assert last.state == "dead"
+
+
+def test_of_what_concerns_nobody_nothing_more_is_owed() -> None:
+    row = judged(sent(AttemptOutcome.SKIPPED))
+    assert (row.state, row.next_at, row.outcome) == ("delivered", 0, "skipped")

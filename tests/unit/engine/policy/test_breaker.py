@@ -185,3 +185,13 @@ def test_the_number_of_rests_may_grow_beyond_any_power() -> None:
         assert breaker.rests_until_s is not None
         breaker = breaker.after_failure(breaker.rests_until_s, 0.5)
     assert breaker.trips == 2_001
+
+
+def test_a_call_that_was_not_made_leaves_it_as_it_was_and_another_may_probe() -> None:
+    closed = Breaker(policy=POLICY).after_failure(0, 0.5)
+    assert closed.after_nothing() == closed
+    probing = opened().taking(10)
+    assert not probing.permits(10)
+    after = probing.after_nothing()
+    assert after.permits(10)
+    assert (after.failures, after.trips) == (probing.failures, probing.trips)
