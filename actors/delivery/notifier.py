@@ -59,7 +59,6 @@ DAY_MS = 86_400_000
 RETRY_S = 5.0
 """After the database could not be read or written, or a sender died."""
 
-
 MARGIN_S = 0.01
 """Timers and the breaker may differ by so much about when its rest is over."""
 
@@ -333,7 +332,9 @@ class NotifierActor(Actor):
         if not self._senders.release(delivered):
             return  # of a predecessor's sender
         rand = self._node.random.random()
-        self._note_outcome(delivered.result, rand)
+        outcome, moment = delivered.result.outcome, self._node.clock.monotonic()
+        self._node.counters.add(f"{self._kind.counter}.{outcome.value}")
+        self._breaker = breaker_after(self._breaker, delivered.result, moment, rand)
         self._change_channel(delivered.result)
         result = result_of(
             self._channel,
@@ -349,12 +350,6 @@ class NotifierActor(Actor):
             self._alert(GIVEN_UP, f"it was not told some event: {result.error}", DAY_MS)
         queue = self._queues[delivered.payment_id]
         self._act(delivered.payment_id, queue, queue.answered(result))
-
-    def _note_outcome(self, result: SendResult, rand: float) -> None:
-        """For the breaker, and for people."""
-        now = self._node.clock.monotonic()
-        self._node.counters.add(f"{self._kind.counter}.{result.outcome.value}")
-        self._breaker = breaker_after(self._breaker, result, now, rand)
 
     def _record(self, payment_id: str, queue: DeliveryQueue) -> None:
         assert queue.result is not None
