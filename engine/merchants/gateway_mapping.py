@@ -102,7 +102,7 @@ class GatewaySignature(_Strict, frozen=True):
     encoding: Literal["hex", "base64"] = "hex"
     separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
     prefix: Annotated[str, Meta(max_length=20)] = ""
-    signed: Annotated[str, Meta(min_length=1, max_length=500)] = "{body}"
+    signed: Annotated[str, Meta(min_length=1, max_length=2_000)] = "{body}"
     timestamp_header: HeaderName | None = None
     timestamp_prefix: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
     tolerance_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
@@ -195,8 +195,8 @@ def _of_signature(signature: GatewaySignature) -> tuple[str, str] | None:
         return "signature.algorithm", "must be named: sha256 or sha512, or an older one"
     if scheme == "hmac" and signature.algorithm == "md5":
         return "signature.algorithm", "must be sha256, sha512 or sha1 for an HMAC"
-    if scheme == "hmac" and ("{secret" in signed or "{body}" not in signed):
-        return "signature.signed", "must have {body}, and no {secret}, for an HMAC"
+    if scheme == "hmac" and "{secret" in signed:
+        return "signature.signed", "must have no {secret} for an HMAC: it is the key"
     if scheme == "digest" and "{secret" not in signed:
         return "signature.signed", "must have {secret} or {secret:md5} for a digest"
     if wrong := [a for a in _SECRET_HASH.findall(signed) if a not in _HASHES]:
@@ -213,10 +213,10 @@ def _of_signature(signature: GatewaySignature) -> tuple[str, str] | None:
 
 
 def _of_coverage(mapping: GatewayMapping) -> tuple[str, str] | None:
-    """A digest of chosen fields proves those and no others: what money is counted by
-    must be among them."""
+    """A signature of chosen fields proves those and no others: what money is counted
+    by must be among them."""
     signed = mapping.signature.signed
-    if mapping.signature.scheme != "digest" or "{body}" in signed:
+    if mapping.signature.scheme == "shared" or "{body}" in signed:
         return None
     fields = mapping.fields
     for name in ("invoice", "status", "amount"):
@@ -224,8 +224,8 @@ def _of_coverage(mapping: GatewayMapping) -> tuple[str, str] | None:
             if f"{{field:{place}}}" not in signed:
                 return (
                     "signature.signed",
-                    f"must have {{field:{place}}} (fields.{name}): what a digest does"
-                    " not hold, anybody can change",
+                    f"must have {{body}} or {{field:{place}}} (fields.{name}): what is"
+                    " not signed, anybody can change",
                 )
     return None
 

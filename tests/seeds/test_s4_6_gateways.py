@@ -50,8 +50,7 @@ def test_s4_6_fifty_at_once_confirm_it_once(calls: Calls) -> None:
 
     with ThreadPoolExecutor(50) as pool:
         codes = list(pool.map(tell, range(50)))
-    assert set(codes) <= {200, 503}
-    assert 200 in codes
+    assert set(codes) == {200}
     story = calls.story(calls.payment("INV-3")["id"])
     assert story == ["created", "confirmed"]
 

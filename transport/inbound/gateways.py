@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+import gevent
 import msgspec
 
 from engine.codes import Code
@@ -38,6 +39,10 @@ from transport.server.limits import RateLimiter
 __all__ = ["GatewayVerdict", "Gateways", "opened_secrets"]
 
 log = logging.getLogger("paybell.webhook")
+
+MOST_LOOKS: Final = 100
+LOOK_AGAIN_S: Final = 0.02
+"""For a payment that is just being made: two seconds in all. A commit takes some ms."""
 
 CREATED_AT_ONCE: Final = 100
 """Payments that one merchant's gateway may make in one moment."""
@@ -232,13 +237,16 @@ class Gateways:
                 wait_s,
             )
         terms = self._terms(mapping, notification, merchant, key)
-        (made,) = self._gateway.create([terms])
-        if not isinstance(made, Conflict):
-            return made
-        known = self._gateway.payment_at(key)  # another notification was faster
-        if known is None:
-            raise EngineBusy(f"invoice {notification.invoice} is just being made", 1)
-        return known
+        for _ in range(MOST_LOOKS):
+            (made,) = self._gateway.create([terms])
+            if not isinstance(made, Conflict):
+                return made
+            # Another notification was faster, and may be waiting for its commit.
+            known = self._gateway.payment_at(key)
+            if known is not None:
+                return known
+            gevent.sleep(LOOK_AGAIN_S)
+        raise EngineBusy(f"invoice {notification.invoice} is just being made", 1)
 
     def _terms(
         self,
