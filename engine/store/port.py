@@ -104,7 +104,7 @@ class StoreReader(Protocol):
         damaged is named in its place, and costs the others nothing."""
 
     def oldest_watched(self) -> int | None:
-        """When the oldest payment was made that is still watched, if there is any."""
+        """When the oldest payment was made for which a chain is still watched."""
 
     # -- events ----------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ def stories(node: Paybell) -> dict[str, list[str]]:
 def test_s4_6_kill_9_under_traffic_loses_and_doubles_nothing(folder: Path) -> None:
     calls = [(f"INV-{n}", word) for n in range(INVOICES) for word in WORDS]
     answered: set[tuple[str, str]] = set()
+    ends: dict[str, list[str]] = {}
     for rounds in range(2):
         with serving(folder, "--config", "paybell.toml") as node:
             before = stories(node)

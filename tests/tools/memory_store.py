@@ -127,7 +127,8 @@ class MemoryStore:
 
     def oldest_watched(self) -> int | None:
         rows = [row for row in self._newest() if row.watched]
-        return min((row.terms.created_at for row in rows), default=None)
+        made = (r.terms.created_at for r in rows if not r.terms.is_external)
+        return min(made, default=None)
 
     def _newest(self) -> list[Any]:
         rows = self._tables.payments.values()
