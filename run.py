@@ -24,6 +24,7 @@ import gevent.signal
 gevent.config.track_greenlet_tree = False
 
 from actors.edge.gateway import ActorGateway
+from actors.edge.node_watch import NodeWatch
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
@@ -66,6 +67,7 @@ from transport.cli.surroundings import warn_of_surroundings
 from transport.cli.words import say
 from transport.http.strangers import StrangerLimits
 from transport.inbound.gateways import Gateways
+from transport.inbound.redis_gateways import reader_of
 from transport.outbound.senders import make_senders
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
@@ -150,6 +152,7 @@ class Installation:
             network=config.network,
             monitor_s=config.monitor_s,
         )
+        self.redis = reader_of(config, self.gateways, NodeWatch(self.node))
         self.server = self._server()
 
     def _customer_email(self, payment_id: str) -> str | None:
@@ -175,13 +178,17 @@ class Installation:
         if self.chain is not None:
             self.chain.subscribe(self._nudge)
         self.server.start()
+        if self.redis is not None:
+            self.redis.start()
         url = f"http://{in_url(self.config.host)}:{self.server.port}"
         self.store.note(url)
         return url
 
     def stop(self) -> None:
         """Take no more, finish what is in flight, commit, close; at most `STOP_S`."""
-        self.server.stop(STOP_S - 3)
+        if self.redis is not None:
+            self.redis.stop(1.0)
+        self.server.stop(STOP_S - 4)
         busy = (self.node.journal, self.node.supervisor)
         wait_for(lambda: not any(ref.backlog for ref in busy), 1.5)
         self.root.stop()
@@ -251,6 +258,7 @@ class Installation:
                 tolerance_percent=config.tolerance_percent,
                 quorum_above_sat=config.quorum_above,
                 gateways=self.gateways,
+                redis=(lambda: reader.state) if (reader := self.redis) else None,
                 independent_sources=len({s.operator for s in config.sources}),
                 seed_limits=seed_limits(config),
                 broadcasts_per_minute=config.broadcasts_per_minute,

@@ -2,9 +2,9 @@
 # Run for hours what `make test` tries in minutes. With arguments: the simulation with
 # these. Without: 100,000 simulated shops, a crash at every step of three worlds, 100,000
 # power cuts, 30,000 damaged files, 1,000 kills under traffic on a real node, 50,000
-# requests of the API fuzz, tenants on 200,000 events, 20,000 framings beside nginx.
-# Called by `make soak`; $PYTHON is the one of the virtual environment. All are run, also
-# when one fails.
+# requests of the API fuzz, 1,000 kills of a node that reads a Redis, tenants on 200,000
+# events, 20,000 framings beside nginx. Called by `make soak`; $PYTHON is the one of the
+# virtual environment. All are run, also when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,6 +29,7 @@ for _ in {1..10}; do  # each with a seed of its own
 done
 run env PAYBELL_RECONNECTS=20000 "$PYTHON" -m pytest tests/live/test_resume.py
 run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
+run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
 

@@ -21,8 +21,9 @@ from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
-from transport.inbound import gateway_routes, webhooks
+from transport.inbound import gateway_routes, redis_gateways, webhooks
 from transport.inbound.gateways import Gateways
+from transport.inbound.redis_stream import StreamState
 from transport.live import broadcast, polling, sse
 from transport.live import journal_stream as events
 from transport.live.audience import Audience
@@ -78,6 +79,8 @@ class WebParts:
     seed_limits: SeedLimits = field(default_factory=SeedLimits)
     broadcasts_per_minute: int = 6
     socketio: SocketioLimits | None = None
+    redis: Callable[[], StreamState] | None = None
+    """How the stream stands that is read; None: none is."""
     gateways: Gateways | None = None
     """None: no payment gateway tells this node anything."""
 
@@ -120,6 +123,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         limits=parts.webhook_limits,
         unsigned=unsigned_webhooks(parts.seeds, parts.seed_limits),
     )
+    redis_gateways.routes(app, auth, parts.redis)
     if parts.gateways is not None and parts.gateways.mappings:
         gateway_routes.routes(app, parts.gateways, limits=parts.webhook_limits)
     _mount_socketio(parts, app, live, frames, strangers)

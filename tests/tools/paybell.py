@@ -77,6 +77,7 @@ class Paybell:
     ) -> None:
         """`stdout`, `stderr`: descriptors in place of the files; `wrapped`: a command
         that starts it."""
+        self.folder = folder
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         self.folder = folder
         self.api_key = API_KEY

@@ -102,10 +102,12 @@ class Gateways:
         *,
         merchant: str | None = None,
         dedupe: str | None = None,
+        at: int | None = None,
     ) -> GatewayVerdict:
         """`raw`: the body as it came. `headers`: by name, in lower case. `merchant`:
         whom it came for, if the transport knows. `dedupe`: the transport's own key, in
-        the place of the event's id.
+        the place of the event's id. `at` (ms): when the transport got it, if that was
+        earlier; a signature's time is held against it.
 
         Raises `Problem` 400, 401, 404, 413, 422, 429, 503, and `EngineBusy`.
         """
@@ -114,7 +116,8 @@ class Gateways:
             detail = f"A notification has at most {BODY_BYTES} bytes."
             raise Problem(Code.BODY_TOO_LARGE, detail)
         body, unreadable = _read(raw, mapping)
-        owner = self._sender(name, mapping, merchant, raw, headers, body)
+        now_s = (self._gateway.now() if at is None else at) / 1000
+        owner = self._sender(name, mapping, merchant, raw, headers, body, now_s)
         if unreadable is not None:
             raise unreadable
         notification = read_notification(name, mapping, body)
@@ -171,6 +174,7 @@ class Gateways:
         raw: bytes,
         headers: Mapping[str, str],
         body: Body,
+        now_s: float,
     ) -> str:
         """Whose secret signed it. Raises `Problem` 401, 404 or 503."""
         candidates = mapping.merchants
@@ -181,7 +185,6 @@ class Gateways:
                     "This gateway does not act for a merchant of that name.",
                 )
             candidates = [merchant]
-        now_s = self._gateway.now() / 1000
         found = {
             name_of: signed_by(
                 mapping.signature,

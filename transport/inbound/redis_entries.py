@@ -42,13 +42,16 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     headers: dict[str, str]  # by name, in lower case
     dedupe: str | None = None
+    at: int = 0
+    """ms, by the entry's id: when Redis got it."""
 
     def __repr__(self) -> str:
         return f"Notification({self.gateway}, {len(self.raw)} bytes)"
 
 
-def notification_of(flat: Sequence[Any]) -> Notification:
-    """`flat`: names and values, one after the other. Raises `Unreadable`."""
+def notification_of(name: bytes, flat: Sequence[Any]) -> Notification:
+    """`name`: the entry's id. `flat`: field names and values, one after the other.
+    Raises `Unreadable`."""
     if len(flat) % 2 or len(flat) > 2 * MAX_FIELDS:
         raise Unreadable(f"it has more than {MAX_FIELDS} fields")
     if not all(isinstance(part, bytes) for part in flat):
@@ -68,6 +71,7 @@ def notification_of(flat: Sequence[Any]) -> Notification:
         raw=fields[b"body"] if b"body" in fields else _composed(fields),
         headers=_headers_of(fields.get(b"headers", b"{}")),
         dedupe=_dedupe(fields.get(b"id", b"")),
+        at=int(name.partition(b"-")[0]),
     )
 
 

@@ -263,7 +263,7 @@ class RedisStreamReader:
     def _is_done(self, name: bytes, flat: Sequence[Any], tries: int) -> bool:
         """False: it is tried again later. Raises `_Wait`."""
         try:
-            status = self._take(notification_of(flat))
+            status = self._take(notification_of(name, flat))
         except Unreadable as error:
             return self._put_aside(name, flat, str(error))
         except Exception as error:
