@@ -55,7 +55,11 @@ def test_a_merchant_is_kept_as_it_was_put_and_its_secret_is_never_shown(
     response = node.get("/v1/merchants/cafe")
     assert response.json() == kept
     assert response.headers["ETag"] == '"1"'
-    assert kept["webhook_secrets"] == {"btc": True, "blockonomics": False}
+    assert kept["webhook_secrets"] == {
+        "btc": True,
+        "blockonomics": False,
+        "phoenixd": False,
+    }
     assert kept["jwt"] == {
         "algorithm": "HS256",
         "secret": True,
@@ -94,7 +98,11 @@ def test_a_put_replaces_everything_and_only_the_version_that_is_meant(
     put(node, "shop", {"display_name": "One", "webhook_secrets": {"btc": "canary-12"}})
     status, kept = put(node, "shop", {"display_name": "Two"}, **{"If-Match": '"1"'})
     assert (status, kept["version"]) == (200, 2)
-    assert kept["webhook_secrets"] == {"btc": False, "blockonomics": False}
+    assert kept["webhook_secrets"] == {
+        "btc": False,
+        "blockonomics": False,
+        "phoenixd": False,
+    }
     status, refused = put(node, "shop", {}, **{"If-Match": '"1"'})
     assert (status, refused["code"]) == (412, "merchant_changed")
     assert node.get("/v1/merchants/shop").json()["display_name"] == "Two"

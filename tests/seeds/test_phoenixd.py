@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import requests
 
@@ -15,6 +16,7 @@ from tests.browser.chromium import Chromium
 from tests.seeds.documents import PHOENIXD_CURL, PHOENIXD_JS, WSCAT
 from tests.seeds.pages import opened
 from tests.tools import children
+from tests.tools.livenode import live_node
 from tests.tools.node import RunningNode, running_node
 from tests.tools.paybell import Paybell
 from tests.tools.wait import wait_until
@@ -313,6 +315,25 @@ def test_s3_4_it_is_an_operators_right_and_bounded(node: RunningNode) -> None:
         refused = strict.post("/v1/broadcast", {"message": "two"})
         assert refused.status_code == 429
         assert refused.json()["limit"] == "broadcasts_per_minute"
+
+
+def test_s3_4_who_answers_no_ping_is_closed_and_told_nothing_more(
+    tmp_path: Path,
+) -> None:
+    limits = {"ws_ping_s": 0.1, "ws_pong_timeout_s": 2.0}
+    with live_node(tmp_path, limits=limits) as live:
+        alive, silent = (
+            connect("127.0.0.1", live.server.port, "/ws") for _ in range(2)
+        )
+        reader = gevent.spawn(alive.expect_close)
+        silent.auto_pong = False
+        assert silent.expect_close() == 1011
+        silent.sock.close()
+        wait_until(lambda: len(live.live.talks_of(None)) == 1, STEP_S, "one to be left")
+        assert live.live.open == 1
+        assert not reader.ready(), "the one that answers is connected"
+        alive.sock.close()
+        reader.kill()
 
 
 # -- S3.5 and S3.6 ---------------------------------------------------------------------

@@ -91,4 +91,5 @@ def _price(payment: Payment) -> Decimal:
         dollars = Decimal(price)
     except ArithmeticError:
         return Decimal(0)
-    return dollars / amount if 0 < dollars <= MAX_PRICE else Decimal(0)
+    is_price = dollars.is_finite() and 0 < dollars <= MAX_PRICE
+    return dollars / amount if is_price else Decimal(0)
