@@ -10,6 +10,7 @@ from engine.payment.model import Terms
 from tests.browser.chromium import Chromium, browser
 from tests.browser.page import Page
 from tests.browser.site import Site
+from tests.seeds.socketio_node import good_token, take_tokens
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.wait import wait_until
 
@@ -102,6 +103,29 @@ def test_s4_5_what_happens_while_the_line_is_lost_is_told_once_after_it(
     told = page.evaluate("told.map(s => [s.invoiceId, s.status])")
     assert told == [["lost-0", "SUCCESS"], ["lost-1", "SUCCESS"]]
     page.evaluate("service.disconnect(), 1")
+
+
+def test_s4_3_the_token_of_the_shops_backend_is_read_anew_and_sent_in_a_message(
+    node: LiveNode, page: Page
+) -> None:
+    take_tokens(node, "rose")
+    payment = node.create(external_id="secret-1", merchant="rose")
+    page.evaluate(
+        "window.errors = []; localStorage.setItem('authToken', 'wrong');"
+        "service.configure({merchant: 'rose', onError: e => errors.push(e.code)});"
+        "service.connect(), 1"
+    )
+    page.wait_for_js("errors.includes('not_allowed') && !service.connected")
+    page.evaluate(
+        f"localStorage.setItem('authToken', {json.dumps(good_token())});"
+        "service.disconnect(); service.connect()"
+    )
+    follow(page, "secret-1")
+    pay(node, payment)
+    page.wait_for_js("told.length")
+    assert page.evaluate("told.map(s => s.status)") == ["SUCCESS"]
+    assert not any("token" in url for url in page.requested)
+    page.evaluate("service.disconnect(), service.configure({merchant: null}), 1")
 
 
 def test_an_unsubscribed_invoice_is_silent_and_a_second_connect_is_the_first(

@@ -25,10 +25,8 @@
   const SILENCE_MS = 45_000; // then the connection is questioned
   const GREETING_MS = 10_000; // from opening to the first message
   const IMPATIENCE_MS = 3_000; // from opening to asking over HTTP
-  const POLL_MS = 5_000;
   const AWAY_MS = 15_000; // hidden or asleep for longer: the line may have been cut
-  const TICK_MS = 5_000;
-  const LONGEST_WAIT_MS = 60_000;
+  const [POLL_MS, TICK_MS, LONGEST_WAIT_MS] = [5_000, 5_000, 60_000];
   const GRACE_MS = 2_000; // an event may be on its way while `check` is answered
   const BATCH = 1_000; // missed events handed over in one task
   const BATCH_MS = 100;
@@ -203,6 +201,7 @@
     async _poll() {
       if (this._polling || this._pushed || !this._watch) return;
       this._polling = true;
+      const wasOffline = isOffline();
       let wait = POLL_MS;
       try {
         const messages = await this._ask();
@@ -221,7 +220,7 @@
         wait = Math.min(LONGEST_WAIT_MS, POLL_MS * Math.max(1, this._attempt));
         this._setLive(false);
         if (error.code) this._fail(error.code, error.message);
-        else if (!isOffline()) this._fail("unreachable", this._unreachable());
+        else if (!wasOffline && !isOffline()) this._fail("unreachable", this._unreachable());
         if (!this._forever && this._attempt > this._attempts && !isOffline()) {
           this.stop();
           this._tell("error", { code: "gave_up", cause: this._error,
@@ -234,15 +233,14 @@
     }
 
     _unreachable() {
-      const origin = env.location?.origin;
-      const isOther = origin && !this._url.startsWith(origin);
-      return `${this._url} cannot be reached` +
-        (isOther ? `, or does not allow pages of ${origin} (its setting allowed_origins)` : "");
+      const { origin } = env.location ?? {};
+      const isOurs = !origin || this._url.startsWith(origin);
+      const orElse = `, or does not allow pages of ${origin} (its setting allowed_origins)`;
+      return `${this._url} cannot be reached` + (isOurs ? "" : orElse);
     }
 
     _fail(code, message) {
-      if (this._error && this._error !== "unreachable") return;
-      if (code === this._error) return;
+      if (code === this._error || !["", "unreachable"].includes(this._error)) return;
       this._error = code;
       this._tell("error", { code, message });
     }
@@ -378,18 +376,13 @@
       if (!this._pushed || performance.now() - this._heard < SILENCE_MS) return;
       this._heard = performance.now(); // asked once per silence
       const line = this._line;
-      const isBorneOut = await this._isBorneOut();
-      if (this._line === line && !isBorneOut) this.reconnect();
-    }
-
-    async _isBorneOut() {
+      let isBorneOut = false;
       try {
-        const seq = await (this._check ?? this._newest.bind(this))();
+        const seq = await (this._check ? this._check() : this._newest());
         if (seq > (this.seq ?? 0)) await new Promise(go => setTimeout(go, GRACE_MS));
-        return seq <= (this.seq ?? 0);
-      } catch {
-        return false;
-      }
+        isBorneOut = seq <= (this.seq ?? 0);
+      } catch { /* it is not */ }
+      if (this._line === line && !isBorneOut) this.reconnect();
     }
 
     async _newest() {
