@@ -158,6 +158,49 @@ test("while only HTTP gets through it is asked, and a payment is told once", asy
   watch.stop();
 });
 
+test("an event stream that is lost is followed by a WebSocket, which may get through", async () => {
+  const streams = [];
+  globalThis.EventSource = class extends EventTarget {
+    constructor(url) { super(); this.url = url; streams.push(this); }
+    close() {}
+  };
+  answer = async () => ({ ok: true, json: async () => ({ messages: [state(1)] }) });
+  const watch = watchPayment({ address: "a", url: "http://node" });
+  for (let n = 0; n < 2; n += 1) {
+    sockets.at(-1).onclose({});
+    await pass(1_200);
+  }
+  assert.deepEqual([sockets.length, streams.length], [2, 1]);
+  streams[0].dispatchEvent(Object.assign(new Event("state"), { data: JSON.stringify(state(1)) }));
+  streams[0].onerror();
+  await pass(600);
+  assert.deepEqual([sockets.length, streams.length], [3, 1]);
+  watch.stop();
+});
+
+test("a node that hangs is unreachable, whatever number the browser has for it", async () => {
+  const codes = [];
+  answer = () => Promise.reject(new DOMException("timed out", "TimeoutError"));
+  const watch = watchPayment({ address: "a", url: "http://node",
+    onError: ({ code }) => codes.push(code) });
+  await loseAll(5_000);
+  assert.deepEqual(codes, ["unreachable"]);
+  watch.stop();
+});
+
+test("a line that was up and is lost costs no request: it is opened again", async () => {
+  let asked = 0;
+  answer = () => Promise.reject(new TypeError(`failed ${asked += 1}`));
+  const watch = watchPayment({ address: "a", url: "http://node" });
+  sockets[0].hear(state(1));
+  sockets[0].onclose({});
+  await pass(600);
+  sockets[1].hear(state(1));
+  await pass(10_000);
+  assert.deepEqual([sockets.length, asked], [2, 0]);
+  watch.stop();
+});
+
 test("nothing to follow is a mistake that is said at once", () => {
   assert.throws(() => watchPayment({ url: "http://node" }), /address, a paymentId or an externalId/);
 });

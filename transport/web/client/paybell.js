@@ -12,14 +12,13 @@
    neither is there it asks over HTTP, which also tells what browsers hide: why. A lost
    connection is opened again after a growing, random time, five times quickly and then
    slowly for ever, and at once when the network or the page comes back. It asks for what
-   came after "<epoch>-<seq>": a number alone would name another event after the node's
-   database was restored. After a sleep the present state comes first, then what was
-   missed, in batches, a task each: a page draws once, not for each event.
+   came after "<epoch>-<seq>": a number alone would name another event after a restore.
+   After a sleep the present state comes first, then what was missed, in batches, a task
+   each: a page draws once, not for each event.
 
-   A connection can be dead without anybody noticing, and browsers hide the server's
-   pings from scripts. So silence is distrusted: after 45 s the node is asked over HTTP
-   (or `check`, which promises the newest seq); if that fails or knows more than we have
-   heard, the connection is replaced. */
+   Browsers hide the server's pings, so silence is distrusted: after 45 s the node is
+   asked over HTTP (or `check`, which promises the newest seq); if that fails or knows
+   more than we have heard, the connection is replaced. */
 "use strict";
 (() => {
   const SILENCE_MS = 45_000; // then the connection is questioned
@@ -219,7 +218,8 @@
         if (this._pushed || !this._watch) return;
         wait = Math.min(LONGEST_WAIT_MS, POLL_MS * Math.max(1, this._attempt));
         this._setLive(false);
-        if (error.code) this._fail(error.code, error.message);
+        // A browser's own codes are numbers.
+        if (typeof error.code === "string") this._fail(error.code, error.message);
         else if (!wasOffline && !isOffline()) this._fail("unreachable", this._unreachable());
         if (!this._forever && this._attempt > this._attempts && !isOffline()) {
           this.stop();
@@ -269,7 +269,11 @@
       if (type === "state") this._hearState(message);
       else if (type === "subscribed") {
         this._hearState({ type: "state", epoch: message.epoch, ...message.state });
-      } else if (type === "identified") this._hearIdentified(message, over);
+      } else if (type === "identified") {
+        if (!message.paymentId) return;
+        this.paymentId = message.paymentId;
+        if (over === "websocket") this._subscribe();
+      }
       else if (type.startsWith("payment.")) this._hearEvent(message);
       else if (type === "payment") this._hearPayment(message);
       else if (type === "source") this._tell("source", message);
@@ -284,12 +288,6 @@
         this._fail(code, message);
         if (!this._pushed) this._lost();
       }
-    }
-
-    _hearIdentified({ paymentId }, over) {
-      if (!paymentId) return;
-      this.paymentId = paymentId;
-      if (over === "websocket") this._subscribe();
     }
 
     _hearState(state) {
@@ -328,12 +326,13 @@
 
     _lost() {
       this._missed = !this._pushed;
+      if (this._pushed) this.over = "websocket"; // it may get through by now
       this._drop();
       this._attempt += 1;
       const isQuick = this._attempt <= this._attempts;
       const longest = isQuick ? 500 * 2 ** (this._attempt - 1) : LONGEST_WAIT_MS;
       this._after("retry", jitter(longest), () => this.reconnect());
-      this._poll();
+      if (this._missed) this._poll();
     }
 
     /* What is heard over HTTP goes on counting, until that fails too. */
@@ -368,7 +367,7 @@
     _tick() {
       const slept = Date.now() - this._ticked - TICK_MS;
       this._ticked = Date.now();
-      if (slept > AWAY_MS && !isHidden()) this._again(); // hidden, ticks are rare
+      if (slept > AWAY_MS && !isHidden()) this._again();
       else this._question();
     }
 
