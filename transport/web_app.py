@@ -112,7 +112,13 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     app = control_app(parts.gateway, auth, parts.vault, settings, strangers)
     keys.routes(app, parts.gateway, auth, parts.max_keys)
     events.routes(app, parts.gateway, auth.require, frames)
-    sse.routes(app, parts.gateway, audience, parts.allowed_origins)
+    sse.routes(
+        app,
+        parts.gateway,
+        audience,
+        parts.allowed_origins,
+        leases=live.salon.leases,
+    )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     webhooks.routes(
         app,

@@ -183,4 +183,4 @@ def test_s3_7_the_socket_ends_when_its_token_does(
     with pytest.raises(Closed) as closed:
         client.recv()
     assert (closed.value.code, closed.value.reason) == (1_008, "the token has expired")
-    wait_until(lambda: not len(node.live.salon.leases), 10, "nothing to be held")
+    wait_until(lambda: not node.live.salon.leases.held, 10, "nothing to be held")

@@ -363,7 +363,7 @@ def test_s4_2_ten_thousand_subscribes_on_one_socket_are_refused(
 def held(node: RunningNode) -> int:
     """What the salon's sockets hold on to."""
     live = node.live
-    held: int = live.open + sum(live.salon.waiting.values()) + len(live.salon.leases)
+    held: int = live.open + sum(live.salon.waiting.values()) + live.salon.leases.held
     return held
 
 

@@ -107,7 +107,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
             handler,
             name=operation.name,
             streams=streams,
-            scope=operation.scope,
+            scope=operation.scope if operation.needs_key else None,
             limited_by_itself=operation.needs_key or operation.limited_by_itself,
         )
         self.operations.append(operation)

@@ -8,7 +8,7 @@ connection is told is settled when it is opened.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from engine.codes import Code
@@ -25,6 +25,10 @@ NOT_PROVEN = (
     "token must be the client_secret of the payment, which the answer that created it"
     " holds."
 )
+
+OPENED_BY: Final = "paybell.opened_by"
+"""In the environ: the id of the API key that opens what is asked for. What stays open
+ends with that key (`leases.py`)."""
 
 #: Raises `Problem` 401 or 429. `transport.http.auth.Auth.require` is one.
 Require = Callable[[dict[str, Any]], Principal]
@@ -78,7 +82,10 @@ class Audience:
         if scheme != "bearer " or self._require is None:
             return False
         principal = self._require(environ)
-        return principal.may(Scope.READ) and principal.may_see(merchant)
+        if not (principal.may(Scope.READ) and principal.may_see(merchant)):
+            return False
+        environ[OPENED_BY] = principal.key_id
+        return True
 
 
 def parameters(environ: dict[str, Any]) -> dict[str, list[str]]:

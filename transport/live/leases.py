@@ -68,7 +68,9 @@ class Leases:
         self._looks = 0
         self._timer: Any = None
 
-    def __len__(self) -> int:
+    @property
+    def held(self) -> int:
+        """Streams now."""
         return self._held
 
     def until(self, expires_at: int, end: Callable[[], None]) -> Lease:

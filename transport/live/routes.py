@@ -29,12 +29,12 @@ from transport.http.find_payment import find_payment
 from transport.http.problems import Problem
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
-from transport.live.audience import Audience, Require, parameters
+from transport.live.audience import OPENED_BY, Audience, Require, parameters
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames
-from transport.live.leases import Leases
+from transport.live.leases import Lease, Leases
 from transport.live.salon import SalonParts, SalonTalk
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
 from transport.live.visit import Visit, is_site_token
@@ -102,7 +102,7 @@ class LiveRoutes:
             doors or Doors(SiteTokens(gateway, vault)),
             frames,
             self.creation_listeners,
-            leases or Leases(gateway.now),
+            Leases(gateway.now) if leases is None else leases,
         )
         self.open = 0  # live clients now, with those of Socket.IO
         self._also: Routes | None = None
@@ -163,8 +163,10 @@ class LiveRoutes:
         if since is not None:
             since = self._gateway.epochs().at_an_address(since)
 
+        key_id = environ.get(OPENED_BY)
+
         def watch(websocket: WebSocket) -> None:
-            self._watch(websocket, frames, payment_id, since)
+            self._watch(websocket, frames, payment_id, since, key_id)
 
         return self._full() or watch
 
@@ -219,10 +221,14 @@ class LiveRoutes:
         frames: Frames,
         payment_id: str,
         since: Position | None,
+        key_id: str | None,
     ) -> None:
         sink = WebSocketSink(Wire(websocket, *self._queue), frames)
         session = self._gateway.open_session("balance", sink)
-        websocket.listen(_Watcher(self, websocket, session))
+        lease = None
+        if key_id is not None:
+            lease = self.salon.leases.of_key(key_id, partial(_revoked, websocket))
+        websocket.listen(_Watcher(self, websocket, session, lease))
         session.follow(payment_id, since)
 
     def _talk(self, client: str, guest: Guest | None, websocket: WebSocket) -> None:
@@ -281,17 +287,24 @@ class _Client:
 
 
 class _Watcher(_Client):
-    __slots__ = ("_session",)
+    __slots__ = ("_lease", "_session")
 
     def __init__(
-        self, routes: LiveRoutes, websocket: WebSocket, session: SessionHandle
+        self,
+        routes: LiveRoutes,
+        websocket: WebSocket,
+        session: SessionHandle,
+        lease: Lease | None,
     ) -> None:
         super().__init__(routes, websocket)
         self._session = session
+        self._lease = lease
 
     def ended(self) -> None:
         super().ended()
         self._session.close()
+        if self._lease is not None:
+            self._lease.release()
 
 
 class _Talker(_Client):
@@ -317,6 +330,10 @@ class _Talker(_Client):
 
 def _expire(websocket: WebSocket) -> None:
     websocket.close(1008, "the token has expired")
+
+
+def _revoked(websocket: WebSocket) -> None:
+    websocket.close(1008, "the API key was revoked")
 
 
 def _sentence(refusal: DoorClosed) -> str:

@@ -25,8 +25,9 @@ from transport.http.hold import hold
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
 from transport.http.problems import Problem, invalid
-from transport.live.audience import Audience
+from transport.live.audience import OPENED_BY, Audience
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
+from transport.live.leases import Lease, Leases
 from transport.live.sinks import (
     QUEUE_BYTES,
     QUEUE_MESSAGES,
@@ -101,8 +102,10 @@ def routes(
     queue_messages: int = QUEUE_MESSAGES,
     queue_bytes: int = QUEUE_BYTES,
     keep_alive_s: float = KEEP_ALIVE_S,
+    leases: Leases | None = None,
 ) -> None:
-    """Add the streams of one payment. `origins`: see `transport.server.upgrade`."""
+    """Add the streams of one payment. `origins`: see `transport.server.upgrade`.
+    `leases`: a stream that was opened with a key ends with it."""
 
     def at_address(address: str) -> Iterator[bytes]:
         environ = bottle.request.environ
@@ -131,13 +134,19 @@ def routes(
         allow_origin(environ, origins)
         start_stream()
         queue = StreamQueue(queue_messages, queue_bytes)
+        key_id = environ.get(OPENED_BY)
+
+        def lease() -> Lease | None:
+            if leases is None or key_id is None:
+                return None
+            return leases.of_key(key_id, queue.end)
 
         def follow() -> SessionHandle:
             session = gateway.open_session("sse", StreamSink(queue, frames))
             session.follow(payment_id, since)
             return session
 
-        return stream(queue, follow, keep_alive_s)
+        return stream(queue, follow, keep_alive_s, lease)
 
     def preflight(**_path: str) -> str:
         # EventSource never asks; readers built on fetch() do, for Last-Event-ID.
@@ -157,13 +166,15 @@ def stream(
     queue: StreamQueue,
     follow: Callable[[], SessionHandle],
     keep_alive_s: float = KEEP_ALIVE_S,
+    lease: Callable[[], Lease | None] = lambda: None,
 ) -> Iterator[bytes]:
     """The body: what the session that `follow` opens puts into `queue`.
 
     The session is opened by the first step and closed with the generator, so none is
-    left behind, however the response ends.
+    left behind, however the response ends; `lease` likewise.
     """
     session = follow()
+    held = lease()
     try:
         yield PREAMBLE
         while True:
@@ -177,6 +188,8 @@ def stream(
     finally:
         queue.end()
         session.close()
+        if held is not None:
+            held.release()
 
 
 def start_stream() -> None:

@@ -65,7 +65,7 @@ def test_a_token_ends_its_streams_at_its_time_and_not_before(world: World) -> No
     world.now = 9_000
     assert world.look() == ["later"]
     assert world.look() == []
-    assert len(world.leases) == 0
+    assert world.leases.held == 0
 
 
 def test_a_revoked_key_ends_its_streams_and_no_others(world: World) -> None:
@@ -75,7 +75,7 @@ def test_a_revoked_key_ends_its_streams_and_no_others(world: World) -> None:
     world.active.discard("key_1")
     assert world.look(LOOKS_PER_KEYS) == ["of 1", "of 1"]
     assert world.look(LOOKS_PER_KEYS) == []
-    assert len(world.leases) == 1
+    assert world.leases.held == 1
 
 
 def test_that_the_keys_cannot_be_read_ends_nothing(
@@ -99,7 +99,7 @@ def test_who_has_gone_by_itself_is_not_ended(world: World) -> None:
         lease.release()
     world.now = 9_000
     assert world.look(LOOKS_PER_KEYS) == []
-    assert len(world.leases) == 0
+    assert world.leases.held == 0
 
 
 def test_it_looks_only_while_there_is_something_to_look_at(world: World) -> None:
