@@ -8,8 +8,7 @@
 A section or a remark that stands alone on its line leaves no line behind. There are no
 loops, no expressions, no partials, no changed delimiters and no value that goes into
 HTML as it is: a template can say less than what it was given, and no more. Size, tags
-and depth are bounded, so what it makes is, too, and rendering takes time in proportion
-to the template alone.
+and depth are bounded, and so is what it makes.
 
 What is wrong with one is told when it is made, with the line and the column.
 (Why not a kept library: Jinja2 in its sandbox has loops over ranges of any length;
@@ -24,11 +23,21 @@ import msgspec
 
 from engine.errors import InvalidTemplate
 
-__all__ = ["MAX_CHARS", "MAX_DEPTH", "MAX_TAGS", "Template", "parse"]
+__all__ = [
+    "MAX_CHARS",
+    "MAX_DEPTH",
+    "MAX_MADE",
+    "MAX_TAGS",
+    "Template",
+    "parse",
+]
 
 MAX_CHARS: Final = 16_384
 MAX_TAGS: Final = 500
 MAX_DEPTH: Final = 8
+MAX_MADE: Final = 32_768
+"""Characters of what a template makes; it is cut off there. To write more as a mail
+would keep the hub for too long."""
 
 Escape = Callable[[str], str]
 
@@ -53,9 +62,24 @@ class Template(msgspec.Struct, frozen=True):
 
     def render(self, values: Mapping[str, str], *, is_html: bool = False) -> str:
         """With these values in its holes; a name that is not there is empty."""
-        found: list[str] = []
-        _render(self.parts, values, html.escape if is_html else str, found)
-        return "".join(found)
+        page = _Page()
+        _render(self.parts, values, html.escape if is_html else str, page)
+        return "".join(page.written)
+
+
+class _Page:
+    """What is written, and what there is room for."""
+
+    __slots__ = ("left", "written")
+
+    def __init__(self) -> None:
+        self.left = MAX_MADE
+        self.written: list[str] = []
+
+    def write(self, text: str) -> None:
+        kept = text[: self.left]
+        self.written.append(kept)
+        self.left -= len(kept)
 
 
 class _Tag(msgspec.Struct, frozen=True):
@@ -117,7 +141,7 @@ def _tags(text: str, names: Collection[str]) -> list[_Tag]:
     at = 0
     while (start := text.find("{{", at)) >= 0:
         end = text.find("}}", start)
-        if end < 0:
+        if end == -1:
             raise InvalidTemplate(text, start, "{{ has no }} behind it")
         inside = text[start + 2 : end].strip()
         kind = inside[:1] if inside[:1] in {"#", "^", "/", "!"} else ""
@@ -143,7 +167,7 @@ def _alone(text: str, tag: _Tag) -> tuple[int, int]:
     """From where to where a tag reaches: its whole line, if nothing else is on it."""
     line = text.rfind("\n", 0, tag.start) + 1
     end = text.find("\n", tag.end)
-    end = len(text) if end < 0 else end + 1
+    end = len(text) if end == -1 else end + 1
     if text[line : tag.start].strip(" \t") or text[tag.end : end].strip(" \t\n"):
         return tag.start, tag.end
     return line, end
@@ -153,12 +177,14 @@ def _render(
     parts: tuple[_Part, ...],
     values: Mapping[str, str],
     escape: Escape,
-    found: list[str],
+    page: _Page,
 ) -> None:
     for part in parts:
+        if page.left == 0:
+            return
         if isinstance(part, str):
-            found.append(part)
+            page.write(part)
         elif isinstance(part, _Hole):
-            found.append(escape(values.get(part.name, "")))
+            page.write(escape(values.get(part.name, "")))
         elif bool(values.get(part.name)) is not part.if_absent:
-            _render(part.parts, values, escape, found)
+            _render(part.parts, values, escape, page)

@@ -16,6 +16,7 @@ TARGETS = (
     "engine/payment",
     "engine/chain",
     "engine/delivery",
+    "engine/mail",
     "engine/merchants",
     "engine/store/sqlite",
     "engine/runtime",

@@ -286,12 +286,16 @@ def test_alerts_are_mailed_to_the_shop_and_never_to_a_customer(
         "subject": "disk",
         "detail": "full",
         "payment_id": "",
+        "merchant": None,
+        "total": 3,
+        "more": [{"subject": "other"}],
     }
     to = "alerts@example.com"
     assert desk.send(to, **alert).outcome is AttemptOutcome.DELIVERED
     (mail,) = plain.wait_for(1, to)
     assert "Alert: journal.disk" in mail.text
     assert "disk: full" in mail.text
+    assert "Alerts of this kind: 3" in mail.text
     assert "references" not in mail.message
     assert desk.send(None, **alert).outcome is AttemptOutcome.SKIPPED
 

@@ -9,7 +9,7 @@ import pytest
 from engine.delivery.attempt import AttemptOutcome
 from tests.seeds.mail_stage import Desk, Script, scripted
 from tests.tools.wait import wait_until
-from transport.outbound import smtp
+from transport.outbound import email, smtp
 from transport.outbound.lookups import Lookups
 
 STEPS = ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "ACCEPTED"]
@@ -207,6 +207,29 @@ def test_other_greenlets_run_while_a_server_hangs() -> None:
     finally:
         ticker.kill()
     assert len(ticks) > 10
+
+
+def test_no_more_than_so_many_are_connected_to_the_nodes_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email, "CONNECTIONS", 2)
+    open_now: list[int] = []
+    most: list[int] = []
+
+    def act(script: Script) -> None:
+        open_now.append(1)
+        most.append(len(open_now))
+        script.up_to("ACCEPTED")
+        gevent.sleep(0)
+        open_now.pop()
+        script.say("250 OK")
+
+    with scripted(act) as url:
+        desk = Desk(url)
+        sending = [gevent.spawn(desk.send) for _ in range(8)]
+        gevent.joinall(sending)
+    assert [s.get().outcome for s in sending] == [AttemptOutcome.DELIVERED] * 8
+    assert max(most) <= 2
 
 
 def test_a_plain_server_must_be_this_machine_also_by_its_address(

@@ -72,6 +72,32 @@ def test_what_is_no_plain_address_is_refused_without_repeating_it(text: str) -> 
     assert len(text) < 4 or text not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("example.com", "has the form name@domain"),
+        ("a@b@c.example", "has the form name@domain"),
+        ("ann@\u2665\u2665.\u0301example", "not a valid international name"),
+        ("ann@10.0.0.1", "is a number"),
+        ("x" * 65 + "@example.com", "longer than 64 bytes"),
+        ("ann@" + "x." * 130 + "example", "at most 254 characters"),
+        ("an n@example.com", "before the @ is not valid"),
+    ],
+)
+def test_the_reason_is_said(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_address(text)
+
+
+def test_the_longest_address_there_is() -> None:
+    domain = ".".join(["x" * 63] * 3)
+    text = "a" * (254 - len(domain) - 1) + "@" + domain
+    assert len(text) == 254
+    assert str(parse_address(text)) == text
+    with pytest.raises(ValueError, match="at most 254"):
+        parse_address("a" + text)
+
+
 @given(st.text(max_size=80))
 def test_what_comes_through_is_one_word_of_one_command(text: str) -> None:
     try:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidTemplate
-from engine.mail.template import MAX_CHARS, MAX_DEPTH, MAX_TAGS, parse
+from engine.mail.template import MAX_CHARS, MAX_DEPTH, MAX_MADE, MAX_TAGS, parse
 
 NAMES = ("name", "sum")
 
@@ -70,6 +70,24 @@ def test_a_fault_is_named_with_line_and_column(
     assert (refused.value.line, refused.value.column) == (line, column)
     assert str(refused.value).startswith(f"line {line}, column {column}: ")
     assert why in str(refused.value)
+
+
+def test_what_a_template_makes_is_cut_off() -> None:
+    text = "{{name}}" * 10
+    value = "<" * 3_000  # in HTML, four times as long
+    assert made(text, name=value) == "<" * 30_000
+    assert made(text, True, name=value) == "&lt;" * (MAX_MADE // 4)
+    assert MAX_MADE == 32_768
+    assert made("{{name}}{{#sum}}x{{/sum}}", name="y" * MAX_MADE, sum="1") == (
+        "y" * MAX_MADE
+    )
+
+
+def test_the_bounds_are_these() -> None:
+    assert (MAX_CHARS, MAX_TAGS, MAX_DEPTH) == (16_384, 500, 8)
+    assert made("{{#sum}}" * 8 + "x" + "{{/sum}}" * 8, sum="1") == "x"
+    assert made("{{name}}" * 500, name="y") == "y" * 500
+    assert len(made("x" * 16_384)) == 16_384
 
 
 @given(
