@@ -81,7 +81,7 @@ def judged(
 
 
 def _outcome(code: int, described: str, wait_s: float | None) -> AttemptOutcome:
-    if code == 429 or wait_s is not None:
+    if wait_s is not None:
         return AttemptOutcome.THROTTLED
     if code in {401, 403, 404, 421}:  # the token or the bot, and not this message
         return AttemptOutcome.RESTED

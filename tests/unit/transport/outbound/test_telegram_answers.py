@@ -63,8 +63,23 @@ def test_a_refusal_means(code: int, description: str, outcome: O) -> None:
     assert result.error == f"Telegram answered {code}: {description}"
 
 
+@pytest.mark.parametrize("code", [5, 99, 600, 10**30, -403, "401", None, 4.5, [401]])
+def test_a_code_that_is_none_leaves_the_status_to_count(code: Any) -> None:
+    body = json.dumps({"ok": False, "error_code": code, "description": "x"}).encode()
+    result = answer(403, body)
+    assert (result.status, result.outcome) == (403, O.RESTED)
+
+
+@pytest.mark.parametrize("code", [100, 401, 599])
+def test_a_code_counts_more_than_the_status(code: int) -> None:
+    body = json.dumps({"ok": False, "error_code": code, "description": "x"}).encode()
+    assert answer(500, body).status == code
+
+
 def test_retry_after_says_how_long() -> None:
-    assert refused(429, "slow", retry_after=7).retry_after_s == 7
+    for code in (400, 403, 429):
+        result = refused(code, "slow", retry_after=7)
+        assert (result.outcome, result.retry_after_s) == (O.THROTTLED, 7)
     for nonsense in (-1, 0, "7", None, True, 1e300):
         result = refused(429, "slow", retry_after=nonsense)
         assert (result.outcome, result.retry_after_s) == (O.THROTTLED, None)
@@ -95,12 +110,12 @@ def test_a_message_that_is_shown_back_is_delivered_however_long_it_is() -> None:
         b"{}", b'{"ok":1}', b'{"ok":"true"}', b"\xff\xfe", b'{"ok":fal', b"[" * 3_000,
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 502])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 502])
 def test_what_is_no_answer_of_a_bot_api_server_is_tried_again(
     status: int, body: bytes
 ) -> None:
     result = answer(status, body)
-    assert result.outcome is (O.THROTTLED if status == 502 else O.RETRY)
+    assert result.outcome is (O.THROTTLED if status in {429, 502} else O.RETRY)
     assert not is_refusal(result), "it said nothing about the message"
     assert "not as a Bot API server" in str(result.error)
 
