@@ -1,5 +1,7 @@
 """S1: a website written for PayButton, unchanged, over real sockets."""
 
+import hashlib
+import hmac
 import json
 import shlex
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ FORM = {
     "site": "lamps.example",
 }
 STEP_S = 15.0
+HOOK_SECRET = b"test-webhook-secret-0123456789abcdef"  # the node's, of running_node
 
 
 @pytest.fixture(scope="module")
@@ -342,6 +345,32 @@ def test_s1_4_an_unsigned_word_is_logged_once_and_never_credited(
     body = json.dumps({"address": theirs, "value": 1_000})
     assert post(url, body).json() == {"status": "noted", "payment_id": None}
     assert [at(node, a)["seq"] for a in (address, theirs)] == [1, 1]
+
+
+def test_s1_4_a_signed_webhook_is_told_at_once_and_s1_5_the_chain_tells_no_second_time(
+) -> None:  # fmt: skip
+    """Who has no browser's patience hears the claim; money is what the chain shows."""
+    with running_node(web={"seeds": {"paybutton": "default"}}) as signed:
+        address = made(signed)["address"]
+        client = watch(signed, address)
+        assert client.recv_json(STEP_S)["status"] == "waiting"
+        txid = signed.chain.pay(address, 50_000)
+        claim = {"address": address, "amount": 0.0005, "txid": txid}
+        body = json.dumps(claim).encode()
+        digest = hmac.new(HOOK_SECRET, body, hashlib.sha256).hexdigest()
+        url = signed.url + "/webhook/btc"
+        assert post(url, body, **{"X-Signature": digest}).status_code == 200
+        signed.chain.mine(3)
+        told: list[dict[str, Any]] = []
+        while not told or told[-1]["status"] != "confirmed":
+            message = client.recv_json(STEP_S)
+            told += [message] if "seq" in message else []
+        client.close()
+    kinds = [message["type"] for message in told]
+    assert kinds.count("payment.detected") == 1
+    assert kinds.count("payment.confirmed") == 1
+    assert [m["seq"] for m in told] == [*range(2, 2 + len(told))], "each once"
+    assert {m["status"] for m in told[:-1]} == {"waiting"}
 
 
 def test_s1_5_with_no_webhook_at_all_the_chain_is_looked_at(node: RunningNode) -> None:
