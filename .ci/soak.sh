@@ -2,9 +2,10 @@
 # Run for hours what `make test` tries in minutes. With arguments: the simulation with
 # these. Without: 100,000 simulated shops, a crash at every step of three worlds, 100,000
 # power cuts, 30,000 damaged files, 1,000 kills under traffic on a real node, 50,000
-# requests of the API fuzz, 1,000 kills of a node that reads a Redis, tenants on 200,000
-# events, 20,000 framings beside nginx. Called by `make soak`; $PYTHON is the one of the
-# virtual environment. All are run, also when one fails.
+# requests of the API fuzz, 10,000 reconnects of Socket.IO clients, 1,000 kills of a node
+# that reads a Redis, tenants on 200,000 events, 20,000 framings beside nginx. Called by
+# `make soak`; $PYTHON is the one of the virtual environment. All are run, also when one
+# fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,7 @@ for _ in {1..10}; do  # each with a seed of its own
     run env PAYBELL_CRASH_KILLS=100 "$PYTHON" -m pytest tests/node/test_crash.py
 done
 run env PAYBELL_RECONNECTS=20000 "$PYTHON" -m pytest tests/live/test_resume.py
+run env PAYBELL_SOCKETIO_RECONNECTS=10000 "$PYTHON" -m pytest tests/live/test_socketio_resume.py
 run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants

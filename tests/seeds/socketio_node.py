@@ -20,7 +20,7 @@ def salon_node(folder: Path, **options: Any) -> Iterator[LiveNode]:
     """The merchant "default" is the one that seeds.salon names, and takes tokens.
     `options`: of `SocketioLimits`, and `node` for those of `live_node`."""
     more = options.pop("node", {})
-    socketio = {"salon": "default", **options}
+    socketio = {"salon": "default"} | options
     with live_node(folder, socketio=socketio, **more) as node:
         take_tokens(node, "default")
         yield node

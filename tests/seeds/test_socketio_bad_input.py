@@ -14,7 +14,7 @@ import gevent
 import pytest
 
 from tests.seeds.socketio_node import let_in, pay, salon_node
-from tests.seeds.test_s4_1_socketio import SUBSCRIBE
+from tests.seeds.test_s4_1_socketio import SUBSCRIBE, UNSUBSCRIBE
 from tests.tools.engineio import PATH, Client, Ended, polling, websocket
 from tests.tools.livenode import LiveNode
 from tests.tools.wait import wait_until
@@ -300,3 +300,23 @@ def test_who_is_told_much_and_does_not_poll_is_ended_at_the_bound(
     page.emit(SALON, SUBSCRIBE, {"invoiceId": "much", "steps": True})
     pay(hasty, payment)
     wait_until(lambda: not len(hasty.socketio), 10, "the session to end")
+
+
+def test_who_has_no_token_cannot_go_through_all_invoices(tmp_path: Path) -> None:
+    """Numbers can be guessed: an address may ask after some hundreds at once."""
+    with salon_node(tmp_path, salon="open") as node:
+        page = websocket(node.server.port)
+        assert page.join(SALON).startswith("0")
+        for number in range(310):
+            page.emit(SALON, SUBSCRIBE, str(number), ack=number)
+            answer = page.packet()
+            if "too many invoices were asked after" in answer:
+                break
+            page.emit(SALON, UNSUBSCRIBE, str(number))
+            if number % 100 == 99:  # so much may one say, but there are others
+                page.close()
+                page = websocket(node.server.port)
+                page.join(SALON)
+        else:
+            raise AssertionError("nobody stopped it")
+        page.close()

@@ -102,6 +102,8 @@ class Polling(Client):
             self._link.close()
             raise Ended(repr(error)) from error
         self.head = {name.lower(): value for name, value in got.getheaders()}
+        if int(self.head.get("content-length", -1)) != len(self.answer):
+            raise Ended("cut off in the head")  # which http.client takes for its end
         return self.answer.decode()
 
     def send(self, *packets: str) -> None:
@@ -157,7 +159,10 @@ def polling(port: int, **headers: str) -> Polling:
 
 def websocket(port: int, **options: Any) -> Socket:
     """A session in a WebSocket from its beginning. Raises `Ended` if it is refused."""
-    client = connect("127.0.0.1", port, PATH + "websocket", **options)
+    try:
+        client = connect("127.0.0.1", port, PATH + "websocket", **options)
+    except Closed as closed:
+        raise Ended(repr(closed)) from closed
     if not client.accepted:
         raise Ended(f"{client.status} {client.body!r}")
     page = Socket(client)

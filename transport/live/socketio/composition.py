@@ -34,5 +34,6 @@ def socketio_engine(
         Story(frames, gateway.now),
         live.creation_listeners,
         limits,
+        live.identify_wait_s,
     )
     return Engine(desk, live, strangers, origins, limits)

@@ -24,8 +24,10 @@ and may wait for a read of the store.
 """
 
 import logging
+import math
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -63,7 +65,11 @@ class Desk:
         story: Story,
         creation_listeners: CreationListeners,
         limits: SocketioLimits | None = None,
+        ask_wait_s: Callable[[str], float] = lambda _client: 0.0,
     ) -> None:
+        """`ask_wait_s`: how long a client's address has still to wait before it asks
+        after one more invoice without a token."""
+        self._ask_wait_s = ask_wait_s
         self._gateway = gateway
         self._doors = doors
         self._story = story
@@ -154,6 +160,16 @@ class Desk:
         known = seat.invoices.pop(invoice_id, None)
         if known is not None:
             known.end()
+        client = seat.session.client
+        wait_s = 0.0 if seat.guest.is_known else self._ask_wait_s(client)
+        if wait_s > 0:
+            text = (
+                "too many invoices were asked after from this address"
+                f" (identifies_per_s); come back in {math.ceil(wait_s)} s"
+            )
+            limit = "identifies_per_s"
+            self._refuse(seat, invoice_id, ack, StreamCode.TOO_MANY, text, limit)
+            return
         refusal = self._full(seat)
         if refusal:
             limit, text = refusal

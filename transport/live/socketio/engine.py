@@ -208,7 +208,9 @@ class Engine:
 
     def _open(self, alarms: Any, client: str, *, polls: bool = False) -> Session:
         sid = secrets.token_urlsafe(_SID_BYTES)
-        session = Session(sid, client if polls else "", self, alarms, self._limits)
+        session = Session(
+            sid, client, self, alarms, self._limits, begins_by_polling=polls
+        )
         self._sessions[sid] = session
         self._live.open += 1
         if polls:
@@ -227,7 +229,7 @@ class Engine:
         del self._sessions[session.sid]
         self._live.open -= 1
         client = session.client
-        if client:
+        if session.begins_by_polling:
             self._polling[client] -= 1
             if not self._polling[client]:
                 del self._polling[client]

@@ -71,6 +71,7 @@ class Session:
         "_queue",
         "_seatless_since_s",
         "_wire",
+        "begins_by_polling",
         "client",
         "closed",
         "seats",
@@ -84,11 +85,14 @@ class Session:
         owner: Owner,
         alarms: Alarms,
         limits: SocketioLimits,
+        *,
+        begins_by_polling: bool,
     ) -> None:
-        """`client`: as whose session it is counted."""
+        """`client`: its address, as it is counted."""
         now_s = time.monotonic()
         self.sid = sid
         self.client = client
+        self.begins_by_polling = begins_by_polling
         self.seats: dict[str, Any] = {}  # by namespace; the owner's
         self.closed = False
         self._owner = owner

@@ -1,0 +1,171 @@
+"""Socket.IO clients that are cut off at any byte come back and miss nothing.
+
+Half of them poll, half have a WebSocket, and each is cut where the dice fall, also in
+the middle of a request. What they were told of each invoice, all visits together, is
+every step and every end of it, once and in order.
+
+    PAYBELL_SOCKETIO_RECONNECTS   how often they come back (100; `make soak` 10,000)
+    PAYBELL_LIVE_SEED             what is done when
+"""
+
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import gevent
+import msgspec
+import pytest
+
+from engine.payment.model import Terms
+from tests.live.shop import Shop
+from tests.live.test_resume import any_toxic
+from tests.seeds.socketio_node import let_in, take_tokens
+from tests.tools.engineio import Ended, polling, websocket
+from tests.tools.livenode import LiveNode, live_node
+from tests.tools.proxy import Proxy
+from tests.tools.wait import PATIENCE, wait_until
+
+RECONNECTS = int(os.environ.get("PAYBELL_SOCKETIO_RECONNECTS", "100"))
+CLIENTS = 12
+SILENCE_S = 0.1
+SALON = "/payments/salon/s1"
+SUBSCRIBE = "subscribe:payment-events"
+
+#: Who polls and is cut off leaves its session behind, for so long.
+FORGETS_SOON = {"salon": "default", "poll_gap_s": 4.0, "connect_timeout_s": 4.0}
+
+Told = list[tuple[int, str, str]]  # seq, name of the message, type of the event
+
+
+class Client:
+    """One that follows a few invoices of those that there are, on each visit others."""
+
+    def __init__(self, random: Random, *, polls: bool) -> None:
+        self.random = random
+        self.open = polling if polls else websocket
+        self.told: defaultdict[str, Told] = defaultdict(list)
+        self.since: dict[str, str] = {}
+        self.visits = 0
+
+    def visit(
+        self, port: int, invoices: list[str], goal: dict[str, int] | None = None
+    ) -> None:
+        """Until nothing comes; or, with `goal`, until so many messages are here."""
+        self.visits += 1
+        some = self.random.sample(invoices, min(len(invoices), 8 if not goal else 64))
+        silence_s = 30.0 if goal else SILENCE_S / PATIENCE
+        try:
+            page = self.open(port)
+        except (Ended, OSError):
+            return
+        try:
+            if not page.sid or not page.join(SALON, let_in()).startswith("0"):
+                return
+            for invoice in some:
+                since = self.since.get(invoice, 0)
+                wanted = {"invoiceId": invoice, "steps": True, "since": since}
+                page.emit(SALON, SUBSCRIBE, wanted)
+            while not goal or any(len(self.told[i]) < goal[i] for i in some):
+                self._take(*page.message(silence_s))
+        except (Ended, OSError):  # TimeoutError too: nothing more came
+            pass
+        finally:
+            page.close()
+
+    def _take(self, name: str, value: dict[str, Any]) -> None:
+        data = value["data"]
+        told = self.told[value["invoiceId"]]
+        this = (data["seq"], name, data["type"])
+        if name == "payment:status-update" and told[-1:] == [this]:
+            return  # it was cut off between this and the completion, and began there
+        if name == "payment:completed" and told[-1][1] == "payment:status-update":
+            assert told[-1][0] == data["seq"]
+        else:
+            assert not told or data["seq"] > told[-1][0], (told[-3:], value)
+        told.append(this)
+        if data["type"] != "payment.confirmed" or name == "payment:completed":
+            self.since[value["invoiceId"]] = data["since"]
+
+
+def expected_of(node: LiveNode, payment: Terms) -> Told:
+    """By the words of docs/socketio.md, from what is committed."""
+    told: Told = []
+    for stored in node.gateway.history(payment.id, 0, 1_000_000):
+        wire = msgspec.json.decode(stored.wire)
+        kind, status, seq = wire["type"], wire["status"], wire["seq"]
+        ends = kind.removeprefix("payment.") in ("confirmed", "expired", "reversed")
+        on_its_way = status in ("pending", "confirming") and kind != "payment.created"
+        if ends or on_its_way:
+            told.append((seq, "payment:status-update", kind))
+        if kind == "payment.confirmed":
+            told.append((seq, "payment:completed", kind))
+    return told
+
+
+@pytest.mark.timeout_s(120 + RECONNECTS / 10)
+def test_socketio_clients_cut_off_at_any_byte_are_told_every_step_once(
+    tmp_path: Path,
+) -> None:
+    seed = int(os.environ.get("PAYBELL_LIVE_SEED") or Random().randrange(2**32))
+    again = f"PAYBELL_LIVE_SEED={seed} PAYBELL_SOCKETIO_RECONNECTS={RECONNECTS}"
+    sys.stdout.write(again + "\n")
+    random = Random(seed)
+    with (
+        live_node(tmp_path, socketio=FORGETS_SOON) as node,
+        Proxy(node.server.port, lambda: any_toxic(random)) as proxy,
+    ):
+        take_tokens(node, "default")
+        shop = Shop(node, random, pace=min(1.0, 1_000 / RECONNECTS))
+        clients = [Client(random, polls=n % 2 == 0) for n in range(CLIENTS)]
+        shop.start()
+
+        def keep_coming(client: Client) -> None:
+            while sum(each.visits for each in clients) < RECONNECTS + CLIENTS:
+                client.visit(proxy.port, invoices(shop))
+
+        coming = [gevent.spawn(keep_coming, client) for client in clients]
+        gevent.joinall(coming, raise_error=True)
+        shop.stop()
+        wait_until_quiet(node, shop)
+        read_to_the_end(clients, node, shop)
+        wait_until(lambda: not len(node.socketio), 30, "the sessions to be gone")
+        wait_until(lambda: not node.sessions(), 30, "their engine's to be gone")
+        assert len(node.live.creation_listeners) == 0
+
+
+def wait_until_quiet(node: LiveNode, shop: Shop) -> None:
+    """What the shop did last is told too: else there is more than was looked up."""
+    seen = [0, 0]
+
+    def is_quiet() -> bool:
+        seqs = sum(len(expected_of(node, payment)) for payment in shop.payments)
+        seen[1] = seen[1] + 1 if seqs == seen[0] else 0
+        seen[0] = seqs
+        return seen[1] >= 10
+
+    wait_until(is_quiet, 30, "nothing more to happen")
+
+
+def invoices(shop: Shop) -> list[str]:
+    """Payments without a number are followed by their ids."""
+    return [payment.id for payment in shop.payments]
+
+
+def read_to_the_end(clients: list[Client], node: LiveNode, shop: Shop) -> None:
+    """Without trouble, until nobody lacks a word; then all have the same."""
+    expected = {p.id: expected_of(node, p) for p in shop.payments}
+    goal = {invoice: len(told) for invoice, told in expected.items()}
+
+    def read(client: Client) -> None:
+        while missing := [i for i in goal if len(client.told[i]) < goal[i]]:
+            before = sum(map(len, client.told.values()))
+            client.visit(node.server.port, missing, goal)
+            assert sum(map(len, client.told.values())) > before, missing
+
+    reading = [gevent.spawn(read, client) for client in clients]
+    gevent.joinall(reading, raise_error=True)
+    for client in clients:
+        assert {i: client.told[i] for i in expected} == expected
