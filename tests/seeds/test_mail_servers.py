@@ -11,6 +11,7 @@ from engine.delivery.attempt import AttemptOutcome
 from tests.seeds.mail_stage import Desk
 from tests.tools.certificates import self_signed
 from tests.tools.mailserver import MailServerProcess, mail_server
+from transport.outbound.lookups import Lookups
 from transport.outbound.pinned import tls_context
 
 PASSWORD = "a-password-of-the-node"
@@ -320,6 +321,28 @@ def test_a_node_without_a_server_says_so() -> None:
     result = Desk(None).send()
     assert result.outcome is AttemptOutcome.RETRY
     assert "--smtp" in str(result.error)
+
+
+def test_a_setting_that_is_valid_no_more_rests_the_channel(desk: Desk) -> None:
+    result = desk.send(settings={"text": "{{gone}}"})
+    assert result.outcome is AttemptOutcome.RESTED
+    assert "line 1, column 1" in str(result.error)
+
+
+def test_an_event_that_cannot_be_read_holds_nobody_up(desk: Desk) -> None:
+    result = desk.send(confirmations="three")
+    assert result.outcome is AttemptOutcome.REFUSED
+    assert "cannot be read" in str(result.error)
+
+
+def test_a_name_that_no_certificate_can_have_is_a_failure_of_tls(
+    plain: MailServerProcess,
+) -> None:
+    lookups = Lookups(lambda _host: ["127.0.0.1"])
+    url = f"smtps://{'x' * 70}.example:{plain.port}"
+    result = Desk(url, lookups=lookups).send()
+    assert result.outcome is AttemptOutcome.RETRY
+    assert "no TLS" in str(result.error)
 
 
 def test_the_context_of_mail_names_no_protocol() -> None:

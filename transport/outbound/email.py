@@ -153,6 +153,12 @@ class EmailSender:
             assert isinstance(endpoint.settings, EmailSettings)
             is_own = endpoint.settings.smtp is not None
             outcome, code, why = _meaning(failed, is_own), failed.code, failed.detail
+        except msgspec.MsgspecError:
+            outcome, code = AttemptOutcome.REFUSED, None
+            why = "the event cannot be read as one that mails are made of"
+        except ValueError as error:  # of a version that took more, or made otherwise
+            outcome, code = AttemptOutcome.RESTED, None
+            why = f"a setting is not valid any more: {error}"
         latency_ms = (time.perf_counter() - started) * 1000
         return SendResult(outcome, code, why, wait_s, latency_ms)
 

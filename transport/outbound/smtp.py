@@ -223,7 +223,7 @@ def _encrypted(
     try:
         sock.settimeout(step_s)
         return tls.wrap_socket(sock, server_hostname=server.host)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no certificate can have
         sock.close()
         raise _no_tls(server, error) from error
 

@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from engine.delivery.channel import payload
-from engine.payment.model import EventType
+from engine.payment.events import Change, Event, encode, with_offset
+from engine.payment.model import (
+    EventType,
+    Flag,
+    Receipt,
+    Status,
+    Terms,
+    external_key,
+)
 from transport.outbound.email_fields import (
     NAMES,
     Told,
@@ -120,3 +128,60 @@ def test_sums_of_other_currencies(minor: int, decimals: int, shown: str) -> None
     values = values_for_customer(event, "Café")
     assert values["amount"] == shown
     assert values["confirmations"] == ""
+
+
+def committed(terms: Terms, **changes: Any) -> Told:
+    """An event as the journal has it and channels are told it."""
+    fields: dict[str, Any] = {
+        "payment_id": terms.id, "seq": 2, "type": EventType.CONFIRMED,
+        "at": 1_760_000_000_123, "status": Status.CONFIRMED, "flags": (Flag.LATE,),
+        "received_sat": 0, "confirmations": 0, "txid": None, "data": Change(),
+        **changes,
+    }  # fmt: skip
+    wire = with_offset(7, encode(Event(**fields), terms), "abcdefgh")
+    return read(payload(wire, str(fields["type"]), "2026-11-28T01:02:03.004Z"))
+
+
+def agreed(**changes: Any) -> Terms:
+    fields: dict[str, Any] = {
+        "id": "pay_1", "network": "regtest", "address": "bcrt1qaddress",
+        "created_at": 0, "expires_at": 1, "monitor_until": 2, **changes,
+    }  # fmt: skip
+    return Terms(**fields)
+
+
+def test_events_as_the_journal_writes_them_are_read() -> None:
+    receipt = Receipt("ab" * 32, 0, 149_000, source="devchain")
+    values = values_for_customer(
+        committed(
+            agreed(amount_sat=150_000, confirmations_required=2),
+            received_sat=149_000,
+            confirmations=1,
+            txid=receipt.txid,
+            data=Change(receipt=receipt, short_sat=1_000, verified=True),
+        ),
+        "Café",
+    )
+    assert values["amount"] == "0.0015 BTC"
+    assert values["short"] == "0.00001 BTC"
+    assert values["confirmations_required"] == "2"
+    assert values["time"] == "2026-11-28 01:02:03 UTC"
+
+
+def test_a_payment_by_card_as_the_journal_writes_it() -> None:
+    terms = agreed(
+        method="external",
+        asset="EUR",
+        address=external_key("ann", "acme", "order-1"),
+        gateway="acme",
+        amount_minor=1_990,
+        decimals=2,
+        external_id="order-1",
+        merchant="ann",
+    )
+    event = committed(terms, data=Change(settled_minor=1_990, reference="tr_1"))
+    values = values_for_shop(event, "Café", "evt_1", 60)
+    assert (values["amount"], values["received"]) == ("19.90 EUR", "19.90 EUR")
+    assert (values["gateway"], values["address"]) == ("acme", "")
+    assert "external:" not in rendered("shop", values)
+    assert "BTC" not in rendered("customer", values_for_customer(event, "Café"))
