@@ -141,6 +141,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.allowed_origins,
         strangers=strangers,
         identify_wait_s=live.identify_wait_s,
+        doors=live.salon.doors,
+        default_merchant=parts.seeds.get("phoenixd", DEFAULT),
     )
     broadcast.routes(app, live, auth, parts.broadcasts_per_minute)
     add_seeds(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from engine.merchants.record import Merchant
+from tests.seeds.socketio_node import good_token, take_tokens
 from tests.tools.livenode import INSIDER, Answer, LiveNode, live_node
+from tests.tools.site_token import SECRET
 from tests.tools.wait import wait_until
 from transport.live import polling
 
@@ -161,3 +163,28 @@ def test_no_session_is_left_behind(node: LiveNode) -> None:
     for _ in range(5):
         poll(node, f"balance/{payment.address}")
     wait_until(lambda: not node.sessions(), 5, "all sessions to end")
+
+
+def test_s3_7_a_token_of_the_shops_site_opens_its_own_orders_and_payments(
+    node: LiveNode,
+) -> None:
+    for merchant, secret in (("rose", SECRET), ("lily", SECRET[::-1])):
+        take_tokens(node, merchant, secret)
+    payment = node.create(external_id="rose-1", merchant="rose")
+    node.create(external_id="rose-1", merchant="lily")
+    node.chain.pay(payment.address, 1_000)
+    node.chain.mine(2)
+    node.wait_for(payment.id, "confirmed")
+    good = good_token()
+    identified, paid = told(poll(node, f"order?external_id=rose-1&token={good}"))
+    assert "paymentId" not in identified
+    assert (paid["status"], paid["externalId"]) == ("paid", "rose-1")
+    state = told(poll(node, f"payment/{payment.id}?token={good}"))[0]
+    assert (state["type"], state["status"]) == ("state", "confirmed")
+    for token in (good[:-4] + "AAAA", "a.b.c"):
+        for path in ("order?external_id=rose-1&", f"payment/{payment.id}?"):
+            refused = poll(node, f"{path}token={token}")
+            assert refused.status == 403
+            assert token.encode() not in refused.body
+    other = poll(node, f"order?external_id=rose-1&merchant=lily&token={good}")
+    assert other.status == 403

@@ -60,6 +60,11 @@ class Audience:
             return self._for_strangers(payment)
         return self._frames.for_strangers
 
+    @property
+    def visitors(self) -> Frames:
+        """For who has a token of the shop's site."""
+        return self._frames.for_visitors
+
     def insiders(self, environ: dict[str, Any], payment: Payment | None) -> Frames:
         """All of a payment, for who names it by its id. Raises `Problem`: the same for
         an id that there is not and for a token that is not its own."""

@@ -14,7 +14,8 @@ hide from scripts why a WebSocket was refused, so `paybell.js` asks here.
 Runs in the request's greenlet.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from msgspec import Meta
 
 from engine.codes import Code, StreamCode
 from engine.gateway import Gateway
+from engine.merchants.name import DEFAULT
 from engine.payment.events import CommittedEvent, iso
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -35,10 +37,13 @@ from transport.http.openapi import Operation
 from transport.http.params import Query
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.http.request_json import query
+from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.audience import NOT_PROVEN, Audience
+from transport.live.doors import DoorClosed, Doors, Guest
 from transport.live.encoding import Frames, error_message, message, source_message
 from transport.live.topics import payment_message
+from transport.live.visit import is_site_token
 from transport.server.client_address import address_key
 from transport.server.upgrade import is_allowed_origin
 
@@ -50,7 +55,8 @@ MAX_EVENTS: Final = 200
 ANSWER_S: Final = 10.0
 
 _Token = Annotated[
-    str | None, Meta(description="the payment's client_secret, as on /ws")
+    str | None,
+    Meta(description="the payment's client_secret, or a token of the shop's site"),
 ]
 
 
@@ -138,7 +144,11 @@ class _Polling:
         audience: Audience,
         vault: Vault,
         identify_wait_s: Callable[[str], float],
+        doors: Doors,
+        default_merchant: str,
     ) -> None:
+        self._doors = doors
+        self._default_merchant = default_merchant
         self._gateway = gateway
         self._audience = audience
         self._vault = vault
@@ -158,10 +168,15 @@ class _Polling:
         return self._messages(payment.id, frames, since)
 
     def payment(self, payment_id: str) -> list[bytes]:
-        since = _position(query(environ(), PollQuery))
+        asked = query(environ(), PollQuery)
         payment = self._gateway.payment(payment_id)
+        if payment is not None and is_site_token(asked.token):
+            guest = self._guest(asked.token, (payment.terms.merchant,))
+            if guest is not None and guest.may_hear_of(payment.terms):
+                frames = self._audience.visitors
+                return self._messages(payment_id, frames, _position(asked))
         frames = self._audience.insiders(environ(), payment)
-        return self._messages(payment_id, frames, since)
+        return self._messages(payment_id, frames, _position(asked))
 
     def order(self) -> list[bytes]:
         asked = query(environ(), OrderQuery)
@@ -175,15 +190,22 @@ class _Polling:
                 wait_s,
             )
         found = self._gateway.payments_of(external_id, asked.merchant)
-        is_open = self._gateway.identifies_without_secret
-        token = asked.token or ""
-        secret = self._vault.is_client_secret
-        proven = next((p for p in found if secret(p.id, token)), None)
-        if proven is None and not is_open(asked.merchant):
-            # The same for a number that there is and for one that there is not.
-            raise Problem(Code.FORBIDDEN, NOT_PROVEN)
-        newest = next((p for p in found if is_open(p.terms.merchant)), None)
-        meant = proven or newest
+        proven = meant = None
+        if is_site_token(asked.token):
+            whose = [p.terms.merchant for p in found] + [self._default_merchant]
+            guest = self._guest(asked.token, [asked.merchant or n for n in whose])
+            if guest is None:
+                raise Problem(Code.FORBIDDEN, NOT_PROVEN)
+            meant = next((p for p in found if guest.may_hear_of(p.terms)), None)
+        else:
+            is_open = self._gateway.identifies_without_secret
+            token, secret = asked.token or "", self._vault.is_client_secret
+            proven = next((p for p in found if secret(p.id, token)), None)
+            if proven is None and not is_open(asked.merchant):
+                # The same for a number that there is and for one that there is not.
+                raise Problem(Code.FORBIDDEN, NOT_PROVEN)
+            newest = next((p for p in found if is_open(p.terms.merchant)), None)
+            meant = proven or newest
         now = iso(self._gateway.now())
         head = {"externalId": external_id, "timestamp": now}
         if proven is not None:
@@ -191,6 +213,13 @@ class _Polling:
         messages = [message("identified", **head)]
         told = meant and payment_message(meant, now)
         return [*messages, told] if told else messages
+
+    def _guest(self, token: str | None, merchants: Iterable[str]) -> Guest | None:
+        """Whom the site's token stands for, of the first merchant whose it is."""
+        for merchant in dict.fromkeys(merchants):
+            with suppress(DoorClosed):
+                return self._doors.guest_of(token or "", merchant)
+        return None
 
     def _messages(
         self, payment_id: str, frames: Frames, since: Position | None
@@ -216,10 +245,16 @@ def routes(
     *,
     strangers: Strangers | None = None,
     identify_wait_s: Callable[[str], float] = lambda _client: 0.0,
+    doors: Doors | None = None,
+    default_merchant: str = DEFAULT,
 ) -> None:
-    """Add them. `identify_wait_s`: how long a client address has to wait before it may
-    ask after one more order number; called once for each."""
-    polling = _Polling(gateway, audience, vault, identify_wait_s)
+    """Add them. `doors` and `default_merchant`: of `LiveRoutes`. `identify_wait_s`: how
+    long a client address has to wait before it may ask after one more order number;
+    called once for each."""
+    doors = doors or Doors(SiteTokens(gateway, vault))
+    polling = _Polling(
+        gateway, audience, vault, identify_wait_s, doors, default_merchant
+    )
     limits = strangers or Strangers()
 
     def readable(handler: Callable[..., list[bytes]]) -> Callable[..., HttpAnswer]:
