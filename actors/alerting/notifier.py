@@ -45,7 +45,7 @@ START_MS = 900_000
 """After a start nothing that was told before is held to be over: what raised it may
 look at it again only after ten minutes (`payment.waits`)."""
 
-AFTER_SENDER_S = 5.0
+LOAD_AGAIN_S = 5.0
 
 ALERTS = "alerts"
 """In place of a payment's id, in orders to senders and in the log of attempts."""
@@ -117,7 +117,7 @@ class AlertNotifierActor(Actor):
         match message:
             case AlertsChanged():
                 self._look()
-            case ChannelChanged(channel_id) if channel_id is not None:
+            case ChannelChanged(channel_id, None):
                 self._load(channel_id)
             case _Loaded(found, only):
                 self._on_loaded(found, only)
@@ -143,8 +143,10 @@ class AlertNotifierActor(Actor):
         def reply(answer: _Loaded | Exception) -> None:
             if isinstance(answer, _Loaded):
                 ref.tell_system(answer)
-            else:  # the channels that are known go on; the next change reads again
-                log.error("alerts.channels_unreadable detail=%s", answer)
+            else:  # those that are known go on
+                log.warning("alerts.channels_unreadable detail=%s", answer)
+                again = ChannelChanged(channel_id)
+                self._node.clock.call_later(LOAD_AGAIN_S, ref, again)
 
         self._node.read(ask, reply)
 

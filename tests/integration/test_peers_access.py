@@ -14,10 +14,16 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.sseclient import SseClient
 from tests.tools.wsclient import connect
 
-OPEN_TO_ALL = {"/health", "/ready", "/openapi.json", "/events/balance/{address}"}
+OPEN_TO_ALL = {
+    "/health",
+    "/ready",
+    "/openapi.json",
+    "/events/balance/{address}",
+    "/poll/balance/{address}",
+}
 """Without a key by design: an address is public, and so is what happens to it."""
 
-BY_SECRET = {"/webhook/btc"}
+BY_SECRET = {"/webhook/btc", "/poll/order"}
 
 
 class Shop(NamedTuple):

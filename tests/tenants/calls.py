@@ -31,13 +31,13 @@ class Caller:
 
     def __init__(self, node: RunningNode, key: str) -> None:
         self.node = node
-        self._key = {"Authorization": f"Bearer {key}"}
-        self.open = node.create(amount_sat=7_000, merchant=ANN)
+        self.key = {"Authorization": f"Bearer {key}"}
+        self.open = node.create(amount_sat=7_000, merchant=ANN, external_id="open")
 
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> requests.Response:
-        options: dict[str, Any] = {"headers": self._key | headers}
+        options: dict[str, Any] = {"headers": self.key | headers}
         if body is not None:
             options["json"] = body
         return self.node.call(method, path, **options)
@@ -72,9 +72,9 @@ class Caller:
     def release(self) -> requests.Response:
         return self.ask("POST", f"/v1/watchers/{self.new()['address']}/release", {})
 
-    def follow(self) -> requests.Response:
-        path = f"/events/balance/{self.open['address']}"
-        stream = self.node.session.get(self.node.url + path, stream=True, timeout=30)
+    def follow(self, path: str, **options: Any) -> requests.Response:
+        url = self.node.url + path
+        stream = self.node.session.get(url, stream=True, timeout=30, **options)
         stream.close()
         return stream
 
@@ -167,7 +167,28 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
         *_get("/v1/events?limit=1000"),
         *_get("/v1/events?after=0&limit=1"),
     ],
-    "followBalance": [Caller.follow],
+    "followBalance": [lambda c: c.follow(f"/events/balance/{c.open['address']}")],
+    "followPayment": [
+        lambda c: c.follow(f"/events/payment/{c.open['id']}", headers=c.key)
+    ],
+    "pollBalance": [
+        lambda c: c.ask("GET", f"/poll/balance/{c.open['address']}"),
+        *_get(f"/poll/balance/{address_of(7)}?since=1"),
+    ],
+    "pollPayment": [
+        lambda c: c.ask("GET", f"/poll/payment/{c.open['id']}?since=0"),
+        *_get(f"/poll/payment/{_OLD}?since=1"),
+    ],
+    "pollOrder": [
+        *_get("/poll/order?external_id=order-7"),
+        lambda c: c.ask(
+            "GET", f"/poll/order?external_id=open&token={c.open['client_secret']}"
+        ),
+    ],
+    "broadcast": [
+        _post("/v1/broadcast", {"message": "closed in ten minutes"}),
+        _post("/v1/broadcast", {"message": "closed", "merchant": ANN}),
+    ],
     "receiveBtcWebhook": [Caller.webhook],
     "receiveBlockonomicsCallback": [Caller.callback],
 }
