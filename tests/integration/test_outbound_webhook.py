@@ -48,7 +48,7 @@ def to(url: str, timeout_s: float = 15, **more: Any) -> Endpoint:
     return Endpoint(url=url, secrets=(key,), timeout_s=timeout_s, **more)
 
 
-def deliver(sender: WebhookSender, answer: Answer, timeout_s: float = 5) -> SendResult:
+def deliver(sender: WebhookSender, answer: Answer, timeout_s: float = 30) -> SendResult:
     with Receiver([answer]) as shop:
         url = shop.url("/hook?token=QUERYTOKEN")
         return sender.send(to(url, timeout_s), "evt_1", BODY, time.time())

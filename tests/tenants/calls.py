@@ -150,6 +150,7 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "openapi": _get("/openapi.json"),
     "list_sources": _get("/v1/sources"),
     "list_alerts": _get("/v1/alerts"),
+    "list_redis": _get("/v1/redis"),
     "list_watchers": _get("/v1/watchers?limit=200"),
     "get_watcher": [
         lambda caller: caller.ask("GET", f"/v1/watchers/{caller.open['address']}")
