@@ -101,6 +101,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     claims_per_payment: int
     claims_total_s: int | None  # None: WINDOWS times claim_window_s
     channels_per_merchant: int
+    identifies_per_s: int
+    identifies_at_once: int
+    ws_topics: int
     socketio_subscriptions: int
     socketio_per_merchant: int
     max_merchants: int

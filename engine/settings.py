@@ -238,13 +238,24 @@ OPTIONS: tuple[Option, ...] = (
            "How many webhook channels a merchant may have; those for the events of all"
            " merchants count as one merchant's. Each merchant may have its own"
            " (limits.channels)."),
+    # Numbers of six digits are guessed through in two days at 5 a second; a shop's
+    # server that comes back has hundreds at once.
+    Option("identifies_per_s", whole(1, 1_000_000), "5", "1 to 1000000 numbers",
+           "How many order numbers or invoices one client address may ask after in a"
+           " second without a secret (/ws, /ws/payments/…)."),
+    Option("identifies_at_once", whole(1, 1_000_000), "300", "1 to 1000000 numbers",
+           "How many of these it may ask after at once: a server that comes back."),
+    Option("ws_topics", whole(1, 1_000), "64", "1 to 1000 topics",
+           "How many payments, order numbers and invoices one WebSocket may follow at a"
+           " time. A page follows one."),
     Option("socketio_subscriptions", whole(1, 1_000), "100", "1 to 1000 invoices",
            "How many invoices one Socket.IO client may follow at a time. A page follows"
            " one, a till that shows all open ones some dozens."),
     Option("socketio_per_merchant", whole(1, 10_000_000), "20000",
            "1 to 10000000 invoices",
            "How many invoices all Socket.IO clients of a merchant may follow together,"
-           " 3 KB each: more than the node takes clients, if each follows one."),
+           " and as many all plain WebSockets, 3 KB each: more than the node takes"
+           " clients, if each follows one."),
     Option("max_merchants", whole(1, 1_000_000), "10000", "1 to 1000000 merchants",
            "How many merchants may have records: all are kept in memory, 1 KB each."),
     Option("max_keys", whole(1, 100_000), "1000", "1 to 100000 keys",

@@ -30,6 +30,7 @@ from transport.live.audience import Audience
 from transport.live.doors import Doors
 from transport.live.encoding import Frames
 from transport.live.leases import Leases
+from transport.live.limits import LiveLimits
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
@@ -79,6 +80,7 @@ class WebParts:
     seed_limits: SeedLimits = field(default_factory=SeedLimits)
     broadcasts_per_minute: int = 6
     socketio: SocketioLimits | None = None
+    live_limits: LiveLimits | None = None
     redis: Callable[[], StreamState] | None = None
     """How the stream stands that is read; None: none is."""
     gateways: Gateways | None = None
@@ -107,6 +109,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
         leases=Leases(parts.gateway.now, auth.is_active),
         default_merchant=parts.seeds.get("phoenixd", DEFAULT),
+        limits=parts.live_limits,
     )
     settings = _api_settings(parts, live)
     app = control_app(parts.gateway, auth, parts.vault, settings, strangers)

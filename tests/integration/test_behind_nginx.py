@@ -33,6 +33,7 @@ class Front(NamedTuple):
     port: int
     tls: int
     certificate: Path
+    log: Path
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = SHOP | KEY | options.pop("headers", {})
@@ -70,12 +71,13 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
             ("listen [::]:443 ssl;", ""),
             ("/etc/ssl/certs/shop.example.pem", str(certificate)),
             ("/etc/ssl/private/shop.example.key", str(certificate.with_suffix(".key"))),
+            ("/var/log/nginx/paybell.log", str(folder / "paybell.log")),
             ("server 127.0.0.1:8080;", f"server 127.0.0.1:{node.port};"),
         ):
             assert text.count(mark) == 1, mark
             text = text.replace(mark, ours)
         with nginx(folder, text, port):
-            yield Front(node, port, tls, certificate)
+            yield Front(node, port, tls, certificate, folder / "paybell.log")
 
 
 def test_an_order_by_way_of_nginx_has_links_that_lead_through_nginx(
@@ -118,6 +120,19 @@ def test_a_websocket_by_way_of_nginx_tells_what_happens(front: Front) -> None:
     client.close()
     evil = connect("127.0.0.1", front.port, path, SHOP, origin="https://evil.example")
     assert evil.status == 403
+
+
+def test_nginx_logs_paths_and_no_tokens(front: Front) -> None:
+    front.call("GET", "/pay/ws?token=canary.of.a-site&a=canary")
+    front.call("GET", "/pay/health?token=canary")
+
+    def logged() -> str:
+        text = front.log.read_text()
+        return text if "GET /pay/health HTTP" in text else ""
+
+    text = wait_until(logged, 10, "the requests to be logged")
+    assert "GET /pay/ws HTTP" in text
+    assert "canary" not in text
 
 
 def test_a_stream_by_way_of_nginx_comes_piece_by_piece(front: Front) -> None:

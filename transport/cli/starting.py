@@ -19,6 +19,7 @@ from engine.store.port import StoreReader
 from engine.store.sqlite.store import SqliteStore
 from transport.cli.open_files import client_connections, raise_limit
 from transport.http.auth import KeyLimits, hash_key
+from transport.live.limits import LiveLimits
 from transport.live.socketio.limits import SocketioLimits
 from transport.outbound.email import MailNode
 from transport.outbound.email_templates import read_folder
@@ -32,6 +33,7 @@ __all__ = [
     "cannot_listen",
     "in_url",
     "key_limits",
+    "live_limits",
     "mail_node",
     "refuse_narrower_key",
     "refuse_unknown_seeds",
@@ -160,6 +162,15 @@ def server_limits(config: Config) -> Limits:
     )
     connections = client_connections(raise_limit(), limits.connections)
     return replace(limits, connections=connections)
+
+
+def live_limits(config: Config) -> LiveLimits:
+    return LiveLimits(
+        identifies_per_s=config.identifies_per_s,
+        identifies_at_once=config.identifies_at_once,
+        topics=config.ws_topics,
+        per_merchant=config.socketio_per_merchant,
+    )
 
 
 def socketio_limits(config: Config) -> SocketioLimits:

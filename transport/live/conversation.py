@@ -51,6 +51,7 @@ from engine.store.epochs import POSITION, Position
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import Guest
 from transport.live.encoding import Frames, error_message, message
+from transport.live.limits import LiveLimits
 from transport.live.sinks import Wire
 from transport.live.topics import Identity, Subscription
 from transport.live.visit import Visit, is_site_token
@@ -58,8 +59,8 @@ from transport.server.websocket.frames import encode_text
 
 __all__ = ["MAX_TOPICS", "Conversation"]
 
-#: Identities and subscriptions of one socket together.
-MAX_TOPICS: Final = 64
+#: Identities and subscriptions of one socket together, unless a setting says otherwise.
+MAX_TOPICS: Final = LiveLimits().topics
 
 _Seq = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 _Position = Annotated[str, msgspec.Meta(pattern=POSITION)]
@@ -121,6 +122,7 @@ class Conversation:
         identify_wait_s: Callable[[], float] = lambda: 0.0,
         visit: Visit | None = None,
         default_merchant: str = DEFAULT,
+        most_topics: int = MAX_TOPICS,
     ) -> None:
         """`identify_wait_s`: how long its address has still to wait; called once for
         each `identify`. `visit`: of tokens of a shop's site; without, they open
@@ -133,6 +135,7 @@ class Conversation:
         self._identify_wait_s = identify_wait_s
         self._visit = visit
         self._default_merchant = default_merchant
+        self._most_topics = most_topics
         self._identities: dict[str, Identity] = {}  # by external id
         self._subscriptions: dict[str, Subscription] = {}  # by payment id
 
@@ -180,8 +183,8 @@ class Conversation:
         if wait_s > 0:
             self._refuse(
                 StreamCode.TOO_MANY,
-                "too many order numbers were asked after from this address; come back"
-                f" in {math.ceil(wait_s)} s",
+                "too many order numbers were asked after from this address"
+                f" (identifies_per_s); come back in {math.ceil(wait_s)} s",
             )
             return
         proven, guest = self._proven(wanted)
@@ -274,11 +277,12 @@ class Conversation:
         self._say("unsubscribed", payment_id=payment_id)
 
     def _has_room(self) -> bool:
-        if len(self._identities) + len(self._subscriptions) < MAX_TOPICS:
+        if len(self._identities) + len(self._subscriptions) < self._most_topics:
             return True
         self._refuse(
             StreamCode.TOO_MANY,
-            f"at most {MAX_TOPICS} identities and subscriptions per socket",
+            f"at most {self._most_topics} identities and subscriptions per socket"
+            " (ws_topics)",
         )
         return False
 

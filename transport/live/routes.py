@@ -35,6 +35,7 @@ from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames
 from transport.live.leases import Lease, Leases
+from transport.live.limits import LiveLimits
 from transport.live.salon import SalonParts, SalonTalk
 from transport.live.sinks import QUEUE_BYTES, QUEUE_MESSAGES, WebSocketSink, Wire
 from transport.live.visit import Visit, is_site_token
@@ -53,12 +54,6 @@ _RETRY: Final = (("Retry-After", "5"),)
 #: Messages that a client may send at once, and again in a minute (OWASP's figure for
 #: a start); above: 1008. Nobody needs more than a few.
 MESSAGES_PER_MIN: Final = 100
-
-
-#: Order numbers that one client address may ask after without a secret: a shop's
-#: server that comes back has hundreds at once; guessing all numbers takes ages.
-IDENTIFIES_PER_S: Final = 5.0
-IDENTIFIES_AT_ONCE: Final = 300
 
 
 class LiveRoutes:
@@ -80,6 +75,7 @@ class LiveRoutes:
         doors: Doors | None = None,
         leases: Leases | None = None,
         default_merchant: str = DEFAULT,
+        limits: LiveLimits | None = None,
     ) -> None:
         """`max_sockets`: see `keep_below`. `strangers` limits openings per address.
         `require`: of `Audience`; without it, keys open nothing here. `audience`: one in
@@ -96,13 +92,18 @@ class LiveRoutes:
         self.messages_per_min = messages_per_min
         self._queue = (queue_messages, queue_bytes)
         self.creation_listeners = CreationListeners(gateway)
-        self._identifies = RateLimiter(IDENTIFIES_PER_S, IDENTIFIES_AT_ONCE)
+        self._limits = limits = limits or LiveLimits()
+        self._identifies = RateLimiter(
+            limits.identifies_per_s, limits.identifies_at_once
+        )
         self.salon = SalonParts(
             gateway,
             doors or Doors(SiteTokens(gateway, vault)),
             frames,
             self.creation_listeners,
             Leases(gateway.now) if leases is None else leases,
+            most_followed=limits.topics,
+            most_waiting=limits.per_merchant,
         )
         self.open = 0  # live clients now, with those of Socket.IO
         self._also: Routes | None = None
@@ -244,6 +245,7 @@ class LiveRoutes:
             partial(self.identify_wait_s, client),
             visit,
             self._default_merchant,
+            self._limits.topics,
         )
         websocket.listen(_Talker(self, websocket, talk))
         self._talks[websocket] = talk

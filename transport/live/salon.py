@@ -230,7 +230,10 @@ class SalonTalk:
         if len(self._invoices) >= parts.most_followed:
             return f"at most {parts.most_followed} invoices on one socket (ws_topics)"
         if parts.waiting[guest.merchant] >= parts.most_waiting:
-            return f"at most {parts.most_waiting} invoices of a shop (salon_waiting)"
+            return (
+                f"at most {parts.most_waiting} invoices of a shop"
+                " (socketio_per_merchant)"
+            )
         wait_s = 0.0 if guest.is_known else self._ask_wait_s()
         if wait_s > 0:
             return (

@@ -11,7 +11,8 @@ from tests.unit.transport.live.stage import FakeGateway, SocketWire, terms_of
 from transport.live.conversation import MAX_TOPICS, Conversation
 from transport.live.creation_listeners import CreationListeners
 from transport.live.encoding import Frames
-from transport.live.routes import IDENTIFIES_AT_ONCE, LiveRoutes
+from transport.live.limits import LiveLimits
+from transport.live.routes import LiveRoutes
 
 VAULT = Vault(bytes(32))
 SECRET = VAULT.client_secret("pay_1")
@@ -193,7 +194,7 @@ def test_who_tries_order_numbers_is_slowed_down_by_his_address() -> None:
             guesses += 1
         told += b"".join(socket.sent).decode("latin-1")
     sessions = len([one for one in gateway.sessions if one.name == "identity"])
-    assert IDENTIFIES_AT_ONCE <= sessions < guesses
+    assert LiveLimits().identifies_at_once <= sessions < guesses
     assert told.count('"too_many"') == guesses - sessions
     other: Any = routes({"PATH_INFO": "/ws", "REMOTE_ADDR": "203.0.113.9"})
     socket = FakeSocket()
