@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.seeds.gateway_calls import SECRETS, Calls, node_with_gateways
+from tests.tools.wsclient import connect
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,27 @@ def test_s4_6_times_out_of_tolerance_and_unknown_invoices(calls: Calls) -> None:
     assert calls.external(external_id="S-9", amount="0.01").status_code == 201
     assert calls.stripe("payment_intent.succeeded", thing).status_code == 200
     assert calls.payment("S-9", "cafe")["status"] == "confirmed"
+
+
+def test_s4_6_a_page_that_follows_it_is_told_at_once(calls: Calls) -> None:
+    made = calls.external(external_id="L-1").json()
+    port = int(calls.node.url.rpartition(":")[2])
+    page = connect("127.0.0.1", port, "/ws")
+    assert page.recv_json()["type"] == "connected"
+    token = made["client_secret"]
+    asked = {"type": "subscribe", "payment_id": made["id"], "token": token}
+    page.send_json(asked)
+    assert page.recv_json()["state"]["address"] is None
+    of = {"invoice": "L-1"}
+    thing = {"currency": "eur", "amount_received": 1_250, "metadata": of}
+    calls.stripe("payment_intent.succeeded", thing, "evt_live")
+    told = page.recv_json()
+    while told["type"] == "source":
+        told = page.recv_json()
+    page.close()
+    assert (told["type"], told["seq"]) == ("payment.confirmed", 2)
+    assert (told["address"], told["gateway"]) == (None, "stripe")
+    assert told["data"]["settled_minor"] == 1_250
 
 
 def test_s4_6_by_hand(calls: Calls) -> None:

@@ -242,10 +242,14 @@ def _json(payment: dict[str, Any]) -> str:
 
 def _line(payment: dict[str, Any]) -> tuple[str | Styled, ...]:
     status = style(f"{payment['status']:<10}", COLOURS.get(payment["status"]))
-    amount = payment["amount_sat"] if payment["amount_sat"] is not None else "any"
-    sums = f"{payment['received_sat']:>12} of {amount!s:>12} sat"
+    kind, unit = "sat", "sat"
+    if payment.get("currency") is not None:  # without a chain
+        kind, unit = "minor", f"{payment['currency']} (in 10^-{payment['decimals']})"
+    asked = payment[f"amount_{kind}"]
+    amount = asked if asked is not None else "any"
+    sums = f"{payment[f'received_{kind}']:>12} of {amount!s:>12} {unit}"
     order = payment["external_id"] or "-"
     flags = " ".join(payment["flags"])
-    where = payment["address"]
+    where = payment["address"] or payment.get("gateway", "-")
     rest = f"  {sums}  {where}  {order}  {flags}".rstrip()
     return f"{payment['id']}  ", status, rest
