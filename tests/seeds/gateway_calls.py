@@ -181,7 +181,9 @@ def node_with_gateways(**changed: Any) -> Iterator[Calls]:
     many = CallLimits(
         rate_per_s=1e5, burst=10_000, failure_rate_per_s=1e5, failure_burst=10_000
     )
-    with running_node(mappings=mappings, web={"webhook_limits": many}) as node:
+    with running_node(
+        mappings=mappings, web={"webhook_limits": many, "seeds": {"salon": "salon"}}
+    ) as node:
         for name, secret in SECRETS.items():
             said = MerchantSettings(webhook_secrets=dict.fromkeys(mappings, secret))
             before, seal = node.gateway.merchant(name), node.vault.seal

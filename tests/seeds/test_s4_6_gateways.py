@@ -249,3 +249,29 @@ def test_s4_6_every_view_bears_a_payment_without_an_address(calls: Calls) -> Non
     assert "25.00 LKR" in page.text
     key = f"external:salon:payable:{payment['external_id']}"
     assert node.get(f"/events/balance/{key}").status_code == 404
+
+
+def test_s4_6_a_salons_page_is_told_of_the_saved_card_and_of_the_payment(
+    calls: Calls,
+) -> None:
+    """Over the plain WebSocket (S4.2), in the document's shapes."""
+    port = int(calls.node.url.rpartition(":")[2])
+    calls.say("S4-1", "HOLD")
+    calls.say("S4-1", "TOKENIZED", token={"tokenId": "tok_a"})
+    page = connect("127.0.0.1", port, "/ws/payments/salon/7")
+    page.send_json({"type": "subscribe:payment-events", "invoiceId": "S4-1"})
+    page.send_json({"type": "ping"})
+    assert page.recv_json()["type"] == "pong"
+    token = {"tokenId": "tok_b", "maskedCardNo": "xxxx1111", "cardScheme": "VISA"}
+    assert calls.say("S4-1", "SUCCESS", token=token).status_code == 200
+    told = [page.recv_json() for _ in range(3)]
+    page.close()
+    assert [(one["type"], one.get("status")) for one in told] == [
+        ("payment:status-update", "SUCCESS"),
+        ("payment:completed", "SUCCESS"),
+        ("payment:token-saved", None),
+    ]
+    assert told[0]["invoiceId"] == "S4-1"
+    assert told[2]["tokenId"] == "tok_b"
+    assert told[2]["data"]["last4"] == "1111"
+    assert isinstance(told[2]["timestamp"], int)

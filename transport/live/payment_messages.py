@@ -2,11 +2,13 @@
 
     payment:status-update  {"invoiceId","status","timestamp","data"}
     payment:completed      the same, after the update that makes it SUCCESS
+    payment:token-saved    {"tokenId","timestamp","data"}: a gateway keeps a card
 
 `invoiceId` is the payment's external id, or its own id where it has none; `status` is
 SUCCESS, FAILED or PENDING (`engine/payment/outcome.py`); `timestamp` is a number of ms.
 `data` is what anybody may read of the event (`allow_list.py`), with `paymentId` and
-`since`, the place to go on from. Whoever has a token of the site's, or names an
+`since`, the place to go on from; of a saved card what a page shows of it (brand, last
+four digits), and the `invoiceId`. Whoever has a token of the site's, or names an
 invoice, is a visitor like others: metadata and reasons are the shop's.
 
 The document's page drops its callback after the first message. So a message tells that
@@ -39,6 +41,7 @@ from transport.server.websocket.frames import encode_text
 __all__ = [
     "COMPLETED",
     "STATUS_UPDATE",
+    "TOKEN_SAVED",
     "FramedMessage",
     "MessageName",
     "PaymentMessage",
@@ -54,6 +57,7 @@ MessageName = Literal[
 ]
 STATUS_UPDATE: Final[MessageName] = "payment:status-update"
 COMPLETED: Final[MessageName] = "payment:completed"
+TOKEN_SAVED: Final[MessageName] = "payment:token-saved"  # noqa: S105 - a name
 
 #: Events whose messages are kept. Each is told to all its followers at nearly the same
 #: time; who comes back for older ones has them made again.
@@ -92,6 +96,8 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
     """What this event is told as: nothing, one message, or two at the completion.
     `epoch`: the one in which the node runs (`Frames.epoch`)."""
     fact = event.event
+    if fact.type is EventType.TOKEN_SAVED:
+        return (_token_saved(event, epoch),)
     outcome = outcome_after(fact)
     is_step = not settles(fact)
     if is_step and (outcome is not Outcome.PENDING or fact.type is EventType.CREATED):
@@ -107,6 +113,24 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
     )
     update = PaymentMessage(STATUS_UPDATE, body, is_step)
     return (update, PaymentMessage(COMPLETED, body)) if completes(fact) else (update,)
+
+
+def _token_saved(event: CommittedEvent, epoch: str) -> PaymentMessage:
+    """Of the token its name and what a page shows of it: it holds nothing else."""
+    fact, names = event.event, _names.decode(event.wire)
+    token = fact.data.token
+    assert token is not None, "a saved token without one"
+    body = {
+        "tokenId": token.id,
+        "timestamp": fact.at,
+        "data": {
+            **token.display,
+            "invoiceId": names.external_id or names.payment_id,
+            "paymentId": fact.payment_id,
+            "since": str(Position(epoch, fact.seq)),
+        },
+    }
+    return PaymentMessage(TOKEN_SAVED, _encode(body))
 
 
 def state_body(payment: Payment, frames: Frames, now: int) -> bytes:

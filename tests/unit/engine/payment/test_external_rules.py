@@ -317,3 +317,14 @@ def test_every_order_of_a_short_life_ends_alike() -> None:
     said = [word("PENDING"), word("SUCCESS", 1_000), word("REVERSED", 400)]
     ends = {told(new(), *order)[0].status for order in permutations(said)}
     assert ends == {Status.CONFIRMED}
+
+
+def test_a_success_without_a_sum_where_any_is_enough_is_not_taken_back() -> None:
+    payment, events = told(new(None), word("SUCCESS"))
+    assert payment.status is Status.CONFIRMED
+    assert names(events) == ["confirmed"]
+
+
+def test_the_smallest_sum_can_be_taken_back_too() -> None:
+    payment, _ = told(new(1), word("SUCCESS", 1), word("REVERSED", 1))
+    assert payment.status is Status.FAILED

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.payment.events import Change, CommittedEvent, encode, opening, with_offset
-from engine.payment.model import EventType, Payment, Receipt, Status
+from engine.payment.model import EventType, Payment, Receipt, SavedToken, Status
 from engine.payment.outcome import completes, settles
 from tests.unit.transport.live.test_allow_list import CANARY, CHANGE, TERMS
 from transport.live.encoding import Frames
@@ -63,7 +63,7 @@ def test_socketio_gets_the_same_object_beside_its_name() -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("kind", EventType)
+@pytest.mark.parametrize("kind", [k for k in EventType if k != "payment.token_saved"])
 def test_each_event_is_at_most_one_update_and_one_completion(
     kind: EventType, status: Status
 ) -> None:
@@ -166,3 +166,22 @@ def test_messages_are_made_once_for_all_and_only_the_last_ones_are_kept() -> Non
     again = made.of(first)
     assert again is not found
     assert again == found
+
+
+def test_a_saved_card_is_told_by_its_name_and_by_what_a_page_shows_of_it() -> None:
+    event = committed(EventType.TOKEN_SAVED, Status.PENDING)
+    token = SavedToken("tok_1", {"brand": "VISA", "last4": "4242"})
+    fact = replace(event.event, data=Change(source="stripe", token=token))
+    (told,) = messages(replace(event, event=fact), "simulate")
+    assert told.name == "payment:token-saved"
+    assert not told.is_step
+    body = json.loads(told.body)
+    assert body["tokenId"] == "tok_1"
+    assert body["timestamp"] == fact.at
+    assert body["data"] == {
+        "brand": "VISA",
+        "last4": "4242",
+        "invoiceId": INVOICE.external_id,
+        "paymentId": fact.payment_id,
+        "since": f"simulate-{fact.seq}",
+    }
