@@ -27,6 +27,7 @@ from tests.tools.node import RunningNode, running_node
 from tests.tools.tally import Tally
 from transport.http.auth import KeyLimits
 from transport.http.strangers import StrangerLimits
+from transport.seeds.admission import SeedLimits
 from transport.server.limits import CallLimits
 
 REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "2500"))
@@ -119,6 +120,9 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
         "webhook_limits": CallLimits(**OFTEN, **OFTEN_WRONG),
         "stranger_limits": StrangerLimits(**OFTEN),
         "webhook_btc_secret": HOOK_SECRET,
+        "seeds": {"paybutton": "default", "phoenixd": "default"},
+        "seed_limits": SeedLimits(per_minute=1_000_000, per_hour=1_000_000),
+        "broadcasts_per_minute": 10_000,
     }
     with running_node(sender=Silent(), web=web, wrap=tallied) as node:
         (tally,) = tallies
