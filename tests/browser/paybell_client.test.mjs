@@ -201,6 +201,47 @@ test("a line that was up and is lost costs no request: it is opened again", asyn
   watch.stop();
 });
 
+test("the network, the page and the machine wake it at once, and nothing else does", async t => {
+  const page = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  const events = new EventTarget();
+  globalThis.document = page;
+  for (const name of ["addEventListener", "removeEventListener"]) {
+    globalThis[name] = events[name].bind(events);
+  }
+  t.after(() => {
+    for (const name of ["document", "addEventListener", "removeEventListener"]) delete globalThis[name];
+  });
+  const watch = watchPayment({ address: "a", url: "http://node" });
+  const opened = act => {
+    const before = sockets.length;
+    sockets.at(-1).hear(state(1));
+    act();
+    return sockets.length - before;
+  };
+  const show = visibilityState => {
+    Object.assign(page, { visibilityState }).dispatchEvent(new Event("visibilitychange"));
+  };
+  const pageshow = persisted => events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted }));
+  assert.equal(opened(() => page.dispatchEvent(new Event("resume"))), 1);
+  assert.equal(opened(() => events.dispatchEvent(new Event("online"))), 1);
+  assert.equal(opened(() => pageshow(true)), 1);
+  assert.equal(opened(() => pageshow(false)), 0);
+  show("hidden");
+  await pass(10_000);
+  assert.equal(opened(() => show("visible")), 0);
+  show("hidden");
+  await pass(20_000);
+  assert.equal(opened(() => show("visible")), 1);
+  sockets.at(-1).hear(state(1));
+  sockets.at(-1).onclose({}); // it waits for its next attempt
+  const before = sockets.length;
+  show("visible");
+  assert.equal(sockets.length, before + 1);
+  watch.stop();
+  events.dispatchEvent(new Event("online"));
+  assert.equal(sockets.length, before + 1);
+});
+
 test("nothing to follow is a mistake that is said at once", () => {
   assert.throws(() => watchPayment({ url: "http://node" }), /address, a paymentId or an externalId/);
 });
