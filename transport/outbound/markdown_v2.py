@@ -74,7 +74,5 @@ def utf16_units(text: str) -> int:
 
 def _first_units(text: str, limit: int) -> str:
     """As many whole characters as fit."""
-    if utf16_units(text) <= limit:
-        return text
     units = text.encode("utf-16-le")[: 2 * max(limit, 0)]
     return units.decode("utf-16-le", "ignore")

@@ -36,6 +36,18 @@ def test_a_bot_sends_no_more_than_thirty_in_any_second() -> None:
     assert pace.turn("2:b", "1", 0.0, 1e9) == 0, "another bot has its own"
 
 
+def test_chats_of_one_bot_do_not_wait_for_one_another() -> None:
+    pace = Pace()
+    assert [pace.turn("1:a", chat, 0.0, 1e9) for chat in ("7", "8", "-9")] == [0, 0, 0]
+
+
+def test_a_turn_that_is_just_near_enough_is_taken() -> None:
+    pace = Pace()
+    assert [pace.turn("1:a", "7", 0.0, 1.0) for _ in range(3)] == [0, 1, 2]
+    assert pace.turn("1:a", "7", 0.0, 2.0) == 2
+    assert pace.turn("1:a", "7", 0.0, 3.0) == 3
+
+
 def test_who_would_wait_too_long_takes_no_turn() -> None:
     pace = Pace()
     sent_at(pace, "7", 3)
