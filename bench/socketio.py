@@ -70,7 +70,7 @@ def run() -> Section:
             row("memory per connection", "kb", "KB", "below npm's"),
             single(f"memory after {DROPS:,} who left half-way", "rss", "%", "within 5"),
             single("open files after them", "files", "more than before", "none"),
-            single("the most sessions at a time meanwhile", "peak_mb", "MB more"),
+            single("memory at its highest meanwhile", "peak_mb", "MB more"),
         ],
         [
             "Memory is what the server's resident memory grows by from no connection"
