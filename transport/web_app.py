@@ -171,7 +171,7 @@ def _mount_socketio(
         return salon is not None or gateway.takes_site_tokens()
 
     make = partial(_socketio, parts, live, frames, strangers)
-    mount = Mount(is_on, make)
+    mount = Mount(is_on, make, strangers)
     mount.add_to(app)
     live.also_ask(mount.route)
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import bottle
+
 from engine.codes import Code
 from transport.http.bottle_app import Api, HttpAnswer
-from transport.http.problems import Problem
+from transport.http.problems import Problem, retry_later
+from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.socketio.limits import PATH
 from transport.server.refusal import Refusal
 from transport.server.upgrade import Endpoint
@@ -32,16 +35,27 @@ _OFF: Final = (
 class Mount:
     """One per node."""
 
-    def __init__(self, is_on: Callable[[], bool], make: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        is_on: Callable[[], bool],
+        make: Callable[[], Engine],
+        strangers: Strangers | None = None,
+    ) -> None:
+        """`strangers` limits who asks while it is off; then nothing else does."""
         self._is_on = is_on
         self._make = make
+        self._strangers = strangers
         self._engine: Engine | None = None
         if is_on():
             self._engine = make()
 
     def add_to(self, app: Api) -> None:
         for method in _METHODS:
-            app.route(PATH, method, self._answer, limited_by_itself=True, streams=False)
+            # A session's own requests are counted by it.
+            by_itself = method != "OPTIONS"
+            app.route(
+                PATH, method, self._answer, limited_by_itself=by_itself, streams=False
+            )
 
     def route(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         """`transport.server.upgrade.Routes`, of this path."""
@@ -51,8 +65,15 @@ class Mount:
 
     def _answer(self) -> HttpAnswer:
         if not self._is_on():
+            self._count()
             raise Problem(Code.NOT_FOUND, _OFF)
         return self._made().answer()
+
+    def _count(self) -> None:
+        environ = bottle.request.environ
+        wait_s = 0.0 if self._strangers is None else self._strangers.wait_s(environ)
+        if wait_s > 0:
+            raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
 
     def _made(self) -> Engine:
         if self._engine is None:
