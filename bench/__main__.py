@@ -24,6 +24,7 @@ BENCHES = (
     "latency",
     "saturation",
     "delivery",
+    "redis",
     "fanout",
     "socketio",
     "hostile",

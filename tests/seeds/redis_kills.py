@@ -41,6 +41,7 @@ backend = "nobody-signs-with-it"
 [gateways.payable]
 merchants = ["salon"]
 answer = '{{"Status":200}}'
+creates_per_minute = 1000000
 currency = "LKR"
 fields = {{ invoice = "invoiceNo", status = "statusMessage", amount = "payableAmount" }}
 words = {{ SUCCESS = ["SUCCESS"], FAILED = ["FAILURE"], PENDING = ["PENDING"] }}

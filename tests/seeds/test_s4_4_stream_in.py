@@ -272,6 +272,27 @@ def test_s4_4_an_invoice_that_is_not_known_yet_is_tried_again(
     assert dead(redis) == ["payment_not_found: There is no such payment."]
 
 
+def test_s4_4_what_comes_too_fast_waits_and_is_never_put_aside(
+    redis: RedisServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_stream, "IDLE_MS", 0)
+    monkeypatch.setattr(redis_stream, "SWEEP_S", 0.0)
+    monkeypatch.setattr(redis_stream, "MAX_TRIES", 1)
+
+    def limited(one: Notification) -> None:
+        if b"inv-1" in one.raw and journal.tried < 100:
+            raise Problem(Code.RATE_LIMITED, "Too many new invoices of this gateway.")
+
+    journal.answer = limited
+    for number in (*range(100, 150), 2):
+        add(redis, number)
+    with reading(redis, journal):
+        until("all", lambda: len(journal.taken) == 51)
+        until("acknowledged", lambda: pending(redis) == 0)
+    assert "inv-2" in journal.bodies()[0], "it waited for the others"
+    assert dead(redis) == []
+
+
 @pytest.mark.parametrize("command", [("FLUSHALL",), ("DEL", STREAM)])
 def test_s4_4_a_group_that_is_gone_is_made_anew(
     redis: RedisServer, journal: Journal, command: tuple[str, ...]

@@ -62,7 +62,7 @@ ALERT = "redis.unreachable"
 ALERT_AFTER = 3
 """Failures in a row."""
 
-_LATER = frozenset({Code.PAYMENT_NOT_FOUND, Code.RATE_LIMITED, Code.INTERNAL_ERROR})
+_LATER = frozenset({Code.PAYMENT_NOT_FOUND, Code.INTERNAL_ERROR})
 
 
 class StreamNames(msgspec.Struct, frozen=True):
@@ -273,7 +273,8 @@ class RedisStreamReader:
             retry_s = float(problem.headers.get("Retry-After", 2))
             if problem.status >= 500 and problem.code is not Code.INTERNAL_ERROR:
                 raise _Wait(min(retry_s, LONGEST_REST_S), problem.detail) from error
-            if problem.code in _LATER and tries < MAX_TRIES:
+            is_limited = problem.code is Code.RATE_LIMITED  # so many in a minute
+            if is_limited or (problem.code in _LATER and tries < MAX_TRIES):
                 self._watch.count("redis_in.later")
                 return False
             return self._put_aside(name, flat, f"{problem.code}: {problem.detail}")
@@ -324,6 +325,8 @@ class RedisStreamReader:
             ("XINFO", "GROUPS", names.stream),
         )
         self._note_group(groups)
+        if len(pending) == COUNT:
+            self._sweep_at = 0  # there is more: after the next reading
         for name, _consumer, _idle, tries in pending:
             claim = "XCLAIM", names.stream, names.group, names.consumer, IDLE_MS, name
             try:
