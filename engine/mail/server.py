@@ -44,7 +44,7 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     user: str = ""  # "": nobody logs in
     password: str = ""
-    insecure: bool = False  # no TLS, over a network
+    insecure: bool  # no TLS, and over a network if it must be
 
     def __repr__(self) -> str:
         return f"MailServer({self.origin})"

@@ -100,8 +100,7 @@ def parse(text: str, names: Collection[str]) -> Template:
     at = 0
     for tag in _tags(text, names):
         before, after = _alone(text, tag) if tag.kind else (tag.start, tag.end)
-        if before > at:
-            levels[-1].append(text[at:before])
+        levels[-1].append(text[at:before])
         at = max(at, after)
         match tag.kind:
             case "":
@@ -156,9 +155,9 @@ def _tags(text: str, names: Collection[str]) -> list[_Tag]:
 
 
 def _unknown(name: str, names: Collection[str]) -> str:
-    shown = name if name.isprintable() and len(name) <= 40 else name[:40].encode(
-        "unicode_escape"
-    ).decode()  # fmt: skip
+    shown = name[:40]
+    if not shown.isprintable():
+        shown = shown.encode("unicode_escape").decode()
     allowed = ", ".join(sorted(names))
     return f"there is no {{{{{shown}}}}}; there are: {allowed}"
 

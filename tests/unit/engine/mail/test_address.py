@@ -17,6 +17,8 @@ from engine.mail.address import parse_address
         ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
         ("葉@例え.jp", "葉@xn--r8jz45g.jp"),
         ("root@localhost", "root@localhost"),
+        ("ann@BÜCHER.example", "ann@xn--bcher-kva.example"),
+        ("x" * 64 + "@example.com", "x" * 64 + "@example.com"),
     ],
 )
 def test_an_address_is_read_with_its_domain_as_name_servers_have_it(

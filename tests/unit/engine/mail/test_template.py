@@ -56,6 +56,7 @@ def test_a_section_that_stands_alone_leaves_no_line() -> None:
         ("{{name.__class__}}", 1, 1, "there is no"),
         ("{{name|safe}}", 1, 1, "there is no"),
         ("{{}}", 1, 1, "there is no {{}}"),
+        ("{{" + "x" * 60 + "}}", 1, 1, "there is no {{" + "x" * 40 + "}};"),
         ("{{\x1b[2J}}", 1, 1, "there is no {{\\x1b[2J}}"),
         ("{{#name}}" * (MAX_DEPTH + 1), 1, 9 * MAX_DEPTH + 1, "nested"),
         ("{{name}}" * (MAX_TAGS + 1), 1, 8 * MAX_TAGS + 1, "more than"),
@@ -81,6 +82,11 @@ def test_what_a_template_makes_is_cut_off() -> None:
     assert made("{{name}}{{#sum}}x{{/sum}}", name="y" * MAX_MADE, sum="1") == (
         "y" * MAX_MADE
     )
+
+
+def test_the_last_character_that_fits_is_written() -> None:
+    almost = "y" * (MAX_MADE - 1)
+    assert made("{{name}}{{#sum}}x{{/sum}}", name=almost, sum="1") == almost + "x"
 
 
 def test_the_bounds_are_these() -> None:
