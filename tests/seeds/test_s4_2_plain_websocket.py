@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tools.node import RunningNode, running_node
 from tests.tools.site_token import SECRET, claims, token
-from tests.tools.wait import wait_until
+from tests.tools.wait import Process, wait_until
 from tests.tools.wsclient import Closed, WsClient, connect
 
 SALON = "/ws/payments/salon/s1"
@@ -412,3 +413,20 @@ def test_s4_2_what_is_no_message_is_answered_so(
     client.send_binary(b"{}")
     assert client.recv_json()["code"] == "bad_message"
     client.close()
+
+
+def test_s4_2_the_documents_service_gets_its_paid_unchanged(node: RunningNode) -> None:
+    payment = node.create(amount_sat=1_000, external_id="TEST123", confirmations=1)
+    url = node.url.replace("http", "ws", 1)
+    script = Path(__file__).with_name("salon_service.js")
+    packages = script.parents[1] / "node" / "package.json"
+    command: list[str | Path] = ["node", script, packages, url, "s1", "TEST123"]
+    with Process(command, ready="subscribed") as service:
+        node.chain.pay(payment["address"], 1_000)
+        node.wait_for_status(payment["id"], "confirming")
+        node.chain.mine(1)
+        wait_until(lambda: service.returncode is not None, 10, "it to disconnect")
+        assert service.returncode == 0
+        (heard,) = [line for line in service.output.splitlines() if "invoiceId" in line]
+    status = json.loads(heard)
+    assert (status["invoiceId"], status["status"]) == ("TEST123", "SUCCESS")
