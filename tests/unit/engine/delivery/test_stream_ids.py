@@ -5,12 +5,14 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
+from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.stream_ids import (
     EMPTY,
     EntryId,
     Place,
     Seen,
     Stuck,
+    Told,
     ids_of,
     place_of,
 )
@@ -114,3 +116,14 @@ def test_two_channels_cannot_share_a_stream() -> None:
     assert "the channel other" in found.reason
     nobodys = place_of(ONE, Seen(EntryId(1_000, 7), writer=None), 50, "c")
     assert nobodys == Place(7)
+
+
+def test_a_stream_that_has_all_of_the_journal_is_in_its_place() -> None:
+    found = place(ONE, Seen(EntryId(1_000, 50), "evt_aaaaaaaa_50"), 50)
+    assert isinstance(found, Place)
+    assert (found.told, found.is_empty) == (50, False)
+
+
+def test_what_was_only_looked_at_was_not_told() -> None:
+    result = SendResult(AttemptOutcome.DELIVERED, None, None, None, 1.0)
+    assert not Told(result, Seen(EMPTY)).did
