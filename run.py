@@ -45,12 +45,12 @@ from transport.cli import backup, commands, compact, demo, doctor, keys, offline
 from transport.cli.failures import Commands
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
+from transport.cli.running import run_until_stopped
 from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, config_path, fail, load_config
 from transport.cli.starting import (
     CannotStart,
     alerting,
-    cannot_listen,
     in_url,
     key_limits,
     live_limits,
@@ -65,7 +65,6 @@ from transport.cli.starting import (
     webhook_limits,
 )
 from transport.cli.surroundings import warn_of_surroundings
-from transport.cli.words import say
 from transport.http.strangers import StrangerLimits
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_gateways import reader_of
@@ -286,32 +285,6 @@ class Installation:
             hosts=AllowedHosts((*config.allowed_hosts, config.host), public_url),
             public_url=public_url,
         )
-
-
-def run_until_stopped(installation: Installation, ready: Callable[[str], None]) -> int:
-    """Serve until SIGTERM or SIGINT; the process's exit code."""
-    stop = gevent.event.Event()
-    for number in (15, 2):
-        gevent.signal_handler(number, stop.set)
-    installation.gave_up.rawlink(lambda _result: stop.set())
-    try:
-        ready(_started(installation))
-        stop.wait()
-    finally:
-        installation.stop()
-    why = installation.gave_up.get() if installation.gave_up.ready() else ""
-    log.info("node.stopped")
-    if why:
-        stop_logging()
-        say(f"paybell: gave up: {why}", err=True)
-    return 70 if why else 0
-
-
-def _started(installation: Installation) -> str:
-    try:
-        return installation.start()
-    except OSError as error:
-        raise cannot_listen(installation.config, error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
