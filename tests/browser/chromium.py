@@ -1,9 +1,9 @@
 """A real browser for tests: Chromium without a window, driven over its DevTools port.
 
 Playwright's synchronous interface switches greenlets of its own on an asyncio loop and
-does not go together with gevent's patched sockets; the DevTools protocol is JSON over
-one WebSocket, so the tests speak it themselves. `make` installs Chromium; CHROMIUM
-names another one.
+does not go together with gevent's patched sockets (`visitor.py` has a process for it);
+the DevTools protocol is JSON over one WebSocket, so most tests speak it themselves.
+`make` installs Chromium; CHROMIUM names another one.
 
     with browser() as chromium:
         page = chromium.page()
