@@ -43,6 +43,7 @@ class Shown:
     asked_at: int
     at: int
     true_ms: int
+    is_partial: bool = False  # it says itself that it does not list all
 
 
 class Record:

@@ -69,7 +69,7 @@ class Rules:
         self.judges.see(payment_id, view, asked_at)
         now = self._now()
         true_ms = self._true_ms()
-        shown = Shown(view.source, asked_at, now, true_ms)
+        shown = Shown(view.source, asked_at, now, true_ms, not view.complete)
         self.record.on_shown(payment_id, shown)
         self.judges.news.on_shown(payment_id, view, true_ms)
         self._furthest()

@@ -90,16 +90,27 @@ def confirmed(case: Case) -> str | None:
         return f"{settled_sat} sat are not the {book.enough_sat} that are enough"
     if not any(_is_deep_enough(case, seen) for seen in case.snapshots()):
         return f"no witness that was asked had {book.enough_sat} sat so deep then"
+    is_partial = any(one.is_partial for one in case.views if one.source == data.source)
     for seen in _views_of(case, data.source):
         deep = _deep(case, seen)
-        if case.event.txid in {r.txid for r in deep} and settled_sat == sum(
-            receipt.amount_sat for receipt in deep
-        ):
+        if case.event.txid not in {r.txid for r in deep}:
+            continue
+        sums = _sums(deep) if is_partial else {sum(r.amount_sat for r in deep)}
+        if settled_sat in sums:
             return None
     return (
         f"{data.source} never had just {settled_sat} sat of its receipts at depth"
         f" {book.terms.confirmations_required}, where they are told to be"
     )
+
+
+def _sums(receipts: list[Receipt]) -> set[int]:
+    """What a witness may have listed who lists only some of them."""
+    assert len(receipts) <= 16, "too many to try each choice of them"
+    sums = {0}
+    for receipt in receipts:
+        sums |= {one + receipt.amount_sat for one in sums}
+    return sums
 
 
 def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
