@@ -134,7 +134,6 @@ class SourceTip(msgspec.Struct, frozen=True):
 
 PROBE = "probe"
 """The journal's own row among the sources' tips: whether it can be written."""
-
 RETENTION = "time of retention"
 """In place of a source: the time (ms, as text) by which retention goes."""
 

@@ -397,5 +397,4 @@ def _check(heard: Mapping[str, bytes], canaries: list[str]) -> None:
                 at = content.find(form)
                 around = content[max(0, at - 80) : at + 20]
                 assert at < 0, f"{canary} in {where}: {around!r}"
-    text_ = b"".join(heard.values())
-    assert not re.search(rb"Traceback \(most recent", text_)
+    assert not re.search(rb"Traceback \(most recent", b"".join(heard.values()))

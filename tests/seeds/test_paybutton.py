@@ -15,23 +15,15 @@ import requests
 from tests.browser.chromium import Chromium
 from tests.seeds.documents import PAYBUTTON_CURL, PAYBUTTON_JS
 from tests.seeds.pages import opened
+from tests.seeds.paybutton_site import FORM, STEP_S, at, made, post, watch
 from tests.tools import children
 from tests.tools.node import RunningNode, running_node
 from tests.tools.paybell import Paybell
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
-from tests.tools.wsclient import WsClient, connect
+from tests.tools.wsclient import connect
 from transport.seeds.admission import SeedLimits
 
-FORM = {
-    "email": "ann.payer@example.com",
-    "price": "25.00",
-    "amount_sat": "50000",
-    "description": "A lamp",
-    "name": "Ann",
-    "site": "lamps.example",
-}
-STEP_S = 15.0
 HOOK_SECRET = b"test-webhook-secret-0123456789abcdef"  # the node's, of running_node
 
 
@@ -44,26 +36,6 @@ def node() -> Iterator[RunningNode]:
     }
     with running_node(web=web) as started:
         yield started
-
-
-def post(url: str, body: Any, kind: str | None = None, **more: str) -> Any:
-    headers = {"Content-Type": kind, **more}
-    return requests.post(url, data=body, headers=headers, timeout=STEP_S)
-
-
-def made(node: Paybell | RunningNode, path: str = "/payment", **more: str) -> Any:
-    answer = post(node.url + path, urlencode(FORM | more))
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def at(node: RunningNode, address: str) -> dict[str, Any]:
-    (found,) = node.get(f"/v1/payments?address={address}").json()["data"]
-    return dict(found)
-
-
-def watch(node: RunningNode, address: str) -> WsClient:
-    return connect("127.0.0.1", node.server.port, f"/ws/balance/{address}")
 
 
 # -- S1.1 ------------------------------------------------------------------------------

@@ -4,17 +4,25 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.seeds.salon_page import (
+    SALON,
+    SUBSCRIBE,
+    held,
+    in_order,
+    page,
+    pay,
+    subscribe,
+    subscribed,
+    told,
+)
 from tests.tools.node import RunningNode, running_node
 from tests.tools.site_token import SECRET, claims, token
 from tests.tools.wait import Process, wait_until
-from tests.tools.wsclient import Closed, WsClient, connect
+from tests.tools.wsclient import Closed
 
-SALON = "/ws/payments/salon/s1"
-SUBSCRIBE = "subscribe:payment-events"
 HS256 = {"jwt": {"algorithm": "HS256", "secret": SECRET}}
 
 
@@ -25,40 +33,6 @@ def node() -> Iterator[RunningNode]:
             put = started.call("PUT", f"/v1/merchants/{name}", json=HS256)
             assert put.status_code == 200, put.text
         yield started
-
-
-def page(node: RunningNode, path: str = SALON, **query: str) -> WsClient:
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    return connect("127.0.0.1", node.server.port, f"{path}?{asked}".rstrip("?"))
-
-
-def subscribe(client: WsClient, invoice: object, **more: object) -> None:
-    client.send_json({"type": SUBSCRIBE, "invoiceId": invoice, **more})
-
-
-def subscribed(client: WsClient, invoice: object, **more: object) -> dict[str, Any]:
-    """With the answer, after which everything is told."""
-    subscribe(client, invoice, ack=1, **more)
-    answer: dict[str, Any] = client.recv_json()
-    assert answer["type"] == "subscribed:payment-events", answer
-    return answer
-
-
-def in_order(client: WsClient) -> None:
-    """All that was said before has been heard, and nothing waits."""
-    client.send_json({"type": "ping"})
-    assert client.recv_json()["type"] == "pong"
-
-
-def pay(node: RunningNode, payment: dict[str, Any]) -> None:
-    node.chain.pay(payment["address"], 1_000)
-    node.chain.mine(3)
-    node.wait_for_status(payment["id"], "confirmed")
-
-
-def told(client: WsClient) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The two messages of a completion."""
-    return client.recv_json(), client.recv_json()
 
 
 def test_s4_2_a_page_subscribes_and_is_told_of_its_payment(node: RunningNode) -> None:
@@ -359,13 +333,6 @@ def test_s4_2_ten_thousand_subscribes_on_one_socket_are_refused(
             break
     assert client.expect_close() == 1_008
     wait_until(lambda: not held(node), 10, "what it followed to be forgotten")
-
-
-def held(node: RunningNode) -> int:
-    """What the salon's sockets hold on to."""
-    live = node.live
-    held: int = live.open + sum(live.salon.waiting.values()) + live.salon.leases.held
-    return held
 
 
 def test_s4_2_more_invoices_than_a_socket_may_follow_are_refused_with_the_limit(

@@ -1,0 +1,102 @@
+"""What a store in memory holds: its rows, and how a change is taken back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.payment.events import Event, encode, with_offset
+from engine.payment.model import Payment, Terms
+from engine.store.epochs import Epochs, EpochStart
+from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
+from engine.store.writes import (
+    ChannelRow,
+    Conflict,
+    CustomerRow,
+    DeliveryResult,
+    IdempotencyRow,
+    InboundRow,
+    SourceTip,
+)
+
+__all__ = ["Delivery", "EventRow", "PaymentRow", "Refused", "Tables"]
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    event: Event
+    terms: Terms
+
+
+class PaymentRow(msgspec.Struct, frozen=True):
+    rank: int
+    payment: Payment
+    watched: bool
+
+    @property
+    def terms(self) -> Terms:
+        return self.payment.terms
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    payment_id: str
+    seq: int
+    state: str = "pending"
+    attempts: int = 0
+    next_at: int = 0
+    refusals: int = 0
+    refused_at: int = 0
+
+
+class Refused(Exception):
+    """The conflict that stands in the way of a write."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(detail)
+        self.conflict = Conflict(what, detail)
+
+
+class Tables:
+    """What is stored. Change it with `put` and `drop` only."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, EventRow] = {}  # by offset
+        self.payments: dict[str, PaymentRow] = {}
+        self.watched: dict[str, str] = {}  # address: payment id
+        self.answers: dict[tuple[str, str], IdempotencyRow] = {}
+        self.inbound: dict[tuple[str, str], InboundRow] = {}
+        self.customers: dict[str, CustomerRow] = {}
+        self.tips: dict[str, SourceTip] = {}
+        self.keys: dict[str, KeyRecord] = {}
+        self.merchants: dict[str, MerchantRecord] = {}
+        self.channels: dict[str, ChannelRow] = {}
+        self.outbox: dict[tuple[str, int], Delivery] = {}
+        self.attempts: dict[int, DeliveryResult] = {}
+        self.epochs = [EpochStart(1, "inmemory", 1)]
+        self.told: dict[tuple[str, str, str], ToldAlert] = {}
+        self.hours: dict[tuple[str, int], int] = {}
+        self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
+        self._undo: list[Callable[[], object]] = []
+
+    def wire(self, offset: int, event: Event, terms: Terms) -> bytes:
+        """The event on every channel."""
+        epoch = Epochs(self.epochs).of(offset)
+        return with_offset(offset, encode(event, terms), epoch)
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        if key in table:
+            before = table[key]
+            self._undo.append(lambda: table.__setitem__(key, before))
+        else:
+            self._undo.append(lambda: table.pop(key))
+        table[key] = value
+
+    def drop(self, table: dict[Any, Any], key: Any) -> None:
+        before = table.pop(key)
+        self._undo.append(lambda: table.__setitem__(key, before))
+
+    def keep(self) -> None:
+        self._undo.clear()
+
+    def take_back(self) -> None:
+        while self._undo:
+            self._undo.pop()()
