@@ -182,6 +182,8 @@ class AlertNotifierActor(Actor):
     # -- telling ---------------------------------------------------------------------
 
     def _look(self) -> None:
+        if not self._lines:
+            return  # nobody is told anything: no timer either
         now = self._node.clock.now()
         standing = self._node.alerts.standing(now)
         by_merchant: dict[str, dict[Subject, ToldAlert]] = {}
