@@ -275,3 +275,12 @@ def test_s4_6_a_salons_page_is_told_of_the_saved_card_and_of_the_payment(
     assert told[2]["tokenId"] == "tok_b"
     assert told[2]["data"]["last4"] == "1111"
     assert isinstance(told[2]["timestamp"], int)
+
+
+def test_s4_6_its_page_shows_the_sum_and_nothing_of_a_chain(calls: Calls) -> None:
+    calls.say("INV-PAGE")
+    page = calls.node.get(calls.payment("INV-PAGE")["checkout_url"])
+    assert page.status_code == 200
+    assert "25.00 LKR" in page.text
+    for word in ("test money", "bitcoin:", "external:", "confirmations"):
+        assert word not in page.text, word

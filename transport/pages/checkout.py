@@ -45,7 +45,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     title: str  # of the document
     address: str | None  # None: of a payment without a chain
-    network: str
+    network: str | None  # likewise
     external_id: str | None
     amount_sat: int | None  # asked; None: any
     received_sat: int
@@ -116,7 +116,7 @@ def _look_external(payment: Payment) -> Checkout:
         notes=external_notes(payment, stage),
         title="Paid ✓" if stage is Stage.PAID else headline,
         address=None,
-        network=terms.network,
+        network=None,
         external_id=terms.external_id,
         amount_sat=None,
         received_sat=0,
