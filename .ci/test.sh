@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run the tests. With arguments: pytest with these. Without: all of them, in three
-# processes side by side, as two wait most of their time (for sockets, for disks) while
-# the third computes. Called by `make test`; $PYTHON is the one of the virtual environment.
+# Run the tests. With arguments: pytest with these. Without: all of them, in four
+# processes side by side, as three wait most of their time (for sockets, for disks) while
+# the fourth computes. Called by `make test`; $PYTHON is the one of the virtual environment.
 #
 # Each part tells of each file as it is done, every line with the part's name before it,
 # and of each failure at once; the quick unit tests come first. Their closing lines, and
@@ -18,12 +18,13 @@ sockets=(integration)
 # Files of the second part that nearly only wait: they run in the first, as it ends sooner.
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
     integration/test_explorers_in_trouble.py)
-worlds=(simulation epochs node seeds)
+worlds=(simulation epochs node)
+sites=(seeds)  # of those who come from another system
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")
     if compgen -G "$folder/test_*.py" >/dev/null; then
-        case " ${first[*]} ${sockets[*]} ${worlds[*]} " in
+        case " ${first[*]} ${sockets[*]} ${worlds[*]} ${sites[*]} " in
             *" $name "*) ;;
             *) echo "tests/$name is in no part of .ci/test.sh" >&2; exit 1 ;;
         esac
@@ -49,12 +50,14 @@ part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" &
 running+=("$!")
 part worlds "${worlds[@]/#/tests/}" &
 running+=("$!")
+part sites "${sites[@]/#/tests/}" &
+running+=("$!")
 failed=0
 for process in "${running[@]}"; do
     wait "$process" || failed=1
 done
 
-for name in first sockets worlds; do
+for name in first sockets worlds sites; do
     echo
     echo "The part \"$name\":"
     awk '/^=+ short test summary info =+$/ { on = 1 } on { print } { last = $0 }
