@@ -26,16 +26,27 @@ log = logging.getLogger("paybell.alert")
 MAX_ALERTS = 1_000
 """Of one kind; nobody reads more."""
 
+MAX_OF_MERCHANT = 250
+"""Of these one merchant's: its thousand payments must not hide another's."""
+
 
 class Alerts:
     """All that stand, by kind and subject. See the module docstring."""
 
-    __slots__ = ("_counters", "_listener", "_of_kind", "_standing", "_until")
+    __slots__ = (
+        "_counters",
+        "_listener",
+        "_of_kind",
+        "_of_merchant",
+        "_standing",
+        "_until",
+    )
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
         self._of_kind: Counter[str] = Counter()
+        self._of_merchant: Counter[tuple[str, str]] = Counter()
         self._until: dict[tuple[str, str], int] = {}  # ms; these pass
         self._listener: Callable[[], None] = lambda: None
 
@@ -61,7 +72,11 @@ class Alerts:
         concerns; None: the node.
         """
         there = self._standing.get((kind, subject))
-        if there is None and self._of_kind[kind] >= MAX_ALERTS:
+        full = self._of_kind[kind] >= MAX_ALERTS or (
+            merchant is not None
+            and self._of_merchant[kind, merchant] >= MAX_OF_MERCHANT
+        )
+        if there is None and full:
             if not self._counters["alerts.not_kept"]:
                 log.error("alert.too_many: from now on they are only counted")
             self._counters.add("alerts.not_kept")
@@ -69,8 +84,11 @@ class Alerts:
         if there is None:
             self._counters.add("alerts.raised")
             self._of_kind[kind] += 1
+            if merchant is not None:
+                self._of_merchant[kind, merchant] += 1
             log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
         since = at if there is None else there.since
+        merchant = merchant if there is None else there.merchant
         alert = Alert(kind, subject, detail, since, merchant)
         self._standing[kind, subject] = alert
         if for_ms is not None:
@@ -81,8 +99,13 @@ class Alerts:
     def clear(self, kind: str, subject: str) -> None:
         """It is over, if it was ever raised."""
         self._until.pop((kind, subject), None)
-        if self._standing.pop((kind, subject), None) is not None:
+        alert = self._standing.pop((kind, subject), None)
+        if alert is not None:
             self._of_kind[kind] -= 1
+            if alert.merchant is not None:
+                self._of_merchant[kind, alert.merchant] -= 1
+                if not self._of_merchant[kind, alert.merchant]:
+                    del self._of_merchant[kind, alert.merchant]
             assert self._of_kind[kind] >= 0, kind
             log.info("alert.cleared kind=%s subject=%s", kind, subject)
             self._listener()

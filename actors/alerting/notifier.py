@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from actors.alerting.line import AlertLine, Sending
+from actors.alerting.line import QUIET_MS, AlertLine, Sending
 from actors.delivery.sender import Deliver, Delivered, sender_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
 from engine.alerts.telling import Pace, Subject, concerns
 from engine.alerts.wire import encode_alert
-from engine.delivery.attempt import DONE, SendResult
-from engine.delivery.channel import after_attempt, channel_of, channel_row
+from engine.delivery.attempt import DONE, AttemptOutcome, SendResult
+from engine.delivery.channel import Channel, after_attempt, channel_of, channel_row
 from engine.delivery.endpoint import endpoint_of
+from engine.delivery.refusal import is_refusal
 from engine.delivery.selection import AlertType, is_chosen
 from engine.errors import WrongKey
 from engine.merchants.name import EVERYBODY
@@ -32,7 +33,7 @@ from engine.runtime.ref import Exited, Ref
 from engine.secrets.vault import Vault
 from engine.store.port import StoreReader
 from engine.store.records import ChannelRecord, Pending, ToldAlert
-from engine.store.writes import Committed, DeliveryResult, Row, ToldRow, Write
+from engine.store.writes import Committed, DeliveryResult, Outcome, Row, ToldRow, Write
 
 __all__ = ["AlertNotifierActor", "AlertsChanged"]
 
@@ -41,20 +42,47 @@ log = logging.getLogger("paybell.alert")
 TICK_S = 30.0
 """Looked at so often at least: alerts that stand for a day pass without a word."""
 
-START_MS = 900_000
-"""After a start nothing that was told before is held to be over: what raised it may
-look at it again only after ten minutes (`payment.waits`)."""
+LOOK_AGAIN_S = 1.0
+"""Between two looks; alerts of many payments come in rows."""
+
+LINES_PER_TURN = 200
+"""Channels that are looked at in one turn."""
 
 LOAD_AGAIN_S = 5.0
 
+DISABLED = "channel.disabled"
+
+DAY_MS = 86_400_000
+
 ALERTS = "alerts"
 """In place of a payment's id, in orders to senders and in the log of attempts."""
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    """What stands, as channels are told it."""
+
+    all: dict[Subject, ToldAlert]  # those of the whole node are told all
+    common: dict[Subject, ToldAlert]  # and everybody this
+    own: dict[str, dict[Subject, ToldAlert]]  # and of its own a merchant's
+
+    def of(self, merchant: str) -> dict[Subject, ToldAlert]:
+        if merchant == EVERYBODY:
+            return self.all
+        own = self.own.get(merchant)
+        return self.common if own is None else {**self.common, **own}
 
 
 class AlertsChanged(msgspec.Struct, frozen=True):
     """To itself: something began or ended, or it is time to look."""
 
     coalesce: ClassVar[bool] = True
+
+
+class _LookOn(msgspec.Struct, frozen=True):
+    """To itself: the rest of a look."""
+
+    names: tuple[str, ...]
+    standing: _Standing
 
 
 class _Loaded(msgspec.Struct, frozen=True):
@@ -78,11 +106,13 @@ class AlertNotifierActor(Actor):
     __slots__ = (
         "_count",
         "_lines",
+        "_looked_at",
         "_node",
         "_pace",
         "_sender",
         "_started_at",
         "_vault",
+        "_waits_to_look",
         "_wakes_at",
         "_workers",
     )
@@ -99,6 +129,8 @@ class AlertNotifierActor(Actor):
         self._started_at = node.clock.now()
         self._count = 0  # of messages, for their ids
         self._wakes_at: int | None = None  # ms, of the timer that is set
+        self._looked_at = -LOOK_AGAIN_S  # monotonic s
+        self._waits_to_look = False
 
     def on_start(self) -> None:
         self._node.alerts.listen(lambda: self.ref.tell_system(AlertsChanged()))
@@ -116,11 +148,11 @@ class AlertNotifierActor(Actor):
     def on_receive(self, message: object) -> None:
         match message:
             case AlertsChanged():
-                self._look()
+                self._look_soon()
+            case _LookOn(names, standing):
+                self._look_at(names, standing)
             case ChannelChanged(channel_id, None):
                 self._load(channel_id)
-            case _Loaded(found, only):
-                self._on_loaded(found, only)
             case Delivered():
                 self._on_delivered(message)
             case _Saved(channel_id, rows, is_done):
@@ -138,17 +170,19 @@ class AlertNotifierActor(Actor):
             found = [(r, store.told_alerts(r.id)) for r in records if _wants(r)]
             return _Loaded(tuple(found), channel_id)
 
-        ref = self.ref
+        # Mail waits: a later change must not be overtaken by what was read before it.
+        self.await_reply(
+            lambda reply: self._node.read(ask, reply),
+            lambda answer: self._on_answer(channel_id, answer),
+        )
 
-        def reply(answer: _Loaded | Exception) -> None:
-            if isinstance(answer, _Loaded):
-                ref.tell_system(answer)
-            else:  # those that are known go on
-                log.warning("alerts.channels_unreadable detail=%s", answer)
-                again = ChannelChanged(channel_id)
-                self._node.clock.call_later(LOAD_AGAIN_S, ref, again)
-
-        self._node.read(ask, reply)
+    def _on_answer(self, channel_id: str | None, answer: Any) -> None:
+        if isinstance(answer, _Loaded):
+            self._on_loaded(answer.found, answer.only)
+            return
+        log.warning("alerts.channels_unreadable detail=%s", answer)
+        again = ChannelChanged(channel_id)  # those that are known go on
+        self._node.clock.call_later(LOAD_AGAIN_S, self.ref, again)
 
     def _on_loaded(
         self,
@@ -161,16 +195,17 @@ class AlertNotifierActor(Actor):
                 self._end_worker(name)
         for name, (record, told) in now.items():
             before = self._lines.get(name)
-            if before is not None and before.stored == record.state:
+            is_same = before is not None and before.stored == record.state
+            if before is not None and is_same and not before.is_resting:
                 continue
-            if before is not None and before.unsaved:
-                told = _with(told, before)  # what it heard is not all on disk
+            if before is not None:
+                told = before.known(told)  # what it heard is not all on disk
             self._end_worker(name)
-            until = self._started_at + START_MS
+            until = self._started_at + QUIET_MS
             line = AlertLine(channel_of(record), record.state, told, until)
             self._lines[name] = line
             if before is not None:
-                line.unsaved = before.unsaved
+                line.unsaved, line.saving = before.unsaved, before.saving
         self._look()
 
     def _end_worker(self, name: str) -> None:
@@ -181,26 +216,45 @@ class AlertNotifierActor(Actor):
 
     # -- telling ---------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look_soon(self) -> None:
+        """Once a second is enough, whatever comes and goes."""
         if not self._lines:
             return  # nobody is told anything: no timer either
+        now_s = self._node.clock.monotonic()
+        wait_s = self._looked_at + LOOK_AGAIN_S - now_s
+        if wait_s > 0.001:
+            if not self._waits_to_look:
+                self._waits_to_look = True
+                self._node.clock.call_later(wait_s, self.ref, AlertsChanged())
+            return
+        self._waits_to_look, self._looked_at = False, now_s
+        self._look()
+
+    def _look(self) -> None:
         now = self._node.clock.now()
-        standing = self._node.alerts.standing(now)
-        by_merchant: dict[str, dict[Subject, ToldAlert]] = {}
+        standing = _sorted(self._node.alerts.standing(now))
+        self._wake(now + round(TICK_S * 1000))
+        self._look_at(tuple(self._lines), standing)
+
+    def _look_at(self, names: tuple[str, ...], standing: _Standing) -> None:
+        now = self._node.clock.now()
         moments = []
-        for name, line in self._lines.items():
-            merchant = line.channel.merchant
-            if merchant not in by_merchant:
-                by_merchant[merchant] = _told_to(merchant, standing)
-            mine = by_merchant[merchant]
+        for name in names[:LINES_PER_TURN]:
+            line = self._lines.get(name)
+            if line is None:
+                continue
+            mine = standing.of(line.channel.merchant)
             sending = line.look(mine, now, self._pace, self._new_id(now))
             if sending is not None:
                 self._send(name, line, sending)
-            elif line.unsaved:
+            elif line.unsaved and not line.saving:
                 self._save(line)
             if (moment := line.wakes_at(mine, self._pace)) is not None:
                 moments.append(moment)
-        self._wake(min([*moments, now + round(TICK_S * 1000)]))
+        if moments:
+            self._wake(min(moments))
+        if later := names[LINES_PER_TURN:]:
+            self.ref.tell_system(_LookOn(later, standing))
 
     def _new_id(self, now: int) -> str:
         self._count += 1
@@ -238,23 +292,44 @@ class AlertNotifierActor(Actor):
             return  # of a channel that was changed meanwhile
         self._node.counters.add(f"alerts.{answer.result.outcome.value}")
         line, now = self._lines[name], self._node.clock.now()
-        is_delivered = answer.result.outcome in DONE
-        attempt = line.answered(is_delivered, now, self._node.random.random())
-        rows: list[Row] = [_attempt(name, answer.result, attempt, now)]
-        changed = after_attempt(line.channel, answer.result)
+        result = answer.result
+        attempt = line.answered(
+            result.outcome in DONE,
+            now,
+            self._node.random.random(),
+            refused=result.outcome is AttemptOutcome.REFUSED or is_refusal(result),
+        )
+        rows: list[Row] = [_attempt(name, result, attempt, now)]
+        changed = after_attempt(line.channel, result)
         if changed is not None:
             rows.append(channel_row(changed, (line.stored,)))
-            if not changed.enabled:  # it is read again when somebody enables it
-                del self._lines[name]
-                self._end_worker(name)
-        self._node.append(Write(rows=tuple(rows)), lambda _outcome: None)
+            # It is read again when that is written, or could not be.
+            line.is_resting = True
+            if not changed.enabled:
+                self._tell_disabled(changed, now)
+        ref = self.ref
+
+        def reply(outcome: Outcome) -> None:
+            if changed is not None and not isinstance(outcome, Committed):
+                again = ChannelChanged(name)
+                self._node.clock.call_later(LOAD_AGAIN_S, ref, again)
+
+        self._node.append(Write(rows=tuple(rows)), reply)
         self.ref.tell_system(AlertsChanged())
+
+    def _tell_disabled(self, channel: Channel, now: int) -> None:
+        """To the other channels: this one hears nothing more."""
+        reason = str(channel.disabled_reason)
+        log.warning("channel.disabled channel=%s detail=%s", channel.id, reason)
+        whose = None if channel.merchant == EVERYBODY else channel.merchant
+        self._node.alerts.raise_(DISABLED, channel.id, reason, now, DAY_MS, whose)
 
     def _save(self, line: AlertLine) -> None:
         """What the channel was told, as soon as that can be written."""
         if self._node.health.journal is not None:
             return
-        rows, line.unsaved = tuple(line.unsaved), []
+        line.saving, line.unsaved = line.unsaved, []
+        rows = tuple(line.saving)
         channel_id, ref = line.channel.id, self.ref
         self._node.append(
             Write(rows=rows),
@@ -264,8 +339,12 @@ class AlertNotifierActor(Actor):
         )
 
     def _on_saved(self, name: str, rows: tuple[ToldRow, ...], is_done: bool) -> None:
-        if not is_done and name in self._lines:
-            self._lines[name].unsaved[:0] = rows
+        line = self._lines.get(name)
+        if line is None:
+            return
+        line.saving = []
+        if not is_done:
+            line.unsaved[:0] = rows
 
     def _on_exit(self, ref: Ref) -> None:
         """A sender must never raise: a bug. Its message is tried again, later."""
@@ -284,21 +363,21 @@ def _wants(record: ChannelRecord) -> bool:
     return record.enabled and any(is_chosen(types, one) for one in AlertType)
 
 
-def _told_to(merchant: str, standing: tuple[Alert, ...]) -> dict[Subject, ToldAlert]:
-    told = (concerns(alert, merchant) for alert in standing)
-    return {(one.kind, one.subject): one for one in told if one is not None}
-
-
-def _with(told: list[ToldAlert], line: AlertLine) -> list[ToldAlert]:
-    """With what the line has heard since."""
-    known = {(one.kind, one.subject): one for one in told}
-    for row in line.unsaved:
-        if row.is_over:
-            known.pop((row.kind, row.subject), None)
-        else:
-            one = ToldAlert(row.kind, row.subject, row.detail, row.since)
-            known[row.kind, row.subject] = one
-    return [*known.values()]
+def _sorted(standing: tuple[Alert, ...]) -> _Standing:
+    """Each alert is looked at once, however many are told of it."""
+    all_: dict[Subject, ToldAlert] = {}
+    common: dict[Subject, ToldAlert] = {}
+    own: dict[str, dict[Subject, ToldAlert]] = {}
+    for alert in standing:
+        key = alert.kind, alert.subject
+        told = concerns(alert, EVERYBODY)
+        assert told is not None, "who runs the node is told all"
+        all_[key] = told
+        if alert.merchant is not None:
+            own.setdefault(alert.merchant, {})[key] = told
+        elif (for_all := concerns(alert, "")) is not None:
+            common[key] = for_all
+    return _Standing(all_, common, own)
 
 
 def _attempt(name: str, result: SendResult, attempt: int, now: int) -> DeliveryResult:

@@ -16,6 +16,7 @@ import msgspec
 
 from actors.node import Node
 from engine.alerts.silence import DAYS, HOUR_MS, missing
+from engine.merchants.name import DEFAULT
 from engine.payment.events import iso
 from engine.runtime.actor import Actor
 from engine.store.writes import Committed, OrdersRow, Outcome, Write
@@ -75,6 +76,7 @@ class SilenceActor(Actor):
 
     def on_start(self) -> None:
         if self._expected:
+            self._know(DEFAULT)  # a shop alone on its node has no record
             for merchant in itertools.islice(self._node.merchants, MAX_JUDGED):
                 self._know(merchant.name)
             self._again()
@@ -113,9 +115,12 @@ class SilenceActor(Actor):
     def _on_read(self, merchant: str, hours: dict[int, int]) -> None:
         if merchant in self._hours or len(self._hours) >= MAX_JUDGED:
             return
-        self._hours[merchant] = hours
-        newest = (max(hours, default=0) + 1) * HOUR_MS
-        self._last[merchant] = max(newest, self._started_at)
+        now = self._node.clock.now()
+        # Hours to come were counted by a clock that was ahead.
+        past = {hour: n for hour, n in hours.items() if hour <= now // HOUR_MS}
+        self._hours[merchant] = past
+        newest = (max(past, default=0) + 1) * HOUR_MS
+        self._last[merchant] = min(max(newest, self._started_at), now)
 
     def _take_counts(self) -> None:
         now = self._node.clock.now()
@@ -128,14 +133,17 @@ class SilenceActor(Actor):
                     self._know(merchant)  # its counts wait until what was is known
         if not counts:
             return
-        oldest = hour - 24 * (DAYS + 1)
+        kept_from = {}
         for merchant, number in counts.items():
             hours = self._hours[merchant]
+            # By the newest hour that there was: one that is years ahead takes none.
+            newest = max(hours, default=hour)
+            oldest = kept_from[merchant] = min(hour, newest + 24) - 24 * (DAYS + 1)
             hours[hour] = hours.get(hour, 0) + number
             for old in [h for h in hours if h < oldest]:
                 del hours[old]
             self._last[merchant] = now
-        rows = tuple(OrdersRow(m, hour, n, oldest) for m, n in counts.items())
+        rows = tuple(OrdersRow(m, hour, n, kept_from[m]) for m, n in counts.items())
         ref = self.ref
 
         def reply(outcome: Outcome) -> None:

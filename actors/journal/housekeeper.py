@@ -117,6 +117,8 @@ class HousekeeperActor(Actor):
         """The whole round, as one reads it. Yields what to ask or to write."""
         keep = self._retention
         now = yield from self._now()
+        if now is None:
+            return
         yield from self._prune(keep.before(keep.events, now))
         yield from self._forget("attempts", keep.before(keep.attempts, now))
         yield from self._forget("inbound", keep.before(keep.inbound, now))
@@ -125,13 +127,16 @@ class HousekeeperActor(Actor):
         self._lived_from = self._lived_until
         yield (SourceTip(RETENTION, 0, str(now)),)
 
-    def _now(self) -> Generator[_Read, Any, int]:
-        """By which time this round goes: see `believed_now`."""
+    def _now(self) -> Generator[_Read, Any, int | None]:
+        """By which time this round goes: see `believed_now`. None: nothing was ever
+        written, so nothing is old, and no clock need be believed."""
         wall, monotonic = self._node.clock.now(), self._node.clock.monotonic()
         tip: SourceTip | None = yield _Read(lambda store: store.source_tip(RETENTION))
         if tip is None:  # what was written last is the best that is known of the time
             newest: list[StoredEvent] = yield _Read(_newest_event)
-            kept = newest[0].event.at if newest else wall
+            if not newest:
+                return None
+            kept = newest[0].event.at
         else:
             kept = int(tip.hash)
         lived = round((monotonic - self._lived_from) * 1000)

@@ -22,6 +22,7 @@ from engine.store.records import ToldAlert
 __all__ = [
     "FOR_ALL",
     "MAX_NAMED",
+    "PASSING",
     "AlertMessage",
     "Pace",
     "Subject",
@@ -39,6 +40,18 @@ FOR_ALL: Final[Mapping[str, str]] = {
     "journal.cannot_write": "The node cannot write: it takes no new payments.",
 }
 """Alerts of the node that concern every merchant, in words that name nothing of it."""
+
+PASSING: Final = frozenset(
+    {
+        "address.released",
+        "channel.disabled",
+        "deliveries.given_up",
+        "key.moves_money",
+        "merchant.changed",
+    }
+)
+"""What happened once and stands for a day: that the day is over says nothing, so no
+end is told."""
 
 Subject = tuple[str, str]
 """Kind and subject: which alert it is."""
@@ -97,7 +110,8 @@ def next_message(
     begun = [
         alert
         for key, alert in standing.items()
-        if key not in told and now >= alert.since + pace.after
+        # One from a time to come was raised by a clock that was ahead.
+        if key not in told and not now - pace.after < alert.since <= now
     ]
     for type_, alerts in (("alert.resolved", over), ("alert.raised", begun)):
         due = sorted(

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from actors.alerts import MAX_ALERTS, Alerts
+from actors.alerts import MAX_ALERTS, MAX_OF_MERCHANT, Alerts
 from actors.counters import Counters
 from engine.ports import Alert
 
@@ -52,3 +52,14 @@ def test_many_of_one_kind_leave_room_for_every_other() -> None:
     alerts.clear("payment.waits", "p7")
     alerts.raise_("payment.waits", "new", "why", 6)
     assert alerts.standing()[-1].subject == "new", "there is room again"
+
+
+def test_one_merchants_alerts_leave_room_for_anothers() -> None:
+    alerts = Alerts(Counters())
+    for number in range(MAX_ALERTS):
+        alerts.raise_("payment.waits", f"a{number}", "why", 5, merchant="ann")
+    assert len(alerts) == MAX_OF_MERCHANT
+    alerts.raise_("payment.waits", "b", "why", 5, merchant="bob")
+    alerts.clear("payment.waits", "a0")
+    alerts.raise_("payment.waits", "a999", "why", 5, merchant="ann")
+    assert {alert.subject for alert in alerts.standing()} >= {"b", "a999"}

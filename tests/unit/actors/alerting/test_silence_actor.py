@@ -114,3 +114,18 @@ def test_history_of_more_than_a_week_is_forgotten(stage: ActorStage) -> None:
     trade(stage, 24 * 10, 6, "ann")
     hours = stage.store.order_hours("ann")
     assert len(hours) <= 24 * 8 + 1
+
+
+def test_an_order_of_an_hour_to_come_hides_no_silence(stage: ActorStage) -> None:
+    first = start(stage)
+    trade(stage, 24 * 5, 20, "default")
+    stage.clock.jump_wall(365 * 86_400_000)
+    stage.node.orders.add(["default"])
+    stage.pass_s(61)
+    stage.clock.jump_wall(-365 * 86_400_000)
+    assert len(stage.store.order_hours("default")) > 100, "a clock took the history"
+    first.kill()
+    first.stop()
+    start(stage)
+    trade(stage, 2, 0)
+    assert silent(stage) == {"default"}
