@@ -138,6 +138,8 @@ class SalonInvoice(EventsOnly):
         return self._wire.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
+        if not self.is_open:  # noted as told, it would be lost to who comes next
+            return False
         if not self._guest.may_hear_of(payment.terms):
             assert self._session is not None, "a state without a session"
             self._session.unfollow(payment.id)
@@ -153,6 +155,8 @@ class SalonInvoice(EventsOnly):
         return self.is_open
 
     def event(self, event: CommittedEvent) -> bool:
+        if not self.is_open:
+            return False
         fact = event.event
         self._told.note(fact.payment_id, fact.seq)
         for one in self._messages.of(event):

@@ -104,6 +104,8 @@ class Invoice:
         return self._seat.session.has_room(again)
 
     def state(self, payment: Payment, since: int | None) -> bool:
+        if not self._is_open:  # noted as told, it would be lost to who comes next
+            return False
         seat = self._seat
         if not seat.guest.may_hear_of(payment.terms):
             assert self._session is not None

@@ -1,0 +1,108 @@
+"""An invoice that a page follows, plain and over Socket.IO: what counts as told."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.payment.events import CommittedEvent, opening
+from engine.payment.model import EventType, Payment, Status, Terms
+from engine.store.epochs import Position
+from tests.unit.transport.live.stage import (
+    FakeGateway,
+    FakeSession,
+    SocketWire,
+    terms_of,
+)
+from transport.live.doors import Guest
+from transport.live.encoding import Frames
+from transport.live.payment_messages import PaymentMessages
+from transport.live.salon_invoice import SalonInvoice, Told
+from transport.live.socketio.invoices import Invoice
+from transport.live.socketio.seat import Seat
+from transport.live.socketio.story import Story
+
+EPOCH = "00000000"
+INVOICE, PAYMENT = "inv-1", "pay_1"
+
+
+def paid(terms: Terms, seq: int = 2) -> tuple[CommittedEvent, Payment]:
+    created, payment = opening(terms)
+    fact = msgspec.structs.replace(
+        created, type=EventType.CONFIRMED, seq=seq, status=Status.CONFIRMED
+    )
+    wire = {
+        "seq": seq,
+        "type": "payment.confirmed",
+        "status": "confirmed",
+        "payment_id": terms.id,
+        "external_id": terms.external_id,
+    }
+    event = CommittedEvent(100 + seq, fact, terms.merchant, json.dumps(wire).encode())
+    return event, msgspec.structs.replace(payment, status=Status.CONFIRMED, seq=seq)
+
+
+class _SocketioSession:
+    """What a seat says, counted."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, encoded: Any) -> bool:
+        self.sent.append(encoded)
+        return True
+
+    send_event = send
+
+
+class Plain:
+    """One plain WebSocket."""
+
+    def __init__(self, gateway: FakeGateway, guest: Guest) -> None:
+        wire = SocketWire()
+        parts: list[Any] = [wire, gateway, Frames(EPOCH), PaymentMessages(EPOCH), guest]
+        self.gateway, self.sent, told = gateway, wire.sent, Told()
+        self.invoice: Callable[[], Any] = lambda: SalonInvoice(*parts, told=told)
+
+
+class Socketio:
+    """One namespace of one Socket.IO client."""
+
+    def __init__(self, gateway: FakeGateway, guest: Guest) -> None:
+        session: Any = _SocketioSession()
+        fake: Any = gateway
+        self.gateway, self.sent = gateway, session.sent
+        seat = Seat(session, "/payments/salon/1", guest)
+        story = Story(Frames(EPOCH), gateway.now)
+        self.invoice: Callable[[], Any] = lambda: Invoice(
+            INVOICE, seat, fake, story, None, False
+        )
+
+
+Client = Plain | Socketio
+
+
+@pytest.fixture(params=[Plain, Socketio])
+def client(request: pytest.FixtureRequest) -> Client:
+    made: Client = request.param(FakeGateway(), Guest("default", salon="1"))
+    return made
+
+
+def followed(client: Client, payment_id: str = PAYMENT) -> tuple[Any, FakeSession]:
+    invoice = client.invoice()
+    invoice.follow(payment_id, None)
+    return invoice, client.gateway.sessions[-1]
+
+
+def test_what_comes_after_the_end_is_not_noted_as_told(client: Client) -> None:
+    event, payment = paid(terms_of(PAYMENT, INVOICE))
+    before, _ = followed(client)
+    before.state(opening(payment.terms)[1], None)
+    before.end()
+    assert not before.state(payment, None)
+    assert not before.event(event)
+    assert client.sent == []
+    _, session = followed(client)
+    assert session.followed == [(PAYMENT, Position(EPOCH, 1))], "the event is lost"
