@@ -63,6 +63,7 @@ class SalonInvoice(EventsOnly):
         "_gateway",
         "_guest",
         "_messages",
+        "_own",
         "_session",
         "_told",
         "_wire",
@@ -91,6 +92,7 @@ class SalonInvoice(EventsOnly):
         self._with_steps = with_steps
         self._answer = answer
         self._begins_anew: str | None = None
+        self._own: set[str] = set()  # payments that the guest may hear of
         self._session: SessionHandle | None = None
         self._ended = False
         #: Called when it ends: it waits for no payment that is still to come.
@@ -144,6 +146,7 @@ class SalonInvoice(EventsOnly):
             assert self._session is not None, "a state without a session"
             self._session.unfollow(payment.id)
             return self.is_open
+        self._own.add(payment.id)
         self._told.note(payment.id, payment.seq if since is None else since)
         now = self._gateway.now()
         if self._answer is not None:
@@ -158,6 +161,8 @@ class SalonInvoice(EventsOnly):
         if not self.is_open:
             return False
         fact = event.event
+        if fact.payment_id not in self._own:
+            return True  # it is being left, but its session's turn goes on
         self._told.note(fact.payment_id, fact.seq)
         for one in self._messages.of(event):
             if one.is_step and not self._with_steps:

@@ -32,6 +32,7 @@ class Invoice:
         "_ended",
         "_gateway",
         "_name",
+        "_own",
         "_seat",
         "_session",
         "_story",
@@ -57,6 +58,7 @@ class Invoice:
         self._ack = ack
         self._with_steps = with_steps
         self._begins_anew = ""
+        self._own: set[str] = set()  # payments that the guest may hear of
         self._session: SessionHandle | None = None
         self._ended = False
         #: Called when it ends, while it waits for payments that are still to come.
@@ -111,6 +113,7 @@ class Invoice:
             assert self._session is not None
             self._session.unfollow(payment.id)
             return self._is_open
+        self._own.add(payment.id)
         seat.note_told(payment.id, payment.seq if since is None else since)
         if self._ack is not None:
             answer = {"invoiceId": self._name, "state": self._story.state(payment)}
@@ -132,6 +135,8 @@ class Invoice:
         if not self._is_open:
             return False
         seat, fact = self._seat, event.event
+        if fact.payment_id not in self._own:
+            return True  # it is being left, but its session's turn goes on
         seat.note_told(fact.payment_id, fact.seq)
         encoded = self._story.of_event(event, seat.namespace, self._with_steps)
         return encoded is None or seat.session.send_event(encoded)

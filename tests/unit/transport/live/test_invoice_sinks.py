@@ -106,3 +106,14 @@ def test_what_comes_after_the_end_is_not_noted_as_told(client: Client) -> None:
     assert client.sent == []
     _, session = followed(client)
     assert session.followed == [(PAYMENT, Position(EPOCH, 1))], "the event is lost"
+
+
+def test_a_page_hears_nothing_of_another_salons_payment(client: Client) -> None:
+    terms = terms_of(PAYMENT, INVOICE)
+    theirs = msgspec.structs.replace(terms, metadata={"salonId": "2"})
+    event, payment = paid(theirs)
+    invoice, session = followed(client)
+    invoice.state(opening(payment.terms)[1], 0)
+    assert session.followed == []
+    assert invoice.event(event), "the session still tells what it read"
+    assert client.sent == []
