@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -61,10 +61,12 @@ class Plain:
     """One plain WebSocket."""
 
     def __init__(self, gateway: FakeGateway, guest: Guest) -> None:
-        wire = SocketWire()
-        parts: list[Any] = [wire, gateway, Frames(EPOCH), PaymentMessages(EPOCH), guest]
-        self.gateway, self.sent, told = gateway, wire.sent, Told()
-        self.invoice: Callable[[], Any] = lambda: SalonInvoice(*parts, told=told)
+        wire, fake = cast(Any, SocketWire()), cast(Any, gateway)
+        messages, told = PaymentMessages(EPOCH), Told()
+        self.gateway, self.sent = gateway, wire.sent
+        self.invoice: Callable[[], Any] = lambda: SalonInvoice(
+            wire, fake, Frames(EPOCH), messages, guest, told
+        )
 
 
 class Socketio:
