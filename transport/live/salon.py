@@ -196,13 +196,13 @@ class SalonTalk:
     def _subscribe(self, wanted: _Subscribe) -> None:
         guest, name = self._guest, wanted.name
         assert guest is not None, "nobody is let in"
-        known = self._invoices.pop(name, None)
-        if known is not None:
-            known.end()
-        refusal = self._full(guest)
+        known = self._invoices.get(name)
+        refusal = self._full(guest) if known is None else ""
         if refusal:
             self._refuse(StreamCode.TOO_MANY, refusal, name)
             return
+        if known is not None:  # in whose place the new one comes
+            known.end()
         parts = self._parts
         invoice = SalonInvoice(
             self._wire,

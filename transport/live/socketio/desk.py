@@ -157,11 +157,9 @@ class Desk:
 
     def _subscribe(self, seat: Seat, wanted: Wanted, ack: int | None) -> None:
         invoice_id = wanted.name
-        known = seat.invoices.pop(invoice_id, None)
-        if known is not None:
-            known.end()
-        client = seat.session.client
-        wait_s = 0.0 if seat.guest.is_known else self._ask_wait_s(client)
+        known = seat.invoices.get(invoice_id)
+        is_free = seat.guest.is_known or known is not None
+        wait_s = 0.0 if is_free else self._ask_wait_s(seat.session.client)
         if wait_s > 0:
             text = (
                 "too many invoices were asked after from this address"
@@ -170,11 +168,13 @@ class Desk:
             limit = "identifies_per_s"
             self._refuse(seat, invoice_id, ack, StreamCode.TOO_MANY, text, limit)
             return
-        refusal = self._full(seat)
+        refusal = self._full(seat) if known is None else None
         if refusal:
             limit, text = refusal
             self._refuse(seat, invoice_id, ack, StreamCode.TOO_MANY, text, limit)
             return
+        if known is not None:  # in whose place the new one comes
+            known.end()
         invoice = Invoice(
             invoice_id, seat, self._gateway, self._story, ack, wanted.steps
         )
