@@ -10,7 +10,7 @@ __all__ = ["NodeWatch"]
 
 
 class NodeWatch:
-    """Implements `Watch` of `transport/inbound/redis_stream.py`."""
+    """Implements `Watch` of `transport/inbound/redis_held.py`."""
 
     __slots__ = ("_node",)
 
@@ -20,6 +20,13 @@ class NodeWatch:
     def now(self) -> int:
         """ms"""
         return self._node.clock.now()
+
+    def trouble(self) -> str | None:
+        """Why it takes nothing at all now. None: it is well."""
+        health = self._node.health
+        if health.journal is None and not health.booted:
+            return "the node is starting: watchers are being brought back"
+        return health.journal
 
     def count(self, name: str) -> None:
         self._node.counters.add(name)

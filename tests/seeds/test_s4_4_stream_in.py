@@ -13,7 +13,7 @@ from engine.streams.redis_url import parse_redis_url
 from tests.tools.redis_server import RedisServer, entries
 from tests.tools.wait import wait_until
 from transport.http.problems import Problem
-from transport.inbound import redis_stream
+from transport.inbound import redis_held, redis_stream
 from transport.inbound.redis_entries import MAX_ENTRY_BYTES, Notification
 from transport.inbound.redis_stream import RedisStreamReader, StreamNames
 from transport.outbound.lookups import Lookups
@@ -33,6 +33,7 @@ class Journal:
         self.alerts: dict[tuple[str, str], str] = {}
         self.counts: dict[str, int] = {}
         self.at = 1_000_000
+        self.whole: str | None = None  # why the node takes nothing at all
 
     def take(self, one: Notification) -> str:
         self.tried += 1
@@ -50,6 +51,9 @@ class Journal:
 
     def now(self) -> int:
         return self.at
+
+    def trouble(self) -> str | None:
+        return self.whole
 
     def count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -166,6 +170,7 @@ def test_s4_4_acknowledged_is_only_what_is_committed(
         raise EngineBusy("the disk is full", 1)
 
     journal.answer = full
+    journal.whole = "the disk is full"
     add(redis, 1)
     add(redis, 2)
     with reading(redis, journal) as reader:
@@ -173,7 +178,8 @@ def test_s4_4_acknowledged_is_only_what_is_committed(
         until("waiting", lambda: reader.state.state == "waiting")
         assert reader.state.reason == "the disk is full"
         assert pending(redis) == 2
-        journal.answer = lambda _one: None
+        assert journal.tried == 1
+        journal.answer, journal.whole = lambda _one: None, None
         until("both", lambda: len(journal.taken) == 2)
         until("acknowledged", lambda: pending(redis) == 0)
 
@@ -291,6 +297,34 @@ def test_s4_4_what_comes_too_fast_waits_and_is_never_put_aside(
         until("acknowledged", lambda: pending(redis) == 0)
     assert "inv-2" in journal.bodies()[0], "it waited for the others"
     assert dead(redis) == []
+
+
+def test_s4_4_one_payment_that_the_node_cannot_take_holds_up_no_other(
+    redis: RedisServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its watcher is set aside, say: it waits without an end, and a person is told."""
+    monkeypatch.setattr(redis_stream, "IDLE_MS", 0)
+    monkeypatch.setattr(redis_stream, "SWEEP_S", 0.0)
+    monkeypatch.setattr(redis_stream, "MAX_TRIES", 1)
+    monkeypatch.setattr(redis_held, "STUCK_S", 0.3)
+
+    def away(one: Notification) -> None:
+        if b"inv-1" in one.raw:
+            raise EngineBusy("the watcher of inv-1 begins anew", 1)
+
+    journal.answer = away
+    for number in (1, 2, 3, 4):
+        add(redis, number)
+    with reading(redis, journal) as reader:
+        until("the others", lambda: len(journal.taken) == 3)
+        until("an alert", lambda: journal.alerts)
+        assert "begins anew" in journal.alerts["redis.stuck", "redis"]
+        assert reader.state.state == "reading"
+        assert (pending(redis), dead(redis)) == (1, [])
+        journal.answer = lambda _one: None
+        until("the last", lambda: len(journal.taken) == 4)
+        until("acknowledged", lambda: pending(redis) == 0)
+        assert journal.alerts == {}
 
 
 @pytest.mark.parametrize("command", [("FLUSHALL",), ("DEL", STREAM)])

@@ -10,7 +10,8 @@ is answered on the journal's word and never passes here.
 An entry that can never be taken goes to `<stream>:dead`, with the reason, and is
 acknowledged: it holds up no other. One that may be taken later (its invoice is not
 known yet) stays with the group and is tried again for a while; so does what a consumer
-had read that is gone. When the journal cannot be written, nothing is read.
+had read that is gone, and one that the node cannot take for the sake of its payment
+alone. When the journal cannot be written, nothing is read.
 
 One greenlet. It is started and stopped by `run.py`.
 """
@@ -18,7 +19,7 @@ One greenlet. It is started and stopped by `run.py`.
 import logging
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 import msgspec
@@ -32,6 +33,7 @@ from transport.inbound.redis_entries import (
     Unreadable,
     notification_of,
 )
+from transport.inbound.redis_held import Held, Watch
 from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.redis_link import Command, RedisLink, TooLarge, code_of, said
 
@@ -93,20 +95,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     last_id: str | None = None
 
 
-class Watch(Protocol):
-    """What the reader tells the node of itself."""
-
-    def now(self) -> int: ...
-
-    def count(self, name: str) -> None: ...
-
-    def alert(self, kind: str, subject: str, detail: str) -> None: ...
-
-    def clear(self, kind: str, subject: str) -> None: ...
-
-
 class _Wait(Exception):
-    """The node cannot take anything now."""
+    """The node as a whole cannot take anything now."""
 
     def __init__(self, wait_s: float, reason: str) -> None:
         super().__init__(reason)
@@ -150,6 +140,7 @@ class RedisStreamReader:
         )
         self._failures = 0  # in a row
         self._count = COUNT
+        self._held = Held(watch)
         self._sweep_at = 0  # ms
         self._ending = Event()
         self._greenlet: gevent.Greenlet[..., None] | None = None
@@ -257,6 +248,7 @@ class RedisStreamReader:
                     done.append(name)
         finally:
             if done:
+                self._held.done(done)
                 names = self._names
                 self._ask(("XACK", names.stream, names.group, *done))
 
@@ -270,9 +262,13 @@ class RedisStreamReader:
             problem = problem_of(error)
             if problem.code is Code.INTERNAL_ERROR:
                 log.exception("redis.entry_crashed stream=%s", self._names.stream)
-            retry_s = float(problem.headers.get("Retry-After", 2))
             if problem.status >= 500 and problem.code is not Code.INTERNAL_ERROR:
-                raise _Wait(min(retry_s, LONGEST_REST_S), problem.detail) from error
+                why = self._watch.trouble()
+                if why is None:  # it is this entry's payment alone
+                    self._held.stuck(name, problem.detail)
+                    return False
+                retry_s = float(problem.headers.get("Retry-After", 2))
+                raise _Wait(min(retry_s, LONGEST_REST_S), why) from error
             is_limited = problem.code is Code.RATE_LIMITED  # so many in a minute
             if is_limited or (problem.code in _LATER and tries < MAX_TRIES):
                 self._watch.count("redis_in.later")
@@ -319,6 +315,7 @@ class RedisStreamReader:
     def _sweep(self) -> None:
         """What was read and not acknowledged for a while, by whomever."""
         self._sweep_at = self._watch.now() + round(SWEEP_S * 1000)
+        self._held.tidy()
         names = self._names
         pending, groups = self._ask(
             ("XPENDING", names.stream, names.group, "IDLE", IDLE_MS, "-", "+", COUNT),
