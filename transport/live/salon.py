@@ -261,7 +261,7 @@ class SalonTalk:
     def _unsubscribe(self, wanted: _Unsubscribe) -> None:
         known = self._invoices.pop(wanted.name, None)
         if known is not None:
-            known.end()
+            known.unsubscribe()
         if wanted.ack is not None:
             kind = "unsubscribed:payment-events"
             self._say(kind, ack=wanted.ack, invoiceId=wanted.name)

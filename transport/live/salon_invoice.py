@@ -1,9 +1,9 @@
 """One invoice that one plain WebSocket follows: a `Sink`, with a session of its own.
 
 An invoice is the payments that have its number: the newest one that there is, and those
-that are made later. What a socket was told of one it is not told again, also when it
-unsubscribes and comes back. Told by the dispatcher's greenlet; begun and ended in the
-greenlet of the connection.
+that are made later. What a socket was told of one it is not told again; but when it
+unsubscribes and comes back without a place (`since`), then anew that it is paid. Told
+by the dispatcher's greenlet; begun and ended in the greenlet of the connection.
 """
 
 from collections.abc import Callable
@@ -37,19 +37,32 @@ _TOLD = 1_000
 class Told:
     """How much one socket was told of each payment: the last seq."""
 
-    __slots__ = ("_seqs",)
+    __slots__ = ("_left", "_seqs")
 
     def __init__(self) -> None:
         self._seqs: dict[str, int] = {}
+        self._left: set[str] = set()
+
+    def leave(self, payment_ids: set[str]) -> None:
+        """The client unsubscribed: asked for without a place they are new to it."""
+        self._left |= payment_ids & self._seqs.keys()
+
+    def forget_left(self, payment_id: str) -> None:
+        if payment_id in self._left:
+            self._left.discard(payment_id)
+            del self._seqs[payment_id]
 
     def seq(self, payment_id: str) -> int | None:
         return self._seqs.get(payment_id)
 
     def note(self, payment_id: str, seq: int) -> None:
         seqs = self._seqs
+        self._left.discard(payment_id)
         seqs[payment_id] = max(seq, seqs.pop(payment_id, 0))  # the newest stands last
         if len(seqs) > _TOLD:
-            del seqs[next(iter(seqs))]
+            oldest = next(iter(seqs))
+            del seqs[oldest]
+            self._left.discard(oldest)
 
 
 class SalonInvoice(EventsOnly):
@@ -99,9 +112,12 @@ class SalonInvoice(EventsOnly):
         self.stop_waiting: Callable[[], None] | None = None
 
     def follow(self, payment_id: str, since: Position | None) -> None:
-        """`since` None: from now on; never what this socket was told before."""
+        """`since` None: from now on; never what this socket was told before, but for
+        how a payment stands that it unsubscribed from."""
         if self._ended:
             return
+        if since is None:
+            self._told.forget_left(payment_id)
         told = self._told.seq(payment_id)
         if told is not None and (since is None or since.number < told):
             since = Position(self._frames.epoch, told)
@@ -129,6 +145,11 @@ class SalonInvoice(EventsOnly):
             self.stop_waiting()
         if self._session is not None:
             self._session.close()
+
+    def unsubscribe(self) -> None:
+        """Its client wants it no more. `end` alone: it comes again, or is gone."""
+        self._told.leave(self._own)
+        self.end()
 
     # The `Sink`.
 

@@ -151,7 +151,7 @@ class Desk:
     def _unsubscribe(self, seat: Seat, invoice_id: str, ack: int | None) -> None:
         invoice = seat.invoices.pop(invoice_id, None)
         if invoice is not None:
-            invoice.end()
+            invoice.unsubscribe()
         if ack is not None:
             seat.acknowledge(ack, {"invoiceId": invoice_id})
 

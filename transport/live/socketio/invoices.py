@@ -1,9 +1,9 @@
 """One invoice that one socket follows: the `Sink` behind `subscribe:payment-events`.
 
 An invoice is the payments that have its number: the newest one that there is, and those
-that are made later. What a socket was told of one it is not told again, also when it
-unsubscribes and comes back. Told by the dispatcher's greenlet; begun and ended in the
-greenlet of the connection.
+that are made later. What a socket was told of one it is not told again; but when it
+unsubscribes and comes back without a place (`since`), then anew that it is paid. Told
+by the dispatcher's greenlet; begun and ended in the greenlet of the connection.
 """
 
 from __future__ import annotations
@@ -65,9 +65,12 @@ class Invoice:
         self.stop_waiting: Callable[[], None] | None = None
 
     def follow(self, payment_id: str, since: Position | None) -> None:
-        """`since` None: from now on; never what this socket was told before."""
+        """`since` None: from now on; never what this socket was told before, but for
+        how a payment stands that it unsubscribed from."""
         if self._ended:
             return
+        if since is None:
+            self._seat.forget_left(payment_id)
         told = self._seat.told.get(payment_id)
         if told is not None and (since is None or since.number < told):
             since = Position(self._story.epoch, told)
@@ -95,6 +98,11 @@ class Invoice:
             self.stop_waiting()
         if self._session is not None:
             self._session.close()
+
+    def unsubscribe(self) -> None:
+        """Its client wants it no more. `end` alone: it comes again, or is gone."""
+        self._seat.leave_payments(self._own)
+        self.end()
 
     # The `Sink`.
 

@@ -24,12 +24,15 @@ class Followed(Protocol):
 
     def end(self) -> None: ...
 
+    def unsubscribe(self) -> None: ...
+
 
 class Seat:
     """See the module docstring."""
 
     __slots__ = (
         "_alarm",
+        "_left",
         "_now",
         "_on_expired",
         "closed",
@@ -46,6 +49,7 @@ class Seat:
         self.guest = guest
         self.invoices: dict[str, Followed] = {}  # by the number that the client gave
         self.told: dict[str, int] = {}  # by payment: the last seq
+        self._left: set[str] = set()  # of these, those that it unsubscribed from
         self.closed = False
         self._alarm: Any = None
         self._now: Callable[[], int] = lambda: 0
@@ -71,9 +75,21 @@ class Seat:
 
     def note_told(self, payment_id: str, seq: int) -> None:
         told = self.told
+        self._left.discard(payment_id)
         told[payment_id] = max(seq, told.pop(payment_id, 0))  # the newest stands last
         if len(told) > _TOLD:
-            del told[next(iter(told))]
+            oldest = next(iter(told))
+            del told[oldest]
+            self._left.discard(oldest)
+
+    def leave_payments(self, payment_ids: set[str]) -> None:
+        """The client unsubscribed: asked for without a place they are new to it."""
+        self._left |= payment_ids & self.told.keys()
+
+    def forget_left(self, payment_id: str) -> None:
+        if payment_id in self._left:
+            self._left.discard(payment_id)
+            del self.told[payment_id]
 
     def emit(self, name: str, value: dict[str, Any]) -> bool:
         return self.session.send(packets.event(self.namespace, name, value))

@@ -119,3 +119,26 @@ def test_a_page_hears_nothing_of_another_salons_payment(client: Client) -> None:
     assert session.followed == []
     assert invoice.event(event), "the session still tells what it read"
     assert client.sent == []
+
+
+def test_after_an_unsubscribe_a_paid_one_is_told_anew(client: Client) -> None:
+    _, payment = paid(terms_of(PAYMENT, INVOICE))
+    for _ in range(2):
+        invoice, session = followed(client)
+        assert session.followed == [(PAYMENT, None)], "it goes on from what it left"
+        before = len(client.sent)
+        invoice.state(payment, None)
+        assert len(client.sent) > before
+        invoice.unsubscribe()
+
+
+def test_with_a_place_nothing_is_told_twice_after_an_unsubscribe(
+    client: Client,
+) -> None:
+    _, payment = paid(terms_of(PAYMENT, INVOICE))
+    invoice, _ = followed(client)
+    invoice.state(payment, None)
+    invoice.unsubscribe()
+    again = client.invoice()
+    again.follow(PAYMENT, Position(EPOCH, 0))
+    assert client.gateway.sessions[-1].followed == [(PAYMENT, Position(EPOCH, 2))]
