@@ -9,7 +9,8 @@ To add a kind:
 1. a file in this folder with its settings, a `ChannelSettings`; each field's type says
    its bounds and completes "must be …", as in `transport/http/input_values.py`;
 2. a row in `KINDS`. `sealed` names the fields that are secrets: they are sealed at rest
-   and never shown;
+   and never shown. `place` names the field that says where those are sent: who changes
+   its origin gives the others anew;
 3. a file in `transport/outbound/` with its `ChannelSender`, and a line for it in
    `transport/outbound/senders.py`.
 
@@ -40,6 +41,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     settings: type[ChannelSettings] = ChannelSettings  # what a channel is made with
     sealed: frozenset[str] = frozenset()  # of these fields, the secret ones
+    place: str = ""  # the field with the URL that the secret ones are sent to
     default_types: tuple[str, ...] = ()  # if none are given; empty: of payments, all
     workers: int = CONCURRENCY  # attempts of one channel under way at one time
     wants_payment: bool = False  # its sender needs more than the event has
@@ -57,6 +59,7 @@ _ALL = (
         name=TELEGRAM,
         settings=TelegramSettings,
         sealed=frozenset({"bot_token"}),
+        place="api_url",
         default_types=FOR_PEOPLE,
         workers=1,  # of one chat Telegram takes about one message a second
         wants_payment=True,  # for how often it is looked at
@@ -65,12 +68,14 @@ _ALL = (
         name="redis",
         settings=RedisSettings,
         sealed=frozenset({"url"}),
+        place="url",
         in_order=True,
     ),
     Kind(
         name=EMAIL,
         settings=EmailSettings,
         sealed=frozenset({"smtp"}),
+        place="smtp",
         default_types=FOR_PEOPLE,
         workers=4,  # a mail server takes few connections of one client
         wants_payment=True,  # whether it is watched fast

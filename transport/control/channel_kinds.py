@@ -5,7 +5,7 @@ the senders of this node. Raises `Problem` 422 that names each field. Runs in th
 request's greenlet; no I/O.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,10 +17,12 @@ from engine.delivery.endpoint import kept_settings, settings_of
 from engine.delivery.kinds import KINDS, WEBHOOK, Kind
 from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
+from transport.control.own_headers import AUTHORIZATION
 from transport.http.auth import Principal
 from transport.http.inputs import ChannelPatch, ChannelRequest
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import check
+from transport.outbound.guard import origin_of
 from transport.outbound.senders import Senders
 from transport.problem_body import FieldError
 
@@ -29,6 +31,7 @@ __all__ = [
     "kind_asked_for",
     "merged_settings",
     "refuse_fields_of_others",
+    "refuse_headers_elsewhere",
     "refuse_own_redis",
 ]
 
@@ -103,6 +106,39 @@ def merged_settings(
         name: value for name, value in {**before, **given}.items() if value is not None
     }
     after = checked_settings(kind, merged, senders)
+    _refuse_elsewhere(
+        str(before.get(kind.place, "")),
+        str(after.get(kind.place, "")),
+        [
+            f"/settings/{name}"
+            for name in channel.sealed_names
+            if name not in given and name != kind.place
+        ],
+    )
     if after == before:
         return {}
     return kept_settings(kind, after, vault, channel.id)
+
+
+def refuse_headers_elsewhere(channel: Channel, asked: ChannelPatch) -> None:
+    """A webhook's headers are its sealed settings, and `url` is where they are sent."""
+    if not isinstance(asked.url, str) or asked.headers is not UNSET:
+        return
+    kept = dict.fromkeys(
+        "/basic_auth" if name.lower() == AUTHORIZATION.lower() else "/headers"
+        for name in channel.header_names
+    )
+    if asked.basic_auth is not UNSET:
+        kept.pop("/basic_auth", None)
+    _refuse_elsewhere(channel.url, asked.url, kept)
+
+
+def _refuse_elsewhere(before: str, after: str, kept: Iterable[str]) -> None:
+    """What is sealed cannot be read out by having it sent to somebody else. `kept`:
+    the fields with secrets that the request leaves as they are."""
+    origin = origin_of(after)
+    if origin == origin_of(before):
+        return
+    text = f"must be given anew, or dropped, when it is to be sent to {origin}"
+    if faults := [FieldError(path, text) for path in kept]:
+        raise invalid(*faults)

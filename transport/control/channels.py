@@ -27,6 +27,7 @@ from transport.control.channel_kinds import (
     kind_asked_for,
     merged_settings,
     refuse_fields_of_others,
+    refuse_headers_elsewhere,
     refuse_own_redis,
 )
 from transport.control.channel_views import ChannelPage, ChannelView, channel_view
@@ -213,6 +214,7 @@ class _Channels:
         with self._one_at_a_time(merchant):
             channel = seen_channel(self._gateway, channel_id, principal)
             refuse_fields_of_others(kind_named(channel.kind), asked)
+            refuse_headers_elsewhere(channel, asked)
             changes = _changes(asked)
             changes |= self._headers(channel, asked)
             of_kind = self._kind_settings(channel, asked)
