@@ -4,7 +4,7 @@ An invoice is the payments that have its number: the newest one that there is, a
 that are made later. Shared by the plain WebSocket and Socket.IO.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -19,6 +19,10 @@ __all__ = ["Name", "Number", "Wanted", "followed", "payments_of"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 _Since = Annotated[str, msgspec.Meta(pattern=POSITION)]
+
+#: Payments of a number that are looked through for one that the guest may hear of.
+_PAGES: Final = 10
+_PAGE: Final = 20
 
 
 class Wanted(msgspec.Struct, rename="camel"):
@@ -49,7 +53,22 @@ def payments_of(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
         payment = gateway.payment(name)
         is_meant = payment is not None and invoice_of(payment) == name
         found = [payment] if payment is not None and is_meant else []
-    return [payment for payment in found if guest.may_hear_of(payment.terms)]
+    mine = [payment for payment in found if guest.may_hear_of(payment.terms)]
+    return mine if mine or not found else _older(gateway, name, guest)
+
+
+def _older(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
+    """The newest page with any of its own, where the newest of the number are all of
+    other salons."""
+    filters = {"external_id": name, "merchant": guest.merchant}
+    rank: int | None = None
+    for _ in range(_PAGES):
+        page = gateway.list_payments(filters, rank, _PAGE)
+        mine = [each for each in page.payments if guest.may_hear_of(each.terms)]
+        rank = page.next_rank
+        if mine or rank is None:
+            return mine
+    return []
 
 
 def followed(

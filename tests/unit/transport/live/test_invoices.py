@@ -1,0 +1,59 @@
+"""Which payments an invoice is, where many share its number."""
+
+from typing import Any
+
+import msgspec
+
+from engine.payment.events import opening
+from engine.payment.model import Payment
+from engine.store.records import Page
+from tests.unit.transport.live.stage import FakeGateway, terms_of
+from transport.live.doors import Guest
+from transport.live.invoices import payments_of
+
+
+class Listing(FakeGateway):
+    """Payments newest first, listed by rank as the store does; counts its reads."""
+
+    reads = 0
+
+    def payments_of(
+        self, external_id: str, merchant: str | None = None
+    ) -> list[Payment]:
+        return super().payments_of(external_id, merchant)[:20]
+
+    def list_payments(
+        self, filters: dict[str, str], before_rank: int | None, limit: int
+    ) -> Page:
+        assert filters == {"external_id": "1", "merchant": "default"}
+        self.reads += 1
+        at = 0 if before_rank is None else before_rank
+        left = len(self.payments) - at - limit
+        found = tuple(self.payments[at : at + limit])
+        return Page(found, at + limit if left > 0 else None)
+
+
+def shop(theirs: int) -> Listing:
+    made = Listing()
+    salons = ["2"] * theirs + ["1"]
+    for number, salon in enumerate(salons):
+        terms = terms_of(f"pay_{number}", "1")
+        terms = msgspec.structs.replace(terms, metadata={"salonId": salon})
+        made.payments.append(opening(terms)[1])
+    return made
+
+
+def found(gateway: Any) -> list[str]:
+    guest = Guest("default", salon="1")
+    return [payment.id for payment in payments_of(gateway, "1", guest)]
+
+
+def test_newer_payments_of_other_salons_hide_none_of_its_own() -> None:
+    assert found(shop(20)) == ["pay_20"]
+    assert found(shop(65)) == ["pay_65"]
+
+
+def test_how_far_is_looked_is_bounded() -> None:
+    gateway = shop(1_000)
+    assert found(gateway) == []
+    assert gateway.reads == 10
