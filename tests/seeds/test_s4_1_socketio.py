@@ -148,3 +148,14 @@ def test_s4_1_what_cannot_be_understood_is_answered_with_what_is_wanted(
     page.emit(SUBSCRIBE)
     assert page.event("subscribe:error")["code"] == "bad_message"
     page.close()
+
+
+def test_s4_1_a_page_that_polls_may_say_all_its_invoices_in_one_request(
+    node: LiveNode, clients: NodeClients
+) -> None:
+    page = clients.open(url_of(node), auth=let_in(), transports=POLLING)
+    for number in range(40):  # kept by the client until it is connected
+        page.emit(SUBSCRIBE, {"invoiceId": f"many-{number}"})
+    assert page.ask(SUBSCRIBE, {"invoiceId": "many-last"})["state"] is None
+    assert "disconnect" not in {each["what"] for each in page.seen}
+    page.close()

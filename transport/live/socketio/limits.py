@@ -33,8 +33,8 @@ class SocketioLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     #: One request of a polling client; a message in a WebSocket has its own limit.
     payload_bytes: int = 16_384
-    #: Packets in one request.
-    packets: int = 16
+    #: Packets in one request: a client that polls says all its subscriptions in one.
+    packets: int = 256
     #: Namespaces that one session may have joined.
     namespaces: int = 8
     #: Packets at once, and again in a minute; above the session ends. Twice what a
