@@ -217,6 +217,8 @@ class StreamNotifierActor(Actor):
         self._fresh.extend(found)
         if found:
             self._known_to = found[-1].offset
+        else:
+            self._is_well()  # nothing is left to tell
         if len(found) == BATCH:
             self._outbox_has_more = True
 
@@ -287,7 +289,7 @@ class StreamNotifierActor(Actor):
             self._alert(FOREIGN, place.reason)
             self._rest(LONGEST_REST_S)
             return
-        self._is_well()
+        self._node.alerts.clear(FOREIGN, self._channel.id)
         if place.told is None:
             self._go_by_the_outbox(seen.last, last_offset)
             return

@@ -211,3 +211,22 @@ def test_s4_4_after_a_restore_ids_go_on_rising(
     assert again.told() == again.journal()
     again.stop()
     again.stage.close()
+
+
+def test_s4_4_a_full_redis_is_asked_less_and_less_and_is_an_alert(
+    world: StreamStage,
+) -> None:
+    """It can be looked at: that alone does not make it well."""
+    world.channel()
+    world.pay("p1", 2)
+    world.redis.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        world.pay("p1", 3)
+        world.wait_s(300)
+        assert "OOM" in world.alerts()["redis.unreachable"]
+        assert len(world.stage.store.attempts("ch_1", None, 1000)) < 40
+    finally:
+        world.redis.call("CONFIG", "SET", "maxmemory", "0")
+    world.wait_s(60)
+    assert world.told() == world.journal()
+    assert world.alerts() == {}
