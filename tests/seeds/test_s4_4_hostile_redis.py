@@ -284,3 +284,16 @@ def test_s4_4_a_private_address_is_refused_unless_the_operator_permits_it(
     assert not list(sender.faults(RedisSettings(url="redis://r.example")))
     assert list(sender.faults(RedisSettings(url=f"http://:{SECRET}@r.example")))
     assert list(sender.faults(RedisSettings()))
+
+
+@pytest.mark.parametrize(
+    "info", [5, None, [b"a", b"b"], [[], 1], [b"last-generated-id", b"x"]]
+)
+def test_s4_4_an_answer_of_another_shape_is_a_failure(
+    info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(_link: Any, commands: Any, _timeout_s: float) -> Any:
+        return [b"OK", info][: len(commands)]
+
+    monkeypatch.setattr(redis_link.RedisLink, "ask", ask)
+    assert "protocol: " in failed(tell("redis://127.0.0.1:1"))

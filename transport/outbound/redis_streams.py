@@ -41,6 +41,10 @@ __all__ = ["RedisStreamSender"]
 
 _NO_KEY = "no such key"
 
+_NO_ANSWER = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError,
+              ValueError)  # fmt: skip
+"""What comes of an answer of another shape than a Redis gives."""
+
 ALERTS = 1_000
 """That are kept in `<stream>:alerts`."""
 
@@ -82,6 +86,10 @@ class RedisStreamSender:
             return self._told(endpoint, plan, starts, started)
         except DeliveryError as error:
             return _failed(f"{error.kind}: {error.detail}", started)
+        except _NO_ANSWER:
+            self.forget(endpoint.channel)
+            kind = FailureKind.PROTOCOL
+            return _failed(f"{kind}: it did not answer as a Redis does", started)
 
     def faults(self, settings: ChannelSettings) -> Iterator[FieldError]:
         assert isinstance(settings, RedisSettings)
