@@ -354,4 +354,33 @@ def test_s4_4_redis_away_is_seen_and_over_when_it_is_back(
         redis.start()
         add(redis, 2)
         until("the second", lambda: len(journal.taken) == 2)
-        assert not journal.alerts
+        until("no alert", lambda: not journal.alerts)
+
+
+def test_s4_4_a_full_redis_is_read_and_its_dead_wait(
+    redis: RedisServer, journal: Journal
+) -> None:
+    """It refuses XGROUP CREATE and the stream of the dead; the rest goes on."""
+    redis.call("XADD", STREAM, "*", "foreign", "shape")
+    for number in (1, 2):
+        add(redis, number)
+    redis.call("XGROUP", "CREATE", STREAM, "paybell", "0")
+    redis.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with reading(redis, journal) as reader:
+            until("both", lambda: len(journal.taken) == 2)
+            until("acknowledged", lambda: pending(redis) == 1)
+            assert reader.state.state == "reading"
+            assert journal.counts["redis_in.held"]
+    finally:
+        redis.call("CONFIG", "SET", "maxmemory", "0")
+
+
+def test_s4_4_a_redis_that_refuses_every_reading_is_an_alert(
+    redis: RedisServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_stream, "LONGEST_REST_S", 0.05)
+    redis.call("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-xreadgroup")
+    url = redis.url.replace("redis://", "redis://u:p@")
+    with reading(redis, journal, url=url):
+        until("an alert", lambda: journal.alerts)

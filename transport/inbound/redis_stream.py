@@ -64,6 +64,7 @@ ALERT = "redis.unreachable"
 ALERT_AFTER = 3
 """Failures in a row."""
 
+_TOO_LARGE = ("more than a link takes",)  # instead of such an entry's fields
 _LATER = frozenset({Code.PAYMENT_NOT_FOUND, Code.INTERNAL_ERROR})
 
 
@@ -142,6 +143,7 @@ class RedisStreamReader:
         self._count = COUNT
         self._held = Held(watch)
         self._sweep_at = 0  # ms
+        self._is_swept = False  # the last sweep came to its end
         self._ending = Event()
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
@@ -173,6 +175,7 @@ class RedisStreamReader:
             except DeliveryError as error:
                 self._failed(f"{error.kind}: {error.detail}")
             except _Wait as wait:
+                self._sweep_at = 0
                 self._become("waiting", str(wait))
                 self._ending.wait(wait.wait_s)
             except Exception:
@@ -182,8 +185,17 @@ class RedisStreamReader:
 
     def _session(self) -> None:
         """As long as all goes well. First what this consumer had read before."""
-        self._make_group()
-        self._is_well()
+        refused = self._make_group()
+        if not self._failures and self._state.state == "unreachable":
+            self._become("reading", None)
+        try:
+            self._go_round()
+        except _GroupGone:
+            if refused is None:
+                raise
+            raise _failure(self._link, refused) from None
+
+    def _go_round(self) -> None:
         after = "0"
         while after and not self._ending.is_set():
             own = self._read(after)
@@ -193,15 +205,19 @@ class RedisStreamReader:
             if self._watch.now() >= self._sweep_at:
                 self._sweep()
             self._handle(self._read(">"))
+            if self._is_swept:
+                self._is_well()
 
-    def _make_group(self) -> None:
+    def _make_group(self) -> Exception | None:
         """With all that is in the stream still to be read; MKSTREAM: there need be no
-        stream yet. After a FLUSHALL it is made anew."""
+        stream yet. Returns why it was refused: a full Redis refuses it even if the
+        group is there, and can be read nevertheless."""
         names = self._names
         create = "XGROUP", "CREATE", names.stream, names.group, "0", "MKSTREAM"
         (answer,) = self._ask(create, refused_is_failure=False)
-        if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
-            raise _failure(self._link, answer)
+        if isinstance(answer, Exception) and "BUSYGROUP" not in str(answer):
+            return answer
+        return None
 
     def _ask(
         self,
@@ -229,7 +245,7 @@ class RedisStreamReader:
             (answer,) = self._ask(command, timeout_s=TIMEOUT_S + BLOCK_MS / 1000)
         except TooLarge:
             if self._count == 1 and after != ">":
-                self._drop_the_next(after)
+                return self._too_large_after(after)
             self._count = 1
             raise _Again from None
         if after == ">":
@@ -254,6 +270,8 @@ class RedisStreamReader:
 
     def _is_done(self, name: bytes, flat: Sequence[Any], tries: int) -> bool:
         """False: it is tried again later. Raises `_Wait`."""
+        if flat is _TOO_LARGE:
+            return self._put_aside(name, (), "it is too large to be read")
         try:
             status = self._take(notification_of(name, flat))
         except Unreadable as error:
@@ -289,32 +307,37 @@ class RedisStreamReader:
         )
 
     def _put_aside(self, name: bytes, flat: Sequence[Any], reason: str) -> bool:
-        """Into the stream of the dead, of which the newest are kept."""
+        """Into the stream of the dead, of which the newest are kept. False: Redis
+        refuses that (it is full, say), and the entry stays where it is."""
         log.warning("redis.entry_refused stream=%s id=%s reason=%s", self._names.stream,
                     name.decode("ascii", "replace"), reason)  # fmt: skip
         head = [part[:DEAD_BYTES] for part in flat[:40] if isinstance(part, bytes)]
         fields = "deadId", name, "deadReason", reason.encode()[:DEAD_BYTES]
         trim = "MAXLEN", "~", DEAD_LENGTH
-        self._ask(("XADD", self._names.dead, *trim, "*", *fields, *head))
+        add: Command = ("XADD", self._names.dead, *trim, "*", *fields, *head)
+        (answer,) = self._link.ask([add], TIMEOUT_S)
+        if isinstance(answer, Exception):
+            why = f"it cannot be put aside: {_failure(self._link, answer).detail}"
+            log.warning("redis.not_put_aside stream=%s %s", self._names.stream, why)
+            self._held.stuck(name, why)
+            return False
         self._watch.count("redis_in.dead")
         self._state = msgspec.structs.replace(self._state, dead=self._state.dead + 1)
         return True
 
-    def _drop_the_next(self, after: str) -> None:
+    def _too_large_after(self, after: str) -> list[tuple[bytes, Any]]:
         """One entry alone is more than a link takes: nobody will ever read it here."""
         names = self._names
         pending = "XPENDING", names.stream, names.group, f"({after}", "+", 1
         (found,) = self._ask((*pending, names.consumer))
-        for name, *_ in found:
-            self._drop(name)
-
-    def _drop(self, name: bytes) -> None:
-        self._put_aside(name, (), "it is too large to be read")
-        self._ask(("XACK", self._names.stream, self._names.group, name))
+        if not found:
+            raise _Again
+        return [(found[0][0], _TOO_LARGE)]
 
     def _sweep(self) -> None:
         """What was read and not acknowledged for a while, by whomever."""
         self._sweep_at = self._watch.now() + round(SWEEP_S * 1000)
+        self._is_swept = False
         self._held.tidy()
         names = self._names
         pending, groups = self._ask(
@@ -329,10 +352,10 @@ class RedisStreamReader:
             try:
                 (found,) = self._ask(claim)
             except TooLarge:
-                self._drop(name)
-                continue
+                found = [(name, _TOO_LARGE)]
             claimed = [(entry[0], entry[1]) for entry in found if entry]
             self._handle(claimed, tries)
+        self._is_swept = True
 
     def _note_group(self, groups: Sequence[Any]) -> None:
         for flat in groups:
@@ -355,9 +378,10 @@ class RedisStreamReader:
         self._ending.wait(jittered(wait_s, self._random.random()))
 
     def _is_well(self) -> None:
-        self._failures = 0
-        self._become("reading", None)
-        self._watch.clear(ALERT, "redis")
+        if self._failures or self._state.state != "reading":
+            self._failures = 0
+            self._become("reading", None)
+            self._watch.clear(ALERT, "redis")
 
     def _become(self, state: str, reason: str | None) -> None:
         if state != self._state.state:
