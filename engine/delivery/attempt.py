@@ -19,6 +19,7 @@ __all__ = [
     "SendResult",
     "classify",
     "next_delay_s",
+    "was_held_back",
 ]
 
 SCHEDULE_S: tuple[float, ...] = (
@@ -82,6 +83,13 @@ class SendResult:
 
     settings: Mapping[str, object] | None = None
     """When it moved: of the channel's settings those that are others from now on."""
+
+
+def was_held_back(result: SendResult) -> bool:
+    """Whether the node's own limit stood before the attempt: nothing was sent, and
+    nobody answered. It uses up nothing of the schedule."""
+    mine = result.outcome is AttemptOutcome.THROTTLED and result.status is None
+    return mine and result.retry_after_s is not None
 
 
 def classify(status: int | None, retry_after_s: float | None = None) -> AttemptOutcome:

@@ -16,6 +16,7 @@ from engine.delivery.attempt import (
     AttemptOutcome,
     SendResult,
     next_delay_s,
+    was_held_back,
 )
 from engine.delivery.kinds import WEBHOOK
 from engine.delivery.refusal import (
@@ -115,11 +116,14 @@ def result_of(
     for as long as the channel permits, dead: kept for `redeliver`.
     """
     state, next_at = "delivered", 0
-    attempt = head.attempts + 1
+    is_held_back = was_held_back(result)
+    attempt = head.attempts if is_held_back else head.attempts + 1
     refusals = Refusals(head.refusals, head.refused_at) if head.attempts else Refusals()
     if result.outcome not in DONE:
         delay = None
-        if result.outcome not in _THE_LAST:
+        if is_held_back:
+            delay = next_delay_s(0, (0.0,), rand, result.retry_after_s)
+        elif result.outcome not in _THE_LAST:
             delay = next_delay_s(
                 attempt, channel.schedule_s, rand, result.retry_after_s
             )

@@ -270,3 +270,11 @@ def test_what_is_not_taken_now_is_tried_again_by_the_schedule() -> None:
 def test_of_what_concerns_nobody_nothing_more_is_owed() -> None:
     row = judged(sent(AttemptOutcome.SKIPPED))
     assert (row.state, row.next_at, row.outcome) == ("delivered", 0, "skipped")
+
+
+def test_what_the_node_itself_holds_back_uses_up_no_schedule() -> None:
+    held = SendResult(AttemptOutcome.THROTTLED, None, "8 mails an hour", 450.0, 0.0)
+    for made in (0, 2, 3):
+        row = judged(held, attempt=made + 1, schedule_s=(0.0, 5.0, 30.0))
+        assert (row.state, row.attempt) == ("pending", made)
+        assert T0 + 450_000 <= row.next_at <= T0 + 600_000
