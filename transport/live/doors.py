@@ -11,7 +11,7 @@ others have no door. Nothing waits, but for what a damaged record costs.
 """
 
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -20,7 +20,15 @@ from engine.merchants.name import merchant_name
 from engine.payment.model import Terms
 from transport.http.site_tokens import SiteTokens, TokenRefused
 
-__all__ = ["DoorClosed", "Doors", "Guest", "Place", "TokenWanted", "place_of"]
+__all__ = [
+    "DoorClosed",
+    "Doors",
+    "Guest",
+    "Place",
+    "TokenWanted",
+    "as_written",
+    "place_of",
+]
 
 #: Where a shop notes whose salon a payment is, if it has several.
 _SALON = "salonId"
@@ -53,6 +61,12 @@ class Guest(msgspec.Struct, frozen=True):
             return False
         salon = terms.metadata.get(_SALON)
         return self.salon is None or salon is None or str(salon) == self.salon
+
+
+def as_written(path_info: str) -> str:
+    """A path as `place_of` wants it, of WSGI's, which is decoded already, as Latin-1.
+    Raises `UnicodeError`."""
+    return quote(path_info.encode("latin-1").decode())
 
 
 def place_of(path: str) -> Place | None:

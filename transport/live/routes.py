@@ -32,7 +32,7 @@ from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.audience import OPENED_BY, Audience, Require, parameters
 from transport.live.conversation import Conversation
 from transport.live.creation_listeners import CreationListeners
-from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
+from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted, as_written
 from transport.live.encoding import Frames
 from transport.live.leases import Lease, Leases
 from transport.live.limits import LiveLimits
@@ -191,7 +191,10 @@ class LiveRoutes:
         return partial(self._talk, client, guest)
 
     def _salon_endpoint(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
-        path = environ["PATH_INFO"]
+        try:
+            path = as_written(environ["PATH_INFO"])
+        except UnicodeError:
+            return problem(Code.NOT_FOUND, "The path is not UTF-8.")
         try:
             tokens = parameters(environ).get("token", [])
         except ValueError as error:

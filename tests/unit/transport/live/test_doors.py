@@ -17,6 +17,7 @@ from transport.live.doors import (
     Guest,
     Place,
     TokenWanted,
+    as_written,
     place_of,
 )
 
@@ -130,3 +131,11 @@ def test_a_guest_hears_of_its_own_merchant_and_salon(
     metadata = {} if salon is None else {"salonId": salon}
     terms = msgspec.structs.replace(terms_of("pay_1", "inv"), metadata=metadata)
     assert guest.may_hear_of(terms) is may
+
+
+@pytest.mark.parametrize("salon", ["Zoë", "a b", "a%20b", "12"])
+def test_a_path_of_wsgi_is_decoded_once(salon: str) -> None:
+    path_info = f"/ws/payments/salon/{salon}".encode().decode("latin-1")
+    assert place_of(as_written(path_info)) == Place(None, salon)
+    with pytest.raises(UnicodeError):
+        as_written("/ws/payments/salon/\xeb")
