@@ -51,6 +51,8 @@ def minor_of(value: object, decimals: int, *, is_minor: bool = False) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise InvalidAmount("must be a number")
+    if isinstance(value, Decimal) and not -40 <= value.adjusted() <= 40:
+        raise InvalidAmount("must be a plain decimal number")  # its digits fill memory
     text = format(value, "f") if isinstance(value, Decimal) else str(value).strip()
     if len(text) > 40 or not _NUMBER.fullmatch(text):
         raise InvalidAmount("must be a plain decimal number that is not negative")

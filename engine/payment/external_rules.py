@@ -160,6 +160,9 @@ def _taken_back(builder: EventBuilder, word: GatewayWord, said: External) -> Non
     if status not in PAID and status not in _OPEN:
         _told(builder, word, said)  # nobody was told of it as paid: only remembered
         return
+    if status in PAID and word.word is not Word.REVERSED:
+        _told(builder, word, said)  # a hand confirmed it since it was taken back
+        return
     builder.emit(
         EventType.REVERSED if status in PAID else EventType.FAILED,
         status=Status.FAILED,
@@ -174,7 +177,9 @@ def _not_enough(builder: EventBuilder, word: GatewayWord, said: External) -> Non
     """Too little, in another currency, or taken back before it is known to have come:
     somebody has to look at it."""
     payment = builder.payment
-    waits = payment.status in _OPEN or payment.status is Status.FAILED
+    # Once it was let go nobody would end the waiting.
+    may_wait = builder.now < payment.terms.monitor_until
+    waits = payment.status in _OPEN or (payment.status is Status.FAILED and may_wait)
     _told(builder, word, said, Status.CONFIRMING if waits else None)
     if standing_of(payment.terms, said) is Standing.UNCLEAR:
         return

@@ -284,3 +284,9 @@ def test_s4_6_its_page_shows_the_sum_and_nothing_of_a_chain(calls: Calls) -> Non
     assert "25.00 LKR" in page.text
     for word in ("test money", "bitcoin:", "external:", "confirmations"):
         assert word not in page.text, word
+
+
+def test_s4_6_an_invoices_digits_are_the_shops_own(calls: Calls) -> None:
+    """Every tenth number of a time in ms has the check digit of a card."""
+    assert calls.say("INV-1795833311495").status_code == 200
+    assert calls.payment("INV-1795833311495")["status"] == "confirmed"

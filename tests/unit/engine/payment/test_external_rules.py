@@ -328,3 +328,20 @@ def test_a_success_without_a_sum_where_any_is_enough_is_not_taken_back() -> None
 def test_the_smallest_sum_can_be_taken_back_too() -> None:
     payment, _ = told(new(1), word("SUCCESS", 1), word("REVERSED", 1))
     assert payment.status is Status.FAILED
+
+
+def test_what_a_hand_has_confirmed_a_success_never_takes_back() -> None:
+    payment = new()
+    for said in (word("SUCCESS", 1_000), word("REVERSED", 1_000)):
+        payment = follow(payment, said, T0).payment
+    payment = follow(payment, ConfirmByHand("api"), T0).payment
+    assert payment.status is Status.CONFIRMED
+    after = follow(payment, word("SUCCESS", 1_100), T0).payment
+    assert after.status is Status.CONFIRMED
+
+
+def test_a_word_that_comes_when_nobody_watches_leaves_nothing_waiting() -> None:
+    failed = follow(new(), word("FAILED"), T0).payment
+    late = failed.terms.monitor_until + 1
+    assert follow(failed, word("SUCCESS", 500), late).payment.status is Status.FAILED
+    assert follow(failed, word("SUCCESS", 500), T0).payment.status is Status.CONFIRMING
