@@ -27,7 +27,7 @@ FOUND_IN = {
     "a_gap_is_not_told": 28,
     "a_mempool_is_whole_before_it_is_read": 127,
     "a_tip_has_no_age": 31,
-    "another_depth_is_another_block": 212,
+    "another_depth_is_another_block": 110,
     "an_old_notifier_goes_on_beside_the_new": 628,
     "it_is_let_go_too_early": 115,
     "money_that_a_source_behind_shows_is_not_told": 35,
