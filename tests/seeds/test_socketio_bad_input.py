@@ -121,7 +121,7 @@ def test_what_is_longer_than_a_client_may_send_is_refused_on_both_transports(
     assert page.status == 413
     assert ends(page)
     many = polling(node.server.port)
-    many.ask("POST", f"polling&sid={many.sid}", "\x1e".join(["3"] * 17))
+    many.ask("POST", f"polling&sid={many.sid}", "\x1e".join(["3"] * 257))
     assert many.status == 400
     assert ends(many)
     long = websocket(node.server.port)
