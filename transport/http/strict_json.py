@@ -29,13 +29,6 @@ To read 64 KiB with so many takes 2 ms, with as many as there can be 60."""
 LONGEST_SHOWN: Final = 40
 
 
-LONGEST_NUMBER: Final = 100
-"""Characters of a number with a point or an exponent."""
-
-MOST_PLACES: Final = 40
-"""Before the point, and zeros behind it. All satoshi that there are have 16."""
-
-
 class _Malformed(ValueError):
     """Not the JSON that we read; the text is for people."""
 
@@ -112,19 +105,9 @@ def _refuse_constant(name: str) -> Any:
     raise _Malformed(f"{name} is not a JSON value")
 
 
-def _decimal(text: str) -> Decimal:
-    """A few bytes may name a number whose digits fill the memory: 1e200000000."""
-    if len(text) > LONGEST_NUMBER:
-        raise _Malformed("a number is too long")
-    value = Decimal(text)
-    if not -MOST_PLACES <= value.adjusted() <= MOST_PLACES:
-        raise _Malformed("a number is too large or too small")
-    return value
-
-
 _plain: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_refuse_constant
 )
 _exact: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_decimal
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=Decimal
 )

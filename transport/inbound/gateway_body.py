@@ -21,6 +21,9 @@ BODY_BYTES: Final = 64 * 1024
 
 _MAX_FIELDS: Final = 200
 
+MOST_PLACES: Final = 40
+"""Of a number, before the point and behind it; all satoshi that there are have 16."""
+
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 
 
@@ -50,7 +53,7 @@ class Body:
             return None
         if isinstance(found, bool):
             return "true" if found else "false"
-        return format(found, "f") if isinstance(found, Decimal) else str(found).strip()
+        return _plain(found) if isinstance(found, Decimal) else str(found).strip()
 
     def raw_text(self, place: str) -> str:
         """As a signature is made of it; empty if it is not there."""
@@ -99,3 +102,11 @@ def _steps(place: str) -> list[str]:
         return place.split(".")
     steps = place[1:].split("/")
     return [step.replace("~1", "/").replace("~0", "~") for step in steps]
+
+
+def _plain(value: Decimal) -> str:
+    """Without an exponent; but a few bytes may name a number whose digits fill the
+    memory (1e200000000), and that stays as it is: no amount, no invoice."""
+    if not -MOST_PLACES <= value.adjusted() <= MOST_PLACES:
+        return str(value)
+    return format(value, "f")
