@@ -3,6 +3,7 @@
 // test_client_package.py; CLIENT names the folder of the client.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { Clock } from "./clock.mjs";
 
 // Debian's Node 18 has none of its own.
 globalThis.CustomEvent ??= class extends Event {
@@ -12,34 +13,6 @@ const { Paybell, watchPayment } = await import(`${process.env.CLIENT}/paybell.mj
 const EPOCH = "0a1b2c3d";
 let sockets, answer, now;
 
-// The clock of these tests: `tick` lets time pass, `sleep` too, but nothing runs.
-const real = { Date: globalThis.Date, setTimeout, setInterval, clearTimeout, clearInterval };
-class Clock {
-  ms = 1_000_000;
-  timers = new Map();
-  numbers = 0;
-  add(act, ms, every) {
-    this.timers.set(++this.numbers, { act, at: this.ms + ms, every });
-    return this.numbers;
-  }
-  sleep(ms) {
-    this.ms += ms;
-  }
-  tick(ms) {
-    const until = this.ms + ms;
-    for (;;) {
-      const due = [...this.timers].filter(([, { at }]) => at <= until)
-        .sort(([, one], [, other]) => one.at - other.at)[0];
-      if (!due) break;
-      const [id, timer] = due;
-      this.ms = Math.max(this.ms, timer.at);
-      if (timer.every) timer.at = this.ms + timer.every;
-      else this.timers.delete(id);
-      timer.act();
-    }
-    this.ms = until;
-  }
-}
 let clock;
 
 class Network extends EventTarget {
@@ -57,20 +30,15 @@ class Network extends EventTarget {
 }
 
 beforeEach(() => {
-  const made = (clock = new Clock());
-  const forget = id => made.timers.delete(id);
-  Object.assign(globalThis, {
-    Date: class extends real.Date { static now() { return made.ms; } },
-    setTimeout: (act, ms) => made.add(act, ms),
-    setInterval: (act, ms) => made.add(act, ms, ms),
-    clearTimeout: forget, clearInterval: forget });
-  now = () => made.ms;
+  clock = new Clock();
+  clock.install();
+  now = () => clock.ms;
   sockets = [];
   answer = () => Promise.reject(new TypeError("fetch failed"));
   globalThis.WebSocket = Network;
   globalThis.fetch = url => answer(url);
 });
-afterEach(() => Object.assign(globalThis, real));
+afterEach(() => clock.remove());
 
 // Let promises be kept, then time pass in steps.
 async function pass(ms, step = 50) {

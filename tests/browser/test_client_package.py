@@ -116,6 +116,7 @@ def test_its_types_hold_in_strict_typescript(package: Path) -> None:
     )
 
 
-def test_s3_6_its_parts_hold_under_node() -> None:
-    test = HERE / "paybell_client.test.mjs"
+@pytest.mark.parametrize("name", ["paybell_client", "paybell_salon"])
+def test_s3_6_its_parts_hold_under_node(name: str) -> None:
+    test = HERE / f"{name}.test.mjs"
     run("node", "--test", test, cwd=ROOT, CLIENT=str(CLIENT))

@@ -14,6 +14,7 @@
 const QUICK = 5; // attempts
 const LONGEST_WAIT_MS = 60_000;
 const PING_MS = 25_000;
+const [AGAIN_MS, AGAIN_MORE_MS] = [5_000, 10_000]; // until a "too many" asks again
 const jitter = ms => ms * (0.5 + Math.random() / 2);
 const stored = () => globalThis.localStorage?.getItem("authToken");
 /* Where an invoice is, to go on from there. */
@@ -22,7 +23,7 @@ const place = body => body?.data && { since: body.data.since, paymentId: body.da
 export class PaymentService {
   #options = { url: globalThis.location?.origin ?? "", salonId: null, merchant: null,
     token: stored, onError: null, onConnection: null };
-  #payments = new Map(); // invoice id -> {callbacks, since, paymentId, last}
+  #payments = new Map(); // invoice id -> {callbacks, since, paymentId, told, again}
   #tokens = new Set();
   #socket = null;
   #wanted = null; // what connect() promised: {promise, resolve, reject}
@@ -63,6 +64,7 @@ export class PaymentService {
     this.#listen("removeEventListener");
     this.#wanted?.resolve();
     this.#wanted = null;
+    this.#stopPauses();
     this.#payments.clear();
     this.#tokens.clear();
     this.#drop();
@@ -85,6 +87,7 @@ export class PaymentService {
     if (!payment) return;
     payment.callbacks.delete(callback);
     if (callback && payment.callbacks.size) return;
+    clearTimeout(payment.again);
     this.#payments.delete(id);
     this.#say({ type: "unsubscribe:payment-events", invoiceId: id });
   }
@@ -132,6 +135,19 @@ export class PaymentService {
     this.#say({ type: "subscribe:payment-events", ...wanted });
   }
 
+  /* There may be room then. Not for all of a page's invoices at the same moment. */
+  #subscribeLater(id) {
+    const payment = this.#payments.get(id);
+    if (!payment) return;
+    clearTimeout(payment.again);
+    const pause = AGAIN_MS + Math.random() * AGAIN_MORE_MS;
+    payment.again = setTimeout(() => this.#subscribe(id), pause);
+  }
+
+  #stopPauses() {
+    this.#payments.forEach(({ again }) => clearTimeout(again));
+  }
+
   #say(message) {
     if (this.connected) this.#socket.send(JSON.stringify(message));
   }
@@ -148,6 +164,7 @@ export class PaymentService {
     const { type, ...body } = message;
     if (type === "error") {
       this.#attempt = QUICK; // no use to hurry
+      if (body.code === "too_many") this.#subscribeLater(String(body.invoiceId));
       this.#fail(body.code, body.message);
       return;
     }
@@ -190,6 +207,7 @@ export class PaymentService {
   #drop() {
     clearTimeout(this.#timers.retry);
     clearInterval(this.#timers.ping);
+    this.#stopPauses();
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
