@@ -1,68 +1,26 @@
 """S4.4, in: entries of a real Redis' stream are taken once, whatever happens to it."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
-from msgspec.structs import replace
 
 from engine.codes import Code
 from engine.errors import EngineBusy
-from engine.streams.redis_url import parse_redis_url
+from tests.seeds.stream_in_stage import (
+    STREAM,
+    Journal,
+    add,
+    dead,
+    pending,
+    reading,
+    until,
+)
 from tests.tools.redis_server import RedisServer, entries
-from tests.tools.wait import wait_until
 from transport.http.problems import Problem
 from transport.inbound import redis_held, redis_stream
 from transport.inbound.redis_entries import MAX_ENTRY_BYTES, Notification
-from transport.inbound.redis_stream import RedisStreamReader, StreamNames
-from transport.outbound.lookups import Lookups
-from transport.outbound.redis_link import MAX_ANSWER_BYTES, RedisLink
-
-STREAM = "payment:events"
-NAMES = StreamNames(STREAM, "paybell", "one")
-
-
-class Journal:
-    """What was taken. `answer` may raise, as the node does."""
-
-    def __init__(self) -> None:
-        self.taken: list[Notification] = []
-        self.tried = 0
-        self.answer: Callable[[Notification], None] = lambda _one: None
-        self.alerts: dict[tuple[str, str], str] = {}
-        self.counts: dict[str, int] = {}
-        self.at = 1_000_000
-        self.whole: str | None = None  # why the node takes nothing at all
-
-    def take(self, one: Notification) -> str:
-        self.tried += 1
-        self.answer(one)
-        one = replace(one, at=0)
-        if one in self.taken:
-            return "duplicate"
-        self.taken.append(one)
-        return "accepted"
-
-    def bodies(self) -> list[str]:
-        return [one.raw.decode() for one in self.taken]
-
-    # as a `Watch`
-
-    def now(self) -> int:
-        return self.at
-
-    def trouble(self) -> str | None:
-        return self.whole
-
-    def count(self, name: str) -> None:
-        self.counts[name] = self.counts.get(name, 0) + 1
-
-    def alert(self, kind: str, subject: str, detail: str) -> None:
-        self.alerts[kind, subject] = detail
-
-    def clear(self, kind: str, subject: str) -> None:
-        self.alerts.pop((kind, subject), None)
+from transport.outbound.redis_link import MAX_ANSWER_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -81,40 +39,6 @@ def redis(server: RedisServer) -> RedisServer:
 def journal(monkeypatch: pytest.MonkeyPatch) -> Journal:
     monkeypatch.setattr(redis_stream, "BLOCK_MS", 20)
     return Journal()
-
-
-@contextmanager
-def reading(
-    redis: RedisServer, journal: Journal, names: StreamNames = NAMES, url: str = ""
-) -> Iterator[RedisStreamReader]:
-    link = RedisLink(parse_redis_url(url or redis.url), Lookups(), allow_private=True)
-    reader = RedisStreamReader(link, names, journal.take, journal)
-    reader.start()
-    try:
-        yield reader
-    finally:
-        reader.stop(5)
-
-
-def add(redis: RedisServer, number: int, **more: str | bytes) -> str:
-    body = json.dumps({"invoice": f"inv-{number}", "status": "paid"})
-    fields = {"gateway": "payable", "body": body} | more
-    flat = [part for pair in fields.items() for part in pair]
-    name: str = redis.call("XADD", STREAM, "*", *flat).decode()
-    return name
-
-
-def until(what: str, condition: Callable[[], object]) -> None:
-    wait_until(condition, 10, what)
-
-
-def pending(redis: RedisServer) -> int:
-    """Read by somebody of the group, and not acknowledged."""
-    return int(redis.call("XPENDING", STREAM, "paybell")["pending"])
-
-
-def dead(redis: RedisServer) -> list[str]:
-    return [fields["deadReason"] for _, fields in entries(redis, f"{STREAM}:dead")]
 
 
 def test_s4_4_what_was_there_before_the_node_is_taken_too_and_in_order(
@@ -268,10 +192,15 @@ def test_s4_4_an_invoice_that_is_not_known_yet_is_tried_again(
             raise Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
 
     journal.answer = unknown
+    seconds = 1_000.0
+    journal.clock = lambda: seconds
     for number in (1, 2, 3):
         add(redis, number)
     with reading(redis, journal):
         until("both", lambda: len(journal.taken) == 2)
+        until("many tries", lambda: journal.tried > 40)
+        assert dead(redis) == []
+        seconds += redis_stream.LATER_S
         until("given up", lambda: dead(redis))
         until("acknowledged", lambda: pending(redis) == 0)
     assert "inv-2" in journal.bodies()[0], "it waited for the other"
@@ -283,7 +212,7 @@ def test_s4_4_what_comes_too_fast_waits_and_is_never_put_aside(
 ) -> None:
     monkeypatch.setattr(redis_stream, "IDLE_MS", 0)
     monkeypatch.setattr(redis_stream, "SWEEP_S", 0.0)
-    monkeypatch.setattr(redis_stream, "MAX_TRIES", 1)
+    monkeypatch.setattr(redis_stream, "LATER_S", 0.0)
 
     def limited(one: Notification) -> None:
         if b"inv-1" in one.raw and journal.tried < 100:
@@ -305,7 +234,7 @@ def test_s4_4_one_payment_that_the_node_cannot_take_holds_up_no_other(
     """Its watcher is set aside, say: it waits without an end, and a person is told."""
     monkeypatch.setattr(redis_stream, "IDLE_MS", 0)
     monkeypatch.setattr(redis_stream, "SWEEP_S", 0.0)
-    monkeypatch.setattr(redis_stream, "MAX_TRIES", 1)
+    monkeypatch.setattr(redis_stream, "LATER_S", 0.0)
     monkeypatch.setattr(redis_held, "STUCK_S", 0.3)
 
     def away(one: Notification) -> None:

@@ -1,7 +1,8 @@
 """Entries of the node's stream that could not be taken yet: since when, and an alert.
 
 One that the node cannot take for its own sake (its payment's watcher is away) is tried
-again at every sweep, without an end. If that lasts, a person is told.
+again at every sweep, without an end. If that lasts, a person is told. Times are those
+of this process: after a restart each entry is new.
 """
 
 import time
@@ -19,7 +20,8 @@ FORGET_S = 600.0
 """One that was not tried for so long is with another consumer, or gone."""
 
 MOST = 10_000
-"""Are remembered. Beyond that the oldest counts as new when it comes again."""
+"""Are remembered. One beyond that is new each time, until one of them has gone: if it
+took the place of the oldest, none would ever grow old enough to be given up."""
 
 
 class Watch(Protocol):
@@ -52,7 +54,7 @@ class Held:
         """It was not taken this time either. For how many seconds is that so?"""
         now = self._clock()
         if name not in self._tried and len(self._tried) >= MOST:
-            self._forget(next(iter(self._tried)))
+            return 0.0
         first, _ = self._tried.get(name, (now, now))
         self._tried[name] = first, now
         return now - first
@@ -65,6 +67,12 @@ class Held:
             more = f"{len(self._stuck)} entries wait; " if self._stuck - {name} else ""
             detail = f"{more}{name.decode('ascii', 'replace')}: {reason}"
             self._watch.alert(STUCK, "redis", detail)
+
+    def anew(self) -> None:
+        """The node took nothing at all for a while: that is not held against them (an
+        invoice that is not known may not have been made for the same reason)."""
+        now = self._clock()
+        self._tried = dict.fromkeys(self._tried, (now, now))
 
     def done(self, names: Sequence[bytes]) -> None:
         for name in names:

@@ -17,6 +17,7 @@ One greenlet. It is started and stopped by `run.py`.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -34,6 +35,7 @@ from transport.inbound.redis_entries import (
     notification_of,
 )
 from transport.inbound.redis_held import Held, Watch
+from transport.inbound.redis_state import StreamNames, StreamState
 from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.redis_link import Command, RedisLink, TooLarge, code_of, said
 
@@ -51,8 +53,9 @@ IDLE_MS = 30_000
 """An entry that somebody has had for so long and not acknowledged is taken over."""
 
 SWEEP_S = 15.0
-MAX_TRIES = 20
-"""Of an entry that may be taken later: ten minutes."""
+LATER_S = 600.0
+"""An entry that may be taken later is tried for so long, however often that is: each
+reading anew raises Redis' count of deliveries, a full disk every few seconds."""
 
 DEAD_LENGTH = 1_000
 DEAD_BYTES = 4_096
@@ -66,34 +69,6 @@ ALERT_AFTER = 3
 
 _TOO_LARGE = ("more than a link takes",)  # instead of such an entry's fields
 _LATER = frozenset({Code.PAYMENT_NOT_FOUND, Code.INTERNAL_ERROR})
-
-
-class StreamNames(msgspec.Struct, frozen=True):
-    stream: str
-    group: str
-    consumer: str
-
-    @property
-    def dead(self) -> str:
-        return f"{self.stream}:dead"
-
-
-class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """The stream as the node sees it. Times in ms."""
-
-    url: str
-    stream: str
-    group: str
-    consumer: str
-    state: str  # reading, waiting (for the journal), unreachable
-    since: int
-    reason: str | None = None
-    taken: int = 0
-    duplicates: int = 0
-    dead: int = 0  # put aside
-    pending: int | None = None  # of the whole group: read, not acknowledged
-    lag: int | None = None  # not read yet, as far as Redis knows
-    last_id: str | None = None
 
 
 class _Wait(Exception):
@@ -122,9 +97,11 @@ class RedisStreamReader:
         take: Callable[[Notification], str],
         watch: Watch,
         random: Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`take` commits what a notification says and returns "accepted", "noted" or
-        "duplicate"; it raises `Problem` or an `EngineError`."""
+        "duplicate"; it raises `Problem` or an `EngineError`. `clock`: in s; it is
+        never set back, as that of `watch` may be."""
         self._link = link
         self._names = names
         self._take = take
@@ -141,7 +118,8 @@ class RedisStreamReader:
         )
         self._failures = 0  # in a row
         self._count = COUNT
-        self._held = Held(watch)
+        self._held = Held(watch, clock)  # by the node
+        self._unknown = Held(watch, clock)  # what they speak of, or why it fails
         self._sweep_at = 0  # ms
         self._is_swept = False  # the last sweep came to its end
         self._ending = Event()
@@ -178,6 +156,7 @@ class RedisStreamReader:
                 self._sweep_at = 0
                 self._become("waiting", str(wait))
                 self._ending.wait(wait.wait_s)
+                self._unknown.anew()
             except Exception:
                 log.exception("redis.crashed stream=%s", self._names.stream)
                 self._watch.count("redis_in.crashes")
@@ -255,20 +234,21 @@ class RedisStreamReader:
 
     # -- entries -----------------------------------------------------------------------
 
-    def _handle(self, found: Sequence[tuple[bytes, Any]], tries: int = 1) -> None:
+    def _handle(self, found: Sequence[tuple[bytes, Any]]) -> None:
         """Take them in their order; acknowledge those that are done."""
         done: list[bytes] = []
         try:
             for name, flat in found:
-                if flat is None or self._is_done(name, flat, tries):
+                if flat is None or self._is_done(name, flat):
                     done.append(name)
         finally:
             if done:
                 self._held.done(done)
+                self._unknown.done(done)
                 names = self._names
                 self._ask(("XACK", names.stream, names.group, *done))
 
-    def _is_done(self, name: bytes, flat: Sequence[Any], tries: int) -> bool:
+    def _is_done(self, name: bytes, flat: Sequence[Any]) -> bool:
         """False: it is tried again later. Raises `_Wait`."""
         if flat is _TOO_LARGE:
             return self._put_aside(name, (), "it is too large to be read")
@@ -284,11 +264,14 @@ class RedisStreamReader:
                 why = self._watch.trouble()
                 if why is None:  # it is this entry's payment alone
                     self._held.stuck(name, problem.detail)
+                    self._unknown.done([name])
                     return False
                 retry_s = float(problem.headers.get("Retry-After", 2))
                 raise _Wait(min(retry_s, LONGEST_REST_S), why) from error
             is_limited = problem.code is Code.RATE_LIMITED  # so many in a minute
-            if is_limited or (problem.code in _LATER and tries < MAX_TRIES):
+            if is_limited or (
+                problem.code in _LATER and self._unknown.again(name) < LATER_S
+            ):
                 self._watch.count("redis_in.later")
                 return False
             return self._put_aside(name, flat, f"{problem.code}: {problem.detail}")
@@ -339,6 +322,7 @@ class RedisStreamReader:
         self._sweep_at = self._watch.now() + round(SWEEP_S * 1000)
         self._is_swept = False
         self._held.tidy()
+        self._unknown.tidy()
         names = self._names
         pending, groups = self._ask(
             ("XPENDING", names.stream, names.group, "IDLE", IDLE_MS, "-", "+", COUNT),
@@ -347,14 +331,14 @@ class RedisStreamReader:
         self._note_group(groups)
         if len(pending) == COUNT:
             self._sweep_at = 0  # there is more: after the next reading
-        for name, _consumer, _idle, tries in pending:
+        for name, *_ in pending:
             claim = "XCLAIM", names.stream, names.group, names.consumer, IDLE_MS, name
             try:
                 (found,) = self._ask(claim)
             except TooLarge:
                 found = [(name, _TOO_LARGE)]
             claimed = [(entry[0], entry[1]) for entry in found if entry]
-            self._handle(claimed, tries)
+            self._handle(claimed)
         self._is_swept = True
 
     def _note_group(self, groups: Sequence[Any]) -> None:
