@@ -1,4 +1,4 @@
-"""S4.4, in: how long an entry is tried goes by its age."""
+"""S4.4, in: how long an entry is tried goes by its age, and by no clock on the wall."""
 
 from collections.abc import Callable, Iterator
 
@@ -75,6 +75,21 @@ def test_s4_4_a_full_disk_uses_up_nothing_of_an_entrys_time(
         journal.answer, journal.whole = not_at_once, None
         until("both", lambda: len(journal.taken) + len(dead(redis)) == 2)
     assert dead(redis) == []
+
+
+def test_s4_4_a_clock_on_the_wall_that_is_put_back_stops_no_sweep(
+    redis: RedisServer, journal: Journal
+) -> None:
+    seconds = 1_000.0
+    journal.clock = lambda: seconds
+    journal.answer = unknown
+    add(redis, 1)
+    with reading(redis, journal):
+        until("a first try", lambda: journal.tried)
+        journal.at -= 3_600_000
+        journal.answer = lambda _one: None
+        seconds += redis_stream.SWEEP_S
+        until("it", lambda: journal.taken)
 
 
 def test_s4_4_how_long_the_node_held_an_entry_is_not_held_against_it(

@@ -120,7 +120,8 @@ class RedisStreamReader:
         self._count = COUNT
         self._held = Held(watch, clock)  # by the node
         self._unknown = Held(watch, clock)  # what they speak of, or why it fails
-        self._sweep_at = 0  # ms
+        self._clock = clock
+        self._sweep_at = 0.0
         self._is_swept = False  # the last sweep came to its end
         self._ending = Event()
         self._greenlet: gevent.Greenlet[..., None] | None = None
@@ -153,7 +154,7 @@ class RedisStreamReader:
             except DeliveryError as error:
                 self._failed(f"{error.kind}: {error.detail}")
             except _Wait as wait:
-                self._sweep_at = 0
+                self._sweep_at = 0.0
                 self._become("waiting", str(wait))
                 self._ending.wait(wait.wait_s)
                 self._unknown.anew()
@@ -181,7 +182,7 @@ class RedisStreamReader:
             self._handle(own)
             after = own[-1][0].decode() if own else ""
         while not self._ending.is_set():
-            if self._watch.now() >= self._sweep_at:
+            if self._clock() >= self._sweep_at:
                 self._sweep()
             self._handle(self._read(">"))
             if self._is_swept:
@@ -319,7 +320,7 @@ class RedisStreamReader:
 
     def _sweep(self) -> None:
         """What was read and not acknowledged for a while, by whomever."""
-        self._sweep_at = self._watch.now() + round(SWEEP_S * 1000)
+        self._sweep_at = self._clock() + SWEEP_S
         self._is_swept = False
         self._held.tidy()
         self._unknown.tidy()
@@ -330,7 +331,7 @@ class RedisStreamReader:
         )
         self._note_group(groups)
         if len(pending) == COUNT:
-            self._sweep_at = 0  # there is more: after the next reading
+            self._sweep_at = 0.0  # there is more: after the next reading
         for name, *_ in pending:
             claim = "XCLAIM", names.stream, names.group, names.consumer, IDLE_MS, name
             try:
