@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import gevent
 import pytest
+from gevent.event import Event
 
-from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.attempt import AttemptOutcome, was_held_back
 from tests.seeds.mail_stage import Desk, Script, scripted
 from tests.tools.wait import wait_until
 from transport.outbound import email, smtp
@@ -226,10 +227,49 @@ def test_no_more_than_so_many_are_connected_to_the_nodes_server(
 
     with scripted(act) as url:
         desk = Desk(url)
-        sending = [gevent.spawn(desk.send) for _ in range(8)]
+        sending = [gevent.spawn(desk.send, owner=f"m{n % 4}") for n in range(8)]
         gevent.joinall(sending)
     assert [s.get().outcome for s in sending] == [AttemptOutcome.DELIVERED] * 8
     assert max(most) <= 2
+
+
+def test_one_merchant_leaves_three_quarters_of_the_places_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who gets none was not sent, and used up nothing."""
+    monkeypatch.setattr(email, "CONNECTIONS", 8)
+    connected: list[bytes] = []
+    answers = Event()
+
+    def act(script: Script) -> None:
+        script.up_to("MAIL")
+        connected.append(script.heard[-1])
+        answers.wait()
+        script.say("250 OK")
+        script.hear("RCPT")
+        script.say("250 OK")
+        script.hear("DATA")
+        script.say("354 go on")
+        script.message()
+        script.say("250 OK")
+
+    with scripted(act) as url:
+        desk = Desk(url, mails_per_hour=12)  # three at once
+        sending = [gevent.spawn(desk.send, owner="bob") for _ in range(2)]
+        wait_until(lambda: len(connected) == 2, 10, "two of bob's")
+        monkeypatch.setattr(email, "TURN_S", 0.0)
+        third = desk.send(owner="bob")
+        assert was_held_back(third), third
+        assert third.retry_after_s
+        assert "2 mails of this merchant" in str(third.error)
+        sending += [gevent.spawn(desk.send, owner=f"m{n}") for n in range(6)]
+        wait_until(lambda: len(connected) == 8, 10, "six of others")
+        last = desk.send(owner="eve")
+        assert was_held_back(last), last
+        answers.set()
+        gevent.joinall(sending)
+        assert {s.get().outcome for s in sending} == {AttemptOutcome.DELIVERED}
+        assert desk.send(owner="bob").outcome is AttemptOutcome.DELIVERED
 
 
 def test_a_plain_server_must_be_this_machine_also_by_its_address(

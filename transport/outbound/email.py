@@ -8,7 +8,7 @@ and says what came of it; the notifier does the rest. What a server's answer mea
 |---|---|
 | it took the mail | delivered |
 | 4xx to the recipient or the mail (greylisting, a full mailbox) | later: others go on |
-| 421, or too many mails of this merchant within the hour | throttled |
+| 421, too many mails of this merchant within the hour or at one time | throttled |
 | 5xx to the recipient or the mail | refused: given up, with the server's words |
 | nothing, a lost connection, no TLS, a login that fails | retry |
 | a login that fails at a merchant's own server | rested: until somebody mends it |
@@ -23,10 +23,10 @@ Blocks its greenlet, no longer than four times the channel's timeout and a minut
 import functools
 import ssl
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
-from gevent.lock import BoundedSemaphore
 
 from engine.delivery.attempt import AttemptOutcome, SendResult
 from engine.delivery.email import EmailSettings
@@ -49,6 +49,7 @@ from transport.outbound.email_fields import (
 from transport.outbound.email_message import Mail, as_bytes, mail_id
 from transport.outbound.email_templates import PARTS, Texts, parsed
 from transport.outbound.lookups import Lookups
+from transport.outbound.mail_places import NoPlace, Places
 from transport.outbound.pinned import tls_context
 from transport.outbound.smtp import (
     Dial,
@@ -67,10 +68,12 @@ ACCEPT_S = 60.0
 and who gives up on them sends it twice (RFC 5321 4.5.3.2.6 has ten minutes)."""
 
 CONNECTIONS = 16
-"""To the node's own server at one time; many servers take no more than 20 of one."""
+"""To the node's own server at one time; many servers take no more than 20 of one. A
+quarter at most is one merchant's."""
 
 TURN_S = 30.0
-"""For one of these."""
+"""For one of these; whoever got none comes again after"""
+REST_S = 5.0
 
 
 class MailNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +123,7 @@ class EmailSender:
         self._accept_s = accept_s
         self._now_s = now_s
         self._rates: dict[str, TokenBucket] = {}  # by merchant
-        self._places = BoundedSemaphore(CONNECTIONS)
+        self._places = Places(CONNECTIONS)
         self._tls = tls_context(None, ())  # it holds the hub for 20 ms: now, not later
 
     def faults(self, settings: ChannelSettings) -> Iterable[FieldError]:
@@ -176,11 +179,7 @@ class EmailSender:
             return None
         to = self._recipient(settings, told)
         mail = self._mail(endpoint, settings, msg_id, told, payment, sender, to)
-        if settings.smtp is None:
-            self._spend(endpoint.owner)
-            if not self._places.acquire(timeout=TURN_S):
-                raise _Settled(AttemptOutcome.RETRY, "too many mails are under way")
-        try:
+        with self._turn(settings, endpoint.owner):
             return send_mail(
                 server,
                 dial,
@@ -190,9 +189,6 @@ class EmailSender:
                 message=as_bytes(mail),
                 needs_utf8=mail.needs_utf8,
             )
-        finally:
-            if settings.smtp is None:
-                self._places.release()
 
     def _server(self, settings: EmailSettings) -> tuple[MailServer, MailAddress]:
         if settings.smtp is not None and settings.mail_from is not None:
@@ -268,6 +264,20 @@ class EmailSender:
         if own is not None:
             return parsed(settings.audience, own)
         return self._node.texts[settings.audience, part]
+
+    @contextmanager
+    def _turn(self, settings: EmailSettings, owner: str) -> Iterator[None]:
+        """One mail by the node's server. Who gets no place spends nothing: neither one
+        of the hour's mails nor, as the node's own limit, one of the schedule."""
+        if settings.smtp is not None:
+            yield
+            return
+        try:
+            with self._places.one(owner, TURN_S):
+                self._spend(owner)
+                yield
+        except NoPlace as error:
+            raise _Settled(AttemptOutcome.THROTTLED, str(error), REST_S) from None
 
     def _spend(self, owner: str) -> None:
         """One mail of the merchant's, by the node's server: what others think of that
