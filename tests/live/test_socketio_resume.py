@@ -86,8 +86,7 @@ class Client:
         else:
             assert not told or data["seq"] > told[-1][0], (told[-3:], value)
         told.append(this)
-        if data["type"] != "payment.confirmed" or name == "payment:completed":
-            self.since[value["invoiceId"]] = data["since"]
+        self.since[value["invoiceId"]] = data["since"]
 
 
 def expected_of(node: LiveNode, payment: Terms) -> Told:

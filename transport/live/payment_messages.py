@@ -1,15 +1,17 @@
 """What sites of the salon's kind are told: `payment:status-update` and its like.
 
     payment:status-update  {"invoiceId","status","timestamp","data"}
-    payment:completed      the same, after the update that makes it SUCCESS
+    payment:completed      the same but for `since`, after the update to SUCCESS
     payment:token-saved    {"tokenId","timestamp","data"}: a gateway keeps a card
 
 `invoiceId` is the payment's external id, or its own id where it has none; `status` is
 SUCCESS, FAILED or PENDING (`engine/payment/outcome.py`); `timestamp` is a number of ms.
 `data` is what anybody may read of the event (`allow_list.py`), with `paymentId` and
-`since`, the place to go on from; of a saved card what a page shows of it (brand, last
-four digits), and the `invoiceId`. Whoever has a token of the site's, or names an
-invoice, is a visitor like others: metadata and reasons are the shop's.
+`since`, the place to go on from: of an update that a completion follows the place
+before both, so that whoever loses the line between the two is told them again. Of a
+saved card `data` is what a page shows of it (brand, last four digits), and the
+`invoiceId`. Whoever has a token of the site's, or names an invoice, is a visitor like
+others: metadata and reasons are the shop's.
 
 The document's page drops its callback after the first message. So a message tells that
 the outcome is another one; those that only tell of a step on the way (`is_step`: it is
@@ -103,16 +105,19 @@ def messages(event: CommittedEvent, epoch: str) -> tuple[PaymentMessage, ...]:
     if is_step and (outcome is not Outcome.PENDING or fact.type is EventType.CREATED):
         return ()
     names = _names.decode(event.wire)
-    body = _body(
-        names.external_id or names.payment_id,
-        outcome,
-        fact.at,
-        event_for_strangers(event.wire),
-        fact.payment_id,
-        Position(epoch, fact.seq),
-    )
-    update = PaymentMessage(STATUS_UPDATE, body, is_step)
-    return (update, PaymentMessage(COMPLETED, body)) if completes(fact) else (update,)
+    invoice = names.external_id or names.payment_id
+    data = event_for_strangers(event.wire)
+
+    def body(seq: int) -> bytes:
+        since = Position(epoch, seq)
+        return _body(invoice, outcome, fact.at, data, fact.payment_id, since)
+
+    if completes(fact):
+        return (
+            PaymentMessage(STATUS_UPDATE, body(fact.seq - 1), is_step),
+            PaymentMessage(COMPLETED, body(fact.seq)),
+        )
+    return (PaymentMessage(STATUS_UPDATE, body(fact.seq), is_step),)
 
 
 def _token_saved(event: CommittedEvent, epoch: str) -> PaymentMessage:
