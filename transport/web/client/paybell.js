@@ -8,6 +8,8 @@
    The node must allow the page's origin (its setting allowed_origins). docs/clients.md
    has the options, and `new Paybell(address, options)` below it.
 
+   One file, as a shop adds one tag and nothing is built.
+
    It opens a WebSocket, and Server-Sent Events where no WebSocket gets through; while
    neither is there it asks over HTTP, which also tells what browsers hide: why. A lost
    connection is opened again after a growing, random time, five times quickly and then
