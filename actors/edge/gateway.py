@@ -8,9 +8,11 @@ threads directly.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+import gevent
 import msgspec
 import pykka
 
@@ -44,7 +46,7 @@ from engine.gateway import (
 )
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.payment.rules import follow
+from engine.payment.rules import follow, is_settled
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
@@ -79,6 +81,10 @@ PAYMENTS_OF_ORDER = 20
 """The newest of an order number that are looked at."""
 
 NO_EMAILS: Mapping[str, str] = {}
+
+COMING_S = 1.0
+NEW_MS = 60_000
+"""A payment is new for so long; its watcher comes within milliseconds."""
 
 REFUSED = "creations.refused"
 
@@ -149,7 +155,7 @@ class ActorGateway(TreeViews):
         inbound: InboundRow | None = None,
     ) -> Payment:
         self._must_be_ready()
-        ref = self._node.watchers.get(payment.id)
+        ref = self._watcher_of(payment)
         if ref is not None:
             answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
             if not isinstance(answer, NotWatched):
@@ -162,6 +168,22 @@ class ActorGateway(TreeViews):
                 raise EngineBusy(f"the watcher of {payment.id} begins anew", 1)
             payment = self._store.payment(payment.id) or payment
         return self._command_at_rest(payment, observation, inbound)
+
+    def _watcher_of(self, payment: Payment) -> Ref | None:
+        """None: it is over. One that was just created can be read a moment before its
+        watcher is there: nobody may write to it in its place."""
+        until = time.monotonic() + COMING_S
+        while (ref := self._node.watchers.get(payment.id)) is None:
+            now = self.now()
+            is_new = now - payment.terms.created_at < NEW_MS
+            if not is_new or is_settled(payment, now):
+                return None
+            if time.monotonic() >= until:
+                if payment.terms.is_external:
+                    raise EngineBusy(f"the watcher of {payment.id} is starting", 1)
+                return None  # an operator has let it go
+            gevent.sleep(0.005)
+        return ref
 
     def _command_at_rest(
         self, payment: Payment, observation: Observation, inbound: InboundRow | None

@@ -214,12 +214,12 @@ def _of_signature(signature: GatewaySignature) -> tuple[str, str] | None:
 
 def _of_coverage(mapping: GatewayMapping) -> tuple[str, str] | None:
     """A signature of chosen fields proves those and no others: what money is counted
-    by must be among them."""
+    by must be among them, and who may hear of it, and what may be charged later."""
     signed = mapping.signature.signed
     if mapping.signature.scheme == "shared" or "{body}" in signed:
         return None
     fields = mapping.fields
-    for name in ("invoice", "status", "amount"):
+    for name in ("invoice", "status", "amount", "currency", "token", "salon"):
         for place in places_of(getattr(fields, name)):
             if f"{{field:{place}}}" not in signed:
                 return (

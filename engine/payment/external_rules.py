@@ -94,6 +94,8 @@ def _with(payment: Payment, word: GatewayWord) -> External:
         return replace(said, returned_minor=max(said.returned_minor, amount))
     if amount is None:  # its mapping says so: the sum was agreed with the gateway
         amount = terms.amount_minor or 0
+    elif amount == 0 and terms.amount_minor is None:
+        return said  # a card was looked at, and no money moved
     received = max(said.received_minor, amount)
     return replace(said, is_paid=True, received_minor=received)
 

@@ -40,7 +40,9 @@ def standing_of(terms: Terms, said: External) -> Standing:
 def short_minor(terms: Terms, said: External) -> int:
     """How much of what was asked for is not there, or not any more."""
     kept = max(said.received_minor - said.returned_minor, 0) if said.is_paid else 0
-    return max(_asked(terms) - kept, 0)
+    if terms.amount_minor is None:  # any was right; what was taken back of it is not
+        return min(said.returned_minor, said.received_minor) if said.is_paid else 0
+    return max(terms.amount_minor - kept, 0)
 
 
 def external_flags(payment: Payment) -> set[Flag]:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from tests.seeds.gateway_calls import SECRETS, Calls, node_with_gateways
 from tests.tools.wsclient import connect
@@ -290,3 +291,23 @@ def test_s4_6_an_invoices_digits_are_the_shops_own(calls: Calls) -> None:
     """Every tenth number of a time in ms has the check digit of a card."""
     assert calls.say("INV-1795833311495").status_code == 200
     assert calls.payment("INV-1795833311495")["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("how", ["damaged", "sealed with another key"])
+def test_s4_6_one_merchants_unreadable_secret_stops_no_other(
+    calls: Calls, how: str
+) -> None:
+    merchants = calls.node.node.merchants
+    cafe = merchants.get("cafe")
+    broken = replace(cafe, is_damaged=True)
+    if how != "damaged":
+        sealed = calls.node.vault.seal(b"x", "somebody else's")
+        broken = replace(cafe, webhook_secrets={"payable": sealed})
+    merchants.put(broken)
+    try:
+        assert calls.say(f"INV-{how[:4]}").status_code == 200
+        unknown = calls.say("INV-CAFE", secret=SECRETS["cafe"])
+        assert unknown.status_code == 503, "it may be the café's: it is to come again"
+    finally:
+        merchants.put(cafe)
+    assert calls.say("INV-CAFE", secret=SECRETS["cafe"]).status_code == 200

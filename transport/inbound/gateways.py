@@ -22,7 +22,7 @@ import gevent
 import msgspec
 
 from engine.codes import Code
-from engine.errors import Duplicate, EngineBusy
+from engine.errors import Duplicate, EngineBusy, WrongKey
 from engine.gateway import Gateway
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.record import OLD
@@ -185,23 +185,25 @@ class Gateways:
                     "This gateway does not act for a merchant of that name.",
                 )
             candidates = [merchant]
-        found = {
-            name_of: signed_by(
-                mapping.signature,
-                opened_secrets(self._gateway, self._vault, name_of, name),
-                raw,
-                headers,
-                body,
-                now_s,
+        found: dict[str, Signed] = {}
+        unread: Problem | None = None  # one merchant's must not stop the others'
+        for one in candidates:
+            try:
+                secrets = opened_secrets(self._gateway, self._vault, one, name)
+            except Problem as error:
+                unread = error
+                continue
+            found[one] = signed_by(
+                mapping.signature, secrets, raw, headers, body, now_s
             )
-            for name_of in candidates
-        }
         signers = [one for one, signed in found.items() if signed is Signed.YES]
         if len(signers) == 1:
             return signers[0]
         if len(signers) > 1:
             log.error("webhook.ambiguous gateway=%s merchants=%s: they have the same"
                       " secret", name, ",".join(signers))  # fmt: skip
+        elif unread is not None:  # it may be of that one: it is to come again
+            raise unread
         elif Signed.TOO_OLD in found.values():
             raise Problem(
                 Code.UNAUTHORIZED,
@@ -358,17 +360,23 @@ def opened_secrets(
     gateway: Gateway, vault: Vault, merchant: str, name: str
 ) -> list[bytes]:
     """The merchant's secrets for this gateway; two while one rotates, none if it has
-    none. Raises `Problem` 503 for a record that cannot be read."""
+    none. Raises `Problem` 503 for a record or a secret that cannot be read."""
     record = gateway.merchant(merchant)
     if record.is_damaged:
         raise retry_later(
             Code.STORE_UNAVAILABLE, "The record of the merchant is damaged.", 60
         )
-    return [
-        vault.open(record.webhook_secrets[one], record.secret_owner(one))
-        for one in (name, name + OLD)
-        if one in record.webhook_secrets
-    ]
+    try:
+        return [
+            vault.open(record.webhook_secrets[one], record.secret_owner(one))
+            for one in (name, name + OLD)
+            if one in record.webhook_secrets
+        ]
+    except WrongKey as error:
+        log.critical("gateway.sealed merchant=%s gateway=%s detail=%s", merchant, name,
+                     error)  # fmt: skip
+        detail = "A secret of the merchant cannot be read."
+        raise retry_later(Code.STORE_UNAVAILABLE, detail, 60) from error
 
 
 def _note(

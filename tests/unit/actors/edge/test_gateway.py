@@ -157,6 +157,7 @@ def released(house: House) -> Payment:
     house.stage.append(Write(rows=(Release(payment.id),)))
     house.stage.run()
     house.stage.book.remove(payment.id, payment.terms.address)
+    house.stage.clock.jump_wall(actors.edge.gateway.NEW_MS)
     return house.stage.payment(payment.id)
 
 
@@ -288,3 +289,28 @@ def test_a_root_that_gave_up_is_fatal(house: House) -> None:
     assert not house.node.health.fatal
     house.node.gave_up = Published(True)
     assert house.node.health.fatal
+
+
+def test_a_payment_that_is_read_before_its_watcher_is_there_waits_for_it(
+    house: House,
+) -> None:
+    """A second webhook of a new invoice finds the row of the first one's payment."""
+    payment = house.create()
+    watcher = house.watcher(payment)
+    house.stage.book.remove(payment.id, payment.terms.address)
+    asks = gevent.spawn(house.gateway.command, payment, ConfirmByHand("the shop"))
+    for _ in range(20):
+        gevent.sleep(0)
+    assert not asks.ready(), "nobody else may write to it"
+    house.stage.book.add(watcher, payment.terms.address)
+    assert asks.get(timeout=30).status is Status.CONFIRMED
+
+
+def test_one_whose_watcher_does_not_come_is_tried_again_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors.edge.gateway, "COMING_S", 0.02)
+    payment = house.create(method="external", gateway="payable")
+    house.stage.book.remove(payment.id, payment.terms.address)
+    with pytest.raises(EngineBusy, match="is starting"):
+        house.gateway.command(payment, ConfirmByHand("the shop"))

@@ -102,12 +102,13 @@ def test_a_digest_holds_the_secret_and_knows_its_hashes() -> None:
         ("{body}", "must have {secret}"),
         ("{body}{secret:md4}", "has {secret:md4}"),
         ("{field:a}{field:b}{secret}", "{field:c} (fields.amount)"),
+        ("{field:a}{field:b}{field:c}{secret}", "{field:d} (fields.currency)"),
     ):
         signature["signed"] = signed
         with pytest.raises(ConfigError, match=r"signature\.signed") as caught:
             read_gateway_tables(tables, "f")
         assert said in str(caught.value)
-    signature["signed"] = "{field:a}{field:b}{field:c}{secret:sha256}"
+    signature["signed"] = "{field:a}{field:b}{field:c}{field:d}{secret:sha256}"
     assert read_gateway_tables(tables, "f")["acme"].signature.scheme == "digest"
 
 
@@ -133,3 +134,15 @@ def test_a_secret_of_no_gateway_is_named_and_not_quoted() -> None:
         load({}, {}, {}, "f", merchants, gateways)
     assert "merchants.cafe.webhook_secrets has acne" in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["token", "salon"])
+def test_what_a_signature_of_fields_leaves_out_cannot_be_mapped(name: str) -> None:
+    tables = changed("signature.scheme", "digest")
+    table = tables["acme"]
+    table["fields"][name] = "other"
+    table["signature"]["signed"] = "{field:a}{field:b}{field:c}{field:d}{secret:sha256}"
+    with pytest.raises(ConfigError, match=rf"{{field:other}} \(fields\.{name}\)"):
+        read_gateway_tables(tables, "f")
+    table["signature"]["signed"] += "{field:other}"
+    read_gateway_tables(tables, "f")

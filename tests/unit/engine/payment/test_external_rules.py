@@ -345,3 +345,19 @@ def test_a_word_that_comes_when_nobody_watches_leaves_nothing_waiting() -> None:
     late = failed.terms.monitor_until + 1
     assert follow(failed, word("SUCCESS", 500), late).payment.status is Status.FAILED
     assert follow(failed, word("SUCCESS", 500), T0).payment.status is Status.CONFIRMING
+
+
+def test_a_sum_of_nothing_confirms_no_payment_of_any_amount() -> None:
+    payment = new(None)
+    assert follow(payment, word("SUCCESS", 0), T0).payment.status is Status.PENDING
+    paid = follow(payment, word("SUCCESS"), T0).payment
+    assert paid.status is Status.CONFIRMED, "its gateway names no sum: all of it"
+
+
+def test_what_is_taken_back_of_any_amount_is_short_by_that() -> None:
+    payment = follow(new(None), word("SUCCESS", 2_500), T0).payment
+    after = follow(payment, word("REVERSED", 2_400), T0)
+    (told,) = [e for e in after.events if e.type is EventType.UNDERPAID]
+    assert told.data.short_minor == 2_400
+    assert after.payment.flags == (Flag.UNDERPAID,)
+    assert after.payment.status is Status.CONFIRMED
