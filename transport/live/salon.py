@@ -41,10 +41,11 @@ from engine.payment.events import iso
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames, message
+from transport.live.followed_invoice import Told
 from transport.live.invoices import Name, Number, Wanted, followed, payments_of
 from transport.live.leases import Lease, Leases
 from transport.live.payment_messages import PaymentMessages
-from transport.live.salon_invoice import Answer, SalonInvoice, Told
+from transport.live.salon_invoice import Answer, SalonInvoice
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 

@@ -18,6 +18,7 @@ from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import Guest
 from transport.live.encoding import Frames, error_message, message
 from transport.live.events_only import EventsOnly
+from transport.live.invoices import payments_of
 from transport.live.sinks import Wire
 from transport.server.websocket.frames import encode_text
 
@@ -35,6 +36,7 @@ class Identity(EventsOnly):
         "_external_id",
         "_gateway",
         "_guest",
+        "_own",
         "_paid",
         "_session",
         "_wire",
@@ -48,7 +50,8 @@ class Identity(EventsOnly):
         self._session: SessionHandle = gateway.open_session("identity", self)
         self._creation_listeners: CreationListeners | None = None
         self._guest: Guest | None = None
-        self._paid: set[str] = set()  # payments that it knows are paid
+        self._own: set[str] = set()  # payments that it may hear of
+        self._paid: set[str] = set()  # of these, those that it knows are paid
         self.merchant: str | None = None  # of the payment that it follows
         self._ended = False
 
@@ -74,10 +77,11 @@ class Identity(EventsOnly):
         # by both, and followed once.
         creation_listeners.add(self._external_id, is_meant, self.follow)
         self._creation_listeners = creation_listeners
-        whose = merchant if guest is None else guest.merchant
-        found = self._gateway.payments_of(self._external_id, whose)
-        mine = (p for p in found if is_meant(p.terms.merchant) and self._may_hear_of(p))
-        newest = next(mine, None)
+        if guest is None:
+            found = self._gateway.payments_of(self._external_id, merchant)
+        else:
+            found = payments_of(self._gateway, self._external_id, guest)
+        newest = next((p for p in found if is_meant(p.terms.merchant)), None)
         if newest is not None:
             self.follow(newest.id)
 
@@ -98,6 +102,7 @@ class Identity(EventsOnly):
         if not self._may_hear_of(payment):
             self._session.unfollow(payment.id)
             return self.is_open
+        self._own.add(payment.id)
         self.merchant = payment.terms.merchant
         if payment.status not in PAID:
             return self.is_open
@@ -106,6 +111,8 @@ class Identity(EventsOnly):
 
     def event(self, event: CommittedEvent) -> bool:
         fact = event.event
+        if fact.payment_id not in self._own:
+            return self.is_open  # it is being left, but its session's turn goes on
         if fact.type is EventType.CONFIRMED:
             return self._send_paid(fact.payment_id, fact.received_sat, fact.txid)
         if fact.type is EventType.REVERSED and fact.payment_id in self._paid:

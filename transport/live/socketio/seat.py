@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from transport.live.doors import Guest
+from transport.live.followed_invoice import Told
 from transport.live.socketio import packets
 from transport.live.socketio.session import Session
 
 __all__ = ["Seat"]
 
-#: Payments of which is kept how much of them was told: those that are followed, and as
-#: many that were.
-_TOLD: Final = 1_000
 #: How often the clock is looked at, for a token that lasts.
 _LOOK_S: Final = 60.0
 
@@ -32,7 +30,6 @@ class Seat:
 
     __slots__ = (
         "_alarm",
-        "_left",
         "_now",
         "_on_expired",
         "closed",
@@ -48,8 +45,7 @@ class Seat:
         self.namespace = namespace
         self.guest = guest
         self.invoices: dict[str, Followed] = {}  # by the number that the client gave
-        self.told: dict[str, int] = {}  # by payment: the last seq
-        self._left: set[str] = set()  # of these, those that it unsubscribed from
+        self.told = Told()
         self.closed = False
         self._alarm: Any = None
         self._now: Callable[[], int] = lambda: 0
@@ -72,24 +68,6 @@ class Seat:
         else:
             # The clock may be set meanwhile: look now and then.
             self._alarm = self.session.set_alarm(self, now_s + min(left_s, _LOOK_S))
-
-    def note_told(self, payment_id: str, seq: int) -> None:
-        told = self.told
-        self._left.discard(payment_id)
-        told[payment_id] = max(seq, told.pop(payment_id, 0))  # the newest stands last
-        if len(told) > _TOLD:
-            oldest = next(iter(told))
-            del told[oldest]
-            self._left.discard(oldest)
-
-    def leave_payments(self, payment_ids: set[str]) -> None:
-        """The client unsubscribed: asked for without a place they are new to it."""
-        self._left |= payment_ids & self.told.keys()
-
-    def forget_left(self, payment_id: str) -> None:
-        if payment_id in self._left:
-            self._left.discard(payment_id)
-            del self.told[payment_id]
 
     def emit(self, name: str, value: dict[str, Any]) -> bool:
         return self.session.send(packets.event(self.namespace, name, value))

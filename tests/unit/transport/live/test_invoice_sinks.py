@@ -18,8 +18,9 @@ from tests.unit.transport.live.stage import (
 )
 from transport.live.doors import Guest
 from transport.live.encoding import Frames
+from transport.live.followed_invoice import Told
 from transport.live.payment_messages import PaymentMessages
-from transport.live.salon_invoice import SalonInvoice, Told
+from transport.live.salon_invoice import SalonInvoice
 from transport.live.socketio.invoices import Invoice
 from transport.live.socketio.seat import Seat
 from transport.live.socketio.story import Story

@@ -17,6 +17,7 @@ from tests.unit.transport.live.stage import (
     terms_of,
 )
 from transport.live.creation_listeners import CreationListeners
+from transport.live.doors import Guest
 from transport.live.encoding import Frames
 from transport.live.topics import Identity, Subscription
 
@@ -106,6 +107,7 @@ def test_a_reversal_is_said_to_who_was_told_that_it_is_paid_and_then_paid_again(
     None
 ):
     identity, wire, *_ = identified(FakeGateway(ORDER))
+    assert identity.state(opening(ORDER)[1], None), "the state is always the first"
     assert identity.event(event(EventType.REVERSED))
     assert wire.sent == []
     for kind in (EventType.CONFIRMED, EventType.REVERSED, EventType.REVERSED):
@@ -113,6 +115,19 @@ def test_a_reversal_is_said_to_who_was_told_that_it_is_paid_and_then_paid_again(
     assert identity.event(event(EventType.CONFIRMED))
     assert [one["status"] for one in said(wire)] == ["paid", "reversed", "paid"]
     assert said(wire)[1]["amountSat"] == 50_000
+
+
+def test_a_visitor_of_one_salon_hears_nothing_of_anothers_payment() -> None:
+    """Of a payment made later with its number; the session tells on in its turn."""
+    theirs = msgspec.structs.replace(ORDER, metadata={"salonId": "2"})
+    gateway, wire = FakeGateway(), SocketWire()
+    identity = Identity(wire, gateway, "order-1")  # type: ignore[arg-type]
+    listeners = CreationListeners(gateway)  # type: ignore[arg-type]
+    identity.begin(listeners, None, Guest("default", "1", is_known=True))
+    identity.follow("pay_1")
+    assert identity.state(opening(theirs)[1], 0)
+    assert identity.event(event(EventType.CONFIRMED))
+    assert wire.sent == []
 
 
 def test_nothing_is_said_and_nobody_waits_after_the_end() -> None:
