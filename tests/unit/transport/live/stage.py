@@ -82,6 +82,9 @@ class FakeGateway:
         found = [p for p in self.payments if p.terms.address == address]
         return found[0] if found else None
 
+    def payment(self, payment_id: str) -> Payment | None:
+        return next((p for p in self.payments if p.id == payment_id), None)
+
     def payments_of(
         self, external_id: str, merchant: str | None = None
     ) -> list[Payment]:
