@@ -19,7 +19,7 @@ from transport.control import keys
 from transport.control.app import control_app
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
-from transport.http.site_tokens import SiteTokens
+from transport.http.site_tokens import RULES, SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, redis_gateways, webhooks
 from transport.inbound.gateways import Gateways
@@ -100,14 +100,20 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     if "paybutton" in parts.seeds:
         payers = for_payers(frames, parts.seeds["paybutton"], parts.gateway.now)
     audience = Audience(frames, parts.vault, auth.require, payers)
+    tokens = SiteTokens(parts.gateway, parts.vault)
+
+    def is_active(what: str) -> bool:
+        """An API key, or a shop's rules for its site's tokens."""
+        return tokens.are_so(what) if what.startswith(RULES) else auth.is_active(what)
+
     live = LiveRoutes(
         parts.gateway,
         parts.vault,
         frames,
         strangers=strangers,
         audience=audience,
-        doors=Doors(SiteTokens(parts.gateway, parts.vault), parts.seeds.get("salon")),
-        leases=Leases(parts.gateway.now, auth.is_active),
+        doors=Doors(tokens, parts.seeds.get("salon")),
+        leases=Leases(parts.gateway.now, is_active),
         default_merchant=parts.seeds.get("phoenixd", DEFAULT),
         limits=parts.live_limits,
     )

@@ -57,5 +57,5 @@ def told(client: WsClient) -> tuple[dict[str, Any], dict[str, Any]]:
 def held(node: RunningNode) -> int:
     """What the salon's sockets hold on to."""
     live = node.live
-    held: int = live.open + sum(live.salon.waiting.values()) + live.salon.leases.held
+    held: int = live.open + len(live.salon.places) + live.salon.leases.held
     return held

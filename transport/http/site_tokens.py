@@ -12,6 +12,7 @@ Called when a client comes, in its greenlet; nothing waits. No refusal holds a p
 the token, nor tells which of signature, algorithm and key was the wrong one.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -27,13 +28,23 @@ from engine.merchants.record import Merchant
 from engine.merchants.token_rules import SEALED_AS, PublicKey, read_public_key
 from engine.secrets.vault import Vault
 
-__all__ = ["LEEWAY_S", "MAX_TOKEN", "SiteTokens", "SiteUser", "TokenRefused", "verify"]
+__all__ = [
+    "LEEWAY_S",
+    "MAX_TOKEN",
+    "RULES",
+    "SiteTokens",
+    "SiteUser",
+    "TokenRefused",
+    "verify",
+]
 
 #: Characters. A token with a dozen claims has 500; what is longer is not even parsed.
 MAX_TOKEN: Final = 4_096
 #: So far may the shop's clock and ours be apart.
 LEEWAY_S: Final = 30
 MAX_NAME: Final = 256
+#: How the names of `rules_of` begin: no API key's id does.
+RULES: Final = "jwt "
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 
@@ -86,6 +97,20 @@ class SiteTokens:
         """Whether the merchant's record has rules for tokens, or may have had them."""
         record = self._gateway.merchant(merchant)
         return record.jwt is not None or record.is_damaged
+
+    def rules_of(self, merchant: str) -> str:
+        """A name of the rules that the merchant's record has now; others are another.
+        What was opened under them ends when they change (`Leases.of_key`)."""
+        rules = self._gateway.merchant(merchant).jwt
+        digest = hashlib.sha256(msgspec.json.encode(rules)).hexdigest()
+        return f"{RULES}{merchant} {digest[:16]}"
+
+    def are_so(self, rules: str) -> bool:
+        """Whether the merchant's rules are still these. A record that cannot be read is
+        no proof of others."""
+        merchant = rules.split(" ")[1]
+        is_damaged = self._gateway.merchant(merchant).is_damaged
+        return is_damaged or self.rules_of(merchant) == rules
 
     def verify(self, token: str, merchant: str) -> SiteUser:
         """See `verify`."""

@@ -54,6 +54,8 @@ class Guest(msgspec.Struct, frozen=True):
     salon: str | None = None  # None: all of the merchant's
     expires_at: int | None = None
     is_known: bool = False  # by a token of the site's
+    user: str | None = None  # whom the token names
+    rules: str = ""  # under which it was let in: `SiteTokens.rules_of`
 
     def may_hear_of(self, terms: Terms) -> bool:
         """Its own merchant's payments, and of these its own salon's."""
@@ -106,7 +108,7 @@ class Doors:
                     "this merchant takes no tokens (jwt in its record), so nobody may"
                     " follow its payments here"
                 )
-            return Guest(merchant, place.salon)
+            return Guest(merchant, place.salon, rules=self._tokens.rules_of(merchant))
         if not token:
             raise TokenWanted(
                 "a token of the shop's site is wanted: auth.token of Socket.IO, ?token="
@@ -125,7 +127,18 @@ class Doors:
             user = self._tokens.verify(token, merchant)
         except TokenRefused as refusal:
             raise DoorClosed(str(refusal)) from refusal
-        return Guest(merchant, user.salon, user.expires_at, is_known=True)
+        return Guest(
+            merchant,
+            user.salon,
+            user.expires_at,
+            is_known=True,
+            user=user.user,
+            rules=self._tokens.rules_of(merchant),
+        )
+
+    def is_welcome(self, guest: Guest) -> bool:
+        """Whether the merchant still lets guests in as it let in this one."""
+        return self._tokens.are_so(guest.rules)
 
     def _merchant(self, named: str | None) -> str:
         if named is None:

@@ -259,7 +259,7 @@ class LiveRoutes:
     ) -> None:
         wire = Wire(websocket, *self._queue)
         wait_s = partial(self.identify_wait_s, client)
-        talk = SalonTalk(wire, self.salon, path, guest, wait_s)
+        talk = SalonTalk(wire, self.salon, path, guest, wait_s, client)
         websocket.listen(_Talker(self, websocket, talk))
 
 

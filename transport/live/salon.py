@@ -29,7 +29,6 @@ One `SalonTalk` per socket; `on_message` runs in the connection's greenlet and m
 for a read of the store; what is told comes from the dispatcher's.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
 
@@ -42,6 +41,7 @@ from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted
 from transport.live.encoding import Frames, message
 from transport.live.followed_invoice import Told
+from transport.live.invoice_places import InvoicePlaces
 from transport.live.invoices import Name, Number, Wanted, followed, payments_of
 from transport.live.leases import Lease, Leases
 from transport.live.payment_messages import PaymentMessages
@@ -112,8 +112,7 @@ class SalonParts:
         self.creation_listeners = creation_listeners
         self.leases = leases
         self.most_followed = most_followed
-        self.most_waiting = most_waiting
-        self.waiting: Counter[str] = Counter()  # by merchant
+        self.places = InvoicePlaces(most_waiting)
 
 
 class SalonTalk:
@@ -126,24 +125,27 @@ class SalonTalk:
         path: str,
         guest: Guest | None,
         ask_wait_s: Callable[[], float] = lambda: 0.0,
+        client: str = "",
     ) -> None:
         """`guest` None: a token is still wanted. `ask_wait_s`: how long its address
-        has still to wait before it asks after one more invoice without a token."""
+        (`client`) has still to wait before it asks after one more invoice without a
+        token."""
         self._wire = wire
         self._parts = parts
         self._path = path
         self._guest: Guest | None = None
         self._ask_wait_s = ask_wait_s
+        self._client = client
         self._told = Told()
         self._invoices: dict[str, SalonInvoice] = {}  # by the number that it gave
-        self._lease: Lease | None = None
+        self._leases: list[Lease] = []  # of its token's time, and of the shop's rules
         if guest is not None:
             self._seat(guest)
 
     def close(self) -> None:
         """The client has gone: nothing of it stays."""
-        if self._lease is not None:
-            self._lease.release()
+        for lease in self._leases:
+            lease.release()
         for invoice in self._invoices.values():
             invoice.end()
         self._invoices.clear()
@@ -186,11 +188,15 @@ class SalonTalk:
 
     def _seat(self, guest: Guest) -> None:
         self._guest = guest
+        leases = self._parts.leases
         if guest.expires_at is not None:
-            self._lease = self._parts.leases.until(guest.expires_at, self._expired)
+            until = leases.until(guest.expires_at, self._end("the token has expired"))
+            self._leases.append(until)
+        end = self._end("the shop's rules for tokens have changed")
+        self._leases.append(leases.of_key(guest.rules, end))
 
-    def _expired(self) -> None:
-        self._wire.websocket.close(1008, "the token has expired")
+    def _end(self, reason: str) -> Callable[[], None]:
+        return lambda: self._wire.websocket.close(1008, reason)
 
     # What it follows.
 
@@ -230,11 +236,8 @@ class SalonTalk:
         parts = self._parts
         if len(self._invoices) >= parts.most_followed:
             return f"at most {parts.most_followed} invoices on one socket (ws_topics)"
-        if parts.waiting[guest.merchant] >= parts.most_waiting:
-            return (
-                f"at most {parts.most_waiting} invoices of a shop"
-                " (socketio_per_merchant)"
-            )
+        if refusal := parts.places.refusal(guest, self._client):
+            return refusal
         wait_s = 0.0 if guest.is_known else self._ask_wait_s()
         if wait_s > 0:
             return (
@@ -247,13 +250,12 @@ class SalonTalk:
         parts, merchant = self._parts, guest.merchant
         listeners = parts.creation_listeners
 
+        leave = parts.places.take(guest, self._client)
+
         def stop() -> None:
             listeners.remove(name, invoice.created)
-            parts.waiting[merchant] -= 1
-            if not parts.waiting[merchant]:
-                del parts.waiting[merchant]
+            leave()
 
-        parts.waiting[merchant] += 1
         invoice.stop_waiting = stop
         listeners.add(name, merchant.__eq__, invoice.created)
         if invoice.ended:  # its client went while the first `add` of all waited

@@ -21,7 +21,7 @@ def is_site_token(token: str | None) -> bool:
 class Visit:
     """One socket's."""
 
-    __slots__ = ("_doors", "_end", "_guest", "_lease", "_leases")
+    __slots__ = ("_doors", "_end", "_guest", "_lease", "_leases", "_rules")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Visit:
         self._end = end
         self._guest = guest
         self._lease: Lease | None = None
+        self._rules: dict[str, Lease] = {}  # of each merchant's that a token was of
         if guest is not None:
             self._hold(guest)
 
@@ -61,13 +62,20 @@ class Visit:
 
     def close(self) -> None:
         """The client has gone."""
+        for lease in self._rules.values():
+            lease.release()
         if self._lease is not None:
             self._lease.release()
 
     def _hold(self, guest: Guest) -> None:
         assert guest.expires_at is not None, "a token that does not end"
+        self._hold_to_rules(guest)
         if self._lease is not None:
             if self._lease.expires_at <= guest.expires_at:
                 return
             self._lease.release()
         self._lease = self._leases.until(guest.expires_at, self._end)
+
+    def _hold_to_rules(self, guest: Guest) -> None:
+        if guest.rules not in self._rules:
+            self._rules[guest.rules] = self._leases.of_key(guest.rules, self._end)

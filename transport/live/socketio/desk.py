@@ -26,7 +26,6 @@ and may wait for a read of the store.
 import logging
 import math
 import secrets
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from engine.codes import StreamCode
 from engine.gateway import Gateway
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors
+from transport.live.invoice_places import LIMIT, InvoicePlaces
 from transport.live.invoices import Wanted, followed, payments_of
 from transport.live.socketio import packets
 from transport.live.socketio.invoices import Invoice
@@ -75,7 +75,7 @@ class Desk:
         self._story = story
         self._creation_listeners = creation_listeners
         self._limits = limits or SocketioLimits()
-        self._followed: Counter[str] = Counter()  # invoices, by merchant
+        self._places = InvoicePlaces(self._limits.per_merchant)
 
     # `Owner`.
 
@@ -113,7 +113,7 @@ class Desk:
             return
         seat = session.seats[namespace] = Seat(session, namespace, guest)
         session.send(packets.connected(namespace, secrets.token_urlsafe(_SID_BYTES)))
-        seat.end_with_token(self._gateway.now, self._expired)
+        seat.end_with_token(self._gateway.now, self._doors.is_welcome, self._expired)
 
     def _leave(self, seat: Seat) -> None:
         session = seat.session
@@ -181,7 +181,7 @@ class Desk:
         seat.invoices[invoice_id] = invoice
         # Waiting first, looking then: a payment that is made in between is found by
         # both, and followed once.
-        self._wait_for_more(invoice, invoice_id, seat.guest.merchant)
+        self._wait_for_more(invoice, invoice_id, seat)
         payments = payments_of(self._gateway, invoice_id, seat.guest)
         for payment_id, since in followed(payments, wanted):
             invoice.follow(payment_id, since)
@@ -195,22 +195,19 @@ class Desk:
         if followed >= most:
             text = f"at most {most} invoices on one socket (socketio_subscriptions)"
             return "socketio_subscriptions", text
-        most = self._limits.per_merchant
-        if self._followed[seat.guest.merchant] >= most:
-            text = f"at most {most} subscriptions of one shop (socketio_per_merchant)"
-            return "socketio_per_merchant", text
-        return None
+        text = self._places.refusal(seat.guest, seat.session.client)
+        return (LIMIT, text) if text else None
 
-    def _wait_for_more(self, invoice: Invoice, invoice_id: str, merchant: str) -> None:
+    def _wait_for_more(self, invoice: Invoice, invoice_id: str, seat: Seat) -> None:
+        leave = self._places.take(seat.guest, seat.session.client)
+
         def stop() -> None:
             self._creation_listeners.remove(invoice_id, invoice.created)
-            self._followed[merchant] -= 1
-            if not self._followed[merchant]:
-                del self._followed[merchant]
+            leave()
 
-        self._followed[merchant] += 1
+        is_meant = seat.guest.merchant.__eq__
         invoice.stop_waiting = stop
-        self._creation_listeners.add(invoice_id, merchant.__eq__, invoice.created)
+        self._creation_listeners.add(invoice_id, is_meant, invoice.created)
         if invoice.ended:  # its client went while the first `add` of all waited
             self._creation_listeners.remove(invoice_id, invoice.created)
 

@@ -13,8 +13,8 @@ from transport.live.socketio.session import Session
 
 __all__ = ["Seat"]
 
-#: How often the clock is looked at, for a token that lasts.
-_LOOK_S: Final = 60.0
+#: How often the clock and the rules are looked at, while a token lasts.
+_LOOK_S: Final = 30.0
 
 
 class Followed(Protocol):
@@ -30,6 +30,7 @@ class Seat:
 
     __slots__ = (
         "_alarm",
+        "_is_welcome",
         "_now",
         "_on_expired",
         "closed",
@@ -49,24 +50,31 @@ class Seat:
         self.closed = False
         self._alarm: Any = None
         self._now: Callable[[], int] = lambda: 0
+        self._is_welcome: Callable[[Guest], bool] = lambda _guest: True
         self._on_expired: Callable[[Seat], None] = lambda _seat: None
 
     def end_with_token(
-        self, now: Callable[[], int], on_expired: Callable[[Seat], None]
+        self,
+        now: Callable[[], int],
+        is_welcome: Callable[[Guest], bool],
+        on_expired: Callable[[Seat], None],
     ) -> None:
-        """`on_expired(self)` is called when the token has ended; `now` in ms."""
-        self._now, self._on_expired = now, on_expired
+        """`on_expired(self)` is called when the token has ended, or the shop lets
+        guests in by other rules; `now` in ms."""
+        self._now, self._is_welcome, self._on_expired = now, is_welcome, on_expired
         self.on_alarm(time.monotonic())
 
     def on_alarm(self, now_s: float) -> None:
-        expires_at = self.guest.expires_at
-        if self.closed or expires_at is None:
+        if self.closed:
             return
-        left_s = (expires_at - self._now()) / 1_000
-        if left_s <= 0:
+        expires_at = self.guest.expires_at
+        left_s = _LOOK_S
+        if expires_at is not None:
+            left_s = (expires_at - self._now()) / 1_000
+        if left_s <= 0 or not self._is_welcome(self.guest):
             self._on_expired(self)
         else:
-            # The clock may be set meanwhile: look now and then.
+            # The clock may be set meanwhile, and the rules: look now and then.
             self._alarm = self.session.set_alarm(self, now_s + min(left_s, _LOOK_S))
 
     def emit(self, name: str, value: dict[str, Any]) -> bool:

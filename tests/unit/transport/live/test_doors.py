@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from engine.merchants.record import Merchant, MerchantSettings
 from engine.merchants.rules import replaced
@@ -72,11 +73,18 @@ def test_a_path_stands_for_a_merchant_or_a_salon(
     assert place_of(path) == place
 
 
+def nameless(guest: Guest) -> Guest:
+    """Without the name of the rules that it was let in by."""
+    assert guest.rules.startswith(f"jwt {guest.merchant} ")
+    return replace(guest, rules="")
+
+
 def test_of_the_merchant_of_the_setting_a_number_is_enough() -> None:
     for path, salon in (("/payments/salon/1", "1"), ("/payments/default", None)):
-        assert doors().admit(path, None) == Guest("default", salon)
+        assert nameless(doors().admit(path, None)) == Guest("default", salon)
     # What is said unasked is not looked at: it proves nothing, and opens no more.
-    assert doors().admit("/payments/default", "canary") == Guest("default")
+    unasked = doors().admit("/payments/default", "canary")
+    assert nameless(unasked) == Guest("default")
 
 
 def test_all_others_have_no_door() -> None:
