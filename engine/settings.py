@@ -255,7 +255,7 @@ OPTIONS: tuple[Option, ...] = (
            "1 to 10000000 invoices",
            "How many invoices all Socket.IO clients of a merchant may follow together,"
            " and as many all plain WebSockets, 3 KB each: more than the node takes"
-           " clients, if each follows one."),
+           " clients, if each follows one. One visitor has a sixteenth of it."),
     Option("max_merchants", whole(1, 1_000_000), "10000", "1 to 1000000 merchants",
            "How many merchants may have records: all are kept in memory, 1 KB each."),
     Option("max_keys", whole(1, 100_000), "1000", "1 to 100000 keys",

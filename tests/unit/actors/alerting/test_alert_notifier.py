@@ -1,128 +1,13 @@
 """Who is told of alerts, over channels that answer as the test says."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from actors.alerting.line import QUIET_MS
-from actors.alerting.notifier import AlertNotifierActor
-from actors.node import Node
-from engine.alerts.telling import Pace, concerns
-from engine.delivery.attempt import AttemptOutcome, SendResult
-from engine.delivery.channel import Channel, channel_of, channel_row
-from engine.delivery.endpoint import Endpoint
-from engine.payment.model import Payment
-from engine.ports import Alert
-from engine.runtime.ref import Ref, Scope
-from engine.secrets.vault import Vault
-from engine.store.records import ToldAlert
-from engine.store.writes import Outcome, Unavailable, Write
-from tests.unit.actor_stage import ActorStage
-from tests.unit.payment_cases import T0
-
-VAULT = Vault(b"k" * 32)
-PACE = Pace(after=60_000, every=300_000)
-KIND = "source.behind"
-
-
-class Told(msgspec.Struct):
-    """The envelope, as a receiver reads it."""
-
-    type: str
-    timestamp: str
-    data: dict[str, object]
-
-
-class Phones:
-    """The sender's port."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str, str]] = []  # channel, type, subject
-        self.ids: list[str] = []
-        self.bodies: list[Told] = []
-        self.answer: Callable[[str], AttemptOutcome] = lambda _: (
-            AttemptOutcome.DELIVERED
-        )
-
-    def send(
-        self,
-        endpoint: Endpoint,
-        msg_id: str,
-        body: bytes,
-        now_s: int,
-        payment: Payment | None = None,
-    ) -> SendResult:
-        assert payment is None
-        told = msgspec.json.decode(body, type=Told)
-        assert told.data["id"] == msg_id
-        self.heard.append((endpoint.channel, told.type, str(told.data["subject"])))
-        self.ids.append(msg_id)
-        self.bodies.append(told)
-        outcome = self.answer(endpoint.channel)
-        return SendResult(outcome, None, "no such phone", None, 2.0)
-
-
-class Board:
-    """A stage on which somebody is told of alerts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.stage = ActorStage(folder)
-        self.phones = Phones()
-        self.ref = self._start()
-
-    @property
-    def node(self) -> Node:
-        return self.stage.node
-
-    def _start(self) -> Ref:
-        scope = Scope(
-            self.stage.dispatcher,
-            lambda _name: AlertNotifierActor(self.node, VAULT, self.phones, PACE),
-        )
-        ref = self.node.alert_notifier = Ref(scope, "alerts")
-        ref.start()
-        self.stage.run()
-        return ref
-
-    def restart(self) -> None:
-        self.ref.kill()
-        self.ref = self._start()
-
-    def channel(
-        self, name: str, merchant: str = "*", *types: str, **changes: object
-    ) -> None:
-        channel = Channel(
-            id=name,
-            merchant=merchant,
-            url=f"https://{name}",
-            secret=VAULT.seal(b"secret", name),
-            created_at=T0,
-            types=types or ("alert.*",),
-        )
-        self.save(replace(channel, **changes))
-
-    def save(self, channel: Channel) -> None:
-        self.stage.append(Write(rows=(channel_row(channel),)))
-        self.stage.run()
-
-    def raise_(
-        self, subject: str, kind: str = KIND, merchant: str | None = None
-    ) -> None:
-        now = self.stage.clock.now()
-        self.node.alerts.raise_(kind, subject, "why", now, merchant=merchant)
-
-    def told(self, name: str) -> int:
-        return len(self.stage.store.told_alerts(name))
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    board = Board(tmp_path)
-    yield board
-    board.stage.close()
+from engine.delivery.attempt import AttemptOutcome
+from engine.delivery.channel import channel_of
+from engine.store.writes import Write
+from tests.unit.actors.alerting.board import KIND, Board, full
 
 
 def test_an_alert_and_its_end_are_told_to_those_who_name_alerts(board: Board) -> None:
@@ -244,11 +129,6 @@ def test_after_a_restart_nothing_is_told_twice_and_the_end_is_told(
     assert board.phones.heard[1:] == [("phone", "alert.resolved", "node")]
 
 
-def full(batch: Sequence[Write], done: Callable[[list[Outcome]], None]) -> None:
-    """A writer whose disk is full."""
-    done([Unavailable("the disk is full")] * len(batch))
-
-
 def test_while_nothing_can_be_written_it_is_told_all_the_same_and_noted_later(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,103 +199,3 @@ def test_a_sender_that_crashes_costs_one_attempt(board: Board) -> None:
     board.raise_("node")
     board.stage.pass_s(100)
     assert board.told("phone") == 1
-
-
-def test_an_alert_that_an_endpoint_refuses_silences_no_other(board: Board) -> None:
-    board.channel("phone")
-
-    def answer(_: str) -> AttemptOutcome:
-        refused = board.phones.bodies[-1].data["kind"] == KIND
-        return AttemptOutcome.REFUSED if refused else AttemptOutcome.DELIVERED
-
-    board.phones.answer = answer
-    board.raise_("node")
-    board.stage.pass_s(70)
-    board.raise_("", "disk.low")
-    board.stage.pass_s(70)
-    kinds = [str(body.data["kind"]) for body in board.phones.bodies]
-    assert "disk.low" in kinds
-    board.stage.pass_s(86_400)
-    assert len([body for body in board.phones.bodies if body.data["kind"] == KIND]) == 3
-
-
-def test_one_that_is_down_for_a_kind_hears_of_another_all_the_same(
-    board: Board,
-) -> None:
-    board.channel("phone")
-    board.phones.answer = lambda _: AttemptOutcome.RETRY
-    board.raise_("node")
-    board.stage.pass_s(600)
-    board.phones.answer = lambda _: AttemptOutcome.DELIVERED
-    board.raise_("", "disk.low")
-    board.stage.pass_s(62)
-    assert board.phones.heard[-1] == ("phone", "alert.raised", "")
-
-
-def test_a_channel_that_goes_off_is_told_to_the_others(board: Board) -> None:
-    board.channel("gone")
-    board.channel("phone")
-    board.phones.answer = lambda name: (
-        AttemptOutcome.GONE if name == "gone" else AttemptOutcome.DELIVERED
-    )
-    board.raise_("node")
-    board.stage.pass_s(130)
-    assert board.phones.heard[-1] == ("phone", "alert.raised", "gone")
-    assert board.phones.bodies[-1].data["kind"] == "channel.disabled"
-    board.stage.pass_s(100_000)
-    assert board.phones.heard[-1][1] == "alert.raised", "a day that is over is no end"
-
-
-def test_one_that_goes_off_while_nothing_can_be_written_is_not_forgotten(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    board.channel("phone")
-    board.phones.answer = lambda _: AttemptOutcome.RESTED
-    with monkeypatch.context() as patch:
-        patch.setattr(board.stage.store, "submit", full)
-        board.stage.append(Write())
-        board.stage.pass_s(62)
-    board.phones.answer = lambda _: AttemptOutcome.DELIVERED
-    board.stage.pass_s(30)
-    board.raise_("node")
-    board.stage.pass_s(62)
-    assert ("phone", "alert.raised", "node") in board.phones.heard
-
-
-@pytest.mark.parametrize("outcome", [AttemptOutcome.DELIVERED, AttemptOutcome.RETRY])
-def test_a_clock_that_was_ahead_silences_nobody(
-    board: Board, outcome: AttemptOutcome
-) -> None:
-    board.channel("phone")
-    board.stage.clock.jump_wall(30 * 86_400_000)
-    board.phones.answer = lambda _: outcome
-    board.raise_("node")
-    board.stage.pass_s(62)
-    assert len(board.phones.heard) >= 1
-    board.stage.clock.jump_wall(-30 * 86_400_000)
-    board.phones.answer = lambda _: AttemptOutcome.DELIVERED
-    board.raise_("other")
-    before = len(board.phones.heard)
-    board.stage.pass_s(2_000)
-    assert len(board.phones.heard) > before
-    assert board.told("phone") == 2
-
-
-def test_a_look_at_many_alerts_sorts_them_once(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[str] = []
-
-    def counted(alert: Alert, merchant: str) -> ToldAlert | None:
-        looked.append(alert.subject)
-        return concerns(alert, merchant)
-
-    for number in range(50):
-        board.channel(f"c{number}", f"m{number}")
-    for number in range(100):
-        board.raise_(f"p{number}", "payment.waits", f"m{number % 50}")
-    board.stage.pass_s(5)
-    monkeypatch.setattr("actors.alerting.notifier.concerns", counted)
-    board.raise_("once more")
-    board.stage.pass_s(0.5)
-    assert len(looked) <= 2 * 101
