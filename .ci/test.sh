@@ -19,7 +19,7 @@ sockets=(integration)
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
     integration/test_explorers_in_trouble.py)
 worlds=(simulation epochs node)
-sites=(seeds)  # of those who come from another system
+sites=(seeds money)  # of those who come from another system, and where money moves
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.payment.money_terms import Credit, Derived, Price
+
 __all__ = [
     "COINBASE_MATURITY",
     "EXTERNAL",
@@ -133,6 +135,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     gateway: str = ""
     amount_minor: int | None = None  # in units of 10^-decimals; None: any amount
     decimals: int = 8
+    # What only some payments have; see `engine/payment/money_terms.py`:
+    price: Price | None = None  # None: the sum was given in satoshi
+    derived: Derived | None = None  # None: the caller gave the address
+    credit: Credit | None = None  # None: nobody's account is credited
+    forward_to: str = ""  # an address; empty: the money stays
 
     @property
     def is_external(self) -> bool:
