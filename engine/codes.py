@@ -67,6 +67,7 @@ class Code(StrEnum):
     SOURCE_UNAVAILABLE = "source_unavailable", 503
     STOPPING = "stopping", 503
     STORE_UNAVAILABLE = "store_unavailable", 503
+    WALLET_LOCKED = "wallet_locked", 503
     HTTP_VERSION_NOT_SUPPORTED = "http_version_not_supported", 505
 
 

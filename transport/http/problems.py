@@ -2,7 +2,7 @@
 
 A handler raises `Problem`; the application answers with its body. `problem_of` turns
 what the engine and the wire raise into a `Problem`, in one place: the code and the
-status are those of the error's class (`engine/errors.py`). No I/O; runs in the
+status are those of the error's class (`engine/errors/`). No I/O; runs in the
 request's greenlet.
 """
 

@@ -17,6 +17,7 @@
     │     ├─ BodyTooLarge       413  body_too_large
     │     └─ BodyTimeout        408  request_timeout
     ├─ Refused                  409  wrong_payment_state     a person's command
+    ├─ CannotSpend              409  insufficient_funds      coins do not do it now
     ├─ Duplicate                409  duplicate
     ├─ EngineBusy               503  busy                    come again
     ├─ MailboxFull              503  busy
@@ -39,6 +40,8 @@
     │  │  └─ OlderSchema                                    `serve` will adapt it
     │  ├─ KeyFileError                                       no start
     │  └─ WrongKey              500  internal_error          a channel rests
+    ├─ WalletLocked             503  wallet_locked           its passphrase is needed
+    ├─ SigningError             500  internal_error          nothing leaves unsigned
     ├─ TurnTimeout              500  internal_error          ends an actor's turn
     └─ BrokenInvariant          500  internal_error          a bug, or a foreign journal
        ├─ IllegalTransition                                  of a payment
@@ -48,13 +51,31 @@
 The number is the HTTP status and the word the stable `code` that an edge answers with
 (`engine/codes.py`); a class without them has its parent's. Errors that stay within one
 folder of `transport/` are defined there. `str()` is one line that a tired operator can
-act on; facts are attributes. Pure; imports the codes only.
+act on; facts are attributes. Pure; imports the codes only. Those of the store and of
+wallets stand in files of their own beside this one; all are imported from here.
 """
 
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any
 
 from engine.codes import Code
+from engine.errors.base import EngineError
+from engine.errors.store import (
+    BackupError,
+    CannotOpenStore,
+    DatabaseInUse,
+    JournalError,
+    KeyFileError,
+    LockFileError,
+    OlderSchema,
+    StoreDamaged,
+    StoreError,
+    StoreUnavailable,
+    StoreUnreadable,
+    Unreadable,
+    WrongKey,
+)
+from engine.errors.wallet import CannotSpend, SigningError, WalletLocked
 
 __all__ = [
     "AddressRefused",
@@ -66,6 +87,7 @@ __all__ = [
     "BodyTooLarge",
     "BrokenInvariant",
     "BrokenSequence",
+    "CannotSpend",
     "CannotOpenStore",
     "ConfigError",
     "DatabaseInUse",
@@ -88,6 +110,7 @@ __all__ = [
     "MailboxFull",
     "OlderSchema",
     "Refused",
+    "SigningError",
     "SourceBehind",
     "SourceBusy",
     "SourceError",
@@ -100,14 +123,9 @@ __all__ = [
     "TurnTimeout",
     "Unreadable",
     "UrlRefused",
+    "WalletLocked",
     "WrongKey",
 ]
-
-
-class EngineError(Exception):
-    """Base of them all."""
-
-    code: ClassVar[Code] = Code.INTERNAL_ERROR
 
 
 class ConfigError(EngineError):
@@ -274,82 +292,6 @@ class HistoryIncomplete(SourceGarbage):
     def __init__(self, detail: str, outputs: tuple[Any, ...] = ()) -> None:
         super().__init__(detail)
         self.outputs = outputs
-
-
-# -- the store -----------------------------------------------------------------------
-
-
-class StoreError(EngineError):
-    """The store cannot do what it is for; the message says how to mend it."""
-
-    code = Code.STORE_UNAVAILABLE
-
-
-class StoreUnreadable(StoreError):
-    """What was asked for cannot be read. `detail`: what is wrong; `advice`: what it
-    means and what to do. (What cannot be written is an `Unavailable` outcome.)"""
-
-    def __init__(self, detail: str, advice: str) -> None:
-        super().__init__(f"{detail}; {advice}")
-        self.detail = detail
-        self.advice = advice
-
-
-class StoreUnavailable(StoreUnreadable):
-    """Not just now; that may pass."""
-
-
-class StoreDamaged(StoreUnreadable):
-    """What is read is not what was written, and will not be next time."""
-
-
-class Unreadable(StoreError):
-    """The journal could not be read just now; the payment has no part in it."""
-
-
-class CannotOpenStore(StoreError):
-    """There is no store to work with. The message says how to mend it."""
-
-
-class JournalError(CannotOpenStore):
-    """The database cannot be opened, or is not the one that it should be."""
-
-
-class BackupError(CannotOpenStore):
-    """A backup cannot be made, or not be restored; the message says what to do."""
-
-
-class OlderSchema(CannotOpenStore):
-    """The database is of an earlier version, and may not be changed here."""
-
-
-class DatabaseInUse(CannotOpenStore):
-    """Another process holds the database. `url`: where it listens, if it said so."""
-
-    def __init__(self, db: str, pid: int | None, url: str | None) -> None:
-        who = f" (process {pid})" if pid is not None else ""
-        where = f" that listens on {url}" if url is not None else ""
-        super().__init__(
-            f"database {db} is held by another Paybell process{who}{where}: stop it"
-            " first"
-        )
-        self.db = db
-        self.pid = pid
-        self.url = url
-
-
-class LockFileError(CannotOpenStore):
-    """The lock file cannot be made; the message says why and what to do."""
-
-
-class KeyFileError(StoreError):
-    """The key file cannot be used; the message says what to do."""
-
-
-class WrongKey(StoreError):
-    """A sealed secret does not open: this is not the key it was sealed with."""
-
-    code = Code.INTERNAL_ERROR
 
 
 # -- bugs ----------------------------------------------------------------------------
