@@ -25,6 +25,7 @@ from actors.published import (
 )
 from engine.chain.restart_point import RestartPoint
 from engine.merchants.book import MerchantBook
+from engine.money.rates import RatesReport
 from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
@@ -72,6 +73,8 @@ class Node:
         self.booted: Readable[bool] = Published(False)  # the supervisor's
         self.gave_up: Readable[bool] = Published(False)  # the root's
         self.sessions: Readable[int] = Published(0)  # the router's: how many
+        # The rates actor's; ask it with `engine.money.rates.rate_of`.
+        self.rates: Readable[RatesReport] = Published(RatesReport())
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
