@@ -22,7 +22,7 @@ from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.gateway_tables import GATEWAYS, read_gateway_tables
 from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
-from engine.merchants.rules import wrong_secret
+from engine.merchants.rules import wrong_profile, wrong_secret
 from engine.merchants.token_rules import mistake
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
@@ -269,6 +269,9 @@ def load(
             raise ConfigError(
                 f"{file_name}: {MERCHANTS}.{name}.webhook_secrets {wrong}"
             )
+        if mistaken := wrong_profile(said, config.network):
+            field, why = mistaken[0].replace("/", "."), mistaken[1]
+            raise ConfigError(f"{file_name}: {MERCHANTS}.{name}.{field}: {why}")
     return _consistent(config)
 
 

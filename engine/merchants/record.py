@@ -1,8 +1,8 @@
 """A merchant: what is kept of one, what a person says of one, and the limits of one.
 
 `MerchantSettings` is what comes in (an API call, a table of paybell.toml), `Merchant`
-what the node goes by: secrets sealed, limits filled up with the node's own. Values; the
-rules beside them are in `rules.py`. Pure.
+what the node goes by: secrets sealed, limits filled up with the node's own. What is
+neither is in `profile.py`. Values; the rules beside them are in `rules.py`. Pure.
 """
 
 from typing import Annotated, Final, Literal
@@ -10,16 +10,15 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from engine.merchants.profile import Profile
 from engine.merchants.token_rules import SEALED_AS, SealedRules, TokenRules
 
 __all__ = [
-    "MAX_DISPLAY_NAME",
     "OLD",
     "PROVIDERS",
     "Limits",
     "Merchant",
     "MerchantSettings",
-    "DisplayName",
     "OwnLimits",
     "Provider",
     "Secret",
@@ -28,26 +27,12 @@ __all__ = [
     "encode_state",
 ]
 
-MAX_DISPLAY_NAME: Final = 100
-
 Provider = Literal["btc", "blockonomics", "phoenixd"]
 """Whose webhooks are signed with a secret of the merchant's: the dialects of
 `transport/inbound/dialects.py`, and `transport/seeds/phoenixd.py`."""
 
 PROVIDERS: Final[tuple[Provider, ...]] = ("btc", "blockonomics", "phoenixd")
 
-# No control characters, and none that turn the text about them round (bidi).
-_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
-
-DisplayName = Annotated[
-    str,
-    Meta(
-        max_length=MAX_DISPLAY_NAME,
-        pattern=_PLAIN,
-        description=f"at most {MAX_DISPLAY_NAME} characters that are shown to payers,"
-        " without control characters",
-    ),
-]
 SecretName = Annotated[
     str,
     Meta(
@@ -112,9 +97,7 @@ class OwnLimits(
         return msgspec.structs.replace(defaults, **own)
 
 
-class MerchantSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class MerchantSettings(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person says of a merchant, in a file or in a call. `repr` shows no secret.
 
     `webhook_secrets`: True keeps the one that there is, False is none.
@@ -122,17 +105,17 @@ class MerchantSettings(
     paid, without the payment's `client_secret`.
     """
 
-    display_name: DisplayName = ""
     limits: OwnLimits = OwnLimits()
-    webhook_secrets: dict[SecretName, Secret | bool] = {}
-    identify_without_secret: bool = False
+    webhook_secrets: dict[SecretName, Secret | bool] = msgspec.field(
+        default_factory=dict
+    )
     jwt: TokenRules | None = None
 
     def __repr__(self) -> str:
         return f"MerchantSettings({self.display_name!r})"
 
 
-class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+class Merchant(Profile, frozen=True, kw_only=True):
     """A merchant as the node goes by it. Version 0: nobody has said anything of it.
 
     `is_damaged`: its row cannot be read, so whatever needs a secret of it must refuse.
@@ -141,10 +124,9 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: int = 0
     updated_at: int = 0  # ms
-    display_name: str = ""
     own: OwnLimits = OwnLimits()
-    webhook_secrets: dict[str, str] = {}  # sealed, by provider or gateway
-    identify_without_secret: bool = False
+    # Sealed, by provider or gateway:
+    webhook_secrets: dict[str, str] = msgspec.field(default_factory=dict)
     jwt: SealedRules | None = None  # None: it takes no tokens
     limits: Limits = Limits()  # what applies: `own` over the node's
     is_damaged: bool = False
@@ -161,13 +143,11 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _State(Profile, frozen=True, kw_only=True, omit_defaults=True):
     """What the row keeps beside name, version and time. It only grows."""
 
-    display_name: str = ""
     own: OwnLimits = OwnLimits()
-    webhook_secrets: dict[str, str] = {}
-    identify_without_secret: bool = False
+    webhook_secrets: dict[str, str] = msgspec.field(default_factory=dict)
     jwt: SealedRules | None = None
 
 
@@ -179,11 +159,10 @@ def encode_state(merchant: Merchant) -> bytes:
     """As it is stored; `decode_state` makes the same of it."""
     return _encoder.encode(
         _State(
-            display_name=merchant.display_name,
             own=merchant.own,
             webhook_secrets=merchant.webhook_secrets,
-            identify_without_secret=merchant.identify_without_secret,
             jwt=merchant.jwt,
+            **merchant.profile(),
         )
     )
 
@@ -211,10 +190,9 @@ def decode_state(
         name=name,
         version=version,
         updated_at=updated_at,
-        display_name=kept.display_name,
         own=kept.own,
         webhook_secrets=kept.webhook_secrets,
-        identify_without_secret=kept.identify_without_secret,
         jwt=kept.jwt,
         limits=kept.own.over(defaults),
+        **kept.profile(),
     )

@@ -6,14 +6,21 @@ keeps; a table in paybell.toml is only the first word about a merchant who has n
 
 from collections.abc import Callable, Container, Iterable
 
+from engine.bitcoin.address import parse_address
+from engine.errors import InvalidAddress
+from engine.merchants.packages import package_mistake
+from engine.merchants.payment_defaults import bands_mistake
+from engine.merchants.profile import Profile
 from engine.merchants.record import OLD, PROVIDERS, Limits, Merchant, MerchantSettings
 from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
+from engine.merchants.web_places import read_place, return_urls_mistake
 
 __all__ = [
     "is_sensitive",
     "replaced",
     "unknown_secrets",
     "wants_operator",
+    "wrong_profile",
     "wrong_secret",
 ]
 
@@ -45,29 +52,46 @@ def replaced(
         for provider, secret in asked.webhook_secrets.items()
         if secret is not False
     }
-    is_open = asked.identify_without_secret
     jwt = _token_rules(before, asked, seal)
-    said = asked.display_name, asked.limits, secrets, is_open, jwt
-    was = (
-        before.display_name,
-        before.own,
-        before.webhook_secrets,
-        before.identify_without_secret,
-        before.jwt,
-    )
+    said = asked.profile(), asked.limits, secrets, jwt
+    was = before.profile(), before.own, before.webhook_secrets, before.jwt
     if said == was and before.version > 0 and not before.is_damaged:
         return before
     return Merchant(
         name=before.name,
         version=before.version + 1,
         updated_at=max(now, before.updated_at),
-        display_name=asked.display_name,
         own=asked.limits,
         webhook_secrets=secrets,
-        identify_without_secret=is_open,
         jwt=jwt,
         limits=asked.limits.over(defaults),
+        **asked.profile(),
     )
+
+
+def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
+    """What is wrong with what is said, beyond what types can say: the field, as a path
+    (`packages/small/amount`), and the reason; None: nothing."""
+    for name, package in asked.packages.items():
+        if wrong := package_mistake(package):
+            return f"packages/{name}/{wrong[0]}", wrong[1]
+    if why := bands_mistake(asked.defaults):
+        return "defaults/bands", why
+    if entry := return_urls_mistake(asked.return_urls):
+        return f"return_urls/{entry[0]}", entry[1]
+    if asked.logo_url:
+        try:
+            read_place(asked.logo_url)
+        except ValueError as error:
+            return "logo_url", str(error)
+    if "prv" in asked.descriptor.lower():
+        return "descriptor", "is of a private key, and public ones only belong here"
+    if asked.forward_to:
+        try:
+            parse_address(asked.forward_to, network)
+        except InvalidAddress as error:
+            return "forward_to", f"is not valid: {error}"
+    return None
 
 
 def wrong_secret(names: Iterable[str], gateways: Container[str]) -> str | None:
@@ -91,21 +115,35 @@ def _token_rules(
 
 
 def wants_operator(before: Merchant, after: Merchant) -> bool:
-    """Whether only an operator may: nobody gives himself more of the node.
+    """Whether only an operator may: nobody gives himself more of the node, and whoever
+    has stolen a shop's key does not have the money paid to himself.
 
     What the limits of a damaged row were, nobody knows.
     """
-    return before.is_damaged or before.own != after.own
+    return (
+        before.is_damaged
+        or before.own != after.own
+        or before.descriptor != after.descriptor
+        or before.forward_to != after.forward_to
+    )
 
 
 def is_sensitive(before: Merchant, after: Merchant) -> str:
-    """What changes who is believed, or where money goes: a person is told. "": nothing.
-
-    (Descriptors and forward addresses belong here when there are any.)
-    """
+    """What changes who is believed, where money goes, or how little is enough: a person
+    is told. "": nothing."""
     changed = []
     if before.webhook_secrets != after.webhook_secrets:
         changed.append("the secrets of its webhooks")
     if before.jwt != after.jwt:
         changed.append("the rules of its site's tokens")
+    if before.descriptor != after.descriptor:
+        changed.append("the wallet that its addresses come from")
+    if before.forward_to != after.forward_to:
+        changed.append("where its money goes on to")
+    if _confirmations(before) != _confirmations(after):
+        changed.append("how many confirmations its payments need")
     return " and ".join(changed)
+
+
+def _confirmations(merchant: Merchant) -> object:
+    return merchant.defaults.confirmations, merchant.defaults.bands

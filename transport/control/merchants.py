@@ -8,19 +8,20 @@ key changes its own record, but not its limits. Runs in the request's greenlet.
 import logging
 from typing import Any
 
-import msgspec
 from gevent.lock import RLock
 
 from engine.codes import Code
 from engine.errors import InvalidMerchant
 from engine.gateway import Gateway
 from engine.merchants.name import ALLOWED, merchant_name
+from engine.merchants.profile import Profile
 from engine.merchants.record import PROVIDERS, Limits, Merchant, OwnLimits
 from engine.merchants.rules import (
     is_sensitive,
     replaced,
     unknown_secrets,
     wants_operator,
+    wrong_profile,
     wrong_secret,
 )
 from engine.merchants.scopes import Scope
@@ -47,17 +48,15 @@ IF_MATCH = Header(
 )
 
 
-class MerchantView(msgspec.Struct, frozen=True, kw_only=True):
+class MerchantView(Profile, frozen=True, kw_only=True):
     """A merchant. `limits` are its own, null where the node's applies;
     `limits_that_apply` is what comes of both. A secret is never shown: true, it is set.
     """
 
     name: str
-    display_name: str
     limits: OwnLimits
     limits_that_apply: Limits
     webhook_secrets: dict[str, bool]
-    identify_without_secret: bool
     jwt: TokenRules | None
     version: int
     updated_at: str | None
@@ -105,7 +104,8 @@ class _Merchants:
         scope=Scope.SETTINGS,
         tag="merchants",
         summary="Replace what is kept of a merchant. What is left out is gone; a secret"
-        " stays where `true` stands for it. Limits need the scope operator.",
+        " stays where `true` stands for it. Limits, descriptor and forward_to need the"
+        " scope operator.",
         request=MerchantRequest,
         headers=(IF_MATCH,),
         answers={200: MerchantView},
@@ -130,6 +130,8 @@ class _Merchants:
                 asked.webhook_secrets, self._settings.gateways
             ):
                 raise invalid(FieldError("/webhook_secrets", wrong_name))
+            if wrong := wrong_profile(asked, self._settings.network):
+                raise invalid(FieldError(f"/{wrong[0]}", wrong[1]))
             if asked.jwt is not None and (wrong := mistake(before.jwt, asked.jwt)):
                 raise invalid(FieldError(f"/jwt/{wrong[0]}", wrong[1]))
             defaults = self._gateway.limits()
@@ -143,8 +145,9 @@ class _Merchants:
         if wants_operator(before, after) and not principal.may(Scope.OPERATOR):
             raise Problem(
                 Code.FORBIDDEN,
-                "A merchant's limits, and a damaged record, are changed with the scope"
-                " operator, of a key of the whole node.",
+                "A merchant's limits, its descriptor, where its money is forwarded to,"
+                " and a damaged record are changed with the scope operator, of a key of"
+                " the whole node.",
             )
         most = self._settings.max_merchants
         if before.version == 0 and self._gateway.merchants() >= most:
@@ -199,16 +202,15 @@ def _etag(merchant: Merchant) -> str:
 def _shown(merchant: Merchant) -> Any:
     view = MerchantView(
         name=merchant.name,
-        display_name=merchant.display_name,
         limits=merchant.own,
         limits_that_apply=merchant.limits,
         webhook_secrets={
             one: one in merchant.webhook_secrets
             for one in dict.fromkeys((*PROVIDERS, *sorted(merchant.webhook_secrets)))
         },
-        identify_without_secret=merchant.identify_without_secret,
         jwt=merchant.jwt.shown() if merchant.jwt is not None else None,
         version=merchant.version,
         updated_at=iso_or_none(merchant.updated_at or None),
+        **merchant.profile(),
     )
     return answer(view, headers={"ETag": _etag(merchant)})

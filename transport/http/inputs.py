@@ -14,8 +14,8 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.delivery.attempt import SCHEDULE_S
 from engine.delivery.kinds import KINDS, WEBHOOK
 from engine.delivery.refusal import REFUSED_ATTEMPTS, REFUSED_S
+from engine.merchants.profile import Profile
 from engine.merchants.record import (
-    DisplayName,
     MerchantSettings,
     OwnLimits,
     Secret,
@@ -255,10 +255,9 @@ class ChannelPatch(Request):
     ] = False
 
 
-class MerchantRequest(Request):
+class MerchantRequest(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept of a merchant, in place of what was."""
 
-    display_name: DisplayName = ""
     limits: Annotated[
         OwnLimits,
         Meta(
@@ -276,14 +275,7 @@ class MerchantRequest(Request):
             " rotates), true to keep the one that there is, false (or absent) for none"
             " of its own",
         ),
-    ] = {}
-    identify_without_secret: Annotated[
-        bool,
-        Meta(
-            description="true if whoever names an order number on /ws is told when it"
-            " is paid; else the payment's client_secret is wanted"
-        ),
-    ] = False
+    ] = msgspec.field(default_factory=dict)
     jwt: Annotated[
         TokenRules | None,
         Meta(
@@ -297,9 +289,8 @@ class MerchantRequest(Request):
     def settings(self) -> MerchantSettings:
         """As the rules take it."""
         return MerchantSettings(
-            display_name=self.display_name,
             limits=self.limits,
             webhook_secrets=self.webhook_secrets,
-            identify_without_secret=self.identify_without_secret,
             jwt=self.jwt,
+            **self.profile(),
         )

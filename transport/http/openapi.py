@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from engine.merchants.scopes import Scope
-from transport.http.inputs import Request
 from transport.http.params import Query
 from transport.problem_body import MEDIA_TYPE, ProblemBody
 from transport.server.request_id import HEADER as REQUEST_ID
@@ -84,7 +83,7 @@ class Operation:
     tag: str
     summary: str
     answers: Mapping[int, type[msgspec.Struct] | Text | None]
-    request: type[Request] | None = None
+    request: type[msgspec.Struct] | None = None
     request_media: tuple[str, ...] = ("application/json",)
     body_may_be_absent: bool = False
     query: type[Query] | None = None

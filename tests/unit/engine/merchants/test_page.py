@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from engine.config import read_merchants
+from engine.merchants.profile import Profile
 from engine.merchants.record import Limits
 from engine.merchants.scopes import Scope
 from engine.merchants.token_rules import MAX_SECRET, MIN_SECRET, mistake
@@ -41,8 +42,17 @@ def test_its_example_of_tokens_can_be_put() -> None:
 
 
 def test_it_names_every_right_and_no_other() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-    assert rows == list(Scope)
+    rights = PAGE.partition("## Rights of its keys")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rights, re.MULTILINE) == list(Scope)
+
+
+def test_it_names_every_field_that_payments_and_pages_take() -> None:
+    fields = PAGE.partition("What payments and pages take")[2].partition("\n\n`desc")[0]
+    named = re.findall(
+        r"`(\w+)(?:`|\.)", "\n".join(re.findall(r"^\| (.+?) \|", fields, re.MULTILINE))
+    )
+    told = {"identify_without_secret"}  # in the list above
+    assert set(named) | told == set(Profile.__struct_fields__)
 
 
 def test_the_settings_that_it_names_are_there_with_these_defaults() -> None:
