@@ -19,13 +19,13 @@ from time import time
 from typing import Final
 
 from engine.bitcoin.address import parse_address
+from engine.bitcoin.signed_tx import decode_tx
 from engine.chain.feed import TxOut
 from engine.errors import InvalidAmount, InvalidTransaction
 from engine.money.amount import check_sat
 from transport.devchain.feed import DevFeed
 from transport.devchain.mempool_and_blocks import KnownTx, MempoolAndBlocks, Rejected
 from transport.devchain.node import DevNode
-from transport.devchain.transaction import decode_tx
 from transport.devchain.wallet import NETWORK, AddressKind, DevChainError, dust_sat
 
 __all__ = ["DevChain", "DevChainError", "Rejected", "UnknownTransaction"]

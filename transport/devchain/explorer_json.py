@@ -7,10 +7,10 @@ Blockstream's Esplora (API.md), so the dev chain can stand in for a real explore
 from typing import Any, Final
 
 from engine.bitcoin.address import script_to_address
+from engine.bitcoin.signed_tx import Tx, TxIn
 from engine.chain.feed import TxOut
 from transport.devchain.mempool_and_blocks import KnownTx, MempoolAndBlocks
 from transport.devchain.miner import BITS, MinedBlock
-from transport.devchain.transaction import Tx, TxIn
 from transport.devchain.wallet import NETWORK
 
 __all__ = ["Json", "address_stats", "block_json", "status_json", "tx_json"]

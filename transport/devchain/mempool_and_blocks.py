@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
+from engine.bitcoin.signed_tx import Digests, Tx, check_signature
 from engine.chain.feed import ChainTx, Header, TxOut
 from transport.devchain.miner import COINBASE_MATURITY, MinedBlock, genesis
-from transport.devchain.transaction import Digests, Tx, check_signature
 from transport.devchain.wallet import DevChainError, dust_sat
 
 __all__ = ["MAX_TRANSACTIONS", "KnownTx", "MempoolAndBlocks", "Rejected"]
@@ -120,7 +120,7 @@ class MempoolAndBlocks:
             raise Rejected(f"min relay fee not met, {fee} < {tx.vsize}")
         replaced = self._replaced(tx, fee)
         if check_scripts:
-            digests = Digests(tx)
+            digests = Digests(tx, prevouts)
             for index, spent in enumerate(prevouts):
                 wrong = check_signature(digests, tx, index, spent)
                 if wrong is not None:

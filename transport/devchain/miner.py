@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from engine.bitcoin.signed_tx import Tx, TxIn, make_tx
 from engine.bitcoin.transaction import (
     COINBASE_TXID,
     block_header,
@@ -22,7 +23,6 @@ from engine.bitcoin.transaction import (
     push_number,
 )
 from engine.chain.feed import Header, TxOut
-from transport.devchain.transaction import Tx, TxIn, make_tx
 
 __all__ = [
     "BITS",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Final
 
+from engine.bitcoin.signed_tx import Tx
 from engine.chain.feed import TxOut
 from transport.devchain.mempool_and_blocks import (
     MAX_TRANSACTIONS,
@@ -20,7 +21,6 @@ from transport.devchain.miner import (
     mine_block,
     subsidy_sat,
 )
-from transport.devchain.transaction import Tx
 from transport.devchain.wallet import Coins, DevChainError, DevWallet
 
 __all__ = ["START_HEIGHT", "DevNode"]

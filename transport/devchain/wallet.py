@@ -18,10 +18,7 @@ from bit import PrivateKeyTestnet
 from coincurve import PublicKeyXOnly
 
 from engine.bitcoin.address import script_to_address
-from engine.bitcoin.transaction import compact_size
-from engine.chain.feed import TxOut
-from engine.money.amount import sat_to_btc
-from transport.devchain.transaction import (
+from engine.bitcoin.signed_tx import (
     SIGHASH_ALL,
     Digests,
     Tx,
@@ -30,6 +27,9 @@ from transport.devchain.transaction import (
     make_tx,
     p2pkh_script,
 )
+from engine.bitcoin.transaction import compact_size
+from engine.chain.feed import TxOut
+from engine.money.amount import sat_to_btc
 
 __all__ = [
     "NETWORK",

@@ -6,6 +6,7 @@ import pytest
 from gevent import joinall, spawn
 
 from engine.bitcoin.address import parse_address
+from engine.bitcoin.signed_tx import Digests, check_signature
 from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block
 from engine.chain.feed import BlockFeed
 from engine.errors import InvalidAddress, SourceBusy, SourceError, SourceUnavailable
@@ -16,7 +17,6 @@ from tests.unit.transport.devchain.chain_checks import (
     paid,
 )
 from transport.devchain.chain import DevChain, DevChainError
-from transport.devchain.transaction import Digests, check_signature
 from transport.devchain.wallet import InsufficientFunds
 
 REGTEST_GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"

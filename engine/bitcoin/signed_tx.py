@@ -1,12 +1,13 @@
-"""Whole transactions as the dev chain makes, signs and checks them.
+"""Whole transactions as they are made, signed and checked.
 
 `engine.bitcoin.transaction` reads only what being paid needs; here a transaction keeps
-every part, can be serialized again, and its inputs' signatures can be checked, so that
-the dev chain accepts what a Bitcoin node accepts and refuses what it refuses.
-Signatures of P2PKH, P2WPKH and P2SH-P2WPKH with SIGHASH_ALL are understood; a spend of
-anything else is refused, never waved through.
+every part, can be serialized again, and its inputs' signatures can be checked: what
+leaves us is checked before it leaves, and the dev chain refuses what a Bitcoin node
+refuses. Signatures of P2PKH, P2WPKH and P2SH-P2WPKH with SIGHASH_ALL are understood,
+and those of P2TR by its key; a spend of anything else is refused, never waved through.
 
-Pure, no state. Used by the dev chain only. Formats: BIP 143, BIP 144.
+Pure, no state. It shares no code with the libraries that sign. Formats: BIP 143 and
+144; BIP 341 for P2TR.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
-from coincurve import PublicKey
+from coincurve import PublicKey, PublicKeyXOnly
 
 from engine.bitcoin.transaction import (
     COINBASE_TXID,
@@ -145,14 +146,21 @@ def decode_tx(raw: bytes) -> Tx:
 
 
 class Digests:
-    """What signatures sign, for one transaction: its shared parts are hashed once."""
+    """What signatures sign, for one transaction: its shared parts are hashed once.
 
-    def __init__(self, tx: Tx) -> None:
+    `spent`: all outputs that it spends, in the order of its inputs; taproot wants them.
+    """
+
+    def __init__(self, tx: Tx, spent: Sequence[TxOut] = ()) -> None:
         self._tx = tx
-        self._prevouts = double_sha256(b"".join(map(_encode_outpoint, tx.inputs)))
+        self._spent = spent
+        self._prevouts_once = _sha256(b"".join(map(_encode_outpoint, tx.inputs)))
         sequences = (txin.sequence.to_bytes(4, "little") for txin in tx.inputs)
-        self._sequences = double_sha256(b"".join(sequences))
-        self._outputs = double_sha256(b"".join(map(_encode_output, tx.outputs)))
+        self._sequences_once = _sha256(b"".join(sequences))
+        self._outputs_once = _sha256(b"".join(map(_encode_output, tx.outputs)))
+        self._prevouts = _sha256(self._prevouts_once)
+        self._sequences = _sha256(self._sequences_once)
+        self._outputs = _sha256(self._outputs_once)
 
     def segwit(self, index: int, script_code: bytes, amount_sat: int) -> bytes:
         """The BIP 143 digest of one input for SIGHASH_ALL."""
@@ -178,6 +186,30 @@ class Digests:
         )
         return sha256(preimage).digest()
 
+    def taproot(self, index: int) -> bytes:
+        """The BIP 341 digest of one input that is spent by its key, SIGHASH_DEFAULT.
+
+        "Common signature message": amounts and scripts of all inputs are signed.
+        """
+        tx, spent = self._tx, self._spent
+        assert len(spent) == len(tx.inputs), "taproot signs all that is spent"
+        amounts = b"".join(out.amount_sat.to_bytes(8, "little") for out in spent)
+        scripts = b"".join(compact_size(len(out.script)) + out.script for out in spent)
+        message = (
+            b"\x00\x00"  # the epoch, SIGHASH_DEFAULT
+            + tx.version.to_bytes(4, "little")
+            + tx.locktime.to_bytes(4, "little")
+            + self._prevouts_once
+            + _sha256(amounts)
+            + _sha256(scripts)
+            + self._sequences_once
+            + self._outputs_once
+            + b"\x00"  # by the key, without annex
+            + index.to_bytes(4, "little")
+        )
+        tag = _sha256(b"TapSighash")
+        return _sha256(tag + tag + message)
+
     def legacy(self, index: int, script_code: bytes) -> bytes:
         """The digest before segwit: all other inputs' scripts are blank."""
         tx = self._tx
@@ -199,17 +231,19 @@ def check_signature(digests: Digests, tx: Tx, index: int, spent: TxOut) -> str |
         if pushes is None:
             return "a P2PKH input wants a signature and a public key"
         return _check(pushes, script[3:23], digests.legacy(index, script))
+    if len(script) == 34 and script[:2] == b"\x51\x20":
+        return _check_taproot(digests, txin, index, script[2:])
     program = script
     if len(script) == 23 and script[:2] == b"\xa9\x14":
         program = txin.script_sig[1:]
         if len(program) != 22 or txin.script_sig[:1] != b"\x16":
-            return "only P2WPKH inside P2SH can be spent on the dev chain"
+            return "only P2WPKH inside P2SH is understood"
         if hash160(program) != script[2:22]:
             return "the redeem script does not fit the P2SH address"
     elif txin.script_sig:
         return "Witness requires empty scriptSig"
     if len(program) != 22 or program[:2] != b"\x00\x14":
-        return "only P2PKH, P2WPKH and P2SH-P2WPKH can be spent on the dev chain"
+        return "only P2PKH, P2WPKH, P2SH-P2WPKH and P2TR are understood"
     if len(txin.witness) != 2:
         return "Witness program hash mismatch"
     digest = digests.segwit(index, p2pkh_script(program[2:]), spent.amount_sat)
@@ -221,7 +255,7 @@ def p2pkh_script(key_hash: bytes) -> bytes:
 
 
 def hash160(data: bytes) -> bytes:
-    return new_hash("ripemd160", sha256(data).digest()).digest()
+    return new_hash("ripemd160", _sha256(data)).digest()
 
 
 def _check(pair: tuple[bytes, bytes], key_hash: bytes, digest: bytes) -> str | None:
@@ -229,12 +263,28 @@ def _check(pair: tuple[bytes, bytes], key_hash: bytes, digest: bytes) -> str | N
     if hash160(public_key) != key_hash:
         return "the public key does not fit the address"
     if signature[-1:] != bytes([SIGHASH_ALL]):
-        return "only SIGHASH_ALL is understood on the dev chain"
+        return "only SIGHASH_ALL is understood"
     try:
         good = PublicKey(public_key).verify(signature[:-1], digest, hasher=None)
     except ValueError:  # not a point, not DER
         good = False
     return None if good else "Signature must be valid"
+
+
+def _check_taproot(
+    digests: Digests, txin: TxIn, index: int, output_key: bytes
+) -> str | None:
+    """BIP 340 and 341: one item, 64 bytes, is a signature by the output's key."""
+    if txin.script_sig:
+        return "Witness requires empty scriptSig"
+    if len(txin.witness) != 1 or len(txin.witness[0]) != 64:
+        return "only a signature by the key, of 64 bytes, is understood for P2TR"
+    try:
+        key = PublicKeyXOnly(output_key)
+    except ValueError:  # not a point: nobody can spend it
+        return "Invalid Schnorr signature"
+    good = key.verify(txin.witness[0], digests.taproot(index))
+    return None if good else "Invalid Schnorr signature"
 
 
 def _two_pushes(script: bytes) -> tuple[bytes, bytes] | None:
@@ -245,6 +295,10 @@ def _two_pushes(script: bytes) -> tuple[bytes, bytes] | None:
     if not rest or not 1 <= rest[0] <= 75 or len(rest) != 1 + rest[0]:
         return None
     return first, rest[1:]
+
+
+def _sha256(data: bytes) -> bytes:
+    return sha256(data).digest()
 
 
 def _encode_outpoint(txin: TxIn) -> bytes:
