@@ -43,6 +43,7 @@ FOR_PEOPLE: tuple[str, ...] = (
     EventType.REORGED,
     EventType.REVERSED,
     EventType.FAILED,
+    EventType.REFUNDED,
 )
 """What a person is told who asked for nothing else: that money comes, that it is there,
 and what somebody has to look at. Not every block, and no order that ran out unpaid."""

@@ -16,6 +16,7 @@ from engine.payment.model import (
     EventType,
     External,
     Flag,
+    GivenBack,
     Payment,
     Receipt,
     SavedToken,
@@ -66,6 +67,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     short_minor: int | None = None
     excess_minor: int | None = None
     token: SavedToken | None = None  # token_saved
+    refund: GivenBack | None = None  # refunded
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

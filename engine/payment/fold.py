@@ -144,6 +144,10 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         external = data.external
     if data.token is not None:
         tokens = (*tokens, data.token.id)
+    refunds, refunded_sat = payment.refunds, payment.refunded_sat
+    if data.refund is not None:
+        refunds = (*refunds, data.refund.id)
+        refunded_sat += data.refund.amount_sat
     if data.claim is not None:
         claims = tuple(claim for claim in claims if claim != data.claim)
     if type is EventType.DETECTED and data.claim is not None and not data.verified:
@@ -174,6 +178,8 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         claimed=claimed,
         external=external,
         tokens=tokens,
+        refunds=refunds,
+        refunded_sat=refunded_sat,
     )
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.payment.money_terms import Credit, Derived, Price
+from engine.payment.money_terms import Credit, Derived, Price, Worth
 
 __all__ = [
     "COINBASE_MATURITY",
@@ -18,6 +18,7 @@ __all__ = [
     "MAX_TOKENS",
     "NOTHING_SAID",
     "External",
+    "GivenBack",
     "SavedToken",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
@@ -102,6 +103,7 @@ class EventType(StrEnum):
     FAILED = "payment.failed"
     CANCELLED = "payment.cancelled"
     TOKEN_SAVED = "payment.token_saved"  # noqa: S105 - a word
+    REFUNDED = "payment.refunded"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -230,6 +232,20 @@ class SavedToken(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     display: dict[str, str] = {}
 
 
+class GivenBack(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
+    """A refund that was paid: what `payment.refunded` tells of it. Not to whom: who
+    follows a payment by its address alone does not learn the transaction either."""
+
+    id: str
+    amount_sat: int  # what was sent back
+    txid: str = ""  # empty: a person says that it is paid, by other means
+    fee_sat: int = 0  # what the network took of us beside it, where we know
+    is_ours: bool = False  # with coins at our addresses; else from elsewhere
+    worth: Worth | None = None
+
+
 class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A payment as the fold of its events."""
 
@@ -244,6 +260,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     claimed: Claimed = NOT_CLAIMED
     external: External = NOTHING_SAID
     tokens: tuple[str, ...] = ()  # ids of those that were told
+    refunds: tuple[str, ...] = ()  # ids of those that are paid
+    refunded_sat: int = 0  # what these came to
 
     @property
     def id(self) -> str:

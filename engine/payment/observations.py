@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.chain.feed import ChainView
-from engine.payment.model import SavedToken
+from engine.payment.model import GivenBack, SavedToken
 
 __all__ = [
     "Cancel",
@@ -18,6 +18,7 @@ __all__ = [
     "Word",
     "Observation",
     "ProviderClaim",
+    "RefundPaid",
     "ReleasedByHand",
     "Reviewed",
 ]
@@ -87,6 +88,17 @@ class GatewayWord(msgspec.Struct, frozen=True, kw_only=True):
     token: SavedToken | None = None
 
 
+class RefundPaid(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of the payment is in the chain, or a person says that it is paid.
+
+    What its refunds may come to is the store's to see to (`OpenRefund`): that this one
+    was paid is told whatever became of the payment meanwhile.
+    """
+
+    refund: GivenBack
+    by: str | None = None  # whose hand
+
+
 Observation = (
     ChainView
     | ProviderClaim
@@ -95,4 +107,5 @@ Observation = (
     | ConfirmByHand
     | ReleasedByHand
     | GatewayWord
+    | RefundPaid
 )

@@ -31,6 +31,7 @@ from engine.payment.observations import (
     GatewayWord,
     Observation,
     ProviderClaim,
+    RefundPaid,
     ReleasedByHand,
     Reviewed,
 )
@@ -85,6 +86,8 @@ def follow(
             _release_by_hand(builder, observation)
         case GatewayWord():
             take_word(builder, observation)
+        case RefundPaid():
+            _tell_refund(builder, observation)
     return builder
 
 
@@ -220,6 +223,12 @@ def _confirm_by_hand(builder: EventBuilder, command: ConfirmByHand) -> None:
         by=command.by,
         reason="confirmed by hand",
     )
+
+
+def _tell_refund(builder: EventBuilder, told: RefundPaid) -> None:
+    """Once for each refund."""
+    if told.refund.id not in builder.payment.refunds:
+        builder.emit(EventType.REFUNDED, refund=told.refund, by=told.by)
 
 
 def _release_by_hand(builder: EventBuilder, command: ReleasedByHand) -> None:

@@ -28,8 +28,8 @@ MAX_VALUE = 300
 _TYPES = tuple(str(t).partition(".")[2] for t in EventType)
 _FOR_BOTH = (
     "address", "amount", "confirmations", "confirmations_required", "excess",
-    "headline", "received", "sentence", "shop", "short", "status", "time", "txid",
-    *_TYPES,
+    "headline", "received", "returned", "sentence", "shop", "short", "status",
+    "time", "txid", *_TYPES,
 )  # fmt: skip
 _FOR_SHOP = (
     "alert", "detail", "event", "event_id", "external_id", "fast", "flags", "gateway",
@@ -44,6 +44,11 @@ NAMES: Final[dict[str, frozenset[str]]] = {
 """By audience, the names that its templates may use."""
 
 
+class _Refund(msgspec.Struct, frozen=True, kw_only=True):
+    amount_sat: int
+    txid: str = ""
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
     """Of what events of any type say beyond their type, what mails tell."""
 
@@ -55,6 +60,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     reason: str | None = None
     verified: bool | None = None
+    refund: _Refund | None = None
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +154,7 @@ def values_for_shop(
 
 
 def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[str, str]:
-    event = told.data
+    event, refund = told.data, told.data.data.refund
     values = {
         "address": event.address or "",
         "amount": _asked(event),
@@ -158,11 +164,12 @@ def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[st
         else "",
         "excess": _sum(event, event.data.excess_sat, event.data.excess_minor),
         "received": _received(event),
+        "returned": "" if refund is None else _sum(event, refund.amount_sat, None),
         "shop": shop,
         "short": _sum(event, event.data.short_sat, event.data.short_minor),
         "status": event.status,
         "time": f"{datetime.fromtimestamp(told.at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "txid": event.txid or "",
+        "txid": event.txid or ("" if refund is None else refund.txid),
     }
     if told.is_of_payment:
         values[told.type.partition(".")[2]] = "yes"
@@ -174,7 +181,7 @@ def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[st
     )
     said = {**values, "subject": event.subject, "detail": event.detail}
     said["count"] = f"{event.confirmations} of {event.confirmations_required}"
-    for name in ("amount", "received", "short", "excess"):
+    for name in ("amount", "received", "returned", "short", "excess"):
         said[name] = values[name] or "the sum"
     values["headline"] = headline or told.type
     values["sentence"] = sentence.format_map(said)

@@ -21,7 +21,8 @@ _SUFFIX: Final = {"subject": "subject", "text": "txt", "html": "html"}
 
 _FIELDS: Final = (
     ("Amount", "amount"), ("Received", "received"), ("Still missing", "short"),
-    ("Too much", "excess"), ("Confirmations", "confirmations"),
+    ("Too much", "excess"), ("Sent back", "returned"),
+    ("Confirmations", "confirmations"),
     ("Address", "address"), ("Transaction", "txid"), ("Time", "time"),
 )  # fmt: skip
 _FOR_SHOP: Final = (

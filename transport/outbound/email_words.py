@@ -1,8 +1,8 @@
 """Every sentence that a mail says by itself: headlines and sentences by event.
 
-Plain words. `{amount}`, `{received}`, `{short}`, `{excess}`, `{count}`, `{subject}`
-and `{detail}` are values of `email_fields.py`. A type that is not here is told by its
-name and its fields: a later version may have more. Values only.
+Plain words. `{amount}`, `{received}`, `{returned}`, `{short}`, `{excess}`, `{count}`,
+`{subject}` and `{detail}` are values of `email_fields.py`. A type that is not here is
+told by its name and its fields: a later version may have more. Values only.
 """
 
 from typing import Final
@@ -49,6 +49,7 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.failed": ("Payment failed", "Something went wrong. Please look at it."),
     "payment.cancelled": ("Payment cancelled", "It was cancelled."),
     "payment.token_saved": ("Card saved", "The gateway keeps it for this customer."),
+    "payment.refunded": ("Refunded", "{returned} was sent back."),
 }
 
 CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -102,6 +103,7 @@ CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.failed": ("Your payment failed", "Please ask the shop."),
     "payment.cancelled": ("Your payment was cancelled", "Please do not pay it."),
     "payment.token_saved": ("Your card was saved", "You can use it again."),
+    "payment.refunded": ("Your refund was sent", "{returned} was sent back to you."),
 }
 
 OTHER_WORDS: Final[dict[str, tuple[str, str]]] = {

@@ -89,6 +89,16 @@ def _too_much(data: Data) -> str:
     return f"overpaid by {excess}" if excess else "overpaid"
 
 
+def _refund(data: Data) -> Data:
+    refund = _inner(data).get("refund")
+    return refund if isinstance(refund, dict) else {}
+
+
+def _refunded(data: Data) -> str:
+    sat = _refund(data).get("amount_sat")
+    return f"refunded {money(sat)}" if isinstance(sat, int) else "payment refunded"
+
+
 def _sum(data: Data, holder: Data, name: str) -> str:
     """The sum of this name in what it was paid in: satoshi, or units of a currency."""
     sat, minor = holder.get(f"{name}_sat"), holder.get(f"{name}_minor")
@@ -124,6 +134,7 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
     "payment.failed": _fixed("payment failed"),
     "payment.cancelled": _fixed("payment cancelled"),
     "payment.token_saved": _fixed("means of payment saved"),
+    "payment.refunded": _refunded,
 }
 
 
@@ -144,8 +155,8 @@ def _facts(data: Data) -> Iterator[Fact]:
     if data.get("address") and isinstance(data.get("confirmations"), int):
         needed = data.get("confirmations_required")
         yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
-    if data.get("txid"):
-        yield Fact("Transaction", str(data["txid"]), is_code=True)
+    if txid := data.get("txid") or _refund(data).get("txid"):
+        yield Fact("Transaction", str(txid), is_code=True)
     if data.get("gateway"):
         yield Fact("Gateway", str(data["gateway"]), is_code=True)
     if inner.get("reference"):

@@ -33,7 +33,8 @@
   const BATCH_MS = 100;
   const TYPES = ["created", "detected", "confirming", "confirmed", "credited",
     "forwarding", "forwarded", "expired", "underpaid", "overpaid", "late", "replaced",
-    "reorged", "reversed", "failed", "cancelled", "token_saved"].map(name => "payment." + name);
+    "reorged", "reversed", "failed", "cancelled", "token_saved",
+    "refunded"].map(name => "payment." + name);
 
   const env = globalThis;
   const isHidden = () => env.document?.visibilityState === "hidden";

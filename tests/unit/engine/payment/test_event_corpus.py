@@ -22,6 +22,7 @@ NOT_TOLD_YET = {
     EventType.FORWARDED,
     EventType.FAILED,
     EventType.TOKEN_SAVED,
+    EventType.REFUNDED,
 }
 
 
