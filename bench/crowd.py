@@ -33,6 +33,7 @@ TIMEOUT_S = 60.0
 QUIET_S = 0.25
 STDIN = 0
 PING = 0x89
+CLOSE = b"\x88"
 _ANSWERS = {"40": b"40", "42": b"43"}  # of Socket.IO, to joining and to a question
 ENGINE_PING = b"\x81\x012"  # of Engine.IO, in a text frame
 RECV_BYTES = 65_536
@@ -88,9 +89,10 @@ class Crowd:
         head = sock.recv(RECV_BYTES)
         if b" 101 " not in head[:20]:
             raise RuntimeError(f"no WebSocket at {path}: {head[:200]!r}")
+        came = bytearray(head.partition(b"\r\n\r\n")[2])
         for text in self._hello:
             sock.sendall(_masked(text.encode()))
-            _await(sock, _ANSWERS.get(text[:2], b""))
+            _await(sock, came, _ANSWERS[text[:2]])
         sock.setblocking(False)
         self._epoll.register(sock.fileno(), select.EPOLLIN)
         return sock
@@ -192,14 +194,32 @@ class Crowd:
                 raise RuntimeError("clients were not all told the same")
 
 
-def _await(sock: socket.socket, wanted: bytes) -> None:
-    """Read away what comes, until this did."""
-    got = b""
-    while wanted not in got:
-        received = sock.recv(RECV_BYTES)
-        if not received:
-            raise RuntimeError(f"the server closed a WebSocket after {got[-200:]!r}")
-        got += received
+def _await(sock: socket.socket, came: bytearray, wanted: bytes) -> None:
+    """Take frames off `came` and the socket, until one whose text begins like this
+    (it may stand anywhere in another: in the id of a session, say)."""
+    while True:
+        frame = _frame(came)
+        if frame is None:
+            received = sock.recv(RECV_BYTES)
+            if not received:
+                raise RuntimeError("the server closed a WebSocket before its answer")
+            came += received
+        elif frame[:1] == CLOSE:
+            raise RuntimeError(f"the server closed a WebSocket: {bytes(frame)!r}")
+        elif frame[4 if frame[1] > 125 else 2 :].startswith(wanted):
+            return
+
+
+def _frame(came: bytearray) -> bytearray | None:
+    """The first frame, taken off, with its head; None: it is not whole yet."""
+    length, begin = came[1] if len(came) > 1 else 0, 2
+    if length > 125:
+        length, begin = int.from_bytes(came[2:4], "big"), 4
+    if len(came) < begin + length:
+        return None
+    frame = came[: begin + length]
+    del came[: begin + length]
+    return frame
 
 
 def _masked(text: bytes) -> bytes:
