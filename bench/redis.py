@@ -16,7 +16,7 @@ from bench.report import Row, Section, compare
 from tests.seeds.redis_kills import CONFIG, notification, signature
 from tests.tools.paybell import Paybell, serving
 from tests.tools.redis_server import RedisServer
-from tests.tools.wsclient import connect
+from tests.tools.wsclient import WsClient, connect
 
 __all__ = ["run"]
 
@@ -68,20 +68,31 @@ def _to_a_page(node: Paybell, redis: RedisServer, count: int, name: str) -> list
     with redis.client() as client:
         for number in range(count):
             invoice = f"{name}-{number}"
-            page = connect("127.0.0.1", node.port, "/ws/payments/salon/s1")
+            page = connect(
+                "127.0.0.1", node.port, "/ws/payments/salon/s1", source=_visitor(number)
+            )
             page.send_json({"type": "subscribe:payment-events", "invoiceId": invoice})
             page.send_json({"type": "ping"})
-            while page.recv_json()["type"] != "pong":
-                pass
+            _await(page, "pong")
             body = notification(invoice)
             headers = json.dumps({"X-Signature": signature(body)})
             began = time.perf_counter()
             client.xadd(IN, {"gateway": "payable", "body": body, "headers": headers})
-            while page.recv_json()["type"] != "payment:completed":
-                pass
+            _await(page, "payment:completed")
             waits.append((time.perf_counter() - began) * 1_000)
             page.close()
     return waits
+
+
+def _visitor(number: int) -> str:
+    """Each page is another visitor's: one may ask after 300 invoices at once."""
+    return f"127.0.1.{1 + number % 250}"
+
+
+def _await(page: WsClient, kind: str) -> None:
+    while (told := page.recv_json())["type"] != kind:
+        if told["type"] == "error":
+            raise RuntimeError(f"the page was told {told}")
 
 
 def _to_a_consumer(node: Paybell, redis: RedisServer, count: int) -> list[float]:

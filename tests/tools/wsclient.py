@@ -262,16 +262,20 @@ def connect(
     timeout_s: float = 30.0,
     receive_buffer: int | None = None,
     early: bytes = b"",
+    source: str = "",
 ) -> WsClient:
     """Open a WebSocket, or show how it was refused.
 
     `headers` replace the usual ones of the same name; a value of "" leaves the header
     out. `early` is sent right behind the handshake, before its answer has come.
+    `source`: the address of ours that it comes from.
     """
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(timeout_s * PATIENCE)
+    if source:
+        sock.bind((source, 0))
     sock.connect((host, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     fields = {
