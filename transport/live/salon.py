@@ -29,6 +29,7 @@ One `SalonTalk` per socket; `on_message` runs in the connection's greenlet and m
 for a read of the store; what is told comes from the dispatcher's.
 """
 
+import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -242,7 +243,7 @@ class SalonTalk:
         if wait_s > 0:
             return (
                 "too many invoices were asked after from this address"
-                f" (identifies_per_s); come back in {wait_s:.0f} s"
+                f" (identifies_per_s); come back in {math.ceil(wait_s)} s"
             )
         return ""
 

@@ -1,4 +1,5 @@
-"""A page of the salon that subscribes to an invoice which it follows already."""
+"""A page of the salon that subscribes to an invoice which it follows already, or too
+soon to one more."""
 
 import json
 from typing import Any
@@ -49,6 +50,20 @@ def test_a_known_invoice_on_a_plain_websocket_needs_no_new_allowance() -> None:
     assert wire.sent == []
     assert len(parts.places) == 1
     assert one_followed(gateway) == 2, "the listeners' session, and the invoice's"
+
+
+def test_a_page_that_must_wait_is_never_told_to_come_back_in_0_s() -> None:
+    gateway: Any = FakeGateway(terms_of("pay_1", INVOICE))
+    doors: Any = None
+    leases = Leases(gateway.now)
+    parts = SalonParts(
+        gateway, doors, Frames("0"), CreationListeners(gateway), leases, most_waiting=1
+    )
+    wire: Any = SocketWire()
+    path = "/ws/payments/default"
+    talk = SalonTalk(wire, parts, path, Guest("default"), lambda: 0.2)
+    talk.on_message(json.dumps({"type": SUBSCRIBE, "invoiceId": INVOICE}))
+    assert b"come back in 1 s" in b"".join(wire.sent)
 
 
 def test_a_known_invoice_on_socketio_needs_no_new_allowance() -> None:
