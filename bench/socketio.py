@@ -68,7 +68,8 @@ def run() -> Section:
             row("until the last has it", "last_ms", "ms"),
             row("the same, while 20 % a minute leave and come", "churn_ms", "ms"),
             row("memory per connection", "kb", "KB", "below npm's"),
-            single(f"memory after {DROPS:,} who left half-way", "rss", "%", "within 5"),
+            single(f"of {DROPS:,} who leave half-way, turned away", "refused", "%"),
+            single("memory after them", "rss", "% more", "within 5"),
             single("open files after them", "files", "more than before", "none"),
             single("memory at its highest meanwhile", "peak_mb", "MB more"),
         ],
@@ -156,20 +157,23 @@ def half_way() -> Found:
         _drop(port, WARM_UP)
         time.sleep(SETTLE_S)
         before_kb, before_files = rss_kb(pid), _files(pid)
-        most_kb = before_kb
+        most_kb, taken = before_kb, 0
         for first in range(0, DROPS, 5_000):
-            _drop(port, min(5_000, DROPS - first))
+            taken += _drop(port, min(5_000, DROPS - first))
             most_kb = max(most_kb, rss_kb(pid))
         time.sleep(SETTLE_S)
         return {
+            "refused": 100 * (DROPS - taken) / DROPS,
             "rss": 100 * (rss_kb(pid) - before_kb) / before_kb,
             "files": _files(pid) - before_files,
             "peak_mb": (most_kb - before_kb) / 1024,
         }
 
 
-def _drop(port: int, count: int) -> None:
-    """Each comes by polling and is gone, in one of three moments."""
+def _drop(port: int, count: int) -> int:
+    """Each comes by polling and is gone, in one of three moments. How many were let in:
+    so many of one address, or of all, are turned away."""
+    taken = 0
     host = "Host: 127.0.0.1\r\n"
     query = "/socket.io/?EIO=4&transport=polling"
     for number in range(count):
@@ -177,7 +181,8 @@ def _drop(port: int, count: int) -> None:
             sock.sendall(f"GET {query} HTTP/1.1\r\n{host}\r\n".encode())
             answer = sock.recv(65_536)
             if b" 200 " not in answer[:20]:
-                continue  # so many of one address, or of all: it is turned away
+                continue
+            taken += 1
             sid = answer.partition(b'"sid":"')[2].partition(b'"')[0].decode()
             if number % 3 == 1:
                 get = f"GET {query}&sid={sid} HTTP/1.1\r\n{host}\r\n"
@@ -185,6 +190,7 @@ def _drop(port: int, count: int) -> None:
             elif number % 3 == 2:
                 post = f"POST {query}&sid={sid} HTTP/1.1\r\n{host}"
                 sock.sendall(f"{post}Content-Length: 100\r\n\r\n40".encode())
+    return taken
 
 
 def _files(pid: int) -> int:
