@@ -8,6 +8,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -50,7 +51,7 @@ def main(names: list[str]) -> int:
 def _measure(name: str) -> bool:
     """Whether it came to an end; one that fails leaves the others alone."""
     print(f"bench: {name} ...", flush=True)
-    began = time.monotonic()
+    load, began = os.getloadavg()[0], time.monotonic()
     try:
         section = importlib.import_module(f"bench.{name}").run()
     except Exception:  # noqa: BLE001 - the others are still worth measuring
@@ -61,7 +62,7 @@ def _measure(name: str) -> bool:
     print("\n".join([*table(section), *(f"- {note}" for note in section.notes)]))
     print(f"bench: {name} took {took_s:.0f} s", flush=True)
     page = RESULTS.read_text() if RESULTS.exists() else ""
-    RESULTS.write_text(put(page, BENCHES, {name: part(section, took_s)}))
+    RESULTS.write_text(put(page, BENCHES, {name: part(section, took_s, load)}))
     return True
 
 

@@ -35,11 +35,15 @@ figure ours is. What runs here is the code that serves; all load is on loopback.
 _MARK = re.compile(r"^<!-- bench: (\w+) -->$", re.MULTILINE)
 
 
-def part(section: Section, took_s: float) -> str:
-    """A section as Markdown, with when and where it was measured."""
+def part(section: Section, took_s: float, load: float) -> str:
+    """A section as Markdown, with when and where it was measured. `load`: the load
+    average of the minute before."""
     lines = [f"## {section.title}", "", section.measured, "", *table(section)]
     lines += ["", *(f"- {note}" for note in section.notes)]
-    lines += [f"- measured {_circumstances()}; took {took_s:.0f} s"]
+    lines += [
+        f"- measured {_circumstances()}; load average of the minute before {load:.2f};"
+        f" took {took_s:.0f} s"
+    ]
     return "\n".join(lines)
 
 
