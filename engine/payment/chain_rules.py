@@ -28,7 +28,6 @@ from engine.payment.depth import emit_confirmed, emit_depth, emit_fallen
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import emit_losses, emit_reversed
 from engine.payment.model import (
-    PAID,
     Claim,
     EventType,
     Payment,
@@ -40,7 +39,7 @@ from engine.payment.pertinent import Listed, pertinent
 
 __all__ = ["known_outputs", "read_view"]
 
-_SUMS_ARE_TOLD = PAID | {Status.CONFIRMING, Status.EXPIRED}
+_SUMS_ARE_TOLD = {Status.CONFIRMING, Status.EXPIRED}
 
 
 def read_view(
@@ -174,10 +173,11 @@ def _claim_for(payment: Payment, output: Output) -> Claim | None:
 def _emit_sums(builder: EventBuilder) -> None:
     payment = builder.payment
     asked = payment.terms.amount_sat
-    if asked is None or payment.status not in _SUMS_ARE_TOLD:
+    counts_as_paid = payment.counts_as_paid
+    if asked is None or not (counts_as_paid or payment.status in _SUMS_ARE_TOLD):
         return
     received = payment.received_sat
-    if not payment.is_paid and payment.status not in PAID:
+    if not payment.is_paid and not counts_as_paid:
         assert received < asked, payment.id
         builder.emit(EventType.UNDERPAID, short_sat=asked - received)
     elif received > asked + payment.terms.tolerance_sat:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.payment.forwarding import ForwardPart
 from engine.payment.model import (
     Claim,
     EventType,
@@ -68,6 +69,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     excess_minor: int | None = None
     token: SavedToken | None = None  # token_saved
     refund: GivenBack | None = None  # refunded
+    # Of money that goes on to its owner (forwarding, forwarded, failed):
+    forward: ForwardPart | None = None  # how it stands with this part of it
+    forwarding_tx_hash: str | None = None
+    completed_at: str | None = None  # forwarded: since when, as `at`
+    swept_sat: int | None = None  # so much more (or less) than before has arrived
+    swept_fee_sat: int | None = None  # with the fee that was paid of it
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

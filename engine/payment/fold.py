@@ -15,6 +15,7 @@ from engine.errors import BrokenSequence
 from engine.money.amount import MAX_SAT
 from engine.payment.events import Change, Event
 from engine.payment.external_sums import external_flags
+from engine.payment.forwarding import Forwarding
 from engine.payment.model import (
     MAX_RECEIPTS,
     EventType,
@@ -139,7 +140,9 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
     receipts, claims = payment.receipts, payment.claims
     settled, confirmed_at = payment.settled_sat, payment.confirmed_at
     claimed = payment.claimed
-    external, tokens = payment.external, payment.tokens
+    external, tokens, forward = payment.external, payment.tokens, payment.forward
+    if data.forward is not None:
+        forward = (forward or Forwarding(())).with_part(data.forward)
     if data.external is not None:
         external = data.external
     if data.token is not None:
@@ -180,6 +183,7 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         tokens=tokens,
         refunds=refunds,
         refunded_sat=refunded_sat,
+        forward=forward,
     )
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.chain.feed import MEMPOOL_EXPIRY_MS, ChainView, Output
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
-from engine.payment.model import PAID, EventType, Payment, Receipt, Status
+from engine.payment.model import EventType, Payment, Receipt, Status
 from engine.payment.pertinent import Listed, depth_in, pertinent
 
 __all__ = [
@@ -155,7 +155,7 @@ def emit_reversed(builder: EventBuilder, view: ChainView, listed: Listed) -> Non
     to another block as deep reverses nothing.
     """
     payment = builder.payment
-    if payment.status not in PAID:
+    if not payment.counts_as_paid:
         return
     # What a person confirmed was settled for nothing: nothing takes it back.
     needed = min(payment.settled_sat, payment.threshold_sat)

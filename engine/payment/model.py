@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.payment.forwarding import Forwarding
 from engine.payment.money_terms import Credit, Derived, Price, Worth
 
 __all__ = [
@@ -67,7 +68,7 @@ class Status(StrEnum):
 
 
 PAID = frozenset({Status.CONFIRMED, Status.FORWARDED})
-"""Somebody was told that the money is there."""
+"""Somebody was told that the money is there. See `Payment.counts_as_paid`."""
 
 WAITED_FOR = frozenset({Status.PENDING, Status.CONFIRMING})
 """Somebody waits for the money, before the deadline or while it is on its way."""
@@ -262,10 +263,18 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tokens: tuple[str, ...] = ()  # ids of those that were told
     refunds: tuple[str, ...] = ()  # ids of those that are paid
     refunded_sat: int = 0  # what these came to
+    forward: Forwarding | None = None  # None: its money was not sent on
 
     @property
     def id(self) -> str:
         return self.terms.id
+
+    @property
+    def counts_as_paid(self) -> bool:
+        """Whether somebody was told that the money is there, and nothing took that
+        back: a forward that failed does not."""
+        has_failed_forward = self.status is Status.FAILED and self.confirmed_at
+        return self.status in PAID or bool(has_failed_forward)
 
     @property
     def threshold_sat(self) -> int:

@@ -9,11 +9,13 @@ from enum import StrEnum
 import msgspec
 
 from engine.chain.feed import ChainView
+from engine.payment.forwarding import ForwardPart
 from engine.payment.model import GivenBack, SavedToken
 
 __all__ = [
     "Cancel",
     "ConfirmByHand",
+    "Forward",
     "GatewayWord",
     "Word",
     "Observation",
@@ -65,6 +67,13 @@ class ReleasedByHand(msgspec.Struct, frozen=True):
     by: str
 
 
+class Forward(msgspec.Struct, frozen=True):
+    """The forwarder's word: so it stands with one outgoing transaction's part of the
+    payment's money. It may say so again."""
+
+    part: ForwardPart
+
+
 class Word(StrEnum):
     """What a gateway can say of a payment, whatever its own words are."""
 
@@ -108,4 +117,5 @@ Observation = (
     | ReleasedByHand
     | GatewayWord
     | RefundPaid
+    | Forward
 )

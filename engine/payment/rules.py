@@ -15,9 +15,9 @@ from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
 from engine.payment.external_rules import external_deadline, may_expire, take_word
 from engine.payment.fold import EventBuilder, evolve
+from engine.payment.forward_rules import take_forward
 from engine.payment.model import (
     MAX_CLAIMS,
-    PAID,
     WAITED_FOR,
     Claim,
     EventType,
@@ -28,6 +28,7 @@ from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import (
     Cancel,
     ConfirmByHand,
+    Forward,
     GatewayWord,
     Observation,
     ProviderClaim,
@@ -88,6 +89,8 @@ def follow(
             take_word(builder, observation)
         case RefundPaid():
             _tell_refund(builder, observation)
+        case Forward():
+            take_forward(builder, observation.part)
     return builder
 
 
@@ -214,7 +217,7 @@ def _cancel(builder: EventBuilder, command: Cancel) -> None:
 
 
 def _confirm_by_hand(builder: EventBuilder, command: ConfirmByHand) -> None:
-    if builder.payment.status in PAID:
+    if builder.payment.counts_as_paid:
         return
     builder.emit(
         EventType.CONFIRMED,

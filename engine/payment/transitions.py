@@ -27,8 +27,14 @@ _TRACKING = {  # what can happen to receipts without moving the status
 }
 
 
+_TELLING = {  # where money is that had been sent on, of a payment that was reversed
+    E.FORWARDING,
+    E.FORWARDED,
+}
+
+
 def _stay(status: S) -> dict[E, frozenset[S]]:
-    return {event: frozenset({status}) for event in _TRACKING}
+    return {event: frozenset({status}) for event in _TRACKING | _TELLING}
 
 
 TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
@@ -44,6 +50,8 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.FAILED: frozenset({S.FAILED}),  # by a gateway's word
         E.TOKEN_SAVED: frozenset({S.PENDING}),
         E.REFUNDED: frozenset({S.PENDING}),  # and then its money was taken back
+        E.FORWARDING: frozenset({S.PENDING}),
+        E.FORWARDED: frozenset({S.PENDING}),
     },
     S.CONFIRMING: {
         **_stay(S.CONFIRMING),
@@ -58,12 +66,15 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.REVERSED: frozenset({S.CONFIRMING, S.PENDING, S.FAILED}),
         E.CREDITED: frozenset({S.CONFIRMED}),
         E.FORWARDING: frozenset({S.CONFIRMED}),
-        E.FORWARDED: frozenset({S.FORWARDED}),
-        E.FAILED: frozenset({S.FAILED}),
+        E.FORWARDED: frozenset({S.FORWARDED, S.CONFIRMED}),  # all of it, or a part
+        E.FAILED: frozenset({S.FAILED, S.CONFIRMED}),  # a part; others are on their way
     },
     S.FORWARDED: {
         **_stay(S.FORWARDED),
         E.REVERSED: frozenset({S.CONFIRMING, S.PENDING, S.FAILED}),
+        # More money came; or that which had arrived lost its block.
+        E.FORWARDING: frozenset({S.CONFIRMED, S.FORWARDED}),
+        E.FAILED: frozenset({S.FAILED}),
     },
     S.EXPIRED: {
         **_stay(S.EXPIRED),
@@ -78,6 +89,11 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         # A card was declined; another one paid, or paid a part.
         E.DETECTED: frozenset({S.FAILED, S.CONFIRMING}),
         E.CONFIRMED: frozenset({S.CONFIRMED}),
+        # Of a payment that is paid all the same: its forward is tried again.
+        E.REVERSED: frozenset({S.CONFIRMING, S.PENDING}),
+        E.FORWARDING: frozenset({S.CONFIRMED, S.FAILED}),
+        E.FORWARDED: frozenset({S.FORWARDED, S.CONFIRMED, S.FAILED}),
+        E.FAILED: frozenset({S.FAILED}),
     },
     S.CANCELLED: {**_stay(S.CANCELLED), E.CONFIRMED: frozenset({S.CONFIRMED})},
 }

@@ -11,7 +11,7 @@ from typing import Final
 from engine.codes import StreamCode
 from engine.gateway import Gateway, SessionHandle
 from engine.payment.events import CommittedEvent, iso
-from engine.payment.model import PAID, EventType, Payment
+from engine.payment.model import EventType, Payment
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.live.creation_listeners import CreationListeners
@@ -104,7 +104,7 @@ class Identity(EventsOnly):
             return self.is_open
         self._own.add(payment.id)
         self.merchant = payment.terms.merchant
-        if payment.status not in PAID:
+        if not payment.counts_as_paid:
             return self.is_open
         txid = payment.receipts[-1].txid if payment.receipts else None
         return self._send_paid(payment.id, payment.received_sat, txid)
@@ -144,7 +144,7 @@ class Identity(EventsOnly):
 def payment_message(payment: Payment, now: str) -> bytes | None:
     """What an identity is told first of a payment with an external id: that it is paid,
     or nothing."""
-    if payment.status not in PAID or payment.terms.external_id is None:
+    if not payment.counts_as_paid or payment.terms.external_id is None:
         return None
     txid = payment.receipts[-1].txid if payment.receipts else None
     order = payment.terms.external_id

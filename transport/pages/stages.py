@@ -6,7 +6,7 @@ by transport/pages/checkout.py.
 
 from enum import StrEnum
 
-from engine.payment.model import PAID, Flag, Payment, Status
+from engine.payment.model import Flag, Payment, Status
 
 __all__ = ["Stage", "stage_of"]
 
@@ -35,7 +35,7 @@ def stage_of(payment: Payment, *, was_confirmed: bool) -> Stage:
         Status.CANCELLED: Stage.CANCELLED,
         Status.FAILED: Stage.FAILED,
     }
-    if status in PAID:
+    if payment.counts_as_paid:
         return Stage.PAID
     if status in ended:
         return ended[status]

@@ -19,12 +19,20 @@ import msgspec
 
 from engine.money.amount import SAT_PER_BTC
 from engine.payment.events import CommittedEvent, iso
-from engine.payment.model import PAID, WAITED_FOR, Payment, Status
+from engine.payment.model import Payment, Status
+from engine.payment.outcome import OUTCOMES, Outcome
 from transport.live.encoding import Frames
 from transport.seeds.paybutton import MAX_PRICE, PRICE, is_paybutton
 from transport.server.websocket.frames import encode_text
 
 __all__ = ["PaybuttonFrames", "for_payers"]
+
+
+_WORDS = {
+    Outcome.SUCCESS: "confirmed",
+    Outcome.PENDING: "waiting",
+    Outcome.FAILED: "failed",
+}
 
 
 def for_payers(
@@ -67,19 +75,13 @@ class PaybuttonFrames(Frames):
         message = msgspec.json.decode(told, type=dict[str, msgspec.Raw])
         encode = msgspec.json.encode
         more = {
-            "status": _word(status),
+            "status": _WORDS[OUTCOMES[status, received_sat > 0]],
             "balance": float(round(received_sat * self._price, 2)),
             "balanceBTC": float(Decimal(received_sat) / SAT_PER_BTC),
             "timestamp": iso(at),
             "email": "",
         }
         return encode(message | {n: msgspec.Raw(encode(v)) for n, v in more.items()})
-
-
-def _word(status: Status) -> str:
-    if status in PAID:
-        return "confirmed"
-    return "waiting" if status in WAITED_FOR else "failed"
 
 
 def _price(payment: Payment) -> Decimal:

@@ -183,9 +183,11 @@ def test_of_any_amount_the_loss_of_one_satoshi_reverses() -> None:
     assert told(view(mempool("t1", 1), off_chain=(block(998),)))[1] == "reversed"
 
 
-def test_a_failed_payment_is_not_reversed() -> None:
+def test_a_failed_payment_that_was_not_paid_is_not_reversed() -> None:
+    """One whose forward alone failed is: test_forward_rules.py."""
     told = confirmed()
-    told.payment = replace(told.payment, status=Status.FAILED)
+    never = replace(told.payment, status=Status.FAILED, confirmed_at=None)
+    told.payment = never
     assert told(view(off_chain=(block(998),))) == ["reorged", "replaced"]
     assert told.status() is Status.FAILED
 

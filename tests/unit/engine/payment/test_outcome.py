@@ -120,7 +120,8 @@ def test_whatever_the_machine_allows_an_outcome_changes_by_what_settles() -> Non
             for after in statuses:
                 if before is None or after is before:
                     continue
-                money = int(before in SUCCESS)
+                # What is sent on had come in.
+                money = int(before in SUCCESS or kind in {E.FORWARDING, E.FORWARDED})
                 was = OUTCOMES[before, money > 0]
                 now = outcome_after(event(kind, after, money))
                 late = before not in SUCCESS | PENDING and now is Outcome.PENDING

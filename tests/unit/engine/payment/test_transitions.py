@@ -54,16 +54,27 @@ def test_a_payment_begins_only_by_being_created() -> None:
     assert set(TRANSITIONS[None]) == {EventType.CREATED}
 
 
-def test_only_a_confirmed_payment_is_credited_or_forwarded() -> None:
-    money = {EventType.CREDITED, EventType.FORWARDING, EventType.FORWARDED}
-    assert {status for status, event, _ in STEPS if event in money} == {
-        Status.CONFIRMED
-    }
+PAID_ONCE = {Status.CONFIRMED, Status.FORWARDED, Status.FAILED}
+"""`failed`: by a forward alone, which is asked of the payment."""
+
+
+def test_only_a_confirmed_payment_is_credited() -> None:
+    credited = {status for status, event, _ in STEPS if event is EventType.CREDITED}
+    assert credited == {Status.CONFIRMED}
+
+
+def test_where_money_is_makes_no_payment_paid_that_was_not() -> None:
+    """Of one that was reversed it is told on; its receipts decide about its status."""
+    money = {EventType.FORWARDING, EventType.FORWARDED}
+    for before, event, after in STEPS:
+        if event in money and before not in PAID_ONCE:
+            assert after is before
+    assert {s for s, _, after in STEPS if after is Status.FORWARDED} == PAID_ONCE
 
 
 def test_only_what_was_confirmed_can_be_reversed() -> None:
     reversible = {s for s, event, _ in STEPS if event is EventType.REVERSED}
-    assert reversible == {Status.CONFIRMED, Status.FORWARDED}
+    assert reversible == PAID_ONCE
 
 
 def test_the_page_about_states_shows_the_table() -> None:
