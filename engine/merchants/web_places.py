@@ -19,6 +19,7 @@ from msgspec import Meta
 
 __all__ = [
     "MAX_RETURN_URLS",
+    "MAX_URL",
     "LogoUrl",
     "ReturnUrls",
     "WebPlace",

@@ -143,6 +143,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     derived: Derived | None = None  # None: the caller gave the address
     credit: Credit | None = None  # None: nobody's account is credited
     forward_to: str = ""  # an address; empty: the money stays
+    return_url: str = ""  # where the payer goes on when it is paid
 
     @property
     def is_external(self) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from engine.errors import InvalidAmount
 from engine.merchants.gateway_mapping import GatewayMapping
+from engine.merchants.record import Merchant
 from engine.money.currency import decimals_of, minor_of
 from engine.payment.model import EXTERNAL, Terms, external_key
+from transport.control.own_defaults import expires_in_s_of
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
 from transport.http.new_ids import new_payment_id
@@ -30,7 +32,7 @@ def of_external_only(request: PaymentRequest) -> list[FieldError]:
 
 
 def external_terms(
-    request: PaymentRequest, merchant: str, settings: ApiSettings, now: int
+    request: PaymentRequest, merchant: Merchant, settings: ApiSettings, now: int
 ) -> Terms:
     """Raises `Problem` 422."""
     errors = [
@@ -40,7 +42,7 @@ def external_terms(
         for name in _OF_THE_CHAIN
         if getattr(request, name) is not None
     ]
-    mapping = _mapping(request, merchant, settings.gateways, errors)
+    mapping = _mapping(request, merchant.name, settings.gateways, errors)
     if request.external_id is None:
         errors.append(
             FieldError("/external_id", "is missing: the invoice, as the gateway has it")
@@ -58,14 +60,14 @@ def external_terms(
         raise invalid(*errors)
     assert currency is not None, request
     invoice, gateway = request.external_id or "", request.gateway or ""
-    expires_at = now + request.expires_in_s * 1000
+    expires_at = now + expires_in_s_of(request, merchant) * 1000
     return Terms(
         id=new_payment_id(now),
         method=EXTERNAL,
         network=settings.network,
         asset=currency,
         decimals=decimals,
-        address=external_key(merchant, gateway, invoice),
+        address=external_key(merchant.name, gateway, invoice),
         gateway=gateway,
         amount_minor=amount_minor,
         confirmations_required=0,
@@ -73,8 +75,9 @@ def external_terms(
         expires_at=expires_at,
         monitor_until=expires_at + settings.monitor_s * 1000,
         external_id=request.external_id,
-        merchant=merchant,
+        merchant=merchant.name,
         metadata=request.metadata,
+        return_url=request.return_url or "",  # its place was checked
     )
 
 

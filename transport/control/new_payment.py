@@ -13,9 +13,15 @@ from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
+from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
 from transport.control.external_payment import external_terms, of_external_only
+from transport.control.own_defaults import (
+    confirmations_of,
+    expires_in_s_of,
+    return_url_of,
+)
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
@@ -41,22 +47,24 @@ def terms_of(
         raise Problem(
             Code.FORBIDDEN, "This key may create payments only for its own merchant."
         )
+    record = gateway.merchant(merchant)
     errors = _not_offered(request)
+    return_url = return_url_of(request, record, errors)
     if request.method == EXTERNAL:
         if errors:
             raise invalid(*errors)
-        external = external_terms(request, merchant, settings, gateway.now())
+        external = external_terms(request, record, settings, gateway.now())
         _must_be_new(external, gateway)
         return external
     errors += of_external_only(request)
     _must_say_how_much(request, errors)
-    tolerance_sat = _tolerance(request, settings, errors)
+    tolerance_sat = _tolerance(request, record, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
     address = _address(request.address, settings, errors)
     if errors:
         raise invalid(*errors)
     now = gateway.now()
-    expires_at = now + request.expires_in_s * 1000
+    expires_at = now + expires_in_s_of(request, record) * 1000
     return Terms(
         id=new_payment_id(now),
         network=settings.network,
@@ -64,7 +72,7 @@ def terms_of(
         amount_sat=request.amount_sat,
         tolerance_sat=tolerance_sat,
         quorum_above_sat=quorum_above_sat,
-        confirmations_required=request.confirmations,
+        confirmations_required=confirmations_of(request, record, request.amount_sat),
         created_at=now,
         expires_at=expires_at,
         monitor_until=expires_at + settings.monitor_s * 1000,
@@ -72,6 +80,7 @@ def terms_of(
         external_id=request.external_id,
         merchant=merchant,
         metadata=request.metadata,
+        return_url=return_url,
     )
 
 
@@ -130,7 +139,10 @@ def _must_say_how_much(request: PaymentRequest, errors: list[FieldError]) -> Non
 
 
 def _tolerance(
-    request: PaymentRequest, settings: ApiSettings, errors: list[FieldError]
+    request: PaymentRequest,
+    record: Merchant,
+    settings: ApiSettings,
+    errors: list[FieldError],
 ) -> int:
     """What applies: never so much that a large part of the amount need not be paid."""
     amount, wanted = request.amount_sat, request.tolerance_sat
@@ -140,6 +152,8 @@ def _tolerance(
         return 0
     if wanted is not None and wanted >= amount:
         errors.append(FieldError("/tolerance_sat", "must be less than amount_sat"))
+    if wanted is None:
+        wanted = record.defaults.tolerance_sat
     if wanted is None:
         wanted = settings.tolerance_sat
     return tolerance_within(wanted, amount, settings.tolerance_percent)

@@ -69,8 +69,9 @@ class _Payments(CreatingRoutes):
         path="/v1/payments",
         scope=Scope.CREATE,
         tag="payments",
-        summary="Create a payment and watch for it. `client_secret` is returned only in"
-        " this response.",
+        summary="Create a payment and watch for it. What it does not say of"
+        " confirmations, expiry and tolerance the merchant's record says, else the"
+        " node. `client_secret` is returned only in this response.",
         request=PaymentRequest,
         headers=(IDEMPOTENCY_KEY,),
         answers={201: PaymentView},

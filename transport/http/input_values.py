@@ -14,6 +14,11 @@ from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.delivery.selection import NAMES
 from engine.merchants.gateway_mapping import GATEWAY_NAME
 from engine.merchants.name import ALLOWED, NAME
+from engine.merchants.payment_defaults import (
+    MAX_CONFIRMATIONS,
+    MAX_EXPIRES_IN_S,
+)
+from engine.merchants.web_places import MAX_URL
 from engine.money.amount import MAX_SAT
 from engine.money.currency import CURRENCY, MAX_MINOR
 from engine.payment import email_address
@@ -44,6 +49,7 @@ __all__ = [
     "QuorumAbove",
     "RefusedAttempts",
     "RefusedS",
+    "ReturnUrl",
     "ScheduleS",
     "TimeoutS",
     "Tolerance",
@@ -110,14 +116,27 @@ Tolerance = Annotated[
     ),
 ]
 Confirmations = Annotated[
-    int, Meta(ge=0, le=100, description="a whole number of blocks between 0 and 100")
+    int,
+    Meta(
+        ge=0,
+        le=MAX_CONFIRMATIONS,
+        description=f"a whole number of blocks between 0 and {MAX_CONFIRMATIONS}",
+    ),
 ]
 ExpiresIn = Annotated[
     int,
     Meta(
         ge=1,
-        le=30 * 86_400,
-        description="a whole number of seconds between 1 and 2592000 (30 days)",
+        le=MAX_EXPIRES_IN_S,
+        description=f"a whole number of seconds between 1 and {MAX_EXPIRES_IN_S}"
+        " (30 days)",
+    ),
+]
+ReturnUrl = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=MAX_URL)] | None,
+    Meta(
+        description="an http or https URL that the checkout page leads back to when it"
+        " is paid; one that return_urls of the merchant's record allow; or null"
     ),
 ]
 PollInterval = Annotated[

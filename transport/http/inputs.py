@@ -48,6 +48,7 @@ from transport.http.input_values import (
     QuorumAbove,
     RefusedAttempts,
     RefusedS,
+    ReturnUrl,
     ScheduleS,
     TimeoutS,
     Tolerance,
@@ -103,10 +104,11 @@ class PaymentRequest(Request):
     ] = False
     tolerance_sat: Tolerance = None
     quorum_above_sat: QuorumAbove = None
-    confirmations: Confirmations = 3
-    expires_in_s: ExpiresIn = 3_600
+    confirmations: Confirmations | UnsetType = UNSET
+    expires_in_s: ExpiresIn | UnsetType = UNSET
     poll_interval_s: PollInterval = 60
     external_id: ExternalId = None
+    return_url: ReturnUrl = None
     customer_email: CustomerEmail = None
     merchant: Merchant | None = None
     metadata: Metadata = {}

@@ -78,9 +78,10 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     seq: int
     checkout_url: str
+    decimals: int = 8
+    return_url: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
     currency: str | UnsetType = UNSET
-    decimals: int | UnsetType = UNSET
     amount_minor: int | UnsetType | None = UNSET
     received_minor: int | UnsetType = UNSET
     returned_minor: int | UnsetType = UNSET
@@ -177,9 +178,10 @@ def view(
         expires_at=iso(terms.expires_at),
         seq=payment.seq,
         checkout_url=f"{public_url}/pay/{terms.id}",
+        decimals=terms.decimals,
+        return_url=terms.return_url or UNSET,
         gateway=terms.gateway if terms.is_external else UNSET,
         currency=terms.asset if terms.is_external else UNSET,
-        decimals=terms.decimals if terms.is_external else UNSET,
         amount_minor=terms.amount_minor if terms.is_external else UNSET,
         received_minor=payment.external.received_minor if terms.is_external else UNSET,
         returned_minor=payment.external.returned_minor if terms.is_external else UNSET,

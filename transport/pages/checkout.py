@@ -10,6 +10,8 @@ All amounts are satoshi, all times milliseconds (UTC).
 
 import msgspec
 
+from engine.merchants.profile import Profile
+from engine.merchants.web_places import is_allowed_return
 from engine.money.amount import payment_uri
 from engine.payment.model import Payment, Status
 from transport.pages.external import (
@@ -22,6 +24,9 @@ from transport.pages.stages import Stage, stage_of
 from transport.pages.wording import notes_of, title_of, words_of
 
 __all__ = ["Checkout", "Step", "grouped", "look", "qr_segments"]
+
+NO_SHOP = Profile()
+"""Of one that has said nothing of itself."""
 
 _BECH32 = ("bc1", "tb1", "bcrt1")
 
@@ -59,17 +64,41 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None  # None: no clock is running
     confirmed_at: int | None
     sum_text: str | None = None  # of a payment without a chain
+    shop: str = ""  # as it calls itself; empty: it has not said
+    logo_url: str = ""
+    return_url: str = ""  # where to go on; empty: nowhere, or not yet
 
 
-def look(payment: Payment, *, was_confirmed: bool = False) -> Checkout:
-    """The page's view of a payment.
+def look(
+    payment: Payment, shop: Profile = NO_SHOP, *, was_confirmed: bool = False
+) -> Checkout:
+    """The page's view of a payment of this merchant.
 
     `was_confirmed`: its story tells of a `payment.reversed` (only asked for when the
     flags allow that there was one).
     """
+    if payment.terms.is_external:
+        seen = _look_external(payment)
+    else:
+        seen = _look_on_chain(payment, was_confirmed=was_confirmed)
+    goes_on = seen.stage is Stage.PAID and _may_return(payment, shop)
+    return msgspec.structs.replace(
+        seen,
+        shop=shop.display_name,
+        logo_url=shop.logo_url,
+        return_url=payment.terms.return_url if goes_on else "",
+    )
+
+
+def _may_return(payment: Payment, shop: Profile) -> bool:
+    """What was allowed when the payment was made, and still is: a place that the shop
+    took from its list is one that it has lost."""
+    url = payment.terms.return_url
+    return bool(url) and is_allowed_return(url, shop.return_urls)
+
+
+def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
     terms = payment.terms
-    if terms.is_external:
-        return _look_external(payment)
     stage = stage_of(payment, was_confirmed=was_confirmed)
     headline, sentence = words_of(payment, stage)
     due = _due_sat(payment, stage)

@@ -5,7 +5,7 @@ The server writes the whole page, so it is right at once, without a request and 
 JavaScript; the script only asks for `/pay/<id>.json` when the payment has moved and
 puts the new parts in place. Whoever has a payment's link sees its page: the id is the
 key, as unguessable as a random number of 128 bits, and nothing of the shop's is shown
-but its own order number.
+but its own order number, its name and logo, and when it is paid the way back to it.
 
 What is said in which case is `transport/pages/checkout.py`. Called by run.py through
 `routes`; each request runs in its connection's greenlet.
@@ -23,6 +23,7 @@ from bottle import HTTPResponse, SimpleTemplate
 from engine.codes import Code
 from engine.errors import EngineError
 from engine.gateway import Gateway
+from engine.merchants.web_places import read_place
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
@@ -42,6 +43,7 @@ _PARTS: Final = ("summary", "pay", "steps")
 _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _HISTORY: Final = 200  # events read to learn whether a payment was reversed once
 _ONE_YEAR: Final = "public, max-age=31536000, immutable"
+_IMAGES: Final = "img-src 'self' data:"
 _FIVE_MINUTES: Final = "public, max-age=300"
 
 
@@ -103,7 +105,7 @@ class _Pages:
         self._strangers = strangers
         self._policy = (
             "default-src 'none'; script-src 'self'; style-src 'self';"
-            " img-src 'self' data:; connect-src 'self'; base-uri 'none';"
+            f" {_IMAGES}; connect-src 'self'; base-uri 'none';"
             f" form-action 'none'; frame-ancestors {frame_ancestors}"
         )
         names = {key: f"{key}.html" for key in ("pay", "message", "docs", "errors")}
@@ -137,7 +139,7 @@ class _Pages:
             as_of=_clock(state["now"]),
             asset=self._assets.from_below,
         )
-        return self._page(html)
+        return self._page(html, logo_url=view.logo_url)
 
     def state(self, payment_id: str) -> HTTPResponse:
         """What the page's script asks for: state, and the page's parts in HTML."""
@@ -196,7 +198,8 @@ class _Pages:
             history = self._gateway.history(payment.id, after, _HISTORY)
             reversals = (e.event.type is EventType.REVERSED for e in history)
             was_confirmed = any(reversals)
-        return look(payment, was_confirmed=was_confirmed)
+        shop = self._gateway.merchant(payment.terms.merchant)
+        return look(payment, shop, was_confirmed=was_confirmed)
 
     def _state_of(self, view: Checkout) -> dict[str, Any]:
         own, now = self._gateway.unread(view.id), self._gateway.now()
@@ -242,9 +245,14 @@ class _Pages:
             for part, name in templates.items()
         }
 
-    def _page(self, html: str, status: int = 200) -> HTTPResponse:
+    def _page(self, html: str, status: int = 200, logo_url: str = "") -> HTTPResponse:
         headers = _guarded("text/html; charset=utf-8", "no-store")
-        headers["Content-Security-Policy"] = self._policy
+        # Pictures of the logo's origin, on this shop's pages alone.
+        policy = self._policy
+        if logo_url:
+            images = f"{_IMAGES} {read_place(logo_url).origin}"
+            policy = policy.replace(_IMAGES, images, 1)
+        headers["Content-Security-Policy"] = policy
         headers["X-Robots-Tag"] = "noindex, nofollow"
         return HTTPResponse(html.encode(), status, headers)
 

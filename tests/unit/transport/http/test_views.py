@@ -33,6 +33,7 @@ def test_a_payment_is_shown_as_the_contract_says() -> None:
         "method": "onchain",
         "network": "regtest",
         "asset": "BTC",
+        "decimals": 8,
         "address": "bcrt1qexample",
         "uri": "bitcoin:bcrt1qexample?amount=0.0005",
         "amount_sat": 50_000,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.merchants.record import Merchant
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
 from engine.ports import Freshness
@@ -103,6 +104,9 @@ class FakeGateway:
 
     def now(self) -> int:
         return NOW
+
+    def merchant(self, name: str) -> Merchant:
+        return Merchant(name=name)
 
 
 class Answer:
