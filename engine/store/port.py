@@ -53,6 +53,7 @@ from engine.store.records import (
     StreamDelivery,
     ToldAlert,
 )
+from engine.store.refund_port import RefundReader
 from engine.store.writes import Outcome, SourceTip, Write
 
 __all__ = ["StoreReader", "StoreWriter"]
@@ -68,7 +69,7 @@ class StoreWriter(Protocol):
         in the order of their submission."""
 
 
-class StoreReader(Protocol):
+class StoreReader(RefundReader, Protocol):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 
     Every answer is bounded by a `limit`, or by what is configured (keys, channels,

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
+from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.upkeep_writes import (
     Forget,
     ForgetDeliveries,
@@ -45,6 +46,8 @@ __all__ = [
     "Prune",
     "ShrinkFile",
     "MAX_BLOCKS_READ_AGAIN",
+    "MoveRefund",
+    "OpenRefund",
     "Place",
     "PurgeDeliveries",
     "RETENTION",
@@ -306,6 +309,8 @@ Row = (
     | ToldRow
     | OrdersRow
     | ShrinkFile
+    | OpenRefund
+    | MoveRefund
 )
 
 
@@ -330,7 +335,7 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
 class Conflict(msgspec.Struct, frozen=True):
     """A unique key stood in the way; nothing of this write was done.
 
-    `what` names it: "address", "seq", "idempotency", "inbound" or "other".
+    `what` names it: "address", "seq", "idempotency", "inbound", "refund" or "other".
     """
 
     what: str

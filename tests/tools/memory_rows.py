@@ -7,6 +7,7 @@ import msgspec
 
 from engine.payment.events import Event, encode, with_offset
 from engine.payment.model import Payment, Terms
+from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
 from engine.store.writes import (
@@ -74,6 +75,7 @@ class Tables:
         self.epochs = [EpochStart(1, "inmemory", 1)]
         self.told: dict[tuple[str, str, str], ToldAlert] = {}
         self.hours: dict[tuple[str, int], int] = {}
+        self.refunds: dict[str, Refund] = {}
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self._undo: list[Callable[[], object]] = []
 

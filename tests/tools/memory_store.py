@@ -43,12 +43,13 @@ from engine.store.writes import (
     Unavailable,
     Write,
 )
+from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_tables import Tables, written
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore:
+class MemoryStore(MemoryRefunds):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 
     def __init__(self) -> None:

@@ -26,6 +26,8 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    MoveRefund,
+    OpenRefund,
     OrdersRow,
     Prune,
     PurgeDeliveries,
@@ -40,6 +42,7 @@ from engine.store.writes import (
     ToldRow,
     Write,
 )
+from tests.tools.memory_refunds import move_refund, open_refund
 from tests.tools.memory_rows import (
     Delivery,
     EventRow,
@@ -176,6 +179,10 @@ def _write(tables: Tables, row: Row) -> int:
             return _tell(tables, row)
         case OrdersRow():
             _count_orders(tables, row)
+        case OpenRefund():
+            return open_refund(tables, row)
+        case MoveRefund():
+            return move_refund(tables, row)
         case ShrinkFile():
             return 0
     return 1

@@ -262,6 +262,7 @@ def _conflict_of(error: Exception) -> str:
         ("events.payment_id", "seq"),
         ("idempotency.", "idempotency"),
         ("inbound.", "inbound"),
+        ("refunds.", "refund"),
     ):
         if table_and_column in text:
             return what

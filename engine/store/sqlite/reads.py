@@ -6,7 +6,7 @@ the calling one. No `sqlite3.Error` leaves here.
 
 import logging
 import sqlite3
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -34,6 +34,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.sqlite import alerts, moments, outbox, pruning, queries
+from engine.store.sqlite.refunds import RefundReads
 from engine.store.sqlite.trouble import unreadable
 from engine.store.writes import SourceTip
 
@@ -45,7 +46,7 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads(ABC):
+class SqliteReads(RefundReads):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once

@@ -9,7 +9,7 @@ is part of.
 import sqlite3
 from collections.abc import Sequence
 
-from engine.store.sqlite import alerts, pruning, steps
+from engine.store.sqlite import alerts, pruning, refunds, steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
@@ -26,6 +26,8 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    MoveRefund,
+    OpenRefund,
     OrdersRow,
     Prune,
     PurgeDeliveries,
@@ -168,6 +170,10 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(alerts.told(sql, row))
         case OrdersRow():
             return Changed(alerts.count_orders(sql, row))
+        case OpenRefund():
+            return Changed(refunds.open_refund(sql, row))
+        case MoveRefund():
+            return Changed(refunds.move_refund(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
     return Changed(sql.execute(statement, values).rowcount)

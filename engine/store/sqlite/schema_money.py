@@ -3,4 +3,15 @@
 Schema changes are appended here, never edited.
 """
 
+import sqlite_utils
+
+from engine.store.sqlite import refunds
+from engine.store.sqlite.migration_set import migrations
+
 __all__: list[str] = []
+
+
+@migrations()
+def m027_refunds(db: sqlite_utils.Database) -> None:
+    """What goes back to payers: asked for, claimed, paid."""
+    refunds.create(db)

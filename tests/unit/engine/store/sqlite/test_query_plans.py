@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
+from engine.payment.refund import LIVING, RefundState
 from engine.store import writes
 from engine.store.port import StoreReader
 from engine.store.sqlite.journal import Journal
@@ -30,6 +32,8 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    MoveRefund,
+    OpenRefund,
     OrdersRow,
     Prune,
     PurgeDeliveries,
@@ -44,6 +48,7 @@ from engine.store.writes import (
     Write,
 )
 from tests.tools.direct_store import DirectStore
+from tests.unit.engine.store.refund_cases import refund
 from tests.unit.journal_cases import channel, creation, decided, stored
 from tests.unit.payment_cases import T0, mempool, view
 
@@ -64,6 +69,8 @@ SMALL = {
     "new",  # the rows of a statement of many
 }
 """What may be walked through: as long as what an operator or a shop configures."""
+
+NEW_REFUND = refund(999_999, "p1", merchant="zoe")  # she has no other
 
 FILTERS = {
     "status": "pending",
@@ -117,6 +124,11 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "file_use": [()],
     "told_alerts": [("all",)],
     "order_hours": [("ann",)],
+    "refund": [("ref_1",)],
+    "refunds_of": [("p1",)],
+    "refunds_in": [(state,) for state in LIVING],
+    "refunds_due": [(T0,)],
+    "refund_of_outgoing": [("out_1",)],
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -162,12 +174,21 @@ ROWS: dict[type, list[Any]] = {
         ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),
     ],
     OrdersRow: [OrdersRow("ann", 9, 2, keep_from=3)],
+    OpenRefund: [OpenRefund(NEW_REFUND, 1, 99_999, 9, 9, 9_999)],
+    MoveRefund: [
+        MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
+    ],
 }
 """Each kind of row that can be written beside events."""
 
 
 def test_every_question_and_every_row_is_tried() -> None:
-    questions = {name for name in vars(StoreReader) if not name.startswith("_")}
+    questions = {
+        name
+        for base in StoreReader.__mro__
+        for name in vars(base)
+        if not name.startswith("_") and base.__module__.startswith("engine.")
+    }
     assert READS.keys() == questions, "give it arguments in READS"
     assert ROWS.keys() == set(get_args(writes.Row)), "give it an example in ROWS"
 
@@ -189,7 +210,9 @@ def filled(path: Path, payments: int) -> Journal:
 
 
 def _beside(n: int) -> tuple[Any, ...]:
+    seq = 2 - n % 2  # every other one was detected
     return (
+        OpenRefund(refund(n), seq, 99_999, 9, 9, 9_999),
         IdempotencyRow("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
         InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
         CustomerRow(f"p{n}", "sealed"),

@@ -1,0 +1,34 @@
+"""What may be asked of a store about refunds; part of `engine.store.port.StoreReader`.
+
+All raise as the other questions do, and every answer is bounded.
+"""
+
+from typing import Protocol
+
+from engine.payment.refund import Refund, RefundState
+
+__all__ = ["REFUNDS_PER_PAGE", "RefundReader"]
+
+REFUNDS_PER_PAGE = 100
+
+
+class RefundReader(Protocol):
+    """Port; see the module docstring."""
+
+    def refund(self, refund_id: str) -> Refund | None: ...
+
+    def refunds_of(
+        self, payment_id: str, limit: int = REFUNDS_PER_PAGE
+    ) -> list[Refund]:
+        """All of a payment, in the order of their ids, as they were made."""
+
+    def refunds_in(
+        self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE
+    ) -> list[Refund]:
+        """Living ones in this state, of all merchants, in the order of their ids."""
+
+    def refunds_due(self, before: int, limit: int = REFUNDS_PER_PAGE) -> list[Refund]:
+        """Open ones whose link is over by then (ms), the oldest first."""
+
+    def refund_of_outgoing(self, outgoing_id: str) -> Refund | None:
+        """Which refund a transaction of ours pays."""
