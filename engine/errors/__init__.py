@@ -5,6 +5,7 @@
     ├─ InvalidInput             422  invalid_request         also a ValueError
     │  ├─ InvalidAmount
     │  ├─ InvalidAddress
+    │  ├─ InvalidDescriptor                                no wallet to watch
     │  ├─ InvalidTransaction
     │  ├─ InvalidBlock
     │  ├─ InvalidMerchant                                  a name that is none
@@ -100,6 +101,7 @@ __all__ = [
     "InvalidAddress",
     "InvalidAmount",
     "InvalidBlock",
+    "InvalidDescriptor",
     "InvalidInput",
     "InvalidMerchant",
     "InvalidTemplate",
@@ -147,6 +149,21 @@ class InvalidAmount(InvalidInput):
 
 class InvalidAddress(InvalidInput):
     """Not an address of the wanted network; the message says what is wrong."""
+
+
+class InvalidDescriptor(InvalidInput):
+    """No descriptor or extended key of public keys that addresses can be drawn from.
+
+    The message says why, and quotes nothing: what was given may hold a private key.
+    """
+
+    @classmethod
+    def secret(cls) -> "InvalidDescriptor":
+        return cls(
+            "it holds a private key or the words of a seed, and only public keys belong"
+            " here: nothing of it was kept. Give the xpub, and move the money if others"
+            " may have read this"
+        )
 
 
 class InvalidTransaction(InvalidInput):

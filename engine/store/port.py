@@ -54,6 +54,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.refund_port import RefundReader
+from engine.store.wallet_port import WalletReader
 from engine.store.writes import Outcome, SourceTip, Write
 
 __all__ = ["StoreReader", "StoreWriter"]
@@ -69,7 +70,7 @@ class StoreWriter(Protocol):
         in the order of their submission."""
 
 
-class StoreReader(RefundReader, Protocol):
+class StoreReader(RefundReader, WalletReader, Protocol):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 
     Every answer is bounded by a `limit`, or by what is configured (keys, channels,

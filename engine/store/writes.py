@@ -22,8 +22,10 @@ from engine.store.upkeep_writes import (
     ShrinkFile,
     ToldRow,
 )
+from engine.store.wallet_writes import AddressRow, WalletRow
 
 __all__ = [
+    "AddressRow",
     "ChannelRow",
     "Committed",
     "Conflict",
@@ -63,6 +65,7 @@ __all__ = [
     "UNREAD_AFTER",
     "UNREAD_BELOW",
     "Unavailable",
+    "WalletRow",
     "Write",
 ]
 
@@ -311,6 +314,8 @@ Row = (
     | ShrinkFile
     | OpenRefund
     | MoveRefund
+    | WalletRow
+    | AddressRow
 )
 
 
@@ -335,7 +340,8 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
 class Conflict(msgspec.Struct, frozen=True):
     """A unique key stood in the way; nothing of this write was done.
 
-    `what` names it: "address", "seq", "idempotency", "inbound", "refund" or "other".
+    `what` names it: "address", "seq", "idempotency", "inbound", "refund",
+    "wallet" or "other".
     """
 
     what: str

@@ -11,6 +11,7 @@ from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
 from engine.store.writes import (
+    AddressRow,
     ChannelRow,
     Conflict,
     CustomerRow,
@@ -18,6 +19,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     SourceTip,
+    WalletRow,
 )
 
 __all__ = ["Delivery", "EventRow", "PaymentRow", "Refused", "Tables"]
@@ -66,6 +68,8 @@ class Tables:
         self.answers: dict[tuple[str, str], IdempotencyRow] = {}
         self.inbound: dict[tuple[str, str], InboundRow] = {}
         self.customers: dict[str, CustomerRow] = {}
+        self.wallets: dict[str, WalletRow] = {}
+        self.drawn: dict[tuple[str, int], AddressRow] = {}
         self.tips: dict[str, SourceTip] = {}
         self.keys: dict[str, KeyRecord] = {}
         self.merchants: dict[str, MerchantRecord] = {}

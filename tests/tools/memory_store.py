@@ -45,11 +45,12 @@ from engine.store.writes import (
 )
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_tables import Tables, written
+from tests.tools.memory_wallets import WalletTables
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRefunds):
+class MemoryStore(MemoryRefunds, WalletTables):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 
     def __init__(self) -> None:

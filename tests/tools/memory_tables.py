@@ -13,6 +13,7 @@ from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
+    AddressRow,
     ChannelRow,
     Committed,
     Conflict,
@@ -40,8 +41,10 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    WalletRow,
     Write,
 )
+from tests.tools import memory_wallets
 from tests.tools.memory_refunds import move_refund, open_refund
 from tests.tools.memory_rows import (
     Delivery,
@@ -183,6 +186,10 @@ def _write(tables: Tables, row: Row) -> int:
             return open_refund(tables, row)
         case MoveRefund():
             return move_refund(tables, row)
+        case WalletRow():
+            tables.put(tables.wallets, row.id, row)
+        case AddressRow():
+            memory_wallets.draw(tables, row)
         case ShrinkFile():
             return 0
     return 1

@@ -10,11 +10,12 @@ from engine.store.writes import (
     ChannelRow,
     Committed,
     Entry,
+    WalletRow,
     Write,
 )
 from tests.unit.payment_cases import T0, terms
 
-__all__ = ["channel", "creation", "events_of", "owed", "decided", "stored"]
+__all__ = ["channel", "creation", "events_of", "owed", "decided", "stored", "wallet"]
 
 
 def creation(name: str, merchant: str = "default", address: str = "") -> Write:
@@ -47,6 +48,10 @@ def channel(
 ) -> Write:
     kinds = tuple(str(t) for t in types)
     return Write(rows=(ChannelRow(name, merchant, enabled, kinds, T0, b"{}"),))
+
+
+def wallet(name: str = "wal_1", merchant: str = "ann", at: int = T0) -> WalletRow:
+    return WalletRow(name, merchant, "descriptor", "wpkh(…)", "identity", 0, at)
 
 
 def owed(journal: Journal, name: str) -> list[tuple[str, int]]:

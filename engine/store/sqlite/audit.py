@@ -26,6 +26,9 @@ _TABLES = {
     "idempotency": "scope, key, request_hash, status, body, at",
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
     "merchants": "name, version, updated_at, state",
+    "wallet_addresses": 'identity, "index", address, wallet, payment_id, epoch',
+    "wallets": "id, merchant, kind, descriptor, identity, first_index, created_at,"
+    " retired_at",
     "source_tips": "source, height, hash",
 }
 """Tables whose rows carry `row_crc` of these columns."""

@@ -249,6 +249,7 @@ _WORDS = {
     "address": "address is watched by another payment",
     "idempotency": "Idempotency-Key was used before",
     "inbound": "webhook was heard before",
+    "wallet": "address was drawn for another payment",
 }
 """What a conflict is to whoever is told of it: no column, no SQL."""
 
@@ -263,6 +264,7 @@ def _conflict_of(error: Exception) -> str:
         ("idempotency.", "idempotency"),
         ("inbound.", "inbound"),
         ("refunds.", "refund"),
+        ("wallet_addresses.", "wallet"),
     ):
         if table_and_column in text:
             return what

@@ -36,6 +36,7 @@ from engine.store.records import (
 from engine.store.sqlite import alerts, moments, outbox, pruning, queries
 from engine.store.sqlite.refunds import RefundReads
 from engine.store.sqlite.trouble import unreadable
+from engine.store.sqlite.wallets import WalletReads
 from engine.store.writes import SourceTip
 
 __all__ = ["SqliteReads"]
@@ -46,7 +47,7 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads(RefundReads):
+class SqliteReads(RefundReads, WalletReads):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once

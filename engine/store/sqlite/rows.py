@@ -1,9 +1,9 @@
 """How each kind of row is written. Called by the journal inside its transaction.
 
 Of the kinds that come in crowds (answers to idempotent requests, webhooks that were
-heard, payers' addresses, deliveries) many are written by one statement. A unique key
-that stands in the way raises `sqlite3.IntegrityError`, which undoes the one write it
-is part of.
+heard, payers' and drawn addresses, deliveries) many are written by one statement. A
+unique key that stands in the way raises `sqlite3.IntegrityError`, which undoes the one
+write it is part of.
 """
 
 import sqlite3
@@ -13,9 +13,11 @@ from engine.store.sqlite import alerts, pruning, refunds, steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
+from engine.store.sqlite.wallets import write_addresses, write_wallet
 from engine.store.writes import (
     MAX_BLOCKS_READ_AGAIN,
     NO_PLACE,
+    AddressRow,
     ChannelRow,
     CustomerRow,
     DeliveryResult,
@@ -40,6 +42,7 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    WalletRow,
 )
 
 __all__ = ["write_rows"]
@@ -84,6 +87,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     answers: list[Row] = []
     heard: list[Row] = []
     customers: list[Row] = []
+    drawn: list[AddressRow] = []
     deliveries: list[DeliveryResult] = []
     for row in rows:
         match row:
@@ -93,6 +97,8 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
                 heard.append(row)
             case CustomerRow():
                 customers.append(row)
+            case AddressRow():
+                drawn.append(row)
             case DeliveryResult():
                 deliveries.append(row)
             case _:
@@ -102,6 +108,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     _insert(sql, _IDEMPOTENCY, answers)
     _insert(sql, _INBOUND, heard)
     _insert(sql, _CUSTOMERS, customers)
+    write_addresses(sql, drawn)
     _deliveries(sql, deliveries)
     return changed
 
@@ -174,6 +181,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(refunds.open_refund(sql, row))
         case MoveRefund():
             return Changed(refunds.move_refund(sql, row))
+        case WalletRow():
+            return Changed(write_wallet(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
     return Changed(sql.execute(statement, values).rowcount)

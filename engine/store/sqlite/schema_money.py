@@ -12,6 +12,32 @@ __all__: list[str] = []
 
 
 @migrations()
+def m024_wallets(db: sqlite_utils.Database) -> None:
+    """Where addresses come from, and which were drawn for whom.
+
+    No index and no address is drawn twice: whatever else goes wrong, the database
+    refuses it. Of an identity the last index is found at the end of its key.
+    """
+    db.execute(
+        """CREATE TABLE wallets (
+            id TEXT PRIMARY KEY, merchant TEXT NOT NULL, kind TEXT NOT NULL,
+            descriptor TEXT NOT NULL, identity TEXT NOT NULL,
+            first_index INTEGER NOT NULL, created_at INTEGER NOT NULL,
+            retired_at INTEGER, crc INTEGER
+        )"""
+    )
+    db.execute("CREATE INDEX wallets_of_merchant ON wallets (merchant)")
+    db.execute(
+        """CREATE TABLE wallet_addresses (
+            identity TEXT NOT NULL, "index" INTEGER NOT NULL,
+            address TEXT NOT NULL UNIQUE, wallet TEXT NOT NULL,
+            payment_id TEXT NOT NULL, epoch TEXT NOT NULL, crc INTEGER,
+            PRIMARY KEY (identity, "index")
+        ) WITHOUT ROWID"""
+    )
+
+
+@migrations()
 def m027_refunds(db: sqlite_utils.Database) -> None:
     """What goes back to payers: asked for, claimed, paid."""
     refunds.create(db)

@@ -21,6 +21,7 @@ from engine.store import writes
 from engine.store.port import StoreReader
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
+    AddressRow,
     ChannelRow,
     Committed,
     CustomerRow,
@@ -45,11 +46,12 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    WalletRow,
     Write,
 )
 from tests.tools.direct_store import DirectStore
 from tests.unit.engine.store.refund_cases import refund
-from tests.unit.journal_cases import channel, creation, decided, stored
+from tests.unit.journal_cases import channel, creation, decided, stored, wallet
 from tests.unit.payment_cases import T0, mempool, view
 
 MERCHANTS = ("ann", "bob", "cy")
@@ -65,6 +67,7 @@ SMALL = {
     "source_tips",
     "outbox_totals",
     "pruned",  # a row for each merchant
+    "wallets",  # one or a few for each merchant
     "removed_channels",
     "new",  # the rows of a statement of many
 }
@@ -129,6 +132,12 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "refunds_in": [(state,) for state in LIVING],
     "refunds_due": [(T0,)],
     "refund_of_outgoing": [("out_1",)],
+    "wallets": [(), ("ann",)],
+    "last_drawn": [("identity",), ("none",)],
+    "known_addresses": [(["address of p1", "nowhere"],)],
+    "address_drawn": [("address of p1",), ("nowhere",)],
+    "unpaid_run": [("identity", 20)],
+    "over_unpaid": [("identity", 20)],
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -178,6 +187,11 @@ ROWS: dict[type, list[Any]] = {
     MoveRefund: [
         MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
     ],
+    WalletRow: [wallet(), wallet()],
+    AddressRow: [
+        AddressRow("identity", 10**6, "new address", "wal_1", "p1", "e"),
+        AddressRow("identity", 3, "address of p3", "wal_1", "new", "e", former="p3"),
+    ],
 }
 """Each kind of row that can be written beside events."""
 
@@ -216,6 +230,7 @@ def _beside(n: int) -> tuple[Any, ...]:
         IdempotencyRow("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
         InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
         CustomerRow(f"p{n}", "sealed"),
+        AddressRow("identity", n, f"address of p{n}", "wal_1", f"p{n}", "epoch"),
         _told(f"p{n}", n + 1),
     )
 
