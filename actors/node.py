@@ -75,6 +75,7 @@ class Node:
         self.sessions: Readable[int] = Published(0)  # the router's: how many
         # The rates actor's; ask it with `engine.money.rates.rate_of`.
         self.rates: Readable[RatesReport] = Published(RatesReport())
+        self.priced_in: set[str] = set()  # the gateway's: in which prices were wanted
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()

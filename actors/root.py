@@ -11,7 +11,7 @@ service manager (or a person) to decide.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from actors.alerting.heartbeat import HeartbeatActor
 from actors.alerting.notifier import AlertNotifierActor
@@ -22,6 +22,7 @@ from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
+from actors.money.rates import RatesActor
 from actors.node import Node
 from actors.published import JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
@@ -32,8 +33,9 @@ from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
 from engine.alerts.alerting import Alerting
 from engine.chain.feed import AddressFeed, BlockFeed
+from engine.money.rates import Policy, Provider, RatesReport
 from engine.policy.retention import Retention
-from engine.ports import ChannelSender, StreamSender
+from engine.ports import ChannelSender, RateProvider, StreamSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
@@ -158,6 +160,8 @@ def build_tree(
     give_up: Callable[[str], None],
     retention: Retention = Retention(),
     alerting: Alerting = Alerting(),
+    rates: Sequence[RateProvider] = (),
+    rates_policy: Policy = Policy(),
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs."""
 
@@ -243,6 +247,16 @@ def build_tree(
             lambda _name: HeartbeatActor(node, outside, alerting.beat_every_s),
         )
         children.append(heartbeat)
+    if rates:
+        asked = tuple(Provider(provider.name) for provider in rates)
+        report = Published(RatesReport(policy=rates_policy, providers=asked))
+        node.rates = report
+        ref = child(
+            "rates",
+            RatesActor,
+            lambda _name: RatesActor(node, rates, rates_policy, report),
+        )
+        children.append(ref)
     return root
 
 

@@ -24,6 +24,8 @@ from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.rules import wrong_profile, wrong_secret
 from engine.merchants.token_rules import mistake
+from engine.money.providers import ProviderSetting, fixed_rates
+from engine.money.rates import Policy
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
@@ -122,6 +124,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rpc_timeout_s: int
     tolerance_percent: int
     quorum_above: int | None
+    rates: tuple[ProviderSetting, ...]
+    rates_every_s: int
+    rates_fresh_s: int
+    rates_bound_percent: int
+    rates_lone_s: int
     esplora_per_minute: int
     poll_by_hand_s: int
     connections_per_address: int
@@ -146,6 +153,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.smtp is None or self.smtp_password is None:
             return self.smtp
         return msgspec.structs.replace(self.smtp, password=self.smtp_password)
+
+    @property
+    def rates_policy(self) -> Policy:
+        """Which quotes are believed."""
+        return Policy(
+            fresh_s=self.rates_fresh_s,
+            bound_percent=self.rates_bound_percent,
+            lone_s=self.rates_lone_s,
+            every_s=self.rates_every_s,
+        )
 
     @property
     def limits(self) -> Limits:
@@ -324,7 +341,19 @@ def _consistent(config: Config) -> Config:
     if kinds.count("devchain") > 1:
         raise ConfigError("--source: devchain is given more than once; allowed: once")
     _check_mail(config)
+    _check_rates(config)
     return config
+
+
+def _check_rates(config: Config) -> None:
+    if config.rates_fresh_s < 2 * config.rates_every_s:
+        raise ConfigError(
+            f"--rates-fresh-s: {config.rates_fresh_s} is less than twice"
+            f" --rates-every-s ({config.rates_every_s}): one answer that is lost would"
+            " stop sales"
+        )
+    if config.network == "mainnet" and fixed_rates(config.rates):
+        raise ConfigError("--rates: a fixed rate is for test networks, not mainnet")
 
 
 def _check_mail(config: Config) -> None:

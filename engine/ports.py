@@ -15,6 +15,7 @@ from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.stream_ids import Plan, Told
+from engine.money.rates import Quote
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 
@@ -23,6 +24,8 @@ __all__ = [
     "ChannelSender",
     "Freshness",
     "Outside",
+    "RateAnswer",
+    "RateProvider",
     "Sink",
     "StreamSender",
 ]
@@ -131,3 +134,23 @@ class Outside(Protocol):
 
     def free_bytes(self) -> int | None:
         """What is free where the database is; None: that cannot be said."""
+
+
+class RateAnswer(msgspec.Struct, frozen=True):
+    """What a provider of rates said: a quote for each currency, and of which currencies
+    it said what can be no rate, with the reason (no quote then)."""
+
+    quotes: tuple[Quote, ...]
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+class RateProvider(Protocol):
+    """Port: somebody who says what a bitcoin is worth. Blocks, for a bounded time."""
+
+    @property
+    def name(self) -> str:
+        """One of `engine.money.providers.PROVIDERS`, or `fixed`."""
+
+    def ask(self, now: int) -> RateAnswer:
+        """All that it quotes of the currencies that we know, as of `now` (ms) or, where
+        it says so itself, of before. Raises `SourceError`."""

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
+from engine.money.providers import PROVIDERS, parse_providers
 from engine.setting_values import (
     gateway_merchants,
     heartbeat,
@@ -297,6 +298,26 @@ OPTIONS: tuple[Option, ...] = (
            "A tolerance is never more than this share of the amount."),
     Option("quorum_above", whole(0, MAX_SAT), None, f"0 to {MAX_SAT} sat",
            "More than this is confirmed only when two independent sources show it."),
+    # None: a node talks to nobody whom it was not told to talk to.
+    Option("rates", parse_providers, "",
+           f"two or more of {', '.join(PROVIDERS)}, each also as <name>=<URL>,"
+           " separated by commas; or fixed:EUR=50000 (not on mainnet)",
+           "Who is asked what a bitcoin is worth, for prices in other currencies"
+           " (docs/rates.md), in this order: at least two, as the median counts."
+           " Default: nobody, and no such prices. fixed:EUR=50000 is a rate that never"
+           " changes, for tests.", repeated=True),
+    # The providers have new numbers about once a minute, and bounds on calls.
+    Option("rates_every_s", whole(10, 3_600), "60", "10 to 3600 seconds",
+           "How often each provider of --rates is asked."),
+    # A bitcoin moves by 0.2 % in five minutes, as a rule; an hour can be 2 %.
+    Option("rates_fresh_s", whole(20, 86_400), "300", "20 to 86400 seconds",
+           "How old a rate may be to set a price: at least twice --rates-every-s."),
+    Option("rates_bound_percent", whole(1, 50), "5", "1 to 50 percent",
+           "Who is further than this from the others is set aside (rates.disagree)."
+           " Providers differ by 0.5 % on a wild day."),
+    Option("rates_lone_s", whole(0, 2_592_000), "86400", "0 to 2592000 seconds",
+           "How long one provider alone may set prices, held against the last median:"
+           " a day to mend it. 0: never."),
     Option("esplora_per_minute", whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),

@@ -51,6 +51,8 @@ SET: Final = "fixed"
 _EXACT = Context(prec=60)
 """For a sum of two quotes of at most `_MAX_DIGITS` digits each, which is then exact."""
 
+_AHEAD_MS = 10_000
+
 _MAX_DIGITS = 25
 _SMALLEST, _LARGEST = Decimal("1e-8"), Decimal("1e15")
 
@@ -82,23 +84,28 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """How one provider fares. Times in ms. `error`: why its last answer was none."""
+    """How one provider fares. Times in ms. `error`: why its last answer was none;
+    `failing_since`: since when there was no other. `refused`: by currency, why what it
+    said last can be no rate."""
 
     name: str
-    answered_at: int | None = None
     asked_at: int | None = None
+    answered_at: int | None = None
+    failing_since: int | None = None
     error: str | None = None
     state: str = "closed"  # of its breaker
+    refused: Mapping[str, str] = {}
 
 
 class Aside(msgspec.Struct, frozen=True, gc=False):
-    """A quote that did not count, and why, in one line for people."""
+    """A quote that did not count, and why, in one line for people. `is_doubted`: by
+    others, or by the last median; else it is merely old, or alone."""
 
     provider: str
     rate: Decimal
     at: int
     reason: str
-    is_stale: bool = False  # merely old; else its word is doubted
+    is_doubted: bool = True
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -191,12 +198,12 @@ def agreed(
     """What these quotes, each of another provider and at least one, come to."""
     assert len({q.provider for q in quotes}) == len(quotes) > 0, quotes
     currency = quotes[0].currency
-    oldest = now - policy.fresh_s * 1000
-    fresh = [quote for quote in quotes if quote.at >= oldest]
+    fresh = [quote for quote in quotes if _is_fresh(quote, policy, now)]
+    old = f"older than {policy.fresh_s} s"
     aside = [
-        Aside(q.provider, q.rate, q.at, f"older than {policy.fresh_s} s", is_stale=True)
+        Aside(q.provider, q.rate, q.at, old, is_doubted=False)
         for q in quotes
-        if q.at < oldest
+        if q not in fresh
     ]
     if not fresh:
         reason = f"no quote of the last {policy.fresh_s} s"
@@ -208,6 +215,11 @@ def agreed(
         aside += _set_aside(fresh, kept, why, policy.bound_percent, middle)
         return _rate(currency, middle, kept, aside, is_lone=False)
     return _against_last(currency, fresh, last, policy, now, aside)
+
+
+def _is_fresh(quote: Quote, policy: Policy, now: int) -> bool:
+    """One that is much later than now is of before the clock was put back."""
+    return now - policy.fresh_s * 1000 <= quote.at <= now + _AHEAD_MS
 
 
 def _majority(fresh: list[Quote], policy: Policy) -> list[Quote]:
@@ -237,7 +249,10 @@ def _against_last(
         when = f"of the last {policy.lone_s} s"
         reason = f"{said}, {'alone' if alone else 'which disagree'}"
         reason += f", and there is no median {when} to hold against it"
-        aside += [Aside(q.provider, q.rate, q.at, "nobody bears it out") for q in fresh]
+        why = "nobody bears it out"
+        aside += [
+            Aside(q.provider, q.rate, q.at, why, is_doubted=not alone) for q in fresh
+        ]
         return NoRate(currency, reason, aside=tuple(aside))
     bound = 2 * policy.bound_percent
     kept = [q for q in fresh if _is_near(q.rate, last.rate, bound)]

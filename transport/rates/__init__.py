@@ -1,0 +1,1 @@
+"""Providers of rates: what each is asked, and how its answer is read."""
