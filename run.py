@@ -69,6 +69,7 @@ from transport.http.strangers import StrangerLimits
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_gateways import reader_of
 from transport.outbound.senders import make_senders
+from transport.rates.providers import make_providers
 from transport.server.allowed_hosts import AllowedHosts
 from transport.server.server import Server
 from transport.server.upgrade import LOCAL_PAGES, origin_of
@@ -129,7 +130,7 @@ class Installation:
             redis_in=config.redis_stream,
             mail=mail,
             merchant=merchants.get,
-            customer_email=self._customer_email,
+            customer_email=lambda one: self.gateway.customer_email(one),  # noqa: PLW0108
         )
         self.gave_up: gevent.event.AsyncResult[str] = gevent.event.AsyncResult()
         self.root = build_tree(
@@ -143,6 +144,7 @@ class Installation:
             give_up=self.gave_up.set,
             retention=config.retention,
             alerting=alerting(config, VERSION),
+            rates=(make_providers(config.rates), config.rates_policy),
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.gateways = Gateways(
@@ -154,9 +156,6 @@ class Installation:
         )
         self.redis = reader_of(config, self.gateways, NodeWatch(self.node))
         self.server = self._server()
-
-    def _customer_email(self, payment_id: str) -> str | None:
-        return self.gateway.customer_email(payment_id)
 
     def _merchants(self) -> MerchantBook:
         # The document that `phoenixd` is made for identifies without a secret.

@@ -160,10 +160,13 @@ def build_tree(
     give_up: Callable[[str], None],
     retention: Retention = Retention(),
     alerting: Alerting = Alerting(),
-    rates: Sequence[RateProvider] = (),
-    rates_policy: Policy = Policy(),
+    rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
 ) -> Ref:
-    """Make the tree of a node (not started) and fill in the node's refs."""
+    """Make the tree of a node (not started) and fill in the node's refs.
+
+    `rates`: who is asked what a bitcoin is worth (nobody: there are no prices in other
+    currencies), and which answers are believed.
+    """
 
     def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
         scope = Scope(
@@ -247,17 +250,16 @@ def build_tree(
             lambda _name: HeartbeatActor(node, outside, alerting.beat_every_s),
         )
         children.append(heartbeat)
-    if rates:
-        asked = tuple(Provider(provider.name) for provider in rates)
-        report = Published(RatesReport(policy=rates_policy, providers=asked))
-        node.rates = report
-        ref = child(
-            "rates",
-            RatesActor,
-            lambda _name: RatesActor(node, rates, rates_policy, report),
-        )
-        children.append(ref)
+    if rates[0]:
+        children.append(child("rates", RatesActor, _rates(node, *rates)))
     return root
+
+
+def _rates(node: Node, asked: Sequence[RateProvider], policy: Policy) -> Factory:
+    names = tuple(Provider(provider.name) for provider in asked)
+    report = Published(RatesReport(policy=policy, providers=names))
+    node.rates = report
+    return lambda _name: RatesActor(node, asked, policy, report)
 
 
 def _spec(node: Node, reader: StoreReader, number: int, config: FeedConfig) -> FeedSpec:

@@ -61,6 +61,7 @@ class Code(StrEnum):
     INTERNAL_ERROR = "internal_error", 500
     METHOD_NOT_IMPLEMENTED = "method_not_implemented", 501
     BUSY = "busy", 503
+    NO_RATE = "no_rate", 503
     NOT_READY = "not_ready", 503
     OVERLOADED = "overloaded", 503
     REQUEST_IN_PROGRESS = "request_in_progress", 503

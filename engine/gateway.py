@@ -13,6 +13,7 @@ import msgspec
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
 from engine.merchants.record import Limits, Merchant
+from engine.money.rates import RatesReport
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
@@ -293,6 +294,11 @@ class Gateway(Protocol):
 
     def alerts(self) -> tuple[Alert, ...]:
         """What a person should look at, as long as it is so."""
+
+    def rates(self, wanted: str | None = None) -> RatesReport:
+        """What providers of rates say; ask it with `engine.money.rates.rate_of`. Of
+        memory alone. `wanted`: the currency of a price, of those of the standard; from
+        now on trouble with it is alerted."""
 
     # node
     def now(self) -> int: ...

@@ -14,6 +14,8 @@ from gevent.event import Event as Signal
 from actors.edge.kept import KeptRows
 from actors.messages import DescribeWatcher, WatcherReport
 from engine.gateway import CoreState, WatcherState
+from engine.money.currency import CURRENCIES
+from engine.money.rates import RatesReport
 from engine.payment.model import Payment
 from engine.runtime.ref import Ref
 
@@ -53,6 +55,12 @@ class TreeViews(KeptRows):
     def watcher(self, address: str) -> WatcherState | None:
         ref = self._node.watchers.at(address)
         return None if ref is None else self._describe([ref])[0]
+
+    def rates(self, wanted: str | None = None) -> RatesReport:
+        if wanted is not None:
+            assert wanted in CURRENCIES, wanted
+            self._node.priced_in.add(wanted)
+        return self._node.rates.now
 
     def _describe(self, refs: list[Ref]) -> list[WatcherState]:
         reports = self._reports(refs)

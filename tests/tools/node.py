@@ -10,7 +10,7 @@ The test holds all the parts. Nothing outlives the `with`.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -24,7 +24,8 @@ from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.scopes import default_scopes
-from engine.ports import ChannelSender
+from engine.money.rates import Policy
+from engine.ports import ChannelSender, RateProvider
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
@@ -55,6 +56,7 @@ class RunningNode:
         api_key: str,
         sender: ChannelSender | None,
         prepare: Callable[[Path, Vault], None] | None = None,
+        rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
     ) -> None:
         self.api_key = api_key
         self.database = folder / "node.db"
@@ -75,6 +77,7 @@ class RunningNode:
             vault=self.vault,
             sender=self.sender,
             give_up=self.gave_up.append,
+            rates=rates,
         )
         self.gateway = ActorGateway(self.node, self._store.reader, self.vault)
         self.session = requests.Session()
@@ -186,16 +189,18 @@ def running_node(
     wrap: Callable[[Any], Any] | None = None,
     prepare: Callable[[Path, Vault], None] | None = None,
     mappings: Mapping[str, GatewayMapping] | None = None,
+    rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
     All that a node serves, with `web` as further fields of `WebParts`; or, when `api`
     (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
     may put a WSGI application of the test's own around it, `prepare` make the database
-    that the node finds. `mappings` are those of its payment gateways.
+    that the node finds. `mappings` are those of its payment gateways; `rates`: who is
+    asked what a bitcoin is worth.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
-        node = RunningNode(Path(folder), api_key or new_key(), sender, prepare)
+        node = RunningNode(Path(folder), api_key or new_key(), sender, prepare, rates)
         if api is None and auth_limits is None:
             fields = {"gateways": _gateways(node, mappings or {}), **(web or {})}
             app, ws_routes = _everything(node, fields)

@@ -22,6 +22,7 @@ from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.creating import CreatingRoutes
 from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
+from transport.control.pricing import Prices
 from transport.http.auth import Principal
 from transport.http.bottle_app import answer, environ
 from transport.http.inputs import MAX_BATCH, PAYMENTS, BatchRequest, PaymentRequest
@@ -119,8 +120,10 @@ class Batches(CreatingRoutes):
     ) -> Any:
         self._auth.charge(principal, len(asked) * PAYMENT_COST)
         emails: dict[str, str] = {}
+        prices = Prices(self._gateway)  # one moment's, for all
         judged = [
-            self._judge(one, principal, emails) for one in yielding_every(asked, 20)
+            self._judge(one, principal, emails, prices)
+            for one in yielding_every(asked, 20)
         ]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
         now, url = self._gateway.now(), self._settings.public_url
@@ -138,7 +141,11 @@ class Batches(CreatingRoutes):
         return self._answer(_page(yielding_every(judged), answers, url).data)
 
     def _judge(
-        self, value: Any, principal: Principal, emails: dict[str, str]
+        self,
+        value: Any,
+        principal: Principal,
+        emails: dict[str, str],
+        prices: Prices,
     ) -> Judged:
         """Terms or a problem; payers' addresses go into `emails`."""
         if isinstance(value, Problem):
@@ -147,7 +154,7 @@ class Batches(CreatingRoutes):
         if isinstance(request, tuple):
             return invalid(*request).value(self._base)
         try:
-            terms = terms_of(request, principal, self._gateway, self._settings)
+            terms = terms_of(request, principal, self._gateway, self._settings, prices)
         except Problem as problem:
             return problem.value(self._base)
         emails |= emails_of(terms, request)

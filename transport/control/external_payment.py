@@ -16,19 +16,9 @@ from transport.http.new_ids import new_payment_id
 from transport.http.problems import invalid
 from transport.problem_body import FieldError
 
-__all__ = ["external_terms", "of_external_only"]
+__all__ = ["external_terms"]
 
 _OF_THE_CHAIN = ("address", "amount_sat", "tolerance_sat", "quorum_above_sat")
-_OF_GATEWAYS = ("gateway", "amount", "amount_minor", "currency")
-
-
-def of_external_only(request: PaymentRequest) -> list[FieldError]:
-    """What a payment on the chain has not."""
-    return [
-        FieldError(f"/{name}", 'is for payments with "method": "external" only')
-        for name in _OF_GATEWAYS
-        if getattr(request, name) is not None
-    ]
 
 
 def external_terms(

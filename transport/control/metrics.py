@@ -43,6 +43,8 @@ _COUNTERS = {
     "channels.sealed": "Channels whose secrets this node's key does not open.",
     "alerts.raised": "Alerts that were raised.",
     "alerts.not_kept": "Alerts that were only counted: too many of their kind stand.",
+    "rates.asked": "Requests to providers of rates.",
+    "rates.failed": "Requests to providers of rates that got no usable answer.",
     "retention.events": "Events that were kept no longer.",
     "retention.deliveries": "Deliveries that were made and kept no longer.",
     "retention.attempts": "Lines of the delivery log that were kept no longer.",

@@ -16,12 +16,14 @@ from engine.merchants.name import DEFAULT
 from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
-from transport.control.external_payment import external_terms, of_external_only
+from engine.payment.money_terms import Price
+from transport.control.external_payment import external_terms
 from transport.control.own_defaults import (
     confirmations_of,
     expires_in_s_of,
     return_url_of,
 )
+from transport.control.pricing import Prices, is_priced
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
@@ -37,10 +39,12 @@ def terms_of(
     principal: Principal,
     gateway: Gateway,
     settings: ApiSettings,
+    prices: Prices | None = None,
 ) -> Terms:
     """The terms of a new payment, `without_old_outputs` yet to come.
 
-    Raises `Problem` 403, 409 or 422.
+    `prices`: of all payments of this request, if there are several. Raises `Problem`
+    403, 409, 422 or 503.
     """
     merchant = request.merchant or principal.merchant or DEFAULT
     if not principal.may_see(merchant):
@@ -56,8 +60,18 @@ def terms_of(
         external = external_terms(request, record, settings, gateway.now())
         _must_be_new(external, gateway)
         return external
-    errors += of_external_only(request)
-    _must_say_how_much(request, errors)
+    if request.gateway is not None:
+        message = 'is for payments with "method": "external" only'
+        errors.append(FieldError("/gateway", message))
+    price: Price | None = None
+    if is_priced(request):
+        priced = (prices or Prices(gateway)).price_of(request, errors)
+        if priced is None:
+            raise invalid(*errors)
+        price, amount_sat = priced
+        request = msgspec.structs.replace(request, amount_sat=amount_sat)
+    else:
+        _must_say_how_much(request, errors)
     tolerance_sat = _tolerance(request, record, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
     address = _address(request.address, settings, errors)
@@ -81,6 +95,7 @@ def terms_of(
         merchant=merchant,
         metadata=request.metadata,
         return_url=return_url,
+        price=price,
     )
 
 
@@ -132,7 +147,10 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
 def _must_say_how_much(request: PaymentRequest, errors: list[FieldError]) -> None:
     """A shop that forgets the amount must not ship for the first 600 sat."""
     if request.amount_sat is None and not request.any_amount:
-        message = 'is missing; "any_amount": true takes whatever comes'
+        message = (
+            "is missing, or amount with currency;"
+            ' "any_amount": true takes whatever comes'
+        )
         errors.append(FieldError("/amount_sat", message))
     if request.amount_sat is not None and request.any_amount:
         errors.append(FieldError("/any_amount", "must be left out beside amount_sat"))

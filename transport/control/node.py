@@ -18,6 +18,7 @@ from engine.gateway import Gateway, NodeHealth
 from engine.merchants.scopes import Scope
 from engine.ports import Freshness
 from transport.control.metrics import Metrics
+from transport.control.rates import Rates
 from transport.control.sources import Sources
 from transport.control.watchers import Watchers
 from transport.http import openapi
@@ -41,6 +42,7 @@ def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> Non
     """Put the node's routes into `app`."""
     app.add_all(_Node(app, gateway, auth, settings))
     app.add_all(Sources(gateway, auth))
+    app.add_all(Rates(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
 
 

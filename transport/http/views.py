@@ -10,16 +10,20 @@ from msgspec import UNSET, UnsetType
 
 from engine.chain.witness import Standing
 from engine.money.amount import payment_uri
+from engine.money.currency import minor_text
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
+from engine.payment.money_terms import Price
 from engine.ports import Freshness
 
 __all__ = [
     "EventPage",
     "EventView",
     "PaymentView",
+    "PriceView",
     "ReceiptView",
     "iso_or_none",
+    "price_view",
     "public_reason",
     "view",
 ]
@@ -48,12 +52,28 @@ class OwnFreshness(msgspec.Struct, frozen=True, kw_only=True):
     since_when: str
 
 
+class PriceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A price in a currency, as it was agreed: `amount_sat` is what it was at `rate`
+    (of one BTC) at `rate_at`, rounded up. `providers`: whose median the rate is;
+    `is_lone`: one alone said it, held against the last median."""
+
+    currency: str
+    amount: str
+    amount_minor: int
+    decimals: int
+    rate: str
+    rate_at: str
+    providers: tuple[str, ...]
+    is_lone: bool
+
+
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as it is now. `client_secret` is returned only when it is created.
     `freshness` is there only while its own address cannot be read whole; else that of
     the sources says how far what is shown is present (`/health`, `source`). The fields
     from `gateway` to `returned_minor` are there only in a payment whose `method` is
-    external: sums of it are whole numbers of the currency's smallest unit."""
+    external: sums of it are whole numbers of the currency's smallest unit. `price` is
+    there where the amount was given in a currency."""
 
     id: str
     status: Status
@@ -85,6 +105,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int | UnsetType | None = UNSET
     received_minor: int | UnsetType = UNSET
     returned_minor: int | UnsetType = UNSET
+    price: PriceView | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
@@ -185,8 +206,23 @@ def view(
         amount_minor=terms.amount_minor if terms.is_external else UNSET,
         received_minor=payment.external.received_minor if terms.is_external else UNSET,
         returned_minor=payment.external.returned_minor if terms.is_external else UNSET,
+        price=UNSET if terms.price is None else price_view(terms.price),
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
+    )
+
+
+def price_view(price: Price) -> PriceView:
+    """The price as clients see it."""
+    return PriceView(
+        currency=price.currency,
+        amount=minor_text(price.minor, price.decimals),
+        amount_minor=price.minor,
+        decimals=price.decimals,
+        rate=price.rate,
+        rate_at=iso(price.rate_at),
+        providers=price.providers,
+        is_lone=price.is_lone,
     )
 
 
