@@ -7,12 +7,24 @@ for the watch for reorganisations. One that is not paid (any more) keeps its sta
 receipts decide about it.
 """
 
-from engine.payment.events import iso
+from engine.payment.events import Event, iso
 from engine.payment.fold import EventBuilder
 from engine.payment.forwarding import Forwarding, ForwardPart, known_as
 from engine.payment.model import EventType, Payment, Status
 
-__all__ = ["take_forward"]
+__all__ = ["concerns_forwarder", "take_forward"]
+
+_PAID_ONCE = {Status.CONFIRMED, Status.FORWARDED, Status.FAILED}
+
+_OF_RECEIPTS = {EventType.CONFIRMING, EventType.REORGED, EventType.REPLACED}
+
+
+def concerns_forwarder(event: Event) -> bool:
+    """Whether there may be coins to send on after it, or what was sent is to be looked
+    at again. Of a payment whose terms name a destination; a store queues it then."""
+    if event.type in {EventType.CONFIRMED, EventType.REVERSED}:
+        return True
+    return event.type in _OF_RECEIPTS and event.status in _PAID_ONCE
 
 
 def take_forward(builder: EventBuilder, part: ForwardPart) -> None:

@@ -32,6 +32,7 @@ from typing import Protocol
 
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
+from engine.store.outgoing_port import OutgoingReader
 from engine.store.records import (
     OWED,
     AttemptView,
@@ -70,7 +71,7 @@ class StoreWriter(Protocol):
         in the order of their submission."""
 
 
-class StoreReader(RefundReader, WalletReader, Protocol):
+class StoreReader(RefundReader, WalletReader, OutgoingReader, Protocol):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 
     Every answer is bounded by a `limit`, or by what is configured (keys, channels,

@@ -13,6 +13,13 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
+from engine.store.outgoing_writes import (
+    MoveOutgoing,
+    NewOutgoing,
+    PauseForwarding,
+    QueueForward,
+    Unqueue,
+)
 from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.upkeep_writes import (
     Forget,
@@ -50,6 +57,11 @@ __all__ = [
     "MAX_BLOCKS_READ_AGAIN",
     "MoveRefund",
     "OpenRefund",
+    "MoveOutgoing",
+    "NewOutgoing",
+    "PauseForwarding",
+    "QueueForward",
+    "Unqueue",
     "Place",
     "PurgeDeliveries",
     "RETENTION",
@@ -316,6 +328,11 @@ Row = (
     | MoveRefund
     | WalletRow
     | AddressRow
+    | NewOutgoing
+    | MoveOutgoing
+    | QueueForward
+    | Unqueue
+    | PauseForwarding
 )
 
 
@@ -340,7 +357,7 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
 class Conflict(msgspec.Struct, frozen=True):
     """A unique key stood in the way; nothing of this write was done.
 
-    `what` names it: "address", "seq", "idempotency", "inbound", "refund",
+    `what` names it: "address", "seq", "idempotency", "inbound", "outgoing", "refund",
     "wallet" or "other".
     """
 

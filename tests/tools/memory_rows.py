@@ -9,6 +9,8 @@ from engine.payment.events import Event, encode, with_offset
 from engine.payment.model import Payment, Terms
 from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
+from engine.store.outgoing_port import Paused
+from engine.store.outgoing_writes import QueueForward
 from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
 from engine.store.writes import (
     AddressRow,
@@ -21,6 +23,7 @@ from engine.store.writes import (
     SourceTip,
     WalletRow,
 )
+from engine.wallet.outgoing import Outgoing
 
 __all__ = ["Delivery", "EventRow", "PaymentRow", "Refused", "Tables"]
 
@@ -81,6 +84,9 @@ class Tables:
         self.hours: dict[tuple[str, int], int] = {}
         self.refunds: dict[str, Refund] = {}
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
+        self.outgoing: dict[str, Outgoing] = {}
+        self.forward_queue: dict[str, QueueForward] = {}
+        self.forward_pause: dict[str, Paused] = {}
         self._undo: list[Callable[[], object]] = []
 
     def wire(self, offset: int, event: Event, terms: Terms) -> bytes:

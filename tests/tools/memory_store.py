@@ -43,6 +43,7 @@ from engine.store.writes import (
     Unavailable,
     Write,
 )
+from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_tables import Tables, written
 from tests.tools.memory_wallets import WalletTables
@@ -50,7 +51,7 @@ from tests.tools.memory_wallets import WalletTables
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRefunds, WalletTables):
+class MemoryStore(MemoryRefunds, WalletTables, MemoryOutgoing):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 
     def __init__(self) -> None:

@@ -27,11 +27,15 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    MoveOutgoing,
     MoveRefund,
+    NewOutgoing,
     OpenRefund,
     OrdersRow,
+    PauseForwarding,
     Prune,
     PurgeDeliveries,
+    QueueForward,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -41,10 +45,12 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    Unqueue,
     WalletRow,
     Write,
 )
 from tests.tools import memory_wallets
+from tests.tools.memory_outgoing import queue_events, write_outgoing
 from tests.tools.memory_refunds import move_refund, open_refund
 from tests.tools.memory_rows import (
     Delivery,
@@ -90,6 +96,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
             if _wants(channel, event, terms.merchant):
                 owed = Delivery(payment.id, event.seq)
                 tables.put(tables.outbox, (channel.id, offset), owed)
+    queue_events(tables, entry)
     if stored is not None:
         moved = PaymentRow(stored.rank, payment, stored.watched)
         tables.put(tables.payments, payment.id, moved)
@@ -192,6 +199,14 @@ def _write(tables: Tables, row: Row) -> int:
             memory_wallets.draw(tables, row)
         case ShrinkFile():
             return 0
+        case (
+            NewOutgoing()
+            | MoveOutgoing()
+            | QueueForward()
+            | Unqueue()
+            | PauseForwarding()
+        ):
+            return write_outgoing(tables, row)
     return 1
 
 

@@ -17,7 +17,8 @@ import msgspec
 from engine.merchants.name import EVERYBODY
 from engine.money.amount import MAX_SAT
 from engine.payment.events import CommittedEvent, encode, with_offset
-from engine.store.sqlite import moments
+from engine.payment.forward_rules import concerns_forwarder
+from engine.store.sqlite import moments, outgoing
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -108,6 +109,7 @@ class Bulk:
         self._created: list[object] = []
         # The last state counts; with the seq that the payment must have before.
         self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
+        self._to_forward: list[tuple[str, str, int]] = []  # payment, merchant, seq
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
         self._changed: list[int] = []
@@ -159,6 +161,8 @@ class Bulk:
             values += (offset, name, seq, kind, at, merchant, body, crc)
             wire = with_offset(offset, body, self._epoch)
             events.append(CommittedEvent(offset, event, merchant, wire))
+            if terms.forward_to and concerns_forwarder(event):
+                self._to_forward.append((name, merchant, seq))
         assert last_seq == entry.payment.seq, "not the payment that the events leave"
 
     def _project(self, entry: Entry) -> None:
@@ -204,6 +208,9 @@ class Bulk:
             _CREATED.run(self._sql, self._created)
             self._created = []
         self._move()
+        if self._to_forward:
+            outgoing.queue_event(self._sql, self._to_forward)
+            self._to_forward = []
         if self._rows:
             rows = [row for _, row in self._rows]
             for (number, _), changed in zip(

@@ -250,6 +250,7 @@ _WORDS = {
     "idempotency": "Idempotency-Key was used before",
     "inbound": "webhook was heard before",
     "wallet": "address was drawn for another payment",
+    "outgoing": "its coins are in another transaction, or it was moved meanwhile",
 }
 """What a conflict is to whoever is told of it: no column, no SQL."""
 
@@ -265,6 +266,7 @@ def _conflict_of(error: Exception) -> str:
         ("inbound.", "inbound"),
         ("refunds.", "refund"),
         ("wallet_addresses.", "wallet"),
+        ("outgoing", "outgoing"),
     ):
         if table_and_column in text:
             return what

@@ -34,6 +34,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.sqlite import alerts, moments, outbox, pruning, queries
+from engine.store.sqlite.outgoing import OutgoingReads
 from engine.store.sqlite.refunds import RefundReads
 from engine.store.sqlite.trouble import unreadable
 from engine.store.sqlite.wallets import WalletReads
@@ -47,7 +48,7 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads(RefundReads, WalletReads):
+class SqliteReads(RefundReads, WalletReads, OutgoingReads):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once

@@ -9,7 +9,7 @@ write it is part of.
 import sqlite3
 from collections.abc import Sequence
 
-from engine.store.sqlite import alerts, pruning, refunds, steps
+from engine.store.sqlite import alerts, outgoing, pruning, refunds, steps
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
@@ -28,11 +28,15 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     MerchantRow,
+    MoveOutgoing,
     MoveRefund,
+    NewOutgoing,
     OpenRefund,
     OrdersRow,
+    PauseForwarding,
     Prune,
     PurgeDeliveries,
+    QueueForward,
     ReadAgain,
     Release,
     RemoveChannel,
@@ -42,6 +46,7 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    Unqueue,
     WalletRow,
 )
 
@@ -185,6 +190,16 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(write_wallet(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
+        case NewOutgoing():
+            return Changed(outgoing.new_outgoing(sql, row))
+        case MoveOutgoing():
+            return Changed(outgoing.move_outgoing(sql, row))
+        case QueueForward():
+            return Changed(outgoing.queue(sql, row))
+        case Unqueue():
+            return Changed(outgoing.unqueue(sql, row))
+        case PauseForwarding():
+            return Changed(outgoing.pause(sql, row))
     return Changed(sql.execute(statement, values).rowcount)
 
 

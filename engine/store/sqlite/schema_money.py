@@ -5,7 +5,7 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import refunds
+from engine.store.sqlite import outgoing, refunds
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -41,3 +41,10 @@ def m024_wallets(db: sqlite_utils.Database) -> None:
 def m027_refunds(db: sqlite_utils.Database) -> None:
     """What goes back to payers: asked for, claimed, paid."""
     refunds.create(db)
+
+
+@migrations()
+def m026_outgoing(db: sqlite_utils.Database) -> None:
+    """What we sign and send: transactions, the coins that they have, and payments that
+    the forwarder is to look at."""
+    outgoing.create(db)

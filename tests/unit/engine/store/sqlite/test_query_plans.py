@@ -50,6 +50,11 @@ from engine.store.writes import (
     Write,
 )
 from tests.tools.direct_store import DirectStore
+from tests.unit.engine.store.outgoing_cases import (
+    OUTGOING_READS,
+    OUTGOING_ROWS,
+    outgoing_beside,
+)
 from tests.unit.engine.store.refund_cases import refund
 from tests.unit.journal_cases import channel, creation, decided, stored, wallet
 from tests.unit.payment_cases import T0, mempool, view
@@ -138,6 +143,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "address_drawn": [("address of p1",), ("nowhere",)],
     "unpaid_run": [("identity", 20)],
     "over_unpaid": [("identity", 20)],
+    **OUTGOING_READS,
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -192,6 +198,7 @@ ROWS: dict[type, list[Any]] = {
         AddressRow("identity", 10**6, "new address", "wal_1", "p1", "e"),
         AddressRow("identity", 3, "address of p3", "wal_1", "new", "e", former="p3"),
     ],
+    **OUTGOING_ROWS,
 }
 """Each kind of row that can be written beside events."""
 
@@ -232,6 +239,7 @@ def _beside(n: int) -> tuple[Any, ...]:
         CustomerRow(f"p{n}", "sealed"),
         AddressRow("identity", n, f"address of p{n}", "wal_1", f"p{n}", "epoch"),
         _told(f"p{n}", n + 1),
+        *outgoing_beside(n),
     )
 
 
