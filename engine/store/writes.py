@@ -13,6 +13,7 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
+from engine.store.key_writes import WalletKeyRow, WalletSecretRow
 from engine.store.outgoing_writes import (
     MoveOutgoing,
     NewOutgoing,
@@ -77,7 +78,9 @@ __all__ = [
     "UNREAD_AFTER",
     "UNREAD_BELOW",
     "Unavailable",
+    "WalletKeyRow",
     "WalletRow",
+    "WalletSecretRow",
     "Write",
 ]
 
@@ -327,6 +330,8 @@ Row = (
     | OpenRefund
     | MoveRefund
     | WalletRow
+    | WalletKeyRow
+    | WalletSecretRow
     | AddressRow
     | NewOutgoing
     | MoveOutgoing

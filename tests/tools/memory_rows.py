@@ -9,6 +9,7 @@ from engine.payment.events import Event, encode, with_offset
 from engine.payment.model import Payment, Terms
 from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
+from engine.store.key_writes import WalletKeyRow, WalletSecretRow
 from engine.store.outgoing_port import Paused
 from engine.store.outgoing_writes import QueueForward
 from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
@@ -83,6 +84,8 @@ class Tables:
         self.told: dict[tuple[str, str, str], ToldAlert] = {}
         self.hours: dict[tuple[str, int], int] = {}
         self.refunds: dict[str, Refund] = {}
+        self.wallet_secrets: dict[str, WalletSecretRow] = {}
+        self.wallet_keys: dict[tuple[str, bytes], WalletKeyRow] = {}
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self.outgoing: dict[str, Outgoing] = {}
         self.forward_queue: dict[str, QueueForward] = {}

@@ -45,13 +45,14 @@ from engine.store.writes import (
 )
 from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
+from tests.tools.memory_sealed import MemorySealed
 from tests.tools.memory_tables import Tables, written
 from tests.tools.memory_wallets import WalletTables
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRefunds, WalletTables, MemoryOutgoing):
+class MemoryStore(MemoryRefunds, MemorySealed, WalletTables, MemoryOutgoing):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 
     def __init__(self) -> None:

@@ -46,7 +46,9 @@ from engine.store.writes import (
     SourceTip,
     ToldRow,
     Unqueue,
+    WalletKeyRow,
     WalletRow,
+    WalletSecretRow,
     Write,
 )
 from tests.tools import memory_wallets
@@ -197,6 +199,11 @@ def _write(tables: Tables, row: Row) -> int:
             tables.put(tables.wallets, row.id, row)
         case AddressRow():
             memory_wallets.draw(tables, row)
+        case WalletSecretRow():
+            return _insert(tables, tables.wallet_secrets, row.wallet, row, "other")
+        case WalletKeyRow():
+            drawn = row.wallet, row.script
+            return _insert(tables, tables.wallet_keys, drawn, row, "other")
         case ShrinkFile():
             return 0
         case (

@@ -27,6 +27,8 @@ _TABLES = {
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
     "merchants": "name, version, updated_at, state",
     "wallet_addresses": 'identity, "index", address, wallet, payment_id, epoch',
+    "wallet_keys": "wallet, script, sealed",
+    "wallet_secrets": "wallet, state",
     "wallets": "id, merchant, kind, descriptor, identity, first_index, created_at,"
     " retired_at",
     "source_tips": "source, height, hash",

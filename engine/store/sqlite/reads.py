@@ -37,6 +37,7 @@ from engine.store.sqlite import alerts, moments, outbox, pruning, queries
 from engine.store.sqlite.outgoing import OutgoingReads
 from engine.store.sqlite.refunds import RefundReads
 from engine.store.sqlite.trouble import unreadable
+from engine.store.sqlite.wallet_keys import SealedReads
 from engine.store.sqlite.wallets import WalletReads
 from engine.store.writes import SourceTip
 
@@ -48,7 +49,7 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads(RefundReads, WalletReads, OutgoingReads):
+class SqliteReads(RefundReads, SealedReads, WalletReads, OutgoingReads):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once

@@ -9,7 +9,14 @@ write it is part of.
 import sqlite3
 from collections.abc import Sequence
 
-from engine.store.sqlite import alerts, outgoing, pruning, refunds, steps
+from engine.store.sqlite import (
+    alerts,
+    outgoing,
+    pruning,
+    refunds,
+    steps,
+    wallet_keys,
+)
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.steps import Changed
@@ -47,7 +54,9 @@ from engine.store.writes import (
     SourceTip,
     ToldRow,
     Unqueue,
+    WalletKeyRow,
     WalletRow,
+    WalletSecretRow,
 )
 
 __all__ = ["write_rows"]
@@ -93,6 +102,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     heard: list[Row] = []
     customers: list[Row] = []
     drawn: list[AddressRow] = []
+    keys: list[WalletKeyRow] = []
     deliveries: list[DeliveryResult] = []
     for row in rows:
         match row:
@@ -104,6 +114,8 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
                 customers.append(row)
             case AddressRow():
                 drawn.append(row)
+            case WalletKeyRow():
+                keys.append(row)
             case DeliveryResult():
                 deliveries.append(row)
             case _:
@@ -114,6 +126,7 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     _insert(sql, _INBOUND, heard)
     _insert(sql, _CUSTOMERS, customers)
     write_addresses(sql, drawn)
+    wallet_keys.write_drawn(sql, keys)
     _deliveries(sql, deliveries)
     return changed
 
@@ -186,6 +199,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(refunds.open_refund(sql, row))
         case MoveRefund():
             return Changed(refunds.move_refund(sql, row))
+        case WalletSecretRow():
+            return Changed(wallet_keys.write_secret(sql, row))
         case WalletRow():
             return Changed(write_wallet(sql, row))
         case ShrinkFile():

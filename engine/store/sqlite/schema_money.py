@@ -38,6 +38,26 @@ def m024_wallets(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m025_wallet_keys(db: sqlite_utils.Database) -> None:
+    """Secrets of wallets, and keys that were drawn one by one; all of them sealed.
+
+    A drawn key is found by the script that it guards: keys of a database that a backup
+    took the place of can be brought back beside others.
+    """
+    db.execute(
+        """CREATE TABLE wallet_secrets (
+            wallet TEXT PRIMARY KEY, state BLOB NOT NULL, crc INTEGER NOT NULL
+        ) WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE wallet_keys (
+            wallet TEXT NOT NULL, script BLOB NOT NULL, sealed BLOB NOT NULL,
+            crc INTEGER NOT NULL, PRIMARY KEY (wallet, script)
+        ) WITHOUT ROWID"""
+    )
+
+
+@migrations()
 def m027_refunds(db: sqlite_utils.Database) -> None:
     """What goes back to payers: asked for, claimed, paid."""
     refunds.create(db)

@@ -46,7 +46,9 @@ from engine.store.writes import (
     ShrinkFile,
     SourceTip,
     ToldRow,
+    WalletKeyRow,
     WalletRow,
+    WalletSecretRow,
     Write,
 )
 from tests.tools.direct_store import DirectStore
@@ -73,6 +75,7 @@ SMALL = {
     "outbox_totals",
     "pruned",  # a row for each merchant
     "wallets",  # one or a few for each merchant
+    "wallet_secrets",  # no more than wallets
     "removed_channels",
     "new",  # the rows of a statement of many
 }
@@ -137,6 +140,8 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "refunds_in": [(state,) for state in LIVING],
     "refunds_due": [(T0,)],
     "refund_of_outgoing": [("out_1",)],
+    "sealed_wallets": [()],
+    "sealed_key": [("wal_1", b"script 5"), ("wal_2", b"none")],
     "wallets": [(), ("ann",)],
     "last_drawn": [("identity",), ("none",)],
     "known_addresses": [(["address of p1", "nowhere"],)],
@@ -194,6 +199,8 @@ ROWS: dict[type, list[Any]] = {
         MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
     ],
     WalletRow: [wallet(), wallet()],
+    WalletSecretRow: [WalletSecretRow("wal_2", b"sealed")],
+    WalletKeyRow: [WalletKeyRow("wal_1", b"new script", b"sealed")],
     AddressRow: [
         AddressRow("identity", 10**6, "new address", "wal_1", "p1", "e"),
         AddressRow("identity", 3, "address of p3", "wal_1", "new", "e", former="p3"),
@@ -238,6 +245,7 @@ def _beside(n: int) -> tuple[Any, ...]:
         InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
         CustomerRow(f"p{n}", "sealed"),
         AddressRow("identity", n, f"address of p{n}", "wal_1", f"p{n}", "epoch"),
+        WalletKeyRow("wal_1", b"script %d" % n, b"sealed"),
         _told(f"p{n}", n + 1),
         *outgoing_beside(n),
     )

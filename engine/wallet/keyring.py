@@ -1,0 +1,101 @@
+"""The keys of our coins, opened with the passphrase for as long as the node runs.
+
+A wallet that does not open stays locked, and says why: its addresses are given out and
+watched all the same, and its coins stay where they are. Called from native threads too;
+what is opened is put there whole.
+
+The keys are in this process's memory while it runs; nothing of them is shown, logged or
+written. `repr` names the wallets only.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from engine.errors import KeyFileError, SigningError, WalletLocked
+from engine.wallet.coin import Coin
+from engine.wallet.drawn_key import DrawnKey, Opener, open_drawn
+from engine.wallet.sealed_wallet import SealedWallet, open_account, open_opener
+from engine.wallet.secret_key import SecretKey
+from engine.wallet.seed import Account
+
+__all__ = ["Keyring", "SealedKeyOf"]
+
+SealedKeyOf = Callable[[str, bytes], bytes | None]
+"""The sealed key of a wallet's address, by its script, as the store keeps it."""
+
+
+class Keyring:
+    """All wallets that we hold a secret of. Implements `signing.Keys`."""
+
+    def __init__(self, sealed_key: SealedKeyOf) -> None:
+        self._sealed_key = sealed_key
+        self._sealed: dict[str, SealedWallet] = {}
+        self._accounts: dict[str, Account] = {}  # opened seeds
+        self._openers: dict[str, Opener] = {}  # opened wallets of drawn keys
+        self._why: dict[str, str] = {}  # of locked ones
+
+    def __repr__(self) -> str:
+        opened = len(self._accounts) + len(self._openers)
+        return f"<Keyring {opened} of {len(self._sealed)} open>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("private keys are not pickled")
+
+    def add(self, sealed: Iterable[SealedWallet]) -> None:
+        """Wallets as they are kept: locked until `unlock`."""
+        for wallet in sealed:
+            if wallet.wallet not in self._sealed:
+                self._sealed[wallet.wallet] = wallet
+                self._why[wallet.wallet] = "no passphrase was given"
+
+    def unlock(self, passphrase: str) -> dict[str, str]:
+        """Open what this opens; why the others are still locked, by wallet.
+
+        A tenth of a second and 32 MB for each wallet: in a native thread.
+        """
+        for name in list(self._why):
+            try:
+                self._open(self._sealed[name], passphrase)
+            except KeyFileError as error:
+                self._why[name] = str(error)
+            else:
+                del self._why[name]
+        return self.locked()
+
+    def locked(self) -> dict[str, str]:
+        """Why each wallet that is locked is so."""
+        return dict(self._why)
+
+    def holds(self, wallet: str) -> bool:
+        """Whether we have its secret at all, open or not; else it is watched only."""
+        return wallet in self._sealed
+
+    def can_sign(self, wallet: str) -> bool:
+        return wallet in self._sealed and wallet not in self._why
+
+    def sealed_wallet(self, wallet: str) -> SealedWallet | None:
+        """As it is kept: who draws keys wants its public half."""
+        return self._sealed.get(wallet)
+
+    def key_of(self, coin: Coin) -> SecretKey:
+        """Raises `WalletLocked`; `SigningError` if there is no such key; `WrongKey`."""
+        name = coin.wallet
+        if name not in self._sealed:
+            raise SigningError(f"wallet {name} is watched only: no key of it is here")
+        if name in self._why:
+            raise WalletLocked(f"wallet {name} is locked: {self._why[name]}")
+        if name in self._accounts:
+            return self._accounts[name].key(coin.index)
+        sealed = self._sealed_key(name, coin.script)
+        if sealed is None:
+            raise SigningError(
+                f"wallet {name} has no key for {coin.txid}:{coin.vout}: it was drawn"
+                " after the backup that this database was restored from"
+            )
+        return open_drawn(name, DrawnKey(coin.script, sealed), self._openers[name])
+
+    def _open(self, wallet: SealedWallet, passphrase: str) -> None:
+        if wallet.kind == "seed":
+            self._accounts[wallet.wallet] = open_account(wallet, passphrase)
+        else:
+            self._openers[wallet.wallet] = open_opener(wallet, passphrase)
