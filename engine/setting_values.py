@@ -47,7 +47,7 @@ __all__ = [
 
 SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
-SEEDS = ("paybutton", "phoenixd", "salon")
+SEEDS = ("bitcoin", "paybutton", "phoenixd", "salon")
 """Systems whose web sites and backends find their own routes here (docs/seeds.md)."""
 
 _KIND = re.compile(r"[a-z_-]{1,20}")

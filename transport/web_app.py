@@ -37,7 +37,7 @@ from transport.live.socketio.mount import Mount
 from transport.pages import pages
 from transport.seeds.admission import SeedLimits
 from transport.seeds.paybutton_messages import for_payers
-from transport.seeds.routes import add_seeds, unsigned_webhooks
+from transport.seeds.routes import add_seeds, poll_intervals_s, unsigned_webhooks
 from transport.server.limits import CallLimits
 
 if TYPE_CHECKING:  # it is loaded only where somebody may use it
@@ -207,6 +207,7 @@ def _api_settings(parts: WebParts, live: LiveRoutes) -> ApiSettings:
         address_source=parts.address_source,
         public_url=parts.public_url,
         monitor_s=parts.monitor_s,
+        poll_intervals_s=poll_intervals_s(parts.seeds),
         tolerance_sat=parts.tolerance_sat,
         tolerance_percent=parts.tolerance_percent,
         quorum_above_sat=parts.quorum_above_sat,

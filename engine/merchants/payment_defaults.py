@@ -18,6 +18,7 @@ __all__ = [
     "MAX_BANDS",
     "MAX_CONFIRMATIONS",
     "MAX_EXPIRES_IN_S",
+    "POLL_INTERVAL_S",
     "Band",
     "PaymentDefaults",
     "bands_mistake",
@@ -29,6 +30,7 @@ MAX_EXPIRES_IN_S: Final = 30 * 86_400
 
 CONFIRMATIONS: Final = 3
 EXPIRES_IN_S: Final = 3_600
+POLL_INTERVAL_S: Final = 60
 """Of a payment when neither it nor its merchant says otherwise."""
 
 
@@ -50,6 +52,7 @@ class PaymentDefaults(
     bands: Annotated[tuple[Band, ...], Meta(max_length=MAX_BANDS)] = ()
     expires_in_s: Annotated[int, Meta(ge=1, le=MAX_EXPIRES_IN_S)] | None = None
     tolerance_sat: Annotated[int, Meta(ge=0, le=MAX_SAT)] | None = None
+    poll_interval_s: Annotated[int, Meta(ge=5, le=3_600)] | None = None
 
     def confirmations_of(
         self, amount_sat: int | None, default: int = CONFIRMATIONS

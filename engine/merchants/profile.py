@@ -45,6 +45,7 @@ Defaults = Annotated[
     Meta(
         description="an object with what payments have that do not say otherwise, each"
         " null for the node's: confirmations (0 to 100), expires_in_s, tolerance_sat,"
+        " poll_interval_s,"
         " and bands, a rising list of objects with below_sat and confirmations: a"
         " payment of less than below_sat needs so many"
     ),

@@ -278,6 +278,11 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return self.status in PAID or bool(has_failed_forward)
 
     @property
+    def tx_hash(self) -> str | None:
+        """The transaction that pays it; of several the one that was seen first."""
+        return self.receipts[0].txid if self.receipts else None
+
+    @property
     def threshold_sat(self) -> int:
         """From this sum on the payment counts as paid."""
         if self.terms.amount_sat is None:

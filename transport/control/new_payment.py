@@ -21,6 +21,7 @@ from transport.control.external_payment import external_terms
 from transport.control.own_defaults import (
     confirmations_of,
     expires_in_s_of,
+    poll_interval_s_of,
     return_url_of,
 )
 from transport.control.pricing import Prices, is_priced
@@ -90,7 +91,7 @@ def terms_of(
         created_at=now,
         expires_at=expires_at,
         monitor_until=expires_at + settings.monitor_s * 1000,
-        poll_interval_s=request.poll_interval_s,
+        poll_interval_s=poll_interval_s_of(request, record, settings.poll_intervals_s),
         external_id=request.external_id,
         merchant=merchant,
         metadata=request.metadata,

@@ -1,14 +1,16 @@
 """What a request for a payment leaves open, from its merchant's record. Pure."""
 
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
-from engine.merchants.payment_defaults import EXPIRES_IN_S
+from engine.merchants.payment_defaults import EXPIRES_IN_S, POLL_INTERVAL_S
 from engine.merchants.record import Merchant
 from engine.merchants.web_places import is_allowed_return
 from transport.http.inputs import PaymentRequest
 from transport.problem_body import FieldError
 
-__all__ = ["confirmations_of", "expires_in_s_of", "return_url_of"]
+__all__ = ["confirmations_of", "expires_in_s_of", "poll_interval_s_of", "return_url_of"]
 
 
 def confirmations_of(
@@ -25,6 +27,16 @@ def expires_in_s_of(request: PaymentRequest, merchant: Merchant) -> int:
         return request.expires_in_s
     own = merchant.defaults.expires_in_s
     return EXPIRES_IN_S if own is None else own
+
+
+def poll_interval_s_of(
+    request: PaymentRequest, merchant: Merchant, system_s: Mapping[str, int]
+) -> int:
+    """`system_s`: of merchants for whom a system has its own pace (`--seed`)."""
+    if request.poll_interval_s is not UNSET:
+        return request.poll_interval_s
+    own = merchant.defaults.poll_interval_s
+    return system_s.get(merchant.name, POLL_INTERVAL_S) if own is None else own
 
 
 def return_url_of(

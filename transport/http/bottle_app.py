@@ -58,6 +58,9 @@ class ApiSettings:
     monitor_s: int = 7 * 86_400
     """Late payments are looked for this long after a payment's expiry."""
 
+    poll_intervals_s: Mapping[str, int] = field(default_factory=dict)
+    """By merchant, where a system that it serves has a pace of its own."""
+
     tolerance_sat: int = 0
     """Of payments that name none: so much too little still counts as paid."""
 

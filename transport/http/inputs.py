@@ -106,7 +106,7 @@ class PaymentRequest(Request):
     quorum_above_sat: QuorumAbove = None
     confirmations: Confirmations | UnsetType = UNSET
     expires_in_s: ExpiresIn | UnsetType = UNSET
-    poll_interval_s: PollInterval = 60
+    poll_interval_s: PollInterval | UnsetType = UNSET
     external_id: ExternalId = None
     return_url: ReturnUrl = None
     customer_email: CustomerEmail = None

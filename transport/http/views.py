@@ -98,6 +98,10 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     seq: int
     checkout_url: str
+    tx_hash: str | None = None
+    forwarding_tx_hash: str | None = None
+    confirmed_at: str | None = None
+    completed_at: str | None = None
     decimals: int = 8
     return_url: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
@@ -161,7 +165,7 @@ def view(
     `public_url`: where clients reach this node, if it knows. `unread`: why the
     payment's address cannot be read whole, if so.
     """
-    terms = payment.terms
+    terms, forward = payment.terms, payment.forward
     return PaymentView(
         id=terms.id,
         status=payment.status,
@@ -199,6 +203,10 @@ def view(
         expires_at=iso(terms.expires_at),
         seq=payment.seq,
         checkout_url=f"{public_url}/pay/{terms.id}",
+        tx_hash=payment.tx_hash,
+        forwarding_tx_hash=None if forward is None else forward.txid,
+        confirmed_at=iso_or_none(payment.confirmed_at),
+        completed_at=iso_or_none(None if forward is None else forward.completed_at),
         decimals=terms.decimals,
         return_url=terms.return_url or UNSET,
         gateway=terms.gateway if terms.is_external else UNSET,

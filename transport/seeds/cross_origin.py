@@ -14,7 +14,7 @@ from transport.server.upgrade import is_allowed_origin
 
 __all__ = ["add_readable"]
 
-Handler = Callable[[], HttpAnswer]
+Handler = Callable[..., HttpAnswer]
 
 
 def add_readable(
@@ -22,10 +22,10 @@ def add_readable(
 ) -> None:
     """`Api.add`, and the question that a browser asks before (a preflight)."""
 
-    def answered() -> HttpAnswer:
+    def answered(**of_path: str) -> HttpAnswer:
         headers = _headers(environ(), origins)
         try:
-            made = handler()
+            made = handler(**of_path)
         except Exception as error:
             problem = problem_of(error)
             problem.headers.update(headers)
@@ -33,7 +33,7 @@ def add_readable(
         made.headers.extend(headers.items())
         return made
 
-    def preflight() -> HttpAnswer:
+    def preflight(**_of_path: str) -> HttpAnswer:
         headers = _headers(environ(), origins)
         if "Access-Control-Allow-Origin" in headers:
             headers["Access-Control-Allow-Methods"] = operation.method

@@ -11,11 +11,11 @@ from engine.secrets.vault import Vault
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.inbound.webhooks import Unsigned
-from transport.seeds import paybutton, phoenixd
+from transport.seeds import bitcoin, paybutton, phoenixd
 from transport.seeds.admission import Admission, SeedLimits
 from transport.server.limits import CallLimits
 
-__all__ = ["add_seeds", "unsigned_webhooks"]
+__all__ = ["add_seeds", "poll_intervals_s", "unsigned_webhooks"]
 
 
 def unsigned_webhooks(seeds: Mapping[str, str], limits: SeedLimits) -> Unsigned | None:
@@ -23,6 +23,11 @@ def unsigned_webhooks(seeds: Mapping[str, str], limits: SeedLimits) -> Unsigned 
     if "paybutton" not in seeds:
         return None
     return Unsigned(merchant=seeds["paybutton"], admit=Admission(limits).require)
+
+
+def poll_intervals_s(seeds: Mapping[str, str]) -> dict[str, int]:
+    """How often payments are looked at that say nothing of it, by merchant."""
+    return {seeds["bitcoin"]: bitcoin.POLL_S} if "bitcoin" in seeds else {}
 
 
 def add_seeds(
@@ -41,6 +46,8 @@ def add_seeds(
     if "paybutton" in seeds:
         merchant, admission = seeds["paybutton"], Admission(limits)
         paybutton.routes(app, gateway, auth, settings, merchant, admission, origins)
+    if "bitcoin" in seeds:
+        bitcoin.routes(app, gateway, auth, vault, seeds["bitcoin"], origins)
     if "phoenixd" in seeds:
         merchant, admission = seeds["phoenixd"], Admission(limits)
         phoenixd.routes(app, gateway, vault, merchant, admission, webhook_limits)
