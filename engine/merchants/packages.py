@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from engine.errors import InvalidAmount
 from engine.money.amount import MAX_SAT
-from engine.money.currency import CURRENCY, decimals_of, minor_of
+from engine.money.currency import CURRENCY, decimals_of, minor_of, priced_in
 
 __all__ = [
     "MAX_CREDITS",
@@ -77,6 +77,10 @@ def package_mistake(package: Package) -> tuple[str, str] | None:
         return "amount_sat", "is missing; amount with currency may take its place"
     if package.currency is None:
         return "currency", "is required with amount"
+    try:
+        priced_in(package.currency)
+    except InvalidAmount as error:
+        return "currency", str(error)
     try:
         minor = package.minor
     except InvalidAmount as error:
