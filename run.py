@@ -377,7 +377,7 @@ def demo_command(port: int, once: bool) -> None:
 
 
 def _demo_installation(port: int, db: str, api_key: str) -> Installation:
-    settings = {"db": db, "port": str(port), "network": "regtest"}
+    settings = {"db": db, "port": str(port), "network": "regtest"} | demo.RATES
     environ = {"PAYBELL_API_KEY": api_key, "PAYBELL_ALLOW_PRIVATE_WEBHOOKS": "yes"}
     start_logging("error")
     return Installation(load(settings, environ, {}))

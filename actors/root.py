@@ -22,7 +22,7 @@ from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
-from actors.money.rates import RatesActor
+from actors.money.rates import RatesActor, first_report
 from actors.node import Node
 from actors.published import JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
@@ -33,7 +33,7 @@ from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
 from engine.alerts.alerting import Alerting
 from engine.chain.feed import AddressFeed, BlockFeed
-from engine.money.rates import Policy, Provider, RatesReport
+from engine.money.rates import Policy
 from engine.policy.retention import Retention
 from engine.ports import ChannelSender, RateProvider, StreamSender
 from engine.runtime.actor import Actor
@@ -256,8 +256,7 @@ def build_tree(
 
 
 def _rates(node: Node, asked: Sequence[RateProvider], policy: Policy) -> Factory:
-    names = tuple(Provider(provider.name) for provider in asked)
-    report = Published(RatesReport(policy=policy, providers=names))
+    report = Published(first_report(asked, policy, node.clock.now()))
     node.rates = report
     return lambda _name: RatesActor(node, asked, policy, report)
 

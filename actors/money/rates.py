@@ -19,12 +19,12 @@ from actors.node import Node
 from actors.published import Published
 from engine.errors import SourceBusy, SourceError
 from engine.money.rate_book import KINDS, RateBook, troubles
-from engine.money.rates import Policy, RatesReport
+from engine.money.rates import SET, Policy, RatesReport
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import RateAnswer, RateProvider
 from engine.runtime.actor import Actor
 
-__all__ = ["RatesActor"]
+__all__ = ["RatesActor", "first_report"]
 
 log = logging.getLogger("paybell.rates")
 
@@ -42,6 +42,17 @@ class RoundDue(msgspec.Struct, frozen=True):
     """To itself."""
 
     coalesce: ClassVar[bool] = True
+
+
+def first_report(
+    providers: Sequence[RateProvider], policy: Policy, now: int
+) -> RatesReport:
+    """Before anybody was asked: who will be, and rates that the operator has fixed."""
+    book = RateBook([provider.name for provider in providers], policy, RatesReport())
+    for provider in providers:
+        if provider.name == SET:  # it asks nobody
+            book.answered(SET, provider.ask(now).quotes, {}, now)
+    return book.report()
 
 
 class RatesActor(Actor):

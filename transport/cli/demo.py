@@ -24,7 +24,10 @@ __all__ = ["run", "usable_port"]
 
 HOST = "127.0.0.1"
 
-AMOUNT_SAT = 50_000
+RATES = {"rates": "fixed:EUR=50000"}
+"""Settings of the demo's node: what it charges asks nobody."""
+
+AMOUNT, AMOUNT_SAT = "25.00", 50_000  # euro, and what they are at that rate
 CONFIRMATIONS = 2
 STEP_S = 1.2  # slow enough to read along
 PATIENCE_S = 10.0
@@ -103,7 +106,8 @@ def _create(node: NodeClient) -> dict[str, Any]:
         "/v1/payments",
         {
             "method": "onchain",
-            "amount_sat": AMOUNT_SAT,
+            "amount": AMOUNT,
+            "currency": "EUR",
             "confirmations": CONFIRMATIONS,
             "external_id": f"order-{secrets.token_hex(3)}",
         },
@@ -116,7 +120,8 @@ def _tell_story(node: NodeClient, shop: _Shop) -> dict[str, Any]:
     node.post("/v1/channels", {"url": shop.url})
     _say("shop", f"asks for webhooks at {shop.url}")
     payment = _create(node)
-    _say("shop", f"creates {payment['external_id']} over {AMOUNT_SAT} sat:")
+    sums = f"{AMOUNT} EUR, {payment['amount_sat']} sat"
+    _say("shop", f"creates {payment['external_id']} over {sums}:")
     _say("", f"{payment['uri']}")
     browser = gevent.spawn(_browse, node, payment["address"])
     gevent.sleep(STEP_S)

@@ -235,13 +235,14 @@ class EmailSender:
     ) -> Mail:
         merchant = self._merchant(told.data.merchant or endpoint.owner)
         shop = settings.from_name or merchant.display_name
+        price = None if payment is None else payment.terms.price
         if settings.customer:
             shop = shop or sender.domain  # the name in the API is the shop's own
-            values = values_for_customer(told, shop)
+            values = values_for_customer(told, shop, price)
         else:
             shop = shop or merchant.name
             interval = None if payment is None else payment.terms.poll_interval_s
-            values = values_for_shop(told, shop, msg_id, interval)
+            values = values_for_shop(told, shop, msg_id, interval, price)
         said = {
             part: self._template(settings, part).render(values, is_html=part == "html")
             for part in PARTS

@@ -16,8 +16,10 @@ import msgspec
 
 from engine.money.amount import sat_to_btc
 from engine.payment.model import EventType
+from engine.payment.money_terms import Price
 from transport.outbound.email_message import one_line
 from transport.outbound.email_words import CUSTOMER_WORDS, OTHER_WORDS, SHOP_WORDS
+from transport.outbound.event_words import price_words
 
 __all__ = ["NAMES", "Told", "read", "values_for_customer", "values_for_shop"]
 
@@ -28,7 +30,7 @@ MAX_VALUE = 300
 _TYPES = tuple(str(t).partition(".")[2] for t in EventType)
 _FOR_BOTH = (
     "address", "amount", "confirmations", "confirmations_required", "excess",
-    "headline", "received", "returned", "sentence", "shop", "short", "status",
+    "headline", "price", "received", "returned", "sentence", "shop", "short", "status",
     "time", "txid", *_TYPES,
 )  # fmt: skip
 _FOR_SHOP = (
@@ -117,19 +119,26 @@ def read(body: bytes) -> Told:
     return _read.decode(body)
 
 
-def values_for_customer(told: Told, shop: str) -> dict[str, str]:
-    """Of a payment's event. `shop`: the name that payers know the merchant by."""
+def values_for_customer(
+    told: Told, shop: str, price: Price | None = None
+) -> dict[str, str]:
+    """Of a payment's event. `shop`: the name that payers know the merchant by.
+    `price`: the payment's, if it has one."""
     assert told.is_of_payment, "nobody who pays is told of alerts"
-    return _bounded(_common(told, shop, CUSTOMER_WORDS))
+    return _bounded(_common(told, shop, CUSTOMER_WORDS, price))
 
 
 def values_for_shop(
-    told: Told, shop: str, event_id: str, poll_interval_s: int | None
+    told: Told,
+    shop: str,
+    event_id: str,
+    poll_interval_s: int | None,
+    price: Price | None = None,
 ) -> dict[str, str]:
-    """Of any event. `poll_interval_s`: of the payment, if it is known."""
+    """Of any event. `poll_interval_s`, `price`: of the payment, if it is known."""
     event, interval = told.data, poll_interval_s
     fast = interval is not None and interval <= FAST_S and told.is_of_payment
-    values = _common(told, shop, SHOP_WORDS)
+    values = _common(told, shop, SHOP_WORDS, price)
     values |= {
         "alert": event.kind,
         "detail": event.detail or event.message,
@@ -153,7 +162,9 @@ def values_for_shop(
     return _bounded(values)
 
 
-def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[str, str]:
+def _common(
+    told: Told, shop: str, words: dict[str, tuple[str, str]], price: Price | None
+) -> dict[str, str]:
     event, refund = told.data, told.data.data.refund
     values = {
         "address": event.address or "",
@@ -163,6 +174,7 @@ def _common(told: Told, shop: str, words: dict[str, tuple[str, str]]) -> dict[st
         if _has_chain(event)
         else "",
         "excess": _sum(event, event.data.excess_sat, event.data.excess_minor),
+        "price": "" if price is None else price_words(price),
         "received": _received(event),
         "returned": "" if refund is None else _sum(event, refund.amount_sat, None),
         "shop": shop,

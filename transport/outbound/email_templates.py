@@ -20,8 +20,8 @@ PARTS: Final = ("subject", "text", "html")
 _SUFFIX: Final = {"subject": "subject", "text": "txt", "html": "html"}
 
 _FIELDS: Final = (
-    ("Amount", "amount"), ("Received", "received"), ("Still missing", "short"),
-    ("Too much", "excess"), ("Sent back", "returned"),
+    ("Amount", "amount"), ("Price", "price"), ("Received", "received"),
+    ("Still missing", "short"), ("Too much", "excess"), ("Sent back", "returned"),
     ("Confirmations", "confirmations"),
     ("Address", "address"), ("Transaction", "txid"), ("Time", "time"),
 )  # fmt: skip

@@ -12,8 +12,9 @@ from typing import Any
 from engine.money.amount import sat_to_btc
 from engine.money.currency import money_text
 from engine.payment.model import Payment
+from engine.payment.money_terms import Price
 
-__all__ = ["FAST_S", "Fact", "Told", "told_of"]
+__all__ = ["FAST_S", "Fact", "Told", "price_words", "told_of"]
 
 FAST_S = 15
 """Payments that are looked at so often, or more often, are called fast."""
@@ -53,7 +54,7 @@ def told_of(kind: str, data: Data, payment: Payment | None, skipped: Any = ()) -
     headline = make(data) if make else kind.replace(".", " ").replace("_", " ")
     every_s = _poll_interval_s(data, payment)
     is_fast = every_s is not None and every_s <= FAST_S
-    facts = list(_facts(data))
+    facts = list(_facts(data, None if payment is None else payment.terms.price))
     if is_fast:
         facts.append(Fact("Fast", f"looked at every {every_s} s"))
     if skipped:
@@ -138,7 +139,14 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
 }
 
 
-def _facts(data: Data) -> Iterator[Fact]:
+def price_words(price: Price) -> str:
+    """What it costs in the shop's currency, and at which rate: 19.90 EUR (at 50000)."""
+    alone = ", which one provider alone says" if price.is_lone else ""
+    cost = money_text(price.minor, price.currency, price.decimals)
+    return f"{cost} (at {price.rate}{alone})"
+
+
+def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
     if data.get("external_id"):
         yield Fact("Order", str(data["external_id"]), is_code=True)
     if data.get("merchant") not in {None, "default"}:
@@ -146,6 +154,8 @@ def _facts(data: Data) -> Iterator[Fact]:
     asked, received = data.get("amount_sat"), data.get("received_sat")
     if amount := _sum(data, data, "amount"):
         yield Fact("Amount", amount)
+    if price is not None:
+        yield Fact("Price", price_words(price))
     inner = _inner(data)
     if isinstance(received, int) and received and received != asked:
         yield Fact("Received", money(received))

@@ -21,7 +21,7 @@ from transport.pages.external import (
     external_words,
 )
 from transport.pages.stages import Stage, stage_of
-from transport.pages.wording import notes_of, title_of, words_of
+from transport.pages.wording import fiat, notes_of, title_of, words_of
 
 __all__ = ["Checkout", "Step", "grouped", "look", "qr_segments"]
 
@@ -63,6 +63,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None  # None: no clock is running
     confirmed_at: int | None
+    due_fiat: str = ""  # the same in the currency of the price; empty: there is none
+    received_fiat: str = ""
     sum_text: str | None = None  # of a payment without a chain
     shop: str = ""  # as it calls itself; empty: it has not said
     logo_url: str = ""
@@ -121,6 +123,8 @@ def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
         amount_sat=terms.amount_sat,
         received_sat=payment.received_sat,
         due_sat=due,
+        due_fiat=fiat(payment, due),
+        received_fiat=fiat(payment, payment.received_sat),
         uri=payment_uri(terms.address, due, None) if payable or shown else None,
         confirmations=min(payment.confirmations, terms.confirmations_required),
         confirmations_required=terms.confirmations_required,

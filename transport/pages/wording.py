@@ -4,17 +4,37 @@ Plain words for people who know nothing of mempools: what is, and what to do now
 called by transport/pages/checkout.py.
 """
 
+from decimal import Decimal
+
 from engine.money.amount import sat_to_btc
+from engine.money.currency import money_text
+from engine.money.rates import minor_value
 from engine.payment.model import Flag, Payment
+from engine.payment.money_terms import Price
 from transport.pages.stages import Stage
 
-__all__ = ["btc", "notes_of", "title_of", "words_of"]
+__all__ = ["btc", "fiat", "notes_of", "title_of", "words_of"]
 
 
 def btc(sat: int) -> str:
     """BTC for people: all eight decimals are noise, two are the least."""
     whole, _, fraction = sat_to_btc(sat).partition(".")
     return f"{int(whole):,}.{fraction.ljust(2, '0')}"
+
+
+def fiat(payment: Payment, sat: int | None) -> str:
+    """What a sum is in the currency of the price, at the price's own rate; empty where
+    there is no price."""
+    price = payment.terms.price
+    if price is None or sat is None:
+        return ""
+    is_all = sat == payment.terms.amount_sat
+    minor = price.minor if is_all else _worth(sat, price)
+    return money_text(minor, price.currency, price.decimals)
+
+
+def _worth(sat: int, price: Price) -> int:
+    return minor_value(sat, price.currency, Decimal(price.rate))
 
 
 def words_of(payment: Payment, stage: Stage) -> tuple[str, str]:

@@ -5,8 +5,9 @@ fields are those of its `ProcessPaymentRequest` and `ProcessFastPaymentRequest`,
 take no key. "Fast" is looked at every 15 s, the other every 60 s. They end in the same
 rules as `POST /v1/payments`, and differ from PayButton in what would cost money:
 
-- `price` is in US dollars, and this node knows no rate: `amount_sat` says what is to be
-  paid. A price alone is refused, never guessed.
+- `price` is in US dollars. What that is in bitcoin says the node's rate
+  (docs/rates.md), where it has providers of rates, or `amount_sat`, which counts where
+  it is there. Without both a price is refused, never guessed.
 - `address` (else one of the node's own) is taken only with an API key of the merchant.
   Who names the address says who is paid: a payer must not.
 
@@ -15,7 +16,7 @@ request's greenlet.
 """
 
 from collections.abc import Collection
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -46,6 +47,11 @@ __all__ = ["MAX_PRICE", "PRICE", "SEED", "PaybuttonRequest", "is_paybutton", "ro
 SEED: Final = "seed"
 PRICE: Final = "price_usd"
 """Names in the metadata of such a payment: where it is from, and the site's price."""
+
+NO_RATES: Final = (
+    "is required beside price: this node knows no exchange rate (--rates), so it"
+    " cannot say how many satoshi a price in US dollars is"
+)
 
 MAX_PRICE: Final = 10**9
 """In US dollars."""
@@ -149,8 +155,9 @@ def _operation(name: str, path: str, kind: type[msgspec.Struct], how: str) -> Op
         tag="seeds",
         scope=Scope.CREATE,
         summary="Compatibility with PayButton (--seed paybutton=…): create a payment,"
-        f" {how}. Any Content-Type. The amount is amount_sat: no exchange rate is known"
-        " yet, so a price alone is a 422; address wants an API key.",
+        f" {how}. Any Content-Type. The amount is the price at the node's rate, or"
+        " amount_sat; a price alone is a 422 where the node knows no rates, and a 503"
+        " where there is none now. address wants an API key.",
         request=PaybuttonRequest,
         request_media=("application/x-www-form-urlencoded", "application/json"),
         answers={200: kind},
@@ -229,9 +236,14 @@ class _Paybutton:
                 " Bearer pbk_…): who names the address says who is paid. Without"
                 " address the node takes one of its own, where it has any.",
             )
+        by_price = asked.amount_sat is None
+        if by_price and self._gateway.rates().is_off:
+            raise invalid(FieldError("/amount_sat", NO_RATES))
         request = PaymentRequest(
             address=asked.address,
             amount_sat=asked.amount_sat,
+            amount=_dollars(asked.price) if by_price else None,
+            currency="USD" if by_price else None,
             poll_interval_s=every_s,
             customer_email=asked.email,
             merchant=self._merchant,
@@ -263,15 +275,16 @@ def _read(env: dict[str, Any]) -> PaybuttonRequest:
     asked = check(known, PaybuttonRequest, strict=is_typed)
     if isinstance(asked, tuple):
         raise invalid(*asked)
-    if asked.amount_sat is None:
-        raise invalid(
-            FieldError(
-                "/amount_sat",
-                "is required beside price: this node knows no exchange rate, so it"
-                " cannot say how many satoshi a price in US dollars is",
-            )
-        )
     return asked
+
+
+def _dollars(price: float) -> str:
+    """To the cent. A page computes with binary numbers, whose sums are a little off
+    (59.699999999999996): the nearest cent is what it means."""
+    cents = Decimal(repr(price)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    if not cents:
+        raise invalid(FieldError("/price", "must be one cent at least"))
+    return f"{cents:f}"
 
 
 def _metadata(asked: PaybuttonRequest) -> dict[str, str | int | bool | None]:

@@ -15,6 +15,7 @@ from engine.payment.model import (
     Terms,
     external_key,
 )
+from engine.payment.money_terms import Price
 from transport.outbound.email_fields import (
     NAMES,
     Told,
@@ -185,3 +186,13 @@ def test_a_payment_by_card_as_the_journal_writes_it() -> None:
     assert (values["gateway"], values["address"]) == ("acme", "")
     assert "external:" not in rendered("shop", values)
     assert "BTC" not in rendered("customer", values_for_customer(event, "Café"))
+
+
+def test_a_price_stands_in_the_mails_of_both_where_there_is_one() -> None:
+    price = Price(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=1)
+    for audience, values in (
+        ("customer", values_for_customer(told(), "Café", price)),
+        ("shop", values_for_shop(told(), "Café", "evt_1", 60, price)),
+    ):
+        assert "25.00 EUR (at 50000)" in rendered(audience, values)
+    assert "EUR" not in rendered("customer", values_for_customer(told(), "Café"))

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.payment.model import EventType, Payment
+from engine.payment.money_terms import Price
 from tests.tools.markdown_v2 import read_markdown_v2
 from tests.unit.payment_cases import terms
 from transport.outbound.event_words import _HEADLINES, Told, told_of
@@ -146,3 +148,14 @@ def test_the_longest_values_make_a_message_that_telegram_takes() -> None:
     text, _ = read_markdown_v2(source)
     assert len(text.encode("utf-16-le")) // 2 <= 4_096
     assert "Payment: pay_1" in text
+
+
+def test_a_price_is_told_with_its_rate() -> None:
+    price = Price(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=1)
+    priced = Payment(terms(price=price))
+    lines = shown(told("payment.confirmed", priced))
+    assert "Price: 25.00 EUR (at 50000)" in lines
+    alone = replace(priced, terms=terms(price=replace(price, is_lone=True)))
+    assert "Price: 25.00 EUR (at 50000, which one provider alone says)" in shown(
+        told("payment.confirmed", alone)
+    )

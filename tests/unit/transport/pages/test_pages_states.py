@@ -1,10 +1,13 @@
 """The checkout page in each state of a payment: its stage, its words, how to pay."""
 
 import json
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.payment.model import Claim, EventType, Flag, Payment, Status
+from engine.payment.money_terms import Price
 from tests.unit.transport.pages.page_server import (
     ADDRESS,
     HOUR,
@@ -160,3 +163,37 @@ def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
     assert view.confirmations == 1
     assert "1 of 1 confirmation" in [step.label for step in view.steps]
     assert {step.state for step in view.steps} == {"done"}
+
+
+PRICE = Price(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "50,000 sat · 25.00 EUR"),
+        (
+            {
+                "status": Status.CONFIRMING,
+                "receipts": (receipt(20_000, 1),),
+                "flags": (Flag.UNDERPAID,),
+            },
+            "30,000 sat · 15.00 EUR still to pay",
+        ),
+        (
+            {"status": Status.CONFIRMED, "receipts": (receipt(50_000, 3),)},
+            "50,000 sat · 25.00 EUR",
+        ),
+        (
+            {"status": Status.CONFIRMED, "receipts": (receipt(60_000, 3),)},
+            "60,000 sat · 30.00 EUR",
+        ),
+    ],
+)
+def test_a_price_stands_beside_the_satoshi_at_its_own_rate(
+    changes: dict[str, Any], words: str
+) -> None:
+    priced = payment(**changes)
+    priced = replace(priced, terms=replace(priced.terms, price=PRICE))
+    assert words in getter(FakeGateway(priced))("/pay/pay_1").text
+    assert "EUR" not in getter(FakeGateway(payment(**changes)))("/pay/pay_1").text
