@@ -25,6 +25,7 @@ from engine.payment.model import (
     Terms,
     external_key,
 )
+from engine.payment.money_terms import Quoted, Worth
 
 __all__ = [
     "VERSION",
@@ -75,6 +76,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     completed_at: str | None = None  # forwarded: since when, as `at`
     swept_sat: int | None = None  # so much more (or less) than before has arrived
     swept_fee_sat: int | None = None  # with the fee that was paid of it
+    # What the ledger books of it (`engine/payment/booking.py`): differences, so much
+    # more or less than before. Of events from before the ledger, nothing.
+    booked_sat: int | None = None  # sold: what is confirmed of a paid payment
+    booked_minor: int | None = None  # the same of an `external` one
+    held_sat: int | None = None  # confirmed, of a payment that is over unpaid
+    credits: int | None = None  # credited: to the account of its terms; reversed: back
+    worth: Worth | None = None  # of `booked_sat`, at the rate in it
+    credits_worth: Worth | None = None  # of `credits`: what was paid for them
+    quoted: Quoted | None = None  # the rate of its moment, for all else that is booked
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from engine.errors import BrokenSequence
 from engine.money.amount import MAX_SAT
+from engine.money.worth import Worth, together
+from engine.payment.booked import Bookkeeper, RateFor
 from engine.payment.events import Change, Event
 from engine.payment.external_sums import external_flags
 from engine.payment.forwarding import Forwarding
@@ -44,8 +46,16 @@ class EventBuilder:
     make a thousand outputs cost a million additions.
     """
 
-    def __init__(self, payment: Payment, now: int, *, is_believed: bool = True) -> None:
-        """`is_believed`: whether what was observed is evidence of anything."""
+    def __init__(
+        self,
+        payment: Payment,
+        now: int,
+        *,
+        is_believed: bool = True,
+        rate_for: RateFor | None = None,
+    ) -> None:
+        """`is_believed`: whether what was observed is evidence of anything. `rate_for`:
+        what bitcoin is worth at the moment, for the books."""
         self.payment = payment
         self.now = now
         self.is_believed = is_believed
@@ -55,6 +65,7 @@ class EventBuilder:
         self.wants_second = False  # it is deep enough; another source must say so too
         self.has_more = False  # the view has more news than were to be told at once
         self._sums: tuple[int, int] | None = None
+        self._books = Bookkeeper(rate_for)
 
     @property
     def received_sat(self) -> int:
@@ -69,10 +80,21 @@ class EventBuilder:
         txid: str | None = None,
         **change: Any,
     ) -> None:
-        """Add the next event; `change` are fields of `Change`."""
+        """Add the next event; `change` are fields of `Change`. A payment that credits
+        an account does so with its confirmation, whoever confirms it."""
         before = self.payment
         data = Change(**change)
         after = _changed(before, type, data, self.now)
+        status = before.status if status is None else status
+        new = data.receipt if type is EventType.DETECTED else None
+        booked = self._books.differences(before, after, status, new)
+        credit = before.terms.credit
+        if credit is not None and type is EventType.REVERSED:
+            booked |= _taken_back(credit.credits, before.credited)
+        if booked.get("held_sat") or data.swept_sat or data.swept_fee_sat:
+            booked["quoted"] = self._books.quoted(before.terms)
+        data = replace(data, **booked) if booked else data
+        after = _with_worth(after, type, data)
         if after.receipts is before.receipts:
             received, depth = self._sums_now()
         elif type is EventType.DETECTED and data.receipt is not None:
@@ -88,7 +110,7 @@ class EventBuilder:
             seq=before.seq + 1,
             type=type,
             at=self.now,
-            status=before.status if status is None else status,
+            status=status,
             flags=flags,
             received_sat=received,
             confirmations=depth,
@@ -97,6 +119,14 @@ class EventBuilder:
         )
         self.events.append(event)
         self.payment = _step(before, event, after)
+        if type is EventType.CONFIRMED and credit is not None:
+            paid = self.payment.worth
+            self.emit(
+                EventType.CREDITED,
+                txid=txid,
+                credits=credit.credits,
+                credits_worth=paid,
+            )
 
     def _sums_now(self) -> tuple[int, int]:
         if self._sums is None:
@@ -127,6 +157,7 @@ def evolve(payment: Payment, event: Event) -> Payment:
             f" event {payment.seq} of {payment.id}"
         )
     changed = _changed(payment, event.type, event.data, event.at)
+    changed = _with_worth(changed, event.type, event.data)
     return _step(payment, event, changed)
 
 
@@ -134,6 +165,24 @@ def _step(before: Payment, event: Event, changed: Payment) -> Payment:
     """The last of every fold, when the change itself has been applied."""
     check(before.status, event.type, event.status)
     return replace(changed, status=event.status, flags=event.flags, seq=event.seq)
+
+
+def _taken_back(given: int, paid: Worth | None) -> dict[str, Any]:
+    """What a reversal says of the credits that the confirmation gave."""
+    if paid is None:
+        return {"credits": -given}
+    return {"credits": -given, "credits_worth": replace(paid, minor=-paid.minor)}
+
+
+def _with_worth(payment: Payment, type: EventType, data: Change) -> Payment:  # noqa: A002
+    """With what the event says of the worth of what is sold, and of credits."""
+    if type is EventType.REVERSED:
+        return replace(payment, worth=None, credited=None)
+    if type is EventType.CREDITED:
+        return replace(payment, credited=data.credits_worth)
+    if data.booked_sat is None or data.worth is None:
+        return payment
+    return replace(payment, worth=together(payment.worth, data.worth))
 
 
 def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002

@@ -34,6 +34,7 @@ __all__ = [
     "Receipt",
     "Status",
     "Terms",
+    "counts_as_paid",
     "external_key",
 ]
 
@@ -69,6 +70,12 @@ class Status(StrEnum):
 
 PAID = frozenset({Status.CONFIRMED, Status.FORWARDED})
 """Somebody was told that the money is there. See `Payment.counts_as_paid`."""
+
+
+def counts_as_paid(status: Status, confirmed_at: int | None) -> bool:
+    """`Payment.counts_as_paid`, of one with this status, confirmed then (ms)."""
+    return status in PAID or (status is Status.FAILED and confirmed_at is not None)
+
 
 WAITED_FOR = frozenset({Status.PENDING, Status.CONFIRMING})
 """Somebody waits for the money, before the deadline or while it is on its way."""
@@ -265,6 +272,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     refunds: tuple[str, ...] = ()  # ids of those that are paid
     refunded_sat: int = 0  # what these came to
     forward: Forwarding | None = None  # None: its money was not sent on
+    worth: Worth | None = None  # of what is booked as sold; None: nobody knew a rate
+    credited: Worth | None = None  # what was paid for the credits that were given
 
     @property
     def id(self) -> str:
@@ -274,8 +283,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def counts_as_paid(self) -> bool:
         """Whether somebody was told that the money is there, and nothing took that
         back: a forward that failed does not."""
-        has_failed_forward = self.status is Status.FAILED and self.confirmed_at
-        return self.status in PAID or bool(has_failed_forward)
+        return counts_as_paid(self.status, self.confirmed_at)
 
     @property
     def tx_hash(self) -> str | None:

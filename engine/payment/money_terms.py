@@ -4,7 +4,9 @@ wallet, whom it credits. Values without behaviour; parts of `model.Terms`.
 
 import msgspec
 
-__all__ = ["Credit", "Derived", "Price", "Worth"]
+from engine.money.worth import Quoted, Worth
+
+__all__ = ["Credit", "Derived", "Price", "Quoted", "Worth"]
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -33,13 +35,3 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     account: str  # of the merchant's own users
     package: str = ""
     credits: int = 0  # whole credits; 0: the sum alone is booked
-
-
-class Worth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a refund was worth in money, by the rate that made its sum."""
-
-    currency: str  # ISO 4217
-    minor: int  # in units of 10^-decimals
-    decimals: int
-    rate: str  # of one BTC in the currency, plain decimal text
-    rate_at: int  # ms

@@ -11,6 +11,7 @@ else.
 
 from engine.chain.feed import ChainView
 from engine.errors import Refused
+from engine.payment.booked import RateFor
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
 from engine.payment.external_rules import external_deadline, may_expire, take_word
@@ -65,12 +66,14 @@ def follow(
     observation: Observation,
     now: int,
     most_news: int | None = None,
+    rate_for: RateFor | None = None,
 ) -> EventBuilder:
     """Like `decide`: the events, and with them the payment that they leave.
 
-    `most_news`: of a view, so many new receipts at most (`read_view`).
+    `most_news`: of a view, so many new receipts at most (`read_view`). `rate_for`: what
+    bitcoin is worth at the moment; it decides nothing, and is told to the books.
     """
-    builder = EventBuilder(payment, now)
+    builder = EventBuilder(payment, now, rate_for=rate_for)
     match observation:
         case ChainView():
             if not read_view(builder, observation, most_news):

@@ -33,6 +33,7 @@ from typing import Protocol
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
 from engine.store.key_port import SealedReader
+from engine.store.ledger_port import LedgerReader
 from engine.store.outgoing_port import OutgoingReader
 from engine.store.records import (
     OWED,
@@ -72,7 +73,9 @@ class StoreWriter(Protocol):
         in the order of their submission."""
 
 
-class StoreReader(RefundReader, SealedReader, WalletReader, OutgoingReader, Protocol):
+class StoreReader(
+    LedgerReader, RefundReader, SealedReader, WalletReader, OutgoingReader, Protocol
+):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 
     Every answer is bounded by a `limit`, or by what is configured (keys, channels,

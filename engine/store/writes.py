@@ -14,6 +14,7 @@ import msgspec
 from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
 from engine.store.key_writes import WalletKeyRow, WalletSecretRow
+from engine.store.ledger_writes import LedgerRow
 from engine.store.outgoing_writes import (
     MoveOutgoing,
     NewOutgoing,
@@ -47,6 +48,7 @@ __all__ = [
     "IdempotencyRow",
     "InboundRow",
     "KeyRow",
+    "LedgerRow",
     "MerchantRow",
     "Outcome",
     "BEST_TIP",
@@ -338,6 +340,7 @@ Row = (
     | QueueForward
     | Unqueue
     | PauseForwarding
+    | LedgerRow
 )
 
 
@@ -363,7 +366,7 @@ class Conflict(msgspec.Struct, frozen=True):
     """A unique key stood in the way; nothing of this write was done.
 
     `what` names it: "address", "seq", "idempotency", "inbound", "outgoing", "refund",
-    "wallet" or "other".
+    "wallet", "cause", "balance" or "other".
     """
 
     what: str

@@ -10,6 +10,7 @@ from engine.payment.model import Payment, Terms
 from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.key_writes import WalletKeyRow, WalletSecretRow
+from engine.store.ledger_port import PostingRecord
 from engine.store.outgoing_port import Paused
 from engine.store.outgoing_writes import QueueForward
 from engine.store.records import KeyRecord, MerchantRecord, ToldAlert
@@ -86,6 +87,7 @@ class Tables:
         self.refunds: dict[str, Refund] = {}
         self.wallet_secrets: dict[str, WalletSecretRow] = {}
         self.wallet_keys: dict[tuple[str, bytes], WalletKeyRow] = {}
+        self.ledger: dict[int, PostingRecord] = {}
         self.pruned: dict[int, PaymentRow] = {}  # whose, by offset
         self.outgoing: dict[str, Outgoing] = {}
         self.forward_queue: dict[str, QueueForward] = {}

@@ -43,6 +43,7 @@ from engine.store.writes import (
     Unavailable,
     Write,
 )
+from tests.tools.memory_ledger import MemoryLedger
 from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_sealed import MemorySealed
@@ -52,7 +53,9 @@ from tests.tools.memory_wallets import WalletTables
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRefunds, MemorySealed, WalletTables, MemoryOutgoing):
+class MemoryStore(
+    MemoryLedger, MemoryRefunds, MemorySealed, WalletTables, MemoryOutgoing
+):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 
     def __init__(self) -> None:

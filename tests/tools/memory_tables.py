@@ -26,6 +26,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    LedgerRow,
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
@@ -52,6 +53,7 @@ from engine.store.writes import (
     Write,
 )
 from tests.tools import memory_wallets
+from tests.tools.memory_ledger import post_event, post_row
 from tests.tools.memory_outgoing import queue_events, write_outgoing
 from tests.tools.memory_refunds import move_refund, open_refund
 from tests.tools.memory_rows import (
@@ -92,6 +94,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
     for event in entry.events:
         offset = max(tables.events, default=0) + 1  # the newest is always kept
         tables.put(tables.events, offset, EventRow(event, terms))
+        post_event(tables, event, terms)
         wire = tables.wire(offset, event, terms)
         committed.append(CommittedEvent(offset, event, terms.merchant, wire))
         for channel in tables.channels.values():
@@ -204,6 +207,8 @@ def _write(tables: Tables, row: Row) -> int:
         case WalletKeyRow():
             drawn = row.wallet, row.script
             return _insert(tables, tables.wallet_keys, drawn, row, "other")
+        case LedgerRow():
+            return post_row(tables, row)
         case ShrinkFile():
             return 0
         case (

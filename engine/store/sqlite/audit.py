@@ -8,7 +8,7 @@ through whole tables: for `run.py replay --check` and `run.py doctor --deep`.
 import sqlite3
 from collections.abc import Iterator
 
-from engine.store.sqlite import queries
+from engine.store.sqlite import ledger, queries
 from engine.store.sqlite.checksum import (
     Damaged,
     DamagedEpochs,
@@ -24,6 +24,7 @@ _TABLES = {
     "channels": "id, merchant, enabled, types, created_at, state",
     "customers": "payment_id, email",
     "idempotency": "scope, key, request_hash, status, body, at",
+    "ledger": ledger.COLUMNS,
     "inbound": "provider, dedupe, at, payment_id, verdict, body",
     "merchants": "name, version, updated_at, state",
     "wallet_addresses": 'identity, "index", address, wallet, payment_id, epoch',

@@ -16,9 +16,11 @@ import msgspec
 
 from engine.merchants.name import EVERYBODY
 from engine.money.amount import MAX_SAT
+from engine.payment.booking import postings_of
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.forward_rules import concerns_forwarder
-from engine.store.sqlite import moments, outgoing
+from engine.store.ledger_port import PostingRecord
+from engine.store.sqlite import ledger, moments, outgoing
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -29,6 +31,7 @@ from engine.store.writes import (
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
+    LedgerRow,
     MoveRefund,
     OpenRefund,
     Place,
@@ -50,6 +53,7 @@ _ORDERED = (
     ForgetIdempotency,
     MoveRefund,
     OpenRefund,
+    LedgerRow,
     Prune,
     PurgeDeliveries,
     Release,
@@ -105,6 +109,7 @@ class Bulk:
         self._epoch = epoch  # the present one
         self._in_outbox = offset  # events up to here are in the outbox
         self._events: list[object] = []
+        self._postings: list[PostingRecord] = []  # that these cause
         self._merchants: dict[str, None] = {}  # of these, in order
         self._created: list[object] = []
         # The last state counts; with the seq that the payment must have before.
@@ -163,6 +168,11 @@ class Bulk:
             events.append(CommittedEvent(offset, event, merchant, wire))
             if terms.forward_to and concerns_forwarder(event):
                 self._to_forward.append((name, merchant, seq))
+            for leg, posting in enumerate(postings_of(event, terms)):
+                record = PostingRecord(
+                    0, at, merchant, name, seq, "", leg, kind, posting
+                )
+                self._postings.append(record)
         assert last_seq == entry.payment.seq, "not the payment that the events leave"
 
     def _project(self, entry: Entry) -> None:
@@ -204,6 +214,9 @@ class Bulk:
             self._sql.execute(_OUTBOX, (EVERYBODY, self._in_outbox))
             moments.note(self._sql, self._in_outbox, self.offset)
             self._in_outbox = self.offset
+        if self._postings:
+            ledger.insert(self._sql, self._postings)
+            self._postings = []
         if self._created:
             _CREATED.run(self._sql, self._created)
             self._created = []

@@ -251,6 +251,8 @@ _WORDS = {
     "inbound": "webhook was heard before",
     "wallet": "address was drawn for another payment",
     "outgoing": "its coins are in another transaction, or it was moved meanwhile",
+    "balance": "the account has not so much",
+    "cause": "it was booked before",
 }
 """What a conflict is to whoever is told of it: no column, no SQL."""
 
@@ -264,6 +266,8 @@ def _conflict_of(error: Exception) -> str:
         ("events.payment_id", "seq"),
         ("idempotency.", "idempotency"),
         ("inbound.", "inbound"),
+        ("ledger_balances.balance:", "balance"),
+        ("ledger.payment_id", "cause"),
         ("refunds.", "refund"),
         ("wallet_addresses.", "wallet"),
         ("outgoing", "outgoing"),

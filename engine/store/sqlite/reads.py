@@ -34,6 +34,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.sqlite import alerts, moments, outbox, pruning, queries
+from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
 from engine.store.sqlite.refunds import RefundReads
 from engine.store.sqlite.trouble import unreadable
@@ -49,7 +50,9 @@ Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
 
 
-class SqliteReads(RefundReads, SealedReads, WalletReads, OutgoingReads):
+class SqliteReads(
+    SqliteLedgerReads, RefundReads, SealedReads, WalletReads, OutgoingReads
+):
     """Implements `engine.store.port.StoreReader`."""
 
     _is_failing = False  # that the database cannot be read is logged once

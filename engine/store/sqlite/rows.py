@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from engine.store.sqlite import (
     alerts,
+    ledger,
     outgoing,
     pruning,
     refunds,
@@ -34,6 +35,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    LedgerRow,
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
@@ -203,6 +205,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(wallet_keys.write_secret(sql, row))
         case WalletRow():
             return Changed(write_wallet(sql, row))
+        case LedgerRow():
+            return Changed(ledger.write(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
         case NewOutgoing():

@@ -5,10 +5,17 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import outgoing, refunds
+from engine.store.sqlite import ledger, ledger_opening, outgoing, refunds
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
+
+
+@migrations()
+def m023_ledger(db: sqlite_utils.Database) -> None:
+    """The ledger, and what stands in it for all that was before."""
+    ledger.create(db.conn)
+    ledger_opening.write(db.conn)
 
 
 @migrations()

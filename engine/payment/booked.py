@@ -1,0 +1,126 @@
+"""How much of a payment is in the books, and what an event changes of it. Pure.
+
+Booked is the confirmed sum: as `sold` while the payment counts as paid, as `held` when
+it is over unpaid, as nothing while it is still waited for. Of an external payment it is
+what its gateway says it has, in the payment's own currency. An event carries the
+difference that it makes (`Change.booked_sat` …), so that who books it needs to know
+nothing else; `engine/payment/booking.py` makes postings of it.
+
+`EventBuilder` asks a `Bookkeeper` at each event. One that changes nothing of this costs
+no sum; one of many new receipts costs one addition.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from engine.money.currency import MAX_MINOR
+from engine.money.rates import Rate
+from engine.money.worth import Quoted, Worth, at_rate, of_less, of_price, quoted
+from engine.payment.model import (
+    Payment,
+    Receipt,
+    Status,
+    Terms,
+    counts_as_paid,
+)
+
+__all__ = ["NOTHING", "Booked", "Bookkeeper", "RateFor", "booked_of"]
+
+RateFor = Callable[[Terms], Rate | None]
+"""The rate of now in the currency in which a payment is booked; None: there is none."""
+
+_OVER = frozenset({Status.EXPIRED, Status.CANCELLED, Status.FAILED})
+
+
+class Booked(NamedTuple):
+    """What is in the books of one payment."""
+
+    sold_sat: int = 0
+    held_sat: int = 0
+    sold_minor: int = 0
+
+
+NOTHING = Booked()
+
+
+def booked_of(payment: Payment) -> Booked:
+    """As it is now, whatever events it came from."""
+    return _booked(payment, payment.status, None)
+
+
+def _booked(payment: Payment, status: Status, deep_sat: int | None) -> Booked:
+    """`status`: the one that counts; `deep_sat`: the confirmed sum, if it is known."""
+    is_sold = counts_as_paid(status, payment.confirmed_at)
+    if payment.terms.is_external:
+        if not is_sold:
+            return NOTHING
+        said = payment.external
+        return Booked(sold_minor=max(said.received_minor - said.returned_minor, 0))
+    if not (payment.receipts and (is_sold or status in _OVER)):
+        return NOTHING
+    deep = payment.confirmed_sat if deep_sat is None else deep_sat
+    return Booked(sold_sat=deep) if is_sold else Booked(held_sat=deep)
+
+
+class Bookkeeper:
+    """Follows one payment through one decision."""
+
+    def __init__(self, rate_for: RateFor | None) -> None:
+        self._rate_for = rate_for
+        self._booked: Booked | None = None  # as the last event left it
+
+    def differences(
+        self, before: Payment, after: Payment, status: Status, new: Receipt | None
+    ) -> dict[str, Any]:
+        """Fields of `Change` that tell what the event changes in the books; mostly
+        none. `after` has the event's changes but for its status, which is `status`.
+        `new`: all that it changes of the receipts is this one more."""
+        was = self._booked
+        if was is None:
+            was = booked_of(before)
+        deep = None
+        if after.receipts is before.receipts:
+            deep = was.sold_sat or was.held_sat or None
+        elif new is not None and was is not NOTHING:  # that is: the sum is known
+            required = after.terms.confirmations_required
+            counts = new.confirmations >= new.depth_needed(required)
+            deep = was.sold_sat + was.held_sat + (new.amount_sat if counts else 0)
+        now = self._booked = _booked(after, status, deep)
+        if now == was:
+            return {}
+        said: dict[str, Any] = {
+            "booked_sat": now.sold_sat - was.sold_sat or None,
+            "held_sat": now.held_sat - was.held_sat or None,
+            "booked_minor": now.sold_minor - was.sold_minor or None,
+        }
+        if now.sold_sat != was.sold_sat:
+            said["worth"] = self._worth(before, was.sold_sat, now.sold_sat)
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _worth(self, payment: Payment, was: int, now: int) -> Worth | None:
+        """What the difference is worth; see `engine/money/worth.py`."""
+        terms, known = payment.terms, payment.worth
+        if now < was:
+            return None if known is None else of_less(known, now, was)
+        price = terms.price
+        if price is not None and terms.amount_sat is not None:
+            whole = of_price(price.minor, now, terms.amount_sat)
+            minor = whole - (0 if known is None else known.minor)
+            if not 0 <= minor <= MAX_MINOR:
+                return None
+            return Worth(
+                currency=price.currency,
+                minor=minor,
+                decimals=price.decimals,
+                rate=price.rate,
+                rate_at=price.rate_at,
+            )
+        quote = self.quoted(terms)
+        if quote is None or (known is not None and known.currency != quote.currency):
+            return None
+        return at_rate(now - was, quote)
+
+    def quoted(self, terms: Terms) -> Quoted | None:
+        """What bitcoin is worth now; None: nobody can say."""
+        rate = None if self._rate_for is None else self._rate_for(terms)
+        return None if rate is None else quoted(rate)

@@ -1,0 +1,98 @@
+"""Which postings an event causes. Pure: of the event and its payment's terms alone.
+
+Called in one place, where a store writes the event, so that no hand that writes an
+event can forget them. What an event changes in the books it says itself, as differences
+(`engine/payment/booked.py`); one that says nothing causes none.
+
+    booked_sat     sales  -> onchain          sold; back: it was reversed
+    held_sat       held   -> onchain          nobody's yet; back: it is sold
+    booked_minor   sales  -> gateway:<name>   of an external payment, in its currency
+    credits        issued -> user:<account>   credited; back: it was reversed
+    swept_sat      onchain -> own, fees       sent on to its owner
+    refund         onchain -> refunds, fees   given back; not from here: own -> refunds
+
+What becomes of money on its way out is in `engine/payment/booking_out.py`.
+"""
+
+from engine.money.currency import decimals_of
+from engine.money.ledger import (
+    CREDIT,
+    HELD,
+    ISSUED,
+    ONCHAIN,
+    SALES,
+    SAT,
+    Posting,
+    moved,
+    user_account,
+)
+from engine.money.worth import at_rate
+from engine.payment.booked import Booked
+from engine.payment.booking_out import refunded, swept
+from engine.payment.events import Event
+from engine.payment.model import Payment, Terms
+
+__all__ = ["gateway_account", "opening_of", "postings_of", "unit_of"]
+
+
+def postings_of(event: Event, terms: Terms) -> tuple[Posting, ...]:
+    """Of most events: none."""
+    data = event.data
+    if (
+        data.booked_sat is None
+        and data.held_sat is None
+        and data.booked_minor is None
+        and data.credits is None
+        and data.swept_sat is None
+        and data.swept_fee_sat is None
+        and data.refund is None
+    ):
+        return ()  # without further ado: it is asked of every event that is written
+    found: list[Posting] = []
+    quote = data.quoted
+    if data.booked_sat:
+        found.append(moved(SAT, SALES, ONCHAIN, data.booked_sat, data.worth))
+    if data.held_sat:
+        worth = quote and at_rate(data.held_sat, quote)
+        found.append(moved(SAT, HELD, ONCHAIN, data.held_sat, worth))
+    if data.booked_minor:
+        there = gateway_account(terms)
+        found.append(moved(unit_of(terms), SALES, there, data.booked_minor))
+    if data.credits:
+        assert terms.credit is not None, terms.id
+        user = user_account(terms.credit.account)
+        found.append(moved(CREDIT, ISSUED, user, data.credits, data.credits_worth))
+    found += swept(data.swept_sat or 0, data.swept_fee_sat or 0, quote)
+    back = data.refund
+    if back is not None and not terms.is_external:
+        found += refunded(
+            back.amount_sat, back.fee_sat, back.worth, is_ours=back.is_ours
+        )
+    return tuple(found)
+
+
+def opening_of(payment: Payment, booked: Booked) -> tuple[Posting, ...]:
+    """What stands for a payment from before there was a ledger, as it is then."""
+    found: list[Posting] = []
+    if booked.sold_sat:
+        found.append(moved(SAT, SALES, ONCHAIN, booked.sold_sat))
+    if booked.held_sat:
+        found.append(moved(SAT, HELD, ONCHAIN, booked.held_sat))
+    if booked.sold_minor:
+        terms = payment.terms
+        there = gateway_account(terms)
+        found.append(moved(unit_of(terms), SALES, there, booked.sold_minor))
+    return tuple(found)
+
+
+def unit_of(terms: Terms) -> str:
+    """Of an external payment: its currency, with the decimals where a gateway counts
+    otherwise than the standard. Sums of two units are never added."""
+    assert terms.is_external, terms.id
+    if terms.decimals == decimals_of(terms.asset):
+        return terms.asset
+    return f"{terms.asset}:{terms.decimals}"
+
+
+def gateway_account(terms: Terms) -> str:
+    return f"gateway:{terms.gateway}"

@@ -1,0 +1,65 @@
+"""Postings of money on its way out: to its owner, back to payers, to miners. Pure.
+
+Each function takes differences: less than before goes back where it came from. What it
+says of one cause (an event, or a row of `engine.store.ledger_writes`) is booked once.
+"""
+
+from collections.abc import Sequence
+
+from engine.money.ledger import DUST, FEES, ONCHAIN, OWN, REFUNDS, SAT, Posting, moved
+from engine.money.worth import Quoted, Worth, at_rate, quoted_in
+
+__all__ = ["dust", "refunded", "shares_of_fee", "swept"]
+
+
+def swept(
+    swept_sat: int, fee_sat: int, quote: Quoted | None = None
+) -> tuple[Posting, ...]:
+    """So much of a payment's coins has left our addresses for the owner's wallet, and
+    of that `fee_sat` for the miners; the difference from what was booked before."""
+    arrived = swept_sat - fee_sat
+    found: list[Posting] = []
+    if arrived:
+        worth = quote and at_rate(arrived, quote)
+        found.append(moved(SAT, ONCHAIN, OWN, arrived, worth))
+    if fee_sat:
+        worth = quote and at_rate(fee_sat, quote)
+        found.append(moved(SAT, ONCHAIN, FEES, fee_sat, worth))
+    return tuple(found)
+
+
+def refunded(
+    amount_sat: int, fee_sat: int, worth: Worth | None = None, *, is_ours: bool = True
+) -> tuple[Posting, ...]:
+    """So much went back to the payer, and `fee_sat` beside it to the miners: of coins
+    at our addresses, or (`is_ours` False) of the owner's wallet."""
+    source = ONCHAIN if is_ours else OWN
+    found: list[Posting] = []
+    if amount_sat:
+        found.append(moved(SAT, source, REFUNDS, amount_sat, worth))
+    if fee_sat:
+        cost = worth and at_rate(fee_sat, quoted_in(worth))
+        found.append(moved(SAT, source, FEES, fee_sat, cost))
+    return tuple(found)
+
+
+def dust(amount_sat: int) -> tuple[Posting, ...]:
+    """Coins that are given up: to spend them costs more than they bring. Negative: they
+    were spent after all."""
+    return (moved(SAT, ONCHAIN, DUST, amount_sat),) if amount_sat else ()
+
+
+def shares_of_fee(amounts: Sequence[int], fee_sat: int) -> list[int]:
+    """Each coin's part of a transaction's fee, by its amount, to the satoshi: they sum
+    to the fee, and none is more than its coin."""
+    total = sum(amounts)
+    assert all(amount > 0 for amount in amounts), amounts
+    assert 0 <= fee_sat <= total, (fee_sat, total)
+    shares, so_far, booked = [], 0, 0
+    for amount in amounts:
+        so_far += amount
+        upto = fee_sat * so_far // total
+        shares.append(upto - booked)
+        booked = upto
+    assert sum(shares) == fee_sat, shares
+    return shares
