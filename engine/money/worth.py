@@ -48,12 +48,18 @@ def quoted(rate: Rate) -> Quoted:
     return Quoted(currency=rate.currency, rate=rate.text, rate_at=rate.at)
 
 
-def quoted_in(worth: Worth) -> Quoted:
+def quoted_in(worth: Worth | None) -> Quoted | None:
+    """The rate by which it was valued."""
+    if worth is None:
+        return None
     return Quoted(currency=worth.currency, rate=worth.rate, rate_at=worth.rate_at)
 
 
-def at_rate(sat: int, quote: Quoted) -> Worth | None:
-    """So many satoshi at this rate; None: beyond all that is counted in money."""
+def at_rate(sat: int, quote: Quoted | None) -> Worth | None:
+    """So many satoshi at this rate; None: there is none, or it is beyond all that is
+    counted in money."""
+    if quote is None:
+        return None
     minor = minor_value(sat, quote.currency, Decimal(quote.rate))
     if abs(minor) > MAX_MINOR:
         return None

@@ -53,7 +53,7 @@ def postings_of(event: Event, terms: Terms) -> tuple[Posting, ...]:
     if data.booked_sat:
         found.append(moved(SAT, SALES, ONCHAIN, data.booked_sat, data.worth))
     if data.held_sat:
-        worth = quote and at_rate(data.held_sat, quote)
+        worth = at_rate(data.held_sat, quote)
         found.append(moved(SAT, HELD, ONCHAIN, data.held_sat, worth))
     if data.booked_minor:
         there = gateway_account(terms)

@@ -20,10 +20,10 @@ def swept(
     arrived = swept_sat - fee_sat
     found: list[Posting] = []
     if arrived:
-        worth = quote and at_rate(arrived, quote)
+        worth = at_rate(arrived, quote)
         found.append(moved(SAT, ONCHAIN, OWN, arrived, worth))
     if fee_sat:
-        worth = quote and at_rate(fee_sat, quote)
+        worth = at_rate(fee_sat, quote)
         found.append(moved(SAT, ONCHAIN, FEES, fee_sat, worth))
     return tuple(found)
 
@@ -38,7 +38,7 @@ def refunded(
     if amount_sat:
         found.append(moved(SAT, source, REFUNDS, amount_sat, worth))
     if fee_sat:
-        cost = worth and at_rate(fee_sat, quoted_in(worth))
+        cost = at_rate(fee_sat, quoted_in(worth))
         found.append(moved(SAT, source, FEES, fee_sat, cost))
     return tuple(found)
 

@@ -234,5 +234,5 @@ def postings_of(
     where, bound = "payment_id = ?", payment_id
     if not payment_id:
         where, bound = "payment_id = '' AND seq = 0 AND cause = ?", cause
-    rows = sql.execute(f"{_SELECT} WHERE {where} ORDER BY id", (bound,))
+    rows = sql.execute(f"{_SELECT} WHERE {where} ORDER BY seq, cause, leg", (bound,))
     return [record_of(row) for row in rows]

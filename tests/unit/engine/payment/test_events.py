@@ -71,7 +71,11 @@ def test_what_is_in_a_block_names_the_block_its_depth_and_who_placed_it() -> Non
     )
     assert said(told, "confirming", "confirmed") == [
         (Status.CONFIRMING, "t1", Change(receipts=(deeper,), source="node")),
-        (Status.CONFIRMED, "t1", Change(settled_sat=50_000, source="node")),
+        (
+            Status.CONFIRMED,
+            "t1",
+            Change(settled_sat=50_000, source="node", booked_sat=50_000),
+        ),
     ]
     assert told.payment.confirmed_at == T0 + 10_000
 

@@ -86,7 +86,7 @@ def test_confirming_and_confirmed() -> None:
     change = Change(receipts=(IN_BLOCK,), source="node")
     expected = (T0, Status.CONFIRMING, "t1", change)
     assert said(told, EventType.CONFIRMING) == expected
-    change = Change(settled_sat=50_000, source="node")
+    change = Change(settled_sat=50_000, source="node", booked_sat=50_000)
     assert said(told, EventType.CONFIRMED) == (T0, Status.CONFIRMED, "t1", change)
     assert told.payment.confirmed_at == T0
 
@@ -104,7 +104,8 @@ def test_reorged_replaced_and_reversed() -> None:
     told(view(source="other", off_chain=(block(998),)), after_ms=9)
     lost = Receipt("t1", 0, 50_000, source="other", seen_at=T0 + 9)
     at = T0 + 9
-    reorged = (at, Status.CONFIRMED, "t1", Change(receipt=lost))
+    change = Change(receipt=lost, booked_sat=-50_000)
+    reorged = (at, Status.CONFIRMED, "t1", change)
     assert said(told, EventType.REORGED) == reorged
     reason = "no longer in the mempool nor in the best chain"
     replaced = (at, Status.CONFIRMED, "t1", Change(receipt=lost, reason=reason))

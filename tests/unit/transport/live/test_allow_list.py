@@ -51,6 +51,9 @@ WITHOUT_CHAIN_SHOWN = {"currency", "decimals", "amount_minor", "received_minor"}
 WITHOUT_CHAIN_SHOWN |= {"settled_minor", "short_minor", "excess_minor"}
 WITHOUT_CHAIN_HIDDEN = {"method", "gateway", "returned_minor"}
 WITHOUT_CHAIN_HIDDEN |= {"reference", "external", "token"}
+# What the ledger books is the shop's affair; whose account, nobody else's.
+DATA_HIDDEN |= {"booked_sat", "booked_minor", "held_sat", "credits"}
+DATA_HIDDEN |= {"worth", "credits_worth", "quoted"}
 RECEIPT_HIDDEN = {"source", "seen_at"}
 
 CANARY = "canary"

@@ -16,6 +16,7 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
+from engine.money.ledger import CREDIT, ISSUED, Posting
 from engine.payment.refund import LIVING, RefundState
 from engine.store import writes
 from engine.store.port import StoreReader
@@ -32,6 +33,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    LedgerRow,
     MerchantRow,
     MoveRefund,
     OpenRefund,
@@ -149,6 +151,11 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "unpaid_run": [("identity", 20)],
     "over_unpaid": [("identity", 20)],
     **OUTGOING_READS,
+    "balance": [("ann", "credit", "user:u1"), ("nobody", "sat", "own")],
+    "balances": [("ann", ("", ""), 10), ("ann", ("credit", "user:u1"), 10)],
+    "postings": [("ann", None, 0, 10), ("ann", "u1", 0, 10), ("ann", "u1", 5, 10)],
+    "postings_before": [("ann", "u1", None, 10), ("ann", "u1", 5, 10)],
+    "postings_of": [("p1",), ("", "debit 1")],
 }
 """Arguments for each method of the port, for each of its ways."""
 
@@ -172,6 +179,16 @@ ROWS: dict[type, list[Any]] = {
     ReadAgain: [ReadAgain(5, "aa")],
     KeyRow: [KeyRow("key_1", "name", "ann", b"hash", T0, ("read",))],
     RevokeKey: [RevokeKey("key_0", T0)],
+    LedgerRow: [
+        LedgerRow(
+            "ann",
+            "debit new",
+            "debit",
+            T0,
+            (Posting(CREDIT, ISSUED, "user:u9", 5), Posting(CREDIT, "user:u9", "x", 2)),
+            ((CREDIT, "user:u9"),),
+        )
+    ],
     MerchantRow: [MerchantRow("ann", 1, T0, b"{}")],
     ChannelRow: [ChannelRow("more", "ann", True, (), T0, b"{}")],
     RemoveChannel: [RemoveChannel("gone", limit=10)],
@@ -248,7 +265,14 @@ def _beside(n: int) -> tuple[Any, ...]:
         WalletKeyRow("wal_1", b"script %d" % n, b"sealed"),
         _told(f"p{n}", n + 1),
         *outgoing_beside(n),
+        _debit(n),
     )
+
+
+def _debit(n: int) -> LedgerRow:
+    user = f"user:u{n % 7}"
+    given = Posting(CREDIT, ISSUED, user, 5)
+    return LedgerRow(MERCHANTS[n % 3], f"debit {n}", "debit", T0, (given,))
 
 
 @pytest.fixture(scope="module")
