@@ -10,7 +10,8 @@ that a report that nobody renews grows old by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 import msgspec
@@ -19,10 +20,12 @@ from actors.node import Node
 from actors.published import Published
 from engine.errors import SourceBusy, SourceError
 from engine.money.rate_book import KINDS, RateBook, troubles
-from engine.money.rates import SET, Policy, RatesReport
+from engine.money.rates import SET, Median, Policy, RatesReport
+from engine.payment.model import Payment
 from engine.policy.breaker import Breaker, BreakerPolicy
 from engine.ports import RateAnswer, RateProvider
 from engine.runtime.actor import Actor
+from engine.store.records import Page
 
 __all__ = ["RatesActor", "first_report"]
 
@@ -36,6 +39,16 @@ BREAKER = BreakerPolicy(threshold=3, base_s=60.0, cap_s=900.0)
 
 PER_YIELD = 10
 """Medians between two looks at others: half a millisecond."""
+
+
+REMEMBERED = 200
+"""So many of the newest payments are looked at, at a start, for what they cost."""
+
+
+class _Remembered(msgspec.Struct, frozen=True):
+    """To itself: what the store says of before this process."""
+
+    medians: dict[str, Median]
 
 
 class RoundDue(msgspec.Struct, frozen=True):
@@ -88,9 +101,13 @@ class RatesActor(Actor):
 
     def on_start(self) -> None:
         self._published.publish(self._book.report())
+        self._remember()
         self.ref.tell(RoundDue())
 
     def on_receive(self, message: object) -> None:
+        if isinstance(message, _Remembered):
+            self._book.remember(message.medians)
+            self._published.publish(self._book.report())
         if not isinstance(message, RoundDue):
             return
         # A little earlier each time, never later: no two nodes keep step.
@@ -100,6 +117,16 @@ class RatesActor(Actor):
             self._ask(provider)
             self._published.publish(self._book.report())
         self._alert()
+
+    def _remember(self) -> None:
+        """A node may start while one provider alone answers: what it was sold by last
+        is the median to hold that one against."""
+
+        def told(answer: Page | Exception) -> None:
+            if isinstance(answer, Page):  # else nothing is remembered
+                self.ref.tell(_Remembered(_medians_of(answer.payments)))
+
+        self._node.read(lambda store: store.list_payments({}, None, REMEMBERED), told)
 
     def _ask(self, provider: RateProvider) -> None:
         node, name = self._node, provider.name
@@ -142,3 +169,17 @@ class RatesActor(Actor):
         for alert in node.alerts.standing(now):
             if alert.kind in KINDS and (alert.kind, alert.subject) not in found:
                 node.alerts.clear(alert.kind, alert.subject)
+
+
+def _medians_of(payments: Iterable[Payment]) -> dict[str, Median]:
+    """The newest median by currency that these were priced at: that of several, as a
+    lone one proves nothing, and neither does a fixed rate."""
+    found: dict[str, Median] = {}
+    for payment in payments:
+        price = payment.terms.price
+        if price is None or price.is_lone or len(price.providers) < 2:
+            continue
+        there = found.get(price.currency)
+        if there is None or there.at < price.rate_at:
+            found[price.currency] = Median(Decimal(price.rate), price.rate_at)
+    return found

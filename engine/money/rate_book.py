@@ -81,6 +81,10 @@ class RateBook:
         if quotes and (median := median_now(quotes, self._policy, now)) is not None:
             self._medians[currency] = median
 
+    def remember(self, medians: Mapping[str, Median]) -> None:
+        """Of before this process; what is known already counts more."""
+        self._medians = {**medians, **self._medians}
+
     def report(self) -> RatesReport:
         """All of it, as a value."""
         quotes = {c: self._in_order(c) for c in sorted(self._quotes)}

@@ -17,6 +17,7 @@ TARGETS = (
     "engine/chain",
     "engine/delivery",
     "engine/mail",
+    "engine/money",
     "engine/merchants",
     "engine/store/sqlite",
     "engine/runtime",
@@ -26,6 +27,7 @@ TARGETS = (
     "actors/journal",
     "actors/delivery",
     "actors/live",
+    "actors/money",
     "actors/edge",
     "actors",
 )

@@ -7,7 +7,7 @@ called by transport/pages/checkout.py.
 from decimal import Decimal
 
 from engine.money.amount import sat_to_btc
-from engine.money.currency import money_text
+from engine.money.currency import minor_text
 from engine.money.rates import minor_value
 from engine.payment.model import Flag, Payment
 from engine.payment.money_terms import Price
@@ -30,7 +30,8 @@ def fiat(payment: Payment, sat: int | None) -> str:
         return ""
     is_all = sat == payment.terms.amount_sat
     minor = price.minor if is_all else _worth(sat, price)
-    return money_text(minor, price.currency, price.decimals)
+    whole, point, part = minor_text(minor, price.decimals).partition(".")
+    return f"{int(whole):,}{point}{part} {price.currency}"
 
 
 def _worth(sat: int, price: Price) -> int:

@@ -5,14 +5,20 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.money.rates import RatesActor
 from actors.published import Published
 from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from engine.money.rate_book import DISAGREE, NONE
 from engine.money.rates import NoRate, Policy, Quote, Rate, RatesReport, rate_of
+from engine.payment.events import opening
+from engine.payment.model import Terms
+from engine.payment.money_terms import Price
 from engine.ports import RateAnswer
+from engine.store.writes import Entry, Write
 from tests.unit.actor_stage import ActorStage
+from tests.unit.payment_cases import terms
 
 POLICY = Policy(every_s=60, fresh_s=300)
 
@@ -41,6 +47,10 @@ class Stage(ActorStage):
 
     def actor(self) -> RatesActor:
         return RatesActor(self.node, self.providers, POLICY, self.report)
+
+    def sold(self, terms: Terms) -> None:
+        event, payment = opening(terms)
+        self.append(Write(entries=(Entry(payment, (event,)),)))
 
     @property
     def rate(self) -> Rate | NoRate:
@@ -140,6 +150,37 @@ def test_a_later_life_goes_on_with_what_was_published(stage: Stage) -> None:
     stage.rates = stage.start("rates", stage.actor())
     stage.run()
     assert text(stage.rate) == "50000"
+
+
+def test_a_node_that_starts_with_one_provider_goes_by_what_it_sold_at_last(
+    stage: Stage,
+) -> None:
+    stage.rates.stop()
+    stage.run()
+    now = stage.clock.now()
+    price = Price(
+        currency="EUR", minor=1, decimals=2, rate="50500", rate_at=now, providers=("a",)
+    )
+    for number, change in enumerate(
+        [
+            {"providers": ("a", "b"), "rate": "49000", "rate_at": now - 7_200_000},
+            {"providers": ("a", "b"), "rate": "50500", "rate_at": now - 3_600_000},
+            {"providers": ("a", "b"), "rate": "90000", "is_lone": True},
+            {"providers": ("fixed",), "rate": "80000"},
+        ]
+    ):
+        priced = replace(price, **change)  # type: ignore[arg-type]
+        stage.sold(terms(id=f"pay_{number}", address=f"a{number}", price=priced))
+    stage.run()
+    for provider in stage.providers[1:]:
+        provider.error = SourceUnavailable("gone")
+    stage.report.publish(RatesReport())
+    stage.start("rates", stage.actor())
+    stage.run()
+    assert stage.node.rates.now.medians["EUR"].rate == 50_500
+    assert text(stage.rate) == "50000"
+    assert isinstance(stage.rate, Rate)
+    assert stage.rate.is_lone
 
 
 def test_a_clock_that_is_put_back_makes_no_rate_last_longer(stage: Stage) -> None:
