@@ -262,6 +262,7 @@ class Installation:
                 independent_sources=len({s.operator for s in config.sources}),
                 seed_limits=seed_limits(config),
                 broadcasts_per_minute=config.broadcasts_per_minute,
+                refund_claims_per_minute=config.refund_claims_per_minute,
                 address_source=self.chain.new_address if self.chain else None,
                 log_counts=self._log_counts,
             )

@@ -20,7 +20,7 @@ from engine.ports import Freshness, Sink
 from engine.runtime.ref import Ref
 from engine.store.epochs import Position
 from engine.store.port import StoreReader
-from engine.store.writes import Conflict, InboundRow, Outcome, Row, Write
+from engine.store.writes import Conflict, Outcome, Row, Write
 
 __all__ = [
     "Alarm",
@@ -47,6 +47,7 @@ __all__ = [
     "Read",
     "RestartDue",
     "Retired",
+    "RefundMoved",
     "ReviewDue",
     "Round",
     "RoundDone",
@@ -110,11 +111,17 @@ class Command(msgspec.Struct, frozen=True):
 
     observation: Observation
     reply: Reply
-    inbound: InboundRow | None = None
+    beside: Row | None = None  # committed with what follows from it
 
     def on_dropped(self) -> None:
         """Its watcher was let go with this in its mailbox."""
         self.reply(NotWatched())
+
+
+class RefundMoved(msgspec.Struct, frozen=True):
+    """A refund was made, claimed, withdrawn or paid (to who pays and watches them)."""
+
+    refund_id: str
 
 
 class LetGo(msgspec.Struct, frozen=True):

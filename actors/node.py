@@ -93,6 +93,7 @@ class Node:
         self.source: Ref
         self.notifiers: Ref
         self.alert_notifier: Ref
+        self.refunds: Ref
         self.readers: list[Ref] = []
         self._next_reader = 0
 

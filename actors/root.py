@@ -23,6 +23,7 @@ from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.money.rates import RatesActor, first_report
+from actors.money.refunds import RefundsActor
 from actors.node import Node
 from actors.published import JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
@@ -241,8 +242,12 @@ def build_tree(
         SilenceActor,
         lambda _name: SilenceActor(node, alerting.silent_orders),
     )
+    refund_watches: dict[str, Ref] = {}
+    node.refunds = child(
+        "refunds", RefundsActor, lambda _name: RefundsActor(node, refund_watches)
+    )
     # The last: when one of these crashes, none that a payment needs is touched.
-    children.extend((housekeeper, node.alert_notifier, silence))
+    children.extend((housekeeper, node.alert_notifier, silence, node.refunds))
     if (outside := alerting.outside) is not None:
         heartbeat = child(
             "heartbeat",

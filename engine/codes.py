@@ -36,6 +36,7 @@ class Code(StrEnum):
     CHANNEL_NOT_FOUND = "channel_not_found", 404
     MERCHANT_NOT_FOUND = "merchant_not_found", 404
     KEY_NOT_FOUND = "key_not_found", 404
+    REFUND_NOT_FOUND = "refund_not_found", 404
     WATCHER_NOT_FOUND = "watcher_not_found", 404
     TRANSACTION_NOT_FOUND = "transaction_not_found", 404
     WEBHOOKS_OFF = "webhooks_off", 404
@@ -46,6 +47,7 @@ class Code(StrEnum):
     WRONG_PAYMENT_STATE = "wrong_payment_state", 409
     LIMIT_REACHED = "limit_reached", 409
     INSUFFICIENT_FUNDS = "insufficient_funds", 409
+    REFUND_TOO_LARGE = "refund_too_large", 409
     MERCHANT_CHANGED = "merchant_changed", 412
     CURSOR_GONE = "cursor_gone", 410
     BODY_TOO_LARGE = "body_too_large", 413

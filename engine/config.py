@@ -93,6 +93,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: MailAddress | None
     mail_templates: str | None
     mails_per_hour: int
+    refunds_per_payment: int
+    refunds_open: int
+    refund_claims_per_minute: int
     claim_window_s: int
     calls_per_s: int
     calls_shared_percent: int
@@ -176,6 +179,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             else total_s,
             channels=self.channels_per_merchant,
             mails_per_hour=self.mails_per_hour,
+            refunds_per_payment=self.refunds_per_payment,
+            refunds_open=self.refunds_open,
         )
 
     def __repr__(self) -> str:

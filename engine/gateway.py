@@ -17,6 +17,7 @@ from engine.money.rates import RatesReport
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
+from engine.refund_gateway import RefundGateway
 from engine.store.epochs import Epochs, Position
 from engine.store.records import (
     AttemptView,
@@ -135,7 +136,7 @@ class SessionHandle(Protocol):
         """The client has gone."""
 
 
-class Gateway(Protocol):
+class Gateway(RefundGateway, Protocol):
     """See the module docstring."""
 
     # payments

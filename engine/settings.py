@@ -202,6 +202,18 @@ OPTIONS: tuple[Option, ...] = (
            "How many mails one merchant may send in an hour by the node's server (a"
            " quarter of them at once): what others think of that server is everybody's."
            " Each merchant may have its own (limits.mails_per_hour)."),
+    # Parts of a payment, and mistakes withdrawn; its refunds are read at each call.
+    Option("refunds_per_payment", whole(0, 100), "20", "0 to 100 refunds",
+           "How many refunds one payment may have, those withdrawn among them. Each"
+           " merchant may have its own (limits.refunds_per_payment)."),
+    # An open one is looked for in each block, as a payment is.
+    Option("refunds_open", whole(0, 100_000), "1000", "0 to 100000 refunds",
+           "How many refunds of one merchant may wait to be claimed or paid. Each"
+           " merchant may have its own (limits.refunds_open)."),
+    # A payer who mistypes an address tries it again; nobody has to try often.
+    Option("refund_claims_per_minute", whole(1, 600), "6", "1 to 600 attempts",
+           "How often in a minute an address may be named for one refund by its claim"
+           " link."),
     Option("claim_window_s", whole(5, 86_400), "600", "5 to 86400 seconds",
            "After this time a provider's claim is withdrawn if the chain does not"
            " show it."),

@@ -15,10 +15,11 @@ from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
-from transport.control import keys
+from transport.control import claims, keys
 from transport.control.app import control_app
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
+from transport.http.claims import Claims
 from transport.http.site_tokens import RULES, SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, redis_gateways, webhooks
@@ -34,7 +35,7 @@ from transport.live.limits import LiveLimits
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
-from transport.pages import pages
+from transport.pages import pages, refund
 from transport.seeds.admission import SeedLimits
 from transport.seeds.paybutton_messages import for_payers
 from transport.seeds.routes import add_seeds, poll_intervals_s, unsigned_webhooks
@@ -79,6 +80,7 @@ class WebParts:
     """Merchants by system whose own routes there are (`Config.seeds`)."""
     seed_limits: SeedLimits = field(default_factory=SeedLimits)
     broadcasts_per_minute: int = 6
+    refund_claims_per_minute: int = 6
     socketio: SocketioLimits | None = None
     live_limits: LiveLimits | None = None
     redis: Callable[[], StreamState] | None = None
@@ -129,6 +131,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         leases=live.salon.leases,
     )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
+    _add_claims(parts, app)
     webhooks.routes(
         app,
         parts.gateway,
@@ -166,6 +169,15 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         origins=parts.allowed_origins,
     )
     return app, live
+
+
+def _add_claims(parts: WebParts, app: Api) -> None:
+    """What a payer may do with the link of a refund."""
+    opened = Claims(
+        parts.gateway, parts.vault, parts.network, parts.refund_claims_per_minute
+    )
+    claims.routes(app, opened)
+    refund.routes(app, parts.gateway, opened)
 
 
 def _mount_socketio(

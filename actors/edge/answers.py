@@ -20,6 +20,8 @@ def good(answer: Any) -> Any:
                 return answer
             if what == "seq":  # its watcher starts anew, from what is stored
                 raise EngineBusy(f"the {detail}", 1)
+            if what == "refund":
+                raise Refused(detail.partition("refunds.state: ")[2] or detail)
             if what == "other":
                 raise BrokenInvariant(f"it cannot be written: {detail}")
             raise Duplicate(f"the {detail}")

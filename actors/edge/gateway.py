@@ -20,7 +20,8 @@ from actors.edge.answers import good
 from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
-from actors.edge.tree import TreeViews, shown_by
+from actors.edge.refunds import RefundEdge
+from actors.edge.tree import shown_by
 from actors.live.session import open_session
 from actors.messages import (
     Command,
@@ -45,7 +46,7 @@ from engine.gateway import (
     SourceState,
 )
 from engine.payment.model import Payment, Terms
-from engine.payment.observations import Observation
+from engine.payment.observations import Observation, RefundPaid
 from engine.payment.rules import follow, is_settled
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
@@ -65,6 +66,7 @@ from engine.store.writes import (
     Entry,
     ForgetIdempotency,
     InboundRow,
+    MoveRefund,
     Requeue,
     Row,
     Write,
@@ -92,7 +94,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(TreeViews):
+class ActorGateway(RefundEdge):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
@@ -154,10 +156,18 @@ class ActorGateway(TreeViews):
         observation: Observation,
         inbound: InboundRow | None = None,
     ) -> Payment:
+        return self._command(payment, observation, inbound)
+
+    def tell_refund(self, payment: Payment, told: RefundPaid, row: MoveRefund) -> None:
+        self._command(payment, told, row)
+
+    def _command(
+        self, payment: Payment, observation: Observation, beside: Row | None
+    ) -> Payment:
         self._must_be_ready()
         ref = self._watcher_of(payment)
         if ref is not None:
-            answer = self._ask(ref, lambda reply: Command(observation, reply, inbound))
+            answer = self._ask(ref, lambda reply: Command(observation, reply, beside))
             if not isinstance(answer, NotWatched):
                 after: Payment = good(answer)
                 return after
@@ -167,7 +177,7 @@ class ActorGateway(TreeViews):
             if ref is not None and not ref.is_stopped:
                 raise EngineBusy(f"the watcher of {payment.id} begins anew", 1)
             payment = self._store.payment(payment.id) or payment
-        return self._command_at_rest(payment, observation, inbound)
+        return self._command_at_rest(payment, observation, beside)
 
     def _watcher_of(self, payment: Payment) -> Ref | None:
         """None: it is over. One that was just created can be read a moment before its
@@ -186,20 +196,22 @@ class ActorGateway(TreeViews):
         return ref
 
     def _command_at_rest(
-        self, payment: Payment, observation: Observation, inbound: InboundRow | None
+        self, payment: Payment, observation: Observation, beside: Row | None
     ) -> Payment:
-        """The payment is over. What changes nothing is answered; the rest refused,
-        but for what a gateway says: a card's money is taken back months later."""
+        """The payment is over. What changes nothing is answered; the rest refused, but
+        for what a gateway says (a card's money is taken back months later) and for
+        refunds."""
         decided = follow(payment, observation, self.now())
-        if decided.events and payment.terms.is_external:
-            rows = () if inbound is None else (inbound,)
+        may_follow = payment.terms.is_external or isinstance(observation, RefundPaid)
+        if decided.events and may_follow:
+            rows = () if beside is None else (beside,)
             entry = Entry(decided.payment, tuple(decided.events))
             self._commit(Write((entry,), rows))
             return decided.payment
         if decided.events:
             raise Refused(f"payment {payment.id} is over and no longer watched")
-        if inbound is not None:
-            self._write(inbound)
+        if beside is not None:
+            self._write(beside)
         return payment
 
     def customer_email(self, payment_id: str) -> str | None:

@@ -133,8 +133,8 @@ class AddressActor(Actor):
                 now_s = self._node.clock.monotonic()
                 asked = question(self.payment, self._script, 0.0, by_hand_at=now_s)
                 self._node.source.tell(asked)
-            case Command(observation, reply, inbound):
-                rows = () if inbound is None else (inbound,)
+            case Command(observation, reply, beside):
+                rows = () if beside is None else (beside,)
                 self._obey(observation, rows, reply)
             case LetGo():
                 ask = let_go(self._node, self.payment, message)

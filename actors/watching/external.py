@@ -69,8 +69,8 @@ class ExternalActor(Actor):
     def on_receive(self, message: object) -> None:
         """What is about a chain (a poll, an address to release) concerns it not."""
         match message:
-            case Command(observation, reply, inbound):
-                rows = () if inbound is None else (inbound,)
+            case Command(observation, reply, beside):
+                rows = () if beside is None else (beside,)
                 self._obey(observation, rows, reply)
             case ReviewDue():
                 self._on_review_due()

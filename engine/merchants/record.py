@@ -70,6 +70,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     claims_total_s: int = 7_200  # claims_total_s
     channels: int = 20  # channels_per_merchant
     mails_per_hour: int = 1_000  # mails_per_hour
+    refunds_per_payment: int = 20  # refunds_per_payment
+    refunds_open: int = 1_000  # refunds_open
 
 
 class OwnLimits(
@@ -86,6 +88,8 @@ class OwnLimits(
     claims_total_s: Annotated[int, Meta(ge=0, le=31_536_000)] | None = None
     channels: Annotated[int, Meta(ge=0, le=1_000)] | None = None
     mails_per_hour: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    refunds_per_payment: Annotated[int, Meta(ge=0, le=100)] | None = None
+    refunds_open: Annotated[int, Meta(ge=0, le=100_000)] | None = None
 
     def over(self, defaults: Limits) -> Limits:
         """What applies."""

@@ -30,6 +30,7 @@ class Vault:
             raise ValueError(f"the node's key must be {KEY_BYTES} bytes")
         self._aead = AESGCM(_derive(key, b"paybell.seal"))
         self._client_key = _derive(key, b"paybell.client-secret")
+        self._claim_key = _derive(key, b"paybell.refund-claim")
 
     def __repr__(self) -> str:
         return "<Vault>"
@@ -60,6 +61,16 @@ class Vault:
         """Compared in constant time."""
         expected = self.client_secret(payment_id)
         return hmac.compare_digest(expected.encode(), secret.encode())
+
+    def claim_token(self, refund_id: str) -> str:
+        """What lets a payer say where this one refund goes."""
+        digest = hmac.new(self._claim_key, refund_id.encode(), hashlib.sha256)
+        return "rc_" + base64.urlsafe_b64encode(digest.digest()[:24]).decode()
+
+    def is_claim_token(self, refund_id: str, token: str) -> bool:
+        """Compared in constant time."""
+        expected = self.claim_token(refund_id)
+        return hmac.compare_digest(expected.encode(), token.encode())
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -23,9 +23,8 @@ class OpenRefund(msgspec.Struct, frozen=True):
     refund: Refund
     seq: int
     most_sat: int  # that all refunds of the payment may come to
-    most_living: int  # of the payment
-    most_of_payment: int  # in whatever state
-    most_of_merchant: int  # living
+    most_of_payment: int  # refunds of it, in whatever state
+    most_of_merchant: int  # living ones
 
 
 class MoveRefund(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from transport.control.creating import CreatingRoutes
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.control.redelivery import Redelivery
+from transport.control.refunds import Refunds
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
@@ -51,6 +52,7 @@ def routes(
     app.add_all(_Payments(gateway, auth, vault, settings, idempotency))
     app.add_all(Batches(gateway, auth, vault, settings, idempotency))
     app.add_all(Redelivery(gateway, auth))
+    app.add_all(Refunds(gateway, auth, vault, settings, idempotency))
 
 
 class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):

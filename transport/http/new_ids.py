@@ -4,7 +4,7 @@ import secrets
 import string
 from typing import Final
 
-__all__ = ["new_id", "new_payment_id"]
+__all__ = ["new_id", "new_payment_id", "new_refund_id"]
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_CHARS: Final = 22  # 131 bits
@@ -20,6 +20,11 @@ def new_payment_id(now: int) -> str:
     """One that sorts by the time (ms) it was made: in the database's trees new
     payments are neighbours, not strewn over all pages."""
     return f"pay_{_digits(now, _TIME_CHARS)}{_random(_ID_CHARS - _TIME_CHARS)}"
+
+
+def new_refund_id(now: int) -> str:
+    """The same for a refund."""
+    return f"ref_{_digits(now, _TIME_CHARS)}{_random(_ID_CHARS - _TIME_CHARS)}"
 
 
 def _random(length: int) -> str:

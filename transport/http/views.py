@@ -88,6 +88,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     quorum_above_sat: int | None
     received_sat: int
     confirmed_sat: int
+    refunded_sat: int
     confirmations: int
     confirmations_required: int
     receipts: tuple[ReceiptView, ...]
@@ -182,6 +183,7 @@ def view(
         quorum_above_sat=terms.quorum_above_sat,
         received_sat=payment.received_sat,
         confirmed_sat=payment.confirmed_sat,
+        refunded_sat=payment.refunded_sat,
         confirmations=payment.confirmations,
         confirmations_required=terms.confirmations_required,
         receipts=tuple(

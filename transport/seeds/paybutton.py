@@ -32,6 +32,7 @@ from engine.payment.model import Payment
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, HttpAnswer, answer, environ
+from transport.http.form_body import fields_of
 from transport.http.input_values import NO_CONTROLS, AddressText, AmountSat
 from transport.http.inputs import PaymentRequest, Request
 from transport.http.openapi import Operation
@@ -39,7 +40,6 @@ from transport.http.problems import Problem, invalid
 from transport.http.request_json import check
 from transport.problem_body import FieldError
 from transport.seeds.admission import Admission
-from transport.seeds.any_body import fields_of
 from transport.seeds.cross_origin import add_readable
 
 __all__ = ["MAX_PRICE", "PRICE", "SEED", "PaybuttonRequest", "is_paybutton", "routes"]

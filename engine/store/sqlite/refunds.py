@@ -57,8 +57,8 @@ def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
     ).fetchone()
     if seq != row.seq:
         raise sqlite3.IntegrityError("events.payment_id: the payment has moved on")
-    count, living, taken = sql.execute(
-        f"SELECT count(*), coalesce(sum(state IN ({_ALIVE})), 0),"  # noqa: S608
+    count, taken = sql.execute(
+        "SELECT count(*),"  # noqa: S608
         f" coalesce(sum(CASE WHEN state IN ({_COUNTED}) THEN amount_sat END), 0)"
         " FROM refunds WHERE payment_id = ?",
         (refund.payment_id,),
@@ -69,11 +69,8 @@ def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
             f"{left} sat of this payment can be refunded, and {refund.amount_sat} were"
             " asked for"
         )
-    if living >= row.most_living or count >= row.most_of_payment:
-        raise _refused(
-            f"this payment has {living} open refunds and {count} in all (refunds_open,"
-            " refunds_per_payment)"
-        )
+    if count >= row.most_of_payment:
+        raise _refused(f"this payment has {count} refunds (refunds_per_payment)")
     (of_merchant,) = sql.execute(
         "SELECT count(*) FROM refunds"  # noqa: S608
         f" WHERE merchant = ? AND state IN ({_ALIVE})",
@@ -81,7 +78,7 @@ def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
     ).fetchone()
     if of_merchant >= row.most_of_merchant:
         raise _refused(
-            f"{of_merchant} refunds of this merchant are open (refunds_of_merchant)"
+            f"{of_merchant} refunds of this merchant are open (refunds_open)"
         )
     places = ", ".join("?" * (_COLUMNS.count(",") + 1))
     return sql.execute(

@@ -15,10 +15,10 @@ S = RefundState
 
 
 def opened(
-    one: Refund, *, seq: int = 1, most: int = 10_000, living: int = 9, rows: int = 99,
+    one: Refund, *, seq: int = 1, most: int = 10_000, rows: int = 99,
     merchant: int = 99,
 ) -> Write:  # fmt: skip
-    return Write(rows=(OpenRefund(one, seq, most, living, rows, merchant),))
+    return Write(rows=(OpenRefund(one, seq, most, rows, merchant),))
 
 
 def moved(one: Refund, before: RefundState) -> Write:
@@ -50,9 +50,7 @@ def test_a_refund_is_read_as_it_was_written(store: OpenStore) -> None:
 
 def test_refunds_come_to_no_more_than_came_in(store: OpenStore) -> None:
     """Fifty hands at once, in one batch, for parts of which ten are the whole."""
-    outcomes = store.commit(
-        *(opened(refund(n, "p1", 1_000), living=99) for n in range(50))
-    )
+    outcomes = store.commit(*(opened(refund(n, "p1", 1_000)) for n in range(50)))
     assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 10
     assert sum(r.amount_sat for r in store.reader.refunds_of("p1")) == 10_000
     committed(*store.commit(opened(refund(99, "p2", 10_000))))
@@ -81,10 +79,9 @@ def test_a_payment_that_moved_on_is_looked_at_again(store: OpenStore) -> None:
 
 def test_there_is_an_end_to_their_number(store: OpenStore) -> None:
     committed(*store.commit(opened(refund(1, "p1"))))
-    refused(store, opened(refund(2, "p1"), living=1))
     refused(store, opened(refund(2, "p1"), rows=1))
     refused(store, opened(refund(2, "p2"), merchant=1))
-    committed(*store.commit(opened(refund(2, "p2"), living=1, rows=1, merchant=2)))
+    committed(*store.commit(opened(refund(2, "p2"), rows=1, merchant=2)))
 
 
 def test_of_fifty_hands_one_takes_the_step(store: OpenStore) -> None:

@@ -211,7 +211,7 @@ ROWS: dict[type, list[Any]] = {
         ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),
     ],
     OrdersRow: [OrdersRow("ann", 9, 2, keep_from=3)],
-    OpenRefund: [OpenRefund(NEW_REFUND, 1, 99_999, 9, 9, 9_999)],
+    OpenRefund: [OpenRefund(NEW_REFUND, 1, 99_999, 9, 9_999)],
     MoveRefund: [
         MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
     ],
@@ -257,7 +257,7 @@ def filled(path: Path, payments: int) -> Journal:
 def _beside(n: int) -> tuple[Any, ...]:
     seq = 2 - n % 2  # every other one was detected
     return (
-        OpenRefund(refund(n), seq, 99_999, 9, 9, 9_999),
+        OpenRefund(refund(n), seq, 99_999, 9, 9_999),
         IdempotencyRow("scope", f"k{n}", b"h", 201, b"{}", T0 + n),
         InboundRow("provider", f"d{n}", T0, None, "heard", b"{}"),
         CustomerRow(f"p{n}", "sealed"),

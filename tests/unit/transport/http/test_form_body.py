@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transport.http import form_body
+from transport.http.form_body import BODY_BYTES, MAX_FIELDS, fields_of
 from transport.http.problems import Problem
-from transport.seeds import any_body
-from transport.seeds.any_body import BODY_BYTES, MAX_FIELDS, fields_of
 
 #: As Chromium and curl make theirs.
 CHROMIUM = b"----WebKitFormBoundary7MA4YWxkTrZu0gW0"
@@ -124,7 +124,7 @@ def test_heads_that_a_grammar_of_mail_would_ponder_are_refused(said: bytes) -> N
 
 
 def test_nothing_of_pythons_mail_package_reads_what_strangers_send() -> None:
-    tree = ast.parse(inspect.getsource(any_body))
+    tree = ast.parse(inspect.getsource(form_body))
     modules = {node.module for node in ast.walk(tree) if hasattr(node, "module")}
     assert not {name for name in modules if str(name).startswith("email")}
 

@@ -1,0 +1,97 @@
+"""Refunds, as the edges ask for them: each step is one commit.
+
+That a refund is paid is told by its payment: through its watcher if it has one, else
+beside it, as nobody else writes to a payment that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.edge.tree import TreeViews
+from actors.messages import RefundMoved
+from engine.gateway import REPLAYED_FOR_MS
+from engine.payment.model import GivenBack, Payment
+from engine.payment.observations import RefundPaid
+from engine.payment.refund import Refund
+from engine.payment.refund_rules import paid
+from engine.store.writes import (
+    ForgetIdempotency,
+    IdempotencyRow,
+    MoveRefund,
+    OpenRefund,
+    Row,
+    Write,
+)
+
+__all__ = ["RefundEdge"]
+
+
+def _nothing(_refund: Refund) -> IdempotencyRow | None:
+    return None
+
+
+class RefundEdge(TreeViews):
+    """Implements `engine.refund_gateway.RefundGateway`."""
+
+    def open_refund(
+        self,
+        refund: Refund,
+        payment: Payment,
+        most_sat: int,
+        keep: Callable[[Refund], IdempotencyRow | None] = _nothing,
+    ) -> Refund:
+        assert refund.payment_id == payment.id, refund.id
+        limits = self.merchant(refund.merchant).limits
+        row = OpenRefund(
+            refund,
+            payment.seq,
+            most_sat,
+            limits.refunds_per_payment,
+            limits.refunds_open,
+        )
+        rows: tuple[Row, ...] = (row,)
+        kept = keep(refund)
+        if kept is not None:
+            day_ago = self.now() - REPLAYED_FOR_MS
+            rows = (*rows, ForgetIdempotency(day_ago, kept.scope, kept.key), kept)
+        self._commit(Write(rows=rows))
+        self._tell(refund)
+        return refund
+
+    def move_refund(self, before: Refund, after: Refund) -> Refund:
+        self._commit(Write(rows=(MoveRefund(after, before.state),)))
+        self._tell(after)
+        return after
+
+    def refund_by_hand(self, before: Refund, txid: str, by: str) -> Refund:
+        after = paid(before, txid, 0, self.now(), by)
+        told = GivenBack(
+            id=after.id, amount_sat=after.amount_sat, txid=txid, worth=after.worth
+        )
+        payment = self.payment(before.payment_id)
+        assert payment is not None, before.payment_id
+        self.tell_refund(
+            payment,
+            RefundPaid(refund=told, by=by),
+            MoveRefund(after, before.state),
+        )
+        self._tell(after)
+        return after
+
+    def refund(self, refund_id: str) -> Refund | None:
+        return self._store.refund(refund_id)
+
+    def refunds_of(self, payment_id: str) -> list[Refund]:
+        return self._store.refunds_of(payment_id)
+
+    def best_height(self) -> int:
+        best = self._node.source_report.now.best
+        return 0 if best is None else best.tip.height
+
+    def tell_refund(self, payment: Payment, told: RefundPaid, row: MoveRefund) -> None:
+        raise NotImplementedError
+
+    def _tell(self, refund: Refund) -> None:
+        """Whoever pays and watches refunds; it reads all of them back at its start."""
+        self._node.refunds.tell(RefundMoved(refund.id))

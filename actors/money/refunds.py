@@ -1,0 +1,272 @@
+"""What happens to refunds by itself: links run out, and what arrives is told.
+
+For each address where a pending refund is to go there is a watch, whoever pays it: a
+merchant's own wallet, or we. What is paid is told by the payment, through its watcher
+(or beside it, if it has none any more), in the commit that ends the refund. All that
+this actor knows it reads back at its start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from actors.messages import Command, NotWatched, PollNow, RefundMoved
+from actors.money.refund_watch import RefundWatch
+from actors.node import Node
+from engine.chain.feed import ChainView, Output
+from engine.payment.model import GivenBack, Payment
+from engine.payment.observations import RefundPaid
+from engine.payment.refund import Refund, RefundState
+from engine.payment.refund_rules import expired, paid
+from engine.payment.refund_seen import paid_by
+from engine.payment.rules import follow
+from engine.runtime.actor import Actor
+from engine.runtime.ref import Ref, Scope
+from engine.store.refund_port import REFUNDS_PER_PAGE
+from engine.store.writes import Committed, Conflict, Entry, MoveRefund, Write
+
+__all__ = ["RefundsActor", "given_back"]
+
+log = logging.getLogger("paybell.refunds")
+
+LOOK_S = 15.0
+"""Between looks for links that ran out."""
+
+AGAIN_S = 5.0
+"""After something that could not be written."""
+
+
+class LookDue(msgspec.Struct, frozen=True):
+    """From its own timer."""
+
+    coalesce = True
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """From a watch: what is at an address."""
+
+    address: str
+    view: ChainView
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What became of the commit that ends the refund."""
+
+    refund: Refund
+    output: tuple[str, int]
+    answer: Any
+
+
+def given_back(refund: Refund, *, is_ours: bool) -> GivenBack:
+    """What is told of a refund that is paid. `is_ours`: with coins at our addresses."""
+    amount = refund.amount_sat
+    if refund.takes_fee:
+        amount -= refund.fee_sat
+    return GivenBack(
+        id=refund.id,
+        amount_sat=amount,
+        txid=refund.txid,
+        fee_sat=refund.fee_sat,
+        is_ours=is_ours,
+        worth=refund.worth,
+    )
+
+
+class RefundsActor(Actor):
+    """See the module docstring."""
+
+    __slots__ = ("_node", "_pending", "_scope", "_used", "_watches")
+
+    mailbox_limit = 20_000
+
+    def __init__(self, node: Node, watches: dict[str, Ref]) -> None:
+        """`watches`: by address; it outlives this actor, so that none goes on alone."""
+        self._node = node
+        self._watches = watches
+        self._pending: dict[str, dict[str, Refund]] = {}  # by address, by id
+        # Outputs that are known to have paid a refund, by address.
+        self._used: dict[str, set[tuple[str, int]]] = {}
+        self._scope: Scope
+
+    def on_start(self) -> None:
+        self._scope = Scope(
+            dispatcher=self._node.dispatcher,
+            factory=self._watch_of,
+            parent=self.ref,
+            mailbox_limit=RefundWatch.mailbox_limit,
+        )
+        self._stop_watches()
+        self._read_page("")
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case RefundMoved(refund_id):
+                self._read(lambda store: store.refund(refund_id), self._moved)
+            case Arrived(address, view):
+                self._arrived(address, view)
+            case Told(refund, output, answer):
+                self._on_told(refund, output, answer)
+            case LookDue():
+                self._look()
+
+    def on_stop(self) -> None:
+        self._stop_watches()
+
+    def _stop_watches(self) -> None:
+        for ref in self._watches.values():
+            ref.kill()
+            ref.stop()
+        self._watches.clear()
+
+    def _watch_of(self, address: str) -> Actor:
+        refunds = self._pending.get(address) or {}
+        merchant = next((r.merchant for r in refunds.values()), "")
+        ref = self.ref
+        return RefundWatch(
+            self._node, address, merchant, lambda a, view: ref.tell(Arrived(a, view))
+        )
+
+    # -- what there is ---------------------------------------------------------------
+
+    def _read(self, ask: Callable[..., Any], then: Callable[[Any], None]) -> None:
+        self.await_reply(lambda reply: self._node.read(ask, reply), then)
+
+    def _read_page(self, after: str) -> None:
+        self._read(
+            lambda store: store.refunds_in(RefundState.PENDING, after),
+            self._on_page,
+        )
+
+    def _on_page(self, page: Any) -> None:
+        if not isinstance(page, list):
+            raise RuntimeError(f"cannot read the pending refunds: {page!r}")
+        for refund in page:
+            self._moved(refund)
+        if len(page) == REFUNDS_PER_PAGE:
+            self._read_page(page[-1].id)
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        now = self._node.clock.now()
+        self._read(lambda store: store.refunds_due(now), self._run_out)
+
+    def _run_out(self, due: Any) -> None:
+        """Some at a time: there are more at the next look, or at once."""
+        if not isinstance(due, list) or not due:
+            self._look_later()
+            return
+        now = self._node.clock.now()
+        rows = [MoveRefund(expired(refund, now), refund.state) for refund in due]
+        for row in rows[1:]:
+            self._node.append(Write(rows=(row,)), lambda _outcome: None)
+
+        def then(_outcome: Any) -> None:
+            log.info("refunds.expired count=%d", len(rows))
+            self._look_later()
+
+        self.await_reply(
+            lambda reply: self._node.append(Write(rows=(rows[0],)), reply), then
+        )
+
+    def _look_later(self) -> None:
+        self._node.clock.call_later(LOOK_S, self.ref, LookDue())
+
+    def _moved(self, refund: Any) -> None:
+        """A refund as it is in the store."""
+        if not isinstance(refund, Refund) or not refund.address:
+            return
+        there = self._pending.setdefault(refund.address, {})
+        if refund.state is RefundState.PENDING:
+            there[refund.id] = refund
+        else:
+            there.pop(refund.id, None)
+        if there and refund.address not in self._watches:
+            self._watches[refund.address] = ref = Ref(self._scope, refund.address)
+            ref.start()
+        elif not there:
+            del self._pending[refund.address]
+            self._used.pop(refund.address, None)
+            watch = self._watches.pop(refund.address, None)
+            if watch is not None:
+                watch.stop()
+
+    # -- what arrives ----------------------------------------------------------------
+
+    def _arrived(self, address: str, view: ChainView) -> None:
+        used = self._used.get(address, ())
+        found = list(paid_by(self._pending.get(address, {}).values(), view, used))
+        if found:
+            self._tell_all(found)
+
+    def _tell_all(self, found: list[tuple[Refund, Output]]) -> None:
+        """One after the other; each is asked for and read back."""
+        (refund, output), *more = found
+        payment_id = refund.payment_id
+
+        def then(payment: Any) -> None:
+            if isinstance(payment, Payment):
+                self._tell(payment, refund, output)
+            if more:
+                self._tell_all(more)
+
+        self._read(lambda store: store.payment(payment_id), then)
+
+    def _tell(self, payment: Payment, refund: Refund, output: Output) -> None:
+        now = self._node.clock.now()
+        after = paid(refund, output.txid, output.vout, now)
+        after = msgspec.structs.replace(
+            after, outgoing_id=f"{output.txid}:{output.vout}"
+        )
+        told = RefundPaid(refund=given_back(after, is_ours=False))
+        row = MoveRefund(after, refund.state)
+        me, ref = self.ref, self._node.watchers.get(payment.id)
+
+        def done(answer: Any) -> None:
+            me.tell_system(Told(refund, (output.txid, output.vout), answer))
+
+        def reply(answer: Any) -> None:
+            if isinstance(answer, NotWatched):
+                self._tell_at_rest(payment, told, row, done)
+            else:
+                done(answer)
+
+        if ref is not None and not ref.is_stopped:
+            ref.tell(Command(told, reply, row))
+        else:
+            self._tell_at_rest(payment, told, row, done)
+
+    def _tell_at_rest(
+        self,
+        payment: Payment,
+        told: RefundPaid,
+        row: MoveRefund,
+        reply: Callable[[Any], None],
+    ) -> None:
+        """Nobody else writes to it; if somebody does all the same, the `seq` is another
+        and it is told at the next look."""
+        decided = follow(payment, told, self._node.clock.now())
+        entries: tuple[Entry, ...] = ()
+        if decided.events:
+            entries = (Entry(decided.payment, tuple(decided.events)),)
+        self._node.append(Write(entries, (row,)), reply)
+
+    def _on_told(self, refund: Refund, output: tuple[str, int], answer: Any) -> None:
+        is_used = isinstance(answer, Payment | Committed) or (
+            isinstance(answer, Conflict) and answer.what == "refund"
+        )
+        if is_used and refund.address in self._pending:
+            # A conflict: another refund was paid by it, or this one is paid already.
+            self._used.setdefault(refund.address, set()).add(output)
+        if isinstance(answer, Payment | Committed):
+            log.info("refund.paid refund=%s payment=%s", refund.id, refund.payment_id)
+        else:
+            log.warning("refund.not_told refund=%s detail=%s", refund.id, answer)
+            watch = self._watches.get(refund.address)
+            if watch is not None:  # it is shown once more
+                self._node.clock.call_later(AGAIN_S, watch, PollNow())
+        self._read(lambda store: store.refund(refund.id), self._moved)

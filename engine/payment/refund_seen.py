@@ -1,0 +1,50 @@
+"""Which output of the chain pays which refund that we did not send ourselves. Pure.
+
+A merchant whose keys are not here pays by its own wallet, from the PSBT or as it likes.
+What can be seen of that, whatever wallet it is, is the output at the payer's address:
+of the right sum, in a block that is newer than the claim. It pays one refund only: the
+store sees to that, by the outpoint.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from engine.chain.feed import ChainView, Output
+from engine.payment.refund import Refund
+
+__all__ = ["paid_by", "pays"]
+
+MOST_FEE_PERCENT = 10
+"""Where the fee is taken off the sum, a wallet may have taken so much of it."""
+
+
+def pays(refund: Refund, output: Output, view: ChainView) -> bool:
+    """Whether this output may be the one."""
+    height = output.block_height
+    if not view.is_current or not output.verified_by_source or height is None:
+        return False
+    if not refund.after_height < height <= view.tip.height:
+        return False
+    least = refund.amount_sat
+    if refund.takes_fee:
+        least -= least * MOST_FEE_PERCENT // 100
+    return least <= output.amount_sat <= refund.amount_sat
+
+
+def paid_by(
+    refunds: Iterable[Refund],
+    view: ChainView,
+    used: Collection[tuple[str, int]] = (),
+) -> Iterator[tuple[Refund, Output]]:
+    """Refunds to one address, each with an output that pays it; no output twice, and
+    none of those `used`. Those that were claimed first, and outputs that were mined
+    first, go first."""
+    left = sorted(
+        (output for output in view.outputs if (output.txid, output.vout) not in used),
+        key=lambda o: (o.block_height or 0, -o.amount_sat, o.txid, o.vout),
+    )
+    for refund in sorted(refunds, key=lambda r: (r.claimed_at, r.id)):
+        for output in left:
+            if pays(refund, output, view):
+                left.remove(output)
+                yield refund, output
+                break
