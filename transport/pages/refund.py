@@ -114,7 +114,9 @@ class _RefundPage:
             address = self._claims.destination(refund, said["address"])
         except (Refused, Problem, EngineError) as error:
             problem = problem_of(error)
-            wrong = problem.errors[0].message if problem.errors else problem.detail
+            wrong = problem.detail
+            if problem.errors:
+                wrong = f"This address {problem.errors[0].message}."
             return self._page(refund, said, wrong=wrong, problem=problem)
         return self._page(refund, said, review=address)
 

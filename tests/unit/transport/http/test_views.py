@@ -45,6 +45,7 @@ def test_a_payment_is_shown_as_the_contract_says() -> None:
         "quorum_above_sat": None,
         "received_sat": 50_000,
         "confirmed_sat": 50_000,
+        "refunded_sat": 0,
         "confirmations": 3,
         "confirmations_required": 3,
         "receipts": [
