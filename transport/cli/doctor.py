@@ -33,6 +33,7 @@ from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
 from transport.cli.mail_check import check_mail
 from transport.cli.open_files import client_connections, raise_limit
+from transport.cli.rate_check import check_rates
 from transport.cli.redis_check import check_redis
 from transport.cli.settings import all_settings, config_path, load_config
 from transport.cli.source_checks import Check, check_sources
@@ -73,6 +74,7 @@ def examine(
     checks = [
         *_check_database(config, deep),
         *check_sources(config),
+        *check_rates(config),
         *check_redis(config),
         *check_mail(config),
         *_check_modes(config, config_path),

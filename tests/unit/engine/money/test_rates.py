@@ -94,6 +94,19 @@ def test_a_lone_survivor_is_held_against_the_last_median() -> None:
     none(agreed(quotes("50000"), old, POLICY, NOW))
 
 
+def test_bounds_and_times_are_counted_to_the_end() -> None:
+    found = rate(agreed(quotes("50000", "52500"), None, POLICY, NOW))
+    assert (found.currency, found.text) == ("EUR", "51250")
+    none(agreed(quotes("50000", "52500.01"), None, POLICY, NOW))
+    last = Median(Decimal(50000), NOW - 86_400_000)
+    assert rate(agreed(quotes("55000"), last, POLICY, NOW)).is_lone
+    (aside,) = none(agreed(quotes("55000.01"), last, POLICY, NOW)).aside
+    assert aside.reason == "more than 10 % away from 50000, the last median"
+    assert aside.is_doubted
+    rate(agreed(quotes("5", "5", at=NOW + 10_000), None, POLICY, NOW))
+    none(agreed(quotes("5", "5", at=NOW + 10_001), None, POLICY, NOW))
+
+
 def test_a_lone_word_never_becomes_the_median() -> None:
     assert median_now(quotes("50000"), POLICY, NOW) is None
     assert median_now(quotes("50000", "90000"), POLICY, NOW) is None
@@ -155,6 +168,17 @@ def test_the_median_is_within_the_bounds_of_the_honest(
 def test_what_can_be_no_rate(value: object) -> None:
     with pytest.raises(InvalidAmount):
         rate_from(value)
+
+
+def test_the_bounds_of_what_can_be_a_rate() -> None:
+    assert [rate_from(r) for r in ("1e-8", "1e15", 7)] == [
+        Decimal("1e-8"),
+        Decimal("1e15"),
+        Decimal(7),
+    ]
+    for beyond in ("0.9e-8", "1.1e15"):
+        with pytest.raises(InvalidAmount):
+            rate_from(beyond)
 
 
 def test_rates_are_written_plainly() -> None:
