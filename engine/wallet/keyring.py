@@ -1,22 +1,23 @@
 """The keys of our coins, opened with the passphrase for as long as the node runs.
 
 A wallet that does not open stays locked, and says why: its addresses are given out and
-watched all the same, and its coins stay where they are. Called from native threads too;
-what is opened is put there whole.
+watched all the same, and its coins stay where they are. `unlock` runs in a native
+thread; all else in the hub's, as drawn keys are asked of the store.
 
 The keys are in this process's memory while it runs; nothing of them is shown, logged or
-written. `repr` names the wallets only.
+written. `repr` counts the wallets only.
 """
 
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from engine.errors import KeyFileError, SigningError, WalletLocked
-from engine.wallet.coin import Coin
+from engine.wallet.coin import Coin, Outpoint
 from engine.wallet.drawn_key import DrawnKey, Opener, open_drawn
 from engine.wallet.sealed_wallet import SealedWallet, open_account, open_opener
 from engine.wallet.secret_key import SecretKey
 from engine.wallet.seed import Account
+from engine.wallet.signing import Keys
 
 __all__ = ["Keyring", "SealedKeyOf"]
 
@@ -94,8 +95,31 @@ class Keyring:
             )
         return open_drawn(name, DrawnKey(coin.script, sealed), self._openers[name])
 
+    def collected(self, coins: Iterable[Coin]) -> Keys:
+        """The keys of these coins, for signing in a native thread: the store is asked
+        here, in the hub. Raises what `key_of` raises."""
+        return _Collected({coin.outpoint: self.key_of(coin) for coin in coins})
+
     def _open(self, wallet: SealedWallet, passphrase: str) -> None:
         if wallet.kind == "seed":
             self._accounts[wallet.wallet] = open_account(wallet, passphrase)
         else:
             self._openers[wallet.wallet] = open_opener(wallet, passphrase)
+
+
+class _Collected:
+    """Keys of some coins; implements `signing.Keys`."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: dict[Outpoint, SecretKey]) -> None:
+        self._keys = keys
+
+    def __repr__(self) -> str:
+        return f"<{len(self._keys)} keys>"
+
+    def key_of(self, coin: Coin) -> SecretKey:
+        key = self._keys.get(coin.outpoint)
+        if key is None:
+            raise SigningError(f"no key was collected for {coin.txid}:{coin.vout}")
+        return key

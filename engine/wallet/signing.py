@@ -43,9 +43,15 @@ from engine.errors import InvalidTransaction, SigningError
 from engine.wallet.coin import Coin, Outpoint, SpendKind, spend_kind
 from engine.wallet.plan import Plan
 from engine.wallet.secret_key import SecretKey
-from engine.wallet.size import vsize_of
 
-__all__ = ["REPLACEABLE", "Keys", "Signed", "sign", "spent_outputs"]
+__all__ = [
+    "REPLACEABLE",
+    "Keys",
+    "Signed",
+    "check_signed",
+    "sign",
+    "spent_outputs",
+]
 
 REPLACEABLE = 0xFFFFFFFD
 """BIP 125: an input below 0xfffffffe says that the transaction may be replaced."""
@@ -91,7 +97,7 @@ def sign(plan: Plan, keys: Keys, previous: Mapping[str, bytes]) -> Signed:
             raise SigningError(f"input {index} of {len(plain)} was not signed")
         signed.append(msgspec.structs.replace(txin, **done))
     tx = decode_tx(make_tx(signed, outputs).raw)  # what is checked are the bytes
-    _check(tx, plan, spent)
+    check_signed(tx, plan, spent)
     return Signed(
         txid=tx.txid,
         raw=tx.raw,
@@ -224,20 +230,23 @@ def _signed_by_embit(
     return done
 
 
-def _check(tx: Tx, plan: Plan, spent: list[TxOut]) -> None:
-    """That these bytes are the plan, and that each input may spend what it spends."""
+def check_signed(tx: Tx, plan: Plan, spent: Sequence[TxOut]) -> None:
+    """That this is the plan, and that each input may spend what it spends.
+
+    Raises `SigningError`.
+    """
+    if [(t.txid, t.vout) for t in tx.inputs] != [c.outpoint for c in plan.coins]:
+        raise SigningError("the transaction spends something else than the plan")
+    paid = [(out.script, out.amount_sat) for out in tx.outputs]
+    if paid != [(out.script, out.amount_sat) for out in plan.outputs]:
+        raise SigningError("the transaction pays something else than the plan")
+    if tx.vsize > plan.vsize:
+        raise SigningError("the transaction is larger than its fee was planned for")
     digests = Digests(tx, spent)
     for index, output in enumerate(spent):
         wrong = check_signature(digests, tx, index, output)
         if wrong is not None:
             raise SigningError(f"input {index} is not signed as it must be: {wrong}")
-    if tuple((t.txid, t.vout) for t in tx.inputs) != tuple(
-        coin.outpoint for coin in plan.coins
-    ):
-        raise SigningError("the transaction spends something else than the plan")
-    fee = sum(o.amount_sat for o in spent) - sum(o.amount_sat for o in tx.outputs)
-    if fee != plan.fee_sat or tx.vsize > vsize_of(plan.weight):
-        raise SigningError("the transaction has another fee or size than the plan")
 
 
 def _pushed(data: bytes) -> bytes:

@@ -1,0 +1,166 @@
+"""What others sign: a PSBT that bdk and embit take, and what comes back is checked."""
+
+from typing import Literal
+
+import bdkpython as bdk
+import pytest
+from embit.bip32 import HDKey
+from embit.psbt import PSBT
+from msgspec.structs import replace
+
+from engine.bitcoin.signed_tx import TxIn, make_tx
+from engine.chain.feed import TxOut
+from engine.errors import CannotSpend, InvalidTransaction, SigningError
+from engine.wallet.coin import Coin, SpendKind
+from engine.wallet.descriptor import Descriptor, read_descriptor
+from engine.wallet.plan import Output, Plan
+from engine.wallet.psbt import from_psbt, to_psbt
+from engine.wallet.seed import account_of
+from engine.wallet.signing import spent_outputs
+from tests.unit.engine.wallet.coins import KINDS, TIP, judge
+from tests.unit.engine.wallet.plans import P2WPKH
+from tests.unit.engine.wallet.test_seed import ABANDON
+
+ROOT = "tprv8ZgxMBicQKsPe5YMU9gHen4Ez3ApihUfykaqUorj9t6FDqy3nP6eoXiAo2ssvpAjoLroQxHqr3R5nE3a5dU3DHTjTgJDd7zrbniJr6nrCzd"  # noqa: E501 - of ABANDON, by BIP 39
+
+
+def watched(kind: SpendKind) -> Descriptor:
+    account = account_of(ABANDON, "", kind, "regtest")
+    return read_descriptor(account.descriptor, "regtest")
+
+
+def refund(kind: SpendKind) -> tuple[Plan, dict[str, bytes], dict[str, Descriptor]]:
+    """Two coins of a watched wallet, to somebody."""
+    descriptor = watched(kind)
+    coins, previous = [], {}
+    for index in (0, 7):
+        script = descriptor.script(index)
+        tx = make_tx([TxIn("ab" * 32, index)], [TxOut(script, 60_000)])
+        previous[tx.txid] = tx.raw
+        coins.append(
+            Coin(
+                txid=tx.txid,
+                vout=0,
+                amount_sat=60_000,
+                script=script,
+                wallet="wal_1",
+                index=index,
+                payment_id=f"pay_{index}",
+                merchant="shop",
+                height=TIP,
+            )
+        )
+    plan = Plan(
+        coins=tuple(coins),
+        outputs=(Output(P2WPKH, 50_000), Output(descriptor.script(9), 69_000)),
+        fee_sat=1_000,
+        payers=(1,),
+        change=1,
+    )
+    return plan, previous, {"wal_1": descriptor}
+
+
+def signed_by_bdk(content: bytes, kind: SpendKind) -> bytes:
+    """As a wallet of bdk signs it."""
+    form = {
+        "p2pkh": "pkh(",
+        "p2sh-p2wpkh": "sh(wpkh(",
+        "p2wpkh": "wpkh(",
+        "p2tr": "tr(",
+    }
+    purpose = {"p2pkh": 44, "p2sh-p2wpkh": 49, "p2wpkh": 84, "p2tr": 86}[kind]
+    closing = ")" * form.get(kind, "wpkh(").count("(")
+    texts = [
+        f"{form.get(kind, 'wpkh(')}{ROOT}/{purpose}h/1h/0h/{n}/*{closing}"
+        for n in (0, 1)
+    ]
+    pair = [bdk.Descriptor(text, bdk.NetworkKind.TEST) for text in texts]
+    wallet = bdk.Wallet(
+        *pair, network=bdk.Network.REGTEST, persister=bdk.Persister.new_in_memory()
+    )
+    psbt = bdk.Psbt(PSBT.parse(content).to_base64())
+    assert wallet.sign(psbt)
+    return PSBT.from_base64(psbt.serialize()).serialize()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wallet_of_bdk_signs_it_and_core_takes_it(kind: SpendKind) -> None:
+    plan, previous, descriptors = refund(kind)
+    done = signed_by_bdk(to_psbt(plan, previous, descriptors), kind)
+    signed = from_psbt(done, plan, previous)
+    assert judge(signed, spent_outputs(plan, previous))
+    assert signed.inputs == tuple(coin.outpoint for coin in plan.coins)
+    assert signed.fee_sat == 1_000
+    assert signed.vsize <= plan.vsize
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", [0, 2])
+def test_each_version_tells_the_signer_all(
+    kind: SpendKind, version: Literal[0, 2]
+) -> None:
+    plan, previous, descriptors = refund(kind)
+    content = to_psbt(plan, previous, descriptors, version)
+    psbt = PSBT.parse(content)
+    assert psbt.verify()  # each input has the transaction that made it
+    assert (psbt.version or 0) == version
+    assert psbt.fee() == 1_000
+    assert psbt.sign_with(HDKey.from_string(ROOT)) == 2
+    signed = from_psbt(psbt.serialize(), plan, previous)
+    assert judge(signed, spent_outputs(plan, previous))
+
+
+def test_a_key_without_an_origin_stands_for_itself() -> None:
+    plan, previous, _ = refund("p2wpkh")
+    account = HDKey.from_string(ROOT).derive("m/84h/1h/0h")
+    bare = f"wpkh({account.to_public().to_base58()}/0/*)"
+    descriptor = read_descriptor(bare, "regtest")
+    psbt = PSBT.parse(to_psbt(plan, previous, {"wal_1": descriptor}))
+    assert psbt.sign_with(account) == 2
+    assert from_psbt(psbt.serialize(), plan, previous).fee_sat == 1_000
+
+
+def test_it_does_not_lie_about_amounts() -> None:
+    plan, previous, descriptors = refund("p2wpkh")
+    coin = replace(plan.coins[0], amount_sat=61_000)
+    wrong = replace(plan, coins=(coin, plan.coins[1]), fee_sat=2_000)
+    with pytest.raises(SigningError, match="has 60000 sat, not 61000"):
+        to_psbt(wrong, previous, descriptors)
+    with pytest.raises(SigningError, match="is missing"):
+        to_psbt(plan, {}, descriptors)
+
+
+def test_a_wallet_that_does_not_fit_is_refused() -> None:
+    plan, previous, descriptors = refund("p2wpkh")
+    with pytest.raises(SigningError, match="descriptor of wallet wal_1 is missing"):
+        to_psbt(plan, previous, {})
+    moved = replace(plan, coins=(replace(plan.coins[0], index=1), plan.coins[1]))
+    with pytest.raises(SigningError, match="is not at index 1 of wal_1"):
+        to_psbt(moved, previous, descriptors)
+    xpubs = [
+        HDKey.from_string(ROOT).derive(f"m/84h/1h/{n}h").to_public().to_base58()
+        for n in (0, 1)
+    ]
+    several = read_descriptor(f"wsh(multi(2,{xpubs[0]}/*,{xpubs[1]}/*))", "regtest")
+    with pytest.raises(CannotSpend, match="of several signers") as caught:
+        to_psbt(plan, previous, {"wal_1": several})
+    assert caught.value.why == "script"
+
+
+def test_what_comes_back_is_believed_in_nothing() -> None:
+    plan, previous, descriptors = refund("p2wpkh")
+    content = to_psbt(plan, previous, descriptors)
+    with pytest.raises(SigningError, match="not signed whole"):
+        from_psbt(content, plan, previous)
+    done = signed_by_bdk(content, "p2wpkh")
+    other = replace(
+        plan,
+        outputs=(Output(P2WPKH, 49_999), replace(plan.outputs[1], amount_sat=69_001)),
+    )
+    with pytest.raises(SigningError, match="pays something else"):
+        from_psbt(done, other, previous)
+    for wrong in (b"", b"psbt\xff", done[:-40], b"\x00" * 99):
+        with pytest.raises((InvalidTransaction, SigningError)):
+            from_psbt(wrong, plan, previous)
+    with pytest.raises(InvalidTransaction, match="at most"):
+        from_psbt(bytes(20_000_001), plan, previous)
