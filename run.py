@@ -118,7 +118,11 @@ class Installation:
             self.clock,
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
-            Settings(network=config.network, poll_by_hand_s=config.poll_by_hand_s),
+            Settings(
+                network=config.network,
+                poll_by_hand_s=config.poll_by_hand_s,
+                wallets=config.wallets,
+            ),
             yield_to_hub=yield_to_hub,
             merchants=merchants,
         )
@@ -161,9 +165,10 @@ class Installation:
         # The document that `phoenixd` is made for identifies without a secret.
         seed = self.config.seeds.get("phoenixd")
         book = MerchantBook(self.config.limits, () if seed is None else (seed,))
-        store, seal = self.store, self.vault.seal
+        store, seal, config = self.store, self.vault.seal, self.config
+        at = store.reader, store.writer
         try:
-            fill_book(book, store.reader, store.writer, seal, self.config.merchants)
+            fill_book(book, *at, seal, config.merchants, config.network)
         except (CannotOpenStore, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
         refuse_unknown_seeds(self.config, book)
@@ -175,7 +180,7 @@ class Installation:
         self.dispatcher.start()
         self.root.start()
         if self.chain is not None:
-            self.chain.subscribe(self._nudge)
+            self.chain.subscribe(lambda: self.node.source.tell(Nudge()))
         self.server.start()
         if self.redis is not None:
             self.redis.start()
@@ -199,9 +204,6 @@ class Installation:
     def close(self) -> None:
         """Close the database; the lock goes with the process at the latest."""
         self.store.close()
-
-    def _nudge(self) -> None:
-        self.node.source.tell(Nudge())
 
     def _feed(self, source: SourceConfig) -> FeedConfig:
         try:

@@ -31,6 +31,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
 from engine.store.writes import Outcome, Unavailable, Write
+from engine.wallet.stock import WalletSettings
 
 __all__ = ["Node", "Settings"]
 
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True):
     session_buffer: int = 1_000  # events a session holds while its backlog is read
     network: str = "regtest"
     poll_by_hand_s: int = 10  # between looks at an address where looks have a budget
+    wallets: WalletSettings = WalletSettings()
 
 
 class Node:

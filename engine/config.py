@@ -30,6 +30,7 @@ from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig
 from engine.settings import OPTIONS, OTHER_NAMES, Option
 from engine.streams.redis_url import RedisUrl
+from engine.wallet.stock import WalletSettings
 
 __all__ = [
     "OPTIONS",
@@ -126,6 +127,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_sat: int
     rpc_timeout_s: int
     tolerance_percent: int
+    wallet_stock: int
+    wallet_gap: int
+    wallet_reuse: bool
+    wallet_restore_skip: int
     quorum_above: int | None
     rates: tuple[ProviderSetting, ...]
     rates_every_s: int
@@ -148,6 +153,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             deliveries=self.keep_deliveries_days,
             attempts=self.keep_attempts_days,
             inbound=self.keep_inbound_days,
+        )
+
+    @property
+    def wallets(self) -> WalletSettings:
+        """How addresses of merchants' wallets are drawn."""
+        return WalletSettings(
+            stock=self.wallet_stock,
+            gap=self.wallet_gap,
+            reuse=self.wallet_reuse,
+            restore_skip=self.wallet_restore_skip,
         )
 
     @property

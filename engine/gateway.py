@@ -28,6 +28,7 @@ from engine.store.records import (
     StoredEvent,
 )
 from engine.store.writes import Conflict, IdempotencyRow, InboundRow, KeyRow, Requeue
+from engine.wallet_gateway import WalletGateway
 
 __all__ = [
     "REPLAYED_FOR_MS",
@@ -136,7 +137,7 @@ class SessionHandle(Protocol):
         """The client has gone."""
 
 
-class Gateway(RefundGateway, Protocol):
+class Gateway(RefundGateway, WalletGateway, Protocol):
     """See the module docstring."""
 
     # payments

@@ -309,6 +309,24 @@ OPTIONS: tuple[Option, ...] = (
            "Default tolerance for underpayment, in satoshi."),
     Option("tolerance_percent", whole(0, 50), "1", "0 to 50 percent",
            "A tolerance is never more than this share of the amount."),
+    # Derived ahead: a day of a busy shop, or its first second after a sale begins.
+    Option("wallet_stock", whole(16, 100_000), "2000", "16 to 100000 addresses",
+           "How many addresses of a wallet in use are derived ahead at most, 200 bytes"
+           " each. When there are none left a new payment waits some ms."),
+    # BIP 44: wallets give up after 20 addresses in a row that were never paid.
+    Option("wallet_gap", whole(1, 1_000), "20", "1 to 1000 addresses",
+           "How many addresses in a row may stay unpaid before that is an alert"
+           " (wallet.gap): further ahead most wallets do not look."),
+    # Who pays the old order after all would pay for the new one.
+    Option("wallet_reuse", yes_no, "no", "yes or no",
+           "When so many are unpaid, give out those again whose payments are over and"
+           " never saw money, before new ones.", switch=True),
+    # Nobody knows what the lost node gave out after the backup. To give that out again
+    # mixes two orders up; to pass it over is mended by the wallet's gap limit.
+    Option("wallet_restore_skip", whole(0, 1_000_000), "1000",
+           "0 to 1000000 addresses",
+           "How many addresses of each wallet are passed over after a restore: at least"
+           " as many as were given out since the backup (wallet.skipped)."),
     Option("quorum_above", whole(0, MAX_SAT), None, f"0 to {MAX_SAT} sat",
            "More than this is confirmed only when two independent sources show it."),
     # None: a node talks to nobody whom it was not told to talk to.

@@ -5,7 +5,11 @@ from typing import Any
 from engine.errors import BrokenInvariant, Duplicate, EngineBusy, Refused
 from engine.store.writes import Conflict, Unavailable
 
-__all__ = ["good"]
+__all__ = ["AlreadyDrawn", "good"]
+
+
+class AlreadyDrawn(EngineBusy):
+    """An address was drawn of an index that is taken: nothing was done."""
 
 
 def good(answer: Any) -> Any:
@@ -22,6 +26,8 @@ def good(answer: Any) -> Any:
                 raise EngineBusy(f"the {detail}", 1)
             if what == "refund":
                 raise Refused(detail.partition("refunds.state: ")[2] or detail)
+            if what == "wallet":  # the stock begins anew, from what is stored
+                raise AlreadyDrawn(f"the {detail}", 1)
             if what == "other":
                 raise BrokenInvariant(f"it cannot be written: {detail}")
             raise Duplicate(f"the {detail}")

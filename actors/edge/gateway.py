@@ -22,6 +22,7 @@ from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.refunds import RefundEdge
 from actors.edge.tree import shown_by
+from actors.edge.wallets import WalletDesk
 from actors.live.session import open_session
 from actors.messages import (
     Command,
@@ -98,10 +99,15 @@ class ActorGateway(RefundEdge):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
-        self, node: Node, store: StoreReader, vault: Vault | None = None
+        self,
+        node: Node,
+        store: StoreReader,
+        vault: Vault | None = None,
+        wallets: WalletDesk | None = None,
     ) -> None:
-        """`vault` seals payers' e-mail addresses; None: none are given."""
-        super().__init__(node, store)
+        """`vault` seals payers' e-mail addresses; None: none are given. `wallets`:
+        where addresses are drawn; None: by the settings' defaults."""
+        super().__init__(node, store, wallets or WalletDesk(node, store))
         self._vault = vault
         self._sessions = 0
 
@@ -130,9 +136,14 @@ class ActorGateway(RefundEdge):
             for payment_id, email in yielding_every(emails.items())
         }
 
+        drawn = self._wallets.draw(terms)
+
         def rows(answers: list[Payment | Conflict]) -> tuple[Row, ...]:
-            made = (one.id for one in answers if isinstance(one, Payment))
-            beside = tuple(payers[name] for name in made if name in payers)
+            made = [one.id for one in answers if isinstance(one, Payment)]
+            beside: tuple[Row, ...] = (
+                *(payers[name] for name in made if name in payers),
+                *(drawn.rows[name] for name in made if name in drawn.rows),
+            )
             kept = keep(answers)
             if kept is None:
                 return beside
@@ -140,12 +151,13 @@ class ActorGateway(RefundEdge):
             day_ago = self.now() - REPLAYED_FOR_MS
             return *beside, ForgetIdempotency(day_ago, kept.scope, kept.key), kept
 
-        agreed = as_of_now(self._node, terms)
-        answer = self._ask(
-            self._node.supervisor,
-            lambda reply: CreatePayments(agreed, reply, rows),
-        )
-        created: tuple[Payment | Conflict, ...] | Conflict = good(answer)
+        with self._wallets.settling(drawn):
+            agreed = as_of_now(self._node, drawn.terms)
+            answer = self._ask(
+                self._node.supervisor,
+                lambda reply: CreatePayments(agreed, reply, rows),
+            )
+            created: tuple[Payment | Conflict, ...] | Conflict = good(answer)
         if isinstance(created, Conflict):  # found by the database only
             return [created] * len(terms)
         return list(created)

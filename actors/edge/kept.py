@@ -11,6 +11,7 @@ from typing import Any
 from gevent.event import AsyncResult
 
 from actors.edge.answers import good
+from actors.edge.wallets import WalletDesk
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import EngineBusy
@@ -20,6 +21,7 @@ from engine.runtime.yielding import yielding_every
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
 from engine.store.records import AttemptView, IdempotentAnswer, KeyRecord
+from engine.store.wallet_rows import rows_of_descriptor
 from engine.store.writes import (
     Committed,
     InboundRow,
@@ -27,6 +29,7 @@ from engine.store.writes import (
     RemoveChannel,
     RevokeKey,
     Row,
+    WalletRow,
     Write,
 )
 
@@ -41,9 +44,10 @@ DAY_MS = 86_400_000
 class KeptRows:
     """Base of the gateway; see `engine.gateway.Gateway`."""
 
-    def __init__(self, node: Node, store: StoreReader) -> None:
+    def __init__(self, node: Node, store: StoreReader, wallets: WalletDesk) -> None:
         self._node = node
         self._store = store
+        self._wallets = wallets
 
     def now(self) -> int:
         return self._node.clock.now()
@@ -84,8 +88,15 @@ class KeptRows:
         return self._node.merchants.identifies_without_secret(merchant)
 
     def save_merchant(self, merchant: Merchant, alert: str | None = None) -> None:
-        self._write(merchant_row(merchant))
+        wallets = rows_of_descriptor(
+            merchant,
+            self._wallets.of_merchant(merchant.name),
+            self._node.settings.network,
+            self.now(),
+        )
+        self._commit(Write(rows=(merchant_row(merchant), *wallets)))
         self._node.merchants.put(merchant)
+        self._wallets.load(wallets)
         if alert is not None:
             name = merchant.name
             self.alert_for_a_day("merchant.changed", name, alert, name)
@@ -95,6 +106,9 @@ class KeptRows:
     ) -> None:
         """Of what somebody did: a person looks once a day, and it is never over."""
         self._node.alerts.raise_(kind, subject, detail, self.now(), DAY_MS, merchant)
+
+    def wallet(self, merchant: str) -> WalletRow | None:
+        return self._wallets.present(merchant)
 
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)

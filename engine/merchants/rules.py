@@ -7,7 +7,7 @@ keeps; a table in paybell.toml is only the first word about a merchant who has n
 from collections.abc import Callable, Container, Iterable
 
 from engine.bitcoin.address import parse_address
-from engine.errors import InvalidAddress, InvalidAmount
+from engine.errors import InvalidAddress, InvalidAmount, InvalidDescriptor
 from engine.merchants.packages import package_mistake
 from engine.merchants.payment_defaults import bands_mistake
 from engine.merchants.profile import Profile
@@ -15,6 +15,7 @@ from engine.merchants.record import OLD, PROVIDERS, Limits, Merchant, MerchantSe
 from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
 from engine.merchants.web_places import read_place, return_urls_mistake
 from engine.money.currency import priced_in
+from engine.wallet.descriptor import read_descriptor
 
 __all__ = [
     "is_sensitive",
@@ -85,13 +86,16 @@ def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
             read_place(asked.logo_url)
         except ValueError as error:
             return "logo_url", str(error)
-    if "prv" in asked.descriptor.lower():
-        return "descriptor", "is of a private key, and public ones only belong here"
     if asked.accounting_currency:
         try:
             priced_in(asked.accounting_currency)
         except InvalidAmount as error:
             return "accounting_currency", str(error)
+    if asked.descriptor:
+        try:
+            read_descriptor(asked.descriptor, network)
+        except InvalidDescriptor as error:
+            return "descriptor", f"is refused: {error}"
     if asked.forward_to:
         try:
             parse_address(asked.forward_to, network)

@@ -6,7 +6,10 @@ import msgspec
 
 from engine.money.worth import Quoted, Worth
 
-__all__ = ["Credit", "Derived", "Price", "Quoted", "Worth"]
+__all__ = ["TO_DRAW", "Credit", "Derived", "Price", "Quoted", "Worth"]
+
+TO_DRAW = -1
+"""In place of an index: the address is yet to be drawn, by whoever creates."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

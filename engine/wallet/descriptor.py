@@ -34,7 +34,7 @@ from engine.wallet.extended_key import (
 )
 from engine.wallet.output_script import MAX_SIGNERS, multi_script, output_script
 
-__all__ = ["MAX_LENGTH", "Descriptor", "read_descriptor"]
+__all__ = ["MAX_LENGTH", "Descriptor", "kept_descriptor", "read_descriptor"]
 
 MAX_LENGTH: Final = 4_000
 """Twenty keys with their origins are some 3,200 characters; more is refused unread."""
@@ -127,6 +127,15 @@ def read_descriptor(
 
     Raises `InvalidDescriptor`.
     """
+    return _judged(_read(text, network, kind))
+
+
+def kept_descriptor(text: str, network: str) -> Descriptor:
+    """One that was judged when it was kept."""
+    return _read(text, network, None)
+
+
+def _read(text: str, network: str, kind: ScriptKind | None) -> Descriptor:
     if len(text) > MAX_LENGTH:
         raise InvalidDescriptor(f"it is longer than {MAX_LENGTH} characters")
     if is_secret(text):
@@ -137,7 +146,7 @@ def read_descriptor(
     if not text:
         raise InvalidDescriptor("a descriptor or an xpub is needed, and none was given")
     if "(" not in text:
-        return _judged(_of_account(text, network, kind))
+        return _of_account(text, network, kind)
     body = _without_checksum(text)
     _refuse_what_is_known(body)
     if found := _ONE.fullmatch(body):
@@ -151,7 +160,7 @@ def read_descriptor(
         )
     if kind is not None and kind != made.form:
         raise InvalidDescriptor(f"it says itself what it is for, and not {kind}")
-    return _judged(made)
+    return made
 
 
 def _without_checksum(text: str) -> str:
@@ -212,9 +221,8 @@ def _of_account(text: str, network: str, kind: ScriptKind | None) -> Descriptor:
             " three hardened steps (BIP 44): give a descriptor that says which"
             " addresses are meant, as wpkh(…/0/*)"
         )
-    coin = 0 if network == "mainnet" else 1
-    path = f"m/{_PURPOSES[form]}'/{coin}'/{key.number - HARDENED}'/0"
-    return _made(form, [_Key(key, None, (0,), key.node.child(0))], network, path)
+    one = _Key(key, None, (0,), key.node.child(0))
+    return _made(form, [one], network, _base_path(one, form))
 
 
 def _of_one(found: re.Match[str], network: str) -> Descriptor:
@@ -222,7 +230,7 @@ def _of_one(found: re.Match[str], network: str) -> Descriptor:
     _check_brackets(found.group(), form.count("(") + 1)
     form = f"{form})" if "(" in form else form
     one = _key(found["key"], network, form)
-    return _made(form, [one], network, _base_path(one))
+    return _made(form, [one], network, _base_path(one, form))
 
 
 def _of_several(found: re.Match[str], network: str) -> Descriptor:
@@ -285,10 +293,15 @@ def _check_network(key: ExtendedKey, network: str) -> None:
         raise InvalidDescriptor(f"its key is of {whose}, and this node is on {network}")
 
 
-def _base_path(one: _Key) -> str:
-    """From the master key if the origin says how, else from the key that was given."""
-    steps = [str(step) for step in one.steps]
+def _base_path(one: _Key, form: str) -> str:
+    """From the master key if the origin says how, or if it looks like an account's
+    receiving addresses; else from the key that was given."""
+    steps, key = [str(step) for step in one.steps], one.key
     if one.origin is None:
+        account = key.number - HARDENED
+        if key.depth == _ACCOUNT_DEPTH and account >= 0 and one.steps == (0,):
+            coin = 0 if key.is_main else 1
+            return f"m/{_PURPOSES[form]}'/{coin}'/{account}'/0"
         return "/".join(steps) if steps else "*"
     above = one.origin.replace("h", "'").split("/")[1:]
     return "/".join(["m", *above, *steps])

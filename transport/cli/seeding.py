@@ -17,7 +17,8 @@ from engine.merchants.record import Merchant, MerchantSettings
 from engine.merchants.rules import replaced
 from engine.store.merchant_rows import merchant_row, merchants_of
 from engine.store.port import StoreReader, StoreWriter
-from engine.store.writes import Committed, Outcome, Write
+from engine.store.wallet_rows import rows_of_descriptor
+from engine.store.writes import Committed, Outcome, Row, Write
 
 __all__ = ["fill_book"]
 
@@ -32,6 +33,7 @@ def fill_book(
     writer: StoreWriter,
     seal: Callable[[bytes, str], str],
     seeds: Mapping[str, MerchantSettings],
+    network: str = "regtest",
 ) -> None:
     """Read all rows, and make those of new names among `seeds`.
 
@@ -59,8 +61,13 @@ def fill_book(
             " are only for new ones",
             ",".join(passed_over),
         )
-    if made:
-        _commit(writer, Write(rows=tuple(merchant_row(merchant) for merchant in made)))
+    rows: list[Row] = [merchant_row(merchant) for merchant in made]
+    with_wallet = {wallet.merchant for wallet in reader.wallets()}
+    for merchant in (*book, *made):
+        if merchant.descriptor and merchant.name not in with_wallet:
+            rows += rows_of_descriptor(merchant, (), network, now)
+    if rows:
+        _commit(writer, Write(rows=tuple(rows)))
     book.load(made)
 
 

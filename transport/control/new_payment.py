@@ -16,7 +16,7 @@ from engine.merchants.name import DEFAULT
 from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
-from engine.payment.money_terms import Price
+from engine.payment.money_terms import TO_DRAW, Derived, Price
 from transport.control.external_payment import external_terms
 from transport.control.own_defaults import (
     confirmations_of,
@@ -75,7 +75,8 @@ def terms_of(
         _must_say_how_much(request, errors)
     tolerance_sat = _tolerance(request, record, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
-    address = _address(request.address, settings, errors)
+    wallet = None if request.address is not None else gateway.wallet(merchant)
+    address = "" if wallet else _address(request.address, settings, errors)
     if errors:
         raise invalid(*errors)
     now = gateway.now()
@@ -97,6 +98,7 @@ def terms_of(
         metadata=request.metadata,
         return_url=return_url,
         price=price,
+        derived=None if wallet is None else Derived(wallet=wallet.id, index=TO_DRAW),
     )
 
 
@@ -121,7 +123,7 @@ def _must_be_new(terms: Terms, gateway: Gateway) -> None:
 def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:
     """Terms that ignore what earlier payments to their addresses counted already."""
     counted = gateway.counted_outpoints(
-        [terms.address for terms in agreed if not terms.is_external]
+        [terms.address for terms in agreed if terms.address and not terms.is_external]
     )
     return [
         msgspec.structs.replace(terms, ignore=counted[terms.address])
@@ -195,7 +197,7 @@ def _address(text: str | None, settings: ApiSettings, errors: list[FieldError]) 
     """The address in its normal form; fresh from the wallet if none was given."""
     if text is None:
         if settings.address_source is None:
-            message = "is required: this node has no wallet to take an address from"
+            message = "is required: this merchant has no wallet to draw an address from"
             errors.append(FieldError("/address", message))
             return ""
         return "" if errors else settings.address_source()

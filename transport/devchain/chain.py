@@ -52,7 +52,7 @@ class DevChain(DevFeed):
         if isinstance(seed, int):
             seed = str(seed).encode()
         super().__init__(DevNode(token_bytes(16) if seed is None else seed, now), now)
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def new_address(self, kind: AddressKind = "p2wpkh") -> str:
         """A fresh regtest address to be paid to, of any kind."""
@@ -168,7 +168,7 @@ class DevChain(DevFeed):
         self._changed()
         return tx.txid
 
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call back after each change of chain or mempool; returns the way to stop.
 
         The callback must not block: it runs in the greenlet that made the change.

@@ -13,7 +13,7 @@ from engine.money.amount import payment_uri
 from engine.money.currency import minor_text
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
-from engine.payment.money_terms import Price
+from engine.payment.money_terms import Derived, Price
 from engine.ports import Freshness
 
 __all__ = [
@@ -67,13 +67,23 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
     is_lone: bool
 
 
+class DerivedView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the address stands in the merchant's wallet; `path` is from the master key
+    (m/…) if that is known, else from the key that the descriptor names."""
+
+    wallet: str
+    index: int
+    path: str
+
+
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as it is now. `client_secret` is returned only when it is created.
     `freshness` is there only while its own address cannot be read whole; else that of
     the sources says how far what is shown is present (`/health`, `source`). The fields
     from `gateway` to `returned_minor` are there only in a payment whose `method` is
     external: sums of it are whole numbers of the currency's smallest unit. `price` is
-    there where the amount was given in a currency."""
+    there where the amount was given in a currency, `derived` where the address was
+    drawn from the merchant's wallet."""
 
     id: str
     status: Status
@@ -111,6 +121,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     received_minor: int | UnsetType = UNSET
     returned_minor: int | UnsetType = UNSET
     price: PriceView | UnsetType = UNSET
+    derived: DerivedView | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
@@ -217,9 +228,14 @@ def view(
         received_minor=payment.external.received_minor if terms.is_external else UNSET,
         returned_minor=payment.external.returned_minor if terms.is_external else UNSET,
         price=UNSET if terms.price is None else price_view(terms.price),
+        derived=UNSET if terms.derived is None else _derived(terms.derived),
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
     )
+
+
+def _derived(derived: Derived) -> DerivedView:
+    return DerivedView(wallet=derived.wallet, index=derived.index, path=derived.path)
 
 
 def price_view(price: Price) -> PriceView:

@@ -38,6 +38,7 @@ class House:
         self.node = stage.node
         self.store = CountingStore(stage.store)
         self.gateway = ActorGateway(stage.node, self.store, Vault(bytes(32)))
+        self.store.asked.clear()
         policy = RestartPolicy(max_restarts=1, window_s=60.0)
         scope = Scope(
             stage.dispatcher,

@@ -21,6 +21,7 @@ from engine.merchants.rules import (
     wants_operator,
     wrong_profile,
 )
+from tests.unit.engine.wallet.wallet_cases import VPUB
 
 NOBODY = Merchant(name="ann")
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -42,7 +43,7 @@ EVERYTHING = {
         "small": {"amount": "4.99", "currency": "EUR", "credits": 100},
         "large": {"amount_sat": 90_000, "credits": 2_500},
     },
-    "descriptor": "xpub-of-ann",
+    "descriptor": VPUB,
     "accounting_currency": "EUR",
     "forward_to": ADDRESS,
 }
@@ -181,6 +182,7 @@ def test_a_price_in_a_currency_is_known_in_its_smallest_unit() -> None:
         ({"return_urls": ["https://a.example/", "http://u@a.example/"]}, "urls/1"),
         ({"logo_url": "https://u:p@a.example/l.png"}, "logo_url"),
         ({"descriptor": "xprv9s21ZrQH143K"}, "descriptor"),
+        ({"descriptor": VPUB[:-1]}, "descriptor"),
         ({"descriptor": "wpkh(tprv8ZgxMBicQKsPd)"}, "descriptor"),
         ({"accounting_currency": "XXX"}, "accounting_currency"),
         ({"forward_to": "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"}, "forward_to"),

@@ -1,0 +1,336 @@
+"""Where the addresses of new payments come from: the merchants' wallets.
+
+Addresses are derived ahead, off the hub, into a stock for each identity: two merchants
+with one xpub draw from the same, so that no index is given out twice. What is drawn is
+written in the commit of the payment that it is for, and shown after that; what was not
+written after all comes back. A stock begins small and doubles when it ran out, and is
+made when the first address is asked for: wallets that nobody uses cost nothing.
+
+After a restore the indexes that the lost node may have given out are passed over.
+
+Called by edges' greenlets. Used by `actors/edge/gateway.py` only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import gevent
+import msgspec
+from gevent.lock import RLock
+from gevent.threadpool import ThreadPool
+
+from actors.edge.answers import AlreadyDrawn
+from actors.node import Node
+from engine.errors import Duplicate, EngineBusy, InvalidDescriptor
+from engine.payment.model import Terms
+from engine.payment.money_terms import TO_DRAW, Derived
+from engine.store.port import StoreReader
+from engine.store.wallet_rows import present_wallet
+from engine.store.wallet_writes import AddressRow, WalletRow
+from engine.wallet.descriptor import kept_descriptor
+from engine.wallet.stock import AddressSource, Ready, Stock
+
+__all__ = ["Drawn", "WalletDesk"]
+
+log = logging.getLogger("paybell.wallets")
+
+FIRST_TARGET = 32
+"""Addresses that a stock holds at first: 3 ms of deriving."""
+
+AT_ONCE = 64
+"""Derived in one visit to the native thread: 6 ms, of which others may have most."""
+
+GAP_EVERY_MS = 10_000
+GAP = "wallet.gap"
+GAP_STANDS_MS = 3_600_000
+"""After the last look: who sells nothing more needs not hear of it."""
+
+SKIPPED = "wallet.skipped"
+DAY_MS = 86_400_000
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """Terms whose addresses are all there, and what to write beside them."""
+
+    terms: tuple[Terms, ...]
+    rows: dict[str, AddressRow]  # by payment id
+
+
+class _Stocked:
+    """A stock, and what this desk does with it."""
+
+    __slots__ = ("filling", "gap_looked_at", "identity", "is_asked_for", "stock")
+
+    def __init__(self, identity: str, stock: Stock) -> None:
+        self.identity = identity
+        self.stock = stock
+        self.filling = RLock()  # one derives at a time
+        self.is_asked_for = False  # somebody is on his way to fill it
+        self.gap_looked_at = 0  # ms
+
+
+def _no_source(wallet: WalletRow) -> AddressSource:
+    raise EngineBusy(f"addresses of a wallet of {wallet.kind} are not drawn here")
+
+
+class WalletDesk:
+    """See the module docstring."""
+
+    def __init__(
+        self,
+        node: Node,
+        store: StoreReader,
+        source_of: Callable[[WalletRow], AddressSource] = _no_source,
+    ) -> None:
+        """`source_of`: the addresses of a wallet that has no descriptor. Raises
+        `StoreUnreadable`."""
+        self._node = node
+        self._store = store
+        self._settings = node.settings.wallets
+        # Its native thread is made when it is first used. libsecp256k1 lets go of the
+        # interpreter, so that the hub goes on while it derives.
+        self._native = ThreadPool(1)
+        self._source_of = source_of
+        self._wallets: dict[str, WalletRow] = {}  # by id
+        self._of_merchant: dict[str, list[WalletRow]] = {}
+        self._present: dict[str, WalletRow] = {}  # by merchant
+        self._stocks: dict[str, _Stocked] = {}  # by identity
+        self._opening = RLock()
+        self._waiting: set[str] = set()
+        self.load(store.wallets())
+
+    # -- wallets ---------------------------------------------------------------------
+
+    def load(self, rows: Sequence[WalletRow]) -> None:
+        """These are committed: from now on it is so."""
+        for row in rows:
+            before = self._wallets.get(row.id)
+            self._wallets[row.id] = row
+            mine = self._of_merchant.setdefault(row.merchant, [])
+            if before is not None:
+                mine.remove(before)
+            mine.append(row)
+            present = present_wallet(mine)
+            if present is not None:
+                self._present[row.merchant] = present
+            else:
+                self._present.pop(row.merchant, None)
+
+    def of_merchant(self, merchant: str) -> list[WalletRow]:
+        return list(self._of_merchant.get(merchant, ()))
+
+    def present(self, merchant: str) -> WalletRow | None:
+        """Where new addresses of this merchant come from; None: it has no wallet."""
+        return self._present.get(merchant)
+
+    # -- drawing ---------------------------------------------------------------------
+
+    def draw(self, agreed: Sequence[Terms]) -> Drawn:
+        """An address for each of the terms that are to have one of a wallet.
+
+        They are created inside of `settling`. Raises `EngineBusy`.
+        """
+        rows: dict[str, AddressRow] = {}
+        filled: list[Terms] = []
+        try:
+            for terms in agreed:
+                derived = terms.derived
+                if derived is None or derived.index != TO_DRAW:
+                    self._waiting.discard(terms.address)
+                    filled.append(terms)
+                else:
+                    filled.append(self._drawn(terms, derived.wallet, rows))
+        except BaseException:
+            self._settle(list(rows.values()), is_unused=True)
+            raise
+        return Drawn(tuple(filled), rows)
+
+    @contextmanager
+    def settling(self, drawn: Drawn) -> Iterator[None]:
+        """In here the payments are created. What is raised says what became of it."""
+        rows = list(drawn.rows.values())
+        try:
+            yield
+        except AlreadyDrawn:
+            log.error("wallet.drawn_twice wallets=%s", {row.wallet for row in rows})
+            for row in rows:  # the database knows better: begin anew from what it has
+                self._stocks.pop(row.identity, None)
+            raise
+        except EngineBusy as error:
+            self._settle(rows, is_unused=not error.unknown)
+            raise
+        except Duplicate:  # the Idempotency-Key was used meanwhile
+            self._settle(rows, is_unused=True)
+            raise
+        except BaseException:  # nobody knows what was committed
+            self._settle(rows, is_unused=False)
+            raise
+        self._settle(rows, is_unused=False)
+
+    def _settle(self, rows: Sequence[AddressRow], *, is_unused: bool) -> None:
+        """`is_unused`: surely nothing of these was committed, and nobody saw them."""
+        for row in rows:
+            kept = self._stocks.get(row.identity)
+            if kept is None:
+                continue
+            if is_unused:
+                kept.stock.give_back(row.index)
+            else:
+                kept.stock.used(row.index)
+                self._look_at_gap(kept, row.wallet)
+
+    def prepare(self, wallet: WalletRow, count: int) -> None:
+        """Derive so many ahead, now: for who knows that as many come."""
+        kept = self._stocked(wallet)
+        kept.stock.target = max(kept.stock.target, count)
+        self._fill_up(kept)
+
+    def _drawn(
+        self, terms: Terms, wallet_id: str, rows: dict[str, AddressRow]
+    ) -> Terms:
+        wallet = self._wallets[wallet_id]
+        kept = self._stocked(wallet)
+        one = self._take(kept)
+        rows[terms.id] = AddressRow(
+            identity=kept.identity,
+            index=one.index,
+            address=one.address,
+            wallet=wallet_id,
+            payment_id=terms.id,
+            epoch=self._store.epochs().present,
+            former=one.former,
+        )
+        path = kept.stock.source.path(one.index)
+        derived = Derived(wallet=wallet_id, index=one.index, path=path)
+        return msgspec.structs.replace(terms, address=one.address, derived=derived)
+
+    def _take(self, kept: _Stocked) -> Ready:
+        watchers, stock = self._node.watchers, kept.stock
+        while True:
+            one = stock.take()
+            if one is None:
+                with kept.filling:  # others may have filled it while we waited
+                    if not len(stock):
+                        stock.target = min(2 * stock.target, self._settings.stock)
+                        self._fill(kept, AT_ONCE)
+                continue
+            if watchers.at(one.address) is not None:
+                stock.used(one.index)  # a caller gave it for a payment of his own
+                continue
+            if len(stock) < stock.target // 2 and not kept.is_asked_for:
+                kept.is_asked_for = True
+                gevent.spawn(self._fill_up, kept)
+            return one
+
+    # -- stocks ----------------------------------------------------------------------
+
+    def _stocked(self, wallet: WalletRow) -> _Stocked:
+        kept = self._stocks.get(wallet.identity)
+        if kept is not None:
+            return kept
+        with self._opening:
+            kept = self._stocks.get(wallet.identity)
+            if kept is None:
+                kept = _Stocked(wallet.identity, self._open(wallet))
+                self._stocks[wallet.identity] = kept
+        return kept
+
+    def _open(self, wallet: WalletRow) -> Stock:
+        source = self._source(wallet)
+        target = min(FIRST_TARGET, self._settings.stock)
+        return Stock(source, self._first_index(wallet), target, self._waiting)
+
+    def _source(self, wallet: WalletRow) -> AddressSource:
+        if not wallet.descriptor:
+            return self._source_of(wallet)
+        try:
+            return kept_descriptor(wallet.descriptor, self._node.settings.network)
+        except InvalidDescriptor as error:  # of another version of Paybell
+            raise EngineBusy(f"wallet {wallet.id} cannot be read: {error}") from error
+
+    def _first_index(self, wallet: WalletRow) -> int:
+        """Behind all that was drawn; after a restore, also behind what may have been
+        drawn by the node that was lost."""
+        identity, epochs = wallet.identity, self._store.epochs()
+        same = [row for row in self._wallets.values() if row.identity == identity]
+        least = max(row.first_index for row in same)
+        last = self._store.last_drawn(identity)
+        is_restored = len(epochs.starts) > 2
+        if last is None:
+            oldest = min(row.created_at for row in same)
+            is_older = is_restored and oldest < epochs.latest_start
+            after = least
+        else:
+            is_older = last.epoch != epochs.present
+            after = max(least, last.index + 1)
+        if not is_older or not self._settings.restore_skip:
+            return after
+        self._tell_of_skip(wallet, after)
+        return after + self._settings.restore_skip
+
+    def _tell_of_skip(self, wallet: WalletRow, first: int) -> None:
+        skip = self._settings.restore_skip
+        detail = (
+            f"addresses {first} to {first + skip - 1} are passed over, which the node"
+            " before the restore may have given out: let the wallet look that far"
+            " ahead (its gap limit), or it shows no payment to the next ones"
+        )
+        log.warning(
+            "wallet.skipped wallet=%s first=%d count=%d", wallet.id, first, skip
+        )
+        now, merchant = self._node.clock.now(), wallet.merchant
+        self._node.alerts.raise_(SKIPPED, wallet.id, detail, now, DAY_MS, merchant)
+
+    def _fill_up(self, kept: _Stocked) -> None:
+        """In the background, as long as less than its target is there."""
+        try:
+            if self._settings.reuse:
+                self._find_unpaid(kept)
+            while kept.stock.missing:
+                with kept.filling:
+                    self._fill(kept, min(kept.stock.missing, AT_ONCE))
+        except Exception:
+            log.exception("wallet.stock identity=%s", kept.identity)
+        finally:
+            kept.is_asked_for = False
+
+    def _fill(self, kept: _Stocked, count: int) -> None:
+        stock = kept.stock
+        first = stock.next_index
+        addresses: list[str]
+        addresses = self._native.apply(stock.source.addresses, (first, count))
+        stock.add(first, addresses, self._store.known_addresses(addresses))
+
+    def _find_unpaid(self, kept: _Stocked) -> None:
+        """Only when the wallet would not look further ahead anyhow."""
+        most = self._settings.gap
+        if self._store.unpaid_run(kept.identity, most) >= most:
+            over = self._store.over_unpaid(kept.identity, most)
+            kept.stock.add_again(
+                [Ready(row.index, row.address, row.payment_id) for row in over]
+            )
+
+    # -- the gap ---------------------------------------------------------------------
+
+    def _look_at_gap(self, kept: _Stocked, wallet_id: str) -> None:
+        """Now and then, in the background: nobody who creates a payment waits."""
+        now = self._node.clock.now()
+        if now - kept.gap_looked_at >= GAP_EVERY_MS:
+            kept.gap_looked_at = now
+            gevent.spawn(self._judge_gap, kept, self._wallets[wallet_id])
+
+    def _judge_gap(self, kept: _Stocked, wallet: WalletRow) -> None:
+        most = self._settings.gap
+        if self._store.unpaid_run(kept.identity, most) < most:
+            self._node.alerts.clear(GAP, wallet.id)
+            return
+        detail = (
+            f"the last {most} addresses that were given out were not paid, and most"
+            f" wallets look no further than {most} ahead: let it look further (its gap"
+            " limit), or it will not show the next payment. The money is there"
+        )
+        now, merchant = self._node.clock.now(), wallet.merchant
+        self._node.alerts.raise_(GAP, wallet.id, detail, now, GAP_STANDS_MS, merchant)
