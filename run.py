@@ -114,15 +114,16 @@ class Installation:
         merchants = self._merchants()
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
+        settings = Settings(
+            network=config.network,
+            poll_by_hand_s=config.poll_by_hand_s,
+            wallets=config.wallets,
+        )
         self.node = Node(
             self.clock,
             self.dispatcher,
             Random(),  # spreads what would come at one moment; hides nothing
-            Settings(
-                network=config.network,
-                poll_by_hand_s=config.poll_by_hand_s,
-                wallets=config.wallets,
-            ),
+            settings,
             yield_to_hub=yield_to_hub,
             merchants=merchants,
         )
@@ -165,10 +166,9 @@ class Installation:
         # The document that `phoenixd` is made for identifies without a secret.
         seed = self.config.seeds.get("phoenixd")
         book = MerchantBook(self.config.limits, () if seed is None else (seed,))
-        store, seal, config = self.store, self.vault.seal, self.config
-        at = store.reader, store.writer
+        config, at = self.config, (self.store.reader, self.store.writer)
         try:
-            fill_book(book, *at, seal, config.merchants, config.network)
+            fill_book(book, *at, self.vault.seal, config.merchants, config.network)
         except (CannotOpenStore, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
         refuse_unknown_seeds(self.config, book)
