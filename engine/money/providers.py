@@ -103,7 +103,7 @@ def _checked_url(text: str) -> str:
         raise ValueError("a provider's URL begins with https://")
     if not _NETLOC.fullmatch(url.netloc) or not _PATH.fullmatch(url.path):
         raise ValueError("a provider's URL has host, port and a plain path only")
-    if url.query or url.fragment or "?" in text or "#" in text:
+    if "?" in text or "#" in text:
         raise ValueError("a provider's URL has host, port and a plain path only")
     if url.scheme == "http" and not _is_near(host):
         raise ValueError(f"{host} is asked over https only")

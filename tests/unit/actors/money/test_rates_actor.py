@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.money.rates import RatesActor
+from actors.money.rates import RatesActor, first_report
 from actors.published import Published
 from engine.errors import SourceBusy, SourceError, SourceUnavailable
 from engine.money.rate_book import DISAGREE, NONE
-from engine.money.rates import NoRate, Policy, Quote, Rate, RatesReport, rate_of
+from engine.money.rates import SET, NoRate, Policy, Quote, Rate, RatesReport, rate_of
 from engine.payment.events import opening
 from engine.payment.model import Terms
 from engine.payment.money_terms import Price
 from engine.ports import RateAnswer
 from engine.store.writes import Entry, Write
 from tests.unit.actor_stage import ActorStage
-from tests.unit.payment_cases import terms
+from tests.unit.payment_cases import T0, terms
 
 POLICY = Policy(every_s=60, fresh_s=300)
 
@@ -37,16 +37,24 @@ class Provider:
         return RateAnswer((Quote(self.name, "EUR", Decimal(self.rate), now),))
 
 
+class FixedRates:
+    name = SET
+
+    def ask(self, now: int) -> RateAnswer:
+        return RateAnswer((Quote(SET, "EUR", Decimal(50_000), now),))
+
+
 class Stage(ActorStage):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, policy: Policy = POLICY) -> None:
         super().__init__(folder)
+        self.policy = policy
         self.providers = [Provider(name, "50000") for name in "abc"]
         self.report = Published(RatesReport())
         self.node.rates = self.report
         self.rates = self.start("rates", self.actor())
 
     def actor(self) -> RatesActor:
-        return RatesActor(self.node, self.providers, POLICY, self.report)
+        return RatesActor(self.node, self.providers, self.policy, self.report)
 
     def sold(self, terms: Terms) -> None:
         event, payment = opening(terms)
@@ -64,6 +72,13 @@ class Stage(ActorStage):
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def often(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path, Policy(every_s=10))
     yield stage
     stage.close()
 
@@ -102,6 +117,32 @@ def test_who_asks_for_a_pause_gets_it(stage: Stage) -> None:
     stage.providers[1].error = None
     stage.pass_s(120)
     assert len(stage.providers[1].asked) > 1
+
+
+def test_a_pause_of_unsaid_length_is_a_minute(often: Stage) -> None:
+    often.providers[1].error = SourceBusy("b asks us to slow down")
+    often.pass_s(59)
+    assert len(often.providers[1].asked) == 1
+    often.pass_s(15)
+    assert len(often.providers[1].asked) == 2
+
+
+def test_three_failures_in_a_row_are_a_rest_of_about_a_minute(often: Stage) -> None:
+    often.providers[0].error = SourceUnavailable("a does not answer")
+    often.pass_s(65)  # 20 s until the third, then 48 s at least
+    assert len(often.providers[0].asked) == 3
+    often.pass_s(45)
+    assert len(often.providers[0].asked) == 4
+
+
+def test_what_is_fixed_is_there_before_anybody_is_asked(stage: Stage) -> None:
+    fixed = FixedRates()
+    report = first_report([fixed], POLICY, T0)
+    assert text(rate_of(report, "EUR", T0 + 10**9)) == "50000"
+    others = first_report(stage.providers, POLICY, T0)
+    assert [provider.name for provider in others.providers] == ["a", "b", "c"]
+    assert not others.quotes
+    assert not stage.providers[0].asked
 
 
 def test_when_all_are_gone_the_rate_grows_old_and_is_used_no_more(
