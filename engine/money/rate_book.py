@@ -115,10 +115,14 @@ def troubles(
     if report.is_off or report.providers[0].name == SET:
         return {}
     found: dict[tuple[str, str], str] = {}
+    newest = _newest(report)
     for provider in report.providers:
-        since = provider.failing_since
-        if since is not None and now - since >= report.policy.fresh_s * 1000:
+        since, fresh_ms = provider.failing_since, report.policy.fresh_s * 1000
+        if since is not None and now - since >= fresh_ms:
             found[FAILING, provider.name] = provider.error or "it does not answer"
+        elif since is None and now - newest.get(provider.name, now) > fresh_ms:
+            age_s = (now - newest[provider.name]) // 1000
+            found[FAILING, provider.name] = f"its newest rate is {age_s} s old"
     if any(provider.asked_at is None for provider in report.providers):
         return found  # the first round is not over
     doubted: dict[str, list[str]] = {}
@@ -139,4 +143,13 @@ def troubles(
             found[LONE, currency] = f"only {', '.join(rate.providers)} says what it is"
     for name, texts in doubted.items():
         found[DISAGREE, name] = "; ".join(texts)
+    return found
+
+
+def _newest(report: RatesReport) -> dict[str, int]:
+    """When (ms) each provider's newest quote was so, by what it says itself."""
+    found: dict[str, int] = {}
+    for quotes in report.quotes.values():
+        for quote in quotes:
+            found[quote.provider] = max(quote.at, found.get(quote.provider, quote.at))
     return found

@@ -6,6 +6,7 @@ nothing of what the provider wrote gets into an error. Asked by the blocking act
 rates, one request after the other.
 """
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ from transport.rates.dialect import Dialect, Malformed, Said, Slow
 from transport.rates.exact_json import exact_json
 
 __all__ = ["DEADLINE_S", "MAX_BYTES", "HttpProvider"]
+
+log = logging.getLogger("paybell.rates")
 
 DEADLINE_S = 5.0
 """For one answer, to its last byte: the others wait meanwhile."""
@@ -79,6 +82,11 @@ class HttpProvider:
             raise garbage(where, str(error)) from error
         except Slow as error:
             raise SourceBusy(f"{where} asks us to slow down") from error
+        except Exception as error:
+            # What a stranger wrote broke our reading of it. That is our mistake, but
+            # not one that may stop the actor, and with it, in the end, the node.
+            log.exception("rates.unreadable provider=%s", self.name)
+            raise garbage(where, "an answer that could not be read") from error
 
     def _judge(
         self,

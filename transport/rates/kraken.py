@@ -22,7 +22,14 @@ _PAIRS: Final = {
     "XBTCHF": "CHF",
     "XBTAUD": "AUD",
 }
-_BUSY: Final = ("EAPI:Rate limit", "EGeneral:Too many requests", "EService:Busy")
+_BUSY: Final = (
+    "EAPI:Rate limit",
+    "EGeneral:Temporary lockout",
+    "EGeneral:Too many requests",
+    "EService:Busy",
+    "EService: Throttled",
+    "EService:Throttled",
+)
 
 
 def _read(answer: object) -> Iterable[Said]:

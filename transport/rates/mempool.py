@@ -2,7 +2,8 @@
 
 `GET /api/v1/prices`, no key: mempool.space/docs/api/rest, "GET Price": whole numbers by
 currency beside `time` (Unix time); an average of several exchanges. What it does not
-know yet is -1 there (backend/src/tasks/price-updater.ts).
+know yet is -1 there, and before the first prices `time` is 0; new ones come as often as
+`PRICE_UPDATES_PER_HOUR` says (backend/src/tasks/price-updater.ts).
 """
 
 from collections.abc import Iterable

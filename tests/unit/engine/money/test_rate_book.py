@@ -129,6 +129,17 @@ def test_a_lone_rate_and_a_failing_provider_are_told() -> None:
     assert stage.troubles("EUR") == {}
 
 
+def test_who_answers_with_old_numbers_is_told_as_well() -> None:
+    stage = Stage("a", "b")
+    old = Quote("a", "EUR", Decimal(50_000), NOW - 300_000)
+    stage.book.answered("a", [old], {}, NOW)
+    stage.says("b", "50000")
+    assert stage.troubles() == {}
+    stage.now += 1_000
+    stage.book.answered("a", [old], {}, stage.now)
+    assert stage.troubles() == {(FAILING, "a"): "its newest rate is 301 s old"}
+
+
 def test_nothing_is_wrong_with_a_fixed_rate_or_none() -> None:
     quote = Quote(SET, "EUR", Decimal(50000), 0)
     report = RatesReport(providers=(Provider(SET),), quotes={"EUR": (quote,)})
