@@ -174,16 +174,16 @@ def grouped(address: str) -> tuple[str, ...]:
 def qr_segments(uri: str) -> tuple[str, ...]:
     """The URI in the pieces that make the smallest QR code.
 
-    A QR code writes capitals in 5.5 bits and anything else in 8. Bech32 addresses and
-    the scheme may be upper case (BIP 173, BIP 321); the query stays lower case, for
-    wallets that look for `amount` letter by letter (BIP 21), and "?" and "=" have no
-    short form anyway.
+    A QR code writes capitals in 5.5 bits and anything else in 8. Bech32 addresses may
+    be upper case (BIP 173). So might the scheme (BIP 321), but phones match it letter
+    by letter to find an app; the query stays lower case, for wallets that look for
+    `amount` in the same way (BIP 21), and "?" and "=" have no short form anyway.
     """
     scheme, _, rest = uri.partition(":")
     address, mark, query = rest.partition("?")
     if not address.lower().startswith(_BECH32):
         return (uri,)
-    pieces = (f"{scheme}:{address}".upper(), mark + query)
+    pieces = (f"{scheme.lower()}:", address.upper(), mark + query)
     return tuple(piece for piece in pieces if piece)
 
 

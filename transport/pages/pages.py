@@ -1,5 +1,5 @@
-"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, and
-`/docs` with `/docs/errors`.
+"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, its QR code at
+`/v1/payments/<id>/qr.svg` and `qr.png`, and `/docs` with `/docs/errors`.
 
 The server writes the whole page, so it is right at once, without a request and without
 JavaScript; the script only asks for `/pay/<id>.json` when the payment has moved and
@@ -13,11 +13,9 @@ What is said in which case is `transport/pages/checkout.py`. Called by run.py th
 
 import json
 import re
-from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import bottle
-import segno
 from bottle import HTTPResponse, SimpleTemplate
 
 from engine.codes import Code
@@ -34,6 +32,7 @@ from transport.http.strangers import LIMIT, TOO_MANY, StrangerLimits, Strangers
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look, qr_segments
 from transport.pages.markdown import to_html
+from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.wording import btc
 from transport.problem_body import MEDIA_TYPE
 
@@ -71,6 +70,7 @@ def routes(
     for path, page in (
         ("/pay/<payment_id:re:[^/]+>.json", pages.state),
         ("/pay/<payment_id>", pages.checkout),
+        ("/v1/payments/<payment_id>/qr.<kind:re:svg|png>", pages.qr),
     ):
         app.get(path, callback=page, limited_by_itself=True)
     app.get("/web/<path>", callback=pages.asset)
@@ -156,6 +156,24 @@ class _Pages:
             body.encode(), 200, _guarded("application/json", "no-store")
         )
 
+    def qr(self, payment_id: str, kind: str) -> HTTPResponse:
+        """The payment's QR code alone, as long as there is something to pay."""
+        try:
+            payment = self._payment(payment_id)
+        except (EngineError, Problem) as error:
+            return _as_response(problem_of(error))
+        if payment is None:
+            return _as_response(
+                Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
+            )
+        uri = self._look(payment).uri
+        if uri is None:
+            text = "Nothing is to be paid, so that there is no QR code."
+            return _as_response(Problem(Code.NOT_FOUND, text))
+        headers = _guarded(MEDIA_TYPES[kind], "no-store")
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # on a shop's page
+        return HTTPResponse(picture(kind, qr_segments(uri)), 200, headers)
+
     def asset(self, path: str) -> HTTPResponse:
         """A style sheet, a script, the icon."""
         found = self._assets.find(path)
@@ -227,7 +245,7 @@ class _Pages:
         }
 
     def _parts(self, view: Checkout, now: int) -> dict[str, str]:
-        qr = _qr_svg(qr_segments(view.uri)) if view.uri is not None else ""
+        qr = inline_svg(qr_segments(view.uri)) if view.uri is not None else ""
         spans = (f"<span>{part}</span>" for part in grouped(view.address or ""))
         words = {
             "view": view,
@@ -308,15 +326,6 @@ def _prefers_html(accept: str) -> bool:
         return False
     jsons = [i for i, name in enumerate(names) if name.endswith("json")]
     return not jsons or names.index("text/html") < jsons[0]
-
-
-@lru_cache(maxsize=512)
-def _qr_svg(segments: tuple[str, ...]) -> str:
-    """The QR code as SVG without a size: the style sheet gives it one."""
-    # segno takes several segments, each in its shortest mode; its types say str only.
-    content = cast(str, list(segments))
-    code = segno.make(content, error="m", micro=False)
-    return str(code.svg_inline(omitsize=True, border=2))
 
 
 def _clock(ms: int) -> str:
