@@ -41,7 +41,8 @@ from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.yielding import yield_to_hub
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
-from transport.cli import backup, commands, compact, demo, doctor, keys, offline
+from transport.cli import demo
+from transport.cli.all_commands import COMMANDS
 from transport.cli.failures import Commands
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
@@ -386,15 +387,8 @@ def _demo_installation(port: int, db: str, api_key: str) -> Installation:
     return Installation(load(settings, environ, {}))
 
 
-main.add_command(commands.pay)
-main.add_command(commands.watch)
-main.add_command(commands.payments)
-main.add_command(offline.replay)
-main.add_command(doctor.doctor)
-main.add_command(backup.backup)
-main.add_command(backup.restore)
-main.add_command(compact.compact)
-main.add_command(keys.keys)
+for command in COMMANDS:
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from engine.merchants.packages import Packages
 from engine.merchants.payment_defaults import PaymentDefaults
 from engine.merchants.web_places import LogoUrl, ReturnUrls
 from engine.money.currency import CURRENCY
+from engine.wallet.descriptor import MAX_LENGTH
 
 __all__ = ["MAX_DESCRIPTOR", "MAX_DISPLAY_NAME", "DisplayName", "Profile"]
 
 MAX_DISPLAY_NAME: Final = 100
 
-MAX_DESCRIPTOR: Final = 500
-"""A descriptor of one key with its origin and checksum has fewer than 250."""
+MAX_DESCRIPTOR: Final = MAX_LENGTH
+"""A descriptor of one key with its origin and checksum has fewer than 250 characters,
+one of several signers a multiple of that."""
 
 # No control characters, and none that turn the text about them round (bidi).
 _PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
