@@ -25,7 +25,8 @@ from actors.published import (
 )
 from engine.chain.restart_point import RestartPoint
 from engine.merchants.book import MerchantBook
-from engine.money.rates import RatesReport
+from engine.money.rates import Rate, RatesReport, rate_of
+from engine.payment.model import Terms
 from engine.ports import Freshness
 from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
@@ -108,6 +109,19 @@ class Node:
             booted=self.booted.now,
             fatal=journal.fatal or self.gave_up.now,
         )
+
+    def rate_for(self, terms: Terms) -> Rate | None:
+        """What bitcoin is worth now in the currency that the payment is booked in: that
+        of its price, or else of the merchant's accounts. From memory."""
+        currency = (
+            self.merchants.get(terms.merchant).accounting_currency
+            if terms.price is None
+            else terms.price.currency
+        )
+        if not currency:
+            return None
+        rate = rate_of(self.rates.now, currency, self.clock.now())
+        return rate if isinstance(rate, Rate) else None
 
     def append(self, write: Write, reply: Callable[[Outcome], None]) -> None:
         """Commit `write`; `reply` gets the outcome, also when the journal is full."""

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
+from engine.ledger_gateway import LedgerGateway
 from engine.merchants.record import Limits, Merchant
 from engine.money.rates import RatesReport
 from engine.payment.model import Payment, Terms
@@ -137,7 +138,7 @@ class SessionHandle(Protocol):
         """The client has gone."""
 
 
-class Gateway(RefundGateway, WalletGateway, Protocol):
+class Gateway(LedgerGateway, RefundGateway, WalletGateway, Protocol):
     """See the module docstring."""
 
     # payments

@@ -20,6 +20,7 @@ from actors.edge.answers import good
 from actors.edge.creation import as_of_now
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
+from actors.edge.ledger import LedgerDesk
 from actors.edge.refunds import RefundEdge
 from actors.edge.tree import shown_by
 from actors.edge.wallets import WalletDesk
@@ -95,7 +96,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(RefundEdge):
+class ActorGateway(LedgerDesk, RefundEdge):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
@@ -213,7 +214,7 @@ class ActorGateway(RefundEdge):
         """The payment is over. What changes nothing is answered; the rest refused, but
         for what a gateway says (a card's money is taken back months later) and for
         refunds."""
-        decided = follow(payment, observation, self.now())
+        decided = follow(payment, observation, self.now(), rate_for=self._node.rate_for)
         may_follow = payment.terms.is_external or isinstance(observation, RefundPaid)
         if decided.events and may_follow:
             rows = () if beside is None else (beside,)

@@ -229,7 +229,15 @@ class AddressActor(Actor):
             view = self._doubt.hear(self._node, self.payment, view, asked_at)
         review, clock = self._review or ReviewState(), self._node.clock
         now, now_s = clock.now(), clock.monotonic()
-        judged = judge(review, self.payment, view, asked_at, now=now, now_s=now_s)
+        judged = judge(
+            review,
+            self.payment,
+            view,
+            asked_at,
+            now=now,
+            now_s=now_s,
+            rate_for=self._node.rate_for,
+        )
         self._review = judged.state if judged.state.is_open else None
         if not judged.is_believed:
             not_believed(view.source, self.payment.id)
@@ -308,7 +316,8 @@ class AddressActor(Actor):
         reply: Callable[[Any], None],
     ) -> None:
         try:
-            decided = follow(self.payment, observation, self._node.clock.now())
+            now, rate_for = self._node.clock.now(), self._node.rate_for
+            decided = follow(self.payment, observation, now, rate_for=rate_for)
         except Refused as refusal:
             reply(refusal)
             return

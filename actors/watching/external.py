@@ -101,7 +101,12 @@ class ExternalActor(Actor):
         """Time alone decides: there is no source whose answer it must wait for."""
         self._deadline = None
         now = self._node.clock.now()
-        decided = follow(self.payment, Reviewed(asked_at=now), now)
+        decided = follow(
+            self.payment,
+            Reviewed(asked_at=now),
+            now,
+            rate_for=self._node.rate_for,
+        )
         if decided.events:
             self._persist(decided.payment, decided.events, (), None)
         else:
@@ -132,7 +137,8 @@ class ExternalActor(Actor):
         reply: Callable[[Any], None],
     ) -> None:
         try:
-            decided = follow(self.payment, observation, self._node.clock.now())
+            now, rate_for = self._node.clock.now(), self._node.rate_for
+            decided = follow(self.payment, observation, now, rate_for=rate_for)
         except Refused as refusal:
             reply(refusal)
             return

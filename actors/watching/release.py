@@ -42,7 +42,12 @@ def let_go(node: Node, payment: Payment, order: LetGo) -> Ask | None:
     """At once, by an operator's word (`ReleasedByHand`). None: it cannot be, which was
     answered. Else the answer comes with the commit."""
     try:
-        decided = follow(payment, ReleasedByHand(order.by), node.clock.now())
+        decided = follow(
+            payment,
+            ReleasedByHand(order.by),
+            node.clock.now(),
+            rate_for=node.rate_for,
+        )
     except Refused as refusal:
         order.reply(refusal)
         return None

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.chain.feed import ChainView
+from engine.payment.booked import RateFor
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
 from engine.payment.losses import ABSENCE_GRACE_MS, merely_absent
@@ -202,11 +203,12 @@ def judge(
     *,
     now: int,
     now_s: float,
+    rate_for: RateFor | None = None,
 ) -> Judgement:
     """Read a view, and judge a deadline by it if it may."""
     is_look = view.is_current and view.complete
     absence, view = state.absence.look(payment, view, asked_at)
-    seen = follow(payment, view, now, NEWS_PER_STEP)
+    seen = follow(payment, view, now, NEWS_PER_STEP, rate_for)
     if not seen.is_believed:
         again_s = state.look_again_s(now_s) if state.is_open else None
         return Judgement(payment, [], state, again_s, is_believed=False)
@@ -221,7 +223,7 @@ def judge(
         state = replace(state, reason=f"{view.source}: {why}")
     elif state.may_judge(view, asked_at):
         state = ReviewState(absence=absence)
-        reviewed = follow(payment, Reviewed(asked_at), now)
+        reviewed = follow(payment, Reviewed(asked_at), now, rate_for=rate_for)
         payment, events = reviewed.payment, events + reviewed.events
     else:
         state = state.unproven(view)

@@ -2,7 +2,7 @@
 
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault
-from transport.control import channels, merchants, node, payments
+from transport.control import accounts, channels, merchants, node, payments
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.strangers import Strangers
@@ -27,4 +27,5 @@ def control_app(
     channels.routes(app, gateway, auth, vault, settings)
     merchants.routes(app, gateway, auth, vault, settings)
     node.routes(app, gateway, auth, settings)
+    accounts.routes(app, gateway, auth)
     return app

@@ -31,7 +31,7 @@ from transport.http.auth import Principal
 from transport.http.openapi import Header
 from transport.http.problems import Problem, retry_later
 
-__all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation"]
+__all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation", "key_in"]
 
 WAIT_S = 15.0
 """For another request with the same key: longer than the engine takes to say no."""
@@ -46,6 +46,17 @@ IDEMPOTENCY_KEY = Header(
 )
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def key_in(environ: dict[str, Any]) -> str | None:
+    """The request's Idempotency-Key. Raises `Problem` 400 for what is none."""
+    key: str | None = environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(
+            Code.INVALID_IDEMPOTENCY_KEY,
+            "Idempotency-Key must be 1 to 255 visible ASCII characters.",
+        )
+    return key
 
 
 class KeyReservation(msgspec.Struct, frozen=True):
@@ -86,14 +97,9 @@ class Idempotency:
         the canonical form of what was asked. `act` commits the answer of its
         reservation with what it does. Raises `Problem` 400, 409 or 422.
         """
-        key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        key = key_in(environ)
         if key is None:
             return act(None)
-        if not _KEY.fullmatch(key):
-            raise Problem(
-                Code.INVALID_IDEMPOTENCY_KEY,
-                "Idempotency-Key must be 1 to 255 visible ASCII characters.",
-            )
         path = environ["PATH_INFO"]
         reservation = KeyReservation(
             scope=f"{_owner(principal, merchants)} {path}",

@@ -17,6 +17,7 @@ from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
 from engine.payment.money_terms import TO_DRAW, Derived, Price
+from transport.control.crediting import credited
 from transport.control.external_payment import external_terms
 from transport.control.own_defaults import (
     confirmations_of,
@@ -55,12 +56,15 @@ def terms_of(
     record = gateway.merchant(merchant)
     errors = _not_offered(request)
     return_url = return_url_of(request, record, errors)
+    request, credit = credited(request, record, errors)
+    if errors and request.package is not None:
+        raise invalid(*errors)  # what it costs is not known
     if request.method == EXTERNAL:
         if errors:
             raise invalid(*errors)
         external = external_terms(request, record, settings, gateway.now())
         _must_be_new(external, gateway)
-        return external
+        return msgspec.structs.replace(external, credit=credit)
     if request.gateway is not None:
         message = 'is for payments with "method": "external" only'
         errors.append(FieldError("/gateway", message))
@@ -99,6 +103,7 @@ def terms_of(
         return_url=return_url,
         price=price,
         derived=None if wallet is None else Derived(wallet=wallet.id, index=TO_DRAW),
+        credit=credit,
     )
 
 
@@ -141,7 +146,7 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
         errors.append(FieldError("/method", message))
     errors += [
         FieldError(f"/{name}", "is not offered by this node; leave it out")
-        for name in ("account", "package", "forward_to")
+        for name in ("forward_to",)
         if getattr(request, name) is not None
     ]
     return errors

@@ -14,6 +14,8 @@ from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.delivery.selection import NAMES
 from engine.merchants.gateway_mapping import GATEWAY_NAME
 from engine.merchants.name import ALLOWED, NAME
+from engine.merchants.packages import NAMES as NAMES_OF_PACKAGES
+from engine.merchants.packages import PackageName
 from engine.merchants.payment_defaults import (
     MAX_CONFIRMATIONS,
     MAX_EXPIRES_IN_S,
@@ -24,6 +26,8 @@ from engine.money.currency import CURRENCY, MAX_MINOR
 from engine.payment import email_address
 
 __all__ = [
+    "AccountName",
+    "AccountText",
     "AddressText",
     "AmountMinor",
     "AmountSat",
@@ -45,6 +49,7 @@ __all__ = [
     "Moment",
     "NO_CONTROLS",
     "NotOffered",
+    "PackageText",
     "PollInterval",
     "QuorumAbove",
     "RefusedAttempts",
@@ -187,6 +192,28 @@ Metadata = Annotated[
 AddressText = Annotated[
     Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS_LENGTH)] | None,
     Meta(description="a bitcoin address of this node's network"),
+]
+AccountName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$(?!\n)",
+        description="1 to 128 letters, digits or . _ @ : + -, beginning with a letter"
+        " or digit",
+    ),
+]
+AccountText = Annotated[
+    AccountName | None,
+    Meta(
+        description="whose account a confirmation credits: a user of the shop's, by"
+        " 1 to 128 letters, digits or . _ @ : + -, beginning with a letter or digit"
+    ),
+]
+PackageText = Annotated[
+    PackageName | None,
+    Meta(
+        description="the name of one of the merchant's packages, in place of an"
+        f" amount: {NAMES_OF_PACKAGES}"
+    ),
 ]
 NotOffered = Annotated[
     Annotated[str, Meta(max_length=500)] | None,

@@ -25,6 +25,7 @@ from engine.merchants.token_rules import TokenRules
 from transport.http.input_values import (
     NO_CONTROLS,
     WHSEC,
+    AccountText,
     AddressText,
     AmountMinor,
     AmountSat,
@@ -44,6 +45,7 @@ from transport.http.input_values import (
     Metadata,
     Moment,
     NotOffered,
+    PackageText,
     PollInterval,
     QuorumAbove,
     RefusedAttempts,
@@ -112,8 +114,8 @@ class PaymentRequest(Request):
     customer_email: CustomerEmail = None
     merchant: Merchant | None = None
     metadata: Metadata = {}
-    account: NotOffered = None
-    package: NotOffered = None
+    account: AccountText = None
+    package: PackageText = None
     forward_to: NotOffered = None
 
 

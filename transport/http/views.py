@@ -83,7 +83,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     from `gateway` to `returned_minor` are there only in a payment whose `method` is
     external: sums of it are whole numbers of the currency's smallest unit. `price` is
     there where the amount was given in a currency, `derived` where the address was
-    drawn from the merchant's wallet."""
+    drawn from the merchant's wallet, `account` and
+    `package` where a confirmation credits somebody."""
 
     id: str
     status: Status
@@ -122,6 +123,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     returned_minor: int | UnsetType = UNSET
     price: PriceView | UnsetType = UNSET
     derived: DerivedView | UnsetType = UNSET
+    account: str | UnsetType = UNSET
+    package: str | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
@@ -229,6 +232,8 @@ def view(
         returned_minor=payment.external.returned_minor if terms.is_external else UNSET,
         price=UNSET if terms.price is None else price_view(terms.price),
         derived=UNSET if terms.derived is None else _derived(terms.derived),
+        account=terms.credit.account if terms.credit else UNSET,
+        package=(terms.credit.package or UNSET) if terms.credit else UNSET,
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
     )
