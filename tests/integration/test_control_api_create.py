@@ -194,7 +194,7 @@ def test_a_payment_without_an_amount_must_say_that_any_will_do(
         ({"method": "lightning"}, "/method"),
         ({"forward_to": "bcrt1q"}, "/forward_to"),
         ({"package": "small"}, "/package"),
-        ({"account": "user-1"}, "/account"),
+        ({"account": "user 1"}, "/account"),
         ({"amount_sat": 10, "tolerance_sat": 10}, "/tolerance_sat"),
         ({"tolerance_sat": 10}, "/tolerance_sat"),
         ([], ""),

@@ -31,11 +31,14 @@ COMMON = {
 STATE_SHOWN = COMMON | {
     *("confirmed_sat", "receipts[]", "created_at", "expires_at"),
     *("freshness", "freshness.live", "freshness.since_when"),
+    "decimals",
     *RECEIPT_SHOWN,
 }
 STATE_HIDDEN = {
     *("id", "external_id", "merchant", "metadata", "checkout_url", "client_secret"),
     *("method", "network", "asset", "uri", "tolerance_sat", "quorum_above_sat"),
+    *("tx_hash", "forwarding_tx_hash", "confirmed_at", "completed_at", "return_url"),
+    *("price", "derived", "refunded_sat", "account", "package", "order"),
 }
 EVENT_SHOWN = COMMON | {
     *("type", "at", "txid", "data", "data.receipt", "data.receipts[]"),
@@ -54,6 +57,9 @@ WITHOUT_CHAIN_HIDDEN |= {"reference", "external", "token"}
 # What the ledger books is the shop's affair; whose account, nobody else's.
 DATA_HIDDEN |= {"booked_sat", "booked_minor", "held_sat", "credits"}
 DATA_HIDDEN |= {"worth", "credits_worth", "quoted"}
+# Where the money went on to, or back to, is not for who knows an address only.
+DATA_HIDDEN |= {"forward", "forwarding_tx_hash", "completed_at", "refund"}
+DATA_HIDDEN |= {"swept_sat", "swept_fee_sat"}
 RECEIPT_HIDDEN = {"source", "seen_at"}
 
 CANARY = "canary"
