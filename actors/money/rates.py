@@ -140,7 +140,7 @@ class RatesActor(Actor):
         except SourceError as error:
             node.counters.add("rates.failed")
             self._book.failed(name, str(error), node.clock.now())
-            log.info("rates.failed provider=%s %s", name, error)
+            log.info("rates.failed provider=%s detail=%s", name, error)
             now = node.clock.monotonic()
             breaker = (
                 breaker.resting(now, error.retry_after_s or PAUSE_S)

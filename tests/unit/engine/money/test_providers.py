@@ -7,10 +7,16 @@ import pytest
 from engine.config import load
 from engine.errors import ConfigError
 from engine.money.providers import ProviderSetting, fixed_rates, parse_providers
+from engine.money.rates import Policy
 
 
 def test_nobody_is_asked_by_default() -> None:
-    assert load({}, {}, {}).rates == ()
+    config = load({}, {}, {})
+    assert config.rates == ()
+    assert config.rates_policy == Policy()
+    own = {"rates_every_s": "30", "rates_fresh_s": "90", "rates_lone_s": "0"}
+    policy = load({**own, "rates_bound_percent": "3"}, {}, {}).rates_policy
+    assert policy == Policy(fresh_s=90, bound_percent=3, lone_s=0, every_s=30)
 
 
 def test_providers_in_their_order_and_at_other_addresses() -> None:

@@ -135,7 +135,8 @@ def test_what_nobody_quotes_is_told_from_what_nobody_has_said_yet() -> None:
 def test_a_fixed_rate_is_always_fresh() -> None:
     quote = Quote(SET, "EUR", Decimal(50000), 0)
     report = RatesReport(providers=(Provider(SET, 0),), quotes={"EUR": (quote,)})
-    assert rate(rate_of(report, "EUR", NOW)).providers == (SET,)
+    found = rate(rate_of(report, "EUR", NOW))
+    assert (found.providers, found.is_lone, found.at) == ((SET,), False, NOW)
 
 
 @given(
@@ -176,7 +177,8 @@ def test_the_bounds_of_what_can_be_a_rate() -> None:
         Decimal("1e15"),
         Decimal(7),
     ]
-    for beyond in ("0.9e-8", "1.1e15"):
+    assert rate_from("1." + "1" * 24)
+    for beyond in ("0.9e-8", "1.1e15", "1." + "1" * 25):
         with pytest.raises(InvalidAmount):
             rate_from(beyond)
 
