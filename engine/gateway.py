@@ -182,7 +182,8 @@ class Gateway(LedgerGateway, RefundGateway, WalletGateway, Protocol):
     def payments_of(
         self, external_id: str, merchant: str | None = None
     ) -> list[Payment]:
-        """The newest of an order number, newest first; of one merchant, or of all."""
+        """The newest `MAX_PAYMENTS` (`engine/payment/order.py`) of an order number,
+        newest first; of one merchant, or of all."""
 
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None, limit: int

@@ -49,6 +49,7 @@ from engine.gateway import (
 )
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation, RefundPaid
+from engine.payment.order import MAX_PAYMENTS
 from engine.payment.rules import follow, is_settled
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
@@ -81,8 +82,6 @@ log = logging.getLogger("paybell.gateway")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PAYMENTS_OF_ORDER = 20
-"""The newest of an order number that are looked at."""
 
 NO_EMAILS: Mapping[str, str] = {}
 
@@ -249,7 +248,7 @@ class ActorGateway(LedgerDesk, RefundEdge):
         filters = {"external_id": external_id}
         if merchant is not None:
             filters["merchant"] = merchant
-        return [*self._store.list_payments(filters, None, PAYMENTS_OF_ORDER).payments]
+        return [*self._store.list_payments(filters, None, MAX_PAYMENTS).payments]
 
     def list_payments(
         self, filters: dict[str, str], before_rank: int | None, limit: int

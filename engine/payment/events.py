@@ -26,6 +26,7 @@ from engine.payment.model import (
     external_key,
 )
 from engine.payment.money_terms import Quoted, Worth
+from engine.payment.order import Order
 
 __all__ = [
     "VERSION",
@@ -69,6 +70,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     short_minor: int | None = None
     excess_minor: int | None = None
     token: SavedToken | None = None  # token_saved
+    # Where others have the same external_id: how the order stands with them.
+    order: Order | None = None  # expired, cancelled, failed, late, reversed
     refund: GivenBack | None = None  # refunded
     # Of money that goes on to its owner (forwarding, forwarded, failed):
     forward: ForwardPart | None = None  # how it stands with this part of it

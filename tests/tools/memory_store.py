@@ -11,8 +11,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.payment.model import Payment
+from engine.payment.model import Payment, Terms
+from engine.payment.order import MAX_PAYMENTS
 from engine.store.epochs import Epochs, EpochStart
+from engine.store.orders import in_turn, speakers, speaks, told
 from engine.store.records import (
     OWED,
     AttemptView,
@@ -70,7 +72,17 @@ class MemoryStore(
         if self.refuses is not None:
             done([Unavailable(self.refuses)] * len(batch))
             return
-        done([written(self._tables, write) for write in batch])
+        ahead, outcomes = speakers(batch), {}
+        for number in in_turn(batch):
+            write = batch[number]
+            if speaks(write):
+                write = told(write, ahead, self._payments_of_order)
+            outcomes[number] = written(self._tables, write)
+        done([outcomes[number] for number in range(len(batch))])
+
+    def _payments_of_order(self, terms: Terms) -> list[Payment]:
+        filters = {"external_id": terms.external_id or "", "merchant": terms.merchant}
+        return [*self.list_payments(filters, limit=MAX_PAYMENTS).payments]
 
     # -- payments --------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
+from engine.payment.order import Order, order_of
 from engine.secrets.vault import Vault
 from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer, StoredEvent
@@ -36,7 +37,7 @@ from transport.http.params import AfterQuery, PaymentsQuery
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
-from transport.http.views import EventPage, PaymentView
+from transport.http.views import EventPage, PaymentView, view
 from transport.problem_body import FieldError
 
 __all__ = ["routes"]
@@ -167,8 +168,22 @@ class _Payments(CreatingRoutes):
     )
     def get_payment(self, payment_id: str) -> Any:
         payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
-        unread = self._gateway.unread(payment.id)
-        return answer(self._view(payment, unread))
+        shown = view(
+            payment,
+            self._settings.public_url,
+            unread=self._gateway.unread(payment.id),
+            order=self._order(payment),
+        )
+        return answer(shown)
+
+    def _order(self, payment: Payment) -> Order | None:
+        """How its order stands; None: it is of none."""
+        terms = payment.terms
+        if terms.external_id is None:
+            return None
+        others = self._gateway.payments_of(terms.external_id, terms.merchant)
+        known = {one.id: one for one in others} | {payment.id: payment}
+        return order_of(known.values())
 
     @Operation(
         name="list_payments",

@@ -14,6 +14,7 @@ from engine.money.currency import minor_text
 from engine.payment.events import iso
 from engine.payment.model import EventType, Flag, Payment, Status
 from engine.payment.money_terms import Derived, Price
+from engine.payment.order import Order
 from engine.ports import Freshness
 
 __all__ = [
@@ -78,13 +79,14 @@ class DerivedView(msgspec.Struct, frozen=True, kw_only=True):
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as it is now. `client_secret` is returned only when it is created.
-    `freshness` is there only while its own address cannot be read whole; else that of
-    the sources says how far what is shown is present (`/health`, `source`). The fields
-    from `gateway` to `returned_minor` are there only in a payment whose `method` is
-    external: sums of it are whole numbers of the currency's smallest unit. `price` is
-    there where the amount was given in a currency, `derived` where the address was
-    drawn from the merchant's wallet, `account` and
-    `package` where a confirmation credits somebody."""
+    `order` is there where one payment with an external_id is looked at: how its order
+    stands, by all payments of that number. `freshness` is there only while its own
+    address cannot be read whole; else that of the sources says how far what is shown is
+    present (`/health`, `source`). The fields from `gateway` to `returned_minor` are
+    there only in a payment whose `method` is external: sums of it are whole numbers of
+    the currency's smallest unit. `price` is there where the amount was given in a
+    currency, `derived` where the address was drawn from the merchant's wallet,
+    `account` and `package` where a confirmation credits somebody."""
 
     id: str
     status: Status
@@ -125,6 +127,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     derived: DerivedView | UnsetType = UNSET
     account: str | UnsetType = UNSET
     package: str | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
 
@@ -174,11 +177,13 @@ def view(
     *,
     client_secret: str | None = None,
     unread: Freshness | None = None,
+    order: Order | None = None,
 ) -> PaymentView:
     """The JSON form of a payment; what its fields mean: README.md.
 
     `public_url`: where clients reach this node, if it knows. `unread`: why the
-    payment's address cannot be read whole, if so.
+    payment's address cannot be read whole, if so. `order`: of one that has an order
+    number, how that stands.
     """
     terms, forward = payment.terms, payment.forward
     return PaymentView(
@@ -234,6 +239,7 @@ def view(
         derived=UNSET if terms.derived is None else _derived(terms.derived),
         account=terms.credit.account if terms.credit else UNSET,
         package=(terms.credit.package or UNSET) if terms.credit else UNSET,
+        order=UNSET if order is None else order,
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
     )

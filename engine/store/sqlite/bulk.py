@@ -132,15 +132,15 @@ class Bulk:
         self._changed.append(0)
         for row in write.rows:
             if isinstance(row, _ORDERED):
-                self._flush()
+                self.flush()
                 self._rows.append((number, row))
-                self._flush()
+                self.flush()
             else:
                 self._rows.append((number, row))
 
     def finish(self) -> list[Committed]:
         """Write what is left; what becomes of each write once this is committed."""
-        self._flush()
+        self.flush()
         pairs = zip(self._committed, self._changed, strict=True)
         more = self._more
         return [
@@ -204,7 +204,8 @@ class Bulk:
             crc,
         )
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was gathered so far, for whoever must see it."""
         if self._events:
             _EVENTS.run(self._sql, self._events)
             self._events = []

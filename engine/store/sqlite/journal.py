@@ -18,9 +18,12 @@ from pathlib import Path
 import sqlite_utils
 
 from engine.errors import JournalError
+from engine.payment.model import Payment, Terms
+from engine.store.orders import in_turn, speakers, speaks, told
 from engine.store.sqlite import migrations, queries
 from engine.store.sqlite.bulk import Bulk
 from engine.store.sqlite.high_water_mark import HighWaterMark, marks_of
+from engine.store.sqlite.listing import payments_of_order
 from engine.store.sqlite.opening import look_before_opening
 from engine.store.sqlite.trouble import ForeignHand, explain, explained, is_fatal
 from engine.store.writes import Committed, Conflict, Outcome, Unavailable, Write
@@ -170,19 +173,21 @@ class Journal:
         outcomes: list[Outcome]
         self._sql.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [*self._write(batch)]
+            outcomes = [*self._write(batch, speakers(batch))]
         except _UNWRITABLE:
             self._sql.execute("ROLLBACK")
             self._sql.execute("BEGIN IMMEDIATE")
-            outcomes = [self._write_safely(write) for write in batch]
+            ahead, turns = speakers(batch), in_turn(batch)
+            by_number = {n: self._write_safely(batch[n], ahead) for n in turns}
+            outcomes = [by_number[number] for number in range(len(batch))]
         self._sql.execute("COMMIT")
         return outcomes
 
-    def _write_safely(self, write: Write) -> Outcome:
+    def _write_safely(self, write: Write, ahead: dict[str, Payment]) -> Outcome:
         """One write in a savepoint of its own: a conflict undoes only this one."""
         self._sql.execute("SAVEPOINT one")
         try:
-            (committed,) = self._write((write,))
+            (committed,) = self._write((write,), ahead)
         except _UNWRITABLE as error:
             self._sql.execute("ROLLBACK TO one")
             self._sql.execute("RELEASE one")
@@ -193,13 +198,29 @@ class Journal:
         self._sql.execute("RELEASE one")
         return committed
 
-    def _write(self, writes: Sequence[Write]) -> list[Committed]:
+    def _write(
+        self, writes: Sequence[Write], ahead: dict[str, Payment]
+    ) -> list[Committed]:
+        """`ahead`: `orders.speakers` of the whole batch."""
         bulk = Bulk(self._sql, self.last_offset, self._last_rank, self.epoch)
-        for write in writes:
+        turns = in_turn(writes) if ahead else range(len(writes))
+        has_spoken = False
+        for number in turns:
+            write = writes[number]
+            if ahead and speaks(write):
+                if not has_spoken:
+                    bulk.flush()  # what the others write is there to be seen
+                    has_spoken = True
+                write = told(write, ahead, self._payments_of_order)
             bulk.add(write)
         committed = bulk.finish()
         self.last_offset, self._last_rank = bulk.offset, bulk.rank
-        return committed
+        if not has_spoken:
+            return committed
+        return [one for _, one in sorted(zip(turns, committed, strict=True), key=_turn)]
+
+    def _payments_of_order(self, terms: Terms) -> list[Payment]:
+        return payments_of_order(self._sql, terms)
 
     def _has_stranger(self) -> bool:
         """Whether another connection has committed since we opened the database."""
@@ -208,6 +229,10 @@ class Journal:
     def _scalar(self, query: str) -> int:
         row = self._sql.execute(query).fetchone()
         return int(row[0] or 0)
+
+
+def _turn(pair: tuple[int, Committed]) -> int:
+    return pair[0]
 
 
 def _is_new(path: str | Path) -> bool:

@@ -11,11 +11,19 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engine.payment.model import Payment, Status
+from engine.payment.model import Payment, Status, Terms
+from engine.payment.order import MAX_PAYMENTS
 from engine.store.records import Page
-from engine.store.sqlite.checksum import stored_state
+from engine.store.sqlite.checksum import Damaged, stored_state
 
-__all__ = ["NEWEST", "at_address", "list_payments", "one_moment", "payment_of"]
+__all__ = [
+    "NEWEST",
+    "at_address",
+    "list_payments",
+    "one_moment",
+    "payment_of",
+    "payments_of_order",
+]
 
 _PAYMENTS = "SELECT rank, status, merchant, state, crc FROM payments"
 _PaymentRow = tuple[int, str, str, bytes, int | None]
@@ -118,6 +126,22 @@ def _of_order(
         )
     )
     return [*_by_rank(sql, heapq.nlargest(VISITED, ranks))]
+
+
+def payments_of_order(sql: sqlite3.Connection, terms: Terms) -> list[Payment]:
+    """The newest `MAX_PAYMENTS` of the order that these terms are of, but for damaged
+    ones. For the writer, in its transaction: nothing that it finds may stop it."""
+    query = (
+        "SELECT rank FROM payments WHERE external_id = ? AND merchant = ?"
+        " ORDER BY rank DESC LIMIT ?"
+    )
+    values = terms.external_id, terms.merchant, MAX_PAYMENTS
+    ranks = [rank for (rank,) in sql.execute(query, values)]
+    found = []
+    for *_, state, crc in _by_rank(sql, ranks):
+        with contextlib.suppress(Damaged, msgspec.MsgspecError):
+            found.append(payment_of(state, crc))
+    return found
 
 
 def _ranks(
