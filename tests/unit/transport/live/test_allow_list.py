@@ -60,6 +60,8 @@ DATA_HIDDEN |= {"worth", "credits_worth", "quoted"}
 # Where the money went on to, or back to, is not for who knows an address only.
 DATA_HIDDEN |= {"forward", "forwarding_tx_hash", "completed_at", "refund"}
 DATA_HIDDEN |= {"swept_sat", "swept_fee_sat"}
+# Other payments of the order are named by their ids.
+DATA_HIDDEN |= {"order"}
 RECEIPT_HIDDEN = {"source", "seen_at"}
 
 CANARY = "canary"
