@@ -30,7 +30,20 @@ export interface PaymentState {
   external_id?: string | null;
   merchant?: string;
   metadata?: Record<string, unknown>;
+  price?: Price;
   [field: string]: unknown;
+}
+
+/** What it costs in the shop's currency, and the rate that made it satoshi. */
+export interface Price {
+  currency: string;
+  amount: string;
+  amount_minor: number;
+  decimals: number;
+  rate: string;
+  rate_at: string;
+  providers: string[];
+  is_lone: boolean;
 }
 
 export interface PaymentEvent {

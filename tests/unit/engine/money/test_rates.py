@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.errors import InvalidAmount
 from engine.money.amount import MAX_SAT, SAT_PER_BTC
@@ -57,6 +58,10 @@ def test_the_median_of_those_who_agree() -> None:
     assert not found.aside
     found = rate(agreed(quotes("50000", "50101"), None, POLICY, NOW))
     assert found.text == "50050.5"
+    four = rate(agreed(quotes("1000", "1001", "1002", "1010"), None, POLICY, NOW))
+    assert four.text == "1001.5"
+    five = quotes("1009", "1001", "1000", "1002", "1010")
+    assert rate(agreed(five, None, POLICY, NOW)).text == "1002"
 
 
 @pytest.mark.parametrize("lie", ["0.05", "50000000000", "40000", "61000"])
@@ -73,9 +78,25 @@ def test_of_two_who_disagree_the_last_median_knows() -> None:
     said = quotes("50000", "500000")
     why = none(agreed(said, None, POLICY, NOW))
     assert "p0 says 50000, p1 says 500000, which disagree" in why.reason
-    assert [a.provider for a in why.aside] == ["p0", "p1"]
+    assert [(a.provider, a.is_doubted) for a in why.aside] == [
+        ("p0", True),
+        ("p1", True),
+    ]
+    (lonely,) = none(agreed(said[:1], None, POLICY, NOW)).aside
+    assert not lonely.is_doubted
     found = rate(agreed(said, Median(Decimal(49000), NOW - 1000), POLICY, NOW))
     assert (found.text, found.providers, found.is_lone) == ("50000", ("p0",), True)
+
+
+def test_more_than_half_is_a_majority_of_any_number() -> None:
+    said = quotes("50000", "50000", "50000", "50000", "1", "2", "3")
+    assert rate(agreed(said, None, POLICY, NOW)).text == "50000"
+
+
+def test_a_rate_is_as_old_as_its_oldest_quote() -> None:
+    old, new = quotes("50000", "50000")
+    old = replace(old, at=NOW - 7)
+    assert rate(agreed([new, old], None, POLICY, NOW)).at == NOW - 7
 
 
 def test_two_against_two_is_no_majority() -> None:
@@ -212,6 +233,9 @@ def test_documented_example() -> None:
     assert sat_price(1990, 2, Decimal(50000)) == 39800
     assert sat_price(1990, 2, Decimal("50000.01")) == 39800  # 39799.992…
     assert sat_price(1990, 2, Decimal("49999.99")) == 39801  # 39800.007…
+    assert sat_price(MAX_SAT, 0, Decimal(SAT_PER_BTC)) == MAX_SAT
+    with pytest.raises(InvalidAmount, match="21 million"):
+        sat_price(MAX_SAT + 1, 0, Decimal(SAT_PER_BTC))
     with pytest.raises(InvalidAmount, match="more than nothing"):
         sat_price(0, 2, Decimal(50000))
 
