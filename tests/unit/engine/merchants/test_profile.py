@@ -221,7 +221,7 @@ def test_what_no_type_can_say_is_checked(
         {"return_urls": ["https://a.example/"] * 51},
         {"accounting_currency": "euro"},
         {"accounting_currency": "EUR\n"},
-        {"descriptor": "x" * 501},
+        {"descriptor": "x" * 4_001},
     ],
 )
 def test_what_types_can_say_is_refused(words: dict[str, object]) -> None:
