@@ -138,7 +138,8 @@ def troubles(
         if currency not in wanted:
             continue
         if isinstance(rate, NoRate):
-            found[NONE, currency] = rate.reason
+            if rate.is_quoted:  # else whoever asked was told so, and nothing is wrong
+                found[NONE, currency] = rate.reason
         elif rate.is_lone:
             found[LONE, currency] = f"only {', '.join(rate.providers)} says what it is"
     for name, texts in doubted.items():

@@ -125,7 +125,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class NoRate(msgspec.Struct, frozen=True):
-    """There is none. `is_quoted`: a provider quotes the currency, or may, as not all
+    """There is none. `is_quoted`: two providers quote the currency, or may, as not all
     have answered yet; else waiting will not help. `reason`: one line for people."""
 
     currency: str
@@ -180,12 +180,16 @@ def rate_of(report: RatesReport, currency: str, now: int) -> Rate | NoRate:
     quotes = report.quotes.get(currency, ())
     if quotes and quotes[0].provider == SET:
         return Rate(currency, quotes[0].rate, now, (SET,))
-    if not quotes:
+    last = report.medians.get(currency)
+    if not quotes or (len(quotes) == 1 and last is None):
         silent = [p.name for p in report.providers if p.answered_at is None]
         if silent:
             return NoRate(currency, f"{', '.join(silent)} did not answer yet")
-        return NoRate(currency, "no provider of this node quotes it", is_quoted=False)
-    return agreed(quotes, report.medians.get(currency), report.policy, now)
+        reason = "no provider of this node quotes it"
+        if quotes:
+            reason = f"only {quotes[0].provider} quotes it, and one sets no price alone"
+        return NoRate(currency, reason, is_quoted=False)
+    return agreed(quotes, last, report.policy, now)
 
 
 def agreed(

@@ -105,9 +105,14 @@ def test_trouble_with_a_currency_is_told_once_somebody_sells_in_it() -> None:
     stage.says("a", "50000")
     stage.book.failed("b", "does not answer", NOW)
     assert stage.troubles() == {}
-    found = stage.troubles("EUR")
-    assert list(found) == [(NONE, "EUR")]
-    assert "alone" in found[NONE, "EUR"]
+    assert stage.troubles("EUR") == {(NONE, "EUR"): "b did not answer yet"}
+
+
+def test_asking_for_what_nobody_quotes_is_no_trouble() -> None:
+    stage = Stage("a", "b")
+    stage.says("a", "50000")
+    stage.says("b", "61000", "USD")
+    assert stage.troubles("EUR", "ZWG") == {}
 
 
 def test_a_lone_rate_and_a_failing_provider_are_told() -> None:

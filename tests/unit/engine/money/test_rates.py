@@ -153,6 +153,19 @@ def test_what_nobody_quotes_is_told_from_what_nobody_has_said_yet() -> None:
     assert not none(rate_of(report, "ZWG", NOW)).is_quoted
 
 
+def test_what_one_alone_quotes_has_no_price_however_long_one_waits() -> None:
+    (quote,) = quotes("50000")
+    both = (Provider("p0", answered_at=NOW), Provider("p1"))
+    waiting = RatesReport(providers=both, quotes={"EUR": (quote,)})
+    assert none(rate_of(waiting, "EUR", NOW)).is_quoted
+    over = replace(waiting, providers=(both[0], replace(both[1], answered_at=NOW)))
+    why = none(rate_of(over, "EUR", NOW))
+    assert why.reason == "only p0 quotes it, and one sets no price alone"
+    assert not why.is_quoted
+    known = replace(over, medians={"EUR": Median(Decimal(50_000), NOW)})
+    assert rate(rate_of(known, "EUR", NOW)).is_lone
+
+
 def test_a_fixed_rate_is_always_fresh() -> None:
     quote = Quote(SET, "EUR", Decimal(50000), 0)
     report = RatesReport(providers=(Provider(SET, 0),), quotes={"EUR": (quote,)})
