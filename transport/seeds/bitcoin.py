@@ -10,7 +10,8 @@ commit that confirms it, whoever looked: the background, this call or fifty of i
 the call is a look and an answer, and cannot credit twice.
 
 - `status` wants no token, as in the document: who knows a payment's id may know what
-  its checkout page shows. With a token it says the credits too.
+  its checkout page shows. With a token it says the credits too, and where the money
+  went on to.
 - `confirm` wants an API key of the merchant (scope create), the payment's client_secret
   or a token of the merchant's own site (`jwt` in its record).
 
@@ -73,7 +74,8 @@ class StatusRequest(msgspec.Struct):
 
 class BitcoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A payment in the document's words. `credits` and `user_id` are there for who has
-    a token; `message` in the answer of confirm."""
+    a token, and `forwarding_tx_hash` is told to nobody else; `message` is there in the
+    answer of confirm."""
 
     payment_id: str
     status: str
@@ -153,7 +155,7 @@ class _Bitcoin:
         payment = self._payment(_asked(environ()))
         token = _token(environ())
         is_known = token is not None and self._may(payment, token, Scope.READ)
-        return answer(_shown(payment, with_credits=is_known))
+        return answer(_shown(payment, is_known=is_known))
 
     def confirm(self, payment_id: str) -> HttpAnswer:
         token = _token(environ())
@@ -168,13 +170,13 @@ class _Bitcoin:
         if not self._may(payment, token, Scope.CREATE):
             raise _unauthorized("This merchant takes no tokens of its site (jwt).")
         if payment.counts_as_paid:
-            return answer(_shown(payment, with_credits=True, message=ALREADY))
+            return answer(_shown(payment, is_known=True, message=ALREADY))
         if not self._gateway.freshness().live:
             raise _blind()
         seen = self._look(payment)
         if not seen.counts_as_paid:
             raise _not_yet(seen)
-        return answer(_shown(seen, with_credits=True, message=PROCESSED))
+        return answer(_shown(seen, is_known=True, message=PROCESSED))
 
     # -- whose -------------------------------------------------------------------------
 
@@ -303,7 +305,7 @@ def _word(payment: Payment) -> Status:
 
 
 def _shown(
-    payment: Payment, *, with_credits: bool, message: str | UnsetType = UNSET
+    payment: Payment, *, is_known: bool, message: str | UnsetType = UNSET
 ) -> BitcoinStatus:
     terms, forward = payment.terms, payment.forward
     credit = terms.credit
@@ -318,13 +320,13 @@ def _shown(
         confirmations=payment.confirmations,
         confirmations_required=terms.confirmations_required,
         tx_hash=payment.tx_hash,
-        forwarding_tx_hash=None if forward is None else forward.txid,
+        forwarding_tx_hash=forward.txid if forward and is_known else None,
         created_at=_time(terms.created_at),
         expires_at=_time(terms.expires_at),
         confirmed_at=_time_or_none(payment.confirmed_at),
         completed_at=_time_or_none(forward.completed_at if forward else None),
-        credits=credited if with_credits else UNSET,
-        user_id=(credit.account if credit else None) if with_credits else UNSET,
+        credits=credited if is_known else UNSET,
+        user_id=(credit.account if credit else None) if is_known else UNSET,
         message=message,
     )
 
