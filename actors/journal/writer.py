@@ -193,6 +193,8 @@ class JournalActor(Actor):
         self._node.counters.add("journal.writes", committed)
         self._node.counters.add("journal.events", len(events))
         if events:
+            # Writes that speak of orders come last, whenever they were handed in.
+            events.sort(key=_offset)
             report = self._report.now
             assert events[0].offset > report.last_offset, "offsets ascend"
             self._report.publish(replace(report, last_offset=events[-1].offset))
@@ -264,6 +266,10 @@ class JournalActor(Actor):
 def _merchant_of(row: object) -> str:
     """In whose turn a step is taken; those of the whole node have one together."""
     return (row.merchant if isinstance(row, Requeue) else None) or ""
+
+
+def _offset(event: CommittedEvent) -> int:
+    return event.offset
 
 
 def _belongs_to(answer: Committed, write: Write) -> None:

@@ -19,6 +19,7 @@ from actors.messages import Append, ChannelChanged, Publish
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
 from engine.payment.events import opening
+from engine.payment.observations import Reviewed
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.store.writes import (
@@ -32,7 +33,8 @@ from engine.store.writes import (
     Write,
 )
 from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.payment_cases import terms
+from tests.unit.journal_cases import creation, decided
+from tests.unit.payment_cases import EXPIRY, mined, terms, view
 
 
 class SlowDisk:
@@ -156,6 +158,37 @@ def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
     assert [len(message.events) for message in told] == [100, 100, 1]
     offsets = [event.offset for message in told for event in message.events]
     assert offsets == list(range(1, 202))
+    stage.close()
+
+
+def test_what_speaks_of_an_order_is_routed_in_the_order_of_the_journal(
+    tmp_path: Path,
+) -> None:
+    """It was handed in first and is written last: readers go by the offset."""
+    stage, router = ActorStage(tmp_path), Inbox()
+    stage.node.router = stage.start("routed", router)
+    made = [
+        opening(terms(id=name, address=name, external_id="o", merchant="ann"))
+        for name in ("a", "b")
+    ]
+    stage.append(
+        Write(entries=tuple(Entry(payment, (event,)) for event, payment in made))
+    )
+    stage.run()
+    (_, stale), (_, other) = made
+    stage.append(creation("c"))  # while this is written the others wait together
+    stage.append(decided(stale, Reviewed(EXPIRY), EXPIRY))
+    stage.append(decided(other, view(mined("pays", 998)), EXPIRY))
+    stage.run()
+    told = [message for message in router.got if isinstance(message, Publish)]
+    events = [event for message in told for event in message.events]
+    assert [event.offset for event in events] == list(range(1, len(events) + 1))
+    last = events[-1].event
+    assert (last.type, last.payment_id) == ("payment.expired", "a")
+    assert last.data.order is not None
+    assert last.data.order.paid_by == "b"
+    report = stage.node.journal_report.now
+    assert report.last_offset == events[-1].offset
     stage.close()
 
 
