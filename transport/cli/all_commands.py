@@ -4,7 +4,16 @@ from typing import Final
 
 import click
 
-from transport.cli import backup, commands, compact, doctor, keys, offline, wallet
+from transport.cli import (
+    backup,
+    commands,
+    compact,
+    doctor,
+    keys,
+    ledger,
+    offline,
+    wallet,
+)
 
 __all__ = ["COMMANDS"]
 
@@ -19,4 +28,6 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     compact.compact,
     keys.keys,
     wallet.wallet,
+    ledger.ledger,
+    ledger.export,
 )
