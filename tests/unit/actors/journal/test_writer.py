@@ -19,6 +19,7 @@ from actors.messages import Append, ChannelChanged, Publish
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
 from engine.payment.events import opening
+from engine.payment.model import EventType
 from engine.payment.observations import Reviewed
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -32,8 +33,9 @@ from engine.store.writes import (
     Unavailable,
     Write,
 )
+from tests.tools.memory_store import MemoryStore
 from tests.unit.actor_stage import ActorStage, Inbox
-from tests.unit.journal_cases import creation, decided
+from tests.unit.journal_cases import decided
 from tests.unit.payment_cases import EXPIRY, mined, terms, view
 
 
@@ -44,12 +46,13 @@ class SlowDisk:
         self.under_way: list[Callable[[], None]] = []
         self.batches: list[Sequence[Write]] = []
         self.word: Outcome = Committed()
+        self.words: list[Outcome] = []  # one for each write, in place of `word`
 
     def submit(
         self, batch: Sequence[Write], done: Callable[[list[Outcome]], None]
     ) -> None:
         self.batches.append(batch)
-        self.under_way.append(lambda: done([self.word for _ in batch]))
+        self.under_way.append(lambda: done(self.words or [self.word for _ in batch]))
 
 
 class House:
@@ -88,6 +91,13 @@ class House:
         self.node.alert_notifier = Ref(scope, "alerts")
         self.node.alert_notifier.start()
         return inbox
+
+    def finish_so(self, words: list[Outcome]) -> None:
+        """The oldest batch that is under way ends with a word for each write."""
+        self.disk.words = words
+        self.disk.under_way.pop(0)()
+        self.disk.words = []
+        self.settle()
 
     def finish_one(self, word: Outcome) -> None:
         """The oldest batch that is under way ends so."""
@@ -161,35 +171,38 @@ def test_what_a_batch_commits_is_routed_a_hundred_events_in_a_turn(
     stage.close()
 
 
-def test_what_speaks_of_an_order_is_routed_in_the_order_of_the_journal(
-    tmp_path: Path,
-) -> None:
+def test_what_speaks_of_an_order_is_routed_in_the_order_of_the_journal() -> None:
     """It was handed in first and is written last: readers go by the offset."""
-    stage, router = ActorStage(tmp_path), Inbox()
-    stage.node.router = stage.start("routed", router)
+    house, memory, router = House(), MemoryStore(), Inbox()
+    house.node.router = Ref(Scope(house.dispatcher, lambda _name: router), "router")
+    house.node.router.start()
     made = [
         opening(terms(id=name, address=name, external_id="o", merchant="ann"))
         for name in ("a", "b")
     ]
-    stage.append(
-        Write(entries=tuple(Entry(payment, (event,)) for event, payment in made))
-    )
-    stage.run()
-    (_, stale), (_, other) = made
-    stage.append(creation("c"))  # while this is written the others wait together
-    stage.append(decided(stale, Reviewed(EXPIRY), EXPIRY))
-    stage.append(decided(other, view(mined("pays", 998)), EXPIRY))
-    stage.run()
+    both = Write(entries=tuple(Entry(payment, (event,)) for event, payment in made))
+    stale, other = made[0][1], made[1][1]
+    for write in (
+        both,  # while this is written the others wait, for one batch
+        decided(stale, Reviewed(EXPIRY), EXPIRY),
+        decided(other, view(mined("pays", 998)), EXPIRY),
+    ):
+        assert house.ref.tell(Append(write, house.answers.append))
+        house.settle()
+    assert [len(batch) for batch in house.disk.batches] == [1]
+    for number in range(2):
+        answered: list[list[Outcome]] = []
+        memory.submit(house.disk.batches[number], answered.append)
+        house.finish_so(answered[0])
+    assert [len(batch) for batch in house.disk.batches] == [1, 2]
     told = [message for message in router.got if isinstance(message, Publish)]
     events = [event for message in told for event in message.events]
     assert [event.offset for event in events] == list(range(1, len(events) + 1))
     last = events[-1].event
-    assert (last.type, last.payment_id) == ("payment.expired", "a")
+    assert (last.type, last.payment_id) == (EventType.EXPIRED, "a")
     assert last.data.order is not None
     assert last.data.order.paid_by == "b"
-    report = stage.node.journal_report.now
-    assert report.last_offset == events[-1].offset
-    stage.close()
+    assert house.report.now.last_offset == events[-1].offset
 
 
 # -- large writes ----------------------------------------------------------------------
