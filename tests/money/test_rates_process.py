@@ -43,11 +43,3 @@ def test_a_node_sells_at_the_median_and_the_doctor_says_whose_it_is(
         "rate of USD: 55000, the median of coinbase, kraken, mempool",
     ):
         assert line in finished.stdout + finished.stderr, finished
-
-
-def test_a_fixed_rate_is_for_test_networks(tmp_path: Path) -> None:
-    finished = paybell(
-        "serve", "--network", "mainnet", "--rates", "fixed:EUR=50000", cwd=tmp_path
-    )
-    assert finished.returncode == 2
-    assert "--rates: a fixed rate is for test networks" in finished.stderr

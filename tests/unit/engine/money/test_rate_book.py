@@ -143,6 +143,9 @@ def test_who_answers_with_old_numbers_is_told_as_well() -> None:
     stage.now += 1_000
     stage.book.answered("a", [old], {}, stage.now)
     assert stage.troubles() == {(FAILING, "a"): "its newest rate is 301 s old"}
+    new = Quote("a", "USD", Decimal(50_000), stage.now)
+    stage.book.answered("a", [new, old], {}, stage.now)
+    assert stage.troubles() == {}  # of one currency it is new
 
 
 def test_nothing_is_wrong_with_a_fixed_rate_or_none() -> None:
