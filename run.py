@@ -66,6 +66,7 @@ from transport.cli.starting import (
     webhook_limits,
 )
 from transport.cli.surroundings import warn_of_surroundings
+from transport.cli.unlocking import keyring_of
 from transport.http.strangers import StrangerLimits
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_gateways import reader_of
@@ -127,6 +128,7 @@ class Installation:
             settings,
             yield_to_hub=yield_to_hub,
             merchants=merchants,
+            keyring=keyring_of(config, self.store.reader),
         )
         self.sender = make_senders(
             VERSION,

@@ -32,6 +32,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
 from engine.store.writes import Outcome, Unavailable, Write
+from engine.wallet.keyring import Keyring
 from engine.wallet.stock import WalletSettings
 
 __all__ = ["Node", "Settings"]
@@ -62,6 +63,7 @@ class Node:
         settings: Settings,
         yield_to_hub: Callable[[], None] = lambda: None,
         merchants: MerchantBook | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self.clock = clock
         self.dispatcher = dispatcher
@@ -85,6 +87,8 @@ class Node:
         # The gateway's; all may ask it. One that is empty is a book all the same: it
         # has the node's own limits.
         self.merchants = MerchantBook() if merchants is None else merchants
+        # Opened before the start, and not after; without one all wallets are watched.
+        self.keyring = Keyring(lambda _w, _s: None) if keyring is None else keyring
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.orders = OrderCounts()  # the supervisor's; it is asked for silence

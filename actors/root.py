@@ -45,6 +45,9 @@ from engine.store.port import StoreReader, StoreWriter
 
 __all__ = ["FeedConfig", "RootActor", "build_tree"]
 
+LOCKED = "wallet.locked"
+"""An alert: a wallet whose keys we hold and cannot use."""
+
 log = logging.getLogger("paybell.root")
 
 READERS = 2
@@ -187,6 +190,8 @@ def build_tree(
     node.gave_up, node.journal_report, node.booted = gave_up, journal_report, booted
     node.source_report, node.sessions = source_report, sessions
     node.watchers = watchers
+    for wallet, why in node.keyring.locked().items():
+        node.alerts.raise_(LOCKED, wallet, why, node.clock.now())
     root = Ref(
         Scope(
             dispatcher=node.dispatcher,

@@ -71,6 +71,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceConfig, ...]
     api_key: str | None
     node_key: str | None
+    wallet_passphrase: str | None
+    wallet_passphrase_file: str | None
     webhook_btc_secret: str | None
     public_url: str | None
     seeds: Mapping[str, str]  # merchants by system; absent: its routes are off

@@ -31,6 +31,7 @@ __all__ = [
     "mail_server",
     "networks",
     "node_key",
+    "passphrase",
     "one_of",
     "origins",
     "ports",
@@ -196,6 +197,13 @@ def node_key(value: str) -> str:
     if not re.fullmatch("[0-9A-Fa-f]{64}", value):
         raise ValueError
     return value.lower()
+
+
+def passphrase(value: str) -> str:
+    """Blanks and other scripts are welcome: it is made by a person."""
+    if not 12 <= len(value) <= 1_000 or not value.isprintable():
+        raise ValueError
+    return value
 
 
 def sources(value: str) -> tuple[SourceConfig, ...]:

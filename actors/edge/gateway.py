@@ -143,6 +143,7 @@ class ActorGateway(LedgerDesk, RefundEdge):
             beside: tuple[Row, ...] = (
                 *(payers[name] for name in made if name in payers),
                 *(drawn.rows[name] for name in made if name in drawn.rows),
+                *(drawn.keys[name] for name in made if name in drawn.keys),
             )
             kept = keep(answers)
             if kept is None:

@@ -14,7 +14,7 @@ Called by edges' greenlets. Used by `actors/edge/gateway.py` only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import gevent
@@ -27,10 +27,12 @@ from actors.node import Node
 from engine.errors import Duplicate, EngineBusy, InvalidDescriptor
 from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
+from engine.store.key_writes import WalletKeyRow
 from engine.store.port import StoreReader
 from engine.store.wallet_rows import present_wallet
 from engine.store.wallet_writes import AddressRow, WalletRow
 from engine.wallet.descriptor import kept_descriptor
+from engine.wallet.drawn_source import DrawnSource
 from engine.wallet.stock import AddressSource, Ready, Stock
 
 __all__ = ["Drawn", "WalletDesk"]
@@ -57,6 +59,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
     terms: tuple[Terms, ...]
     rows: dict[str, AddressRow]  # by payment id
+    keys: dict[str, WalletKeyRow] = {}  # of those whose key was drawn for them
 
 
 class _Stocked:
@@ -72,28 +75,17 @@ class _Stocked:
         self.gap_looked_at = 0  # ms
 
 
-def _no_source(wallet: WalletRow) -> AddressSource:
-    raise EngineBusy(f"addresses of a wallet of {wallet.kind} are not drawn here")
-
-
 class WalletDesk:
     """See the module docstring."""
 
-    def __init__(
-        self,
-        node: Node,
-        store: StoreReader,
-        source_of: Callable[[WalletRow], AddressSource] = _no_source,
-    ) -> None:
-        """`source_of`: the addresses of a wallet that has no descriptor. Raises
-        `StoreUnreadable`."""
+    def __init__(self, node: Node, store: StoreReader) -> None:
+        """Raises `StoreUnreadable`."""
         self._node = node
         self._store = store
         self._settings = node.settings.wallets
         # Its native thread is made when it is first used. libsecp256k1 lets go of the
         # interpreter, so that the hub goes on while it derives.
         self._native = ThreadPool(1)
-        self._source_of = source_of
         self._wallets: dict[str, WalletRow] = {}  # by id
         self._of_merchant: dict[str, list[WalletRow]] = {}
         self._present: dict[str, WalletRow] = {}  # by merchant
@@ -146,7 +138,18 @@ class WalletDesk:
         except BaseException:
             self._settle(list(rows.values()), is_unused=True)
             raise
-        return Drawn(tuple(filled), rows)
+        keys = {name: key for name, row in rows.items() if (key := self._key(row))}
+        return Drawn(tuple(filled), rows, keys)
+
+    def _key(self, row: AddressRow) -> WalletKeyRow | None:
+        """Of a wallet of single keys; None: it is derived, or written already."""
+        kept = self._stocks.get(row.identity)
+        if kept is None or not isinstance(kept.stock.source, DrawnSource):
+            return None
+        drawn = kept.stock.source.drawn(row.address)
+        if drawn is None:
+            return None
+        return WalletKeyRow(row.wallet, drawn.script, drawn.sealed)
 
     @contextmanager
     def settling(self, drawn: Drawn) -> Iterator[None]:
@@ -180,6 +183,8 @@ class WalletDesk:
                 kept.stock.give_back(row.index)
             else:
                 kept.stock.used(row.index)
+                if isinstance(kept.stock.source, DrawnSource):
+                    kept.stock.source.used(row.address)
                 self._look_at_gap(kept, row.wallet)
 
     def prepare(self, wallet: WalletRow, count: int) -> None:
@@ -245,11 +250,18 @@ class WalletDesk:
 
     def _source(self, wallet: WalletRow) -> AddressSource:
         if not wallet.descriptor:
-            return self._source_of(wallet)
+            return self._of_keys(wallet)
         try:
             return kept_descriptor(wallet.descriptor, self._node.settings.network)
         except InvalidDescriptor as error:  # of another version of Paybell
             raise EngineBusy(f"wallet {wallet.id} cannot be read: {error}") from error
+
+    def _of_keys(self, wallet: WalletRow) -> AddressSource:
+        """Of fresh keys, one by one; also while the wallet is locked."""
+        sealed = self._node.keyring.sealed_wallet(wallet.id)
+        if sealed is None or sealed.kind != "keys":
+            raise EngineBusy(f"wallet {wallet.id} has no keys here: restart the node")
+        return DrawnSource(sealed)
 
     def _first_index(self, wallet: WalletRow) -> int:
         """Behind all that was drawn; after a restore, also behind what may have been

@@ -34,6 +34,7 @@ class Keyring:
         self._accounts: dict[str, Account] = {}  # opened seeds
         self._openers: dict[str, Opener] = {}  # opened wallets of drawn keys
         self._why: dict[str, str] = {}  # of locked ones
+        self._damaged: dict[str, str] = {}  # of those that no passphrase opens
 
     def __repr__(self) -> str:
         opened = len(self._accounts) + len(self._openers)
@@ -48,6 +49,10 @@ class Keyring:
             if wallet.wallet not in self._sealed:
                 self._sealed[wallet.wallet] = wallet
                 self._why[wallet.wallet] = "no passphrase was given"
+
+    def add_damaged(self, wallet: str, why: str) -> None:
+        """One whose secret cannot be read: it stays locked, whatever the passphrase."""
+        self._damaged[wallet] = why
 
     def unlock(self, passphrase: str) -> dict[str, str]:
         """Open what this opens; why the others are still locked, by wallet.
@@ -65,11 +70,11 @@ class Keyring:
 
     def locked(self) -> dict[str, str]:
         """Why each wallet that is locked is so."""
-        return dict(self._why)
+        return {**self._why, **self._damaged}
 
     def holds(self, wallet: str) -> bool:
         """Whether we have its secret at all, open or not; else it is watched only."""
-        return wallet in self._sealed
+        return wallet in self._sealed or wallet in self._damaged
 
     def can_sign(self, wallet: str) -> bool:
         return wallet in self._sealed and wallet not in self._why
@@ -81,6 +86,8 @@ class Keyring:
     def key_of(self, coin: Coin) -> SecretKey:
         """Raises `WalletLocked`; `SigningError` if there is no such key; `WrongKey`."""
         name = coin.wallet
+        if name in self._damaged:
+            raise WalletLocked(f"wallet {name} is locked: {self._damaged[name]}")
         if name not in self._sealed:
             raise SigningError(f"wallet {name} is watched only: no key of it is here")
         if name in self._why:

@@ -10,8 +10,9 @@ class MemorySealed:
 
     _tables: Tables
 
-    def sealed_wallets(self) -> list[bytes]:
-        return [row.state for _, row in sorted(self._tables.wallet_secrets.items())]
+    def sealed_wallets(self) -> list[tuple[str, bytes | None]]:
+        rows = sorted(self._tables.wallet_secrets.items())
+        return [(name, row.state) for name, row in rows]
 
     def sealed_key(self, wallet: str, script: bytes) -> bytes | None:
         row = self._tables.wallet_keys.get((wallet, script))

@@ -153,12 +153,14 @@ def restore(
             key = None
             if not without_key:
                 key = _key_of(config, file, found, passphrase_file)
+            carried = place.carry_keys()
             place.accept(aside)
             if key is not None:
                 _put_key(key_path(config.db), key, aside)
     except (CannotOpenStore, KeyFileError, OSError) as error:
         raise click.ClickException(str(error)) from error
     _say(config, found, replaced, acknowledged, aside)
+    _say_of_keys(found, replaced, carried, f"{config.db}.{aside}")
 
 
 def _must_be_meant(
@@ -278,6 +280,20 @@ def _say(
         " the backup get 410 with the one to go on from.")  # fmt: skip
     if found.relies_on_key and not key_path(config.db).exists() and not config.node_key:
         say(f"Put the node's key at {key_path(config.db)} before you start the node.")
+
+
+def _say_of_keys(
+    found: Contents, replaced: Replaced | None, carried: int | None, old: str
+) -> None:
+    """Of wallets of single keys: what was drawn after the backup."""
+    if carried:
+        say(
+            f"Taken over from {old}: {carried} keys of wallets, drawn after the backup."
+        )
+    elif found.holds_drawn_keys and (carried is None or replaced is None):
+        say("KEYS: it has wallets of single keys (docs/keys.md). Money on addresses"
+            " that were given out after the backup cannot be moved: their keys are in"
+            " the lost database only. Keep what is left of that.")  # fmt: skip
 
 
 def _utc(ms: int) -> str:

@@ -119,6 +119,7 @@ _WORDS = {
     "connections_per_address": "N",
     "anonymous_per_s": "N",
     "log_level": "LEVEL",
+    "wallet_passphrase_file": "FILE",
 }
 
 

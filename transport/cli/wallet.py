@@ -30,6 +30,7 @@ from engine.wallet.descriptor import (
 )
 from engine.wallet.extended_key import HARDENED, ScriptKind
 from transport.cli.database import open_database
+from transport.cli.held_wallets import new_wallet, unlock
 from transport.cli.settings import database_settings, load_config
 from transport.cli.words import say
 
@@ -42,10 +43,12 @@ are for who has used some."""
 
 @click.group()
 def wallet() -> None:
-    """Where a merchant's addresses come from: add, list, check.
+    """Where a merchant's addresses come from.
 
-    Only public keys are taken (docs/wallets.md). Stop the node first; a running one
-    takes the same as `descriptor` of PUT /v1/merchants/NAME.
+    add, list and check are of wallets to watch, whose keys are elsewhere; new and
+    unlock of wallets whose keys this node holds (docs/wallets.md, docs/keys.md). Stop
+    the node first; a running one takes a wallet to watch as `descriptor` of
+    PUT /v1/merchants/NAME.
 
     \b
     Examples:
@@ -53,7 +56,13 @@ def wallet() -> None:
       run.py wallet add cafe --kind wpkh --file xpub.txt
       run.py wallet list
       run.py wallet check cafe
+      run.py wallet new --merchant cafe
+      run.py wallet unlock
     """
+
+
+wallet.add_command(new_wallet)
+wallet.add_command(unlock)
 
 
 @wallet.command("add")

@@ -25,6 +25,7 @@ from engine.database_files import real
 from engine.errors import BackupError
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.backup import BackupNote, copy_into, note_in, sync
+from engine.store.sqlite.carried_keys import carry_keys
 from engine.store.sqlite.high_water_mark import (
     HighWaterMark,
     acked,
@@ -53,6 +54,7 @@ class Contents(msgspec.Struct, frozen=True):
     watched: int
     tip: SourceTip | None  # how far the chain was read
     relies_on_key: bool
+    holds_drawn_keys: bool  # wallets whose keys are drawn one by one
     damaged: list[str]  # a line for each row that is not as it was written
 
 
@@ -107,6 +109,23 @@ class Restore:
                 return Replaced(last, is_older_part=same)
         except (sqlite3.Error, UnicodeDecodeError):
             return Replaced(None, is_older_part=False)
+
+    def carry_keys(self) -> int | None:
+        """Take over the wallets' keys that only the database in its place has; how
+        many. None: it cannot be read, and they are lost if it had any."""
+        if not Path(real(self._db)).exists() or self._is_in_place():
+            return 0
+        try:
+            with (
+                reading(self._db) as there,
+                closing(sqlite3.connect(self._draft)) as ours,
+                ours,
+            ):
+                carried = carry_keys(there, ours)
+        except (sqlite3.Error, UnicodeDecodeError):
+            return None
+        sync(self._draft)
+        return carried
 
     def acknowledged(self) -> int:
         """The last event that the lost node acknowledged, if its mark is there."""
@@ -190,6 +209,9 @@ class Restore:
             watched=watched,
             tip=None if tip is None else SourceTip(*tip),
             relies_on_key=relies_on_key(sql),
+            holds_drawn_keys=bool(
+                sql.execute("SELECT EXISTS (SELECT 1 FROM wallet_keys)").fetchone()[0]
+            ),
             damaged=list(islice(damaged_rows(sql), MAX_DAMAGED)),
         )
 

@@ -37,8 +37,8 @@ class SealedReads(ABC):
     @abstractmethod
     def _ask(self, query: Callable[..., Any], *args: Any) -> Any: ...
 
-    def sealed_wallets(self) -> list[bytes]:
-        states: list[bytes] = self._ask(_sealed_wallets)
+    def sealed_wallets(self) -> list[tuple[str, bytes | None]]:
+        states: list[tuple[str, bytes | None]] = self._ask(_sealed_wallets)
         return states
 
     def sealed_key(self, wallet: str, script: bytes) -> bytes | None:
@@ -46,9 +46,12 @@ class SealedReads(ABC):
         return sealed
 
 
-def _sealed_wallets(sql: sqlite3.Connection) -> list[bytes]:
+def _sealed_wallets(sql: sqlite3.Connection) -> list[tuple[str, bytes | None]]:
     rows = sql.execute("SELECT wallet, state, crc FROM wallet_secrets ORDER BY wallet")
-    return [checked("a wallet's secret", row)[1] for row in rows.fetchall()]
+    return [
+        (wallet, state if row_crc((wallet, state)) == crc else None)
+        for wallet, state, crc in rows.fetchall()
+    ]
 
 
 def _sealed_key(sql: sqlite3.Connection, wallet: str, script: bytes) -> bytes | None:

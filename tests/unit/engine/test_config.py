@@ -23,6 +23,8 @@ WRONG = {
     "sources": "esplora=ftp://host",
     "api_key": "with a space",
     "node_key": "00ff",
+    "wallet_passphrase": "too short",
+    "wallet_passphrase_file": "a\nb",
     "webhook_btc_secret": "short",
     "public_url": "https://shop.example/pay?x",
     "seeds": "paybuton=default",

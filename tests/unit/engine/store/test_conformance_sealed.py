@@ -11,7 +11,7 @@ def test_secrets_of_wallets_are_kept_and_never_written_over(store: OpenStore) ->
     store.commit(Write(rows=(WalletSecretRow("wal_a", b"one"),)))
     (outcome,) = store.commit(Write(rows=(WalletSecretRow("wal_a", b"three"),)))
     assert isinstance(outcome, Conflict)
-    assert store.reader.sealed_wallets() == [b"one", b"\x00two"]
+    assert store.reader.sealed_wallets() == [("wal_a", b"one"), ("wal_b", b"\x00two")]
 
 
 def test_a_drawn_key_is_found_by_wallet_and_script(store: OpenStore) -> None:
