@@ -133,6 +133,30 @@ def test_the_first_answer_is_replayed_with_its_rate(fixed: RunningNode) -> None:
     assert first["price"]["rate"] == "49999.99"
 
 
+def test_a_package_may_cost_money_and_is_booked_with_what_it_was_worth(
+    fixed: RunningNode,
+) -> None:
+    package = {"amount": "19.90", "currency": "EUR", "credits": 40}
+    record = {"display_name": "Shop", "packages": {"small": package}}
+    put = fixed.call("PUT", "/v1/merchants/default", json=record)
+    assert put.status_code == 200, put.text
+    body = {"package": "small", "account": "ann", "confirmations": 1}
+    payment = fixed.post("/v1/payments", body).json()
+    assert (payment["amount_sat"], payment["price"]["amount"]) == (39801, "19.90")
+    fixed.chain.pay(payment["address"], payment["amount_sat"])
+    fixed.chain.mine(1)
+    fixed.wait_for_status(payment["id"], "confirmed")
+    events = fixed.get(f"/v1/payments/{payment['id']}/events").json()["data"]
+    (confirmed,) = (e for e in events if e["type"] == "payment.confirmed")
+    worth = confirmed["data"]["worth"]
+    assert (worth["minor"], worth["currency"], worth["rate"]) == (
+        1990,
+        "EUR",
+        "49999.99",
+    )
+    assert fixed.get("/v1/accounts/ann").json()["balance"] == 40
+
+
 # -- what is refused ------------------------------------------------------------------
 
 
