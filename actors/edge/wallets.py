@@ -299,8 +299,6 @@ class WalletDesk:
     def _fill_up(self, kept: _Stocked) -> None:
         """In the background, as long as less than its target is there."""
         try:
-            if self._settings.reuse:
-                self._find_unpaid(kept)
             while kept.stock.missing:
                 with kept.filling:
                     self._fill(kept, min(kept.stock.missing, AT_ONCE))
@@ -316,15 +314,6 @@ class WalletDesk:
         addresses = self._native.apply(stock.source.addresses, (first, count))
         stock.add(first, addresses, self._store.known_addresses(addresses))
 
-    def _find_unpaid(self, kept: _Stocked) -> None:
-        """Only when the wallet would not look further ahead anyhow."""
-        most = self._settings.gap
-        if self._store.unpaid_run(kept.identity, most) >= most:
-            over = self._store.over_unpaid(kept.identity, most)
-            kept.stock.add_again(
-                [Ready(row.index, row.address, row.payment_id) for row in over]
-            )
-
     # -- the gap ---------------------------------------------------------------------
 
     def _look_at_gap(self, kept: _Stocked, wallet_id: str) -> None:
@@ -339,6 +328,11 @@ class WalletDesk:
         if self._store.unpaid_run(kept.identity, most) < most:
             self._node.alerts.clear(GAP, wallet.id)
             return
+        if self._settings.reuse:
+            over = self._store.over_unpaid(kept.identity, most)
+            kept.stock.add_again(
+                [Ready(row.index, row.address, row.payment_id) for row in over]
+            )
         detail = (
             f"the last {most} addresses that were given out were not paid, and most"
             f" wallets look no further than {most} ahead: let it look further (its gap"
