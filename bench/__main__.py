@@ -33,6 +33,7 @@ BENCHES = (
     "mainnet",
     "tenants",
     "migration",
+    "wallet",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

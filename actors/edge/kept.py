@@ -110,6 +110,10 @@ class KeptRows:
     def wallet(self, merchant: str) -> WalletRow | None:
         return self._wallets.present(merchant)
 
+    def prepare_addresses(self, wallet: WalletRow, count: int) -> None:
+        """Derive so many ahead, now; for who knows that as many payments come."""
+        self._wallets.prepare(wallet, count)
+
     def note_webhook(self, webhook: InboundRow) -> None:
         self._write(webhook)
 
