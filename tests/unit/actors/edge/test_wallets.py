@@ -1,6 +1,5 @@
 """Drawing addresses: what is drawn once, what comes back, and what is passed over."""
 
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.edge.gateway import ActorGateway
-from actors.edge.wallets import GAP, SKIPPED, WalletDesk
+from actors.edge.wallets import GAP, SKIPPED
 from engine.errors import EngineBusy
 from engine.merchants.record import Merchant
 from engine.payment.model import Payment
@@ -240,25 +239,3 @@ def test_only_by_setting_what_is_over_and_never_paid_is_drawn_again(
     assert again[2] == 5
     found = house.store.address_drawn(made[1].terms.address)
     assert found.payment_id == "p11"
-
-
-def test_a_wallet_of_another_kind_asks_whoever_knows_its_addresses(
-    tmp_path: Path,
-) -> None:
-    house = House(tmp_path)
-    try:
-        give(house)
-        row = house.gateway.wallet("ann")
-        assert row is not None
-        keys = replace(row, id="wal_k", merchant="kim", kind="keys", descriptor="")
-        house.stage.journal.commit([Write(rows=(replace(keys, identity="k"),))])
-        desk = WalletDesk(
-            house.node, house.store, lambda _row: read_descriptor(VPUB, "regtest")
-        )
-        house.gateway = ActorGateway(house.node, house.store, wallets=desk)
-        assert draw(house, 1, "wal_k", "kim").terms.address
-        anew(house)  # nobody knows them here
-        with pytest.raises(EngineBusy):
-            draw(house, 2, "wal_k", "kim")
-    finally:
-        house.close()
