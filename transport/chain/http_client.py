@@ -73,7 +73,7 @@ class Request(msgspec.Struct, frozen=True):
 
     path: str
     body: bytes | None = None
-    """JSON to POST; None: a GET."""
+    """What to POST; None: a GET."""
 
     accept: tuple[int, ...] = (200,)
     max_bytes: int = MAX_BYTES
@@ -82,6 +82,9 @@ class Request(msgspec.Struct, frozen=True):
 
     label: str | None = None
     """Stands for the path in errors."""
+
+    media_type: str = "application/json"
+    """Of the body."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -173,7 +176,7 @@ class SourceHttp:
             self.close()
             raise
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = request.media_type
         response = self._session.request(
             "GET" if request.body is None else "POST",
             self._base_url + request.path,

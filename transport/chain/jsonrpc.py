@@ -74,6 +74,7 @@ class RpcError(SourceUnavailable):
 
     def __init__(self, name: str, method: str, code: int, words: str) -> None:
         self.rpc_code = code
+        self.words = words
         self.is_not_found = code == _NOT_FOUND or (
             code == _MISC_ERROR and "not found" in words.lower()
         )

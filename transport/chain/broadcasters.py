@@ -1,0 +1,88 @@
+"""The ways out of a node, from its sources: each is asked until one answers.
+
+What a transaction came to at one source is said by the first that answers; it is sent
+by all that do, so that one that keeps it to itself stops nothing. Used by run.py.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from engine.chain.broadcast import (
+    Broadcaster,
+    Outpoint,
+    Sent,
+    Sighting,
+    Spender,
+    Verdict,
+)
+from engine.config import Config, SourceConfig
+from engine.errors import SourceError, SourceUnavailable
+from transport.chain.bitcoind_broadcast import BitcoindBroadcaster
+from transport.chain.esplora_broadcast import EsploraBroadcaster
+
+__all__ = ["Broadcasters", "make_broadcaster"]
+
+T = TypeVar("T")
+
+
+def make_broadcaster(source: SourceConfig, config: Config) -> Broadcaster | None:
+    """None: of a source that is made elsewhere. Raises ValueError."""
+    match source.kind:
+        case "bitcoind":
+            deadline_s = config.rpc_timeout_s
+            return BitcoindBroadcaster(source.url, source.shown_as, deadline_s)
+        case "esplora":
+            return EsploraBroadcaster(source.url, source.shown_as)
+    return None
+
+
+class Broadcasters:
+    """Implements `engine.chain.broadcast.Broadcaster` over several, in their order."""
+
+    def __init__(self, ways: Sequence[Broadcaster]) -> None:
+        self.name = ", ".join(way.name for way in ways) or "no source"
+        self._ways = tuple(ways)
+
+    def send(self, raw: bytes) -> Sent:
+        """Taken by any is taken."""
+        said: list[Sent] = []
+        failure: SourceError | None = None
+        for way in self._ways:
+            try:
+                said.append(way.send(raw))
+            except SourceError as error:
+                failure = failure or error
+        if not said:
+            raise failure or SourceUnavailable("no source sends anything")
+        taken = (sent for sent in said if sent.verdict is Verdict.TAKEN)
+        return next(taken, said[0])
+
+    def raw_transaction(self, txid: str, block_hash: str = "") -> bytes:
+        return self._first(lambda way: way.raw_transaction(txid, block_hash))
+
+    def fee_rate(self, blocks: int) -> int | None:
+        return self._first(lambda way: way.fee_rate(blocks))
+
+    def least_rate(self) -> int:
+        return self._first(lambda way: way.least_rate())
+
+    def sighting(self, raw: bytes, after_height: int, block_hash: str = "") -> Sighting:
+        return self._first(lambda way: way.sighting(raw, after_height, block_hash))
+
+    def spenders(
+        self, coins: Sequence[Outpoint], after_height: int
+    ) -> dict[Outpoint, Spender]:
+        return self._first(lambda way: way.spenders(coins, after_height))
+
+    def close(self) -> None:
+        for way in self._ways:
+            way.close()
+
+    def _first(self, ask: Callable[[Broadcaster], T]) -> T:
+        failure: SourceError | None = None
+        for way in self._ways:
+            try:
+                return ask(way)
+            except SourceError as error:
+                failure = failure or error
+        raise failure or SourceUnavailable("there is no source to ask")
