@@ -16,6 +16,7 @@ from actors.counters import Counters
 from actors.messages import Append, Read
 from actors.order_counts import OrderCounts
 from actors.published import (
+    ForwardingReport,
     Health,
     JournalReport,
     Published,
@@ -89,6 +90,7 @@ class Node:
         self.merchants = MerchantBook() if merchants is None else merchants
         # Opened before the start, and not after; without one all wallets are watched.
         self.keyring = Keyring(lambda _w, _s: None) if keyring is None else keyring
+        self.forwarding: Readable[ForwardingReport] = Published(ForwardingReport())
         self.operators: dict[str, str] = {}  # of sources: who runs them
         self.alerts = Alerts(self.counters)  # anybody raises and clears them
         self.orders = OrderCounts()  # the supervisor's; it is asked for silence

@@ -14,8 +14,10 @@ from engine.chain.feed import ChainView
 from engine.chain.witness import Best
 from engine.ports import Freshness
 from engine.runtime.ref import Ref
+from engine.store.outgoing_port import Paused
 
 __all__ = [
+    "ForwardingReport",
     "Health",
     "JournalReport",
     "Published",
@@ -69,6 +71,12 @@ class SourceReport(msgspec.Struct, frozen=True):
     best: Best | None = None
     look: Callable[[bytes], ChainView] | None = None
     is_made_anew: bool = False
+
+
+class ForwardingReport(msgspec.Struct, frozen=True):
+    """How the forwarder fares; it alone writes it. `paused`: nothing new is sent on."""
+
+    paused: Paused | None = None
 
 
 class JournalReport(msgspec.Struct, frozen=True):

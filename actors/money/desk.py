@@ -1,0 +1,199 @@
+"""What every part of the forwarder has at hand: sources, keys, ids, and how to tell.
+
+No actor; in the forwarder's turns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from actors.money.steps import Ask, Commit, Steps, Tell
+from actors.node import Node
+from engine.chain.broadcast import Broadcaster
+from engine.payment.coins import block_of
+from engine.payment.forwarding import ForwardPart
+from engine.payment.model import Payment
+from engine.store.writes import MoveOutgoing
+from engine.wallet.fees import fee_rate
+from engine.wallet.forward_policy import (
+    ForwardPolicy,
+)
+from engine.wallet.outgoing import (
+    UNDER_WAY,
+    Outgoing,
+    OutgoingKind,
+    OutgoingState,
+)
+from engine.wallet.plan import Plan, shares_of
+from engine.wallet.signing import Keys, Signed, sign
+
+__all__ = [
+    "CONFLICT",
+    "FAILED",
+    "LOCKED",
+    "REORGED",
+    "STUCK",
+    "WAITS",
+    "Desk",
+    "HeldKeys",
+    "Signer",
+    "news",
+]
+
+log = logging.getLogger("paybell.forward")
+
+WAITS = "forward.waits"
+FAILED = "forward.failed"
+CONFLICT = "forward.conflict"
+REORGED = "forward.reorged"
+STUCK = "forward.stuck"
+LOCKED = "wallet.locked"
+
+S = OutgoingState
+
+
+class HeldKeys(Keys, Protocol):
+    """Port: the keys of our coins (`engine/wallet/keyring.py`)."""
+
+    def holds(self, wallet: str) -> bool:
+        """Whether we have its secret at all; else it is watched only."""
+
+    def can_sign(self, wallet: str) -> bool: ...
+
+
+InThread = Callable[[Callable[[], Signed]], Signed]
+
+
+class Signer:
+    """Signs plans with the keys that are held, in a native thread if there is one:
+    `in_thread` calls a function there, and raises what it raises."""
+
+    def __init__(
+        self, keys: HeldKeys, in_thread: InThread = lambda call: call()
+    ) -> None:
+        self.keys = keys
+        self._in_thread = in_thread
+
+    def sign(self, plan: Plan, previous: Mapping[str, bytes]) -> Signed:
+        """Raises `SigningError`, `WalletLocked`."""
+        return self._in_thread(lambda: sign(plan, self.keys, previous))
+
+
+class Desk:
+    """See the module docstring. One for a forwarder's life."""
+
+    def __init__(
+        self, node: Node, ways: Broadcaster, signer: Signer, policy: ForwardPolicy
+    ) -> None:
+        self.node = node
+        self.ways = ways
+        self.signer = signer
+        self.policy = policy
+        self.refused: set[str] = set()  # ids whose fee is too low for the mempool now
+        self.looked: dict[str, tuple[int | None, float]] = {}
+        self.told: dict[str, OutgoingState] = {}  # since this actor began; see `news`
+
+    def forget(self, outgoing_id: str) -> None:
+        """Nothing of it is remembered any more."""
+        self.looked.pop(outgoing_id, None)
+        self.told.pop(outgoing_id, None)
+        self.refused.discard(outgoing_id)
+        self.node.alerts.clear(STUCK, outgoing_id)
+
+    # -- telling -----------------------------------------------------------------------
+
+    def tell(self, outgoing: Outgoing) -> Steps:
+        """Each payment that it takes along, how it stands; what it knows already is not
+        told again. Of a refund others tell."""
+        if outgoing.kind is OutgoingKind.SWEEP and outgoing.state is not S.REPLACED:
+            family: list[Outgoing] = yield Ask(
+                lambda s: s.outgoing_family(outgoing.family)
+            )
+            stands_for = {o.id for o in family} | set(outgoing.instead_of)
+            for share in shares_of(outgoing.plan):
+                payment: Payment | None = yield Ask(
+                    lambda s, name=share.payment_id: s.payment(name)  # type: ignore[misc]
+                )
+                if payment is None:
+                    continue
+                part = ForwardPart(
+                    outgoing=outgoing.id,
+                    txid=outgoing.txid,
+                    amount_sat=share.amount_sat,
+                    fee_sat=share.fee_sat,
+                    at=outgoing.at,
+                    completed_at=outgoing.moved_at
+                    if outgoing.state is S.CONFIRMED
+                    else None,
+                    failed=self._why(outgoing, payment),
+                    instead_of=_former(payment, outgoing.id, stands_for),
+                )
+                yield Tell(payment.id, part)
+        self.told[outgoing.id] = news(outgoing)
+
+    def _why(self, outgoing: Outgoing, payment: Payment) -> str:
+        """Of a payment none of whose coins was lost, its money is sent on anew."""
+        if outgoing.state is not S.FAILED:
+            return ""
+        mine = {c.outpoint for c in outgoing.plan.coins if c.payment_id == payment.id}
+        is_concerned = not outgoing.lost or mine & set(outgoing.lost)
+        return outgoing.reason if is_concerned else ""
+
+    # -- what signing wants
+
+    def rate(self) -> int:
+        """Sat per 1,000 vB. Raises `CannotSpend`, `SourceError`."""
+        return fee_rate(self.ways.fee_rate(self.policy.target_blocks), self.policy.fees)
+
+    def previous(self, plan: Plan) -> Steps:
+        """The raw transactions that made its coins, by id: what is signed for."""
+        found: dict[str, bytes] = {}
+        for coin in plan.coins:
+            if coin.txid not in found:
+                payment: Payment | None = yield Ask(
+                    lambda s, name=coin.payment_id: s.payment(name)  # type: ignore[misc]
+                )
+                block = "" if payment is None else block_of(payment, coin.txid)
+                found[coin.txid] = self.ways.raw_transaction(coin.txid, block)
+        return found
+
+    # -- parts -------------------------------------------------------------------------
+
+    def now(self) -> int:
+        return self.node.clock.now()
+
+    def new_id(self) -> str:
+        """They sort by the time they were made."""
+        return f"out_{self.now():012x}{self.node.random.getrandbits(64):016x}"
+
+    def move(self, before: Outgoing, after: Outgoing) -> Steps:
+        done: bool = yield Commit((MoveOutgoing(after, before.state),))
+        if done:
+            self.note(after)
+        return done
+
+    def note(self, outgoing: Outgoing) -> None:
+        log.info("forward.%s outgoing=%s tx=%s merchant=%s sat=%d fee=%d",
+                 outgoing.state, outgoing.id, outgoing.txid, outgoing.merchant,
+                 outgoing.sent_sat, outgoing.plan.fee_sat)  # fmt: skip
+
+    def alert(
+        self, kind: str, outgoing: Outgoing, detail: str, for_ms: int | None = None
+    ) -> None:
+        self.node.alerts.raise_(
+            kind, outgoing.id, detail, self.now(), for_ms, outgoing.merchant
+        )
+
+
+def news(outgoing: Outgoing) -> OutgoingState:
+    """What of its state is told: under way is under way."""
+    return S.BROADCAST if outgoing.state in UNDER_WAY else outgoing.state
+
+
+def _former(payment: Payment, outgoing_id: str, stands_for: set[str]) -> str:
+    """The part that is known in the place of this one. One that has failed stays."""
+    parts = () if payment.forward is None else payment.forward.parts
+    names = (part.outgoing for part in parts if not part.failed)
+    return next((n for n in names if n != outgoing_id and n in stands_for), "")

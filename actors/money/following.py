@@ -1,0 +1,268 @@
+"""What becomes of each transaction of ours: told, sent, looked at, bumped, given up.
+
+`Follower` is the part of the forwarder that goes by the table alone: it needs no more
+than a row to go on, wherever the node was killed. Each step is committed before what
+follows from it is done. In the forwarder's turns; calls of sources block them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news
+from actors.money.steps import Ask, Commit, Steps
+from engine.chain.broadcast import Verdict
+from engine.errors import CannotSpend, SigningError, WalletLocked
+from engine.payment.model import Payment
+from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
+from engine.wallet.bump import plan_bump
+from engine.wallet.coin import Outpoint
+from engine.wallet.forward_policy import (
+    DAY_MS,
+    FINAL_DEPTH,
+    SETTLED_DEPTH,
+    seen_as,
+)
+from engine.wallet.outgoing import (
+    UNDER_WAY,
+    Outgoing,
+    OutgoingKind,
+    OutgoingState,
+    moved,
+)
+
+__all__ = ["Follower"]
+
+log = logging.getLogger("paybell.forward")
+
+LOOK_S = 30.0
+"""How often a transaction is looked at while the tip is the same."""
+
+BUMP_PERCENT = 125
+"""A bump pays a quarter more at least, or it is not worth its own relay."""
+
+S = OutgoingState
+
+
+class Follower(Desk):
+    """See the module docstring."""
+
+    # -- all that is open --------------------------------------------------------------
+
+    def follow_all(self) -> Steps:
+        after = ""
+        while True:
+            page: list[Outgoing] = yield Ask(lambda s, a=after: s.outgoing_open(a))  # type: ignore[misc]
+            if not page:
+                return
+            for outgoing in page:
+                yield from self.follow(outgoing)
+            after = page[-1].id
+
+    def follow(self, outgoing: Outgoing) -> Steps:
+        """One of them, as far as it goes now."""
+        if outgoing.state is S.PREPARED:
+            yield from self.tell(outgoing)
+            now = moved(outgoing, S.BROADCAST, self.now())
+            if not (yield from self.move(outgoing, now)):
+                return
+            outgoing = now
+        if outgoing.state is S.FAILED:
+            yield from self._end_failed(outgoing)
+            return
+        is_due = self._is_due(outgoing)
+        if outgoing.state is S.BROADCAST and is_due:
+            after = yield from self._send(outgoing)
+            if after is None:
+                return
+            outgoing = after
+        elif is_due:
+            after = yield from self._look(outgoing)
+            if after is None:
+                return
+            outgoing = after
+        if self.told.get(outgoing.id) is not news(outgoing):
+            yield from self.tell(outgoing)
+        if outgoing.state in UNDER_WAY:
+            yield from self._bump_if_stuck(outgoing)
+
+    def _send(self, outgoing: Outgoing) -> Steps:
+        """The same bytes, again and again. None: there is no more to do with it now."""
+        sent = self.ways.send(outgoing.raw)
+        log.info("forward.sent outgoing=%s tx=%s verdict=%s %s",
+                 outgoing.id, outgoing.txid, sent.verdict, sent.words)  # fmt: skip
+        self.node.counters.add(f"forward.sent_{sent.verdict}")
+        if sent.verdict is Verdict.TAKEN:
+            self.refused.discard(outgoing.id)
+            self.node.alerts.clear(CONFLICT, outgoing.id)
+            now = moved(outgoing, S.SEEN, self.now())
+            return now if (yield from self.move(outgoing, now)) else None
+        if sent.verdict is Verdict.LOW_FEE:
+            self.refused.add(outgoing.id)
+        elif sent.verdict is Verdict.CONFLICT:
+            return (yield from self._conflict(outgoing))
+        elif sent.verdict is Verdict.INVALID:
+            yield from self._fail(outgoing, f"no node takes it: {sent.words}")
+            return None
+        return outgoing
+
+    # -- looking -----------------------------------------------------------------------
+
+    def _is_due(self, outgoing: Outgoing) -> bool:
+        tip = self.node.source_report.now.freshness.tip_height
+        looked = self.looked.get(outgoing.id)
+        now_s = self.node.clock.monotonic()
+        if looked is None or looked[0] != tip or now_s - looked[1] >= LOOK_S:
+            self.looked[outgoing.id] = tip, now_s
+            return True
+        return False
+
+    def _look(self, outgoing: Outgoing) -> Steps:
+        """None: it is looked after no more, or somebody else moved it."""
+        sighting = self.ways.sighting(
+            outgoing.raw, outgoing.height, outgoing.block_hash
+        )
+        needed = self.policy.confirmations
+        after = seen_as(outgoing, sighting, needed, self.now())
+        if outgoing.state is S.CONFIRMED and after.state is not S.CONFIRMED:
+            detail = f"{outgoing.txid} lost its block; it is sent again"
+            self.alert(REORGED, outgoing, detail, DAY_MS)
+        if after is not outgoing:
+            others: list[Outgoing] = yield Ask(
+                lambda s: s.outgoing_family(outgoing.family)
+            )
+            rows = list(self._give_way(outgoing, after, others))
+            rows.append(MoveOutgoing(after, outgoing.state))
+            if not (yield Commit(tuple(rows))):
+                return None
+            self.note(after)
+        if after.state is S.CONFIRMED and sighting.depth >= SETTLED_DEPTH:
+            yield from self.tell(after)
+            yield from self._close(after)
+            return None
+        return after
+
+    def _give_way(
+        self, before: Outgoing, after: Outgoing, family: Sequence[Outgoing]
+    ) -> list[Row]:
+        """One that was replaced has won: who stood in its place loses its coins."""
+        if before.state is not S.REPLACED or after.state is not S.CONFIRMED:
+            return []
+        return [
+            MoveOutgoing(
+                moved(other, S.REPLACED, self.now(), reason=f"{after.id} won"),
+                other.state,
+            )
+            for other in family
+            if other.id != after.id and other.state in UNDER_WAY
+        ]
+
+    def _close(self, outgoing: Outgoing) -> Steps:
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        rows = tuple(
+            MoveOutgoing(replace(one, is_open=False), one.state)
+            for one in family
+            if one.is_open
+        )
+        yield Commit(rows)
+        for one in family:
+            self.forget(one.id)
+
+    # -- what goes wrong ---------------------------------------------------------------
+
+    def _conflict(self, outgoing: Outgoing) -> Steps:
+        """A coin of it is spent otherwise, or is not there."""
+        coins = [coin.outpoint for coin in outgoing.plan.coins]
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        ours = {one.txid for one in family}
+        lowest = min(coin.height or 0 for coin in outgoing.plan.coins)
+        spent = self.ways.spenders(coins, max(lowest - 1, 0))
+        strangers = {c: by for c, by in spent.items() if by.txid not in ours}
+        if strangers:
+            coin, by = next(iter(strangers.items()))
+            detail = f"{coin[0]}:{coin[1]} was spent by {by.txid}, which is not ours"
+            self.alert(CONFLICT, outgoing, detail)
+            if all(by.depth >= FINAL_DEPTH for by in strangers.values()):
+                yield from self._fail(outgoing, detail, tuple(strangers))
+                return None
+            return outgoing
+        gone = yield from self._gone(outgoing)
+        if gone and not spent:
+            yield from self._fail(outgoing, "a coin of it left the chain", gone)
+            return None
+        return outgoing
+
+    def _gone(self, outgoing: Outgoing) -> Steps:
+        """Coins that their payments do not have any more: another transaction of the
+        payer took their place. One that only lost its block may come back."""
+        gone: list[Outpoint] = []
+        for coin in outgoing.plan.coins:
+            payment: Payment | None = yield Ask(
+                lambda s, name=coin.payment_id: s.payment(name)  # type: ignore[misc]
+            )
+            receipts = () if payment is None else payment.receipts
+            if coin.outpoint not in {(r.txid, r.vout) for r in receipts}:
+                gone.append(coin.outpoint)
+        return tuple(gone)
+
+    def _fail(
+        self, outgoing: Outgoing, reason: str, lost: tuple[Outpoint, ...] = ()
+    ) -> Steps:
+        """For good. The coins that are left are free, and sent on anew."""
+        after = moved(outgoing, S.FAILED, self.now(), reason=reason, lost=lost)
+        rows: list[Row] = [MoveOutgoing(after, outgoing.state)]
+        if lost and outgoing.kind is OutgoingKind.SWEEP:
+            left = {c.payment_id for c in outgoing.plan.coins if c.outpoint not in lost}
+            rows += [QueueForward(p, outgoing.merchant, 0) for p in sorted(left)]
+        if (yield Commit(tuple(rows))):
+            self.note(after)
+            self.node.counters.add("forward.failed")
+            yield from self._end_failed(after)
+
+    def _end_failed(self, outgoing: Outgoing) -> Steps:
+        detail = f"{outgoing.txid} can never confirm: {outgoing.reason}"
+        self.alert(FAILED, outgoing, detail)
+        yield from self.tell(outgoing)
+        yield from self._close(outgoing)
+
+    # -- a higher fee ------------------------------------------------------------------
+
+    def _bump_if_stuck(self, outgoing: Outgoing) -> Steps:
+        age_ms = self.now() - outgoing.at
+        is_late = age_ms >= self.policy.bump_after_s * 1_000
+        if not is_late and outgoing.id not in self.refused:
+            return
+        try:
+            rate = max(self.rate(), self.ways.least_rate())
+            if rate * 100 < outgoing.rate_sat_kvb * BUMP_PERCENT:
+                if not is_late:
+                    return
+                rate = outgoing.rate_sat_kvb * BUMP_PERCENT // 100
+            plan = plan_bump(outgoing.plan, rate, self.policy.fees)
+            previous = yield from self.previous(plan)
+            signed = self.signer.sign(plan, previous)
+        except (CannotSpend, SigningError, WalletLocked) as error:
+            self.alert(STUCK, outgoing, f"{outgoing.txid} does not confirm: {error}")
+            return
+        bump = replace(
+            outgoing,
+            id=self.new_id(),
+            state=S.PREPARED,
+            txid=signed.txid,
+            raw=signed.raw,
+            plan=plan,
+            vsize=signed.vsize,
+            at=self.now(),
+            moved_at=self.now(),
+            first=outgoing.family,
+            replaces=outgoing.id,
+        )
+        if (yield Commit((NewOutgoing(bump),))):
+            self.forget(outgoing.id)
+            self.node.counters.add("forward.bumps")
+            log.info("forward.bumped outgoing=%s tx=%s by=%s fee=%d",
+                     outgoing.id, bump.txid, bump.id, plan.fee_sat)  # fmt: skip
+            yield from self.follow(bump)

@@ -1,0 +1,398 @@
+"""The forwarder: sends the money of paid payments on to its owner, exactly once.
+
+A round looks after what is on its way (`following.py`), then at payments that the
+journal has queued: their coins are planned, the transaction is signed, and intent and
+signed bytes are one write, in which each coin is claimed. Whatever is sent was
+committed before. A restart goes on from the table alone.
+
+It blocks: sources are asked in its turns, and nobody waits for it. What fails ends the
+round and is an alert; the money stays where it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors.messages import Command
+from actors.money.desk import LOCKED, WAITS, Signer
+from actors.money.following import Follower
+from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tell, Tick, Want
+from actors.node import Node
+from actors.published import ForwardingReport, Published
+from engine.bitcoin.address import parse_address
+from engine.chain.broadcast import Broadcaster
+from engine.errors import (
+    CannotSpend,
+    EngineError,
+    Refused,
+    SigningError,
+    SourceError,
+    WalletLocked,
+)
+from engine.payment.coins import coins_of
+from engine.payment.model import Payment, Status
+from engine.payment.observations import Forward
+from engine.payment.rules import follow
+from engine.runtime.actor import Actor
+from engine.runtime.clock import Timer
+from engine.store.outgoing_port import Paused, Queued
+from engine.store.writes import (
+    Committed,
+    Conflict,
+    Entry,
+    MoveOutgoing,
+    NewOutgoing,
+    QueueForward,
+    Row,
+    Unqueue,
+    Write,
+)
+from engine.wallet.coin import Coin, Outpoint
+from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH, ForwardPolicy
+from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
+from engine.wallet.plan import Plan
+from engine.wallet.spend import plan_sweep
+
+__all__ = ["ForwarderActor"]
+
+log = logging.getLogger("paybell.forward")
+
+ANSWER_S = 30.0
+"""For an answer of the journal, the store, or a watcher."""
+
+LATER_MS = 600_000
+"""Coins that do not pay now, or may not go, are looked at again after this time."""
+
+LOCKED_MS = 60_000
+"""And those whose wallet is locked."""
+
+PER_ROUND = 500
+"""Payments of one merchant that are looked at in one round."""
+
+
+class ForwarderActor(Actor):
+    """See the module docstring."""
+
+    __slots__ = (
+        "_asked",
+        "_follower",
+        "_late",
+        "_node",
+        "_policy",
+        "_report",
+        "_round",
+        "_waiting",
+    )
+
+    blocking = True
+
+    def __init__(
+        self,
+        node: Node,
+        ways: Broadcaster,
+        signer: Signer,
+        policy: ForwardPolicy,
+        report: Published[ForwardingReport],
+    ) -> None:
+        """`report`: where it publishes how it fares; only it writes there."""
+        self._node = node
+        self._policy = policy
+        self._report = report
+        self._follower = Follower(node, ways, signer, policy)
+        self._round: Steps | None = None
+        self._asked = 0  # questions so far
+        self._late: Timer | None = None  # for the answer to the last of them
+        self._waiting: set[str] = set()  # merchants whose money waits, in this round
+
+    def on_start(self) -> None:
+        self._node.clock.call_later(self._policy.every_s / 2, self.ref, Tick())
+
+    def on_receive(self, message: object) -> None:
+        match message:
+            case Tick():
+                if self._round is None:
+                    self._round = self._steps()
+                    self._go_on(None)
+            case Answer(number, value) if number == self._number:
+                self._go_on(value)
+            case Late(number) if number == self._number:
+                self._go_on(TimeoutError("an answer did not come in time"))
+
+    def on_stop(self) -> None:
+        self._follower.ways.close()
+
+    # -- a round -----------------------------------------------------------------------
+
+    def _steps(self) -> Steps:
+        if not self._node.booted.now:
+            return
+        paused: Paused | None = yield Ask(lambda s: s.forward_paused())
+        self._report.publish(ForwardingReport(paused))
+        yield from self._follower.follow_all()
+        if paused is not None:
+            return
+        now = self._node.clock.now()
+        merchants: list[str] = yield Ask(lambda s: s.forward_due(now))
+        for merchant in merchants:
+            self._waiting.discard(merchant)
+            try:
+                yield from self._sweep_merchant(merchant)
+            except (CannotSpend, SourceError, SigningError, WalletLocked) as error:
+                self._wait(merchant, str(error))
+            if merchant not in self._waiting:
+                self._node.alerts.clear(WAITS, merchant)
+
+    def _sweep_merchant(self, merchant: str) -> Steps:
+        queued: list[Queued] = yield Ask(lambda s: s.forward_queue(merchant, PER_ROUND))
+        by_place: dict[str, list[tuple[Queued, list[Coin]]]] = {}
+        rows: list[Row] = []
+        failed: dict[str, set[str]] = {}  # by payment: whose coins are taken anew
+        for one in queued:
+            coins = yield from self._free_coins(one, rows, failed)
+            if coins:
+                place = one.payment.terms.forward_to
+                by_place.setdefault(place, []).append((one, coins))
+            else:
+                rows.append(Unqueue(one.payment.id, one.seq))
+        if rows:
+            yield Commit(tuple(rows))
+        for place, group in by_place.items():
+            yield from self._sweep(merchant, place, group, failed)
+
+    def _free_coins(
+        self, queued: Queued, rows: list[Row], failed: dict[str, set[str]]
+    ) -> Steps:
+        """The payment's coins that are in no living transaction, and not lost. One that
+        had been settled is looked at again if the payment is not forwarded any more."""
+        payment = queued.payment
+        taken: set[Outpoint] = set()
+        made: list[Outgoing] = yield Ask(lambda s: s.outgoing_of_payment(payment.id))
+        for outgoing in made:
+            taken.update(outgoing.lost)
+            if outgoing.is_living:
+                taken.update(coin.outpoint for coin in outgoing.plan.coins)
+                is_settled = not outgoing.is_open
+                if is_settled and payment.status is not Status.FORWARDED:
+                    again = replace(outgoing, is_open=True)
+                    rows.append(MoveOutgoing(again, outgoing.state))
+            elif outgoing.state is OutgoingState.FAILED:  # its coins are free
+                failed.setdefault(payment.id, set()).add(outgoing.id)
+        return [coin for coin in coins_of(payment) if coin.outpoint not in taken]
+
+    def _sweep(
+        self,
+        merchant: str,
+        place: str,
+        group: Sequence[tuple[Queued, list[Coin]]],
+        failed: dict[str, set[str]],
+    ) -> Steps:
+        names = {q.payment.id: q for q, _ in group}
+        if not self._policy.allows(place):
+            self._wait(merchant, f"{place} is no destination that the node names")
+            yield Commit(self._put_off(names.values()))
+            return
+        coins = [c for _, some in group for c in some if self._can_sign(c)]
+        locked = {c.payment_id for _, some in group for c in some} - {
+            c.payment_id for c in coins
+        }
+        if locked:
+            rest = (names[name] for name in sorted(locked))
+            yield Commit(self._put_off(rest, LOCKED_MS))
+        coins = yield from self._within_limit(merchant, coins)
+        fresh = self._node.source_report.now.freshness
+        tip = fresh.tip_height
+        if not coins:
+            return
+        if tip is None or not fresh.live:
+            self._wait(merchant, "no source of the chain is current")
+            return
+        network = self._node.settings.network
+        script = parse_address(place, network).script
+        rate = self._follower.rate()
+        swept = plan_sweep(coins, script, rate, self._policy.fees, tip)
+        left = {one.coin.payment_id for one in swept.left if one.why != "full"}
+        rows: list[Row] = list(self._put_off(names[name] for name in sorted(left)))
+        if swept.plan is None:
+            yield Commit(tuple(rows))
+            return
+        made = yield from self._signed(merchant, place, swept.plan, tip, failed)
+        stay = {one.coin.payment_id for one in swept.left} | locked
+        rows += [
+            Unqueue(name, names[name].seq)
+            for name in sorted({c.payment_id for c in swept.plan.coins} - stay)
+        ]
+        if (yield Commit((NewOutgoing(made), *rows))):
+            log.info("forward.prepared outgoing=%s tx=%s merchant=%s payments=%d"
+                     " sat=%d fee=%d", made.id, made.txid, merchant,
+                     len({c.payment_id for c in made.plan.coins}), made.sent_sat,
+                     made.plan.fee_sat)  # fmt: skip
+            self._node.counters.add("forward.sweeps")
+            yield from self._follower.follow(made)
+
+    def _signed(
+        self,
+        merchant: str,
+        place: str,
+        plan: Plan,
+        tip: int,
+        failed: dict[str, set[str]],
+    ) -> Steps:
+        previous = yield from self._follower.previous(plan)
+        signed = self._follower.signer.sign(plan, previous)
+        now = self._node.clock.now()
+        before = {n for c in plan.coins for n in failed.get(c.payment_id, ())}
+        return Outgoing(
+            id=self._follower.new_id(),
+            kind=OutgoingKind.SWEEP,
+            merchant=merchant,
+            txid=signed.txid,
+            raw=signed.raw,
+            plan=plan,
+            to=place,
+            vsize=signed.vsize,
+            at=now,
+            moved_at=now,
+            height=max(tip - SETTLED_DEPTH, 0),  # it may be in a block that is lost
+            instead_of=tuple(sorted(before)),
+        )
+
+    def _within_limit(self, merchant: str, coins: list[Coin]) -> Steps:
+        limit = self._policy.per_day_sat
+        if limit is None:
+            return coins
+        since = self._node.clock.now() - DAY_MS
+        sent: int = yield Ask(lambda s: s.sent_since(merchant, since))
+        room, chosen = limit - sent, []
+        for coin in sorted(coins, key=lambda c: (-c.amount_sat, c.txid, c.vout)):
+            if coin.amount_sat <= room:
+                room -= coin.amount_sat
+                chosen.append(coin)
+        if len(chosen) < len(coins):
+            self._wait(merchant, f"the limit of {limit} sat in a day is reached")
+        return chosen
+
+    def _can_sign(self, coin: Coin) -> bool:
+        keys = self._follower.signer.keys
+        if keys.can_sign(coin.wallet):
+            self._node.alerts.clear(LOCKED, coin.wallet)
+            return True
+        if keys.holds(coin.wallet):
+            detail = f"money of {coin.merchant} waits for the wallet's passphrase"
+            now = self._node.clock.now()
+            self._node.alerts.raise_(
+                LOCKED, coin.wallet, detail, now, merchant=coin.merchant
+            )
+        return False
+
+    def _put_off(
+        self, queued: Iterable[Queued], for_ms: int = LATER_MS
+    ) -> tuple[Row, ...]:
+        at = self._node.clock.now() + for_ms
+        return tuple(
+            QueueForward(q.payment.id, q.payment.terms.merchant, q.seq, at)
+            for q in queued
+        )
+
+    def _wait(self, merchant: str, why: str) -> None:
+        self._waiting.add(merchant)
+        now = self._node.clock.now()
+        self._node.alerts.raise_(WAITS, merchant, why, now, merchant=merchant)
+
+    # -- step by step ------------------------------------------------------------------
+
+    @property
+    def _number(self) -> tuple[int, int]:
+        return self.ref.incarnation, self._asked
+
+    def _go_on(self, answer: Any) -> None:
+        """Send the round its answer, and do what it wants next. Whatever goes wrong in
+        here must not take the node along: the money waits, and a person hears of it."""
+        assert self._round is not None
+        self._asked += 1
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        try:
+            if isinstance(answer, Exception):
+                wanted = self._round.throw(answer)
+            else:
+                wanted = self._round.send(answer)
+        except StopIteration:
+            self._node.alerts.clear(WAITS, "")
+            self._end()
+        except (EngineError, TimeoutError) as error:
+            self._wait_all(str(error))
+        except Exception as error:
+            log.exception("forward.round_failed")
+            self._wait_all(f"a round failed: {error!r}; see the log")
+        else:
+            late = Late(self._number)
+            self._late = self._node.clock.call_later(ANSWER_S, self.ref, late)
+            self._carry_out(wanted, self._number)
+
+    def _wait_all(self, why: str) -> None:
+        self._node.alerts.raise_(WAITS, "", why, self._node.clock.now())
+        self._end()
+
+    def _end(self) -> None:
+        self._round = None
+        self._node.clock.call_later(self._policy.every_s, self.ref, Tick())
+
+    def _carry_out(self, wanted: Want, number: tuple[int, int]) -> None:
+        ref = self.ref
+
+        def reply(value: Any) -> None:
+            ref.tell_system(Answer(number, value))
+
+        match wanted:
+            case Ask(question):
+                self._node.read(question, reply)
+            case Commit(rows):
+                if not rows:
+                    reply(True)
+                    return
+                self._node.append(Write(rows=rows), lambda o: reply(_done(o)))
+            case Tell(payment_id, part):
+                self._tell(payment_id, Forward(part), reply)
+
+    def _tell(self, payment_id: str, word: Forward, reply: Any) -> None:
+        """By its own watcher; if that has been let go, or lies down, by our own hand: a
+        watcher that comes up reads what was written."""
+        watcher = self._node.watchers.get(payment_id)
+        if watcher is not None and watcher.is_alive:
+            if not watcher.tell(Command(word, lambda answer: reply(_heard(answer)))):
+                reply(Refused(f"the watcher of {payment_id} has too much to do"))
+            return
+        now = self._node.clock.now()
+
+        def on_payment(found: Any) -> None:
+            if not isinstance(found, Payment):
+                reply(found if isinstance(found, Exception) else True)
+                return
+            decided = follow(found, word, now)
+            if not decided.events:
+                reply(True)
+                return
+            entry = Entry(decided.payment, tuple(decided.events))
+            self._node.append(Write((entry,)), lambda o: reply(_heard(o)))
+
+        self._node.read(lambda s: s.payment(payment_id), on_payment)
+
+
+def _done(outcome: Any) -> Any:
+    if isinstance(outcome, Committed | Conflict):
+        if isinstance(outcome, Conflict):
+            log.warning("forward.conflict_of_writes %s", outcome)
+        return isinstance(outcome, Committed)
+    return Refused(f"the journal cannot write: {outcome}")
+
+
+def _heard(answer: Any) -> Any:
+    """A payment, or a commit, is a word that was heard."""
+    if isinstance(answer, Payment | Committed):
+        return True
+    return Refused(f"a payment was not told: {answer}")

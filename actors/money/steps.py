@@ -1,0 +1,56 @@
+"""How a round of the forwarder waits: it yields what it wants, and is sent the answer.
+
+An answer is a message to the actor, under the number of the question; one that does not
+come in time is a `TimeoutError`. So nobody who died with our letter in his hands keeps
+the money of all others waiting.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from engine.payment.forwarding import ForwardPart
+from engine.store.port import StoreReader
+from engine.store.writes import Row
+
+__all__ = ["Answer", "Ask", "Commit", "Late", "Steps", "Tell", "Tick", "Want"]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the store."""
+
+    question: Callable[[StoreReader], Any]
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Write these together; the answer is True, or False for a conflict."""
+
+    rows: tuple[Row, ...]
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Tell a payment how it stands with a part of its money."""
+
+    payment_id: str
+    part: ForwardPart
+
+
+Want = Ask | Commit | Tell
+
+Steps = Generator[Want, Any, Any]
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """The forwarder's own timer. Two pending are one."""
+
+    coalesce = True
+
+
+class Answer(msgspec.Struct, frozen=True):
+    number: tuple[int, int]
+    value: Any
+
+
+class Late(msgspec.Struct, frozen=True):
+    number: tuple[int, int]
