@@ -28,6 +28,7 @@ from actors.edge.node_watch import NodeWatch
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from engine.chain.broadcast import Broadcaster
 from engine.config import Config, SourceConfig, load
 from engine.errors import (
     CannotOpenStore,
@@ -35,7 +36,6 @@ from engine.errors import (
     KeyFileError,
     StoreUnreadable,
 )
-from engine.merchants.book import MerchantBook
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.yielding import yield_to_hub
@@ -44,10 +44,11 @@ from transport.chain.feeds import make_feed
 from transport.cli import demo
 from transport.cli.all_commands import COMMANDS
 from transport.cli.failures import Commands
+from transport.cli.forwarding import forward_policy, make_forwards
+from transport.cli.known_merchants import known_merchants
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
 from transport.cli.running import run_until_stopped
-from transport.cli.seeding import fill_book
 from transport.cli.settings import all_settings, config_path, fail, load_config
 from transport.cli.starting import (
     CannotStart,
@@ -57,7 +58,6 @@ from transport.cli.starting import (
     live_limits,
     mail_node,
     refuse_narrower_key,
-    refuse_unknown_seeds,
     seed_limits,
     server_limits,
     socketio_limits,
@@ -101,19 +101,22 @@ class Installation:
         self.config = config
         self._log_counts = log_counts
         self.chain: DevChain | None = None
+        self.dev_way: Broadcaster | None = None
         try:
             check_ca_file()
             mail = mail_node(config)
+            forward_policy(config)
         except ConfigError as error:
             raise CannotStart(str(error), 2) from error
         feeds = [self._feed(source) for source in config.sources]
         try:
             self.store = SqliteStore(config.db, config.network)
             self.vault = vault_of(config, self.store)
+            forwards = make_forwards(config, self.store.reader, self.dev_way)
         except (CannotOpenStore, KeyFileError, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
         refuse_narrower_key(config.api_key, self.store.reader)
-        merchants = self._merchants()
+        merchants = known_merchants(config, self.store, self.vault)
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         settings = Settings(
@@ -153,6 +156,7 @@ class Installation:
             retention=config.retention,
             alerting=alerting(config, VERSION),
             rates=(make_providers(config.rates), config.rates_policy),
+            forwards=forwards,
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.gateways = Gateways(
@@ -164,18 +168,6 @@ class Installation:
         )
         self.redis = reader_of(config, self.gateways, NodeWatch(self.node))
         self.server = self._server()
-
-    def _merchants(self) -> MerchantBook:
-        # The document that `phoenixd` is made for identifies without a secret.
-        seed = self.config.seeds.get("phoenixd")
-        book = MerchantBook(self.config.limits, () if seed is None else (seed,))
-        config, at = self.config, (self.store.reader, self.store.writer)
-        try:
-            fill_book(book, *at, self.vault.seal, config.merchants, config.network)
-        except (CannotOpenStore, StoreUnreadable) as error:
-            raise CannotStart(str(error)) from error
-        refuse_unknown_seeds(self.config, book)
-        return book
 
     def start(self) -> str:
         """Start everything; the base URL once it listens."""
@@ -214,10 +206,11 @@ class Installation:
         except ValueError as error:
             raise CannotStart(f"--source: {source.kind}: {error}", 2) from error
         if source.kind == "devchain":
+            from transport.devchain.broadcast import DevBroadcaster
             from transport.devchain.chain import DevChain
 
             assert isinstance(feed, DevChain)
-            self.chain = feed
+            self.chain, self.dev_way = feed, DevBroadcaster(feed)
         if source.kind != "esplora":
             return FeedConfig(
                 source.kind, feed, by_block=True, operator=source.operator
@@ -269,6 +262,7 @@ class Installation:
                 broadcasts_per_minute=config.broadcasts_per_minute,
                 refund_claims_per_minute=config.refund_claims_per_minute,
                 address_source=self.chain.new_address if self.chain else None,
+                forwarding=forward_policy(config),
                 log_counts=self._log_counts,
             )
         )

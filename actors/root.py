@@ -22,10 +22,11 @@ from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
+from actors.money.forwarder import ForwarderActor
 from actors.money.rates import RatesActor, first_report
 from actors.money.refunds import RefundsActor
 from actors.node import Node
-from actors.published import JournalReport, Published, SourceReport
+from actors.published import ForwardingReport, JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
@@ -42,6 +43,7 @@ from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.runtime.supervision import RestartHistory, RestartPolicy
 from engine.secrets.vault import Vault
 from engine.store.port import StoreReader, StoreWriter
+from engine.wallet.forwards import Forwards
 
 __all__ = ["FeedConfig", "RootActor", "build_tree"]
 
@@ -165,11 +167,13 @@ def build_tree(
     retention: Retention = Retention(),
     alerting: Alerting = Alerting(),
     rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
+    forwards: Forwards | None = None,
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs.
 
     `rates`: who is asked what a bitcoin is worth (nobody: there are no prices in other
-    currencies), and which answers are believed.
+    currencies), and which answers are believed. `forwards`: how money is sent on; None:
+    it stays.
     """
 
     def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
@@ -253,6 +257,16 @@ def build_tree(
     )
     # The last: when one of these crashes, none that a payment needs is touched.
     children.extend((housekeeper, node.alert_notifier, silence, node.refunds))
+    if forwards is not None:
+        report = Published(ForwardingReport())
+        node.forwarding = report
+        children.append(
+            child(
+                "forwarder",
+                ForwarderActor,
+                lambda _name: ForwarderActor(node, forwards, report),
+            )
+        )
     if (outside := alerting.outside) is not None:
         heartbeat = child(
             "heartbeat",

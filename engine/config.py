@@ -27,7 +27,7 @@ from engine.merchants.token_rules import mistake
 from engine.money.providers import ProviderSetting, fixed_rates
 from engine.money.rates import Policy
 from engine.policy.retention import Retention
-from engine.setting_values import SourceConfig
+from engine.setting_values import SourceConfig, default_sources
 from engine.settings import OPTIONS, OTHER_NAMES, Option
 from engine.streams.redis_url import RedisUrl
 from engine.wallet.stock import WalletSettings
@@ -53,12 +53,6 @@ MERCHANTS = "merchants"
 
 SEEDS = "seeds"
 """The one setting that may be a table: `[seeds]`, a merchant for each system."""
-
-PUBLIC_ESPLORA = {
-    "mainnet": "https://blockstream.info/api",
-    "testnet": "https://blockstream.info/testnet/api",
-    "signet": "https://mempool.space/signet/api",
-}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +133,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rates_fresh_s: int
     rates_bound_percent: int
     rates_lone_s: int
+    wallet_passphrase: str | None
+    forward_destinations: frozenset[str]
+    forward_anywhere: bool
+    forward_per_day_sat: int  # 0: no limit
+    forward_every_s: int
+    forward_confirmations: int
+    forward_bump_after_s: int
+    fee_floor: int  # sat/vB, as the next two
+    fee_cap: int
+    fee_without_estimate: int
+    fee_max_percent: int
     esplora_per_minute: int
     poll_by_hand_s: int
     connections_per_address: int
@@ -299,7 +304,7 @@ def load(
         else:
             values[option.name] = () if option.repeated else None
     if not values["sources"]:
-        values["sources"] = _default_sources(values["network"])
+        values["sources"] = default_sources(values["network"])
     config = Config(
         **values, merchants=dict(merchants or {}), gateways=dict(gateways or {})
     )
@@ -340,12 +345,6 @@ def _parse(option: Option, place: str, text: str) -> Any:
         raise ConfigError(
             f"{place}: {shown} is not valid{why}; allowed: {option.allowed}"
         ) from None
-
-
-def _default_sources(network: str) -> tuple[SourceConfig, ...]:
-    if network == "regtest":
-        return (SourceConfig("devchain"),)
-    return (SourceConfig("esplora", PUBLIC_ESPLORA[network]),)
 
 
 def _consistent(config: Config) -> Config:

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
+from engine.forwarding_gateway import ForwardingGateway
 from engine.ledger_gateway import LedgerGateway
 from engine.merchants.record import Limits, Merchant
 from engine.money.rates import RatesReport
@@ -121,6 +122,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
     freshness: Freshness
     alerts: tuple[Alert, ...]
     last_offset: int
+    forwarding_paused: bool = False
 
 
 class SessionHandle(Protocol):
@@ -138,7 +140,7 @@ class SessionHandle(Protocol):
         """The client has gone."""
 
 
-class Gateway(LedgerGateway, RefundGateway, WalletGateway, Protocol):
+class Gateway(ForwardingGateway, LedgerGateway, RefundGateway, WalletGateway, Protocol):
     """See the module docstring."""
 
     # payments

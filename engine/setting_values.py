@@ -24,6 +24,8 @@ __all__ = [
     "SEEDS",
     "SOURCE_KINDS",
     "SourceConfig",
+    "default_sources",
+    "destinations",
     "gateway_merchants",
     "heartbeat",
     "hosts",
@@ -50,6 +52,12 @@ SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
 SEEDS = ("bitcoin", "paybutton", "phoenixd", "salon")
 """Systems whose web sites and backends find their own routes here (docs/seeds.md)."""
+
+PUBLIC_ESPLORA = {
+    "mainnet": "https://blockstream.info/api",
+    "testnet": "https://blockstream.info/testnet/api",
+    "signet": "https://mempool.space/signet/api",
+}
 
 _KIND = re.compile(r"[a-z_-]{1,20}")
 #: An app's pages have the scheme of the app: capacitor://localhost, app://., tauri://…
@@ -82,6 +90,13 @@ class SourceConfig(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"SourceConfig({self.kind})"
+
+
+def default_sources(network: str) -> tuple[SourceConfig, ...]:
+    """Where chain data comes from if nobody says so."""
+    if network == "regtest":
+        return (SourceConfig("devchain"),)
+    return (SourceConfig("esplora", PUBLIC_ESPLORA[network]),)
 
 
 def text(value: str) -> str:
@@ -172,6 +187,14 @@ def networks(value: str) -> tuple[str, ...]:
 def ports(value: str) -> frozenset[int]:
     one = whole(1, 65_535)
     return frozenset(one(part) for part in _list(value))
+
+
+def destinations(value: str) -> frozenset[str]:
+    """Addresses, of whatever network: that is looked at with the network's name."""
+    for part in _list(value):
+        if not re.fullmatch("[0-9A-Za-z]{14,90}", part):
+            raise ValueError(f"{part[:100]!r} is no address")
+    return frozenset(_list(value))
 
 
 def secret(low: int) -> Callable[[str], str]:

@@ -14,6 +14,7 @@ from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.money.providers import PROVIDERS, parse_providers
 from engine.setting_values import (
+    destinations,
     gateway_merchants,
     heartbeat,
     hosts,
@@ -356,6 +357,37 @@ OPTIONS: tuple[Option, ...] = (
     Option("rates_lone_s", whole(0, 2_592_000), "86400", "0 to 2592000 seconds",
            "How long one provider alone may set prices, held against the last median:"
            " a day to mend it. 0: never."),
+    Option("wallet_passphrase", secret(1), None,
+           "1 to 200 printable ASCII characters without spaces",
+           "Opens the sealed keys of wallets. Without it money stays where it is.",
+           secret=True),
+    Option("forward_destinations", destinations, "",
+           "Bitcoin addresses, separated by commas",
+           "Addresses that money may be sent on to (forward_to of a payment or a"
+           " merchant). See docs/forwarding.md.", repeated=True),
+    Option("forward_anywhere", yes_no, "no", "yes or no",
+           "Let payments name any address that money is sent on to.", switch=True),
+    # A day's turnover of most shops; what is stolen by a fault is at most this.
+    Option("forward_per_day_sat", whole(0, MAX_SAT), "100000000",
+           f"0 to {MAX_SAT} sat; 0 without limit",
+           "The most that is sent on for one merchant in 24 hours."),
+    # What one block confirms goes together.
+    Option("forward_every_s", whole(1, 86_400), "10", "1 to 86400 seconds",
+           "How often it is looked for money to send on."),
+    Option("forward_confirmations", whole(1, 100), "1", "1 to 100 confirmations",
+           "From how many confirmations on money that was sent on has arrived."),
+    Option("forward_bump_after_s", whole(60, 31_536_000), "3600",
+           "60 to 31536000 seconds", "After this time a higher fee is paid."),
+    Option("fee_floor", whole(1, 10_000), "1", "1 to 10000 sat/vB",
+           "The lowest fee rate that is paid for what is sent."),
+    Option("fee_cap", whole(1, 10_000), "200", "1 to 10000 sat/vB",
+           "The highest: more was asked for on few days ever. Money that is ours"
+           " already is in no hurry."),
+    Option("fee_without_estimate", whole(0, 10_000), "0",
+           "0 to 10000 sat/vB; 0 waits for one",
+           "The fee rate while no source has an estimate."),
+    Option("fee_max_percent", whole(1, 100), "10", "1 to 100 percent",
+           "A fee is no larger part of what is sent on; smaller coins are gathered."),
     Option("esplora_per_minute", whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),

@@ -15,6 +15,7 @@ from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
 from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
+from engine.wallet.forward_policy import ForwardPolicy
 from transport.control import claims, keys
 from transport.control.app import control_app
 from transport.http.auth import Auth, KeyLimits
@@ -69,6 +70,7 @@ class WebParts:
     quorum_above_sat: int | None = None
     independent_sources: int = 1
     address_source: Callable[[], str] | None = None
+    forwarding: ForwardPolicy = field(default_factory=ForwardPolicy)
     auth_limits: KeyLimits | None = None
     webhook_limits: CallLimits | None = None
     stranger_limits: StrangerLimits | None = None
@@ -229,5 +231,6 @@ def _api_settings(parts: WebParts, live: LiveRoutes) -> ApiSettings:
         allow_private_webhooks=parts.allow_private_webhooks,
         allow_webhook_ports=parts.allow_webhook_ports,
         log_counts=parts.log_counts,
+        forwarding=parts.forwarding,
         websocket_clients=lambda: live.open,
     )

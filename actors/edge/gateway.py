@@ -18,6 +18,7 @@ import pykka
 
 from actors.edge.answers import good
 from actors.edge.creation import as_of_now
+from actors.edge.forwarding import Forwarding
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
@@ -95,7 +96,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(LedgerDesk, RefundEdge):
+class ActorGateway(Forwarding, LedgerDesk, RefundEdge):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
@@ -355,6 +356,7 @@ class ActorGateway(LedgerDesk, RefundEdge):
             sessions=self._node.sessions.now,
             freshness=self._node.source_report.now.freshness,
             alerts=self.alerts(),
+            forwarding_paused=self.forwarding_paused() is not None,
             last_offset=last_offset,
         )
 

@@ -6,8 +6,6 @@ No actor; in the forwarder's turns.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from actors.money.steps import Ask, Commit, Steps, Tell
 from actors.node import Node
@@ -20,6 +18,7 @@ from engine.wallet.fees import fee_rate
 from engine.wallet.forward_policy import (
     ForwardPolicy,
 )
+from engine.wallet.forwards import Signer
 from engine.wallet.outgoing import (
     UNDER_WAY,
     Outgoing,
@@ -27,7 +26,6 @@ from engine.wallet.outgoing import (
     OutgoingState,
 )
 from engine.wallet.plan import Plan, shares_of
-from engine.wallet.signing import Keys, Signed, sign
 
 __all__ = [
     "CONFLICT",
@@ -37,8 +35,6 @@ __all__ = [
     "STUCK",
     "WAITS",
     "Desk",
-    "HeldKeys",
-    "Signer",
     "news",
 ]
 
@@ -52,33 +48,6 @@ STUCK = "forward.stuck"
 LOCKED = "wallet.locked"
 
 S = OutgoingState
-
-
-class HeldKeys(Keys, Protocol):
-    """Port: the keys of our coins (`engine/wallet/keyring.py`)."""
-
-    def holds(self, wallet: str) -> bool:
-        """Whether we have its secret at all; else it is watched only."""
-
-    def can_sign(self, wallet: str) -> bool: ...
-
-
-InThread = Callable[[Callable[[], Signed]], Signed]
-
-
-class Signer:
-    """Signs plans with the keys that are held, in a native thread if there is one:
-    `in_thread` calls a function there, and raises what it raises."""
-
-    def __init__(
-        self, keys: HeldKeys, in_thread: InThread = lambda call: call()
-    ) -> None:
-        self.keys = keys
-        self._in_thread = in_thread
-
-    def sign(self, plan: Plan, previous: Mapping[str, bytes]) -> Signed:
-        """Raises `SigningError`, `WalletLocked`."""
-        return self._in_thread(lambda: sign(plan, self.keys, previous))
 
 
 class Desk:

@@ -18,13 +18,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.messages import Command
-from actors.money.desk import LOCKED, WAITS, Signer
+from actors.money.desk import LOCKED, WAITS
 from actors.money.following import Follower
 from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tell, Tick, Want
 from actors.node import Node
 from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
-from engine.chain.broadcast import Broadcaster
 from engine.errors import (
     CannotSpend,
     EngineError,
@@ -52,7 +51,8 @@ from engine.store.writes import (
     Write,
 )
 from engine.wallet.coin import Coin, Outpoint
-from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH, ForwardPolicy
+from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH
+from engine.wallet.forwards import Forwards
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
 from engine.wallet.plan import Plan
 from engine.wallet.spend import plan_sweep
@@ -93,16 +93,14 @@ class ForwarderActor(Actor):
     def __init__(
         self,
         node: Node,
-        ways: Broadcaster,
-        signer: Signer,
-        policy: ForwardPolicy,
+        forwards: Forwards,
         report: Published[ForwardingReport],
     ) -> None:
         """`report`: where it publishes how it fares; only it writes there."""
         self._node = node
-        self._policy = policy
+        self._policy = policy = forwards.policy
         self._report = report
-        self._follower = Follower(node, ways, signer, policy)
+        self._follower = Follower(node, forwards.ways, forwards.signer, policy)
         self._round: Steps | None = None
         self._asked = 0  # questions so far
         self._late: Timer | None = None  # for the answer to the last of them

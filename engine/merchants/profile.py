@@ -15,7 +15,13 @@ from engine.merchants.web_places import LogoUrl, ReturnUrls
 from engine.money.currency import CURRENCY
 from engine.wallet.descriptor import MAX_LENGTH
 
-__all__ = ["MAX_DESCRIPTOR", "MAX_DISPLAY_NAME", "DisplayName", "Profile"]
+__all__ = [
+    "MAX_DESCRIPTOR",
+    "MAX_DISPLAY_NAME",
+    "DisplayName",
+    "ForwardTo",
+    "Profile",
+]
 
 MAX_DISPLAY_NAME: Final = 100
 

@@ -9,6 +9,7 @@ from transport.cli import (
     commands,
     compact,
     doctor,
+    forwarding,
     keys,
     ledger,
     offline,
@@ -30,4 +31,5 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     wallet.wallet,
     ledger.ledger,
     ledger.export,
+    forwarding.forwarding,
 )

@@ -19,6 +19,7 @@ from engine.payment.model import EXTERNAL, Terms
 from engine.payment.money_terms import TO_DRAW, Derived, Price
 from transport.control.crediting import credited
 from transport.control.external_payment import external_terms
+from transport.control.forward_to import forward_to_of
 from transport.control.own_defaults import (
     confirmations_of,
     expires_in_s_of,
@@ -81,6 +82,8 @@ def terms_of(
     quorum_above_sat = _quorum_above(request, settings, errors)
     wallet = None if request.address is not None else gateway.wallet(merchant)
     address = "" if wallet else _address(request.address, settings, errors)
+    has_wallet = wallet is not None
+    forward_to = forward_to_of(request, record, has_wallet, gateway, settings, errors)
     if errors:
         raise invalid(*errors)
     now = gateway.now()
@@ -104,6 +107,7 @@ def terms_of(
         price=price,
         derived=None if wallet is None else Derived(wallet=wallet.id, index=TO_DRAW),
         credit=credit,
+        forward_to=forward_to,
     )
 
 
@@ -144,11 +148,9 @@ def _not_offered(request: PaymentRequest) -> list[FieldError]:
     if request.method not in {"onchain", EXTERNAL}:
         message = 'must be "onchain" or "external", the methods that this node offers'
         errors.append(FieldError("/method", message))
-    errors += [
-        FieldError(f"/{name}", "is not offered by this node; leave it out")
-        for name in ("forward_to",)
-        if getattr(request, name) is not None
-    ]
+    if request.method == EXTERNAL and request.forward_to is not None:
+        message = "is for payments that have a chain; leave it out"
+        errors.append(FieldError("/forward_to", message))
     return errors
 
 

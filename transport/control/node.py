@@ -17,6 +17,7 @@ from engine.codes import Code
 from engine.gateway import Gateway, NodeHealth
 from engine.merchants.scopes import Scope
 from engine.ports import Freshness
+from transport.control.forwarding import Forwarding
 from transport.control.metrics import Metrics
 from transport.control.rates import Rates
 from transport.control.sources import Sources
@@ -43,6 +44,7 @@ def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> Non
     app.add_all(_Node(app, gateway, auth, settings))
     app.add_all(Sources(gateway, auth))
     app.add_all(Rates(gateway, auth))
+    app.add_all(Forwarding(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
 
 
@@ -78,6 +80,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
     freshness: FreshnessView
     alerts: dict[str, int]
+    forwarding: Literal["on", "paused"]
 
 
 class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +135,7 @@ class _Node:
                 quarantined=health.quarantined,
                 freshness=_freshness_view(health.freshness),
                 alerts=dict(Counter(alert.kind for alert in health.alerts)),
+                forwarding="paused" if health.forwarding_paused else "on",
             )
         )
 

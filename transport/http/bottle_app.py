@@ -16,6 +16,7 @@ import msgspec
 from engine.codes import Code
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.ports import ChannelSender
+from engine.wallet.forward_policy import ForwardPolicy
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of, retry_later
@@ -79,6 +80,9 @@ class ApiSettings:
     allow_private_webhooks: bool = False
     allow_webhook_ports: frozenset[int] = frozenset()
     max_merchants: int = 10_000
+
+    forwarding: ForwardPolicy = field(default_factory=ForwardPolicy)
+    """By which rules money is sent on."""
 
     websocket_clients: Callable[[], int] | None = None
     """How many WebSockets are open; None: nobody counts them apart."""

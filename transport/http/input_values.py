@@ -48,7 +48,6 @@ __all__ = [
     "Metadata",
     "Moment",
     "NO_CONTROLS",
-    "NotOffered",
     "PackageText",
     "PollInterval",
     "QuorumAbove",
@@ -214,10 +213,6 @@ PackageText = Annotated[
         description="the name of one of the merchant's packages, in place of an"
         f" amount: {NAMES_OF_PACKAGES}"
     ),
-]
-NotOffered = Annotated[
-    Annotated[str, Meta(max_length=500)] | None,
-    Meta(description="absent: this node does not offer it"),
 ]
 Url = Annotated[
     str,

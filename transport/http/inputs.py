@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.delivery.attempt import SCHEDULE_S
 from engine.delivery.kinds import KINDS, WEBHOOK
 from engine.delivery.refusal import REFUSED_ATTEMPTS, REFUSED_S
-from engine.merchants.profile import Profile
+from engine.merchants.profile import ForwardTo, Profile
 from engine.merchants.record import (
     MerchantSettings,
     OwnLimits,
@@ -44,7 +44,6 @@ from transport.http.input_values import (
     Merchant,
     Metadata,
     Moment,
-    NotOffered,
     PackageText,
     PollInterval,
     QuorumAbove,
@@ -116,7 +115,7 @@ class PaymentRequest(Request):
     metadata: Metadata = {}
     account: AccountText = None
     package: PackageText = None
-    forward_to: NotOffered = None
+    forward_to: ForwardTo | None = None
 
 
 PAYMENTS = f"a list of 1 to {MAX_BATCH} payments"

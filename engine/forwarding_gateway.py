@@ -1,0 +1,27 @@
+"""What edges may ask about money that is sent on: part of `Gateway`."""
+
+from typing import Protocol
+
+from engine.store.outgoing_port import Paused
+from engine.wallet.outgoing import Outgoing
+
+__all__ = ["ForwardingGateway"]
+
+
+class ForwardingGateway(Protocol):
+    """See `engine/gateway.py`."""
+
+    def forwarding_paused(self) -> Paused | None:
+        """Since when nothing new is sent on, as far as the forwarder knows."""
+
+    def pause_forwarding(self, by: str) -> None:
+        """From now on, also after a restart; what is on its way is looked after."""
+
+    def resume_forwarding(self) -> None: ...
+
+    def outgoing(self, outgoing_id: str) -> Outgoing | None: ...
+
+    def outgoing_of(
+        self, merchant: str, before: str = "", limit: int = 50
+    ) -> list[Outgoing]:
+        """The newest first."""

@@ -1,0 +1,35 @@
+"""Wallets whose keys a node holds, put into its database before it starts."""
+
+from pathlib import Path
+
+from engine.store.sqlite.journal import Journal
+from engine.store.wallet_writes import WalletRow
+from engine.store.writes import Committed, Row, WalletSecretRow, Write
+from engine.wallet.coin import SpendKind
+from engine.wallet.descriptor import read_descriptor
+from engine.wallet.sealed_wallet import encode_wallet, new_seed_wallet
+from engine.wallet.seed import new_words
+
+__all__ = ["KINDS", "PASSPHRASE", "make_wallets"]
+
+PASSPHRASE = "a passphrase of the tests"
+
+KINDS: tuple[SpendKind, ...] = ("p2pkh", "p2sh-p2wpkh", "p2wpkh", "p2tr")
+"""Each is the wallet of a merchant of that name."""
+
+
+def make_wallets(db: Path, kinds: tuple[SpendKind, ...] = KINDS) -> None:
+    """A new database with a seed for each."""
+    journal = Journal(db)
+    rows: list[Row] = []
+    for number, kind in enumerate(kinds):
+        name = f"wal_{number:012}"
+        sealed, text = new_seed_wallet(
+            name, new_words(12), "", kind, "regtest", PASSPHRASE
+        )
+        identity = read_descriptor(text, "regtest").identity
+        rows.append(WalletRow(name, kind, "seed", text, identity, 0, 1))
+        rows.append(WalletSecretRow(name, encode_wallet(sealed)))
+    (outcome,) = journal.commit([Write(rows=tuple(rows))])
+    assert isinstance(outcome, Committed), outcome
+    journal.close()

@@ -1,0 +1,120 @@
+"""Money that is sent on: its rules from the settings, its ways out, two commands."""
+
+import logging
+from collections.abc import Callable
+
+import click
+import gevent
+
+from engine.bitcoin.address import parse_address
+from engine.chain.broadcast import Broadcaster
+from engine.config import Config
+from engine.errors import ConfigError, InvalidAddress
+from engine.store.port import StoreReader
+from engine.wallet.fees import FeeRules
+from engine.wallet.forward_policy import ForwardPolicy
+from engine.wallet.forwards import Forwards, Signer
+from engine.wallet.keyring import Keyring
+from engine.wallet.sealed_wallet import decode_wallet
+from engine.wallet.signing import Signed
+from transport.chain.broadcasters import Broadcasters, make_broadcaster
+from transport.cli.client import NodeClient
+from transport.cli.failures import plain_errors
+from transport.cli.options import api_key_option, url_option
+from transport.cli.words import say
+
+__all__ = ["forward_policy", "forwarding", "make_forwards"]
+
+log = logging.getLogger("paybell")
+
+
+def forward_policy(config: Config) -> ForwardPolicy:
+    """By which rules money is sent on. Raises `ConfigError`."""
+    if config.fee_floor > config.fee_cap:
+        raise ConfigError("--fee-floor: is above --fee-cap")
+    named = set()
+    for one in config.forward_destinations:
+        try:
+            named.add(parse_address(one, config.network).text)
+        except InvalidAddress as error:
+            raise ConfigError(f"--forward-destinations: {error}") from None
+    return ForwardPolicy(
+        destinations=frozenset(named),
+        anywhere=config.forward_anywhere,
+        per_day_sat=config.forward_per_day_sat or None,
+        every_s=float(config.forward_every_s),
+        confirmations=config.forward_confirmations,
+        bump_after_s=config.forward_bump_after_s,
+        fees=FeeRules(
+            floor_sat_kvb=config.fee_floor * 1_000,
+            cap_sat_kvb=config.fee_cap * 1_000,
+            absent_sat_kvb=config.fee_without_estimate * 1_000 or None,
+            max_percent=config.fee_max_percent,
+        ),
+    )
+
+
+def make_forwards(
+    config: Config, store: StoreReader, dev_way: Broadcaster | None
+) -> Forwards:
+    """`dev_way`: the dev chain's, which lives in this process. Raises `ConfigError`,
+    `KeyFileError`, `StoreUnreadable`."""
+    keys = Keyring(store.sealed_key)
+    keys.add(decode_wallet(state) for state in store.sealed_wallets())
+    if config.wallet_passphrase is not None:
+        keys.unlock(config.wallet_passphrase)
+    for wallet, why in keys.locked().items():
+        log.warning("wallet.locked wallet=%s %s", wallet, why)
+    ways = [make_broadcaster(source, config) for source in config.sources]
+    return Forwards(
+        Broadcasters([way for way in (*ways, dev_way) if way is not None]),
+        Signer(keys, in_thread),
+        forward_policy(config),
+    )
+
+
+def in_thread(call: Callable[[], Signed]) -> Signed:
+    """In a native thread, so that the hub goes on; raises what it raises."""
+
+    def caught() -> Signed | Exception:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            return error
+
+    answer: Signed | Exception = gevent.get_hub().threadpool.apply(caught)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+@click.group()
+def forwarding() -> None:
+    """Stop sending money on, or go on with it."""
+
+
+@forwarding.command()
+@url_option
+@api_key_option
+def pause(url: str, api_key: str | None) -> None:
+    """Send nothing new on, also after a restart of the node.
+
+    What was signed before goes on its way. /health says "forwarding": "paused".
+    Needs a key with the scope operator.
+    """
+    _put(url, api_key, paused=True)
+    say("forwarding is paused")
+
+
+@forwarding.command()
+@url_option
+@api_key_option
+def resume(url: str, api_key: str | None) -> None:
+    """Send money on again."""
+    _put(url, api_key, paused=False)
+    say("forwarding goes on")
+
+
+def _put(url: str, api_key: str | None, *, paused: bool) -> None:
+    with plain_errors():
+        NodeClient(url, api_key).put("/v1/forwarding", {"paused": paused})
