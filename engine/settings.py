@@ -357,8 +357,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("rates_lone_s", whole(0, 2_592_000), "86400", "0 to 2592000 seconds",
            "How long one provider alone may set prices, held against the last median:"
            " a day to mend it. 0: never."),
-    Option("wallet_passphrase", secret(1), None,
-           "1 to 200 printable ASCII characters without spaces",
+    Option("wallet_passphrase", text, None, "1 to 1000 printable characters",
            "Opens the sealed keys of wallets. Without it money stays where it is.",
            secret=True),
     Option("forward_destinations", destinations, "",

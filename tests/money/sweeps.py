@@ -108,7 +108,8 @@ class Till:
         """What lies at the destination, in blocks: the node's own word."""
         script = parse_address(self.destination, "regtest").script
         found = self.node.rpc("scantxoutset", "start", [f"raw({script.hex()})"])
-        return round(found["total_amount"] * 100_000_000)
+        sat: int = round(found["total_amount"] * 100_000_000)
+        return sat
 
 
 def raw_of(node: LitecoinNode, txid: str) -> bytes:

@@ -64,7 +64,7 @@ class Paybell:
             "--allow-private-webhooks=yes", *options,
         ]  # fmt: skip
         # Not on the command line: the URL holds the node's password.
-        self._env = {
+        self.environ = {
             "PAYBELL_API_KEY": API_KEY,
             "PAYBELL_SOURCES": ",".join(
                 f"bitcoind={url}" for url in (node_url, *fallbacks)
@@ -85,7 +85,7 @@ class Paybell:
     def launch(self) -> None:
         """Start it, and do not wait."""
         assert self._process is None, "it runs"
-        self._process = Process(self._command, env=self._env, cwd=ROOT)
+        self._process = Process(self._command, env=self.environ, cwd=ROOT)
         self._process.start()
 
     def wait_until_ready(self) -> None:
