@@ -112,7 +112,6 @@ class Installation:
         try:
             self.store = SqliteStore(config.db, config.network)
             self.vault = vault_of(config, self.store)
-            forwards = make_forwards(config, self.store.reader, self.dev_way)
         except (CannotOpenStore, KeyFileError, StoreUnreadable) as error:
             raise CannotStart(str(error)) from error
         refuse_narrower_key(config.api_key, self.store.reader)
@@ -156,7 +155,7 @@ class Installation:
             retention=config.retention,
             alerting=alerting(config, VERSION),
             rates=(make_providers(config.rates), config.rates_policy),
-            forwards=forwards,
+            forwards=make_forwards(config, self.node.keyring, self.dev_way),
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.gateways = Gateways(

@@ -133,7 +133,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rates_fresh_s: int
     rates_bound_percent: int
     rates_lone_s: int
-    wallet_passphrase: str | None
     forward_destinations: frozenset[str]
     forward_anywhere: bool
     forward_per_day_sat: int  # 0: no limit

@@ -357,9 +357,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("rates_lone_s", whole(0, 2_592_000), "86400", "0 to 2592000 seconds",
            "How long one provider alone may set prices, held against the last median:"
            " a day to mend it. 0: never."),
-    Option("wallet_passphrase", text, None, "1 to 1000 printable characters",
-           "Opens the sealed keys of wallets. Without it money stays where it is.",
-           secret=True),
     Option("forward_destinations", destinations, "",
            "Bitcoin addresses, separated by commas",
            "Addresses that money may be sent on to (forward_to of a payment or a"
@@ -370,7 +367,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("forward_per_day_sat", whole(0, MAX_SAT), "100000000",
            f"0 to {MAX_SAT} sat; 0 without limit",
            "The most that is sent on for one merchant in 24 hours."),
-    # What one block confirms goes together.
     Option("forward_every_s", whole(1, 86_400), "10", "1 to 86400 seconds",
            "How often it is looked for money to send on."),
     Option("forward_confirmations", whole(1, 100), "1", "1 to 100 confirmations",
@@ -380,11 +376,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("fee_floor", whole(1, 10_000), "1", "1 to 10000 sat/vB",
            "The lowest fee rate that is paid for what is sent."),
     Option("fee_cap", whole(1, 10_000), "200", "1 to 10000 sat/vB",
-           "The highest: more was asked for on few days ever. Money that is ours"
-           " already is in no hurry."),
+           "The highest: more was asked for on few days ever."),
     Option("fee_without_estimate", whole(0, 10_000), "0",
-           "0 to 10000 sat/vB; 0 waits for one",
-           "The fee rate while no source has an estimate."),
+           "0 to 10000 sat/vB; 0 waits", "The fee rate while nobody has an estimate."),
     Option("fee_max_percent", whole(1, 100), "10", "1 to 100 percent",
            "A fee is no larger part of what is sent on; smaller coins are gathered."),
     Option("esplora_per_minute", whole(1, 1_000_000), "200",

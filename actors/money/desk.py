@@ -30,7 +30,6 @@ from engine.wallet.plan import Plan, shares_of
 __all__ = [
     "CONFLICT",
     "FAILED",
-    "LOCKED",
     "REORGED",
     "STUCK",
     "WAITS",
@@ -45,7 +44,6 @@ FAILED = "forward.failed"
 CONFLICT = "forward.conflict"
 REORGED = "forward.reorged"
 STUCK = "forward.stuck"
-LOCKED = "wallet.locked"
 
 S = OutgoingState
 

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.messages import Command
-from actors.money.desk import LOCKED, WAITS
+from actors.money.desk import WAITS
 from actors.money.following import Follower
 from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tell, Tick, Want
 from actors.node import Node
@@ -274,17 +274,8 @@ class ForwarderActor(Actor):
         return chosen
 
     def _can_sign(self, coin: Coin) -> bool:
-        keys = self._follower.signer.keys
-        if keys.can_sign(coin.wallet):
-            self._node.alerts.clear(LOCKED, coin.wallet)
-            return True
-        if keys.holds(coin.wallet):
-            detail = f"money of {coin.merchant} waits for the wallet's passphrase"
-            now = self._node.clock.now()
-            self._node.alerts.raise_(
-                LOCKED, coin.wallet, detail, now, merchant=coin.merchant
-            )
-        return False
+        """That a wallet is locked is an alert already, since the node began."""
+        return self._follower.signer.keys.can_sign(coin.wallet)
 
     def _put_off(
         self, queued: Iterable[Queued], for_ms: int = LATER_MS

@@ -10,12 +10,9 @@ from engine.bitcoin.address import parse_address
 from engine.chain.broadcast import Broadcaster
 from engine.config import Config
 from engine.errors import ConfigError, InvalidAddress
-from engine.store.port import StoreReader
 from engine.wallet.fees import FeeRules
 from engine.wallet.forward_policy import ForwardPolicy
-from engine.wallet.forwards import Forwards, Signer
-from engine.wallet.keyring import Keyring
-from engine.wallet.sealed_wallet import decode_wallet
+from engine.wallet.forwards import Forwards, HeldKeys, Signer
 from engine.wallet.signing import Signed
 from transport.chain.broadcasters import Broadcasters, make_broadcaster
 from transport.cli.client import NodeClient
@@ -55,16 +52,9 @@ def forward_policy(config: Config) -> ForwardPolicy:
 
 
 def make_forwards(
-    config: Config, store: StoreReader, dev_way: Broadcaster | None
+    config: Config, keys: HeldKeys, dev_way: Broadcaster | None
 ) -> Forwards:
-    """`dev_way`: the dev chain's, which lives in this process. Raises `ConfigError`,
-    `KeyFileError`, `StoreUnreadable`."""
-    keys = Keyring(store.sealed_key)
-    keys.add(decode_wallet(state) for state in store.sealed_wallets())
-    if config.wallet_passphrase is not None:
-        keys.unlock(config.wallet_passphrase)
-    for wallet, why in keys.locked().items():
-        log.warning("wallet.locked wallet=%s %s", wallet, why)
+    """`dev_way`: the dev chain's, which lives in this process. Raises `ConfigError`."""
     ways = [make_broadcaster(source, config) for source in config.sources]
     return Forwards(
         Broadcasters([way for way in (*ways, dev_way) if way is not None]),

@@ -91,7 +91,6 @@ WRONG = {
     "rates_fresh_s": "19",
     "rates_bound_percent": "0",
     "rates_lone_s": "-1",
-    "wallet_passphrase": "a\nb",
     "forward_destinations": "an address",
     "forward_anywhere": "perhaps",
     "forward_per_day_sat": "-1",
