@@ -13,10 +13,23 @@ no sum; one of many new receipts costs one addition.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from engine.money.currency import MAX_MINOR
 from engine.money.rates import Rate
-from engine.money.worth import Quoted, Worth, at_rate, of_less, of_price, quoted
+from engine.money.worth import (
+    Quoted,
+    Worth,
+    at_rate,
+    of_less,
+    of_price,
+    quoted,
+    together,
+)
+from engine.payment.events import Change
 from engine.payment.model import (
+    WAITED_FOR,
+    EventType,
     Payment,
     Receipt,
     Status,
@@ -24,7 +37,7 @@ from engine.payment.model import (
     counts_as_paid,
 )
 
-__all__ = ["NOTHING", "Booked", "Bookkeeper", "RateFor", "booked_of"]
+__all__ = ["NOTHING", "Booked", "Bookkeeper", "RateFor", "booked_of", "with_worth"]
 
 RateFor = Callable[[Terms], Rate | None]
 """The rate of now in the currency in which a payment is booked; None: there is none."""
@@ -69,12 +82,33 @@ class Bookkeeper:
         self._rate_for = rate_for
         self._booked: Booked | None = None  # as the last event left it
 
-    def differences(
+    def told(
+        self,
+        before: Payment,
+        after: Payment,
+        type: EventType,  # noqa: A002 - the wire's word
+        data: Change,
+        status: Status,
+    ) -> Change:
+        """The event's data with what the event changes in the books; mostly as it was.
+        `after` has the event's changes but for its status, which is `status`."""
+        is_swept = data.swept_sat is not None or data.swept_fee_sat is not None
+        if before.status in WAITED_FOR and status in WAITED_FOR and not is_swept:
+            return data  # nothing is booked of it before, and nothing after
+        new = data.receipt if type is EventType.DETECTED else None
+        found = self._differences(before, after, status, new)
+        credit = before.terms.credit
+        if credit is not None and type is EventType.REVERSED:
+            found |= _taken_back(credit.credits, before.credited)
+        if is_swept or "held_sat" in found:
+            found["quoted"] = self.quoted(before.terms)
+        return replace(data, **found) if found else data
+
+    def _differences(
         self, before: Payment, after: Payment, status: Status, new: Receipt | None
     ) -> dict[str, Any]:
-        """Fields of `Change` that tell what the event changes in the books; mostly
-        none. `after` has the event's changes but for its status, which is `status`.
-        `new`: all that it changes of the receipts is this one more."""
+        """Fields of `Change`. `new`: all that the event changes of the receipts is this
+        one more."""
         was = self._booked
         if was is None:
             was = booked_of(before)
@@ -124,3 +158,21 @@ class Bookkeeper:
         """What bitcoin is worth now; None: nobody can say."""
         rate = None if self._rate_for is None else self._rate_for(terms)
         return None if rate is None else quoted(rate)
+
+
+def _taken_back(given: int, paid: Worth | None) -> dict[str, Any]:
+    """What a reversal says of the credits that the confirmation gave."""
+    if paid is None:
+        return {"credits": -given}
+    return {"credits": -given, "credits_worth": replace(paid, minor=-paid.minor)}
+
+
+def with_worth(payment: Payment, type: EventType, data: Change) -> Payment:  # noqa: A002
+    """With what the event says of the worth of what is sold, and of credits."""
+    if type is EventType.REVERSED:
+        return replace(payment, worth=None, credited=None)
+    if type is EventType.CREDITED:
+        return replace(payment, credited=data.credits_worth)
+    if data.booked_sat is None or data.worth is None:
+        return payment
+    return replace(payment, worth=together(payment.worth, data.worth))

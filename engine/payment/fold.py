@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from engine.errors import BrokenSequence
 from engine.money.amount import MAX_SAT
-from engine.money.worth import Worth, together
-from engine.payment.booked import Bookkeeper, RateFor
+from engine.payment.booked import Bookkeeper, RateFor, with_worth
 from engine.payment.events import Change, Event
 from engine.payment.external_sums import external_flags
 from engine.payment.forwarding import Forwarding
@@ -86,15 +85,8 @@ class EventBuilder:
         data = Change(**change)
         after = _changed(before, type, data, self.now)
         status = before.status if status is None else status
-        new = data.receipt if type is EventType.DETECTED else None
-        booked = self._books.differences(before, after, status, new)
-        credit = before.terms.credit
-        if credit is not None and type is EventType.REVERSED:
-            booked |= _taken_back(credit.credits, before.credited)
-        if booked.get("held_sat") or data.swept_sat or data.swept_fee_sat:
-            booked["quoted"] = self._books.quoted(before.terms)
-        data = replace(data, **booked) if booked else data
-        after = _with_worth(after, type, data)
+        data = self._books.told(before, after, type, data, status)
+        after = with_worth(after, type, data)
         if after.receipts is before.receipts:
             received, depth = self._sums_now()
         elif type is EventType.DETECTED and data.receipt is not None:
@@ -119,13 +111,12 @@ class EventBuilder:
         )
         self.events.append(event)
         self.payment = _step(before, event, after)
-        if type is EventType.CONFIRMED and credit is not None:
-            paid = self.payment.worth
+        if type is EventType.CONFIRMED and before.terms.credit is not None:
             self.emit(
                 EventType.CREDITED,
                 txid=txid,
-                credits=credit.credits,
-                credits_worth=paid,
+                credits=before.terms.credit.credits,
+                credits_worth=self.payment.worth,
             )
 
     def _sums_now(self) -> tuple[int, int]:
@@ -157,7 +148,7 @@ def evolve(payment: Payment, event: Event) -> Payment:
             f" event {payment.seq} of {payment.id}"
         )
     changed = _changed(payment, event.type, event.data, event.at)
-    changed = _with_worth(changed, event.type, event.data)
+    changed = with_worth(changed, event.type, event.data)
     return _step(payment, event, changed)
 
 
@@ -165,24 +156,6 @@ def _step(before: Payment, event: Event, changed: Payment) -> Payment:
     """The last of every fold, when the change itself has been applied."""
     check(before.status, event.type, event.status)
     return replace(changed, status=event.status, flags=event.flags, seq=event.seq)
-
-
-def _taken_back(given: int, paid: Worth | None) -> dict[str, Any]:
-    """What a reversal says of the credits that the confirmation gave."""
-    if paid is None:
-        return {"credits": -given}
-    return {"credits": -given, "credits_worth": replace(paid, minor=-paid.minor)}
-
-
-def _with_worth(payment: Payment, type: EventType, data: Change) -> Payment:  # noqa: A002
-    """With what the event says of the worth of what is sold, and of credits."""
-    if type is EventType.REVERSED:
-        return replace(payment, worth=None, credited=None)
-    if type is EventType.CREDITED:
-        return replace(payment, credited=data.credits_worth)
-    if data.booked_sat is None or data.worth is None:
-        return payment
-    return replace(payment, worth=together(payment.worth, data.worth))
 
 
 def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Payment:  # noqa: A002

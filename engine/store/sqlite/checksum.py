@@ -76,12 +76,17 @@ def row_crc(values: Sequence[object]) -> int:
     """Over a row of another table: its values as Python writes them; bytes, of which
     there may be many, as they are."""
     crc = 0
+    words: list[
+        str
+    ] = []  # of the values since the last bytes: one CRC of all is theirs
     for value in values:
         if isinstance(value, bytes):
-            crc = zlib.crc32(value, zlib.crc32(b"%d bytes" % len(value), crc))
+            words.append(f"{len(value)} bytes")
+            crc = zlib.crc32(value, zlib.crc32("".join(words).encode(), crc))
+            words.clear()
         else:
-            crc = zlib.crc32(repr(value).encode(), crc)
-    return crc
+            words.append(repr(value))
+    return zlib.crc32("".join(words).encode(), crc)
 
 
 def checked(what: str, row: Sequence[Any]) -> Sequence[Any]:
