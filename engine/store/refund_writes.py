@@ -29,7 +29,12 @@ class OpenRefund(msgspec.Struct, frozen=True):
 
 class MoveRefund(msgspec.Struct, frozen=True):
     """The refund as it is after a step. It is taken from this state only: of any number
-    of hands that would, one does."""
+    of hands that would, one does.
+
+    `seq`: the payment must be as it was at this event; else it is another sum that may
+    go back. None: whatever became of it.
+    """
 
     refund: Refund
     before: RefundState
+    seq: int | None = None

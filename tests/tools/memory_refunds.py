@@ -12,9 +12,7 @@ __all__ = ["MemoryRefunds", "move_refund", "open_refund"]
 
 def open_refund(tables: Tables, row: OpenRefund) -> int:
     refund = row.refund
-    stored = tables.payments.get(refund.payment_id)
-    if stored is None or stored.payment.seq != row.seq:
-        raise Refused("seq", "the payment has moved on")
+    _must_be_at(tables, refund.payment_id, row.seq)
     mine = [r for r in tables.refunds.values() if r.payment_id == refund.payment_id]
     taken = sum(r.amount_sat for r in mine if r.state in COUNTS)
     if taken + refund.amount_sat > row.most_sat:
@@ -31,6 +29,8 @@ def open_refund(tables: Tables, row: OpenRefund) -> int:
 
 
 def move_refund(tables: Tables, row: MoveRefund) -> int:
+    if row.seq is not None:
+        _must_be_at(tables, row.refund.payment_id, row.seq)
     stored = tables.refunds.get(row.refund.id)
     if stored is None or stored.state is not row.before:
         raise Refused("refund", f"it is not {row.before} any more")
@@ -40,6 +40,12 @@ def move_refund(tables: Tables, row: MoveRefund) -> int:
         raise Refused("refund", f"{by} pays another")
     tables.put(tables.refunds, row.refund.id, row.refund)
     return 1
+
+
+def _must_be_at(tables: Tables, payment_id: str, seq: int) -> None:
+    stored = tables.payments.get(payment_id)
+    if stored is None or stored.payment.seq != seq:
+        raise Refused("seq", "the payment has moved on")
 
 
 class MemoryRefunds:

@@ -52,11 +52,7 @@ def create(sql: Any) -> None:
 def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
     """Raises `sqlite3.IntegrityError` for what is not to be."""
     refund = row.refund
-    (seq,) = sql.execute(
-        "SELECT coalesce(max(seq), 0) FROM payments WHERE id = ?", (refund.payment_id,)
-    ).fetchone()
-    if seq != row.seq:
-        raise sqlite3.IntegrityError("events.payment_id: the payment has moved on")
+    _must_be_at(sql, refund.payment_id, row.seq)
     count, taken = sql.execute(
         "SELECT count(*),"  # noqa: S608
         f" coalesce(sum(CASE WHEN state IN ({_COUNTED}) THEN amount_sat END), 0)"
@@ -89,6 +85,8 @@ def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
 
 def move_refund(sql: sqlite3.Connection, row: MoveRefund) -> int:
     """Raises `sqlite3.IntegrityError` if it is in that state no more."""
+    if row.seq is not None:
+        _must_be_at(sql, row.refund.payment_id, row.seq)
     *values, crc = _values(row.refund)[1:]
     changed = sql.execute(
         "UPDATE refunds SET payment_id = ?, merchant = ?, state = ?, amount_sat = ?,"
@@ -98,6 +96,12 @@ def move_refund(sql: sqlite3.Connection, row: MoveRefund) -> int:
     if changed != 1:
         raise _refused(f"this refund is not {row.before} any more")
     return changed
+
+
+def _must_be_at(sql: sqlite3.Connection, payment_id: str, seq: int) -> None:
+    found = sql.execute("SELECT seq FROM payments WHERE id = ?", (payment_id,))
+    if found.fetchone() != (seq,):
+        raise sqlite3.IntegrityError("events.payment_id: the payment has moved on")
 
 
 def _refused(sentence: str) -> sqlite3.IntegrityError:

@@ -77,6 +77,14 @@ def test_a_payment_that_moved_on_is_looked_at_again(store: OpenStore) -> None:
     assert store.reader.refunds_of("p1") == []
 
 
+def test_a_step_may_want_the_payment_as_it_was(store: OpenStore) -> None:
+    one = refund(1, "p1")
+    committed(*store.commit(opened(one)))
+    after = stepped(one, S.PENDING, address="a")
+    refused(store, Write(rows=(MoveRefund(after, S.OPEN, 2),)), "seq")
+    committed(*store.commit(Write(rows=(MoveRefund(after, S.OPEN, 1),))))
+
+
 def test_there_is_an_end_to_their_number(store: OpenStore) -> None:
     committed(*store.commit(opened(refund(1, "p1"))))
     refused(store, opened(refund(2, "p1"), rows=1))

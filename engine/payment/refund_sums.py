@@ -1,0 +1,76 @@
+"""Whose coins a refund takes, and what becomes of the rest of them. Pure.
+
+A refund is paid from coins at our addresses, its payment's own first. What a coin has
+beyond the refund goes on to the owner in the same transaction, as a sweep of it would
+have: of each payment that is a part of `payment.forwarding`, to the satoshi.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from engine.payment.forwarding import ForwardPart
+from engine.payment.refund import Refund
+from engine.wallet.coin import Coin
+from engine.wallet.outgoing import Outgoing
+from engine.wallet.plan import Plan, split
+
+__all__ = ["PaidOut", "in_order", "paid_out", "rests_of"]
+
+
+class PaidOut(msgspec.Struct, frozen=True, gc=False):
+    """What a transaction pays of a refund, and which fee the refund bears."""
+
+    amount_sat: int
+    fee_sat: int
+
+
+def in_order(coins: Iterable[Coin], payment_id: str) -> list[Coin]:
+    """The payment's own first; of each, the largest first, so that few are spent."""
+    return sorted(
+        coins, key=lambda c: (c.payment_id != payment_id, -c.amount_sat, c.txid, c.vout)
+    )
+
+
+def paid_out(refund: Refund, plan: Plan) -> PaidOut:
+    """The first output is the refund. Its fee is borne by what goes on to the owner, if
+    anything does and the refund is not to bear it."""
+    amount = plan.outputs[0].amount_sat
+    bears = refund.takes_fee or plan.change is None
+    paid = PaidOut(amount, plan.fee_sat if bears else 0)
+    assert amount + paid.fee_sat + plan.change_sat <= plan.total_sat, refund.id
+    return paid
+
+
+def rests_of(refund: Refund, outgoing: Outgoing) -> list[tuple[str, ForwardPart]]:
+    """What goes on to the owner of each payment's coins, by payment. The refund takes
+    from the coins in their order; what is left of them is sent on."""
+    plan = outgoing.plan
+    if plan.change is None:
+        return []
+    out = paid_out(refund, plan)
+    left = out.amount_sat + out.fee_sat
+    rests: dict[str, int] = {}
+    for coin in plan.coins:
+        taken = min(left, coin.amount_sat)
+        left -= taken
+        if coin.amount_sat > taken:
+            rest = rests.get(coin.payment_id, 0) + coin.amount_sat - taken
+            rests[coin.payment_id] = rest
+    assert left == 0, refund.id
+    fee = plan.fee_sat - out.fee_sat
+    fees = split(fee, list(rests.values()))
+    assert sum(rests.values()) == plan.change_sat + fee, refund.id
+    return [
+        (
+            payment_id,
+            ForwardPart(
+                outgoing=outgoing.id,
+                txid=outgoing.txid,
+                amount_sat=rest,
+                fee_sat=part,
+                at=outgoing.at,
+            ),
+        )
+        for (payment_id, rest), part in zip(rests.items(), fees, strict=True)
+    ]
