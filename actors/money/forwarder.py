@@ -17,38 +17,32 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.messages import Command
 from actors.money.desk import WAITS
 from actors.money.following import Follower
-from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tell, Tick, Want
+from actors.money.refund_payer import RefundPayer
+from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tick
+from actors.money.telling import carry_out
 from actors.node import Node
 from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
 from engine.errors import (
     CannotSpend,
     EngineError,
-    Refused,
     SigningError,
     SourceError,
     WalletLocked,
 )
 from engine.payment.coins import coins_of
-from engine.payment.model import Payment, Status
-from engine.payment.observations import Forward
-from engine.payment.rules import follow
+from engine.payment.model import Status
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
 from engine.store.outgoing_port import Paused, Queued
 from engine.store.writes import (
-    Committed,
-    Conflict,
-    Entry,
     MoveOutgoing,
     NewOutgoing,
     QueueForward,
     Row,
     Unqueue,
-    Write,
 )
 from engine.wallet.coin import Coin, Outpoint
 from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH
@@ -82,6 +76,7 @@ class ForwarderActor(Actor):
         "_follower",
         "_late",
         "_node",
+        "_payer",
         "_policy",
         "_report",
         "_round",
@@ -101,6 +96,7 @@ class ForwarderActor(Actor):
         self._policy = policy = forwards.policy
         self._report = report
         self._follower = Follower(node, forwards.ways, forwards.signer, policy)
+        self._payer = RefundPayer(node, self._follower, policy)
         self._round: Steps | None = None
         self._asked = 0  # questions so far
         self._late: Timer | None = None  # for the answer to the last of them
@@ -131,8 +127,10 @@ class ForwarderActor(Actor):
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
         self._report.publish(ForwardingReport(paused))
         yield from self._follower.follow_all()
+        yield from self._payer.settle_all()
         if paused is not None:
             return
+        yield from self._payer.pay_all()  # first: a coin goes back before it goes on
         now = self._node.clock.now()
         merchants: list[str] = yield Ask(lambda s: s.forward_due(now))
         for merchant in merchants:
@@ -150,6 +148,11 @@ class ForwarderActor(Actor):
         rows: list[Row] = []
         failed: dict[str, set[str]] = {}  # by payment: whose coins are taken anew
         for one in queued:
+            if (yield from self._payer.is_owed(one.payment.id)):
+                rows += self._put_off(
+                    [one], LOCKED_MS
+                )  # it goes back before it goes on
+                continue
             coins = yield from self._free_coins(one, rows, failed)
             if coins:
                 place = one.payment.terms.forward_to
@@ -321,7 +324,10 @@ class ForwarderActor(Actor):
         else:
             late = Late(self._number)
             self._late = self._node.clock.call_later(ANSWER_S, self.ref, late)
-            self._carry_out(wanted, self._number)
+            ref, number = self.ref, self._number
+            carry_out(
+                self._node, wanted, lambda value: ref.tell_system(Answer(number, value))
+            )
 
     def _wait_all(self, why: str) -> None:
         self._node.alerts.raise_(WAITS, "", why, self._node.clock.now())
@@ -330,58 +336,3 @@ class ForwarderActor(Actor):
     def _end(self) -> None:
         self._round = None
         self._node.clock.call_later(self._policy.every_s, self.ref, Tick())
-
-    def _carry_out(self, wanted: Want, number: tuple[int, int]) -> None:
-        ref = self.ref
-
-        def reply(value: Any) -> None:
-            ref.tell_system(Answer(number, value))
-
-        match wanted:
-            case Ask(question):
-                self._node.read(question, reply)
-            case Commit(rows):
-                if not rows:
-                    reply(True)
-                    return
-                self._node.append(Write(rows=rows), lambda o: reply(_done(o)))
-            case Tell(payment_id, part):
-                self._tell(payment_id, Forward(part), reply)
-
-    def _tell(self, payment_id: str, word: Forward, reply: Any) -> None:
-        """By its own watcher; if that has been let go, or lies down, by our own hand: a
-        watcher that comes up reads what was written."""
-        watcher = self._node.watchers.get(payment_id)
-        if watcher is not None and watcher.is_alive:
-            if not watcher.tell(Command(word, lambda answer: reply(_heard(answer)))):
-                reply(Refused(f"the watcher of {payment_id} has too much to do"))
-            return
-        now = self._node.clock.now()
-
-        def on_payment(found: Any) -> None:
-            if not isinstance(found, Payment):
-                reply(found if isinstance(found, Exception) else True)
-                return
-            decided = follow(found, word, now)
-            if not decided.events:
-                reply(True)
-                return
-            entry = Entry(decided.payment, tuple(decided.events))
-            self._node.append(Write((entry,)), lambda o: reply(_heard(o)))
-
-        self._node.read(lambda s: s.payment(payment_id), on_payment)
-
-
-def _done(outcome: Any) -> Any:
-    if isinstance(outcome, Committed | Conflict):
-        if isinstance(outcome, Conflict):
-            log.warning("forward.conflict_of_writes %s", outcome)
-        return isinstance(outcome, Committed)
-    return Refused(f"the journal cannot write: {outcome}")
-
-
-def _heard(answer: Any) -> Any:
-    """A payment, or a commit, is a word that was heard."""
-    if isinstance(answer, Payment | Committed):
-        return True
-    return Refused(f"a payment was not told: {answer}")

@@ -11,10 +11,21 @@ from typing import Any
 import msgspec
 
 from engine.payment.forwarding import ForwardPart
+from engine.payment.observations import RefundPaid
 from engine.store.port import StoreReader
-from engine.store.writes import Row
+from engine.store.writes import MoveRefund, Row
 
-__all__ = ["Answer", "Ask", "Commit", "Late", "Steps", "Tell", "Tick", "Want"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "Commit",
+    "Late",
+    "Steps",
+    "Tell",
+    "TellRefund",
+    "Tick",
+    "Want",
+]
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -36,7 +47,15 @@ class Tell(msgspec.Struct, frozen=True):
     part: ForwardPart
 
 
-Want = Ask | Commit | Tell
+class TellRefund(msgspec.Struct, frozen=True):
+    """Tell a payment that a refund of it is paid, in the commit of the refund's row."""
+
+    payment_id: str
+    word: RefundPaid
+    row: MoveRefund
+
+
+Want = Ask | Commit | Tell | TellRefund
 
 Steps = Generator[Want, Any, Any]
 

@@ -4,15 +4,20 @@ from engine.bitcoin.address import parse_address
 from engine.payment.model import Payment
 from engine.wallet.coin import Coin
 
-__all__ = ["block_of", "coins_of"]
+__all__ = ["block_of", "coins_of", "deep_coins"]
 
 
 def coins_of(payment: Payment) -> list[Coin]:
-    """Its receipts that are deep enough, if it is paid and the address is of a wallet
-    of ours. That they are unspent, and that a key of theirs is here, is not said."""
+    """Those that may be sent on: of a payment that is paid."""
+    return deep_coins(payment) if payment.counts_as_paid else []
+
+
+def deep_coins(payment: Payment) -> list[Coin]:
+    """Its receipts that are deep enough, if the address is of a wallet of ours. That
+    they are unspent, and that a key of theirs is here, is not said."""
     terms = payment.terms
     derived = terms.derived
-    if derived is None or not payment.counts_as_paid:
+    if derived is None:
         return []
     script = parse_address(terms.address, terms.network).script
     required = terms.confirmations_required

@@ -9,13 +9,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from engine.bitcoin.address import parse_address
+from engine.errors import CannotSpend
 from engine.payment.forwarding import ForwardPart
 from engine.payment.refund import Refund
 from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing
-from engine.wallet.plan import Plan, split
+from engine.wallet.plan import Output, Plan, split
+from engine.wallet.spend import plan_payment
 
-__all__ = ["PaidOut", "in_order", "paid_out", "rests_of"]
+__all__ = ["PaidOut", "in_order", "paid_out", "plan_refund", "rests_of"]
 
 
 class PaidOut(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +33,35 @@ def in_order(coins: Iterable[Coin], payment_id: str) -> list[Coin]:
     return sorted(
         coins, key=lambda c: (c.payment_id != payment_id, -c.amount_sat, c.txid, c.vout)
     )
+
+
+def plan_refund(
+    refund: Refund,
+    coins: Iterable[Coin],
+    onward: str | None,
+    rate_sat_kvb: int,
+    tip_height: int,
+    network: str,
+) -> Plan:
+    """The transaction that pays it; `onward`: where the rest of the coins goes, if
+    there is such a place. Raises `CannotSpend`."""
+    to = parse_address(refund.address, network).script
+    rest = to if onward is None else parse_address(onward, network).script
+    plan = plan_payment(
+        in_order(coins, refund.payment_id),
+        [Output(to, refund.amount_sat)],
+        rest,
+        rate_sat_kvb,
+        tip_height,
+        fee_from_outputs=refund.takes_fee,
+    )
+    if plan.change is not None and onward is None:
+        raise CannotSpend(
+            "funds",
+            "the coins have more than is refunded, and there is no forward_to where the"
+            " rest may go",
+        )
+    return plan
 
 
 def paid_out(refund: Refund, plan: Plan) -> PaidOut:

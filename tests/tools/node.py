@@ -31,6 +31,7 @@ from engine.runtime.dispatcher import GeventDispatcher
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import KeyRow
+from engine.wallet.forwards import Forwards
 from tests.tools.wait import PATIENCE, wait_until
 from transport.control.app import control_app
 from transport.devchain.chain import DevChain
@@ -57,6 +58,7 @@ class RunningNode:
         sender: ChannelSender | None,
         prepare: Callable[[Path, Vault], None] | None = None,
         rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
+        forwards: Callable[[DevChain], Forwards] | None = None,
     ) -> None:
         self.api_key = api_key
         self.database = folder / "node.db"
@@ -78,6 +80,7 @@ class RunningNode:
             sender=self.sender,
             give_up=self.gave_up.append,
             rates=rates,
+            forwards=None if forwards is None else forwards(self.chain),
         )
         self.gateway = ActorGateway(self.node, self._store.reader, self.vault)
         self.session = requests.Session()
@@ -190,6 +193,7 @@ def running_node(
     prepare: Callable[[Path, Vault], None] | None = None,
     mappings: Mapping[str, GatewayMapping] | None = None,
     rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
+    forwards: Callable[[DevChain], Forwards] | None = None,
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
@@ -197,10 +201,12 @@ def running_node(
     (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
     may put a WSGI application of the test's own around it, `prepare` make the database
     that the node finds. `mappings` are those of its payment gateways; `rates`: who is
-    asked what a bitcoin is worth.
+    asked what a bitcoin is worth; `forwards`: who signs, and how it is sent on.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
-        node = RunningNode(Path(folder), api_key or new_key(), sender, prepare, rates)
+        node = RunningNode(
+            Path(folder), api_key or new_key(), sender, prepare, rates, forwards
+        )
         if api is None and auth_limits is None:
             fields = {"gateways": _gateways(node, mappings or {}), **(web or {})}
             app, ws_routes = _everything(node, fields)

@@ -23,8 +23,8 @@ def coin(number: int, sat: int, payment: str) -> Coin:
 
 def outgoing(coins: list[Coin], one: Refund, rate: int) -> Outgoing:
     plan = plan_payment(
-        in_order(coins, one.payment_id), [Output(TO, one.amount_sat)], ONWARD, rate, 100,
-        fee_from_outputs=one.takes_fee,
+        in_order(coins, one.payment_id), [Output(TO, one.amount_sat)], ONWARD, rate,
+        100, fee_from_outputs=one.takes_fee,
     )  # fmt: skip
     return Outgoing(
         id="out_1", kind=OutgoingKind.REFUND, merchant="default", txid="ab" * 32,
