@@ -33,6 +33,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.ref import Dispatcher, Ref
 from engine.store.port import StoreReader
 from engine.store.writes import Outcome, Unavailable, Write
+from engine.wallet.forwards import Forwards
 from engine.wallet.keyring import Keyring
 from engine.wallet.stock import WalletSettings
 
@@ -103,6 +104,7 @@ class Node:
         self.notifiers: Ref
         self.alert_notifier: Ref
         self.refunds: Ref
+        self.forwards: Forwards | None = None  # None: nothing is signed or sent
         self.readers: list[Ref] = []
         self._next_reader = 0
 

@@ -257,6 +257,7 @@ def build_tree(
     )
     # The last: when one of these crashes, none that a payment needs is touched.
     children.extend((housekeeper, node.alert_notifier, silence, node.refunds))
+    node.forwards = forwards
     if forwards is not None:
         report = Published(ForwardingReport())
         node.forwarding = report

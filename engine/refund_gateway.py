@@ -9,6 +9,7 @@ from typing import Protocol
 from engine.payment.model import Payment
 from engine.payment.refund import Refund
 from engine.store.writes import IdempotencyRow
+from engine.wallet.plan import Plan
 
 __all__ = ["KeepRefund", "RefundGateway"]
 
@@ -32,6 +33,11 @@ class RefundGateway(Protocol):
     def refund_by_hand(self, before: Refund, txid: str, by: str) -> Refund:
         """A person has paid it by other means: that is told as `payment.refunded`, in
         the same commit. Raises `Refused`."""
+
+    def refund_psbt(self, refund: Refund) -> tuple[bytes, Plan]:
+        """The transaction that pays a pending one, to be signed by the merchant's own
+        wallet, and its plan. Asks sources; raises `Refused`, `CannotSpend`,
+        `SigningError`, `SourceError`."""
 
     def refund(self, refund_id: str) -> Refund | None: ...
 

@@ -22,7 +22,7 @@ from actors.edge.forwarding import Forwarding
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
-from actors.edge.refunds import RefundEdge
+from actors.edge.refund_psbt import RefundPsbt
 from actors.edge.tree import shown_by
 from actors.edge.wallets import WalletDesk
 from actors.live.session import open_session
@@ -96,7 +96,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(Forwarding, LedgerDesk, RefundEdge):
+class ActorGateway(Forwarding, LedgerDesk, RefundPsbt):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(

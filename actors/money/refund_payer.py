@@ -37,7 +37,7 @@ from engine.payment.refund_rules import (
     taken_sat,
     unpaid,
 )
-from engine.payment.refund_sums import paid_out, plan_refund, rests_of
+from engine.payment.refund_sums import in_order, paid_out, plan_refund, rests_of
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import MoveRefund, NewOutgoing, QueueForward, Row
 from engine.wallet.coin import Coin, Outpoint
@@ -141,7 +141,7 @@ class RefundPayer:
             raise CannotSpend("rate", "no source of the chain is current")
         plan = plan_refund(
             refund,
-            coins,
+            in_order(coins, payment.id),
             self._onward(payment),
             self._follower.rate(),
             tip,

@@ -73,6 +73,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     after_height: int = 0  # outputs in blocks up to this one are older than the claim
     reason: str = ""  # the shop's note
     psbt_at: int = 0  # when one was first given out to be signed; 0: none was
+    anchor: str = ""  # txid:vout of the coin that all its PSBTs spend
     outgoing_id: str = ""
     txid: str = ""
     vout: int = 0

@@ -43,12 +43,12 @@ def plan_refund(
     tip_height: int,
     network: str,
 ) -> Plan:
-    """The transaction that pays it; `onward`: where the rest of the coins goes, if
+    """The transaction that pays it, from the first of the coins; `onward`: where the rest of the coins goes, if
     there is such a place. Raises `CannotSpend`."""
     to = parse_address(refund.address, network).script
     rest = to if onward is None else parse_address(onward, network).script
     plan = plan_payment(
-        in_order(coins, refund.payment_id),
+        coins,
         [Output(to, refund.amount_sat)],
         rest,
         rate_sat_kvb,

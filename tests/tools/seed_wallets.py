@@ -13,7 +13,7 @@ from tests.tools.node import RunningNode
 from transport.devchain.broadcast import DevBroadcaster
 from transport.devchain.chain import DevChain
 
-__all__ = ["Seeds"]
+__all__ = ["WORDS", "Seeds"]
 
 WORDS = "abandon " * 11 + "about"
 
@@ -49,6 +49,10 @@ class Seeds:
         fields = {"descriptor": self._descriptors[merchant], **record}
         answer = node.call("PUT", f"/v1/merchants/{merchant}", json=fields)
         assert answer.status_code == 200, answer.text
+
+    def forget(self) -> None:
+        """None of the seeds is here any more: their wallets are watched only."""
+        self._accounts.clear()
 
     def holds(self, wallet: str) -> bool:
         return wallet in self._accounts

@@ -4,6 +4,7 @@ A sum goes to an address that the shop names, or to one that the payer names beh
 claim link (`claims.py`). Runs in the request's greenlet and waits for the engine there.
 """
 
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from transport.http.problems import Problem
 from transport.http.refund_types import (
     CancelRefundRequest,
     PaidRefundRequest,
+    PsbtView,
     RefundRequest,
     RefundsView,
     RefundView,
@@ -180,6 +182,31 @@ class Refunds:
         principal = self._auth.require(environ())
         _, refund = self._seen(payment_id, refund_id, principal)
         return answer(refund_view(refund))
+
+    @Operation(
+        name="get_refund_psbt",
+        method="GET",
+        path="/v1/payments/<payment_id>/refunds/<refund_id>/psbt",
+        scope=Scope.REFUND,
+        tag="refunds",
+        summary="A pending refund as a transaction that the merchant's own wallet can"
+        " sign. All that are given out for one refund spend one coin in common.",
+        answers={200: PsbtView},
+        problems=(404, 409),
+    )
+    def get_refund_psbt(self, payment_id: str, refund_id: str) -> Any:
+        principal = self._auth.require(environ())
+        _, refund = self._seen(payment_id, refund_id, principal)
+        made, plan = self._gateway.refund_psbt(refund)
+        return answer(
+            PsbtView(
+                psbt=b64encode(made).decode(),
+                amount_sat=plan.outputs[0].amount_sat,
+                fee_sat=plan.fee_sat,
+                onward_sat=plan.change_sat,
+                inputs=[f"{coin.txid}:{coin.vout}" for coin in plan.coins],
+            )
+        )
 
     # -- by hand ---------------------------------------------------------------------
 

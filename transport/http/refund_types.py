@@ -22,6 +22,7 @@ __all__ = [
     "CancelRefundRequest",
     "ClaimRequest",
     "PaidRefundRequest",
+    "PsbtView",
     "RefundRequest",
     "RefundView",
     "RefundWorth",
@@ -138,6 +139,17 @@ class RefundView(msgspec.Struct, frozen=True, kw_only=True):
     fee_sat: int | None
     settled_at: str | None
     claim_url: str | UnsetType = UNSET
+
+
+class PsbtView(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction to be signed: `psbt` is BIP 174, in base64. `fee_sat` is its fee,
+    `onward_sat` what of its coins goes on to the owner beside the refund."""
+
+    psbt: str
+    amount_sat: int
+    fee_sat: int
+    onward_sat: int
+    inputs: list[str]
 
 
 class RefundsView(msgspec.Struct, frozen=True, kw_only=True):
