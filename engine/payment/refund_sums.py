@@ -43,8 +43,8 @@ def plan_refund(
     tip_height: int,
     network: str,
 ) -> Plan:
-    """The transaction that pays it, from the first of the coins; `onward`: where the rest of the coins goes, if
-    there is such a place. Raises `CannotSpend`."""
+    """The transaction that pays it, from the first of the coins; `onward`: where the
+    rest of them goes, if there is such a place. Raises `CannotSpend`."""
     to = parse_address(refund.address, network).script
     rest = to if onward is None else parse_address(onward, network).script
     plan = plan_payment(
