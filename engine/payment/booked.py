@@ -134,13 +134,13 @@ class Bookkeeper:
     def _worth(self, payment: Payment, was: int, now: int) -> Worth | None:
         """What the difference is worth; see `engine/money/worth.py`."""
         terms, known = payment.terms, payment.worth
-        if now < was:
-            return None if known is None else of_less(known, now, was)
+        if now < was and known is None:
+            return None
         price = terms.price
         if price is not None and terms.amount_sat is not None:
             whole = of_price(price.minor, now, terms.amount_sat)
             minor = whole - (0 if known is None else known.minor)
-            if not 0 <= minor <= MAX_MINOR:
+            if abs(minor) > MAX_MINOR:
                 return None
             return Worth(
                 currency=price.currency,
@@ -149,6 +149,9 @@ class Bookkeeper:
                 rate=price.rate,
                 rate_at=price.rate_at,
             )
+        if now < was:
+            assert known is not None
+            return of_less(known, now, was)
         quote = self.quoted(terms)
         if quote is None or (known is not None and known.currency != quote.currency):
             return None

@@ -54,6 +54,14 @@ def test_what_no_book_can_hold_is_no_posting(wrong: tuple[str, str, str, int]) -
         Posting(*wrong)
 
 
+def test_a_difference_of_nothing_is_no_posting_and_of_one_it_is() -> None:
+    with pytest.raises(AssertionError):
+        moved(SAT, SALES, ONCHAIN, 0)
+    assert moved(SAT, SALES, ONCHAIN, 1).source == SALES
+    assert moved(SAT, SALES, ONCHAIN, -1).source == ONCHAIN
+    assert MAX_AMOUNT == 9_007_199_254_740_991
+
+
 def test_the_bounds_are_postings() -> None:
     assert Posting(SAT, "a", "b", 1).amount == 1
     assert Posting(SAT, "a", "b", MAX_AMOUNT).amount == MAX_AMOUNT

@@ -1,15 +1,19 @@
 """What sums were worth: to the cent, and back to nothing."""
 
+from decimal import Decimal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.money.currency import MAX_MINOR
+from engine.money.rates import Rate
 from engine.money.worth import (
     Quoted,
     Worth,
     at_rate,
     of_less,
     of_price,
+    quoted,
     quoted_in,
     together,
 )
@@ -36,6 +40,12 @@ def test_without_a_rate_nothing_is_worth_anything() -> None:
     assert at_rate(1, None) is None
     assert quoted_in(None) is None
     assert quoted_in(worth(5)) == EUR
+
+
+def test_a_rate_is_quoted_as_it_was_agreed() -> None:
+    assert quoted(Rate("EUR", Decimal("50000.50"), 7, ("a",))) == Quoted(
+        currency="EUR", rate="50000.5", rate_at=7
+    )
 
 
 def test_beyond_what_is_counted_in_money_there_is_no_worth() -> None:

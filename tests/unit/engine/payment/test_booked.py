@@ -178,6 +178,16 @@ def test_the_whole_sum_is_worth_the_price_and_its_reversal_exactly_as_much() -> 
     assert taken.worth.minor == 1_990
 
 
+def test_a_part_of_a_price_is_its_share_also_after_a_loss() -> None:
+    """119.4 cents are 119, and 79.6 are 80: not two thirds of what was rounded."""
+    books = Books(terms(price=PRICE, confirmations_required=0))
+    books.tell(ConfirmByHand("ann"), T0)
+    books.tell(view(*(mempool(f"t{n}", 1_000) for n in (1, 2, 3))), T0 + 1)
+    assert books.worth() == 119
+    books.tell(view(mempool("t1", 1_000), mempool("t2", 1_000)), T0 + 2)
+    assert books.worth() == 80
+
+
 def test_without_a_price_each_sum_is_worth_what_the_rate_of_its_moment_says() -> None:
     books = Books(terms(amount_sat=None), rate="50000")
     confirmed(books, 40_000)
