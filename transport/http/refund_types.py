@@ -183,7 +183,7 @@ def refund_view(refund: Refund, claim_url: str | None = None) -> RefundView:
         created_at=iso(refund.created_at),
         claim_expires_at=iso_or_none(refund.expires_at or None),
         txid=refund.txid or None,
-        fee_sat=refund.fee_sat if refund.outgoing_id else None,
+        fee_sat=refund.fee_sat or None,
         settled_at=iso_or_none(refund.settled_at or None),
         claim_url=UNSET if claim_url is None else claim_url,
     )

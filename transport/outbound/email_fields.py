@@ -35,8 +35,8 @@ _FOR_BOTH = (
 )  # fmt: skip
 _FOR_SHOP = (
     "alert", "detail", "event", "event_id", "external_id", "fast", "flags", "gateway",
-    "merchant", "payment_id", "poll_interval", "reason", "skipped", "source", "subject",
-    "test", "total", "unverified",
+    "merchant", "credits", "sent_on", "payment_id", "poll_interval", "reason",
+    "skipped", "source", "subject", "test", "total", "unverified",
 )  # fmt: skip
 
 NAMES: Final[dict[str, frozenset[str]]] = {
@@ -51,6 +51,11 @@ class _Refund(msgspec.Struct, frozen=True, kw_only=True):
     txid: str = ""
 
 
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    amount_sat: int
+    fee_sat: int
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
     """Of what events of any type say beyond their type, what mails tell."""
 
@@ -63,6 +68,8 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     verified: bool | None = None
     refund: _Refund | None = None
+    forward: _Part | None = None
+    credits: int | None = None
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,11 +143,12 @@ def values_for_shop(
     price: Price | None = None,
 ) -> dict[str, str]:
     """Of any event. `poll_interval_s`, `price`: of the payment, if it is known."""
-    event, interval = told.data, poll_interval_s
+    event, interval, refund = told.data, poll_interval_s, told.data.data.refund
     fast = interval is not None and interval <= FAST_S and told.is_of_payment
     values = _common(told, shop, SHOP_WORDS, price)
     values |= {
         "alert": event.kind,
+        "credits": _credits(event),
         "detail": event.detail or event.message,
         "event": told.type,
         "event_id": event_id,
@@ -152,10 +160,12 @@ def values_for_shop(
         "payment_id": event.payment_id,
         "poll_interval": "" if interval is None else f"{interval} s",
         "reason": event.data.reason or "",
+        "sent_on": _sent_on(event),
         "skipped": ", ".join(map(str, told.skipped[:20])),
         "source": event.data.source or "",
         "subject": event.subject,
         "total": str(event.total) if event.total > 1 else "",
+        "txid": event.txid or ("" if refund is None else refund.txid),
         "test": "yes" if told.type == "channel.test" else "",
         "unverified": "yes" if event.data.verified is False else "",
     }
@@ -181,23 +191,39 @@ def _common(
         "short": _sum(event, event.data.short_sat, event.data.short_minor),
         "status": event.status,
         "time": f"{datetime.fromtimestamp(told.at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "txid": event.txid or ("" if refund is None else refund.txid),
+        # Where money went back, or on to, is told to the shop only.
+        "txid": event.txid if event.txid and event.data.forward is None else "",
     }
     if told.is_of_payment:
         values[told.type.partition(".")[2]] = "yes"
-    unverified = f"{told.type}, unverified" if event.data.verified is False else ""
+    special = ""
+    if event.data.verified is False:
+        special = f"{told.type}, unverified"
+    elif event.data.forward is not None:
+        special = f"{told.type}, forward"
     headline, sentence = (
-        words.get(unverified)
+        words.get(special)
         or words.get(told.type)
         or OTHER_WORDS.get(told.type, ("", ""))
     )
     said = {**values, "subject": event.subject, "detail": event.detail}
     said["count"] = f"{event.confirmations} of {event.confirmations_required}"
+    said["credits"] = _credits(event) or "The"
+    said["sent_on"] = _sent_on(event) or "It"
     for name in ("amount", "received", "returned", "short", "excess"):
         said[name] = values[name] or "the sum"
     values["headline"] = headline or told.type
     values["sentence"] = sentence.format_map(said)
     return values
+
+
+def _credits(event: _Event) -> str:
+    return "" if event.data.credits is None else f"{event.data.credits:,}"
+
+
+def _sent_on(event: _Event) -> str:
+    part = event.data.forward
+    return "" if part is None else _sum(event, part.amount_sat - part.fee_sat, None)
 
 
 def _has_chain(event: _Event) -> bool:

@@ -28,6 +28,7 @@ _FIELDS: Final = (
 _FOR_SHOP: Final = (
     ("Order", "external_id"), ("Payment", "payment_id"), ("Status", "status"),
     ("Flags", "flags"), ("Watched", "fast"), ("Gateway", "gateway"),
+    ("Credits", "credits"), ("Sent on", "sent_on"),
     ("Reason", "reason"), ("Alert", "alert"),
     ("Alerts of this kind", "total"), ("Events not told", "skipped"),
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """Every sentence that a mail says by itself: headlines and sentences by event.
 
 Plain words. `{amount}`, `{received}`, `{returned}`, `{short}`, `{excess}`, `{count}`,
-`{subject}` and `{detail}` are values of `email_fields.py`. A type that is not here is
-told by its name and its fields: a later version may have more. Values only.
+`{credits}`, `{sent_on}`, `{subject}` and `{detail}` are values of `email_fields.py`. A
+type that is not here is told by its name and its fields: a later version may have more.
+Values only.
 """
 
 from typing import Final
@@ -24,9 +25,12 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
         "It has {count} confirmations.",
     ),
     "payment.confirmed": ("Payment confirmed", "The order is paid."),
-    "payment.credited": ("Payment credited", "The payment was credited."),
-    "payment.forwarding": ("Payment is being forwarded", "It is on its way to you."),
-    "payment.forwarded": ("Payment forwarded", "The money was forwarded to you."),
+    "payment.credited": ("Payment credited", "{credits} credits were added."),
+    "payment.forwarding": (
+        "Payment is being forwarded",
+        "{sent_on} is on its way to you.",
+    ),
+    "payment.forwarded": ("Payment forwarded", "{sent_on} has arrived at your wallet."),
     "payment.expired": (
         "Payment expired",
         "The deadline has passed and it was not paid in full.",
@@ -47,6 +51,10 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
         "It was confirmed, and is not any more. Please look at it: do not deliver.",
     ),
     "payment.failed": ("Payment failed", "Something went wrong. Please look at it."),
+    "payment.failed, forward": (
+        "Forwarding failed",
+        "The payment stays paid; its money was not moved. Please look at it.",
+    ),
     "payment.cancelled": ("Payment cancelled", "It was cancelled."),
     "payment.token_saved": ("Card saved", "The gateway keeps it for this customer."),
     "payment.refunded": ("Refunded", "{returned} was sent back."),
@@ -72,6 +80,8 @@ CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "payment.confirmed": ("Your payment is confirmed", "Thank you."),
     "payment.credited": ("Your payment is credited", "Thank you."),
+    "payment.forwarding": ("Your payment is confirmed", "You need not do anything."),
+    "payment.forwarded": ("Your payment is confirmed", "You need not do anything."),
     "payment.expired": (
         "Your payment was not made in time",
         "Please do not pay any more, and ask the shop for a new payment.",
@@ -101,6 +111,10 @@ CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "The network took it back. Please ask the shop.",
     ),
     "payment.failed": ("Your payment failed", "Please ask the shop."),
+    "payment.failed, forward": (
+        "Your payment is confirmed",
+        "You need not do anything.",
+    ),
     "payment.cancelled": ("Your payment was cancelled", "Please do not pay it."),
     "payment.token_saved": ("Your card was saved", "You can use it again."),
     "payment.refunded": ("Your refund was sent", "{returned} was sent back to you."),

@@ -100,6 +100,23 @@ def _refunded(data: Data) -> str:
     return f"refunded {money(sat)}" if isinstance(sat, int) else "payment refunded"
 
 
+def _forward(data: Data) -> Data:
+    part = _inner(data).get("forward")
+    return part if isinstance(part, dict) else {}
+
+
+def _credited(data: Data) -> str:
+    count = _inner(data).get("credits")
+    return f"credited {count:,}" if isinstance(count, int) else "payment credited"
+
+
+def _failed(data: Data) -> str:
+    """Where only the way on failed, nobody is to think that the payer did not pay."""
+    if _forward(data):
+        return "forwarding failed; the payment stays paid, its money is where it was"
+    return "payment failed"
+
+
 def _sum(data: Data, holder: Data, name: str) -> str:
     """The sum of this name in what it was paid in: satoshi, or units of a currency."""
     sat, minor = holder.get(f"{name}_sat"), holder.get(f"{name}_minor")
@@ -120,7 +137,7 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
     "payment.detected": _detected,
     "payment.confirming": _fixed("payment is being confirmed"),
     "payment.confirmed": _confirmed,
-    "payment.credited": _fixed("payment credited"),
+    "payment.credited": _credited,
     "payment.forwarding": _fixed("payment is being forwarded"),
     "payment.forwarded": _fixed("payment forwarded"),
     "payment.expired": _fixed("payment expired"),
@@ -132,7 +149,7 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
     "payment.reversed": _fixed(
         "reversed: a payment that was confirmed is not any more"
     ),
-    "payment.failed": _fixed("payment failed"),
+    "payment.failed": _failed,
     "payment.cancelled": _fixed("payment cancelled"),
     "payment.token_saved": _fixed("means of payment saved"),
     "payment.refunded": _refunded,
@@ -165,6 +182,10 @@ def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
     if data.get("address") and isinstance(data.get("confirmations"), int):
         needed = data.get("confirmations_required")
         yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
+    part = _forward(data)
+    sent, fee = part.get("amount_sat"), part.get("fee_sat")
+    if isinstance(sent, int) and isinstance(fee, int):
+        yield Fact("Sent on", f"{money(sent - fee)}, {fee:,} sat of fee")
     if txid := data.get("txid") or _refund(data).get("txid"):
         yield Fact("Transaction", str(txid), is_code=True)
     if data.get("gateway"):

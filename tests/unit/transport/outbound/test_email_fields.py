@@ -66,6 +66,30 @@ def test_every_event_has_words_for_both(type_: EventType) -> None:
         assert "{" not in values["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("type_", "event"),
+    [
+        ("payment.forwarded",
+         {"data": {"forward": {"amount_sat": 30_000, "fee_sat": 200}}}),
+        ("payment.failed",
+         {"data": {"forward": {"amount_sat": 30_000, "fee_sat": 200}}}),
+        ("payment.refunded", {"txid": None, "data": {
+            "refund": {"id": "ref_1", "amount_sat": 700, "txid": "ab" * 32}}}),
+    ],
+)  # fmt: skip
+def test_where_money_went_is_told_to_the_shop_only(
+    type_: str, event: dict[str, Any]
+) -> None:
+    moved = told(type_, **event)
+    shops = values_for_shop(moved, "Café", "evt_1", 60)
+    customers = values_for_customer(moved, "Café")
+    assert shops["txid"] == "ab" * 32
+    assert "abab" not in rendered("customer", customers)
+    assert "failed" not in customers["headline"], "they paid"
+    sums = "0.000298 BTC" if "forward" in event["data"] else "0.000007 BTC"
+    assert sums in rendered("shop", shops) or type_ == "payment.failed"
+
+
 def test_the_customer_is_told_nothing_that_strangers_must_not_see() -> None:
     values = values_for_customer(told(), "Café")
     text = rendered("customer", values)

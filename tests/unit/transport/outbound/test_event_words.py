@@ -58,6 +58,12 @@ def test_a_message_says_what_happened_how_much_and_of_what() -> None:
         ("payment.late", {}, "Paid late, after the deadline"),
         ("payment.reversed", {},
          "Reversed: a payment that was confirmed is not any more"),
+        ("payment.credited", {"credits": 1_200}, "Credited 1,200"),
+        ("payment.failed", {}, "Payment failed"),
+        ("payment.failed", {"forward": {"amount_sat": 5, "fee_sat": 1}},
+         "Forwarding failed; the payment stays paid, its money is where it was"),
+        ("payment.refunded", {"refund": {"id": "ref_1", "amount_sat": 700}},
+         "Refunded 0.000007 BTC (700 sat)"),
         ("payment.never_heard_of", {}, "Payment never heard of"),
     ],
 )  # fmt: skip
@@ -65,6 +71,16 @@ def test_a_headline_says_what_happened(
     kind: str, data: dict[str, Any], headline: str
 ) -> None:
     assert told(kind, data=data).headline == headline
+
+
+def test_money_that_goes_on_or_back_is_told_with_its_sum_and_transaction() -> None:
+    part = {"forward": {"amount_sat": 30_000, "fee_sat": 200}}
+    assert "Sent on: 0.000298 BTC (29,800 sat), 200 sat of fee" in shown(
+        told("payment.forwarded", data=part)
+    )
+    back = {"refund": {"id": "ref_1", "amount_sat": 700, "txid": "cd" * 32}}
+    lines = shown(told("payment.refunded", txid=None, data=back))
+    assert f"Transaction: {'cd' * 32}" in lines
 
 
 @pytest.mark.parametrize("kind", EventType)
