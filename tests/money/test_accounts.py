@@ -1,6 +1,8 @@
 """Credits over a real socket: given once, spent once, taken back, never too many."""
 
 import csv
+import hashlib
+import hmac
 import io
 import json
 from collections import Counter
@@ -10,8 +12,11 @@ from typing import Any
 import gevent
 import pytest
 
+from engine.store.sqlite.ledger_file import open_ledger
 from tests.tools.node import PATIENCE_S, RunningNode, running_node
 from tests.tools.wait import wait_until
+
+SECRET = "a secret of this test"
 
 PACKAGES = {
     "small": {"amount_sat": 1_000, "credits": 40},
@@ -221,3 +226,50 @@ def test_a_merchants_accounts_are_its_own(node: RunningNode) -> None:
         asked = node.get(f"{path}?merchant=default", Authorization=f"Bearer {key}")
         assert asked.status_code == 403
     assert node.get("/v1/accounts/mine", Authorization="Bearer x").status_code == 401
+
+
+def test_fifty_confirmations_debits_and_webhooks_at_once_make_one_credit() -> None:
+    """Whoever is first confirms it, and everybody else finds it confirmed."""
+    with running_node(web={"webhook_btc_secret": SECRET}) as node:
+        record = {"packages": PACKAGES}
+        node.call("PUT", "/v1/merchants/default", json=record)
+        asked = {"account": "crowd", "package": "small", "confirmations": 1}
+        payment = node.post("/v1/payments", asked).json()
+        txid = node.chain.pay(payment["address"], 1_000)
+        node.chain.mine(1)
+
+        def one(number: int) -> int:
+            if number % 3 == 0:
+                path = f"/v1/payments/{payment['id']}/confirm"
+                return node.post(path).status_code
+            if number % 3 == 1:
+                body = {"credits": 7}
+                return node.post("/v1/accounts/crowd/debit", body).status_code
+            said = {"address": payment["address"], "value": 1_000, "txid": txid}
+            raw = json.dumps(said | {"status": 2}).encode()
+            signature = hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()
+            headers = {"X-Signature": signature, "Content-Type": "application/json"}
+            return node.call(
+                "POST", "/webhook/btc", data=raw, headers=headers
+            ).status_code
+
+        codes = racing(50, one)
+        assert set(codes[0::3]) <= {200}
+        assert set(codes[1::3]) <= {201, 409}
+        assert set(codes[2::3]) <= {200, 202}
+        node.wait_for_status(payment["id"], "confirmed")
+        told = Counter(event["type"] for event in events(node, payment["id"]))
+        assert (told["payment.confirmed"], told["payment.credited"]) == (1, 1)
+        spent = 7 * codes[1::3].count(201)
+        assert balance(node, "crowd") == 40 - spent >= 0
+        assert list(findings_of(node)) == []
+
+
+def findings_of(node: RunningNode) -> list[str]:
+    """What `run.py ledger check` would say, beside the running node."""
+    with open_ledger(node.database) as book:
+        return list(book.findings())
+
+
+def test_after_all_of_this_the_ledger_is_right(node: RunningNode) -> None:
+    assert findings_of(node) == []
