@@ -28,7 +28,7 @@ from actors.messages import (
     WatcherReport,
 )
 from actors.node import Node
-from actors.watching.believing import as_write, log_status
+from actors.watching.believing import as_write, note_status
 from actors.watching.doubts import Doubts, not_believed, nothing_open
 from actors.watching.looking import due_at, interest, interval_s, question
 from actors.watching.release import let_go, release
@@ -361,7 +361,7 @@ class AddressActor(Actor):
             if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.
                 self._node.source.tell_system(self.interest(self.ref))
-            log_status(before, after)
+            note_status(self._node.counters, before, after)
             if reply is not None:
                 reply(after)
             self._arm_deadline()

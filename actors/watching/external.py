@@ -17,7 +17,7 @@ from actors.messages import (
     WatcherReport,
 )
 from actors.node import Node
-from actors.watching.believing import as_write, log_notes, log_status
+from actors.watching.believing import as_write, log_notes, note_status
 from actors.watching.release import release
 from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.events import Event
@@ -169,7 +169,7 @@ class ExternalActor(Actor):
             assert after.id == before.id, after.id
             assert after.seq >= before.seq, (before.seq, after.seq)
             self.ref.shown = after
-            log_status(before, after)
+            note_status(self._node.counters, before, after)
             if reply is not None:
                 reply(after)
             self._wait_on()

@@ -27,6 +27,7 @@ from actors.messages import (
 from actors.node import Node
 from actors.published import Published, Trouble
 from actors.watching.address import AddressActor
+from actors.watching.believing import note_created
 from actors.watching.external import ExternalActor
 from actors.watching.watcher_book import WatcherBook
 from engine.errors import Unreadable
@@ -219,6 +220,7 @@ class SupervisorActor(Actor):
         payments = tuple(a for a in created.answers if isinstance(a, Payment))
         if isinstance(created.outcome, Committed):
             self._node.orders.add(payment.terms.merchant for payment in payments)
+            note_created(self._node.counters, payments)
             self._bring_up(payments, lambda: created.reply(created.answers))
         else:
             self._reserved.difference_update(p.terms.address for p in payments)

@@ -4,6 +4,7 @@ Called by `transport/web_app.py`. To add a system: its file here, a name in `SEE
 (`engine/setting_values.py`), a line below, and what it does in docs/seeds.md.
 """
 
+import logging
 from collections.abc import Mapping
 
 from engine.gateway import Gateway
@@ -16,6 +17,8 @@ from transport.seeds.admission import Admission, SeedLimits
 from transport.server.limits import CallLimits
 
 __all__ = ["add_seeds", "poll_intervals_s", "unsigned_webhooks"]
+
+log = logging.getLogger("paybell.seeds")
 
 
 def unsigned_webhooks(seeds: Mapping[str, str], limits: SeedLimits) -> Unsigned | None:
@@ -48,6 +51,11 @@ def add_seeds(
         paybutton.routes(app, gateway, auth, settings, merchant, admission, origins)
     if "bitcoin" in seeds:
         bitcoin.routes(app, gateway, auth, vault, seeds["bitcoin"], origins)
+        log.info(
+            "seeds.bitcoin merchant=%s detail=Bitcoin payment background processor"
+            " started",
+            seeds["bitcoin"],
+        )
     if "phoenixd" in seeds:
         merchant, admission = seeds["phoenixd"], Admission(limits)
         phoenixd.routes(app, gateway, vault, merchant, admission, webhook_limits)
