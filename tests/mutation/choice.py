@@ -22,6 +22,7 @@ TARGETS = (
     "engine/store/sqlite",
     "engine/runtime",
     "engine/policy",
+    "engine/wallet",
     "actors/watching",
     "actors/sources",
     "actors/journal",

@@ -107,6 +107,13 @@ def test_a_bump_never_passes_the_cap_nor_its_part() -> None:
         plan_bump(part, 5_001, RULES)
 
 
+def test_a_bump_pays_for_its_own_relay_and_no_more_than_is_asked() -> None:
+    plan = sweep_of(100_000)
+    assert plan_bump(plan, 1_000, RULES).fee_sat == plan.fee_sat + 110
+    assert plan_bump(plan, 1_000, RULES, 7).fee_sat == plan.fee_sat + 117
+    assert plan_bump(plan, 2_001, RULES).fee_sat == 221
+
+
 def test_a_bump_leaves_no_dust() -> None:
     plan = sweep_of(1_000)
     assert plan_bump(plan, 706 * 1_000 // 110, RULES).outputs[0].amount_sat >= 294
@@ -133,6 +140,9 @@ def test_a_bumped_refund_takes_from_its_change_then_all_of_it() -> None:
     assert gone.outputs == small.outputs[:1]
     assert (gone.change, gone.payers) == (None, ())
     assert gone.fee_sat == small.fee_sat + 400
+    assert plan_bump(small, 5_027, RULES).fee_sat == 553  # just what is left
+    with pytest.raises(CannotSpend, match="does not pay for a higher fee"):
+        plan_bump(small, 5_028, RULES)
     with pytest.raises(CannotSpend, match="no output that a higher fee"):
         plan_bump(gone, 10_000, RULES)
     with pytest.raises(CannotSpend, match="does not pay for a higher fee") as caught:
@@ -151,6 +161,11 @@ def test_receivers_who_bear_the_fee_bear_a_higher_one() -> None:
     bumped = plan_bump(plan, 3_000, RULES)
     assert [o.amount_sat for o in bumped.outputs] == [4_770, 4_771]
     with pytest.raises(CannotSpend, match="dust"):
+        plan_bump(plan, 62_000, RULES)
+    rest = [coin("p2wpkh", 1, 20_000)]
+    plan = plan_payment(rest, two, P2TR, 1_000, TIP, fee_from_outputs=True)
+    assert plan.change == 2
+    with pytest.raises(CannotSpend, match="dust"):  # their change is not theirs to pay
         plan_bump(plan, 62_000, RULES)
 
 
