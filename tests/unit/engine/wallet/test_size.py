@@ -7,6 +7,7 @@ from engine.errors import CannotSpend
 from engine.wallet.coin import COINBASE_DEPTH, SpendKind, is_mature, spend_kind
 from engine.wallet.fees import FeeRules, fee_rate
 from engine.wallet.size import (
+    MAX_STANDARD_WEIGHT,
     dust_sat,
     fee_of,
     output_weight,
@@ -30,6 +31,12 @@ from tests.unit.engine.wallet.plans import (
 )
 def test_dust_is_what_core_says(script: bytes, sat: int) -> None:
     assert dust_sat(script) == sat  # Bitcoin Core, GetDustThreshold, at 3 sat/vB
+
+
+def test_only_a_witness_program_is_cheap_to_spend() -> None:
+    assert dust_sat(b"\x6a" + P2TR[1:]) == 3 * (43 + 148)
+    assert dust_sat(b"\x51" * 10) == 3 * (19 + 148)
+    assert MAX_STANDARD_WEIGHT == 400_000  # Bitcoin Core, MAX_STANDARD_TX_WEIGHT
 
 
 @pytest.mark.parametrize(
