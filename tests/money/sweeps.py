@@ -11,7 +11,7 @@ from typing import Any
 from engine.bitcoin.address import parse_address
 from engine.bitcoin.transaction import parse_tx
 from engine.chain.feed import ChainTx
-from tests.money.vault import KINDS, PASSPHRASE, make_wallets
+from tests.money.vault import DRAWN, KINDS, PASSPHRASE, make_wallets
 from tests.node.litecoin import LitecoinNode
 from tests.node.paybell import Paybell
 from tests.node.shop import fresh_address
@@ -79,7 +79,7 @@ class Till:
     def outgoing(self) -> list[dict[str, Any]]:
         """Of all merchants, the newest first."""
         found: list[dict[str, Any]] = []
-        for kind in KINDS:
+        for kind in (*KINDS, *DRAWN):
             view = self.paybell.get(f"/v1/forwarding?merchant={kind}")
             found += view["outgoing"]
         return found

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.money.sweeps import Till, judged
-from tests.money.vault import KINDS
+from tests.money.vault import DRAWN, KINDS
 from tests.node.litecoin import LitecoinNode
 
 
@@ -23,7 +23,7 @@ def test_payments_of_all_kinds_are_swept_to_the_satoshi(
     till = Till(node, tmp_path)
     with till.paybell:
         for number in range(3):
-            for kind in KINDS:
+            for kind in (*KINDS, *DRAWN):
                 payment = till.order(kind, 50_000 + number)
                 till.pay(payment, 50_000 + number)
         till.settle()

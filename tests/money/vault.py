@@ -7,10 +7,11 @@ from engine.store.wallet_writes import WalletRow
 from engine.store.writes import Committed, Row, WalletSecretRow, Write
 from engine.wallet.coin import SpendKind
 from engine.wallet.descriptor import read_descriptor
-from engine.wallet.sealed_wallet import encode_wallet, new_seed_wallet
+from engine.wallet.drawn_key import DrawnKind
+from engine.wallet.sealed_wallet import encode_wallet, new_keys_wallet, new_seed_wallet
 from engine.wallet.seed import new_words
 
-__all__ = ["KINDS", "PASSPHRASE", "make_wallets"]
+__all__ = ["DRAWN", "KINDS", "PASSPHRASE", "make_wallets"]
 
 PASSPHRASE = "a passphrase of the tests"
 
@@ -18,8 +19,15 @@ KINDS: tuple[SpendKind, ...] = ("p2pkh", "p2sh-p2wpkh", "p2wpkh", "p2tr")
 """Each is the wallet of a merchant of that name."""
 
 
+DRAWN: dict[str, DrawnKind] = {
+    "drawn-p2pkh": "p2pkh",
+    "drawn-p2sh-p2wpkh": "p2sh-p2wpkh",
+}
+"""Merchants whose keys are drawn one by one, and what they are for."""
+
+
 def make_wallets(db: Path, kinds: tuple[SpendKind, ...] = KINDS) -> None:
-    """A new database with a seed for each."""
+    """A new database with a seed for each, and two wallets of drawn keys."""
     journal = Journal(db)
     rows: list[Row] = []
     for number, kind in enumerate(kinds):
@@ -30,6 +38,10 @@ def make_wallets(db: Path, kinds: tuple[SpendKind, ...] = KINDS) -> None:
         identity = read_descriptor(text, "regtest").identity
         rows.append(WalletRow(name, kind, "seed", text, identity, 0, 1))
         rows.append(WalletSecretRow(name, encode_wallet(sealed)))
+    for name, drawn in DRAWN.items():
+        keys = new_keys_wallet(f"wal_{name}", drawn, "regtest", PASSPHRASE)
+        rows.append(WalletRow(keys.wallet, name, "keys", "", name, 0, 1))
+        rows.append(WalletSecretRow(keys.wallet, encode_wallet(keys)))
     (outcome,) = journal.commit([Write(rows=tuple(rows))])
     assert isinstance(outcome, Committed), outcome
     journal.close()

@@ -3,6 +3,8 @@
 The keys are real, and so are the signatures: the dev chain verifies them.
 """
 
+from collections.abc import Iterable
+
 from engine.errors import SigningError
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.forward_policy import ForwardPolicy
@@ -59,6 +61,9 @@ class Seeds:
 
     def can_sign(self, wallet: str) -> bool:
         return wallet in self._accounts
+
+    def collected(self, coins: Iterable[Coin]) -> "Seeds":
+        return self
 
     def key_of(self, coin: Coin) -> SecretKey:
         if coin.wallet not in self._accounts:
