@@ -111,6 +111,23 @@ def test_a_whole_coin_goes_back_less_the_fee(desk: Paying) -> None:
     assert desk.of(payment)["left_sat"] == 0
 
 
+def test_the_books_say_where_each_satoshi_went(desk: Paying) -> None:
+    """What came in is what was refunded, paid to miners, and sent on."""
+    payment = desk.staying("p2wpkh")
+    desk.made(payment, amount_sat=20_000, address=desk.fresh())
+    desk.settled(payment)
+    store = desk.node.gateway._store
+    sums: dict[str, int] = {}
+    for record in store.postings_of(payment):
+        posting = record.posting
+        for account, sign in ((posting.target, 1), (posting.source, -1)):
+            sums[account] = sums.get(account, 0) + sign * posting.amount
+    assert sums["sales"] == -50_000
+    assert sums["refunds"] == 20_000
+    assert sums["own"] + sums["fees"] == 30_000
+    assert sums["onchain"] == 0
+
+
 def test_without_coins_it_waits_and_says_so(desk: Paying) -> None:
     """The fee of one coin that is all the refund is nobody's to pay."""
     payment = desk.paid(merchant="stays")
