@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,6 +83,9 @@ def create(how: str) -> dict[str, float]:
 
 def _grown(db: Path, count: int) -> None:
     """A database that gave out so many addresses, whose payments are over."""
+    key = Path(f"{db}.key")
+    key.write_bytes(os.urandom(32))  # payments' secrets are made with it
+    key.chmod(0o600)
     journal = Journal(db, synchronous="OFF")
     journal.bind_network("regtest")
     now = int(time.time() * 1000)

@@ -1,5 +1,6 @@
 """Killed at any moment, a node gives no address to two payments."""
 
+import os
 import threading
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,9 @@ from tests.tools.paybell import Paybell, serving
 from tests.tools.wait import wait_until
 from tests.unit.engine.wallet.wallet_cases import VPUB
 
-KILLS = 2
+KILLS = int(os.environ.get("PAYBELL_WALLET_KILLS", "2"))
+"""100 in `make soak`."""
+
 CREATORS = 6
 
 

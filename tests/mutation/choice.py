@@ -19,6 +19,7 @@ TARGETS = (
     "engine/mail",
     "engine/money",
     "engine/merchants",
+    "engine/wallet",
     "engine/store/sqlite",
     "engine/runtime",
     "engine/policy",

@@ -1,5 +1,7 @@
 """Descriptors and extended keys: what is taken, what is refused, and why."""
 
+import os
+
 import bdkpython as bdk
 import pytest
 from embit import base58
@@ -20,6 +22,9 @@ from tests.unit.engine.wallet.wallet_cases import (
 )
 
 XPUB = MAIN[84]
+COUNT = int(os.environ.get("PAYBELL_ADDRESSES", "8"))
+"""Indexes that are compared; 10,000 in `make soak`."""
+
 FORMS = {
     "pkh": "pkh({}/0/*)",
     "sh(wpkh)": "sh(wpkh({}/0/*))",
@@ -141,7 +146,7 @@ def test_what_bip_32_calls_invalid_is_refused(at: int, value: str, why: str) -> 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("network", ["mainnet", "testnet", "signet", "regtest"])
 def test_addresses_are_those_of_bdk_and_of_embit(form: str, network: str) -> None:
-    agree(FORMS[form].format(XPUB if network == "mainnet" else TPUB), network, 8)
+    agree(FORMS[form].format(XPUB if network == "mainnet" else TPUB), network, COUNT)
 
 
 @pytest.mark.parametrize("form", ["wsh({})", "sh({})", "sh(wsh({}))"])
