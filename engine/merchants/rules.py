@@ -147,11 +147,11 @@ def is_sensitive(before: Merchant, after: Merchant) -> str:
     if before.jwt != after.jwt:
         changed.append("the rules of its site's tokens")
     if before.descriptor != after.descriptor:
-        changed.append("the wallet that its addresses come from")
+        changed.append("the keys that its addresses come from")
     if before.forward_to != after.forward_to:
-        changed.append("where its money goes on to")
+        changed.append("the places that its money goes on to")
     if _confirmations(before) != _confirmations(after):
-        changed.append("how many confirmations its payments need")
+        changed.append("the confirmations that its payments need")
     return " and ".join(changed)
 
 

@@ -102,7 +102,7 @@ def test_a_shop_sets_its_own_defaults_and_fewer_confirmations_are_told() -> None
         defaults = {field: EVERYTHING["defaults"][field]}  # type: ignore[index]
         made = after(empty, defaults={"confirmations": 6} | defaults)
         assert not wants_operator(empty, made)
-        assert is_sensitive(empty, made) == ("how many confirmations its payments need")
+        assert is_sensitive(empty, made) == ("the confirmations that its payments need")
     quiet = after(empty, defaults={"expires_in_s": 900}, packages={}, logo_url="")
     assert not is_sensitive(empty, quiet)
 
