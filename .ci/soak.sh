@@ -5,8 +5,8 @@
 # requests of the API fuzz, 10,000 reconnects of Socket.IO clients, 1,000 kills of a node
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
 # 20,000 framings beside nginx, 10,000 addresses of each kind by three libraries, 100
-# kills of a node that draws them. Called by `make soak`; $PYTHON is the one of the virtual environment. All are run, also when
-# one fails.
+# kills of a node that draws them. Called by `make soak`; $PYTHON is the one of the
+# virtual environment. All are run, also when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 

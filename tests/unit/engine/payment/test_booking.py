@@ -58,6 +58,7 @@ def test_what_was_swept_is_the_owners_less_the_fee() -> None:
         Posting("sat", "own", "onchain", 200),
         Posting("sat", "onchain", "fees", 200),
     ]
+    assert posted(swept_sat=300) == [Posting("sat", "onchain", "own", 300)]
     assert swept(0, 0) == ()
     assert swept(5, 0) == (Posting("sat", "onchain", "own", 5),)
 
@@ -84,6 +85,7 @@ def test_a_refund_is_of_our_coins_or_of_the_owners() -> None:
     assert posted(refund=elsewhere) == [Posting("sat", "own", "refunds", 9_000)]
     assert posted(card(), refund=elsewhere) == []
     assert refunded(0, 0) == ()
+    assert refunded(7, 0) == (Posting("sat", "onchain", "refunds", 7),)
 
 
 def test_of_a_payment_without_a_chain_its_currency_is_booked() -> None:
