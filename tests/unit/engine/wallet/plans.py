@@ -33,6 +33,7 @@ def funds(plan: Plan) -> int:
 
 def assert_sound(plan: Plan) -> None:
     assert funds(plan) == sum(o.amount_sat for o in plan.outputs) + plan.fee_sat
+    assert plan.total_sat == funds(plan)
     assert plan.weight <= MAX_STANDARD_WEIGHT
     assert all(o.amount_sat >= dust_sat(o.script) for o in plan.outputs)
     shares = shares_of(plan)
