@@ -12,7 +12,7 @@ class ForwardingGateway(Protocol):
     """See `engine/gateway.py`."""
 
     def forwarding_paused(self) -> Paused | None:
-        """Since when nothing new is sent on, as far as the forwarder knows."""
+        """Since when nothing new is sent on; None: it is."""
 
     def pause_forwarding(self, by: str) -> None:
         """From now on, also after a restart; what is on its way is looked after."""

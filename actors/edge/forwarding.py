@@ -12,7 +12,7 @@ class Forwarding(KeptRows):
     """Implements `engine.forwarding_gateway.ForwardingGateway`."""
 
     def forwarding_paused(self) -> Paused | None:
-        return self._node.forwarding.now.paused
+        return self._store.forward_paused()
 
     def pause_forwarding(self, by: str) -> None:
         self._write(PauseForwarding(self.now(), by))

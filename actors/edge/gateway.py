@@ -356,7 +356,7 @@ class ActorGateway(Forwarding, LedgerDesk, RefundPsbt):
             sessions=self._node.sessions.now,
             freshness=self._node.source_report.now.freshness,
             alerts=self.alerts(),
-            forwarding_paused=self.forwarding_paused() is not None,
+            forwarding_paused=self._node.forwarding.now.paused is not None,
             last_offset=last_offset,
         )
 

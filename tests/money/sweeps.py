@@ -76,6 +76,22 @@ class Till:
             lambda: f"{waiting} to be {status}\n{self.paybell.log[-4_000:]}",
         )
 
+    def wait_to_be_told(self, payment_id: str, *types: str) -> None:
+        """Until these were told, one right after the other."""
+
+        def told() -> bool:
+            events = self.paybell.events(payment_id)
+            found = " ".join(event["type"] for event in events)
+            return " ".join(types) in found
+
+        wait_until(
+            told, PATIENCE_S, lambda: f"{types} to be told\n{self.paybell.log[-4_000:]}"
+        )
+
+    def switch(self, *, paused: bool) -> None:
+        answer = self.paybell.call("PUT", "/v1/forwarding", json={"paused": paused})
+        assert answer.status_code == 200, answer.text
+
     def outgoing(self) -> list[dict[str, Any]]:
         """Of all merchants, the newest first."""
         found: list[dict[str, Any]] = []
@@ -103,6 +119,12 @@ class Till:
             PATIENCE_S,
             lambda: f"money to arrive\n{self.paybell.log[-4_000:]}",
         )
+
+    def balances(self, kind: str) -> dict[str, int]:
+        """Of the merchant's books, in sat."""
+        view = self.paybell.get(f"/v1/accounts?merchant={kind}")
+        found = [row for row in view["data"] if row["unit"] == "sat"]
+        return {row["account"]: row["balance"] for row in found}
 
     def arrived_sat(self) -> int:
         """What lies at the destination, in blocks: the node's own word."""

@@ -58,7 +58,7 @@ class Paybell:
         self.db = folder / "paybell.db"
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
-        self._command: list[str | Path] = [
+        self.command: list[str | Path] = [
             sys.executable, ROOT / "run.py", "serve",
             f"--port={self.port}", f"--db={self.db}", "--network=regtest",
             "--allow-private-webhooks=yes", *options,
@@ -85,7 +85,7 @@ class Paybell:
     def launch(self) -> None:
         """Start it, and do not wait."""
         assert self._process is None, "it runs"
-        self._process = Process(self._command, env=self.environ, cwd=ROOT)
+        self._process = Process(self.command, env=self.environ, cwd=ROOT)
         self._process.start()
 
     def wait_until_ready(self) -> None:

@@ -1,0 +1,73 @@
+"""`run.py`, which kills itself (SIGKILL) at the n-th stop on a payment's way out.
+
+    python -m tests.money.killed 7 serve --port=…
+
+A stop is before and after each commit of the forwarder, each word to a payment (whose
+watcher commits), and each broadcast. Nothing else of the node is touched.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import run  # first of all: it patches
+from actors.money.forwarder import ForwarderActor
+from actors.money.steps import Ask
+from transport.chain.broadcasters import Broadcasters
+
+__all__ = ["main"]
+
+
+class Stops:
+    """Counts them, and ends at the one that was asked for."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def __call__(self, what: str) -> None:
+        self._left -= 1
+        if self._left == 0:
+            sys.stderr.write(f"stop: {what}\n")
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    stop = Stops(int(sys.argv[1]))
+    del sys.argv[1]
+    carry_out = ForwarderActor._carry_out
+    go_on = ForwarderActor._go_on
+    send = Broadcasters.send
+    last: list[str] = []
+
+    def carried_out(self: Any, wanted: Any, number: Any) -> None:
+        if not isinstance(wanted, Ask) and wanted:
+            last.append(type(wanted).__name__)
+            stop(f"before {last[-1]}")
+        carry_out(self, wanted, number)
+
+    def gone_on(self: Any, answer: Any) -> None:
+        if last:
+            stop(f"after {last.pop()}")
+        go_on(self, answer)
+
+    def sent(self: Any, raw: bytes) -> Any:
+        stop("before a broadcast")
+        answer = send(self, raw)
+        stop("after a broadcast")
+        return answer
+
+    changed: list[tuple[Any, str, Callable[..., Any]]] = [
+        (ForwarderActor, "_carry_out", carried_out),
+        (ForwarderActor, "_go_on", gone_on),
+        (Broadcasters, "send", sent),
+    ]
+    for owner, name, function in changed:
+        setattr(owner, name, function)
+    run.main()
+
+
+if __name__ == "__main__":
+    main()
