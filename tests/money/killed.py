@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import run  # first of all: it patches
+from actors.money import forwarder, telling
 from actors.money.forwarder import ForwarderActor
 from actors.money.steps import Ask
 from transport.chain.broadcasters import Broadcasters
@@ -37,16 +38,16 @@ class Stops:
 def main() -> None:
     stop = Stops(int(sys.argv[1]))
     del sys.argv[1]
-    carry_out = ForwarderActor._carry_out
+    carry_out = telling.carry_out
     go_on = ForwarderActor._go_on
     send = Broadcasters.send
     last: list[str] = []
 
-    def carried_out(self: Any, wanted: Any, number: Any) -> None:
+    def carried_out(node: Any, wanted: Any, reply: Any) -> None:
         if not isinstance(wanted, Ask) and wanted:
             last.append(type(wanted).__name__)
             stop(f"before {last[-1]}")
-        carry_out(self, wanted, number)
+        carry_out(node, wanted, reply)
 
     def gone_on(self: Any, answer: Any) -> None:
         if last:
@@ -60,7 +61,7 @@ def main() -> None:
         return answer
 
     changed: list[tuple[Any, str, Callable[..., Any]]] = [
-        (ForwarderActor, "_carry_out", carried_out),
+        (forwarder, "carry_out", carried_out),
         (ForwarderActor, "_go_on", gone_on),
         (Broadcasters, "send", sent),
     ]
