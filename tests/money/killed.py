@@ -30,8 +30,7 @@ class Stops:
     def __call__(self, what: str) -> None:
         self._left -= 1
         if self._left == 0:
-            sys.stderr.write(f"stop: {what}\n")
-            sys.stderr.flush()
+            os.write(2, f"\nstop: {what}\n".encode())  # past the log, which has a queue
             os.kill(os.getpid(), signal.SIGKILL)
 
 
