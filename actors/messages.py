@@ -16,9 +16,8 @@ from engine.errors import SourceError
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
-from engine.ports import Freshness, Sink
+from engine.ports import Freshness
 from engine.runtime.ref import Ref
-from engine.store.epochs import Position
 from engine.store.port import StoreReader
 from engine.store.writes import Conflict, Outcome, Row, Write
 
@@ -35,12 +34,9 @@ __all__ = [
     "Deadline",
     "DescribeSources",
     "DescribeWatcher",
-    "Follow",
-    "FollowAll",
     "FreshnessChanged",
     "NotWatched",
     "Nudge",
-    "OpenSession",
     "Poll",
     "PollNow",
     "Publish",
@@ -52,10 +48,7 @@ __all__ = [
     "Round",
     "RoundDone",
     "Seen",
-    "Subscribe",
     "Tick",
-    "Unfollow",
-    "Unsubscribe",
     "Unwatch",
     "Watch",
     "WatcherReport",
@@ -282,59 +275,6 @@ class DescribeSources(msgspec.Struct, frozen=True):
 
 class FreshnessChanged(msgspec.Struct, frozen=True):
     freshness: Freshness
-
-
-# -- sessions and router ----------------------------------------------------------
-
-
-class OpenSession(msgspec.Struct, frozen=True):
-    """Edge to router: start this session, and hang up on its client if it fails."""
-
-    ref: Ref
-    sink: Sink
-
-    def on_dropped(self) -> None:
-        """The router crashed on it, or ended before it: nobody else knows the client,
-        who would wait in silence."""
-        self.sink.close(1001, "the server ends this session")
-        self.ref.stop()
-
-
-class Subscribe(msgspec.Struct, frozen=True):
-    """From now on, tell `ref` the events of this payment (None: of all).
-
-    `on_event` is called with each, in the router's turn, and must not wait: ten
-    thousand clients of one payment are too many for a message each. None: the events
-    come as messages.
-    """
-
-    payment_id: str | None
-    ref: Ref
-    merchant: str | None = None
-    on_event: Callable[[CommittedEvent], object] | None = None
-
-
-class Unsubscribe(msgspec.Struct, frozen=True):
-    payment_id: str | None
-    ref: Ref
-
-
-class Follow(msgspec.Struct, frozen=True):
-    """Edge to session: follow a payment from after `since` (None: from its state)."""
-
-    payment_id: str
-    since: Position | None = None
-
-
-class Unfollow(msgspec.Struct, frozen=True):
-    payment_id: str
-
-
-class FollowAll(msgspec.Struct, frozen=True):
-    """Edge to session: follow every event after a journal offset."""
-
-    after: int
-    merchant: str | None = None
 
 
 # -- supervisor ------------------------------------------------------------------

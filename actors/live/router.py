@@ -16,13 +16,8 @@ import msgspec
 
 from actors.live.fanout import FanOut, TellOne
 from actors.live.session import SessionActor
-from actors.messages import (
-    FreshnessChanged,
-    OpenSession,
-    Publish,
-    Subscribe,
-    Unsubscribe,
-)
+from actors.live_messages import OpenSession, Subscribe, Unsubscribe
+from actors.messages import FreshnessChanged, Publish
 from actors.node import Node
 from actors.published import Published
 from engine.payment.events import CommittedEvent

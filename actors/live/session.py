@@ -19,15 +19,15 @@ from msgspec.structs import replace
 
 from actors.live.loaded import Backlog, Loaded
 from actors.live.subscription import JournalSubscription, Subscription
-from actors.messages import (
+from actors.live_messages import (
     Follow,
     FollowAll,
-    FreshnessChanged,
     OpenSession,
     Subscribe,
     Unfollow,
     Unsubscribe,
 )
+from actors.messages import FreshnessChanged
 from actors.node import Node
 from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent

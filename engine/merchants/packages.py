@@ -25,8 +25,8 @@ __all__ = [
 
 MAX_PACKAGES: Final = 100
 
-MAX_CREDITS: Final = 2**53 - 1
-"""What JavaScript reads exactly."""
+MAX_CREDITS: Final = 10**12
+"""Millions of the largest fit into a balance of 64 bits: a confirmation can be written."""
 
 NAMES: Final = "1 to 32 small letters, digits, '-' or '_', beginning with no '-' or '_'"
 

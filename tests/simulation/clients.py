@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from actors.live.session import open_session
-from actors.messages import Follow, FollowAll, Unfollow
+from actors.live_messages import Follow, FollowAll, Unfollow
 from actors.node import Node
 from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent

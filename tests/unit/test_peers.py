@@ -13,7 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from actors.live.session import open_session
-from actors.messages import Follow, Publish, Seen, Watch
+from actors.live_messages import Follow
+from actors.messages import Publish, Seen, Watch
 from actors.published import JournalReport
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor

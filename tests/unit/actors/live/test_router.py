@@ -9,7 +9,8 @@ import pytest
 from actors.live.fanout import FOLLOWERS_PER_STEP, MAX_WAITING
 from actors.live.router import RouterActor
 from actors.live.session import open_session
-from actors.messages import FreshnessChanged, Publish, Subscribe, Unsubscribe
+from actors.live_messages import Subscribe, Unsubscribe
+from actors.messages import FreshnessChanged, Publish
 from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
 from engine.ports import Freshness

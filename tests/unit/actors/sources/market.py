@@ -4,14 +4,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from actors.messages import (
-    DescribeSources,
-    FreshnessChanged,
-    Poll,
-    Seen,
-    Subscribe,
-    Watch,
-)
+from actors.live_messages import Subscribe
+from actors.messages import DescribeSources, FreshnessChanged, Poll, Seen, Watch
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.feed_state import FeedSpec
 from actors.sources.source import SourceActor
