@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from engine.errors import BrokenInvariant, Duplicate, EngineBusy, Refused
+from engine.errors import AlreadyDrawn, BrokenInvariant, Duplicate, EngineBusy, Refused
 from engine.store.writes import Conflict, Unavailable
 
-__all__ = ["AlreadyDrawn", "good"]
-
-
-class AlreadyDrawn(EngineBusy):
-    """An address was drawn of an index that is taken: nothing was done."""
+__all__ = ["good"]
 
 
 def good(answer: Any) -> Any:

@@ -22,9 +22,8 @@ import msgspec
 from gevent.lock import RLock
 from gevent.threadpool import ThreadPool
 
-from actors.edge.answers import AlreadyDrawn
 from actors.node import Node
-from engine.errors import Duplicate, EngineBusy, InvalidDescriptor
+from engine.errors import AlreadyDrawn, Duplicate, EngineBusy, InvalidDescriptor
 from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
 from engine.store.key_writes import WalletKeyRow

@@ -21,6 +21,7 @@
     ├─ CannotSpend              409  insufficient_funds      coins do not do it now
     ├─ Duplicate                409  duplicate
     ├─ EngineBusy               503  busy                    come again
+    │  └─ AlreadyDrawn                                       an address; nothing done
     ├─ MailboxFull              503  busy
     ├─ SourceError              503  source_unavailable      never to be read as unpaid
     │  ├─ SourceUnavailable
@@ -79,6 +80,7 @@ from engine.errors.store import (
 from engine.errors.wallet import CannotSpend, SigningError, WalletLocked
 
 __all__ = [
+    "AlreadyDrawn",
     "AddressRefused",
     "BackupError",
     "BodyError",
@@ -261,6 +263,10 @@ class EngineBusy(EngineError):
         self.detail = detail
         self.retry_after_s = retry_after_s
         self.unknown = unknown
+
+
+class AlreadyDrawn(EngineBusy):
+    """An address was drawn of an index that is taken: nothing was done."""
 
 
 class MailboxFull(EngineError):
