@@ -26,7 +26,7 @@ __all__ = [
 MAX_PACKAGES: Final = 100
 
 MAX_CREDITS: Final = 10**12
-"""Millions of the largest fit into a balance of 64 bits: a confirmation can be written."""
+"""Millions of the largest fit into a balance of 64 bits."""
 
 NAMES: Final = "1 to 32 small letters, digits, '-' or '_', beginning with no '-' or '_'"
 
