@@ -1,0 +1,190 @@
+"""What is asked of a store and written to it, an example of each kind."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.money.ledger import CREDIT, ISSUED, Posting
+from engine.payment.refund import LIVING, RefundState
+from engine.store.writes import (
+    AddressRow,
+    ChannelRow,
+    CustomerRow,
+    DeliveryResult,
+    Forget,
+    ForgetDeliveries,
+    ForgetIdempotency,
+    IdempotencyRow,
+    InboundRow,
+    KeyRow,
+    LedgerRow,
+    MerchantRow,
+    MoveRefund,
+    OpenRefund,
+    OrdersRow,
+    Prune,
+    PurgeDeliveries,
+    ReadAgain,
+    Release,
+    RemoveChannel,
+    Requeue,
+    RevokeKey,
+    ShrinkFile,
+    SourceTip,
+    ToldRow,
+    WalletKeyRow,
+    WalletRow,
+    WalletSecretRow,
+)
+from tests.unit.engine.store.outgoing_cases import (
+    OUTGOING_READS,
+    OUTGOING_ROWS,
+)
+from tests.unit.engine.store.refund_cases import refund
+from tests.unit.journal_cases import wallet
+from tests.unit.payment_cases import T0
+
+NEW_REFUND = refund(999_999, "p1", merchant="zoe")  # she has no other
+
+FILTERS = {
+    "status": "pending",
+    "external_id": "order-1",
+    "address": "address of p1",
+    "merchant": "ann",
+}
+
+
+def _listings() -> Iterator[tuple[Any, ...]]:
+    for size in range(len(FILTERS) + 1):
+        for names in itertools.combinations(FILTERS, size):
+            chosen = {name: FILTERS[name] for name in names}
+            yield chosen, None, 50
+            yield chosen, 300, 50
+
+
+READS: dict[str, list[tuple[Any, ...]]] = {
+    "payment": [("p1",)],
+    "customer_email": [("p1",), ("nobody",)],
+    "payment_at": [("address of p1",), ("address of p2",), ("nowhere",)],
+    "list_payments": [*_listings()],
+    "counted_outpoints": [(["address of p1", "address of p2"],)],
+    "watched": [("", 10), ("p3", 10)],
+    "oldest_watched": [()],
+    "history": [("p1",), ("p1", 1, 10)],
+    "payment_history": [("p1", None, 10), ("p1", 0, 10)],
+    "events_after": [(0, 10), (0, 10, "ann"), (700, 10, "nobody")],
+    "journal_page": [(0, 10), (0, 10, "ann")],
+    "last_offset": [()],
+    "api_keys": [()],
+    "merchants": [()],
+    "epochs": [()],
+    "idempotent_answer": [("scope", "key", 0)],
+    "source_tip": [("node",), ("other",)],
+    "channels": [(), ("ann",)],
+    "channels_page": [(None, (0, ""), 10), ("ann", (T0, "all"), 10)],
+    "channel": [("all",), ("none",)],
+    "owed": [("all", 10)],
+    "pending_payments": [("all", "", 10), ("all", "p3", 10)],
+    "next_pending": [("all", "p1")],
+    "deliveries_after": [("all", 0, 10), ("all", 500, 10), ("none", 0, 10)],
+    "pending_up_to": [("all", 500, 10), ("none", 500, 10)],
+    "last_deliveries_after": [("all", 10), ("none", 10)],
+    "attempts": [("all", None, 10), ("all", 5, 10)],
+    "outbox_counts": [()],
+    "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
+    "pruned": [(), ("ann",)],
+    "offset_before": [(T0,), (T0 + 1,)],
+    "deliveries_up_to": [("all", 0, 500, 50), ("none", 0, 500, 50)],
+    "file_use": [()],
+    "told_alerts": [("all",)],
+    "order_hours": [("ann",)],
+    "refund": [("ref_1",)],
+    "refunds_of": [("p1",)],
+    "refunds_in": [(state,) for state in LIVING],
+    "refunds_due": [(T0,)],
+    "refund_of_outgoing": [("out_1",)],
+    "sealed_wallets": [()],
+    "sealed_key": [("wal_1", b"script 5"), ("wal_2", b"none")],
+    "wallets": [(), ("ann",)],
+    "last_drawn": [("identity",), ("none",)],
+    "known_addresses": [(["address of p1", "nowhere"],)],
+    "address_drawn": [("address of p1",), ("nowhere",)],
+    "unpaid_run": [("identity", 20)],
+    "over_unpaid": [("identity", 20)],
+    **OUTGOING_READS,
+    "balance": [("ann", "credit", "user:u1"), ("nobody", "sat", "own")],
+    "balances": [("ann", ("", ""), 10), ("ann", ("credit", "user:u1"), 10)],
+    "postings": [("ann", None, 0, 10), ("ann", "u1", 0, 10), ("ann", "u1", 5, 10)],
+    "postings_before": [("ann", "u1", None, 10), ("ann", "u1", 5, 10)],
+    "postings_of": [("p1",), ("", "debit 1")],
+}
+"""Arguments for each method of the port, for each of its ways."""
+
+
+def told_row(payment_id: str, offset: int, channel_id: str = "all") -> DeliveryResult:
+    return DeliveryResult(
+        channel_id, payment_id, offset, 1, 1, T0, 5, 200, "ok", None, "delivered", 0
+    )
+
+
+ROWS: dict[type, list[Any]] = {
+    IdempotencyRow: [IdempotencyRow("scope", "new", b"h", 201, b"{}", T0)],
+    ForgetIdempotency: [
+        ForgetIdempotency(T0),
+        ForgetIdempotency(T0, "scope", "key"),
+    ],
+    InboundRow: [InboundRow("provider", "new", T0, None, "heard", b"{}")],
+    CustomerRow: [CustomerRow("new", "sealed")],
+    Release: [Release("p4")],
+    SourceTip: [SourceTip("node", 7, "aa")],
+    ReadAgain: [ReadAgain(5, "aa")],
+    KeyRow: [KeyRow("key_1", "name", "ann", b"hash", T0, ("read",))],
+    RevokeKey: [RevokeKey("key_0", T0)],
+    LedgerRow: [
+        LedgerRow(
+            "ann",
+            "debit new",
+            "debit",
+            T0,
+            (Posting(CREDIT, ISSUED, "user:u9", 5), Posting(CREDIT, "user:u9", "x", 2)),
+            ((CREDIT, "user:u9"),),
+        )
+    ],
+    MerchantRow: [MerchantRow("ann", 1, T0, b"{}")],
+    ChannelRow: [ChannelRow("more", "ann", True, (), T0, b"{}")],
+    RemoveChannel: [RemoveChannel("gone", limit=10)],
+    PurgeDeliveries: [PurgeDeliveries(limit=10), PurgeDeliveries(limit=10)],
+    DeliveryResult: [told_row("p1", 2)],
+    Requeue: [
+        Requeue(at=T0, limit=50),
+        Requeue(merchant="ann", since=T0, until=T0 + 9, at=T0, limit=50),
+        Requeue(channel_id="all", payment_id="p1", offset=1, dead_only=True, at=T0),
+        Requeue(payment_id="p1", at=T0),
+        Requeue(offset=1, at=T0),
+        Requeue(merchant="nobody", since=T0, at=T0),
+    ],
+    Prune: [Prune("p3", 1), Prune("p2", 2)],
+    Forget: [Forget("attempts", T0 + 1, 50), Forget("inbound", T0 + 1, 50)],
+    ForgetDeliveries: [ForgetDeliveries("all", 0, 50)],
+    ShrinkFile: [ShrinkFile(10)],
+    ToldRow: [
+        ToldRow("all", "source.behind", "node", "slow", T0),
+        ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),
+    ],
+    OrdersRow: [OrdersRow("ann", 9, 2, keep_from=3)],
+    OpenRefund: [OpenRefund(NEW_REFUND, 1, 99_999, 9, 9_999)],
+    MoveRefund: [
+        MoveRefund(replace(refund(3), state=RefundState.PENDING), RefundState.OPEN)
+    ],
+    WalletRow: [wallet(), wallet()],
+    WalletSecretRow: [WalletSecretRow("wal_2", b"sealed")],
+    WalletKeyRow: [WalletKeyRow("wal_1", b"new script", b"sealed")],
+    AddressRow: [
+        AddressRow("identity", 10**6, "new address", "wal_1", "p1", "e"),
+        AddressRow("identity", 3, "address of p3", "wal_1", "new", "e", former="p3"),
+    ],
+    **OUTGOING_ROWS,
+}
+"""Each kind of row that can be written beside events."""
