@@ -118,8 +118,8 @@ class RefundPayer:
     def _prepare(self, refund: Refund) -> Steps:
         """The transaction, committed; None: it is not ours to pay, or not any more."""
         payment: Payment | None = yield Ask(lambda s: s.payment(refund.payment_id))
-        if payment is None:
-            return None
+        if payment is None or refund.psbt_at:
+            return None  # a wallet that is not ours may have signed already
         coins = yield from self._coins(payment)
         if not coins:
             derived = payment.terms.derived

@@ -31,6 +31,9 @@ class MoveRefund(msgspec.Struct, frozen=True):
     """The refund as it is after a step. It is taken from this state only: of any number
     of hands that would, one does.
 
+    Nor is one withdrawn, or paid by us, by a hand that does not know that a PSBT for it
+    was given out.
+
     `seq`: the payment must be as it was at this event; else it is another sum that may
     go back. None: whatever became of it.
     """
@@ -38,3 +41,8 @@ class MoveRefund(msgspec.Struct, frozen=True):
     refund: Refund
     before: RefundState
     seq: int | None = None
+
+    def overlooks(self, stored: Refund) -> bool:
+        """Whether this step would make a PSBT that is out pay beside it."""
+        must_know = self.refund.state in {RefundState.CANCELLED, RefundState.PAYING}
+        return must_know and stored.psbt_at != self.refund.psbt_at

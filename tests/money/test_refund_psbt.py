@@ -18,6 +18,7 @@ from tests.tools.wait import wait_until
 def desk() -> Iterator[Paying]:
     seeds = Seeds(POLICY)
     with running_node(forwards=seeds.forwards, web={"forwarding": POLICY}) as node:
+        seeds.give(node, "moved", "p2tr")
         seeds.give(node, "watched")
         seeds.forget()
         desk = Paying(node)
@@ -67,6 +68,24 @@ def test_a_psbt_that_is_destroyed_leaves_the_refund_to_be_withdrawn(
     assert desk.call("GET", f"{path}/psbt").status_code == 200
     answer = desk.call("POST", f"{path}/cancel", {"psbt_destroyed": True})
     assert answer.json()["state"] == "cancelled"
+
+
+def test_what_a_wallet_may_have_signed_is_not_paid_by_the_node_too(
+    desk: Paying,
+) -> None:
+    """The merchant gets a wallet whose keys are here, after a PSBT was given out."""
+    old = desk.paid(merchant="moved")
+    desk.seeds.give(desk.node, "moved", "p2wpkh", forward_to=OWNER)
+    assert desk.call("PUT", "/v1/forwarding", {"paused": True}).ok
+    held = desk.paid(merchant="moved")
+    first = desk.made(old, amount_sat=10_000, address=desk.fresh())
+    second = desk.made(held, amount_sat=10_000, address=desk.fresh())
+    path = f"/v1/payments/{old}/refunds/{first['id']}"
+    given = desk.call("GET", f"{path}/psbt")
+    assert given.status_code == 200, given.text
+    assert desk.call("PUT", "/v1/forwarding", {"paused": False}).ok
+    assert desk.settled(held)[0]["id"] == second["id"]
+    assert desk.of(old)["data"][0]["state"] == "pending"
 
 
 def test_a_coin_that_its_owner_has_spent_is_in_no_psbt(desk: Paying) -> None:

@@ -77,6 +77,20 @@ def test_a_payment_that_moved_on_is_looked_at_again(store: OpenStore) -> None:
     assert store.reader.refunds_of("p1") == []
 
 
+@pytest.mark.parametrize("after", [S.CANCELLED, S.PAYING])
+def test_who_does_not_know_of_a_psbt_takes_no_step(
+    store: OpenStore, after: RefundState
+) -> None:
+    """It was given out between his look and his write: it and he would both pay."""
+    seen = refund(1, "p1", state=S.PENDING, address="x")
+    committed(*store.commit(opened(seen)))
+    given = replace(seen, psbt_at=T0)
+    committed(*store.commit(moved(given, S.PENDING)))
+    refused(store, moved(replace(seen, state=after), S.PENDING))
+    assert store.reader.refund(seen.id) == given
+    committed(*store.commit(moved(replace(given, state=after), S.PENDING)))
+
+
 def test_a_step_may_want_the_payment_as_it_was(store: OpenStore) -> None:
     one = refund(1, "p1")
     committed(*store.commit(opened(one)))
