@@ -203,7 +203,9 @@ class ForwarderActor(Actor):
         if locked:
             rest = (names[name] for name in sorted(locked))
             yield Commit(self._put_off(rest, LOCKED_MS))
+        signable = {c.outpoint for c in coins}
         coins = yield from self._within_limit(merchant, coins)
+        over = signable - {c.outpoint for c in coins}
         fresh = self._node.source_report.now.freshness
         tip = fresh.tip_height
         if not coins:
@@ -222,6 +224,7 @@ class ForwarderActor(Actor):
             return
         made = yield from self._signed(merchant, place, swept.plan, tip, failed)
         stay = {one.coin.payment_id for one in swept.left} | locked
+        stay |= {c.payment_id for _, some in group for c in some if c.outpoint in over}
         rows += [
             Unqueue(name, names[name].seq)
             for name in sorted({c.payment_id for c in swept.plan.coins} - stay)
