@@ -14,7 +14,9 @@ from engine.store.sqlite.made_with_key import relies_on_key
 from engine.store.sqlite.offline import OfflineDatabase
 from engine.store.sqlite.opening import BACKUP_NOTE
 from engine.store.sqlite.store import SqliteStore
+from engine.store.writes import MerchantRow, Write
 from tests.unit.journal_cases import channel, creation
+from tests.unit.payment_cases import T0
 
 
 @pytest.fixture
@@ -81,6 +83,24 @@ def test_what_was_made_with_a_key_relies_on_it(tmp_path: Path) -> None:
             assert relies_on_key(journal.connection)
     with SqliteStore(tmp_path / "payment", "regtest") as store:
         assert store.relies_on_key()
+
+
+@pytest.mark.parametrize(
+    ("state", "relies"),
+    [
+        (b'{"display_name":"Cafe"}', False),
+        (b'{"webhook_secrets":{"btcpay":"sealed"}}', True),
+        (b'{"jwt":{"algorithm":"HS256","secret":"sealed"}}', True),
+        (b"[", True),
+    ],
+)
+def test_a_merchant_with_a_secret_relies_on_it(
+    tmp_path: Path, state: bytes, relies: bool
+) -> None:
+    """`run.py wallet add` may come before the first start, which makes the key."""
+    with closing(Journal(tmp_path / "node.db")) as journal:
+        journal.commit([Write(rows=(MerchantRow("cafe", 1, T0, state),))])
+        assert relies_on_key(journal.connection) is relies
 
 
 @pytest.mark.parametrize("opener", OPENERS)
