@@ -3,7 +3,7 @@
 Real sockets, a real node, eight writers at once. A seed says what is done; the timing
 of the machine is not in it.
 
-    PAYBELL_RECONNECTS    how often clients come back in all (3,000; `make soak` 20,000)
+    PAYBELL_RECONNECTS    how often clients come back in all (1,500; `make soak` 20,000)
     PAYBELL_LIVE_SEED     what is done when
 """
 
@@ -32,7 +32,7 @@ from tests.live.shop import Shop
 from tests.tools.livenode import LiveNode, live_node
 from tests.tools.proxy import Proxy, Toxic
 
-RECONNECTS = int(os.environ.get("PAYBELL_RECONNECTS", "3000"))
+RECONNECTS = int(os.environ.get("PAYBELL_RECONNECTS", "1500"))
 BY_RULES = RECONNECTS // 10  # of them, by the state machine
 FOLLOWERS_PER_KIND = 8
 LONGEST_VISIT = 20_000  # bytes

@@ -18,7 +18,7 @@ from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Wrote
 from tests.power.run import judge_in_processes
 
-POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "2000"))
+POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "1000"))
 FLIPS = 100  # damaged pairs of files; `make soak` has 30,000
 SEED = int(os.environ.get("PAYBELL_POWER_SEED", "1"))
 
