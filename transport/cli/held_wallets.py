@@ -57,7 +57,13 @@ MAX_WORDS_BYTES = 1_000
     help="What its addresses look like; default: p2wpkh for a seed, p2sh-p2wpkh for"
     " keys (which can also be p2pkh).",
 )
-@click.option("--merchant", default=DEFAULT, show_default=True, metavar="NAME")
+@click.option(
+    "--merchant",
+    default=DEFAULT,
+    show_default=True,
+    metavar="NAME",
+    help="Whose payments get its addresses.",
+)
 @click.option(
     "--account",
     type=click.IntRange(0, (1 << 31) - 1),
