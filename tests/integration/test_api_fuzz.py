@@ -58,6 +58,20 @@ CHECKS = (
 OFTEN: dict[str, Any] = {"rate_per_s": 1e6, "burst": 1_000_000}
 OFTEN_WRONG: dict[str, Any] = {"failure_rate_per_s": 1e6, "failure_burst": 1_000_000}
 
+_REFUND = "/v1/payments/{payment_id}/refunds/{refund_id}"
+
+OF_MONEY = {
+    "POST /v1/accounts/{account}/debit",
+    "POST /v1/payments/{payment_id}/refund",
+    "POST /v1/refunds/{refund_id}/claim",
+    f"GET {_REFUND}",
+    f"GET {_REFUND}/psbt",
+    f"POST {_REFUND}/cancel",
+    f"POST {_REFUND}/paid",
+}
+"""What succeeds only after money came in, which no made-up data brings. Their refusals
+are judged here; that they succeed is seen in tests/money."""
+
 HOOK_SECRET = "secret-of-the-webhooks-that-are-made-up"
 
 
@@ -157,7 +171,8 @@ def test_no_data_right_or_wrong_gets_an_answer_that_is_not_documented(
         node.wait_for_status(node.create(amount_sat=1_000)["id"], "pending")
     assert tally.share(429) < 0.02, "limits answered in place of what is behind them"
     # One or two may have had bad luck with what was made up.
-    assert len(tally.without_success()) < 3, tally.without_success()
+    unlucky = tally.without_success() - OF_MONEY
+    assert len(unlucky) < 3, unlucky
 
 
 def test_without_a_key_every_answer_is_documented_too(tmp_path: Path) -> None:
