@@ -13,6 +13,7 @@ from random import Random
 
 from engine.bitcoin.address import script_to_address
 from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
+from tests.simulation.hot_keys import HOT, hot_script
 
 __all__ = ["FIRST_HEIGHT", "SimChain", "Snapshot", "address_of", "script_of"]
 
@@ -21,7 +22,10 @@ _COINBASE = ("00" * 32, 0xFFFFFFFF)
 
 
 def script_of(label: str) -> bytes:
-    """A P2WPKH script that belongs to this label."""
+    """A P2WPKH script that belongs to this label; one that we have the key of, if the
+    label is of the hot wallet."""
+    if label.startswith(HOT):
+        return hot_script(int(label.removeprefix(HOT)))
     return b"\x00\x14" + sha256(label.encode()).digest()[:20]
 
 
@@ -149,20 +153,26 @@ class SimChain:
         self._labels += 1
         label = f"tx {self._labels}"
         coins = tuple(spends) or ((sha256(f"coin {label}".encode()).hexdigest(), 0),)
-        tx = ChainTx(
-            sha256(label.encode()).hexdigest(),
-            tuple(TxOut(script, amount) for script, amount in outputs),
-            coins,
-        )
+        paid = tuple(TxOut(script, amount) for script, amount in outputs)
+        tx = self._new_tx(label, paid, coins)
+        self._register(tx)
+        self._accept(tx)
+        return tx
+
+    def _new_tx(
+        self, label: str, outputs: Sequence[TxOut], coins: Sequence[tuple[str, int]]
+    ) -> ChainTx:
+        name = sha256(label.encode()).hexdigest()
+        return ChainTx(name, tuple(outputs), tuple(coins))
+
+    def _register(self, tx: ChainTx) -> None:
         self.txs[tx.txid] = tx
-        for coin in coins:
+        for coin in tx.spends:
             self._by_coin.setdefault(coin, []).append(tx.txid)
         for output in tx.outputs:
             known = self.paying.setdefault(output.script, [])
             if tx.txid not in known:
                 known.append(tx.txid)
-        self._accept(tx)
-        return tx
 
     def evict(self, txid: str) -> None:
         """Out of the mempool, as when it is full or has forgotten."""

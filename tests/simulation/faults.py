@@ -44,6 +44,10 @@ class Faults:
         self.world = world
         self.random = random
         self.kinds = [kind for kind in KINDS if random.random() < 0.5]
+        self._actors = sorted(ACTORS)
+        if world.money is not None:
+            self._actors += ["ForwarderActor"] * 3
+            self.kinds += ["process in broadcast"] * 4
         self.armed: dict[str, tuple[str, int]] = {}  # class -> (when, how often)
         self._countdown: tuple[int, Callable[[], None]] | None = None
         self._dies: dict[str, int] = {}  # where, and how often it is to pass before
@@ -148,6 +152,11 @@ class Faults:
         where = self.random.choice(("before a send", "after a send"))
         self._dies[where] = self.random.choice((0, 0, 1))
 
+    def _process_in_broadcast(self) -> None:
+        """Just before a node hears of a transaction of ours, or when it has."""
+        where = self.random.choice(("before a broadcast", "after a broadcast"))
+        self._dies[where] = self.random.choice((0, 0, 1))
+
     def dies(self, where: str) -> bool:
         left = self._dies.get(where)
         if left is None:
@@ -162,7 +171,7 @@ class Faults:
     # -- an actor dies ---------------------------------------------------------------
 
     def _actor_crash(self) -> None:
-        name = self.random.choice(sorted(ACTORS))
+        name = self.random.choice(self._actors)
         when = self.random.choice(("before", "after"))
         where = self.random.choice(("", "", "", ".on_start", ".on_stop"))
         if where == ".on_stop":

@@ -20,6 +20,7 @@ from actors.journal.writer import JournalActor
 from actors.live.router import RouterActor
 from actors.live.session import SessionActor
 from actors.messages import Read
+from actors.money.forwarder import ForwarderActor
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
@@ -48,6 +49,10 @@ ACTORS: dict[str, type[Actor]] = {
         SupervisorActor,
     )
 }
+
+
+_SELDOM: tuple[type[Actor], ...] = (ForwarderActor,)
+"""Those that only worlds with money have."""
 
 
 class Injected(Exception):
@@ -197,7 +202,7 @@ def _guarded(world: Watched, kind: type[Actor], method: str) -> Callable[[Actor]
 def instrumented(world: Watched) -> Iterator[None]:
     """Wrap the handlers of all actor classes for one run."""
     originals: list[tuple[type[Actor], str, Any]] = []
-    for kind in ACTORS.values():
+    for kind in (*ACTORS.values(), *_SELDOM):
         wrappers: dict[str, Any] = {"on_receive": _wrapped(world, kind)}
         wrappers["on_failure"] = _examined(kind)
         for method in ("on_start", "on_stop"):

@@ -194,12 +194,16 @@ class Life:
                 ignore=counted.get(terms.address, ()),
             )
 
+        if self._world.money is not None:
+            terms = self._world.money.dressed(terms, label)
         self._will_be_busy((minutes + 90) * MINUTE)
         self.edges.create(key, build)
         self._plan(terms, minutes, label, random.choice(PLANS))
 
     def _label(self, key: str) -> str:
         """A new address; now and then one whose payment is over."""
+        if self._world.money is not None:
+            return self._world.money.label(key)
         released = self._world.rules.released
         if released and self._random.random() < 0.3:
             return self.labels[self._random.choice(sorted(released))]

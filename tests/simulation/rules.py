@@ -78,7 +78,7 @@ class Rules:
 
     def on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         """Called by the writer at the moment of the commit, before anybody is told."""
-        for write, outcome in zip(batch, outcomes, strict=True):
+        for write, outcome in _as_written(batch, outcomes):
             if isinstance(outcome, Conflict) and outcome.what == "other":
                 raise Broken(f"a write that cannot be: {outcome.detail}")
             if not isinstance(outcome, Committed):
@@ -160,6 +160,31 @@ class Rules:
 
     def of_payment(self, payment_id: str) -> list[CommittedEvent]:
         return [c for c in self.committed.values() if c.event.payment_id == payment_id]
+
+
+def _as_written(
+    batch: Sequence[Write], outcomes: Sequence[Outcome]
+) -> list[tuple[Write, Outcome]]:
+    """In the order of their events: some come last, whenever they were handed in."""
+    offsets = [
+        outcome.events[0].offset
+        if isinstance(outcome, Committed) and outcome.events
+        else 0
+        for outcome in outcomes
+    ]
+    least, first_late = None, None
+    for offset in reversed(offsets):
+        if offset and least is not None and offset > least:
+            first_late = min(first_late or offset, offset)
+        elif offset:
+            least = offset
+    pairs = list(zip(batch, outcomes, strict=True))
+    if first_late is None:
+        return pairs
+    late = [number for number, offset in enumerate(offsets) if offset >= first_late]
+    late.sort(key=offsets.__getitem__)
+    rest = [number for number in range(len(pairs)) if offsets[number] < first_late]
+    return [pairs[number] for number in (*rest, *late)]
 
 
 def _in_full(committed: CommittedEvent, skipped: tuple[int, ...]) -> bytes:

@@ -9,10 +9,11 @@ from random import Random
 from unittest.mock import patch
 
 import actors.sources.witnesses
-from engine.payment.model import EventType, Payment, Status
+from engine.payment.model import EventType, Payment
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
+from tests.simulation.judges.book import SETTLED
 from tests.simulation.meetings import Meetings
 from tests.simulation.oracle import disagreement
 from tests.simulation.shape import MINUTE_MS as MINUTE
@@ -20,7 +21,7 @@ from tests.simulation.shape import draw_shape
 from tests.simulation.sums import Result
 from tests.simulation.world import DAY_MS, World
 
-__all__ = ["DAYS", "run_crowd", "run_meeting", "run_seed", "run_world"]
+__all__ = ["DAYS", "run_crowd", "run_meeting", "run_money", "run_seed", "run_world"]
 
 DAYS = 1.0
 """Days of life in each world; then some hours to settle. What strikes, strikes soon."""
@@ -68,6 +69,20 @@ def run_meeting(seed: int) -> Result:
     return run_world(world, 0.25)
 
 
+def run_money(seed: int) -> Result:
+    """Run a world in which money is credited and goes on to its owner, with all faults
+    that there are, and those of who sends it on (`money_ways.py`)."""
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=(2, 3, 5, 8)[seed % 4],
+        rush=True,
+        clients=1,
+        channels=1,
+        money=True,
+    )
+    return run_world(World(seed, shape=shape), 0.5)
+
+
 def run_world(world: World, days: float) -> Result:
     """As `run_seed`, for a world that was made to measure."""
     with instrumented(world), _collected_as_ever(), _probed_at_leisure(world):
@@ -105,6 +120,8 @@ def settle(world: World) -> None:
     world.calm = True
     world.trouble.cease()
     world.boot()
+    if world.money is not None:
+        world.money.cease()
     world.chain.spend_what_is_lost()
     for block in range(9):
         pool = [tx.txid for tx in world.chain.pool]
@@ -112,7 +129,10 @@ def settle(world: World) -> None:
         world.run_for(10 * MINUTE)
     for channel_id in sorted(world.channels.endpoints.by_channel):
         world.channels.enable_again(channel_id)
-    keep_mining(world)
+    if world.money is not None:
+        world.money.keep_mining()
+    else:
+        keep_mining(world)
     last = max(
         (p.terms.expires_at for p in world.rules.payments.values()),
         default=world.clock.now(),
@@ -158,6 +178,8 @@ def _judge(world: World) -> None:
     world.channels.check_outbox()
     if world.channels.pending():
         raise Broken(f"{world.channels.pending()} deliveries are still pending")
+    if world.money is not None:
+        world.money.judge.at_end()
     for client in world.clients:
         missing = client.missing()
         if missing is not None:
@@ -166,7 +188,7 @@ def _judge(world: World) -> None:
 
 def _judge_payment(world: World, payment: Payment) -> bool:
     events = world.rules.of_payment(payment.id)
-    by_hand = payment.status is Status.CONFIRMED and any(
+    by_hand = payment.status in SETTLED and any(
         c.event.type is EventType.CONFIRMED and c.event.data.by is not None
         for c in events
     ) and payment.settled_sat == 0  # fmt: skip

@@ -49,6 +49,9 @@ class Shape:
     probe_s: float = 30.0
     """How often a source that is not asked is asked how it is."""
 
+    money: bool = False
+    """Credits, a hot wallet, and owners to whom its money goes on."""
+
     network: str = "regtest"
     """On mainnet blocks always come: a tip that is old is behind."""
 

@@ -32,6 +32,8 @@ from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
 from tests.simulation.instrument import Crash
 from tests.simulation.life import Life
+from tests.simulation.money import Money
+from tests.simulation.money_chain import MoneyChain
 from tests.simulation.onlooker import Onlooker
 from tests.simulation.points import CrashPoint
 from tests.simulation.rules import Rules
@@ -81,7 +83,7 @@ class World:
         self._stopped_until = 0
         self._restart: str | None = None  # why the process ends after this step
         self._down_ms: int | None = None  # how long it is down then, if not by chance
-        self.chain = SimChain(START_MS // 1000)
+        self.chain = self._make_chain()
         self.rules = Rules(self.chain, self.clock.now, self.true_ms)
         self.demands = Demands(self)
         self.store = SimStore(
@@ -97,6 +99,7 @@ class World:
         self.root: Ref | None = None
         self.dispatcher: SimulatedDispatcher = WorldDispatcher(self, Random(0))
         self.clients = [self._make_client(n) for n in range(self.shape.clients)]
+        self.money = self._make_money()
         self.life = Life(self, self.random_of("life"))
         self.trouble = Faults(self, self.random_of("faults"))
         self.armed = self.trouble.armed
@@ -109,6 +112,15 @@ class World:
     def random_of(self, what: str) -> Random:
         """A generator of its own for each part: more draws in one disturb no other."""
         return Random(f"{self.seed} {what}")
+
+    def _make_chain(self) -> SimChain:
+        now_s = START_MS // 1000
+        return MoneyChain(now_s) if self.shape.money else SimChain(now_s)
+
+    def _make_money(self) -> Money | None:
+        if not isinstance(self.chain, MoneyChain):
+            return None
+        return Money(self, self.chain, self.random_of("money"))
 
     def _make_sources(self) -> list[SimSource]:
         sources: list[SimSource] = []
@@ -213,6 +225,7 @@ class World:
             vault=self.channels.vault,
             sender=self.channels.endpoints,
             give_up=lambda why: self.end_process(f"gave up: {why}"),
+            forwards=None if self.money is None else self.money.forwards(),
         )
         self.node = node
         self.root.start()
@@ -241,6 +254,11 @@ class World:
             self.end_process(where)
             return True
         return self.trouble.dies(where)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process died within the present step."""
+        return self._restart is not None
 
     def _crash(self) -> None:
         why, self._restart = self._restart, None
@@ -325,6 +343,8 @@ class World:
 
     def _on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         self.rules.on_commit(batch, outcomes)
+        if self.money is not None:
+            self.money.judge.on_commit(batch, outcomes)
         if not self.calm and self._crash_point is None and batch[0].entries:
             self._somebody_comes_now()
 

@@ -36,7 +36,7 @@ def _announced(case: Case, claim: Claim) -> str | None:
         return f"no provider said {claim}"
     if claim.at != at or case.event.txid != claim.txid:
         return "it is told of another moment or transaction"
-    if book.status in {Status.CANCELLED, Status.FAILED}:
+    if book.status is Status.CANCELLED:
         return f"it is {book.status}"
     if claim.txid is None and (book.receipts or book.claims):
         return "it may be what is known already"

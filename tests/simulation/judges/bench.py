@@ -14,6 +14,7 @@ from tests.simulation.judges.book import Book
 from tests.simulation.judges.case import Case
 from tests.simulation.judges.deadlines import expired, let_go
 from tests.simulation.judges.depth import confirmed, confirming
+from tests.simulation.judges.forwards import credited, forwarded
 from tests.simulation.judges.losses import reorged, replaced, reversed_
 from tests.simulation.judges.news import News
 from tests.simulation.judges.people import cancelled, created
@@ -36,6 +37,10 @@ JUDGES: dict[EventType, Callable[[Case], str | None]] = {
     EventType.REORGED: reorged,
     EventType.REVERSED: reversed_,
     EventType.CANCELLED: cancelled,
+    EventType.CREDITED: credited,
+    EventType.FORWARDING: forwarded,
+    EventType.FORWARDED: forwarded,
+    EventType.FAILED: forwarded,
 }
 """An event of another type is Broken: nobody in a world causes one."""
 
@@ -129,7 +134,7 @@ class Judges:
 
     def _in_all(self, before: Book, event: Event, after: Book) -> str | None:
         """What must be so of every event, whatever it tells."""
-        if before.terms.id in self.released:
+        if before.terms.id in self.released and event.data.forward is None:
             return "the payment was let go"
         if event.seq != before.seq + 1:
             return f"it follows #{before.seq}"
@@ -143,6 +148,8 @@ def _status_after(before: Book, event: Event, after: Book) -> Status:
     became = _BECOMES.get(event.type)
     if became is not None:
         return became
+    if event.data.forward is not None:
+        return after.status_by_parts()
     if event.type is EventType.REVERSED:
         return Status.CONFIRMING if after.receipts else Status.PENDING
     if event.type is EventType.REPLACED and before.status is Status.CONFIRMING:

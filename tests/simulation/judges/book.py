@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.payment.events import Event
+from engine.payment.forwarding import ForwardPart
 from engine.payment.model import (
     Claim,
     EventType,
@@ -23,7 +24,7 @@ from tests.simulation.record import Outpoint
 __all__ = ["OVER", "SETTLED", "WAITING", "Book"]
 
 WAITING = frozenset({Status.PENDING, Status.CONFIRMING})
-SETTLED = frozenset({Status.CONFIRMED, Status.FORWARDED})
+SETTLED = frozenset({Status.CONFIRMED, Status.FORWARDED, Status.FAILED})
 OVER = frozenset({Status.EXPIRED, Status.CANCELLED})
 
 _STAYS = {
@@ -45,12 +46,14 @@ class Book:
     marks: set[Flag] = field(default_factory=set)  # of flags, those that stay
     settled_sat: int = 0
     confirmed_at: int | None = None
+    parts: dict[str, ForwardPart] = field(default_factory=dict)  # of its money, on
     has_lost: bool = False  # a receipt, its block or depth, since it was confirmed
 
     def copy(self) -> Book:
         return Book(
             self.terms, self.seq, self.status, dict(self.receipts), list(self.claims),
-            set(self.marks), self.settled_sat, self.confirmed_at, self.has_lost,
+            set(self.marks), self.settled_sat, self.confirmed_at, dict(self.parts),
+            self.has_lost,
         )  # fmt: skip
 
     # -- sums ------------------------------------------------------------------------
@@ -134,8 +137,22 @@ class Book:
                 self.confirmed_at, self.has_lost = event.at, False
             case EventType.REVERSED:
                 self.settled_sat, self.confirmed_at = 0, None
+            case EventType.FORWARDING | EventType.FORWARDED | EventType.FAILED:
+                if data.forward is not None:
+                    self.parts.pop(data.forward.instead_of, None)
+                    self.parts[data.forward.outgoing] = data.forward
         if event.type in {EventType.REORGED, EventType.REPLACED}:
             self.has_lost = True
+
+    def status_by_parts(self) -> Status:
+        """Of a payment that is paid, by where its money is."""
+        if self.status not in SETTLED:
+            return self.status
+        under_way = [p for p in self.parts.values() if p.completed_at is None]
+        if not under_way:
+            return Status.FORWARDED
+        has_failed = all(part.failed for part in under_way)
+        return Status.FAILED if has_failed else Status.CONFIRMED
 
     def _put(self, receipt: Receipt) -> None:
         known = self.receipts.get((receipt.txid, receipt.vout))

@@ -1,0 +1,106 @@
+"""Money in a world: a hot wallet, users with credits, and the way on to the owners.
+
+What a world needs beside payments and payers. Only worlds of `run_money` have it: the
+others are as they were.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from engine.payment.model import Terms
+from engine.payment.money_terms import Credit, Derived
+from engine.wallet.forward_policy import ForwardPolicy
+from engine.wallet.forwards import Forwards, Signer
+from tests.simulation.chain import address_of
+from tests.simulation.hot_keys import HOT, WALLET, HotKeys
+from tests.simulation.money_chain import MoneyChain
+from tests.simulation.money_judge import MoneyJudge
+from tests.simulation.money_ways import SimWays
+from tests.simulation.shape import MINUTE_MS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["Money"]
+
+_OWNERS = ("owner", "second owner")
+
+
+class Money:
+    """See the module docstring."""
+
+    def __init__(self, world: World, chain: MoneyChain, random: Random) -> None:
+        self._world = world
+        self._random = random
+        self.chain = chain
+        self.judge = MoneyJudge(world, chain)
+        self.keys = HotKeys()
+        self.ways = ways = SimWays(chain, world.random_of("ways"))
+        ways.fault = world.fault
+        ways.is_dead = lambda: world.is_ending
+        ways.before_send = lambda: world.dies("before a broadcast")
+        ways.after_send = lambda: world.dies("after a broadcast")
+        ways.on_send = self.judge.on_send
+        self._next_index = 0
+        self._policy = ForwardPolicy(
+            anywhere=True,
+            per_day_sat=random.choice((None, None, 2_000_000)),
+            every_s=random.choice((10.0, 60.0, 300.0)),
+            confirmations=random.choice((1, 1, 2, 6)),
+            bump_after_s=random.choice((600, 1_800, 3_600)),
+        )
+        self._market()
+
+    def forwards(self) -> Forwards:
+        """Of a process that starts."""
+        calm = self._world.calm
+        self.keys.is_locked = not calm and self._random.random() < 0.1
+        return Forwards(self.ways, Signer(self.keys), self._policy)
+
+    def label(self, label: str) -> str:
+        """Where the next payment is paid to: mostly an address of the wallet."""
+        if self._random.random() < 0.2:
+            return label
+        self._next_index += 1
+        return f"{HOT}{self._next_index - 1}"
+
+    def dressed(self, terms: Terms, label: str) -> Terms:
+        random = self._random
+        credit = None
+        if random.random() < 0.7:
+            account = random.choice(("ann", "bob", "cy"))
+            credit = Credit(account=account, credits=random.randrange(1, 50))
+        terms = replace(terms, credit=credit)
+        if not label.startswith(HOT):
+            return terms
+        place = ""
+        if random.random() < 0.9:
+            place = address_of(random.choice(_OWNERS), terms.network)
+        index = int(label.removeprefix(HOT))
+        return replace(
+            terms, derived=Derived(wallet=WALLET, index=index), forward_to=place
+        )
+
+    def cease(self) -> None:
+        """All is well with the ways out, for good."""
+        self.ways.trouble = 0.0
+        self.ways.rate = self.chain.least_rate = 1_000
+        self.keys.is_locked = False
+
+    def keep_mining(self) -> None:
+        """With all that waits, for ever: sweeps come when payments are at rest."""
+        world = self._world
+        world.chain.mine([tx.txid for tx in world.chain.pool], world.true_ms() // 1000)
+        world.in_world(20 * MINUTE_MS, self.keep_mining)
+
+    def _market(self) -> None:
+        """Fees change, and so does what a mempool takes."""
+        random = self._random
+        self.chain.least_rate = random.choice((1_000, 1_000, 1_000, 3_000, 20_000))
+        rate = self.chain.least_rate * random.choice((1, 2, 5))
+        self.ways.rate = random.choice((rate, rate, rate, 1_000, None))
+        self._world.in_life(random.randrange(5, 120) * MINUTE_MS, self._market)
