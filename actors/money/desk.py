@@ -59,6 +59,7 @@ class Desk:
         self.signer = signer
         self.policy = policy
         self.refused: set[str] = set()  # ids whose fee is too low for the mempool now
+        self.gave_way: set[str] = set()  # in this round, to one that they had replaced
         self.looked: dict[str, tuple[int | None, float]] = {}
         self.told: dict[str, OutgoingState] = {}  # since this actor began; see `news`
 

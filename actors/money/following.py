@@ -54,12 +54,14 @@ class Follower(Desk):
 
     def follow_all(self) -> Steps:
         after = ""
+        self.gave_way.clear()
         while True:
             page: list[Outgoing] = yield Ask(lambda s, a=after: s.outgoing_open(a))  # type: ignore[misc]
             if not page:
                 return
             for outgoing in page:
-                yield from self.follow(outgoing)
+                if outgoing.id not in self.gave_way:  # else it is not as it was read
+                    yield from self.follow(outgoing)
             after = page[-1].id
 
     def follow(self, outgoing: Outgoing) -> Steps:
@@ -134,10 +136,12 @@ class Follower(Desk):
             others: list[Outgoing] = yield Ask(
                 lambda s: s.outgoing_family(outgoing.family)
             )
-            rows = list(self._give_way(outgoing, after, others))
+            rows = self._give_way(outgoing, after, others)
+            gave_way = [row.outgoing.id for row in rows]
             rows.append(MoveOutgoing(after, outgoing.state))
             if not (yield Commit(tuple(rows))):
                 return None
+            self.gave_way.update(gave_way)
             self.note(after)
         if after.state is S.CONFIRMED and sighting.depth >= SETTLED_DEPTH:
             yield from self.tell(after)
@@ -147,7 +151,7 @@ class Follower(Desk):
 
     def _give_way(
         self, before: Outgoing, after: Outgoing, family: Sequence[Outgoing]
-    ) -> list[Row]:
+    ) -> list[MoveOutgoing]:
         """One that was replaced has won: who stood in its place loses its coins."""
         if before.state is not S.REPLACED or after.state is not S.CONFIRMED:
             return []

@@ -23,7 +23,7 @@ import gevent  # noqa: E402
 import msgspec  # noqa: E402
 
 from tests.simulation.many import Crew, work  # noqa: E402
-from tests.simulation.run import DAYS, run_seed  # noqa: E402
+from tests.simulation.run import DAYS, run_money, run_seed  # noqa: E402
 from tests.simulation.sums import Sums  # noqa: E402
 
 __all__ = ["main"]
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--soak", action="store_true", help=f"run {SOAK}")
     parser.add_argument("--days", type=float, default=DAYS, help=f"of life: {DAYS:g}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--money", action="store_true", help="worlds with money")
     parser.add_argument("--json", type=Path, help="write the sums to this file")
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
@@ -47,7 +48,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.worker:
-        return work(options.days)
+        return work(options.days, is_money=options.money)
     if options.seed is not None:
         return _one(options)
     first, _, last = (options.seeds or (SOAK if options.soak else "0-999")).partition(
@@ -66,7 +67,11 @@ def _one(options: argparse.Namespace) -> int:
         if options.verbose or not line.startswith(" "):
             _say(line)
 
-    result = run_seed(options.seed, options.days, None if options.digest else log)
+    told = None if options.digest else log
+    if options.money:
+        result = run_money(options.seed, told)
+    else:
+        result = run_seed(options.seed, options.days, told)
     if options.digest:
         _say(result.digest)
         return 0
@@ -77,7 +82,7 @@ def _one(options: argparse.Namespace) -> int:
 
 
 def _many(seeds: range, options: argparse.Namespace) -> int:
-    crew = Crew(seeds, options.days, options.jobs)
+    crew = Crew(seeds, options.days, options.jobs, is_money=options.money)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, crew.stop)
     began = spoke = time.monotonic()

@@ -15,19 +15,32 @@ from engine.payment.model import Terms
 from engine.payment.money_terms import Credit, Derived
 from engine.wallet.forward_policy import ForwardPolicy
 from engine.wallet.forwards import Forwards, Signer
-from tests.simulation.chain import address_of
+from tests.simulation.chain import SimChain, address_of
 from tests.simulation.hot_keys import HOT, WALLET, HotKeys
 from tests.simulation.money_chain import MoneyChain
 from tests.simulation.money_judge import MoneyJudge
 from tests.simulation.money_ways import SimWays
-from tests.simulation.shape import MINUTE_MS
+from tests.simulation.shape import MINUTE_MS, Shape
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["Money"]
+__all__ = ["Money", "chain_of", "money_of"]
 
 _OWNERS = ("owner", "second owner")
+
+
+def chain_of(shape: Shape, now_s: int) -> SimChain:
+    """A world's chain."""
+    return MoneyChain(now_s) if shape.money else SimChain(now_s)
+
+
+def money_of(world: World) -> Money | None:
+    """None: this world has none."""
+    chain = world.chain
+    if not isinstance(chain, MoneyChain):
+        return None
+    return Money(world, chain, world.random_of("money"))
 
 
 class Money:
@@ -49,10 +62,11 @@ class Money:
         self._policy = ForwardPolicy(
             anywhere=True,
             per_day_sat=random.choice((None, None, 2_000_000)),
-            every_s=random.choice((10.0, 60.0, 300.0)),
+            every_s=random.choice((60.0, 300.0, 600.0)),
             confirmations=random.choice((1, 1, 2, 6)),
             bump_after_s=random.choice((600, 1_800, 3_600)),
         )
+        self.judge.is_limited = self._policy.per_day_sat is not None
         self._market()
 
     def forwards(self) -> Forwards:

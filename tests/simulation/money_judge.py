@@ -37,6 +37,8 @@ MAX_RATE = 200_000  # sat per 1,000 vB
 WORTH_SENDING_SAT = 3_000
 """At 1 sat/vB one coin's way costs 200 at most: a twentieth of this."""
 
+_QUEUED = "SELECT payment_id FROM forward_queue"
+
 E = EventType
 
 
@@ -52,6 +54,7 @@ class MoneyJudge:
         self._confirmed: set[str] = set()  # payments that ever were
         self.by_script: dict[bytes, str] = {}  # of the hot wallet -> payment
         self.bumps = 0
+        self.is_limited = False  # only so much may go in a day
 
     # -- what is committed -----------------------------------------------------------
 
@@ -78,9 +81,10 @@ class MoneyJudge:
             if self._credited[name] > 1:
                 raise Broken(f"{name} is credited twice")
         for event, after in zip(events, (*events[1:], None), strict=True):
-            if event.type is E.CONFIRMED and self._has_credit(event.payment_id):
-                if after is None or after.type is not E.CREDITED:
-                    raise Broken(f"{event.payment_id} was confirmed and not credited")
+            is_credited = after is not None and after.type is E.CREDITED
+            name, is_confirmed = event.payment_id, event.type is E.CONFIRMED
+            if is_confirmed and not is_credited and self._has_credit(name):
+                raise Broken(f"{name} was confirmed and not credited")
 
     def _has_credit(self, payment_id: str) -> bool:
         return self._world.rules.payments[payment_id].terms.credit is not None
@@ -232,10 +236,16 @@ class MoneyJudge:
             raise Broken(f"owners have {sent} for {fees}, the books {said} for {paid}")
 
     def _nothing_is_left(self) -> None:
+        """What a limit holds up must be waiting for its day."""
+        waiting = set()
+        if self.is_limited:
+            waiting = {n for (n,) in self._world.store.rows(_QUEUED)}
         for payment in self._world.rules.payments.values():
             label = self._world.life.labels[payment.id]
             to = payment.terms.forward_to
-            if not to or not self._is_told(payment) or payment.confirmed_at is None:
+            if not to or payment.id in waiting or payment.confirmed_at is None:
+                continue
+            if not self._is_told(payment):
                 continue
             for output in self._chain.outputs(self._chain.now, script_of(label)):
                 coin = output.txid, output.vout

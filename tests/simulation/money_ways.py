@@ -1,10 +1,10 @@
 """The way out in a simulated world: a node, or an explorer, of the simulated chain.
 
 It takes a transaction by the rules of a mempool (`money_chain.py`), and answers in a
-node's words. It is down, takes what it is sent and its answer is lost, says that it took
-what it keeps to itself, refuses what is right, forgets what it had, is some blocks late,
-hands out bytes that are something else, and has estimates of fees that are absurd. The
-process may die just before it hears and just behind.
+node's words. It is down, takes what it is sent and its answer is lost, says that it
+took what it keeps to itself, refuses what is right, forgets what it had, is a block
+late, hands out bytes that are something else, and has estimates of fees that are
+absurd. The process may die just before it hears and just behind.
 """
 
 from collections.abc import Callable, Sequence

@@ -69,7 +69,7 @@ def run_meeting(seed: int) -> Result:
     return run_world(world, 0.25)
 
 
-def run_money(seed: int) -> Result:
+def run_money(seed: int, log: Callable[[str], None] | None = None) -> Result:
     """Run a world in which money is credited and goes on to its owner, with all faults
     that there are, and those of who sends it on (`money_ways.py`)."""
     shape = replace(
@@ -80,7 +80,7 @@ def run_money(seed: int) -> Result:
         channels=1,
         money=True,
     )
-    return run_world(World(seed, shape=shape), 0.5)
+    return run_world(World(seed, log, shape=shape), 0.5)
 
 
 def run_world(world: World, days: float) -> Result:

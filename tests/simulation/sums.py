@@ -37,10 +37,12 @@ class Failure(msgspec.Struct, frozen=True):
     seed: int
     days: float
     error: str
+    is_money: bool = False
 
     @property
     def command(self) -> str:
-        return f"python -m tests.simulation --seed {self.seed} --days {self.days:g}"
+        kind = "--money" if self.is_money else f"--days {self.days:g}"
+        return f"python -m tests.simulation --seed {self.seed} {kind}"
 
 
 class Result(msgspec.Struct, frozen=True):

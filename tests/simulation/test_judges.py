@@ -7,10 +7,6 @@ from tests.simulation.judges import JUDGES
 from tests.tools import children
 
 NOT_YET = {
-    EventType.CREDITED,
-    EventType.FORWARDING,
-    EventType.FORWARDED,
-    EventType.FAILED,
     EventType.TOKEN_SAVED,
     EventType.REFUNDED,
 }
@@ -40,7 +36,14 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
     judged = {name for name in imported if name.startswith("engine.payment.")}
     nouns = {
         f"engine.payment.{noun}"
-        for noun in ("events", "model", "money_terms", "observations")
+        for noun in (
+            "events",
+            "forwarding",
+            "model",
+            "money_terms",
+            "observations",
+            "order",
+        )
     }
     assert judged == nouns
     assert not [name for name in imported if name.startswith("actors.")]

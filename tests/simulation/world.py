@@ -23,7 +23,6 @@ from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
 from engine.secrets.vault import Vault
 from engine.store.writes import Outcome, Write
 from tests.simulation.broken import Broken
-from tests.simulation.chain import SimChain
 from tests.simulation.channels import Channels
 from tests.simulation.clients import SimClient
 from tests.simulation.demands import Demands
@@ -32,8 +31,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
 from tests.simulation.instrument import Crash
 from tests.simulation.life import Life
-from tests.simulation.money import Money
-from tests.simulation.money_chain import MoneyChain
+from tests.simulation.money import chain_of, money_of
 from tests.simulation.onlooker import Onlooker
 from tests.simulation.points import CrashPoint
 from tests.simulation.rules import Rules
@@ -83,7 +81,7 @@ class World:
         self._stopped_until = 0
         self._restart: str | None = None  # why the process ends after this step
         self._down_ms: int | None = None  # how long it is down then, if not by chance
-        self.chain = self._make_chain()
+        self.chain = chain_of(self.shape, START_MS // 1000)
         self.rules = Rules(self.chain, self.clock.now, self.true_ms)
         self.demands = Demands(self)
         self.store = SimStore(
@@ -99,7 +97,7 @@ class World:
         self.root: Ref | None = None
         self.dispatcher: SimulatedDispatcher = WorldDispatcher(self, Random(0))
         self.clients = [self._make_client(n) for n in range(self.shape.clients)]
-        self.money = self._make_money()
+        self.money = money_of(self)
         self.life = Life(self, self.random_of("life"))
         self.trouble = Faults(self, self.random_of("faults"))
         self.armed = self.trouble.armed
@@ -112,15 +110,6 @@ class World:
     def random_of(self, what: str) -> Random:
         """A generator of its own for each part: more draws in one disturb no other."""
         return Random(f"{self.seed} {what}")
-
-    def _make_chain(self) -> SimChain:
-        now_s = START_MS // 1000
-        return MoneyChain(now_s) if self.shape.money else SimChain(now_s)
-
-    def _make_money(self) -> Money | None:
-        if not isinstance(self.chain, MoneyChain):
-            return None
-        return Money(self, self.chain, self.random_of("money"))
 
     def _make_sources(self) -> list[SimSource]:
         sources: list[SimSource] = []
