@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from engine.payment.model import Payment
 from engine.store.outgoing_port import Paused
 from engine.wallet.outgoing import Outgoing
 
@@ -18,6 +19,10 @@ class ForwardingGateway(Protocol):
         """From now on, also after a restart; what is on its way is looked after."""
 
     def resume_forwarding(self) -> None: ...
+
+    def retry_forward(self, payment: Payment) -> int:
+        """Look at its coins anew, also at those that count as lost: a person says so.
+        How many transactions of it had failed; 0: nothing is done."""
 
     def outgoing(self, outgoing_id: str) -> Outgoing | None: ...
 

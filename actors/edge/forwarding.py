@@ -1,11 +1,14 @@
 """The way in to money that is sent on: part of the gateway."""
 
-from actors.edge.kept import KeptRows
-from engine.store.outgoing_port import Paused
-from engine.store.writes import PauseForwarding
-from engine.wallet.outgoing import Outgoing
+from collections.abc import Sequence
 
-__all__ = ["Forwarding"]
+from actors.edge.kept import KeptRows
+from engine.payment.model import Payment
+from engine.store.outgoing_port import Paused
+from engine.store.writes import MoveOutgoing, PauseForwarding, QueueForward, Row, Write
+from engine.wallet.outgoing import Outgoing, OutgoingState, tried_again
+
+__all__ = ["Forwarding", "retry_rows"]
 
 
 class Forwarding(KeptRows):
@@ -20,6 +23,12 @@ class Forwarding(KeptRows):
     def resume_forwarding(self) -> None:
         self._write(PauseForwarding(0))
 
+    def retry_forward(self, payment: Payment) -> int:
+        rows = retry_rows(payment, self._store.outgoing_of_payment(payment.id))
+        if rows:
+            self._commit(Write(rows=tuple(rows)))
+        return max(len(rows) - 1, 0)
+
     def outgoing(self, outgoing_id: str) -> Outgoing | None:
         return self._store.outgoing(outgoing_id)
 
@@ -27,3 +36,16 @@ class Forwarding(KeptRows):
         self, merchant: str, before: str = "", limit: int = 50
     ) -> list[Outgoing]:
         return self._store.outgoing_of_merchant(merchant, before, limit)
+
+
+def retry_rows(payment: Payment, made: Sequence[Outgoing]) -> list[Row]:
+    """`made`: all that took coins of it. Empty: none has failed. One that is still
+    looked after is left alone: its payments are yet to be told."""
+    rows: list[Row] = [
+        MoveOutgoing(tried_again(one, payment.id), one.state)
+        for one in made
+        if one.state is OutgoingState.FAILED and not one.is_open
+    ]
+    if rows:
+        rows.append(QueueForward(payment.id, payment.terms.merchant, payment.seq))
+    return rows

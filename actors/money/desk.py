@@ -80,6 +80,9 @@ class Desk:
                 lambda s: s.outgoing_family(outgoing.family)
             )
             stands_for = {o.id for o in family} | set(outgoing.instead_of)
+            failed: list[Outgoing] = []
+            for name in outgoing.instead_of:
+                failed.append((yield Ask(lambda s, n=name: s.outgoing(n))))  # type: ignore[misc]  # noqa: PERF401 - it yields
             for share in shares_of(outgoing.plan):
                 payment: Payment | None = yield Ask(
                     lambda s, name=share.payment_id: s.payment(name)  # type: ignore[misc]
@@ -96,7 +99,9 @@ class Desk:
                     if outgoing.state is S.CONFIRMED
                     else None,
                     failed=self._why(outgoing, payment),
-                    instead_of=_former(payment, outgoing.id, stands_for),
+                    instead_of=_former(
+                        payment, outgoing.id, stands_for, _tried_again(payment, failed)
+                    ),
                 )
                 yield Tell(payment.id, part)
         self.told[outgoing.id] = news(outgoing)
@@ -160,8 +165,21 @@ def news(outgoing: Outgoing) -> OutgoingState:
     return S.BROADCAST if outgoing.state in UNDER_WAY else outgoing.state
 
 
-def _former(payment: Payment, outgoing_id: str, stands_for: set[str]) -> str:
-    """The part that is known in the place of this one. One that has failed stays."""
+def _former(
+    payment: Payment, outgoing_id: str, stands_for: set[str], tried_again: set[str]
+) -> str:
+    """The part that is known in the place of this one. One that has failed stays, if
+    it is not tried again."""
     parts = () if payment.forward is None else payment.forward.parts
-    names = (part.outgoing for part in parts if not part.failed)
+    names = (p.outgoing for p in parts if not p.failed or p.outgoing in tried_again)
     return next((n for n in names if n != outgoing_id and n in stands_for), "")
+
+
+def _tried_again(payment: Payment, failed: list[Outgoing]) -> set[str]:
+    """Those of which the payment has no coin that counts as lost."""
+    return {
+        one.id
+        for one in failed
+        if not any(c.payment_id == payment.id and c.outpoint in one.lost
+                   for c in one.plan.coins)
+    }  # fmt: skip

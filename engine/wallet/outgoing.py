@@ -29,6 +29,7 @@ __all__ = [
     "OutgoingKind",
     "OutgoingState",
     "moved",
+    "tried_again",
 ]
 
 
@@ -127,3 +128,11 @@ def moved(before: Outgoing, state: OutgoingState, at: int, **more: object) -> Ou
     """After a step. That there is such a step is asserted: another one is a bug."""
     assert state in STEPS[before.state], (before, state)
     return msgspec.structs.replace(before, state=state, moved_at=at, **more)
+
+
+def tried_again(failed: Outgoing, payment_id: str) -> Outgoing:
+    """After a person has said that this payment's coins are not lost: they are free."""
+    assert failed.state is OutgoingState.FAILED, failed
+    mine = {c.outpoint for c in failed.plan.coins if c.payment_id == payment_id}
+    lost = tuple(coin for coin in failed.lost if coin not in mine)
+    return msgspec.structs.replace(failed, lost=lost)

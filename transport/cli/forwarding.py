@@ -105,6 +105,18 @@ def resume(url: str, api_key: str | None) -> None:
     say("forwarding goes on")
 
 
+@forwarding.command()
+@click.argument("payment_id")
+@url_option
+@api_key_option
+def retry(payment_id: str, url: str, api_key: str | None) -> None:
+    """Try a forward again that has failed, also with coins that a source said were
+    spent. Needs a key with the scope operator."""
+    with plain_errors():
+        NodeClient(url, api_key).post(f"/v1/payments/{payment_id}/forward")
+    say(f"the money of {payment_id} is looked at anew")
+
+
 def _put(url: str, api_key: str | None, *, paused: bool) -> None:
     with plain_errors():
         NodeClient(url, api_key).put("/v1/forwarding", {"paused": paused})

@@ -14,6 +14,7 @@ from engine.merchants.name import DEFAULT
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
+from transport.control.seen import seen_payment
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
 from transport.http.openapi import Operation
@@ -68,6 +69,14 @@ class ForwardingView(msgspec.Struct, frozen=True, kw_only=True):
     outgoing: tuple[OutgoingView, ...]
 
 
+class RetryView(msgspec.Struct, frozen=True, kw_only=True):
+    """`failed`: how many transactions of the payment had failed; their coins are
+    looked at anew within a round of the forwarder."""
+
+    payment_id: str
+    failed: int
+
+
 class Forwarding:
     """One method for each operation."""
 
@@ -112,6 +121,28 @@ class Forwarding:
         else:
             self._gateway.resume_forwarding()
         return answer(self._view(principal.merchant or DEFAULT, wanted.paused))
+
+    @Operation(
+        name="retry_forward",
+        method="POST",
+        path="/v1/payments/<payment_id>/forward",
+        scope=Scope.OPERATOR,
+        tag="payments",
+        summary="Try a forward again that has failed, also with coins that a source"
+        " said were spent. What is on its way is left alone.",
+        answers={202: RetryView},
+        problems=(404, 409),
+    )
+    def retry_forward(self, payment_id: str) -> Any:
+        principal = self._auth.require(environ())
+        payment = seen_payment(self._gateway, payment_id, principal)
+        failed = self._gateway.retry_forward(payment)
+        if not failed:
+            raise Problem(
+                Code.WRONG_PAYMENT_STATE,
+                "No transaction that sent this payment's money on has failed.",
+            )
+        return answer(RetryView(payment_id=payment.id, failed=failed), 202)
 
     def _view(self, merchant: str, paused: bool | None = None) -> ForwardingView:
         now = self._gateway.forwarding_paused()

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from actors.edge.forwarding import retry_rows
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
+from engine.store.writes import Write
 from engine.wallet.fees import FeeRules
 from engine.wallet.forward_policy import DAY_MS, ForwardPolicy
 from tests.unit.actors.money.sweep_stage import SweepStage, paying_tx
@@ -214,6 +216,34 @@ def test_a_coin_that_a_stranger_spent_fails_the_forward_and_not_the_payment(
     stage.mine()
     stage.pass_s(4 * ROUND_S)
     assert stage.status("pay_2") == "forwarded"
+    assert stage.living_coins_are_single()
+
+
+def test_a_forward_that_failed_by_a_lie_is_tried_again_by_hand(
+    stage: SweepStage,
+) -> None:
+    """A source said that a stranger's spend was final, and it was not so."""
+    stage.paid("pay_1", 50_000)
+    stage.pass_s(ROUND_S)
+    (first,) = stage.outgoing()
+    assert retry_rows(stage.payment("pay_1"), stage.outgoing()) == []
+    theft = stolen(stage, first.plan.coins[0].txid)
+    stage.mine_raw(theft)
+    stage.mine(blocks=6)
+    stage.pass_s(8 * ROUND_S)
+    assert stage.status("pay_1") == "failed"
+    del stage.way.mined[decode_tx(theft).txid]
+    stage.pass_s(8 * ROUND_S)
+    assert stage.states() == ["failed"]  # not by itself
+    rows = retry_rows(stage.payment("pay_1"), stage.outgoing())
+    stage.append(Write(rows=tuple(rows)))
+    stage.pass_s(4 * ROUND_S)
+    stage.mine()
+    stage.pass_s(4 * ROUND_S)
+    assert stage.states() == ["failed", "confirmed"]
+    words = ["forwarding", "failed", "forwarding", "forwarded"]
+    assert stage.told("pay_1") == words
+    assert stage.status("pay_1") == "forwarded"
     assert stage.living_coins_are_single()
 
 
