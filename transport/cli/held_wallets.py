@@ -116,9 +116,9 @@ def new_wallet(
             sealed, row = _seed_wallet(config, merchant, addresses, account, words)
     except (InvalidInput, KeyFileError) as error:
         raise click.ClickException(str(error)) from error
-    if words is not None and words_from is None:
-        _hand_over(words, words_to)
     with open_database(config.db, must_exist=False) as database:
+        if words is not None and words_from is None:
+            _hand_over(words, words_to)  # of a wallet that there will be
         outcome = database.commit(Write(rows=_rows(database, row, sealed)))
     if not isinstance(outcome, Committed):
         raise click.ClickException(getattr(outcome, "detail", str(outcome)))
@@ -213,6 +213,8 @@ def _rows(
 def _words(words_from: Path | None, words_to: Path | None) -> str:
     """New ones, or the owner's. Raises `InvalidInput`."""
     if words_from is None:
+        if words_to is not None and words_to.exists():
+            raise InvalidInput(f"--words-to {words_to}: File exists")
         if words_to is None and not os.isatty(1):
             raise InvalidInput(
                 "the words of the new seed must go somewhere: run it at a terminal, or"

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.store.sqlite.offline import OfflineDatabase
+from engine.store.sqlite.store import SqliteStore
 from engine.wallet.sealed_wallet import decode_wallet, open_account
 from transport.cli.unlocking import filled_keyring
 from transport.cli.wallet import wallet
@@ -66,6 +67,18 @@ def test_words_are_written_for_their_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "words").stat().st_mode & 0o777 == 0o600
     assert len(words) == 24
     assert not {*words} & {*done.output.split()}
+
+
+def test_no_words_are_handed_over_while_a_node_holds_the_database(
+    tmp_path: Path,
+) -> None:
+    """They would be taken for those of a wallet, which there is not."""
+    with SqliteStore("paybell.db", "regtest"):
+        done = run("new", "--words-to", "words")
+    assert done.exit_code == 1
+    assert "held by another" in done.stderr
+    assert not (tmp_path / "words").exists()
+    made("--words-to", "words")
 
 
 def test_words_are_shown_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
