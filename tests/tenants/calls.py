@@ -21,6 +21,7 @@ __all__ = ["ANN", "CALLS", "CHANNEL", "HOOK_SECRET", "Caller"]
 
 ANN = "ann"
 CHANNEL = "chn_of_ann"
+ACCOUNT = "alice"
 HOOK_SECRET = "secret-of-the-webhooks-of-tenants"
 
 _numbers = count(1)
@@ -88,6 +89,37 @@ class Caller:
         url = f"{self.node.url}/webhook/btc"
         return self.node.session.post(url, data=body, headers=headers, timeout=30)
 
+    # -- money -------------------------------------------------------------------------
+
+    def debit(self) -> requests.Response:
+        """Of what a payment credited that a hand confirmed."""
+        sold = {"small": {"amount_sat": 1_000, "credits": 5}}
+        record = {"display_name": "A", "packages": sold}
+        self.ask("PUT", f"/v1/merchants/{ANN}", record)
+        asked = {"package": "small", "account": ACCOUNT, "merchant": ANN}
+        made = self.ask("POST", "/v1/payments", asked).json()
+        self.ask("POST", f"/v1/payments/{made['id']}/confirm", {})
+        path = f"/v1/accounts/{ACCOUNT}/debit?merchant={ANN}"
+        return self.ask("POST", path, {"credits": 5})
+
+    def refund(self, after: str = "", body: Any = None) -> requests.Response:
+        """Ask for one, of a payment of which nobody did yet; and perhaps do more."""
+        number = next(_numbers) * 100 + 51  # not one of each hundred, which is bob's
+        path = f"/v1/payments/{name_of(number % 4_000)}/refund"
+        asked = {"amount_sat": 20_000, "address": address_of(10**7 + number)}
+        made = self.ask("POST", path, asked)
+        if not after or not made.ok:
+            return made
+        method, _, verb = after.partition(" ")
+        return self.ask(method, f"{path}s/{made.json()['id']}{verb}", body)
+
+    def claim(self) -> requests.Response:
+        path = f"/v1/payments/{name_of(next(_numbers) * 100 % 4_000 + 57)}/refund"
+        made = self.ask("POST", path, {"amount_sat": 20_000}).json()
+        token = str(made.get("claim_url", "")).rpartition("token=")[2] or "none"
+        body = {"token": token, "address": address_of(10**7)}
+        return self.ask("POST", f"/v1/refunds/{made.get('id', 'none')}/claim", body)
+
     def callback(self) -> requests.Response:
         query = f"addr={self.open['address']}&status=0&value=5&txid={'cd' * 32}"
         return self.ask("GET", f"/webhook/btc?{query}&secret={HOOK_SECRET}")
@@ -144,6 +176,26 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "put_merchant": [
         lambda caller: caller.ask("PUT", f"/v1/merchants/{ANN}", {"display_name": "A"})
     ],
+    "list_accounts": _get("/v1/accounts?limit=200"),
+    "get_account": _get(f"/v1/accounts/{ACCOUNT}"),
+    "list_account_entries": _get(f"/v1/accounts/{ACCOUNT}/entries?limit=200"),
+    "debit_account": [Caller.debit],
+    "export_accounts_csv": _get("/v1/accounts/export.csv"),
+    "export_accounts_jsonl": _get("/v1/accounts/export.jsonl"),
+    "export_account_csv": _get(f"/v1/accounts/{ACCOUNT}/export.csv"),
+    "export_account_jsonl": _get(f"/v1/accounts/{ACCOUNT}/export.jsonl"),
+    "forwarding": _get("/v1/forwarding"),
+    "put_forwarding": [
+        lambda caller: caller.ask("PUT", "/v1/forwarding", {"paused": False})
+    ],
+    "list_rates": _get("/v1/rates"),
+    "create_refund": [Caller.refund],
+    "list_refunds": _get(f"/v1/payments/{_OLD}/refunds"),
+    "get_refund": [lambda caller: caller.refund("GET ")],
+    "cancel_refund": [lambda caller: caller.refund("POST /cancel", {})],
+    "mark_refund_paid": [lambda caller: caller.refund("POST /paid", {})],
+    "get_refund_psbt": [lambda caller: caller.refund("GET /psbt")],
+    "claim_refund": [Caller.claim],
     "health": _get("/health"),
     "ready": _get("/ready"),
     "metrics": _get("/metrics"),

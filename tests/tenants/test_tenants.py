@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 import pytest
 
+from engine.merchants.scopes import Scope
 from engine.secrets.vault import Vault
 from engine.store.writes import PurgeDeliveries, RemoveChannel, Requeue
 from tests.tenants.calls import ANN, CALLS, CHANNEL, HOOK_SECRET, Caller
@@ -44,6 +45,9 @@ MORE: dict[str, tuple[int, int]] = {
 }
 """What one turn of these may take: as large as the page or the batch that is asked
 for, however large the database is."""
+
+WITHOUT_COINS = {"get_refund_psbt"}
+"""What must ask the chain for coins of payments, which this one never saw."""
 
 
 def prepare(path: Path, vault: Vault) -> None:
@@ -75,7 +79,7 @@ def meter(node: RunningNode) -> Meter:
 
 @pytest.fixture(scope="module")
 def ann(node: RunningNode) -> Caller:
-    return Caller(node, node.add_key(ANN))
+    return Caller(node, node.add_key(ANN, "test", Scope.REFUND))
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +99,11 @@ def test_no_call_takes_a_long_turn(
 ) -> None:
     with meter.during() as turns:
         answers = [call(who) for call in CALLS[name] for who in (ann, operator)]
-    assert all(answer.status_code < 500 for answer in answers), answers
-    assert any(answer.ok for answer in answers), [a.text for a in answers]
+    if name in WITHOUT_COINS:
+        assert {answer.status_code for answer in answers} == {403, 503}, answers
+    else:
+        assert all(answer.status_code < 500 for answer in answers), answers
+        assert any(answer.ok for answer in answers), [a.text for a in answers]
     steps, rows = MORE.get(name, (STEPS, ROWS))
     long = [turn for turn in turns if turn.steps > steps or turn.rows > max(rows, 1)]
     assert long == []
@@ -110,7 +117,7 @@ def test_the_judge_sees_a_walk_through_the_database(
 
     with meter.during() as turns:
         node._store.reader._run(walk)
-    assert turns[0].steps > 3 * STEPS
+    assert max(turn.steps for turn in turns) > 3 * STEPS
 
 
 def test_a_redelivery_of_everything_goes_step_by_step(

@@ -23,7 +23,7 @@ from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
 from engine.merchants.gateway_mapping import GatewayMapping
-from engine.merchants.scopes import default_scopes
+from engine.merchants.scopes import Scope, default_scopes
 from engine.money.rates import Policy
 from engine.ports import ChannelSender, RateProvider
 from engine.runtime.clock import GeventClock
@@ -136,11 +136,14 @@ class RunningNode:
         assert found is not None
         return found
 
-    def add_key(self, merchant: str | None = None, name: str = "test") -> str:
-        """A new API key, for one merchant or for the whole node."""
+    def add_key(
+        self, merchant: str | None = None, name: str = "test", *more: Scope
+    ) -> str:
+        """A new API key, for one merchant or for the whole node; with more scopes than
+        are usual."""
         key, now = new_key(), self.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
-        scopes = default_scopes(merchant)
+        scopes = (*default_scopes(merchant), *more)
         row = KeyRow(key_id, name, merchant, hash_key(key), now, scopes)
         self.gateway.save_key(row)
         return key
