@@ -66,7 +66,8 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.REVERSED: frozenset({S.CONFIRMING, S.PENDING, S.FAILED}),
         E.CREDITED: frozenset({S.CONFIRMED}),
         E.FORWARDING: frozenset({S.CONFIRMED}),
-        E.FORWARDED: frozenset({S.FORWARDED, S.CONFIRMED}),  # all of it, or a part
+        # All of it, or a part; or the last that was on its way, another having failed.
+        E.FORWARDED: frozenset({S.FORWARDED, S.CONFIRMED, S.FAILED}),
         E.FAILED: frozenset({S.FAILED, S.CONFIRMED}),  # a part; others are on their way
     },
     S.FORWARDED: {
