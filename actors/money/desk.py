@@ -10,10 +10,12 @@ import logging
 from actors.money.steps import Ask, Commit, Steps, Tell
 from actors.node import Node
 from engine.chain.broadcast import Broadcaster
+from engine.errors import SourceError
 from engine.payment.coins import block_of
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import Payment
 from engine.store.writes import MoveOutgoing
+from engine.wallet.coin import Coin
 from engine.wallet.fees import fee_rate
 from engine.wallet.forward_policy import (
     ForwardPolicy,
@@ -45,6 +47,10 @@ CONFLICT = "forward.conflict"
 REORGED = "forward.reorged"
 STUCK = "forward.stuck"
 
+MAX_MISSING = 3
+"""Coins of one plan whose transaction was asked for in vain: a source that is down
+costs a few deadlines, not one for each coin."""
+
 S = OutgoingState
 
 
@@ -61,6 +67,7 @@ class Desk:
         self.refused: set[str] = set()  # ids whose fee is too low for the mempool now
         self.gave_way: set[str] = set()  # in this round, to one that they had replaced
         self.looked: dict[str, tuple[int | None, float]] = {}
+        self.begin = ""  # behind which id the next look at all of them begins
         self.told: dict[str, OutgoingState] = {}  # since this actor began; see `news`
 
     def forget(self, outgoing_id: str) -> None:
@@ -121,16 +128,33 @@ class Desk:
         return fee_rate(self.ways.fee_rate(self.policy.target_blocks), self.policy.fees)
 
     def previous(self, plan: Plan) -> Steps:
-        """The raw transactions that made its coins, by id: what is signed for."""
+        """The raw transactions that made its coins, by id: what is signed for. Raises
+        `SourceError`."""
         found: dict[str, bytes] = {}
         for coin in plan.coins:
             if coin.txid not in found:
-                payment: Payment | None = yield Ask(
-                    lambda s, name=coin.payment_id: s.payment(name)  # type: ignore[misc]
-                )
-                block = "" if payment is None else block_of(payment, coin.txid)
-                found[coin.txid] = self.ways.raw_transaction(coin.txid, block)
+                found[coin.txid] = yield from self._made(coin)
         return found
+
+    def some_previous(self, plan: Plan) -> Steps:
+        """The same, and the coins whose transaction no source shows; it ends after a
+        few of those."""
+        found: dict[str, bytes] = {}
+        missing: list[Coin] = []
+        for coin in plan.coins:
+            if coin.txid not in found:
+                try:
+                    found[coin.txid] = yield from self._made(coin)
+                except SourceError:
+                    missing.append(coin)
+                    if len(missing) >= MAX_MISSING:
+                        break
+        return found, missing
+
+    def _made(self, coin: Coin) -> Steps:
+        payment: Payment | None = yield Ask(lambda s: s.payment(coin.payment_id))
+        block = "" if payment is None else block_of(payment, coin.txid)
+        return self.ways.raw_transaction(coin.txid, block)
 
     # -- parts -------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news
 from actors.money.steps import Ask, Commit, Steps
 from engine.chain.broadcast import Verdict
-from engine.errors import CannotSpend, SigningError, WalletLocked
+from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
 from engine.payment.model import Payment
 from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump
@@ -41,6 +41,9 @@ log = logging.getLogger("paybell.forward")
 LOOK_S = 30.0
 """How often a transaction is looked at while the tip is the same."""
 
+IN_A_ROW = 3
+"""Transactions with which something went wrong, one after the other, end a look."""
+
 BUMP_PERCENT = 125
 """A bump pays a quarter more at least, or it is not worth its own relay."""
 
@@ -53,15 +56,28 @@ class Follower(Desk):
     # -- all that is open --------------------------------------------------------------
 
     def follow_all(self) -> Steps:
-        after = ""
+        """What went wrong with the last of those with which something did; else None.
+        One that a source has no answer for keeps none of the others waiting. After
+        some in a row nothing is asked any more; the next round begins behind them."""
+        after, self.begin = self.begin, ""
+        trouble: EngineError | None = None
+        in_a_row = 0
         self.gave_way.clear()
         while True:
             page: list[Outgoing] = yield Ask(lambda s, a=after: s.outgoing_open(a))  # type: ignore[misc]
             if not page:
-                return
+                return trouble
             for outgoing in page:
-                if outgoing.id not in self.gave_way:  # else it is not as it was read
+                if outgoing.id in self.gave_way:
+                    continue  # it is not as it was read
+                try:
                     yield from self.follow(outgoing)
+                    in_a_row = 0
+                except EngineError as error:
+                    trouble, in_a_row = error, in_a_row + 1
+                    if in_a_row >= IN_A_ROW:
+                        self.begin = outgoing.id
+                        raise
             after = page[-1].id
 
     def follow(self, outgoing: Outgoing) -> Steps:

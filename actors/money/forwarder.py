@@ -25,13 +25,7 @@ from actors.money.telling import carry_out
 from actors.node import Node
 from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
-from engine.errors import (
-    CannotSpend,
-    EngineError,
-    SigningError,
-    SourceError,
-    WalletLocked,
-)
+from engine.errors import EngineError, SigningError
 from engine.payment.coins import coins_of
 from engine.payment.model import Status
 from engine.runtime.actor import Actor
@@ -49,6 +43,7 @@ from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH
 from engine.wallet.forwards import Forwards
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
 from engine.wallet.plan import Plan
+from engine.wallet.signing import is_made_by
 from engine.wallet.spend import plan_sweep
 
 __all__ = ["ForwarderActor"]
@@ -80,6 +75,7 @@ class ForwarderActor(Actor):
         "_policy",
         "_report",
         "_round",
+        "_unsigned",
         "_waiting",
     )
 
@@ -100,6 +96,7 @@ class ForwarderActor(Actor):
         self._round: Steps | None = None
         self._asked = 0  # questions so far
         self._late: Timer | None = None  # for the answer to the last of them
+        self._unsigned: dict[str, float] = {}  # payments that no sweep takes until then
         self._waiting: set[str] = set()  # merchants whose money waits, in this round
 
     def on_start(self) -> None:
@@ -126,10 +123,14 @@ class ForwarderActor(Actor):
             return
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
         self._report.publish(ForwardingReport(paused))
-        yield from self._follower.follow_all()
+        trouble: EngineError | None = yield from self._follower.follow_all()
         yield from self._payer.settle_all()
-        if paused is not None:
-            return
+        if paused is None:
+            yield from self._send_on()
+        if trouble is not None:
+            raise trouble
+
+    def _send_on(self) -> Steps:
         yield from self._payer.pay_all()  # first: a coin goes back before it goes on
         now = self._node.clock.now()
         merchants: list[str] = yield Ask(lambda s: s.forward_due(now))
@@ -137,7 +138,7 @@ class ForwarderActor(Actor):
             self._waiting.discard(merchant)
             try:
                 yield from self._sweep_merchant(merchant)
-            except (CannotSpend, SourceError, SigningError, WalletLocked) as error:
+            except EngineError as error:  # the others' money does not wait for it
                 self._wait(merchant, str(error))
             if merchant not in self._waiting:
                 self._node.alerts.clear(WAITS, merchant)
@@ -197,15 +198,22 @@ class ForwarderActor(Actor):
             yield Commit(self._put_off(names.values()))
             return
         coins = [c for _, some in group for c in some if self._can_sign(c)]
+        now_s = self._node.clock.monotonic()
+        signable = coins
+        coins = [c for c in coins if self._unsigned.get(c.payment_id, now_s) <= now_s]
+        if len(coins) < len(signable):
+            self._waiting.add(merchant)  # its alert stands
         locked = {c.payment_id for _, some in group for c in some} - {
             c.payment_id for c in coins
         }
         if locked:
             rest = (names[name] for name in sorted(locked))
             yield Commit(self._put_off(rest, LOCKED_MS))
-        signable = {c.outpoint for c in coins}
-        coins = yield from self._within_limit(merchant, coins)
-        over = signable - {c.outpoint for c in coins}
+        wanted = coins
+        coins = yield from self._within_limit(merchant, wanted)
+        over = {c.payment_id for c in wanted} - {c.payment_id for c in coins}
+        if over:  # those of others come to their turn meanwhile
+            yield Commit(self._put_off((names[n] for n in sorted(over)), LOCKED_MS))
         fresh = self._node.source_report.now.freshness
         tip = fresh.tip_height
         if not coins:
@@ -223,8 +231,12 @@ class ForwarderActor(Actor):
             yield Commit(tuple(rows))
             return
         made = yield from self._signed(merchant, place, swept.plan, tip, failed)
-        stay = {one.coin.payment_id for one in swept.left} | locked
-        stay |= {c.payment_id for _, some in group for c in some if c.outpoint in over}
+        if made is None:
+            rest = (q for name, q in names.items() if name in self._unsigned)
+            yield Commit(self._put_off(rest, LOCKED_MS))
+            return
+        planned = {coin.outpoint for coin in swept.plan.coins}
+        stay = {c.payment_id for c in wanted if c.outpoint not in planned}
         rows += [
             Unqueue(name, names[name].seq)
             for name in sorted({c.payment_id for c in swept.plan.coins} - stay)
@@ -245,8 +257,21 @@ class ForwarderActor(Actor):
         tip: int,
         failed: dict[str, set[str]],
     ) -> Steps:
-        previous = yield from self._follower.previous(plan)
-        signed = self._follower.signer.sign(plan, previous)
+        """None: some coins of it cannot be signed for now; the next round is for the
+        others."""
+        previous, missing = yield from self._follower.some_previous(plan)
+        if missing:
+            why = "no source shows the transaction that paid it"
+            self._leave_unsigned(merchant, plan, missing, why)
+            return None
+        try:
+            signed = self._follower.signer.sign(plan, previous)
+        except SigningError as error:
+            wrong = [c for c in plan.coins if not is_made_by(c, previous)]
+            if not wrong:
+                raise
+            self._leave_unsigned(merchant, plan, wrong, str(error))
+            return None
         now = self._node.clock.now()
         before = {n for c in plan.coins for n in failed.get(c.payment_id, ())}
         return Outgoing(
@@ -263,6 +288,19 @@ class ForwarderActor(Actor):
             height=max(tip - SETTLED_DEPTH, 0),  # it may be in a block that is lost
             instead_of=tuple(sorted(before)),
         )
+
+    def _leave_unsigned(
+        self, merchant: str, plan: Plan, coins: Sequence[Coin], why: str
+    ) -> None:
+        """They are left out for a while if others wait for them; alone they are tried
+        again at once."""
+        mine = {coin.payment_id for coin in coins}
+        if mine != {coin.payment_id for coin in plan.coins}:
+            until = self._node.clock.monotonic() + LATER_MS / 1_000
+            if len(self._unsigned) > 10_000:
+                self._unsigned.clear()
+            self._unsigned.update((name, until) for name in mine)
+        self._wait(merchant, f"payment {coins[0].payment_id} cannot be sent on: {why}")
 
     def _within_limit(self, merchant: str, coins: list[Coin]) -> Steps:
         limit = self._policy.per_day_sat

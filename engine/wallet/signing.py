@@ -49,6 +49,7 @@ __all__ = [
     "Keys",
     "Signed",
     "check_signed",
+    "is_made_by",
     "sign",
     "spent_outputs",
 ]
@@ -114,6 +115,15 @@ def spent_outputs(plan: Plan, previous: Mapping[str, bytes]) -> list[TxOut]:
     """
     made: dict[str, Tx] = {}
     return [_output(coin, previous, made) for coin in plan.coins]
+
+
+def is_made_by(coin: Coin, previous: Mapping[str, bytes]) -> bool:
+    """Whether the transaction that is given for the coin made it as is said."""
+    try:
+        _output(coin, previous, {})
+    except SigningError:
+        return False
+    return True
 
 
 def _output(coin: Coin, previous: Mapping[str, bytes], made: dict[str, Tx]) -> TxOut:
