@@ -51,6 +51,8 @@ class RefundPsbt(RefundEdge):
             raise EngineBusy("no source of the chain can be asked", 5)
         if refund.state is not RefundState.PENDING:
             raise Refused(f"this refund is {refund.state}; a pending one is paid")
+        if refund.outgoing_id:
+            raise Refused("a transaction of this node may pay it yet")
         if refundable_sat(payment) < taken_sat(self.refunds_of(payment.id)):
             raise Refused("what was received is not there any more")
         fresh = self._node.source_report.now.freshness
@@ -95,7 +97,8 @@ class RefundPsbt(RefundEdge):
         others = self._store.list_payments(filters, None, OTHERS).payments
         found = deep_coins(payment)
         for other in others:
-            if other.id != payment.id:
+            goes = other.terms.forward_to == payment.terms.forward_to
+            if other.id != payment.id and goes:  # as the rest of a coin will
                 found += deep_coins(other)
         keys = forwards.signer.keys
         found = [coin for coin in found if not keys.holds(coin.wallet)]

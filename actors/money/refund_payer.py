@@ -43,8 +43,9 @@ from engine.store.writes import MoveRefund, NewOutgoing, QueueForward, Row
 from engine.wallet.coin import Coin, Outpoint
 from engine.wallet.forward_policy import SETTLED_DEPTH, ForwardPolicy
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
+from engine.wallet.plan import Plan
 
-__all__ = ["RefundPayer"]
+__all__ = ["RefundPayer", "excludes", "of_tries_first"]
 
 log = logging.getLogger("paybell.refunds")
 
@@ -134,19 +135,26 @@ class RefundPayer:
         if refundable_sat(payment) < taken_sat(refunds):
             raise Refused("what was received is not there any more")
         before: list[Outgoing] = yield Ask(lambda s: s.outgoing_of_payment(payment.id))
-        failed = {one.id for one in before if one.cause == refund.id}
+        tries: list[Outgoing] = yield from self._tries(refund)
+        failed = {one.id for one in (*before, *tries) if one.cause == refund.id}
         fresh = self._node.source_report.now.freshness
         tip = fresh.tip_height
         if tip is None or not fresh.live:
             raise CannotSpend("rate", "no source of the chain is current")
         plan = plan_refund(
             refund,
-            in_order(coins, payment.id),
+            of_tries_first(in_order(coins, payment.id), tries),
             self._onward(payment),
             self._follower.rate(),
             tip,
             self._node.settings.network,
         )
+        if not excludes(plan, tries):
+            raise CannotSpend(
+                "funds",
+                "its transaction that no node took may yet be mined, and no coin of it"
+                " is here to be spent instead",
+            )
         previous = yield from self._follower.previous(plan)
         signed = self._follower.signer.sign(plan, previous)
         now = self._node.clock.now()
@@ -176,6 +184,20 @@ class RefundPayer:
         self._moved(refund)
         return made
 
+    def _tries(self, refund: Refund) -> Steps:
+        """The transactions of ours that were to pay it before."""
+        if not refund.outgoing_id:
+            return []
+        last: Outgoing | None = yield Ask(lambda s: s.outgoing(refund.outgoing_id))
+        if last is None:
+            return []
+        found: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(last.family))
+        for name in sorted({n for one in found for n in one.instead_of}):
+            one = yield Ask(lambda s, n=name: s.outgoing(n))  # type: ignore[misc]
+            if one is not None and one.cause == refund.id:
+                found.append(one)
+        return found
+
     def _moved(self, refund: Refund) -> None:
         """Whoever watches its address hears of it."""
         self._node.refunds.tell(RefundMoved(refund.id))
@@ -192,12 +214,13 @@ class RefundPayer:
 
     def _coins(self, payment: Payment) -> Steps:
         """Coins that we can sign for and that are in no other transaction of ours: the
-        payment's own, then those of the merchant's newest paid payments."""
+        payment's own, then those of the merchant's newest paid payments whose money
+        goes to the same place, as the rest of a coin goes there."""
         coins: list[Coin] = yield from self._free(payment)
         filters = {"merchant": payment.terms.merchant, "status": "confirmed"}
         page = yield Ask(lambda s: s.list_payments(filters, None, OTHERS))
         for other in page.payments:
-            if other.id != payment.id:
+            if other.id != payment.id and self._onward(other) == self._onward(payment):
                 coins += yield from self._free(other)
         return coins
 
@@ -287,6 +310,22 @@ class RefundPayer:
                 rows.append(QueueForward(name, refund.merchant, payment.seq))
         yield Commit(tuple(rows))
         self._moved(refund)
+
+
+def of_tries_first(coins: Sequence[Coin], tries: Sequence[Outgoing]) -> list[Coin]:
+    """In their order, but first what an earlier try was to spend."""
+    spent = {coin.outpoint for one in tries for coin in one.plan.coins}
+    return sorted(coins, key=lambda coin: coin.outpoint not in spent)
+
+
+def excludes(plan: Plan, tries: Sequence[Outgoing]) -> bool:
+    """Whether none of the tries can be mined beside the plan: that a node would not
+    take one does not keep a miner from it. One whose coin is lost never can."""
+    spends = {coin.outpoint for coin in plan.coins}
+    return all(
+        one.lost or any(coin.outpoint in spends for coin in one.plan.coins)
+        for one in tries
+    )
 
 
 def _former(payment: Payment, outgoing: str, stands_for: Collection[str]) -> str:

@@ -170,10 +170,9 @@ def paying(
 
 
 def unpaid(refund: Refund) -> Refund:
-    """Its transaction can never be mined any more: it waits for another."""
-    return stepped(
-        refund, RefundState.PENDING, outgoing_id="", txid="", vout=0, fee_sat=0
-    )
+    """No node takes its transaction: it waits for another, which must not be mined
+    beside that one. So it is still known which that was."""
+    return stepped(refund, RefundState.PENDING, txid="", vout=0, fee_sat=0)
 
 
 def paid(refund: Refund, txid: str, vout: int, now: int, by: str = "") -> Refund:

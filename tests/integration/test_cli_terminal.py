@@ -174,6 +174,22 @@ CASES: dict[str, list[tuple[Case, bool]]] = {
     "backup": [(with_a_file("backup", "copy.db"), True)],
     "restore": [(with_a_file("restore", "copy.db"), True), (restored, True)],
     "compact": [(with_a_file("compact"), True), (damaged("compact"), False)],
+    "wallet": [],
+    "wallet add": [(with_a_file("wallet", "add", "shop"), True)],
+    "wallet new": [(with_a_file("wallet", "new"), True)],
+    "wallet list": [(with_a_file("wallet", "list"), True)],
+    "wallet check": [(with_a_file("wallet", "check", "shop"), True)],
+    "wallet unlock": [(with_a_file("wallet", "unlock"), True)],
+    "forwarding": [],
+    "forwarding pause": [(by_url("forwarding", "pause"), False)],
+    "forwarding resume": [(by_url("forwarding", "resume"), False)],
+    "forwarding retry": [(by_url("forwarding", "retry", HOSTILE), False)],
+    "ledger": [],
+    "ledger check": [
+        (with_a_file("ledger", "check"), True),
+        (damaged("ledger", "check"), False),
+    ],
+    "export": [(with_a_file("export"), True), (damaged("export"), False)],
     "demo": [],  # everything that it shows is its own
 }
 """What each command can hear of others, and whether that must be seen."""

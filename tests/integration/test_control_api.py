@@ -161,12 +161,18 @@ def test_a_merchants_key_makes_and_sees_its_own_things_only(node: RunningNode) -
     assert node.payment(other["id"])["status"] == "pending"
 
 
+OPEN = {"/v1/refunds/{refund_id}/claim"}
+"""A payer's, with the token of the link: test_peers_access tries a wrong one."""
+
+
 def test_every_operation_wants_a_key_but_health_readiness_and_the_document(
     node: RunningNode,
 ) -> None:
     document = node.get("/openapi.json").json()
     for path, methods in document["paths"].items():
         for method in methods:
+            if path in OPEN:
+                continue
             if path.startswith("/v1") or path == "/metrics":
                 for key in (None, "Bearer pbk_wrong", "Basic eDp5"):
                     response = node.call(
