@@ -62,6 +62,7 @@ _REFUND = "/v1/payments/{payment_id}/refunds/{refund_id}"
 
 OF_MONEY = {
     "POST /v1/accounts/{account}/debit",
+    "POST /v1/payments/{payment_id}/forward",
     "POST /v1/payments/{payment_id}/refund",
     "POST /v1/refunds/{refund_id}/claim",
     f"GET {_REFUND}",

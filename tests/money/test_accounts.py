@@ -187,6 +187,16 @@ def test_the_books_are_zero_in_sum_and_come_in_pages(node: RunningNode) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["a%0Ab", "ab%0A", "%C3%A8", "a%22b", "a" * 65, "*"])
+def test_a_merchant_in_a_query_is_called_as_merchants_are(
+    name: str, node: RunningNode
+) -> None:
+    """It is part of the name of the file, and so of a header."""
+    for path in ("", "/export.csv", "/export.jsonl", "/x", "/x/export.jsonl"):
+        answer = node.get(f"/v1/accounts{path}?merchant={name}")
+        assert answer.status_code == 422, (path, answer.text)
+
+
 def test_what_is_exported_is_what_was_posted_and_no_formula(node: RunningNode) -> None:
     bought(node, "sheet")
     evil = '=HYPERLINK("http://evil","x")'

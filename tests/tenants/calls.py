@@ -188,6 +188,7 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "put_forwarding": [
         lambda caller: caller.ask("PUT", "/v1/forwarding", {"paused": False})
     ],
+    "retry_forward": [_post(f"/v1/payments/{_OLD}/forward", {})],
     "list_rates": _get("/v1/rates"),
     "create_refund": [Caller.refund],
     "list_refunds": _get(f"/v1/payments/{_OLD}/refunds"),

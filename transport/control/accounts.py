@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from engine.codes import Code
 from engine.gateway import Gateway
-from engine.merchants.name import DEFAULT, MAX_NAME
+from engine.merchants.name import DEFAULT, NAME
 from engine.merchants.scopes import Scope
 from engine.money.ledger import CREDIT, SPENT, Posting, user_account
 from engine.store.ledger_port import PostingRecord
@@ -43,7 +43,7 @@ from transport.problem_body import FieldError
 __all__ = ["routes"]
 
 _Merchant = Annotated[
-    Annotated[str, Meta(max_length=MAX_NAME)] | None,
+    Annotated[str, Meta(pattern=NAME + r"(?!\n)")] | None,  # it is part of a header
     Meta(description="whose accounts; absent: those of the key's own merchant"),
 ]
 
