@@ -34,16 +34,20 @@ __all__ = ["RefundsActor", "given_back"]
 log = logging.getLogger("paybell.refunds")
 
 LOOK_S = 15.0
-"""Between looks for links that ran out."""
+"""Between looks for links that ran out, while there are more than one look takes."""
+
+LONGEST_MS = 3_600_000
+"""So long in advance it is known when the next link runs out: an idle node is not asked
+for them again and again."""
 
 AGAIN_S = 5.0
 """After something that could not be written."""
 
 
 class LookDue(msgspec.Struct, frozen=True):
-    """From its own timer."""
+    """From its own timer. `at` (ms): which; only the last one counts."""
 
-    coalesce = True
+    at: int
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -79,7 +83,7 @@ def given_back(refund: Refund, *, is_ours: bool) -> GivenBack:
 class RefundsActor(Actor):
     """See the module docstring."""
 
-    __slots__ = ("_node", "_pending", "_scope", "_used", "_watches")
+    __slots__ = ("_look_at", "_node", "_pending", "_scope", "_used", "_watches")
 
     mailbox_limit = 20_000
 
@@ -90,6 +94,7 @@ class RefundsActor(Actor):
         self._pending: dict[str, dict[str, Refund]] = {}  # by address, by id
         # Outputs that are known to have paid a refund, by address.
         self._used: dict[str, set[tuple[str, int]]] = {}
+        self._look_at: int | None = None  # ms, of the timer that counts
         self._scope: Scope
 
     def on_start(self) -> None:
@@ -110,8 +115,10 @@ class RefundsActor(Actor):
                 self._arrived(address, view)
             case Told(refund, output, answer):
                 self._on_told(refund, output, answer)
-            case LookDue():
-                self._look()
+            case LookDue(at):
+                if at == self._look_at:
+                    self._look_at = None
+                    self._look()
 
     def on_stop(self) -> None:
         self._stop_watches()
@@ -152,33 +159,46 @@ class RefundsActor(Actor):
             self._look()
 
     def _look(self) -> None:
-        now = self._node.clock.now()
-        self._read(lambda store: store.refunds_due(now), self._run_out)
+        until = self._node.clock.now() + LONGEST_MS
+        self._read(lambda store: store.refunds_due(until), self._run_out)
 
-    def _run_out(self, due: Any) -> None:
-        """Some at a time: there are more at the next look, or at once."""
-        if not isinstance(due, list) or not due:
-            self._look_later()
-            return
+    def _run_out(self, found: Any) -> None:
+        """Some at a time: there are more at the next look."""
         now = self._node.clock.now()
+        if not isinstance(found, list):  # it could not be read
+            self._look_by(now + round(LOOK_S * 1_000))
+            return
+        due = [refund for refund in found if refund.expires_at <= now]
+        if not due:
+            first = found[0].expires_at if found else now + LONGEST_MS
+            self._look_by(first)
+            return
         rows = [MoveRefund(expired(refund, now), refund.state) for refund in due]
         for row in rows[1:]:
             self._node.append(Write(rows=(row,)), lambda _outcome: None)
 
         def then(_outcome: Any) -> None:
             log.info("refunds.expired count=%d", len(rows))
-            self._look_later()
+            self._look_by(now + round(LOOK_S * 1_000))
 
         self.await_reply(
             lambda reply: self._node.append(Write(rows=(rows[0],)), reply), then
         )
 
-    def _look_later(self) -> None:
-        self._node.clock.call_later(LOOK_S, self.ref, LookDue())
+    def _look_by(self, at: int) -> None:
+        """Look at this time (ms), or before."""
+        if self._look_at is None or at < self._look_at:
+            self._look_at = at
+            wait_s = max(at - self._node.clock.now(), 0) / 1_000
+            self._node.clock.call_later(wait_s, self.ref, LookDue(at))
 
     def _moved(self, refund: Any) -> None:
         """A refund as it is in the store."""
-        if not isinstance(refund, Refund) or not refund.address:
+        if not isinstance(refund, Refund):
+            return
+        if refund.state is RefundState.OPEN:
+            self._look_by(refund.expires_at)
+        if not refund.address:
             return
         there = self._pending.setdefault(refund.address, {})
         if refund.state is RefundState.PENDING:
