@@ -45,4 +45,4 @@ class RefundGateway(Protocol):
         """All of a payment, as they were made."""
 
     def best_height(self) -> int:
-        """Of the best block that any source has shown; 0: none has yet."""
+        """Of the best block that any source has shown. Raises `EngineBusy`."""

@@ -6,10 +6,12 @@ beside it, as nobody else writes to a payment that is over.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 from actors.edge.tree import TreeViews
 from actors.messages import RefundMoved
+from engine.errors import EngineBusy
 from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import GivenBack, Payment
 from engine.payment.observations import RefundPaid
@@ -87,10 +89,13 @@ class RefundEdge(TreeViews):
 
     def best_height(self) -> int:
         best = self._node.source_report.now.best
-        return 0 if best is None else best.tip.height
+        if best is None:  # an old output of that sum would count as the refund
+            raise EngineBusy("no block of the chain has been seen yet", 5)
+        return best.tip.height
 
+    @abstractmethod
     def tell_refund(self, payment: Payment, told: RefundPaid, row: MoveRefund) -> None:
-        raise NotImplementedError
+        """The gateway's own."""
 
     def _tell(self, refund: Refund) -> None:
         """Whoever pays and watches refunds; it reads all of them back at its start."""

@@ -57,10 +57,11 @@ class Follower(Desk):
 
     def follow_all(self) -> Steps:
         """What went wrong with the last of those with which something did; else None.
-        One that a source has no answer for keeps none of the others waiting. After
+        One that a source has no answer for, or whose payment gives none, keeps none of
+        the others waiting. After
         some in a row nothing is asked any more; the next round begins behind them."""
         after, self.begin = self.begin, ""
-        trouble: EngineError | None = None
+        trouble: EngineError | TimeoutError | None = None
         in_a_row = 0
         self.gave_way.clear()
         while True:
@@ -73,7 +74,7 @@ class Follower(Desk):
                 try:
                     yield from self.follow(outgoing)
                     in_a_row = 0
-                except EngineError as error:
+                except (EngineError, TimeoutError) as error:
                     trouble, in_a_row = error, in_a_row + 1
                     if in_a_row >= IN_A_ROW:
                         self.begin = outgoing.id

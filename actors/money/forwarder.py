@@ -123,7 +123,7 @@ class ForwarderActor(Actor):
             return
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
         self._report.publish(ForwardingReport(paused))
-        trouble: EngineError | None = yield from self._follower.follow_all()
+        trouble: Exception | None = yield from self._follower.follow_all()
         yield from self._payer.settle_all()
         if paused is None:
             yield from self._send_on()
@@ -138,7 +138,8 @@ class ForwarderActor(Actor):
             self._waiting.discard(merchant)
             try:
                 yield from self._sweep_merchant(merchant)
-            except EngineError as error:  # the others' money does not wait for it
+            except (EngineError, TimeoutError) as error:
+                # The others' money does not wait for it.
                 self._wait(merchant, str(error))
             if merchant not in self._waiting:
                 self._node.alerts.clear(WAITS, merchant)

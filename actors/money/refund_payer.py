@@ -19,13 +19,7 @@ from actors.money.following import Follower
 from actors.money.refunds import given_back
 from actors.money.steps import Ask, Commit, Steps, Tell, TellRefund
 from actors.node import Node
-from engine.errors import (
-    CannotSpend,
-    Refused,
-    SigningError,
-    SourceError,
-    WalletLocked,
-)
+from engine.errors import CannotSpend, EngineError, Refused
 from engine.payment.coins import deep_coins
 from engine.payment.model import Payment
 from engine.payment.observations import RefundPaid
@@ -101,7 +95,7 @@ class RefundPayer:
     def _pay(self, refund: Refund) -> Steps:
         try:
             made = yield from self._prepare(refund)
-        except (CannotSpend, Refused, SigningError, SourceError, WalletLocked) as error:
+        except (EngineError, TimeoutError) as error:  # the others do not wait for it
             self._node.alerts.raise_(
                 WAITS,
                 refund.id,
@@ -249,7 +243,7 @@ class RefundPayer:
             for refund in page:
                 try:
                     yield from self._settle(refund)
-                except (Refused, TimeoutError) as error:  # at the next round
+                except (EngineError, TimeoutError) as error:  # at the next round
                     log.warning("refund.not_told refund=%s %s", refund.id, error)
             if len(page) < REFUNDS_PER_PAGE:
                 return

@@ -1,12 +1,14 @@
 """The ways out of a node, from its sources: each is asked until one answers.
 
-What a transaction came to at one source is said by the first that answers; it is sent
-by all that do, so that one that keeps it to itself stops nothing. Used by run.py.
+What became of a transaction is said by the first that answers; it is sent by all that
+do, so that one that keeps it to itself, or will not have it, stops nothing. Used by
+run.py.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from engine.bitcoin.transaction import parse_tx
 from engine.chain.broadcast import (
     Broadcaster,
     Outpoint,
@@ -16,13 +18,31 @@ from engine.chain.broadcast import (
     Verdict,
 )
 from engine.config import Config, SourceConfig
-from engine.errors import SourceError, SourceUnavailable
+from engine.errors import (
+    InvalidTransaction,
+    SourceError,
+    SourceGarbage,
+    SourceUnavailable,
+)
 from transport.chain.bitcoind_broadcast import BitcoindBroadcaster
 from transport.chain.esplora_broadcast import EsploraBroadcaster
 
 __all__ = ["Broadcasters", "make_broadcaster"]
 
 T = TypeVar("T")
+
+_LEAST_FINAL_FIRST = (
+    Verdict.TAKEN,
+    Verdict.LATER,
+    Verdict.LOW_FEE,
+    Verdict.CONFLICT,
+    Verdict.INVALID,
+)
+"""What is said of a transaction by several: it is given up only if all give it up."""
+
+
+class _NoEstimate(SourceError):
+    """It answers, and has none."""
 
 
 def make_broadcaster(source: SourceConfig, config: Config) -> Broadcaster | None:
@@ -54,14 +74,36 @@ class Broadcasters:
                 failure = failure or error
         if not said:
             raise failure or SourceUnavailable("no source sends anything")
-        taken = (sent for sent in said if sent.verdict is Verdict.TAKEN)
-        return next(taken, said[0])
+        return min(said, key=lambda sent: _LEAST_FINAL_FIRST.index(sent.verdict))
 
     def raw_transaction(self, txid: str, block_hash: str = "") -> bytes:
-        return self._first(lambda way: way.raw_transaction(txid, block_hash))
+        """One that is not of this id is no answer: another source may have it."""
+
+        def ask(way: Broadcaster) -> bytes:
+            raw = way.raw_transaction(txid, block_hash)
+            try:
+                shown = parse_tx(raw).txid
+            except InvalidTransaction as error:
+                raise SourceGarbage(f"{way.name}: {txid} is no transaction") from error
+            if shown != txid:
+                raise SourceGarbage(f"{way.name} gave {shown} for {txid}")
+            return raw
+
+        return self._first(ask)
 
     def fee_rate(self, blocks: int) -> int | None:
-        return self._first(lambda way: way.fee_rate(blocks))
+        """Of the first that has an estimate."""
+
+        def ask(way: Broadcaster) -> int:
+            rate = way.fee_rate(blocks)
+            if rate is None:
+                raise _NoEstimate("no estimate")
+            return rate
+
+        try:
+            return self._first(ask)
+        except _NoEstimate:
+            return None
 
     def least_rate(self) -> int:
         return self._first(lambda way: way.least_rate())

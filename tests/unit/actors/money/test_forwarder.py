@@ -1,11 +1,14 @@
 """The forwarder's rounds, over a mempool that answers as Bitcoin Core's sources do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.edge.forwarding import retry_rows
+from actors.money import forwarder, telling
+from actors.money.steps import Tell, Want
+from actors.node import Node
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
 from engine.store.writes import Write
@@ -38,6 +41,28 @@ def test_a_sweep_arrives_and_is_told_once(stage: SweepStage) -> None:
     assert stage.told("pay_1") == ["forwarding", "forwarded"]
     assert stage.status("pay_1") == "forwarded"
     assert stage.alerts == set()
+
+
+def test_a_payment_that_gives_no_answer_keeps_no_other_waiting(
+    stage: SweepStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its watcher crashes on what it is told, each time."""
+    do = telling.carry_out
+
+    def deaf(node: Node, wanted: Want, reply: Callable[[object], None]) -> None:
+        if not (isinstance(wanted, Tell) and wanted.payment_id == "pay_1"):
+            do(node, wanted, reply)
+
+    monkeypatch.setattr(forwarder, "carry_out", deaf)
+    stage.paid("pay_1", 50_000)
+    stage.pass_s(ROUND_S)
+    stage.paid("pay_2", 60_000, index=1)
+    stage.pass_s(10 * ROUND_S)
+    stage.mine()
+    stage.pass_s(10 * ROUND_S)
+    assert stage.status("pay_2") == "forwarded"
+    assert stage.told("pay_1") == []
+    assert "forward.waits" in stage.alerts
 
 
 # -- a higher fee ----------------------------------------------------------------------
