@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from engine.errors import Refused
 from engine.money.amount import MAX_SAT, SAT_PER_BTC
-from engine.payment.model import PAID, Payment
+from engine.payment.model import Payment
 from engine.payment.money_terms import Worth
 from engine.payment.quorum import needs_two
 from engine.payment.refund import COUNTS, STEPS, Refund, RefundState
@@ -57,7 +57,7 @@ def refundable_sat(payment: Payment) -> int:
         for r in payment.receipts
         if r.confirmations >= max(r.depth_needed(required), 1)
     )
-    if total and needs_two(terms, total) and payment.status not in PAID:
+    if total and needs_two(terms, total) and not payment.counts_as_paid:
         raise Refused(
             "so much is believed only when two independent sources show it, which they"
             " have not yet"

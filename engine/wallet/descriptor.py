@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final, get_args
 
-import bdkpython as bdk
 import msgspec
 from coincurve import PublicKey
 from embit.descriptor.checksum import checksum
@@ -336,17 +335,11 @@ def _made(
     )
 
 
-_BDK_NETWORKS: Final = {
-    "mainnet": bdk.Network.BITCOIN,
-    "testnet": bdk.Network.TESTNET,
-    "signet": bdk.Network.SIGNET,
-    "regtest": bdk.Network.REGTEST,
-}
-
-
 def _judged(made: Descriptor) -> Descriptor:
     """The same, if bdk reads it as we do: a wallet that sees none of the addresses
     that we give out would be money that nobody finds."""
+    import bdkpython as bdk
+
     is_main = made.network == "mainnet"
     kind = bdk.NetworkKind.MAIN if is_main else bdk.NetworkKind.TEST
     try:
@@ -354,7 +347,12 @@ def _judged(made: Descriptor) -> Descriptor:
     except bdk.DescriptorError as error:
         why = type(error).__name__
         raise InvalidDescriptor(f"a second library refuses it ({why})") from None
-    network = _BDK_NETWORKS[made.network]
+    network = {
+        "mainnet": bdk.Network.BITCOIN,
+        "testnet": bdk.Network.TESTNET,
+        "signet": bdk.Network.SIGNET,
+        "regtest": bdk.Network.REGTEST,
+    }[made.network]
     for index in (0, 1, 1_000):
         if str(other.derive_address(index, network)) != made.address(index):
             text = "two libraries derive different addresses from it"

@@ -291,7 +291,17 @@ def unlike(order: Order, payment: dict[str, Any], control: dict[str, Any]) -> st
     return ""
 
 
-_OWN = {"id", "created_at", "expires_at", "seq", "checkout_url", "confirmations"}
+_OWN = {
+    "id",
+    "created_at",
+    "expires_at",
+    "confirmed_at",
+    "completed_at",
+    "seq",
+    "checkout_url",
+    "confirmations",
+    "tx_hash",  # of several the one that was seen first; all are in the receipts
+}
 _SEEN = {"reorged", "replaced", "late"}
 
 

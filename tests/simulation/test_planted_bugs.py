@@ -23,15 +23,16 @@ MEETINGS = 20
 
 FOUND_IN = {
     "a_deadline_waits_an_hour_for_a_witness": 81,
-    "a_failed_commit_is_called_a_success": 88,
+    "a_failed_commit_is_called_a_success": 98,
     "a_gap_is_not_told": 28,
-    "a_mempool_is_whole_before_it_is_read": 165,
+    "a_mempool_is_whole_before_it_is_read": 245,
     "a_tip_has_no_age": 31,
     "another_depth_is_another_block": 110,
-    "an_old_notifier_goes_on_beside_the_new": 632,
-    "it_is_let_go_too_early": 127,
+    "an_old_notifier_goes_on_beside_the_new": 650,
+    "believed_before_its_commit": 42,
+    "it_is_let_go_too_early": 160,
     "money_that_a_source_behind_shows_is_not_told": 35,
-    "what_an_earlier_payment_counted_is_counted_again": 165,
+    "what_an_earlier_payment_counted_is_counted_again": 178,
     "what_is_refused_is_given_up_at_once": 93,
     "what_the_mempool_had_once_it_has_for_ever": 29,
 }
