@@ -5,7 +5,7 @@ answer may be a 5xx of ours, a status or a content type that the document does n
 name, or a body that its schema does not allow. schemathesis runs as a program of its
 own: it is written for threads, not for gevent.
 
-PAYBELL_FUZZ_REQUESTS sets how many requests (2,500), PAYBELL_FUZZ_SEED which. Every
+PAYBELL_FUZZ_REQUESTS sets how many requests (1,500), PAYBELL_FUZZ_SEED which. Every
 2,500 are a test and a node of their own.
 """
 
@@ -30,7 +30,7 @@ from transport.http.strangers import StrangerLimits
 from transport.seeds.admission import SeedLimits
 from transport.server.limits import CallLimits
 
-REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "2500"))
+REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "1500"))
 SEED = int(os.environ.get("PAYBELL_FUZZ_SEED") or Random().randrange(2**32))
 
 AT_A_TIME = 2_500

@@ -6,7 +6,7 @@ each time it is started again on the same database and port. How it ends is comp
 with what really happened on the chain, and with a Paybell beside it that was left
 alone.
 
-PAYBELL_CRASH_KILLS sets how many kills (25, in two worlds side by side; `make soak`
+PAYBELL_CRASH_KILLS sets how many kills (12, in two worlds side by side; `make soak`
 has 1,000), PAYBELL_CRASH_SEED what is done when; the timing of the machine is not in
 the seed.
 """
@@ -28,7 +28,7 @@ from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.traffic import Traffic
 
-KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "25"))
+KILLS = int(os.environ.get("PAYBELL_CRASH_KILLS", "12"))
 WORLDS = 2  # at the same time
 
 

@@ -27,7 +27,7 @@ FOUND_IN = {
     "a_gap_is_not_told": 28,
     "a_mempool_is_whole_before_it_is_read": 245,
     "a_tip_has_no_age": 31,
-    "another_depth_is_another_block": 110,
+    "another_depth_is_another_block": 275,
     "an_old_notifier_goes_on_beside_the_new": 650,
     "believed_before_its_commit": 42,
     "it_is_let_go_too_early": 160,
@@ -80,11 +80,16 @@ def test_a_planted_bug_is_found(
 
 @pytest.mark.parametrize("plant", PLANTED_RULES, ids=lambda plant: plant.__name__)
 def test_a_bug_planted_in_the_rules_is_found_in_a_crowd(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch
+    plant: Plant,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     plant(monkeypatch)
-    found = _found_in(run_crowd, range(CROWDS), FOUND_IN.get(plant.__name__, 0))
+    first = FOUND_IN.get(plant.__name__, 0)
+    found = _found_in(run_crowd, range(CROWDS), first)
     assert found is not None, f"{CROWDS} crowds and nobody noticed"
+    if found != first and found > SOON:
+        record_property("figures", f"FOUND_IN {plant.__name__}: {found}")
 
 
 @pytest.mark.parametrize("plant", PLANTED_MEETINGS, ids=lambda plant: plant.__name__)

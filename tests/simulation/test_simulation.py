@@ -18,7 +18,7 @@ from tests.tools import children
 
 
 def _seeds() -> range:
-    first, _, last = os.environ.get("PAYBELL_SIMULATION_SEEDS", "250").rpartition("-")
+    first, _, last = os.environ.get("PAYBELL_SIMULATION_SEEDS", "150").rpartition("-")
     return range(int(first), int(last) + 1) if first else range(int(last))
 
 
