@@ -15,9 +15,12 @@ fi
 
 first=(unit tools live tenants browser power)
 sockets=(integration)
-# Files of the second part that nearly only wait: they run in the first, as it ends sooner.
+# Files of the second part that run in others, as these end sooner: some that nearly only
+# wait, in the last; some that start many processes, in the third.
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
-    integration/test_explorers_in_trouble.py)
+    integration/test_explorers_in_trouble.py integration/test_disk_trouble.py)
+starting=(integration/test_cli_offline.py integration/test_backup_drill.py
+    integration/test_misuse.py)
 worlds=(simulation epochs node)
 sites=(seeds money)  # of those who come from another system, and where money moves
 # A folder of tests that no part names would never be run.
@@ -44,13 +47,14 @@ trap 'kill -- $(jobs -p | sed s/^/-/) 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-part first "${first[@]/#/tests/}" "${waiting[@]/#/tests/}" &
+part first "${first[@]/#/tests/}" &
 running=("$!")
-part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" &
+part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" \
+    "${starting[@]/#/--ignore=tests/}" &
 running+=("$!")
-part worlds "${worlds[@]/#/tests/}" &
+part worlds "${worlds[@]/#/tests/}" "${starting[@]/#/tests/}" &
 running+=("$!")
-part sites "${sites[@]/#/tests/}" &
+part sites "${sites[@]/#/tests/}" "${waiting[@]/#/tests/}" &
 running+=("$!")
 failed=0
 for process in "${running[@]}"; do
