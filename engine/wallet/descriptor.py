@@ -185,7 +185,8 @@ def _refuse_what_is_known(body: str) -> None:
             " for receiving alone, with /0/* in its place"
         )
     outside = re.sub(r"\[[^\]]*\]", "", body)
-    if re.search(r"(?:[0-9]|\*)['hH](?:[/,)]|$)", outside):
+    # A step begins with its slash: a key may well end in a digit and an h itself.
+    if re.search(r"/(?:[0-9]+|\*)['hH](?:[/,)]|$)", outside):
         raise InvalidDescriptor(
             "it has hardened steps (' or h) behind its key, which only the private key"
             " can take: give the key from below them"

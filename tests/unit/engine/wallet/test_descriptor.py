@@ -5,6 +5,7 @@ import os
 import bdkpython as bdk
 import pytest
 from embit import base58
+from embit.bip32 import HDKey
 from embit.descriptor import Descriptor as Embit
 from embit.networks import NETWORKS
 
@@ -220,6 +221,18 @@ def test_an_xpub_alone_is_taken_if_it_is_said_what_it_is_for() -> None:
     assert found == {"pkh", "tr"}
     assert "it is for wpkh" in refusal(ZPUB, kind="tr")
     assert read_descriptor(YPUB, "mainnet").form == "sh(wpkh)"
+
+
+@pytest.mark.parametrize("seed", [4, 278, 524])
+def test_a_key_may_end_in_a_digit_and_an_h(seed: int) -> None:
+    """One in some 300 does, and looked like a hardened step until this test."""
+    account = HDKey.from_seed(seed.to_bytes(16, "big")).derive("m/84h/0h/0h")
+    xpub = account.to_public().to_base58()
+    assert xpub[-1] in "hH"
+    for text in (f"wpkh({xpub}/0/*)", f"wpkh([d34db33f/84h/0h/0h]{xpub}/0/*)"):
+        made = read_descriptor(text, "mainnet")
+        assert made.address(0) == Embit.from_string(text).derive(0).address()
+    assert read_descriptor(f"wsh(multi(1,{xpub}/*))", "mainnet").needed == 1
 
 
 # -- bad input -------------------------------------------------------------------------
