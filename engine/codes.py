@@ -36,6 +36,7 @@ class Code(StrEnum):
     CHANNEL_NOT_FOUND = "channel_not_found", 404
     MERCHANT_NOT_FOUND = "merchant_not_found", 404
     KEY_NOT_FOUND = "key_not_found", 404
+    UPSTREAM_NOT_FOUND = "upstream_not_found", 404
     REFUND_NOT_FOUND = "refund_not_found", 404
     WATCHER_NOT_FOUND = "watcher_not_found", 404
     TRANSACTION_NOT_FOUND = "transaction_not_found", 404
@@ -63,6 +64,7 @@ class Code(StrEnum):
     INTERNAL_ERROR = "internal_error", 500
     METHOD_NOT_IMPLEMENTED = "method_not_implemented", 501
     BUSY = "busy", 503
+    LIGHTNING_UNAVAILABLE = "lightning_unavailable", 503
     NO_RATE = "no_rate", 503
     NOT_READY = "not_ready", 503
     OVERLOADED = "overloaded", 503

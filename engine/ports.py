@@ -2,7 +2,8 @@
 
 `transport/` implements them, `run.py` puts the two together, simulation has its own.
 The ports of chain sources are in `engine/chain/feed.py`, of the store in
-`engine/store/port.py`, of time in `engine/runtime/clock.py`.
+`engine/store/port.py`, of time in `engine/runtime/clock.py`; a Lightning node's is in
+`engine/lightning/node.py`, with all that it says.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from engine.codes import StreamCode
 from engine.delivery.attempt import SendResult
 from engine.delivery.endpoint import Endpoint
 from engine.delivery.stream_ids import Plan, Told
+from engine.lightning.node import LightningNode
 from engine.money.rates import Quote
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
@@ -23,6 +25,7 @@ __all__ = [
     "Alert",
     "ChannelSender",
     "Freshness",
+    "LightningNode",
     "Outside",
     "RateAnswer",
     "RateProvider",

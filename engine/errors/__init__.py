@@ -42,6 +42,12 @@
     │  │  └─ OlderSchema                                    `serve` will adapt it
     │  ├─ KeyFileError                                       no start
     │  └─ WrongKey              500  internal_error          a channel rests
+    ├─ LightningError           503  lightning_unavailable
+    │  ├─ NodeUnavailable                                    it may have been done
+    │  ├─ NodeBusy
+    │  ├─ NodeRefused                                        nothing was done
+    │  └─ NodeGarbage                                        it may have been done
+    │     └─ InvoiceMismatch                                 no payer may see it
     ├─ WalletLocked             503  wallet_locked           its passphrase is needed
     ├─ SigningError             500  internal_error          nothing leaves unsigned
     ├─ TurnTimeout              500  internal_error          ends an actor's turn
@@ -53,8 +59,9 @@
 The number is the HTTP status and the word the stable `code` that an edge answers with
 (`engine/codes.py`); a class without them has its parent's. Errors that stay within one
 folder of `transport/` are defined there. `str()` is one line that a tired operator can
-act on; facts are attributes. Pure; imports the codes only. Those of the store and of
-wallets stand in files of their own beside this one; all are imported from here.
+act on; facts are attributes. Pure; imports the codes only. Those of the store, of
+wallets and of Lightning stand in files of their own beside this one; all are imported
+from here.
 """
 
 from enum import Enum
@@ -62,6 +69,14 @@ from typing import Any
 
 from engine.codes import Code
 from engine.errors.base import EngineError
+from engine.errors.lightning import (
+    InvoiceMismatch,
+    LightningError,
+    NodeBusy,
+    NodeGarbage,
+    NodeRefused,
+    NodeUnavailable,
+)
 from engine.errors.store import (
     BackupError,
     CannotOpenStore,
@@ -108,10 +123,16 @@ __all__ = [
     "InvalidMerchant",
     "InvalidTemplate",
     "InvalidTransaction",
+    "InvoiceMismatch",
     "JournalError",
     "KeyFileError",
+    "LightningError",
     "LockFileError",
     "MailboxFull",
+    "NodeBusy",
+    "NodeGarbage",
+    "NodeRefused",
+    "NodeUnavailable",
     "OlderSchema",
     "Refused",
     "SigningError",

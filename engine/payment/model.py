@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.payment.forwarding import Forwarding
+from engine.payment.lightning_terms import LIGHTNING, Invoice, Settled, lightning_key
 from engine.payment.money_terms import Credit, Derived, Price, Worth
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "EXTERNAL",
     "MAX_TOKENS",
     "NOTHING_SAID",
+    "LIGHTNING",
     "External",
     "GivenBack",
+    "Invoice",
     "SavedToken",
     "MAX_CLAIMS",
     "MAX_RECEIPTS",
@@ -32,10 +35,12 @@ __all__ = [
     "Flag",
     "Payment",
     "Receipt",
+    "Settled",
     "Status",
     "Terms",
     "counts_as_paid",
     "external_key",
+    "lightning_key",
 ]
 
 MAX_RECEIPTS = 1_000
@@ -151,6 +156,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     credit: Credit | None = None  # None: nobody's account is credited
     forward_to: str = ""  # an address; empty: the money stays
     return_url: str = ""  # where the payer goes on when it is paid
+    lightning: Invoice | None = None  # None: Lightning cannot pay it
 
     @property
     def is_external(self) -> bool:
@@ -158,10 +164,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return self.method == EXTERNAL
 
     @property
+    def has_chain(self) -> bool:
+        """Whether coins at an address can pay it: no gateway's, and not Lightning's
+        alone."""
+        return self.method not in {EXTERNAL, LIGHTNING}
+
+    @property
     def shown_address(self) -> str | None:
         """The address, as others may see it: what stands in the place of one is ours
         alone."""
-        return None if self.is_external else self.address
+        return self.address if self.has_chain else None
 
 
 def external_key(merchant: str, gateway: str, invoice: str) -> str:
@@ -172,7 +184,8 @@ def external_key(merchant: str, gateway: str, invoice: str) -> str:
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """One output that pays a payment."""
+    """One output that pays a payment, or one settled Lightning invoice: final as it
+    comes, with its payment hash in the place of a txid."""
 
     txid: str
     vout: int
@@ -183,9 +196,19 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     source: str = ""  # who saw it last
     seen_at: int = 0  # ms
     is_coinbase: bool = False
+    # Of a settled invoice; not there of an output of the chain, so that its events and
+    # its memory are what they were.
+    settled: Settled | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_lightning(self) -> bool:
+        """Whether it is a settled invoice, which no block holds and no chain undoes."""
+        return self.settled is not msgspec.UNSET
 
     def depth_needed(self, required: int) -> int:
         """From this depth on it counts, where so many confirmations are required."""
+        if self.is_lightning:
+            return 0
         return max(required, COINBASE_MATURITY) if self.is_coinbase else required
 
 

@@ -1,0 +1,1 @@
+"""The connections that we hold to Lightning nodes."""

@@ -1,0 +1,36 @@
+"""A Lightning account that the operator configured: `[lightning.<name>]`. Pure."""
+
+from typing import Final, Literal
+
+import msgspec
+
+__all__ = ["KINDS", "Account", "Kind"]
+
+Kind = Literal["phoenixd", "blink", "electrum"]
+
+KINDS: Final[tuple[Kind, ...]] = ("phoenixd", "blink", "electrum")
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """`repr` shows no secret. `merchants`: who may have invoices of it; empty: all.
+
+    `secret`: phoenixd's http-password, Blink's API key, Electrum's RPC password.
+    `forward_to`: another account, to which what comes in is passed on; empty: it stays.
+    """
+
+    name: str
+    kind: Kind
+    url: str
+    secret: str = ""
+    user: str = ""  # of Electrum's RPC
+    wallet: str = ""  # Blink: the wallet's id; empty: the account's BTC wallet
+    stream_url: str = ""  # Blink: of its WebSocket; empty: the public one
+    merchants: tuple[str, ...] = ()
+    forward_to: str = ""
+    poll_s: int = 30  # how often is looked, beside what is pushed
+
+    def __repr__(self) -> str:
+        return f"Account({self.name}, {self.kind})"
+
+    def serves(self, merchant: str) -> bool:
+        return not self.merchants or merchant in self.merchants

@@ -1,0 +1,1 @@
+"""Lightning nodes over their own wires: each is a `LightningNode` (engine/ports.py)."""
