@@ -13,6 +13,10 @@ if [ "$#" -gt 0 ]; then
     exec "$PYTHON" -m pytest "$@"
 fi
 
+# Tests start hundreds of processes of ours. Where Python may keep no bytecode of its own
+# accord (PYTHONDONTWRITEBYTECODE) each would compile every module anew: 0.8 s of CPU.
+"$PYTHON" -m compileall -q -j 2 run.py engine actors transport tests/tools
+
 first=(unit tools live tenants browser power)
 sockets=(integration)
 # Files of the second part that run in others, as these end sooner: some that nearly only
