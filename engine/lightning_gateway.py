@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from engine.lightning.account import Account
-from engine.lightning.node import Can, InvoiceAsked, InvoiceMade
+from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamReport
 
 __all__ = ["LightningGateway"]
@@ -23,6 +23,10 @@ class LightningGateway(Protocol):
     ) -> InvoiceMade:
         """Blocks until the node answered. Raises `LightningError`, or `EngineBusy`
         where the merchant or the node has too many such calls under way."""
+
+    def lightning_balance(self, account: str) -> Balance | None:
+        """As the node said it last; None: not lately, or there is no such account. Of
+        memory alone, no request: asked whenever an invoice is made."""
 
     def look_at_invoice(self, payment_hash: str) -> None:
         """Somebody says that it was paid: the node is asked soon. Does not block."""

@@ -11,6 +11,14 @@ from msgspec import Meta
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.packages import Packages
 from engine.merchants.payment_defaults import PaymentDefaults
+from engine.merchants.payment_methods import (
+    ONCHAIN,
+    Bip321,
+    LightningMax,
+    Methods,
+    OnchainMin,
+    OnWarning,
+)
 from engine.merchants.web_places import LogoUrl, ReturnUrls
 from engine.money.currency import CURRENCY
 from engine.wallet.descriptor import MAX_LENGTH
@@ -101,6 +109,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: Descriptor = ""
     accounting_currency: AccountingCurrency = ""
     forward_to: ForwardTo = ""
+    methods: Methods = (ONCHAIN,)
+    lightning_max_sat: LightningMax = None
+    onchain_min_sat: OnchainMin = None
+    bip321: Bip321 = "tabs"
+    on_warning: OnWarning = "create"
 
     def profile(self) -> dict[str, Any]:
         """These fields alone, by name."""

@@ -10,6 +10,7 @@ from engine.bitcoin.address import parse_address
 from engine.errors import InvalidAddress, InvalidAmount, InvalidDescriptor
 from engine.merchants.packages import package_mistake
 from engine.merchants.payment_defaults import bands_mistake
+from engine.merchants.payment_methods import methods_mistake
 from engine.merchants.profile import Profile
 from engine.merchants.record import OLD, PROVIDERS, Limits, Merchant, MerchantSettings
 from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
@@ -79,6 +80,10 @@ def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
             return f"packages/{name}/{wrong[0]}", wrong[1]
     if why := bands_mistake(asked.defaults):
         return "defaults/bands", why
+    if wrong_method := methods_mistake(
+        asked.methods, asked.lightning_max_sat, asked.onchain_min_sat
+    ):
+        return wrong_method
     if entry := return_urls_mistake(asked.return_urls):
         return f"return_urls/{entry[0]}", entry[1]
     if asked.logo_url:

@@ -19,6 +19,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     bolt11: str
     amount_msat: int | None = None  # None: whatever comes
     expires_at: int  # ms, its own; a node takes nothing for it afterwards
+    is_unified: bool = False  # shown in one URI with the address, as the merchant chose
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -46,6 +46,11 @@ EVERYTHING = {
     "descriptor": VPUB,
     "accounting_currency": "EUR",
     "forward_to": ADDRESS,
+    "methods": ["lightning", "onchain"],
+    "lightning_max_sat": 50_000,
+    "onchain_min_sat": 1_000,
+    "bip321": "unified",
+    "on_warning": "refuse",
 }
 
 
