@@ -226,6 +226,9 @@ class Gateway(ForwardingGateway, LedgerGateway, RefundGateway, WalletGateway, Pr
         """The merchant as it is now, with the node's limits where it has none of its
         own. From memory, no query: asked on every call."""
 
+    def at_lightning_address(self, name: str) -> Merchant | None:
+        """Whose Lightning Address has this name before the @. From memory."""
+
     def limits(self) -> Limits:
         """Of whoever has none of its own."""
 

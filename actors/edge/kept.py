@@ -72,6 +72,9 @@ class KeptRows:
     def merchant(self, name: str) -> Merchant:
         return self._node.merchants.get(name)
 
+    def at_lightning_address(self, name: str) -> Merchant | None:
+        return self._node.merchants.at_lightning_address(name)
+
     def limits(self) -> Limits:
         return self._node.merchants.defaults
 

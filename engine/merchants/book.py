@@ -8,6 +8,7 @@ lock: it is used in the hub's thread only, and never waits.
 from collections.abc import Collection, Iterable, Iterator
 
 from engine.merchants.record import PROVIDERS, Limits, Merchant
+from engine.merchants.rules import address_name
 
 __all__ = ["MerchantBook"]
 
@@ -16,6 +17,7 @@ class MerchantBook:
     """See the module docstring."""
 
     __slots__ = (
+        "_addresses",
         "_always_open",
         "_known",
         "_open",
@@ -33,6 +35,7 @@ class MerchantBook:
         self.defaults = defaults or Limits()
         self._always_open = frozenset(identifying)
         self._known: dict[str, Merchant] = {}
+        self._addresses: dict[str, str] = {}  # merchants by their Lightning Addresses
         self._open: set[str] = set()  # who identify without a secret
         self._with_tokens: set[str] = set()  # who take those of their sites
         self._with_secret: dict[str, set[str]] = {one: set() for one in PROVIDERS}
@@ -55,6 +58,7 @@ class MerchantBook:
     def put(self, merchant: Merchant) -> None:
         """It is committed: from now on it is so."""
         assert merchant.version > 0, "a merchant without a row"
+        self._put_address(merchant)
         self._known[merchant.name] = merchant
         if merchant.identify_without_secret:
             self._open.add(merchant.name)
@@ -69,6 +73,20 @@ class MerchantBook:
                 names.add(merchant.name)
             else:
                 names.discard(merchant.name)
+
+    def _put_address(self, merchant: Merchant) -> None:
+        """Who has a name keeps it: a second row with it, which nobody could have made
+        over the API, takes nothing away."""
+        before = address_name(self.get(merchant.name))
+        if self._addresses.get(before) == merchant.name:
+            del self._addresses[before]
+        if name := address_name(merchant):
+            self._addresses.setdefault(name, merchant.name)
+
+    def at_lightning_address(self, name: str) -> Merchant | None:
+        """Whose Lightning Address has this name before the @."""
+        holder = self._addresses.get(name)
+        return None if holder is None else self._known[holder]
 
     def load(self, merchants: Iterable[Merchant]) -> None:
         """All that the store has."""

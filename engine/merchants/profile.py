@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
+from engine.merchants.lightning_address import OwnLightningAddress
 from engine.merchants.packages import Packages
 from engine.merchants.payment_defaults import PaymentDefaults
 from engine.merchants.payment_methods import (
@@ -114,6 +115,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     onchain_min_sat: OnchainMin = None
     bip321: Bip321 = "tabs"
     on_warning: OnWarning = "create"
+    lightning_address: OwnLightningAddress = None
 
     def profile(self) -> dict[str, Any]:
         """These fields alone, by name."""

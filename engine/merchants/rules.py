@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterable
 
 from engine.bitcoin.address import parse_address
 from engine.errors import InvalidAddress, InvalidAmount, InvalidDescriptor
+from engine.merchants.lightning_address import address_mistake
 from engine.merchants.packages import package_mistake
 from engine.merchants.payment_defaults import bands_mistake
 from engine.merchants.payment_methods import methods_mistake
@@ -19,6 +20,7 @@ from engine.money.currency import priced_in
 from engine.wallet.descriptor import read_descriptor
 
 __all__ = [
+    "address_name",
     "is_sensitive",
     "replaced",
     "unknown_secrets",
@@ -106,6 +108,8 @@ def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
             parse_address(asked.forward_to, network)
         except InvalidAddress as error:
             return "forward_to", f"is not valid: {error}"
+    if asked.lightning_address and (no := address_mistake(asked.lightning_address)):
+        return f"lightning_address/{no[0]}", no[1]
     return None
 
 
@@ -129,9 +133,17 @@ def _token_rules(
     return sealed(before.jwt, asked.jwt, lambda secret: seal(secret, owner))
 
 
+def address_name(merchant: Profile) -> str:
+    """What stands before the @ of its Lightning Address; empty: it has none."""
+    address = merchant.lightning_address
+    return "" if address is None else address.name
+
+
 def wants_operator(before: Merchant, after: Merchant) -> bool:
     """Whether only an operator may: nobody gives himself more of the node, and whoever
-    has stolen a shop's key does not have the money paid to himself.
+    has stolen a shop's key does not have the money paid to himself. A shop may call its
+    Lightning Address as it is called itself; any other name of the operator's domain is
+    the operator's to give.
 
     What the limits of a damaged row were, nobody knows.
     """
@@ -140,6 +152,7 @@ def wants_operator(before: Merchant, after: Merchant) -> bool:
         or before.own != after.own
         or before.descriptor != after.descriptor
         or before.forward_to != after.forward_to
+        or address_name(after) not in {"", address_name(before), after.name}
     )
 
 
@@ -155,6 +168,8 @@ def is_sensitive(before: Merchant, after: Merchant) -> str:
         changed.append("the keys that its addresses come from")
     if before.forward_to != after.forward_to:
         changed.append("the places that its money goes on to")
+    if address_name(before) not in {"", address_name(after)}:
+        changed.append("the name of its Lightning Address")
     if _confirmations(before) != _confirmations(after):
         changed.append("the confirmations that its payments need")
     return " and ".join(changed)

@@ -9,12 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+import msgspec
 from gevent.event import AsyncResult
 
 from engine.errors import JournalError
 from engine.merchants.book import MerchantBook
 from engine.merchants.record import Merchant, MerchantSettings
-from engine.merchants.rules import replaced
+from engine.merchants.rules import address_name, replaced
 from engine.store.merchant_rows import merchant_row, merchants_of
 from engine.store.port import StoreReader, StoreWriter
 from engine.store.wallet_rows import rows_of_descriptor
@@ -49,12 +50,11 @@ def fill_book(
                 merchant.name,
             )
     now = time.time_ns() // 1_000_000
+    passed_over = sorted(name for name in seeds if name in book)
     made = [
         replaced(Merchant(name=name), said, seal, book.defaults, now)
-        for name, said in seeds.items()
-        if name not in book
+        for name, said in _with_own_addresses(book, seeds).items()
     ]
-    passed_over = sorted(name for name in seeds if name in book)
     if passed_over:
         log.info(
             "merchants.kept names=%s detail=the database has them; the file's tables"
@@ -69,6 +69,29 @@ def fill_book(
     if rows:
         _commit(writer, Write(rows=tuple(rows)))
     book.load(made)
+
+
+def _with_own_addresses(
+    book: MerchantBook, seeds: Mapping[str, MerchantSettings]
+) -> dict[str, MerchantSettings]:
+    """Those of new names. Who comes first has a Lightning Address: it is taken from
+    nobody by a line of a file."""
+    found: dict[str, MerchantSettings] = {}
+    taken = {address_name(merchant) for merchant in book} - {""}
+    for name, said in seeds.items():
+        if name in book:
+            continue
+        if address_name(said) in taken:
+            log.error(
+                "merchant.address_taken merchant=%s address=%s detail=another merchant"
+                " has a Lightning Address of this name: this one has none",
+                name,
+                address_name(said),
+            )
+            said = msgspec.structs.replace(said, lightning_address=None)
+        taken |= {address_name(said)} - {""}
+        found[name] = said
+    return found
 
 
 def _commit(writer: StoreWriter, write: Write) -> None:

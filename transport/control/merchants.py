@@ -17,6 +17,7 @@ from engine.merchants.name import ALLOWED, merchant_name
 from engine.merchants.profile import Profile
 from engine.merchants.record import PROVIDERS, Limits, Merchant, OwnLimits
 from engine.merchants.rules import (
+    address_name,
     is_sensitive,
     replaced,
     unknown_secrets,
@@ -105,7 +106,8 @@ class _Merchants:
         tag="merchants",
         summary="Replace what is kept of a merchant. What is left out is gone; a secret"
         " stays where `true` stands for it. Limits, descriptor and forward_to need the"
-        " scope operator.",
+        " scope operator, and so does a Lightning Address of another name than the"
+        " merchant's.",
         request=MerchantRequest,
         headers=(IF_MATCH,),
         answers={200: MerchantView},
@@ -132,6 +134,10 @@ class _Merchants:
                 raise invalid(FieldError("/webhook_secrets", wrong_name))
             if wrong := wrong_profile(asked, self._settings.network):
                 raise invalid(FieldError(f"/{wrong[0]}", wrong[1]))
+            holder = self._gateway.at_lightning_address(address_name(asked))
+            if holder is not None and holder.name != name:
+                wrong_name = "is the name of another merchant's Lightning Address"
+                raise invalid(FieldError("/lightning_address/name", wrong_name))
             if asked.jwt is not None and (wrong := mistake(before.jwt, asked.jwt)):
                 raise invalid(FieldError(f"/jwt/{wrong[0]}", wrong[1]))
             defaults = self._gateway.limits()
@@ -146,8 +152,9 @@ class _Merchants:
             raise Problem(
                 Code.FORBIDDEN,
                 "A merchant's limits, its descriptor, where its money is forwarded to,"
-                " and a damaged record are changed with the scope operator, of a key of"
-                " the whole node.",
+                " a Lightning Address of another name than the merchant's, and a"
+                " damaged record are changed with the scope operator, of a key of the"
+                " whole node.",
             )
         most = self._settings.max_merchants
         if before.version == 0 and self._gateway.merchants() >= most:

@@ -51,6 +51,7 @@ EVERYTHING = {
     "onchain_min_sat": 1_000,
     "bip321": "unified",
     "on_warning": "refuse",
+    "lightning_address": {"name": "ann", "max_sat": 5_000, "comment_length": 80},
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import JournalError
 from engine.merchants.book import MerchantBook
+from engine.merchants.lightning_address import LightningAddress
 from engine.merchants.record import Limits, MerchantSettings, OwnLimits
 from engine.merchants.rules import replaced
 from engine.secrets.vault import Vault
@@ -57,6 +58,18 @@ def test_the_row_of_a_merchant_survives_a_restart_and_the_file_does_not_touch_it
     assert again.get("bob").display_name == "Bob"
     assert "merchants.kept names=ann " in caplog.text
     assert filled(store).get("bob") == again.get("bob")
+
+
+def test_no_line_of_a_file_takes_a_lightning_address_from_who_has_it(
+    store: DirectStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    tips = MerchantSettings(lightning_address=LightningAddress(name="tips"))
+    filled(store, ann=tips)
+    book = filled(store, bob=tips, cleo=MerchantSettings(display_name="Cleo"))
+    assert book.at_lightning_address("tips") == book.get("ann")
+    assert book.get("bob").lightning_address is None
+    assert "merchant.address_taken merchant=bob address=tips" in caplog.text
+    assert "merchant=cleo" not in caplog.text
 
 
 def test_a_damaged_row_is_named_and_keeps_nobody_from_starting(
