@@ -24,6 +24,7 @@ from actors.published import (
     SourceReport,
     Watchers,
 )
+from actors.upstreams import Upstreams
 from engine.chain.restart_point import RestartPoint
 from engine.merchants.book import MerchantBook
 from engine.money.rates import Rate, RatesReport, rate_of
@@ -105,6 +106,7 @@ class Node:
         self.alert_notifier: Ref
         self.refunds: Ref
         self.forwards: Forwards | None = None  # None: nothing is signed or sent
+        self.upstreams: Upstreams = {}  # Lightning accounts
         self.readers: list[Ref] = []
         self._next_reader = 0
 

@@ -9,21 +9,27 @@ value (unless it is a secret) and what is allowed. The table of settings is in
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from engine.errors import ConfigError, InvalidMerchant
+from engine.errors import ConfigError
+from engine.file_tables import (
+    MERCHANTS,
+    TABLES,
+    document,
+    read_gateways,
+    read_lightning,
+    read_merchants,
+)
+from engine.lightning.account import Account
+from engine.lightning.account_tables import SECRET_NAME
 from engine.mail.address import MailAddress
 from engine.mail.server import MailServer
 from engine.merchants.gateway_mapping import GatewayMapping
-from engine.merchants.gateway_tables import GATEWAYS, read_gateway_tables
-from engine.merchants.name import merchant_name
 from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.rules import wrong_profile, wrong_secret
-from engine.merchants.token_rules import mistake
 from engine.money.providers import ProviderSetting, fixed_rates
 from engine.money.rates import Policy
 from engine.policy.retention import Retention
@@ -41,15 +47,13 @@ __all__ = [
     "load",
     "read_file",
     "read_gateways",
+    "read_lightning",
     "read_merchants",
 ]
 
 
 WINDOWS = 12
 """So many claims, one after the other, may hold a payment open by default."""
-
-MERCHANTS = "merchants"
-"""A table of the file: what it holds is no setting of the node."""
 
 SEEDS = "seeds"
 """The one setting that may be a table: `[seeds]`, a merchant for each system."""
@@ -150,6 +154,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
     gateways: dict[str, GatewayMapping] = {}  # the file's tables [gateways.<name>]
+    lightning: dict[str, Account] = {}  # the file's tables [lightning.<name>]
 
     @property
     def retention(self) -> Retention:
@@ -212,13 +217,13 @@ def read_file(text: str, path: str) -> dict[str, str]:
     """Settings of a `paybell.toml`, as text; no merchants. Raises `ConfigError`."""
     known = {option.name for option in OPTIONS}
     settings = {}
-    for key, value in _document(text, path).items():
-        if key in {MERCHANTS, GATEWAYS}:
+    for key, value in document(text, path).items():
+        if key in TABLES:
             continue
         if key == SEEDS and isinstance(value, dict):
             value = [f"{name}={merchant}" for name, merchant in value.items()]
         if key not in known:
-            tables = [f"[{name}.<name>]" for name in (MERCHANTS, GATEWAYS)]
+            tables = [f"[{name}.<name>]" for name in TABLES]
             allowed = ", ".join([*sorted(known), *tables])
             raise ConfigError(f"{path}: unknown key {key!r}; allowed: {allowed}")
         if isinstance(value, bool):
@@ -235,47 +240,6 @@ def read_file(text: str, path: str) -> dict[str, str]:
     return settings
 
 
-def read_merchants(text: str, path: str) -> dict[str, MerchantSettings]:
-    """What the tables `[merchants.<name>]` of a `paybell.toml` say, by name.
-
-    Raises `ConfigError`, which quotes no value: one may be a secret.
-    """
-    tables = _document(text, path).get(MERCHANTS, {})
-    if not isinstance(tables, dict):
-        raise ConfigError(f"{path}: {MERCHANTS} must be tables: [{MERCHANTS}.<name>]")
-    found = {}
-    for name, table in tables.items():
-        try:
-            found[merchant_name(name)] = said = msgspec.convert(table, MerchantSettings)
-        except InvalidMerchant as error:
-            raise ConfigError(f"{path}: {MERCHANTS}.{name[:100]!r}: {error}") from None
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {MERCHANTS}.{name}: {error}") from None
-        if any(isinstance(s, bool) for s in said.webhook_secrets.values()):
-            raise ConfigError(
-                f"{path}: {MERCHANTS}.{name}: webhook_secrets must be text"
-            )
-        if said.jwt is not None and (wrong := mistake(None, said.jwt)):
-            field, why = wrong
-            raise ConfigError(f"{path}: {MERCHANTS}.{name}.jwt: {field} {why}")
-    return found
-
-
-def read_gateways(text: str, path: str) -> dict[str, GatewayMapping]:
-    """What the tables `[gateways.<name>]` of a `paybell.toml` say, by name.
-
-    Raises `ConfigError`, which names the key.
-    """
-    return read_gateway_tables(_document(text, path).get(GATEWAYS, {}), path)
-
-
-def _document(text: str, path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-
-
 def load(
     options: Mapping[str, str | None],
     environ: Mapping[str, str],
@@ -283,9 +247,11 @@ def load(
     file_name: str = "paybell.toml",
     merchants: Mapping[str, MerchantSettings] | None = None,
     gateways: Mapping[str, GatewayMapping] | None = None,
+    lightning: Mapping[str, Account] | None = None,
 ) -> Config:
-    """The configuration. `options` and `file` are keyed by option name; `merchants`
-    and `gateways` are what `read_merchants` and `read_gateways` found beside them.
+    """The configuration. `options` and `file` are keyed by option name; `merchants`,
+    `gateways` and `lightning` are what `read_merchants`, `read_gateways` and
+    `read_lightning` found beside them.
 
     An empty environment variable counts as none. Raises `ConfigError`.
     """
@@ -305,7 +271,10 @@ def load(
     if not values["sources"]:
         values["sources"] = default_sources(values["network"])
     config = Config(
-        **values, merchants=dict(merchants or {}), gateways=dict(gateways or {})
+        **values,
+        merchants=dict(merchants or {}),
+        gateways=dict(gateways or {}),
+        lightning=dict(lightning or {}),
     )
     for name, said in config.merchants.items():
         if wrong := wrong_secret(said.webhook_secrets, config.gateways):
@@ -323,6 +292,8 @@ def unknown_names(environ: Mapping[str, str]) -> list[str]:
     known = {option.environ for option in OPTIONS} | set(OTHER_NAMES)
     lines = []
     for name in sorted(environ):
+        if SECRET_NAME.fullmatch(name):  # which accounts there are is in the file
+            continue
         if name.startswith("PAYBELL_") and name not in known:
             close = difflib.get_close_matches(name, known, 1, 0.8)
             guess = f"; did you mean {close[0]}?" if close else ""

@@ -14,6 +14,7 @@ from engine.chain.witness import Standing
 from engine.delivery.channel import Channel
 from engine.forwarding_gateway import ForwardingGateway
 from engine.ledger_gateway import LedgerGateway
+from engine.lightning_gateway import LightningGateway
 from engine.merchants.record import Limits, Merchant
 from engine.money.rates import RatesReport
 from engine.payment.model import Payment, Terms
@@ -140,7 +141,14 @@ class SessionHandle(Protocol):
         """The client has gone."""
 
 
-class Gateway(ForwardingGateway, LedgerGateway, RefundGateway, WalletGateway, Protocol):
+class Gateway(
+    ForwardingGateway,
+    LedgerGateway,
+    LightningGateway,
+    RefundGateway,
+    WalletGateway,
+    Protocol,
+):
     """See the module docstring."""
 
     # payments

@@ -22,6 +22,7 @@ from actors.edge.forwarding import Forwarding
 from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
+from actors.edge.lightning import LightningDesk
 from actors.edge.refund_psbt import RefundPsbt
 from actors.edge.tree import shown_by
 from actors.edge.wallets import WalletDesk
@@ -96,7 +97,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(Forwarding, LedgerDesk, RefundPsbt):
+class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(

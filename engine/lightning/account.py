@@ -28,6 +28,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     merchants: tuple[str, ...] = ()
     forward_to: str = ""
     poll_s: int = 30  # how often is looked, beside what is pushed
+    silence_s: int = 10  # a held connection without any word for so long is dead
 
     def __repr__(self) -> str:
         return f"Account({self.name}, {self.kind})"

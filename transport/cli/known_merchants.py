@@ -5,6 +5,7 @@ from engine.errors import CannotOpenStore, StoreUnreadable
 from engine.merchants.book import MerchantBook
 from engine.secrets.vault import Vault
 from engine.store.sqlite.store import SqliteStore
+from transport.cli.lightning import refuse_unknown_owners
 from transport.cli.seeding import fill_book
 from transport.cli.starting import CannotStart, refuse_unknown_seeds
 
@@ -22,4 +23,5 @@ def known_merchants(config: Config, store: SqliteStore, vault: Vault) -> Merchan
     except (CannotOpenStore, StoreUnreadable) as error:
         raise CannotStart(str(error)) from error
     refuse_unknown_seeds(config, book)
+    refuse_unknown_owners(config, book)
     return book

@@ -19,10 +19,12 @@ from engine.config import (
     load,
     read_file,
     read_gateways,
+    read_lightning,
     read_merchants,
     unknown_names,
 )
 from engine.errors import ConfigError
+from engine.lightning.account_tables import unused_secrets
 from transport.cli.environment import without_kubernetes
 from transport.cli.words import say
 
@@ -148,11 +150,16 @@ def load_config(options: dict[str, Any]) -> Config:
         say(f"paybell: warning: {line}", err=True)
     try:
         if path is None:
+            for line in unused_secrets(environ, {}):
+                say(f"paybell: warning: {line}", err=True)
             return load(given, environ, {})
         text = _text_of(path)
         file, merchants = read_file(text, path), read_merchants(text, path)
         gateways = read_gateways(text, path)
-        return load(given, environ, file, path, merchants, gateways)
+        lightning = read_lightning(text, path, environ)
+        for line in unused_secrets(environ, lightning):
+            say(f"paybell: warning: {line}", err=True)
+        return load(given, environ, file, path, merchants, gateways, lightning)
     except ConfigError as error:
         fail(str(error), 2)
 
