@@ -11,7 +11,7 @@ import msgspec
 
 from actors.published import Readable
 from engine.lightning.account import Account
-from engine.lightning.node import LightningNode
+from engine.lightning.node import Balance, LightningNode
 from engine.lightning.upstream import UpstreamReport
 from engine.runtime.ref import Ref
 
@@ -37,12 +37,14 @@ class Reconnect(msgspec.Struct, frozen=True):
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """One account: its node, its connection's actor, and how that stands."""
+    """One account: its node, its connection's actor, and how that stands. `balance`: as
+    the node said it last; None: not lately."""
 
     account: Account
     node: LightningNode
     ref: Ref
     report: Readable[UpstreamReport]
+    balance: Readable[Balance | None]
 
 
 Upstreams = Mapping[str, Upstream]

@@ -20,7 +20,7 @@ from engine.errors import EngineBusy
 from engine.errors.lightning import LightningError, NodeUnavailable
 from engine.lightning.account import Account
 from engine.lightning.account_tables import account_of
-from engine.lightning.node import Can, InvoiceAsked, InvoiceMade
+from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamReport
 from engine.payment.lightning_terms import lightning_key
 from engine.store.port import StoreReader
@@ -65,6 +65,10 @@ class LightningDesk(KeptRows):
         counters.add("lightning.invoices_made")
         upstream.ref.tell(InvoiceOpened())
         return made
+
+    def lightning_balance(self, account: str) -> Balance | None:
+        upstream = self._node.upstreams.get(account)
+        return None if upstream is None else upstream.balance.now
 
     def look_at_invoice(self, payment_hash: str) -> None:
         ref = self._node.watchers.at(lightning_key(payment_hash))

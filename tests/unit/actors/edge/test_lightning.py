@@ -13,7 +13,7 @@ from actors.published import Published
 from actors.upstreams import InvoiceOpened, Reconnect, Upstream
 from engine.errors import EngineBusy, NodeBusy, NodeUnavailable
 from engine.lightning.account import Account
-from engine.lightning.node import Can, InvoiceAsked, InvoiceMade
+from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamReport, UpstreamState
 from tests.tools.wait import wait_until
 from tests.unit.actors.edge.house import House
@@ -66,7 +66,10 @@ class Shop:
             can=CAN,
         )
         node: Any = house.node
-        upstream: Any = Upstream(account, self.lnd, self.ref, Published(report))  # type: ignore[arg-type]
+        lnd: Any = self.lnd
+        ref: Any = self.ref
+        balance = Published[Balance | None](Balance(spendable_msat=7_000))
+        upstream = Upstream(account, lnd, ref, Published(report), balance)
         node.upstreams = {"node": upstream}
 
     def make(self, merchant: str = "rose") -> InvoiceMade:
@@ -139,6 +142,12 @@ def test_a_person_has_a_connection_begin_anew(shop: Shop) -> None:
     assert shop.gateway.reconnect("node") is report
     assert shop.ref.told == [Reconnect()]
     assert shop.gateway.reconnect("nobody") is None
+
+
+def test_the_balance_is_as_the_node_said_it_last(shop: Shop) -> None:
+    balance = shop.gateway.lightning_balance("node")
+    assert balance == Balance(spendable_msat=7_000)
+    assert shop.gateway.lightning_balance("nobody") is None
 
 
 def test_a_claim_about_an_invoice_that_nobody_waits_for_asks_nobody(
