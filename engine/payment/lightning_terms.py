@@ -4,22 +4,13 @@
 
 import msgspec
 
+from engine.lightning.agreed import Invoice
+
 __all__ = ["LIGHTNING", "Invoice", "Settled", "lightning_key"]
 
 LIGHTNING = "lightning"
 """The method of a payment that only Lightning can pay. One that the chain can pay, too,
 has the method `onchain` and `Terms.lightning`."""
-
-
-class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The invoice that was shown to the payer: read, and as it was asked for."""
-
-    node: str  # name of the Lightning account that made it
-    payment_hash: str  # 64 small hexadecimal digits
-    bolt11: str
-    amount_msat: int | None = None  # None: whatever comes
-    expires_at: int  # ms, its own; a node takes nothing for it afterwards
-    is_unified: bool = False  # shown in one URI with the address, as the merchant chose
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -17,6 +17,8 @@ __all__ = [
     "ConfirmByHand",
     "Forward",
     "GatewayWord",
+    "InvoiceGone",
+    "InvoicePaid",
     "Word",
     "Observation",
     "ProviderClaim",
@@ -108,6 +110,25 @@ class RefundPaid(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None  # whose hand
 
 
+class InvoicePaid(msgspec.Struct, frozen=True, kw_only=True):
+    """A Lightning node's word on an invoice of its own: it was paid. Final; said as
+    often as one likes. What the sums are, `InvoiceSeen` of the node's port says."""
+
+    node: str  # name of the account
+    payment_hash: str
+    received_msat: int
+    fee_msat: int = 0
+    credit_msat: int = 0
+
+
+class InvoiceGone(msgspec.Struct, frozen=True, kw_only=True):
+    """A Lightning node's word: asked then (ms, our clock), it had not been paid for
+    that invoice. Once the invoice has expired, it will not be."""
+
+    payment_hash: str
+    asked_at: int
+
+
 Observation = (
     ChainView
     | ProviderClaim
@@ -118,4 +139,6 @@ Observation = (
     | GatewayWord
     | RefundPaid
     | Forward
+    | InvoicePaid
+    | InvoiceGone
 )
