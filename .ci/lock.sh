@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Write requirements.lock (what a node needs) and requirements-test.lock (the same, and
-# what the tests need) from setup.cfg: every package in one version, with the hashes of
-# all its files, for CPython 3.11 and later on any processor. Called by `make lock`.
+# what the tests need) from setup.cfg, and requirements-electrumx.lock (the server of the
+# development network): every package in one version, with the hashes of all its files,
+# for CPython 3.11 and later on any processor. Called by `make lock`.
 # A version that still fits is kept; with --upgrade everything is the newest that fits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,21 +29,32 @@ project = tomllib.loads(Path("pyproject.toml").read_text())
 print("\n".join(project["build-system"]["requires"]))
 PYTHON
 
-# lock FILE OPTION...
+# ElectrumX is no package of ours: it has an environment of its own. Version 2 wants
+# Bitcoin Core 31.
+echo 'e-x[leveldb]==1.20.0' >"$tools/electrumx.in"
+
+# lock FILE FROM... -- OPTION...
 lock() {
-    local file=$1
+    local file=$1 from=()
+    shift
+    while [ "$1" != -- ]; do
+        from+=("$1")
+        shift
+    done
     shift
     [ ! -e "$file" ] || cp "$file" "$tools/lock"
-    "$tools/venv/bin/uv" pip compile setup.cfg "$tools/build.in" --quiet --universal \
+    "$tools/venv/bin/uv" pip compile "${from[@]}" --quiet --universal \
         --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
         --no-annotate --output-file "$tools/lock" "$@"
     {
-        echo "# Written by \`make lock\` from setup.cfg; installed by .ci/venv.sh."
+        echo "# Written by \`make lock\` from $(basename "${from[0]}"); installed by .ci/venv.sh."
         cat "$tools/lock"
     } >"$file"
     rm "$tools/lock"
     echo "$file: $(grep -c '==' "$file") packages"
 }
 
-lock requirements.lock "$@"
-lock requirements-test.lock --extra test --constraint requirements.lock "$@"
+lock requirements.lock setup.cfg "$tools/build.in" -- "$@"
+lock requirements-test.lock setup.cfg "$tools/build.in" -- \
+    --extra test --constraint requirements.lock "$@"
+lock requirements-electrumx.lock "$tools/electrumx.in" -- "$@"

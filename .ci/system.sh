@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # system.sh KIND...: make sure that the programs of these kinds are on this machine. What
 # is missing is installed at once, from Debian's packages, as root or with sudo; where
-# that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND, NGINX,
-# CADDY, PROMTOOL and SYSTEMD_ANALYZE name other ones.
+# that is not possible, one line names all of it. PYTHON, CHROMIUM, LITECOIND, ELECTRUM,
+# NGINX, CADDY, PROMTOOL and SYSTEMD_ANALYZE name other ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,8 @@ for kind in "$@"; do
             [ "$name" != none ] || missing+=(chromium) ;;
         litecoind)  # tests/node/litecoin.py
             command -v "${LITECOIND:-litecoind}" >/dev/null || missing+=(litecoind) ;;
+        electrum)  # transport/devnet
+            command -v "${ELECTRUM:-electrum}" >/dev/null || missing+=(electrum) ;;
         nginx)  # tests/tools/nginx.py; a user's PATH need not have /usr/sbin
             PATH=$PATH:/usr/sbin command -v "${NGINX:-nginx}" >/dev/null || missing+=(nginx-light) ;;
         caddy)  # tests/integration/test_behind_caddy.py

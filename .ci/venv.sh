@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # venv.sh PYTHON FOLDER LOCK: a virtual environment with exactly what LOCK names, and the
-# project in it, editable. venv.sh --check FOLDER: whether it is whole, as an exit code.
+# project in it, editable; venv.sh --alone PYTHON FOLDER LOCK: without the project.
+# venv.sh --check FOLDER: whether it is whole, as an exit code.
 # Called by the Makefile; may be run again at any time.
 #
 # An environment is never mended. One that is broken, half-made, moved or made from
@@ -30,6 +31,11 @@ if [ "$1" = --check ]; then
     exit
 fi
 
+alone=
+if [ "$1" = --alone ]; then
+    alone=yes
+    shift
+fi
 python=$1 folder=$2 lock=$3
 sum=$(cksum <"$lock")
 
@@ -48,6 +54,7 @@ if ! is_whole "$folder" || [ "$(tail -n 1 "$folder/.made-of")" != "$sum" ]; then
     printf '%s\n' "$(place "$folder")" "$sum" >"$folder/.made-of"
 fi
 
+[ -z "$alone" ] || exit 0
 # The tools of the build are in the lock, and so is all that the project needs.
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
     --no-deps --no-build-isolation --editable . </dev/null
