@@ -15,7 +15,7 @@ fi
 
 # Tests start hundreds of processes of ours. Where Python may keep no bytecode of its own
 # accord (PYTHONDONTWRITEBYTECODE) each would compile every module anew: 0.8 s of CPU.
-"$PYTHON" -m compileall -q -j 2 run.py engine actors transport tests/tools
+"$PYTHON" -m compileall -q -j 2 installation.py run.py engine actors transport tests/tools
 
 first=(unit tools live tenants browser power)
 sockets=(integration)

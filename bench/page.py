@@ -83,7 +83,7 @@ def _commit() -> str:
         return done.stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no", "--",
-                  "engine", "actors", "transport", "run.py")  # fmt: skip
+                  "engine", "actors", "transport", "*.py")  # fmt: skip
     mark = ", with changes not committed" if changed else ""
     return (git("rev-parse", "--short=12", "HEAD") or "unknown") + mark
 

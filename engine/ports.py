@@ -1,6 +1,7 @@
 """Ports: what actors need of the outside, as Protocol classes. No implementation.
 
-`transport/` implements them, `run.py` puts the two together, simulation has its own.
+`transport/` implements them, `installation.py` puts the two together, simulation has
+its own.
 The ports of chain sources are in `engine/chain/feed.py`, of the store in
 `engine/store/port.py`, of time in `engine/runtime/clock.py`; a Lightning node's is in
 `engine/lightning/node.py`, with all that it says.

@@ -33,7 +33,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paybell]:
 def commands(
     group: click.Group = main, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, found in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None, name
         yield (*path, name), found
         if isinstance(found, click.Group):
             yield from commands(found, (*path, name))

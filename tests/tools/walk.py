@@ -8,7 +8,7 @@ function called in it stands behind. There is one payment, so nothing else goes 
 docs/architecture.md shows what it prints.
 """
 
-import run  # patches gevent in, before all else
+import run  # noqa: F401 - patches gevent in, before all else
 
 # isort: split
 import hashlib
@@ -26,6 +26,7 @@ import greenlet
 from gevent.threadpool import ThreadPool
 
 from engine.config import load
+from installation import Installation
 from tests.tools.receiver import Receiver
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import WsClient, connect
@@ -98,7 +99,7 @@ class Walk:
         return list(self.files)
 
 
-def of_a_webhook(walk: Walk, node: run.Installation) -> list[str]:
+def of_a_webhook(walk: Walk, node: Installation) -> list[str]:
     """From the provider's POST to the browser that follows the payment."""
     payment = _create(node)
     browser = _browser(node, payment["address"])
@@ -114,7 +115,7 @@ def of_a_webhook(walk: Walk, node: run.Installation) -> list[str]:
     return walk.end()
 
 
-def of_a_block(walk: Walk, node: run.Installation) -> list[str]:
+def of_a_block(walk: Walk, node: Installation) -> list[str]:
     """From a block that confirms a payment to the webhook of its shop."""
     assert node.chain is not None
     with Receiver() as shop:
@@ -134,7 +135,7 @@ def _wait_for(shop: Receiver, what: bytes) -> None:
         shop.wait_for(len(shop.requests) + 1, timeout_s=10)
 
 
-def _wait_until_noted(node: run.Installation, channel_id: str, count: int) -> None:
+def _wait_until_noted(node: Installation, channel_id: str, count: int) -> None:
     """Until the outcome of each delivery is committed, too: nothing goes on then."""
     wait_until(
         lambda: len(node.gateway.attempts(channel_id, None, 10)) >= count,
@@ -143,19 +144,19 @@ def _wait_until_noted(node: run.Installation, channel_id: str, count: int) -> No
     )
 
 
-def _browser(node: run.Installation, address: str) -> WsClient:
+def _browser(node: Installation, address: str) -> WsClient:
     browser = connect("127.0.0.1", node.server.port, f"/ws/balance/{address}")
     assert browser.recv_json()["type"] == "state"
     return browser
 
 
-def _create(node: run.Installation) -> Any:
+def _create(node: Installation) -> Any:
     terms = {"method": "onchain", "amount_sat": 1_000, "confirmations": 1}
     return _post(node, "/v1/payments", terms)
 
 
 def _post(
-    node: run.Installation,
+    node: Installation,
     path: str,
     body: dict[str, Any],
     headers: dict[str, str | None] | None = None,
@@ -181,7 +182,7 @@ def main() -> None:
             "PAYBELL_ALLOW_PRIVATE_WEBHOOKS": "yes",
         }
         settings = {"db": f"{folder}/walk.db", "port": "0", "network": "regtest"}
-        node = run.Installation(load(settings, environ, {}))
+        node = Installation(load(settings, environ, {}))
         node.start()
         gevent.sleep(0.5)
         walk = Walk()

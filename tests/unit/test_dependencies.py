@@ -16,8 +16,8 @@ from packaging.version import Version
 
 from tests.unit.test_packaging import ROOT, setup_cfg
 
-OURS = {"engine", "actors", "transport", "run", "tests", "bench"}
-PRODUCT = ("run.py", "engine", "actors", "transport")
+OURS = {"engine", "actors", "transport", "installation", "run", "tests", "bench"}
+PRODUCT = ("run.py", "installation.py", "engine", "actors", "transport")
 TESTS = ("tests", "bench")
 LOCKS = {"run": "requirements.lock", "test": "requirements-test.lock"}
 

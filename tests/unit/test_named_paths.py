@@ -30,7 +30,15 @@ DOCUMENTS = sorted(
 )
 CODE = sorted(
     file
-    for top in ("run.py", "engine", "actors", "transport", "tests", "bench")
+    for top in (
+        "run.py",
+        "installation.py",
+        "engine",
+        "actors",
+        "transport",
+        "tests",
+        "bench",
+    )
     for file in [ROOT / top, *(ROOT / top).rglob("*.py")]
     if file.suffix == ".py" and "node_modules" not in file.parts
 )

@@ -62,7 +62,7 @@ def test_what_is_shipped_holds_no_tests_package() -> None:
     config = setup_cfg()
     tops = {name.split(".")[0] for name in config["options"]["packages"].split()}
     assert tops == set(ROOMS)
-    assert config["options"]["py_modules"].split() == ["run"]
+    assert config["options"]["py_modules"].split() == ["installation", "run"]
 
 
 def test_the_lock_file_of_the_node_names_no_registry() -> None:

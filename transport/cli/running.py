@@ -22,7 +22,7 @@ GAVE_UP = 70
 
 
 class Running(Protocol):
-    """A node whose parts are put together: the `Installation` of run.py."""
+    """A node whose parts are put together: `Installation` of installation.py."""
 
     config: Config
     gave_up: "gevent.event.AsyncResult[str]"

@@ -1,6 +1,6 @@
 """What stands between a node's settings and its start: checks, its key, its limits.
 
-Called by run.py, which puts the parts together, and before anything runs.
+Called by installation.py, which puts the parts together, and before anything runs.
 """
 
 import logging

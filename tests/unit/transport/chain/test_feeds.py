@@ -13,12 +13,13 @@ from transport.chain.feeds import make_feed
 # In a process of its own: here, other tests have loaded everything already.
 LOADED = """
 import json, sys
-import run
+import run  # patches first of all
+import installation
 from engine.config import load
 
 source, db = sys.argv[1:]
-installation = run.Installation(load({"sources": source, "db": db}, {}, {}))
-installation.close()
+node = installation.Installation(load({"sources": source, "db": db}, {}, {}))
+node.close()
 print(json.dumps(sorted(name for name in sys.modules if ".devchain" in name)))
 """
 
