@@ -14,3 +14,4 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     amount_msat: int | None = None  # None: whatever comes
     expires_at: int  # ms, its own; a node takes nothing for it afterwards
     is_unified: bool = False  # shown in one URI with the address, as the merchant chose
+    is_till: bool = False  # what comes in goes on: its account has `forward_to`

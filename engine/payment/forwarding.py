@@ -19,7 +19,8 @@ __all__ = ["ForwardPart", "Forwarding", "known_as"]
 class ForwardPart(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 ):
-    """What one outgoing transaction takes along of one payment."""
+    """What one outgoing transaction takes along of one payment; or a till's forward
+    (`engine/lightning/till.py`), with the hash of its invoice as txid."""
 
     outgoing: str  # its id among our outgoing transactions
     txid: str
@@ -29,6 +30,7 @@ class ForwardPart(
     completed_at: int | None = None  # ms, when it had arrived; None: it has not
     failed: str = ""  # why it never will
     instead_of: str = ""  # the id of one that it stands in for: a bump, a new attempt
+    till: str = ""  # the Lightning account that it leaves; empty: our addresses
 
     @property
     def arrived_sat(self) -> tuple[int, int]:

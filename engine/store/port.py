@@ -57,6 +57,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.refund_port import RefundReader
+from engine.store.till_port import TillReader
 from engine.store.wallet_port import WalletReader
 from engine.store.writes import Outcome, SourceTip, Write
 
@@ -74,7 +75,13 @@ class StoreWriter(Protocol):
 
 
 class StoreReader(
-    LedgerReader, RefundReader, SealedReader, WalletReader, OutgoingReader, Protocol
+    LedgerReader,
+    RefundReader,
+    SealedReader,
+    WalletReader,
+    OutgoingReader,
+    TillReader,
+    Protocol,
 ):
     """Port: named questions; each blocks the calling greenlet, not the hub.
 

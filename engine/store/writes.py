@@ -23,6 +23,7 @@ from engine.store.outgoing_writes import (
     Unqueue,
 )
 from engine.store.refund_writes import MoveRefund, OpenRefund
+from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
 from engine.store.upkeep_writes import (
     Forget,
     ForgetDeliveries,
@@ -59,12 +60,15 @@ __all__ = [
     "ShrinkFile",
     "MAX_BLOCKS_READ_AGAIN",
     "MoveRefund",
+    "MoveTill",
     "OpenRefund",
     "MoveOutgoing",
     "NewOutgoing",
+    "NewTill",
     "PauseForwarding",
     "QueueForward",
     "Unqueue",
+    "UnqueueTill",
     "Place",
     "PurgeDeliveries",
     "RETENTION",
@@ -340,6 +344,9 @@ Row = (
     | QueueForward
     | Unqueue
     | PauseForwarding
+    | NewTill
+    | MoveTill
+    | UnqueueTill
     | LedgerRow
 )
 
@@ -366,7 +373,7 @@ class Conflict(msgspec.Struct, frozen=True):
     """A unique key stood in the way; nothing of this write was done.
 
     `what` names it: "address", "seq", "idempotency", "inbound", "outgoing", "refund",
-    "wallet", "cause", "balance" or "other".
+    "wallet", "cause", "balance", "till" or "other".
     """
 
     what: str

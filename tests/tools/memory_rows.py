@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from engine.lightning.till import TillForward
 from engine.payment.events import Event, encode, with_offset
 from engine.payment.model import Payment, Terms
 from engine.payment.refund import Refund
@@ -92,6 +93,8 @@ class Tables:
         self.outgoing: dict[str, Outgoing] = {}
         self.forward_queue: dict[str, QueueForward] = {}
         self.forward_pause: dict[str, Paused] = {}
+        self.till_forwards: dict[str, TillForward] = {}
+        self.till_queue: dict[str, tuple[str, int]] = {}  # account, seq
         self._undo: list[Callable[[], object]] = []
 
     def wire(self, offset: int, event: Event, terms: Terms) -> bytes:

@@ -41,6 +41,7 @@ from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_sealed import MemorySealed
 from tests.tools.memory_tables import Tables, written
+from tests.tools.memory_till import MemoryTill
 from tests.tools.memory_wallets import WalletTables
 
 __all__ = ["MemoryStore"]
@@ -53,6 +54,7 @@ class MemoryStore(
     MemorySealed,
     WalletTables,
     MemoryOutgoing,
+    MemoryTill,
 ):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 

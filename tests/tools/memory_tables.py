@@ -30,7 +30,9 @@ from engine.store.writes import (
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
+    MoveTill,
     NewOutgoing,
+    NewTill,
     OpenRefund,
     OrdersRow,
     PauseForwarding,
@@ -47,6 +49,7 @@ from engine.store.writes import (
     SourceTip,
     ToldRow,
     Unqueue,
+    UnqueueTill,
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
@@ -63,6 +66,7 @@ from tests.tools.memory_rows import (
     Refused,
     Tables,
 )
+from tests.tools.memory_till import queue_for_till, write_till
 
 __all__ = ["Delivery", "EventRow", "PaymentRow", "Tables", "written"]
 
@@ -102,6 +106,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
                 owed = Delivery(payment.id, event.seq)
                 tables.put(tables.outbox, (channel.id, offset), owed)
     queue_events(tables, entry)
+    queue_for_till(tables, entry)
     if stored is not None:
         moved = PaymentRow(stored.rank, payment, stored.watched)
         tables.put(tables.payments, payment.id, moved)
@@ -219,6 +224,8 @@ def _write(tables: Tables, row: Row) -> int:
             | PauseForwarding()
         ):
             return write_outgoing(tables, row)
+        case NewTill() | MoveTill() | UnqueueTill():
+            return write_till(tables, row)
     return 1
 
 

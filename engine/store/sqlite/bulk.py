@@ -19,8 +19,9 @@ from engine.money.amount import MAX_SAT
 from engine.payment.booking import postings_of
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.forward_rules import concerns_forwarder
+from engine.payment.till_rules import concerns_till
 from engine.store.ledger_port import PostingRecord
-from engine.store.sqlite import ledger, moments, outgoing
+from engine.store.sqlite import ledger, moments, outgoing, till
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -115,6 +116,7 @@ class Bulk:
         # The last state counts; with the seq that the payment must have before.
         self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
         self._to_forward: list[tuple[str, str, int]] = []  # payment, merchant, seq
+        self._to_tills: list[tuple[str, str, int]] = []  # payment, account, seq
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
         self._changed: list[int] = []
@@ -168,6 +170,9 @@ class Bulk:
             events.append(CommittedEvent(offset, event, merchant, wire))
             if terms.forward_to and concerns_forwarder(event):
                 self._to_forward.append((name, merchant, seq))
+            by = terms.lightning
+            if by is not None and by.is_till and concerns_till(event):
+                self._to_tills.append((name, by.node, seq))
             for leg, posting in enumerate(postings_of(event, terms)):
                 record = PostingRecord(
                     0, at, merchant, name, seq, "", leg, kind, posting
@@ -225,6 +230,9 @@ class Bulk:
         if self._to_forward:
             outgoing.queue_event(self._sql, self._to_forward)
             self._to_forward = []
+        if self._to_tills:
+            till.queue_event(self._sql, self._to_tills)
+            self._to_tills = []
         if self._rows:
             rows = [row for _, row in self._rows]
             for (number, _), changed in zip(

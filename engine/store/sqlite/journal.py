@@ -276,6 +276,7 @@ _WORDS = {
     "inbound": "webhook was heard before",
     "wallet": "address was drawn for another payment",
     "outgoing": "its coins are in another transaction, or it was moved meanwhile",
+    "till": "it is sent on already, or its forward was moved meanwhile",
     "balance": "the account has not so much",
     "cause": "it was booked before",
 }
@@ -295,6 +296,7 @@ def _conflict_of(error: Exception) -> str:
         ("ledger.payment_id", "cause"),
         ("refunds.", "refund"),
         ("wallet_addresses.", "wallet"),
+        ("till_forwards", "till"),
         ("outgoing", "outgoing"),
     ):
         if table_and_column in text:

@@ -37,6 +37,7 @@ from engine.store.sqlite import alerts, moments, outbox, pruning, queries
 from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
 from engine.store.sqlite.refunds import RefundReads
+from engine.store.sqlite.till import TillReads
 from engine.store.sqlite.trouble import unreadable
 from engine.store.sqlite.wallet_keys import SealedReads
 from engine.store.sqlite.wallets import WalletReads
@@ -51,7 +52,7 @@ T = TypeVar("T")
 
 
 class SqliteReads(
-    SqliteLedgerReads, RefundReads, SealedReads, WalletReads, OutgoingReads
+    SqliteLedgerReads, RefundReads, SealedReads, WalletReads, OutgoingReads, TillReads
 ):
     """Implements `engine.store.port.StoreReader`."""
 

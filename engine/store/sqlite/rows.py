@@ -16,6 +16,7 @@ from engine.store.sqlite import (
     pruning,
     refunds,
     steps,
+    till,
     wallet_keys,
 )
 from engine.store.sqlite.checksum import row_crc
@@ -39,7 +40,9 @@ from engine.store.writes import (
     MerchantRow,
     MoveOutgoing,
     MoveRefund,
+    MoveTill,
     NewOutgoing,
+    NewTill,
     OpenRefund,
     OrdersRow,
     PauseForwarding,
@@ -56,6 +59,7 @@ from engine.store.writes import (
     SourceTip,
     ToldRow,
     Unqueue,
+    UnqueueTill,
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
@@ -219,6 +223,12 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(outgoing.unqueue(sql, row))
         case PauseForwarding():
             return Changed(outgoing.pause(sql, row))
+        case NewTill():
+            return Changed(till.new_till(sql, row))
+        case MoveTill():
+            return Changed(till.move_till(sql, row))
+        case UnqueueTill():
+            return Changed(till.unqueue(sql, row))
     return Changed(sql.execute(statement, values).rowcount)
 
 

@@ -5,7 +5,7 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import ledger, ledger_opening, outgoing, refunds
+from engine.store.sqlite import ledger, ledger_opening, outgoing, refunds, till
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -75,3 +75,9 @@ def m026_outgoing(db: sqlite_utils.Database) -> None:
     """What we sign and send: transactions, the coins that they have, and payments that
     the forwarder is to look at."""
     outgoing.create(db)
+
+
+@migrations()
+def m029_till(db: sqlite_utils.Database) -> None:
+    """What tills send on, and payments that they are to look at."""
+    till.create(db)

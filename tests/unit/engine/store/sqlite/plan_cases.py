@@ -43,6 +43,7 @@ from tests.unit.engine.store.outgoing_cases import (
     OUTGOING_ROWS,
 )
 from tests.unit.engine.store.refund_cases import refund
+from tests.unit.engine.store.till_cases import TILL_READS, TILL_ROWS
 from tests.unit.journal_cases import wallet
 from tests.unit.payment_cases import T0
 
@@ -114,6 +115,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "unpaid_run": [("identity", 20)],
     "over_unpaid": [("identity", 20)],
     **OUTGOING_READS,
+    **TILL_READS,
     "balance": [("ann", "credit", "user:u1"), ("nobody", "sat", "own")],
     "balances": [("ann", ("", ""), 10), ("ann", ("credit", "user:u1"), 10)],
     "postings": [("ann", None, 0, 10), ("ann", "u1", 0, 10), ("ann", "u1", 5, 10)],
@@ -186,5 +188,6 @@ ROWS: dict[type, list[Any]] = {
         AddressRow("identity", 3, "address of p3", "wal_1", "new", "e", former="p3"),
     ],
     **OUTGOING_ROWS,
+    **TILL_ROWS,
 }
 """Each kind of row that can be written beside events."""

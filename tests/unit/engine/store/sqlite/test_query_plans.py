@@ -27,6 +27,7 @@ from engine.store.writes import (
     InboundRow,
     KeyRow,
     LedgerRow,
+    NewTill,
     OpenRefund,
     Release,
     SourceTip,
@@ -39,6 +40,7 @@ from tests.unit.engine.store.outgoing_cases import (
 )
 from tests.unit.engine.store.refund_cases import refund
 from tests.unit.engine.store.sqlite.plan_cases import READS, ROWS, told_row
+from tests.unit.engine.store.till_cases import forward
 from tests.unit.journal_cases import channel, creation, decided, stored
 from tests.unit.payment_cases import T0, mempool, view
 
@@ -101,6 +103,7 @@ def _beside(n: int) -> tuple[Any, ...]:
         WalletKeyRow("wal_1", b"script %d" % n, b"sealed"),
         told_row(f"p{n}", n + 1),
         *outgoing_beside(n),
+        NewTill(forward(n, n % 50 == 0)),
         _debit(n),
     )
 
