@@ -14,13 +14,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from engine.codes import Code
+from engine.errors import EngineBusy
 from engine.merchants.scopes import Scope
-from engine.payment.model import Payment, Terms
+from engine.payment.model import LIGHTNING, Payment, Terms
 from engine.runtime.yielding import yielding_every
 from engine.store.records import IdempotentAnswer
 from engine.store.writes import Conflict, IdempotencyRow
-from transport.control.creating import CreatingRoutes
+from transport.control.creating import CreatingRoutes, invoice_taken
 from transport.control.idempotency import IDEMPOTENCY_KEY, KeyReservation
+from transport.control.lightning_payment import Invoices
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.control.pricing import Prices
 from transport.http.auth import Principal
@@ -28,9 +30,9 @@ from transport.http.bottle_app import answer, environ
 from transport.http.inputs import MAX_BATCH, PAYMENTS, BatchRequest, PaymentRequest
 from transport.http.json_list import read_list
 from transport.http.openapi import Operation
-from transport.http.problems import Problem, invalid
+from transport.http.problems import Problem, invalid, problem_of
 from transport.http.request_json import BATCH_BYTES, BODY_BYTES, check, json_text
-from transport.http.views import PaymentView, view
+from transport.http.views import PaymentView, view, with_warnings
 from transport.problem_body import FieldError, ProblemBody
 
 __all__ = ["Batches"]
@@ -121,8 +123,9 @@ class Batches(CreatingRoutes):
         self._auth.charge(principal, len(asked) * PAYMENT_COST)
         emails: dict[str, str] = {}
         prices = Prices(self._gateway)  # one moment's, for all
+        invoices = Invoices(self._gateway)
         judged = [
-            self._judge(one, principal, emails, prices)
+            self._judge(one, principal, emails, prices, invoices)
             for one in yielding_every(asked, 20)
         ]
         accepted = [terms for terms in judged if isinstance(terms, Terms)]
@@ -132,13 +135,14 @@ class Batches(CreatingRoutes):
             if reservation is None or not any(isinstance(a, Payment) for a in answers):
                 return None
             return reservation.answer(
-                200, msgspec.json.encode(_page(judged, answers, url)), now
+                200, msgspec.json.encode(_page(judged, answers, url, invoices)), now
             )
 
         if accepted:
             accepted = without_old_outputs(accepted, self._gateway)
         answers = self._gateway.create(accepted, kept, emails) if accepted else []
-        return self._answer(_page(yielding_every(judged), answers, url).data)
+        page = _page(yielding_every(judged), answers, url, invoices)
+        return self._answer(page.data)
 
     def _judge(
         self,
@@ -146,6 +150,7 @@ class Batches(CreatingRoutes):
         principal: Principal,
         emails: dict[str, str],
         prices: Prices,
+        invoices: Invoices,
     ) -> Judged:
         """Terms or a problem; payers' addresses go into `emails`."""
         if isinstance(value, Problem):
@@ -154,9 +159,11 @@ class Batches(CreatingRoutes):
         if isinstance(request, tuple):
             return invalid(*request).value(self._base)
         try:
-            terms = terms_of(request, principal, self._gateway, self._settings, prices)
-        except Problem as problem:
-            return problem.value(self._base)
+            terms = terms_of(
+                request, principal, self._gateway, self._settings, prices, invoices
+            )
+        except (Problem, EngineBusy) as problem:
+            return problem_of(problem).value(self._base)
         emails |= emails_of(terms, request)
         return terms
 
@@ -182,23 +189,31 @@ class Batches(CreatingRoutes):
         return answer(b'{"data":[' + b",".join(told) + b"]}", 200, headers)
 
 
-def _page(judged: Iterable[Judged], answers: Answers, public_url: str) -> BatchPage:
+def _page(
+    judged: Iterable[Judged], answers: Answers, public_url: str, invoices: Invoices
+) -> BatchPage:
     """Answers come for the accepted ones only, in their order."""
     waiting = iter(answers)
     return BatchPage(
         data=[
             BatchEntry(problem=one)
             if isinstance(one, ProblemBody)
-            else _entry(next(waiting), public_url)
+            else _entry(one, next(waiting), public_url, invoices)
             for one in judged
         ]
     )
 
 
-def _entry(created: Payment | Conflict, public_url: str) -> BatchEntry:
+def _entry(
+    agreed: Terms, created: Payment | Conflict, public_url: str, invoices: Invoices
+) -> BatchEntry:
     if isinstance(created, Payment):
-        return BatchEntry(payment=view(created, public_url))
+        warned = invoices.warnings_of(created.id)
+        return BatchEntry(payment=with_warnings(view(created, public_url), warned))
+    base = urlsplit(public_url).path
+    if agreed.method == LIGHTNING:
+        return BatchEntry(problem=invoice_taken().value(base))
     text = created.detail
     wrong = FieldError("/address", f"is already used: {text}")
     problem = Problem(Code.ADDRESS_TAKEN, f"The {text}.", errors=(wrong,))
-    return BatchEntry(problem=problem.value(urlsplit(public_url).path))
+    return BatchEntry(problem=problem.value(base))

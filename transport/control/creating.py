@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from engine.codes import Code
 from engine.gateway import Gateway
 from engine.payment.model import Payment
 from engine.ports import Freshness
@@ -11,9 +12,10 @@ from engine.secrets.vault import Vault
 from transport.control.idempotency import Idempotency
 from transport.http.auth import Auth
 from transport.http.bottle_app import ApiSettings
+from transport.http.problems import Problem, retry_later
 from transport.http.views import PaymentView, view
 
-__all__ = ["CreatingRoutes"]
+__all__ = ["CreatingRoutes", "invoice_taken"]
 
 
 class CreatingRoutes:
@@ -45,3 +47,13 @@ class CreatingRoutes:
         """A payment as only the answer to its creation shows it."""
         secret = self._vault.client_secret(shown.id)
         return msgspec.structs.replace(shown, client_secret=secret)
+
+
+def invoice_taken() -> Problem:
+    """Of a payment whose invoice another payment has: its node made no new one."""
+    return retry_later(
+        Code.LIGHTNING_UNAVAILABLE,
+        "The Lightning account made an invoice that another payment has. Nothing was"
+        " created.",
+        5,
+    )

@@ -33,8 +33,9 @@ from transport.http.problems import Problem, retry_later
 
 __all__ = ["IDEMPOTENCY_KEY", "Idempotency", "KeyReservation", "key_in"]
 
-WAIT_S = 15.0
-"""For another request with the same key: longer than the engine takes to say no."""
+WAIT_S = 20.0
+"""For another request with the same key: longer than the engine, or a Lightning node,
+takes to say no."""
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",

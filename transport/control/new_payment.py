@@ -1,7 +1,8 @@
 """From a request for a payment to its terms: the checks that no type can say.
 
-Which address, whose payment, until when. Reads through the gateway (which outputs
-were counted before); writes nothing. Runs in the request's greenlet.
+Which methods and address, whose payment, until when. Reads through the gateway (which
+outputs were counted before); writes nothing, but for the invoice that a Lightning node
+is asked for last of all. Runs in the request's greenlet.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.merchants.name import DEFAULT
+from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.merchants.record import Merchant
 from engine.money.amount import tolerance_within
 from engine.payment.model import EXTERNAL, Terms
@@ -20,12 +22,14 @@ from engine.payment.money_terms import TO_DRAW, Derived, Price
 from transport.control.crediting import credited
 from transport.control.external_payment import external_terms
 from transport.control.forward_to import forward_to_of
+from transport.control.lightning_payment import Invoices
 from transport.control.own_defaults import (
     confirmations_of,
     expires_in_s_of,
     poll_interval_s_of,
     return_url_of,
 )
+from transport.control.payment_methods import methods_of, within_bands
 from transport.control.pricing import Prices, is_priced
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
@@ -43,11 +47,12 @@ def terms_of(
     gateway: Gateway,
     settings: ApiSettings,
     prices: Prices | None = None,
+    invoices: Invoices | None = None,
 ) -> Terms:
     """The terms of a new payment, `without_old_outputs` yet to come.
 
-    `prices`: of all payments of this request, if there are several. Raises `Problem`
-    403, 409, 422 or 503.
+    `prices`, `invoices`: of all payments of this request, if there are several, or if
+    warnings are to be told. Raises `Problem` 403, 409, 422 or 503; `EngineBusy`.
     """
     merchant = request.merchant or principal.merchant or DEFAULT
     if not principal.may_see(merchant):
@@ -55,20 +60,18 @@ def terms_of(
             Code.FORBIDDEN, "This key may create payments only for its own merchant."
         )
     record = gateway.merchant(merchant)
-    errors = _not_offered(request)
+    errors: list[FieldError] = []
+    methods = methods_of(request, record, errors)
     return_url = return_url_of(request, record, errors)
     request, credit = credited(request, record, errors)
     if errors and request.package is not None:
         raise invalid(*errors)  # what it costs is not known
-    if request.method == EXTERNAL:
+    if EXTERNAL in methods:
         if errors:
             raise invalid(*errors)
         external = external_terms(request, record, settings, gateway.now())
         _must_be_new(external, gateway)
         return msgspec.structs.replace(external, credit=credit)
-    if request.gateway is not None:
-        message = 'is for payments with "method": "external" only'
-        errors.append(FieldError("/gateway", message))
     price: Price | None = None
     if is_priced(request):
         priced = (prices or Prices(gateway)).price_of(request, errors)
@@ -80,15 +83,24 @@ def terms_of(
         _must_say_how_much(request, errors)
     tolerance_sat = _tolerance(request, record, settings, errors)
     quorum_above_sat = _quorum_above(request, settings, errors)
-    wallet = None if request.address is not None else gateway.wallet(merchant)
-    address = "" if wallet else _address(request.address, settings, errors)
-    has_wallet = wallet is not None
-    forward_to = forward_to_of(request, record, has_wallet, gateway, settings, errors)
+    methods = within_bands(methods, request.amount_sat, request, record, errors)
+    account = None
+    if LIGHTNING in methods:
+        invoices = invoices or Invoices(gateway)
+        account = invoices.account_for(request, record, errors)
+    wallet, address, forward_to = None, "", ""
+    if ONCHAIN in methods:
+        wallet = None if request.address is not None else gateway.wallet(merchant)
+        address = "" if wallet else _address(request.address, settings, errors)
+        has_wallet = wallet is not None
+        forward_to = forward_to_of(
+            request, record, has_wallet, gateway, settings, errors
+        )
     if errors:
         raise invalid(*errors)
     now = gateway.now()
     expires_at = now + expires_in_s_of(request, record) * 1000
-    return Terms(
+    terms = Terms(
         id=new_payment_id(now),
         network=settings.network,
         address=address,
@@ -109,6 +121,9 @@ def terms_of(
         credit=credit,
         forward_to=forward_to,
     )
+    if account is None or invoices is None:
+        return terms
+    return invoices.with_invoice(terms, account, request, record)
 
 
 def emails_of(terms: Terms, request: PaymentRequest) -> dict[str, str]:
@@ -132,7 +147,7 @@ def _must_be_new(terms: Terms, gateway: Gateway) -> None:
 def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms]:
     """Terms that ignore what earlier payments to their addresses counted already."""
     counted = gateway.counted_outpoints(
-        [terms.address for terms in agreed if terms.address and not terms.is_external]
+        [terms.address for terms in agreed if terms.address and terms.has_chain]
     )
     return [
         msgspec.structs.replace(terms, ignore=counted[terms.address])
@@ -140,18 +155,6 @@ def without_old_outputs(agreed: Sequence[Terms], gateway: Gateway) -> list[Terms
         else terms
         for terms in agreed
     ]
-
-
-def _not_offered(request: PaymentRequest) -> list[FieldError]:
-    """We accept no promise that we do not keep."""
-    errors = []
-    if request.method not in {"onchain", EXTERNAL}:
-        message = 'must be "onchain" or "external", the methods that this node offers'
-        errors.append(FieldError("/method", message))
-    if request.method == EXTERNAL and request.forward_to is not None:
-        message = "is for payments that have a chain; leave it out"
-        errors.append(FieldError("/forward_to", message))
-    return errors
 
 
 def _must_say_how_much(request: PaymentRequest, errors: list[FieldError]) -> None:

@@ -14,7 +14,7 @@ from engine.codes import Code
 from engine.errors import InvalidAddress
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
-from engine.payment.model import Payment, Terms
+from engine.payment.model import LIGHTNING, Payment, Terms
 from engine.payment.observations import Cancel, ConfirmByHand
 from engine.payment.order import Order, order_of
 from engine.secrets.vault import Vault
@@ -22,8 +22,9 @@ from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer, StoredEvent
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
-from transport.control.creating import CreatingRoutes
+from transport.control.creating import CreatingRoutes, invoice_taken
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
+from transport.control.lightning_payment import Invoices
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.control.redelivery import Redelivery
 from transport.control.refunds import Refunds
@@ -37,7 +38,7 @@ from transport.http.params import AfterQuery, PaymentsQuery
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
-from transport.http.views import EventPage, PaymentView, view
+from transport.http.views import EventPage, PaymentView, view, with_warnings
 from transport.problem_body import FieldError
 
 __all__ = ["routes"]
@@ -114,20 +115,25 @@ class _Payments(CreatingRoutes):
         self, value: Any, principal: Principal, reservation: KeyReservation | None
     ) -> Any:
         request = typed(value, PaymentRequest)
-        agreed = terms_of(request, principal, self._gateway, self._settings)
+        invoices = Invoices(self._gateway)
+        agreed = terms_of(
+            request, principal, self._gateway, self._settings, invoices=invoices
+        )
         (terms,) = without_old_outputs([agreed], self._gateway)
+        warned = invoices.warnings_of(terms.id)
 
         def kept(answers: list[Payment | Conflict]) -> IdempotencyRow | None:
             created = answers[0]
             if reservation is None or isinstance(created, Conflict):
                 return None
-            body = msgspec.json.encode(self._view(created))
+            body = msgspec.json.encode(with_warnings(self._view(created), warned))
             return reservation.answer(201, body, terms.created_at)
 
         (created,) = self._gateway.create([terms], kept, emails_of(terms, request))
         if isinstance(created, Conflict):
             raise self._address_taken(terms, created.detail, principal)
-        return _created(self._with_secret(self._view(created)))
+        shown = with_warnings(self._view(created), warned)
+        return _created(self._with_secret(shown))
 
     def _replay(self, known: IdempotentAnswer) -> Any:
         first = msgspec.json.decode(known.body, type=PaymentView)
@@ -135,6 +141,8 @@ class _Payments(CreatingRoutes):
 
     def _address_taken(self, terms: Terms, text: str, principal: Principal) -> Problem:
         """409; whose payment it is only its own merchant learns."""
+        if terms.method == LIGHTNING:
+            return invoice_taken()
         if terms.is_external:
             return Problem(
                 Code.ADDRESS_TAKEN,

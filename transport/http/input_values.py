@@ -20,6 +20,7 @@ from engine.merchants.payment_defaults import (
     MAX_CONFIRMATIONS,
     MAX_EXPIRES_IN_S,
 )
+from engine.merchants.payment_methods import Method
 from engine.merchants.web_places import MAX_URL
 from engine.money.amount import MAX_SAT
 from engine.money.currency import CURRENCY, MAX_MINOR
@@ -38,14 +39,18 @@ __all__ = [
     "Currency",
     "CustomerEmail",
     "Description",
+    "DescriptionHash",
     "EventId",
     "ExpiresIn",
     "ExternalId",
     "GatewayText",
     "Headers",
     "MAX_EXTERNAL_ID",
+    "InvoiceText",
     "Merchant",
     "Metadata",
+    "MethodText",
+    "MethodsAsked",
     "Moment",
     "NO_CONTROLS",
     "PackageText",
@@ -191,6 +196,35 @@ Metadata = Annotated[
 AddressText = Annotated[
     Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS_LENGTH)] | None,
     Meta(description="a bitcoin address of this node's network"),
+]
+MethodText = Annotated[
+    str,
+    Meta(
+        max_length=20,
+        description='"onchain", "lightning", or "external": a gateway says that it is'
+        " paid; absent for what methods or the merchant's record say",
+    ),
+]
+MethodsAsked = Annotated[
+    Annotated[tuple[Method, ...], Meta(min_length=1, max_length=2)] | None,
+    Meta(
+        description='a list of "onchain" and "lightning", one of them or both, in place'
+        " of method; or null"
+    ),
+]
+InvoiceText = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROLS)] | None,
+    Meta(
+        description="1 to 128 characters without control characters that the payer's"
+        " wallet shows, of a payment that Lightning can pay; or null"
+    ),
+]
+DescriptionHash = Annotated[
+    Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None,
+    Meta(
+        description="64 small hexadecimal digits: the SHA-256 of a text, in place of"
+        " description (LNURL-pay); or null"
+    ),
 ]
 AccountName = Annotated[
     str,

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.delivery.attempt import SCHEDULE_S
 from engine.delivery.kinds import KINDS, WEBHOOK
 from engine.delivery.refusal import REFUSED_ATTEMPTS, REFUSED_S
+from engine.merchants.payment_methods import OnWarning
 from engine.merchants.profile import ForwardTo, Profile
 from engine.merchants.record import (
     MerchantSettings,
@@ -36,13 +37,17 @@ from transport.http.input_values import (
     Currency,
     CustomerEmail,
     Description,
+    DescriptionHash,
     EventId,
     ExpiresIn,
     ExternalId,
     GatewayText,
     Headers,
+    InvoiceText,
     Merchant,
     Metadata,
+    MethodsAsked,
+    MethodText,
     Moment,
     PackageText,
     PollInterval,
@@ -86,13 +91,7 @@ class NoFields(Request):
 class PaymentRequest(Request):
     """A payment to create."""
 
-    method: Annotated[
-        str,
-        Meta(
-            max_length=20,
-            description='"onchain", or "external": a gateway says that it is paid',
-        ),
-    ] = "onchain"
+    method: MethodText | UnsetType = UNSET
     address: AddressText = None
     amount_sat: AmountSat = None
     gateway: GatewayText = None
@@ -116,6 +115,10 @@ class PaymentRequest(Request):
     account: AccountText = None
     package: PackageText = None
     forward_to: ForwardTo | None = None
+    methods: MethodsAsked = None
+    description: InvoiceText = None
+    description_hash: DescriptionHash = None
+    on_warning: OnWarning | None = None
 
 
 PAYMENTS = f"a list of 1 to {MAX_BATCH} payments"

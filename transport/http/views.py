@@ -9,17 +9,20 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from engine.chain.witness import Standing
-from engine.money.amount import payment_uri
+from engine.lightning.warnings import Warned
+from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.currency import minor_text
 from engine.payment.events import iso
-from engine.payment.model import EventType, Flag, Payment, Status
+from engine.payment.model import EventType, Flag, Payment, Receipt, Status, Terms
 from engine.payment.money_terms import Derived, Price
 from engine.payment.order import Order
+from engine.payment.uri import uri_of
 from engine.ports import Freshness
 
 __all__ = [
     "EventPage",
     "EventView",
+    "LightningView",
     "PaymentView",
     "PriceView",
     "ReceiptView",
@@ -27,12 +30,18 @@ __all__ = [
     "price_view",
     "public_reason",
     "view",
+    "with_warnings",
 ]
 
 
 class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     """One output that pays a payment. `is_coinbase` is there, and true, of a miner's
-    reward: it counts from 100 confirmations on."""
+    reward: it counts from 100 confirmations on.
+
+    Or one settled Lightning invoice: then `method` is there, and `lightning`, `txid` is
+    the payment hash. `amount_sat` is all that the payer sent; of it the node kept
+    `fee_sat`, `credit_sat` cannot be spent (yet), and `msat` thousandths of a satoshi
+    came beyond it."""
 
     txid: str
     vout: int
@@ -41,6 +50,19 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     block_height: int | None
     confirmations: int
     is_coinbase: bool | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    fee_sat: int | UnsetType = UNSET
+    credit_sat: int | UnsetType = UNSET
+    msat: int | UnsetType = UNSET
+
+
+class LightningView(msgspec.Struct, frozen=True, kw_only=True):
+    """The invoice that pays a payment; `amount_msat` null: whatever comes."""
+
+    bolt11: str
+    payment_hash: str
+    expires_at: str
+    amount_msat: int | None
 
 
 class OwnFreshness(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +108,9 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     there only in a payment whose `method` is external: sums of it are whole numbers of
     the currency's smallest unit. `price` is there where the amount was given in a
     currency, `derived` where the address was drawn from the merchant's wallet,
-    `account` and `package` where a confirmation credits somebody."""
+    `account` and `package` where a confirmation credits somebody. `methods` and
+    `lightning` are there where Lightning can pay; `warnings` in the answer that creates
+    a payment, if there are any (docs/lightning.md)."""
 
     id: str
     status: Status
@@ -127,6 +151,9 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     derived: DerivedView | UnsetType = UNSET
     account: str | UnsetType = UNSET
     package: str | UnsetType = UNSET
+    methods: tuple[str, ...] | UnsetType = UNSET
+    lightning: LightningView | UnsetType = UNSET
+    warnings: tuple[Warned, ...] | UnsetType = UNSET
     order: Order | UnsetType = UNSET
     freshness: OwnFreshness | UnsetType = UNSET
     client_secret: str | UnsetType = UNSET
@@ -194,9 +221,7 @@ def view(
         network=terms.network,
         asset=terms.asset,
         address=terms.shown_address,
-        uri=None
-        if terms.is_external
-        else payment_uri(terms.address, terms.amount_sat, None),
+        uri=uri_of(terms),
         amount_sat=terms.amount_sat,
         tolerance_sat=terms.tolerance_sat,
         quorum_above_sat=terms.quorum_above_sat,
@@ -205,18 +230,7 @@ def view(
         refunded_sat=payment.refunded_sat,
         confirmations=payment.confirmations,
         confirmations_required=terms.confirmations_required,
-        receipts=tuple(
-            ReceiptView(
-                txid=receipt.txid,
-                vout=receipt.vout,
-                amount_sat=receipt.amount_sat,
-                block_hash=receipt.block_hash,
-                block_height=receipt.block_height,
-                confirmations=receipt.confirmations,
-                is_coinbase=True if receipt.is_coinbase else UNSET,
-            )
-            for receipt in payment.receipts
-        ),
+        receipts=tuple([_receipt(receipt) for receipt in payment.receipts]),
         external_id=terms.external_id,
         merchant=terms.merchant,
         metadata=terms.metadata,
@@ -239,9 +253,56 @@ def view(
         derived=UNSET if terms.derived is None else _derived(terms.derived),
         account=terms.credit.account if terms.credit else UNSET,
         package=(terms.credit.package or UNSET) if terms.credit else UNSET,
+        methods=_methods(terms),
+        lightning=_lightning(terms),
         order=UNSET if order is None else order,
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
+    )
+
+
+def with_warnings(shown: PaymentView, warned: tuple[Warned, ...]) -> PaymentView:
+    """As the answer to its creation shows it."""
+    return msgspec.structs.replace(shown, warnings=warned) if warned else shown
+
+
+def _receipt(receipt: Receipt) -> ReceiptView:
+    shown = ReceiptView(
+        txid=receipt.txid,
+        vout=receipt.vout,
+        amount_sat=receipt.amount_sat,
+        block_hash=receipt.block_hash,
+        block_height=receipt.block_height,
+        confirmations=receipt.confirmations,
+        is_coinbase=True if receipt.is_coinbase else UNSET,
+    )
+    settled = receipt.settled
+    if settled is UNSET:
+        return shown
+    return msgspec.structs.replace(
+        shown,
+        method=LIGHTNING,
+        fee_sat=settled.fee_sat,
+        credit_sat=settled.credit_sat,
+        msat=settled.msat,
+    )
+
+
+def _methods(terms: Terms) -> tuple[str, ...] | UnsetType:
+    if terms.lightning is None:
+        return UNSET
+    return (ONCHAIN, LIGHTNING) if terms.has_chain else (LIGHTNING,)
+
+
+def _lightning(terms: Terms) -> LightningView | UnsetType:
+    invoice = terms.lightning
+    if invoice is None:
+        return UNSET
+    return LightningView(
+        bolt11=invoice.bolt11,
+        payment_hash=invoice.payment_hash,
+        expires_at=iso(invoice.expires_at),
+        amount_msat=invoice.amount_msat,
     )
 
 

@@ -3,7 +3,9 @@
 An address is public on the chain, and so are its outputs. So a stranger is told what
 the chain shows of it and what was asked for: status, flags, sums, depth, txids, times.
 Not whose payment it is, nor what the shop keeps about it, nor an id: `/pay/<id>` shows
-the order number. Who resumes needs `seq` and the epoch only.
+the order number. Nor its invoice, which no chain shows, nor what the shop's node kept
+of one that was settled: of such a receipt payment hash and sum are told. Who resumes
+needs `seq` and the epoch only.
 
 These types are the list: what they do not name is not there, so a field that is new
 elsewhere is shown to nobody by itself. `data` is of one form for all types of events:
@@ -20,8 +22,6 @@ Pure; called once for each event, whoever hears it.
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from transport.http.views import ReceiptView
-
 __all__ = [
     "event_for_strangers",
     "event_for_visitors",
@@ -30,9 +30,20 @@ __all__ = [
 ]
 
 
+class _Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    txid: str
+    vout: int
+    amount_sat: int
+    block_hash: str | None
+    block_height: int | None
+    confirmations: int
+    is_coinbase: bool | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    receipt: ReceiptView | UnsetType = UNSET
-    receipts: tuple[ReceiptView, ...] | UnsetType = UNSET
+    receipt: _Receipt | UnsetType = UNSET
+    receipts: tuple[_Receipt, ...] | UnsetType = UNSET
     verified: bool | UnsetType = UNSET
     short_sat: int | UnsetType = UNSET
     excess_sat: int | UnsetType = UNSET
@@ -78,13 +89,14 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_sat: int
     confirmations: int
     confirmations_required: int
-    receipts: tuple[ReceiptView, ...]
+    receipts: tuple[_Receipt, ...]
     created_at: str
     expires_at: str
     seq: int
     currency: str | UnsetType = UNSET
     decimals: int | UnsetType = UNSET
     amount_minor: int | UnsetType | None = UNSET
+    methods: tuple[str, ...] | UnsetType = UNSET
     received_minor: int | UnsetType = UNSET
     freshness: _Freshness | UnsetType = UNSET
 

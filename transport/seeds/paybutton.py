@@ -240,6 +240,7 @@ class _Paybutton:
         if by_price and self._gateway.rates().is_off:
             raise invalid(FieldError("/amount_sat", NO_RATES))
         request = PaymentRequest(
+            method="onchain",  # its pages show an address, whatever the merchant has
             address=asked.address,
             amount_sat=asked.amount_sat,
             amount=_dollars(asked.price) if by_price else None,
