@@ -26,7 +26,7 @@ waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
 starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
-sites=(seeds money)  # of those who come from another system, and where money moves
+sites=(seeds money lightning)  # other systems' sites, and where money moves
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")

@@ -11,23 +11,26 @@ Errors name the source, the path and what was wrong. They never hold credentials
 URL's user, host or query, nor anything that the source wrote.
 """
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Callable
 from typing import TypeVar
 
 import gevent
 import msgspec
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
-from engine.runtime.yielding import yield_to_hub
-from transport.chain.http_failures import is_broken_pipe, reason
-from transport.trust import ca_file
+from transport.bounded_http import (
+    BodyTooLarge,
+    Unreadable,
+    looks_like,
+    new_session,
+    read_bounded,
+    read_json,
+)
+from transport.http_failures import is_broken_pipe, reason
 
 __all__ = [
     "DEADLINE_S",
@@ -51,14 +54,9 @@ LATE_S = 5.0
 """How long a source is left alone, at once, that let a whole deadline pass: waiting
 costs more than being refused. Others are asked meanwhile."""
 
-_CHUNK = 64 * 1024
-_PIECES_PER_YIELD = 8  # about a millisecond
 _RETRY_AFTER_CAP_S = 3600.0  # no source is left alone for longer because it asked
 
 T = TypeVar("T")
-
-# Its warnings hold whole URLs, and with them a token. What fails is told by us.
-logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class TooLarge(SourceGarbage):
@@ -115,17 +113,7 @@ class SourceHttp:
         self._base_url = base_url.rstrip("/")  # without user, password and query
         self._headers = headers
         self._deadline_s = deadline_s
-        self._session = requests.Session()
-        # No proxy or netrc from the environment: what a source is asked and with which
-        # credentials is decided by our configuration alone.
-        self._session.trust_env = False
-        self._session.verify = ca_file()
-        self._session.headers.update(
-            {"User-Agent": "paybell", "Accept-Encoding": "gzip"}
-        )
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=2))
+        self._session = new_session(pool_maxsize=2)
 
     def __repr__(self) -> str:
         return f"<SourceHttp {self.name}>"
@@ -190,7 +178,10 @@ class SourceHttp:
         try:
             if response.status_code not in request.accept:
                 raise _refusal(response, where)
-            received = _read(response.raw, request.max_bytes, where)
+            try:
+                received = read_bounded(response.raw, request.max_bytes)
+            except BodyTooLarge as error:
+                raise TooLarge(f"{where} {error}") from error
             whole = True
             return Response(response.status_code, received, _retry_after_s(response))
         finally:
@@ -212,46 +203,14 @@ def decode(body: bytes, type_: type[T], where: str) -> T:
     of what type it should be; they do not quote the body.
     """
     try:
-        return msgspec.json.decode(body, type=type_)
-    except msgspec.ValidationError as error:
-        raise garbage(where, f"an answer that is wrong: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise no_json(where, body) from error
+        return read_json(body, type_)
+    except Unreadable as error:
+        raise garbage(where, str(error)) from error
 
 
 def no_json(where: str, body: bytes) -> SourceGarbage:
     """The error of a source that sent this in place of what was asked for."""
-    return garbage(where, _looks_like(body))
-
-
-def _looks_like(body: bytes) -> str:
-    if not body.strip():
-        return "an empty answer"
-    if body.lstrip()[:1] == b"<":
-        return "a web page instead of JSON"
-    return "broken or cut off JSON" if body.lstrip()[:1] in b"{[" else "no JSON"
-
-
-def _read(raw: urllib3.response.BaseHTTPResponse, max_bytes: int, where: str) -> bytes:
-    """The whole body, decompressed. Raises `TooLarge` before it holds more."""
-    declared = raw.headers.get("Content-Length", "")
-    if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
-        raise TooLarge(f"{where} wants to send more than {max_bytes:,} bytes")
-    parts, size = [], 0
-    for number, part in enumerate(_stream(raw), 1):
-        if number % _PIECES_PER_YIELD == 0:  # what is there already is read at once
-            yield_to_hub()
-        size += len(part)
-        if size > max_bytes:
-            raise TooLarge(f"{where} sent more than {max_bytes:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _stream(raw: urllib3.response.BaseHTTPResponse) -> Iterator[bytes]:
-    """Pieces of at most `_CHUNK` decompressed bytes: bombs are counted unfolding."""
-    while piece := raw.read(_CHUNK, decode_content=True):
-        yield piece
+    return garbage(where, looks_like(body))
 
 
 def _refusal(response: requests.Response, where: str) -> SourceError:

@@ -5,8 +5,8 @@ from io import BytesIO
 import pytest
 from urllib3 import HTTPResponse
 
-from transport.chain import http_client
-from transport.chain.http_client import _CHUNK, _PIECES_PER_YIELD, _read
+from transport import bounded_http
+from transport.bounded_http import _CHUNK, _PIECES_PER_YIELD, read_bounded
 
 
 def test_others_have_their_turn_after_half_a_megabyte(
@@ -14,8 +14,8 @@ def test_others_have_their_turn_after_half_a_megabyte(
 ) -> None:
     body = bytes(range(256)) * 256 * 20  # 20 pieces
     yields: list[None] = []
-    monkeypatch.setattr(http_client, "yield_to_hub", lambda: yields.append(None))
+    monkeypatch.setattr(bounded_http, "yield_to_hub", lambda: yields.append(None))
     raw = HTTPResponse(BytesIO(body), preload_content=False)
-    assert _read(raw, len(body), "node: getblock") == body
+    assert read_bounded(raw, len(body)) == body
     assert _CHUNK * _PIECES_PER_YIELD == 512 * 1024
     assert len(yields) == len(body) // (512 * 1024)
