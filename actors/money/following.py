@@ -256,6 +256,8 @@ class Follower(Desk):
         is_late = age_ms >= self.policy.bump_after_s * 1_000
         if not is_late and outgoing.id not in self.refused:
             return
+        if self.ways.sighting(outgoing.raw, outgoing.height, outgoing.block_hash).depth:
+            return  # it is in a block, which has yet to lie deep enough: no fee helps
         try:
             rate = max(self.rate(), self.ways.least_rate())
             if rate * 100 < outgoing.rate_sat_kvb * BUMP_PERCENT:

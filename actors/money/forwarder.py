@@ -133,7 +133,7 @@ class ForwarderActor(Actor):
     def _send_on(self) -> Steps:
         yield from self._payer.pay_all()  # first: a coin goes back before it goes on
         now = self._node.clock.now()
-        merchants: list[str] = yield Ask(lambda s: s.forward_due(now))
+        merchants: list[str] = yield Ask(lambda s: s.forward_due(now, LATER_MS))
         for merchant in merchants:
             self._waiting.discard(merchant)
             try:

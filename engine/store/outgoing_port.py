@@ -46,8 +46,10 @@ class OutgoingReader(Protocol):
     def sent_since(self, merchant: str, at: int) -> int:
         """What living sweeps of the merchant that were signed since (ms) send, sat."""
 
-    def forward_due(self, at: int, limit: int = 100) -> list[str]:
-        """Merchants of whom some payment is to be looked at then (ms)."""
+    def forward_due(self, at: int, within: int, limit: int = 100) -> list[str]:
+        """Merchants of whom some payment is to be looked at then (ms). Nobody is put
+        off for longer than `within` (ms): whose time is beyond that was put off before
+        the wall clock was put back, and is due."""
 
     def forward_queue(self, merchant: str, limit: int = 1_000) -> list[Queued]:
         """The merchant's, whatever their time; those that are due first come first."""

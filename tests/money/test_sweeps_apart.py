@@ -106,7 +106,7 @@ def test_a_coin_above_the_days_limit_stays_queued_beside_one_that_goes(
     assert [q.payment.id for q in store.forward_queue("limited")] == [payment]
     # And it stands in nobody's way: it is not due again at once.
     wait_until(
-        lambda: "limited" not in store.forward_due(desk.node.gateway.now()),
+        lambda: "limited" not in store.forward_due(desk.node.gateway.now(), 600_000),
         10,
         "the payment to be put off",
     )

@@ -55,9 +55,9 @@ class MemoryOutgoing:
             if o.at >= at
         )
 
-    def forward_due(self, at: int, limit: int = 100) -> list[str]:
+    def forward_due(self, at: int, within: int, limit: int = 100) -> list[str]:
         rows = sorted(self._tables.forward_queue.values(), key=lambda row: row.at)
-        due = [row.merchant for row in rows if row.at <= at]
+        due = [row.merchant for row in rows if not at < row.at <= at + within]
         return list(dict.fromkeys(due[:limit]))
 
     def forward_queue(self, merchant: str, limit: int = 1_000) -> list[Queued]:

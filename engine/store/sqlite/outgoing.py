@@ -213,8 +213,8 @@ class OutgoingReads(ABC):
     def sent_since(self, merchant: str, at: int) -> int:
         return self._ask(_sent_since, merchant, at)
 
-    def forward_due(self, at: int, limit: int = 100) -> list[str]:
-        return self._ask(_due, at, limit)
+    def forward_due(self, at: int, within: int, limit: int = 100) -> list[str]:
+        return self._ask(_due, at, within, limit)
 
     def forward_queue(self, merchant: str, limit: int = 1_000) -> list[Queued]:
         return self._ask(_queued, merchant, limit)
@@ -250,12 +250,14 @@ def _sent_since(sql: sqlite3.Connection, merchant: str, at: int) -> int:
     return int(total)
 
 
-def _due(sql: sqlite3.Connection, at: int, limit: int) -> list[str]:
-    rows = sql.execute(
-        "SELECT merchant FROM forward_queue WHERE at <= ? ORDER BY at LIMIT ?",
-        (at, limit),
-    )
-    return list(dict.fromkeys(name for (name,) in rows))
+def _due(sql: sqlite3.Connection, at: int, within: int, limit: int) -> list[str]:
+    rows: list[tuple[str]] = []
+    for where, bound in (("at <= ?", at), ("at > ?", at + within)):
+        rows += sql.execute(
+            f"SELECT merchant FROM forward_queue WHERE {where} ORDER BY at LIMIT ?",  # noqa: S608
+            (bound, limit),
+        )
+    return list(dict.fromkeys(name for (name,) in rows))[:limit]
 
 
 def _queued(sql: sqlite3.Connection, merchant: str, limit: int) -> list[Queued]:

@@ -86,6 +86,24 @@ def test_one_that_is_stuck_is_bumped_by_the_same_coins(stage: SweepStage) -> Non
     assert stage.told("pay_1") == ["forwarding", "forwarding", "forwarded"]
 
 
+def test_one_that_is_in_a_block_and_not_deep_enough_is_not_bumped(
+    tmp_path: Path,
+) -> None:
+    """A world with money had this: blocks came slowly, and the bump was of a coin that
+    the chain had spent already."""
+    stage = SweepStage(tmp_path, ForwardPolicy(anywhere=True, confirmations=3))
+    stage.paid("pay_1", 50_000)
+    stage.pass_s(ROUND_S)
+    stage.mine()
+    stage.way.estimate = 20_000
+    stage.pass_s(2 * HOUR_S)
+    assert stage.states() == ["seen"]
+    stage.mine(blocks=2)
+    stage.pass_s(3 * ROUND_S)
+    assert stage.states() == ["confirmed"]
+    assert stage.told("pay_1") == ["forwarding", "forwarded"]
+
+
 def test_one_that_is_bumped_and_wins_all_the_same_counts_once(
     stage: SweepStage,
 ) -> None:

@@ -65,7 +65,7 @@ OUTGOING_READS: dict[str, list[tuple[Any, ...]]] = {
     "outgoing_of_payment": [("p1",)],
     "outgoing_of_merchant": [("ann", "", 10), ("ann", "out_000009", 10)],
     "sent_since": [("ann", T0 + 9_999_999)],
-    "forward_due": [(T0, 10)],
+    "forward_due": [(T0, 60, 10)],
     "forward_queue": [("ann", 10)],
     "forward_paused": [()],
 }

@@ -167,10 +167,10 @@ def test_a_payment_is_queued_by_the_events_that_concern_the_forwarder(
     store.commit(creation("p2"))
     for name in ("p1", "p2"):
         see(store, name, view(mempool("t1")))
-    assert store.reader.forward_due(T0) == []
+    assert store.reader.forward_due(T0, 60) == []
     for name in ("p1", "p2"):
         see(store, name, view(mined("t1", 998)))
-    assert store.reader.forward_due(T0) == ["default"]
+    assert store.reader.forward_due(T0, 60) == ["default"]
     (queued,) = store.reader.forward_queue("default")
     assert queued.payment == store.reader.payment("p1")
     assert queued.seq == queued.payment.seq
@@ -198,8 +198,11 @@ def test_what_is_put_off_is_due_later_and_comes_last(store: OpenStore) -> None:
         "p1",
     ]
     store.commit(Write(rows=(Unqueue("p2", 99),)))
-    assert store.reader.forward_due(T0 + 59) == []
-    assert store.reader.forward_due(T0 + 60) == ["default"]
+    assert store.reader.forward_due(T0 + 59, 60) == []
+    assert store.reader.forward_due(T0 + 60, 60) == ["default"]
+    # Nobody puts off for longer: the wall clock was put back since.
+    assert store.reader.forward_due(T0 - 1, 60) == ["default"]
+    assert store.reader.forward_due(T0, 60) == []
 
 
 def test_every_living_state_leads_to_an_end_and_only_those_have_coins() -> None:
