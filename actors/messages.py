@@ -35,6 +35,7 @@ __all__ = [
     "DescribeSources",
     "DescribeWatcher",
     "FreshnessChanged",
+    "LookUpInvoice",
     "NotWatched",
     "Nudge",
     "Poll",
@@ -152,6 +153,18 @@ class WatcherReport(msgspec.Struct, frozen=True):
 
 class ReviewDue(msgspec.Struct, frozen=True):
     """From the supervisor: a deadline of this payment has passed."""
+
+
+class LookUpInvoice(msgspec.Struct, frozen=True, gc=False):
+    """Watcher to upstream: ask the node how this invoice stands, as its time is over.
+
+    The answer comes as a `Command`: `InvoicePaid`, or `InvoiceGone` if the node says
+    that it has expired. None comes while the node gives no answer, has the invoice as
+    open still, or does not know it: ask again then, with some patience.
+    """
+
+    payment_hash: str
+    payment_id: str
 
 
 # -- sources ---------------------------------------------------------------------
