@@ -43,7 +43,8 @@ CREDIT = "credit"
 have with it."""
 
 ONCHAIN = "onchain"
-"""Confirmed coins at our addresses. Of an external payment: `gateway:<name>`."""
+"""Confirmed coins at our addresses. Of an external payment: `gateway:<name>`; what came
+by Lightning is at `lightning:<node>`."""
 
 SALES = "sales"
 """What was sold for them. Money comes from here, so that the balance is negative."""

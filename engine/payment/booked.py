@@ -1,7 +1,8 @@
 """How much of a payment is in the books, and what an event changes of it. Pure.
 
 Booked is the confirmed sum: as `sold` while the payment counts as paid, as `held` when
-it is over unpaid, as nothing while it is still waited for. Of an external payment it is
+it is over unpaid, as nothing while it is still waited for; with how much of it came by
+Lightning, and what of that the node kept. Of an external payment it is
 what its gateway says it has, in the payment's own currency. An event carries the
 difference that it makes (`Change.booked_sat` …), so that who books it needs to know
 nothing else; `engine/payment/booking.py` makes postings of it.
@@ -13,6 +14,7 @@ no sum; one of many new receipts costs one addition.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from engine.money.currency import MAX_MINOR
@@ -51,6 +53,16 @@ class Booked(NamedTuple):
     sold_sat: int = 0
     held_sat: int = 0
     sold_minor: int = 0
+    lightning_sat: int = 0  # of `sold_sat` or of `held_sat`, whichever there is
+    lightning_fee_sat: int = 0
+
+    @property
+    def sold_lightning_sat(self) -> int:
+        return self.lightning_sat if self.sold_sat else 0
+
+    @property
+    def held_lightning_sat(self) -> int:
+        return self.lightning_sat if self.held_sat else 0
 
 
 NOTHING = Booked()
@@ -72,7 +84,16 @@ def _booked(payment: Payment, status: Status, deep_sat: int | None) -> Booked:
     if not (payment.receipts and (is_sold or status in _OVER)):
         return NOTHING
     deep = payment.confirmed_sat if deep_sat is None else deep_sat
-    return Booked(sold_sat=deep) if is_sold else Booked(held_sat=deep)
+    booked = Booked(sold_sat=deep) if is_sold else Booked(held_sat=deep)
+    if payment.terms.lightning is None:
+        return booked
+    for receipt in payment.receipts:
+        if receipt.settled is not UNSET:
+            return booked._replace(
+                lightning_sat=receipt.amount_sat,
+                lightning_fee_sat=receipt.settled.fee_sat,
+            )
+    return booked
 
 
 class Bookkeeper:
@@ -100,7 +121,7 @@ class Bookkeeper:
         credit = before.terms.credit
         if credit is not None and type is EventType.REVERSED:
             found |= _taken_back(credit.credits, before.credited)
-        if is_swept or "held_sat" in found:
+        if is_swept or "held_sat" in found or "lightning_fee_sat" in found:
             found["quoted"] = self.quoted(before.terms)
         return replace(data, **found) if found else data
 
@@ -123,13 +144,16 @@ class Bookkeeper:
         if now == was:
             return {}
         said: dict[str, Any] = {
-            "booked_sat": now.sold_sat - was.sold_sat or None,
-            "held_sat": now.held_sat - was.held_sat or None,
-            "booked_minor": now.sold_minor - was.sold_minor or None,
+            "booked_sat": now.sold_sat - was.sold_sat,
+            "held_sat": now.held_sat - was.held_sat,
+            "booked_minor": now.sold_minor - was.sold_minor,
+            "booked_lightning_sat": now.sold_lightning_sat - was.sold_lightning_sat,
+            "held_lightning_sat": now.held_lightning_sat - was.held_lightning_sat,
+            "lightning_fee_sat": now.lightning_fee_sat - was.lightning_fee_sat,
         }
         if now.sold_sat != was.sold_sat:
             said["worth"] = self._worth(before, was.sold_sat, now.sold_sat)
-        return {name: value for name, value in said.items() if value is not None}
+        return {name: value for name, value in said.items() if value}
 
     def _worth(self, payment: Payment, was: int, now: int) -> Worth | None:
         """What the difference is worth; see `engine/money/worth.py`."""

@@ -36,10 +36,9 @@ from engine.payment.model import (
 )
 from engine.payment.notes import LeftOut, Note
 from engine.payment.pertinent import Listed, pertinent
+from engine.payment.sums import emit_sums
 
 __all__ = ["known_outputs", "read_view"]
-
-_SUMS_ARE_TOLD = {Status.CONFIRMING, Status.EXPIRED}
 
 
 def read_view(
@@ -63,7 +62,7 @@ def read_view(
         emit_reversed(builder, view, listed)
     news = _emit_news(builder, view, listed, most_news)
     if builder.payment.receipts and (news or lost) and not builder.has_more:
-        _emit_sums(builder)
+        emit_sums(builder)
     if view.is_current and not builder.has_more:
         emit_depth(builder, view, listed)
         emit_confirmed(builder, view, listed)
@@ -101,7 +100,8 @@ def _emit_news(
     builder.has_more = most is not None and len(chosen) > most
     for output in sorted(chosen, key=_by_height)[:most]:
         _emit_detected(builder, view, output)
-    assert len(builder.payment.receipts) <= MOST_RECEIPTS, builder.payment.id
+    # And a settled invoice, which is followed whatever else there is.
+    assert len(builder.payment.receipts) <= MOST_RECEIPTS + 1, builder.payment.id
     return bool(chosen)
 
 
@@ -168,17 +168,3 @@ def _claim_for(payment: Payment, output: Output) -> Claim | None:
         if claim.txid in {output.txid, None}:
             return claim
     return None
-
-
-def _emit_sums(builder: EventBuilder) -> None:
-    payment = builder.payment
-    asked = payment.terms.amount_sat
-    counts_as_paid = payment.counts_as_paid
-    if asked is None or not (counts_as_paid or payment.status in _SUMS_ARE_TOLD):
-        return
-    received = payment.received_sat
-    if not payment.is_paid and not counts_as_paid:
-        assert received < asked, payment.id
-        builder.emit(EventType.UNDERPAID, short_sat=asked - received)
-    elif received > asked + payment.terms.tolerance_sat:
-        builder.emit(EventType.OVERPAID, excess_sat=received - asked)

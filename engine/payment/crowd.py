@@ -28,11 +28,12 @@ def _size(amount_sat: int) -> int:
 
 
 MOST_RECEIPTS = MAX_RECEIPTS + SEATS * _size(MAX_SAT)
-"""No payment has more receipts than this."""
+"""No payment has more receipts of the chain than this."""
 
 
 def followed(known: Sequence[Receipt], fresh: Sequence[Output]) -> list[Output]:
     """Those of the new outputs for which there is room, the largest first."""
+    known = [receipt for receipt in known if not receipt.is_lightning]
     room = MAX_RECEIPTS - len(known)
     if len(fresh) <= room:
         return list(fresh)

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from engine.chain.feed import ChainView, Output
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
-from engine.payment.model import EventType, Receipt, Status, Terms
+from engine.payment.model import EventType, Payment, Receipt, Status, Terms
 from engine.payment.pertinent import Listed, depth_in
 from engine.payment.quorum import key_of, needs_two
 
-__all__ = ["emit_confirmed", "emit_depth", "emit_fallen"]
+__all__ = ["emit_confirmed", "emit_depth", "emit_fallen", "is_deep", "sums_of_deep"]
 
 
 def emit_fallen(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
@@ -94,11 +94,14 @@ def _placed(
 
 
 def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> None:
-    """Enough of what is counted lies deep enough, in this view."""
+    """Enough of what is counted lies deep enough, in this view, or came by Lightning:
+    of that no view says anything."""
     payment = builder.payment
     if payment.status is not Status.CONFIRMING or not payment.receipts:
         return
     required = payment.terms.confirmations_required
+    final = [receipt for receipt in payment.receipts if receipt.is_lightning]
+    final_sat = sum(receipt.amount_sat for receipt in final)
     deep = []
     for receipt in payment.receipts:
         output = listed.get(outpoint(receipt))
@@ -108,20 +111,40 @@ def emit_confirmed(builder: EventBuilder, view: ChainView, listed: Listed) -> No
             continue
         if depth_in(output, view) >= receipt.depth_needed(required):
             deep.append(receipt)
-    settled_sat = sum(receipt.amount_sat for receipt in deep)
-    if settled_sat >= payment.threshold_sat and needs_two(payment.terms, settled_sat):
+    deep_sat = sum(receipt.amount_sat for receipt in deep)
+    is_enough = final_sat + deep_sat >= payment.threshold_sat
+    if is_enough and needs_two(payment.terms, deep_sat):
         deep = [r for r in deep if _is_seconded(payment.terms, r, view)]
-        settled_sat = sum(receipt.amount_sat for receipt in deep)
-        builder.wants_second = settled_sat < payment.threshold_sat
-    if settled_sat >= payment.threshold_sat:
+        deep_sat = sum(receipt.amount_sat for receipt in deep)
+        is_enough = final_sat + deep_sat >= payment.threshold_sat
+        builder.wants_second = not is_enough
+    if is_enough:
+        settled_sat = final_sat + deep_sat
         assert 0 < settled_sat <= payment.received_sat, payment.id
         builder.emit(
             EventType.CONFIRMED,
             status=Status.CONFIRMED,
-            txid=deep[-1].txid,
+            txid=(*final, *deep)[-1].txid,
             settled_sat=settled_sat,
             source=view.source,
         )
+
+
+def is_deep(receipt: Receipt, terms: Terms) -> bool:
+    """Whether it counts, as it was told last."""
+    return receipt.confirmations >= receipt.depth_needed(terms.confirmations_required)
+
+
+def sums_of_deep(payment: Payment) -> tuple[int, int]:
+    """What counts (sat), as it was told last: by Lightning, and in blocks. What is in
+    no block counts in a view of its moment only."""
+    by_lightning = by_chain = 0
+    for receipt in payment.receipts:
+        if receipt.is_lightning:
+            by_lightning += receipt.amount_sat
+        elif receipt.block_hash is not None and is_deep(receipt, payment.terms):
+            by_chain += receipt.amount_sat
+    return by_lightning, by_chain
 
 
 def _is_of_now(builder: EventBuilder, output: Output, view: ChainView) -> bool:

@@ -24,6 +24,7 @@ from engine.payment.model import (
     Status,
     Terms,
     external_key,
+    lightning_key,
 )
 from engine.payment.money_terms import Quoted, Worth
 from engine.payment.order import Order
@@ -83,6 +84,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     # more or less than before. Of events from before the ledger, nothing.
     booked_sat: int | None = None  # sold: what is confirmed of a paid payment
     booked_minor: int | None = None  # the same of an `external` one
+    # Of `booked_sat` and `held_sat` so much came by Lightning, and so much of that its
+    # node kept:
+    booked_lightning_sat: int | None = None
+    held_lightning_sat: int | None = None
+    lightning_fee_sat: int | None = None
     held_sat: int | None = None  # confirmed, of a payment that is over unpaid
     credits: int | None = None  # credited: to the account of its terms; reversed: back
     worth: Worth | None = None  # of `booked_sat`, at the rate in it
@@ -131,7 +137,8 @@ class _Wire(msgspec.Struct, kw_only=True):
     confirmations: int
     confirmations_required: int
     txid: str | None
-    # Of a payment without a chain only; `amount_sat` is null there.
+    payment_hash: str | UnsetType = UNSET  # of a payment that Lightning can pay
+    # Of a payment without a chain only; `amount_sat` is null of a gateway's.
     method: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
     currency: str | UnsetType = UNSET
@@ -158,7 +165,8 @@ def _second(at: int) -> str:
 
 def encode(event: Event, terms: Terms) -> bytes:
     """The wire form without `id` and `offset`, which only the commit gives."""
-    is_external = terms.is_external
+    is_external, invoice = terms.is_external, terms.lightning
+    has_chain = terms.has_chain
     return _encoder.encode(
         _Wire(
             payment_id=event.payment_id,
@@ -175,12 +183,13 @@ def encode(event: Event, terms: Terms) -> bytes:
             confirmations=event.confirmations,
             confirmations_required=terms.confirmations_required,
             txid=event.txid,
-            method=terms.method if is_external else UNSET,
+            payment_hash=UNSET if invoice is None else invoice.payment_hash,
+            method=UNSET if has_chain else terms.method,
             gateway=terms.gateway if is_external else UNSET,
             currency=terms.asset if is_external else UNSET,
             decimals=terms.decimals if is_external else UNSET,
             amount_minor=terms.amount_minor if is_external else UNSET,
-            data=_shown(event.data) if is_external else event.data,
+            data=event.data if has_chain else _shown(event.data),
         )
     )
 
@@ -197,9 +206,12 @@ def _shown(data: Change) -> Change:
 def _kept(data: Change) -> Change:
     """What `_shown` was made of."""
     terms = data.terms
-    if terms is None or not terms.is_external:
+    if terms is None or terms.has_chain:
         return data
-    key = external_key(terms.merchant, terms.gateway, terms.external_id or "")
+    if terms.lightning is not None:
+        key = lightning_key(terms.lightning.payment_hash)
+    else:
+        key = external_key(terms.merchant, terms.gateway, terms.external_id or "")
     return msgspec.structs.replace(
         data, terms=msgspec.structs.replace(terms, address=key)
     )

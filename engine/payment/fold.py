@@ -89,7 +89,11 @@ class EventBuilder:
         after = with_worth(after, type, data)
         if after.receipts is before.receipts:
             received, depth = self._sums_now()
-        elif type is EventType.DETECTED and data.receipt is not None:
+        elif (
+            type is EventType.DETECTED
+            and data.receipt is not None
+            and not data.receipt.is_lightning
+        ):
             received, depth = self._with_new(data.receipt)
         else:
             received, depth = after.received_sat, after.confirmations
@@ -125,7 +129,7 @@ class EventBuilder:
         return self._sums
 
     def _with_new(self, receipt: Receipt) -> tuple[int, int]:
-        """The sums with one more receipt, which is in no block yet."""
+        """The sums with one more receipt of the chain, which is in no block yet."""
         received, depth = self._sums_now()
         is_paid_by_others = received >= self.payment.threshold_sat
         return received + receipt.amount_sat, depth if is_paid_by_others else 0
@@ -233,7 +237,7 @@ def _flags(
     if after.terms.is_external:
         flags |= external_flags(after)
     asked = after.terms.amount_sat
-    if received and received < after.threshold_sat:
+    if after.receipts and received < after.threshold_sat:
         flags.add(Flag.UNDERPAID)
     if asked is not None and received > asked + after.terms.tolerance_sat:
         flags.add(Flag.OVERPAID)

@@ -42,7 +42,7 @@ def merely_absent(
     return frozenset(
         key
         for key in known.keys() - listed
-        if known[key].block_hash is None and _would_list(known[key], view, asked_at)
+        if _is_unconfirmed(known[key]) and _would_list(known[key], view, asked_at)
     )
 
 
@@ -75,7 +75,7 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
             # on, is the one that saw the receipt last.
             receipt = _unconfirmed(receipt, view, builder.now)
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
-        absent = output is None and receipt.block_hash is None and view.complete
+        absent = output is None and _is_unconfirmed(receipt) and view.complete
         is_telling = has_news or _would_list(receipt, view, builder.now)
         if absent and is_telling and _had_time(receipt, view, builder.now):
             _emit_replaced(builder, receipt)
@@ -100,6 +100,11 @@ def _lost_its_block(receipt: Receipt, output: Output | None, view: ChainView) ->
             or depth_in(output, view) > receipt.confirmations
         )
     )
+
+
+def _is_unconfirmed(receipt: Receipt) -> bool:
+    """Whether it can leave the mempool. A settled invoice never was there."""
+    return receipt.block_hash is None and not receipt.is_lightning
 
 
 def _unconfirmed(receipt: Receipt, view: ChainView, now: int) -> Receipt:

@@ -211,6 +211,10 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
             return 0
         return max(required, COINBASE_MATURITY) if self.is_coinbase else required
 
+    def depth_shown(self, required: int) -> int:
+        """Its depth, for people, where so many confirmations are required."""
+        return required if self.is_lightning else self.confirmations
+
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a provider's webhook says it saw, not yet corroborated by the chain."""
@@ -342,12 +346,14 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def confirmations(self) -> int:
-        """The depth at which enough is confirmed; of too little, the shallowest."""
-        deepest_first = sorted(self.receipts, key=lambda r: -r.confirmations)
+        """The depth at which enough is confirmed; of too little, the shallowest. A
+        settled invoice is as deep as is required: nobody waits for more."""
+        required = self.terms.confirmations_required
+        deepest_first = sorted(self.receipts, key=lambda r: -r.depth_shown(required))
         total = depth = 0
         for receipt in deepest_first:
             total += receipt.amount_sat
-            depth = receipt.confirmations
+            depth = receipt.depth_shown(required)
             if total >= self.threshold_sat:
                 break
         return depth

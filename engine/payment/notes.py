@@ -17,6 +17,7 @@ class LeftOut(StrEnum):
     OLD = "old"  # it paid the address before the payment was created
     TOO_MANY = "too_many"  # more outputs than one payment follows
     CLAIM = "claim"  # more announcements than are kept at one time
+    INVOICE = "invoice"  # a node's word that cannot be true
     TOKEN = "token"  # noqa: S105 - more saved cards than are told of
 
 

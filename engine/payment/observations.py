@@ -48,6 +48,9 @@ class Reviewed(msgspec.Struct, frozen=True):
     """
 
     asked_at: int  # ms; when the answer that we judge by was asked for
+    # ms; when a Lightning node was asked that said of the payment's invoice that it is
+    # not paid; 0: none said so, or none is concerned
+    invoice_asked_at: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True):

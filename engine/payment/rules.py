@@ -17,6 +17,7 @@ from engine.payment.events import Event
 from engine.payment.external_rules import external_deadline, may_expire, take_word
 from engine.payment.fold import EventBuilder, evolve
 from engine.payment.forward_rules import take_forward
+from engine.payment.lightning_rules import expires_at, has_open_invoice, take_paid
 from engine.payment.model import (
     MAX_CLAIMS,
     WAITED_FOR,
@@ -31,6 +32,8 @@ from engine.payment.observations import (
     ConfirmByHand,
     Forward,
     GatewayWord,
+    InvoiceGone,
+    InvoicePaid,
     Observation,
     ProviderClaim,
     RefundPaid,
@@ -94,6 +97,10 @@ def follow(
             _tell_refund(builder, observation)
         case Forward():
             take_forward(builder, observation.part)
+        case InvoicePaid():
+            take_paid(builder, observation)
+        case InvoiceGone():
+            _take_gone(builder, observation)
     return builder
 
 
@@ -103,8 +110,7 @@ def next_deadline(payment: Payment) -> int:
         return min(claim.withdraw_at for claim in payment.claims)
     if payment.terms.is_external:
         return external_deadline(payment)
-    terms = payment.terms
-    return terms.expires_at if _may_expire(payment) else terms.monitor_until
+    return expires_at(payment) if _may_expire(payment) else payment.terms.monitor_until
 
 
 def is_untouched(payment: Payment) -> bool:
@@ -135,7 +141,7 @@ def _may_expire(payment: Payment) -> bool:
 def _take_claim(builder: EventBuilder, claim: ProviderClaim) -> None:
     """Tell at once what a webhook claims, marked as unproven; count nothing."""
     payment = builder.payment
-    if payment.status in FINAL:
+    if payment.status in FINAL or not payment.terms.has_chain:
         return
     if claim.txid is not None and any(r.txid == claim.txid for r in payment.receipts):
         return
@@ -198,8 +204,21 @@ def _pass_deadlines(builder: EventBuilder, review: Reviewed) -> None:
         if may_expire(payment, builder.now):
             builder.emit(EventType.EXPIRED, status=Status.EXPIRED)
         return
-    if _may_expire(payment) and review.asked_at >= payment.terms.expires_at:
+    due = expires_at(payment)
+    if not _may_expire(payment) or review.asked_at < due:
+        return
+    if not has_open_invoice(payment) or review.invoice_asked_at >= due:
         builder.emit(EventType.EXPIRED, status=Status.EXPIRED)
+
+
+def _take_gone(builder: EventBuilder, gone: InvoiceGone) -> None:
+    """What only its node can pay is over by the node's word; what the chain can pay,
+    too, by that and a view (`Reviewed`)."""
+    terms = builder.payment.terms
+    if terms.has_chain or terms.lightning is None:
+        return
+    if gone.payment_hash == terms.lightning.payment_hash:
+        _pass_deadlines(builder, Reviewed(gone.asked_at, gone.asked_at))
 
 
 def _cancel(builder: EventBuilder, command: Cancel) -> None:

@@ -8,22 +8,36 @@ these four for free.
 
 from engine.chain.feed import ChainView, Output, Tip
 from engine.payment.events import Event, decode, encode, opening, with_offset
+from engine.payment.lightning_terms import LIGHTNING, Invoice, lightning_key
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
-from engine.payment.observations import Observation, ProviderClaim, Reviewed
+from engine.payment.observations import (
+    InvoiceGone,
+    InvoicePaid,
+    Observation,
+    ProviderClaim,
+    Reviewed,
+)
 from engine.payment.rules import decide, evolve
 
 __all__ = [
     "EXPIRY",
     "HOUR_MS",
+    "INVOICE_HASH",
+    "NODE",
     "T0",
     "Told",
     "block",
+    "both_terms",
     "claim",
     "confirmed",
     "expired",
+    "gone",
+    "invoice",
+    "lightning_terms",
     "mempool",
     "mined",
     "replayed",
+    "settled",
     "terms",
     "view",
 ]
@@ -103,10 +117,11 @@ class Told:
         assert decide(self.payment, observation, self.now) == []
         return [event.type.removeprefix("payment.") for event in decided]
 
-    def review(self, at: int) -> list[str]:
-        """The deadlines up to `at` are judged by an answer asked for at `at`."""
+    def review(self, at: int, node_at: int = 0) -> list[str]:
+        """The deadlines up to `at` are judged by an answer asked for at `at`; a
+        Lightning node was asked at `node_at` and had nothing."""
         self.now = max(self.now, at)
-        return self(Reviewed(at))
+        return self(Reviewed(at, node_at))
 
     def status(self) -> Status:
         return self.payment.status
@@ -154,3 +169,50 @@ def replayed(events: list[Event]) -> Payment:
     for event in events[1:]:
         payment = evolve(payment, decode(encode(event, agreed)))
     return payment
+
+
+# -- Lightning -------------------------------------------------------------------------
+
+INVOICE_HASH = "5e" * 32
+NODE = "shop"
+
+
+def invoice(**changes: object) -> Invoice:
+    """Of 50,000 sat, for as long as the payment of `terms`."""
+    base: dict[str, object] = {
+        "node": NODE,
+        "payment_hash": INVOICE_HASH,
+        "bolt11": "lnbcrt500u1example",
+        "amount_msat": 50_000_000,
+        "expires_at": EXPIRY,
+    }
+    return Invoice(**(base | changes))  # type: ignore[arg-type]
+
+
+def lightning_terms(**changes: object) -> Terms:
+    """Of a payment that Lightning alone can pay."""
+    base: dict[str, object] = {
+        "method": LIGHTNING,
+        "address": lightning_key(INVOICE_HASH),
+        "confirmations_required": 0,
+        "lightning": invoice(),
+    }
+    return terms(**(base | changes))
+
+
+def both_terms(**changes: object) -> Terms:
+    """Of a payment that the chain and Lightning can pay."""
+    return terms(**({"lightning": invoice()} | changes))
+
+
+def settled(sat: int = 50_000, **changes: object) -> InvoicePaid:
+    base: dict[str, object] = {
+        "node": NODE,
+        "payment_hash": INVOICE_HASH,
+        "received_msat": sat * 1000,
+    }
+    return InvoicePaid(**(base | changes))  # type: ignore[arg-type]
+
+
+def gone(asked_at: int = EXPIRY) -> InvoiceGone:
+    return InvoiceGone(payment_hash=INVOICE_HASH, asked_at=asked_at)

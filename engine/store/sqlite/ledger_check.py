@@ -13,9 +13,9 @@ import msgspec
 
 from engine.money.ledger import CREDIT, HELD, SALES, SAT, balances, user_account
 from engine.payment.booked import Booked, booked_of
-from engine.payment.booking import postings_of, unit_of
+from engine.payment.booking import lightning_account, postings_of, unit_of
 from engine.payment.events import decode
-from engine.payment.model import EventType, Payment
+from engine.payment.model import EventType, Payment, Terms
 from engine.store.ledger_port import PostingRecord
 from engine.store.sqlite import ledger
 from engine.store.sqlite.checksum import Damaged, is_event, stored_state
@@ -23,6 +23,8 @@ from engine.store.sqlite.checksum import Damaged, is_event, stored_state
 __all__ = ["findings", "sizes"]
 
 _UNREADABLE = (Damaged, msgspec.MsgspecError, ValueError, TypeError, AssertionError)
+
+_INCOME = {SALES, HELD}
 
 _payments = msgspec.json.Decoder(Payment)
 
@@ -150,6 +152,8 @@ def _present(payment: Payment, posted: list[PostingRecord]) -> Iterator[str]:
         sold_sat=-sums.get((SAT, SALES), 0),
         held_sat=-sums.get((SAT, HELD), 0),
         sold_minor=-sums.get((unit_of(terms), SALES), 0) if terms.is_external else 0,
+        lightning_sat=_by_lightning(terms, posted),
+        lightning_fee_sat=booked.lightning_fee_sat,  # with fees of what was sent on
     )
     if found != booked:
         yield f"{payment.id}: it stands at {booked}, and {found} is in the ledger"
@@ -163,6 +167,20 @@ def _present(payment: Payment, posted: list[PostingRecord]) -> Iterator[str]:
     if has != wanted:
         text = f"{payment.id}: {payment.status}, and {has} credits are given"
         yield f"{text} of {wanted}"
+
+
+def _by_lightning(terms: Terms, posted: list[PostingRecord]) -> int:
+    """What came to the account of its node, whatever became of it there."""
+    if terms.lightning is None:
+        return 0
+    node, total = lightning_account(terms), 0
+    for record in posted:
+        posting = record.posting
+        if posting.target == node and posting.source in _INCOME:
+            total += posting.amount
+        elif posting.source == node and posting.target in _INCOME:
+            total -= posting.amount
+    return total
 
 
 # -- users -----------------------------------------------------------------------------
