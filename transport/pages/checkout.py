@@ -12,23 +12,25 @@ import msgspec
 
 from engine.merchants.profile import Profile
 from engine.merchants.web_places import is_allowed_return
-from engine.money.amount import payment_uri
-from engine.payment.model import Payment, Status
+from engine.payment.model import Payment, Status, Terms
 from transport.pages.external import (
     external_notes,
     external_stage,
     external_sum,
     external_words,
 )
+from transport.pages.lightning_words import lightning_steps, lightning_words
 from transport.pages.stages import Stage, stage_of
+from transport.pages.ways import Way, ways_of
 from transport.pages.wording import fiat, notes_of, title_of, words_of
 
-__all__ = ["Checkout", "Step", "grouped", "look", "qr_segments"]
+__all__ = ["Checkout", "Step", "grouped", "look"]
+
+OVER = "The deadline has passed. Checking the blockchain once more…"
+OVER_OF_LIGHTNING = "The invoice has expired. Checking once more…"
 
 NO_SHOP = Profile()
 """Of one that has said nothing of itself."""
-
-_BECH32 = ("bc1", "tb1", "bcrt1")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,7 +57,12 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     amount_sat: int | None  # asked; None: any
     received_sat: int
     due_sat: int | None  # what the QR code asks for; None: any amount
-    uri: str | None  # None: nothing is to be paid (any more)
+    uri: str | None  # of the first way; None: nothing is to be paid (any more)
+    ways: tuple[Way, ...] = ()
+    followed_by: str | None = (
+        None  # what its live stream is named by; None: it has none
+    )
+    over_text: str = ""  # in place of the countdown when it has ended
     confirmations: int
     confirmations_required: int
     steps: tuple[Step, ...]
@@ -102,22 +109,25 @@ def _may_return(payment: Payment, shop: Profile) -> bool:
 def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
     terms = payment.terms
     stage = stage_of(payment, was_confirmed=was_confirmed)
-    headline, sentence = words_of(payment, stage)
+    words = lightning_words(payment, stage) or words_of(payment, stage)
     due = _due_sat(payment, stage)
     payable = stage in {Stage.WAITING, Stage.REPLACED, Stage.UNDERPAID} or (
         stage is Stage.REVERSED and not payment.receipts
     )
     shown = stage is Stage.ANNOUNCED  # still there, but folded away
+    ways: tuple[Way, ...] = ()
+    if payable or shown:
+        ways = ways_of(terms, due, is_in_part=shown or bool(payment.receipts))
     return Checkout(
         id=payment.id,
         seq=payment.seq,
         stage=stage,
         status=payment.status,
-        headline=headline,
-        sentence=sentence,
+        headline=words[0],
+        sentence=words[1],
         notes=notes_of(payment, stage),
         title=title_of(payment, stage),
-        address=terms.address,
+        address=terms.shown_address,
         network=terms.network,
         external_id=terms.external_id,
         amount_sat=terms.amount_sat,
@@ -125,13 +135,18 @@ def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
         due_sat=due,
         due_fiat=fiat(payment, due),
         received_fiat=fiat(payment, payment.received_sat),
-        uri=payment_uri(terms.address, due, None) if payable or shown else None,
+        uri=ways[0].uri if ways else None,
+        ways=ways,
+        followed_by=_followed_by(terms),
+        over_text=OVER if terms.has_chain else OVER_OF_LIGHTNING,
         confirmations=min(payment.confirmations, terms.confirmations_required),
         confirmations_required=terms.confirmations_required,
         steps=_steps(payment, stage),
-        txids=tuple(dict.fromkeys(receipt.txid for receipt in payment.receipts)),
+        txids=tuple(
+            dict.fromkeys(r.txid for r in payment.receipts if not r.is_lightning)
+        ),
         created_at=terms.created_at,
-        expires_at=terms.expires_at if payable or shown else None,
+        expires_at=terms.expires_at if ways else None,
         confirmed_at=payment.confirmed_at,
     )
 
@@ -171,22 +186,6 @@ def grouped(address: str) -> tuple[str, ...]:
     return tuple(address[i : i + 4] for i in range(0, len(address), 4))
 
 
-def qr_segments(uri: str) -> tuple[str, ...]:
-    """The URI in the pieces that make the smallest QR code.
-
-    A QR code writes capitals in 5.5 bits and anything else in 8. Bech32 addresses may
-    be upper case (BIP 173). So might the scheme (BIP 321), but phones match it letter
-    by letter to find an app; the query stays lower case, for wallets that look for
-    `amount` in the same way (BIP 21), and "?" and "=" have no short form anyway.
-    """
-    scheme, _, rest = uri.partition(":")
-    address, mark, query = rest.partition("?")
-    if not address.lower().startswith(_BECH32):
-        return (uri,)
-    pieces = (f"{scheme.lower()}:", address.upper(), mark + query)
-    return tuple(piece for piece in pieces if piece)
-
-
 def _due_sat(payment: Payment, stage: Stage) -> int | None:
     asked = payment.terms.amount_sat
     if asked is None or stage is not Stage.UNDERPAID:
@@ -198,6 +197,9 @@ def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
     """Waiting, seen, confirmations, paid: how far it is. None for what has ended."""
     if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED}:
         return ()
+    if (labels := lightning_steps(payment, stage)) is not None:
+        at = 2 if stage is Stage.PAID else 0
+        return _as_steps(labels, at)
     required = payment.terms.confirmations_required
     count = min(payment.confirmations, required)
     at = {
@@ -219,7 +221,18 @@ def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
     )
     if stage is Stage.ANNOUNCED:
         labels = (labels[0], "Looking for it on the blockchain", *labels[2:])
+    return _as_steps(labels, at)
+
+
+def _as_steps(labels: tuple[str, ...], at: int) -> tuple[Step, ...]:
     return tuple(
         Step(label, "done" if i < at else "now" if i == at else "next")
         for i, label in enumerate(labels)
     )
+
+
+def _followed_by(terms: Terms) -> str | None:
+    """An address, or the payment hash of an invoice (`find_payment`)."""
+    if terms.has_chain or terms.lightning is None:
+        return terms.shown_address
+    return terms.lightning.payment_hash

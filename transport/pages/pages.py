@@ -21,18 +21,21 @@ from bottle import HTTPResponse, SimpleTemplate
 from engine.codes import Code
 from engine.errors import EngineError
 from engine.gateway import Gateway
+from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.merchants.web_places import read_place
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
+from engine.payment.uri import invoice_uri
 from transport.http.bottle_app import environ
 from transport.http.kept import is_known
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.http.strangers import LIMIT, TOO_MANY, StrangerLimits, Strangers
 from transport.pages.assets import FOLDER, Assets
-from transport.pages.checkout import Checkout, grouped, look, qr_segments
+from transport.pages.checkout import Checkout, grouped, look
 from transport.pages.markdown import to_html
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
+from transport.pages.ways import UNIFIED, Way, qr_segments
 from transport.pages.wording import btc
 from transport.problem_body import MEDIA_TYPE
 
@@ -166,10 +169,14 @@ class _Pages:
             return _as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        uri = self._look(payment).uri
-        if uri is None:
+        ways = self._look(payment).ways
+        if not ways:
             text = "Nothing is to be paid, so that there is no QR code."
             return _as_response(Problem(Code.NOT_FOUND, text))
+        try:
+            uri = _uri_in(ways, bottle.request.query.get("method"))
+        except Problem as problem:
+            return _as_response(problem)
         headers = _guarded(MEDIA_TYPES[kind], "no-store")
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # on a shop's page
         return HTTPResponse(picture(kind, qr_segments(uri)), 200, headers)
@@ -231,6 +238,7 @@ class _Pages:
             "stage": view.stage,
             "status": view.status,
             "address": view.address,
+            "followed_by": view.followed_by,
             "created_at": iso(view.created_at),  # tells it from others there
             "title": view.title,
             "announcement": f"{view.headline}. {view.sentence}",
@@ -245,11 +253,10 @@ class _Pages:
         }
 
     def _parts(self, view: Checkout, now: int) -> dict[str, str]:
-        qr = inline_svg(qr_segments(view.uri)) if view.uri is not None else ""
         spans = (f"<span>{part}</span>" for part in grouped(view.address or ""))
         words = {
             "view": view,
-            "qr": qr,
+            "qr": lambda way: inline_svg(qr_segments(way.uri)),
             "address": "".join(spans),  # letters and digits only
             "left": _left(view, now),
             "btc": btc,
@@ -305,6 +312,21 @@ class _Pages:
         return answer
 
 
+def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:
+    """Of that method; None: of the first way. Raises `Problem` 404."""
+    if method is None:
+        return ways[0].uri
+    for way in ways:
+        if way.name == method:
+            return way.uri
+        if way.name == UNIFIED and method == LIGHTNING and way.invoice is not None:
+            return invoice_uri(way.invoice)
+        if way.name == UNIFIED and method == ONCHAIN:
+            return way.uri.partition("&lightning=")[0].partition("?lightning=")[0]
+    text = "The payment cannot be paid by this method, or not any more."
+    raise Problem(Code.NOT_FOUND, text)
+
+
 def _guarded(content_type: str, caching: str) -> dict[str, str]:
     return {
         "Content-Type": content_type,
@@ -337,5 +359,5 @@ def _left(view: Checkout, now: int) -> str:
     if view.expires_at is None:
         return ""
     if now >= view.expires_at:
-        return "The deadline has passed. Checking the blockchain once more…"
+        return view.over_text
     return f"Please pay by {_clock(view.expires_at)}"

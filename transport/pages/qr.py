@@ -1,8 +1,8 @@
 """A payment's QR code: in its page, and as pictures for a shop's own page or screen.
 
 `bitcoin:` stands in small letters, as phones match schemes by case (BIP 321 allows
-both), and a bech32 address in capitals, whose own mode of the code takes a third less
-room; which characters go into which segment says `checkout.qr_segments`.
+both), and a bech32 address or an invoice in capitals, whose own mode of the code takes
+a third less room; which characters go into which segment says `ways.qr_segments`.
 """
 
 from functools import lru_cache

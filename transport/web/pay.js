@@ -24,8 +24,8 @@
 
   // A proxy may serve the node below a path: all ways begin at this page, /pay/<id>.
   const url = new URL("..", location.href).href;
-  const bell = state.address === null ? askingOnly() : new Paybell(state.address, { url, since: position(state), check: newestSeq });
-  /* A payment without an address has no stream that strangers may hear: its page asks. */
+  const bell = state.followed_by === null ? askingOnly() : new Paybell(state.followed_by, { url, since: position(state), check: newestSeq });
+  /* A gateway's payment has no stream that strangers may hear: its page asks. */
   function askingOnly() {
     deafSince = null;
     return Object.assign(new EventTarget(), { live: false, start() {}, stop() {} });
@@ -78,7 +78,9 @@
     clock = next.now - performance.now();
     if (!moved) return;
     const focused = document.activeElement?.id;
+    const way = document.querySelector("input[name=way]:checked")?.id;
     for (const [name, html] of Object.entries(next.parts)) $(name).innerHTML = html;
+    if (way && $(way)) $(way).checked = true; // the tab that the payer chose
     document.body.dataset.stage = next.stage;
     document.title = next.title;
     $("announcement").textContent = next.announcement;
@@ -107,7 +109,7 @@
     const place = $("countdown");
     if (!place) return false;
     const left = Math.ceil((Number(place.dataset.until) - now()) / 1000);
-    put(place, left > 0 ? `${duration(left)} left to pay` : "The deadline has passed. Checking the blockchain once more…");
+    put(place, left > 0 ? `${duration(left)} left to pay` : place.dataset.over);
     place.classList.toggle("soon", left <= 120);
     return left <= 0;
   }

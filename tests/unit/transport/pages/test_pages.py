@@ -28,8 +28,9 @@ from tests.unit.transport.pages.page_server import (
 )
 from transport.http import strangers
 from transport.pages.assets import FOLDER, Assets
-from transport.pages.checkout import grouped, qr_segments
+from transport.pages.checkout import grouped
 from transport.pages.pages import embedded_json
+from transport.pages.ways import qr_segments
 from transport.pages.wording import btc
 
 TAPROOT = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"

@@ -1,0 +1,208 @@
+"""The checkout page of a payment that Lightning can pay: alone, beside the chain in two
+tabs, and in one code for both."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from engine.payment.model import (
+    LIGHTNING,
+    Flag,
+    Invoice,
+    Payment,
+    Receipt,
+    Settled,
+    Status,
+    lightning_key,
+)
+from tests.tools.invoices import make_invoice
+from tests.unit.transport.pages.page_server import (
+    ADDRESS,
+    HOUR,
+    NOW,
+    FakeGateway,
+    getter,
+    payment,
+    receipt,
+)
+from transport.pages.ways import qr_segments
+
+HASH = "ab" * 32
+BOLT11 = make_invoice(HASH, amount_msat=50_000_000, at_s=NOW // 1000)
+INVOICE = Invoice(
+    node="secret-till",
+    payment_hash=HASH,
+    bolt11=BOLT11,
+    amount_msat=50_000_000,
+    expires_at=NOW + HOUR,
+)
+SETTLED = Receipt(HASH, 0, 50_000, settled=Settled(fee_sat=7_777))
+CAPITALS = BOLT11.upper()
+
+
+def alone(**changes: Any) -> Payment:
+    fields = {
+        "method": LIGHTNING,
+        "address": lightning_key(HASH),
+        "confirmations_required": 0,
+        "lightning": INVOICE,
+    }
+    return payment(**{**fields, **changes})
+
+
+def both(*, is_unified: bool = False, **changes: Any) -> Payment:
+    invoice = replace(INVOICE, is_unified=is_unified)
+    return payment(**{"lightning": invoice, **changes})
+
+
+def page(shown: Payment) -> str:
+    return getter(FakeGateway(shown))("/pay/pay_1").text
+
+
+def state(shown: Payment) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        getter(FakeGateway(shown))("/pay/pay_1.json").text
+    )
+    return found
+
+
+def test_lightning_alone_shows_its_invoice_and_no_address() -> None:
+    text = page(alone())
+    assert f'href="lightning:{CAPITALS}"' in text
+    assert f'data-copy="{BOLT11}"' in text
+    assert 'id="address"' not in text
+    assert "lightning:abab" not in text, "the key in the place of an address is ours"
+    assert "Scan the code with your Lightning wallet, or copy the invoice." in text
+    assert "confirmation" not in text
+    assert "secret-till" not in text
+    assert 'type="radio"' not in text, "one way needs no tabs"
+
+
+def test_its_page_follows_the_payment_by_the_payment_hash() -> None:
+    assert state(alone())["followed_by"] == HASH
+    assert state(alone())["address"] is None
+    assert state(both())["followed_by"] == ADDRESS
+
+
+def test_both_have_a_tab_each_and_lightning_is_first() -> None:
+    text = page(both())
+    lightning = text.index('id="way-lightning" checked')
+    assert lightning < text.index('id="way-onchain">')
+    assert f'href="lightning:{CAPITALS}"' in text
+    assert f'href="bitcoin:{ADDRESS}?amount=0.0005"' in text
+    assert "&amp;lightning=" not in text
+
+
+def test_unified_is_one_code_with_invoice_and_address_beside_it() -> None:
+    text = page(both(is_unified=True))
+    uri = f"bitcoin:{ADDRESS}?amount=0.0005&amp;lightning={CAPITALS}"
+    assert f'href="{uri}"' in text
+    assert 'type="radio"' not in text
+    assert f'data-copy="{BOLT11}"' in text
+    assert f'data-copy="{ADDRESS}"' in text
+
+
+@pytest.mark.parametrize("shown", [alone(), both()])
+def test_paid_by_lightning_is_paid_at_once_without_words_of_blocks(
+    shown: Payment,
+) -> None:
+    paid = replace(
+        shown, status=Status.CONFIRMED, receipts=(SETTLED,), confirmed_at=NOW
+    )
+    text = page(paid)
+    assert "Your payment was received. Thank you." in text
+    assert "confirmation" not in text
+    assert "7777" not in text
+    assert "7,777" not in text, "what the node kept is the shop's affair"
+    assert HASH not in state(paid)["parts"]["steps"], "it is no transaction"
+    assert "lnbcrt" not in text
+
+
+def test_what_is_left_of_a_short_payment_goes_over_the_chain() -> None:
+    short = both(
+        status=Status.CONFIRMING,
+        flags=(Flag.UNDERPAID,),
+        receipts=(receipt(20_000, 3),),
+    )
+    text = page(short)
+    assert f"bitcoin:{ADDRESS}?amount=0.0003" in text
+    assert "lnbcrt" not in text, "the invoice asks for all of it"
+    alone_short = alone(
+        status=Status.CONFIRMING,
+        flags=(Flag.UNDERPAID,),
+        receipts=(replace(SETTLED, amount_sat=20_000),),
+    )
+    text = page(alone_short)
+    assert "Please contact the shop." in text
+    assert "address" not in state(alone_short)["parts"]["pay"]
+
+
+def test_an_expired_invoice_is_shown_no_more() -> None:
+    for shown in (alone(status=Status.EXPIRED), both(status=Status.EXPIRED)):
+        text = page(shown)
+        assert "lnbcrt" not in text
+        assert "qr" not in state(shown)["parts"]["pay"]
+    assert "comes back to you" in page(alone(status=Status.EXPIRED))
+
+
+def test_the_countdown_is_the_invoices_and_says_what_comes_after() -> None:
+    text = page(alone())
+    assert f'data-until="{NOW + HOUR}"' in text
+    assert 'data-over="The invoice has expired. Checking once more…"' in text
+    assert "The deadline has passed." in page(both())
+
+
+def test_a_code_takes_invoice_and_address_in_capitals() -> None:
+    assert qr_segments(f"lightning:{CAPITALS}") == ("lightning:", CAPITALS)
+    uri = f"bitcoin:{ADDRESS}?amount=0.0005&lightning={CAPITALS}"
+    assert qr_segments(uri) == (
+        "bitcoin:",
+        ADDRESS.upper(),
+        "?amount=0.0005&lightning=",
+        CAPITALS,
+    )
+    base58 = f"bitcoin:1BoatSLRHtKNngkdXEeobR76b53LETtpyT?lightning={CAPITALS}"
+    assert qr_segments(base58)[-1] == CAPITALS
+    assert "".join(qr_segments(base58)) == base58
+
+
+@pytest.mark.parametrize(
+    ("shown", "method", "status"),
+    [
+        (alone(), "lightning", 200),
+        (alone(), "onchain", 404),
+        (both(), "lightning", 200),
+        (both(), "onchain", 200),
+        (both(is_unified=True), "lightning", 200),
+        (both(is_unified=True), "onchain", 200),
+        (payment(), "onchain", 200),
+        (payment(), "lightning", 404),
+        (both(), "card", 404),
+        (both(status=Status.EXPIRED), "lightning", 404),
+    ],
+)
+def test_the_picture_of_each_method_can_be_asked_for(
+    shown: Payment, method: str, status: int
+) -> None:
+    get = getter(FakeGateway(shown))
+    asked = get("/v1/payments/pay_1/qr.svg", accept="", QUERY_STRING=f"method={method}")
+    assert asked.status == status
+    if status == 200:
+        both_codes = {
+            get(
+                "/v1/payments/pay_1/qr.svg", accept="", QUERY_STRING=f"method={name}"
+            ).body
+            for name in ("onchain", "lightning")
+        }
+        assert asked.body in both_codes
+
+
+def test_the_picture_of_a_unified_payment_is_its_own() -> None:
+    get = getter(FakeGateway(both(is_unified=True)))
+    codes = {
+        get("/v1/payments/pay_1/qr.svg", accept="", QUERY_STRING=q).body
+        for q in ("", "method=onchain", "method=lightning")
+    }
+    assert len(codes) == 3
