@@ -1,0 +1,398 @@
+"""Blink against its double: invoices, look-ups, the balance, what was paid, errors."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.errors.lightning import (
+    NodeBusy,
+    NodeGarbage,
+    NodeRefused,
+    NodeUnavailable,
+)
+from engine.lightning.invoice import check_invoice, read_invoice
+from engine.lightning.node import Can, InvoiceAsked, InvoiceStatus
+from tests.lightning.blink_stage import ask_for, blink_node
+from tests.tools.blink_double import BlinkAccount, BlinkDouble
+from tests.tools.receiver import Answer, hang_up, raw, reply
+from transport.lightning import blink
+from transport.lightning.blink import SETTLING_S, Blink
+
+
+@pytest.fixture
+def double() -> Iterator[BlinkDouble]:
+    with BlinkDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def till(double: BlinkDouble) -> BlinkAccount:
+    return double.account("till", sat=5_000, usd_cents=777_777)
+
+
+@pytest.fixture
+def node(double: BlinkDouble, till: BlinkAccount) -> Blink:
+    return blink_node(double, till)
+
+
+def test_it_says_what_it_can_and_shows_no_key(node: Blink, till: BlinkAccount) -> None:
+    assert node.can == Can(push=True, description_hash=True, amountless=True, pay=True)
+    assert till.key not in repr(node)
+    assert till.key not in repr(vars(node))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"amount_msat": 1_000, "expires_in_s": 60},
+        {"amount_msat": 21_000, "expires_in_s": 61, "description": "two coffees ☕"},
+        {"amount_msat": 9_000_000_000, "expires_in_s": 86_400},
+        {"amount_msat": None, "expires_in_s": 3_599},
+        {
+            "amount_msat": 5_000,
+            "expires_in_s": 600,
+            "description_hash": hashlib.sha256(b"[]").hexdigest(),
+        },
+    ],
+    ids=["one satoshi", "minutes", "a day", "amountless", "description hash"],
+)
+def test_an_invoice_is_the_one_that_was_asked_for(
+    node: Blink, double: BlinkDouble, till: BlinkAccount, asked: dict[str, object]
+) -> None:
+    wanted = InvoiceAsked(payment_id="pay_1", **asked)  # type: ignore[arg-type]
+    made = node.create(wanted)
+    now_ms = int(time.time() * 1000)
+    invoice = check_invoice(made, wanted, "regtest", now_ms, "till")
+    assert invoice.amount_msat == wanted.amount_msat
+    assert invoice.expires_at >= now_ms + wanted.expires_in_s * 1000 - 1000
+    # Of the wallet that counts in satoshi, and of no other.
+    assert double.bank.invoices[made.payment_hash].wallet is till.btc
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"amount_msat": 1_500}, "amount"),
+        ({"amount_msat": 1}, "amount"),
+        ({"amount_msat": 0}, "amount"),
+        ({"amount_msat": 1_000, "expires_in_s": 86_401}, "other"),
+        ({"amount_msat": 1_000, "description": "é" * 320}, "other"),
+        ({"amount_msat": None, "description_hash": "ab" * 32}, "other"),
+    ],
+)
+def test_what_blink_cannot_make_is_refused_before_it_is_asked(
+    node: Blink, double: BlinkDouble, asked: dict[str, object], why: str
+) -> None:
+    fields = {"payment_id": "pay_1", "expires_in_s": 600, **asked}
+    with pytest.raises(NodeRefused) as caught:
+        node.create(InvoiceAsked(**fields))  # type: ignore[arg-type]
+    assert caught.value.why == why
+    assert double.asked == []
+
+
+def test_too_many_invoices_are_a_wait(node: Blink, double: BlinkDouble) -> None:
+    double.graph.invoices_per_minute = 2
+    ask_for(node)
+    ask_for(node)
+    with pytest.raises(NodeBusy) as caught:
+        ask_for(node)
+    assert caught.value.retry_after_s
+
+
+def test_an_answer_to_a_creation_that_is_lost_is_an_invoice_nobody_saw(
+    node: Blink, double: BlinkDouble
+) -> None:
+    ask_for(node)
+    double.faults["lnInvoiceCreate"] = [lambda whole: raw(b"")]
+    with pytest.raises(NodeUnavailable):
+        ask_for(node)
+    # It was made, and it was not asked for a second time.
+    assert len(double.bank.invoices) == 2
+
+
+def test_how_an_invoice_stands(
+    node: Blink, double: BlinkDouble, till: BlinkAccount
+) -> None:
+    made = ask_for(node, 1_000)
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.OPEN
+    double.pay_from_outside(made.payment_hash)
+    seen = node.lookup(made.payment_hash)
+    assert seen.status is InvoiceStatus.PAID
+    assert (seen.received_msat, seen.fee_msat, seen.credit_msat) == (1_000_000, 0, 0)
+    assert seen.settled_at is not None
+    assert node.lookup("ab" * 32).status is InvoiceStatus.UNKNOWN
+    # Invoices of somebody else at Blink are none of ours.
+    other = ask_for(blink_node(double, double.account("other")))
+    assert node.lookup(other.payment_hash).status is InvoiceStatus.UNKNOWN
+
+
+def test_the_sum_of_an_amountless_invoice_is_what_came(
+    node: Blink, double: BlinkDouble
+) -> None:
+    made = ask_for(node, None)
+    double.pay_from_outside(made.payment_hash, 777)
+    assert node.lookup(made.payment_hash).received_msat == 777_000
+
+
+def test_paid_and_not_booked_yet_has_no_sum_and_is_no_answer(
+    node: Blink, double: BlinkDouble
+) -> None:
+    made = ask_for(node)
+    double.bank.invoices[made.payment_hash].paid = True
+    with pytest.raises(NodeUnavailable, match="not booked"):
+        node.lookup(made.payment_hash)
+
+
+def test_booked_counts_before_it_is_marked_as_paid(
+    node: Blink, double: BlinkDouble
+) -> None:
+    made = ask_for(node)
+    double.pay_from_outside(made.payment_hash)
+    double.bank.invoices[made.payment_hash].paid = False
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.PAID
+
+
+def test_expired_counts_when_what_came_before_must_have_been_booked(
+    double: BlinkDouble, till: BlinkAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = blink_node(double, till)
+    made = ask_for(node, expires_in_s=60)
+    expiry_s = read_invoice(made.bolt11).expires_at / 1000
+    double.bank.ahead_s = expiry_s + 1 - time.time()
+    now_s = [expiry_s + 1]
+    monkeypatch.setattr(node, "_clock", lambda: now_s[0])
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.OPEN
+    now_s[0] = expiry_s + SETTLING_S
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.EXPIRED
+    double.pay_from_outside(made.payment_hash)  # it was held, and settled much later
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.PAID
+
+
+def test_the_balance_is_of_the_wallet_in_satoshi(
+    double: BlinkDouble, till: BlinkAccount, node: Blink
+) -> None:
+    assert node.balance().spendable_msat == 5_000_000
+    named = blink_node(double, till, wallet=till.btc.id)
+    assert named.balance().spendable_msat == 5_000_000
+
+
+@pytest.mark.parametrize("wallet", ["usd", "none"])
+def test_another_wallet_than_one_in_satoshi_is_never_used(
+    double: BlinkDouble, till: BlinkAccount, wallet: str
+) -> None:
+    id_ = till.usd.id if wallet == "usd" else "00000000-0000-4000-8000-000000000000"
+    node = blink_node(double, till, wallet=id_)
+    for ask in (node.balance, lambda: ask_for(node), lambda: node.lookup("ab" * 32)):
+        with pytest.raises(NodeRefused, match="no BTC wallet"):
+            ask()
+    assert double.bank.invoices == {}
+
+
+# What was paid since.
+
+
+def test_a_fresh_installation_begins_now(node: Blink, double: BlinkDouble) -> None:
+    old = ask_for(node)
+    double.pay_from_outside(old.payment_hash)
+    page = node.paid_since("")
+    assert (page.paid, page.more) == ((), False)
+    made = ask_for(node)
+    double.pay_from_outside(made.payment_hash)
+    paid = node.paid_since(page.cursor).paid
+    assert paid[-1].payment_hash == made.payment_hash
+
+
+def test_an_account_without_any_transaction_begins_at_the_beginning(
+    node: Blink, double: BlinkDouble
+) -> None:
+    cursor = node.paid_since("").cursor
+    assert cursor, "an empty one would begin anew for ever"
+    made = ask_for(node)
+    double.pay_from_outside(made.payment_hash)
+    assert [x.payment_hash for x in node.paid_since(cursor).paid] == [made.payment_hash]
+
+
+def test_everything_that_was_paid_meanwhile_is_read_page_by_page(
+    node: Blink,
+    double: BlinkDouble,
+    till: BlinkAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blink, "PAGE", 7)
+    cursor = node.paid_since("").cursor
+    start_s = time.time() - 3_600
+    hashes = [f"{number:064x}" for number in range(40)]
+    for number, payment_hash in enumerate(hashes):
+        at_s = start_s + number * 30
+        # Among dollars, what was sent, and what is on its way.
+        double.bank.book(till.usd, 5, "cd" * 32, created_at_s=at_s)
+        double.bank.book(till.btc, -5, "ef" * 32, created_at_s=at_s, status="PENDING")
+        double.bank.book(till.btc, 100, payment_hash, created_at_s=at_s)
+    told: list[str] = []
+    for _ in range(20):
+        page = node.paid_since(cursor)
+        told += [seen.payment_hash for seen in page.paid]
+        cursor = page.cursor
+        if not page.more:
+            break
+    assert told == hashes  # the oldest first
+    # What is old is told once; what is newest may be told again.
+    assert len(node.paid_since(cursor).paid) < 7
+
+
+def test_a_line_that_another_server_commits_late_is_not_lost(
+    node: Blink, double: BlinkDouble, till: BlinkAccount
+) -> None:
+    cursor = node.paid_since("").cursor
+    late = double.bank.book(till.btc, 5, "01" * 32, process=1)
+    double.graph.hide = lambda tx: tx is late
+    double.bank.book(till.btc, 6, "02" * 32, process=2)  # a greater id, seen earlier
+    page = node.paid_since(cursor)
+    assert [x.payment_hash for x in page.paid] == ["02" * 32]
+    double.graph.hide = lambda tx: False
+    page = node.paid_since(page.cursor)
+    assert "01" * 32 in [x.payment_hash for x in page.paid]
+
+
+def test_a_cursor_of_another_kind_of_node_reads_everything(
+    node: Blink, double: BlinkDouble
+) -> None:
+    made = ask_for(node)
+    double.pay_from_outside(made.payment_hash)
+    page = node.paid_since("1712785550079")
+    assert [x.payment_hash for x in page.paid] == [made.payment_hash]
+
+
+# Answers that are errors.
+
+
+@pytest.mark.parametrize("field", ["wallets", "transactions", "invoiceByPaymentHash"])
+def test_a_key_that_is_revoked_in_flight_is_refused_by_name(
+    node: Blink, double: BlinkDouble, till: BlinkAccount, field: str
+) -> None:
+    node.balance()
+    old = double.revoke(till)
+    asks: dict[str, Callable[[], object]] = {
+        "wallets": node.balance,
+        "transactions": lambda: node.paid_since("x"),
+        "invoiceByPaymentHash": lambda: node.lookup("ab" * 32),
+    }
+    with pytest.raises(NodeRefused, match="key") as caught:
+        asks[field]()
+    assert caught.value.why == "key"
+    assert old not in str(caught.value)
+
+
+def test_a_key_without_the_right_is_refused_inside_of_a_200(
+    node: Blink, till: BlinkAccount
+) -> None:
+    node.balance()
+    till.scopes = frozenset({"READ"})
+    with pytest.raises(NodeRefused, match="NOT_AUTHORIZED") as caught:
+        ask_for(node)
+    assert caught.value.why == "key"
+
+
+def _graph(*errors: object, data: str = "null") -> bytes:
+    body = json.dumps({"errors": errors})[:-1] + f', "data": {data}}}'
+    return body.encode()
+
+
+def _error(code: object, **more: object) -> dict[str, object]:
+    return {"message": "words <b>of</b> theirs", "extensions": {"code": code}, **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (429, b"", NodeBusy),
+        (503, b"", NodeUnavailable),
+        (500, _graph(_error("INTERNAL_SERVER_ERROR")), NodeUnavailable),
+        (301, b"", NodeGarbage),
+        (404, b"{}", NodeGarbage),
+        (400, _graph(_error("GRAPHQL_VALIDATION_FAILED")), NodeRefused),
+        (400, b'{"error":"no"}', NodeRefused),
+        (409, b"{}", NodeGarbage),
+        (200, b"", NodeGarbage),
+        (200, b"<html>", NodeGarbage),
+        (200, b'"ok"', NodeGarbage),
+        (200, b"{}", NodeGarbage),
+        (200, b'{"data":null}', NodeGarbage),
+        (200, b'{"data":{"me":null}}', NodeGarbage),
+        (200, b'{"data":{"me":{"defaultAccount":null}}}', NodeGarbage),
+        (200, b'{"data":{"me":{"defaultAccount":{"wallets":[]}}}}', NodeRefused),
+        (200, _graph(_error("DB_ERROR")), NodeUnavailable),
+        (200, _graph(_error(None)), NodeUnavailable),
+        (200, _graph({"message": "x"}), NodeUnavailable),
+        (200, _graph(_error("<script>")), NodeUnavailable),
+        (200, _graph(_error("TOO_MANY_REQUEST")), NodeBusy),
+        (200, _graph(_error("NOT_AUTHENTICATED")), NodeRefused),
+        (200, _graph(_error(7)), NodeGarbage),
+        (200, _graph("x"), NodeGarbage),
+    ],
+)
+def test_an_answer_that_is_an_error_says_what_to_do_and_quotes_nothing(
+    node: Blink,
+    double: BlinkDouble,
+    status: int,
+    body: bytes,
+    error: type[Exception],
+) -> None:
+    double.instead["*"] = [reply(status, [("Location", "http://x/")], body)]
+    with pytest.raises(error) as caught:
+        node.balance()
+    assert "theirs" not in str(caught.value)
+    assert "<" not in str(caught.value)
+    assert str(caught.value).startswith("till: wallets")
+
+
+def test_an_answer_may_be_spread_out_and_have_more_than_was_asked(
+    node: Blink, double: BlinkDouble
+) -> None:
+    body = b"""
+    {
+      "data" : { "me" : { "extra" : [null], "defaultAccount" : { "wallets" : [
+        { "id" : "w", "walletCurrency" : "BTC", "balance" : 7, "new" : {} }
+      ] } } },
+      "errors" : null, "extensions" : { "cost" : 1 }
+    }
+    """
+    double.instead["*"] = [reply(200, body=body)]
+    assert node.balance().spendable_msat == 7_000
+
+
+def test_an_answer_that_is_cut_off_anywhere_is_no_answer(
+    node: Blink, double: BlinkDouble
+) -> None:
+    made = ask_for(node)
+    double.pay_from_outside(made.payment_hash)
+    whole: list[bytes] = []
+
+    def note(answer: bytes) -> Answer:
+        whole.append(answer)
+        return raw(answer)
+
+    field = "invoiceByPaymentHash"
+    double.faults[field] = [note]
+    assert node.lookup(made.payment_hash).status is InvoiceStatus.PAID
+    head, end = whole[0].index(b"\r\n\r\n") + 4, len(whole[0])
+    for size in [*range(0, head, 29), head, *range(head + 1, end, 53), end - 1]:
+        # A broken connection of a question that only reads is tried once more.
+        double.faults[field] = [_first(size), _first(size)]
+        with pytest.raises((NodeUnavailable, NodeGarbage)):
+            node.lookup(made.payment_hash)
+
+
+def _first(size: int) -> Callable[[bytes], Answer]:
+    return lambda answer: raw(answer[:size])
+
+
+def test_a_question_that_only_reads_is_asked_again_on_a_connection_that_broke(
+    node: Blink, double: BlinkDouble
+) -> None:
+    node.balance()
+    double.instead["wallets"] = [hang_up()]
+    assert node.balance().spendable_msat == 5_000_000
