@@ -5,7 +5,6 @@ import time
 import pytest
 
 from engine.errors.lightning import NodeRefused, NodeUnavailable
-from engine.lightning.account import Account
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import (
     InvoiceAsked,
@@ -14,26 +13,14 @@ from engine.lightning.node import (
     InvoiceStatus,
     PayoutStatus,
 )
+from tests.lightning.electrum_rig import adapter
 from tests.tools.wait import wait_until
-from transport.devnet.electrum import Electrum as Daemon
 from transport.devnet.electrum import ElectrumError
 from transport.devnet.network import LightningNetwork
 from transport.lightning.electrum import Electrum
 
 PATIENCE_S = 20.0
 KEY = "5f0c6f3c-7c7f-4f0e-9f53-5f1c2a4b8f11"
-
-
-def adapter(daemon: Daemon, secret: str = "", wallet: str = "") -> Electrum:
-    account = Account(
-        name="till",
-        kind="electrum",
-        url=daemon.url,
-        user=daemon.user,
-        secret=secret or daemon.password,
-        wallet=wallet,
-    )
-    return Electrum(account, "regtest")
 
 
 @pytest.fixture

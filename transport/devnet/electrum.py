@@ -63,6 +63,11 @@ class Electrum:
     def url(self) -> str:
         return f"http://{HOST}:{self._port}"
 
+    @property
+    def wallet_file(self) -> Path:
+        """With its keys: they are not encrypted."""
+        return self._folder / "regtest" / "wallets" / "default_wallet"
+
     def launch(self) -> None:
         """Start it, and do not wait."""
         assert self.program is None or self.program.has_ended, "it runs"
@@ -90,7 +95,7 @@ class Electrum:
                 return False
 
         until(answers, limit_s, lambda: f"electrum to answer\n{self._tail()}")
-        if not (self._folder / "regtest" / "wallets" / "default_wallet").exists():
+        if not self.wallet_file.exists():
             self.rpc("create")
         self.rpc("load_wallet")
 

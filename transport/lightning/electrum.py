@@ -72,6 +72,7 @@ from transport.lightning.http import (
     NodeHttp,
     NodeRequest,
     decode,
+    garbage,
 )
 
 __all__ = ["Electrum"]
@@ -82,6 +83,8 @@ MAX_HISTORY_BYTES: Final = 8 * 1024 * 1024
 HISTORY_S: Final = 20.0
 PAY_S: Final = 60.0
 """So long an answer is waited for; a payment may be on its way for longer."""
+
+ID: Final = 1  # of every call: a connection has one at a time
 
 FEE_MSAT, SPLIT_FEE_MSAT = 5_000, 25_000  # of one part, and of the five at most
 SPLIT_FROM_MSAT: Final = 20_000_000  # less is paid in one part
@@ -100,11 +103,16 @@ class Electrum:
         account: Account,
         network: str,
         now: Callable[[], float] = time.time,
+        longest_s: float = 60.0,
     ) -> None:
-        """`now`: in s. `account.wallet`: the path of a wallet, as the daemon has it;
-        empty: its default one."""
+        """`now`: in s. `longest_s`: no answer is waited for longer.
+
+        `account.wallet`: the path of a wallet, as the daemon has it; empty: its
+        default one.
+        """
         self._network = network
         self._now = now
+        self.longest_s = longest_s
         self._wallet: dict[str, object] = (
             {"wallet": account.wallet} if account.wallet else {}
         )
@@ -299,14 +307,16 @@ class Electrum:
         """`repeat`: it may be asked twice. Raises `LightningError`."""
         request = NodeRequest(
             path="/",
-            body=msgspec.json.encode({"id": 1, "method": method, "params": params}),
+            body=msgspec.json.encode({"id": ID, "method": method, "params": params}),
             max_bytes=max_bytes,
-            deadline_s=deadline_s,
+            deadline_s=min(deadline_s, self.longest_s),
             label=method,
             repeat=repeat,
         )
         where = self._http.where(request)
         answer = decode(self._http.ask(request).body, Answer, where)
+        if answer.id != ID:
+            raise garbage(where, "the answer to another call")
         if answer.error is None:
             return decode(bytes(answer.result), type_, where)
         text = answer.error.message

@@ -42,6 +42,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """The envelope of JSON-RPC."""
 
+    id: int
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Failure | None = None
 
