@@ -24,7 +24,7 @@ def as_of_now(node: Node, agreed: Sequence[Terms]) -> tuple[Terms, ...]:
 
 
 def _as_of_now(node: Node, terms: Terms) -> Terms:
-    if terms.is_external:
+    if not terms.has_chain:
         return terms  # no chain, no past
     report = node.source_report.now
     # In a chain that ends with this process no height tells what is old.

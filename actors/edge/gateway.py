@@ -50,7 +50,7 @@ from engine.gateway import (
     SourceState,
 )
 from engine.payment.model import Payment, Terms
-from engine.payment.observations import Observation, RefundPaid
+from engine.payment.observations import InvoicePaid, Observation, RefundPaid
 from engine.payment.order import MAX_PAYMENTS
 from engine.payment.rules import follow, is_settled
 from engine.ports import Alert, Freshness, Sink
@@ -204,7 +204,7 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
             if not is_new or is_settled(payment, now):
                 return None
             if time.monotonic() >= until:
-                if payment.terms.is_external:
+                if not payment.terms.has_chain:
                     raise EngineBusy(f"the watcher of {payment.id} is starting", 1)
                 return None  # an operator has let it go
             gevent.sleep(0.005)
@@ -214,10 +214,11 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
         self, payment: Payment, observation: Observation, beside: Row | None
     ) -> Payment:
         """The payment is over. What changes nothing is answered; the rest refused, but
-        for what a gateway says (a card's money is taken back months later) and for
-        refunds."""
+        for what a gateway says (a card's money is taken back months later) or a
+        Lightning node, and for refunds."""
         decided = follow(payment, observation, self.now(), rate_for=self._node.rate_for)
-        may_follow = payment.terms.is_external or isinstance(observation, RefundPaid)
+        is_final = isinstance(observation, RefundPaid | InvoicePaid)
+        may_follow = payment.terms.is_external or is_final
         if decided.events and may_follow:
             rows = () if beside is None else (beside,)
             entry = Entry(decided.payment, tuple(decided.events))

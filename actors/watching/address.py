@@ -30,16 +30,23 @@ from actors.messages import (
 from actors.node import Node
 from actors.watching.believing import as_write, note_status
 from actors.watching.doubts import Doubts, not_believed, nothing_open
-from actors.watching.looking import due_at, interest, interval_s, question
+from actors.watching.invoice import look_up
+from actors.watching.looking import (
+    LOOK_AT_CHAIN,
+    due_at,
+    interest,
+    interval_s,
+    question,
+    script_of,
+)
 from actors.watching.release import let_go, release
-from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView
 from engine.chain.unread import seen_by
 from engine.errors import Refused, StoreUnavailable, Unreadable
 from engine.payment.chain_rules import known_outputs
 from engine.payment.events import Event
 from engine.payment.model import Payment
-from engine.payment.observations import Observation, ProviderClaim
+from engine.payment.observations import InvoiceGone, Observation
 from engine.payment.review import ReviewState, judge, next_review
 from engine.payment.rules import follow, is_untouched, next_deadline
 from engine.runtime.actor import Actor
@@ -82,7 +89,7 @@ class AddressActor(Actor):
         """`deadline` (ms): when the supervisor will have it reviewed, if it knows."""
         self._node = node
         self._payment = payment
-        self._script = b"" if payment is None else _script_of(payment)
+        self._script = b"" if payment is None else script_of(payment)
         self._poll: int | None = None  # the number of the timer that it waits for
         self._deadline = deadline  # ms, that the supervisor will tell of
         self._review: ReviewState | None = None  # what views left open; mostly nothing
@@ -162,7 +169,7 @@ class AddressActor(Actor):
         if not isinstance(answer, Payment):
             raise RuntimeError(f"cannot load {self.ref.name}: {answer!r}")
         self._payment = self.ref.shown = answer
-        self._script = _script_of(answer)
+        self._script = script_of(answer)
         self._node.source.tell_system(self.interest(self.ref))
         self._begin()
 
@@ -203,6 +210,7 @@ class AddressActor(Actor):
             self._ask_source(urgent=self._review is not None)
         if self._is_overdue:
             self._doubt.alert(self._node, self.payment, self._review)
+            look_up(self._node, self.payment)
         self._poll_in(self._interval_s())
 
     def _ask_source(self, *, urgent: bool) -> None:
@@ -277,6 +285,7 @@ class AddressActor(Actor):
         now_s = self._node.clock.monotonic()
         self._review = (self._review or ReviewState()).passed(passed, now_s)
         self._deadline = None
+        look_up(self._node, self.payment)
         self._ask_source(urgent=True)
 
     def _after_review(self) -> None:
@@ -324,12 +333,13 @@ class AddressActor(Actor):
         events, payment = decided.events, decided.payment
         if decided.notes:
             self._doubt.take_notes(self._node, payment, decided.notes)
-        look = isinstance(observation, ProviderClaim)
+        if isinstance(observation, InvoiceGone) and self._review is not None:
+            self._review = self._review.node_said(observation.asked_at)
         if not events and not rows:
             reply(payment)
         else:
             self._persist(payment, events, rows, reply)
-        if look:
+        if isinstance(observation, LOOK_AT_CHAIN):
             self._ask_source(urgent=True)
 
     def _persist(
@@ -388,7 +398,3 @@ class AddressActor(Actor):
             now, now_s = clock.now(), clock.monotonic()
             state = review.after_commit_failed(self.payment, now, now_s)
             self._review = state if state.is_open else None
-
-
-def _script_of(payment: Payment) -> bytes:
-    return parse_address(payment.terms.address, payment.terms.network).script

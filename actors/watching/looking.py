@@ -2,15 +2,32 @@
 
 from actors.messages import Poll, Watch
 from actors.node import Node
+from engine.bitcoin.address import parse_address
 from engine.chain.feed import places
 from engine.payment.chain_rules import known_outputs
 from engine.payment.model import Payment
+from engine.payment.observations import InvoiceGone, InvoicePaid, ProviderClaim
 from engine.payment.old_outputs import asks_about
 from engine.payment.review import ReviewState, poll_interval_s
 from engine.runtime.clock import COALESCE_S
 from engine.runtime.ref import Ref
 
-__all__ = ["due_at", "interest", "interval_s", "question"]
+__all__ = [
+    "LOOK_AT_CHAIN",
+    "due_at",
+    "interest",
+    "interval_s",
+    "question",
+    "script_of",
+]
+
+LOOK_AT_CHAIN = (ProviderClaim, InvoicePaid, InvoiceGone)
+"""What somebody says, and the chain may have more of it: it is looked at, at once."""
+
+
+def script_of(payment: Payment) -> bytes:
+    """What pays it on the chain."""
+    return parse_address(payment.terms.address, payment.terms.network).script
 
 
 def interest(payment: Payment, script: bytes, ref: Ref) -> Watch:

@@ -28,11 +28,13 @@ from actors.node import Node
 from actors.published import Published, Trouble
 from actors.watching.address import AddressActor
 from actors.watching.believing import note_created
+from actors.watching.chainless import ChainlessActor
 from actors.watching.external import ExternalActor
+from actors.watching.invoice import InvoiceActor
 from actors.watching.watcher_book import WatcherBook
 from engine.errors import Unreadable
 from engine.payment.events import opening
-from engine.payment.model import Payment
+from engine.payment.model import Payment, Terms
 from engine.payment.rules import next_deadline
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
@@ -66,14 +68,14 @@ REVIEWS_PER_STEP = 500
 
 
 class SupervisorActor(Actor):
-    """Parent of every address actor and external actor. Answers `CreatePayments`."""
+    """Parent of every watcher of a payment. Answers `CreatePayments`."""
 
     __slots__ = (
         "_alarm",
         "_alarm_at",
         "_book",
         "_booted",
-        "_external_scope",
+        "_chainless",
         "_heap",
         "_histories",
         "_node",
@@ -101,7 +103,7 @@ class SupervisorActor(Actor):
         self._alarm_at: int | None = None  # ms, what it was set for
         self._heap = LongLived()
         self._scope: Scope
-        self._external_scope: Scope  # of payments without a chain
+        self._chainless: dict[type[ChainlessActor], Scope]
         self._histories: dict[str, RestartHistory] = {}
 
     def on_start(self) -> None:
@@ -111,12 +113,15 @@ class SupervisorActor(Actor):
             parent=self.ref,
             mailbox_limit=AddressActor.mailbox_limit,
         )
-        self._external_scope = Scope(
-            dispatcher=self._node.dispatcher,
-            factory=lambda _name: ExternalActor(self._node),
-            parent=self.ref,
-            mailbox_limit=ExternalActor.mailbox_limit,
-        )
+        self._chainless = {
+            kind: Scope(
+                dispatcher=self._node.dispatcher,
+                factory=lambda _name, kind=kind: kind(self._node),  # type: ignore[misc]
+                parent=self.ref,
+                mailbox_limit=kind.mailbox_limit,
+            )
+            for kind in (ExternalActor, InvoiceActor)
+        }
         for ref in self._book.values():
             ref.kill()  # now: one that waits for a commit would go on beside its
             ref.stop()  # successor, and tell the source that it is the one to tell
@@ -195,10 +200,7 @@ class SupervisorActor(Actor):
         for terms in request.terms:
             taken = self._book.at(terms.address) is not None
             if taken or terms.address in self._reserved:
-                what = f"address {terms.address} is watched"
-                if terms.is_external:
-                    what = f"invoice {terms.external_id} of {terms.gateway} is followed"
-                detail = f"{what} by another payment"
+                detail = f"{_subject(terms)} by another payment"
                 answers.append(Conflict("address", detail))
                 continue
             event, payment = opening(terms)
@@ -249,10 +251,11 @@ class SupervisorActor(Actor):
             return  # created for who was here before us, and read back since
         deadline = next_deadline(payment)
         self._book.deadlines.set(payment.id, deadline)
-        if payment.terms.is_external:
-            ref = Ref(self._external_scope, payment.id)
+        if not payment.terms.has_chain:
+            kind = ExternalActor if payment.terms.is_external else InvoiceActor
+            ref = Ref(self._chainless[kind], payment.id)
             self._book.add(ref, payment.terms.address)
-            ref.start(ExternalActor(self._node, payment, deadline))
+            ref.start(kind(self._node, payment, deadline))
             return
         ref = Ref(self._scope, payment.id)
         self._book.add(ref, payment.terms.address)
@@ -365,3 +368,12 @@ class SupervisorActor(Actor):
             self._book.note_trouble(name, trouble)
             self._node.alerts.clear(QUARANTINED, name)
         ref.start(first=history.last_message)
+
+
+def _subject(terms: Terms) -> str:
+    """What two payments cannot share."""
+    if terms.is_external:
+        return f"invoice {terms.external_id} of {terms.gateway} is followed"
+    if not terms.has_chain:
+        return "its Lightning invoice is followed"
+    return f"address {terms.address} is watched"

@@ -22,17 +22,24 @@ from engine.payment.losses import ABSENCE_GRACE_MS, merely_absent
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import Note
 from engine.payment.observations import Reviewed
-from engine.payment.rules import follow, is_settled, next_deadline
+from engine.payment.rules import (
+    follow,
+    is_settled,
+    next_deadline,
+    waits_for_node,
+)
 
 __all__ = [
     "LONG_WAIT_S",
     "LOOK_TWICE_S",
+    "NODE_IS_SILENT",
     "NEWS_PER_STEP",
     "REVIEW_AGAIN_MOST_S",
     "REVIEW_AGAIN_S",
     "AbsenceTracker",
     "Judgement",
     "ReviewState",
+    "again_s",
     "judge",
     "next_review",
     "poll_interval_s",
@@ -49,6 +56,10 @@ REVIEW_AGAIN_MOST_S = 300.0
 
 LONG_WAIT_S = 600.0
 """A deadline that has waited so long for a proof is worth an alert: 10 min."""
+
+NODE_IS_SILENT = (
+    "its Lightning node has not said since its invoice expired that it was not paid"
+)
 
 NEWS_PER_STEP = 200
 """New receipts told in one turn, some 5 ms: an address may be showered with outputs."""
@@ -120,6 +131,10 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
 
     absence: AbsenceTracker = AbsenceTracker()
 
+    invoice_asked_at: int = 0
+    """When (ms) the payment's Lightning node was asked that said last that it was not
+    paid; 0: it has not said so, or none is concerned."""
+
     @property
     def is_open(self) -> bool:
         return self.overdue is not None or bool(self.absence.absent)
@@ -130,6 +145,10 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
         since = now_s if self.waits_since is None else self.waits_since
         first = deadline if self.overdue is None else min(self.overdue, deadline)
         return replace(self, overdue=first, waits_since=since)
+
+    def node_said(self, asked_at: int) -> "ReviewState":
+        """Its Lightning node, asked then (ms): the payment's invoice is not paid."""
+        return replace(self, invoice_asked_at=max(asked_at, self.invoice_asked_at))
 
     def after_commit_failed(
         self, payment: Payment, now: int, now_s: float
@@ -169,8 +188,12 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
 
     def look_again_s(self, now_s: float) -> float:
         """When to look again for a proof."""
-        wait_s = self.waited_s(now_s) / 8
-        return min(max(wait_s, REVIEW_AGAIN_S), REVIEW_AGAIN_MOST_S)
+        return again_s(self.waited_s(now_s))
+
+
+def again_s(waited_s: float) -> float:
+    """When to ask again who was asked in vain since then."""
+    return min(max(waited_s / 8, REVIEW_AGAIN_S), REVIEW_AGAIN_MOST_S)
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -222,9 +245,14 @@ def judge(
         why = "it shows enough, in more outputs than are followed: a person must see"
         state = replace(state, reason=f"{view.source}: {why}")
     elif state.may_judge(view, asked_at):
-        state = ReviewState(absence=absence)
-        reviewed = follow(payment, Reviewed(asked_at), now, rate_for=rate_for)
+        node_at = state.invoice_asked_at
+        review = Reviewed(asked_at, node_at)
+        reviewed = follow(payment, review, now, rate_for=rate_for)
         payment, events = reviewed.payment, events + reviewed.events
+        if waits_for_node(payment, node_at, asked_at):
+            state = replace(state, reason=NODE_IS_SILENT)
+        else:
+            state = ReviewState(absence=absence)
     else:
         state = state.unproven(view)
     look_again_s = None

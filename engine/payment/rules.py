@@ -48,6 +48,7 @@ __all__ = [
     "is_settled",
     "is_untouched",
     "next_deadline",
+    "waits_for_node",
 ]
 
 FINAL = {Status.CANCELLED, Status.FAILED}
@@ -111,6 +112,15 @@ def next_deadline(payment: Payment) -> int:
     if payment.terms.is_external:
         return external_deadline(payment)
     return expires_at(payment) if _may_expire(payment) else payment.terms.monitor_until
+
+
+def waits_for_node(payment: Payment, asked_at: int, now: int) -> bool:
+    """Whether it would be over at `now` (ms), if only its Lightning node said that it
+    was not paid; asked at `asked_at` it said so last (0: never)."""
+    due = expires_at(payment)
+    if now < due or asked_at >= due:
+        return False
+    return has_open_invoice(payment) and _may_expire(payment)
 
 
 def is_untouched(payment: Payment) -> bool:
