@@ -12,7 +12,8 @@ one.stop();
 const position: string | null = one.position;
 watch({ externalId: "o", merchant: "cafe", since: position, attempts: 5, forever: false });
 watchPayment({ paymentId: "pay_1", token: "secret" }).bell.addEventListener("state",
-  event => { const state: PaymentState = event.detail; void state.receipts?.[0]?.txid; });
+  event => { const state: PaymentState = event.detail; void state.receipts?.[0]?.txid;
+    void state.lightning?.bolt11.length; void state.receipts?.[0]?.fee_sat?.toFixed(); });
 new Paybell("bc1q", { url: "https://pay.example" }).start().stop();
 
 export function Page(props: { id?: string; paid: () => void }): boolean {

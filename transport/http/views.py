@@ -40,8 +40,8 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
 
     Or one settled Lightning invoice: then `method` is there, and `lightning`, `txid` is
     the payment hash. `amount_sat` is all that the payer sent; of it the node kept
-    `fee_sat`, `credit_sat` cannot be spent (yet), and `msat` thousandths of a satoshi
-    came beyond it."""
+    `fee_sat`, `credit_sat` cannot be spent (yet), `net_sat` has come to the balance;
+    and `msat` thousandths of a satoshi came beyond it."""
 
     txid: str
     vout: int
@@ -51,6 +51,7 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int
     is_coinbase: bool | UnsetType = UNSET
     method: str | UnsetType = UNSET
+    net_sat: int | UnsetType = UNSET
     fee_sat: int | UnsetType = UNSET
     credit_sat: int | UnsetType = UNSET
     msat: int | UnsetType = UNSET
@@ -162,7 +163,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event; the same object on every channel. Written here for the document:
     on the wire it is the stored bytes. The fields from `method` to `amount_minor` are
-    there only in those of a payment without a chain, which has no address.
+    there only in those of a payment without a chain, which has no address;
+    `payment_hash`, that of the invoice, where Lightning can pay it.
     """
 
     id: str
@@ -181,6 +183,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int
     confirmations_required: int
     txid: str | None
+    payment_hash: str | UnsetType = UNSET
     method: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
     currency: str | UnsetType = UNSET
@@ -282,6 +285,7 @@ def _receipt(receipt: Receipt) -> ReceiptView:
     return msgspec.structs.replace(
         shown,
         method=LIGHTNING,
+        net_sat=settled.net_sat,
         fee_sat=settled.fee_sat,
         credit_sat=settled.credit_sat,
         msat=settled.msat,

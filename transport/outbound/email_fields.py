@@ -30,8 +30,8 @@ MAX_VALUE = 300
 _TYPES = tuple(str(t).partition(".")[2] for t in EventType)
 _FOR_BOTH = (
     "address", "amount", "confirmations", "confirmations_required", "excess",
-    "headline", "price", "received", "returned", "sentence", "shop", "short", "status",
-    "time", "txid", *_TYPES,
+    "headline", "payment_hash", "price", "received", "returned", "sentence", "shop",
+    "short", "status", "time", "txid", *_TYPES,
 )  # fmt: skip
 _FOR_SHOP = (
     "alert", "detail", "event", "event_id", "external_id", "fast", "flags", "gateway",
@@ -56,6 +56,10 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     fee_sat: int
 
 
+class _Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    settled: dict[str, Any] | None = None  # of a Lightning invoice
+
+
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
     """Of what events of any type say beyond their type, what mails tell."""
 
@@ -70,6 +74,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
     refund: _Refund | None = None
     forward: _Part | None = None
     credits: int | None = None
+    receipt: _Receipt | None = None
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +92,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int = 0
     confirmations_required: int = 0
     txid: str | None = None
+    payment_hash: str = ""
     method: str = "onchain"
     gateway: str = ""
     currency: str = "BTC"
@@ -143,7 +149,7 @@ def values_for_shop(
     price: Price | None = None,
 ) -> dict[str, str]:
     """Of any event. `poll_interval_s`, `price`: of the payment, if it is known."""
-    event, interval, refund = told.data, poll_interval_s, told.data.data.refund
+    event, interval = told.data, poll_interval_s
     fast = interval is not None and interval <= FAST_S and told.is_of_payment
     values = _common(told, shop, SHOP_WORDS, price)
     values |= {
@@ -165,7 +171,7 @@ def values_for_shop(
         "source": event.data.source or "",
         "subject": event.subject,
         "total": str(event.total) if event.total > 1 else "",
-        "txid": event.txid or ("" if refund is None else refund.txid),
+        "txid": values["txid"] or _txid(event),
         "test": "yes" if told.type == "channel.test" else "",
         "unverified": "yes" if event.data.verified is False else "",
     }
@@ -191,9 +197,11 @@ def _common(
         "short": _sum(event, event.data.short_sat, event.data.short_minor),
         "status": event.status,
         "time": f"{datetime.fromtimestamp(told.at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
-        # Where money went back, or on to, is told to the shop only.
-        "txid": event.txid if event.txid and event.data.forward is None else "",
+        "txid": "",  # where money went back, or on to, is told to the shop only
+        "payment_hash": event.payment_hash if _tells_invoice(event) else "",
     }
+    if event.txid and event.data.forward is None and not _tells_invoice(event):
+        values["txid"] = event.txid
     if told.is_of_payment:
         values[told.type.partition(".")[2]] = "yes"
     special = ""
@@ -201,6 +209,8 @@ def _common(
         special = f"{told.type}, unverified"
     elif event.data.forward is not None:
         special = f"{told.type}, forward"
+    elif _is_by_lightning(event):
+        special = f"{told.type}, lightning"
     headline, sentence = (
         words.get(special)
         or words.get(told.type)
@@ -227,7 +237,29 @@ def _sent_on(event: _Event) -> str:
 
 
 def _has_chain(event: _Event) -> bool:
-    return event.method != "external" and bool(event.payment_id)
+    if event.method in {"external", "lightning"} or _tells_invoice(event):
+        return False
+    return bool(event.payment_id)
+
+
+def _tells_invoice(event: _Event) -> bool:
+    """Whether what stands in the place of a txid is a payment hash."""
+    return bool(event.txid) and event.txid == event.payment_hash
+
+
+def _is_by_lightning(event: _Event) -> bool:
+    """Whether it tells of an invoice that was paid, or of a payment that nothing else
+    can pay."""
+    receipt = event.data.receipt
+    is_settled = receipt is not None and receipt.settled is not None
+    return is_settled or event.method == "lightning"
+
+
+def _txid(event: _Event) -> str:
+    """For the shop: also of where money went back, or on to."""
+    if event.txid and not _tells_invoice(event):
+        return event.txid
+    return "" if event.data.refund is None else event.data.refund.txid
 
 
 def _asked(event: _Event) -> str:

@@ -23,7 +23,8 @@ _FIELDS: Final = (
     ("Amount", "amount"), ("Price", "price"), ("Received", "received"),
     ("Still missing", "short"), ("Too much", "excess"), ("Sent back", "returned"),
     ("Confirmations", "confirmations"),
-    ("Address", "address"), ("Transaction", "txid"), ("Time", "time"),
+    ("Address", "address"), ("Transaction", "txid"), ("Payment hash", "payment_hash"),
+    ("Time", "time"),
 )  # fmt: skip
 _FOR_SHOP: Final = (
     ("Order", "external_id"), ("Payment", "payment_id"), ("Status", "status"),

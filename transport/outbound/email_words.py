@@ -20,6 +20,10 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Payment announced",
         "A provider says so; the chain does not show it yet. Do not deliver.",
     ),
+    "payment.detected, lightning": (
+        "Payment received",
+        "It came by Lightning: {received}.",
+    ),
     "payment.confirming": (
         "Payment is being confirmed",
         "It has {count} confirmations.",
@@ -74,6 +78,10 @@ CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "We are looking for it. Please do not pay again. We write again when it is"
         " confirmed.",
     ),
+    "payment.detected, lightning": (
+        "Your payment was received",
+        "It came by Lightning. You need not do anything.",
+    ),
     "payment.confirming": (
         "Your payment is being confirmed",
         "It has {count} confirmations.",
@@ -89,6 +97,10 @@ CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.underpaid": (
         "Your payment is not complete",
         "{short} is still missing. Please send it to the same address.",
+    ),
+    "payment.underpaid, lightning": (
+        "Your payment is not complete",
+        "{short} is still missing. Please ask the shop.",
     ),
     "payment.overpaid": (
         "You paid more than was asked for",

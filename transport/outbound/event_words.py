@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.money.amount import sat_to_btc
 from engine.money.currency import money_text
-from engine.payment.model import Payment
+from engine.payment.model import LIGHTNING, Payment
 from engine.payment.money_terms import Price
 
 __all__ = ["FAST_S", "Fact", "Told", "price_words", "told_of"]
@@ -72,6 +72,9 @@ def _detected(data: Data) -> str:
     inner = _inner(data)
     if inner.get("claim") is not None and not inner.get("verified"):
         return "payment announced, not on the chain yet"
+    receipt = inner.get("receipt")
+    if isinstance(receipt, dict) and receipt.get("settled") is not None:
+        return "payment received by Lightning"
     return "payment detected"
 
 
@@ -179,7 +182,14 @@ def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
     settled = _sum(data, {"settled_minor": inner.get("settled_minor")}, "settled")
     if settled and settled != amount:
         yield Fact("Received", settled)
-    if data.get("address") and isinstance(data.get("confirmations"), int):
+    settled_at_once = data.get("txid") is not None and (
+        data.get("txid") == data.get("payment_hash")
+    )
+    if (
+        data.get("address")
+        and isinstance(data.get("confirmations"), int)
+        and not settled_at_once
+    ):
         needed = data.get("confirmations_required")
         yield Fact("Confirmations", f"{data['confirmations']} of {needed}")
     part = _forward(data)
@@ -187,7 +197,9 @@ def _facts(data: Data, price: Price | None) -> Iterator[Fact]:
     if isinstance(sent, int) and isinstance(fee, int):
         yield Fact("Sent on", f"{money(sent - fee)}, {fee:,} sat of fee")
     if txid := data.get("txid") or _refund(data).get("txid"):
-        yield Fact("Transaction", str(txid), is_code=True)
+        is_invoice = txid == data.get("payment_hash")
+        name = "Payment hash" if is_invoice else "Transaction"
+        yield Fact(name, str(txid), is_code=True)
     if data.get("gateway"):
         yield Fact("Gateway", str(data["gateway"]), is_code=True)
     if inner.get("reference"):
@@ -224,10 +236,9 @@ def _inner(data: Data) -> Data:
 
 def _poll_interval_s(data: Data, payment: Payment | None) -> int | None:
     if payment is not None:
-        is_polled = payment.terms.method != "external"
-        return payment.terms.poll_interval_s if is_polled else None
+        return payment.terms.poll_interval_s if payment.terms.has_chain else None
     terms = _inner(data).get("terms")
-    if not isinstance(terms, dict):
+    if not isinstance(terms, dict) or data.get("method") == LIGHTNING:
         return None
     every_s = terms.get("poll_interval_s")
     return every_s if isinstance(every_s, int) else None

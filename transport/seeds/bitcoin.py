@@ -171,7 +171,7 @@ class _Bitcoin:
             raise _unauthorized("This merchant takes no tokens of its site (jwt).")
         if payment.counts_as_paid:
             return answer(_shown(payment, is_known=True, message=ALREADY))
-        if not self._gateway.freshness().live:
+        if payment.terms.has_chain and not self._gateway.freshness().live:
             raise _blind()
         seen = self._look(payment)
         if not seen.counts_as_paid:
@@ -240,6 +240,8 @@ class _Bitcoin:
 
     def _looked_at(self, payment: Payment) -> Payment:
         address, since = payment.terms.address, self._gateway.now()
+        if payment.terms.lightning is not None:
+            self._gateway.look_at_invoice(payment.terms.lightning.payment_hash)
         until = time.monotonic() + LOOK_S
         is_watched = self._gateway.poll(address)
         while is_watched and time.monotonic() < until:

@@ -7,6 +7,20 @@ export interface Receipt {
   block_hash: string | null;
   block_height: number | null;
   confirmations: number;
+  /** Of a settled Lightning invoice, whose payment hash `txid` is. */
+  method?: "lightning";
+  net_sat?: number;
+  fee_sat?: number;
+  credit_sat?: number;
+  msat?: number;
+}
+
+/** The invoice that pays a payment. `amount_msat` null: whatever comes. */
+export interface LightningInvoice {
+  bolt11: string;
+  payment_hash: string;
+  expires_at: string;
+  amount_msat: number | null;
 }
 
 /** A payment as it is. What only its `client_secret` opens may be absent, and what an
@@ -31,6 +45,9 @@ export interface PaymentState {
   merchant?: string;
   metadata?: Record<string, unknown>;
   price?: Price;
+  /** Where Lightning can pay; without it, the chain alone. */
+  methods?: ("onchain" | "lightning")[];
+  lightning?: LightningInvoice;
   [field: string]: unknown;
 }
 
@@ -58,6 +75,8 @@ export interface PaymentEvent {
   confirmations: number;
   confirmations_required: number;
   txid: string | null;
+  /** Of the invoice, where Lightning can pay. */
+  payment_hash?: string;
   data: Record<string, unknown>;
   [field: string]: unknown;
 }
@@ -66,6 +85,7 @@ export interface PaymentEvent {
 export interface PaymentMessage {
   type: "payment";
   status: "paid" | "reversed";
+  /** Of the invoice that paid; of coins the transaction. */
   paymentHash: string | null;
   amountSat: number;
   externalId: string;
@@ -108,6 +128,8 @@ export interface LineOptions {
   forever?: boolean;
 }
 
+/** `address`: of a payment that Lightning alone can pay, the payment hash of its
+ * invoice. */
 export type Which =
   | { address: string; paymentId?: undefined; externalId?: undefined }
   | { paymentId: string; address?: undefined; externalId?: undefined }

@@ -130,7 +130,10 @@ ALONE = replace(
     confirmations_required=0,
 )
 SETTLED = Receipt(
-    "ab" * 32, 0, 50_000, settled=Settled(fee_sat=300, credit_sat=20, msat=999)
+    "ab" * 32,
+    0,
+    50_000,
+    settled=Settled(net_sat=49_680, fee_sat=300, credit_sat=20, msat=999),
 )
 
 
@@ -177,6 +180,7 @@ def test_gross_fee_and_credit_of_a_settled_invoice_stand_apart() -> None:
         "block_height": None,
         "confirmations": 0,
         "method": "lightning",
+        "net_sat": 49_680,
         "fee_sat": 300,
         "credit_sat": 20,
         "msat": 999,
@@ -190,7 +194,7 @@ def test_a_stranger_sees_neither_the_invoice_nor_what_the_node_kept() -> None:
     assert state["methods"] == ["onchain", "lightning"]
     (receipt,) = state["receipts"]
     assert (receipt["txid"], receipt["method"]) == ("ab" * 32, "lightning")
-    assert not {"fee_sat", "credit_sat", "msat"} & receipt.keys()
+    assert not {"net_sat", "fee_sat", "credit_sat", "msat"} & receipt.keys()
     for kind, data in (
         (EventType.CREATED, Change(terms=BOTH)),
         (EventType.DETECTED, Change(receipt=SETTLED)),

@@ -57,6 +57,7 @@ WITHOUT_CHAIN_HIDDEN |= {"reference", "external", "token"}
 # What the ledger books is the shop's affair; whose account, nobody else's.
 DATA_HIDDEN |= {"booked_sat", "booked_minor", "held_sat", "credits"}
 DATA_HIDDEN |= {"worth", "credits_worth", "quoted"}
+DATA_HIDDEN |= {"booked_lightning_sat", "held_lightning_sat", "lightning_fee_sat"}
 # Where the money went on to, or back to, is not for who knows an address only.
 DATA_HIDDEN |= {"forward", "forwarding_tx_hash", "completed_at", "refund"}
 DATA_HIDDEN |= {"swept_sat", "swept_fee_sat"}
@@ -67,7 +68,8 @@ RECEIPT_HIDDEN = {"source", "seen_at"}
 # That a receipt is of Lightning is told (tests/unit/transport/http/test_views.py).
 STATE_HIDDEN |= {"lightning", "warnings"}
 WITHOUT_CHAIN_SHOWN |= {"methods"}
-RECEIPT_HIDDEN |= {"settled", "fee_sat", "credit_sat", "msat"}
+RECEIPT_HIDDEN |= {"settled", "net_sat", "fee_sat", "credit_sat", "msat"}
+EVENT_HIDDEN |= {"payment_hash"}
 
 CANARY = "canary"
 TERMS = Terms(

@@ -220,3 +220,47 @@ def test_a_price_stands_in_the_mails_of_both_where_there_is_one() -> None:
     ):
         assert "25.00 EUR (at 50000)" in rendered(audience, values)
     assert "EUR" not in rendered("customer", values_for_customer(told(), "Café"))
+
+
+OF_LIGHTNING: dict[str, Any] = {
+    "method": "lightning", "address": None, "txid": "cd" * 32,
+    "payment_hash": "cd" * 32, "confirmations": 0, "confirmations_required": 0,
+    "data": {"receipt": {"settled": {"fee_sat": 7_777}}},
+}  # fmt: skip
+OF_BOTH: dict[str, Any] = {
+    **OF_LIGHTNING, "method": "onchain", "address": "bcrt1qaddress",
+    "confirmations_required": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", [OF_LIGHTNING, OF_BOTH])
+@pytest.mark.parametrize("type_", ["payment.detected", "payment.confirmed"])
+def test_a_payment_by_lightning_is_told_without_words_of_the_chain(
+    type_: str, fields: dict[str, Any]
+) -> None:
+    event = told(type_, **fields)
+    of_shop = values_for_shop(event, "Café", "evt_1", None)
+    of_customer = values_for_customer(event, "Café")
+    for audience, values in (("shop", of_shop), ("customer", of_customer)):
+        text = rendered(audience, values)
+        assert "Payment hash" in text
+        for word in ("Transaction", "Confirmations", "not confirmed", "7777", "7,777"):
+            assert word not in text, word
+    if type_ == "payment.detected":
+        assert of_shop["sentence"] == "It came by Lightning: 0.00149 BTC."
+        assert of_customer["headline"] == "Your payment was received"
+
+
+def test_the_rest_of_a_lightning_payment_is_not_asked_for_at_an_address() -> None:
+    data = {"short_sat": 1_000}
+    alone = told("payment.underpaid", **{**OF_LIGHTNING, "data": data})
+    assert "address" not in values_for_customer(alone, "Café")["sentence"]
+    both = told("payment.underpaid", **{**OF_BOTH, "data": data})
+    assert "same address" in values_for_customer(both, "Café")["sentence"]
+
+
+def test_coins_of_a_payment_of_both_are_told_as_ever() -> None:
+    event = told("payment.confirmed", payment_hash="cd" * 32)
+    values = values_for_customer(event, "Café")
+    assert values["txid"] == "ab" * 32
+    assert (values["payment_hash"], values["confirmations"]) == ("", "3")

@@ -175,3 +175,20 @@ def test_a_price_is_told_with_its_rate() -> None:
     assert "Price: 25.00 EUR (at 50000, which one provider alone says)" in shown(
         told("payment.confirmed", alone)
     )
+
+
+def test_a_payment_by_lightning_has_a_payment_hash_and_no_depth() -> None:
+    settled: Any = {
+        "receipt": {"settled": {"fee_sat": 1}},
+        "terms": {"poll_interval_s": 5},
+    }
+    fields: Any = {"payment_hash": "ab" * 32, "confirmations_required": 0}
+    methods: Any = ({"method": "lightning", "address": None}, {})
+    for method in methods:
+        message_told = told("payment.detected", data=settled, **fields, **method)
+        assert message_told.headline == "Payment received by Lightning"
+        names = [fact.name for fact in message_told.facts]
+        assert "Payment hash" in names
+        assert not {"Transaction", "Confirmations"} & {*names}
+    alone = told("payment.created", data=settled, method="lightning", address=None)
+    assert not alone.is_fast, "nobody looks at an address for it"
