@@ -10,7 +10,8 @@ taken back: a node that was killed, or that keeps none over a restart
 (-persistmempool=0), or reads it back slowly without saying so. They prove nothing.
 Those that pay somebody who is watched, and their parents, stay as *unlisted*, with the
 money that they are, until they are listed again, mined or double-spent, or until every
-node would have dropped them too.
+node would have dropped them too. A view shows them as what its source does not verify:
+they support what was told, and are never news, nor enough to confirm anything.
 
 What an undone block gave back and the mempool never listed since has not disappeared
 from it: a node drops what its new chain has no room for. It is no part of a mass, but

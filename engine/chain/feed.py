@@ -98,9 +98,9 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     block_height: int | None = None
     block_time_s: int | None = None
     is_coinbase: bool = False  # a miner's reward: nobody can spend it before depth 100
-    verified_by_source: bool = (
-        True  # False: the journal says so; the source has not shown it yet
-    )
+    # False: the journal says so, and the source has not shown it yet; or it has lost it
+    # with its mempool (`engine/chain/disappearance.py`).
+    verified_by_source: bool = True
 
 
 class ChainView(msgspec.Struct, frozen=True, gc=False):

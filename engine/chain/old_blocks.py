@@ -83,7 +83,7 @@ class OldBlocks:
         """The view, with the source's word on blocks that only the journal named."""
         outputs, off_chain = [], list(view.off_chain)
         for output in view.outputs:
-            if output.verified_by_source:
+            if output.verified_by_source or output.block_hash is None:
                 outputs.append(output)
                 continue
             status = self._status(feed, output)

@@ -271,8 +271,11 @@ class ScriptIndex:
         tip = self.chain.tip
         if tip is None:
             raise SourceUnavailable(f"{source}: no block has been read yet")
+        unlisted = self.unlisted
         found = {
-            (txid, vout): Output(txid, vout, amount)
+            (txid, vout): Output(
+                txid, vout, amount, verified_by_source=txid not in unlisted
+            )
             for txid, vout, amount in self._pool.paying(script)
         }
         for output in self._confirmed(script):

@@ -44,6 +44,7 @@ class Demands:
         self._ill_ms = 0  # true time when something was wrong last
         self._clock_ms = 0  # and the clock
         self._down_ms = 0  # and the process or its disk
+        self._boots = 0  # of the process whose watchers were shown what is waited for
         self.looks = 0  # at worlds in which all was well
         self.failover = Failover(world)
 
@@ -58,6 +59,9 @@ class Demands:
         if now < self._next_ms:
             return
         self._next_ms = now + LOOK_MS
+        if self._world.boots != self._boots:
+            self._boots = self._world.boots
+            self._world.rules.judges.news.forget()
         stopped_ms = min(self._world.stopped_until_ms, now)
         self._ill_ms = max(self._ill_ms, stopped_ms)
         self._down_ms = max(self._down_ms, stopped_ms)

@@ -43,6 +43,11 @@ class News:
         if found:
             self._first[payment_id] = found
 
+    def forget(self) -> None:
+        """The process died: it knows no more what it was shown. The next view shows it
+        again, whenever a source has one."""
+        self._first.clear()
+
     def untold(self, payment_id: str, until: int) -> Outpoint | None:
         """What was shown before `until` (true ms), and ever since, and is not told."""
         book = self._books[payment_id]

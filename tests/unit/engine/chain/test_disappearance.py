@@ -42,6 +42,8 @@ def test_a_mempool_that_is_empty_at_once_takes_nothing_away(others: int) -> None
     assert look(feed, index).disappeared == 0
     assert found(index) == [(5, None)]
     assert index.view(ALICE, "s").complete, "what comes from now on is seen"
+    (kept,) = index.view(ALICE, "s").outputs
+    assert not kept.verified_by_source, "nobody is to confirm anything by it"
     assert len(index.pool) == 1, "what pays nobody is let go"
 
 
@@ -105,6 +107,7 @@ def test_one_that_is_listed_again_can_be_dropped_again() -> None:
     others = pool_of(feed, 9)
     look(feed, index)
     assert index.unlisted == {}
+    assert all(o.verified_by_source for o in index.view(ALICE, "s").outputs)
     lose(feed, paid)
     look(feed, index)
     assert found(index) == []

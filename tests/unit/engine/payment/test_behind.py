@@ -53,6 +53,14 @@ def test_what_it_showed_is_not_confirmed_before_the_mempool_was_compared() -> No
     assert told(view(mempool("t1"))) == ["confirmed"]
 
 
+def test_what_its_mempool_has_lost_confirms_nothing_and_is_not_gone() -> None:
+    told = Told(terms(confirmations_required=0))
+    assert told(behind(mempool("t1"))) == ["detected"]
+    unlisted = replace(mempool("t1"), verified_by_source=False)
+    assert told(view(unlisted)) == []
+    assert told(view(mempool("t1"))) == ["confirmed"]
+
+
 @pytest.mark.parametrize("announced", [True, False])
 def test_news_are_of_now_in_a_view_that_is_not_complete_too(announced: bool) -> None:
     told = Told(terms(confirmations_required=0))
