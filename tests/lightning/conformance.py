@@ -150,11 +150,13 @@ class Ear:
         return {invoice.payment_hash for invoice in self.invoices}
 
     def wait_open(self) -> None:
-        wait_until(lambda: self.words or self.has_ended, STEP_S, f"{self} to open")
+        wait_until(
+            lambda: self.words or self.has_ended, STEP_S, lambda: f"{self} to open"
+        )
         assert self.words[0] is Heard.OPENED, self
 
     def wait_end(self) -> LightningError | None:
-        wait_until(lambda: self.has_ended, STEP_S, f"{self} to end")
+        wait_until(lambda: self.has_ended, STEP_S, lambda: f"{self} to end")
         return self.error
 
 
@@ -375,7 +377,7 @@ CALLS: Final[dict[str, Call]] = {
     "payout": lambda rig, known: rig.node.payout(known),
     "balance": lambda rig, _: rig.node.balance(),
     "pay": lambda rig, _: rig.node.pay(
-        rig.bill(1_000_000)[0], max_fee_msat=1_000, key=KEY
+        rig.bill(1_000_000)[0], max_fee_msat=1_000_000, key=KEY
     ),
 }
 
