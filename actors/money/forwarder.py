@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
 from actors.money.desk import WAITS
 from actors.money.following import Follower
 from actors.money.refund_payer import RefundPayer
-from actors.money.steps import Answer, Ask, Commit, Late, Steps, Tick
-from actors.money.telling import carry_out
+from actors.money.rounds import RoundsActor
+from actors.money.steps import Ask, Commit, Steps
 from actors.node import Node
 from actors.published import ForwardingReport, Published
 from engine.bitcoin.address import parse_address
 from engine.errors import EngineError, SigningError
 from engine.payment.coins import coins_of
 from engine.payment.model import Status
-from engine.runtime.actor import Actor
-from engine.runtime.clock import Timer
 from engine.store.outgoing_port import Paused, Queued
 from engine.store.writes import (
     MoveOutgoing,
@@ -50,9 +47,6 @@ __all__ = ["ForwarderActor"]
 
 log = logging.getLogger("paybell.forward")
 
-ANSWER_S = 30.0
-"""For an answer of the journal, the store, or a watcher."""
-
 LATER_MS = 600_000
 """Coins that do not pay now, or may not go, are looked at again after this time."""
 
@@ -63,23 +57,17 @@ PER_ROUND = 500
 """Payments of one merchant that are looked at in one round."""
 
 
-class ForwarderActor(Actor):
+class ForwarderActor(RoundsActor):
     """See the module docstring."""
 
     __slots__ = (
-        "_asked",
         "_follower",
-        "_late",
-        "_node",
         "_payer",
         "_policy",
         "_report",
-        "_round",
         "_unsigned",
         "_waiting",
     )
-
-    blocking = True
 
     def __init__(
         self,
@@ -88,30 +76,13 @@ class ForwarderActor(Actor):
         report: Published[ForwardingReport],
     ) -> None:
         """`report`: where it publishes how it fares; only it writes there."""
-        self._node = node
+        super().__init__(node)
         self._policy = policy = forwards.policy
         self._report = report
         self._follower = Follower(node, forwards.ways, forwards.signer, policy)
         self._payer = RefundPayer(node, self._follower, policy)
-        self._round: Steps | None = None
-        self._asked = 0  # questions so far
-        self._late: Timer | None = None  # for the answer to the last of them
         self._unsigned: dict[str, float] = {}  # payments that no sweep takes until then
         self._waiting: set[str] = set()  # merchants whose money waits, in this round
-
-    def on_start(self) -> None:
-        self._node.clock.call_later(self._policy.every_s / 2, self.ref, Tick())
-
-    def on_receive(self, message: object) -> None:
-        match message:
-            case Tick():
-                if self._round is None:
-                    self._round = self._steps()
-                    self._go_on(None)
-            case Answer(number, value) if number == self._number:
-                self._go_on(value)
-            case Late(number) if number == self._number:
-                self._go_on(TimeoutError("an answer did not come in time"))
 
     def on_stop(self) -> None:
         self._follower.ways.close()
@@ -336,45 +307,13 @@ class ForwarderActor(Actor):
         now = self._node.clock.now()
         self._node.alerts.raise_(WAITS, merchant, why, now, merchant=merchant)
 
-    # -- step by step ------------------------------------------------------------------
+    # -- the round's own ---------------------------------------------------------------
 
-    @property
-    def _number(self) -> tuple[int, int]:
-        return self.ref.incarnation, self._asked
+    def _rest_s(self) -> float:
+        return self._policy.every_s
 
-    def _go_on(self, answer: Any) -> None:
-        """Send the round its answer, and do what it wants next. Whatever goes wrong in
-        here must not take the node along: the money waits, and a person hears of it."""
-        assert self._round is not None
-        self._asked += 1
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-        try:
-            if isinstance(answer, Exception):
-                wanted = self._round.throw(answer)
-            else:
-                wanted = self._round.send(answer)
-        except StopIteration:
-            self._node.alerts.clear(WAITS, "")
-            self._end()
-        except (EngineError, TimeoutError) as error:
-            self._wait_all(str(error))
-        except Exception as error:
-            log.exception("forward.round_failed")
-            self._wait_all(f"a round failed: {error!r}; see the log")
-        else:
-            late = Late(self._number)
-            self._late = self._node.clock.call_later(ANSWER_S, self.ref, late)
-            ref, number = self.ref, self._number
-            carry_out(
-                self._node, wanted, lambda value: ref.tell_system(Answer(number, value))
-            )
+    def _on_well(self) -> None:
+        self._node.alerts.clear(WAITS, "")
 
-    def _wait_all(self, why: str) -> None:
+    def _on_trouble(self, why: str) -> None:
         self._node.alerts.raise_(WAITS, "", why, self._node.clock.now())
-        self._end()
-
-    def _end(self) -> None:
-        self._round = None
-        self._node.clock.call_later(self._policy.every_s, self.ref, Tick())

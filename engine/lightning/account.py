@@ -27,6 +27,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     stream_url: str = ""  # Blink: of its WebSocket; empty: the public one
     merchants: tuple[str, ...] = ()
     forward_to: str = ""
+    forward_min_sat: int = 1  # less than this is not passed on
+    # The most that the network may take of what is passed on (`TillPolicy`):
+    forward_fee_ppm: int = 5_000
+    forward_fee_base_sat: int = 5
     poll_s: int = 30  # how often is looked, beside what is pushed
     silence_s: int = 10  # a held connection without any word for so long is dead
 

@@ -53,6 +53,9 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stream_url: str = ""
     merchants: Annotated[tuple[str, ...], msgspec.Meta(max_length=1_000)] = ()
     forward_to: str = ""
+    forward_min_sat: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 1
+    forward_fee_ppm: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 5_000
+    forward_fee_base_sat: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
     poll_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
     silence_s: Annotated[int, msgspec.Meta(ge=2, le=300)] = 10
 
@@ -159,6 +162,9 @@ def _read(name: str, table: Any, path: str, environ: Mapping[str, str]) -> Accou
         stream_url=said.stream_url,
         merchants=said.merchants,
         forward_to=said.forward_to,
+        forward_min_sat=said.forward_min_sat,
+        forward_fee_ppm=said.forward_fee_ppm,
+        forward_fee_base_sat=said.forward_fee_base_sat,
         poll_s=said.poll_s,
         silence_s=said.silence_s,
     )

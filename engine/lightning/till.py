@@ -18,10 +18,13 @@ of this hash stands before each attempt: `till_steps.py` has what follows from t
 answers. Pure.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from engine.lightning.account import Account
 
 __all__ = [
     "DOUBTFUL",
@@ -35,6 +38,7 @@ __all__ = [
     "max_fee_sat",
     "moved",
     "offer_sat",
+    "policy_of",
     "resumed",
     "told",
 ]
@@ -174,6 +178,22 @@ def moved(
     return msgspec.structs.replace(
         before, state=state, step=before.step + 1, moved_at=moved_at, **more
     )
+
+
+def policy_of(
+    forward: TillForward, accounts: Mapping[str, tuple[Account, Any]]
+) -> TillPolicy:
+    """By the till's account. Within one service nothing is taken on the way."""
+    source = accounts[forward.source][0]
+    target = accounts.get(forward.target)
+    policy = TillPolicy(
+        min_sat=source.forward_min_sat,
+        fee_ppm=source.forward_fee_ppm,
+        fee_base_sat=source.forward_fee_base_sat,
+    )
+    if target is not None and source.kind == target[0].kind == "blink":
+        return msgspec.structs.replace(policy, fee_ppm=0, fee_base_sat=0)
+    return policy
 
 
 def told(forward: TillForward) -> TillForward:

@@ -19,7 +19,7 @@ class NewTill(msgspec.Struct, frozen=True):
 
 class MoveTill(msgspec.Struct, frozen=True):
     """It is as this, from this step only: of any number of hands that would take it on,
-    one does."""
+    one does. An invoice that another one pays is a conflict."""
 
     forward: TillForward
     before: int  # `TillForward.step`

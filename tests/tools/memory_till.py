@@ -79,6 +79,10 @@ def write_till(tables: Tables, row: NewTill | MoveTill | UnqueueTill) -> int:
             known = kept.get(forward.id)
             if known is None or known.step != before:
                 raise Refused("till", f"{forward.id} was moved meanwhile")
+            others = (f for f in kept.values() if f.id != forward.id)
+            paid = {f.payment_hash for f in others} - {""}
+            if forward.payment_hash in paid:
+                raise Refused("till", "another one pays this invoice")
             tables.put(kept, forward.id, forward)
         case UnqueueTill(payment_id, seq):
             queued = tables.till_queue.get(payment_id)

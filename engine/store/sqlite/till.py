@@ -1,7 +1,7 @@
 """Forwards of tills in SQLite: how rows are written, and what is asked of them.
 
-That a payment has one forward is a unique key; that one hand takes a step of it, an
-update of the step before only.
+That a payment has one forward, and an invoice one that pays it, are unique keys; that
+one hand takes a step of it, an update of the step before only.
 """
 
 import sqlite3
@@ -35,8 +35,9 @@ def create(sql: Any) -> None:
         """CREATE TABLE till_forwards (
             id TEXT PRIMARY KEY, payment_id TEXT NOT NULL UNIQUE,
             merchant TEXT NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL,
-            step INTEGER NOT NULL, is_open INTEGER, troubled INTEGER,
-            next_at INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL
+            step INTEGER NOT NULL, payment_hash TEXT UNIQUE, is_open INTEGER,
+            troubled INTEGER, next_at INTEGER NOT NULL, body BLOB NOT NULL,
+            crc INTEGER NOT NULL
         ) WITHOUT ROWID""",
         "CREATE INDEX till_open ON till_forwards (source, next_at, id)"
         " WHERE is_open = 1",
@@ -62,11 +63,12 @@ def new_till(sql: sqlite3.Connection, row: NewTill) -> int:
 
 
 def move_till(sql: sqlite3.Connection, row: MoveTill) -> int:
-    """Raises `sqlite3.IntegrityError`: it was moved meanwhile."""
+    """Raises `sqlite3.IntegrityError`: it was moved meanwhile, or another one has its
+    invoice."""
     name, _, _, _, *changing = _values(row.forward)
     found = sql.execute(
-        "UPDATE till_forwards SET state = ?, step = ?, is_open = ?, troubled = ?,"
-        " next_at = ?, body = ?, crc = ? WHERE id = ? AND step = ?",
+        "UPDATE till_forwards SET state = ?, step = ?, payment_hash = ?, is_open = ?,"
+        " troubled = ?, next_at = ?, body = ?, crc = ? WHERE id = ? AND step = ?",
         (*changing, name, row.before),
     ).rowcount
     if found != 1:
@@ -84,6 +86,7 @@ def _values(forward: TillForward) -> tuple[Any, ...]:
         forward.source,
         forward.state.value,
         forward.step,
+        forward.payment_hash or None,
         1 if forward.is_open else None,
         1 if forward.is_open and is_troubled else None,
         forward.next_at,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.edge.forwarding import retry_rows
-from actors.money import forwarder, telling
+from actors.money import rounds, telling
 from actors.money.steps import Tell, Want
 from actors.node import Node
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
@@ -53,7 +53,7 @@ def test_a_payment_that_gives_no_answer_keeps_no_other_waiting(
         if not (isinstance(wanted, Tell) and wanted.payment_id == "pay_1"):
             do(node, wanted, reply)
 
-    monkeypatch.setattr(forwarder, "carry_out", deaf)
+    monkeypatch.setattr(rounds, "carry_out", deaf)
     stage.paid("pay_1", 50_000)
     stage.pass_s(ROUND_S)
     stage.paid("pay_2", 60_000, index=1)

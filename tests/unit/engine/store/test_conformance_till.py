@@ -1,8 +1,11 @@
 """What any store keeps of forwards of tills: see `test_conformance.py`."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from engine.lightning.till import TillForward, TillState, given_up, moved, told
+from engine.lightning.till_steps import invoiced
 from engine.payment.events import opening
 from engine.payment.lightning_terms import Invoice
 from engine.payment.observations import Cancel, ConfirmByHand, Observation
@@ -65,6 +68,22 @@ def test_of_two_hands_that_take_the_same_step_one_does(store: OpenStore) -> None
     assert is_conflict(move(store, gone, before.step))
     assert store.reader.till_forward(before.id) == waits
     assert is_conflict(move(store, forward(7), 0))  # there is none
+
+
+def test_an_invoice_is_paid_by_one_forward(store: OpenStore) -> None:
+    first, second = forward(1), forward(2)
+    add(store, first, second)
+    shown: dict[str, Any] = {
+        "now": T0,
+        "amount_sat": 9,
+        "payment_hash": "ab" * 32,
+        "bolt11": "lnbcrt1",
+        "expires_at": T0 + 99,
+    }
+    assert isinstance(move(store, invoiced(first, **shown), 0), Committed)
+    assert is_conflict(move(store, invoiced(second, **shown), 0))
+    shown["payment_hash"] = "cd" * 32
+    assert isinstance(move(store, invoiced(second, **shown), 0), Committed)
 
 
 def test_what_is_looked_after_is_found_when_its_time_has_come(store: OpenStore) -> None:
