@@ -34,6 +34,7 @@ run env PAYBELL_SOCKETIO_RECONNECTS=10000 "$PYTHON" -m pytest tests/live/test_so
 run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
+run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_export_sums.py
 run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py

@@ -29,6 +29,7 @@ from engine.lightning.account import Account
 __all__ = [
     "DOUBTFUL",
     "FINISHED",
+    "GRACE_MS",
     "NEVER",
     "STEPS",
     "TillForward",
@@ -42,6 +43,10 @@ __all__ = [
     "resumed",
     "told",
 ]
+
+GRACE_MS: Final = 120_000
+"""So long after its own end an invoice counts as over: for clocks that differ, and for
+what was on its way as it ran out."""
 
 NEVER: Final = 2**53 - 1
 """As a time (ms): only a person goes on."""
@@ -238,7 +243,9 @@ def resumed(before: TillForward, now: int) -> TillForward | None:
 
 def given_up(before: TillForward, now: int, reason: str) -> TillForward | None:
     """A person says: it stays at the till. None: it is over, or money may be on its
-    way."""
+    way: an invoice that was to be paid once is first to run out."""
     if before.state in FINISHED or before.state in DOUBTFUL:
+        return None
+    if before.tried_at and now < before.expires_at + GRACE_MS:
         return None
     return moved(before, _S.GIVEN_UP, now, next_at=NEVER, reason=reason, is_untold=True)

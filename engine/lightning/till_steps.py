@@ -26,6 +26,7 @@ from engine.lightning.node import (
 )
 from engine.lightning.till import (
     DOUBTFUL,
+    GRACE_MS,
     NEVER,
     TillForward,
     TillPolicy,
@@ -36,7 +37,6 @@ from engine.lightning.till import (
 )
 
 __all__ = [
-    "GRACE_MS",
     "SETTLE_MS",
     "Do",
     "answered",
@@ -54,13 +54,13 @@ SETTLE_MS: Final = 90_000
 """So long after it was asked to pay, a node has begun to, or never will: longer than
 any request of ours lasts (`transport/lightning/http.py`)."""
 
-GRACE_MS: Final = 120_000
-"""For clocks that differ, and for what was on its way as an invoice ran out."""
-
 NO_TIME_MS: Final = 10_000
 """An invoice that has so little time left is not begun to be paid."""
 
-_DELAYS_MS: Final = (1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000)
+_DELAYS_MS: Final = (
+    *(1_000, 2_000, 5_000, 10_000, 20_000, 40_000),
+    *(60_000, 60_000, 60_000, 120_000, 300_000),
+)
 _RETRIES_MS: Final = (5_000, 15_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000)
 _WAIT_MS: Final = 60_000
 
