@@ -10,7 +10,8 @@ event can forget them. What an event changes in the books it says itself, as dif
     lightning_fee_sat  lightning:<node> -> fees    what the node kept of it
     booked_minor   sales  -> gateway:<name>   of an external payment, in its currency
     credits        issued -> user:<account>   credited; back: it was reversed
-    swept_sat      onchain -> own, fees       sent on to its owner
+    swept_sat      onchain -> own, fees       sent on to its owner; by a till: from
+                   lightning:<node>
     refund         onchain -> refunds, fees   given back; not from here: own -> refunds
 
 What becomes of money on its way out is in `engine/payment/booking_out.py`.
@@ -80,7 +81,10 @@ def postings_of(event: Event, terms: Terms) -> tuple[Posting, ...]:
         assert terms.credit is not None, terms.id
         user = user_account(terms.credit.account)
         found.append(moved(CREDIT, ISSUED, user, data.credits, data.credits_worth))
-    found += swept(data.swept_sat or 0, data.swept_fee_sat or 0, quote)
+    if data.swept_sat is not None or data.swept_fee_sat is not None:
+        is_by_till = data.forward is not None and data.forward.till
+        source = lightning_account(terms) if is_by_till else ONCHAIN
+        found += swept(data.swept_sat or 0, data.swept_fee_sat or 0, quote, source)
     back = data.refund
     if back is not None and not terms.is_external:
         found += refunded(

@@ -13,18 +13,19 @@ __all__ = ["dust", "refunded", "shares_of_fee", "swept"]
 
 
 def swept(
-    swept_sat: int, fee_sat: int, quote: Quoted | None = None
+    swept_sat: int, fee_sat: int, quote: Quoted | None = None, source: str = ONCHAIN
 ) -> tuple[Posting, ...]:
-    """So much of a payment's coins has left our addresses for the owner's wallet, and
-    of that `fee_sat` for the miners; the difference from what was booked before."""
+    """So much of a payment's money has left our addresses (or the `source` where it
+    came by Lightning) for its owner, and of that `fee_sat` for the miners or the
+    network; the difference from what was booked before."""
     arrived = swept_sat - fee_sat
     found: list[Posting] = []
     if arrived:
         worth = at_rate(arrived, quote)
-        found.append(moved(SAT, ONCHAIN, OWN, arrived, worth))
+        found.append(moved(SAT, source, OWN, arrived, worth))
     if fee_sat:
         worth = at_rate(fee_sat, quote)
-        found.append(moved(SAT, ONCHAIN, FEES, fee_sat, worth))
+        found.append(moved(SAT, source, FEES, fee_sat, worth))
     return tuple(found)
 
 

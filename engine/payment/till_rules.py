@@ -38,17 +38,13 @@ def concerns_till(event: Event) -> bool:
 def came_of(payment: Payment) -> Came | None:
     """None: nothing is to be sent on (yet). A payment that is not paid keeps what came
     of it: a person decides whose it is."""
-    settled = [
-        (receipt.amount_sat, receipt.settled)
-        for receipt in payment.receipts
-        if receipt.is_lightning
-    ]
+    settled = [receipt.settled for receipt in payment.receipts if receipt.is_lightning]
     if not settled or not payment.counts_as_paid:
         return None
     net = credit = 0
-    for amount, parts in settled:
+    for parts in settled:
         assert parts, payment.id
-        net += max(amount - parts.fee_sat - parts.credit_sat, 0)
+        net += parts.net_sat
         credit += parts.credit_sat
     return Came(net, credit)
 

@@ -25,12 +25,11 @@ from engine.lightning.account import Account
 from engine.lightning.agreed import Invoice
 from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.till import TillForward, TillState, given_up, resumed
-from engine.money.ledger import FEES, OWN, SAT, balances
+from engine.money.ledger import FEES, OWN, SALES, SAT, balances
 from engine.payment.events import opening
-from engine.payment.fold import EventBuilder
-from engine.payment.lightning_terms import Settled, lightning_key
-from engine.payment.model import EventType, Payment, Receipt, Status
-from engine.payment.observations import Forward
+from engine.payment.lightning_terms import lightning_key
+from engine.payment.model import Status
+from engine.payment.observations import Forward, InvoicePaid
 from engine.payment.rules import follow
 from engine.store.writes import Committed, Entry, MoveTill, PauseForwarding, Write
 from tests.simulation.till_nodes import MINUTE_MS, Network, TargetNode, TillNode
@@ -116,7 +115,7 @@ class TillWorld:
         }
         self._actor = actor
         self._till = self._made()
-        self.came: dict[str, tuple[int, int]] = {}  # net and credit of each payment
+        self.came: dict[str, tuple[int, int, int]] = {}  # net, fee, credit, by payment
         self.deaths = 0
         self._dies_at = -1  # at this place from now
         self._may_die = False
@@ -207,12 +206,15 @@ class TillWorld:
         )
         self._write(Write(entries=(Entry(payment, (event,)),)))
         self.network.till_msat += (gross - fee - credit) * 1_000
-        self.came[name] = gross - fee - credit, credit
-        told = EventBuilder(payment, now)
-        settled = Settled(fee_sat=fee, credit_sat=credit)
-        receipt = Receipt(payment_hash, 0, gross, settled=settled)
-        told.emit(EventType.DETECTED, txid=payment_hash, receipt=receipt)
-        told.emit(EventType.CONFIRMED, status=Status.CONFIRMED, settled_sat=gross)
+        self.came[name] = gross - fee - credit, fee, credit
+        seen = InvoicePaid(
+            node="till",
+            payment_hash=payment_hash,
+            received_msat=gross * 1_000,
+            fee_msat=fee * 1_000,
+            credit_msat=credit * 1_000,
+        )
+        told = follow(payment, seen, now)
         self._write(Write(entries=(Entry(told.payment, tuple(told.events)),)))
 
     def _maybe_a_person(self) -> None:
@@ -336,7 +338,7 @@ def judge(world: TillWorld) -> dict[str, int]:
         found[forward.state.value] = found.get(forward.state.value, 0) + 1
         mine = [m for m in network.invoices.values() if m.forward_id == forward.id]
         arrived = [m for m in mine for _ in m.paid]
-        net, credit = world.came[forward.payment_id]
+        net, _, credit = world.came[forward.payment_id]
         if len(arrived) > 1:
             raise Wrong(f"{forward.id} was paid {len(arrived)} times")
         if len(arrived) != (forward.state is S.PAID):
@@ -380,16 +382,24 @@ def _judge_told(world: TillWorld, forward: TillForward, arrived_msat: int) -> No
     fee = sum(e["data"].get("swept_fee_sat", 0) for e in events)
     if (swept - fee) * 1_000 != arrived_msat:
         raise Wrong(f"{forward.id}: told {swept} sat, {fee} of it fee")
-    booked = _booked(world, payment)
-    if (booked.get((SAT, OWN), 0), booked.get((SAT, FEES), 0)) != (swept - fee, fee):
-        raise Wrong(f"{forward.id}: booked {booked}")
+    _judge_booked(world, forward, swept, fee)
     if (payment.status is Status.FORWARDED) != (forward.state is S.PAID):
         raise Wrong(f"{forward.id} is {forward.state}, its payment {payment.status}")
 
 
-def _booked(world: TillWorld, payment: Payment) -> dict[tuple[str, str], int]:
-    records = world.store.postings_of(payment.id, "")
-    return balances(record.posting for record in records)
+def _judge_booked(world: TillWorld, forward: TillForward, swept: int, fee: int) -> None:
+    net, kept, credit = world.came[forward.payment_id]
+    records = world.store.postings_of(forward.payment_id, "")
+    booked = balances(record.posting for record in records)
+    right = {
+        SALES: -(net + kept + credit),
+        FEES: kept + fee,
+        OWN: swept - fee,
+        "lightning:till": net + credit - swept,
+    }
+    found = {name: sat for (unit, name), sat in booked.items() if unit == SAT and sat}
+    if found != {name: sat for name, sat in right.items() if sat}:
+        raise Wrong(f"{forward.id}: booked {found}, not {right}")
 
 
 def run_till(seed: int, actor: type[TillActor] = TillActor) -> dict[str, int]:

@@ -126,6 +126,8 @@ class Invoices:
             self._warn(terms.id, (*warned, Warned(code=code, message=message)))
             return terms
         self._warn(terms.id, warned)
+        if account.forward_to:
+            invoice = msgspec.structs.replace(invoice, is_till=True)
         return _with(terms, invoice, is_unified=record.bip321 == "unified")
 
     def _before(self, account: Account, amount_msat: int | None) -> tuple[Warned, ...]:
