@@ -106,7 +106,7 @@ class Node:
         self.alert_notifier: Ref
         self.refunds: Ref
         self.forwards: Forwards | None = None  # None: nothing is signed or sent
-        self.upstreams: Upstreams = {}  # Lightning accounts
+        self.upstreams = Upstreams()  # Lightning accounts
         self.readers: list[Ref] = []
         self._next_reader = 0
 

@@ -4,7 +4,7 @@ Who asks a node blocks: edges in their own greenlets, blocking actors in their t
 How its connection stands is published by its actor (`actors/lightning/`) alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import msgspec
@@ -15,7 +15,9 @@ from engine.lightning.node import Balance, LightningNode
 from engine.lightning.upstream import UpstreamReport
 from engine.runtime.ref import Ref
 
-__all__ = ["InvoiceOpened", "LookAt", "Reconnect", "Upstream", "Upstreams"]
+__all__ = ["InvoiceOpened", "LookAt", "News", "Reconnect", "Upstream", "Upstreams"]
+
+Listener = Callable[[UpstreamReport], None]
 
 
 class InvoiceOpened(msgspec.Struct, frozen=True):
@@ -47,5 +49,33 @@ class Upstream(msgspec.Struct, frozen=True):
     balance: Readable[Balance | None]
 
 
-Upstreams = Mapping[str, Upstream]
-"""By the account's name, in the order of the configuration."""
+class News:
+    """Who wants to hear of every change. Listeners neither block nor raise."""
+
+    __slots__ = ("_listeners",)
+
+    def __init__(self) -> None:
+        self._listeners: dict[object, Listener] = {}
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Until the returned function is called."""
+        place = object()
+        self._listeners[place] = listener
+        return lambda: self._listeners.pop(place, None) and None
+
+    def tell(self, report: UpstreamReport) -> None:
+        for listener in list(self._listeners.values()):
+            listener(report)
+
+
+class Upstreams(dict[str, Upstream]):
+    """By the account's name, in the order of the configuration; filled when the tree is
+    built. `news`: of all of them."""
+
+    def __init__(self, of: Iterable[tuple[str, Upstream]] = ()) -> None:
+        super().__init__(of)
+        self.news = News()

@@ -124,6 +124,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     last_offset: int
     forwarding_paused: bool = False
+    lightning: Mapping[str, int] = {}  # how many accounts are in each state
 
 
 class SessionHandle(Protocol):

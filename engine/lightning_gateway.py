@@ -1,6 +1,6 @@
 """What edges may ask about Lightning: part of `Gateway`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from engine.lightning.account import Account
@@ -33,6 +33,12 @@ class LightningGateway(Protocol):
 
     def upstreams(self) -> Sequence[UpstreamReport]:
         """All held connections, by name."""
+
+    def listen_upstreams(
+        self, listener: Callable[[UpstreamReport], None]
+    ) -> Callable[[], None]:
+        """Call it at each change of one, until the returned function is called. It must
+        not block, or raise."""
 
     def reconnect(self, name: str) -> UpstreamReport | None:
         """Begin anew, now; None: there is none of that name."""

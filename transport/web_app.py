@@ -26,7 +26,7 @@ from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, redis_gateways, webhooks
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_stream import StreamState
-from transport.live import broadcast, polling, sse
+from transport.live import broadcast, polling, sse, upstreams
 from transport.live import journal_stream as events
 from transport.live.audience import Audience
 from transport.live.doors import Doors
@@ -131,6 +131,14 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         audience,
         parts.allowed_origins,
         leases=live.salon.leases,
+    )
+    upstreams.routes(
+        app,
+        parts.gateway,
+        auth.require,
+        live.salon.doors,
+        live.salon.leases,
+        parts.allowed_origins,
     )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     _add_claims(parts, app)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -359,6 +360,7 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
             freshness=self._node.source_report.now.freshness,
             alerts=self.alerts(),
             forwarding_paused=self._node.forwarding.now.paused is not None,
+            lightning=Counter(one.state.value for one in self.upstreams()),
             last_offset=last_offset,
         )
 

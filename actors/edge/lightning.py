@@ -6,7 +6,7 @@ refused was asked for nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import gevent
@@ -81,6 +81,11 @@ class LightningDesk(KeptRows):
 
     def upstreams(self) -> Sequence[UpstreamReport]:
         return [one.report.now for _name, one in sorted(self._node.upstreams.items())]
+
+    def listen_upstreams(
+        self, listener: Callable[[UpstreamReport], None]
+    ) -> Callable[[], None]:
+        return self._node.upstreams.news.listen(listener)
 
     def reconnect(self, name: str) -> UpstreamReport | None:
         upstream = self._node.upstreams.get(name)

@@ -1,12 +1,13 @@
 """How a held connection to a Lightning node stands, as everybody is told. Values."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
 from engine.lightning.node import Can
 
-__all__ = ["UpstreamReport", "UpstreamState"]
+__all__ = ["UpstreamReport", "UpstreamState", "seen_by"]
 
 
 class UpstreamState(StrEnum):
@@ -34,3 +35,18 @@ class UpstreamReport(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: int | None = None
     merchants: tuple[str, ...] = ()  # who may use it; empty: everybody
     forward_to: str = ""  # the account that its money goes on to
+
+
+def seen_by(reports: Iterable[UpstreamReport], merchant: str) -> list[UpstreamReport]:
+    """Those of its payments: accounts that may make its invoices, and those that their
+    money goes on to."""
+    known = {one.name: one for one in reports}
+    seen: dict[str, UpstreamReport] = {}
+    for one in known.values():
+        at: UpstreamReport | None = one
+        if one.merchants and merchant not in one.merchants:
+            continue
+        while at is not None and at.name not in seen:
+            seen[at.name] = at
+            at = known.get(at.forward_to)
+    return [one for one in known.values() if one.name in seen]

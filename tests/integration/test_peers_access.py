@@ -97,6 +97,7 @@ def test_an_object_of_another_is_not_there(
         "merchant": "bob",
         "account": "alice",
         "refund_id": "ref_of_bob",
+        "name": "node-of-bob",
     }
     nobodys = {
         "payment_id": "pay_0000000000000000000000",
@@ -106,6 +107,7 @@ def test_an_object_of_another_is_not_there(
         "merchant": "nobody",
         "account": "alice",
         "refund_id": "ref_of_nobody",
+        "name": "node-of-nobody",
     }
     asked = 0
     for method, path in operations(node):

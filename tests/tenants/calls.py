@@ -203,6 +203,9 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "openapi": _get("/openapi.json"),
     "list_sources": _get("/v1/sources"),
     "list_alerts": _get("/v1/alerts"),
+    "list_upstreams": _get("/v1/upstreams"),
+    "reconnect_upstream": [_post("/v1/upstreams/node/reconnect", {})],
+    "followUpstreams": _get(f"/events/upstreams/{ANN}"),
     "list_redis": _get("/v1/redis"),
     "list_watchers": _get("/v1/watchers?limit=200"),
     "get_watcher": [

@@ -31,6 +31,8 @@ from engine.store.sqlite.offline import (
 from engine.store.sqlite.offline import examine as examine_database
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
+from transport.cli.lightning import refuse_unknown_owners
+from transport.cli.lightning_check import check_lightning
 from transport.cli.mail_check import check_mail
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.rate_check import check_rates
@@ -77,6 +79,7 @@ def examine(
         *check_rates(config),
         *check_redis(config),
         *check_mail(config),
+        *check_lightning(config),
         *_check_modes(config, config_path),
         *_check_machine(),
         *_check_address(config),
@@ -154,6 +157,7 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
     try:
         known = {merchant.name for merchant in merchants}
         refuse_unknown_seeds(config, known.union(config.merchants))
+        refuse_unknown_owners(config, known.union(config.merchants))
     except CannotStart as error:
         yield False, str(error)
 

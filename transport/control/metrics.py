@@ -18,6 +18,7 @@ from engine.delivery.attempt import AttemptOutcome
 from engine.delivery.kinds import KINDS
 from engine.errors import EngineError
 from engine.gateway import Gateway
+from transport.control import lightning_metrics
 
 __all__ = ["Metrics"]
 
@@ -63,6 +64,7 @@ _COUNTERS = {
     "log.lost": "Lines of the log that a broken stream or a full disk took.",
     "log.left_out": "Lines of the log that were left out: too many of their kind.",
     "log.reopened": "Times that the log's stream was opened anew.",
+    **lightning_metrics.COUNTERS,
 }
 
 _NEVER = {
@@ -114,6 +116,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._node()
+        yield from lightning_metrics.families(self._gateway.upstreams())
         yield from _families(_NEVER | self._gateway.counters() | self._log_counts())
         try:
             yield from self._sources()

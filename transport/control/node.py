@@ -21,6 +21,7 @@ from transport.control.forwarding import Forwarding
 from transport.control.metrics import Metrics
 from transport.control.rates import Rates
 from transport.control.sources import Sources
+from transport.control.upstreams import Upstreams
 from transport.control.watchers import Watchers
 from transport.http import openapi
 from transport.http.auth import Auth
@@ -43,6 +44,7 @@ def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> Non
     """Put the node's routes into `app`."""
     app.add_all(_Node(app, gateway, auth, settings))
     app.add_all(Sources(gateway, auth))
+    app.add_all(Upstreams(gateway, auth))
     app.add_all(Rates(gateway, auth))
     app.add_all(Forwarding(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
@@ -68,7 +70,8 @@ class FreshnessView(msgspec.Struct, frozen=True, kw_only=True):
 
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     """The process is running. `GET /ready` says whether it accepts new payments,
-    `GET /v1/alerts` what the alerts are that are counted here by kind."""
+    `GET /v1/alerts` what the alerts are that are counted here by kind. `lightning`: how
+    many accounts are live, behind, connecting or failing; empty without any."""
 
     status: Literal["ok", "degraded"]
     service: str
@@ -81,6 +84,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     freshness: FreshnessView
     alerts: dict[str, int]
     forwarding: Literal["on", "paused"]
+    lightning: dict[str, int]
 
 
 class ReadyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +140,7 @@ class _Node:
                 freshness=_freshness_view(health.freshness),
                 alerts=dict(Counter(alert.kind for alert in health.alerts)),
                 forwarding="paused" if health.forwarding_paused else "on",
+                lightning=dict(health.lightning),
             )
         )
 
@@ -201,8 +206,9 @@ class _Node:
 
 
 def _is_blind(health: NodeHealth) -> bool:
-    """Whether something is wrong with the sources; a payment's own trouble is not."""
-    return any(alert.kind.startswith("source") for alert in health.alerts)
+    """Whether something is wrong with those who say what was paid; a payment's own
+    trouble is not."""
+    return any(alert.kind.startswith(("source", "upstream")) for alert in health.alerts)
 
 
 def _freshness_view(freshness: Freshness) -> FreshnessView:

@@ -10,7 +10,7 @@ from gevent.event import Event
 
 from actors.edge import lightning
 from actors.published import Published
-from actors.upstreams import InvoiceOpened, Reconnect, Upstream
+from actors.upstreams import InvoiceOpened, Reconnect, Upstream, Upstreams
 from engine.errors import EngineBusy, NodeBusy, NodeUnavailable
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
@@ -70,7 +70,7 @@ class Shop:
         ref: Any = self.ref
         balance = Published[Balance | None](Balance(spendable_msat=7_000))
         upstream = Upstream(account, lnd, ref, Published(report), balance)
-        node.upstreams = {"node": upstream}
+        node.upstreams = Upstreams([("node", upstream)])
 
     def make(self, merchant: str = "rose") -> InvoiceMade:
         return self.gateway.make_invoice("node", merchant, ASKED)
