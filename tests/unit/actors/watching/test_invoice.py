@@ -45,15 +45,13 @@ class Shop(House):
             name="shop", kind="phoenixd", state=UpstreamState.LIVE, since=T0, can=CAN
         )
         node: Any = None  # nobody asks it here
-        self.node.upstreams = {
-            "shop": Upstream(
-                account=Account(name="shop", kind="phoenixd", url="http://node.test"),
-                node=node,
-                ref=self.stage.start("upstream", self.upstream),
-                report=Published(report),
-                balance=Published(None),
-            )
-        }
+        self.node.upstreams["shop"] = Upstream(
+            account=Account(name="shop", kind="phoenixd", url="http://node.test"),
+            node=node,
+            ref=self.stage.start("upstream", self.upstream),
+            report=Published(report),
+            balance=Published(None),
+        )
 
     def invoice(self, **changes: Any) -> Payment:
         fields: dict[str, Any] = {
