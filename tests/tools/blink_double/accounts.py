@@ -55,8 +55,9 @@ class StoredInvoice:
     amount_sat: int | None
     created_at_s: int
     expires_at_s: int
+    memo: str = ""
+    description_hash: str = ""
     paid: bool = False
-    booked: bool = False
 
     def status(self, now_s: float) -> str:
         """`wallet-invoice-status-checker.ts`: by the clock alone, if it is not paid."""
@@ -133,36 +134,22 @@ class Bank:
     ) -> StoredInvoice:
         preimage = secrets.token_bytes(32)
         payment_hash = hashlib.sha256(preimage).hexdigest()
-        secret = secrets.token_hex(32)
-        created_s = int(self.now_s())
-        tags = Tags()
-        tags.add(TagChar.payment_hash, payment_hash)
-        tags.add(TagChar.payment_secret, secret)
-        if description_hash:
-            tags.add(TagChar.description_hash, description_hash)
-        else:
-            tags.add(TagChar.description, memo)
-        tags.add(TagChar.expire_time, minutes * 60)
-        tags.add(TagChar.min_final_cltv_expiry, 18)
-        tags.add(TagChar.features, bolt11.Features.from_feature_list({
-            bolt11.Feature.var_onion_optin: bolt11.FeatureState.required,
-            bolt11.Feature.payment_secret: bolt11.FeatureState.required,
-        }))  # fmt: skip
-        text = bolt11.encode(
-            bolt11.Bolt11(
-                "bcrt",
-                created_s,
-                tags,
-                None if amount_sat is None else bolt11.MilliSatoshi(amount_sat * 1000),
-            ),
-            _NODE_KEY,
-        )
+        made_s = int(self.now_s())
         invoice = StoredInvoice(
-            wallet, text, payment_hash, preimage.hex(), secret, amount_sat, created_s,
-            created_s + minutes * 60,
+            wallet, "", payment_hash, preimage.hex(), secrets.token_hex(32), amount_sat,
+            made_s, made_s + minutes * 60, memo, description_hash,
         )  # fmt: skip
+        invoice.bolt11 = _encoded(invoice)
         self.invoices[payment_hash] = invoice
         return invoice
+
+    def expire(self, payment_hash: str) -> None:
+        """As if it had been made, as it is, so long ago that it expired an hour ago."""
+        invoice = self.invoices[payment_hash]
+        back_s = invoice.expires_at_s - int(self.now_s()) + 3_600
+        invoice.created_at_s -= back_s
+        invoice.expires_at_s -= back_s
+        invoice.bolt11 = _encoded(invoice)
 
     def book(
         self, wallet: Wallet, amount: int, payment_hash: str, **more: Any
@@ -188,6 +175,31 @@ class Bank:
             if tx.wallet is wallet and payment_hash in ("", tx.payment_hash)
         ]
         return sorted(found, key=lambda tx: tx.id, reverse=True)
+
+
+def _encoded(invoice: StoredInvoice) -> str:
+    tags = Tags()
+    tags.add(TagChar.payment_hash, invoice.payment_hash)
+    tags.add(TagChar.payment_secret, invoice.payment_secret)
+    if invoice.description_hash:
+        tags.add(TagChar.description_hash, invoice.description_hash)
+    else:
+        tags.add(TagChar.description, invoice.memo)
+    tags.add(TagChar.expire_time, invoice.expires_at_s - invoice.created_at_s)
+    tags.add(TagChar.min_final_cltv_expiry, 18)
+    required = bolt11.FeatureState.required
+    tags.add(
+        TagChar.features,
+        bolt11.Features.from_feature_list({
+            bolt11.Feature.var_onion_optin: required,
+            bolt11.Feature.payment_secret: required,
+        }),
+    )  # fmt: skip
+    sat = invoice.amount_sat
+    amount = None if sat is None else bolt11.MilliSatoshi(sat * 1000)
+    return bolt11.encode(
+        bolt11.Bolt11("bcrt", invoice.created_at_s, tags, amount), _NODE_KEY
+    )
 
 
 def _uuid(text: str) -> str:

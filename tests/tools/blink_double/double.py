@@ -40,6 +40,9 @@ class BlinkDouble:
         self.instead: dict[str, list[Answer]] = {}
         """By field ("*": any): the next answers, without anything being done."""
 
+        self.always: Answer | None = None
+        """What everything gets, without anything being done."""
+
         self.faults: dict[str, list[Fault]] = {}
         """By field: what becomes of the next answers, after all was done."""
 
@@ -142,6 +145,8 @@ class BlinkDouble:
         account = self.bank.by_key(key)
         field = self._field(received.body)
         self.asked.append((account.name if account else "", field))
+        if self.always is not None:
+            return self.always
         for name in (field, "*"):
             if self.instead.get(name):
                 return self.instead[name].pop(0)
