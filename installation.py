@@ -238,6 +238,7 @@ class Installation:
                 tolerance_sat=config.tolerance_sat,
                 tolerance_percent=config.tolerance_percent,
                 quorum_above_sat=config.quorum_above,
+                accounts=config.lightning,
                 gateways=self.gateways,
                 redis=(lambda: reader.state) if (reader := self.redis) else None,
                 independent_sources=len({s.operator for s in config.sources}),

@@ -50,7 +50,7 @@ __all__ = [
 
 SOURCE_KINDS = ("esplora", "bitcoind", "devchain")
 
-SEEDS = ("bitcoin", "paybutton", "phoenixd", "salon")
+SEEDS = ("bitcoin", "blink", "paybutton", "phoenixd", "salon")
 """Systems whose web sites and backends find their own routes here (docs/seeds.md)."""
 
 PUBLIC_ESPLORA = {

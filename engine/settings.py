@@ -120,8 +120,8 @@ OPTIONS: tuple[Option, ...] = (
            " All links begin with it; its host and its pages are allowed."),
     # Off: these routes take no key, and some no secret.
     Option("seeds", seeds, "",
-           "bitcoin, paybutton, phoenixd or salon, each with =<merchant>, separated by"
-           " commas",
+           "bitcoin, blink, paybutton, phoenixd or salon, each with =<merchant>,"
+           " separated by commas",
            "Systems whose web sites and backends find their own routes here, and the"
            " merchant for whom these act: paybutton=default. See docs/seeds.md.",
            repeated=True),

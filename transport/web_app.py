@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.gateway import Gateway
+from engine.lightning.account import Account
 from engine.merchants.name import DEFAULT
 from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
@@ -23,7 +24,7 @@ from transport.http.bottle_app import Api, ApiSettings
 from transport.http.claims import Claims
 from transport.http.site_tokens import RULES, SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
-from transport.inbound import gateway_routes, redis_gateways, webhooks
+from transport.inbound import gateway_routes, redis_gateways, svix, webhooks
 from transport.inbound.gateways import Gateways
 from transport.inbound.redis_stream import StreamState
 from transport.live import broadcast, polling, sse, upstreams
@@ -87,6 +88,8 @@ class WebParts:
     live_limits: LiveLimits | None = None
     redis: Callable[[], StreamState] | None = None
     """How the stream stands that is read; None: none is."""
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """Lightning accounts by name, of which some take webhooks."""
     gateways: Gateways | None = None
     """None: no payment gateway tells this node anything."""
 
@@ -152,6 +155,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         unsigned=unsigned_webhooks(parts.seeds, parts.seed_limits),
     )
     redis_gateways.routes(app, auth, parts.redis)
+    # Before those of gateways, whose path of two names would be this one, too.
+    svix.routes(app, parts.gateway, parts.accounts, limits=parts.webhook_limits)
     if parts.gateways is not None and parts.gateways.mappings:
         gateway_routes.routes(app, parts.gateways, limits=parts.webhook_limits)
     _mount_socketio(parts, app, live, frames, strangers)

@@ -25,6 +25,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""  # of Electrum's RPC
     wallet: str = ""  # Blink: the wallet's id; empty: the account's BTC wallet
     stream_url: str = ""  # Blink: of its WebSocket; empty: the public one
+    webhook_secrets: tuple[str, ...] = ()  # Blink: of its webhooks, whsec_…
     merchants: tuple[str, ...] = ()
     forward_to: str = ""
     forward_min_sat: int = 1  # less than this is not passed on

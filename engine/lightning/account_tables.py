@@ -1,10 +1,12 @@
 """The tables `[lightning.<name>]` of a paybell.toml, read. Pure.
 
 An account's secret may stand in the environment instead, as
-`PAYBELL_LIGHTNING_<NAME>_SECRET`: the name in capitals, with `_` for `-`. No error
-quotes a value of the file, as one may be the secret in the wrong place.
+`PAYBELL_LIGHTNING_<NAME>_SECRET`: the name in capitals, with `_` for `-`; those of its
+webhooks as `…_WHSEC`, separated by commas. No error quotes a value of the file, as one
+may be the secret in the wrong place.
 """
 
+import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +27,7 @@ __all__ = [
     "read_account_tables",
     "secret_name",
     "unused_secrets",
+    "whsec_name",
 ]
 
 LIGHTNING: Final = "lightning"
@@ -34,8 +37,10 @@ MAX_ACCOUNTS: Final = 20
 BLINK_URL: Final = "https://api.blink.sv/graphql"
 """Where Blink is, if the file does not say; its test network is elsewhere."""
 
-SECRET_NAME: Final = re.compile(r"PAYBELL_LIGHTNING_[A-Z0-9][A-Z0-9_]{0,31}_SECRET")
-"""Of variables with an account's secret."""
+SECRET_NAME: Final = re.compile(
+    r"PAYBELL_LIGHTNING_[A-Z0-9][A-Z0-9_]{0,31}_(SECRET|WHSEC)"
+)
+"""Of variables with an account's secret, or those of its webhooks."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 _AT = re.compile(r" - at `\$(.*)`$", re.DOTALL)
@@ -51,6 +56,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     user: str = ""
     wallet: str = ""
     stream_url: str = ""
+    webhook_secrets: Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = ()
     merchants: Annotated[tuple[str, ...], msgspec.Meta(max_length=1_000)] = ()
     forward_to: str = ""
     forward_min_sat: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 1
@@ -70,9 +76,14 @@ def secret_name(account: str) -> str:
     return f"PAYBELL_LIGHTNING_{account.upper().replace('-', '_')}_SECRET"
 
 
+def whsec_name(account: str) -> str:
+    """The variable that may hold the secrets of its webhooks."""
+    return secret_name(account).removesuffix("SECRET") + "WHSEC"
+
+
 def unused_secrets(environ: Mapping[str, str], accounts: Iterable[str]) -> list[str]:
     """A warning for each variable with the secret of an account that is not there."""
-    known = {secret_name(account) for account in accounts}
+    known = {name for one in accounts for name in (secret_name(one), whsec_name(one))}
     return [
         f"{name}: there is no such account among [{LIGHTNING}.<name>]"
         for name in sorted(environ)
@@ -160,6 +171,7 @@ def _read(name: str, table: Any, path: str, environ: Mapping[str, str]) -> Accou
         user=said.user,
         wallet=said.wallet,
         stream_url=said.stream_url,
+        webhook_secrets=_whsecs(name, said, where, environ),
         merchants=said.merchants,
         forward_to=said.forward_to,
         forward_min_sat=said.forward_min_sat,
@@ -183,6 +195,33 @@ def _secret(name: str, filed: str, where: str, environ: Mapping[str, str]) -> st
             f"{where}.secret (or {variable}): is no line of at most 500 ASCII letters"
         )
     return secret
+
+
+def _whsecs(
+    name: str, said: _Table, where: str, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    variable = whsec_name(name)
+    listed = environ.get(variable, "")
+    secrets = tuple(x.strip() for x in listed.split(",")) if listed else None
+    secrets = said.webhook_secrets if secrets is None else secrets
+    where = f"{where}.webhook_secrets (or {variable})"
+    if secrets and said.kind != "blink":
+        raise ConfigError(f"{where}: {said.kind} has none")
+    for secret in secrets:
+        if not _is_whsec(secret):
+            raise ConfigError(
+                f"{where}: each is whsec_ followed by 24 to 64 bytes in base64"
+            )
+    return secrets
+
+
+def _is_whsec(secret: str) -> bool:
+    encoded = secret.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    return encoded != secret and 24 <= len(key) <= 64
 
 
 def _check_url(url: str, where: str, schemes: tuple[str, str]) -> None:

@@ -12,7 +12,7 @@ from engine.secrets.vault import Vault
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.inbound.webhooks import Unsigned
-from transport.seeds import bitcoin, paybutton, phoenixd
+from transport.seeds import bitcoin, blink, paybutton, phoenixd
 from transport.seeds.admission import Admission, SeedLimits
 from transport.server.limits import CallLimits
 
@@ -56,6 +56,9 @@ def add_seeds(
             " started",
             seeds["bitcoin"],
         )
+    if "blink" in seeds:
+        merchant, admission = seeds["blink"], Admission(limits)
+        blink.routes(app, gateway, merchant, admission, origins)
     if "phoenixd" in seeds:
         merchant, admission = seeds["phoenixd"], Admission(limits)
         phoenixd.routes(app, gateway, vault, merchant, admission, webhook_limits)

@@ -47,7 +47,7 @@ def test_a_seed_names_the_merchant_for_whom_its_routes_act() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("blink=default", "'blink' is none of bitcoin, paybutton, phoenixd, salon"),
+        ("lnbits=default", "'lnbits' is none of bitcoin, blink, paybutton, ph"),
         ("salon", "salon: the name of a merchant must be 1 to 64"),
         ("salon=a b", "salon: the name of a merchant must be 1 to 64"),
         ("salon=a,salon=b", "salon is given more than once"),

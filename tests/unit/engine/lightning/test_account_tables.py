@@ -15,6 +15,7 @@ from engine.lightning.account_tables import (
     read_account_tables,
     secret_name,
     unused_secrets,
+    whsec_name,
 )
 
 SECRET = "canary-secret"
@@ -214,6 +215,39 @@ def test_a_variable_of_no_account_is_told_by_its_name() -> None:
     (line,) = unused_secrets(environ, ["nodes"])
     assert "PAYBELL_LIGHTNING_NODE_SECRET" in line
     assert SECRET not in line
+
+
+WHSEC = "whsec_" + "QUJD" * 8
+
+
+def blink(**changes: Any) -> dict[str, Any]:
+    return {"kind": "blink", "secret": SECRET, **changes}
+
+
+def test_secrets_of_webhooks_stand_in_the_file_or_in_the_environment() -> None:
+    name = "PAYBELL_LIGHTNING_MY_TILL_WHSEC"
+    assert whsec_name("my-till") == name
+    assert read(("my-till", blink()))["my-till"].webhook_secrets == ()
+    filed = read(("my-till", blink(webhook_secrets=[WHSEC])))["my-till"]
+    assert filed.webhook_secrets == (WHSEC,)
+    assert WHSEC not in repr(filed)
+    other = "whsec_" + "REVG" * 8
+    two = read(("my-till", blink()), **{name: f"{WHSEC}, {other}"})["my-till"]
+    assert two.webhook_secrets == (WHSEC, other)
+    assert unknown_names({name: WHSEC}) == []
+    assert unused_secrets({name: WHSEC}, ["my-till"]) == []
+    assert len(unused_secrets({name: WHSEC}, ["till"])) == 1
+
+
+@pytest.mark.parametrize(
+    "secret", ["canary", "whsec_canary", "whsec_", "whsec_" + "QUJD" * 40, "QUJD" * 8]
+)
+def test_a_secret_of_webhooks_that_is_none_is_told_without_it(secret: str) -> None:
+    with pytest.raises(ConfigError, match="webhook_secrets") as caught:
+        read(("till", blink(webhook_secrets=[secret])))
+    assert secret not in str(caught.value).replace("whsec_ followed", "")
+    with pytest.raises(ConfigError, match="phoenixd has none"):
+        read(("node", phoenixd(webhook_secrets=[WHSEC])))
 
 
 def test_what_is_no_table_and_too_many_of_them() -> None:
