@@ -81,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     redis_trusted: dict[str, str]  # by gateway, a merchant
     seed_calls_per_minute: int
     seed_calls_per_hour: int
+    lnurl_per_minute: int
+    lnurl_open: int
     broadcasts_per_minute: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]

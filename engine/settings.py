@@ -155,6 +155,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("seed_calls_per_hour", whole(1, 1_000_000), "1000", "1 to 1000000 calls",
            "How many of these all client addresses together may, in an hour, for each"
            " system of --seed."),
+    # A wallet asks once for each payment; a café full of payers has one address.
+    Option("lnurl_per_minute", whole(1, 1_000_000), "30", "1 to 1000000 invoices",
+           "How many invoices one client address may ask of Lightning Addresses in a"
+           " minute."),
+    # An invoice that nobody pays is looked after for ten minutes: 1,200 an hour.
+    Option("lnurl_open", whole(1, 1_000_000), "200", "1 to 1000000 invoices",
+           "How many unpaid invoices a Lightning Address may have at one time; one"
+           " client address a tenth of them."),
     Option("broadcasts_per_minute", whole(1, 10_000), "6", "1 to 10000 messages",
            "How many messages to all clients of /ws (POST /v1/broadcast) may be sent in"
            " a minute."),

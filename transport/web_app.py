@@ -37,7 +37,10 @@ from transport.live.limits import LiveLimits
 from transport.live.routes import LiveRoutes
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.mount import Mount
-from transport.pages import pages, refund
+from transport.live.till_status import Require, TillStatus
+from transport.lnurl import routes as lnurl
+from transport.lnurl.admission import LnurlLimits
+from transport.pages import pages, pos, refund
 from transport.seeds.admission import SeedLimits
 from transport.seeds.paybutton_messages import for_payers
 from transport.seeds.routes import add_seeds, poll_intervals_s, unsigned_webhooks
@@ -82,6 +85,7 @@ class WebParts:
     seeds: Mapping[str, str] = field(default_factory=dict)
     """Merchants by system whose own routes there are (`Config.seeds`)."""
     seed_limits: SeedLimits = field(default_factory=SeedLimits)
+    lnurl_limits: LnurlLimits | None = None
     broadcasts_per_minute: int = 6
     refund_claims_per_minute: int = 6
     socketio: SocketioLimits | None = None
@@ -144,6 +148,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.allowed_origins,
     )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
+    pos.routes(app)
     _add_claims(parts, app)
     webhooks.routes(
         app,
@@ -159,7 +164,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     svix.routes(app, parts.gateway, parts.accounts, limits=parts.webhook_limits)
     if parts.gateways is not None and parts.gateways.mappings:
         gateway_routes.routes(app, parts.gateways, limits=parts.webhook_limits)
-    _mount_socketio(parts, app, live, frames, strangers)
+    _mount_socketio(parts, app, live, frames, strangers, auth.require)
     polling.routes(
         app,
         parts.gateway,
@@ -183,6 +188,14 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         webhook_limits=parts.webhook_limits,
         origins=parts.allowed_origins,
     )
+    lnurl.routes(
+        app,
+        parts.gateway,
+        auth,
+        settings,
+        limits=parts.lnurl_limits,
+        strangers=strangers,
+    )
     return app, live
 
 
@@ -196,7 +209,12 @@ def _add_claims(parts: WebParts, app: Api) -> None:
 
 
 def _mount_socketio(
-    parts: WebParts, app: Api, live: LiveRoutes, frames: Frames, strangers: Strangers
+    parts: WebParts,
+    app: Api,
+    live: LiveRoutes,
+    frames: Frames,
+    strangers: Strangers,
+    require: Require,
 ) -> None:
     gateway, salon = parts.gateway, parts.seeds.get("salon")
 
@@ -206,7 +224,8 @@ def _mount_socketio(
     make = partial(_socketio, parts, live, frames, strangers)
     mount = Mount(is_on, make, strangers)
     mount.add_to(app)
-    live.also_ask(mount.route)
+    till = TillStatus(gateway, require, live, live.salon.leases)
+    live.also_ask(lambda environ: till.route(environ) or mount.route(environ))
 
 
 def _socketio(

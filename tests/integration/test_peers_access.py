@@ -20,8 +20,12 @@ OPEN_TO_ALL = {
     "/openapi.json",
     "/events/balance/{address}",
     "/poll/balance/{address}",
+    "/.well-known/lnurlp/{name}",
+    "/lnurl/pay/{name}/{version}",
+    "/lnurl/verify/{payment_hash}",
 }
-"""Without a key by design: an address is public, and so is what happens to it."""
+"""Without a key by design: an address is public, and so is what happens to it; wallets
+have none."""
 
 BY_SECRET = {"/webhook/btc", "/poll/order"}
 

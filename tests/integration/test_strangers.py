@@ -115,7 +115,7 @@ def test_openings_of_websockets_are_limited_per_address(apps: Any) -> None:
     _, node = apps
     live = node.server._listener._routes
     assert isinstance(live, LiveRoutes)
-    for path in ("/ws", "/ws/balance/nobody"):
+    for path in ("/ws", "/ws/pos", "/ws/balance/nobody"):
         environ = {
             "PATH_INFO": path,
             "QUERY_STRING": "",

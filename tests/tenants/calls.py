@@ -73,6 +73,10 @@ class Caller:
     def release(self) -> requests.Response:
         return self.ask("POST", f"/v1/watchers/{self.new()['address']}/release", {})
 
+    def pos(self) -> requests.Response:
+        key = self.node.add_till_key(ANN)
+        return self.ask("GET", "/v1/pos", Authorization=f"Bearer {key}")
+
     def follow(self, path: str, **options: Any) -> requests.Response:
         url = self.node.url + path
         stream = self.node.session.get(url, stream=True, timeout=30, **options)
@@ -246,6 +250,11 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
         _post("/v1/broadcast", {"message": "closed in ten minutes"}),
         _post("/v1/broadcast", {"message": "closed", "merchant": ANN}),
     ],
+    "get_lightning_address": _get(f"/v1/merchants/{ANN}/lightning_address"),
+    "get_pos": [Caller.pos],
+    "lnurlPayRequest": _get(f"/.well-known/lnurlp/{ANN}"),
+    "lnurlPayCallback": _get(f"/lnurl/pay/{ANN}/0?amount=21000"),
+    "lnurlVerify": _get(f"/lnurl/verify/{'0' * 64}"),
     "receiveBtcWebhook": [Caller.webhook],
     "receiveBlockonomicsCallback": [Caller.callback],
 }

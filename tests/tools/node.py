@@ -141,9 +141,17 @@ class RunningNode:
     ) -> str:
         """A new API key, for one merchant or for the whole node; with more scopes than
         are usual."""
+        return self._add_key(merchant, name, (*default_scopes(merchant), *more))
+
+    def add_till_key(self, merchant: str) -> str:
+        """One with which the page /pos is opened."""
+        return self._add_key(merchant, "till", (Scope.READ, Scope.CREATE))
+
+    def _add_key(
+        self, merchant: str | None, name: str, scopes: tuple[Scope, ...]
+    ) -> str:
         key, now = new_key(), self.gateway.now()
         key_id = f"key_{os.urandom(6).hex()}"
-        scopes = (*default_scopes(merchant), *more)
         row = KeyRow(key_id, name, merchant, hash_key(key), now, scopes)
         self.gateway.save_key(row)
         return key

@@ -88,6 +88,8 @@ _WORDS = {
     "redis_trusted": "GATEWAY=MERCHANT",
     "seed_calls_per_minute": "N",
     "seed_calls_per_hour": "N",
+    "lnurl_per_minute": "N",
+    "lnurl_open": "N",
     "broadcasts_per_minute": "N",
     "refunds_per_payment": "N",
     "refunds_open": "N",

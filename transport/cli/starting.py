@@ -21,6 +21,7 @@ from transport.cli.open_files import client_connections, raise_limit
 from transport.http.auth import KeyLimits, hash_key
 from transport.live.limits import LiveLimits
 from transport.live.socketio.limits import SocketioLimits
+from transport.lnurl.admission import LnurlLimits
 from transport.outbound.email import MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.heartbeat import OutsideWatch
@@ -34,6 +35,7 @@ __all__ = [
     "in_url",
     "key_limits",
     "live_limits",
+    "lnurl_limits",
     "mail_node",
     "refuse_narrower_key",
     "refuse_unknown_seeds",
@@ -152,6 +154,10 @@ def seed_limits(config: Config) -> SeedLimits:
     return SeedLimits(
         per_minute=config.seed_calls_per_minute, per_hour=config.seed_calls_per_hour
     )
+
+
+def lnurl_limits(config: Config) -> LnurlLimits:
+    return LnurlLimits(per_minute=config.lnurl_per_minute, open=config.lnurl_open)
 
 
 def server_limits(config: Config) -> Limits:

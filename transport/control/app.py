@@ -2,7 +2,7 @@
 
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault
-from transport.control import accounts, channels, merchants, node, payments
+from transport.control import accounts, channels, merchants, node, payments, pos
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.strangers import Strangers
@@ -28,4 +28,5 @@ def control_app(
     merchants.routes(app, gateway, auth, vault, settings)
     node.routes(app, gateway, auth, settings)
     accounts.routes(app, gateway, auth)
+    pos.routes(app, gateway, auth, settings)
     return app

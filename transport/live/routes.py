@@ -138,10 +138,8 @@ class LiveRoutes:
         path = environ["PATH_INFO"]
         if path != "/ws" and not path.startswith((_BALANCE, _SALON)):
             return None if self._also is None else self._also(environ)
-        wait_s = self._strangers.wait_s(environ) if self._strangers else 0
-        if wait_s > 0:
-            retry = (("Retry-After", str(math.ceil(wait_s))),)
-            return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
+        if refusal := self._too_often(environ):
+            return refusal
         if path == "/ws":
             return self._full() or self._talk_endpoint(environ)
         if path.startswith(_SALON):
@@ -170,6 +168,17 @@ class LiveRoutes:
             self._watch(websocket, frames, payment_id, since, key_id)
 
         return self._full() or watch
+
+    def closed_to(self, environ: dict[str, Any]) -> Refusal | None:
+        """Why this client cannot come in now, whatever it asks for."""
+        return self._too_often(environ) or self._full()
+
+    def _too_often(self, environ: dict[str, Any]) -> Refusal | None:
+        wait_s = self._strangers.wait_s(environ) if self._strangers else 0
+        if wait_s == 0:
+            return None
+        retry = (("Retry-After", str(math.ceil(wait_s))),)
+        return problem(Code.RATE_LIMITED, TOO_MANY, retry, LIMIT)
 
     @property
     def is_full(self) -> bool:

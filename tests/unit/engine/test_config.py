@@ -35,6 +35,8 @@ WRONG = {
     "redis_trusted": "payable",
     "seed_calls_per_minute": "0",
     "seed_calls_per_hour": "0",
+    "lnurl_per_minute": "0",
+    "lnurl_open": "0",
     "broadcasts_per_minute": "0",
     "allowed_hosts": "shop.example:443",
     "allowed_origins": "shop.example",

@@ -1,0 +1,163 @@
+"""How a till's accounts stand, over HTTP and live; and which keys may ask."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.lightning.upstream import UpstreamState
+from tests.lightning.till_node import TillAccounts
+from tests.tools.node import RunningNode, running_node
+from tests.tools.wait import wait_until
+from tests.tools.wsclient import Closed, WsClient, connect
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[RunningNode]:
+    with running_node() as running:
+        yield running
+
+
+@pytest.fixture
+def accounts(node: RunningNode) -> TillAccounts:
+    return TillAccounts(node)
+
+
+@pytest.fixture
+def key(node: RunningNode) -> str:
+    return node.add_till_key("cafe")
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def opened(node: RunningNode, key: str) -> WsClient:
+    client = connect("127.0.0.1", node.server.port, "/ws/pos")
+    client.send_json({"type": "open", "key": key})
+    return client
+
+
+def states(message: dict[str, Any]) -> list[tuple[str, str, str]]:
+    assert message["type"] == "till"
+    return [(a["role"], a["label"], a["state"]) for a in message["accounts"]]
+
+
+def test_a_till_sees_its_two_accounts(
+    node: RunningNode, accounts: TillAccounts, key: str
+) -> None:
+    accounts.balance("user", 2_100)
+    told = node.get("/v1/pos", **bearer(key))
+    assert told.status_code == 200
+    assert "key-of-the-node" not in told.text
+    found = told.json()
+    assert (found["merchant"], found["network"]) == ("cafe", "regtest")
+    assert states({"type": "till", **found}) == [
+        ("till", "BlinkPOS", "live"),
+        ("user", "User", "live"),
+    ]
+    assert [one["balance_sat"] for one in found["accounts"]] == [None, 2_100]
+
+
+def test_a_shop_without_lightning_has_a_till_without_accounts(
+    node: RunningNode, accounts: TillAccounts
+) -> None:
+    told = node.get("/v1/pos", **bearer(node.add_till_key("bar"))).json()
+    assert told["accounts"] == []
+
+
+def test_a_key_that_can_do_more_than_a_till_opens_none(
+    node: RunningNode, accounts: TillAccounts
+) -> None:
+    for key in (node.api_key, node.add_key("cafe"), node.add_key()):
+        answer = node.get("/v1/pos", **bearer(key))
+        assert answer.status_code == 403
+        assert "--scope read --scope create" in answer.json()["detail"]
+        client = opened(node, key)
+        assert client.recv_json(10)["code"] == "not_allowed"
+        with pytest.raises(Closed) as closed:
+            client.recv_json(10)
+        assert closed.value.code == 1008
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "{}", "[]", '{"type":"open"}', '{"type":"open","key":7}', "\x00"),
+        *('{"type":"open","key":"pbk_wrong"}', '{"type":"ping"}', "[" * 9_000),
+    ],
+)
+def test_whatever_else_is_said_ends_the_connection(
+    node: RunningNode, said: str
+) -> None:
+    client = connect("127.0.0.1", node.server.port, "/ws/pos")
+    client.send_text(said)
+    assert client.recv_json(10)["type"] == "error"
+    with pytest.raises(Closed) as closed:
+        client.recv_json(10)
+    assert closed.value.code == 1008
+
+
+def test_what_changes_is_told_at_once_and_nothing_twice(
+    node: RunningNode, accounts: TillAccounts, key: str
+) -> None:
+    clients = [opened(node, key) for _ in range(2)]
+    for client in clients:
+        assert states(client.recv_json(10))[1] == ("user", "User", "live")
+    accounts.set("user", UpstreamState.FAILING)
+    for client in clients:
+        told = client.recv_json(10)
+        assert states(told)[1] == ("user", "User", "failing")
+        assert "bad secret" not in str(told)
+    accounts.balance("till", 7)
+    for client in clients:
+        told = client.recv_json(10)
+        assert told["accounts"][0]["balance_sat"] == 7, "the next message is the next"
+        client.close()
+
+
+def test_a_till_that_is_gone_leaves_nothing_behind(
+    node: RunningNode, accounts: TillAccounts, key: str
+) -> None:
+    before = node.live.open
+    client = opened(node, key)
+    client.recv_json(10)
+    assert node.live.open == before + 1
+    client.close()
+    wait_until(lambda: node.live.open == before, 10, "the till to be forgotten")
+    assert node.live.salon.leases.held == 0
+
+
+def test_a_key_that_is_revoked_closes_the_till(
+    node: RunningNode, accounts: TillAccounts
+) -> None:
+    wanted = {"name": "till", "merchant": "cafe", "scopes": ["read", "create"]}
+    made = node.post("/v1/keys", wanted).json()
+    client = opened(node, made["key"])
+    client.recv_json(10)
+    assert node.call("DELETE", f"/v1/keys/{made['id']}").ok
+    with pytest.raises(Closed) as closed:
+        client.recv_json(60)
+    assert (closed.value.code, closed.value.reason) == (1008, "the API key was revoked")
+
+
+def test_another_origins_page_opens_no_till(node: RunningNode) -> None:
+    client = connect(
+        "127.0.0.1", node.server.port, "/ws/pos", origin="https://evil.example"
+    )
+    assert not client.accepted
+    assert client.status == 403
+
+
+def test_the_page_holds_nothing_and_no_other_site_may_frame_it(
+    node: RunningNode,
+) -> None:
+    page = node.session.get(f"{node.url}/pos")
+    assert page.status_code == 200
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert "<script>" not in page.text
+    assert " style=" not in page.text

@@ -1,0 +1,1 @@
+"""LNURL-pay and Lightning Addresses over HTTP."""
