@@ -33,6 +33,7 @@ from transport.cli.client import CallFailed, NodeClient
 from transport.cli.database_checks import check_copy, check_files
 from transport.cli.lightning import refuse_unknown_owners
 from transport.cli.lightning_check import check_lightning
+from transport.cli.lnurl_check import check_addresses
 from transport.cli.mail_check import check_mail
 from transport.cli.open_files import client_connections, raise_limit
 from transport.cli.rate_check import check_rates
@@ -154,6 +155,7 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
                     f" PUT /v1/merchants/{merchant.name}"
                 ),
             )
+    yield from check_addresses(config, merchants)
     try:
         known = {merchant.name for merchant in merchants}
         refuse_unknown_seeds(config, known.union(config.merchants))
