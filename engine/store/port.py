@@ -34,6 +34,7 @@ from engine.payment.model import Payment
 from engine.store.epochs import Epochs
 from engine.store.key_port import SealedReader
 from engine.store.ledger_port import LedgerReader
+from engine.store.lightning_port import LightningReader
 from engine.store.outgoing_port import OutgoingReader
 from engine.store.records import (
     OWED,
@@ -76,6 +77,7 @@ class StoreWriter(Protocol):
 
 class StoreReader(
     LedgerReader,
+    LightningReader,
     RefundReader,
     SealedReader,
     WalletReader,

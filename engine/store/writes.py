@@ -15,6 +15,7 @@ from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
 from engine.store.key_writes import WalletKeyRow, WalletSecretRow
 from engine.store.ledger_writes import LedgerRow
+from engine.store.lightning_writes import UpstreamCursor
 from engine.store.outgoing_writes import (
     MoveOutgoing,
     NewOutgoing,
@@ -84,6 +85,7 @@ __all__ = [
     "UNREAD_AFTER",
     "UNREAD_BELOW",
     "Unavailable",
+    "UpstreamCursor",
     "WalletKeyRow",
     "WalletRow",
     "WalletSecretRow",
@@ -347,6 +349,7 @@ Row = (
     | NewTill
     | MoveTill
     | UnqueueTill
+    | UpstreamCursor
     | LedgerRow
 )
 

@@ -24,6 +24,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     SourceTip,
+    UpstreamCursor,
     WalletRow,
 )
 from engine.wallet.outgoing import Outgoing
@@ -95,6 +96,8 @@ class Tables:
         self.forward_pause: dict[str, Paused] = {}
         self.till_forwards: dict[str, TillForward] = {}
         self.till_queue: dict[str, tuple[str, int]] = {}  # account, seq
+        self.invoices: dict[str, tuple[str, bool]] = {}  # payment, whether it is open
+        self.upstreams: dict[str, UpstreamCursor] = {}
         self._undo: list[Callable[[], object]] = []
 
     def wire(self, offset: int, event: Event, terms: Terms) -> bytes:

@@ -37,6 +37,7 @@ from engine.store.writes import (
 )
 from tests.tools.memory_delivery import MemoryDelivery
 from tests.tools.memory_ledger import MemoryLedger
+from tests.tools.memory_lightning import MemoryLightning
 from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_sealed import MemorySealed
@@ -55,6 +56,7 @@ class MemoryStore(
     WalletTables,
     MemoryOutgoing,
     MemoryTill,
+    MemoryLightning,
 ):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""
 

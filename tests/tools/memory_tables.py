@@ -50,6 +50,7 @@ from engine.store.writes import (
     ToldRow,
     Unqueue,
     UnqueueTill,
+    UpstreamCursor,
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
@@ -57,6 +58,7 @@ from engine.store.writes import (
 )
 from tests.tools import memory_wallets
 from tests.tools.memory_ledger import post_event, post_row
+from tests.tools.memory_lightning import note_invoice
 from tests.tools.memory_outgoing import queue_events, write_outgoing
 from tests.tools.memory_refunds import move_refund, open_refund
 from tests.tools.memory_rows import (
@@ -107,6 +109,7 @@ def _enter(tables: Tables, entry: Entry) -> list[CommittedEvent]:
                 tables.put(tables.outbox, (channel.id, offset), owed)
     queue_events(tables, entry)
     queue_for_till(tables, entry)
+    note_invoice(tables, entry)
     if stored is not None:
         moved = PaymentRow(stored.rank, payment, stored.watched)
         tables.put(tables.payments, payment.id, moved)
@@ -226,6 +229,8 @@ def _write(tables: Tables, row: Row) -> int:
             return write_outgoing(tables, row)
         case NewTill() | MoveTill() | UnqueueTill():
             return write_till(tables, row)
+        case UpstreamCursor():
+            tables.put(tables.upstreams, row.name, row)
     return 1
 
 

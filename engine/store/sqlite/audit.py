@@ -33,6 +33,7 @@ _TABLES = {
     "wallets": "id, merchant, kind, descriptor, identity, first_index, created_at,"
     " retired_at",
     "source_tips": "source, height, hash",
+    "upstreams": "name, cursor, at",
 }
 """Tables whose rows carry `row_crc` of these columns."""
 
@@ -46,6 +47,19 @@ _STRAY_DELIVERIES = """
        OR (c.id IS NULL AND o.channel_id NOT IN (SELECT id FROM removed_channels))
        OR o.state NOT IN ('pending', 'delivered', 'dead')
        OR typeof(o.attempts) != 'integer' OR typeof(o.next_at) != 'integer'"""
+
+
+# What an invoice's row says stands in its payment's terms, too. A payment that is not
+# as it was written is named for itself.
+_STRAY_INVOICES = """
+    SELECT i.payment_hash FROM invoices i
+    LEFT JOIN (SELECT id, CAST(state AS TEXT) AS state FROM payments) p
+    ON p.id = i.payment_id
+    WHERE p.id IS NULL OR CASE WHEN json_valid(p.state) THEN
+        json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT i.payment_hash
+        OR json_extract(p.state, '$.terms.lightning.node') IS NOT i.node
+        OR json_extract(p.state, '$.terms.lightning.expires_at') IS NOT i.expires_at
+    END"""
 
 
 def damaged_rows(sql: sqlite3.Connection) -> Iterator[str]:
@@ -69,6 +83,8 @@ def damaged_beside(sql: sqlite3.Connection) -> Iterator[str]:
         yield str(error)
     for channel, offset in sql.execute(_STRAY_DELIVERIES):
         yield f"outbox: the delivery of event {offset} to {channel} fits no event"
+    for (payment_hash,) in sql.execute(_STRAY_INVOICES):
+        yield f"invoices: {payment_hash} is not as its payment has it"
 
 
 def _events(sql: sqlite3.Connection) -> Iterator[str]:

@@ -21,7 +21,8 @@ from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.forward_rules import concerns_forwarder
 from engine.payment.till_rules import concerns_till
 from engine.store.ledger_port import PostingRecord
-from engine.store.sqlite import ledger, moments, outgoing, till
+from engine.store.lightning_writes import closes_invoice
+from engine.store.sqlite import invoices, ledger, moments, outgoing, till
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -116,6 +117,8 @@ class Bulk:
         # The last state counts; with the seq that the payment must have before.
         self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
         self._to_forward: list[tuple[str, str, int]] = []  # payment, merchant, seq
+        self._invoices: list[object] = []
+        self._closed: list[str] = []  # payment hashes
         self._to_tills: list[tuple[str, str, int]] = []  # payment, account, seq
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
@@ -171,8 +174,11 @@ class Bulk:
             if terms.forward_to and concerns_forwarder(event):
                 self._to_forward.append((name, merchant, seq))
             by = terms.lightning
-            if by is not None and by.is_till and concerns_till(event):
-                self._to_tills.append((name, by.node, seq))
+            if by is not None:
+                if by.is_till and concerns_till(event):
+                    self._to_tills.append((name, by.node, seq))
+                if closes_invoice(event):
+                    self._closed.append(by.payment_hash)
             for leg, posting in enumerate(postings_of(event, terms)):
                 record = PostingRecord(
                     0, at, merchant, name, seq, "", leg, kind, posting
@@ -208,6 +214,8 @@ class Bulk:
             state,
             crc,
         )
+        if terms.lightning is not None:
+            self._invoices += invoices.values_of(terms)
 
     def flush(self) -> None:
         """Write what was gathered so far, for whoever must see it."""
@@ -227,6 +235,12 @@ class Bulk:
             _CREATED.run(self._sql, self._created)
             self._created = []
         self._move()
+        if self._invoices:
+            invoices.insert(self._sql, self._invoices)
+            self._invoices = []
+        if self._closed:
+            invoices.close(self._sql, self._closed)
+            self._closed = []
         if self._to_forward:
             outgoing.queue_event(self._sql, self._to_forward)
             self._to_forward = []

@@ -289,6 +289,7 @@ def _conflict_of(error: Exception) -> str:
         ("events.offset", "offset"),
         ("payments.rank", "offset"),
         ("payments.address", "address"),
+        ("invoices.", "address"),
         ("events.payment_id", "seq"),
         ("idempotency.", "idempotency"),
         ("inbound.", "inbound"),

@@ -34,6 +34,7 @@ from engine.store.records import (
     ToldAlert,
 )
 from engine.store.sqlite import alerts, moments, outbox, pruning, queries
+from engine.store.sqlite.invoices import LightningReads
 from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
 from engine.store.sqlite.refunds import RefundReads
@@ -52,7 +53,13 @@ T = TypeVar("T")
 
 
 class SqliteReads(
-    SqliteLedgerReads, RefundReads, SealedReads, WalletReads, OutgoingReads, TillReads
+    SqliteLedgerReads,
+    RefundReads,
+    SealedReads,
+    WalletReads,
+    OutgoingReads,
+    TillReads,
+    LightningReads,
 ):
     """Implements `engine.store.port.StoreReader`."""
 

@@ -15,6 +15,7 @@ from engine.errors import BrokenSequence
 from engine.payment.events import Event, decode
 from engine.payment.model import Payment
 from engine.store.replay import UNFOLDABLE, Difference, fold
+from engine.store.sqlite import invoices
 from engine.store.sqlite.checksum import Damaged, is_event, state_crc, stored_state
 
 __all__ = [
@@ -159,4 +160,9 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
                     state_crc(state),
                 ),
             )
+            if terms.lightning is not None:
+                values = invoices.values_of(terms)
+                sql.execute(
+                    "INSERT OR IGNORE INTO invoices VALUES (?, ?, ?, ?, ?)", values
+                )
     sql.execute("COMMIT")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from engine.store.sqlite import (
     alerts,
+    invoices,
     ledger,
     outgoing,
     pruning,
@@ -60,6 +61,7 @@ from engine.store.writes import (
     ToldRow,
     Unqueue,
     UnqueueTill,
+    UpstreamCursor,
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
@@ -229,6 +231,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(till.move_till(sql, row))
         case UnqueueTill():
             return Changed(till.unqueue(sql, row))
+        case UpstreamCursor():
+            return Changed(invoices.move(sql, row))
     return Changed(sql.execute(statement, values).rowcount)
 
 

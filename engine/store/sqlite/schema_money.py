@@ -5,7 +5,14 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import ledger, ledger_opening, outgoing, refunds, till
+from engine.store.sqlite import (
+    invoices,
+    ledger,
+    ledger_opening,
+    outgoing,
+    refunds,
+    till,
+)
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -81,3 +88,9 @@ def m026_outgoing(db: sqlite_utils.Database) -> None:
 def m029_till(db: sqlite_utils.Database) -> None:
     """What tills send on, and payments that they are to look at."""
     till.create(db)
+
+
+@migrations()
+def m028_lightning(db: sqlite_utils.Database) -> None:
+    """Whose invoice a payment hash is, and how far each account's income is known."""
+    invoices.create(db)

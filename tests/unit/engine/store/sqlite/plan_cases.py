@@ -38,6 +38,10 @@ from engine.store.writes import (
     WalletRow,
     WalletSecretRow,
 )
+from tests.unit.engine.store.lightning_cases import (
+    LIGHTNING_READS,
+    LIGHTNING_ROWS,
+)
 from tests.unit.engine.store.outgoing_cases import (
     OUTGOING_READS,
     OUTGOING_ROWS,
@@ -116,6 +120,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "over_unpaid": [("identity", 20)],
     **OUTGOING_READS,
     **TILL_READS,
+    **LIGHTNING_READS,
     "balance": [("ann", "credit", "user:u1"), ("nobody", "sat", "own")],
     "balances": [("ann", ("", ""), 10), ("ann", ("credit", "user:u1"), 10)],
     "postings": [("ann", None, 0, 10), ("ann", "u1", 0, 10), ("ann", "u1", 5, 10)],
@@ -189,5 +194,6 @@ ROWS: dict[type, list[Any]] = {
     ],
     **OUTGOING_ROWS,
     **TILL_ROWS,
+    **LIGHTNING_ROWS,
 }
 """Each kind of row that can be written beside events."""

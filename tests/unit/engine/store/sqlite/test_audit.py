@@ -16,8 +16,10 @@ from engine.store.writes import (
     MerchantRow,
     RevokeKey,
     SourceTip,
+    UpstreamCursor,
     Write,
 )
+from tests.unit.engine.store.lightning_cases import hash_of, invoiced
 from tests.unit.journal_cases import channel, creation
 from tests.unit.payment_cases import T0
 
@@ -33,8 +35,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         InboundRow("blockonomics", "t1", T0, None, "heard", b"{}"),
         MerchantRow("ann", 1, T0, b"{}"),
         SourceTip("node", 7, "00"),
+        UpstreamCursor("shop", "c7", T0),
     )
-    opened.commit([channel("c"), creation("pay_1")])
+    opened.commit([channel("c"), creation("pay_1"), invoiced(1)])
     opened.commit([Write(rows=(row,)) for row in rows])
     yield opened
     opened.close()
@@ -49,21 +52,42 @@ def test_a_sound_database_has_nothing_to_tell(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("events SET at = at + 1", "event 1 is not as it was written"),
-        ("payments SET state = x'7b7d'", "payment pay_1 is not as it was written"),
+        (
+            "events SET at = at + 1 WHERE payment_id = 'pay_1'",
+            "event 1 is not as it was written",
+        ),
+        (
+            "payments SET state = x'7b7d' WHERE id = 'pay_1'",
+            "payment pay_1 is not as it was written",
+        ),
         ("api_keys SET merchant = NULL WHERE id = 'key_2'", "api_keys: key_2 is not"),
         ("api_keys SET revoked_at = NULL WHERE id = 'key_2'", "api_keys: key_2 is not"),
         ("api_keys SET scopes = 'read operator' WHERE id = 'key_2'", "api_keys: key_2"),
         ("epochs SET crc = NULL", "row 1 of epochs is not as it was written"),
+        ("upstreams SET cursor = 'c8'", "upstreams: shop is not as it was written"),
+        (
+            "invoices SET node = 'other'",
+            f"invoices: {hash_of(1)} is not as its payment",
+        ),
+        (
+            "invoices SET expires_at = 9",
+            f"invoices: {hash_of(1)} is not as its payment",
+        ),
+        ("invoices SET payment_id = 'pay_1'", f"invoices: {hash_of(1)} is not as its"),
+        ("invoices SET payment_id = 'none'", f"invoices: {hash_of(1)} is not as its"),
+        ("payments SET state = x'00' WHERE id = 'ln1'", "payment ln1 is not as it was"),
         ("merchants SET version = 2", "merchants: ann is not as it was written"),
         ("channels SET state = x'7b7d20'", "channels: c is not as"),
         ("idempotency SET status = 200", "idempotency: key_1 is not as"),
         ("inbound SET verdict = 'false'", "inbound: blockonomics is not as"),
         ("source_tips SET height = 70", "source_tips: node is not as"),
-        ("outbox SET payment_id = 'pay_2'", "event 1 to c fits no event"),
-        ("outbox SET seq = 2", "event 1 to c fits no event"),
-        ("outbox SET state = 'done'", "event 1 to c fits no event"),
-        ("outbox SET channel_id = 'd'", "event 1 to d fits no event"),
+        ('outbox SET payment_id = 1 WHERE "offset" = 1', "event 1 to c fits no event"),
+        ('outbox SET seq = 2 WHERE "offset" = 1', "event 1 to c fits no event"),
+        ('outbox SET state = 1 WHERE "offset" = 1', "event 1 to c fits no event"),
+        (
+            "outbox SET channel_id = 'd' WHERE seq = 1 AND payment_id = 'pay_1'",
+            "event 1 to d fits no event",
+        ),
     ],
 )
 def test_a_row_that_changed_is_named(journal: Journal, change: str, said: str) -> None:

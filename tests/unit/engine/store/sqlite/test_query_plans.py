@@ -16,6 +16,7 @@ from typing import Any, get_args
 import pytest
 
 from engine.money.ledger import CREDIT, ISSUED, Posting
+from engine.payment.rules import follow
 from engine.store import writes
 from engine.store.port import StoreReader
 from engine.store.sqlite.journal import Journal
@@ -23,6 +24,7 @@ from engine.store.writes import (
     AddressRow,
     Committed,
     CustomerRow,
+    Entry,
     IdempotencyRow,
     InboundRow,
     KeyRow,
@@ -31,10 +33,12 @@ from engine.store.writes import (
     OpenRefund,
     Release,
     SourceTip,
+    UpstreamCursor,
     WalletKeyRow,
     Write,
 )
 from tests.tools.direct_store import DirectStore
+from tests.unit.engine.store.lightning_cases import hash_of, invoiced
 from tests.unit.engine.store.outgoing_cases import (
     outgoing_beside,
 )
@@ -42,7 +46,7 @@ from tests.unit.engine.store.refund_cases import refund
 from tests.unit.engine.store.sqlite.plan_cases import READS, ROWS, told_row
 from tests.unit.engine.store.till_cases import forward
 from tests.unit.journal_cases import channel, creation, decided, stored
-from tests.unit.payment_cases import T0, mempool, view
+from tests.unit.payment_cases import T0, mempool, settled, view
 
 MERCHANTS = ("ann", "bob", "cy")
 PAYMENTS = 600
@@ -87,9 +91,21 @@ def filled(path: Path, payments: int) -> Journal:
     journal.commit(moved)
     journal.commit([Write(rows=(Release(n),)) for n in names[::3]])
     journal.commit([Write(rows=_beside(n)) for n in range(payments)])
+    journal.commit([invoiced(n) for n in range(payments // 10)])
+    cursor = UpstreamCursor("shop", "c0", T0)
+    journal.commit(
+        [Write(rows=(cursor,)), *(_paid(n) for n in range(0, payments // 10, 9))]
+    )
     rows = (KeyRow("key_0", "n", None, b"h0", T0, ()), SourceTip("node", 5, "aa"))
     journal.commit([Write(rows=rows)])
     return journal
+
+
+def _paid(number: int) -> Write:
+    (entry,) = invoiced(number).entries
+    said = settled(payment_hash=hash_of(number))
+    decided = follow(entry.payment, said, T0)
+    return Write((Entry(decided.payment, tuple(decided.events)),))
 
 
 def _beside(n: int) -> tuple[Any, ...]:
@@ -158,6 +174,8 @@ def everything(journal: Journal) -> Iterator[tuple[str, Callable[[], object]]]:
             write = Write(rows=(row,))
             yield kind.__name__, partial(_committed, journal, write)
     told = [Write(rows=(told_row(f"p{n}", n + 1),)) for n in (1, 2, 3)]
+    yield "an invoice", lambda: _committed(journal, invoiced(10**6))
+    yield "a paid invoice", lambda: _committed(journal, _paid(4))
     yield "three deliveries", lambda: _committed(journal, *told)
     for count in (1, 2):
         names = [f"made with {count}, {n}" for n in range(count)]

@@ -15,6 +15,8 @@ from engine.store.sqlite import queries
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.replay import differences, missing_events, rebuild
 from engine.store.writes import Committed, Entry, Write
+from tests.tools.direct_store import DirectStore
+from tests.unit.engine.store.lightning_cases import hash_of, invoiced
 from tests.unit.payment_cases import T0, mempool, mined, terms, view
 
 
@@ -95,6 +97,20 @@ def test_a_changed_payment_is_named_and_put_right(
     mend(journal)
     assert found(journal) == []
     assert snapshot(journal.connection) == before
+
+
+def test_a_payment_that_was_deleted_is_found_by_its_invoice_again(
+    journal: Journal,
+) -> None:
+    write(journal, invoiced(1))
+    before = DirectStore(journal).payment_of_invoice(hash_of(1))
+    for table, name in (("payments", "id"), ("invoices", "payment_id")):
+        tamper(journal, f"DELETE FROM {table} WHERE {name} = 'ln1'")  # noqa: S608
+    mend(journal)
+    assert found(journal) == []
+    store = DirectStore(journal)
+    assert store.payment_of_invoice(hash_of(1)) == before is not None
+    assert [one.payment_id for one in store.open_invoices("shop")] == ["ln1"]
 
 
 def test_a_payment_that_was_deleted_is_there_again_and_watched(

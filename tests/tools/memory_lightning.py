@@ -1,0 +1,48 @@
+"""Invoices and accounts of the store in memory: the port's rules, said without SQL."""
+
+from engine.payment.model import Payment
+from engine.store.lightning_port import OpenInvoice
+from engine.store.lightning_writes import UpstreamCursor, closes_invoice
+from engine.store.writes import Entry
+from tests.tools.memory_rows import Refused, Tables
+
+__all__ = ["MemoryLightning", "note_invoice"]
+
+
+class MemoryLightning:
+    """Implements `LightningReader`."""
+
+    _tables: Tables
+
+    def payment_of_invoice(self, payment_hash: str) -> Payment | None:
+        kept = self._tables.invoices.get(payment_hash)
+        return None if kept is None else self._tables.payments[kept[0]].payment
+
+    def open_invoices(
+        self, node: str, after: str = "", limit: int = 100
+    ) -> list[OpenInvoice]:
+        tables, found = self._tables, []
+        for payment_hash in sorted(tables.invoices):
+            name, is_open = tables.invoices[payment_hash]
+            invoice = tables.payments[name].terms.lightning
+            assert invoice is not None, name
+            if is_open and invoice.node == node and payment_hash > after:
+                found.append(OpenInvoice(payment_hash, name, invoice.expires_at))
+        return found[:limit]
+
+    def upstream_cursor(self, name: str) -> UpstreamCursor | None:
+        return self._tables.upstreams.get(name)
+
+
+def note_invoice(tables: Tables, entry: Entry) -> None:
+    """As a store does in the transaction of the events."""
+    terms = entry.payment.terms
+    if terms.lightning is None:
+        return
+    payment_hash = terms.lightning.payment_hash
+    if entry.events[0].seq == 1:
+        if payment_hash in tables.invoices:
+            raise Refused("address", f"{payment_hash} is followed by another payment")
+        tables.put(tables.invoices, payment_hash, (terms.id, True))
+    if any(closes_invoice(event) for event in entry.events):
+        tables.put(tables.invoices, payment_hash, (terms.id, False))
