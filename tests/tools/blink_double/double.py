@@ -88,6 +88,15 @@ class BlinkDouble:
     def asked_of(self, account: BlinkAccount) -> list[str]:
         return [field for name, field in self.asked if name == account.name]
 
+    def asked_at(self, account: BlinkAccount) -> list[tuple[str, float]]:
+        """What was asked over HTTP, and when (`time.time()`)."""
+        times = (body.at_s for body in self.bodies)
+        return [
+            (field, at_s)
+            for (name, field), at_s in zip(self.asked, times, strict=False)
+            if name == account.name
+        ]
+
     def pay_from_outside(
         self, payment_hash: str, sat: int | None = None, **more: Any
     ) -> LedgerTx:
