@@ -107,6 +107,7 @@ class Node:
         self.refunds: Ref
         self.forwards: Forwards | None = None  # None: nothing is signed or sent
         self.upstreams = Upstreams()  # Lightning accounts
+        self.tills: dict[str, Ref] = {}  # who passes on what comes to an account
         self.readers: list[Ref] = []
         self._next_reader = 0
 

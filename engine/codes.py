@@ -37,6 +37,7 @@ class Code(StrEnum):
     MERCHANT_NOT_FOUND = "merchant_not_found", 404
     KEY_NOT_FOUND = "key_not_found", 404
     UPSTREAM_NOT_FOUND = "upstream_not_found", 404
+    FORWARD_NOT_FOUND = "forward_not_found", 404
     REFUND_NOT_FOUND = "refund_not_found", 404
     WATCHER_NOT_FOUND = "watcher_not_found", 404
     TRANSACTION_NOT_FOUND = "transaction_not_found", 404

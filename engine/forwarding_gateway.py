@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from engine.lightning.till import TillForward
 from engine.payment.model import Payment
 from engine.store.outgoing_port import Paused
 from engine.wallet.outgoing import Outgoing
@@ -30,3 +31,18 @@ class ForwardingGateway(Protocol):
         self, merchant: str, before: str = "", limit: int = 50
     ) -> list[Outgoing]:
         """The newest first."""
+
+    def till_forward(self, forward_id: str) -> TillForward | None: ...
+
+    def till_forwards_of(
+        self, merchant: str, before: str = "", limit: int = 50
+    ) -> list[TillForward]:
+        """What tills pass on of the merchant's payments, the newest first."""
+
+    def resume_till_forward(self, forward: TillForward) -> TillForward | None:
+        """Go on with it, now: a person says so. None: it has arrived, or was moved
+        meanwhile."""
+
+    def give_up_till_forward(self, forward: TillForward) -> TillForward | None:
+        """It stays at the till: a person says so. None: it is over, its money may be on
+        its way, or it was moved meanwhile."""

@@ -3,9 +3,19 @@
 from collections.abc import Sequence
 
 from actors.edge.kept import KeptRows
+from actors.money.steps import Tick
+from engine.errors import Duplicate
+from engine.lightning.till import TillForward, given_up, resumed
 from engine.payment.model import Payment
 from engine.store.outgoing_port import Paused
-from engine.store.writes import MoveOutgoing, PauseForwarding, QueueForward, Row, Write
+from engine.store.writes import (
+    MoveOutgoing,
+    MoveTill,
+    PauseForwarding,
+    QueueForward,
+    Row,
+    Write,
+)
 from engine.wallet.outgoing import Outgoing, OutgoingState, tried_again
 
 __all__ = ["Forwarding", "retry_rows"]
@@ -36,6 +46,35 @@ class Forwarding(KeptRows):
         self, merchant: str, before: str = "", limit: int = 50
     ) -> list[Outgoing]:
         return self._store.outgoing_of_merchant(merchant, before, limit)
+
+    def till_forward(self, forward_id: str) -> TillForward | None:
+        return self._store.till_forward(forward_id)
+
+    def till_forwards_of(
+        self, merchant: str, before: str = "", limit: int = 50
+    ) -> list[TillForward]:
+        return self._store.till_forwards_of_merchant(merchant, before, limit)
+
+    def resume_till_forward(self, forward: TillForward) -> TillForward | None:
+        return self._moved(forward, resumed(forward, self.now()))
+
+    def give_up_till_forward(self, forward: TillForward) -> TillForward | None:
+        return self._moved(forward, given_up(forward, self.now(), "given up by hand"))
+
+    def _moved(
+        self, before: TillForward, after: TillForward | None
+    ) -> TillForward | None:
+        """`after`, once it is committed; its till hears of it."""
+        if after is None:
+            return None
+        try:
+            self._commit(Write(rows=(MoveTill(after, before.step),)))
+        except Duplicate:
+            return None
+        till = self._node.tills.get(after.source)
+        if till is not None:
+            till.tell(Tick())
+        return after
 
 
 def retry_rows(payment: Payment, made: Sequence[Outgoing]) -> list[Row]:

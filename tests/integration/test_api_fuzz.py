@@ -65,6 +65,8 @@ OF_MONEY = {
     "POST /v1/payments/{payment_id}/forward",
     "POST /v1/payments/{payment_id}/refund",
     "POST /v1/refunds/{refund_id}/claim",
+    "POST /v1/forwarding/lightning/{forward_id}/resume",
+    "POST /v1/forwarding/lightning/{forward_id}/give_up",
     f"GET {_REFUND}",
     f"GET {_REFUND}/psbt",
     f"POST {_REFUND}/cancel",

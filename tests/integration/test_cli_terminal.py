@@ -53,6 +53,11 @@ PAYMENT = {
 }  # fmt: skip
 KEYS = {"id": "", "revoked_at": None, "merchant": "", "name": "", "scopes": [""]}
 
+FORWARD = {
+    "id": "", "state": "", "payment_id": "", "source": "", "target": "", "net_sat": 1,
+    "amount_sat": 1, "fee_sat": 0, "reason": "",
+}  # fmt: skip
+
 
 def as_a_hostile_node(request: Request) -> Any:
     """Answers every call rightly, but for what its texts hold."""
@@ -66,6 +71,7 @@ def as_a_hostile_node(request: Request) -> Any:
         "/dev/pay": {"txid": ""},
         "/dev/mine": {"height": ""},
         "/v1/payments": {"data": [PAYMENT]},
+        "/v1/forwarding/lightning": {"data": [FORWARD]},
         "/v1/keys": {"data": [KEYS], "id": "", "key": "", "scopes": [""]},
     }
     return of(hostile(answers.get(request.path.partition("?")[0], {})))
@@ -183,6 +189,9 @@ CASES: dict[str, list[tuple[Case, bool]]] = {
     "forwarding": [],
     "forwarding pause": [(by_url("forwarding", "pause"), False)],
     "forwarding resume": [(by_url("forwarding", "resume"), False)],
+    "forwarding list": [(by_url("forwarding", "list"), True)],
+    "forwarding go-on": [(by_url("forwarding", "go-on", HOSTILE), False)],
+    "forwarding give-up": [(by_url("forwarding", "give-up", HOSTILE), False)],
     "forwarding retry": [(by_url("forwarding", "retry", HOSTILE), False)],
     "ledger": [],
     "ledger check": [

@@ -192,6 +192,9 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "put_forwarding": [
         lambda caller: caller.ask("PUT", "/v1/forwarding", {"paused": False})
     ],
+    "list_till_forwards": _get("/v1/forwarding/lightning"),
+    "resume_till_forward": [_post("/v1/forwarding/lightning/lnf_none/resume", {})],
+    "give_up_till_forward": [_post("/v1/forwarding/lightning/lnf_none/give_up", {})],
     "retry_forward": [_post(f"/v1/payments/{_OLD}/forward", {})],
     "list_rates": _get("/v1/rates"),
     "create_refund": [Caller.refund],

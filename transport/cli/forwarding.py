@@ -1,7 +1,8 @@
-"""Money that is sent on: its rules from the settings, its ways out, two commands."""
+"""Money that is sent on: its rules from the settings, its ways out, commands."""
 
 import logging
 from collections.abc import Callable
+from urllib.parse import quote
 
 import click
 import gevent
@@ -18,6 +19,7 @@ from transport.chain.broadcasters import Broadcasters, make_broadcaster
 from transport.cli.client import NodeClient
 from transport.cli.failures import plain_errors
 from transport.cli.options import api_key_option, url_option
+from transport.cli.printable import printable
 from transport.cli.words import say
 
 __all__ = ["forward_policy", "forwarding", "make_forwards"]
@@ -115,6 +117,53 @@ def retry(payment_id: str, url: str, api_key: str | None) -> None:
     with plain_errors():
         NodeClient(url, api_key).post(f"/v1/payments/{payment_id}/forward")
     say(f"the money of {payment_id} is looked at anew")
+
+
+@forwarding.command("list")
+@click.option("--merchant", default="", help="Whose; absent: of the key, or default.")
+@url_option
+@api_key_option
+def list_(merchant: str, url: str, api_key: str | None) -> None:
+    """What tills have passed on of Lightning payments, the newest first."""
+    params = {"merchant": merchant} if merchant else {}
+    with plain_errors():
+        path = "/v1/forwarding/lightning"
+        found = NodeClient(url, api_key).get(path, **params)["data"]
+        for one in found:
+            line = (
+                f"{one['id']} {one['state']} {one['payment_id']} {one['source']} →"
+                f" {one['target']} net={one['net_sat']} sent={one['amount_sat']}"
+                f" fee={one['fee_sat']} {one['reason'] or ''}"
+            )
+            say(printable(line.rstrip()))
+
+
+@forwarding.command("go-on")
+@click.argument("forward_id")
+@url_option
+@api_key_option
+def go_on(forward_id: str, url: str, api_key: str | None) -> None:
+    """Go on with a till's forward that is stuck, waits, was left or given up.
+
+    Both nodes are asked again before anything is paid. Needs the scope operator.
+    """
+    with plain_errors():
+        path = f"/v1/forwarding/lightning/{quote(forward_id, safe='')}/resume"
+        NodeClient(url, api_key).post(path)
+    say(printable(f"{forward_id} goes on"))
+
+
+@forwarding.command("give-up")
+@click.argument("forward_id")
+@url_option
+@api_key_option
+def give_up(forward_id: str, url: str, api_key: str | None) -> None:
+    """Leave the money of a till's forward where it is. Refused while it may be on its
+    way. Needs the scope operator."""
+    with plain_errors():
+        path = f"/v1/forwarding/lightning/{quote(forward_id, safe='')}/give_up"
+        NodeClient(url, api_key).post(path)
+    say(printable(f"{forward_id} is given up: its money stays at the till"))
 
 
 def _put(url: str, api_key: str | None, *, paused: bool) -> None:
