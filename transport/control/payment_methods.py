@@ -86,8 +86,12 @@ def within_bands(
             why = f"Lightning takes up to {limits[0]} sat (lightning_max_sat)"
         else:
             why = f"the chain takes {limits[1]} sat and more (onchain_min_sat)"
-        said = "amount_sat" if request.amount_sat is not None else "amount"
-        errors.append(
-            FieldError(f"/{said}", f"is {amount_sat} sat: of this merchant {why}")
-        )
+        message = f"is {amount_sat} sat: of this merchant {why}"
+        errors.append(FieldError(f"/{_said_as(request)}", message))
     return offered
+
+
+def _said_as(request: PaymentRequest) -> str:
+    """Where the client said how much: a package and a price have become satoshi."""
+    named = ("package", "amount", "amount_minor")
+    return next((n for n in named if getattr(request, n) is not None), "amount_sat")

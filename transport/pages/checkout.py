@@ -62,6 +62,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     followed_by: str | None = (
         None  # what its live stream is named by; None: it has none
     )
+    account: str | None = None  # the Lightning account that it waits for; never shown
     over_text: str = ""  # in place of the countdown when it has ended
     confirmations: int
     confirmations_required: int
@@ -138,6 +139,7 @@ def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
         uri=ways[0].uri if ways else None,
         ways=ways,
         followed_by=_followed_by(terms),
+        account=terms.lightning.node if terms.lightning is not None and ways else None,
         over_text=OVER if terms.has_chain else OVER_OF_LIGHTNING,
         confirmations=min(payment.confirmations, terms.confirmations_required),
         confirmations_required=terms.confirmations_required,

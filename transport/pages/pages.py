@@ -21,6 +21,7 @@ from bottle import HTTPResponse, SimpleTemplate
 from engine.codes import Code
 from engine.errors import EngineError
 from engine.gateway import Gateway
+from engine.lightning.upstream import UpstreamState
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.merchants.web_places import read_place
 from engine.money.amount import sat_to_btc
@@ -231,6 +232,7 @@ class _Pages:
         freshness = own or self._gateway.freshness()
         # How far our view of a chain is present concerns no payment without one.
         is_live = freshness.live or view.address is None
+        is_deaf = self._is_deaf(view.account)
         return {
             "id": view.id,
             "seq": view.seq,
@@ -244,13 +246,23 @@ class _Pages:
             "announcement": f"{view.headline}. {view.sentence}",
             "now": now,
             "source": {
-                "live": is_live,
+                "live": is_live and not is_deaf,
                 "since": freshness.since,
                 "standing": freshness.standing,
-                "own": own is not None,  # its address cannot be read whole
+                # Its address cannot be read whole, or its Lightning account is away.
+                "own": own is not None or is_deaf,
             },
             "parts": self._parts(view, now),
         }
+
+    def _is_deaf(self, account: str | None) -> bool:
+        """Whether what is paid to this Lightning account may be seen late."""
+        if account is None:
+            return False
+        return not any(
+            report.name == account and report.state is UpstreamState.LIVE
+            for report in self._gateway.upstreams()
+        )
 
     def _parts(self, view: Checkout, now: int) -> dict[str, str]:
         spans = (f"<span>{part}</span>" for part in grouped(view.address or ""))

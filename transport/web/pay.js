@@ -188,6 +188,7 @@
   bell.addEventListener("event", ask);
   bell.addEventListener("source", ({ detail }) => {
     if (state.source.own) return; // of this address less is known than of others
+    if (state.address === null) return; // it has no chain
     const since = detail.since === null ? null : Date.parse(detail.since);
     state.source = { live: detail.live, since, standing: detail.standing };
     tick();

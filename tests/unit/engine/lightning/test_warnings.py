@@ -23,7 +23,9 @@ def codes(
     balance: Balance | None = None,
     amount_msat: int | None = 5_000_000,
 ) -> list[WarningCode]:
-    return [w.code for w in warnings_of(TILL, states, balance, amount_msat)]
+    found = warnings_of(TILL, states, balance, amount_msat)
+    assert all(warned.message for warned in found), "a sentence for people"
+    return [warned.code for warned in found]
 
 
 READY = upstreams(till=UpstreamState.LIVE, user=UpstreamState.LIVE)
@@ -63,6 +65,12 @@ def test_an_invoice_above_what_the_channels_take_is_warned_of(
     balance = Balance(spendable_msat=0, receivable_msat=receivable_msat)
     found = codes(READY, balance, amount_msat)
     assert found == (["inbound_capacity"] if warned else [])
+
+
+def test_an_account_whose_money_stays_has_no_target_to_be_down() -> None:
+    stays = Account(name="till", kind="phoenixd", url="http://n")
+    found = warnings_of(stays, upstreams(till=UpstreamState.FAILING), None, 1)
+    assert [warned.code for warned in found] == ["account_not_live"]
 
 
 def test_fee_credit_is_told_before_more_of_it_comes() -> None:

@@ -1,5 +1,6 @@
 """A gateway with a Lightning account, as much of it as a new payment uses."""
 
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -7,6 +8,7 @@ from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamReport, UpstreamState
 from engine.merchants.record import Merchant
+from engine.money.rates import Provider, Quote, RatesReport
 from engine.payment.model import Payment, Terms
 from tests.tools.invoices import make_invoice
 from transport.control.lightning_payment import Invoices
@@ -52,6 +54,12 @@ class LightningShop:
 
     def wallet(self, _merchant: str) -> None:
         return None
+
+    def rates(self, _currency: str | None = None) -> RatesReport:
+        quotes = tuple(Quote(n, "EUR", Decimal(50_000), NOW) for n in ("a", "b"))
+        return RatesReport(
+            providers=(Provider("a"), Provider("b")), quotes={"EUR": quotes}
+        )
 
     def payment_at(self, _address: str) -> Payment | None:
         return None

@@ -338,3 +338,18 @@ def test_a_batch_asks_a_silent_node_once() -> None:
         with pytest.raises(Problem):
             shop.create(invoices, **ALONE, amount_sat=5_000)
     assert len(shop.asked) == 1
+
+
+def test_a_price_in_euro_is_an_invoice_in_satoshi_and_bands_are_of_these() -> None:
+    shop = LightningShop(**BANDS)
+    price: dict[str, Any] = {
+        "amount": "25.00",
+        "currency": "EUR",
+    }  # at 50,000 EUR: 50,000 sat
+    terms = shop.create(**ALONE, **price)
+    assert shop.asked[0].amount_msat == 50_000_000
+    assert terms.price is not None
+    assert terms.lightning is not None
+    wrong = refused(shop, **ALONE, amount="25.01", currency="EUR")
+    assert paths(wrong) == ["/amount"]
+    assert "50020 sat" in wrong.detail

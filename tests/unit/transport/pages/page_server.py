@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.lightning.upstream import UpstreamReport
 from engine.merchants.record import Merchant
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
@@ -80,6 +81,7 @@ class FakeGateway:
         self.told: list[EventType] = []
         self.error: Exception | None = None
         self.of_its_own: Freshness | None = None
+        self.accounts: list[UpstreamReport] = []
 
     def payment(self, payment_id: str) -> Payment | None:
         if self.error is not None:
@@ -98,6 +100,9 @@ class FakeGateway:
 
     def unread(self, _payment_id: str) -> Freshness | None:
         return self.of_its_own
+
+    def upstreams(self) -> list[UpstreamReport]:
+        return self.accounts
 
     def freshness(self) -> Freshness:
         return Freshness(source="devchain", live=True, since=NOW - 5)

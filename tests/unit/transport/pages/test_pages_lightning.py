@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.lightning.node import Can
+from engine.lightning.upstream import UpstreamReport, UpstreamState
 from engine.payment.model import (
     LIGHTNING,
     Flag,
@@ -206,3 +208,23 @@ def test_the_picture_of_a_unified_payment_is_its_own() -> None:
         for q in ("", "method=onchain", "method=lightning")
     }
     assert len(codes) == 3
+
+
+@pytest.mark.parametrize(
+    ("state_of_it", "live"),
+    [(UpstreamState.LIVE, True), (UpstreamState.FAILING, False)],
+)
+def test_a_page_says_when_a_payment_may_be_seen_late(
+    state_of_it: UpstreamState, live: bool
+) -> None:
+    gateway = FakeGateway(alone())
+    can = Can(push=True, description_hash=True, amountless=True, pay=True)
+    gateway.accounts = [
+        UpstreamReport(
+            name="secret-till", kind="phoenixd", state=state_of_it, since=1, can=can
+        )
+    ]
+    source = json.loads(getter(gateway)("/pay/pay_1.json").text)["source"]
+    assert (source["live"], source["own"]) == (live, not live)
+    gateway.known["pay_1"] = alone(status=Status.EXPIRED)
+    assert json.loads(getter(gateway)("/pay/pay_1.json").text)["source"]["live"]
