@@ -167,7 +167,7 @@ class Phoenixd:
             return PaidPage(paid=(), cursor=self._from_now().text())
         at = Cursor.read(cursor)
         for _ in range(_MAX_ROUNDS):
-            rows = self._received(at.first, at.last, at.offset, self._page)
+            rows = self._received(at.first, at.offset, self._page)
             if not rows:
                 at = at.at_end(self._now_ms())
                 return PaidPage(paid=(), cursor=at.text())
@@ -180,7 +180,7 @@ class Phoenixd:
 
     def _from_now(self) -> Cursor:
         """By the node's clock, which may not be ours: since what it received last."""
-        rows = self._received(0, MAX_MS, 0, _NEWEST)
+        rows = self._received(0, 0, _NEWEST)
         if not rows:
             return Cursor(since=0)
         return Cursor(since=0).after(_moments(rows), len(rows)).at_end(self._now_ms())
@@ -260,10 +260,9 @@ class Phoenixd:
             raise NodeRefused(text, "route")
         return read.payment_hash
 
-    def _received(
-        self, first: int, last: int, offset: int, limit: int
-    ) -> list[InvoiceSeen]:
-        query = urlencode({"from": first, "to": last, "limit": limit, "offset": offset})
+    def _received(self, first: int, offset: int, limit: int) -> list[InvoiceSeen]:
+        bounds = {"from": first, "to": MAX_MS, "limit": limit, "offset": offset}
+        query = urlencode(bounds)
         request = self._get(f"/payments/incoming?{query}", PAGE_BYTES)
         said = self._ask(request, list[Incoming])
         where = self._http.where(request)

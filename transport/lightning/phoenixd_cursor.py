@@ -4,8 +4,10 @@ phoenixd lists what was received by the moment of it, the newest first, in pages
 offset (`PaymentsIncoming.sq`: `received_at BETWEEN from AND to ORDER BY received_at
 DESC LIMIT … OFFSET …`). What makes that hard:
 
-- New payments would shift the pages: so the first page fixes `top`, the newest moment
-  there is, and the others are asked for up to there.
+- New payments shift the pages while they are read: then some are told twice. For that
+  all pages of a round are asked for without an end (`to`): what is new comes first, so
+  nothing is ever shifted to a page that was read. The next round begins at `top`, the
+  newest moment of the first page.
 - Several have the same millisecond, and the moment is taken before the row can be
   read: so each round begins `OVERLAP_MS` before where the last one ended, and what was
   told already of that time is known by `told`.
@@ -28,7 +30,8 @@ __all__ = ["MAX_MS", "OVERLAP_MS", "Cursor"]
 OVERLAP_MS: Final = 60_000
 
 MAX_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: later than anything that was received."""
+"""The end of the year 9999, later than anything that was received: phoenixd's own end
+of a list is its clock's now, which would hide what came before that was put back."""
 
 _MAX_TOLD: Final = 64  # more are told once more
 _DIGITS: Final = 16  # of a payment hash that is kept of it
@@ -61,10 +64,6 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def first(self) -> int:
         return max(0, self.since - OVERLAP_MS)
-
-    @property
-    def last(self) -> int:
-        return MAX_MS if self.top is None else self.top
 
     def is_told(self, payment_hash: str) -> bool:
         return payment_hash[:_DIGITS] in self.told

@@ -5,18 +5,23 @@ paymentHash, externalId, payerNote, payerKey} with `X-Phoenix-Signature`: the lo
 hex HMAC-SHA256 of the raw body under its `webhook-secret`. It tries once and looks at
 no status. The document's own backend sends externalId, paymentHash and amountSat alone.
 
-A webhook is a claim. There is no Lightning node behind this route yet that could prove
-it, and Lightning money proves nothing of an address on the chain: whatever comes is
-logged, and nothing is confirmed, detected or told to a page. With the merchant's secret
-(`webhook_secrets.phoenixd`) a missing or wrong signature is a 401, and a signed claim
-makes the payment's watcher look at the chain. A merchant without a secret has it as the
-document does: anybody may call, as often as strangers may; then the answer does not say
-whether there is such an order. Runs in the request's greenlet.
+A webhook is a claim: it is logged, confirms nothing, and makes the Lightning node that
+made the invoice be asked (`Gateway.look_at_invoice`). What that says is believed. So a
+replay, or a claim about somebody else's invoice, is a question to the node and no more.
+
+phoenixd says our payment's id as `externalId` (that is what its invoices are made
+with), the document's backend the shop's order number; both find the payment. With the
+merchant's secret (`webhook_secrets.phoenixd`) a missing or wrong signature is a 401. A
+merchant without a secret has it as the document does: anybody may call, as often as
+strangers may, and the answer does not say whether there is such an order. Lightning
+money proves nothing of an address on the chain; a signed claim makes that be looked at,
+too, where the payment has one. Runs in the request's greenlet.
 """
 
 import hashlib
 import hmac
 import logging
+import re
 import time
 from typing import Annotated, Any, Final
 
@@ -27,6 +32,7 @@ from engine.codes import Code
 from engine.errors import Duplicate
 from engine.gateway import Gateway
 from engine.money.amount import MAX_SAT
+from engine.payment.model import Payment
 from engine.secrets.vault import Vault
 from engine.store.writes import InboundRow
 from transport.http.bottle_app import Api, HttpAnswer, answer, environ
@@ -47,6 +53,8 @@ log = logging.getLogger("paybell.webhook")
 
 PROVIDER: Final = "phoenixd"
 BODY_BYTES: Final = 4 * 1024
+
+_HASH: Final = re.compile("[0-9a-f]{64}")
 
 _Text = Annotated[
     str,
@@ -79,7 +87,7 @@ class PhoenixdWebhook(Request):
 
 
 class PhoenixdAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`noted`: logged, and nothing is confirmed by it; `duplicate`: it came before."""
+    """`noted`: logged, and the node is asked; `duplicate`: it came before."""
 
     status: str
     message: str
@@ -91,7 +99,8 @@ _OPERATION: Final = Operation(
     path="/api/webhook",
     tag="seeds",
     summary="Compatibility with a backend beside phoenixd (--seed phoenixd=…): an"
-    " invoice was paid. Any Content-Type. A claim: it is logged, and confirms nothing.",
+    " invoice was paid. Any Content-Type. A claim: it is logged, and the Lightning node"
+    " is asked, whose word alone confirms.",
     answers={200: PhoenixdAnswer},
     request=PhoenixdWebhook,
     headers=(
@@ -151,7 +160,8 @@ class _Phoenixd:
         return answer(
             PhoenixdAnswer(
                 status=status,
-                message="Logged. A webhook confirms nothing by itself.",
+                message="Logged, and the node is asked. A webhook confirms nothing by"
+                " itself.",
             )
         )
 
@@ -195,8 +205,10 @@ class _Phoenixd:
         )
 
     def _note(self, claim: PhoenixdWebhook, body: bytes, secret: bytes | None) -> str:
-        """Log it, and look at the chain if it is signed."""
-        payment_id = self._payment(claim, look=secret is not None)
+        """Log it, and have looked whether it is so."""
+        payment = self._payment(claim)
+        payment_id = None if payment is None else payment.id
+        self._look(claim, payment, is_signed=secret is not None)
         stored = body if secret is None else body.replace(secret, b"***")
         said = [claim.externalId, claim.paymentHash, claim.amountSat, payment_id]
         row = InboundRow(
@@ -214,16 +226,35 @@ class _Phoenixd:
             return "duplicate"
         return "noted"
 
-    def _payment(self, claim: PhoenixdWebhook, *, look: bool) -> str | None:
-        """The newest payment of that order, which is looked at if the word counts."""
+    def _payment(self, claim: PhoenixdWebhook) -> Payment | None:
+        """The newest payment of that order, or the one with that id."""
         if claim.externalId is None:
             return None
         found = self._gateway.payments_of(claim.externalId, self._merchant)
-        if not found:
-            return None
-        if look:
-            self._gateway.poll(found[0].terms.address)
-        return found[0].id
+        for payment in found:
+            if _hash_of(payment) == claim.paymentHash:
+                return payment
+        if found:
+            return found[0]
+        known = self._gateway.payment(claim.externalId)
+        is_ours = known is not None and known.terms.merchant == self._merchant
+        return known if is_ours else None
+
+    def _look(
+        self, claim: PhoenixdWebhook, payment: Payment | None, *, is_signed: bool
+    ) -> None:
+        """At the invoice that is named; and at the payment's, which may be another."""
+        hashes = {claim.paymentHash, None if payment is None else _hash_of(payment)}
+        for payment_hash in hashes:
+            if payment_hash is not None and _HASH.fullmatch(payment_hash):
+                self._gateway.look_at_invoice(payment_hash)
+        if is_signed and payment is not None and payment.terms.has_chain:
+            self._gateway.poll(payment.terms.address)
+
+
+def _hash_of(payment: Payment) -> str | None:
+    invoice = payment.terms.lightning
+    return None if invoice is None else invoice.payment_hash
 
 
 def _read(body: bytes) -> PhoenixdWebhook:

@@ -12,7 +12,7 @@ from engine.secrets.vault import Vault
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.inbound.webhooks import Unsigned
-from transport.seeds import bitcoin, blink, paybutton, phoenixd
+from transport.seeds import bitcoin, blink, paybutton, phoenixd, phoenixd_invoice
 from transport.seeds.admission import Admission, SeedLimits
 from transport.server.limits import CallLimits
 
@@ -62,3 +62,6 @@ def add_seeds(
     if "phoenixd" in seeds:
         merchant, admission = seeds["phoenixd"], Admission(limits)
         phoenixd.routes(app, gateway, vault, merchant, admission, webhook_limits)
+        phoenixd_invoice.routes(
+            app, gateway, auth, settings, merchant, admission, origins
+        )
