@@ -1,7 +1,8 @@
 """What of a payment may be given back, and each step of a refund. Pure.
 
 What may go back is what is really there: receipts in blocks, deep enough, as the
-payment's watcher believes them now. A double-spent payment has none of these; of one
+payment's watcher believes them now, and settled invoices, with what their node kept of
+them. A double-spent payment has none of these; of one
 that was overpaid, or paid late, all of it counts. What was given back, and what living
 refunds will take, goes off. The store looks at the last part once more, in the
 transaction that makes the refund (`OpenRefund`), so that a race cannot exceed it.
@@ -44,7 +45,8 @@ LEAST_SAT = 546
 def refundable_sat(payment: Payment) -> int:
     """What came in and is there: the most that all its refunds may come to.
 
-    Raises `Refused` for a payment that we hold no coins for.
+    Raises `Refused` for a payment that we hold no money for. What came by Lightning
+    goes back on the chain, or by whatever means its owner has.
     """
     terms = payment.terms
     if terms.is_external:
@@ -52,17 +54,18 @@ def refundable_sat(payment: Payment) -> int:
             "this payment was made at a gateway; only the gateway can refund it"
         )
     required = terms.confirmations_required
-    total = sum(
+    by_lightning = sum(r.amount_sat for r in payment.receipts if r.is_lightning)
+    by_chain = sum(
         r.amount_sat
         for r in payment.receipts
         if r.confirmations >= max(r.depth_needed(required), 1)
     )
-    if total and needs_two(terms, total) and not payment.counts_as_paid:
+    if by_chain and needs_two(terms, by_chain) and not payment.counts_as_paid:
         raise Refused(
             "so much is believed only when two independent sources show it, which they"
             " have not yet"
         )
-    return total
+    return by_lightning + by_chain
 
 
 def taken_sat(refunds: list[Refund]) -> int:

@@ -187,7 +187,7 @@ class _Bitcoin:
             if (
                 found is not None
                 and found.terms.merchant == self._merchant
-                and not found.terms.is_external
+                and found.terms.has_chain
             ):
                 return found
         raise _not_found()

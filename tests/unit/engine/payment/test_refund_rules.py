@@ -26,7 +26,16 @@ from engine.payment.refund_rules import (
     unpaid,
     worth_of,
 )
-from tests.unit.payment_cases import T0, terms
+from tests.unit.payment_cases import (
+    T0,
+    Told,
+    both_terms,
+    lightning_terms,
+    mined,
+    settled,
+    terms,
+    view,
+)
 
 S = RefundState
 RATES = st.decimals("0.01", "99999999", places=2).map(str)
@@ -69,6 +78,22 @@ def test_a_large_sum_that_one_source_shows_is_not_believed() -> None:
         refundable_sat(payment)
     by_two = Payment(payment.terms, Status.CONFIRMED, receipts=payment.receipts)
     assert refundable_sat(by_two) == 70_000
+
+
+def test_what_came_by_lightning_may_go_back_at_once_and_whole() -> None:
+    told = Told(lightning_terms())
+    told(settled(50_000, fee_msat=1_000_000, credit_msat=2_000_000))
+    assert refundable_sat(told.payment) == 50_000
+
+
+def test_of_a_mixed_payment_each_half_goes_back_by_its_own_depth() -> None:
+    told = Told(both_terms(quorum_above_sat=10_000))
+    told(settled(9_000))
+    assert refundable_sat(told.payment) == 9_000
+    told(view(mined("t1", 1000, 10_000)))
+    assert refundable_sat(told.payment) == 9_000, "not deep enough"
+    told(view(mined("t1", 1000, 10_000), tip=1002))
+    assert refundable_sat(told.payment) == 19_000, "two sources for the chain's alone"
 
 
 def test_a_card_is_refunded_at_its_gateway() -> None:
