@@ -31,6 +31,7 @@ from transport.chain.feeds import make_feed
 from transport.cli import demo
 from transport.cli.forwarding import forward_policy, make_forwards
 from transport.cli.known_merchants import known_merchants
+from transport.cli.lightning import make_nodes
 from transport.cli.logs import start_logging, stop_logging
 from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
 from transport.cli.running import run_until_stopped
@@ -141,6 +142,7 @@ class Installation:
             alerting=alerting(config, VERSION),
             rates=(make_providers(config.rates), config.rates_policy),
             forwards=make_forwards(config, self.node.keyring, self.dev_way),
+            lightning=make_nodes(config),
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.gateways = Gateways(

@@ -20,6 +20,7 @@ from actors.delivery.notifiers import NotifiersActor
 from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
+from actors.lightning.supervisor import UpstreamsActor, upstreams_of
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
 from actors.money.forwarder import ForwarderActor
@@ -35,6 +36,8 @@ from actors.watching.supervisor import SupervisorActor
 from actors.watching.watcher_book import WatcherBook
 from engine.alerts.alerting import Alerting
 from engine.chain.feed import AddressFeed, BlockFeed
+from engine.lightning.account import Account
+from engine.lightning.node import LightningNode
 from engine.money.rates import Policy
 from engine.policy.retention import Retention
 from engine.ports import ChannelSender, RateProvider, StreamSender
@@ -168,12 +171,13 @@ def build_tree(
     alerting: Alerting = Alerting(),
     rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
     forwards: Forwards | None = None,
+    lightning: Sequence[tuple[Account, LightningNode]] = (),
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs.
 
     `rates`: who is asked what a bitcoin is worth (nobody: there are no prices in other
     currencies), and which answers are believed. `forwards`: how money is sent on; None:
-    it stays.
+    it stays. `lightning`: accounts, each with what speaks to it.
     """
 
     def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
@@ -275,6 +279,11 @@ def build_tree(
             lambda _name: HeartbeatActor(node, outside, alerting.beat_every_s),
         )
         children.append(heartbeat)
+    if lightning:
+        node.upstreams = upstreams_of(node, lightning)
+        children.append(
+            child("upstreams", UpstreamsActor, lambda _name: UpstreamsActor(node))
+        )
     if rates[0]:
         children.append(child("rates", RatesActor, _rates(node, *rates)))
     return root

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 import gevent
 
 from actors.edge.kept import KeptRows
-from actors.edge.tree import shown_by
 from actors.edge.wallets import WalletDesk
 from actors.node import Node
 from actors.upstreams import InvoiceOpened, LookAt, Reconnect
@@ -22,7 +21,7 @@ from engine.lightning.account import Account
 from engine.lightning.account_tables import account_of
 from engine.lightning.node import Balance, Can, InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamReport
-from engine.payment.lightning_terms import lightning_key
+from engine.payment.model import Payment
 from engine.store.port import StoreReader
 
 __all__ = ["LightningDesk"]
@@ -71,13 +70,15 @@ class LightningDesk(KeptRows):
         return None if upstream is None else upstream.balance.now
 
     def look_at_invoice(self, payment_hash: str) -> None:
-        ref = self._node.watchers.at(lightning_key(payment_hash))
-        payment = None if ref is None else shown_by(ref)
-        if payment is None or payment.terms.lightning is None:
-            return
-        upstream = self._node.upstreams.get(payment.terms.lightning.node)
-        if upstream is not None:
-            upstream.ref.tell(LookAt(payment_hash))
+        upstreams = self._node.upstreams
+
+        def found(answer: object) -> None:
+            invoice = answer.terms.lightning if isinstance(answer, Payment) else None
+            if invoice is not None and invoice.node in upstreams:
+                upstreams[invoice.node].ref.tell(LookAt(payment_hash))
+
+        if upstreams:
+            self._node.read(lambda store: store.payment_of_invoice(payment_hash), found)
 
     def upstreams(self) -> Sequence[UpstreamReport]:
         return [one.report.now for _name, one in sorted(self._node.upstreams.items())]

@@ -1,14 +1,9 @@
 """A Lightning node from its configuration. Used by the node and by the doctor."""
 
-from importlib import import_module
-from typing import Any
-
 from engine.lightning.account import Account
 from engine.lightning.node import LightningNode
 
 __all__ = ["make_node"]
-
-_ADAPTERS = {"phoenixd": "Phoenixd", "blink": "Blink", "electrum": "Electrum"}
 
 
 def make_node(account: Account, network: str) -> LightningNode:
@@ -16,9 +11,17 @@ def make_node(account: Account, network: str) -> LightningNode:
 
     Raises ValueError for a kind that has none.
     """
-    name = _ADAPTERS.get(account.kind)
-    if name is None:
-        raise ValueError(f"no such kind of Lightning account: {account.kind}")
-    adapter: Any = getattr(import_module(f"transport.lightning.{account.kind}"), name)
-    node: LightningNode = adapter(account, network)
-    return node
+    match account.kind:
+        case "phoenixd":
+            from transport.lightning.phoenixd import Phoenixd
+
+            return Phoenixd(account, network)
+        case "blink":
+            from transport.lightning.blink import Blink
+
+            return Blink(account, network)
+        case "electrum":
+            from transport.lightning.electrum import Electrum
+
+            return Electrum(account, network)
+    raise ValueError(f"no such kind of Lightning account: {account.kind}")
