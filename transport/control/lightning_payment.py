@@ -22,6 +22,7 @@ from engine.lightning.node import InvoiceAsked
 from engine.lightning.warnings import Warned, WarningCode, warnings_of
 from engine.merchants.record import Merchant
 from engine.payment.model import LIGHTNING, Invoice, Terms, lightning_key
+from transport.control.payment_methods import said_as
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import Problem, invalid, retry_later
 from transport.problem_body import FieldError
@@ -65,7 +66,7 @@ class Invoices:
                 " this node's operator configures one ([lightning.<name>] in"
                 " paybell.toml, docs/lightning.md)"
             )
-            errors.append(FieldError(_said_as(request), message))
+            errors.append(FieldError(_method_as(request), message))
             return None
         can = self._gateway.lightning_can(account.name)
         if request.any_amount and not can.amountless:
@@ -84,7 +85,7 @@ class Invoices:
                 f"has Lightning, and a batch may have {self._most} invoices: create"
                 " this payment by itself"
             )
-            errors.append(FieldError(_said_as(request), message))
+            errors.append(FieldError(_method_as(request), message))
         return account
 
     def with_invoice(
@@ -120,7 +121,7 @@ class Invoices:
             invoice = self._make(account, terms, asked)
         except LightningError as error:
             if not _has_chain(terms) or strict:
-                raise _no_invoice(account, error) from error
+                raise _no_invoice(account, error, request) from error
             message = f"{_sentence(account, error)} The payment has an address alone."
             code = WarningCode.LIGHTNING_UNAVAILABLE
             self._warn(terms.id, (*warned, Warned(code=code, message=message)))
@@ -186,7 +187,7 @@ def _has_chain(terms: Terms) -> bool:
     return bool(terms.address) or terms.derived is not None
 
 
-def _said_as(request: PaymentRequest) -> str:
+def _method_as(request: PaymentRequest) -> str:
     return "/methods" if request.method is msgspec.UNSET else "/method"
 
 
@@ -194,10 +195,15 @@ def _sentence(account: Account, error: LightningError) -> str:
     return f"The Lightning account {account.name} made no invoice: {error.detail}."
 
 
-def _no_invoice(account: Account, error: LightningError) -> Problem:
-    if isinstance(error, NodeRefused) and error.why == "amount":
+def _no_invoice(
+    account: Account, error: LightningError, request: PaymentRequest
+) -> Problem:
+    """A clear no to this invoice is the caller's affair; all else may pass, or is the
+    operator's."""
+    if isinstance(error, NodeRefused) and error.why != "key":
+        path = f"/{said_as(request)}" if error.why == "amount" else _method_as(request)
         message = f"is refused by the Lightning account: {error.detail}"
-        return invalid(FieldError("/amount_sat", message))
+        return invalid(FieldError(path, message))
     wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
     return retry_later(Code.LIGHTNING_UNAVAILABLE, _sentence(account, error), wait_s)
 

@@ -12,7 +12,7 @@ from engine.payment.model import EXTERNAL
 from transport.http.inputs import PaymentRequest
 from transport.problem_body import FieldError
 
-__all__ = ["methods_of", "within_bands"]
+__all__ = ["methods_of", "said_as", "within_bands"]
 
 _OF_LIGHTNING = ("description", "description_hash", "on_warning")
 _OF_THE_CHAIN = ("address", "quorum_above_sat", "forward_to")
@@ -87,11 +87,11 @@ def within_bands(
         else:
             why = f"the chain takes {limits[1]} sat and more (onchain_min_sat)"
         message = f"is {amount_sat} sat: of this merchant {why}"
-        errors.append(FieldError(f"/{_said_as(request)}", message))
+        errors.append(FieldError(f"/{said_as(request)}", message))
     return offered
 
 
-def _said_as(request: PaymentRequest) -> str:
+def said_as(request: PaymentRequest) -> str:
     """Where the client said how much: a package and a price have become satoshi."""
     named = ("package", "amount", "amount_minor")
     return next((n for n in named if getattr(request, n) is not None), "amount_sat")

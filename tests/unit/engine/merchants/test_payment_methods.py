@@ -6,6 +6,7 @@ import pytest
 from engine.merchants.payment_methods import in_bands
 from engine.merchants.record import MerchantSettings
 from engine.merchants.rules import wrong_profile
+from engine.money.amount import MAX_SAT
 
 BOTH = ("onchain", "lightning")
 
@@ -63,7 +64,10 @@ def test_bands_leave_no_sum_without_a_method(
         {"methods": ["external"]},
         {"methods": ["lightning", "onchain", "lightning"]},
         {"lightning_max_sat": 0},
+        {"lightning_max_sat": MAX_SAT + 1},
+        {"onchain_min_sat": 0},
         {"onchain_min_sat": -1},
+        {"onchain_min_sat": MAX_SAT + 1},
         {"bip321": "both"},
         {"on_warning": "shrug"},
     ],
@@ -71,3 +75,13 @@ def test_bands_leave_no_sum_without_a_method(
 def test_a_wrong_word_is_refused(said: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(said, MerchantSettings)
+
+
+def test_the_least_and_the_most_are_taken() -> None:
+    for said in (
+        {"methods": ["lightning"]},
+        {"lightning_max_sat": 1, "onchain_min_sat": 1},
+        {"lightning_max_sat": MAX_SAT, "onchain_min_sat": MAX_SAT},
+    ):
+        taken = msgspec.convert(said, MerchantSettings)
+        assert wrong_profile(taken, "regtest") is None

@@ -180,11 +180,15 @@ def test_a_node_that_is_down_is_a_503_that_says_when_to_come_again(
     assert str(error) in problem.detail
 
 
-def test_a_sum_that_the_node_refuses_is_the_callers_mistake() -> None:
+def test_what_the_node_refuses_for_good_is_the_callers_mistake() -> None:
     shop = LightningShop()
     shop.error = NodeRefused("more than 21 million", "amount")
     problem = refused(shop, **ALONE, amount_sat=2_100_000_000_000_000)
     assert (problem.code, paths(problem)) == (Code.INVALID_REQUEST, ["/amount_sat"])
+    shop.error = NodeRefused("an invoice lasts 24 hours at most")
+    problem = refused(shop, **ALONE, amount_sat=5_000, expires_in_s=100_000)
+    assert (problem.code, paths(problem)) == (Code.INVALID_REQUEST, ["/method"])
+    assert "24 hours" in problem.detail
 
 
 @pytest.mark.parametrize(
