@@ -102,15 +102,27 @@ def test_too_many_invoices_are_a_wait(node: Blink, double: BlinkDouble) -> None:
     assert caught.value.retry_after_s
 
 
-def test_an_answer_to_a_creation_that_is_lost_is_an_invoice_nobody_saw(
+def test_a_creation_goes_on_over_a_connection_that_broke(
     node: Blink, double: BlinkDouble
 ) -> None:
+    """An idle one, most likely; if not, there is an invoice that nobody ever sees."""
+    double.instead["lnInvoiceCreate"] = [hang_up()]
     ask_for(node)
-    double.faults["lnInvoiceCreate"] = [lambda whole: raw(b"")]
+    assert len(double.bank.invoices) == 1
+    double.faults["lnInvoiceCreate"] = [_first(0)]
+    ask_for(node)
+    assert len(double.bank.invoices) == 3
+
+
+def test_an_answer_to_a_creation_that_is_lost_again_is_no_invoice(
+    node: Blink, double: BlinkDouble
+) -> None:
+    double.faults["lnInvoiceCreate"] = [_first(0), _first(0)]
     with pytest.raises(NodeUnavailable):
         ask_for(node)
-    # It was made, and it was not asked for a second time.
-    assert len(double.bank.invoices) == 2
+    double.faults["lnInvoiceCreate"] = [_first(200)]
+    with pytest.raises((NodeUnavailable, NodeGarbage)):
+        ask_for(node)
 
 
 def test_how_an_invoice_stands(

@@ -136,7 +136,8 @@ class BlinkApi:
         variables: Mapping[str, Any],
         key: str = "",
     ) -> T:
-        """A mutation, sent once. `key`: a UUID. Raises like `read`, and `KeyIsUsed`."""
+        """A mutation; sent once, if it has a `key` (a UUID). Raises like `read`, and
+        `KeyIsUsed`."""
         headers = {"X-Idempotency-Key": key} if key else {}
         return self._ask(field, document, answer, variables, headers)
 
@@ -166,7 +167,8 @@ class BlinkApi:
             headers=headers,
             # 400: a document that is not (or no longer) valid, with `errors`.
             accept=(200, 400, 409),
-            repeat=is_query,
+            # Without a key it moves no money: an invoice too many, which nobody sees.
+            repeat=not headers,
             deadline_s=DEADLINE_S if is_query else ACT_S,
         )
         response = self._http.ask(request)
