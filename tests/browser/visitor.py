@@ -46,6 +46,12 @@ class Visitor:
     def click(self, selector: str) -> None:
         self._page.click(selector)
 
+    def fill(self, selector: str, text: str) -> None:
+        self._page.fill(selector, text)
+
+    def press(self, key: str) -> None:
+        self._page.keyboard.press(key)
+
     def text(self, selector: str) -> str:
         return self._page.inner_text(selector)
 

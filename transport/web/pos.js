@@ -185,7 +185,7 @@
       follow(...await make(amount, known.length ? "create" : "refuse"));
     } catch (error) {
       const warnings = (error.errors ?? []).filter(one => one.path === "/on_warning");
-      if (warnings.length) await createAllTheSame(amount, warnings.map(one => one.message));
+      if (warnings.length) await createAllTheSame(amount, warnings.map(one => one.message.replace(/^refuses: \w+: /, "")));
       else put("wrong", error.message);
     } finally {
       $("create").disabled = false;

@@ -1,0 +1,111 @@
+"""S2.4 and S2.5 at the page of a till: Chromium, a Paybell process, Blink's double."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.playwright_page import VisitorPage, visiting
+from tests.seeds.blink_till import Till, blink_till
+
+READY = "✓ Ready (User + BlinkPOS connected)"
+USER_DOWN = "⚠ User disconnected"
+POS_DOWN = "⚠ BlinkPOS disconnected"
+
+
+@pytest.fixture(scope="module")
+def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    with blink_till(tmp_path_factory.mktemp("till")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[VisitorPage]:
+    with visiting() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: VisitorPage, till: Till) -> VisitorPage:
+    # From a page of the same origin that has no script: what is open there stays so.
+    browser.do("goto", f"{till.node.url}/docs/errors")
+    browser.do("evaluate", "sessionStorage.clear()")
+    till.open(browser)
+    return browser
+
+
+def test_s2_5_each_connection_has_its_own_light_and_button(
+    till: Till, page: VisitorPage
+) -> None:
+    for account, text, other in (
+        (till.user, USER_DOWN, POS_DOWN),
+        (till.pos, POS_DOWN, USER_DOWN),
+    ):
+        key = till.lose(account)
+        page.do("wait_for_text", "#status [data-down]", text)
+        status = page.do("text", "#status")
+        assert other not in status
+        assert "Ready" not in status
+        account.key = key
+        page.do("click", "#status [data-down] button")
+        page.do("wait_for_text", "#status", READY)
+
+
+def test_s2_5_both_can_be_down(till: Till, page: VisitorPage) -> None:
+    keys = [till.lose(one) for one in (till.pos, till.user)]
+    page.do("wait_for_text", "#status", USER_DOWN)
+    page.do("wait_for_text", "#status", POS_DOWN)
+    buttons = "document.querySelectorAll('#status button').length"
+    assert page.do("evaluate", buttons) == 2
+    till.pos.key, till.user.key = keys
+    for label in ("User", "BlinkPOS"):
+        page.do("click", f'#status button[aria-label="Reconnect {label}"]')
+    page.do("wait_for_text", "#status", READY)
+
+
+def test_s2_5_an_invoice_without_a_connection_warns_first(
+    till: Till, page: VisitorPage
+) -> None:
+    key, before = till.lose(till.user), len(till.payments())
+    page.do("wait_for_text", "#status", USER_DOWN)
+    till.enter(page, "300")
+    page.do("wait_for_text", "#warning-list", USER_DOWN)
+    page.do("click", "#warning .plain")
+    assert len(till.payments()) == before, "nothing is made without a yes"
+    page.do("click", "#create")
+    page.do("wait_for_text", "#warning-list", USER_DOWN)
+    page.do("click", "#warning .button")
+    page.do("wait_for_text", "#invoice-title", "Waiting for payment")
+    (made,) = till.payments()[:1]
+    page.do("wait_for_text", "#warnings", "user")
+    till.user.key = key
+    page.do("click", '#status button[aria-label="Reconnect User"]')
+    page.do("wait_for_text", "#status", READY)
+    page.do("click", "#cancel")
+    page.do("wait_for_text", "#wrong", "cancelled")
+    assert till.payments()[0]["id"] == made["id"]
+
+
+def test_s2_5_a_page_that_is_loaded_anew_finds_its_invoice(
+    till: Till, page: VisitorPage
+) -> None:
+    till.enter(page, "21")
+    page.do("wait_for_text", "#invoice-title", "Waiting for payment")
+    page.do("goto", f"{till.node.url}/pos")
+    page.do("wait_for_text", "#invoice-amount", "21")
+    page.do("click", "#cancel")
+    page.do("wait_for_text", "#wrong", "cancelled")
+    assert till.payments()[0]["status"] == "cancelled"
+
+
+def test_s2_6_no_key_of_an_account_comes_to_the_browser(
+    till: Till, page: VisitorPage
+) -> None:
+    keys = [till.pos.key, till.user.key]
+    script = "Promise.all(performance.getEntriesByType('resource').map(async one =>"
+    script += " one.name + await (await fetch(one.name)).text()))"
+    seen = page.do("evaluate", script)
+    seen.append(page.do("evaluate", "document.documentElement.outerHTML"))
+    seen.append(page.do("evaluate", "JSON.stringify({...sessionStorage})"))
+    assert len(seen) > 4
+    assert all(one.startswith((till.node.url, "<", "{")) for one in seen)
+    assert not [one for one in seen for key in keys if key in one]
