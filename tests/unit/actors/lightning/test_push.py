@@ -285,3 +285,25 @@ def test_a_stopped_node_lets_go_of_what_is_held(shop: Pushing) -> None:
     shop.upstreams.stop()
     shop.settle()
     assert shop.lightning.held[-1].ended()
+
+
+def test_ten_minutes_away_and_all_that_was_paid_is_told_once(shop: Pushing) -> None:
+    shop.open()
+    shop.says(Heard.OPENED)
+    orders = [shop.order(number) for number in range(1, 41)]
+    shop.lightning.error = NodeUnavailable("shop: no route to host")
+    shop.ends(NodeUnavailable("shop: connection reset"))
+    for number in range(1, 41):
+        shop.lightning.pay(number)
+        shop.pass_s(15)
+        if not shop.lightning.held[-1].ended():
+            shop.ends(NodeUnavailable("shop: no route to host"))
+    assert shop.state is FAILING
+    assert [shop.story(order) for order in orders] == [[]] * 40
+    shop.lightning.error = None
+    while shop.lightning.held[-1].ended():
+        shop.pass_s(1)
+    shop.says(Heard.OPENED)
+    shop.pass_s(45)
+    assert [shop.story(order) for order in orders] == [PAID] * 40
+    assert shop.cursor == "#40"
