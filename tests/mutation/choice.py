@@ -16,6 +16,7 @@ TARGETS = (
     "engine/payment",
     "engine/chain",
     "engine/delivery",
+    "engine/lightning",
     "engine/mail",
     "engine/money",
     "engine/merchants",
