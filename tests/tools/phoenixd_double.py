@@ -65,6 +65,7 @@ class PhoenixdDouble:
         self.inbound_msat: int | None = 2_000_000_000  # None: there is no channel
         self.peers: list[WsPeer] = []
         self.is_silent = False  # see `fall_silent`
+        self.has_pushes = True  # else webhooks alone tell
         self.pay_reason = ""  # why every payment fails
         self.hold_payments = False  # they stay pending
         self.server = Upstream(self.answer, bind=bind)
@@ -148,7 +149,7 @@ class PhoenixdDouble:
         """To those who listen now, and to the webhooks, once each."""
         event = self.event(payment_hash)
         for _ in range(times):
-            for peer in [] if self.is_silent else list(self.peers):
+            for peer in list(self.peers) if self.has_pushes else []:
                 peer.send_text(pretty(event))
         urls = [*self.webhook_urls, self.invoice(payment_hash).webhook_url]
         for url in urls:
@@ -173,7 +174,7 @@ class PhoenixdDouble:
 
     def fall_silent(self) -> None:
         """A black hole: those who listen are told nothing more, also no end."""
-        self.is_silent = True
+        self.is_silent, self.has_pushes = True, False
         for peer in self.peers:
             peer.auto_pong = False
 
