@@ -24,7 +24,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     user: str = ""  # of Electrum's RPC
     wallet: str = ""  # Blink: the wallet's id; empty: the account's BTC wallet
-    stream_url: str = ""  # Blink: of its WebSocket; empty: the public one
+    stream_url: str = ""  # Blink's WebSocket (empty: the public one); of payserver
     webhook_secrets: tuple[str, ...] = ()  # Blink: of its webhooks, whsec_…
     merchants: tuple[str, ...] = ()
     forward_to: str = ""

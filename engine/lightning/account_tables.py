@@ -68,7 +68,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 _TEXTS = ("url", "secret", "user", "wallet", "stream_url", "forward_to")
 _ONLY_OF = {"user": ("electrum",), "wallet": ("blink", "electrum")}
-_ONLY_OF |= {"stream_url": ("blink",)}
+_ONLY_OF |= {"stream_url": ("blink", "electrum")}
 
 
 def secret_name(account: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import bolt11
 import gevent
+import gevent.socket
 import requests
 from embit.bip32 import HDKey
 from gevent.event import Event
@@ -40,7 +41,11 @@ def adapter(
 
 
 def account(
-    daemon: Daemon, secret: str = "", wallet: str = "", url: str = ""
+    daemon: Daemon,
+    secret: str = "",
+    wallet: str = "",
+    url: str = "",
+    stream_url: str = "",
 ) -> Account:
     return Account(
         name="till",
@@ -49,6 +54,7 @@ def account(
         user=daemon.user,
         secret=secret or daemon.password,
         wallet=wallet,
+        stream_url=stream_url,
     )
 
 
@@ -79,12 +85,13 @@ class ElectrumRig:
 
     network = "regtest"
 
-    def __init__(self, network: LightningNetwork, hop: "Hop") -> None:
+    def __init__(self, network: LightningNetwork, hop: "Hop", pipe: "Pipe") -> None:
         self._net = network
         self._hop = hop
+        self._pipe = pipe
         self._password = network.shop.password
         self._bills: dict[str, int] = {}
-        found = account(network.shop, url=hop.url)
+        found = account(network.shop, url=hop.url, stream_url=pipe.url)
         node = _Patient(
             found,
             "regtest",
@@ -132,22 +139,22 @@ class ElectrumRig:
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
         self._hop.fault = fault
-        self.node.longest_s = 0.3 if fault == "hang" else LONGEST_S
+        self.node.rpc.longest_s = 0.3 if fault == "hang" else LONGEST_S
         try:
             yield
         finally:
             self._hop.fault = None
-            self.node.longest_s = LONGEST_S
+            self.node.rpc.longest_s = LONGEST_S
 
     @contextmanager
     def silence_after_success(self) -> Iterator[None]:
         self._hop.swallows = True
-        self.node.longest_s = 1.0
+        self.node.rpc.longest_s = 1.0
         try:
             yield
         finally:
             self._hop.swallows = False
-            self.node.longest_s = LONGEST_S
+            self.node.rpc.longest_s = LONGEST_S
             wait_until(lambda: self._hop.swallowed, PATIENCE_S, "what is asked to end")
 
     def pay_in_at_once(self, payment_hashes: list[str]) -> None:
@@ -156,9 +163,12 @@ class ElectrumRig:
             one.get()
 
     def black_hole(self) -> None:
-        raise AssertionError("it holds no connections")
+        """Held connections, and the calls that ask whether it is alive."""
+        self._pipe.is_stuck = True
+        self._hop.fault = "hang"
 
-    break_streams = black_hole
+    def break_streams(self) -> None:
+        self._pipe.cut()
 
 
 def moved(daemon: Daemon, payment_hash: str) -> int:
@@ -243,6 +253,54 @@ class Hop:
                 client.sendall(said(200, nulls))
             case "429":
                 client.sendall(said(429, b"", more="Retry-After: 7\r\n"))
+
+
+class Pipe:
+    """TCP on the way to a daemon's payserver. `is_stuck`: it swallows all."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.is_stuck = False
+        host, _, port = daemon.stream_url.removeprefix("ws://").partition(":")
+        self._upstream = (host, int(port))
+        self._held: list[Any] = []
+        self._server = StreamServer(("127.0.0.1", 0), self._handle)
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self._server.address[1]}"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cut()
+        self._server.stop(timeout=1)
+
+    def cut(self) -> None:
+        """All that are open, at once."""
+        for held in self._held:
+            held.close()
+        self._held.clear()
+
+    def _handle(self, client: Any, _address: tuple[str, int]) -> None:
+        with gevent.socket.create_connection(self._upstream) as server:
+            self._held += [client, server]
+            up = gevent.spawn(self._pass_on, client, server)
+            self._pass_on(server, client)
+            up.kill()
+        client.close()
+
+    def _pass_on(self, source: Any, target: Any) -> None:
+        with contextlib.suppress(OSError):
+            while received := source.recv(65_536):
+                if not self.is_stuck:
+                    target.sendall(received)
 
 
 def said(status: int, body: bytes, length: int = 0, more: str = "") -> bytes:

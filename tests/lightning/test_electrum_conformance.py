@@ -8,19 +8,21 @@ from tests.lightning.conformance import (
     Conformance,
     ConformanceUnderFaults,
     FaultyRig,
+    asked,
     made_of,
     paid_hashes,
     read_on,
 )
-from tests.lightning.electrum_rig import ElectrumRig, Hop
+from tests.lightning.electrum_rig import ElectrumRig, Hop, Pipe
 from transport.devnet.network import LightningNetwork
 
 
 class TestElectrum(Conformance, ConformanceUnderFaults):
     @pytest.fixture
     def rig(self, network: LightningNetwork) -> Iterator[ElectrumRig]:
-        with Hop(network.shop) as hop:
-            rig = ElectrumRig(network, hop)
+        with Hop(network.shop) as hop, Pipe(network.shop) as pipe:
+            rig = ElectrumRig(network, hop, pipe)
+            rig.node.create(asked())  # there is one to be listened for
             try:
                 yield rig
             finally:

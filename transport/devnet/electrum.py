@@ -9,6 +9,7 @@ It keeps its files in `folder`, so it can be killed and started again.
 
 import json
 import secrets
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,15 @@ class ElectrumError(Exception):
 
 
 class Electrum:
-    """`start`, then `rpc`; `kill` and `start` again. `user`, `password` and `url` are
-    what `[lightning.<name>]` takes."""
+    """`start`, then `rpc`; `kill` and `start` again. `user`, `password`, `url` and
+    `stream_url` are what `[lightning.<name>]` takes."""
 
     user = "paybell"
 
     def __init__(self, programs: Programs, folder: Path, electrumx_port: int) -> None:
         self._programs, self._folder = programs, folder
         self.password = secrets.token_hex(16)
-        self._port, lightning = free_ports(2)
+        self._port, lightning, self._payserver_port = free_ports(3)
         self.program: Program | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -50,18 +51,25 @@ class Electrum:
             "fee_per_kb": 5_000,
             "lightning_listen": f"{HOST}:{lightning}",
             "oneserver": True,
+            "payserver_address": f"{HOST}:{self._payserver_port}",
             "rpchost": HOST,
             "rpcpassword": self.password,
             "rpcport": self._port,
             "rpcuser": self.user,
             "server": f"{HOST}:{electrumx_port}:t",
             "use_gossip": True,
+            "use_payserver": True,
         }
         (folder / "regtest" / "config").write_text(json.dumps(config), encoding="utf-8")
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self._port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Of its plugin `payserver`, which tells of paid invoices."""
+        return f"ws://{HOST}:{self._payserver_port}"
 
     @property
     def wallet_file(self) -> Path:
@@ -129,6 +137,10 @@ class Electrum:
         if info.get("blockchain_height") != height:
             return False
         return bool(self.rpc("is_synchronized"))
+
+    def has_coins(self) -> bool:
+        """Whether coins of the chain may be spent: known, and mature."""
+        return Decimal(self.rpc("getbalance")["confirmed"]) > 0
 
     def has_open_channel(self) -> bool:
         """Whether it can pay, or be paid, now."""

@@ -105,6 +105,8 @@ class LightningNetwork:
         self.bitcoin.mine(1, self.payer.rpc("getunusedaddress"))
         self.bitcoin.mine(MATURE_BLOCKS)
         self.wait_until_synced()
+        # It may think itself up to date before it hears of its address.
+        until(self.payer.has_coins, self._limit_s, lambda: "the payer's coins")
 
     def _open_channel(self) -> None:
         self._say(f"opening a channel of {CHANNEL_BTC} BTC between the two")

@@ -5,9 +5,8 @@ Facts are of spesmilo/electrum 4.3.4 (Debian 12): `commands.py`, `daemon.py`,
 
 * HTTP Basic with `rpcuser` and `rpcpassword` (401 without, 403 with wrong ones). What
   fails is code 1 with a text, which may be translated; an unknown command HTTP 500.
-* It pushes nothing: paid invoices are found by asking, every `poll_s`. Its plugin
-  `payserver` has `/api/get_status`, a WebSocket for each single invoice, which neither
-  names a sum nor tells anything again: not used, as thousands are open at once.
+* It pushes nothing: paid invoices are found by asking, every `poll_s`. Where its plugin
+  `payserver` runs and `stream_url` says where, that tells of them (`electrum_push.py`).
 * `add_request` uses up an address of the chain (`force`: beyond the gap limit, too),
   takes whole satoshi and no hash of a description. With `bolt11_fallback`, Electrum's
   own setting, the address stands in the invoice, and money that goes there is seen by
@@ -27,12 +26,9 @@ Sums of channels leave out what the chain would take for a commitment: what can 
 is a little less where Electrum opened the channel.
 """
 
-import base64
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
-
-import msgspec
+from collections.abc import Callable
+from typing import Final
 
 from engine.errors import InvalidInput
 from engine.errors.lightning import NodeRefused, NodeUnavailable
@@ -51,80 +47,63 @@ from engine.lightning.node import (
     PayoutStatus,
 )
 from transport.lightning.electrum_look import Looks
+from transport.lightning.electrum_push import PayServer
+from transport.lightning.electrum_rpc import ElectrumRpc, SaidNo
 from transport.lightning.electrum_words import (
     EXPIRED,
     IN_FLIGHT,
-    NO_WALLET,
-    NOT_FOUND,
     PAID,
-    Answer,
-    Channel,
-    Moved,
     Outgoing,
     Request,
     in_bitcoin,
     paid_msat,
     sent_of,
 )
-from transport.lightning.http import (
-    DEADLINE_S,
-    MAX_BYTES,
-    NodeHttp,
-    NodeRequest,
-    decode,
-    garbage,
-)
 
 __all__ = ["Electrum"]
 
-MAX_HISTORY_BYTES: Final = 8 * 1024 * 1024
-"""About 20,000 payments."""
-
-HISTORY_S: Final = 20.0
 PAY_S: Final = 60.0
 """So long an answer is waited for; a payment may be on its way for longer."""
-
-ID: Final = 1  # of every call: a connection has one at a time
 
 FEE_MSAT, SPLIT_FEE_MSAT = 5_000, 25_000  # of one part, and of the five at most
 SPLIT_FROM_MSAT: Final = 20_000_000  # less is paid in one part
 FEE_PART: Final = 100  # a hundredth
 
-T = TypeVar("T")
-
 
 class Electrum:
     """`LightningNode`. Asks nobody yet."""
 
-    can: Final = Can(push=False, description_hash=False, amountless=True, pay=True)
-
     def __init__(
-        self,
-        account: Account,
-        network: str,
-        now: Callable[[], float] = time.time,
-        longest_s: float = 60.0,
+        self, account: Account, network: str, now: Callable[[], float] = time.time
     ) -> None:
-        """`now`: in s. `longest_s`: no answer is waited for longer.
-
-        `account.wallet`: the path of a wallet, as the daemon has it; empty: its
-        default one.
-        """
+        """`now`: in s. `account.wallet`: the path of a wallet, as the daemon has it;
+        empty: its default one. `account.stream_url`: of its payserver, or empty."""
+        self._name = account.name
         self._network = network
         self._now = now
-        self.longest_s = longest_s
-        self._wallet: dict[str, object] = (
-            {"wallet": account.wallet} if account.wallet else {}
-        )
-        token = f"{account.user}:{account.secret}".encode()
-        self._secret = f"Basic {base64.b64encode(token).decode()}"
-        self._http = NodeHttp(
-            account.name, account.url, lambda: {"Authorization": self._secret}
-        )
-        self._looks = Looks(self._received, self._asked_msat)
+        self.rpc = ElectrumRpc(account)
+        self._looks = Looks(self.rpc.received, self.rpc.asked_msat)
+        self._push = self._payserver(account.stream_url)
+
+    @property
+    def can(self) -> Can:
+        push = self._push is not None
+        return Can(push=push, description_hash=False, amountless=True, pay=True)
 
     def __repr__(self) -> str:
-        return f"<Electrum {self._http.name}>"
+        return f"<Electrum {self._name}>"
+
+    def _payserver(self, url: str) -> PayServer | None:
+        if not url:
+            return None
+        return PayServer(
+            self._name,
+            url.rstrip("/"),
+            self.rpc.open_invoices,
+            self.lookup,
+            self.rpc.ping,
+            self._now,
+        )
 
     # -- money comes in --------------------------------------------------------------
 
@@ -133,12 +112,12 @@ class Electrum:
         amount_msat = asked.amount_msat or 0
         if amount_msat % 1_000:
             raise NodeRefused(
-                f"{self._http.name}: electrum makes invoices of whole satoshi", "amount"
+                f"{self._name}: electrum makes invoices of whole satoshi", "amount"
             )
-        fallback = self._call("getconfig", object, {"key": "bolt11_fallback"})
+        fallback = self.rpc.call("getconfig", object, {"key": "bolt11_fallback"}, "")
         if fallback or fallback is None:  # on, if nobody says
             raise NodeRefused(
-                f"{self._http.name}: its invoices name an address of the chain, too,"
+                f"{self._name}: its invoices name an address of the chain, too,"
                 " where a payment of it is not seen;"
                 " run: electrum setconfig bolt11_fallback false"
             )
@@ -148,20 +127,22 @@ class Electrum:
             "expiration": asked.expires_in_s,
             "force": True,
         }
-        made = self._call("add_request", Request, params | self._wallet, repeat=False)
+        made = self.rpc.call("add_request", Request, params, repeat=False)
         if not made.lightning_invoice:
-            raise NodeRefused(f"{self._http.name}: its wallet has no Lightning")
+            raise NodeRefused(f"{self._name}: its wallet has no Lightning")
+        if self._push is not None:
+            self._push.made(made.rhash, made.expiration or float("inf"))
         return InvoiceMade(bolt11=made.lightning_invoice, payment_hash=made.rhash)
 
     def lookup(self, payment_hash: str) -> InvoiceSeen:
-        request = self._request(payment_hash)
+        request = self.rpc.request(payment_hash)
         if request is not None and not request.is_paid:
             is_over = request.status == EXPIRED or (
                 0 < request.expiration < self._now()
             )
             status = InvoiceStatus.EXPIRED if is_over else InvoiceStatus.OPEN
             return InvoiceSeen(payment_hash=payment_hash, status=status)
-        came = [row for row in self._received() if row.payment_hash == payment_hash]
+        came = [row for row in self.rpc.received() if row.payment_hash == payment_hash]
         asked_msat = request.amount_msat or 0 if request is not None else 0
         if came or asked_msat:
             return InvoiceSeen(
@@ -179,13 +160,15 @@ class Electrum:
         return self._looks.page(cursor)
 
     def stream(self, listener: Listener, ended: Callable[[], bool]) -> None:
-        raise NodeRefused(f"{self._http.name}: electrum pushes nothing")
+        if self._push is None:
+            raise NodeRefused(f"{self._name}: no payserver (stream_url) is configured")
+        self._push.stream(listener, ended)
 
     # -- money goes out --------------------------------------------------------------
 
     def pay(self, bolt11: str, *, max_fee_msat: int, key: str) -> Payout:
         """`key` is of no use: Electrum pays no hash twice."""
-        where = self._http.name
+        where = self._name
         try:
             invoice = read_invoice(bolt11, self._network)
         except InvalidInput as error:
@@ -196,9 +179,9 @@ class Electrum:
             raise NodeRefused(f"{where}: the invoice has expired", "expired")
         self._check_fee(invoice, invoice.amount_msat, max_fee_msat)
         try:
-            params = {"invoice": bolt11} | self._wallet
-            self._call("lnpay", object, params, repeat=False, deadline_s=PAY_S)
-        except _SaidNo as error:  # paid or on its way, too
+            params = {"invoice": bolt11}
+            self.rpc.call("lnpay", object, params, repeat=False, deadline_s=PAY_S)
+        except SaidNo as error:  # paid or on its way, too
             payout = self._after_pay(invoice.payment_hash)
             if payout.status is PayoutStatus.UNKNOWN:
                 raise NodeRefused(f"{where}: lnpay refuses the invoice") from error
@@ -221,19 +204,19 @@ class Electrum:
             channel.remote_pubkey == invoice.payee
             and channel.is_usable
             and channel.spendable_msat >= amount_msat
-            for channel in self._channels()
+            for channel in self.rpc.channels()
         ):
             return  # nobody in between takes any
         raise NodeRefused(
-            f"{self._http.name}: electrum may pay 1 % in fees, or 5 sat for each part,"
+            f"{self._name}: electrum may pay 1 % in fees, or 5 sat for each part,"
             " and takes no lower limit",
             "amount",
         )
 
     def payout(self, payment_hash: str) -> Payout:
         # First the one, then the other: it may be settled in between.
-        known = self._found("get_invoice", Outgoing, {"invoice_id": payment_hash})
-        sent = sent_of(self._history(), payment_hash)
+        known = self.rpc.found("get_invoice", Outgoing, {"invoice_id": payment_hash})
+        sent = sent_of(self.rpc.history(), payment_hash)
         if sent is not None:
             return Payout(
                 status=PayoutStatus.PAID,
@@ -245,7 +228,7 @@ class Electrum:
         if known.status == PAID:  # of a channel that was closed meanwhile
             return Payout(status=PayoutStatus.PAID)
         if known.status == IN_FLIGHT or any(
-            channel.local_unsettled_sent for channel in self._channels()
+            channel.local_unsettled_sent for channel in self.rpc.channels()
         ):
             # A part may be left of an attempt that was given up: it can still be taken.
             return Payout(status=PayoutStatus.PENDING)
@@ -253,81 +236,8 @@ class Electrum:
         return Payout(status=PayoutStatus.FAILED, reason=reason)
 
     def balance(self) -> Balance:
-        usable = [channel for channel in self._channels() if channel.is_usable]
+        usable = [channel for channel in self.rpc.channels() if channel.is_usable]
         return Balance(
             spendable_msat=sum(channel.spendable_msat for channel in usable),
             receivable_msat=sum(channel.receivable_msat for channel in usable),
         )
-
-    # -- what it is asked ------------------------------------------------------------
-
-    def _request(self, payment_hash: str) -> Request | None:
-        return self._found("get_request", Request, {"request_id": payment_hash})
-
-    def _asked_msat(self, payment_hash: str) -> int:
-        """0: whatever comes, or an invoice that is no more."""
-        request = self._request(payment_hash)
-        return request.amount_msat or 0 if request is not None else 0
-
-    def _received(self) -> list[Moved]:
-        return [row for row in self._history() if row.came_in]
-
-    def _history(self) -> list[Moved]:
-        return self._call(
-            "lightning_history",
-            list[Moved],
-            self._wallet,
-            max_bytes=MAX_HISTORY_BYTES,
-            deadline_s=HISTORY_S,
-        )
-
-    def _channels(self) -> list[Channel]:
-        return self._call("list_channels", list[Channel], self._wallet)
-
-    def _found(
-        self, method: str, type_: type[T], params: dict[str, object]
-    ) -> T | None:
-        try:
-            return self._call(method, type_, params | self._wallet)
-        except _SaidNo as error:
-            if error.text == NOT_FOUND:
-                return None
-            raise
-
-    def _call(
-        self,
-        method: str,
-        type_: type[T],
-        params: Mapping[str, object],
-        *,
-        repeat: bool = True,
-        max_bytes: int = MAX_BYTES,
-        deadline_s: float = DEADLINE_S,
-    ) -> T:
-        """`repeat`: it may be asked twice. Raises `LightningError`."""
-        request = NodeRequest(
-            path="/",
-            body=msgspec.json.encode({"id": ID, "method": method, "params": params}),
-            max_bytes=max_bytes,
-            deadline_s=min(deadline_s, self.longest_s),
-            label=method,
-            repeat=repeat,
-        )
-        where = self._http.where(request)
-        answer = decode(self._http.ask(request).body, Answer, where)
-        if answer.id != ID:
-            raise garbage(where, "the answer to another call")
-        if answer.error is None:
-            return decode(bytes(answer.result), type_, where)
-        text = answer.error.message
-        if text == NO_WALLET:
-            raise NodeUnavailable(f"{where}: no wallet is loaded: electrum load_wallet")
-        raise _SaidNo(f"{where} was refused", text)
-
-
-class _SaidNo(NodeRefused):
-    """Electrum answered with an error. `text` is its own: compared, never shown."""
-
-    def __init__(self, detail: str, text: str) -> None:
-        super().__init__(detail)
-        self.text = text
