@@ -3,7 +3,7 @@
 Loaded by `run.py` for the commands that run a node; it patches gevent in before that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from engine.errors import (
     KeyFileError,
     StoreUnreadable,
 )
+from engine.lightning.account import Account
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
 from engine.runtime.yielding import yield_to_hub
@@ -300,18 +301,28 @@ def serve(options: dict[str, Any]) -> int:
         fail(str(error), error.code)
 
 
-def show(port: int, *, once: bool) -> int:
+def show(port: int, *, once: bool, lightning: bool = False) -> int:
     """The demo, on this port or another; the process's exit code."""
     try:
         opened = partial(_of_demo, demo.usable_port(port))
+        if lightning:
+            from transport.cli import demo_lightning
+
+            return demo_lightning.run(opened, run_until_stopped, once=once)
         return demo.run(opened, run_until_stopped, once=once)
     except CannotStart as error:
         stop_logging()
         fail(str(error), error.code)
 
 
-def _of_demo(port: int, db: str, api_key: str) -> Installation:
-    settings = {"db": db, "port": str(port), "network": "regtest"} | demo.RATES
+def _of_demo(
+    port: int,
+    db: str,
+    api_key: str,
+    accounts: Mapping[str, Account] | None = None,
+    source: str | None = None,
+) -> Installation:
+    settings = {"db": db, "port": str(port), "network": "regtest", "sources": source}
     environ = {"PAYBELL_API_KEY": api_key, "PAYBELL_ALLOW_PRIVATE_WEBHOOKS": "yes"}
     start_logging("error")
-    return Installation(load(settings, environ, {}))
+    return Installation(load(settings | demo.RATES, environ, {}, lightning=accounts))

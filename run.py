@@ -78,7 +78,12 @@ def serve(**options: Any) -> None:
     help="Port to listen on; if it is in use, a free one.",
 )
 @click.option("--once", is_flag=True, help="Exit when the payment has been delivered.")
-def demo_command(port: int, once: bool) -> None:
+@click.option(
+    "--lightning",
+    is_flag=True,
+    help="Over a real Lightning network, which it starts (make demo ARGS=--lightning).",
+)
+def demo_command(port: int, once: bool, lightning: bool) -> None:
     """Show one payment in half a minute: created, paid, confirmed, delivered.
 
     It needs nothing and keeps nothing: the chain is simulated, the database is
@@ -86,7 +91,7 @@ def demo_command(port: int, once: bool) -> None:
     """
     from installation import show
 
-    raise SystemExit(show(port, once=once))
+    raise SystemExit(show(port, once=once, lightning=lightning))
 
 
 if __name__ == "__main__":

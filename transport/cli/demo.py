@@ -1,7 +1,8 @@
 """`run.py demo`: a payment from creation to "paid", before the reader's eyes.
 
-It starts a whole node on a temporary database with the dev chain, speaks to it only
-through its public interface (as a shop would), and then keeps serving.
+It starts a whole node on a temporary database, speaks to it only through its public
+interface (as a shop would), and then keeps serving. A `Story` says how the payment is
+paid: here on the dev chain, in `demo_lightning.py` over Lightning.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
@@ -20,20 +21,82 @@ from gevent.pywsgi import WSGIServer
 from transport.cli.client import CallFailed, NodeClient
 from transport.cli.words import say, style
 
-__all__ = ["run", "usable_port"]
+__all__ = [
+    "AMOUNT",
+    "PATIENCE_S",
+    "RATES",
+    "STEP_S",
+    "OnChain",
+    "Story",
+    "run",
+    "say_as",
+    "usable_port",
+]
 
 HOST = "127.0.0.1"
 
 RATES = {"rates": "fixed:EUR=50000"}
 """Settings of the demo's node: what it charges asks nobody."""
 
-AMOUNT, AMOUNT_SAT = "25.00", 50_000  # euro, and what they are at that rate
+AMOUNT = "25.00"  # euro
 CONFIRMATIONS = 2
 STEP_S = 1.2  # slow enough to read along
 PATIENCE_S = 10.0
 
 Open = Callable[[str, str], Any]
 Serve = Callable[[Any, Callable[[str], None]], int]
+
+
+class Story(Protocol):
+    """What is told of one payment."""
+
+    place: str  # where money is, a line of words
+
+    def begin(self, node: NodeClient) -> None:
+        """Wait for what the story needs."""
+
+    def terms(self) -> dict[str, Any]:
+        """What the shop asks for, beside amount and order."""
+
+    def followed_by(self, payment: dict[str, Any]) -> str:
+        """What stands in the address of its stream."""
+
+    def pay(self, node: NodeClient, payment: dict[str, Any]) -> None:
+        """The customer pays, in as many steps as there are to see."""
+
+    def how_to_pay(self, payment: dict[str, Any], url: str) -> str:
+        """The command that pays one more."""
+
+
+class OnChain:
+    """A `Story` on the dev chain."""
+
+    place = "dev chain, temporary database"
+
+    def begin(self, node: NodeClient) -> None:
+        pass
+
+    def terms(self) -> dict[str, Any]:
+        return {"method": "onchain", "confirmations": CONFIRMATIONS}
+
+    def followed_by(self, payment: dict[str, Any]) -> str:
+        return str(payment["address"])
+
+    def pay(self, node: NodeClient, payment: dict[str, Any]) -> None:
+        paid = {"address": payment["address"], "amount_sat": payment["amount_sat"]}
+        txid = node.post("/dev/pay", paid)["txid"]
+        say_as("customer", f"pays; transaction {txid[:16]}…")
+        gevent.sleep(STEP_S)
+        for _ in range(CONFIRMATIONS):
+            say_as("miner", "finds a block")
+            node.post("/dev/mine", {"blocks": 1})
+            gevent.sleep(STEP_S)
+
+    def how_to_pay(self, payment: dict[str, Any], url: str) -> str:
+        return (
+            f".venv/bin/python run.py pay {payment['address']} {payment['amount_sat']}"
+            f" --mine {CONFIRMATIONS} --url {url}"
+        )
 
 
 def usable_port(port: int) -> int:
@@ -49,7 +112,9 @@ def usable_port(port: int) -> int:
     return port
 
 
-def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
+def run(
+    open_installation: Open, serve: Serve, story: Story | None = None, *, once: bool
+) -> int:
     """Start the node and play the demo beside it; the process's exit code."""
     with tempfile.TemporaryDirectory(prefix="paybell-demo-") as folder:
         key = f"demo_{secrets.token_urlsafe(12)}"
@@ -58,7 +123,16 @@ def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
         shop = _Shop()
 
         def ready(url: str) -> None:
-            gevent.spawn(_play, url, key, installation, shop, failed, once=once)
+            gevent.spawn(
+                _play,
+                NodeClient(url, key),
+                story or OnChain(),
+                installation,
+                shop,
+                failed,
+                key,
+                once=once,
+            )
 
         try:
             code = serve(installation, ready)
@@ -68,18 +142,18 @@ def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
 
 
 def _play(
-    url: str,
-    key: str,
+    node: NodeClient,
+    story: Story,
     installation: Any,
     shop: _Shop,
     failed: Event,
+    key: str,
     *,
     once: bool,
 ) -> None:
     try:
-        node = NodeClient(url, key)
-        payment = _tell_story(node, shop)
-        second = _create(node)
+        payment = _tell(story, node, shop)
+        second = _create(story, node)
     except (CallFailed, OSError) as error:
         if installation.server.stopping.is_set():
             return  # Ctrl-C in the middle of the story
@@ -87,11 +161,11 @@ def _play(
         failed.set()
         installation.gave_up.set("")
         return
+    url = node.base_url
     say("")
     say(f"The checkout page of this payment:  {url}{payment['checkout_url']}")
     say(f"One that is still unpaid:            {url}{second['checkout_url']}")
-    say(f"  pay it:   .venv/bin/python run.py pay {second['address']}"
-               f" {AMOUNT_SAT} --mine {CONFIRMATIONS} --url {url}")  # fmt: skip
+    say(f"  pay it:   {story.how_to_pay(second, url)}")
     say(f"  API key:  {key}   (this demo's only; docs: {url}/docs)")
     say("")
     if once:
@@ -101,43 +175,31 @@ def _play(
         # The shop goes on listening: it is told of the second payment, too.
 
 
-def _create(node: NodeClient) -> dict[str, Any]:
+def _create(story: Story, node: NodeClient) -> dict[str, Any]:
+    order = {"external_id": f"order-{secrets.token_hex(3)}"}
+    amount = {"amount": AMOUNT, "currency": "EUR"}
     payment: dict[str, Any] = node.post(
-        "/v1/payments",
-        {
-            "method": "onchain",
-            "amount": AMOUNT,
-            "currency": "EUR",
-            "confirmations": CONFIRMATIONS,
-            "external_id": f"order-{secrets.token_hex(3)}",
-        },
+        "/v1/payments", {**story.terms(), **amount, **order}
     )
     return payment
 
 
-def _tell_story(node: NodeClient, shop: _Shop) -> dict[str, Any]:
-    _say("node", f"listening on {node.base_url}, dev chain, temporary database")
+def _tell(story: Story, node: NodeClient, shop: _Shop) -> dict[str, Any]:
+    say_as("node", f"listening on {node.base_url}, {story.place}")
+    story.begin(node)
     node.post("/v1/channels", {"url": shop.url})
-    _say("shop", f"asks for webhooks at {shop.url}")
-    payment = _create(node)
+    say_as("shop", f"asks for webhooks at {shop.url}")
+    payment = _create(story, node)
     sums = f"{AMOUNT} EUR, {payment['amount_sat']} sat"
-    _say("shop", f"creates {payment['external_id']} over {sums}:")
-    _say("", f"{payment['uri']}")
-    browser = gevent.spawn(_browse, node, payment["address"])
+    say_as("shop", f"creates {payment['external_id']} over {sums}:")
+    say_as("", f"{payment['uri']}")
+    browser = gevent.spawn(_browse, node, story.followed_by(payment))
     gevent.sleep(STEP_S)
-    txid = node.post(
-        "/dev/pay", {"address": payment["address"], "amount_sat": AMOUNT_SAT}
-    )["txid"]
-    _say("customer", f"pays; transaction {txid[:16]}…")
-    gevent.sleep(STEP_S)
-    for _ in range(CONFIRMATIONS):
-        _say("miner", "finds a block")
-        node.post("/dev/mine", {"blocks": 1})
-        gevent.sleep(STEP_S)
+    story.pay(node, payment)
     browser.join(PATIENCE_S)
     if not browser.ready() or not shop.confirmed.wait(PATIENCE_S):
         raise CallFailed(f"it was not told within {PATIENCE_S:.0f} s that it is paid")
-    _say("shop", "ships the goods", fg="green")
+    say_as("shop", "ships the goods", fg="green")
     return payment
 
 
@@ -156,17 +218,21 @@ def _follow(node: NodeClient, address: str) -> None:
             name = line[6:].strip()
         elif line.startswith("data:") and name.startswith("payment."):
             event = json.loads(line[5:])
-            _say("browser", _words(event), fg="cyan")
+            say_as("browser", _words(event), fg="cyan")
             if event["type"] == "payment.confirmed":
                 return
 
 
 def _words(event: dict[str, Any]) -> str:
-    depth = f"{event['confirmations']} of {event['confirmations_required']}"
-    return f"{event['type']}  ({event['status']}, {depth} confirmations)"
+    words = f"{event['type']}  ({event['status']}"
+    if event["confirmations_required"]:  # Lightning has none
+        words += f", {event['confirmations']} of {event['confirmations_required']}"
+        words += " confirmations"
+    return f"{words})"
 
 
-def _say(who: str, what: str, fg: str | None = None) -> None:
+def say_as(who: str, what: str, fg: str | None = None) -> None:
+    """A line of the story."""
     say(style(f"{who:>9}", bold=True), "  ", style(what, fg))
 
 
@@ -184,7 +250,9 @@ class _Shop:
 
     def _receive(self, environ: Any, start_response: Any) -> list[bytes]:
         body = json.loads(environ["wsgi.input"].read(65_536))
-        _say("shop", f"webhook {environ['HTTP_WEBHOOK_ID']}: {body['type']}", "magenta")
+        say_as(
+            "shop", f"webhook {environ['HTTP_WEBHOOK_ID']}: {body['type']}", "magenta"
+        )
         if body["type"] == "payment.confirmed":
             self.confirmed.set()
         start_response("204 No Content", [])
