@@ -221,6 +221,7 @@ class UpstreamActor(Actor):
                     self._read_in(self._pages.interval_s())
             case Reconnect():
                 self._held.drop()
+                self._balance_s = float("-inf")  # all is looked at anew
                 self._standing.step(Step.RECONNECT)
                 self._connect()
 
@@ -288,6 +289,7 @@ class UpstreamActor(Actor):
         step = Step.REFUSED if _is_key(error) else Step.FAILED
         self._standing.step(step, _why(error, self._account.name))
         self._balance.publish(None)
+        self._balance_s = float("-inf")  # asked for as soon as it answers
         self._rest(ReadDue(), error)
 
     def _rest(self, due: ReadDue | ConnectDue, error: LightningError | None) -> None:

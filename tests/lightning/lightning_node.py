@@ -1,101 +1,106 @@
-"""A whole node in this process whose merchant `default` has an account at a phoenixd,
-the double of tests/tools/phoenixd_double.py: over real sockets on both sides.
+"""A whole node in this process with Lightning accounts at phoenixds, which are doubles
+(tests/tools/phoenixd_double.py): over real sockets on both sides, with the actors that
+a node has.
 
-How its connection stands the test says (`till`, `user`). What phoenixd was paid is told
-to the payment as the account's actor does it, by `pay`.
+The merchant `default` has the account `purse`, at `phoenixd`; `cafe` has `till`, whose
+money goes on to `user`: each at a double of its own.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from actors.published import Published
-from actors.upstreams import Upstream, Upstreams
 from engine.lightning.account import Account
-from engine.lightning.node import Balance
-from engine.lightning.upstream import UpstreamReport, UpstreamState
-from engine.payment.observations import InvoicePaid
 from tests.tools.node import RunningNode, running_node
 from tests.tools.phoenixd_double import PhoenixdDouble
+from tests.tools.wait import wait_until
 from transport.lightning.phoenixd import Phoenixd
 
 __all__ = ["LightningNode", "lightning_node"]
 
-
-class _Ref:
-    """Of an actor that nobody needs here."""
-
-    def tell(self, _message: object) -> bool:
-        return True
+_ACCOUNTS = (
+    ("purse", "default", ""),
+    ("till", "cafe", "user"),
+    ("user", "nobody-else", ""),
+)
 
 
 class LightningNode:
-    """The node, its phoenixd, and what a test does with both."""
+    """The node, its phoenixds, and what a test does with them."""
 
-    def __init__(self, node: RunningNode, phoenixd: PhoenixdDouble) -> None:
-        self.node, self.phoenixd = node, phoenixd
-        ref: Any = _Ref()
-        self.reports: dict[str, Published[UpstreamReport]] = {}
-        self.balance = Published[Balance | None](None)
-        accounts = []
-        for name, forward_to in (("till", "user"), ("user", "")):
-            account = Account(
-                name=name,
-                kind="phoenixd",
-                url=phoenixd.url,
-                secret=phoenixd.password,
-                merchants=("default",) if name == "till" else ("somebody",),
-                forward_to=forward_to,
-            )
-            lightning = Phoenixd(account, "regtest", deadline_s=5.0)
-            self.reports[name] = Published(
-                UpstreamReport(
-                    name=name,
-                    kind="phoenixd",
-                    state=UpstreamState.LIVE,
-                    since=1,
-                    can=lightning.can,
-                )
-            )
-            one = Upstream(account, lightning, ref, self.reports[name], self.balance)
-            accounts.append((name, one))
-        self.lightning = accounts[0][1].node
-        node.node.upstreams = Upstreams(accounts)
+    def __init__(self, node: RunningNode, doubles: dict[str, PhoenixdDouble]) -> None:
+        self.node, self.doubles = node, doubles
+        self.phoenixd = doubles["purse"]
+        for name in doubles:
+            self.wait_for_state(name, "live")
 
-    def becomes(self, name: str, state: UpstreamState) -> None:
-        now = self.reports[name].now
-        fields = {f: getattr(now, f) for f in now.__struct_fields__}
-        self.reports[name].publish(UpstreamReport(**{**fields, "state": state}))
+    def wait_for_state(self, name: str, state: str) -> None:
+        """Of an account's connection."""
+        wait_until(lambda: self._state(name) == state, 20, f"{name} to be {state}")
+
+    def refuse_key(self, name: str) -> str:
+        """From now on, in flight; the key as it was."""
+        double = self.doubles[name]
+        before, double.password = double.password, "another"
+        double.break_streams()
+        self.wait_for_state(name, "failing")
+        return before
+
+    def reconnect(self, name: str, password: str | None = None) -> None:
+        """Begin anew, by hand: all that was paid is read again."""
+        if password is not None:
+            self.doubles[name].password = password
+        answer = self.node.post(f"/v1/upstreams/{name}/reconnect")
+        assert answer.ok, answer.text
+        self.wait_for_state(name, "live")
 
     def pay(self, payment: dict[str, Any], **how: Any) -> None:
-        """Somebody pays the invoice of this payment (as the API shows it)."""
+        """Somebody pays the invoice of this payment (as the API shows it), and the node
+        has heard of it. Without `push` it is not told, and heard of later."""
         payment_hash = payment["lightning"]["payment_hash"]
-        self.phoenixd.receive(payment_hash, push=False, **how)
-        self.tell(payment)
+        self.phoenixd.receive(payment_hash, **how)
+        if how.get("push", True):
+            self.wait_for_receipt(payment)
 
-    def tell(self, payment: dict[str, Any]) -> None:
-        """What phoenixd knows of its invoice: once more, if it was told before."""
-        seen = self.lightning.lookup(payment["lightning"]["payment_hash"])
-        found = self.node.gateway.payment(payment["id"])
-        assert found is not None
-        self.node.gateway.command(
-            found,
-            InvoicePaid(
-                node="till",
-                payment_hash=seen.payment_hash,
-                received_msat=seen.received_msat,
-                fee_msat=seen.fee_msat,
-                credit_msat=seen.credit_msat,
-            ),
-        )
+    def wait_for_receipt(self, payment: dict[str, Any]) -> None:
+        payment_hash = payment["lightning"]["payment_hash"]
+
+        def is_there() -> bool:
+            receipts = self.node.payment(payment["id"])["receipts"]
+            return any(receipt["txid"] == payment_hash for receipt in receipts)
+
+        wait_until(is_there, 20, f"{payment['id']} to be paid by Lightning")
 
     def types(self, payment: dict[str, Any]) -> list[str]:
         """Those of its events, in order."""
         page = self.node.get(f"/v1/payments/{payment['id']}/events").json()
         return [event["type"].removeprefix("payment.") for event in page["data"]]
 
+    def _state(self, name: str) -> str:
+        reports = self.node.gateway.upstreams()
+        return next(report.state for report in reports if report.name == name)
+
 
 @contextmanager
 def lightning_node(**options: Any) -> Iterator[LightningNode]:
-    with PhoenixdDouble() as phoenixd, running_node(**options) as node:
-        yield LightningNode(node, phoenixd)
+    with ExitStack() as stack:
+        doubles = {
+            name: stack.enter_context(PhoenixdDouble()) for name, _, _ in _ACCOUNTS
+        }
+        accounts = [
+            Account(
+                name=name,
+                kind="phoenixd",
+                url=doubles[name].url,
+                secret=doubles[name].password,
+                merchants=(merchant,),
+                forward_to=target,
+            )
+            for name, merchant, target in _ACCOUNTS
+        ]
+        lightning = [
+            (account, Phoenixd(account, "regtest", deadline_s=5.0))
+            for account in accounts
+        ]
+        node = stack.enter_context(running_node(**options, lightning=lightning))
+        yield LightningNode(node, doubles)

@@ -10,7 +10,6 @@ from typing import Any
 import bolt11
 import pytest
 
-from engine.lightning.upstream import UpstreamState
 from tests.lightning.lightning_node import LightningNode, lightning_node
 from tests.tools.fake_upstream import text
 from tests.tools.sseclient import SseClient
@@ -31,8 +30,6 @@ def shop() -> Iterator[LightningNode]:
 @pytest.fixture(autouse=True)
 def _as_it_was(shop: LightningNode) -> Iterator[None]:
     yield
-    shop.becomes("till", UpstreamState.LIVE)
-    shop.becomes("user", UpstreamState.LIVE)
     shop.phoenixd.server.answer = shop.phoenixd.answer
 
 
@@ -61,8 +58,17 @@ def test_an_invoice_is_made_shown_paid_and_told(shop: LightningNode) -> None:
 def test_what_the_node_says_twice_is_told_once(shop: LightningNode) -> None:
     made = shop.node.create(**ALONE)
     shop.pay(made)
-    for _ in range(3):
-        shop.tell(made)
+    shop.phoenixd.push(made["lightning"]["payment_hash"], times=3)
+    shop.reconnect("purse")  # and all that was paid is read again
+    assert shop.types(made) == PAID
+
+
+def test_what_was_paid_while_nobody_told_is_found(shop: LightningNode) -> None:
+    made = shop.node.create(**ALONE)
+    shop.pay(made, push=False)
+    assert shop.types(made) == ["created"]
+    shop.reconnect("purse")
+    shop.wait_for_receipt(made)
     assert shop.types(made) == PAID
 
 
@@ -83,7 +89,7 @@ def test_it_is_heard_live_by_the_payment_hash_without_the_shops_affairs(
         while heard[-1]["type"] != "payment.confirmed":
             heard.append(socket.recv_json())
         told = json.dumps(heard)
-        for secret in ("secret-order", "lnbcrt", made["id"], "till", "fee_sat"):
+        for secret in ("secret-order", "lnbcrt", made["id"], "purse", "fee_sat"):
             assert secret not in told, secret
         assert heard[-1]["txid"] == payment_hash
         kinds = (event.kind for event in stream.events())
@@ -199,16 +205,25 @@ def test_a_unified_uri_is_the_merchants_choice(shop: LightningNode) -> None:
 def test_s2_5_creating_an_invoice_without_the_user_warns_first_or_is_refused(
     shop: LightningNode,
 ) -> None:
-    shop.becomes("user", UpstreamState.FAILING)
-    made = shop.node.create(**ALONE)
-    assert [one["code"] for one in made["warnings"]] == ["forward_target_not_live"]
-    assert "warnings" not in shop.node.payment(made["id"])
-    body = {**ALONE, "on_warning": "refuse"}
-    refused = shop.node.post("/v1/payments", body)
-    assert refused.status_code == 503
-    assert refused.json()["code"] == "lightning_unavailable"
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert "user is failing" in refused.json()["detail"]
+    at_the_cafe = {**ALONE, "merchant": "cafe"}
+    assert "warnings" not in shop.node.create(**at_the_cafe)
+    key = shop.refuse_key("user")
+    try:
+        made = shop.node.create(**at_the_cafe)
+        assert [w["code"] for w in made["warnings"]] == ["forward_target_not_live"]
+        assert "warnings" not in shop.node.payment(made["id"])
+        refused = shop.node.post(
+            "/v1/payments", {**at_the_cafe, "on_warning": "refuse"}
+        )
+        assert refused.status_code == 503
+        assert refused.json()["code"] == "lightning_unavailable"
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert "user is failing" in refused.json()["detail"]
+        for password in (key, "another"):
+            assert password not in refused.text
+    finally:
+        shop.reconnect("user", key)
+    assert "warnings" not in shop.node.create(**at_the_cafe)
 
 
 def test_a_node_that_is_down_is_a_503_and_a_payment_of_both_has_its_address(
@@ -226,6 +241,33 @@ def test_a_node_that_is_down_is_a_503_and_a_payment_of_both_has_its_address(
     answer = shop.node.post("/v1/payments/batch", {"payments": [ALONE, BOTH]}).json()
     assert answer["data"][0]["problem"]["code"] == "lightning_unavailable"
     assert answer["data"][1]["payment"]["warnings"]
+    shop.phoenixd.server.answer = shop.phoenixd.answer
+    shop.reconnect("purse")
+    assert "warnings" not in shop.node.create(**BOTH)
+
+
+def test_what_could_not_be_spent_is_told_before_the_invoice_is_made(
+    shop: LightningNode,
+) -> None:
+    def warned(count: int) -> list[dict[str, str]]:
+        """The warnings of a new payment, once there are so many."""
+
+        def found() -> list[list[dict[str, str]]]:
+            told = shop.node.create(**ALONE).get("warnings", [])
+            return [told] if len(told) == count else []
+
+        (told,) = wait_until(found, 20, f"{count} warnings")
+        return told
+
+    shop.phoenixd.inbound_msat, shop.phoenixd.fee_credit_msat = 4_999_000, 77_000
+    shop.reconnect("purse")  # and its balance is asked for
+    capacity, credit = warned(2)
+    assert (capacity["code"], credit["code"]) == ("inbound_capacity", "fee_credit")
+    assert "4999 sat" in capacity["message"]
+    assert "77 sat" in credit["message"]
+    shop.phoenixd.inbound_msat, shop.phoenixd.fee_credit_msat = 5_000_000, 0
+    shop.reconnect("purse")
+    assert warned(0) == []
 
 
 def test_a_batch_may_have_so_many_invoices_each_judged_by_itself(

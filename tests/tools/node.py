@@ -22,6 +22,8 @@ from actors.edge.gateway import ActorGateway
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
+from engine.lightning.account import Account
+from engine.lightning.node import LightningNode
 from engine.merchants.gateway_mapping import GatewayMapping
 from engine.merchants.scopes import Scope, default_scopes
 from engine.money.rates import Policy
@@ -59,6 +61,7 @@ class RunningNode:
         prepare: Callable[[Path, Vault], None] | None = None,
         rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
         forwards: Callable[[DevChain], Forwards] | None = None,
+        lightning: Sequence[tuple[Account, LightningNode]] = (),
     ) -> None:
         self.api_key = api_key
         self.database = folder / "node.db"
@@ -81,6 +84,7 @@ class RunningNode:
             give_up=self.gave_up.append,
             rates=rates,
             forwards=None if forwards is None else forwards(self.chain),
+            lightning=lightning,
         )
         self.gateway = ActorGateway(self.node, self._store.reader, self.vault)
         self.session = requests.Session()
@@ -205,6 +209,7 @@ def running_node(
     mappings: Mapping[str, GatewayMapping] | None = None,
     rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
     forwards: Callable[[DevChain], Forwards] | None = None,
+    lightning: Sequence[tuple[Account, LightningNode]] = (),
 ) -> Iterator[RunningNode]:
     """A node on a free port, ready.
 
@@ -212,11 +217,18 @@ def running_node(
     (fields of `ApiSettings`) or `auth_limits` is given, the control API alone. `wrap`
     may put a WSGI application of the test's own around it, `prepare` make the database
     that the node finds. `mappings` are those of its payment gateways; `rates`: who is
-    asked what a bitcoin is worth; `forwards`: who signs, and how it is sent on.
+    asked what a bitcoin is worth; `forwards`: who signs, and how it is sent on;
+    `lightning`: accounts, each with what speaks to it.
     """
     with tempfile.TemporaryDirectory(prefix="paybell-test-") as folder:
         node = RunningNode(
-            Path(folder), api_key or new_key(), sender, prepare, rates, forwards
+            Path(folder),
+            api_key or new_key(),
+            sender,
+            prepare,
+            rates,
+            forwards,
+            lightning,
         )
         if api is None and auth_limits is None:
             fields = {"gateways": _gateways(node, mappings or {}), **(web or {})}
