@@ -1,6 +1,6 @@
 """`run.py serve` with two accounts at the double of Blink, a till's and a user's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,18 @@ class BlinkShop:
         double: BlinkDouble,
         till: BlinkAccount,
         user: BlinkAccount,
+        options: Sequence[str | Path],
     ) -> None:
         self.node, self.double, self.till, self.user = node, double, till, user
+        self._options = options
+
+    @contextmanager
+    def restarted(self) -> Iterator["BlinkShop"]:
+        """The same shop on the same database, after it was killed."""
+        with serving(self.node.folder, *self._options) as node:
+            shop = BlinkShop(node, self.double, self.till, self.user, self._options)
+            shop.wait_live()
+            yield shop
 
     def upstreams(self) -> dict[str, Any]:
         """By name."""
@@ -80,7 +90,8 @@ def blink_shop(
         config = folder / "paybell.toml"
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         config.chmod(0o600)
-        with serving(folder, "--config", config, *options) as node:
-            shop = BlinkShop(node, double, till, user)
+        started: tuple[str | Path, ...] = ("--config", config, *options)
+        with serving(folder, *started) as node:
+            shop = BlinkShop(node, double, till, user, started)
             shop.wait_live()
             yield shop
