@@ -1,9 +1,12 @@
 """The held WebSocket, against peers that keep to RFC 6455 and peers that do not."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import gevent
 import pytest
@@ -16,10 +19,12 @@ from engine.errors.lightning import (
     NodeRefused,
     NodeUnavailable,
 )
+from tests.tools.certificates import self_signed
 from tests.tools.fake_upstream import Answer, Request, Upstream, drip, hang, text
 from tests.tools.ws_peer import WsPeer, accept_head, upgrade
 from tests.tools.wsclient import BINARY, CONTINUATION, PING, TEXT, frame
 from transport.lightning.held_socket import HeldSocket, SocketClosed
+from transport.lightning.http import NodeHttp, NodeRequest
 
 SECRET = "very-secret"
 SILENCE_S = 0.4
@@ -29,7 +34,7 @@ Talk = Callable[[WsPeer], None]
 
 def held(up: Upstream, **more: object) -> HeldSocket:
     options = {"silence_s": SILENCE_S, "max_bytes": 10_000, "connect_s": 2.0} | more
-    url = up.url.replace("http://", "ws://") + "/websocket"
+    url = up.url.replace("http", "ws", 1) + "/websocket"
     headers = {"Authorization": SECRET}
     return HeldSocket("till: /websocket", url, headers=headers, **options)  # type: ignore[arg-type]
 
@@ -258,3 +263,53 @@ def test_cookies_of_one_peer_reach_nobody() -> None:
             with held(up):
                 pass
         assert all("cookie" not in request.headers for request in up.requests)
+
+
+# -- TLS -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+    return self_signed(tmp_path, "127.0.0.1")
+
+
+def test_over_tls_its_certificate_is_checked(
+    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, trusted = certificate
+
+    def talk(peer: WsPeer) -> None:
+        peer.send_text("é" * 4_000)
+        peer.until_gone()
+
+    with Upstream(lambda request: upgrade(request, talk), tls=tls) as up:
+        with pytest.raises(NodeUnavailable, match="no valid TLS certificate"):
+            held(up).__enter__()
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        with held(up) as ws:
+            assert list(islice(ws.messages(bool), 2)) == ["é" * 4_000, None]
+        http = NodeHttp("till", up.url)
+        with pytest.raises(NodeGarbage, match="status 400"):
+            http.ask(NodeRequest(path="/"))
+
+
+def test_over_tls_silence_and_the_end_are_seen_as_well(
+    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, trusted = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    endings: list[tuple[Talk, type[LightningError]]] = [
+        (silent, NodeUnavailable),
+        (lambda _peer: None, SocketClosed),
+    ]
+    for talk, kind in endings:
+        answer = partial(upgrade, talk=talk)
+        with Upstream(answer, tls=tls) as up, held(up) as ws, pytest.raises(kind):
+            list(ws.messages(bool))
+
+
+def test_a_plain_server_where_tls_is_wanted_is_unavailable() -> None:
+    with Upstream() as up:
+        url = up.url.replace("http", "wss", 1)
+        with pytest.raises(NodeUnavailable):
+            HeldSocket("till: /", url, silence_s=1.0, connect_s=2.0).__enter__()

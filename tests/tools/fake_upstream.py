@@ -7,6 +7,7 @@ One greenlet per connection; `close` ends them all.
 
 import json
 import socket
+import ssl
 import struct
 import zlib
 from collections.abc import Callable
@@ -59,11 +60,13 @@ class Upstream:
     sent: int = 0  # bytes of `endless`, before the client had enough
     closing: Event = field(default_factory=Event)
     bind: int = 0  # the port to listen on; 0: any that is free
+    tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         self._pool = Pool(50)
+        options: Any = {} if self.tls is None else {"ssl_context": self.tls}
         self._server = StreamServer(
-            ("127.0.0.1", self.bind), self._serve, spawn=self._pool
+            ("127.0.0.1", self.bind), self._serve, spawn=self._pool, **options
         )
         self._server.start()
         return self
@@ -84,7 +87,7 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'' if self.tls is None else 's'}://127.0.0.1:{self.port}"
 
     @property
     def paths(self) -> list[str]:
