@@ -227,6 +227,8 @@ def test_after_the_expiry_it_is_late(sat: int) -> None:
     rest = ["confirmed"] if sat == 50_000 else ["underpaid"]
     assert told(paid(sat), after_ms=2 * HOUR_MS) == ["detected", "late", *rest]
     assert Flag.LATE in told.payment.flags
+    late = told.of(EventType.LATE)[0]
+    assert (late.txid, late.data.receipt) == (INVOICE_HASH, told.payment.receipts[0])
     after = Status.CONFIRMED if sat == 50_000 else Status.EXPIRED
     assert told.status() is after
 
