@@ -62,6 +62,16 @@ _STRAY_INVOICES = """
     END"""
 
 
+# Without its row nobody would find the payment when its node says that it was paid.
+_LOST_INVOICES = """
+    SELECT p.id FROM (SELECT id, CAST(state AS TEXT) AS state FROM payments) p
+    WHERE instr(p.state, '"lightning":{') AND CASE WHEN json_valid(p.state) THEN
+        json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM invoices WHERE payment_hash =
+            json_extract(p.state, '$.terms.lightning.payment_hash'))
+    END"""
+
+
 def damaged_rows(sql: sqlite3.Connection) -> Iterator[str]:
     """One line for each row that is not as it was written."""
     yield from _events(sql)
@@ -85,6 +95,8 @@ def damaged_beside(sql: sqlite3.Connection) -> Iterator[str]:
         yield f"outbox: the delivery of event {offset} to {channel} fits no event"
     for (payment_hash,) in sql.execute(_STRAY_INVOICES):
         yield f"invoices: {payment_hash} is not as its payment has it"
+    for (name,) in sql.execute(_LOST_INVOICES):
+        yield f"invoices: the one of {name} is missing"
 
 
 def _events(sql: sqlite3.Connection) -> Iterator[str]:

@@ -100,3 +100,10 @@ def test_a_tip_that_changed_is_not_believed(journal: Journal) -> None:
     journal.connection.execute("UPDATE source_tips SET height = 70")
     with pytest.raises(Damaged, match="the tip of node is not as it was written"):
         queries.source_tip(journal.connection, "node")
+
+
+def test_an_invoice_that_nobody_would_find_is_missed(journal: Journal) -> None:
+    journal.connection.execute("DELETE FROM invoices")
+    assert list(damaged_rows(journal.connection)) == [
+        "invoices: the one of ln1 is missing"
+    ]
