@@ -2,6 +2,7 @@
 the invoice to what shops and browsers hear.
 """
 
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -96,6 +97,24 @@ def test_it_is_heard_live_by_the_payment_hash_without_the_shops_affairs(
         assert "payment.confirmed" in kinds
     unknown = connect("127.0.0.1", port, f"/ws/balance/{'0' * 64}")
     assert unknown.status == 404
+
+
+@pytest.mark.parametrize("key", ["{}", "lightning:{}"])
+def test_a_webhook_about_coins_is_no_word_on_an_invoice(
+    shop: LightningNode, key: str
+) -> None:
+    made = shop.node.create(**ALONE)
+
+    def claim(payment_hash: str) -> int:
+        address = key.format(payment_hash)
+        body = json.dumps({"address": address, "value": 5_000, "status": 2}).encode()
+        signed = hmac.digest(b"test-webhook-secret-0123456789abcdef", body, "sha256")
+        head = {"X-Signature": signed.hex(), "Content-Type": "application/json"}
+        answer = shop.node.call("POST", "/webhook/btc", data=body, headers=head)
+        return answer.status_code
+
+    assert claim(made["lightning"]["payment_hash"]) == claim("0" * 64)
+    assert shop.types(made) == ["created"]
 
 
 def test_s3_2_the_documents_message_has_the_payment_hash_of_the_invoice(

@@ -31,7 +31,7 @@ from engine.ports import Freshness
 from engine.secrets.vault import Vault
 from engine.store.epochs import POSITION, Position
 from transport.http.bottle_app import Api, HttpAnswer, environ
-from transport.http.find_payment import find_payment
+from transport.http.find_payment import find_followed
 from transport.http.input_values import MAX_EXTERNAL_ID
 from transport.http.openapi import Operation
 from transport.http.params import Query
@@ -159,7 +159,7 @@ class _Polling:
         since = _position(asked)
         if since is not None:
             since = self._gateway.epochs().at_an_address(since)
-        payment = find_payment(self._gateway, address)
+        payment = find_followed(self._gateway, address)
         if payment is None:
             raise Problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."

@@ -25,7 +25,7 @@ from engine.merchants.name import DEFAULT
 from engine.policy.token_bucket import TokenBucket
 from engine.secrets.vault import Vault
 from engine.store.epochs import Position
-from transport.http.find_payment import find_payment
+from transport.http.find_payment import find_followed
 from transport.http.problems import Problem
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
@@ -148,7 +148,7 @@ class LiveRoutes:
             since = _since(environ)
         except ValueError as error:
             return problem(Code.INVALID_REQUEST, str(error))
-        payment = find_payment(self._gateway, path.removeprefix(_BALANCE))
+        payment = find_followed(self._gateway, path.removeprefix(_BALANCE))
         if payment is None:
             return problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."

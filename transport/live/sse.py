@@ -20,7 +20,7 @@ from engine.codes import Code
 from engine.gateway import Gateway, SessionHandle
 from engine.store.epochs import POSITION, POSITION_LENGTH, Position
 from transport.http.bottle_app import Api
-from transport.http.find_payment import find_payment
+from transport.http.find_payment import find_followed
 from transport.http.hold import hold
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query
@@ -112,7 +112,7 @@ def routes(
         since = last_event_id(environ, "since")
         if since is not None:
             since = gateway.epochs().at_an_address(since)
-        payment = find_payment(gateway, address)
+        payment = find_followed(gateway, address)
         if payment is None:
             raise Problem(
                 Code.PAYMENT_NOT_FOUND, "No payment is known at this address."

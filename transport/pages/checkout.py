@@ -234,7 +234,7 @@ def _as_steps(labels: tuple[str, ...], at: int) -> tuple[Step, ...]:
 
 
 def _followed_by(terms: Terms) -> str | None:
-    """An address, or the payment hash of an invoice (`find_payment`)."""
+    """An address, or the payment hash of an invoice (`find_followed`)."""
     if terms.has_chain or terms.lightning is None:
         return terms.shown_address
     return terms.lightning.payment_hash
