@@ -191,6 +191,14 @@ def test_the_balance_is_of_the_wallet_in_satoshi(
     assert named.balance().spendable_msat == 5_000_000
 
 
+def test_a_balance_that_lies_is_not_believed(till: BlinkAccount, node: Blink) -> None:
+    till.btc.balance = -7
+    assert node.balance().spendable_msat == 0
+    till.btc.balance = 21_000_000 * 10**8 + 1
+    with pytest.raises(NodeGarbage, match="more than there is"):
+        node.balance()
+
+
 @pytest.mark.parametrize("wallet", ["usd", "none"])
 def test_another_wallet_than_one_in_satoshi_is_never_used(
     double: BlinkDouble, till: BlinkAccount, wallet: str

@@ -39,6 +39,7 @@ from engine.lightning.node import (
     PaidPage,
     Payout,
 )
+from engine.money.amount import MAX_SAT
 from transport.lightning import blink_questions as questions
 from transport.lightning.blink_graphql import BlinkApi, error_of
 from transport.lightning.blink_payments import BlinkPayments
@@ -151,7 +152,11 @@ class Blink:
         return self._payments.payout(self._wallet(), payment_hash)
 
     def balance(self) -> Balance:
-        return Balance(spendable_msat=self._btc_wallet().balance * 1000)
+        sat = self._btc_wallet().balance
+        if abs(sat) > MAX_SAT:
+            raise NodeGarbage(f"{self._where('balance')} is more than there is")
+        # A custodian's ledger can be below nothing; nothing can be spent then.
+        return Balance(spendable_msat=max(0, sat) * 1000)
 
     def close(self) -> None:
         """Leave no connection open. It may be asked again."""

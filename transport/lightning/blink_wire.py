@@ -14,6 +14,7 @@ import msgspec
 
 from engine.errors.lightning import NodeGarbage
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, Payout, PayoutStatus
+from engine.money.amount import MAX_SAT
 
 __all__ = [
     "LINE",
@@ -46,7 +47,6 @@ Blink's source it writes a receipt over Lightning down when it has it, and not b
 """
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_MAX_SAT: Final = 21_000_000 * 10**8
 
 
 class _Via(msgspec.Struct, frozen=True, rename="camel"):
@@ -117,7 +117,7 @@ def receipt_of(line: Line, where: str) -> InvoiceSeen | None:
         return None
     amount, fee = line.settlement_amount, line.settlement_fee
     is_hash = _HASH.fullmatch(line.payment_hash)
-    if not is_hash or not 0 < amount <= _MAX_SAT or not 0 <= fee <= _MAX_SAT:
+    if not is_hash or not 0 < amount <= MAX_SAT or not 0 <= fee <= MAX_SAT:
         raise NodeGarbage(f"{where} sent a receipt that cannot be")
     return InvoiceSeen(
         payment_hash=line.payment_hash,
@@ -144,7 +144,7 @@ def payout_of(lines: Sequence[Line], where: str) -> Payout:
         return Payout(status=done, reason="Blink could not pay it")
     sent = max(paid, key=lambda x: x.id)
     fee = cost + sent.settlement_amount + sent.settlement_fee
-    if not 0 <= fee <= _MAX_SAT:
+    if not 0 <= fee <= MAX_SAT:
         raise NodeGarbage(f"{where} sent a payment whose sums cannot be")
     return Payout(
         status=PayoutStatus.PAID,
