@@ -10,6 +10,7 @@ from engine.lightning.node import Balance, Heard, InvoiceSeen, Listener, PaidPag
 __all__ = [
     "AskBalance",
     "AskDue",
+    "BalanceDue",
     "BalanceTold",
     "Begin",
     "ConnectDue",
@@ -110,6 +111,10 @@ class ConnectDue(msgspec.Struct, frozen=True):
 
 class AskDue(msgspec.Struct, frozen=True):
     """An invoice more may be asked about."""
+
+
+class BalanceDue(msgspec.Struct, frozen=True):
+    """Money has moved: how much is there now?"""
 
 
 class WatchDue(msgspec.Struct, frozen=True):

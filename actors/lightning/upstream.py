@@ -13,12 +13,14 @@ at once when a held connection ends. How the connection stands is a pure state m
 import logging
 from typing import Any, ClassVar, Final
 
+from actors.lightning.balance_look import BalanceLook
 from actors.lightning.deliveries import Answered, Deliveries, Found, TryAgain
 from actors.lightning.held import Holder
 from actors.lightning.lookups import LookUps
 from actors.lightning.messages import (
     AskBalance,
     AskDue,
+    BalanceDue,
     BalanceTold,
     Begin,
     ConnectDue,
@@ -60,9 +62,6 @@ __all__ = ["UpstreamActor"]
 
 log = logging.getLogger("paybell.lightning")
 
-BALANCE_S: Final = 60.0
-"""Between looks at the balance, and only beside a reading."""
-
 NOT_BOOTED_S: Final = 0.2
 WORKER_S: Final = 1.0
 BUSY_S: Final = 10.0
@@ -83,7 +82,7 @@ class UpstreamActor(Actor):
     __slots__ = (
         "_account",
         "_balance",
-        "_balance_s",
+        "_balance_look",
         "_deliveries",
         "_held",
         "_job",
@@ -113,7 +112,7 @@ class UpstreamActor(Actor):
         self._lightning = lightning
         self._balance = balance
         self._report = report
-        self._balance_s = float("-inf")  # when it was asked for
+        self._balance_look: BalanceLook
         self._job: ReadPage | LookUp | AskBalance | None = None  # the worker's
         self._worker: Ref | None = None
         self._deliveries: Deliveries
@@ -127,7 +126,8 @@ class UpstreamActor(Actor):
 
     def on_start(self) -> None:
         node, account, ref = self._node, self._account, self.ref
-        self._timers = Timers(node.clock, ref)
+        self._timers = timers = Timers(node.clock, ref)
+        self._balance_look = BalanceLook(node.clock, timers, self._balance)
         self._standing = Standing(node, account, self._lightning.can, self._report)
         self._deliveries = brings = Deliveries(node, account.name, ref)
         self._held = Holder(node, account, self._lightning, ref)
@@ -203,6 +203,8 @@ class UpstreamActor(Actor):
                 self._connect()
             case WatchDue():
                 self._watch()
+            case BalanceDue():
+                self._ask_balance()
             case WorkerDue():
                 assert self._worker is not None
                 self._worker.start()
@@ -257,6 +259,7 @@ class UpstreamActor(Actor):
             self._want_page()
         else:
             self._deliveries.bring((invoice,))
+            self._balance_look.money_came()
 
     def _on_ended(self, reason: str, error: LightningError | None) -> None:
         was_open = self._standing.connection.opened
@@ -288,8 +291,7 @@ class UpstreamActor(Actor):
         self._node.counters.add("lightning.failed")
         step = Step.REFUSED if _is_key(error) else Step.FAILED
         self._standing.step(step, _why(error, self._account.name))
-        self._balance.publish(None)
-        self._balance_s = float("-inf")  # asked for as soon as it answers
+        self._balance_look.lost()
         self._rest(ReadDue(), error)
 
     def _rest(self, due: ReadDue | ConnectDue, error: LightningError | None) -> None:
@@ -342,10 +344,8 @@ class UpstreamActor(Actor):
                 self._lookups.on_looked_up(message)
                 if message.error is not None:
                     self._failed(message.error)
-            case BalanceTold(_, Balance() as balance):
-                self._balance.publish(balance)
-            case BalanceTold():  # a key may be without that right: the rest is well
-                self._balance.publish(None)
+            case BalanceTold(_, answer):
+                self._balance_look.told(answer if isinstance(answer, Balance) else None)
 
     def _came(self, asked: ReadPage, page: PaidPage) -> None:
         """A page is committed, with its cursor."""
@@ -357,11 +357,19 @@ class UpstreamActor(Actor):
             return
         self._read_in(self._pages.interval_s())
         self._pages.look_for_open()
-        now_s = self._node.clock.monotonic()
-        if self._job is None and now_s - self._balance_s >= BALANCE_S:
-            self._balance_s = now_s
-            self._give(AskBalance())
+        if page.paid and not self._lightning.can.push:
+            self._balance_look.money_came()
+        if self._balance_look.is_old():
+            self._ask_balance()
         self._next()
+
+    def _ask_balance(self) -> None:
+        worker = self._worker
+        if self._job is None and worker is not None and worker.is_alive:
+            self._balance_look.asked()
+            self._give(AskBalance())
+        else:
+            self._balance_look.money_came()
 
     # -- its workers -------------------------------------------------------------------
 

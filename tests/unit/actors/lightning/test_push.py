@@ -307,3 +307,21 @@ def test_ten_minutes_away_and_all_that_was_paid_is_told_once(shop: Pushing) -> N
     shop.pass_s(45)
     assert [shop.story(order) for order in orders] == [PAID] * 40
     assert shop.cursor == "#40"
+
+
+def test_the_balance_is_asked_for_soon_after_money_came_and_not_for_each_of_many(
+    shop: Pushing,
+) -> None:
+    shop.open()
+    shop.says(Heard.OPENED)
+    shop.hums(30)
+    before = shop.lightning.balances
+    for number in range(50):
+        shop.pushes(number)
+    assert shop.lightning.balances == before, "a till may pass it on first"
+    shop.hums(6)
+    assert shop.lightning.balances == before + 1
+    for _ in range(10):
+        shop.pushes(7)
+        shop.hums(6)
+    assert shop.lightning.balances - before <= 1 + 6, "a minute, and one in ten seconds"
