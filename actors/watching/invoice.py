@@ -36,12 +36,8 @@ class InvoiceActor(ChainlessActor):
     def doubt(self) -> str | None:
         return None if self._silent_since is None else NODE_IS_SILENT
 
-    def on_stop(self) -> None:
-        """Not after a crash: another goes on to wait."""
-        self._heard()
-
     def _on_review_due(self, now: int) -> None:
-        if not waits_for_node(self.payment, 0, now):
+        if not waits_for_node(self.payment, now):
             super()._on_review_due(now)
             return
         look_up(self._node, self.payment)
@@ -56,13 +52,15 @@ class InvoiceActor(ChainlessActor):
         self._wait_until(now + round(again_s(waited_s) * 1000))
 
     def _wait_on(self) -> None:
-        if not waits_for_node(self.payment, 0, self._node.clock.now()):
+        if not waits_for_node(self.payment, self._node.clock.now()):
             self._heard()
         super()._wait_on()
 
     def _heard(self) -> None:
-        if self._silent_since is not None:
-            self._silent_since = None
+        """Before it is let go, too: who waits for a node never is. The alert may be of
+        one that crashed."""
+        self._silent_since = None
+        if len(self._node.alerts):
             self._node.alerts.clear(WAITS, self.payment.id)
 
 
@@ -70,7 +68,7 @@ def look_up(node: Node, payment: Payment) -> None:
     """Have the payment's invoice looked up, if it may still be paid as far as is known.
     The answer comes as a `Command`, or not at all."""
     invoice: Invoice | None = payment.terms.lightning
-    if invoice is None or not waits_for_node(payment, 0, node.clock.now()):
+    if invoice is None or not waits_for_node(payment, node.clock.now()):
         return
     upstream = node.upstreams.get(invoice.node)
     if upstream is not None:  # else it is no account of ours any more

@@ -249,7 +249,7 @@ def judge(
         review = Reviewed(asked_at, node_at)
         reviewed = follow(payment, review, now, rate_for=rate_for)
         payment, events = reviewed.payment, events + reviewed.events
-        if waits_for_node(payment, node_at, asked_at):
+        if waits_for_node(payment, asked_at, node_at):
             state = replace(state, reason=NODE_IS_SILENT)
         else:
             state = ReviewState(absence=absence)

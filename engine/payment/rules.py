@@ -114,11 +114,11 @@ def next_deadline(payment: Payment) -> int:
     return expires_at(payment) if _may_expire(payment) else payment.terms.monitor_until
 
 
-def waits_for_node(payment: Payment, asked_at: int, now: int) -> bool:
+def waits_for_node(payment: Payment, now: int, asked_at: int | None = None) -> bool:
     """Whether it would be over at `now` (ms), if only its Lightning node said that it
-    was not paid; asked at `asked_at` it said so last (0: never)."""
+    was not paid; asked at `asked_at` it said so last (None: never)."""
     due = expires_at(payment)
-    if now < due or asked_at >= due:
+    if now < due or (asked_at is not None and asked_at >= due):
         return False
     return has_open_invoice(payment) and _may_expire(payment)
 

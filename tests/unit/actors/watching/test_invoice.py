@@ -185,6 +185,16 @@ def test_after_a_crash_it_goes_on_to_wait_for_the_node(shop: Shop) -> None:
     assert shop.story(payment) == ["expired"]
 
 
+def test_an_alert_does_not_outlive_a_crash(shop: Shop) -> None:
+    payment = shop.invoice()
+    shop.until_asked()
+    shop.pass_s(2 * LONG_WAIT_S)
+    assert [a for a in shop.gateway.alerts() if a.kind == "payment.waits"]
+    shop.crash(payment, 1)
+    shop.gateway.command(payment, settled())
+    assert not [a for a in shop.gateway.alerts() if a.kind == "payment.waits"]
+
+
 def test_it_is_let_go_when_nobody_waits_and_money_that_comes_then_is_told(
     shop: Shop,
 ) -> None:
