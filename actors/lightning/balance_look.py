@@ -45,9 +45,13 @@ class BalanceLook:
         """None: the key may be without that right, and the rest is well."""
         self._balance.publish(balance)
 
+    def renew(self) -> None:
+        """It is asked for beside the next reading."""
+        self._asked_s = float("-inf")
+
     def lost(self) -> None:
         """The account does not answer; when it does again, it is asked."""
-        self._asked_s = float("-inf")
+        self.renew()
         self._balance.publish(None)
 
     def money_came(self) -> None:

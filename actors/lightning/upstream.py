@@ -223,7 +223,7 @@ class UpstreamActor(Actor):
                     self._read_in(self._pages.interval_s())
             case Reconnect():
                 self._held.drop()
-                self._balance_s = float("-inf")  # all is looked at anew
+                self._balance_look.renew()  # all is looked at anew
                 self._standing.step(Step.RECONNECT)
                 self._connect()
 
