@@ -190,10 +190,3 @@ def test_a_wallet_that_is_not_loaded_is_a_node_that_does_not_answer(
 ) -> None:
     with pytest.raises(NodeUnavailable, match="load_wallet"):
         adapter(network.shop, wallet="/nowhere/wallet").balance()
-    network.shop.rpc("close_wallet")
-    try:
-        with pytest.raises(NodeUnavailable, match="load_wallet"):
-            adapter(network.shop).lookup("00" * 32)
-    finally:
-        network.shop.rpc("load_wallet")
-        network.wait_until_open()
