@@ -35,6 +35,7 @@ run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framin
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
 run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
+run env TILL_KILLS=100 "$PYTHON" -m pytest tests/seeds/test_s2_3_forward.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_export_sums.py
 run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py

@@ -26,6 +26,7 @@ from actors.messages import RestartDue
 from actors.money.forwarder import ForwarderActor
 from actors.money.rates import RatesActor, first_report
 from actors.money.refunds import RefundsActor
+from actors.money.till import TillActor
 from actors.node import Node
 from actors.published import ForwardingReport, JournalReport, Published, SourceReport
 from actors.sources.address_worker import AddressFeedWorker
@@ -284,9 +285,23 @@ def build_tree(
         children.append(
             child("upstreams", UpstreamsActor, lambda _name: UpstreamsActor(node))
         )
+        node.tills = {
+            account.name: child(
+                f"till.{account.name}", TillActor, _till(node, account.name, lightning)
+            )
+            for account, _ in lightning
+        }
+        children.extend(node.tills.values())
     if rates[0]:
         children.append(child("rates", RatesActor, _rates(node, *rates)))
     return root
+
+
+def _till(
+    node: Node, name: str, lightning: Sequence[tuple[Account, LightningNode]]
+) -> Factory:
+    accounts = {account.name: (account, way) for account, way in lightning}
+    return lambda _name: TillActor(node, name, accounts)
 
 
 def _rates(node: Node, asked: Sequence[RateProvider], policy: Policy) -> Factory:

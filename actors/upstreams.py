@@ -15,13 +15,27 @@ from engine.lightning.node import Balance, LightningNode
 from engine.lightning.upstream import UpstreamReport
 from engine.runtime.ref import Ref
 
-__all__ = ["InvoiceOpened", "LookAt", "News", "Reconnect", "Upstream", "Upstreams"]
+__all__ = [
+    "InvoiceOpened",
+    "LookAt",
+    "MoneyCame",
+    "News",
+    "Reconnect",
+    "Upstream",
+    "Upstreams",
+]
 
 Listener = Callable[[UpstreamReport], None]
 
 
 class InvoiceOpened(msgspec.Struct, frozen=True):
     """To an upstream: it has an invoice more that may be paid. Two are one."""
+
+    coalesce: ClassVar[bool] = True
+
+
+class MoneyCame(msgspec.Struct, frozen=True):
+    """To a till: there may be something to pass on, now. Two are one."""
 
     coalesce: ClassVar[bool] = True
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from actors.edge.kept import KeptRows
-from actors.money.steps import Tick
+from actors.upstreams import MoneyCame
 from engine.errors import Duplicate
 from engine.lightning.till import TillForward, given_up, resumed
 from engine.payment.model import Payment
@@ -73,7 +73,7 @@ class Forwarding(KeptRows):
             return None
         till = self._node.tills.get(after.source)
         if till is not None:
-            till.tell(Tick())
+            till.tell(MoneyCame())
         return after
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from actors.messages import Command, NotWatched
 from actors.node import Node
+from actors.upstreams import MoneyCame
 from engine.errors import Refused, StoreDamaged
 from engine.lightning.node import InvoiceSeen, InvoiceStatus
 from engine.payment.model import Payment
@@ -199,6 +200,7 @@ class Deliveries:
             return  # told twice, as the first answer was long in coming
         match answer:
             case Payment() | Committed():
+                self._wake_till()
                 self._settle(batch, payment_hash)
             case Refused():
                 # No rule refuses a node's word; a page must not hang on it if one does.
@@ -209,6 +211,12 @@ class Deliveries:
                 self._try_again(batch, payment_hash, "its watcher was let go")
             case _:  # the journal cannot write, or another hand wrote at that moment
                 self._try_again(batch, payment_hash, repr(answer))
+
+    def _wake_till(self) -> None:
+        """What came may go on; it is queued in the store, and nothing hangs on this."""
+        till = self._node.tills.get(self._account)
+        if till is not None:
+            till.tell(MoneyCame())
 
     def _settle(self, batch: Batch, payment_hash: str) -> None:
         del batch.left[payment_hash]

@@ -14,6 +14,7 @@ from typing import Any
 from actors.money.steps import Answer, Late, Steps, Tick
 from actors.money.telling import carry_out
 from actors.node import Node
+from actors.upstreams import MoneyCame
 from engine.errors import EngineError
 from engine.runtime.actor import Actor
 from engine.runtime.clock import Timer
@@ -62,7 +63,7 @@ class RoundsActor(Actor):
 
     def on_receive(self, message: object) -> None:
         match message:
-            case Tick():
+            case Tick() | MoneyCame():
                 if self._round is None:
                     self._round = self._steps()
                     self._go_on(None)

@@ -76,7 +76,14 @@ _KEYS = UUID("6f0e2a52-6a0b-5d0f-9d0c-2f0f3c1b7a11")
 class TillActor(RoundsActor):
     """See the module docstring."""
 
-    __slots__ = ("_accounts", "_name", "_nodes", "_soonest", "_stuck")
+    __slots__ = (
+        "_accounts",
+        "_has_looked",
+        "_name",
+        "_nodes",
+        "_soonest",
+        "_stuck",
+    )
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class TillActor(RoundsActor):
         self._nodes = {name: node for name, (_, node) in accounts.items()}
         self._soonest: int | None = None  # ms: one can be carried on then
         self._stuck: set[str] = set()  # of which an alert stands
+        self._has_looked = False  # for money of accounts that are gone
 
     # -- the round's own ---------------------------------------------------------------
 
@@ -111,6 +119,8 @@ class TillActor(RoundsActor):
         if not self._node.booted.now:
             return
         self._soonest = None
+        if not self._has_looked:
+            yield from self._look_for_orphans()
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
         is_more = False
         if paused is None:
@@ -129,6 +139,16 @@ class TillActor(RoundsActor):
         if is_more or len(due) == PER_ROUND:
             self._by(now)
         yield from self._alert()
+
+    def _look_for_orphans(self) -> Steps:
+        """Money of accounts that are no more in the configuration: nobody passes it
+        on. One till asks, once."""
+        if self._name == next(iter(self._accounts)):
+            for name in (yield Ask(lambda s: s.till_sources())):
+                if name not in self._accounts:
+                    now, why = self._node.clock.now(), "there is no such account"
+                    self._node.alerts.raise_(WAITS, name, why, now)
+        self._has_looked = True
 
     def _by(self, at: int) -> None:
         self._soonest = at if self._soonest is None else min(self._soonest, at)

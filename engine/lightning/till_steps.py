@@ -148,8 +148,6 @@ def invoiced(
     anything leaves."""
     assert not forward.payment_hash, forward
     assert payment_hash not in forward.former, forward
-    if forward.state is _S.WAITING:
-        forward = moved(forward, _S.WANTED, now)
     return moved(
         forward,
         _S.INVOICED,
@@ -194,7 +192,7 @@ def looked(
         settled = forward.tried_at + SETTLE_MS
         if now < settled:
             later = delayed(forward, now, "the till's node has not begun to pay it")
-            return later if later.next_at < settled else _until(later, settled)
+            return _until(later, min(later.next_at, settled))
         return Do.ASK_TARGET
     if now < forward.expires_at - NO_TIME_MS:
         return Do.PAY
@@ -210,8 +208,6 @@ def _until(forward: TillForward, until: int) -> TillForward:
 
 def begun(forward: TillForward, now: int) -> TillForward:
     """To be committed before the node is asked to pay."""
-    if forward.state is _S.WAITING:
-        forward = moved(forward, _S.INVOICED, now)
     return moved(
         forward, _S.PAYING, now, tried_at=now, next_at=now, is_untold=False, reason=""
     )
@@ -239,8 +235,10 @@ def not_paid(
     """`pay` raised. Only a clear no, or "slow down", says that nothing was done."""
     assert forward.state is _S.PAYING, forward
     if isinstance(error, NodeBusy):
-        wait = max(int((error.retry_after_s or 0) * 1_000), _RETRIES_MS[0])
-        until = now + min(wait, _RETRIES_MS[-1])
+        wait, longest = _RETRIES_MS[0], _RETRIES_MS[-1]
+        if error.retry_after_s is not None:
+            wait = min(max(int(error.retry_after_s * 1_000), wait), longest)
+        until = now + wait
         return moved(forward, _S.INVOICED, now, next_at=until, reason=str(error))
     if isinstance(error, NodeRefused) and error.why == "funds":
         return _waits(forward, now, now + _WAIT_MS, str(error))

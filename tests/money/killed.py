@@ -2,8 +2,9 @@
 
     python -m tests.money.killed 7 serve --port=…
 
-A stop is before and after each commit of the forwarder, each word to a payment (whose
-watcher commits), and each broadcast. Nothing else of the node is touched.
+A stop is before and after each commit of the forwarder and of a till, each word to a
+payment (whose watcher commits), each broadcast, and each question of a till to Blink.
+Nothing else of the node is touched.
 """
 
 import os
@@ -13,10 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import run  # first of all: it patches
-from actors.money import forwarder, telling
-from actors.money.forwarder import ForwarderActor
+from actors.money import rounds, telling
+from actors.money.rounds import RoundsActor
 from actors.money.steps import Ask
 from transport.chain.broadcasters import Broadcasters
+from transport.lightning.blink import Blink
 
 __all__ = ["main"]
 
@@ -38,7 +40,7 @@ def main() -> None:
     stop = Stops(int(sys.argv[1]))
     del sys.argv[1]
     carry_out = telling.carry_out
-    go_on = ForwarderActor._go_on
+    go_on = RoundsActor._go_on
     send = Broadcasters.send
     last: list[str] = []
 
@@ -59,10 +61,22 @@ def main() -> None:
         stop("after a broadcast")
         return answer
 
+    def asked(name: str) -> Callable[..., Any]:
+        ask = getattr(Blink, name)
+
+        def stopping(self: Any, *args: Any, **named: Any) -> Any:
+            stop(f"before {name}")
+            answer = ask(self, *args, **named)
+            stop(f"after {name}")
+            return answer
+
+        return stopping
+
     changed: list[tuple[Any, str, Callable[..., Any]]] = [
-        (forwarder, "carry_out", carried_out),
-        (ForwarderActor, "_go_on", gone_on),
+        (rounds, "carry_out", carried_out),
+        (RoundsActor, "_go_on", gone_on),
         (Broadcasters, "send", sent),
+        *((Blink, name, asked(name)) for name in ("balance", "payout", "pay")),
     ]
     for owner, name, function in changed:
         setattr(owner, name, function)

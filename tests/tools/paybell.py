@@ -74,9 +74,10 @@ class Paybell:
         stdout: int | None = None,
         stderr: int | None = None,
         wrapped: Sequence[str] = (),
+        in_place_of_run: Sequence[str] = (),
     ) -> None:
         """`stdout`, `stderr`: descriptors in place of the files; `wrapped`: a command
-        that starts it."""
+        that starts it; `in_place_of_run`: what is started with these arguments."""
         self.folder = folder
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         self.folder = folder
@@ -87,7 +88,8 @@ class Paybell:
         # Files, not pipes: nothing has to read them while the test does other things.
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = children.start(
-                [*wrapped, *command(*arguments)],
+                [*wrapped, *(in_place_of_run or command())]
+                + [str(one) for one in arguments],
                 stdout=out if stdout is None else stdout,
                 stderr=err if stderr is None else stderr,
                 env=_environ({"PAYBELL_API_KEY": API_KEY, **env}),

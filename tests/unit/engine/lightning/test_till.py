@@ -9,6 +9,7 @@ from engine.lightning.till import (
     GRACE_MS,
     NEVER,
     STEPS,
+    TillForward,
     TillPolicy,
     TillState,
     given_up,
@@ -110,6 +111,7 @@ def test_what_is_too_little_stays_unless_a_person_sends_it() -> None:
     assert offer_sat(forward(net_sat=1_000), policy) == 1_000
     assert offer_sat(forward(net_sat=999), policy) == 0
     assert offer_sat(forward(net_sat=999, is_forced=True), policy) == 999
+    assert offer_sat(forward(net_sat=1, is_forced=True), policy) == 1
     nothing = TillPolicy(min_sat=0, fee_ppm=0, fee_base_sat=0)
     assert offer_sat(forward(net_sat=0), nothing) == 0
 
@@ -191,3 +193,28 @@ def test_an_invoice_that_was_tried_runs_out_before_it_is_given_up() -> None:
     over = one.expires_at + GRACE_MS
     assert given_up(one, over - 1, "by hand") is None
     assert given_up(one, over, "by hand") is not None
+
+
+def test_what_is_not_said_of_a_forward_is_nothing() -> None:
+    bare = TillForward(
+        id="lnf_1",
+        payment_id="pay_1",
+        merchant="ann",
+        source="till",
+        target="own",
+        net_sat=1,
+        key="k",
+        at=NOW,
+    )
+    given = {"id", "payment_id", "merchant", "source", "target", "net_sat", "key", "at"}
+    for name in set(bare.__struct_fields__) - given - {"state"}:
+        assert not getattr(bare, name), name
+    assert bare.state is S.WANTED
+
+
+def test_times_and_limits_are_as_the_documents_say() -> None:
+    assert NEVER == 9_007_199_254_740_991
+    assert GRACE_MS == 120_000
+    policy = TillPolicy()
+    assert (policy.min_sat, policy.fee_ppm, policy.fee_base_sat) == (1, 5_000, 5)
+    assert (policy.invoice_s, policy.attempts) == (3_600, 8)

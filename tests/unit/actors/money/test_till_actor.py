@@ -1,0 +1,187 @@
+"""The till's rounds: what is taken up and carried on, when, and who is told of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from engine.errors.lightning import NodeRefused, NodeUnavailable
+from engine.lightning.till import TillState, resumed
+from engine.store.writes import MoveTill, NewTill, Write
+from tests.unit.actors.money.till_stage import TillsOnStage
+from tests.unit.payment_cases import T0
+
+S = TillState
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[TillsOnStage]:
+    forwards = {"till": "own", "other": "away", "own": "", "away": ""}
+    stage = TillsOnStage(tmp_path, forwards)
+    yield stage
+    stage.close()
+
+
+def test_what_came_goes_on_as_soon_as_somebody_tells_of_it(stage: TillsOnStage) -> None:
+    stage.pass_s(10)
+    stage.came("pay_1")
+    stage.wake()
+    forward = stage.forward("pay_1")
+    assert (forward.state, forward.amount_sat, forward.is_open) == (
+        S.PAID,
+        5_000,
+        False,
+    )
+    assert stage.nodes["till"].asked == ["balance", "payout", "pay"]
+    assert stage.nodes["own"].asked == ["create"]
+    assert stage.payment("pay_1").status == "forwarded"
+    stage.wake()
+    stage.pass_s(60)
+    assert stage.nodes["till"].asked == ["balance", "payout", "pay"], "and that is all"
+    assert stage.alerts == set()
+
+
+def test_what_nobody_told_of_is_found_in_seconds(stage: TillsOnStage) -> None:
+    stage.came("pay_1")
+    stage.pass_s(6)
+    assert stage.forward("pay_1").state is S.PAID
+
+
+def test_a_dead_target_delays_no_other_tills_money(stage: TillsOnStage) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    stage.came("pay_2", to="other")
+    stage.pass_s(20)
+    assert stage.forward("pay_2").state is S.PAID
+    forward = stage.forward("pay_1")
+    assert (forward.state, forward.attempts) == (S.WANTED, 0)
+    assert stage.alerts == {("till.waits", "till")}
+    assert stage.payment("pay_1").status == "confirmed", "it is not failed"
+    stage.nodes["own"].fails.clear()
+    stage.pass_s(60)
+    assert stage.forward("pay_1").state is S.PAID
+    assert stage.alerts == set()
+
+
+def test_one_that_cannot_be_carried_on_delays_no_other_of_its_till(
+    stage: TillsOnStage,
+) -> None:
+    stage.came("pay_1", sat=6_000)
+    stage.nodes["till"].spendable_msat = 5_500_000
+    stage.wake()
+    stage.came("pay_2")
+    stage.wake()
+    assert stage.forward("pay_1").state is S.WAITING
+    assert stage.forward("pay_2").state is S.PAID
+    assert stage.alerts == {("till.waits", "till")}
+    stage.nodes["till"].spendable_msat = 10**9
+    stage.pass_s(70)
+    assert stage.forward("pay_1").state is S.PAID
+    assert stage.alerts == set()
+
+
+def test_fee_credit_waits_and_a_person_hears_of_it(stage: TillsOnStage) -> None:
+    stage.came("pay_1", credit_msat=5_000_000)
+    stage.wake()
+    forward = stage.forward("pay_1")
+    assert (forward.state, forward.net_sat, forward.credit_sat) == (S.WAITING, 0, 5_000)
+    assert stage.alerts == {("till.waits", "till")}
+    assert stage.nodes["own"].asked == []
+
+
+def test_the_nodes_fee_is_not_sent_on(stage: TillsOnStage) -> None:
+    stage.came("pay_1", fee_msat=2_500)
+    stage.wake()
+    assert stage.forward("pay_1").amount_sat == 4_997
+
+
+def test_what_fails_each_time_is_a_persons(stage: TillsOnStage) -> None:
+    stage.nodes["till"].fails["pay"] = NodeRefused("no route", why="route")
+    stage.came("pay_1")
+    stage.pass_s(5 * 3_600)
+    forward = stage.forward("pay_1")
+    assert (forward.state, forward.attempts) == (S.STUCK, 8)
+    assert ("till.stuck", forward.id) in stage.alerts
+    assert stage.nodes["till"].asked.count("pay") == 8
+    stage.nodes["till"].fails.clear()
+    again = resumed(forward, stage.clock.now())
+    assert again is not None
+    stage.append(Write(rows=(MoveTill(again, forward.step),)))
+    stage.pass_s(10)
+    assert stage.forward("pay_1").state is S.PAID
+    assert stage.alerts == set()
+
+
+def test_an_invoice_that_is_handed_out_twice_is_paid_once(stage: TillsOnStage) -> None:
+    stage.came("pay_1")
+    stage.wake()
+    stage.nodes["own"].invoice = stage.forward("pay_1").payment_hash
+    stage.came("pay_2")
+    stage.wake()
+    forward = stage.forward("pay_2")
+    assert (forward.state, forward.attempts) == (S.WAITING, 1)
+    assert list(stage.nodes["till"].paid.values()) == [1]
+    stage.nodes["own"].invoice = ""
+    stage.pass_s(10)
+    assert stage.forward("pay_2").state is S.PAID
+
+
+def test_while_it_is_paused_nothing_new_begins(stage: TillsOnStage) -> None:
+    stage.pause(T0)
+    stage.came("pay_1")
+    stage.pass_s(20)
+    assert stage.store.till_forward_of("pay_1") is None
+    stage.pause(0)
+    stage.nodes["till"].fails["payout"] = NodeUnavailable("down")
+    stage.wake()
+    assert stage.forward("pay_1").state is S.INVOICED
+    stage.pause(T0)
+    stage.nodes["till"].fails.clear()
+    stage.pass_s(60)
+    assert stage.forward("pay_1").state is S.INVOICED, "no payment is begun"
+    stage.pause(0)
+    stage.pass_s(10)
+    assert stage.forward("pay_1").state is S.PAID
+
+
+def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    stage.wake()
+    before = stage.forward("pay_1")
+    row = MoveTill(replace(before, target="gone", step=before.step + 1), before.step)
+    stage.append(Write(rows=(row,)))
+    stage.pass_s(30)
+    forward = stage.forward("pay_1")
+    assert (forward.state, forward.reason) == (S.WANTED, "there is no account gone")
+
+
+def test_money_of_an_account_that_is_gone_is_told(stage: TillsOnStage) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    before = stage.store.till_forward_of("pay_1")
+    assert before is None
+    stage.came("pay_2", to="gone")
+    stage.pass_s(6)
+    assert ("till.waits", "gone") in stage.alerts
+
+
+def test_an_account_that_passes_nothing_on_keeps_what_came(stage: TillsOnStage) -> None:
+    stage.came("pay_1", to="own")
+    stage.wake("own")
+    assert stage.store.till_forward_of("pay_1") is None
+    assert stage.store.till_queue("own") == []
+    assert stage.nodes["own"].asked == []
+
+
+def test_a_payment_is_sent_on_once_however_often_it_is_queued(
+    stage: TillsOnStage,
+) -> None:
+    stage.came("pay_1")
+    stage.wake()
+    first = stage.forward("pay_1")
+    stage.append(Write(rows=(NewTill(replace(first, id="lnf_zz")),)))
+    stage.pass_s(20)
+    assert stage.store.till_forward("lnf_zz") is None
+    assert sum(stage.nodes["till"].paid.values()) == 1
