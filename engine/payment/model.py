@@ -314,8 +314,9 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def tx_hash(self) -> str | None:
-        """The transaction that pays it; of several the one that was seen first."""
-        return self.receipts[0].txid if self.receipts else None
+        """The transaction that pays it; of several the one that was seen first. A
+        settled invoice has none."""
+        return next((r.txid for r in self.receipts if not r.is_lightning), None)
 
     @property
     def threshold_sat(self) -> int:

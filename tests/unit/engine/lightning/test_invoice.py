@@ -74,10 +74,21 @@ def test_without_an_expiry_it_is_an_hour_and_with_one_that() -> None:
         assert read.expires_at - read.created_at == wanted
 
 
-@pytest.mark.parametrize("why", bolt.INVALID)
-def test_the_invalid_examples_of_bolt_11_are_refused(why: str) -> None:
-    with pytest.raises(InvalidInput):
-        read_invoice(bolt.INVALID[why])
+def test_the_invalid_examples_of_bolt_11_are_refused_for_what_is_wrong() -> None:
+    said = {
+        "an unknown feature that is demanded": "unknown feature 100",
+        "a wrong checksum": "checksum is wrong",
+        "no prefix": "no bech32 text: a prefix",
+        "mixed case": "all in small or all in big",
+        "a signature of nobody": "signature of the invoice is none",
+        "too short": "too short for an invoice",
+        "an unknown multiplier": "does not begin as an invoice does",
+        "parts of a millisatoshi": "parts of a millisatoshi",
+    }
+    assert said.keys() == bolt.INVALID.keys()
+    for why, words in said.items():
+        with pytest.raises(InvalidInput, match=words):
+            read_invoice(bolt.INVALID[why])
 
 
 def test_an_invoice_without_a_payment_secret_is_read_and_said_to_have_none() -> None:

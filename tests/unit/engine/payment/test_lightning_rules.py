@@ -84,6 +84,14 @@ def test_the_same_invoice_again_changes_nothing_whatever_it_says() -> None:
         assert told(again, after_ms=DAY_MS) == []
 
 
+def test_an_invoice_has_no_transaction_to_look_up() -> None:
+    told = both()
+    told(paid(HALF))
+    assert told.payment.tx_hash is None
+    told(view(mempool("t1", HALF)))
+    assert told.payment.tx_hash == "t1"
+
+
 def test_gross_net_and_fee_stand_apart_in_the_event() -> None:
     told = alone()
     told(paid(50_000, fee_msat=1_200_001, credit_msat=3_000_001))
