@@ -48,6 +48,14 @@ class BlinkShop:
 
         wait_until(are_live, 20, lambda: f"both to be live: {self.upstreams()}")
 
+    def wait_quiet(self) -> None:
+        """Live, and the balance, which is asked for last, was: the till's connection
+        alone speaks from now on."""
+        self.wait_live()
+        wait_until(
+            lambda: self.double.asked_of(self.till)[-1] == "wallets", 20, "the balance"
+        )
+
     def invoice(self, sat: int = 1_000, **more: Any) -> dict[str, Any]:
         return self.node.create(amount_sat=sat, method="lightning", **more)
 
@@ -93,5 +101,5 @@ def blink_shop(
         started: tuple[str | Path, ...] = ("--config", config, *options)
         with serving(folder, *started) as node:
             shop = BlinkShop(node, double, till, user, started)
-            shop.wait_live()
+            shop.wait_quiet()
             yield shop
