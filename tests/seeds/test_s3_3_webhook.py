@@ -18,7 +18,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """phoenixd's webhooks come here, signed, and are its only push at first. Its list
     is read after a reconnection only."""
     folder = tmp_path_factory.mktemp("webhooks")
-    with phoenixd_shop(folder, silence_s=2) as started:
+    many = "--seed-calls-per-minute", "1000"
+    with phoenixd_shop(folder, *many, silence_s=2) as started:
         secret = started.phoenixd.webhook_secret
         body = {"webhook_secrets": {"phoenixd": secret}}
         put = started.node.call("PUT", "/v1/merchants/default", json=body)
