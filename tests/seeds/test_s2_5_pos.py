@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.playwright_page import VisitorPage, visiting
 from tests.seeds.blink_till import Till, blink_till
+from tests.tools.wait import wait_until
 
 READY = "✓ Ready (User + BlinkPOS connected)"
 USER_DOWN = "⚠ User disconnected"
@@ -31,6 +32,40 @@ def page(browser: VisitorPage, till: Till) -> VisitorPage:
     browser.do("evaluate", "sessionStorage.clear()")
     till.open(browser)
     return browser
+
+
+def test_s2_4_when_forwarded_the_animation_comes_the_invoice_goes_the_balance_moves(
+    till: Till, page: VisitorPage
+) -> None:
+    assert page.do("text", "#status").strip() == READY
+    before = till.user.btc.balance
+    till.enter(page, "2100")
+    page.do("wait_for_text", "#invoice-title", "Waiting for payment")
+    (made,) = till.payments()[:1]
+    assert (made["method"], made["amount_sat"]) == ("lightning", 2_100)
+    assert page.do("text", "#invoice-amount") == "2,100"
+    loaded = "document.querySelector('#qr').naturalWidth > 0"
+    wait_until(lambda: page.do("evaluate", loaded), 10, "the invoice's code")
+    till.pay(made)
+    page.do("wait_for_text", "#done-title", "Paid and forwarded")
+    assert page.do("text", "#done-amount") == "2,100"
+    assert (
+        page.do(
+            "evaluate",
+            "getComputedStyle(document.querySelector('.check')).animationName",
+        )
+        == "arrive"
+    )
+    assert "forwarded" in till.types(made)
+    assert till.user.btc.balance == before + 2_100
+    # Nothing of the invoice is left.
+    assert page.do("evaluate", "document.querySelector('#qr').src") == ""
+    kept = "sessionStorage.getItem('paybell.till.invoice')"
+    assert page.do("evaluate", kept) is None
+    page.do("click", "#next")
+    assert page.do("text", "#amount") == "0"
+    page.do("wait_for_text", "#balance", f"User: {before + 2_100:,} sat")
+    assert page.do("complaints") == []
 
 
 def test_s2_5_each_connection_has_its_own_light_and_button(
@@ -77,12 +112,13 @@ def test_s2_5_an_invoice_without_a_connection_warns_first(
     page.do("wait_for_text", "#invoice-title", "Waiting for payment")
     (made,) = till.payments()[:1]
     page.do("wait_for_text", "#warnings", "user")
+    # It is paid: the money waits for the other account, and then goes on.
+    till.pay(made)
+    page.do("wait_for_text", "#invoice-title", "Paid. Passing it on")
     till.user.key = key
     page.do("click", '#status button[aria-label="Reconnect User"]')
-    page.do("wait_for_text", "#status", READY)
-    page.do("click", "#cancel")
-    page.do("wait_for_text", "#wrong", "cancelled")
-    assert till.payments()[0]["id"] == made["id"]
+    page.do("wait_for_text", "#done-title", "Paid and forwarded")
+    page.do("click", "#next")
 
 
 def test_s2_5_a_page_that_is_loaded_anew_finds_its_invoice(

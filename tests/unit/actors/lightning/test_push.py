@@ -325,3 +325,12 @@ def test_the_balance_is_asked_for_soon_after_money_came_and_not_for_each_of_many
         shop.pushes(7)
         shop.hums(6)
     assert shop.lightning.balances - before <= 1 + 6, "a minute, and one in ten seconds"
+
+
+def test_who_reconnects_has_the_balance_asked_for_anew(shop: Pushing) -> None:
+    shop.open()
+    shop.says(Heard.OPENED)
+    before = shop.lightning.balances
+    shop.tell(Reconnect())
+    shop.says(Heard.OPENED)
+    assert shop.lightning.balances == before + 1
