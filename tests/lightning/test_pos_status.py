@@ -59,6 +59,25 @@ def test_a_till_sees_its_two_accounts(
     assert [one["balance_sat"] for one in found["accounts"]] == [None, 2_100]
 
 
+def test_the_balance_of_an_account_that_others_use_too_is_not_told(
+    node: RunningNode, key: str
+) -> None:
+    def balances(*merchants: str) -> list[int | None]:
+        shared = TillAccounts(node, merchants=merchants)
+        shared.balance("till", 10)
+        shared.balance("user", 20)
+        found = node.get("/v1/pos", **bearer(key)).json()["accounts"]
+        return [one["balance_sat"] for one in found]
+
+    assert balances("cafe") == [10, 20]
+    assert balances() == [10, 20], "nobody else is here"
+    assert balances("cafe", "bar") == [None, None]
+    for name in ("cafe", "bar"):
+        assert node.call("PUT", f"/v1/merchants/{name}", json={}).ok
+    assert balances() == [None, None], "an account for all of them"
+    assert balances("cafe") == [10, 20]
+
+
 def test_a_shop_without_lightning_has_a_till_without_accounts(
     node: RunningNode, accounts: TillAccounts
 ) -> None:

@@ -19,7 +19,12 @@ CAN = Can(push=True, description_hash=True, amountless=True, pay=True)
 class TillAccounts:
     """`till`, whose money goes on to `user`; both of the merchant "cafe"."""
 
-    def __init__(self, node: RunningNode, kind: Any = "blink") -> None:
+    def __init__(
+        self,
+        node: RunningNode,
+        kind: Any = "blink",
+        merchants: tuple[str, ...] = ("cafe",),
+    ) -> None:
         self._reports: dict[str, Published[UpstreamReport]] = {}
         self._balances: dict[str, Published[Balance | None]] = {}
         nobody: Any = None  # neither a node nor an actor is asked for anything here
@@ -30,7 +35,7 @@ class TillAccounts:
                 kind=kind,
                 url="http://node",
                 secret="key-of-the-node",
-                merchants=("cafe",) if name == "till" else ("nobody-else",),
+                merchants=merchants if name == "till" else (),
                 forward_to=forward_to,
             )
             self._reports[name] = Published(
@@ -40,6 +45,8 @@ class TillAccounts:
                     state=UpstreamState.LIVE,
                     since=node.gateway.now(),
                     can=CAN,
+                    merchants=account.merchants,
+                    forward_to=forward_to,
                 )
             )
             self._balances[name] = Published(None)

@@ -26,7 +26,8 @@ _ENOUGH: Final = frozenset((Scope.READ, Scope.CREATE))
 
 class TillAccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account of the till: where invoices are made ("till"), or where its money goes
-    on to ("user"). `balance_sat`: null if it is not known."""
+    on to ("user"). `balance_sat`: null if it is not known, or not this merchant's alone
+    to know."""
 
     role: Literal["till", "user"]
     label: str
@@ -49,16 +50,37 @@ def cashier(principal: Principal) -> str:
 
 
 def accounts_of(merchant: str, gateway: Gateway) -> list[TillAccountView]:
-    """The till's account, and the one that its money goes on to. From memory."""
+    """The till's account, and the one that its money goes on to. From memory.
+
+    A balance is told only of what is this merchant's alone: on an account that others
+    use, too, it would tell what they take.
+    """
     account = gateway.lightning_account(merchant)
     if account is None:
         return []
     reports = {report.name: report for report in gateway.upstreams()}
     label = "BlinkPOS" if account.kind == "blink" else "Till"
-    found = [_view("till", label, account.name, reports, gateway)]
+    own = {merchant} if gateway.merchants() > 1 else {merchant, ""}
+    found = [_view("till", label, account.name, reports, gateway, own)]
     if account.forward_to:
-        found.append(_view("user", "User", account.forward_to, reports, gateway))
+        user = account.forward_to
+        found.append(_view("user", "User", user, reports, gateway, own))
     return found
+
+
+def _is_own(name: str, reports: dict[str, UpstreamReport], own: set[str]) -> bool:
+    """Whether nobody else's money comes there; "" in `own`: nobody else is here."""
+    payers = [one for one in reports.values() if name in {one.name, one.forward_to}]
+    return all(
+        {*(one.merchants or ("",))} <= own
+        for one in payers
+        if _takes(one, name, payers)
+    )
+
+
+def _takes(one: UpstreamReport, name: str, payers: list[UpstreamReport]) -> bool:
+    """An account for nobody in particular takes no invoices if it is a target."""
+    return one.name != name or bool(one.merchants) or len(payers) == 1
 
 
 def _view(
@@ -67,8 +89,11 @@ def _view(
     name: str,
     reports: dict[str, UpstreamReport],
     gateway: Gateway,
+    own: set[str],
 ) -> TillAccountView:
-    report, balance = reports.get(name), gateway.lightning_balance(name)
+    report = reports.get(name)
+    is_own = _is_own(name, reports, own)
+    balance = gateway.lightning_balance(name) if is_own else None
     return TillAccountView(
         role=role,
         label=label,
