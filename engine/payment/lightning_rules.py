@@ -37,7 +37,8 @@ def take_paid(builder: EventBuilder, paid: InvoicePaid) -> None:
     """See the module docstring."""
     payment = builder.payment
     invoice = payment.terms.lightning
-    if invoice is None or invoice.payment_hash != paid.payment_hash:
+    said = paid.node, paid.payment_hash
+    if invoice is None or said != (invoice.node, invoice.payment_hash):
         return _not_counted(builder, paid, "this payment has no such invoice")
     if not has_open_invoice(payment):
         return None

@@ -19,7 +19,7 @@ from engine.lightning.invoice import (
     read_invoice,
 )
 from engine.lightning.node import InvoiceAsked, InvoiceMade
-from tests.tools.invoices import PAYEE, make_invoice
+from tests.tools.invoices import KEY, PAYEE, make_invoice
 from tests.unit.engine.lightning import bolt11_vectors as bolt
 
 HASH = sha256(b"a preimage").hexdigest()
@@ -158,6 +158,38 @@ def test_the_first_of_two_hashes_counts_as_it_does_for_the_payer() -> None:
     read = read_invoice(bech32_text(prefix, doubled))
     assert read.payment_hash == HASH
     assert read.payee != PAYEE, "what is signed has changed"
+
+
+def with_field(text: str, tag: int, groups: bytes) -> str:
+    """The invoice with one more field, whoever has signed it then."""
+    prefix, values = read_bech32(text)
+    head = bytes((tag, *divmod(len(groups), 32)))
+    return bech32_text(prefix, values[:-104] + head + groups + values[-104:])
+
+
+@pytest.mark.parametrize("bit", [64, 66, 100, 102, 998])
+def test_a_demand_for_what_nobody_knows_is_refused_and_a_wish_is_not(bit: int) -> None:
+    text = make_invoice(HASH, amount_msat=1, at_s=NOW_S)
+    for asked, is_refused in ((bit, True), (bit + 1, False), (62, False), (8, False)):
+        number = 1 << asked
+        groups = bytes(number >> 5 * n & 31 for n in range(asked // 5, -1, -1))
+        if is_refused:
+            with pytest.raises(InvalidInput, match=f"unknown feature {asked}"):
+                read_invoice(with_field(text, 5, groups))
+        else:
+            assert read_invoice(with_field(text, 5, groups)).payment_hash == HASH
+
+
+def test_a_payee_that_is_named_must_have_signed_it() -> None:
+    decoded = bolt11.decode(bolt.BEANS)
+    for tag in decoded.tags:
+        if tag.char.value == "n":
+            tag.data = PAYEE
+    named = bolt11.encode(decoded, KEY, keep_payee=True)
+    assert read_invoice(named).payee == bolt11.decode(named).payee == PAYEE
+    other = bolt11.encode(decoded, "11" * 32, keep_payee=True)
+    with pytest.raises(InvalidInput, match="did not sign"):
+        read_invoice(other)
 
 
 @given(st.text(max_size=300))

@@ -140,11 +140,11 @@ def test_all_bitcoin_there_is_can_be_paid() -> None:
 
 
 def test_another_invoice_or_a_payment_without_one_counts_nothing() -> None:
-    other = paid(payment_hash="00" * 32)
-    for told in (alone(), both(), Told(terms())):
-        built = follow(told.payment, other, T0)
-        assert built.events == []
-        assert [note.why for note in built.notes] == [LeftOut.INVOICE]
+    for other in (paid(payment_hash="00" * 32), paid(node="another")):
+        for told in (alone(), both(), Told(terms())):
+            built = follow(told.payment, other, T0)
+            assert built.events == []
+            assert [note.why for note in built.notes] == [LeftOut.INVOICE]
 
 
 def test_any_amount_is_enough_where_any_was_asked() -> None:
