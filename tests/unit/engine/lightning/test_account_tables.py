@@ -39,6 +39,9 @@ kind = "phoenixd"
 url = "http://127.0.0.1:9740/"
 secret = "{SECRET}-3"
 poll_s = 5
+forward_min_sat = 7
+forward_fee_ppm = 8
+forward_fee_base_sat = 9
 silence_s = 4
 
 [lightning.dev]
@@ -68,6 +71,8 @@ def test_accounts_stand_beside_the_settings() -> None:
     till, node = config.lightning["till"], config.lightning["node"]
     assert (till.url, till.forward_to, till.secret) == (BLINK_URL, "user", SECRET)
     assert (node.url, node.poll_s, node.silence_s) == ("http://127.0.0.1:9740", 5, 4)
+    assert (node.forward_min_sat, node.forward_fee_ppm) == (7, 8)
+    assert node.forward_fee_base_sat == 9
     assert "canary" not in repr(config.lightning) + repr(config)
     assert read_lightning("port = 1", "f", {}) == {}
 
@@ -128,6 +133,18 @@ def test_who_makes_a_merchants_invoices() -> None:
         ({"forward_to": "nobody"}, "lightning.node.forward_to: names no account"),
         ({"forward_to": "node"}, "money would go round: node → node"),
         ({"poll_s": 0}, "lightning.node.poll_s: Expected `int` >= 1"),
+        (
+            {"forward_min_sat": 0},
+            "lightning.node.forward_min_sat: Expected `int` >= 1",
+        ),
+        (
+            {"forward_fee_ppm": 100_001},
+            "lightning.node.forward_fee_ppm: Expected `int` <= 100000",
+        ),
+        (
+            {"forward_fee_base_sat": -1},
+            "lightning.node.forward_fee_base_sat: Expected `int` >= 0",
+        ),
         ({"poll_s": True}, "lightning.node.poll_s: Expected `int`, got `bool`"),
         ({"silence_s": 1}, "lightning.node.silence_s: Expected `int` >= 2"),
     ],
