@@ -13,8 +13,8 @@ meanwhile is read in `phoenixd_cursor`.
   handshake, so whoever is connected is subscribed.
 - Nothing about `POST /payinvoice` is idempotent. lightning-kmp refuses an invoice that
   it has paid ("this invoice has already been paid"), but nobody should lean on that:
-  `payout` asks `/payments/outgoingbyhash/…` (0.6 and later). It answers when the
-  payment is settled, which can take longer than we wait.
+  `payout` asks `/payments/outgoingbyhash/…`. What pays answers when the payment is
+  settled, which can take longer than we wait.
 - Paying costs 4 sat and 0.4 %, always: above `max_fee_msat` nothing is asked.
 - The password for limited access makes and reads invoices, and is refused paying.
 
