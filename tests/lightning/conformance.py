@@ -431,8 +431,13 @@ class ConformanceUnderFaults:
         bolt11, payment_hash = rig.bill(1_000_000)
         with rig.silence_after_success(), pytest.raises(NodeUnavailable):
             rig.node.pay(bolt11, max_fee_msat=1_000_000, key=KEY)
-        found = rig.node.payout(payment_hash)
-        assert found.status in (PayoutStatus.PAID, PayoutStatus.PENDING)
+
+        def found() -> PayoutStatus | None:
+            status = rig.node.payout(payment_hash).status
+            return None if status is PayoutStatus.UNKNOWN else status
+
+        status = wait_until(found, STEP_S, "it to be known there")
+        assert status in (PayoutStatus.PAID, PayoutStatus.PENDING)
         assert rig.paid_out(payment_hash) == 1
 
     def test_none_is_lost_at_the_edges_of_pages(self, rig: FaultyRig) -> None:

@@ -23,7 +23,7 @@ from tests.tools.fake_upstream import (
 from tests.tools.phoenixd_double import PhoenixdDouble
 from transport.lightning.phoenixd import Phoenixd
 
-DEADLINE_S = 0.4
+DEADLINE_S = 0.25
 
 NULLS = dict.fromkeys(
     (
@@ -54,7 +54,9 @@ class PhoenixdRig:
         self.network = double.network
         options = {"page": 7, "deadline_s": 5.0} | options
         self.node: LightningNode = phoenixd_at(double, **options)
-        self.quick = phoenixd_at(double, deadline_s=DEADLINE_S, pay_deadline_s=0.4)
+        self.quick = phoenixd_at(
+            double, deadline_s=DEADLINE_S, pay_deadline_s=DEADLINE_S
+        )
 
     def pay_in(self, payment_hash: str, amount_msat: int | None = None) -> None:
         self.double.receive(payment_hash, amount_msat)
@@ -76,7 +78,7 @@ class PhoenixdRig:
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
-        with self.instead(lambda _request: ANSWERS[fault]):
+        with self.instead(lambda _request: ANSWERS[fault], is_quick=fault == "hang"):
             yield
 
     @contextmanager
@@ -86,13 +88,15 @@ class PhoenixdRig:
             assert done is not None
             return hang()
 
-        with self.instead(done_silently):
+        with self.instead(done_silently, is_quick=True):
             yield
 
     @contextmanager
-    def instead(self, answer: Any) -> Iterator[None]:
+    def instead(self, answer: Any, *, is_quick: bool) -> Iterator[None]:
+        """`is_quick`: asked by a node that soon waits no longer."""
         own, self.double.server.answer = self.double.server.answer, answer
-        node, self.node = self.node, self.quick
+        node = self.node
+        self.node = self.quick if is_quick else node
         try:
             yield
         finally:
