@@ -24,7 +24,7 @@ PAID = ["created", "detected", "confirmed"]
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[LightningNode]:
-    with lightning_node() as running:
+    with lightning_node(web={"seeds": {"bitcoin": "default"}}) as running:
         yield running
 
 
@@ -131,6 +131,27 @@ def test_s3_2_the_documents_message_has_the_payment_hash_of_the_invoice(
     assert (told["type"], told["status"]) == ("payment", "paid")
     assert told["paymentHash"] == made["lightning"]["payment_hash"]
     assert told["amountSat"] == 5_000
+
+
+def test_s5_4_confirming_has_the_node_of_an_invoice_asked_too(
+    shop: LightningNode,
+) -> None:
+    made = shop.node.create(**BOTH)
+    bearer = {"Authorization": f"Bearer {made['client_secret']}"}
+    path = f"/api/v1/bitcoin/confirm/{made['id']}"
+    refused = shop.node.call("POST", path, headers=bearer)
+    assert refused.status_code == 409, refused.text
+    shop.pay(made, push=False)  # nobody tells
+    wait_until(
+        lambda: shop.node.call("POST", path, headers=bearer).status_code == 200,
+        20,
+        "the node to be asked",
+    )
+    body = {"payment_id": made["id"]}
+    told = shop.node.call("POST", "/api/v1/bitcoin/status", json=body).json()
+    assert (told["status"], told["address"]) == ("confirmed", made["address"])
+    assert told["tx_hash"] is None, "a payment hash is no transaction"
+    assert shop.types(made) == PAID
 
 
 def test_the_same_key_makes_one_invoice(shop: LightningNode) -> None:
