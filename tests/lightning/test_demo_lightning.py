@@ -1,9 +1,11 @@
 """`run.py demo --lightning`: a real payment is seen, or what is missing."""
 
 import re
+import signal
 from pathlib import Path
 
-from tests.tools.paybell import paybell
+from tests.tools.paybell import Paybell, paybell
+from tests.tools.wait import wait_until
 
 STORY = (
     "opening a channel",
@@ -36,6 +38,21 @@ def test_a_lightning_payment_is_told_by_the_demo_and_nothing_is_left(
     for who in ("browser", "shop  webhook evt_"):
         told = re.findall(rf"{who}.*payment\.(\w+)", finished.stdout)
         assert told[-2:] == ["detected", "confirmed"] or "confirmed" in told, told
+    assert not list(temporary.iterdir())
+
+
+def test_ctrl_c_while_the_network_starts_is_clean(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    demo = Paybell(tmp_path, ["demo", "--lightning"], {"TMPDIR": str(temporary)})
+    try:
+        demo.wait_for_line(re.compile("starting a Bitcoin node"))
+        wait_until(lambda: list(temporary.glob("*/payer")), 20.0, "all to be started")
+        demo.signal(signal.SIGINT)
+        assert demo.ended() == 0
+    finally:
+        demo.kill()
+    assert demo.err == ""
     assert not list(temporary.iterdir())
 
 

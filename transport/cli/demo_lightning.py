@@ -4,6 +4,7 @@ Two Electrum with a channel, over ElectrumX and bcoin (`transport/devnet`): the 
 is Paybell's account, the customer's pays. All of it ends with the demo.
 """
 
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,17 +46,46 @@ def run(open_installation: Open, serve: Serve, *, once: bool) -> int:
         )
         say_as("network", "a real Lightning network, on this machine alone:")
         try:
-            with network:
-                story = OverLightning(network, folder)
+            if not _is_started(network):
+                return 0
+            story = OverLightning(network, folder)
 
-                def opened(db: str, key: str) -> Any:
-                    accounts = {ACCOUNT: story.account}
-                    source = f"bitcoind={network.bitcoin.url}"
-                    return open_installation(db, key, accounts, source)
+            def opened(db: str, key: str) -> Any:
+                accounts = {ACCOUNT: story.account}
+                source = f"bitcoind={network.bitcoin.url}"
+                return open_installation(db, key, accounts, source)
 
-                return demo.run(opened, serve, story, once=once)
+            return demo.run(opened, serve, story, once=once)
         except NetworkFailed as error:
             raise CannotStart(f"the Lightning network failed: {error}") from error
+        finally:
+            network.stop()
+
+
+def _is_started(network: LightningNetwork) -> bool:
+    """False: somebody ended it meanwhile, with Ctrl-C say. Raises `NetworkFailed`."""
+
+    def start() -> NetworkFailed | None:
+        try:
+            network.start()
+        except NetworkFailed as error:
+            return error  # it is for whoever waits
+        return None
+
+    starting = gevent.spawn(start)
+    handlers = [
+        gevent.signal_handler(number, starting.kill, block=False)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        starting.join()
+    finally:
+        for handler in handlers:
+            handler.cancel()
+    outcome = starting.get()
+    if isinstance(outcome, NetworkFailed):
+        raise outcome
+    return outcome is None
 
 
 class OverLightning:

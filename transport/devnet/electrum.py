@@ -24,7 +24,7 @@ RPC_TIMEOUT_S = 150.0  # it tries to pay for two minutes
 STARTS = 5
 
 
-class ElectrumError(Exception):
+class ElectrumError(NetworkFailed):
     """Electrum answered a call with an error; the text is its own."""
 
 

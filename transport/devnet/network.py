@@ -51,11 +51,7 @@ class LightningNetwork:
         self._ends: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
+        self.start()
         return self
 
     def __exit__(
@@ -65,6 +61,14 @@ class LightningNetwork:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def start(self) -> None:
+        """Until the channel is open. Whatever comes in between, nothing is left."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End all of it, at once."""
