@@ -34,6 +34,7 @@ BENCHES = (
     "tenants",
     "migration",
     "wallet",
+    "lightning",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -19,6 +19,8 @@ from actors.root import FeedConfig, build_tree
 from actors.watching.address import AddressActor
 from bench.measure import wait_for
 from engine.bitcoin.address import script_to_address
+from engine.lightning.account import Account
+from engine.lightning.node import LightningNode
 from engine.payment.model import Terms
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
@@ -33,7 +35,12 @@ __all__ = ["BenchNode", "bench_node", "terms"]
 class BenchNode:
     """Its parts, as a bench wants to reach them."""
 
-    def __init__(self, path: Path, feeds: list[FeedConfig]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        feeds: list[FeedConfig],
+        lightning: Sequence[tuple[Account, LightningNode]] = (),
+    ) -> None:
         self.clock = GeventClock()
         self.dispatcher = GeventDispatcher(pool_size=4_096)
         self.node = Node(
@@ -53,6 +60,7 @@ class BenchNode:
             vault=self.vault,
             sender=WebhookSender("bench", allow_private=True),
             give_up=print,
+            lightning=lightning,
         )
         self.gateway = ActorGateway(self.node, self.store.reader)
 
@@ -86,11 +94,13 @@ class BenchNode:
 
 @contextmanager
 def bench_node(
-    path: Path, feeds: list[FeedConfig] | None = None
+    path: Path,
+    feeds: list[FeedConfig] | None = None,
+    lightning: Sequence[tuple[Account, LightningNode]] = (),
 ) -> Iterator[BenchNode]:
     """`feeds`: the dev chain, looked at every second, if not given."""
     chain = FeedConfig("devchain", DevChain(), by_block=True)
-    node = BenchNode(path, [chain] if feeds is None else feeds)
+    node = BenchNode(path, [chain] if feeds is None else feeds, lightning)
     node.start()
     try:
         yield node

@@ -10,12 +10,23 @@ import msgspec
 
 from actors.node import Node
 from actors.published import Published
+from engine.errors import LightningError, NodeRefused
 from engine.lightning.account import Account
 from engine.lightning.connection import Connection, Step, fresh
-from engine.lightning.node import Can
+from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState
+from engine.runtime.ref import Exited
 
-__all__ = ["FAILING", "KEY_REFUSED", "Standing", "first_report"]
+__all__ = [
+    "FAILING",
+    "KEY_REFUSED",
+    "Standing",
+    "first_report",
+    "is_key",
+    "note_crash",
+    "note_worker",
+    "why_of",
+]
 
 log = logging.getLogger("paybell.lightning")
 
@@ -104,6 +115,41 @@ class Standing:
         # That it answered once more is no news.
         if msgspec.structs.replace(before, answered_at=after.answered_at) != after:
             self._node.upstreams.news.tell(after)
+
+
+def note_worker(node: Node, report: Exited) -> None:
+    """A worker of an upstream has crashed."""
+    node.counters.add("lightning.crashes")
+    log.error("upstream.worker_crashed worker=%s error=%r", report.ref.name,
+              report.error, exc_info=report.error)  # fmt: skip
+
+
+def note_crash(
+    node: Node,
+    published: Published[UpstreamReport],
+    balance: Published[Balance | None],
+) -> None:
+    """Its actor has crashed, and begins anew soon."""
+    after = msgspec.structs.replace(
+        published.now,
+        state=UpstreamState.FAILING,
+        since=node.clock.now(),
+        reason="a fault of ours: see the log",
+    )
+    published.publish(after)
+    balance.publish(None)
+    node.upstreams.news.tell(after)
+
+
+def is_key(error: LightningError | None) -> bool:
+    """Whether it says that our key is refused."""
+    return isinstance(error, NodeRefused) and error.why == "key"
+
+
+def why_of(error: LightningError | None, name: str) -> str:
+    """An end of what was held, or an error, as one line for people."""
+    text = f"{name} closed the connection" if error is None else str(error)
+    return " ".join(text.split())[:300]
 
 
 def _report(

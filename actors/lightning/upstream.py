@@ -10,7 +10,6 @@ at once when a held connection ends. How the connection stands is a pure state m
 (`engine/lightning/connection.py`), published on every change.
 """
 
-import logging
 from typing import Any, ClassVar, Final
 
 from actors.lightning.balance_look import BalanceLook
@@ -36,14 +35,14 @@ from actors.lightning.messages import (
     WorkerDue,
 )
 from actors.lightning.pages import CursorKept, Kept, OpenTold, Pages, kept_of
-from actors.lightning.standing import Standing
+from actors.lightning.standing import Standing, is_key, note_crash, note_worker, why_of
 from actors.lightning.timers import Timers
 from actors.lightning.workers import asking
 from actors.messages import LookUpInvoice
 from actors.node import Node
 from actors.published import Published
 from actors.upstreams import InvoiceOpened, LookAt, Reconnect
-from engine.errors import LightningError, NodeBusy, NodeRefused
+from engine.errors import LightningError, NodeBusy
 from engine.lightning.account import Account
 from engine.lightning.connection import Step, wait_s
 from engine.lightning.node import (
@@ -60,14 +59,14 @@ from engine.runtime.ref import Exited, ExitReason, Ref
 
 __all__ = ["UpstreamActor"]
 
-log = logging.getLogger("paybell.lightning")
+RECONNECT_S: Final = 1.0
+"""Between two times that a person has it begin anew."""
 
 NOT_BOOTED_S: Final = 0.2
 WORKER_S: Final = 1.0
 BUSY_S: Final = 10.0
 """Pauses: until watchers are there, after a crash of the worker, and of a node that
 wants one and does not say how long."""
-
 LEAST_WAIT_S: Final = 0.05
 
 MOST_PENDING: Final = 500
@@ -90,6 +89,7 @@ class UpstreamActor(Actor):
         "_lookups",
         "_node",
         "_pages",
+        "_reconnected_s",
         "_report",
         "_standing",
         "_timers",
@@ -113,6 +113,7 @@ class UpstreamActor(Actor):
         self._balance = balance
         self._report = report
         self._balance_look: BalanceLook
+        self._reconnected_s = float("-inf")
         self._job: ReadPage | LookUp | AskBalance | None = None  # the worker's
         self._worker: Ref | None = None
         self._deliveries: Deliveries
@@ -145,8 +146,11 @@ class UpstreamActor(Actor):
             self._worker.kill()
             self._worker.stop()
 
-    def on_failure(self, *_exc_info: Any) -> None:
+    def on_failure(self, kind: type[BaseException] | None, *_of_it: Any) -> None:
+        """Until another goes on nobody shall read that all is well."""
         self.on_stop()
+        if kind is not None:
+            note_crash(self._node, self._report, self._balance)
 
     def _loaded(self, answer: Any) -> None:
         if not isinstance(answer, Kept):
@@ -174,7 +178,7 @@ class UpstreamActor(Actor):
                 self._on_pushed(number, invoice)
             case StreamEnded(number, error):
                 if self._held.is_current(number):
-                    self._on_ended(_why(error, self._account.name), error)
+                    self._on_ended(why_of(error, self._account.name), error)
             case PageRead() | LookedUp() | BalanceTold():
                 if message.asked is self._job:  # not of an earlier life
                     self._job = None
@@ -222,10 +226,7 @@ class UpstreamActor(Actor):
                 if self._pages.on_opened() and answers and ReadDue in self._timers:
                     self._read_in(self._pages.interval_s())
             case Reconnect():
-                self._held.drop()
-                self._balance_look.renew()  # all is looked at anew
-                self._standing.step(Step.RECONNECT)
-                self._connect()
+                self._reconnect()
 
     # -- the connection ----------------------------------------------------------------
 
@@ -235,6 +236,18 @@ class UpstreamActor(Actor):
         elif not self._held.is_trying:
             self._node.counters.add("lightning.connects")
             self._held.start()
+
+    def _reconnect(self) -> None:
+        """However often a button is pressed."""
+        now_s = self._node.clock.monotonic()
+        if now_s - self._reconnected_s < RECONNECT_S:
+            self._timers.set(Reconnect(), RECONNECT_S)
+            return
+        self._reconnected_s = now_s
+        self._held.drop()
+        self._balance_look.renew()  # all is looked at anew
+        self._standing.step(Step.RECONNECT)
+        self._connect()
 
     def _on_word(self, heard: Heard) -> None:
         is_open = self._standing.connection.opened
@@ -265,7 +278,7 @@ class UpstreamActor(Actor):
         was_open = self._standing.connection.opened
         self._held.drop()
         self._standing.step(Step.LOST if was_open else Step.UNHELD, reason)
-        if _is_key(error):
+        if is_key(error):
             self._standing.step(Step.REFUSED, reason)
         self._rest(ConnectDue(), error)
         # Does it answer at all? What it would have pushed is read meanwhile.
@@ -289,8 +302,8 @@ class UpstreamActor(Actor):
             self._read_in(max(error.retry_after_s or 0.0, BUSY_S))
             return
         self._node.counters.add("lightning.failed")
-        step = Step.REFUSED if _is_key(error) else Step.FAILED
-        self._standing.step(step, _why(error, self._account.name))
+        step = Step.REFUSED if is_key(error) else Step.FAILED
+        self._standing.step(step, why_of(error, self._account.name))
         self._balance_look.lost()
         self._rest(ReadDue(), error)
 
@@ -376,11 +389,8 @@ class UpstreamActor(Actor):
     def _on_exit(self, report: Exited) -> None:
         if report.reason is ExitReason.STOPPED:
             return
-        self._node.counters.add("lightning.crashes")
-        name, error = self._account.name, report.error
-        log.error("upstream.worker_crashed worker=%s error=%r", report.ref.name, error,
-                  exc_info=error)  # fmt: skip
-        reason = f"a fault of ours when asking {name}: see the log"
+        note_worker(self._node, report)
+        reason = f"a fault of ours when asking {self._account.name}: see the log"
         if self._held.is_worker(report.ref):
             self._on_ended(reason, None)
         elif report.ref is self._worker:
@@ -388,13 +398,3 @@ class UpstreamActor(Actor):
             self._lookups.put_back()
             self._timers.set(WorkerDue(), WORKER_S)
             self._failed(LightningError(reason))
-
-
-def _is_key(error: LightningError | None) -> bool:
-    return isinstance(error, NodeRefused) and error.why == "key"
-
-
-def _why(error: LightningError | None, name: str) -> str:
-    """One line for people."""
-    text = f"{name} closed the connection" if error is None else str(error)
-    return " ".join(text.split())[:300]

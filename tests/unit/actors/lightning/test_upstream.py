@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actors.lightning.deliveries import Found
 from actors.lightning.questions import BURST, RATE_PER_S
 from actors.upstreams import LookAt, Reconnect
 from engine.errors import NodeBusy, NodeGarbage, NodeRefused, NodeUnavailable
@@ -16,6 +18,9 @@ from tests.unit.actors.lightning.shop import PlayedNode, Shop, hash_of, seen
 
 LIVE, FAILING = UpstreamState.LIVE, UpstreamState.FAILING
 PAID = ["detected", "confirmed"]
+NOTHING: Any = None
+A_BUG = Found(NOTHING, {}, ("whatever",))
+"""A message that its actor cannot handle."""
 
 
 @pytest.fixture
@@ -258,12 +263,37 @@ def test_an_upstream_that_crashes_begins_again_where_it_was(shop: Shop) -> None:
     shop.lightning.error = NodeUnavailable("away")
     shop.pass_s(31)
     shop.lightning.pay(1)
-    shop.upstream.ref.kill(RuntimeError("a bug"))
     shop.lightning.error = None
-    shop.upstream.ref.start()
-    shop.settle()
+    shop.tell(A_BUG)
+    assert shop.state is FAILING
+    assert "fault of ours" in shop.upstream.report.now.reason
+    assert shop.count("lightning.crashes") == 1
+    shop.pass_s(1)
     assert shop.state is LIVE
     assert shop.story(payment) == PAID
+
+
+def test_one_that_keeps_crashing_is_tried_again_for_ever(shop: Shop) -> None:
+    shop.open()
+    for _ in range(8):
+        shop.upstream.ref.tell(A_BUG)
+        shop.pass_s(2)
+    assert shop.state is FAILING
+    assert "upstream.failing" in shop.alerts()
+    shop.pass_s(61)
+    assert shop.state is LIVE
+    assert shop.alerts() == {}
+
+
+def test_a_button_that_is_pressed_again_and_again_does_no_harm(shop: Shop) -> None:
+    shop.open()
+    asked = len(shop.lightning.pages)
+    for _ in range(50):
+        shop.tell(Reconnect())
+        shop.pass_s(0.1)
+    assert 1 <= len(shop.lightning.pages) - asked <= 7
+    shop.pass_s(2)
+    assert shop.state is LIVE
 
 
 def test_a_bug_in_an_adapter_costs_a_pause(
