@@ -42,3 +42,9 @@ def test_the_invalid_examples_are_refused(text: str) -> None:
 def test_bytes_come_back_as_they_were(data: bytes, prefix: str) -> None:
     found, values = read_bech32(bech32_text(prefix, to_groups(data)).upper())
     assert (found, from_groups(values)) == (prefix, data)
+
+
+@pytest.mark.parametrize("prefix", ["ln\x7f", "\x7fln", "l n", "\x01"])
+def test_a_prefix_is_of_visible_letters_alone(prefix: str) -> None:
+    with pytest.raises(InvalidInput):
+        read_bech32(bech32_text(prefix, b""))
