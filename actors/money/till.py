@@ -122,9 +122,9 @@ class TillActor(RoundsActor):
         if not self._has_looked:
             yield from self._look_for_orphans()
         paused: Paused | None = yield Ask(lambda s: s.forward_paused())
-        is_more = False
-        if paused is None:
-            is_more = yield from self._take_up_all()
+        # Also while forwarding is paused: a person sees what would go on, and may give
+        # it up before.
+        is_more: bool = yield from self._take_up_all()
         now = self._node.clock.now()
         due: list[TillForward] = yield Ask(
             lambda s: s.till_due(self._name, now, PER_ROUND)

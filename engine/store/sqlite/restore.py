@@ -23,6 +23,7 @@ import msgspec
 
 from engine.database_files import real
 from engine.errors import BackupError
+from engine.store.sqlite import till
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.backup import BackupNote, copy_into, note_in, sync
 from engine.store.sqlite.carried_keys import carry_keys
@@ -187,6 +188,7 @@ class Restore:
         HighWaterMark(self._draft, last).close()
         with closing(Journal(self._draft)) as journal:
             journal.begin_epoch()
+            till.pause_restored(journal.connection)
         sync(self._draft)
         return note
 

@@ -5,6 +5,7 @@ one hand takes a step of it, an update of the step before only.
 """
 
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, TypeVarTuple
@@ -17,7 +18,15 @@ from engine.store.sqlite.checksum import checked, row_crc
 from engine.store.sqlite.listing import payment_of
 from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
 
-__all__ = ["TillReads", "create", "move_till", "new_till", "queue_event", "unqueue"]
+__all__ = [
+    "TillReads",
+    "create",
+    "move_till",
+    "new_till",
+    "pause_restored",
+    "queue_event",
+    "unqueue",
+]
 
 Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
@@ -74,6 +83,18 @@ def move_till(sql: sqlite3.Connection, row: MoveTill) -> int:
     if found != 1:
         raise sqlite3.IntegrityError(f"till_forwards: {name} was moved meanwhile")
     return 1
+
+
+def pause_restored(sql: sqlite3.Connection) -> None:
+    """A copy knows nothing of what was passed on after it was made, and no node can be
+    asked about invoices that are not in it: a person looks first. Where no payment has
+    an invoice, nothing is paused."""
+    with sql:
+        sql.execute(
+            "INSERT INTO forward_pause SELECT '', ?, 'restore'"
+            " WHERE EXISTS (SELECT 1 FROM invoices) ON CONFLICT (name) DO NOTHING",
+            (int(time.time() * 1_000),),
+        )
 
 
 def _values(forward: TillForward) -> tuple[Any, ...]:

@@ -131,7 +131,8 @@ def test_while_it_is_paused_nothing_new_begins(stage: TillsOnStage) -> None:
     stage.pause(T0)
     stage.came("pay_1")
     stage.pass_s(20)
-    assert stage.store.till_forward_of("pay_1") is None
+    assert stage.forward("pay_1").state is S.WANTED, "it is seen, and nobody is asked"
+    assert stage.nodes["till"].asked == stage.nodes["own"].asked == []
     stage.pause(0)
     stage.nodes["till"].fails["payout"] = NodeUnavailable("down")
     stage.wake()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BackupError, DatabaseInUse, JournalError
+from engine.payment.events import opening
+from engine.payment.lightning_terms import Invoice
 from engine.payment.observations import Cancel
 from engine.store.sqlite import queries
 from engine.store.sqlite.backup import make_backup
@@ -17,7 +19,10 @@ from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.opening import reading
 from engine.store.sqlite.restore import Contents, Replaced, Restore
 from engine.store.sqlite.store import SqliteStore
+from engine.store.writes import Entry, Write
+from tests.tools.direct_store import DirectStore
 from tests.unit.journal_cases import creation, decided, stored
+from tests.unit.payment_cases import T0, terms
 
 
 @pytest.fixture
@@ -308,3 +313,22 @@ def test_cut_off_at_any_step_no_node_goes_on_with_what_is_not_whole(
         assert "run.py restore" in str(error)
     restored(backup, database)
     assert offsets(database) == [1, 2]
+
+
+@pytest.mark.parametrize("has_invoice", [True, False])
+def test_money_does_not_go_on_from_a_copy_until_a_person_has_looked(
+    tmp_path: Path, has_invoice: bool
+) -> None:
+    """What was passed on after the copy was made is not in it."""
+    path = tmp_path / "node.db"
+    invoice = Invoice(node="till", payment_hash="ab" * 32, bolt11="ln", expires_at=T0)
+    agreed = terms(id="pay_1", lightning=invoice if has_invoice else None)
+    event, payment = opening(agreed)
+    with closing(Journal(path)) as journal:
+        journal.commit([Write(entries=(Entry(payment, (event,)),))])
+    make_backup(str(path), tmp_path / "backup.db", 1_700)
+    restored(tmp_path / "backup.db", path)
+    with closing(Journal(path)) as journal:
+        paused = DirectStore(journal).forward_paused()
+    assert (paused is not None) is has_invoice
+    assert paused is None or paused.by == "restore"
