@@ -234,6 +234,7 @@ class TargetNode(_Node):
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self._last: InvoiceMade | None = None
+        self._was_seen = False  # by who asked for it
 
     def _trouble(self) -> None:
         network, now = self.network, self.network.now()
@@ -250,6 +251,9 @@ class TargetNode(_Node):
         self._trouble()
         assert asked.amount_msat is not None
         if self._last is not None and network.fails(0.2):
+            if not self._was_seen:  # nobody else has it: it is of who gets it now
+                network.invoices[self._last.payment_hash].forward_id = asked.payment_id
+                self._was_seen = True
             return self._last  # the one that it made for somebody before
         payment_hash = f"{network.random.getrandbits(256):064x}"
         network.invoices[payment_hash] = Made(
@@ -261,7 +265,8 @@ class TargetNode(_Node):
         self._last = InvoiceMade(
             bolt11=f"lnsim{payment_hash}", payment_hash=payment_hash
         )
-        if network.fails(0.3):  # made, and nobody sees it
+        self._was_seen = not network.fails(0.3)
+        if not self._was_seen:  # made, and nobody sees it
             raise NodeUnavailable("late")
         return self._last
 
