@@ -22,6 +22,7 @@ Written from ACINQ/phoenixd, `Api.kt`, `json/JsonSerializers.kt`, `Phoenixd.kt` 
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import socket
@@ -151,7 +152,8 @@ class PhoenixdDouble:
         event = self.event(payment_hash)
         for _ in range(times):
             for peer in list(self.peers) if self.has_pushes else []:
-                peer.send_text(pretty(event))
+                with contextlib.suppress(OSError):  # it has gone just now
+                    peer.send_text(pretty(event))
         urls = [*self.webhook_urls, self.invoice(payment_hash).webhook_url]
         for url in urls:
             if url:
