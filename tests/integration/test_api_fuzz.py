@@ -76,6 +76,8 @@ OF_MONEY = {
 are judged here; that they succeed is seen in tests/money."""
 
 OF_LIGHTNING = {
+    "GET /v1/pos",
+    "POST /api/invoice",
     "GET /events/upstreams/{merchant}",
     "POST /v1/upstreams/{name}/reconnect",
 }

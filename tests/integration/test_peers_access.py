@@ -101,6 +101,7 @@ def test_an_object_of_another_is_not_there(
         "merchant": "bob",
         "account": "alice",
         "refund_id": "ref_of_bob",
+        "forward_id": "lnf_of_bob",
         "name": "node-of-bob",
     }
     nobodys = {
@@ -111,6 +112,7 @@ def test_an_object_of_another_is_not_there(
         "merchant": "nobody",
         "account": "alice",
         "refund_id": "ref_of_nobody",
+        "forward_id": "lnf_of_nobody",
         "name": "node-of-nobody",
     }
     asked = 0
