@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run the tests. With arguments: pytest with these. Without: all of them, in four
-# processes side by side, as three wait most of their time (for sockets, for disks) while
-# the fourth computes. Called by `make test`; $PYTHON is the one of the virtual environment.
+# Run the tests. With arguments: pytest with these. Without: all of them, in five
+# processes side by side, as four wait most of their time (for sockets, for disks) while
+# the fifth computes. Called by `make test`; $PYTHON is the one of the virtual environment.
 #
 # Each part tells of each file as it is done, every line with the part's name before it,
 # and of each failure at once; the quick unit tests come first. Their closing lines, and
@@ -26,12 +26,13 @@ waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
 starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
-sites=(seeds money lightning)  # other systems' sites, and where money moves
+sites=(seeds)  # of those who come from another system
+money=(money lightning)  # where money moves, and real nodes of Lightning
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")
     if compgen -G "$folder/test_*.py" >/dev/null; then
-        case " ${first[*]} ${sockets[*]} ${worlds[*]} ${sites[*]} " in
+        case " ${first[*]} ${sockets[*]} ${worlds[*]} ${sites[*]} ${money[*]} " in
             *" $name "*) ;;
             *) echo "tests/$name is in no part of .ci/test.sh" >&2; exit 1 ;;
         esac
@@ -60,12 +61,14 @@ part worlds "${worlds[@]/#/tests/}" "${starting[@]/#/tests/}" &
 running+=("$!")
 part sites "${sites[@]/#/tests/}" "${waiting[@]/#/tests/}" &
 running+=("$!")
+part money "${money[@]/#/tests/}" &
+running+=("$!")
 failed=0
 for process in "${running[@]}"; do
     wait "$process" || failed=1
 done
 
-for name in first sockets worlds sites; do
+for name in first sockets worlds sites money; do
     echo
     echo "The part \"$name\":"
     awk '/^=+ short test summary info =+$/ { on = 1 } on { print } { last = $0 }
