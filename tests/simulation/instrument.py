@@ -160,7 +160,7 @@ def _examined(kind: type[Actor]) -> Callable[..., None]:
 
 
 def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], None]:
-    original: Callable[[Actor, object], None] = kind.__dict__["on_receive"]
+    original: Callable[[Actor, object], None] = kind.on_receive
     name, armed = kind.__name__, world.armed
     watched = name in _WATCHED or world.is_telling
     blocking = name in _BLOCKING
@@ -202,15 +202,15 @@ def _guarded(world: Watched, kind: type[Actor], method: str) -> Callable[[Actor]
 def instrumented(world: Watched) -> Iterator[None]:
     """Wrap the handlers of all actor classes for one run."""
     originals: list[tuple[type[Actor], str, Any]] = []
-    for kind in (*ACTORS.values(), *_SELDOM):
-        wrappers: dict[str, Any] = {"on_receive": _wrapped(world, kind)}
-        wrappers["on_failure"] = _examined(kind)
-        for method in ("on_start", "on_stop"):
-            wrappers[method] = _guarded(world, kind, method)
-        for method, wrapper in wrappers.items():
-            originals.append((kind, method, kind.__dict__.get(method)))
-            setattr(kind, method, wrapper)
     try:
+        for kind in (*ACTORS.values(), *_SELDOM):
+            wrappers: dict[str, Any] = {"on_receive": _wrapped(world, kind)}
+            wrappers["on_failure"] = _examined(kind)
+            for method in ("on_start", "on_stop"):
+                wrappers[method] = _guarded(world, kind, method)
+            for method, wrapper in wrappers.items():
+                originals.append((kind, method, kind.__dict__.get(method)))
+                setattr(kind, method, wrapper)
         yield
     finally:
         for kind, method, original in originals:

@@ -39,6 +39,7 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
         for noun in (
             "events",
             "forwarding",
+            "lightning_terms",
             "model",
             "money_terms",
             "observations",
