@@ -17,7 +17,7 @@ fi
 # accord (PYTHONDONTWRITEBYTECODE) each would compile every module anew: 0.8 s of CPU.
 "$PYTHON" -m compileall -q -j 2 installation.py run.py engine actors transport tests/tools
 
-first=(unit tools live tenants browser power)
+first=(unit tools tenants power)
 sockets=(integration)
 # Files of the second part that run in others, as these end sooner: some that nearly only
 # wait, in the last; some that start many processes, in the third.
@@ -27,7 +27,7 @@ starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
 sites=(seeds)  # of those who come from another system
-money=(money lightning)  # where money moves, and real nodes of Lightning
+money=(money lightning live browser)  # where money moves, real nodes of Lightning, pages
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")
