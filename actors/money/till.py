@@ -121,7 +121,6 @@ class TillActor(RoundsActor):
         self._soonest = None
         if not self._has_looked:
             yield from self._look_for_orphans()
-        paused: Paused | None = yield Ask(lambda s: s.forward_paused())
         # Also while forwarding is paused: a person sees what would go on, and may give
         # it up before.
         is_more: bool = yield from self._take_up_all()
@@ -131,7 +130,7 @@ class TillActor(RoundsActor):
         )
         for forward in due:
             try:
-                yield from self._carry_on(forward, paused is not None)
+                yield from self._carry_on(forward)
             except (EngineError, TimeoutError) as error:
                 # The others do not wait for it; what was committed is read again.
                 log.warning("till.delayed forward=%s detail=%s", forward.id, error)
@@ -195,9 +194,9 @@ class TillActor(RoundsActor):
 
     # -- carrying on -------------------------------------------------------------------
 
-    def _carry_on(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _carry_on(self, forward: TillForward) -> Steps:
         for _ in range(MAX_STEPS):
-            after = yield from self._step(forward, is_paused)
+            after = yield from self._step(forward)
             if after is None:
                 return
             forward = after
@@ -207,7 +206,7 @@ class TillActor(RoundsActor):
                 break
         self._by(forward.next_at)
 
-    def _step(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _step(self, forward: TillForward) -> Steps:
         """The forward after one step, committed; None: another hand was first, or
         nothing is to be done while forwarding is paused."""
         if forward.is_untold:
@@ -216,10 +215,16 @@ class TillActor(RoundsActor):
             if forward.state in FINISHED:
                 return (yield from self._move(forward, told(forward)))
         if not forward.payment_hash:
-            if is_paused:
+            if (yield from self._is_paused()):
                 return None
             return (yield from self._invoice(forward))
-        return (yield from self._settle(forward, is_paused))
+        return (yield from self._settle(forward))
+
+    def _is_paused(self) -> Steps:
+        """Asked before each act: a round may take minutes, and a person who says stop
+        means this payment, too."""
+        paused: Paused | None = yield Ask(lambda s: s.forward_paused())
+        return paused is not None
 
     def _move(self, before: TillForward, after: TillForward) -> Steps:
         """`after`, if it is committed."""
@@ -281,7 +286,7 @@ class TillActor(RoundsActor):
         after = not_invoiced(forward, wrong, now, policy)
         return (yield from self._move(forward, after))
 
-    def _settle(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _settle(self, forward: TillForward) -> Steps:
         """Ask how the payment of its invoice stands, and go on from there."""
         policy = policy_of(forward, self._accounts)
         try:
@@ -294,7 +299,7 @@ class TillActor(RoundsActor):
             after = self._ask_target(forward, payout)
             return (yield from self._move(forward, after))
         if verdict is Do.PAY:
-            if is_paused:
+            if (yield from self._is_paused()):
                 return None
             return (yield from self._pay(forward))
         assert isinstance(verdict, TillForward), verdict

@@ -23,9 +23,9 @@ Planted = tuple[type[TillActor], Callable[[], AbstractContextManager[object]]]
 
 
 class _PaysWithoutLooking(TillActor):
-    def _settle(self, forward: TillForward, is_paused: bool) -> Steps:
-        if forward.state is TillState.PENDING or is_paused:
-            return (yield from super()._settle(forward, is_paused))
+    def _settle(self, forward: TillForward) -> Steps:
+        if forward.state is TillState.PENDING or (yield from self._is_paused()):
+            return (yield from super()._settle(forward))
         return (yield from self._pay(forward))
 
 
@@ -46,7 +46,7 @@ class _CommitsAfterItPays(TillActor):
 
 
 class _MakesAnotherWhilePending(TillActor):
-    def _settle(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _settle(self, forward: TillForward) -> Steps:
         is_over = self._node.clock.now() > forward.expires_at
         if forward.state is TillState.PENDING and is_over:
             anew = replace(
@@ -60,7 +60,7 @@ class _MakesAnotherWhilePending(TillActor):
                 tried_at=0,
             )
             return (yield from self._move(forward, anew))
-        return (yield from super()._settle(forward, is_paused))
+        return (yield from super()._settle(forward))
 
 
 class _HasANewKeyEachTime(TillActor):
@@ -79,17 +79,17 @@ class _DoesNotAskTheTarget(TillActor):
 
 
 class _NotesThatItToldBeforeItTells(TillActor):
-    def _step(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _step(self, forward: TillForward) -> Steps:
         if forward.is_untold and forward.state in FINISHED and forward.was_shown:
             after = told(forward)
             if (yield Commit((MoveTill(after, forward.step),))):
                 yield Tell(forward.payment_id, part_of(forward))
             return after
-        return (yield from super()._step(forward, is_paused))
+        return (yield from super()._step(forward))
 
 
 class _TakesPendingForFailed(TillActor):
-    def _settle(self, forward: TillForward, is_paused: bool) -> Steps:
+    def _settle(self, forward: TillForward) -> Steps:
         def hasty(
             forward: TillForward, payout: Payout, now: int, policy: object
         ) -> object:
@@ -98,7 +98,7 @@ class _TakesPendingForFailed(TillActor):
             return till_steps.looked(forward, payout, now, policy)  # type: ignore[arg-type]
 
         with patch.object(till_module, "looked", hasty):
-            return (yield from super()._settle(forward, is_paused))
+            return (yield from super()._settle(forward))
 
     def _ask_target(self, forward: TillForward, payout: Payout) -> TillForward:
         return super()._ask_target(forward, Payout(status=PayoutStatus.FAILED))

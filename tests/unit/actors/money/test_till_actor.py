@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors.lightning import NodeRefused, NodeUnavailable
+from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.till import TillState, resumed
-from engine.store.writes import MoveTill, NewTill, Write
+from engine.store.writes import MoveTill, NewTill, PauseForwarding, Write
 from tests.unit.actors.money.till_stage import TillsOnStage
 from tests.unit.payment_cases import T0
 
@@ -144,6 +145,31 @@ def test_while_it_is_paused_nothing_new_begins(stage: TillsOnStage) -> None:
     stage.pause(0)
     stage.pass_s(10)
     assert stage.forward("pay_1").state is S.PAID
+
+
+def test_a_pause_in_the_middle_of_a_round_is_heard_before_anything_is_paid(
+    stage: TillsOnStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = stage.nodes["own"]
+    create = own.create
+
+    def create_and_pause(asked: InvoiceAsked) -> InvoiceMade:
+        stage.append(Write(rows=(PauseForwarding(T0, "me"),)))
+        return create(asked)
+
+    monkeypatch.setattr(own, "create", create_and_pause)
+    stage.came("pay_1")
+    stage.came("pay_2")
+    stage.wake()
+    stage.pass_s(20)
+    states = {stage.forward(name).state for name in ("pay_1", "pay_2")}
+    assert states == {S.INVOICED, S.WANTED}
+    assert "pay" not in stage.nodes["till"].asked
+    monkeypatch.undo()
+    stage.pause(0)
+    stage.pass_s(20)
+    assert stage.forward("pay_1").state is stage.forward("pay_2").state is S.PAID
+    assert set(stage.nodes["till"].paid.values()) == {1}
 
 
 def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
