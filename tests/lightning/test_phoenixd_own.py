@@ -130,6 +130,26 @@ def test_a_clock_that_is_put_back_hides_nothing(
     assert after.payment_hash in paid_hashes(node, cursor)
 
 
+def test_a_clock_of_one_machine_that_is_put_back_hides_nothing(
+    double: PhoenixdDouble,
+) -> None:
+    """Ours and phoenixd's: what comes afterwards lies before what was read."""
+    hour_ms, page = 3_600_000, 4
+    ahead = phoenixd_at(double, page=page, now=lambda: (now_ms() + hour_ms) / 1000)
+    _, cursor = read_on(ahead, "")
+    early = [paid(double, ahead, at=now_ms() + hour_ms - n) for n in range(5)]
+    seen, cursor = read_on(ahead, cursor)
+    assert {one.payment_hash for one in seen} == {one.payment_hash for one in early}
+    back = phoenixd_at(double, page=page)
+    late = [paid(double, back, at=now_ms() - 600_000 + n) for n in range(5)]
+    seen, cursor = read_on(back, cursor)
+    assert {one.payment_hash for one in late} <= {one.payment_hash for one in seen}
+    before = len(double.server.requests)
+    read_on(back, cursor)
+    assert len(double.server.requests) - before <= 4, "all there is, read once only"
+    assert paid(double, back).payment_hash in paid_hashes(back, cursor)
+
+
 def test_a_round_goes_on_after_a_restart_at_every_page(double: PhoenixdDouble) -> None:
     """Each page by an adapter of its own; new payments shift the list meanwhile."""
     _, cursor = read_on(phoenixd_at(double), "")

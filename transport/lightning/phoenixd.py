@@ -165,7 +165,7 @@ class Phoenixd:
     def paid_since(self, cursor: str) -> PaidPage:
         if not cursor:
             return PaidPage(paid=(), cursor=self._from_now().text())
-        at = Cursor.read(cursor)
+        at = Cursor.read(cursor).begun(self._now_ms())
         for _ in range(_MAX_ROUNDS):
             rows = self._received(at.first, at.offset, self._page)
             if not rows:

@@ -14,7 +14,8 @@ DESC LIMIT … OFFSET …`). What makes that hard:
 - Rows of on-chain receipts are counted by LIMIT and OFFSET, and then left out: a short
   page is not the last one. Only an empty page is.
 - The node's clock may have been ahead, and be put back: the next round begins no later
-  than our own clock.
+  than our own clock. Where ours was ahead with it (one machine), what is received from
+  then on lies before all that was read: the next round reads all there is.
 
 A round that is under way goes on after a restart, as its offset is in the cursor.
 """
@@ -64,6 +65,13 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def first(self) -> int:
         return max(0, self.since - OVERLAP_MS)
+
+    def begun(self, now: int) -> "Cursor":
+        """What the next page is asked for by. `now`: our clock, by which the round is
+        to begin in a time that there was. A round that is under way goes on."""
+        if self.top is None and self.first > now:
+            return Cursor(since=0, told=self.told)
+        return self
 
     def is_told(self, payment_hash: str) -> bool:
         return payment_hash[:_DIGITS] in self.told
