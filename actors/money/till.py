@@ -31,6 +31,7 @@ from engine.lightning.till import (
     told,
 )
 from engine.lightning.till_steps import (
+    LONGEST_MS,
     Do,
     answered,
     begun,
@@ -126,7 +127,7 @@ class TillActor(RoundsActor):
         is_more: bool = yield from self._take_up_all()
         now = self._node.clock.now()
         due: list[TillForward] = yield Ask(
-            lambda s: s.till_due(self._name, now, PER_ROUND)
+            lambda s: s.till_due(self._name, now, LONGEST_MS, PER_ROUND)
         )
         for forward in due:
             try:

@@ -37,6 +37,7 @@ from engine.lightning.till import (
 )
 
 __all__ = [
+    "LONGEST_MS",
     "SETTLE_MS",
     "Do",
     "answered",
@@ -53,6 +54,10 @@ __all__ = [
 SETTLE_MS: Final = 90_000
 """So long after it was asked to pay, a node has begun to, or never will: longer than
 any request of ours lasts (`transport/lightning/http.py`)."""
+
+LONGEST_MS: Final = 7_200_000
+"""No forward waits for longer, but for a person: the longest are a retry's hour, and
+the life of an invoice with `GRACE_MS`."""
 
 NO_TIME_MS: Final = 10_000
 """An invoice that has so little time left is not begun to be paid."""
@@ -189,6 +194,8 @@ def looked(
         case PayoutStatus.PENDING:
             return _pending(forward, now)
     if forward.state in DOUBTFUL:
+        if forward.tried_at > now:  # the clock was put back: it gets its time anew
+            forward = moved(forward, forward.state, now, tried_at=now)
         settled = forward.tried_at + SETTLE_MS
         if now < settled:
             later = delayed(forward, now, "the till's node has not begun to pay it")

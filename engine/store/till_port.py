@@ -16,9 +16,13 @@ class TillReader(Protocol):
     def till_forward_of(self, payment_id: str) -> TillForward | None:
         """A payment has one at most."""
 
-    def till_due(self, source: str, at: int, limit: int = 100) -> list[TillForward]:
+    def till_due(
+        self, source: str, at: int, within: int, limit: int = 100
+    ) -> list[TillForward]:
         """Those of this till that are looked after and whose time has come (ms), the
-        longest due first."""
+        longest due first. None waits for longer than `within` (ms), but for a person
+        (`NEVER`): whose time is beyond that waits since before the wall clock was put
+        back, and is due."""
 
     def till_troubled(self, source: str, limit: int = 100) -> list[TillForward]:
         """Those of this till that wait, are stuck, or were delayed; by id."""

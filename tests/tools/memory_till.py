@@ -1,6 +1,6 @@
 """Forwards of tills, of the store in memory: the port's rules, said without SQL."""
 
-from engine.lightning.till import TillForward, TillState
+from engine.lightning.till import NEVER, TillForward, TillState
 from engine.payment.till_rules import concerns_till
 from engine.store.outgoing_port import Queued
 from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
@@ -22,8 +22,14 @@ class MemoryTill:
         kept = self._tables.till_forwards.values()
         return next((f for f in kept if f.payment_id == payment_id), None)
 
-    def till_due(self, source: str, at: int, limit: int = 100) -> list[TillForward]:
-        found = [f for f in self._open_of(source) if f.next_at <= at]
+    def till_due(
+        self, source: str, at: int, within: int, limit: int = 100
+    ) -> list[TillForward]:
+        found = [
+            f
+            for f in self._open_of(source)
+            if f.next_at <= at or at + within < f.next_at < NEVER
+        ]
         return sorted(found, key=lambda f: (f.next_at, f.id))[:limit]
 
     def till_troubled(self, source: str, limit: int = 100) -> list[TillForward]:

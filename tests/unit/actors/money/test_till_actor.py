@@ -172,6 +172,21 @@ def test_a_pause_in_the_middle_of_a_round_is_heard_before_anything_is_paid(
     assert set(stage.nodes["till"].paid.values()) == {1}
 
 
+def test_money_does_not_wait_for_a_time_before_the_clock_was_put_back(
+    stage: TillsOnStage,
+) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    stage.wake()
+    stage.nodes["own"].fails.clear()
+    before = stage.forward("pay_1")
+    later = stage.clock.now() + 365 * 86_400_000
+    row = MoveTill(replace(before, next_at=later, step=before.step + 1), before.step)
+    stage.append(Write(rows=(row,)))
+    stage.pass_s(30)
+    assert stage.forward("pay_1").state is S.PAID
+
+
 def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
     stage.nodes["own"].fails["create"] = NodeUnavailable("down")
     stage.came("pay_1")

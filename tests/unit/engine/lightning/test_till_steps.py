@@ -252,6 +252,21 @@ def test_a_no_is_believed_when_a_request_cannot_linger_any_more(
     assert moved_by(exact, payout).next_at == NOW + 1_000
 
 
+@pytest.mark.parametrize("state", UNSURE)
+def test_a_clock_that_is_put_back_gives_it_its_time_anew_and_no_more(
+    state: TillState,
+) -> None:
+    """A node that was asked in what is now the future is not waited for until then."""
+    after = moved_by(invoiced(state, tried_at=NOW + 10 * HOUR_MS), UNKNOWN)
+    assert (after.state, after.tried_at) == (state, NOW)
+    assert after.next_at <= NOW + SETTLE_MS
+    assert not isinstance(look(after, UNKNOWN, NOW + SETTLE_MS - 1), Do)
+    assert look(after, UNKNOWN, NOW + SETTLE_MS) is Do.ASK_TARGET
+    for ago in (0, 1, -1):
+        one = invoiced(state, tried_at=NOW - ago)
+        assert moved_by(one, UNKNOWN).tried_at == NOW - max(ago, 0)
+
+
 def test_only_an_invoice_is_looked_for() -> None:
     with pytest.raises(AssertionError):
         look(forward(), UNKNOWN)

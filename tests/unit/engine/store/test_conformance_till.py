@@ -4,7 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.lightning.till import TillForward, TillState, given_up, moved, told
+from engine.lightning.till import (
+    NEVER,
+    TillForward,
+    TillState,
+    given_up,
+    moved,
+    told,
+)
 from engine.lightning.till_steps import invoiced
 from engine.payment.events import opening
 from engine.payment.lightning_terms import Invoice
@@ -89,12 +96,23 @@ def test_an_invoice_is_paid_by_one_forward(store: OpenStore) -> None:
 def test_what_is_looked_after_is_found_when_its_time_has_come(store: OpenStore) -> None:
     add(store, forward(3), forward(1), forward(2), forward(4, source="other"))
     add(store, forward(5, is_open=False))
-    ids = [f.id for f in store.reader.till_due("till", T0 + 3)]
+    ids = [f.id for f in store.reader.till_due("till", T0 + 3, 99)]
     assert ids == ["lnf_000001", "lnf_000002", "lnf_000003"]
-    assert [f.id for f in store.reader.till_due("till", T0 + 3, 2)] == ids[:2]
-    assert [f.id for f in store.reader.till_due("till", T0 + 2)] == ids[:2]
-    assert store.reader.till_due("none", T0 + 9) == []
+    assert [f.id for f in store.reader.till_due("till", T0 + 3, 99, 2)] == ids[:2]
+    assert [f.id for f in store.reader.till_due("till", T0 + 2, 99)] == ids[:2]
+    assert store.reader.till_due("none", T0 + 9, 99) == []
     assert store.reader.till_sources() == ["other", "till"]
+
+
+def test_what_waits_for_a_time_before_the_clock_was_put_back_is_due(
+    store: OpenStore,
+) -> None:
+    add(store, forward(1), forward(2), forward(3), forward(4, next_at=NEVER))
+    ids = [f.id for f in store.reader.till_due("till", T0 - 7, 9)]
+    assert ids == ["lnf_000003"], "who is put off for longer than 9 ms"
+    ids = [f.id for f in store.reader.till_due("till", T0 + 1, 1)]
+    assert ids == ["lnf_000001", "lnf_000003"]
+    assert [f.id for f in store.reader.till_due("till", T0 + 1, 1, 1)] == ids[:1]
 
 
 def test_one_that_is_over_is_looked_after_until_its_payment_has_heard(
@@ -106,9 +124,9 @@ def test_one_that_is_over_is_looked_after_until_its_payment_has_heard(
     assert gone is not None
     gone = replace(gone, next_at=T0)
     move(store, gone, before.step)
-    assert store.reader.till_due("till", T0) == [gone]
+    assert store.reader.till_due("till", T0, 99) == [gone]
     move(store, told(gone), gone.step)
-    assert store.reader.till_due("till", T0 + 99) == []
+    assert store.reader.till_due("till", T0 + 99, 99) == []
     assert store.reader.till_sources() == []
     assert store.reader.till_forward(before.id) == told(gone)
 

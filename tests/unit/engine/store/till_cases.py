@@ -29,7 +29,7 @@ def forward(number: int, is_open: bool = True, **changes: object) -> TillForward
 TILL_READS: dict[str, list[tuple[Any, ...]]] = {
     "till_forward": [("lnf_000001",)],
     "till_forward_of": [("p1",)],
-    "till_due": [("till", T0 + 9_999_999, 10)],
+    "till_due": [("till", T0 + 9_999_999, 9_999, 10)],
     "till_troubled": [("till", 10)],
     "till_sources": [()],
     "till_forwards_of_merchant": [("ann", "", 10), ("ann", "lnf_000009", 10)],
