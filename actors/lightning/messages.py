@@ -20,6 +20,7 @@ __all__ = [
     "PageRead",
     "ReadDue",
     "ReadPage",
+    "ReconnectDue",
     "StreamEnded",
     "StreamPaid",
     "StreamWord",
@@ -107,6 +108,10 @@ class ReadDue(msgspec.Struct, frozen=True):
 
 class ConnectDue(msgspec.Struct, frozen=True):
     """The next try to hold a connection."""
+
+
+class ReconnectDue(msgspec.Struct, frozen=True):
+    """Somebody wanted it to begin anew, too soon."""
 
 
 class AskDue(msgspec.Struct, frozen=True):

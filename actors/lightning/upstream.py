@@ -28,6 +28,7 @@ from actors.lightning.messages import (
     PageRead,
     ReadDue,
     ReadPage,
+    ReconnectDue,
     StreamEnded,
     StreamPaid,
     StreamWord,
@@ -37,6 +38,7 @@ from actors.lightning.messages import (
 from actors.lightning.pages import CursorKept, Kept, OpenTold, Pages, kept_of
 from actors.lightning.standing import Standing, is_key, note_crash, note_worker, why_of
 from actors.lightning.timers import Timers
+from actors.lightning.wishes import Wishes
 from actors.lightning.workers import asking
 from actors.messages import LookUpInvoice
 from actors.node import Node
@@ -58,9 +60,6 @@ from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref
 
 __all__ = ["UpstreamActor"]
-
-RECONNECT_S: Final = 1.0
-"""Between two times that a person has it begin anew."""
 
 NOT_BOOTED_S: Final = 0.2
 WORKER_S: Final = 1.0
@@ -89,10 +88,10 @@ class UpstreamActor(Actor):
         "_lookups",
         "_node",
         "_pages",
-        "_reconnected_s",
         "_report",
         "_standing",
         "_timers",
+        "_wishes",
         "_worker",
     )
 
@@ -113,7 +112,7 @@ class UpstreamActor(Actor):
         self._balance = balance
         self._report = report
         self._balance_look: BalanceLook
-        self._reconnected_s = float("-inf")
+        self._wishes = Wishes()
         self._job: ReadPage | LookUp | AskBalance | None = None  # the worker's
         self._worker: Ref | None = None
         self._deliveries: Deliveries
@@ -225,7 +224,7 @@ class UpstreamActor(Actor):
                 answers = self._standing.connection.state in ASKABLE
                 if self._pages.on_opened() and answers and ReadDue in self._timers:
                     self._read_in(self._pages.interval_s())
-            case Reconnect():
+            case Reconnect() | ReconnectDue():
                 self._reconnect()
 
     # -- the connection ----------------------------------------------------------------
@@ -239,11 +238,12 @@ class UpstreamActor(Actor):
 
     def _reconnect(self) -> None:
         """However often a button is pressed."""
-        now_s = self._node.clock.monotonic()
-        if now_s - self._reconnected_s < RECONNECT_S:
-            self._timers.set(Reconnect(), RECONNECT_S)
+        if ReconnectDue in self._timers:
             return
-        self._reconnected_s = now_s
+        now_s, state = self._node.clock.monotonic(), self._standing.connection.state
+        if (pause_s := self._wishes.wait_s(now_s, state)) > 0:
+            self._timers.set(ReconnectDue(), pause_s)
+            return
         self._held.drop()
         self._balance_look.renew()  # all is looked at anew
         self._standing.step(Step.RECONNECT)

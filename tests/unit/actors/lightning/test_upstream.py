@@ -296,6 +296,22 @@ def test_a_button_that_is_pressed_again_and_again_does_no_harm(shop: Shop) -> No
     assert shop.state is LIVE
 
 
+def test_who_presses_for_ever_keeps_nobody_elses_payments_away(shop: Shop) -> None:
+    shop.open()
+    asked, seconds_live = len(shop.lightning.pages), 0
+    for _ in range(60):  # a neighbour on the same account: 3,000 times in a minute
+        for _ in range(50):
+            shop.tell(Reconnect())
+        shop.pass_s(1)
+        seconds_live += shop.state is LIVE
+    assert len(shop.lightning.pages) - asked <= 10 + 60 // 30 + 60 // 30
+    assert seconds_live >= 50
+    shop.pass_s(31)  # the last wish
+    asked = len(shop.lightning.pages)
+    shop.pass_s(300)
+    assert len(shop.lightning.pages) - asked <= 300 // 30 + 1, "none is left"
+
+
 def test_a_bug_in_an_adapter_costs_a_pause(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
