@@ -1,13 +1,13 @@
 """How a held connection to a Lightning node stands, as everybody is told. Values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
 
 from engine.lightning.node import Can
 
-__all__ = ["UpstreamReport", "UpstreamState", "seen_by"]
+__all__ = ["UpstreamReport", "UpstreamState", "is_of_one_alone", "seen_by"]
 
 
 class UpstreamState(StrEnum):
@@ -50,3 +50,22 @@ def seen_by(reports: Iterable[UpstreamReport], merchant: str) -> list[UpstreamRe
             seen[at.name] = at
             at = known.get(at.forward_to)
     return [one for one in known.values() if one.name in seen]
+
+
+def is_of_one_alone(
+    name: str, reports: Mapping[str, UpstreamReport], merchant: str, merchants: int
+) -> bool:
+    """Whether nobody else's money comes to the account `name`: its sums would tell what
+    others take. `reports`: by account; `merchants`: how many there are in all."""
+    own = {merchant} if merchants > 1 else {merchant, ""}  # "": whoever is here
+    payers = [one for one in reports.values() if name in {one.name, one.forward_to}]
+    return all(
+        {*(one.merchants or ("",))} <= own
+        for one in payers
+        if _takes(one, name, payers)
+    )
+
+
+def _takes(one: UpstreamReport, name: str, payers: list[UpstreamReport]) -> bool:
+    """An account for nobody in particular takes no invoices if it is a target."""
+    return one.name != name or bool(one.merchants) or len(payers) == 1

@@ -39,9 +39,12 @@ def warnings_of(
     upstreams: Mapping[str, UpstreamReport],
     balance: Balance | None,
     amount_msat: int | None,
+    *,
+    is_shared: bool = False,
 ) -> tuple[Warned, ...]:
     """Those of an invoice of this amount (None: any). `balance`: the account's, if it
-    is known; `upstreams`: by account."""
+    is known; `upstreams`: by account; `is_shared`: others' money comes there, too, so
+    that no sum is told, which would tell what they take."""
     found = []
     if text := _not_live(account.name, upstreams):
         message = f"{text}: an invoice may not be made, or be seen paid late"
@@ -49,7 +52,7 @@ def warnings_of(
     if account.forward_to and (text := _not_live(account.forward_to, upstreams)):
         message = f"{text}: the money stays on {account.name} until it is back"
         found.append(Warned(code=WarningCode.FORWARD_TARGET_NOT_LIVE, message=message))
-    return (*found, *_of_balance(account.name, balance, amount_msat))
+    return (*found, *_of_balance(account.name, balance, amount_msat, is_shared))
 
 
 def _not_live(name: str, upstreams: Mapping[str, UpstreamReport]) -> str | None:
@@ -62,7 +65,7 @@ def _not_live(name: str, upstreams: Mapping[str, UpstreamReport]) -> str | None:
 
 
 def _of_balance(
-    name: str, balance: Balance | None, amount_msat: int | None
+    name: str, balance: Balance | None, amount_msat: int | None, is_shared: bool
 ) -> list[Warned]:
     if balance is None:
         return []
@@ -70,16 +73,17 @@ def _of_balance(
     takes = balance.receivable_msat
     is_short = takes is not None and takes < (amount_msat or 1)
     if is_short:
+        sums = "" if is_shared else f" {(takes or 0) // 1000} sat at the moment,"
         message = (
-            f"The channels of {name} can take {(takes or 0) // 1000} sat at the moment,"
-            " less than this invoice: it may not be payable, or the cost of a channel"
-            " is taken from it"
+            f"The channels of {name} can take{sums} less than this invoice: it may not"
+            " be payable, or the cost of a channel is taken from it"
         )
         found.append(Warned(code=WarningCode.INBOUND_CAPACITY, message=message))
     if balance.credit_msat > 0:
+        sums = "" if is_shared else f"{balance.credit_msat // 1000} sat of "
         message = (
-            f"{name} holds {balance.credit_msat // 1000} sat of fee credit: what is"
-            " added to that cannot be spent or forwarded"
+            f"{name} holds {sums}fee credit: what is added to that cannot be spent or"
+            " forwarded"
         )
         found.append(Warned(code=WarningCode.FEE_CREDIT, message=message))
     return found

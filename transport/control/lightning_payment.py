@@ -19,6 +19,7 @@ from engine.gateway import Gateway
 from engine.lightning.account import Account
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import InvoiceAsked
+from engine.lightning.upstream import is_of_one_alone
 from engine.lightning.warnings import Warned, WarningCode, warnings_of
 from engine.merchants.record import Merchant
 from engine.payment.model import LIGHTNING, Invoice, Terms, lightning_key
@@ -104,7 +105,7 @@ class Invoices:
         assert self._left > 0, "account_for says no first"
         self._left -= 1
         amount_msat = None if terms.amount_sat is None else terms.amount_sat * 1000
-        warned = self._before(account, amount_msat)
+        warned = self._before(account, terms.merchant, amount_msat)
         strict = (request.on_warning or record.on_warning) == "refuse"
         if warned and strict:
             raise _refused(account, warned)
@@ -131,10 +132,16 @@ class Invoices:
             invoice = msgspec.structs.replace(invoice, is_till=True)
         return _with(terms, invoice, is_unified=record.bip321 == "unified")
 
-    def _before(self, account: Account, amount_msat: int | None) -> tuple[Warned, ...]:
-        upstreams = {report.name: report for report in self._gateway.upstreams()}
-        balance = self._gateway.lightning_balance(account.name)
-        return warnings_of(account, upstreams, balance, amount_msat)
+    def _before(
+        self, account: Account, merchant: str, amount_msat: int | None
+    ) -> tuple[Warned, ...]:
+        gateway = self._gateway
+        upstreams = {report.name: report for report in gateway.upstreams()}
+        balance = gateway.lightning_balance(account.name)
+        is_own = is_of_one_alone(account.name, upstreams, merchant, gateway.merchants())
+        return warnings_of(
+            account, upstreams, balance, amount_msat, is_shared=not is_own
+        )
 
     def _make(self, account: Account, terms: Terms, asked: InvoiceAsked) -> Invoice:
         if (before := self._silent.get(account.name)) is not None:

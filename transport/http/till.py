@@ -13,7 +13,11 @@ import msgspec
 
 from engine.codes import Code
 from engine.gateway import Gateway
-from engine.lightning.upstream import UpstreamReport, UpstreamState
+from engine.lightning.upstream import (
+    UpstreamReport,
+    UpstreamState,
+    is_of_one_alone,
+)
 from engine.merchants.scopes import Scope
 from transport.http.auth import Principal
 from transport.http.problems import Problem
@@ -60,27 +64,11 @@ def accounts_of(merchant: str, gateway: Gateway) -> list[TillAccountView]:
         return []
     reports = {report.name: report for report in gateway.upstreams()}
     label = "BlinkPOS" if account.kind == "blink" else "Till"
-    own = {merchant} if gateway.merchants() > 1 else {merchant, ""}
-    found = [_view("till", label, account.name, reports, gateway, own)]
+    found = [_view("till", label, account.name, reports, gateway, merchant)]
     if account.forward_to:
         user = account.forward_to
-        found.append(_view("user", "User", user, reports, gateway, own))
+        found.append(_view("user", "User", user, reports, gateway, merchant))
     return found
-
-
-def _is_own(name: str, reports: dict[str, UpstreamReport], own: set[str]) -> bool:
-    """Whether nobody else's money comes there; "" in `own`: nobody else is here."""
-    payers = [one for one in reports.values() if name in {one.name, one.forward_to}]
-    return all(
-        {*(one.merchants or ("",))} <= own
-        for one in payers
-        if _takes(one, name, payers)
-    )
-
-
-def _takes(one: UpstreamReport, name: str, payers: list[UpstreamReport]) -> bool:
-    """An account for nobody in particular takes no invoices if it is a target."""
-    return one.name != name or bool(one.merchants) or len(payers) == 1
 
 
 def _view(
@@ -89,10 +77,10 @@ def _view(
     name: str,
     reports: dict[str, UpstreamReport],
     gateway: Gateway,
-    own: set[str],
+    merchant: str,
 ) -> TillAccountView:
     report = reports.get(name)
-    is_own = _is_own(name, reports, own)
+    is_own = is_of_one_alone(name, reports, merchant, gateway.merchants())
     balance = gateway.lightning_balance(name) if is_own else None
     return TillAccountView(
         role=role,

@@ -76,3 +76,12 @@ def test_an_account_whose_money_stays_has_no_target_to_be_down() -> None:
 def test_fee_credit_is_told_before_more_of_it_comes() -> None:
     assert codes(READY, Balance(spendable_msat=9, credit_msat=1)) == ["fee_credit"]
     assert codes(READY, Balance(spendable_msat=9)) == []
+
+
+def test_sums_of_an_account_that_others_use_too_are_not_told() -> None:
+    balance = Balance(spendable_msat=0, credit_msat=7_000, receivable_msat=8_000)
+    own = warnings_of(TILL, READY, balance, 9_000)
+    shared = warnings_of(TILL, READY, balance, 9_000, is_shared=True)
+    assert [one.code for one in shared] == [one.code for one in own]
+    assert [any(digit in one.message for digit in "78") for one in own] == [True] * 2
+    assert not any(char.isdigit() for one in shared for char in one.message)

@@ -37,6 +37,7 @@ class LightningShop:
         self.balance: Balance | None = None
         self.asked: list[InvoiceAsked] = []
         self.error: Exception | None = None
+        self.others = 0  # merchants beside it
         self.made: dict[str, Any] = {}  # what the node makes otherwise than asked
 
     def create(self, invoices: Invoices | None = None, **body: Any) -> Terms:
@@ -51,6 +52,9 @@ class LightningShop:
 
     def merchant(self, _name: str) -> Merchant:
         return self.record
+
+    def merchants(self) -> int:
+        return self.others + 1
 
     def wallet(self, _merchant: str) -> None:
         return None

@@ -257,6 +257,23 @@ def test_s2_5_creating_an_invoice_while_an_account_is_down_warns_first() -> None
     assert codes(invoices, terms) == expected
 
 
+@pytest.mark.parametrize("char", ["\u061c", "\u202e", "\u2067", "\u0085", "\n"])
+def test_bad_input_a_description_that_turns_text_round_is_refused(char: str) -> None:
+    shop = LightningShop()
+    problem = refused(shop, **ALONE, amount_sat=5_000, description=f"1{char}2")
+    assert [one.path for one in problem.errors] == ["/description"]
+    assert not shop.asked
+
+
+def test_what_others_take_on_the_same_account_is_told_to_nobody() -> None:
+    shop, sums = LightningShop(), []
+    shop.balance = Balance(spendable_msat=0, credit_msat=0, receivable_msat=4_321_000)
+    for shop.others in (0, 1):
+        problem = refused(shop, **ALONE, amount_sat=5_000, on_warning="refuse")
+        sums.append("4321" in f"{problem.detail} {problem.errors}")
+    assert sums == [True, False]
+
+
 @pytest.mark.parametrize("where", ["request", "record", "both"])
 def test_s2_5_and_is_refused_when_told_to(where: str) -> None:
     kept: dict[str, Any] = {} if where == "request" else {"on_warning": "refuse"}
