@@ -47,7 +47,8 @@ _LOCAL = re.compile(
 )
 _MSAT = re.compile(r"[0-9]{1,19}", re.ASCII)  # 21 million BTC have as many
 _CONTROLS = re.compile(
-    r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
 

@@ -25,7 +25,7 @@ MAX_COMMENT: Final = 500
 MAX_SUCCESS: Final = 144  # LUD-09
 
 # No control characters, and none that turn the text about them round (bidi).
-_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
 
 
 class LightningAddress(

@@ -58,6 +58,7 @@ __all__ = [
     "QuorumAbove",
     "RefusedAttempts",
     "RefusedS",
+    "SHOWN_TEXT",
     "ReturnUrl",
     "ScheduleS",
     "TimeoutS",
@@ -74,6 +75,11 @@ SAFE_INTEGER = 2**53 - 1  # what JavaScript reads exactly
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"
 HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$(?!\n)"
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
+# Nor what turns the text about it round (bidi): a payer's wallet shows it.
+SHOWN_TEXT = (
+    r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+)
 WHSEC = r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"
 
 ONE_TYPE = rf"^({'|'.join(re.escape(name) for name in NAMES)})$(?!\n)"
@@ -213,7 +219,7 @@ MethodsAsked = Annotated[
     ),
 ]
 InvoiceText = Annotated[
-    Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROLS)] | None,
+    Annotated[str, Meta(min_length=1, max_length=128, pattern=SHOWN_TEXT)] | None,
     Meta(
         description="1 to 128 characters without control characters that the payer's"
         " wallet shows, of a payment that Lightning can pay; or null"

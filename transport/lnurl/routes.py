@@ -13,6 +13,7 @@ know are passed over: wallets have some of their own. Runs in the request's gree
 """
 
 import logging
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -176,7 +177,7 @@ class _Lnurl:
                 value = Refusal(reason=str(error))
             except TooMany as error:
                 value = Refusal(reason=f"{error} Please try again later.")
-                headers["Retry-After"] = str(max(1, round(error.wait_s)))
+                headers["Retry-After"] = str(max(1, math.ceil(error.wait_s)))
                 status = 429
             except (EngineError, Problem) as error:
                 problem = problem_of(error)

@@ -15,11 +15,15 @@ bounded by `seed_calls_per_minute` and `seed_calls_per_hour`, and:
   is a new attempt to pay the same order (docs/states.md).
 - Two calls for one order at once are one after the other.
 - Payments that the shop made itself are never shown here, whatever their order number.
+- Of the calls that wait for the node those without a key are a part only, so that a
+  flood of them leaves places to the shop's own. Why there is no invoice they are not
+  told in the node's words, nor whose account it is: that is in the log.
 
 The page names the sum: a shop compares `amountSat` of what was paid with what the thing
 costs before it ships. Runs in the request's greenlet, which waits for the node.
 """
 
+import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
@@ -28,7 +32,8 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 from msgspec import Meta
 
-from engine.errors import EngineBusy
+from engine.codes import Code
+from engine.errors import EngineBusy, EngineError
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import MAX_SAT
@@ -37,17 +42,20 @@ from transport.control.creating import invoice_taken
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, HttpAnswer, answer, environ
-from transport.http.input_values import MAX_EXTERNAL_ID, NO_CONTROLS
+from transport.http.input_values import MAX_EXTERNAL_ID, NO_CONTROLS, SHOWN_TEXT
 from transport.http.inputs import PaymentRequest, Request
 from transport.http.openapi import Operation
-from transport.http.problems import invalid
+from transport.http.problems import Problem, invalid, problem_of
 from transport.http.request_json import check
 from transport.http.strict_json import parse_json
+from transport.problem_body import FieldError
 from transport.seeds.admission import Admission
 from transport.seeds.cross_origin import add_readable
 from transport.server.request_body import read_body
 
 __all__ = ["InvoiceAnswer", "InvoiceRequest", "routes"]
+
+log = logging.getLogger("paybell.seeds")
 
 SEED: Final = "seed"
 DESCRIPTION: Final = "description"
@@ -57,6 +65,10 @@ BODY_BYTES: Final = 4 * 1024
 
 WAITING: Final = 4
 """For one order: a page that asks and asks holds no more requests than that."""
+
+STRANGERS_AT_ONCE: Final = 8
+"""Invoices that are made for callers without a key: half of the places that a merchant
+has at a node that hangs (`actors/edge/lightning.py`)."""
 
 _WAIT_S: Final = 20.0
 
@@ -85,7 +97,7 @@ class InvoiceRequest(Request):
         str,
         Meta(
             max_length=128,
-            pattern=NO_CONTROLS,
+            pattern=SHOWN_TEXT,
             description="at most 128 characters without control characters",
         ),
     ] = ""
@@ -148,6 +160,7 @@ class _Invoices:
         self._merchant = merchant
         self._admission = admission
         self._turns: dict[str, tuple[BoundedSemaphore, int]] = {}  # and who wants it
+        self._for_strangers = 0  # being made
 
     def create(self) -> HttpAnswer:
         principal = self._caller()
@@ -167,7 +180,10 @@ class _Invoices:
         """Who has a key is held to its limits; who has none to those of strangers."""
         env = environ()
         if env.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer ":
-            return self._auth.require(env)
+            principal = self._auth.require(env)
+            if not principal.may_see(self._merchant):
+                raise Problem(Code.FORBIDDEN, "This key is of another merchant.")
+            return principal
         self._admission.require(env)
         return Principal("", "phoenixd", self._merchant)
 
@@ -210,6 +226,19 @@ class _Invoices:
         return is_open and payment.terms.expires_at > self._gateway.now()
 
     def _made(self, asked: InvoiceRequest, principal: Principal) -> Invoice:
+        if principal.key_id:
+            return self._new(asked, principal)
+        if self._for_strangers >= STRANGERS_AT_ONCE:
+            raise EngineBusy("there are too many calls for an invoice", 1)
+        self._for_strangers += 1
+        try:
+            return self._new(asked, principal)
+        except (EngineError, Problem) as error:
+            raise _for_anybody(error) from error
+        finally:
+            self._for_strangers -= 1
+
+    def _new(self, asked: InvoiceRequest, principal: Principal) -> Invoice:
         request = PaymentRequest(
             method="lightning",
             amount_sat=asked.amountSat,
@@ -229,6 +258,21 @@ class _Invoices:
 def _metadata(asked: InvoiceRequest) -> dict[str, str | int | bool | None]:
     said = {DESCRIPTION: asked.description} if asked.description else {}
     return {SEED: "phoenixd", **said}
+
+
+def _for_anybody(error: EngineError | Problem) -> Problem:
+    """The same without what is the shop's: names of accounts and merchants, balances,
+    what its node said."""
+    problem = problem_of(error)
+    log.warning("phoenixd.refused code=%s detail=%r", problem.code, problem.detail)
+    if problem.code is not Code.INVALID_REQUEST:
+        text = "No invoice could be made. Please try again later."
+        return Problem(problem.code, text, headers=problem.headers)
+    if all(one.path == "/amount_sat" for one in problem.errors):
+        message = "is less, or more, than can be paid over Lightning here"
+        return invalid(FieldError("/amountSat", message))
+    text = "There is no Lightning account here that makes such an invoice."
+    return Problem(Code.INVALID_REQUEST, text)
 
 
 def _read(env: dict[str, Any]) -> InvoiceRequest:

@@ -126,6 +126,7 @@ def test_a_comment_is_text_of_some_length() -> None:
     ("text", "longest"),
     [
         *(("x", 0), ("x" * 21, 20), ("x" * 10_240, 500), ("a\x00", 20)),
+        ("a\u061c", 20),
         *(("a\u202eb", 20), ("a\x1b[2J", 20), ("a\rb", 20), ("a\x85b", 20)),
     ],
 )

@@ -20,7 +20,7 @@ from tests.unit.transport.lnurl.lnurl_shop import (
     Wallet,
     lnurl_shop,
 )
-from transport.lnurl.admission import LnurlLimits
+from transport.lnurl.admission import Admission, LnurlLimits, TooMany
 
 ADDRESS = "cafe@shop.example"
 
@@ -341,6 +341,22 @@ def test_bad_input_a_flood_of_callbacks_is_bounded(shop: LnurlShop) -> None:
         assert wallet.answer.status_code == 429
         assert int(wallet.answer.headers["Retry-After"]) > 0
         assert len(shop.asked) == 4, "each costs an invoice at the node"
+
+
+def test_who_comes_back_when_he_was_told_to_is_not_too_early(
+    shop: LnurlShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lnurl_shop(shop) as wallet:
+        callback = wallet.look(ADDRESS)["callback"]
+
+        def place(_self: Admission, _merchant: str, _client: str) -> None:
+            raise TooMany("This address is busy.", 2.4)
+
+        monkeypatch.setattr(Admission, "place", place)
+        with pytest.raises(Refused, match="busy"):
+            wallet.get(f"{callback}?amount=21000")
+        assert wallet.answer is not None
+        assert wallet.answer.headers["Retry-After"] == "3"
 
 
 def test_the_lnurl_of_an_address_leads_to_it(wallet: Wallet) -> None:
