@@ -53,11 +53,15 @@ def seen_by(reports: Iterable[UpstreamReport], merchant: str) -> list[UpstreamRe
 
 
 def is_of_one_alone(
-    name: str, reports: Mapping[str, UpstreamReport], merchant: str, merchants: int
+    name: str,
+    reports: Mapping[str, UpstreamReport],
+    merchant: str,
+    *,
+    is_only_one: bool,
 ) -> bool:
     """Whether nobody else's money comes to the account `name`: its sums would tell what
-    others take. `reports`: by account; `merchants`: how many there are in all."""
-    own = {merchant} if merchants > 1 else {merchant, ""}  # "": whoever is here
+    others take. `reports`: by account; `is_only_one`: there is no other merchant."""
+    own = {merchant, ""} if is_only_one else {merchant}  # "": whoever is here
     payers = [one for one in reports.values() if name in {one.name, one.forward_to}]
     return all(
         {*(one.merchants or ("",))} <= own

@@ -26,6 +26,7 @@ from engine.payment.model import LIGHTNING, Invoice, Terms, lightning_key
 from transport.control.payment_methods import said_as
 from transport.http.inputs import PaymentRequest
 from transport.http.problems import Problem, invalid, retry_later
+from transport.http.till import is_only_one
 from transport.problem_body import FieldError
 
 __all__ = ["MAX_INVOICES", "Invoices"]
@@ -138,7 +139,8 @@ class Invoices:
         gateway = self._gateway
         upstreams = {report.name: report for report in gateway.upstreams()}
         balance = gateway.lightning_balance(account.name)
-        is_own = is_of_one_alone(account.name, upstreams, merchant, gateway.merchants())
+        only = is_only_one(merchant, gateway)
+        is_own = is_of_one_alone(account.name, upstreams, merchant, is_only_one=only)
         return warnings_of(
             account, upstreams, balance, amount_msat, is_shared=not is_own
         )

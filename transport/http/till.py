@@ -18,12 +18,13 @@ from engine.lightning.upstream import (
     UpstreamState,
     is_of_one_alone,
 )
+from engine.merchants.name import DEFAULT
 from engine.merchants.scopes import Scope
 from transport.http.auth import Principal
 from transport.http.problems import Problem
 from transport.http.views import iso_or_none
 
-__all__ = ["TillAccountView", "accounts_of", "cashier"]
+__all__ = ["TillAccountView", "accounts_of", "cashier", "is_only_one"]
 
 _ENOUGH: Final = frozenset((Scope.READ, Scope.CREATE))
 
@@ -71,6 +72,15 @@ def accounts_of(merchant: str, gateway: Gateway) -> list[TillAccountView]:
     return found
 
 
+def is_only_one(merchant: str, gateway: Gateway) -> bool:
+    """Whether there is no other merchant, as far as records say. One without a record
+    may not be the only such one, unless it is the one that everybody begins with."""
+    known = gateway.merchants()
+    if known == 0:
+        return merchant == DEFAULT
+    return known == 1 and gateway.merchant(merchant).version > 0
+
+
 def _view(
     role: Literal["till", "user"],
     label: str,
@@ -80,7 +90,8 @@ def _view(
     merchant: str,
 ) -> TillAccountView:
     report = reports.get(name)
-    is_own = is_of_one_alone(name, reports, merchant, gateway.merchants())
+    only = is_only_one(merchant, gateway)
+    is_own = is_of_one_alone(name, reports, merchant, is_only_one=only)
     balance = gateway.lightning_balance(name) if is_own else None
     return TillAccountView(
         role=role,

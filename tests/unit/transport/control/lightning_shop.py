@@ -37,7 +37,7 @@ class LightningShop:
         self.balance: Balance | None = None
         self.asked: list[InvoiceAsked] = []
         self.error: Exception | None = None
-        self.others = 0  # merchants beside it
+        self.others = 0  # merchants with a record
         self.made: dict[str, Any] = {}  # what the node makes otherwise than asked
 
     def create(self, invoices: Invoices | None = None, **body: Any) -> Terms:
@@ -54,7 +54,7 @@ class LightningShop:
         return self.record
 
     def merchants(self) -> int:
-        return self.others + 1
+        return self.others
 
     def wallet(self, _merchant: str) -> None:
         return None
