@@ -8,7 +8,8 @@ often as one likes: the payment's rules see that it is told once.
 A payment has three ways to hear of it. Its watcher is told, and answers when the event
 is committed. One that was let go (paid long after its time) is written to at rest. One
 whose watcher is quarantined keeps the word in its mailbox, and holds up nobody: the
-page goes on, and the payment is asked about again at its expiry.
+page goes on, but what was passed over is not committed. So `passed_over` says that no
+cursor may be kept from then on: whoever starts anew reads it again.
 """
 
 import logging
@@ -81,13 +82,14 @@ class TryAgain(msgspec.Struct, frozen=True):
 class Deliveries:
     """See the module docstring. `pending`: how many invoices are on their way."""
 
-    __slots__ = ("_account", "_node", "_ref", "pending")
+    __slots__ = ("_account", "_node", "_ref", "passed_over", "pending")
 
     def __init__(self, node: Node, account: str, ref: Ref) -> None:
         """`ref`: the upstream's, which hands over the messages of this file."""
         self._node = node
         self._account = account
         self._ref = ref
+        self.passed_over = False
         self.pending = 0
 
     def bring(
@@ -143,8 +145,7 @@ class Deliveries:
             payment = payments.get(payment_hash)
             if isinstance(payment, StoreDamaged):  # an alert says so already
                 log.error("lightning.paid_to_damaged hash=%s", payment_hash)
-                self._node.counters.add("lightning.quarantined")
-                self._settle(batch, payment_hash)
+                self._pass_over(batch, payment_hash)
             elif self._is_ours(payment):
                 self._tell(batch, payment_hash, payment)
             else:
@@ -172,9 +173,8 @@ class Deliveries:
         told = ref.tell(Command(paid, reply))
         trouble = self._node.watchers.trouble_of(payment.id)
         if trouble is not None and trouble.quarantined:
-            self._node.counters.add("lightning.quarantined")
             log.error("lightning.paid_to_quarantined payment=%s", payment.id)
-            self._settle(batch, payment_hash)
+            self._pass_over(batch, payment_hash)
         elif not told:
             self._try_again(batch, payment_hash, "its watcher has too much to do")
 
@@ -217,6 +217,12 @@ class Deliveries:
         till = self._node.tills.get(self._account)
         if till is not None:
             till.tell(MoneyCame())
+
+    def _pass_over(self, batch: Batch, payment_hash: str) -> None:
+        """It is not committed, and nobody waits for it."""
+        self._node.counters.add("lightning.quarantined")
+        self.passed_over = True
+        self._settle(batch, payment_hash)
 
     def _settle(self, batch: Batch, payment_hash: str) -> None:
         del batch.left[payment_hash]

@@ -3,7 +3,8 @@
 No actor: it lives in the turns of an upstream's actor, which has the pages asked for
 and hears when one is through. A page's payments are brought to where they belong; when
 all are committed the cursor is, and only then it is read on. A crash in between reads
-the page again, and payments tell nothing twice.
+the page again, and payments tell nothing twice. Where one had to be passed over it is
+read on, and no cursor is kept any more: a restart reads from before it.
 """
 
 import logging
@@ -126,7 +127,8 @@ class Pages:
         """Where nothing was paid, to read it again after a restart costs nothing."""
         now_s = self._node.clock.monotonic()
         is_old = not self._kept or now_s - self._kept_s >= CURSOR_S
-        if page.cursor == self._kept or not (page.paid or is_old):
+        is_news = page.cursor != self._kept and (page.paid or is_old)
+        if not is_news or (self._kept and self._deliveries.passed_over):
             self._through(asked, page)
             return
         row = UpstreamCursor(self._account.name, page.cursor, self._node.clock.now())

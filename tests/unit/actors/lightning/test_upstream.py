@@ -229,8 +229,32 @@ def test_a_quarantined_payment_holds_up_no_other(shop: Shop) -> None:
     shop.lightning.pay(1, 2)
     shop.pass_s(31)
     assert shop.story(well) == PAID
-    assert shop.cursor == "#2"
     assert shop.count("lightning.quarantined") == 1
+    shop.lightning.pay(3)
+    shop.pass_s(31)
+    assert shop.lightning.pages[-1] == "#2", "it is read on"
+
+
+def test_no_cursor_is_kept_beyond_what_was_passed_over(shop: Shop) -> None:
+    """Its word is in a mailbox only: who starts anew must read it again."""
+    shop.open()
+    shop.order(0)
+    shop.lightning.pay(0)
+    shop.pass_s(31)
+    assert shop.cursor == "#1"
+    sick = shop.order(1)
+    shop.crash(sick, 2)
+    shop.lightning.pay(1)
+    shop.pass_s(31)
+    shop.order(2)
+    shop.lightning.pay(2)
+    shop.pass_s(31)
+    assert shop.lightning.pages[-1] == "#2"
+    assert shop.cursor == "#1"
+    before = len(shop.lightning.pages)
+    shop.tell(A_BUG)
+    shop.pass_s(2)
+    assert shop.lightning.pages[before] == "#1"
 
 
 def test_few_requests_a_minute_however_many_invoices_are_open(shop: Shop) -> None:
