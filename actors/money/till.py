@@ -311,11 +311,12 @@ class TillActor(RoundsActor):
         if (yield from self._move(forward, going)) is None:
             return None
         policy = policy_of(forward, self._accounts)
+        # The policy may be another since the invoice was made: still no more than came.
+        kept_sat = max(going.net_sat - going.amount_sat, 0)
+        fee_sat = min(max_fee_sat(going.net_sat, policy), kept_sat)
         try:
             payout = self._nodes[self._name].pay(
-                going.bolt11,
-                max_fee_msat=max_fee_sat(going.net_sat, policy) * 1_000,
-                key=going.key,
+                going.bolt11, max_fee_msat=fee_sat * 1_000, key=going.key
             )
         except LightningError as error:
             after = not_paid(going, error, self._node.clock.now(), policy)

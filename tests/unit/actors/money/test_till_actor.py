@@ -97,6 +97,25 @@ def test_the_nodes_fee_is_not_sent_on(stage: TillsOnStage) -> None:
     assert stage.forward("pay_1").amount_sat == 4_997
 
 
+def test_it_spends_no_more_than_came_when_the_policy_has_changed(
+    stage: TillsOnStage,
+) -> None:
+    stage.nodes["till"].fails["payout"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    stage.wake()
+    assert stage.forward("pay_1").amount_sat == 5_000, "within one service: no fee"
+    account, node = stage.accounts["till"]
+    stage.accounts["till"] = replace(account, kind="phoenixd"), node
+    stage.nodes["till"].fails.clear()
+    stage.pass_s(10)
+    assert stage.forward("pay_1").state is S.PAID
+    assert stage.nodes["till"].max_fee_msat == 0
+    stage.came("pay_2")
+    stage.wake()
+    assert stage.forward("pay_2").amount_sat == 5_000 - 25 - 5
+    assert stage.nodes["till"].max_fee_msat == 30_000
+
+
 def test_what_fails_each_time_is_a_persons(stage: TillsOnStage) -> None:
     stage.nodes["till"].fails["pay"] = NodeRefused("no route", why="route")
     stage.came("pay_1")

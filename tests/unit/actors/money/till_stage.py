@@ -38,6 +38,7 @@ class StagedNode:
         self.fails: dict[str, LightningError] = {}
         self.asked: list[str] = []
         self.paid: dict[str, int] = {}  # by hash, how often
+        self.max_fee_msat = 0  # of the last payment
         self.invoice: str = ""  # the hash of the next one, if it is not a new one
 
     def create(self, asked: InvoiceAsked) -> InvoiceMade:
@@ -65,6 +66,7 @@ class StagedNode:
 
     def pay(self, bolt11: str, *, max_fee_msat: int, key: str) -> Payout:
         self._ask("pay")
+        self.max_fee_msat = max_fee_msat
         payment_hash = self._stage.hash_of[bolt11]
         self.paid[payment_hash] = self.paid.get(payment_hash, 0) + 1
         return Payout(status=PayoutStatus.PAID)
