@@ -17,7 +17,12 @@ from uuid import UUID, uuid5
 from actors.money.rounds import RoundsActor
 from actors.money.steps import Ask, Commit, Steps, Tell
 from actors.node import Node
-from engine.errors import EngineError, InvoiceMismatch, LightningError
+from engine.errors import (
+    EngineError,
+    InvoiceMismatch,
+    LightningError,
+    StoreDamaged,
+)
 from engine.lightning.account import Account
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import InvoiceAsked, InvoiceSeen, LightningNode, Payout
@@ -124,7 +129,12 @@ class TillActor(RoundsActor):
             yield from self._look_for_orphans()
         # Also while forwarding is paused: a person sees what would go on, and may give
         # it up before.
-        is_more: bool = yield from self._take_up_all()
+        trouble: StoreDamaged | None = None
+        is_more = False
+        try:
+            is_more = yield from self._take_up_all()
+        except StoreDamaged as error:  # what is taken up already goes on
+            trouble = error
         now = self._node.clock.now()
         due: list[TillForward] = yield Ask(
             lambda s: s.till_due(self._name, now, LONGEST_MS, PER_ROUND)
@@ -139,6 +149,8 @@ class TillActor(RoundsActor):
         if is_more or len(due) == PER_ROUND:
             self._by(now)
         yield from self._alert()
+        if trouble is not None:
+            raise trouble
 
     def _look_for_orphans(self) -> Steps:
         """Money of accounts that are no more in the configuration: nobody passes it

@@ -9,7 +9,8 @@ __all__ = ["TillReader"]
 
 
 class TillReader(Protocol):
-    """See `StoreReader`."""
+    """See `StoreReader`. Of what a till is to look after, a damaged row is left out
+    while there are others, and raises `StoreDamaged` when there are none."""
 
     def till_forward(self, forward_id: str) -> TillForward | None: ...
 

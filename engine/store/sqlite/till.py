@@ -14,7 +14,7 @@ import msgspec
 
 from engine.lightning.till import NEVER, TillForward, TillState
 from engine.store.outgoing_port import Queued
-from engine.store.sqlite.checksum import checked, row_crc
+from engine.store.sqlite.checksum import Damaged, checked, row_crc
 from engine.store.sqlite.listing import payment_of
 from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
 
@@ -158,8 +158,7 @@ class TillReads(ABC):
         return self._ask(_due, source, at, at + within, limit)
 
     def till_troubled(self, source: str, limit: int = 100) -> list[TillForward]:
-        text = "troubled = 1 AND source = ? ORDER BY id LIMIT ?"
-        return self._ask(_found, text, source, limit)
+        return self._ask(_troubled, source, limit)
 
     def till_sources(self) -> list[str]:
         return self._ask(_sources)
@@ -186,13 +185,38 @@ def _due(
     sql: sqlite3.Connection, source: str, at: int, beyond: int, limit: int
 ) -> list[TillForward]:
     """Two ranges of one index: with OR it would be walked through."""
-    found: list[TillForward] = []
+    rows: list[Any] = []
     for first, last in ((0, at), (max(at, beyond) + 1, NEVER - 1)):
-        where = (
-            "is_open = 1 AND source = ? AND next_at BETWEEN ? AND ?"
-            " ORDER BY next_at, id LIMIT ?"
+        rows += sql.execute(
+            "SELECT id, body, crc FROM till_forwards"
+            " WHERE is_open = 1 AND source = ? AND next_at BETWEEN ? AND ?"
+            " ORDER BY next_at, id LIMIT ?",
+            (source, first, last, limit - len(rows)),
         )
-        found += _found(sql, where, source, first, last, limit - len(found))
+    return _sound(_forward, rows)
+
+
+def _troubled(sql: sqlite3.Connection, source: str, limit: int) -> list[TillForward]:
+    rows = sql.execute(
+        "SELECT id, body, crc FROM till_forwards"
+        " WHERE troubled = 1 AND source = ? ORDER BY id LIMIT ?",
+        (source, limit),
+    )
+    return _sound(_forward, rows)
+
+
+def _sound(read: Callable[[Any], T], rows: Iterable[Any]) -> list[T]:
+    """What is as it was written: one damaged row costs the others nothing. Raises what
+    `read` does where there is nothing else, so that it is told."""
+    found: list[T] = []
+    damaged: Exception | None = None
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (Damaged, msgspec.MsgspecError) as error:
+            damaged = error
+    if damaged is not None and not found:
+        raise damaged
     return found
 
 
@@ -207,7 +231,7 @@ def _queued(sql: sqlite3.Connection, source: str, limit: int) -> list[Queued]:
         " ON p.id = q.payment_id WHERE q.source = ? ORDER BY q.payment_id LIMIT ?",
         (source, limit),
     )
-    return [Queued(payment_of(state, crc), seq) for seq, state, crc in rows]
+    return _sound(lambda row: Queued(payment_of(row[1], row[2]), row[0]), rows)
 
 
 def _sources(sql: sqlite3.Connection) -> list[str]:

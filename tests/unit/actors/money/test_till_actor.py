@@ -206,6 +206,34 @@ def test_money_does_not_wait_for_a_time_before_the_clock_was_put_back(
     assert stage.forward("pay_1").state is S.PAID
 
 
+def test_a_damaged_payment_delays_no_others_money(stage: TillsOnStage) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_0")
+    stage.wake()
+    sql = stage.journal.connection
+    stage.came("pay_1")
+    sql.execute("UPDATE payments SET state = x'7b' WHERE id = 'pay_1'")
+    stage.came("pay_2")
+    stage.nodes["own"].fails.clear()
+    stage.pass_s(60)
+    assert stage.forward("pay_0").state is S.PAID, "it was taken up before"
+    assert stage.forward("pay_2").state is S.PAID
+    assert ("till.waits", "till") in stage.alerts, "a person hears of pay_1"
+
+
+def test_a_damaged_forward_delays_no_others_money(stage: TillsOnStage) -> None:
+    stage.nodes["own"].fails["create"] = NodeUnavailable("down")
+    stage.came("pay_1")
+    stage.came("pay_2")
+    stage.wake()
+    sql = stage.journal.connection
+    sql.execute("UPDATE till_forwards SET crc = 0 WHERE payment_id = 'pay_1'")
+    stage.nodes["own"].fails.clear()
+    stage.pass_s(60)
+    assert stage.forward("pay_2").state is S.PAID
+    assert ("till.waits", "till") in stage.alerts
+
+
 def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
     stage.nodes["own"].fails["create"] = NodeUnavailable("down")
     stage.came("pay_1")
