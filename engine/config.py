@@ -32,9 +32,10 @@ from engine.merchants.record import Limits, MerchantSettings
 from engine.merchants.rules import wrong_profile, wrong_secret
 from engine.money.providers import ProviderSetting, fixed_rates
 from engine.money.rates import Policy
+from engine.option import Option
 from engine.policy.retention import Retention
 from engine.setting_values import SourceConfig, default_sources
-from engine.settings import OPTIONS, OTHER_NAMES, Option
+from engine.settings import OPTIONS, OTHER_NAMES
 from engine.streams.redis_url import RedisUrl
 from engine.wallet.stock import WalletSettings
 

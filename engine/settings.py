@@ -5,14 +5,10 @@ option, the variable and the key of the file follow. How a value is read stands 
 `engine/setting_values.py`. Pure data.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import msgspec
-
 from engine.bitcoin.address import NETWORKS
 from engine.money.amount import MAX_SAT
 from engine.money.providers import PROVIDERS, parse_providers
+from engine.option import Option
 from engine.setting_values import (
     destinations,
     gateway_merchants,
@@ -37,7 +33,7 @@ from engine.setting_values import (
     yes_no,
 )
 
-__all__ = ["OPTIONS", "OTHER_NAMES", "Option"]
+__all__ = ["OPTIONS", "OTHER_NAMES"]
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -50,32 +46,6 @@ OTHER_NAMES = (
     "PAYBELL_URL",
 )
 """Variables that the command line reads by itself."""
-
-
-_FLAGS = {"sources": "source", "seeds": "seed"}
-"""Options that are called otherwise than their variable: each gives one of several."""
-
-
-class Option(msgspec.Struct, frozen=True):
-    """One setting: its name everywhere, how it is read, and what is allowed."""
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str | None
-    allowed: str
-    help: str
-    secret: bool = False
-    repeated: bool = False
-    shown: bool = True  # False: a wrong value is not quoted, as it may hold a password
-    switch: bool = False  # the bare option means "yes"
-
-    @property
-    def environ(self) -> str:
-        return "PAYBELL_" + self.name.upper()
-
-    @property
-    def flag(self) -> str:
-        return "--" + _FLAGS.get(self.name, self.name).replace("_", "-")
 
 
 OPTIONS: tuple[Option, ...] = (
