@@ -26,6 +26,7 @@ from engine.errors import (
 from engine.lightning.account import Account
 from engine.runtime.clock import GeventClock
 from engine.runtime.dispatcher import GeventDispatcher
+from engine.runtime.heap import put_aside
 from engine.runtime.yielding import yield_to_hub
 from engine.store.sqlite.store import SqliteStore
 from transport.chain.feeds import make_feed
@@ -158,6 +159,7 @@ class Installation:
 
     def start(self) -> str:
         """Start everything; the base URL once it listens."""
+        put_aside()
         self.clock.start()
         self.dispatcher.start()
         self.root.start()

@@ -1,10 +1,12 @@
 """When objects that live for days are put out of the collector's sight."""
 
 import gc
+import sys
 
 import pytest
 
 from engine.runtime.heap import NEW_PER_FREEZE, LongLived, give_back
+from tests.tools import children
 
 
 @pytest.fixture
@@ -46,3 +48,35 @@ def test_a_million_watchers_cost_no_more_than_two_hundred_looks() -> None:
 def test_memory_that_is_free_is_handed_back() -> None:
     give_back()
     give_back()
+
+
+def test_a_start_leaves_little_to_the_turn_that_has_brought_all_back() -> None:
+    """That turn took 100 ms, and 300 beside others, to look at all modules."""
+    script = """
+import run, installation, gc, tempfile, pathlib
+from engine.config import load
+from engine.runtime.heap import LongLived
+seen = []
+LongLived.settle = lambda _self: seen.append(len(gc.get_objects()))
+with tempfile.TemporaryDirectory() as folder:
+    config = load({"db": f"{folder}/node.db", "port": "0"}, {}, {})
+    made = len(gc.get_objects())
+    node = installation.Installation(config)
+    try:
+        node.start()
+        from tests.tools.wait import wait_until
+        wait_until(lambda: bool(seen), 30, "the watchers are up")
+    finally:
+        node.stop()
+print(made, seen[0])
+"""
+    done = children.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made, looked_at = map(int, done.stdout.split())
+    assert looked_at * 10 < made, (looked_at, made)
