@@ -76,6 +76,8 @@ MAX_STEPS = 6
 MANY_DELAYS = 3
 """In a row: a person hears of it."""
 
+_TOLD_AGAIN = {TillState.PAID, TillState.GIVEN_UP}
+
 _KEYS = UUID("6f0e2a52-6a0b-5d0f-9d0c-2f0f3c1b7a11")
 
 
@@ -184,6 +186,9 @@ class TillActor(RoundsActor):
         if came is not None and known is None and target:
             wanted = self._wanted(payment, came, target)
             rows.append(NewTill(wanted))
+        elif known is not None and known.state in _TOLD_AGAIN and not known.is_untold:
+            # Reversed and confirmed again: as what was sent on of it, so it stands.
+            yield Tell(payment.id, part_of(known))
         if (yield Commit(tuple(rows))) and wanted is not None:
             log.info("till.wanted forward=%s payment=%s to=%s sat=%d",
                      wanted.id, payment.id, target, wanted.net_sat)  # fmt: skip

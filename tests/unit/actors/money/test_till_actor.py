@@ -9,9 +9,19 @@ from msgspec.structs import replace
 from engine.errors.lightning import NodeRefused, NodeUnavailable
 from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.till import TillState, resumed
-from engine.store.writes import MoveTill, NewTill, PauseForwarding, Write
+from engine.payment.events import opening
+from engine.payment.model import Status
+from engine.store.writes import Entry, MoveTill, NewTill, PauseForwarding, Write
 from tests.unit.actors.money.till_stage import TillsOnStage
-from tests.unit.payment_cases import T0
+from tests.unit.payment_cases import (
+    T0,
+    both_terms,
+    invoice,
+    mempool,
+    mined,
+    settled,
+    view,
+)
 
 S = TillState
 
@@ -232,6 +242,34 @@ def test_a_damaged_forward_delays_no_others_money(stage: TillsOnStage) -> None:
     stage.pass_s(60)
     assert stage.forward("pay_2").state is S.PAID
     assert ("till.waits", "till") in stage.alerts
+
+
+def test_what_was_passed_on_stays_so_after_a_reversal_and_goes_on_once(
+    stage: TillsOnStage,
+) -> None:
+    """Half came by Lightning, half by the chain, and a reorg took that back."""
+    half = 25_000
+    by_node = invoice(node="till", is_till=True)
+    event, payment = opening(both_terms(id="pay_1", lightning=by_node))
+    stage.append(Write(entries=(Entry(payment, (event,)),)))
+    stage.run()
+    stage.observe("pay_1", settled(half, node="till"))
+    stage.run()
+    stage.observe("pay_1", view(mined("t1", 998, half)))
+    stage.wake()
+    assert stage.payment("pay_1").status is Status.FORWARDED
+    lost = (mined("t1", 998).block_hash or "",)
+    stage.observe("pay_1", view(mempool("t1", half), off_chain=lost))
+    stage.wake()
+    assert stage.payment("pay_1").status is Status.CONFIRMING
+    again = view(mined("t1", 1000, half, branch="b"), tip=1002)
+    stage.observe("pay_1", again)
+    stage.wake()
+    assert stage.payment("pay_1").status is Status.FORWARDED
+    assert list(stage.nodes["till"].paid.values()) == [1]
+    seq = stage.payment("pay_1").seq
+    stage.pass_s(60)
+    assert stage.payment("pay_1").seq == seq, "and is told no more"
 
 
 def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
