@@ -40,6 +40,8 @@ __all__ = [
     "settled",
     "terms",
     "view",
+    "alone",
+    "both",
 ]
 
 T0 = 1_760_000_000_000
@@ -216,3 +218,13 @@ def settled(sat: int = 50_000, **changes: object) -> InvoicePaid:
 
 def gone(asked_at: int = EXPIRY) -> InvoiceGone:
     return InvoiceGone(payment_hash=INVOICE_HASH, asked_at=asked_at)
+
+
+def alone(**changes: object) -> Told:
+    """A payment that Lightning alone can pay."""
+    return Told(lightning_terms(**changes))
+
+
+def both(**changes: object) -> Told:
+    """One that the chain can pay, too."""
+    return Told(both_terms(**changes))
