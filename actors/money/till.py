@@ -17,12 +17,7 @@ from uuid import UUID, uuid5
 from actors.money.rounds import RoundsActor
 from actors.money.steps import Ask, Commit, Steps, Tell
 from actors.node import Node
-from engine.errors import (
-    EngineError,
-    InvoiceMismatch,
-    LightningError,
-    StoreDamaged,
-)
+from engine.errors import EngineError, InvoiceMismatch, LightningError
 from engine.lightning.account import Account
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import InvoiceAsked, InvoiceSeen, LightningNode, Payout
@@ -131,11 +126,11 @@ class TillActor(RoundsActor):
             yield from self._look_for_orphans()
         # Also while forwarding is paused: a person sees what would go on, and may give
         # it up before.
-        trouble: StoreDamaged | None = None
+        trouble: Exception | None = None
         is_more = False
         try:
             is_more = yield from self._take_up_all()
-        except StoreDamaged as error:  # what is taken up already goes on
+        except (EngineError, TimeoutError) as error:  # what was taken up before goes on
             trouble = error
         now = self._node.clock.now()
         due: list[TillForward] = yield Ask(
@@ -172,8 +167,14 @@ class TillActor(RoundsActor):
     def _take_up_all(self) -> Steps:
         """Whether there are more."""
         queued: list[Queued] = yield Ask(lambda s: s.till_queue(self._name, PER_ROUND))
+        trouble: Exception | None = None
         for one in queued:
-            yield from self._take_up(one)
+            try:
+                yield from self._take_up(one)
+            except (EngineError, TimeoutError) as error:  # the others do not wait
+                trouble = error
+        if trouble is not None:
+            raise trouble
         return len(queued) == PER_ROUND
 
     def _take_up(self, queued: Queued) -> Steps:

@@ -244,6 +244,20 @@ def test_a_damaged_forward_delays_no_others_money(stage: TillsOnStage) -> None:
     assert ("till.waits", "till") in stage.alerts
 
 
+def test_one_that_cannot_be_taken_up_delays_no_others_money(
+    stage: TillsOnStage,
+) -> None:
+    stage.came("pay_1")
+    stage.wake()
+    sql = stage.journal.connection
+    sql.execute("UPDATE till_forwards SET crc = 0 WHERE payment_id = 'pay_1'")
+    sql.execute("INSERT INTO till_queue VALUES ('pay_1', 'till', 3)")
+    stage.came("pay_2")
+    stage.wake()
+    assert stage.forward("pay_2").state is S.PAID
+    assert ("till.waits", "till") in stage.alerts, "a person hears of pay_1"
+
+
 def test_what_was_passed_on_stays_so_after_a_reversal_and_goes_on_once(
     stage: TillsOnStage,
 ) -> None:
