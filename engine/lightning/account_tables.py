@@ -134,6 +134,10 @@ def _read(name: str, table: Any, path: str, environ: Mapping[str, str]) -> Accou
             " letters, digits, '-' or '_'"
         )
     where = f"{path}: {LIGHTNING}.{name}"
+    if not isinstance(table, Mapping):
+        raise ConfigError(
+            f"{where}: must be a table; an account has a name: [{LIGHTNING}.<name>]"
+        )
     try:
         said = msgspec.convert(table, _Table)
     except msgspec.ValidationError as error:
@@ -142,6 +146,8 @@ def _read(name: str, table: Any, path: str, environ: Mapping[str, str]) -> Accou
         what = _AT.sub("", text)
         if what.startswith("Invalid enum value"):  # it quotes it
             what = "must be phoenixd, blink or electrum"
+        if what.startswith("Object contains unknown field"):
+            what += f"; there are: {', '.join(_Table.__struct_fields__)}"
         raise ConfigError(f"{where}{at.group(1) if at else ''}: {what}") from None
     for key in _TEXTS:
         value = getattr(said, key)
@@ -229,7 +235,10 @@ def _check_url(url: str, where: str, schemes: tuple[str, str]) -> None:
     is on the way reads the secret, and says what was paid."""
     scheme, _, rest = url.partition("://")
     if scheme not in schemes:
-        raise ConfigError(f"{where}: must begin with {schemes[0]}://")
+        raise ConfigError(
+            f"{where}: must begin with {schemes[0]}://, or with {schemes[1]}:// to this"
+            " machine and private networks"
+        )
     try:
         parts = split_http_url(f"https://{rest}")
     except ValueError as error:

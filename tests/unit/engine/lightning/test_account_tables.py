@@ -95,12 +95,13 @@ def test_who_makes_a_merchants_invoices() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"colour": 1}, "lightning.node: Object contains unknown field `colour`"),
+        ({"colour": 1}, "unknown field `colour`; there are: kind, url, secret, "),
         ({"kind": None}, "lightning.node: Object missing required field `kind`"),
         ({"kind": SECRET}, "lightning.node.kind: must be phoenixd, blink or electrum"),
         ({"kind": 7}, "lightning.node.kind: "),
         ({"url": None}, "lightning.node.url: is missing"),
         ({"url": "ftp://127.0.0.1"}, "lightning.node.url: must begin with https://"),
+        ({"url": "127.0.0.1:9740"}, "or with http:// to this machine"),
         ({"url": "https://"}, "lightning.node.url: its URL has no valid host"),
         ({"url": "https://a:x"}, "lightning.node.url: its URL cannot be read"),
         ({"url": f"https://:{SECRET}@a.example"}, "lightning.node.url: has a user"),
@@ -270,7 +271,9 @@ def test_a_secret_of_webhooks_that_is_none_is_told_without_it(secret: str) -> No
 def test_what_is_no_table_and_too_many_of_them() -> None:
     with pytest.raises(ConfigError, match="must be tables"):
         read_lightning("lightning = 1", "f", {})
-    with pytest.raises(ConfigError, match="node: Expected `object`"):
+    with pytest.raises(
+        ConfigError, match=r"node: must be a table.*\[lightning.<name>\]"
+    ):
         read_lightning("[lightning]\nnode = 1", "f", {})
     many = [(f"n{n}", phoenixd(merchants=[f"m{n}"])) for n in range(21)]
     with pytest.raises(ConfigError, match="at most 20"):
