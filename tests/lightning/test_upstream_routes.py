@@ -14,6 +14,7 @@ from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState, seen_by
 from tests.tools.node import RunningNode, running_node
+from tests.tools.site_token import SECRET, claims, token
 from tests.tools.wait import wait_until
 
 CAN = Can(push=True, description_hash=True, amountless=False, pay=True)
@@ -189,6 +190,28 @@ def test_who_may_listen(shop: Shop) -> None:
     assert stranger.status_code == 401
     wrong = shop.get("rose", "/events/upstreams/rose?token=a.b.c")
     assert wrong.status_code == 403
+
+
+def test_who_came_with_a_token_goes_when_the_sites_secret_is_replaced(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.live.leases.LOOK_S", 0.1)
+    news = shop.upstreams.news
+
+    def rules(secret: str) -> None:
+        record = {"jwt": {"algorithm": "HS256", "secret": secret}}
+        assert shop.node.call("PUT", "/v1/merchants/rose", json=record).ok
+
+    rules(SECRET)
+    path = f"/events/upstreams/rose?token={token(claims())}"
+    headers = {"Authorization": None}
+    with shop.node.call("GET", path, headers=headers, stream=True) as answer:
+        assert answer.status_code == 200, answer.text
+        coming = answer.iter_content(1)  # kept: it ends the call with itself
+        assert next(coming)
+        assert news.listeners == 1
+        rules("another-secret-of-the-shop-0123456789")
+        wait_until(lambda: news.listeners == 0, 20.0, "the stream to end")
 
 
 def test_health_and_metrics_tell_how_they_stand_and_name_no_reason(shop: Shop) -> None:

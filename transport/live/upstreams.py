@@ -79,7 +79,7 @@ _OPERATION: Final = Operation(
     problems=(401, 403, 404),
 )
 
-MakeLease = Callable[[Callable[[], None]], Lease]
+MakeLeases = Callable[[Callable[[], None]], tuple[Lease, ...]]
 
 
 def routes(
@@ -92,7 +92,8 @@ def routes(
     *,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> None:
-    """Add the stream. It ends with the key, or the token, that opened it."""
+    """Add the stream. It ends with the key, or the token, that opened it, or with the
+    rules under which the token was good."""
     visitors = _Visitors(require, doors, leases)
 
     def follow(merchant: str) -> Iterator[bytes]:
@@ -121,27 +122,30 @@ class _Visitors:
 
     def admit(
         self, environ: dict[str, Any], merchant: str, token: str | None
-    ) -> MakeLease:
+    ) -> MakeLeases:
         """For how long. Raises `Problem`."""
         if token is not None:
             return self._by_token(token, merchant)
         principal = self._require(environ)
         if not principal.may(Scope.READ) or not principal.may_see(merchant):
             raise Problem(Code.FORBIDDEN, "This key does not read this merchant's.")
-        return lambda end: self._leases.of_key(principal.key_id, end)
+        return lambda end: (self._leases.of_key(principal.key_id, end),)
 
-    def _by_token(self, token: str, merchant: str) -> MakeLease:
+    def _by_token(self, token: str, merchant: str) -> MakeLeases:
         try:
             guest = self._doors.guest_of(token, merchant)
         except DoorClosed as closed:
             raise Problem(Code.FORBIDDEN, str(closed)) from closed
         assert guest.expires_at is not None, "a token that does not end"
         ends = guest.expires_at
-        return lambda end: self._leases.until(ends, end)
+        return lambda end: (
+            self._leases.until(ends, end),
+            self._leases.of_key(guest.rules, end),  # a secret that leaked is replaced
+        )
 
 
 def _stream(
-    gateway: Gateway, merchant: str, lease: MakeLease, keep_alive_s: float
+    gateway: Gateway, merchant: str, leases: MakeLeases, keep_alive_s: float
 ) -> Iterator[bytes]:
     """Listening is begun by the first step and ended with the generator."""
     queue = StreamQueue(MOST_WAITING)
@@ -157,7 +161,7 @@ def _stream(
             queue.put(said)
 
     unlisten = gateway.listen_upstreams(tell)
-    held = lease(queue.end)
+    held = leases(queue.end)
     try:
         yield PREAMBLE
         tell()
@@ -172,7 +176,8 @@ def _stream(
     finally:
         unlisten()
         queue.end()
-        held.release()
+        for lease in held:
+            lease.release()
 
 
 def _encoded(ready: bool, data: list[UpstreamView], now: str) -> bytes:
