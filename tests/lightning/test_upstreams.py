@@ -69,7 +69,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 @pytest.fixture
 def shop(one: Watched) -> Watched:
     """As it was at the beginning: live."""
-    one.phoenixd.is_silent = False
+    one.phoenixd.speak_again()
     one.node.post("/v1/upstreams/till/reconnect")
     one.until("live")
     return one
@@ -95,7 +95,7 @@ def test_a_black_hole_is_found_and_nothing_is_told_twice_after(shop: Watched) ->
     shop.phoenixd.fall_silent()  # no reset, no end
     shop.phoenixd.receive(hash_2)
     wait_until(lambda: shop.upstream()["state"] != "live", STEP_S, "it to be noticed")
-    shop.phoenixd.is_silent = False
+    shop.phoenixd.speak_again()
     shop.until("live")
     shop.until_told(during)
     wait_until(

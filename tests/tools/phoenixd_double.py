@@ -181,6 +181,10 @@ class PhoenixdDouble:
         for peer in self.peers:
             peer.auto_pong = False
 
+    def speak_again(self) -> None:
+        """After `fall_silent`: what is opened from now on is answered and told."""
+        self.is_silent, self.has_pushes = False, True
+
     def break_streams(self) -> None:
         for peer in list(self.peers):
             peer.sock.shutdown(socket.SHUT_RDWR)
