@@ -6,31 +6,23 @@ An adapter's file has a class of each kind that fits, and a `rig` of its own:
         @pytest.fixture
         def rig(self) -> Iterator[PhoenixdRig]: …
 
-`Conformance` holds also for a real node; `ConformanceUnderFaults` wants a double that
-can misbehave, with a node behind it whose deadlines are short. What a kind cannot do
-(`Can`) is not asked of it. Nothing here knows a wire.
+`Conformance` holds also for a real node; `ConformanceUnderFaults` is in
+`conformance_faults.py`. What a kind cannot do (`Can`) is not asked of it. Nothing here
+knows a wire.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
-import gevent
 import pytest
 
 from engine.errors.lightning import (
-    LightningError,
-    NodeBusy,
     NodeGarbage,
     NodeRefused,
-    NodeUnavailable,
 )
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import (
-    Heard,
     InvoiceAsked,
     InvoiceMade,
     InvoiceSeen,
@@ -40,38 +32,22 @@ from engine.lightning.node import (
     Payout,
     PayoutStatus,
 )
+from tests.lightning.ear import STEP_S, hearing
 from tests.tools.wait import wait_until
 
 __all__ = [
+    "AMOUNT_MSAT",
+    "KEY",
     "Conformance",
-    "ConformanceUnderFaults",
-    "Ear",
-    "Fault",
     "Rig",
     "asked",
-    "hearing",
+    "made_of",
     "paid_hashes",
+    "read_on",
 ]
-
-Fault = Literal["hang", "reset", "cut off", "500", "page", "huge", "nulls", "429"]
-"""What each request is answered with: nothing; a TCP reset; half an answer; status 500;
-a web page with status 200; gigabytes; JSON with null for every value; status 429 with
-`Retry-After: 7` (or how that service says it)."""
-
-EXPECTED: Final[dict[Fault, tuple[type[LightningError], ...]]] = {
-    "hang": (NodeUnavailable,),
-    "reset": (NodeUnavailable,),
-    "cut off": (NodeUnavailable, NodeGarbage),
-    "500": (NodeUnavailable,),
-    "page": (NodeGarbage,),
-    "huge": (NodeGarbage,),
-    "nulls": (NodeGarbage,),
-    "429": (NodeBusy,),
-}
 
 AMOUNT_MSAT: Final = 50_000_000
 KEY: Final = "4b2f7a1e-6d2c-4c1e-9a53-0c9d2f5b7a10"
-STEP_S: Final = 10.0
 
 
 class Rig(Protocol):
@@ -96,26 +72,6 @@ class Rig(Protocol):
         """How many times money left the node for it."""
 
 
-class FaultyRig(Rig, Protocol):
-    """A rig whose node can be made to misbehave."""
-
-    def fault(self, fault: Fault) -> AbstractContextManager[None]: ...
-
-    def silence_after_success(self) -> AbstractContextManager[None]:
-        """What is asked is done; the answer never comes."""
-
-    def pay_in_at_once(self, payment_hashes: list[str]) -> None:
-        """All of them settled in the same moment, by the node's clock."""
-
-    def revoke_key(self) -> None: ...
-
-    def black_hole(self) -> None:
-        """From now on held connections say nothing more: no reset, no end."""
-
-    def break_streams(self) -> None:
-        """Held connections are cut."""
-
-
 def asked(
     payment_id: str = "pay_1", amount_msat: int | None = AMOUNT_MSAT, **more: str
 ) -> InvoiceAsked:
@@ -125,61 +81,6 @@ def asked(
     return InvoiceAsked(
         payment_id=payment_id, amount_msat=amount_msat, expires_in_s=900, **more
     )
-
-
-@dataclass
-class Ear:
-    """A listener that keeps all, and how the connection ended."""
-
-    silence_s: float = 5.0
-    words: list[Heard] = field(default_factory=list)
-    invoices: list[InvoiceSeen] = field(default_factory=list)
-    error: LightningError | None = None
-    has_ended: bool = False
-    leaves: bool = False
-
-    def word(self, heard: Heard) -> None:
-        self.words.append(heard)
-
-    def paid(self, invoice: InvoiceSeen) -> None:
-        assert invoice.status is InvoiceStatus.PAID
-        self.invoices.append(invoice)
-
-    @property
-    def hashes(self) -> set[str]:
-        return {invoice.payment_hash for invoice in self.invoices}
-
-    def wait_open(self) -> None:
-        wait_until(
-            lambda: self.words or self.has_ended, STEP_S, lambda: f"{self} to open"
-        )
-        assert self.words[0] is Heard.OPENED, self
-
-    def wait_end(self) -> LightningError | None:
-        wait_until(lambda: self.has_ended, STEP_S, lambda: f"{self} to end")
-        return self.error
-
-
-@contextmanager
-def hearing(node: LightningNode, silence_s: float = 5.0) -> Iterator[Ear]:
-    """A held connection; let go at the end, and then it must return."""
-    ear = Ear(silence_s)
-
-    def hold() -> None:
-        try:
-            node.stream(ear, lambda: ear.leaves)
-        except LightningError as error:
-            ear.error = error
-        finally:
-            ear.has_ended = True
-
-    holding = gevent.spawn(hold)
-    try:
-        yield ear
-        ear.leaves = True
-        ear.wait_end()
-    finally:
-        holding.kill()
 
 
 def read_on(node: LightningNode, cursor: str) -> tuple[list[InvoiceSeen], str]:
@@ -206,10 +107,6 @@ def made_of(rig: Rig, number: int) -> list[InvoiceMade]:
 
 class Conformance:
     """See the module."""
-
-    @pytest.fixture
-    def rig(self) -> Iterator[Rig]:
-        raise NotImplementedError
 
     # -- invoices ----------------------------------------------------------------------
 
@@ -366,123 +263,3 @@ class Conformance:
 
     def test_no_secret_in_its_repr(self, rig: Rig) -> None:
         assert "secret" not in repr(rig.node).lower()
-
-
-Call = Callable[[FaultyRig, str], object]
-
-CALLS: Final[dict[str, Call]] = {
-    "create": lambda rig, _: rig.node.create(asked()),
-    "lookup": lambda rig, known: rig.node.lookup(known),
-    "paid_since": lambda rig, _: rig.node.paid_since(""),
-    "payout": lambda rig, known: rig.node.payout(known),
-    "balance": lambda rig, _: rig.node.balance(),
-    "pay": lambda rig, _: rig.node.pay(
-        rig.bill(1_000_000)[0], max_fee_msat=1_000_000, key=KEY
-    ),
-}
-
-
-class ConformanceUnderFaults:
-    """See the module."""
-
-    @pytest.fixture
-    def rig(self) -> Iterator[FaultyRig]:
-        raise NotImplementedError
-
-    @pytest.mark.parametrize("fault", EXPECTED)
-    def test_no_answer_is_ever_taken_for_a_no(
-        self, rig: FaultyRig, fault: Fault
-    ) -> None:
-        """Of each call, an error that says what may have been done; and after it all
-        is as before."""
-        known = rig.node.create(asked()).payment_hash
-        with rig.fault(fault):
-            for name, call in CALLS.items():
-                if name in ("pay", "payout") and not rig.node.can.pay:
-                    continue
-                with pytest.raises(EXPECTED[fault]) as raised:
-                    call(rig, known)
-                assert len(str(raised.value)) < 300, name
-                if fault == "429":
-                    assert raised.value.retry_after_s in (7.0, None)
-        assert rig.node.lookup(known).status is InvoiceStatus.OPEN
-
-    def test_a_key_that_is_revoked_in_flight(self, rig: FaultyRig) -> None:
-        known = rig.node.create(asked()).payment_hash
-        rig.revoke_key()
-        for name, call in CALLS.items():
-            if name in ("pay", "payout") and not rig.node.can.pay:
-                continue
-            with pytest.raises(NodeRefused) as raised:
-                call(rig, known)
-            assert raised.value.why == "key", name
-        if rig.node.can.push:
-            with hearing(rig.node) as ear:
-                error = ear.wait_end()
-            assert isinstance(error, NodeRefused)
-            assert error.why == "key"
-            assert Heard.OPENED not in ear.words
-
-    def test_paid_and_no_answer_is_found_by_the_hash_and_not_paid_again(
-        self, rig: FaultyRig
-    ) -> None:
-        if not rig.node.can.pay:
-            return
-        bolt11, payment_hash = rig.bill(1_000_000)
-        with rig.silence_after_success(), pytest.raises(NodeUnavailable):
-            rig.node.pay(bolt11, max_fee_msat=1_000_000, key=KEY)
-
-        def found() -> PayoutStatus | None:
-            status = rig.node.payout(payment_hash).status
-            return None if status is PayoutStatus.UNKNOWN else status
-
-        status = wait_until(found, STEP_S, "it to be known there")
-        assert status in (PayoutStatus.PAID, PayoutStatus.PENDING)
-        assert rig.paid_out(payment_hash) == 1
-
-    def test_none_is_lost_at_the_edges_of_pages(self, rig: FaultyRig) -> None:
-        """More than two pages, some in one moment, and more paid while we read."""
-        _, cursor = read_on(rig.node, "")
-        made = [one.payment_hash for one in made_of(rig, 50)]
-        rig.pay_in_at_once(made[:20])
-        for one in made[20:40]:
-            rig.pay_in(one)
-        late = iter(made[40:])
-        told: set[str] = set()
-        for _ in range(1_000):
-            page = rig.node.paid_since(cursor)
-            told |= {one.payment_hash for one in page.paid}
-            cursor = page.cursor
-            if (one_more := next(late, None)) is not None:
-                rig.pay_in(one_more)
-            elif not page.more:
-                break
-        told |= paid_hashes(rig.node, cursor)
-        assert told >= set(made)
-
-    def test_a_broken_stream_ends_and_the_next_one_opens(self, rig: FaultyRig) -> None:
-        if not rig.node.can.push:
-            return
-        for _ in range(2):
-            with hearing(rig.node) as ear:
-                ear.wait_open()
-                rig.break_streams()
-                assert isinstance(ear.wait_end(), NodeUnavailable | None)
-
-    def test_a_black_hole_is_found_out(self, rig: FaultyRig) -> None:
-        if not rig.node.can.push:
-            return
-        with hearing(rig.node, silence_s=0.5) as ear:
-            ear.wait_open()
-            rig.black_hole()
-            assert isinstance(ear.wait_end(), NodeUnavailable)
-
-    def test_it_tells_that_it_is_alive_in_time(self, rig: FaultyRig) -> None:
-        if not rig.node.can.push:
-            return
-        with hearing(rig.node, silence_s=1.0) as ear:
-            ear.wait_open()
-            wait_until(
-                lambda: ear.words.count(Heard.ALIVE) >= 3, STEP_S, "signs of life"
-            )
-        assert ear.error is None

@@ -21,7 +21,7 @@ from gevent.server import StreamServer
 
 from engine.lightning.account import Account
 from engine.lightning.node import InvoiceSeen
-from tests.lightning.conformance import Fault
+from tests.lightning.conformance_faults import Fault
 from tests.tools.wait import wait_until
 from transport.devnet.electrum import Electrum as Daemon
 from transport.devnet.network import LightningNetwork

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.lightning.blink_stage import blink_node
-from tests.lightning.conformance import Conformance, ConformanceUnderFaults, Fault
+from tests.lightning.conformance import Conformance
+from tests.lightning.conformance_faults import ConformanceUnderFaults, Fault
 from tests.tools.blink_double import BlinkDouble
 from tests.tools.blink_double.accounts import Bank
 from tests.tools.blink_double.sending import Outside

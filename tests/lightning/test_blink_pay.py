@@ -10,7 +10,8 @@ from engine.lightning.node import PayoutStatus
 from tests.lightning.blink_stage import ask_for, blink_node, new_key
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
 from tests.tools.blink_double.accounts import Bank
-from tests.tools.receiver import Answer, hang_up, raw, reply
+from tests.tools.receiver import Answer, hang, hang_up, raw, reply
+from transport.lightning import blink_payments
 from transport.lightning.blink import Blink
 
 ANY_FEE = 10**9
@@ -292,3 +293,15 @@ def _payload(code: str | None) -> Answer:
     payload = {"status": "FAILURE", "errors": [error], "transaction": None}
     body = json.dumps({"data": {"lnInvoicePaymentSend": payload}}).encode()
     return reply(200, body=body)
+
+
+def test_a_probe_that_is_not_answered_leaves_time_and_pays_nothing(
+    node: Blink, double: BlinkDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows it must have begun before its absence is believed."""
+    monkeypatch.setattr(blink_payments, "PROBE_S", 0.3)
+    double.instead["lnInvoiceFeeProbe"] = [hang(), hang()]
+    bolt11, payment_hash = outside()
+    with pytest.raises(NodeUnavailable, match=r"within 0\.3 s"):
+        node.pay(bolt11, max_fee_msat=1_000, key=new_key())
+    assert node.payout(payment_hash).status is PayoutStatus.UNKNOWN

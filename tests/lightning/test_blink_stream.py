@@ -6,7 +6,8 @@ import pytest
 
 from engine.errors.lightning import NodeGarbage, NodeRefused, NodeUnavailable
 from engine.lightning.node import Heard
-from tests.lightning.blink_stage import ask_for, blink_node, hearing, new_key
+from tests.lightning.blink_stage import ask_for, blink_node, new_key
+from tests.lightning.ear import hearing
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
 from tests.tools.wait import wait_until
 from transport.lightning.blink import Blink
@@ -154,7 +155,7 @@ def _break_after(node: Blink, double: BlinkDouble, size: int) -> None:
     with hearing(node) as ear:
 
         def tell() -> bool:
-            if ear.is_open:
+            if ear.words:
                 double._notify(line)
             return ear.has_ended
 

@@ -6,13 +6,12 @@ import pytest
 
 from tests.lightning.conformance import (
     Conformance,
-    ConformanceUnderFaults,
-    FaultyRig,
     asked,
     made_of,
     paid_hashes,
     read_on,
 )
+from tests.lightning.conformance_faults import ConformanceUnderFaults, FaultyRig
 from tests.lightning.electrum_rig import ElectrumRig, Hop, Pipe
 from transport.devnet.network import LightningNetwork
 

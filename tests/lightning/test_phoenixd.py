@@ -8,7 +8,8 @@ import pytest
 
 from engine.lightning.account import Account
 from engine.lightning.node import LightningNode
-from tests.lightning.conformance import Conformance, ConformanceUnderFaults, Fault
+from tests.lightning.conformance import Conformance
+from tests.lightning.conformance_faults import ConformanceUnderFaults, Fault
 from tests.tools.fake_upstream import (
     Answer,
     Request,

@@ -13,7 +13,8 @@ from engine.errors.lightning import (
     NodeUnavailable,
 )
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, PayoutStatus
-from tests.lightning.conformance import KEY, Ear, asked, hearing, paid_hashes, read_on
+from tests.lightning.conformance import KEY, asked, paid_hashes, read_on
+from tests.lightning.ear import Ear, hearing
 from tests.lightning.test_phoenixd import phoenixd_at
 from tests.tools.fake_upstream import Answer, Request, Upstream, text
 from tests.tools.phoenixd_double import PhoenixdDouble

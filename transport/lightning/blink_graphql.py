@@ -135,11 +135,12 @@ class BlinkApi:
         answer: type[T],
         variables: Mapping[str, Any],
         key: str = "",
+        within_s: float | None = None,
     ) -> T:
-        """A mutation; sent once, if it has a `key` (a UUID). Raises like `read`, and
-        `KeyIsUsed`."""
+        """A mutation; sent once, if it has a `key` (a UUID). `within_s`: sooner than
+        `ACT_S`. Raises like `read`, and `KeyIsUsed`."""
         headers = {"X-Idempotency-Key": key} if key else {}
-        return self._ask(field, document, answer, variables, headers)
+        return self._ask(field, document, answer, variables, headers, within_s)
 
     def _ask(
         self,
@@ -148,8 +149,9 @@ class BlinkApi:
         answer: type[T],
         variables: Mapping[str, Any],
         headers: Mapping[str, str],
+        within_s: float | None = None,
     ) -> T:
-        body, where = self._send(field, document, variables, headers)
+        body, where = self._send(field, document, variables, headers, within_s)
         return _data(body, answer, where)
 
     def _send(
@@ -158,8 +160,9 @@ class BlinkApi:
         document: str,
         variables: Mapping[str, Any],
         headers: Mapping[str, str],
+        within_s: float | None = None,
     ) -> tuple[_Answer, str]:
-        is_query = document.startswith("query")
+        longest_s = DEADLINE_S if document.startswith("query") else ACT_S
         request = NodeRequest(
             path="",
             label=field,
@@ -169,7 +172,7 @@ class BlinkApi:
             accept=(200, 400, 409),
             # Without a key it moves no money: an invoice too many, which nobody sees.
             repeat=not headers,
-            deadline_s=DEADLINE_S if is_query else ACT_S,
+            deadline_s=min(longest_s, within_s or longest_s),
         )
         response = self._http.ask(request)
         where = self._http.where(request)

@@ -29,6 +29,10 @@ __all__ = ["BlinkPayments"]
 MAX_FEE_BASIS_POINTS: Final = 50  # FEECAP_BASIS_POINTS: 0.5 %
 MIN_FEE_CAP_SAT: Final = 10  # FEECAP_MIN
 
+PROBE_S: Final = 20.0
+"""Before a payment is sent, of the time in which it must have begun or never will
+(`engine/lightning/till_steps.py`, `SETTLE_MS`)."""
+
 _KEYS: Final = 1_000  # idempotency keys whose refusal is remembered
 
 _SEND: Final = "lnInvoicePaymentSend"
@@ -104,8 +108,9 @@ class BlinkPayments:
         if cap_sat * 1000 <= max_fee_msat:
             return
         answer = self._api.act(
-            _PROBE, questions.PROBE, questions.ProbeAnswer, {"input": fields}
-        )
+            _PROBE, questions.PROBE, questions.ProbeAnswer, {"input": fields},
+            within_s=PROBE_S,
+        )  # fmt: skip
         probe, where = answer.ln_invoice_fee_probe, self._where(_PROBE)
         if probe.errors:
             codes = [error.code or "" for error in probe.errors]

@@ -394,8 +394,3 @@ def test_the_target_is_asked_of_this_invoice_after_the_tills_node_said_no() -> N
     other = seen(InvoiceStatus.EXPIRED, "ee" * 32)
     with pytest.raises(AssertionError):
         target_said(invoiced(), UNKNOWN, other, NOW, POLICY)
-
-
-def test_a_request_of_ours_lasts_less_than_a_no_takes_to_be_believed() -> None:
-    assert SETTLE_MS == 90_000
-    assert till_steps.NO_TIME_MS == 10_000
