@@ -26,7 +26,8 @@ waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
 starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
-sites=(seeds)  # of those who come from another system
+# Of those who come from another system; pages, clients, and what the docs say.
+sites=(seeds pages clients docs)
 money=(money lightning live browser)  # where money moves, real nodes of Lightning, pages
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do

@@ -10,9 +10,11 @@ one JSON array ["name", arguments…] a line and answers with one, ["ok", value]
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -24,17 +26,57 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 PATIENCE_MS = 60_000
+AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"
+
+# Sum of all shifts of the layout that no input caused, as the browser counts them.
+WATCH_SHIFTS = """
+  window.shifts = 0;
+  new PerformanceObserver(list => {
+    for (const one of list.getEntries())
+      if (!one.hadRecentInput) window.shifts += one.value;
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+
+PHONE = {"width": 390, "height": 844}
 
 
 class Visitor:
-    """One page; each method is a command."""
+    """One page at a time; each method is a command."""
 
-    def __init__(self, page: Page) -> None:
-        self._page = page
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._page: Page
         self._complaints: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
+        self._asked: list[str] = []
+        self.anew()
+
+    def anew(self, options: dict[str, Any] | None = None) -> None:
+        """A new profile with one page. `options` as Playwright's `new_context` has
+        them: viewport, color_scheme, forced_colors, reduced_motion, locale,
+        java_script_enabled, …"""
+        for context in self._browser.contexts:
+            context.close()
+        self._complaints, self._asked = [], []
+        context = self._browser.new_context(**{"viewport": PHONE, **(options or {})})
+        context.set_default_timeout(PATIENCE_MS)
+        self._take(context.new_page())
+
+    def another_tab(self) -> int:
+        """A second page of the same profile, now the one that is told what to do. The
+        number for `tab`."""
+        self._take(self._page.context.new_page())
+        return len(self._page.context.pages) - 1
+
+    def tab(self, number: int) -> None:
+        self._page = self._page.context.pages[number]
+        self._page.bring_to_front()
+
+    def _take(self, page: Page) -> None:
+        self._page = page
+        page.add_init_script(WATCH_SHIFTS)
         page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self._note("error", str(error)))
+        page.on("request", lambda request: self._asked.append(request.url))
 
     def _note(self, kind: str, text: str) -> None:
         if kind == "error":
@@ -42,6 +84,12 @@ class Visitor:
 
     def goto(self, url: str) -> None:
         self._page.goto(url)
+
+    def reload(self) -> None:
+        self._page.reload()
+
+    def back(self) -> None:
+        self._page.go_back()
 
     def click(self, selector: str) -> None:
         self._page.click(selector)
@@ -52,6 +100,9 @@ class Visitor:
     def press(self, key: str) -> None:
         self._page.keyboard.press(key)
 
+    def select(self, selector: str, value: str) -> None:
+        self._page.select_option(selector, value)
+
     def text(self, selector: str) -> str:
         return self._page.inner_text(selector)
 
@@ -59,25 +110,78 @@ class Visitor:
         found = self._page.locator(selector).filter(has_text=text)
         found.first.wait_for(state="visible")
 
+    def wait_for(self, selector: str, state: str = "visible") -> None:
+        """`state`: attached, detached, visible or hidden."""
+        self._page.locator(selector).first.wait_for(state=state)  # type: ignore[arg-type]
+
+    def wait_until(self, script: str) -> None:
+        """Until that expression of the page is true."""
+        self._page.wait_for_function(script)
+
     def offline(self, is_offline: bool) -> None:
         self._page.context.set_offline(is_offline)
 
     def evaluate(self, script: str) -> Any:
         return self._page.evaluate(script)
 
+    def before_load(self, script: str) -> None:
+        self._page.add_init_script(script)
+
+    def emulate(self, media: dict[str, Any]) -> None:
+        """Playwright's `emulate_media`: media, color_scheme, forced_colors, …"""
+        self._page.emulate_media(**media)
+
+    def size(self, width: int, height: int) -> None:
+        self._page.set_viewport_size({"width": width, "height": height})
+
+    def cookies(self) -> list[Any]:
+        return list(self._page.context.cookies())
+
+    def cdp(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
+        """A command of Chromium's own protocol: a slow network, a frozen page, …"""
+        session = self._page.context.new_cdp_session(self._page)
+        return session.send(method, parameters or {})
+
     def screenshot(self, path: str) -> None:
-        self._page.screenshot(path=path, full_page=True)
+        self._page.screenshot(path=path, full_page=True, animations="disabled")
+
+    def shifts(self) -> float:
+        """Cumulative layout shift since the page was loaded."""
+        return float(self._page.evaluate("window.shifts"))
+
+    def axe(self) -> list[str]:
+        """What axe-core finds wrong with the page as it stands: WCAG 2.2 A and AA and
+        its best practices; one line for each element."""
+        if not self._page.evaluate("'axe' in window"):
+            # A script element would be refused by the page's policy.
+            self._page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self._page.evaluate(
+            "axe.run(document, { resultTypes: ['violations'] })"
+        )
+        return [
+            f"{rule['id']}: {rule['help']}: {node['html']:.200}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
 
     def complaints(self) -> list[str]:
         """What the page wrote on its console as an error."""
         return self._complaints
 
+    def strangers(self, origin: str) -> list[str]:
+        """The requests that went to another origin than this one."""
+        return [
+            url
+            for url in self._asked
+            if urlsplit(url).scheme not in {"data", "blob"}
+            and not url.startswith((f"{origin}/", origin.replace("http", "ws", 1)))
+        ]
+
 
 def main(chromium: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        size = {"width": 390, "height": 844}
-        visitor = Visitor(browser.new_page(viewport=size))  # type: ignore[arg-type]
+        visitor = Visitor(browser)
         answer("ok", None)
         for line in sys.stdin:
             name, *arguments = json.loads(line)

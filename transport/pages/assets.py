@@ -1,5 +1,6 @@
 """The files of transport/web/: read once, served with their hash in their address.
-Those of `client/`, which is also packed for npm as it stands, are served beside them.
+Those of `client/`, which is also packed for npm as it stands, and those of `vendor/`,
+which others wrote, are served beside them.
 
 Read when the routes are made; nothing on the disk is touched for a request. The hash
 lets a browser keep a file for ever; under its plain name (`/web/paybell.js`, for shops
@@ -16,6 +17,7 @@ __all__ = ["CLIENT", "FOLDER", "TYPES", "Asset", "Assets"]
 
 FOLDER = Path(__file__).parent.parent / "web"
 CLIENT = FOLDER / "client"
+VENDOR = FOLDER / "vendor"
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -47,7 +49,7 @@ class Assets:
         """Without folders: those of the node."""
         self.by_name: dict[str, Asset] = {}
         self._by_path: dict[str, tuple[Asset, bool]] = {}
-        for folder in folders or (FOLDER, CLIENT):
+        for folder in folders or (FOLDER, CLIENT, VENDOR):
             for path in sorted(folder.iterdir()):
                 if path.suffix in TYPES:
                     self._add(path)
