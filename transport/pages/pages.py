@@ -1,5 +1,6 @@
-"""The pages: a payment's checkout at `/pay/<id>`, its JSON twin, its QR code at
-`/v1/payments/<id>/qr.svg` and `qr.png`, and `/docs` with `/docs/errors`.
+"""A payment's checkout at `/pay/<id>`, its JSON twin, and its QR code at
+`/v1/payments/<id>/qr.svg` and `qr.png`. The routes of the files and of the documents
+(`web_files.py`, `documents.py`) are added with them.
 
 The server writes the whole page, so it is right at once, without a request and without
 JavaScript; the script only asks for `/pay/<id>.json` when the payment has moved and
@@ -23,31 +24,26 @@ from engine.errors import EngineError
 from engine.gateway import Gateway
 from engine.lightning.upstream import UpstreamState
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
-from engine.merchants.web_places import read_place
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from engine.payment.uri import invoice_uri
 from transport.http.bottle_app import environ
-from transport.http.kept import is_known
 from transport.http.problems import Problem, problem_of, retry_later
 from transport.http.strangers import LIMIT, TOO_MANY, StrangerLimits, Strangers
+from transport.pages import documents, web_files
+from transport.pages.answers import as_response, guarded, page, prefers_html
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look
-from transport.pages.markdown import to_html
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.ways import UNIFIED, Way, qr_segments
 from transport.pages.wording import btc
-from transport.problem_body import MEDIA_TYPE
 
 __all__ = ["embedded_json", "routes"]
 
 _PARTS: Final = ("summary", "pay", "steps")
 _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _HISTORY: Final = 200  # events read to learn whether a payment was reversed once
-_ONE_YEAR: Final = "public, max-age=31536000, immutable"
-_IMAGES: Final = "img-src 'self' data:"
-_FIVE_MINUTES: Final = "public, max-age=300"
 
 
 def routes(
@@ -68,18 +64,18 @@ def routes(
             "frame_ancestors is 'none', 'self' or a list of origins,"
             f" not {frame_ancestors!r}"
         )
-    pages = _Pages(gateway, Assets(), frame_ancestors, Strangers(limits))
+    assets = Assets()
+    pages = _Pages(gateway, assets, frame_ancestors, Strangers(limits))
     # First the longer: an id has no point in it.
     # They limit themselves: a payer is told so on a page.
-    for path, page in (
+    for path, answer in (
         ("/pay/<payment_id:re:[^/]+>.json", pages.state),
         ("/pay/<payment_id>", pages.checkout),
         ("/v1/payments/<payment_id>/qr.<kind:re:svg|png>", pages.qr),
     ):
-        app.get(path, callback=page, limited_by_itself=True)
-    app.get("/web/<path>", callback=pages.asset)
-    app.get("/docs", callback=pages.docs)
-    app.get("/docs/errors", callback=pages.errors)
+        app.get(path, callback=answer, limited_by_itself=True)
+    web_files.routes(app, assets)
+    documents.routes(app, assets)
 
 
 def embedded_json(value: object) -> str:
@@ -107,22 +103,13 @@ class _Pages:
         self._gateway = gateway
         self._assets = assets
         self._strangers = strangers
-        self._policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self';"
-            f" {_IMAGES}; connect-src 'self'; base-uri 'none';"
-            f" form-action 'none'; frame-ancestors {frame_ancestors}"
-        )
-        names = {key: f"{key}.html" for key in ("pay", "message", "docs", "errors")}
+        self._frame_ancestors = frame_ancestors
+        names = {key: f"{key}.html" for key in ("pay", "message", "steps")}
         parts = {"summary": "summary.html", "panel": "pay_panel.html"}
         self._templates = {
             key: SimpleTemplate((FOLDER / name).read_text(encoding="utf-8"))
-            for key, name in {**names, **parts, "steps": "steps.html"}.items()
+            for key, name in {**names, **parts}.items()
         }
-        self._errors = self._templates["errors"].render(
-            text=to_html((FOLDER / "errors.md").read_text(encoding="utf-8")),
-            asset=assets.from_below,
-        )
-        self._docs = self._templates["docs"].render(asset=assets.from_top)
 
     # -- handlers ------------------------------------------------------------------
 
@@ -150,60 +137,35 @@ class _Pages:
         try:
             payment = self._payment(payment_id)
         except (EngineError, Problem) as error:
-            return _as_response(problem_of(error))
+            return as_response(problem_of(error))
         if payment is None:
-            return _as_response(
+            return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
         body = json.dumps(self._state_of(self._look(payment)), ensure_ascii=False)
-        return HTTPResponse(
-            body.encode(), 200, _guarded("application/json", "no-store")
-        )
+        return HTTPResponse(body.encode(), 200, guarded("application/json", "no-store"))
 
     def qr(self, payment_id: str, kind: str) -> HTTPResponse:
         """The payment's QR code alone, as long as there is something to pay."""
         try:
             payment = self._payment(payment_id)
         except (EngineError, Problem) as error:
-            return _as_response(problem_of(error))
+            return as_response(problem_of(error))
         if payment is None:
-            return _as_response(
+            return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
         ways = self._look(payment).ways
         if not ways:
             text = "Nothing is to be paid, so that there is no QR code."
-            return _as_response(Problem(Code.NOT_FOUND, text))
+            return as_response(Problem(Code.NOT_FOUND, text))
         try:
             uri = _uri_in(ways, bottle.request.query.get("method"))
         except Problem as problem:
-            return _as_response(problem)
-        headers = _guarded(MEDIA_TYPES[kind], "no-store")
+            return as_response(problem)
+        headers = guarded(MEDIA_TYPES[kind], "no-store")
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # on a shop's page
         return HTTPResponse(picture(kind, qr_segments(uri)), 200, headers)
-
-    def asset(self, path: str) -> HTTPResponse:
-        """A style sheet, a script, the icon."""
-        found = self._assets.find(path)
-        if found is None:
-            return _as_response(Problem(Code.NOT_FOUND, "There is no such file."))
-        asset, never_changes = found
-        headers = _guarded(asset.type, _ONE_YEAR if never_changes else _FIVE_MINUTES)
-        headers["ETag"] = f'"{asset.tag}"'
-        # Shops load paybell.js from their own pages, as a script and as a module.
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        headers["Access-Control-Allow-Origin"] = "*"
-        if is_known(environ(), headers["ETag"]):
-            return HTTPResponse(b"", 304, headers)
-        return HTTPResponse(asset.body, 200, headers)
-
-    def docs(self) -> HTTPResponse:
-        """The API's operations, as its own description tells them."""
-        return self._page(self._docs)
-
-    def errors(self) -> HTTPResponse:
-        """What the codes of problem answers mean: where their `type` points."""
-        return self._page(self._errors)
 
     # -- parts of them -------------------------------------------------------------
 
@@ -283,15 +245,9 @@ class _Pages:
         }
 
     def _page(self, html: str, status: int = 200, logo_url: str = "") -> HTTPResponse:
-        headers = _guarded("text/html; charset=utf-8", "no-store")
-        # Pictures of the logo's origin, on this shop's pages alone.
-        policy = self._policy
-        if logo_url:
-            images = f"{_IMAGES} {read_place(logo_url).origin}"
-            policy = policy.replace(_IMAGES, images, 1)
-        headers["Content-Security-Policy"] = policy
-        headers["X-Robots-Tag"] = "noindex, nofollow"
-        return HTTPResponse(html.encode(), status, headers)
+        return page(
+            html, status, frame_ancestors=self._frame_ancestors, logo_url=logo_url
+        )
 
     def _message(self, status: int, headline: str, sentence: str) -> HTTPResponse:
         message = self._templates["message"].render(
@@ -300,8 +256,8 @@ class _Pages:
         return self._page(message, status)
 
     def _unknown(self) -> HTTPResponse:
-        if not _prefers_html(bottle.request.get_header("Accept", "")):
-            return _as_response(
+        if not prefers_html(bottle.request.get_header("Accept", "")):
+            return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
         return self._message(
@@ -311,8 +267,8 @@ class _Pages:
         )
 
     def _sorry(self, problem: Problem) -> HTTPResponse:
-        if not _prefers_html(bottle.request.get_header("Accept", "")):
-            return _as_response(problem)
+        if not prefers_html(bottle.request.get_header("Accept", "")):
+            return as_response(problem)
         answer = self._message(
             problem.status,
             "Temporarily unavailable",
@@ -337,29 +293,6 @@ def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:
             return way.uri.partition("&lightning=")[0].partition("?lightning=")[0]
     text = "The payment cannot be paid by this method, or not any more."
     raise Problem(Code.NOT_FOUND, text)
-
-
-def _guarded(content_type: str, caching: str) -> dict[str, str]:
-    return {
-        "Content-Type": content_type,
-        "Cache-Control": caching,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-
-
-def _as_response(problem: Problem) -> HTTPResponse:
-    headers = {**_guarded(MEDIA_TYPE, "no-store"), **problem.headers}
-    return HTTPResponse(problem.body(environ()), problem.status, headers)
-
-
-def _prefers_html(accept: str) -> bool:
-    """Browsers name text/html first; API clients say JSON, anything, or nothing."""
-    names = [part.partition(";")[0].strip() for part in accept.lower().split(",")]
-    if "text/html" not in names:
-        return False
-    jsons = [i for i, name in enumerate(names) if name.endswith("json")]
-    return not jsons or names.index("text/html") < jsons[0]
 
 
 def _clock(ms: int) -> str:
