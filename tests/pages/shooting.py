@@ -1,0 +1,73 @@
+"""What the pictures of the documents are made with; `screenshots.py` makes them.
+
+Each page has its states in a file `tests/pages/shots_<page>.py`, as a dict `SHOTS` from
+a picture's name to a function that brings a browser to that state:
+
+    def waiting(visited: Visited) -> None:
+        visited.do("goto", node().url(node().create()))
+        visited.do("wait_for_text", "h1", "Pay")
+
+    SHOTS = {"pay-waiting": waiting}
+
+The picture is taken when the function is done. One that has something to end after it
+(a node of its own, …) yields at that moment instead. `node()` is a shop that all share.
+"""
+
+import importlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.browser.shop import Shop, shop
+from tests.pages.conftest import Visited
+from tests.pages.small_png import small_png
+
+__all__ = ["FOLDER", "LARGEST", "Shot", "all_shots", "close", "node", "take"]
+
+FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
+LARGEST = 60_000  # bytes: all of them are in the repository, and in the package
+
+Shot = Callable[[Visited], Iterable[None] | None]
+
+_nodes: list[Shop] = []
+_open = ExitStack()
+
+
+def node() -> Shop:
+    """The shop that all pictures share; it starts when it is first asked for."""
+    if not _nodes:
+        folder = _open.enter_context(tempfile.TemporaryDirectory())
+        _nodes.append(_open.enter_context(shop(Path(folder))))
+    return _nodes[0]
+
+
+def close() -> None:
+    """End what `node` has started."""
+    _nodes.clear()
+    _open.close()
+
+
+def all_shots() -> dict[str, Shot]:
+    """By name. Two files with one name are a mistake."""
+    found: dict[str, Shot] = {}
+    for file in sorted(Path(__file__).parent.glob("shots_*.py")):
+        shots = importlib.import_module(f"tests.pages.{file.stem}").SHOTS
+        assert not found.keys() & shots.keys(), file.name
+        found |= shots
+    return found
+
+
+def take(shot: Shot, visited: Visited, picture: Path) -> None:
+    """Bring the browser to that state, and write the picture."""
+    visited.begin()
+    picture.parent.mkdir(exist_ok=True)
+    steps = shot(visited)
+    rest: Iterator[None] = iter(steps if steps is not None else ())
+    next(rest, None)
+    visited.do("screenshot", str(picture))
+    for _ in rest:
+        pass
+    small = small_png(picture.read_bytes())
+    if len(small) < picture.stat().st_size:
+        picture.write_bytes(small)
