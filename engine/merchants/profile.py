@@ -20,6 +20,7 @@ from engine.merchants.payment_methods import (
     OnchainMin,
     OnWarning,
 )
+from engine.merchants.till_settings import OwnTill, TillSettings
 from engine.merchants.web_places import LogoUrl, ReturnUrls
 from engine.money.currency import CURRENCY
 from engine.wallet.descriptor import MAX_LENGTH
@@ -116,6 +117,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     bip321: Bip321 = "tabs"
     on_warning: OnWarning = "create"
     lightning_address: OwnLightningAddress = None
+    till: OwnTill = TillSettings()
 
     def profile(self) -> dict[str, Any]:
         """These fields alone, by name."""

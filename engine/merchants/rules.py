@@ -93,11 +93,15 @@ def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
             read_place(asked.logo_url)
         except ValueError as error:
             return "logo_url", str(error)
-    if asked.accounting_currency:
+    for field, currency in (
+        ("accounting_currency", asked.accounting_currency),
+        ("till/currency", asked.till.currency),
+    ):
         try:
-            priced_in(asked.accounting_currency)
+            if currency:
+                priced_in(currency)
         except InvalidAmount as error:
-            return "accounting_currency", str(error)
+            return field, str(error)
     if asked.descriptor:
         try:
             read_descriptor(asked.descriptor, network)

@@ -1,20 +1,24 @@
 """How a till's accounts stand, over HTTP and live; and which keys may ask."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from engine.lightning.upstream import UpstreamState
+from engine.money.rates import Policy
 from tests.lightning.till_node import TillAccounts
 from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import Closed, WsClient, connect
+from transport.rates.providers import FixedRates
 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RunningNode]:
-    with running_node() as running:
+    fixed = FixedRates({"EUR": Decimal("49999.99"), "JPY": Decimal(7_500_000)})
+    with running_node(rates=([fixed], Policy())) as running:
         yield running
 
 
@@ -80,11 +84,74 @@ def test_the_balance_of_an_account_that_others_use_too_is_not_told(
     assert balances("cafe") == [10, 20]
 
 
+def test_a_till_is_told_what_it_can_sell_by_and_the_rate_of_its_currency(
+    node: RunningNode, accounts: TillAccounts
+) -> None:
+    record = {
+        "till": {"currency": "JPY", "tips": [7]},
+        "lightning_max_sat": 50_000,
+        "onchain_min_sat": 1_000,
+    }
+    assert node.call("PUT", "/v1/merchants/cafe", json=record).ok
+    asked = bearer(node.add_till_key("cafe"))
+    wait_until(lambda: node.get("/v1/pos", **asked).json()["rate"]["rate"], 10, "one")
+    told = node.get("/v1/pos", **asked).json()
+    assert (told["till"], told["tips"]) == ("till", [7])
+    assert told["methods"] == [
+        {"name": "lightning", "min_sat": 1, "max_sat": 50_000},
+        {"name": "onchain", "min_sat": 1_000, "max_sat": None},
+    ]
+    rate = {"currency": "JPY", "decimals": 0, "rate": "7500000", "at": None}
+    assert told["rate"] == {**rate, "reason": None}
+    # What happens from now on comes after its cursor, and nothing else does.
+    made = node.create(merchant="cafe", amount_sat=2_000)
+    path = f"/v1/events?after={told['cursor']}"
+    events = node.get(path, **asked).json()["data"]
+    assert {event["payment_id"] for event in events} == {made["id"]}
+
+
+def test_a_till_has_no_rate_of_what_nobody_quotes_and_none_without_a_currency(
+    node: RunningNode, accounts: TillAccounts, key: str
+) -> None:
+    def told(**record: Any) -> Any:
+        assert node.call("PUT", "/v1/merchants/cafe", json=record).ok
+        return node.get("/v1/pos", **bearer(key)).json()
+
+    found = told(till={"currency": "USD", "tips": []})
+    assert found["tips"] == []
+    assert found["rate"]["rate"] is None
+    assert "quotes it" in found["rate"]["reason"]
+    assert told()["rate"] is None
+    assert told()["tips"] == [5, 10, 15]
+    # That of the books, where the till has none of its own.
+    assert told(accounting_currency="EUR")["rate"]["rate"] == "49999.99"
+    for wrong in ({"currency": "XXX"}, {"tips": [0]}, {"tips": [1, 2, 3, 4, 5]}):
+        answer = node.call("PUT", "/v1/merchants/cafe", json={"till": wrong})
+        assert answer.status_code == 422, answer.text
+
+
+def test_a_till_is_told_of_another_rate_and_of_the_time(
+    node: RunningNode, accounts: TillAccounts, key: str
+) -> None:
+    eur = {"accounting_currency": "EUR"}
+    assert node.call("PUT", "/v1/merchants/cafe", json=eur).ok
+    client = opened(node, key)
+    told = client.recv_json(10)
+    assert told["rate"]["rate"] == "49999.99"
+    assert told["now"].endswith("Z")
+    assert node.call("PUT", "/v1/merchants/cafe", json={}).ok
+    assert client.recv_json(10)["rate"] is None
+    client.close()
+
+
 def test_a_shop_without_lightning_has_a_till_without_accounts(
     node: RunningNode, accounts: TillAccounts
 ) -> None:
     told = node.get("/v1/pos", **bearer(node.add_till_key("bar"))).json()
     assert told["accounts"] == []
+    # Bitcoin on the chain is left, above what no wallet sends.
+    onchain = {"name": "onchain", "min_sat": 546, "max_sat": None}
+    assert told["methods"] == [onchain]
 
 
 def test_a_key_that_can_do_more_than_a_till_opens_none(

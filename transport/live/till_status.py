@@ -1,8 +1,10 @@
-"""`/ws/pos`: how the Lightning accounts of a till stand, told at once when it changes.
+"""`/ws/pos`: how the Lightning accounts of a till stand, told at once when it changes;
+and so the rate of its currency.
 
     client                          server
-    {"type":"open","key":"pbk_…"}   {"type":"till","accounts":[…]}, then the same again
-                                    whenever something of it is another
+    {"type":"open","key":"pbk_…"}   {"type":"till","accounts":[…],"rate":…,"now"}, then
+                                    the same again whenever something of it is another
+                                    (`now`, the node's clock, is of the moment)
     anything else                   {"type":"error","code","message"}, and the end
 
 The key comes in a message, as browsers send no headers here and what is in a URL is
@@ -21,9 +23,11 @@ from engine.codes import StreamCode
 from engine.errors import EngineError
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
+from engine.payment.events import iso
 from transport.http.auth import SCOPE, Principal
 from transport.http.problems import Problem, problem_of
 from transport.http.till import accounts_of, cashier
+from transport.http.till_offer import rate_of_till
 from transport.live.encoding import error_message
 from transport.live.leases import Lease, Leases
 from transport.live.routes import LiveRoutes
@@ -79,7 +83,7 @@ class TillStatus:
     def begin(self, till: "_Till") -> None:
         """It is told how it stands, at once and from now on."""
         self._tills.add(till)
-        till.tell(self._message(till.merchant))
+        till.tell(self._standing(till.merchant), self._gateway.now())
         if self._looking is None:
             self._looking = gevent.spawn_later(LOOK_S, self._look)
 
@@ -91,17 +95,23 @@ class TillStatus:
 
     def _look(self) -> None:
         self._looking = None
-        messages: dict[str, bytes] = {}
+        standings: dict[str, bytes] = {}
+        now = self._gateway.now()
         for till in tuple(self._tills):
-            if till.merchant not in messages:
-                messages[till.merchant] = self._message(till.merchant)
-            till.tell(messages[till.merchant])
+            if till.merchant not in standings:
+                standings[till.merchant] = self._standing(till.merchant)
+            till.tell(standings[till.merchant], now)
         if self._tills and self._looking is None:
             self._looking = gevent.spawn_later(LOOK_S, self._look)
 
-    def _message(self, merchant: str) -> bytes:
-        accounts = accounts_of(merchant, self._gateway)
-        return msgspec.json.encode({"type": "till", "accounts": accounts})
+    def _standing(self, merchant: str) -> bytes:
+        """What is told, but for the time."""
+        told = {
+            "type": "till",
+            "accounts": accounts_of(merchant, self._gateway),
+            "rate": rate_of_till(self._gateway.merchant(merchant), self._gateway),
+        }
+        return msgspec.json.encode(told)
 
 
 class _Till:
@@ -147,10 +157,11 @@ class _Till:
         if self._lease is not None:
             self._lease.release()
 
-    def tell(self, message: bytes) -> None:
+    def tell(self, standing: bytes, now: int) -> None:
         """What it was told last is not told again."""
-        if message != self._told and not self._websocket.closed:
-            self._told = message
+        if standing != self._told and not self._websocket.closed:
+            self._told = standing
+            message = standing[:-1] + f',"now":"{iso(now)}"}}'.encode()
             self._websocket.send_encoded(encode_text(message))
 
     def _revoked(self) -> None:

@@ -52,6 +52,7 @@ EVERYTHING = {
     "bip321": "unified",
     "on_warning": "refuse",
     "lightning_address": {"name": "ann", "max_sat": 5_000, "comment_length": 80},
+    "till": {"currency": "CHF", "tips": [10, 20]},
 }
 
 
