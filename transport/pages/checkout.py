@@ -19,15 +19,13 @@ from transport.pages.external import (
     external_sum,
     external_words,
 )
+from transport.pages.language import Words
 from transport.pages.lightning_words import lightning_steps, lightning_words
 from transport.pages.stages import Stage, stage_of
 from transport.pages.ways import Way, ways_of
 from transport.pages.wording import fiat, notes_of, title_of, words_of
 
 __all__ = ["Checkout", "Step", "grouped", "look"]
-
-OVER = "The deadline has passed. Checking the blockchain once more…"
-OVER_OF_LIGHTNING = "The invoice has expired. Checking once more…"
 
 NO_SHOP = Profile()
 """Of one that has said nothing of itself."""
@@ -80,17 +78,21 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look(
-    payment: Payment, shop: Profile = NO_SHOP, *, was_confirmed: bool = False
+    payment: Payment,
+    words: Words,
+    shop: Profile = NO_SHOP,
+    *,
+    was_confirmed: bool = False,
 ) -> Checkout:
-    """The page's view of a payment of this merchant.
+    """The page's view of a payment of this merchant, in the words of a language.
 
     `was_confirmed`: its story tells of a `payment.reversed` (only asked for when the
     flags allow that there was one).
     """
     if payment.terms.is_external:
-        seen = _look_external(payment)
+        seen = _look_external(payment, words)
     else:
-        seen = _look_on_chain(payment, was_confirmed=was_confirmed)
+        seen = _look_on_chain(payment, words, was_confirmed=was_confirmed)
     goes_on = seen.stage is Stage.PAID and _may_return(payment, shop)
     return msgspec.structs.replace(
         seen,
@@ -107,10 +109,10 @@ def _may_return(payment: Payment, shop: Profile) -> bool:
     return bool(url) and is_allowed_return(url, shop.return_urls)
 
 
-def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
+def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Checkout:
     terms = payment.terms
     stage = stage_of(payment, was_confirmed=was_confirmed)
-    words = lightning_words(payment, stage) or words_of(payment, stage)
+    said = lightning_words(payment, stage, words) or words_of(payment, stage, words)
     due = _due_sat(payment, stage)
     payable = stage in {Stage.WAITING, Stage.REPLACED, Stage.UNDERPAID} or (
         stage is Stage.REVERSED and not payment.receipts
@@ -118,32 +120,32 @@ def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
     shown = stage is Stage.ANNOUNCED  # still there, but folded away
     ways: tuple[Way, ...] = ()
     if payable or shown:
-        ways = ways_of(terms, due, is_in_part=shown or bool(payment.receipts))
+        ways = ways_of(terms, due, words, is_in_part=shown or bool(payment.receipts))
     return Checkout(
         id=payment.id,
         seq=payment.seq,
         stage=stage,
         status=payment.status,
-        headline=words[0],
-        sentence=words[1],
-        notes=notes_of(payment, stage),
-        title=title_of(payment, stage),
+        headline=said[0],
+        sentence=said[1],
+        notes=notes_of(payment, stage, words),
+        title=title_of(payment, stage, words),
         address=terms.shown_address,
         network=terms.network,
         external_id=terms.external_id,
         amount_sat=terms.amount_sat,
         received_sat=payment.received_sat,
         due_sat=due,
-        due_fiat=fiat(payment, due),
-        received_fiat=fiat(payment, payment.received_sat),
+        due_fiat=fiat(payment, due, words),
+        received_fiat=fiat(payment, payment.received_sat, words),
         uri=ways[0].uri if ways else None,
         ways=ways,
         followed_by=_followed_by(terms),
         account=terms.lightning.node if terms.lightning is not None and ways else None,
-        over_text=OVER if terms.has_chain else OVER_OF_LIGHTNING,
+        over_text=words.say("over" if terms.has_chain else "over_of_lightning"),
         confirmations=min(payment.confirmations, terms.confirmations_required),
         confirmations_required=terms.confirmations_required,
-        steps=_steps(payment, stage),
+        steps=_steps(payment, stage, words),
         txids=tuple(
             dict.fromkeys(r.txid for r in payment.receipts if not r.is_lightning)
         ),
@@ -153,9 +155,9 @@ def _look_on_chain(payment: Payment, *, was_confirmed: bool) -> Checkout:
     )
 
 
-def _look_external(payment: Payment) -> Checkout:
+def _look_external(payment: Payment, words: Words) -> Checkout:
     terms, stage = payment.terms, external_stage(payment)
-    headline, sentence = external_words(payment, stage)
+    headline, sentence = external_words(payment, stage, words)
     return Checkout(
         id=payment.id,
         seq=payment.seq,
@@ -163,8 +165,8 @@ def _look_external(payment: Payment) -> Checkout:
         status=payment.status,
         headline=headline,
         sentence=sentence,
-        notes=external_notes(payment, stage),
-        title="Paid ✓" if stage is Stage.PAID else headline,
+        notes=external_notes(payment, stage, words),
+        title=words.say("title_paid") if stage is Stage.PAID else headline,
         address=None,
         network=None,
         external_id=terms.external_id,
@@ -179,7 +181,7 @@ def _look_external(payment: Payment) -> Checkout:
         created_at=terms.created_at,
         expires_at=None,
         confirmed_at=payment.confirmed_at,
-        sum_text=external_sum(payment, stage),
+        sum_text=external_sum(payment, stage, words),
     )
 
 
@@ -195,11 +197,11 @@ def _due_sat(payment: Payment, stage: Stage) -> int | None:
     return max(asked - payment.received_sat, 1)
 
 
-def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
+def _steps(payment: Payment, stage: Stage, words: Words) -> tuple[Step, ...]:
     """Waiting, seen, confirmations, paid: how far it is. None for what has ended."""
     if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED}:
         return ()
-    if (labels := lightning_steps(payment, stage)) is not None:
+    if (labels := lightning_steps(payment, stage, words)) is not None:
         at = 2 if stage is Stage.PAID else 0
         return _as_steps(labels, at)
     required = payment.terms.confirmations_required
@@ -214,15 +216,14 @@ def _steps(payment: Payment, stage: Stage) -> tuple[Step, ...]:
         Stage.REVERSED: 2 if payment.receipts else 0,
         Stage.PAID: 4,
     }[stage]
-    plural = "" if required == 1 else "s"
+    seen = {Stage.UNDERPAID: "step_part", Stage.ANNOUNCED: "step_looking"}
+    depth = {"count": required if at == 4 else count, "required": required}
     labels = (
-        "Waiting for payment" if at == 0 else "Payment sent",
-        "Seen in part" if stage is Stage.UNDERPAID else "Seen on the network",
-        f"{required if at == 4 else count} of {required} confirmation{plural}",
-        "Paid",
+        words.say("step_waiting" if at == 0 else "step_sent"),
+        words.say(seen.get(stage, "step_seen")),
+        words.count("step_confirmations", required, **depth),
+        words.say("step_paid"),
     )
-    if stage is Stage.ANNOUNCED:
-        labels = (labels[0], "Looking for it on the blockchain", *labels[2:])
     return _as_steps(labels, at)
 
 

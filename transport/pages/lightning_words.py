@@ -3,66 +3,55 @@ the chain: there is nothing to wait for, and no address to send the rest to. Pur
 """
 
 from engine.payment.model import Payment
+from transport.pages.language import Words
 from transport.pages.stages import Stage
 
 __all__ = ["lightning_steps", "lightning_words"]
 
-_STEPS = ("Waiting for payment", "Paid")
 
-
-def lightning_words(payment: Payment, stage: Stage) -> tuple[str, str] | None:
+def lightning_words(
+    payment: Payment, stage: Stage, words: Words
+) -> tuple[str, str] | None:
     """Headline and sentence; None: those of the chain (`wording.py`)."""
+    keys = _keys_of(payment, stage)
+    return None if keys is None else (words.say(keys[0]), words.say(keys[1]))
+
+
+def _keys_of(payment: Payment, stage: Stage) -> tuple[str, str] | None:
     terms = payment.terms
     if terms.lightning is None:
         return None
     match stage:
         case Stage.PAID if _is_by_lightning(payment):
-            return "Paid", "Your payment was received. Thank you."
+            return "paid", "paid_at_once"
         case Stage.WAITING if terms.has_chain and terms.lightning.is_unified:
-            return (
-                "Waiting for your payment",
-                "Scan the code with a Lightning or Bitcoin wallet. If your wallet does"
-                " not know both, copy the invoice or the address.",
-            )
+            return "waiting", "waiting_unified"
         case Stage.WAITING if terms.has_chain:
-            return (
-                "Waiting for your payment",
-                "Pay over Lightning, at once, or with an ordinary Bitcoin transaction.",
-            )
+            return "waiting", "waiting_both"
         case Stage.WAITING if terms.amount_sat is None:
-            return (
-                "Waiting for your payment",
-                "Scan the code with your Lightning wallet, and choose the amount.",
-            )
+            return "waiting", "waiting_lightning_any"
         case Stage.WAITING:
-            return (
-                "Waiting for your payment",
-                "Scan the code with your Lightning wallet, or copy the invoice.",
-            )
+            return "waiting", "waiting_lightning"
         case Stage.UNDERPAID if not terms.has_chain:
-            return (
-                "Partly paid",
-                "Less arrived than was asked for. Please contact the shop.",
-            )
+            return "underpaid", "underpaid_lightning"
         case Stage.EXPIRED if not terms.has_chain and not payment.receipts:
-            return (
-                "Expired",
-                "The invoice has expired and cannot be paid any more. Ask the shop for"
-                " a new one. If your wallet still shows a payment on its way, its money"
-                " comes back to you.",
-            )
+            return "expired", "expired_lightning"
     return None
 
 
-def lightning_steps(payment: Payment, stage: Stage) -> tuple[str, ...] | None:
+def lightning_steps(
+    payment: Payment, stage: Stage, words: Words
+) -> tuple[str, ...] | None:
     """Waiting, paid; None: the steps of the chain."""
     terms = payment.terms
     if terms.lightning is None:
         return None
     if not terms.has_chain or (stage is Stage.WAITING and not payment.receipts):
-        is_paid = stage is Stage.PAID
-        return ("Payment sent", "Paid") if is_paid else _STEPS
-    return ("Payment sent", "Paid") if _is_by_lightning(payment) else None
+        first = "step_sent" if stage is Stage.PAID else "step_waiting"
+        return words.say(first), words.say("step_paid")
+    if _is_by_lightning(payment):
+        return words.say("step_sent"), words.say("step_paid")
+    return None
 
 
 def _is_by_lightning(payment: Payment) -> bool:

@@ -35,9 +35,9 @@ from transport.pages import documents, web_files
 from transport.pages.answers import as_response, guarded, page, prefers_html
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import Checkout, grouped, look
+from transport.pages.language import Words, words_asked
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.ways import UNIFIED, Way, qr_segments
-from transport.pages.wording import btc
 
 __all__ = ["embedded_json", "routes"]
 
@@ -115,22 +115,26 @@ class _Pages:
 
     def checkout(self, payment_id: str) -> HTTPResponse:
         """The page."""
+        words = _words()
         try:
             payment = self._payment(payment_id)
         except (EngineError, Problem) as error:
-            return self._sorry(problem_of(error))
+            return self._sorry(problem_of(error), words)
         if payment is None:
-            return self._unknown()
-        view = self._look(payment)
-        state = self._state_of(view)
+            return self._unknown(words)
+        view = self._look(payment, words)
+        state = self._state_of(view, words)
+        embedded = {k: v for k, v in state.items() if k != "parts"}
         html = self._templates["pay"].render(
             view=view,
+            words=words,
+            say=words.say,
             parts=state["parts"],
-            state=embedded_json({k: v for k, v in state.items() if k != "parts"}),
-            as_of=_clock(state["now"]),
+            state=embedded_json({**embedded, "words": words.script}),
+            as_of=words.date_time(state["now"]),
             asset=self._assets.from_below,
         )
-        return self._page(html, logo_url=view.logo_url)
+        return self._page(html, words, logo_url=view.logo_url)
 
     def state(self, payment_id: str) -> HTTPResponse:
         """What the page's script asks for: state, and the page's parts in HTML."""
@@ -142,7 +146,9 @@ class _Pages:
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        body = json.dumps(self._state_of(self._look(payment)), ensure_ascii=False)
+        words = _words()
+        state = self._state_of(self._look(payment, words), words)
+        body = json.dumps(state, ensure_ascii=False)
         return HTTPResponse(body.encode(), 200, guarded("application/json", "no-store"))
 
     def qr(self, payment_id: str, kind: str) -> HTTPResponse:
@@ -155,7 +161,7 @@ class _Pages:
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        ways = self._look(payment).ways
+        ways = self._look(payment, _words()).ways
         if not ways:
             text = "Nothing is to be paid, so that there is no QR code."
             return as_response(Problem(Code.NOT_FOUND, text))
@@ -178,7 +184,7 @@ class _Pages:
             return None
         return self._gateway.payment(payment_id)
 
-    def _look(self, payment: Payment) -> Checkout:
+    def _look(self, payment: Payment, words: Words) -> Checkout:
         was_confirmed = False
         flagged = {Flag.REORGED, Flag.REPLACED} & set(payment.flags)
         if flagged and payment.status in WAITED_FOR:
@@ -187,9 +193,9 @@ class _Pages:
             reversals = (e.event.type is EventType.REVERSED for e in history)
             was_confirmed = any(reversals)
         shop = self._gateway.merchant(payment.terms.merchant)
-        return look(payment, shop, was_confirmed=was_confirmed)
+        return look(payment, words, shop, was_confirmed=was_confirmed)
 
-    def _state_of(self, view: Checkout) -> dict[str, Any]:
+    def _state_of(self, view: Checkout, words: Words) -> dict[str, Any]:
         own, now = self._gateway.unread(view.id), self._gateway.now()
         freshness = own or self._gateway.freshness()
         # How far our view of a chain is present concerns no payment without one.
@@ -214,7 +220,7 @@ class _Pages:
                 # Its address cannot be read whole, or its Lightning account is away.
                 "own": own is not None or is_deaf,
             },
-            "parts": self._parts(view, now),
+            "parts": self._parts(view, words, now),
         }
 
     def _is_deaf(self, account: str | None) -> bool:
@@ -226,58 +232,62 @@ class _Pages:
             for report in self._gateway.upstreams()
         )
 
-    def _parts(self, view: Checkout, now: int) -> dict[str, str]:
+    def _parts(self, view: Checkout, words: Words, now: int) -> dict[str, str]:
         spans = (f"<span>{part}</span>" for part in grouped(view.address or ""))
-        words = {
+        shown = {
             "view": view,
+            "words": words,
+            "say": words.say,
             "qr": lambda way: inline_svg(qr_segments(way.uri)),
             "address": "".join(spans),  # letters and digits only
-            "left": _left(view, now),
-            "btc": btc,
+            "left": _left(view, words, now),
             "exact": sat_to_btc,
             "iso": iso,
-            "clock": _clock,
         }
         templates = dict(zip(_PARTS, ("summary", "panel", "steps"), strict=True))
         return {
-            part: self._templates[name].render(**words).strip()
+            part: self._templates[name].render(**shown).strip()
             for part, name in templates.items()
         }
 
-    def _page(self, html: str, status: int = 200, logo_url: str = "") -> HTTPResponse:
-        return page(
+    def _page(
+        self, html: str, words: Words, status: int = 200, logo_url: str = ""
+    ) -> HTTPResponse:
+        answer = page(
             html, status, frame_ancestors=self._frame_ancestors, logo_url=logo_url
         )
+        answer.set_header("Content-Language", words.tag)
+        return answer
 
-    def _message(self, status: int, headline: str, sentence: str) -> HTTPResponse:
+    def _message(self, status: int, key: str, words: Words) -> HTTPResponse:
         message = self._templates["message"].render(
-            headline=headline, sentence=sentence, asset=self._assets.from_below
+            headline=words.say(key),
+            sentence=words.say(f"{key}_why"),
+            lang=words.tag,
+            asset=self._assets.from_below,
         )
-        return self._page(message, status)
+        return self._page(message, words, status)
 
-    def _unknown(self) -> HTTPResponse:
+    def _unknown(self, words: Words) -> HTTPResponse:
         if not prefers_html(bottle.request.get_header("Accept", "")):
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        return self._message(
-            404,
-            "There is no such payment",
-            "Please check the link, or ask the shop for a new one.",
-        )
+        return self._message(404, "unknown", words)
 
-    def _sorry(self, problem: Problem) -> HTTPResponse:
+    def _sorry(self, problem: Problem, words: Words) -> HTTPResponse:
         if not prefers_html(bottle.request.get_header("Accept", "")):
             return as_response(problem)
-        answer = self._message(
-            problem.status,
-            "Temporarily unavailable",
-            "Your payment is safe. It will be found as soon as this server is available"
-            " again. Please reload this page in a minute.",
-        )
+        answer = self._message(problem.status, "unavailable", words)
         for name, value in problem.headers.items():
             answer.set_header(name, value)
         return answer
+
+
+def _words() -> Words:
+    """Of the language that the request under way asks for."""
+    request = bottle.request
+    return words_asked(request.query, request.get_header("Accept-Language"))
 
 
 def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:
@@ -295,14 +305,10 @@ def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:
     raise Problem(Code.NOT_FOUND, text)
 
 
-def _clock(ms: int) -> str:
-    return f"{iso(ms)[:19].replace('T', ' ')} UTC"
-
-
-def _left(view: Checkout, now: int) -> str:
+def _left(view: Checkout, words: Words, now: int) -> str:
     """The countdown as it stands without a script."""
     if view.expires_at is None:
         return ""
     if now >= view.expires_at:
         return view.over_text
-    return f"Please pay by {_clock(view.expires_at)}"
+    return words.say("pay_by", time=words.date_time(view.expires_at))

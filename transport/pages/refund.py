@@ -7,6 +7,7 @@ The token is in the link and goes on in the form; pages of others are not told o
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import bottle
@@ -21,35 +22,11 @@ from transport.http.form_body import fields_of
 from transport.http.problems import Problem, problem_of
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import grouped
-from transport.pages.wording import btc
+from transport.pages.language import Words, words_asked
 
 __all__ = ["routes"]
 
 _ID: Final = re.compile(r"ref_[A-Za-z0-9]{22}", re.ASCII)
-
-_WORDS: Final[dict[RefundState, tuple[str, str]]] = {
-    RefundState.OPEN: (
-        "Your refund",
-        "Where shall it go? Please enter a bitcoin address of your own wallet.",
-    ),
-    RefundState.PENDING: (
-        "Your refund will be sent",
-        "You need not do anything. It goes to the address below.",
-    ),
-    RefundState.PAYING: (
-        "Your refund is on its way",
-        "It was sent to the address below and is being confirmed.",
-    ),
-    RefundState.PAID: ("Your refund was sent", "It went to the address below."),
-    RefundState.CANCELLED: (
-        "This refund was withdrawn",
-        "Please ask the shop if that surprises you.",
-    ),
-    RefundState.EXPIRED: (
-        "The time for this refund is over",
-        "Nothing was sent. Please ask the shop for a new link.",
-    ),
-}
 
 
 def routes(
@@ -73,120 +50,121 @@ class _RefundPage:
         )
 
     def show(self, refund_id: str) -> HTTPResponse:
-        return self._answer(refund_id, {"token": bottle.request.query.get("token", "")})
+        query = bottle.request.query
+        said = {name: query.get(name, "") for name in ("token", "lang")}
+        return self._answer(refund_id, said)
 
     def take(self, refund_id: str) -> HTTPResponse:
         try:
             fields, _ = fields_of(environ())
         except (EngineError, Problem) as error:
-            return self._sorry(problem_of(error))
+            return self._sorry(problem_of(error), _words({}))
         return self._answer(refund_id, fields)
 
     def _answer(self, refund_id: str, fields: dict[str, Any]) -> HTTPResponse:
         said = {
             name: str(fields.get(name, ""))[:200]
-            for name in ("token", "address", "step")
+            for name in ("token", "address", "step", "lang")
         }
+        words = _words(said)
         try:
             if not _ID.fullmatch(refund_id):
-                return self._unknown()
+                return self._message(404, "refund_unknown", words)
             refund = self._claims.look(refund_id, said["token"])
         except Problem as error:
-            return self._unknown() if error.status == 404 else self._sorry(error)
+            if error.status == 404:
+                return self._message(404, "refund_unknown", words)
+            return self._sorry(error, words)
         except EngineError as error:
-            return self._sorry(problem_of(error))
-        return self._stage(refund, said)
+            return self._sorry(problem_of(error), words)
+        return self._stage(refund, said, words)
 
-    def _stage(self, refund: Refund, said: dict[str, str]) -> HTTPResponse:
+    def _stage(
+        self, refund: Refund, said: dict[str, str], words: Words
+    ) -> HTTPResponse:
         """What was said of an open one; of others, how they stand."""
         if not said["address"] or refund.state is not RefundState.OPEN:
             is_over = (
                 refund.state is RefundState.OPEN
                 and self._gateway.now() >= refund.expires_at
             )
-            return self._page(
-                refund, said, state=RefundState.EXPIRED if is_over else refund.state
-            )
+            state = RefundState.EXPIRED if is_over else refund.state
+            return self._page(refund, said, words, state=state)
         try:
             if said["step"] == "send":
                 done = self._claims.claim(refund.id, said["token"], said["address"])
-                return self._page(done, said)
+                return self._page(done, said, words)
             address = self._claims.destination(refund, said["address"])
         except (Refused, Problem, EngineError) as error:
-            problem = problem_of(error)
-            wrong = problem.detail
-            if problem.errors:
-                wrong = f"This address {problem.errors[0].message}."
-            return self._page(refund, said, wrong=wrong, problem=problem)
-        return self._page(refund, said, review=address)
+            return self._page(refund, said, words, problem=problem_of(error))
+        return self._page(refund, said, words, review=address)
 
     def _page(
         self,
         refund: Refund,
         said: dict[str, str],
+        words: Words,
         *,
         state: RefundState | None = None,
         review: str = "",
-        wrong: str = "",
         problem: Problem | None = None,
     ) -> HTTPResponse:
         state = state or refund.state
-        headline, sentence = _WORDS[state]
-        if review:
-            headline = "Is this your address?"
-            sentence = (
-                "Please compare it with your wallet. What is sent to another address"
-                " cannot be brought back."
-            )
+        key = "refund_review" if review else f"refund_{state}"
         merchant = self._gateway.merchant(refund.merchant)
         html = self._template.render(
             refund=refund,
-            headline=headline,
-            sentence=sentence,
+            headline=words.say(key),
+            sentence=words.say(f"{key}_why"),
+            words=words,
+            say=words.say,
             is_open=state is RefundState.OPEN,
             review=review,
-            wrong=wrong,
+            wrong="" if problem is None else words.say(_wrong_key(problem)),
             said=said,
             parts=grouped(review or refund.address),
             shop=merchant.display_name or "",
-            amount=btc(refund.amount_sat),
             asset=self._assets.from_below,
         )
-        answer = _html(html, 200 if problem is None else problem.status)
+        answer = _html(html, words, 200 if problem is None else problem.status)
         for name, value in ({} if problem is None else problem.headers).items():
             answer.set_header(name, value)
         return answer
 
-    def _unknown(self) -> HTTPResponse:
-        return self._message(
-            404,
-            "There is no such refund",
-            "Please check the link: it must be whole. Else ask the shop for a new one.",
-        )
-
-    def _sorry(self, problem: Problem) -> HTTPResponse:
-        answer = self._message(
-            problem.status,
-            "Temporarily unavailable",
-            "Your refund is safe. Please try again in a minute.",
-        )
+    def _sorry(self, problem: Problem, words: Words) -> HTTPResponse:
+        answer = self._message(problem.status, "refund_unavailable", words)
         for name, value in problem.headers.items():
             answer.set_header(name, value)
         return answer
 
-    def _message(self, status: int, headline: str, sentence: str) -> HTTPResponse:
+    def _message(self, status: int, key: str, words: Words) -> HTTPResponse:
         html = self._template.render(
             refund=None,
-            headline=headline,
-            sentence=sentence,
+            headline=words.say(key),
+            sentence=words.say(f"{key}_why"),
+            words=words,
+            say=words.say,
             asset=self._assets.from_below,
         )
-        return _html(html, status)
+        return _html(html, words, status)
 
 
-def _html(html: str, status: int) -> HTTPResponse:
+def _words(said: Mapping[str, str]) -> Words:
+    return words_asked(said, bottle.request.get_header("Accept-Language"))
+
+
+def _wrong_key(problem: Problem) -> str:
+    """What is said of a destination that was refused. The problem itself is worded for
+    developers, in English."""
+    if problem.errors:
+        return "refund_wrong_address"
+    return "refund_too_often" if problem.status == 429 else "refund_wrong"
+
+
+def _html(html: str, words: Words, status: int) -> HTTPResponse:
     headers = {
         "Content-Type": "text/html; charset=utf-8",
+        "Content-Language": words.tag,
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

@@ -15,6 +15,7 @@ from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.amount import payment_uri
 from engine.payment.model import Terms
 from engine.payment.uri import invoice_uri, unified_uri
+from transport.pages.language import Words
 
 __all__ = ["UNIFIED", "Way", "qr_segments", "ways_of"]
 
@@ -36,15 +37,17 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     invoice: str | None = None
 
 
-def ways_of(terms: Terms, due_sat: int | None, *, is_in_part: bool) -> tuple[Way, ...]:
+def ways_of(
+    terms: Terms, due_sat: int | None, words: Words, *, is_in_part: bool
+) -> tuple[Way, ...]:
     """The first is shown first. `due_sat`: what is to be paid, None: any sum;
     `is_in_part`: something was paid already."""
     invoice = terms.lightning
     if invoice is None or is_in_part:
-        return (_chain(terms, due_sat),) if terms.has_chain else ()
+        return (_chain(terms, due_sat, words),) if terms.has_chain else ()
     lightning = Way(
         name=LIGHTNING,
-        label="Lightning",
+        label=words.say("way_lightning"),
         uri=invoice_uri(invoice.bolt11),
         invoice=invoice.bolt11,
     )
@@ -54,18 +57,19 @@ def ways_of(terms: Terms, due_sat: int | None, *, is_in_part: bool) -> tuple[Way
         uri = unified_uri(terms.address, due_sat, invoice.bolt11)
         both = Way(
             name=UNIFIED,
-            label="Lightning or Bitcoin",
+            label=words.say("way_unified"),
             uri=uri,
             address=terms.address,
             invoice=invoice.bolt11,
         )
         return (both,)
-    return lightning, _chain(terms, due_sat)
+    return lightning, _chain(terms, due_sat, words)
 
 
-def _chain(terms: Terms, due_sat: int | None) -> Way:
+def _chain(terms: Terms, due_sat: int | None, words: Words) -> Way:
     uri = payment_uri(terms.address, due_sat, None)
-    return Way(name=ONCHAIN, label="Bitcoin", uri=uri, address=terms.address)
+    label = words.say("way_onchain")
+    return Way(name=ONCHAIN, label=label, uri=uri, address=terms.address)
 
 
 def qr_segments(uri: str) -> tuple[str, ...]:

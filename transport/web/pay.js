@@ -1,6 +1,7 @@
 /* The checkout page, brought to life. The server writes every word of it: this script
    asks for the page's parts again when the payment has moved, and shows them. It owns
-   only what moves by itself: the countdown, the freshness line, the copy buttons.
+   only what moves by itself: the countdown, the freshness line, the copy buttons; the
+   few words for that come with the page, in its language.
 
    What the live connection says is a reason to ask, never shown as it is: so a page
    that missed events, or heard of another payment to the same address, is right as
@@ -14,6 +15,9 @@
 
   const $ = id => document.getElementById(id);
   let state = JSON.parse($("state").textContent);
+  const { words } = state; // the answers that follow have none
+  const { lang } = document.documentElement;
+  const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   let clock = state.now - performance.now(); // the server's; ours may be wrong
   let asking = null; // the request under way
   let again = false; // something happened meanwhile
@@ -51,7 +55,7 @@
     asked = performance.now();
     try {
       const options = { cache: "no-store", signal: abort.signal };
-      const got = await fetch(`${encodeURIComponent(state.id)}.json`, options);
+      const got = await fetch(`${encodeURIComponent(state.id)}.json?lang=${lang}`, options);
       if (!got.ok) throw new Error("status " + got.status);
       show(await got.json());
       failed = false;
@@ -93,7 +97,7 @@
     for (const time of document.querySelectorAll("time[data-local]")) {
       const at = new Date(time.dateTime);
       const style = { dateStyle: "medium", timeStyle: "medium" };
-      time.textContent = at.toLocaleString(undefined, style);
+      time.textContent = at.toLocaleString(lang, style);
     }
   }
 
@@ -109,32 +113,34 @@
     const place = $("countdown");
     if (!place) return false;
     const left = Math.ceil((Number(place.dataset.until) - now()) / 1000);
-    put(place, left > 0 ? `${duration(left)} left to pay` : place.dataset.over);
+    put(place, left > 0 ? say("left", { time: duration(left) }) : place.dataset.over);
     place.classList.toggle("soon", left <= 120);
     return left <= 0;
   }
+
+  const days = new Intl.NumberFormat(lang, { style: "unit", unit: "day", unitDisplay: "long" });
 
   function duration(seconds) {
     const two = number => String(number).padStart(2, "0");
     const hours = Math.floor(seconds / 3600);
     const minutes = Math.floor(seconds / 60) % 60;
     const rest = two(seconds % 60);
-    if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+    if (hours >= 48) return days.format(Math.floor(hours / 24));
     return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
   }
 
   function freshness() {
     const { live, since, standing, own } = state.source;
     const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
-    if (isDeaf || failed) mark("lost", isOffline ? "You are offline. Reconnecting…" : "Reconnecting…");
+    if (isDeaf || failed) mark("lost", say(isOffline ? "offline" : "lost"));
     else if (deafSince !== null) return;
-    else if (live) mark("live", "Live");
-    else if (own) mark("behind", "This payment may be seen late");
-    else if (standing === "behind") mark("behind", "The shop's Bitcoin node is catching up");
-    else if (since === null) mark("behind", "Waiting for data from the blockchain");
+    else if (live) mark("live", say("live"));
+    else if (own) mark("behind", say("late"));
+    else if (standing === "behind") mark("behind", say("behind"));
+    else if (since === null) mark("behind", say("no_data"));
     else {
       const lag = Math.max(0, Math.round((now() - since) / 1000));
-      mark("behind", `Blockchain data is ${lag} s old`);
+      mark("behind", say("lag", { seconds: lag.toLocaleString(lang) }));
     }
   }
 
@@ -148,15 +154,16 @@
   }
 
   async function copy(button) {
+    button.dataset.label ??= button.textContent;
     let done = true;
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
       done = copyOldWay(button.dataset.copy); // no clipboard without https
     }
-    put(button, done ? "Copied" : "Not copied");
+    put(button, say(done ? "copied" : "not_copied"));
     $("announcement").textContent = button.textContent;
-    setTimeout(() => put(button, "Copy"), 2_000);
+    setTimeout(() => put(button, button.dataset.label), 2_000);
   }
 
   function copyOldWay(text) {

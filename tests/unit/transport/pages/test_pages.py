@@ -29,9 +29,9 @@ from tests.unit.transport.pages.page_server import (
 from transport.http import strangers
 from transport.pages.assets import FOLDER, Assets
 from transport.pages.checkout import grouped
+from transport.pages.language import words_for
 from transport.pages.pages import embedded_json
 from transport.pages.ways import qr_segments
-from transport.pages.wording import btc
 
 TAPROOT = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028"
@@ -101,6 +101,7 @@ def test_only_bech32_addresses_are_written_in_capitals() -> None:
 
 
 def test_amounts_and_addresses_are_written_for_people() -> None:
+    btc = words_for("en").btc
     shown = [btc(1), btc(50_000), btc(100_000_000), btc(123_456_700_000_000)]
     assert shown == ["0.00000001", "0.0005", "1.00", "1,234,567.00"]
     assert grouped("abcdefghij") == ("abcd", "efgh", "ij")
@@ -131,7 +132,9 @@ def test_the_state_in_the_page_is_the_state_the_script_asks_for(get: Get) -> Non
     assert found is not None
     state = json.loads(get("/pay/pay_1.json").body)
     parts = state.pop("parts")
-    assert json.loads(found[1]) == state
+    embedded = json.loads(found[1])
+    assert embedded.pop("words")["live"] == "Live", "once: they do not change"
+    assert embedded == state
     assert state["source"] == {
         "live": True,
         "since": NOW - 5,

@@ -18,6 +18,7 @@ from tests.unit.transport.pages.page_server import (
     receipt,
 )
 from transport.pages.checkout import look
+from transport.pages.language import words_for
 from transport.pages.stages import Stage
 
 CLAIM = Claim(provider="p", txid=None, amount_sat=1, at=NOW, withdraw_at=NOW + HOUR)
@@ -159,7 +160,7 @@ def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
         confirmations_required=1,
         receipts=(receipt(50_000, 6),),
     )
-    view = look(known)
+    view = look(known, words_for("en"))
     assert view.confirmations == 1
     assert "1 of 1 confirmation" in [step.label for step in view.steps]
     assert {step.state for step in view.steps} == {"done"}
