@@ -40,7 +40,7 @@ from transport.live.socketio.mount import Mount
 from transport.live.till_status import Require, TillStatus
 from transport.lnurl import routes as lnurl
 from transport.lnurl.admission import LnurlLimits
-from transport.pages import pages, pos, refund
+from transport.pages import dashboard, pages, pos, refund
 from transport.seeds.admission import SeedLimits
 from transport.seeds.paybutton_messages import for_payers
 from transport.seeds.routes import add_seeds, poll_intervals_s, unsigned_webhooks
@@ -149,6 +149,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     pos.routes(app)
+    dashboard.routes(app)
     _add_claims(parts, app)
     webhooks.routes(
         app,

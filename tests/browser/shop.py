@@ -43,7 +43,7 @@ HOUR_MS = 3_600_000
 class Shop:
     """One node, and what a test does with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, api_key: str | None = None) -> None:
         self.chain = DevChain(seed=7)
         self.clock, self.dispatcher = GeventClock(), GeventDispatcher()
         self.node = Node(self.clock, self.dispatcher, Random(7), Settings())
@@ -66,7 +66,7 @@ class Shop:
             sender=sender,
             version="0",
             network="regtest",
-            api_key=None,
+            api_key=api_key,
             webhook_btc_secret=None,
         )
         app, self.live = web_parts(parts)
@@ -158,9 +158,9 @@ def _stay_silent(websocket: WebSocket) -> None:
 
 
 @contextlib.contextmanager
-def shop(folder: Path) -> Iterator[Shop]:
-    """A running node with its database in `folder`."""
-    running = Shop(folder)
+def shop(folder: Path, api_key: str | None = None) -> Iterator[Shop]:
+    """A running node with its database in `folder`. `api_key`: one of the node."""
+    running = Shop(folder, api_key)
     running.start()
     try:
         yield running

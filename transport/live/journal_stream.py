@@ -3,6 +3,7 @@
 Three ways to the same events, in journal order, for one merchant's key its own only:
 
     ?after=<cursor>&limit=            what there is, at once
+    ?after=newest                     nothing: `next` is where to go on from
     ...&wait_s=                       or, if there is nothing, the next that happens
     Accept: text/event-stream         a stream without end; the ids are cursors
 
@@ -28,13 +29,13 @@ from msgspec import Meta
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import CommittedEvent
-from engine.store.epochs import POSITION_LENGTH, START, Position
+from engine.store.epochs import POSITION, POSITION_LENGTH, START, Position
 from engine.store.records import StoredEvent
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
 from transport.http.openapi import Header, Operation
-from transport.http.params import After, Query
+from transport.http.params import Query
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import query
 from transport.http.views import EventView
@@ -53,10 +54,21 @@ _PAGE: Final = 500  # events that a stream reads at once
 Require = Callable[[dict[str, Any]], Principal]
 
 
-class EventsQuery(Query):
-    """Where to go on, and how long to wait for something to be there."""
+NEWEST: Final = "newest"
 
-    after: After = "0"
+
+class EventsQuery(Query):
+    """Where to go on, and how long to wait for something to be there. `after=newest`
+    passes over what there is: `next` is the cursor to follow from."""
+
+    after: Annotated[
+        str,
+        Meta(
+            pattern=rf"{POSITION}|^{NEWEST}$",
+            description="a position that was given out, like 0a1b2c3d-7, a whole"
+            " number, or newest",
+        ),
+    ] = "0"
     limit: Annotated[
         int,
         Meta(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
@@ -116,7 +128,10 @@ def routes(
             hold(env)
             start_stream()
             return reader.stream(after, lambda: require(env), keep_alive_s)
-        after = usable(gateway, Position.parse(asked.after) or START, merchant)
+        if asked.after == NEWEST:
+            after = gateway.health().last_offset
+        else:
+            after = usable(gateway, Position.parse(asked.after) or START, merchant)
         found = reader.wait(after, asked.limit, asked.wait_s)
         data = [msgspec.Raw(stored.wire) for stored in found]
         last = found[-1].offset if found else after

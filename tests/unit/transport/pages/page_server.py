@@ -21,6 +21,7 @@ __all__ = [
     "HOUR",
     "NOW",
     "getter",
+    "getter_of",
     "payment",
     "receipt",
     "told",
@@ -131,6 +132,11 @@ Get = Callable[..., Answer]
 def getter(gateway: FakeGateway, **options: Any) -> Get:
     app = Api()
     pages.routes(app, gateway, **options)  # type: ignore[arg-type]
+    return getter_of(app)
+
+
+def getter_of(app: Api) -> Get:
+    """Asks what is in the app."""
 
     def get(path: str, accept: str = "text/html,*/*;q=0.8", **headers: str) -> Answer:
         seen: list[Any] = []

@@ -1,0 +1,154 @@
+/* A table of any length: only the rows that are visible exist, and they are changed once
+   a frame at most, however often changed() is called.
+
+   new VirtualList({
+     label: "Payments",                        // said to screen readers
+     columns: [{ name: "Order", class: "…" }], // heads; hidden on a phone, where a row is
+                                               // a card of `cardHeight`
+     key: item => item.id,
+     href: item => "#/payments/…",             // a row is a link
+     fill(cells, item) { … },                  // cells: the row's elements, one a column
+     rowHeight: 44, cardHeight: 84,
+     nearEnd() { … },                          // the visitor comes near the last row
+   })
+   .element     to put on the page
+   .items       an array of yours, newest first; tell of changes:
+   .changed()   something in `items` is different
+   .prepended(n)  n more stand before those that were there: what is read stays in place
+   .move(by), .open()   the keyboard's j/k and Enter */
+
+import { h } from "./dom.mjs";
+
+const BEYOND = 6; // rows above and below that exist too
+const phone = matchMedia("(max-width: 700px)");
+
+export class VirtualList {
+  constructor(options) {
+    this.options = { rowHeight: 44, cardHeight: 84, ...options };
+    this.items = options.items ?? [];
+    this.at = -1; // of the row that the keyboard is on
+    this.atKey = null;
+    this.rows = new Map(); // key → { element, cells, item, place }
+    this.frame = 0;
+    this.pushed = 0;
+    const heads = options.columns.map(column =>
+      h("div", { role: "columnheader", class: column.class }, column.name));
+    this.head = h("div", { role: "row", class: "vrow vhead", "aria-rowindex": 1 }, heads);
+    this.body = h("div", { role: "rowgroup", class: "vbody" });
+    this.table = h("div", { role: "table", "aria-label": options.label, class: "vtable" },
+      h("div", { role: "rowgroup", class: "vheads" }, this.head), this.body);
+    this.element = h("div", { class: "vlist", tabindex: 0, role: "region",
+      "aria-label": options.label, onscroll: () => this.changed() }, this.table);
+    this.watch = new ResizeObserver(() => this.changed());
+    this.watch.observe(this.element);
+  }
+
+  get height() {
+    return phone.matches ? this.options.cardHeight : this.options.rowHeight;
+  }
+
+  changed() {
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  /* Who reads at the top sees the new ones come; who has gone down, or stands on a row
+     with the keyboard, keeps what is before their eyes. */
+  prepended(n) {
+    const isAtTop = this.element.scrollTop < this.height && !this.holdsFocus;
+    if (!isAtTop) this.pushed += n;
+    this.changed();
+  }
+
+  get holdsFocus() { return this.body.contains(document.activeElement); }
+
+  get isAtTop() { return this.element.scrollTop < this.height; }
+
+  toTop() {
+    this.element.scrollTop = 0;
+    this.changed();
+  }
+
+  draw() {
+    this.frame = 0;
+    const { height, items, element } = this;
+    if (!element.isConnected) return;
+    this.body.style.height = `${items.length * height}px`;
+    if (this.pushed) {
+      element.scrollTop += this.pushed * height;
+      this.pushed = 0;
+    }
+    const seen = Math.ceil(element.clientHeight / height);
+    const first = Math.max(0, Math.floor(element.scrollTop / height) - BEYOND);
+    const last = Math.min(items.length, first + seen + 2 * BEYOND);
+    this.table.setAttribute("aria-rowcount", items.length + 1);
+    this.keepWithin(first, last);
+    for (let place = first; place < last; place += 1) this.drawRow(items[place], place);
+    if (items.length - last < 3 * seen) this.options.nearEnd?.();
+  }
+
+  keepWithin(first, last) {
+    const wanted = new Set();
+    for (let place = first; place < last; place += 1) {
+      wanted.add(this.options.key(this.items[place]));
+    }
+    for (const [key, row] of this.rows) {
+      // The row that has the focus stays, else the focus would fall to the page.
+      if (wanted.has(key) || row.element.contains(document.activeElement)) continue;
+      row.element.remove();
+      this.rows.delete(key);
+    }
+  }
+
+  drawRow(item, place) {
+    const key = this.options.key(item);
+    let row = this.rows.get(key);
+    if (!row) {
+      const cells = this.options.columns.map(column =>
+        h("div", { role: "cell", class: column.class }));
+      const href = this.options.href(item);
+      const link = h("a", { href, class: "vlink" });
+      cells[0].append(link);
+      cells[0] = link;
+      const element = h("div", { role: "row", class: "vrow", onclick: event => {
+        if (!event.target.closest("a") && !getSelection().toString()) location.hash = href;
+      }, onfocusin: () => { this.atKey = key; this.at = row.place; } },
+      cells.map((cell, i) => (i ? cell : link.parentElement)));
+      row = { element, cells, item: null, place: -1, version: -1 };
+      this.rows.set(key, row);
+      this.body.append(element);
+    }
+    if (row.place !== place || row.height !== this.height) {
+      row.place = place;
+      row.height = this.height;
+      row.element.style.transform = `translateY(${place * this.height}px)`;
+      row.element.style.height = `${this.height}px`;
+      row.element.setAttribute("aria-rowindex", place + 2);
+    }
+    if (row.item !== item || row.version !== item.version) {
+      row.item = item;
+      row.version = item.version;
+      this.options.fill(row.cells, item, row.element);
+    }
+  }
+
+  /* j and k. */
+  move(by) {
+    if (!this.items.length) return;
+    const now = this.atKey === null ? -1
+      : this.items.findIndex(item => this.options.key(item) === this.atKey);
+    const next = Math.min(this.items.length - 1, Math.max(0, now + by));
+    this.show(next);
+    this.atKey = this.options.key(this.items[next]);
+    this.draw();
+    this.rows.get(this.atKey)?.cells[0].focus({ preventScroll: true });
+  }
+
+  show(place) {
+    const { element, height } = this;
+    const top = place * height;
+    const room = element.clientHeight - this.head.offsetHeight;
+    if (top < element.scrollTop) element.scrollTop = top;
+    else if (top + height > element.scrollTop + room) element.scrollTop = top + height - room;
+  }
+}
+
