@@ -29,6 +29,7 @@ class Code(StrEnum):
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key", 400
     UNAUTHORIZED = "unauthorized", 401
     FORBIDDEN = "forbidden", 403
+    CSRF_REFUSED = "csrf_refused", 403
     ORIGIN_NOT_ALLOWED = "origin_not_allowed", 403
     NOT_FOUND = "not_found", 404
     GATEWAY_NOT_FOUND = "gateway_not_found", 404

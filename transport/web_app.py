@@ -18,10 +18,12 @@ from engine.ports import ChannelSender
 from engine.secrets.vault import Vault
 from engine.wallet.forward_policy import ForwardPolicy
 from transport.control import claims, keys
+from transport.control import sessions as session_routes
 from transport.control.app import control_app
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.claims import Claims
+from transport.http.sessions import Sessions
 from transport.http.site_tokens import RULES, SiteTokens
 from transport.http.strangers import StrangerLimits, Strangers
 from transport.inbound import gateway_routes, redis_gateways, svix, webhooks
@@ -100,7 +102,10 @@ class WebParts:
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.server.Server`."""
-    auth = Auth(parts.gateway, parts.api_key, limits=parts.auth_limits)
+    sessions = Sessions(parts.vault, parts.gateway.now, parts.public_url)
+    auth = Auth(
+        parts.gateway, parts.api_key, limits=parts.auth_limits, sessions=sessions
+    )
     frames = Frames(
         parts.gateway.epochs().present,
         unread=parts.gateway.unread,
@@ -110,7 +115,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     payers = None
     if "paybutton" in parts.seeds:
         payers = for_payers(frames, parts.seeds["paybutton"], parts.gateway.now)
-    audience = Audience(frames, parts.vault, auth.require, payers)
+    audience = Audience(frames, parts.vault, auth.require, payers, auth.of_own_page)
     tokens = SiteTokens(parts.gateway, parts.vault)
 
     def is_active(what: str) -> bool:
@@ -131,6 +136,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     settings = _api_settings(parts, live)
     app = control_app(parts.gateway, auth, parts.vault, settings, strangers)
     keys.routes(app, parts.gateway, auth, parts.max_keys)
+    session_routes.routes(app, auth, sessions)
     events.routes(app, parts.gateway, auth.require, frames)
     sse.routes(
         app,

@@ -31,6 +31,7 @@ class Vault:
         self._aead = AESGCM(_derive(key, b"paybell.seal"))
         self._client_key = _derive(key, b"paybell.client-secret")
         self._claim_key = _derive(key, b"paybell.refund-claim")
+        self._session_key = _derive(key, b"paybell.session-csrf")
 
     def __repr__(self) -> str:
         return "<Vault>"
@@ -70,6 +71,16 @@ class Vault:
     def is_claim_token(self, refund_id: str, token: str) -> bool:
         """Compared in constant time."""
         expected = self.claim_token(refund_id)
+        return hmac.compare_digest(expected.encode(), token.encode())
+
+    def csrf_token(self, session_id: str) -> str:
+        """What a page proves with that it may read what its session's cookie opens."""
+        digest = hmac.new(self._session_key, session_id.encode(), hashlib.sha256)
+        return "csrf_" + base64.urlsafe_b64encode(digest.digest()[:24]).decode()
+
+    def is_csrf_token(self, session_id: str, token: str) -> bool:
+        """Compared in constant time."""
+        expected = self.csrf_token(session_id)
         return hmac.compare_digest(expected.encode(), token.encode())
 
 

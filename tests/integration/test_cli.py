@@ -313,6 +313,9 @@ def test_a_key_of_the_database_has_the_rights_that_were_asked_for(
     made = CliRunner().invoke(main, ["keys", "create", "board", *rights, *db])
     assert made.exit_code == 0, made.output
     assert "merchant: cafe  scopes: read,refund" in made.output
+    role = ["--role", "cashier", "--merchant", "cafe"]
+    till = CliRunner().invoke(main, ["keys", "create", "till", *role, *db])
+    assert "merchant: cafe  scopes: read,create" in till.output
     listed = CliRunner().invoke(main, ["keys", "list", *db]).output
     assert re.search(r"active   cafe +board  \[read,refund\]$", listed, re.MULTILINE)
 
@@ -323,6 +326,8 @@ def test_a_key_of_the_database_has_the_rights_that_were_asked_for(
         (["--merchant", "*"], "the name of a merchant must be 1 to 64 letters"),
         (["--scope", "write"], "there is no scope 'write'"),
         (["--merchant", "cafe", "--scope", "operator"], "only for a key of the whole"),
+        (["--merchant", "cafe", "--role", "admin"], "only for a key of the whole"),
+        (["--role", "viewer", "--scope", "read"], "give --role or --scope, not both"),
     ],
 )
 def test_a_key_that_opens_more_than_one_merchant_is_not_made_offline(

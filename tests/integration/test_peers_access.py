@@ -15,6 +15,7 @@ from tests.tools.sseclient import SseClient
 from tests.tools.wsclient import connect
 
 OPEN_TO_ALL = {
+    "/session",
     "/health",
     "/ready",
     "/openapi.json",

@@ -70,6 +70,16 @@ class Caller:
         name = made.json().get("id", "key_000000000000")
         return self.ask("DELETE", f"/v1/keys/{name}")
 
+    def log_in(self) -> requests.Response:
+        """And look, and out again; the answer is that of looking."""
+        key = self.key["Authorization"].removeprefix("Bearer ")
+        made = self.ask("POST", "/session", {"key": key}, Authorization="")
+        token = {"X-CSRF-Token": made.json()["csrf"], "Origin": self.node.url}
+        seen = self.ask("GET", "/session", Authorization="")
+        self.ask("DELETE", "/session", Authorization="", **token)
+        self.node.session.cookies.clear()
+        return seen
+
     def release(self) -> requests.Response:
         return self.ask("POST", f"/v1/watchers/{self.new()['address']}/release", {})
 
@@ -225,6 +235,9 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     ],
     "release_address": [Caller.release],
     "create_key": [Caller.revoke],
+    "log_in": [Caller.log_in],
+    "get_session": [Caller.log_in],
+    "log_out": [Caller.log_in],
     "list_keys": _get("/v1/keys"),
     "revoke_key": [Caller.revoke],
     "followEvents": [

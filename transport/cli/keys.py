@@ -14,6 +14,7 @@ import click
 
 from engine.errors import DatabaseInUse, InvalidInput
 from engine.merchants.name import merchant_name
+from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.store.writes import Committed, KeyRow, RevokeKey, Write
 from transport.cli.client import NodeClient
@@ -55,7 +56,7 @@ def keys() -> None:
     Examples:
       run.py keys create shop
       run.py keys create till --merchant cafe --url http://127.0.0.1:8080
-      run.py keys create board --merchant cafe --scope read
+      run.py keys create board --merchant cafe --role viewer
       run.py keys list
       run.py keys revoke key_1a2b3c4d5e6f
     """
@@ -77,11 +78,19 @@ def keys() -> None:
     help=f"What the key may: {', '.join(Scope)}. Repeat it for several. Without it: all"
     " but refund (and operator, which only a key of the whole node has).",
 )
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="What its owner is, in the place of scopes: a viewer looks; a cashier also"
+    " creates payments; an operator also confirms, refunds and keeps the settings; an"
+    " admin has the whole node.",
+)
 @_where
 def create_key(
     name: str,
     merchant: str | None,
     words: tuple[str, ...],
+    role: str | None,
     url: str | None,
     api_key: str | None,
     **settings: Any,
@@ -93,7 +102,9 @@ def create_key(
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
-    scopes = _scopes(words, merchant)
+    if role is not None and words:
+        raise click.UsageError("give --role or --scope, not both")
+    scopes = _scopes(words, role, merchant)
     if url is not None:
         with plain_errors():
             body = {"name": name, "merchant": merchant, "scopes": list(scopes)}
@@ -106,10 +117,14 @@ def create_key(
     say(text)
 
 
-def _scopes(words: tuple[str, ...], merchant: str | None) -> tuple[Scope, ...]:
+def _scopes(
+    words: tuple[str, ...], role: str | None, merchant: str | None
+) -> tuple[Scope, ...]:
     try:
         if merchant is not None:
             merchant_name(merchant)
+        if role is not None:
+            return scopes_of_role(role, merchant)
         return scopes_of(words, merchant) if words else default_scopes(merchant)
     except InvalidInput as error:
         raise click.UsageError(str(error)) from error

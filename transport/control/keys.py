@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.codes import Code
 from engine.errors import InvalidInput
 from engine.gateway import Gateway
+from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope, default_scopes, scopes_of
 from engine.payment.events import iso
 from engine.store.records import KeyRecord
@@ -52,6 +53,13 @@ class KeyRequest(Request):
         Meta(
             description=f"a list of what the key may: {', '.join(Scope)}; null for all"
             " but refund (and operator, which only a key of the whole node has)",
+        ),
+    ] = None
+    role: Annotated[
+        Role | None,
+        Meta(
+            description=f"one of {', '.join(Role)}, in the place of scopes; admin only"
+            " for a key of the whole node; null for none"
         ),
     ] = None
 
@@ -175,6 +183,13 @@ class _Keys:
 
 
 def _scopes(asked: KeyRequest) -> tuple[Scope, ...]:
+    if asked.role is not None:
+        if asked.scopes is not None:
+            raise invalid(FieldError("/role", "is given in the place of scopes"))
+        try:
+            return scopes_of_role(asked.role, asked.merchant)
+        except InvalidInput as error:
+            raise invalid(FieldError("/role", f"is not valid: {error}")) from error
     if asked.scopes is None:
         return default_scopes(asked.merchant)
     try:

@@ -1,8 +1,9 @@
-"""Who is calling: API keys, and how often a key or an unknown client may come.
+"""Who is calling: keys, sessions, and how often a key or an unknown client may come.
 
 A key is 32 random bytes, so a plain SHA-256 of it may be stored: there is nothing to
 guess, and nothing slow to wait for. Keys are kept in memory for a few seconds; one
-that is revoked ends then, one that is new is looked for at once.
+that is revoked ends then, one that is new is looked for at once. Where there is no key,
+the cookie of a session stands for the one that opened it (`sessions.py`).
 
 Called by HTTP handlers and by the gate of WebSockets, in the connection's greenlet.
 It knows no payment: what a principal may see, the handlers decide.
@@ -14,12 +15,13 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
 import msgspec
 from gevent.lock import BoundedSemaphore
+from msgspec.structs import replace
 
 from engine.codes import Code
 from engine.gateway import Gateway
@@ -27,6 +29,7 @@ from engine.merchants.name import EVERYBODY
 from engine.merchants.scopes import Scope, default_scopes
 from engine.policy.fair_share import FairShare
 from transport.http.problems import Problem, retry_later
+from transport.http.sessions import Session, Sessions
 from transport.server.client_address import address_key
 from transport.server.limits import RateLimiter
 
@@ -52,6 +55,9 @@ _BOOTSTRAP = "bootstrap"
 """The id of PAYBELL_API_KEY, which is there as long as the node runs."""
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,512}) *")
+_MARK_BYTES = 8  # of a key's hash, in the sessions that it opened
+_OF_SESSION = "session "  # how the leases of sessions begin: no key's id does
+
 _REALM = 'Bearer realm="paybell"'
 _CHALLENGE = {"WWW-Authenticate": _REALM}
 
@@ -78,6 +84,16 @@ class Principal(msgspec.Struct, frozen=True):
     name: str
     merchant: str | None
     scopes: tuple[str, ...] = ()
+    #: How it came in: a session's cookie; None: the key itself.
+    session: Session | None = None
+
+    @property
+    def lease(self) -> str:
+        """What has to last for what is opened and stays open (`Auth.is_active`)."""
+        if self.session is None:
+            return self.key_id
+        session = self.session
+        return f"{_OF_SESSION}{session.id} {session.begun_at} {self.key_id}"
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has this right."""
@@ -108,9 +124,12 @@ class Auth:
         *,
         limits: KeyLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sessions: Sessions | None = None,
     ) -> None:
-        """`bootstrap_key` (PAYBELL_API_KEY) is a key for the whole node."""
+        """`bootstrap_key` (PAYBELL_API_KEY) is a key for the whole node. Without
+        `sessions`, no cookie opens anything."""
         limits = limits or KeyLimits()
+        self._sessions = sessions
         self._gateway = gateway
         self._bootstrap = hash_key(bootstrap_key) if bootstrap_key else None
         self._clock = clock
@@ -131,20 +150,27 @@ class Auth:
 
     def require(self, environ: dict[str, Any]) -> Principal:
         """The caller. Raises `Problem` 401 (no or wrong key), 403 (the key has not the
-        right that the route wants) or 429."""
+        right that the route wants, or a session's request is not of its page) or 429.
+
+        A Bearer header counts before the cookie; another scheme is between the browser
+        and a proxy in front of us, and is no key.
+        """
         header = environ.get("HTTP_AUTHORIZATION", "")
-        if not header:
-            raise self._unauthorized(
-                environ, "An API key is required: send Authorization: Bearer pbk_…"
-            )
         match = _BEARER.fullmatch(header)
         principal = self.principal(match[1]) if match is not None else None
+        if match is None and not header[:7].lower().startswith("bearer"):
+            principal = self.by_session(environ)
         if principal is None:
-            raise self._unauthorized(
+            raise self.refused(
                 environ,
                 "The API key is unknown or revoked; `run.py keys` lists and creates"
-                " keys.",
+                " keys."
+                if header
+                else "An API key is required: send Authorization: Bearer pbk_…, or log"
+                " in at POST /session.",
             )
+        if principal.session is not None and self._sessions is not None:
+            self._sessions.require_own_page(environ, principal.session)
         scope = environ.get(SCOPE)
         self._count(principal, 1 if scope in {None, Scope.READ} else WRITE_COST)
         if scope is not None and not principal.may(scope):
@@ -178,7 +204,7 @@ class Auth:
         """Whom a key stands for, without counting the call."""
         digest = hash_key(key)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
-            return Principal(_BOOTSTRAP, _BOOTSTRAP, None, default_scopes(None))
+            return _bootstrap()
         now = self._clock()
         read_at = self._read_at
         if read_at is None or now - read_at >= CACHE_S:
@@ -192,22 +218,62 @@ class Auth:
             found = self._find(digest)
         return found
 
-    def is_active(self, key_id: str) -> bool:
-        """Whether a key that was used before may still be: for what it opened and is
-        still open. May read the store, as a call with a key may."""
-        if key_id == _BOOTSTRAP:
-            return True
+    def by_session(self, environ: dict[str, Any]) -> Principal | None:
+        """Whom the request's cookie stands for, without counting the call nor asking
+        whether a page of ours sends it. May read the store, as a call with a key may.
+        """
+        session = None if self._sessions is None else self._sessions.read(environ)
+        if session is None:
+            return None
+        for digest, principal in self._all_known():
+            if principal.key_id == session.key_id and hmac.compare_digest(
+                digest[:_MARK_BYTES], session.key_mark
+            ):
+                return replace(principal, session=session)
+        return None
+
+    def of_own_page(self, environ: dict[str, Any]) -> Principal | None:
+        """`by_session`, for what works without a session, too: None on other pages."""
+        principal = self.by_session(environ)
+        if principal is None or self._sessions is None:
+            return None
+        return principal if self._sessions.is_of_own_page(environ) else None
+
+    def begin(self, key: str) -> Session | None:
+        """A session of this key; None if nobody has it."""
+        principal = self.principal(key)
+        if principal is None or self._sessions is None:
+            return None
+        return self._sessions.begin(principal.key_id, hash_key(key)[:_MARK_BYTES])
+
+    def is_active(self, what: str) -> bool:
+        """Whether a key or a session that was used before may still be: for what it
+        opened and is still open (`Principal.lease`). May read the store, as a call with
+        a key may."""
+        if what.startswith(_OF_SESSION):
+            _, name, begun_at, key_id = what.split(" ", 3)
+            session = Session(name, key_id, b"", int(begun_at))
+            if self._sessions is None or not self._sessions.is_alive(session):
+                return False
+            what = key_id
+        return any(principal.key_id == what for _, principal in self._all_known())
+
+    def _all_known(self) -> Iterator[tuple[bytes, Principal]]:
+        """All keys that count, by their hashes, none older than a few seconds."""
+        if self._bootstrap is not None:
+            yield self._bootstrap, _bootstrap()
         read_at = self._read_at
         if read_at is None or self._clock() - read_at >= CACHE_S:
             self._read_anew()
-        return any(known.key_id == key_id for known in self._known.values())
+        yield from tuple(self._known.items())
 
     def forget(self) -> None:
         """Keys have changed: read them again for the next call."""
         self._changes += 1
         self._read_at = None
 
-    def _unauthorized(self, environ: dict[str, Any], detail: str) -> Problem:
+    def refused(self, environ: dict[str, Any], detail: str) -> Problem:
+        """401, or 429 for an address from which too many wrong keys come."""
         client = address_key(environ.get("REMOTE_ADDR", ""))
         wait_s = self._failures.allow(client, self._clock())
         if wait_s > 0:
@@ -252,6 +318,10 @@ class Auth:
                 }
                 if changes == self._changes:  # else they changed while we read
                     self._ended, self._read_at = number, began
+
+
+def _bootstrap() -> Principal:
+    return Principal(_BOOTSTRAP, _BOOTSTRAP, None, default_scopes(None))
 
 
 def _owner(principal: Principal) -> str:

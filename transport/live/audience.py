@@ -1,7 +1,8 @@
 """Who hears what of an address: an insider everything, a stranger the allow-list.
 
 An insider has the `client_secret` of the payment that the address stands for, as
-`?token=`, or a key that may read payments of its merchant (`Authorization: Bearer`). A
+`?token=`, or a key that may read payments of its merchant (`Authorization: Bearer`), or
+a session of one, on a page of ours. A
 token of another payment is no mistake: the address had an earlier payment, and whoever
 followed that one comes back. A wrong key is one, and is refused as everywhere. What a
 connection is told is settled when it is opened.
@@ -27,8 +28,8 @@ NOT_PROVEN = (
 )
 
 OPENED_BY: Final = "paybell.opened_by"
-"""In the environ: the id of the API key that opens what is asked for. What stays open
-ends with that key (`leases.py`)."""
+"""In the environ: the id of the API key, or the session, that opens what is asked for.
+What stays open ends with it (`Principal.lease`)."""
 
 #: Raises `Problem` 401 or 429. `transport.http.auth.Auth.require` is one.
 Require = Callable[[dict[str, Any]], Principal]
@@ -43,13 +44,16 @@ class Audience:
         vault: Vault,
         require: Require | None = None,
         for_strangers: Callable[[Payment], Frames] | None = None,
+        of_own_page: Callable[[dict[str, Any]], Principal | None] | None = None,
     ) -> None:
-        """Without `require`, no key opens anything. `for_strangers`: what a stranger is
+        """Without `require`, no key opens anything; without `of_own_page`
+        (`Auth.of_own_page`) no session. `for_strangers`: what a stranger is
         told of a payment, where that is not the same of all."""
         self._frames = frames
         self._for_strangers = for_strangers
         self._vault = vault
         self._require = require
+        self._of_own_page = of_own_page
 
     def frames(self, environ: dict[str, Any], payment: Payment) -> Frames:
         """What the caller is told of this payment. May read the store, for a key.
@@ -84,12 +88,15 @@ class Audience:
     def _has_key(self, environ: dict[str, Any], merchant: str) -> bool:
         # Another scheme than ours is between the client and a proxy in front.
         scheme = environ.get("HTTP_AUTHORIZATION", "")[:7].lower()
-        if scheme != "bearer " or self._require is None:
+        if scheme == "bearer ":
+            principal = None if self._require is None else self._require(environ)
+        else:  # a session that has ended is no mistake: a payer may have that browser
+            principal = self._of_own_page and self._of_own_page(environ)
+        if principal is None:
             return False
-        principal = self._require(environ)
         if not (principal.may(Scope.READ) and principal.may_see(merchant)):
             return False
-        environ[OPENED_BY] = principal.key_id
+        environ[OPENED_BY] = principal.lease
         return True
 
 

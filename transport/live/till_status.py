@@ -5,9 +5,10 @@ and so the rate of its currency.
     {"type":"open","key":"pbk_…"}   {"type":"till","accounts":[…],"rate":…,"now"}, then
                                     the same again whenever something of it is another
                                     (`now`, the node's clock, is of the moment)
+    {"type":"open"}                 ... with the session of this browser
     anything else                   {"type":"error","code","message"}, and the end
 
-The key comes in a message, as browsers send no headers here and what is in a URL is
+A key comes in a message, as browsers send no headers here and what is in a URL is
 written into logs. Which keys are taken says `transport/http/till.py`. How accounts
 stand is published in memory for whoever reads it; that is done four times a second,
 once for each merchant that has a till open, and not at all while nobody has.
@@ -41,12 +42,23 @@ __all__ = ["PATH", "Require", "TillStatus"]
 PATH: Final = "/ws/pos"
 LOOK_S: Final = 0.25
 
+#: What says who the client is: where it comes from, and a session of this browser.
+_OF_CLIENT: Final = (
+    "REMOTE_ADDR",
+    "REQUEST_METHOD",
+    "HTTP_HOST",
+    "HTTP_ORIGIN",
+    "HTTP_SEC_FETCH_SITE",
+    "HTTP_COOKIE",
+    "wsgi.url_scheme",
+)
+
 #: Says who has the key of an environ, as `Auth.require`.
 Require = Callable[[dict[str, Any]], Principal]
 
 
 class _Open(msgspec.Struct, tag_field="type", tag="open"):
-    key: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
 
 
 class TillStatus:
@@ -65,7 +77,7 @@ class TillStatus:
     def route(self, environ: dict[str, Any]) -> Endpoint | Refusal | None:
         if environ["PATH_INFO"] != PATH:
             return None
-        client = {"REMOTE_ADDR": environ.get("REMOTE_ADDR", "")}
+        client = {str(n): environ[n] for n in _OF_CLIENT if n in environ}
 
         def watch(websocket: WebSocket) -> None:
             websocket.listen(_Till(self, websocket, client))
@@ -75,10 +87,13 @@ class TillStatus:
     def count(self, change: Literal[1, -1]) -> None:
         self._live.open += change
 
-    def principal(self, client: dict[str, Any], key: str) -> Principal:
-        """Raises `Problem`."""
-        header = {"HTTP_AUTHORIZATION": f"Bearer {key}", SCOPE: Scope.READ}
-        return self._require(client | header)
+    def principal(self, client: dict[str, Any], key: str | None) -> Principal:
+        """Of the key, or else of the session that the socket was opened with. Raises
+        `Problem`."""
+        asked = {**client, SCOPE: Scope.READ}
+        if key is not None:
+            asked["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+        return self._require(asked)
 
     def begin(self, till: "_Till") -> None:
         """It is told how it stands, at once and from now on."""
@@ -148,7 +163,7 @@ class _Till:
         if self._websocket.closed:
             return
         self.merchant = merchant
-        self._lease = self._status.leases.of_key(principal.key_id, self._revoked)
+        self._lease = self._status.leases.of_key(principal.lease, self._revoked)
         self._status.begin(self)
 
     def ended(self) -> None:

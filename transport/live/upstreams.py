@@ -129,7 +129,7 @@ class _Visitors:
         principal = self._require(environ)
         if not principal.may(Scope.READ) or not principal.may_see(merchant):
             raise Problem(Code.FORBIDDEN, "This key does not read this merchant's.")
-        return lambda end: (self._leases.of_key(principal.key_id, end),)
+        return lambda end: (self._leases.of_key(principal.lease, end),)
 
     def _by_token(self, token: str, merchant: str) -> MakeLeases:
         try:

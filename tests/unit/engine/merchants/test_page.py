@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.config import read_merchants
 from engine.merchants.profile import Profile
 from engine.merchants.record import Limits
+from engine.merchants.roles import Role, scopes_of_role
 from engine.merchants.scopes import Scope
 from engine.merchants.token_rules import MAX_SECRET, MIN_SECRET, mistake
 from engine.settings import OPTIONS
@@ -44,6 +45,15 @@ def test_its_example_of_tokens_can_be_put() -> None:
 def test_it_names_every_right_and_no_other() -> None:
     rights = PAGE.partition("## Rights of its keys")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", rights, re.MULTILINE) == list(Scope)
+
+
+def test_it_names_every_role_with_its_scopes() -> None:
+    told = PAGE.partition("## Roles")[2].partition("\n## ")[0]
+    found = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", told, re.MULTILINE))
+    assert [*found] == [*Role]
+    assert found.pop(Role.ADMIN) == "all, of the whole node"
+    for role, scopes in found.items():
+        assert re.findall(r"\w+", scopes) == [*scopes_of_role(role, None)]
 
 
 def test_it_names_every_field_that_payments_and_pages_take() -> None:
