@@ -12,7 +12,7 @@ from tests.seeds.mail_stage import Desk
 from tests.tools.certificates import self_signed
 from tests.tools.mailserver import MailServerProcess, mail_server
 from transport.outbound.lookups import Lookups
-from transport.outbound.pinned import tls_context
+from transport.trust import tls_context
 
 PASSWORD = "a-password-of-the-node"
 

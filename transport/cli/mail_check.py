@@ -10,8 +10,8 @@ from engine.errors import ConfigError
 from transport.cli.source_checks import Check
 from transport.outbound.email_templates import read_folder
 from transport.outbound.lookups import Lookups
-from transport.outbound.pinned import tls_context
 from transport.outbound.smtp import Dial, SmtpFailed, Timing, check_server
+from transport.trust import tls_context
 
 __all__ = ["check_mail"]
 

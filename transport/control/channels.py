@@ -43,11 +43,11 @@ from transport.http.openapi import Operation, link
 from transport.http.params import DEFAULT_LIMIT, ChannelsQuery
 from transport.http.problems import Problem, invalid
 from transport.http.request_json import json_body, query, typed
-from transport.outbound.pinned import tls_context
 from transport.outbound.senders import Senders
 from transport.outbound.url_fault import url_fault
 from transport.outbound.webhook import new_secret, parse_secret
 from transport.problem_body import FieldError
+from transport.trust import tls_context
 
 __all__ = ["routes"]
 

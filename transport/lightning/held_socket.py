@@ -17,7 +17,6 @@ All of one socket happens in one greenlet, which blocks. Raises like
 """
 
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -32,7 +31,7 @@ from websocket._handshake import CookieJar
 from engine.errors.lightning import LightningError, NodeGarbage, NodeUnavailable
 from transport.http_failures import reason
 from transport.lightning.http import refusal, retry_after_s
-from transport.trust import ca_file
+from transport.trust import tls_context
 
 __all__ = ["CONNECT_S", "MAX_BYTES", "HeldSocket", "SocketClosed"]
 
@@ -256,8 +255,7 @@ class HeldSocket:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = _Counted(plain, self._max_bytes)
         if is_tls:
-            context = ssl.create_default_context(cafile=ca_file())
-            tls = context.wrap_socket(plain, server_hostname=host)
+            tls = tls_context(None, ()).wrap_socket(plain, server_hostname=host)
             self._socket = _Counted(tls, self._max_bytes)
         CookieJar.jar.clear()  # the library's, of all its connections together
         self._ws.connect(  # type: ignore[no-untyped-call]

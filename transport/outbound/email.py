@@ -50,7 +50,6 @@ from transport.outbound.email_message import Mail, as_bytes, mail_id
 from transport.outbound.email_templates import PARTS, Texts, parsed
 from transport.outbound.lookups import Lookups
 from transport.outbound.mail_places import NoPlace, Places
-from transport.outbound.pinned import tls_context
 from transport.outbound.smtp import (
     Dial,
     SmtpFailed,
@@ -60,6 +59,7 @@ from transport.outbound.smtp import (
     send_mail,
 )
 from transport.problem_body import FieldError
+from transport.trust import tls_context
 
 __all__ = ["EmailSender", "MailNode"]
 

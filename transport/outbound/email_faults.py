@@ -12,9 +12,9 @@ from engine.mail.address import parse_address
 from engine.mail.server import MAIL_PORTS, Security, parse_server
 from transport.outbound.email_templates import PARTS, parsed
 from transport.outbound.guard import refusal
-from transport.outbound.pinned import tls_context
 from transport.outbound.refused_ports import REFUSED_PORTS
 from transport.problem_body import FieldError
+from transport.trust import tls_context
 
 __all__ = ["faults_of"]
 

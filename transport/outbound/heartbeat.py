@@ -13,6 +13,7 @@ from pathlib import Path
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
+from transport.trust import tls_context
 
 __all__ = ["OutsideWatch"]
 
@@ -36,7 +37,7 @@ class OutsideWatch:
         self._folder = folder
         self._user_agent = f"Paybell/{version}"
         self._lookups = lookups or Lookups()
-        self._tls = tls or pinned.tls_context()
+        self._tls = tls or tls_context()
 
     def beat(self) -> str | None:
         if self._url is None:

@@ -15,7 +15,6 @@ Blocks the calling greenlet, for `timeout_s` at most; the webhook sender calls i
 the greenlet of one delivery. Needs gevent's patched sockets. Thread-safe: no.
 """
 
-import functools
 import socket
 import ssl
 import time
@@ -38,14 +37,13 @@ from transport.outbound.exchange import (
 )
 from transport.outbound.guard import Address, Parsed, check_url, refusal
 from transport.outbound.lookups import Lookups, Resolver, system_resolver
-from transport.trust import ca_file
+from transport.trust import tls_context
 
 __all__ = [
     "EndpointReply",
     "DeliveryError",
     "FailureKind",
     "post",
-    "tls_context",
 ]
 
 CONNECT_S = 5.0
@@ -72,30 +70,6 @@ class EndpointReply:
 
     latency_ms: float
     """From the call to the end of the answer's headers."""
-
-
-def tls_context(
-    ca_pem: str | None = None, protocols: Sequence[str] = ("http/1.1",)
-) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and name checked. `ca_pem`: only these
-    certificates are believed, not the usual CAs. Raises `ValueError` if it holds none.
-    `protocols`: what is spoken over it (ALPN); none: it goes without saying.
-
-    The usual ones cost some 20 ms of CPU: make it once. Not `create_default_context`,
-    which would write session keys to a file if the environment says so.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if protocols:
-        context.set_alpn_protocols(list(protocols))
-    if ca_pem is None:
-        context.load_verify_locations(ca_file())
-        return context
-    try:
-        context.load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError) as e:
-        raise ValueError("no certificates in PEM that can be read") from e
-    return context
 
 
 def post(
@@ -134,7 +108,7 @@ def post(
         with gevent.Timeout(max(left_s, 0.001), DeadlinePassed):
             sock = _connect(_checked(target, found, allow_private), target)
             if target.is_tls:
-                sock = _handshake(sock, target, tls or _default_tls())
+                sock = _handshake(sock, target, tls or tls_context())
             response = exchange(sock, target, headers, body)
         latency_ms = (time.perf_counter() - started) * 1000
         left_s = timeout_s - latency_ms / 1000
@@ -212,8 +186,3 @@ def _handshake(
     finally:
         # On success the descriptor has moved to the TLS socket; this one is empty.
         sock.close()
-
-
-@functools.cache
-def _default_tls() -> ssl.SSLContext:
-    return tls_context()

@@ -32,7 +32,7 @@ from transport.outbound.exchange import (
 )
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
-from transport.outbound.pinned import tls_context
+from transport.trust import tls_context
 
 __all__ = ["MAX_ANSWER_BYTES", "Command", "RedisLink", "TooLarge", "code_of", "said"]
 

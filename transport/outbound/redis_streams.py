@@ -32,10 +32,10 @@ from engine.streams.redis_url import RedisUrl, parse_redis_url
 from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
-from transport.outbound.pinned import tls_context
 from transport.outbound.redis_entry import CHANNEL, EVENT_ID, fields_of
 from transport.outbound.redis_link import Command, RedisLink, said
 from transport.problem_body import FieldError
+from transport.trust import tls_context
 
 __all__ = ["RedisStreamSender"]
 

@@ -21,11 +21,11 @@ from engine.streams.redis_url import RedisUrl
 from transport.outbound.email import EmailSender, MailNode
 from transport.outbound.email_templates import read_folder
 from transport.outbound.lookups import Lookups
-from transport.outbound.pinned import tls_context
 from transport.outbound.redis_streams import RedisStreamSender
 from transport.outbound.telegram import TelegramSender
 from transport.outbound.webhook import WebhookSender
 from transport.problem_body import FieldError
+from transport.trust import tls_context
 
 __all__ = ["KindSender", "Senders", "make_senders"]
 

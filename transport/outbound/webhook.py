@@ -27,6 +27,7 @@ from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
+from transport.trust import tls_context
 
 __all__ = [
     "SendResult",
@@ -98,7 +99,7 @@ class WebhookSender:
         self._allow_ports = allow_ports
         self._lookups = lookups or Lookups()
         # Loading the trust store holds the hub for some 20 ms: now, not later.
-        self._tls = tls or pinned.tls_context()
+        self._tls = tls or tls_context()
 
     def send(
         self,
@@ -142,7 +143,7 @@ class WebhookSender:
 
 @functools.lru_cache(maxsize=256)
 def _trusting(ca_pem: str) -> ssl.SSLContext:
-    return pinned.tls_context(ca_pem)
+    return tls_context(ca_pem)
 
 
 def _judged(reply: pinned.EndpointReply, url: str, now_s: float) -> SendResult:
