@@ -351,7 +351,7 @@ def test_paybell_js_goes_on_from_the_state_when_its_seq_is_from_the_future(
 def test_the_api_page_lists_every_operation_it_is_told_of(
     node: Shop, page: Page
 ) -> None:
-    page.goto(f"http://127.0.0.1:{node.server.port}/docs")
+    page.goto(f"http://127.0.0.1:{node.server.port}/docs/api")
     page.wait_for("#operations", text="/v1/payments")
     told = page.evaluate("fetch('/openapi.json').then(answer => answer.json())")
     wanted = {
@@ -360,6 +360,8 @@ def test_the_api_page_lists_every_operation_it_is_told_of(
         for method in item
         if method in {"get", "post", "put", "patch", "delete"}
     }
-    listed = page.evaluate("[...document.querySelectorAll('nav a')].map(a => a.text)")
+    listed = page.evaluate(
+        "[...document.querySelectorAll('#operation-list a')].map(a => a.text)"
+    )
     assert set(listed) == wanted
     assert page.console_errors == []

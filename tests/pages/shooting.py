@@ -1,7 +1,7 @@
 """What the pictures of the documents are made with; `screenshots.py` makes them.
 
-Each page has its states in a file `tests/pages/shots_<page>.py`, as a dict `SHOTS` from
-a picture's name to a function that brings a browser to that state:
+Each page has its states in a file beside this one, `shots_<page>.py`: a dict `SHOTS`
+from a picture's name to a function that brings a browser to that state:
 
     def waiting(visited: Visited) -> None:
         visited.do("goto", node().url(node().create()))

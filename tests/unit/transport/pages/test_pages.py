@@ -155,7 +155,7 @@ def test_the_page_tells_nothing_that_is_the_shops_own(get: Get) -> None:
 def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
     get: Get,
 ) -> None:
-    for path in ("/pay/pay_1", "/pay/none", "/docs", "/docs/errors"):
+    for path in ("/pay/pay_1", "/pay/none", "/docs", "/docs/errors", "/docs/api"):
         answer = get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
@@ -176,7 +176,7 @@ def test_the_type_of_a_problem_leads_to_its_explanation(get: Get) -> None:
     explained = get(page)
     assert explained.status == 200
     for code in Code:
-        assert f'<h3 id="{code}">{code}</h3>' in explained.text
+        assert f'<h3 id="{code}"><a href="#{code}">{code}</a></h3>' in explained.text
 
 
 def test_who_may_frame_the_page_is_configurable() -> None:
@@ -238,7 +238,9 @@ def files_of(page: str, place: str = "/pay/pay_1") -> list[str]:
 
 
 @pytest.mark.parametrize("base", ["", "/shop/pay"])
-@pytest.mark.parametrize("place", ["/pay/pay_1", "/pay/none", "/docs", "/docs/errors"])
+@pytest.mark.parametrize(
+    "place", ["/pay/pay_1", "/pay/none", "/docs", "/docs/errors", "/docs/api"]
+)
 def test_files_of_a_page_are_found_below_the_path_of_a_proxy(
     get: Get, base: str, place: str
 ) -> None:
