@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.lightning_address import OwnLightningAddress
+from engine.merchants.look import BrandColor, ExplorerUrl, SupportUrl
 from engine.merchants.packages import Packages
 from engine.merchants.payment_defaults import PaymentDefaults
 from engine.merchants.payment_methods import (
@@ -118,6 +119,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     on_warning: OnWarning = "create"
     lightning_address: OwnLightningAddress = None
     till: OwnTill = TillSettings()
+    brand_color: BrandColor = ""
+    explorer_url: ExplorerUrl = ""
+    support_url: SupportUrl = ""
 
     def profile(self) -> dict[str, Any]:
         """These fields alone, by name."""

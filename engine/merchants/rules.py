@@ -9,13 +9,14 @@ from collections.abc import Callable, Container, Iterable
 from engine.bitcoin.address import parse_address
 from engine.errors import InvalidAddress, InvalidAmount, InvalidDescriptor
 from engine.merchants.lightning_address import address_mistake
+from engine.merchants.look import explorer_mistake, support_mistake
 from engine.merchants.packages import package_mistake
 from engine.merchants.payment_defaults import bands_mistake
 from engine.merchants.payment_methods import methods_mistake
 from engine.merchants.profile import Profile
 from engine.merchants.record import OLD, PROVIDERS, Limits, Merchant, MerchantSettings
 from engine.merchants.token_rules import SEALED_AS, SealedRules, sealed
-from engine.merchants.web_places import read_place, return_urls_mistake
+from engine.merchants.web_places import place_mistake, return_urls_mistake
 from engine.money.currency import priced_in
 from engine.wallet.descriptor import read_descriptor
 
@@ -88,11 +89,13 @@ def wrong_profile(asked: Profile, network: str) -> tuple[str, str] | None:
         return wrong_method
     if entry := return_urls_mistake(asked.return_urls):
         return f"return_urls/{entry[0]}", entry[1]
-    if asked.logo_url:
-        try:
-            read_place(asked.logo_url)
-        except ValueError as error:
-            return "logo_url", str(error)
+    for name, url, mistake in (
+        ("logo_url", asked.logo_url, place_mistake),
+        ("explorer_url", asked.explorer_url, explorer_mistake),
+        ("support_url", asked.support_url, support_mistake),
+    ):
+        if url and (why := mistake(url)):
+            return name, why
     for field, currency in (
         ("accounting_currency", asked.accounting_currency),
         ("till/currency", asked.till.currency),

@@ -24,6 +24,7 @@ __all__ = [
     "ReturnUrls",
     "WebPlace",
     "is_allowed_return",
+    "place_mistake",
     "read_place",
     "return_urls_mistake",
 ]
@@ -102,6 +103,15 @@ def read_place(url: str) -> WebPlace:
         parts.path or "/",
         parts.query,
     )
+
+
+def place_mistake(url: str) -> str | None:
+    """Why it is none, if it is not; completes "the URL …"."""
+    try:
+        read_place(url)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def return_urls_mistake(entries: Iterable[str]) -> tuple[int, str] | None:

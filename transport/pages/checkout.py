@@ -13,6 +13,7 @@ import msgspec
 from engine.merchants.profile import Profile
 from engine.merchants.web_places import is_allowed_return
 from engine.payment.model import Payment, Status, Terms
+from transport.pages.brand import brand_url
 from transport.pages.external import (
     external_notes,
     external_stage,
@@ -26,6 +27,14 @@ from transport.pages.ways import Way, ways_of
 from transport.pages.wording import fiat, notes_of, title_of, words_of
 
 __all__ = ["Checkout", "Step", "grouped", "look"]
+
+_USUAL = {
+    Stage.WAITING,
+    Stage.ANNOUNCED,
+    Stage.SEEN,
+    Stage.CONFIRMING,
+    Stage.PAID,
+}
 
 NO_SHOP = Profile()
 """Of one that has said nothing of itself."""
@@ -74,6 +83,9 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     sum_text: str | None = None  # of a payment without a chain
     shop: str = ""  # as it calls itself; empty: it has not said
     logo_url: str = ""
+    brand_url: str = ""  # of the style sheet with its colour
+    explorer_url: str = ""  # with {txid}
+    support_url: str = ""  # where to ask, when something is unusual
     return_url: str = ""  # where to go on; empty: nowhere, or not yet
 
 
@@ -98,8 +110,16 @@ def look(
         seen,
         shop=shop.display_name,
         logo_url=shop.logo_url,
+        brand_url=brand_url(shop.brand_color),
+        explorer_url=shop.explorer_url,
+        support_url=shop.support_url if _is_unusual(seen) else "",
         return_url=payment.terms.return_url if goes_on else "",
     )
+
+
+def _is_unusual(seen: Checkout) -> bool:
+    """Whether a payer may want to ask the shop."""
+    return bool(seen.notes) or seen.stage not in _USUAL
 
 
 def _may_return(payment: Payment, shop: Profile) -> bool:

@@ -21,6 +21,7 @@ from transport.http.claims import Claims
 from transport.http.form_body import fields_of
 from transport.http.problems import Problem, problem_of
 from transport.pages.assets import FOLDER, Assets
+from transport.pages.brand import brand_url
 from transport.pages.checkout import grouped
 from transport.pages.language import Words, words_asked
 
@@ -124,6 +125,7 @@ class _RefundPage:
             said=said,
             parts=grouped(review or refund.address),
             shop=merchant.display_name or "",
+            brand_url=brand_url(merchant.brand_color),
             asset=self._assets.from_below,
         )
         answer = _html(html, words, 200 if problem is None else problem.status)
@@ -140,6 +142,7 @@ class _RefundPage:
     def _message(self, status: int, key: str, words: Words) -> HTTPResponse:
         html = self._template.render(
             refund=None,
+            brand_url="",
             headline=words.say(key),
             sentence=words.say(f"{key}_why"),
             words=words,

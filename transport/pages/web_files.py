@@ -1,4 +1,5 @@
-"""`/web/<name>`: the files of the pages, and `paybell.js` for shops' own pages."""
+"""`/web/<name>`: the files of the pages, `paybell.js` for shops' own pages, and the
+sheets of merchants' colours."""
 
 from functools import partial
 from typing import Final
@@ -12,6 +13,7 @@ from transport.http.kept import is_known
 from transport.http.problems import Problem
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets
+from transport.pages.brand import brand_css
 
 __all__ = ["routes"]
 
@@ -26,6 +28,9 @@ def routes(app: bottle.Bottle, assets: Assets) -> None:
 
 def _file(assets: Assets, path: str) -> HTTPResponse:
     """A style sheet, a script, the icon."""
+    if (sheet := brand_css(path)) is not None:
+        headers = guarded("text/css; charset=utf-8", _ONE_YEAR)
+        return HTTPResponse(sheet, 200, headers)
     found = assets.find(path)
     if found is None:
         return as_response(Problem(Code.NOT_FOUND, "There is no such file."))

@@ -53,6 +53,9 @@ EVERYTHING = {
     "on_warning": "refuse",
     "lightning_address": {"name": "ann", "max_sat": 5_000, "comment_length": 80},
     "till": {"currency": "CHF", "tips": [10, 20]},
+    "brand_color": "#1F5d4c",
+    "explorer_url": "https://explorer.example/tx/{txid}",
+    "support_url": "mailto:help@ann.example",
 }
 
 

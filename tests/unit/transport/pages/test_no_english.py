@@ -39,7 +39,14 @@ class OfAShop(FakeGateway):
     def merchant(self, name: str) -> Merchant:
         is_named = all(p.terms.external_id for p in self.known.values())
         shown = SHOP if is_named else ""
-        return Merchant(name=name, display_name=shown, return_urls=(BACK,))
+        return Merchant(
+            name=name,
+            display_name=shown,
+            return_urls=(BACK,),
+            explorer_url="https://explorer.example/tx/{txid}",
+            support_url="mailto:help@shop.example",
+            brand_color="#ffcc00",
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""A merchant's colour: whatever it is, what stands on it and in it can be read."""
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from engine.merchants.record import Merchant
+from tests.unit.transport.pages.page_server import FakeGateway, getter, payment
+from transport.pages.assets import FOLDER
+from transport.pages.brand import brand_css, brand_url, contrast
+
+CARDS = ("#ffffff", "#1b211e")
+
+
+class Branded(FakeGateway):
+    def merchant(self, name: str) -> Merchant:
+        return Merchant(name=name, brand_color="#FFCC00")
+
+
+def schemes(color: str) -> list[dict[str, str]]:
+    css = brand_css(brand_url(color).removeprefix("web/"))
+    assert css is not None
+    return [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\}", css.decode())
+    ]
+
+
+@given(st.integers(0, 0xFFFFFF))
+@example(0x777777)  # as far from black as from white
+@example(0xFFFF00)
+@example(0x0000FF)
+@example(0x1B211E)  # the dark card itself
+def test_every_colour_can_be_read(number: int) -> None:
+    color = f"#{number:06x}"
+    light, dark = schemes(color)
+    for card, scheme in zip(CARDS, (light, dark), strict=True):
+        assert scheme["brand"] == color, "the shop's own, unchanged"
+        for ink, ground in (
+            (scheme["on-brand"], color),
+            (scheme["on-accent"], scheme["accent"]),
+            (scheme["accent"], card),
+            (scheme["accent"], scheme["tint"]),
+        ):
+            assert contrast(ink, ground) >= 4.5, (ink, ground)
+
+
+def test_a_colour_that_can_be_read_stays_as_it_is() -> None:
+    light, _ = schemes("#1f5d4c")
+    assert light["accent"] == "#1f5d4c"
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_the_grounds_are_those_of_the_page(card: str) -> None:
+    css = (FOLDER / "pay.css").read_text(encoding="utf-8")
+    assert card in re.findall(r"--card: (#[0-9a-f]{6});", css)
+
+
+def test_the_page_has_its_colour_by_a_sheet_that_its_policy_allows() -> None:
+    get = getter(Branded(payment()))
+    page = get("/pay/pay_1")
+    found = re.search(r'href="\.\./(web/brand[^"]+)"', page.text)
+    assert found is not None
+    assert "style-src 'self'" in page.headers["content-security-policy"]
+    sheet = get(f"/{found[1]}")
+    assert sheet.status == 200
+    assert sheet.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in sheet.headers["cache-control"]
+    assert "--brand: #ffcc00;" in sheet.text
+    assert "brand" not in getter(FakeGateway(payment()))("/pay/pay_1").text
+
+
+@pytest.mark.parametrize(
+    "name", ["brand-1-12345.css", "brand-1-GGGGGG.css", "brand-0-123456.css", "x" * 999]
+)
+def test_what_is_no_colour_is_no_file(name: str) -> None:
+    get = getter(FakeGateway(payment()))
+    assert get(f"/web/{name}").status == 404
