@@ -16,7 +16,10 @@ from packaging.version import Version
 
 from tests.unit.test_packaging import ROOT, setup_cfg
 
-OURS = {"engine", "actors", "transport", "installation", "run", "tests", "bench"}
+OURS = {
+    *("engine", "actors", "transport", "installation", "run", "tests", "bench"),
+    "paybell_client",  # clients/python: a package of its own, with its own needs
+}
 PRODUCT = ("run.py", "installation.py", "engine", "actors", "transport")
 TESTS = ("tests", "bench")
 LOCKS = {"run": "requirements.lock", "test": "requirements-test.lock"}
