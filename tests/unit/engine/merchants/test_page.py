@@ -19,20 +19,19 @@ PAGE = (Path(__file__).parents[4] / "docs/merchants.md").read_text(encoding="utf
 
 
 def test_its_examples_of_a_record_can_be_put_and_written_into_the_file() -> None:
-    body = re.search(r"PUT /v1/merchants/cafe\n((?:    .+\n)+)", PAGE)
-    table = re.search(r"    \[merchants\.cafe\]\n(?:    .+\n)+", PAGE)
+    body = re.search(r"PUT /v1/merchants/cafe\n(.+?)\n```", PAGE, re.DOTALL)
+    table = re.search(r"\[merchants\.cafe\]\n.+?(?=```)", PAGE, re.DOTALL)
     assert body is not None
     assert table is not None
     said = typed(json.loads(body[1]), MerchantRequest).settings()
     assert said.display_name == "Café Lisboa"
-    text = table[0].replace("\n    ", "\n").lstrip()
-    filed = read_merchants(text, "paybell.toml")["cafe"]
+    filed = read_merchants(table[0], "paybell.toml")["cafe"]
     assert filed.limits.claims == said.limits.claims == 4
     assert filed.webhook_secrets == said.webhook_secrets
 
 
 def test_its_example_of_tokens_can_be_put() -> None:
-    body = re.search(r"    PUT /v1/merchants/salon\n((?:    \{.+\n)+)", PAGE)
+    body = re.search(r"PUT /v1/merchants/salon\n(\{.+\n)```", PAGE)
     assert body is not None
     said = typed(json.loads(body[1]), MerchantRequest).settings()
     assert said.jwt is not None
