@@ -12,6 +12,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc
 import os
 from typing import Any
 
@@ -63,6 +64,7 @@ def serve(**options: Any) -> None:
       PAYBELL_SOURCES=bitcoind=http://user:pass@127.0.0.1:8332 \\
           run.py serve --network mainnet
     """
+    gc.disable()  # what a start makes stays; put_aside() looks at it once, and goes on
     from installation import serve as serve_node
 
     raise SystemExit(serve_node(options))

@@ -57,11 +57,13 @@ import run, installation, gc, tempfile, pathlib
 from engine.config import load
 from engine.runtime.heap import LongLived
 seen = []
+gc.disable()  # as `run.py serve` does before it loads all this
 LongLived.settle = lambda _self: seen.append(len(gc.get_objects()))
 with tempfile.TemporaryDirectory() as folder:
     config = load({"db": f"{folder}/node.db", "port": "0"}, {}, {})
     made = len(gc.get_objects())
     node = installation.Installation(config)
+    assert gc.isenabled()
     try:
         node.start()
         from tests.tools.wait import wait_until
