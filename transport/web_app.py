@@ -155,7 +155,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     )
     pages.routes(app, parts.gateway, limits=parts.stranger_limits)
     pos.routes(app)
-    dashboard.routes(app)
+    dashboard.routes(app, lambda env: auth.by_session(env) is not None)
     _add_claims(parts, app)
     webhooks.routes(
         app,

@@ -68,11 +68,13 @@ class Shop:
             network="regtest",
             api_key=api_key,
             webhook_btc_secret=None,
+            address_source=self.chain.new_address,
         )
-        app, self.live = web_parts(parts)
+        self._app, self.live = web_parts(parts)
         self.refuse_websockets = False
         self.deaf = False  # new WebSockets open, and stay silent
-        self.server = Server(app, self._routes, "127.0.0.1", 0)
+        self.server = Server(self._app, self._routes, "127.0.0.1", 0)
+        self._port = 0
         self._numbers = itertools.count(1)
 
     def start(self) -> None:
@@ -127,6 +129,16 @@ class Shop:
     def url(self, payment: Payment | str, suffix: str = "") -> str:
         name = payment if isinstance(payment, str) else payment.id
         return f"http://127.0.0.1:{self.server.port}/pay/{name}{suffix}"
+
+    def close_server(self) -> None:
+        """Nobody answers at its port any more."""
+        self._port = self.server.port
+        self.server.stop(0.5)
+
+    def open_server(self) -> None:
+        """Again, at the same port."""
+        self.server = Server(self._app, self._routes, "127.0.0.1", self._port)
+        self.server.start()
 
     def cut_websockets(self) -> int:
         """Close every WebSocket from this side; how many there were."""

@@ -2,19 +2,21 @@
 
 Without a session it says what this is and where to go, and has a form for a key; with
 one it is the dashboard, which asks the API for all that it shows: the page itself holds
-nothing. Whether the session still holds, the API says. Other sites can neither frame
+nothing. Other sites can neither frame
 the page nor have it load anything of theirs. An API client that asks for `/` gets the
 problem that it always got: there is nothing for it here.
 
 Needs no key; each request runs in its connection's greenlet.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import bottle
 from bottle import HTTPResponse, SimpleTemplate
 
 from engine.codes import Code
+from engine.errors import EngineError
 from transport.http.bottle_app import environ
 from transport.http.kept import is_known
 from transport.http.problems import Problem
@@ -22,8 +24,6 @@ from transport.pages.asset_folder import AssetFolder
 from transport.pages.assets import FOLDER, Assets
 
 __all__ = ["routes"]
-
-COOKIES: Final = ("paybell_session", "__Host-paybell_session")
 
 _PAGE: Final = {
     "Content-Type": "text/html; charset=utf-8",
@@ -43,9 +43,10 @@ _FILE: Final = {
 }
 
 
-def routes(app: bottle.Bottle) -> None:
-    """Add the page and its files."""
-    front = _Front(AssetFolder(FOLDER / "desk"), Assets())
+def routes(app: bottle.Bottle, is_logged_in: Callable[[dict[str, Any]], bool]) -> None:
+    """Add the page and its files. `is_logged_in` is asked with a request's environ, and
+    may raise `EngineError`: then nobody knows."""
+    front = _Front(AssetFolder(FOLDER / "desk"), Assets(), is_logged_in)
     app.get("/", callback=front.page)
     app.get("/web/<folder>/<name>", callback=front.file)
 
@@ -53,7 +54,13 @@ def routes(app: bottle.Bottle) -> None:
 class _Front:
     """The handlers; both pages are made once."""
 
-    def __init__(self, desk: AssetFolder, assets: Assets) -> None:
+    def __init__(
+        self,
+        desk: AssetFolder,
+        assets: Assets,
+        is_logged_in: Callable[[dict[str, Any]], bool],
+    ) -> None:
+        self._is_logged_in = is_logged_in
         self._desk = desk
         words = {
             "desk": desk.from_top,
@@ -80,8 +87,11 @@ class _Front:
                 "There is nothing at this path. /openapi.json lists all paths.",
                 headers={"Vary": "Accept, Cookie"},
             )
-        has_session = any(bottle.request.get_cookie(name) for name in COOKIES)
-        return HTTPResponse(self._shell if has_session else self._welcome, 200, _PAGE)
+        try:
+            is_in = self._is_logged_in(environ())
+        except EngineError:
+            is_in = True  # the dashboard says what is wrong with the node
+        return HTTPResponse(self._shell if is_in else self._welcome, 200, _PAGE)
 
     def file(self, folder: str, name: str) -> HTTPResponse:
         """A module, a style sheet."""

@@ -42,14 +42,23 @@ export class Problem extends Error {
   get isLost() { return this.status === 0; } // no answer came: try again
 }
 
-/* path: "v1/payments", below our base. `key`: an Idempotency-Key; true: a fresh one.
+/* For an Idempotency-Key: one for each time that something is meant, so that it is done
+   once, however often it is sent. (randomUUID is there behind https only.) */
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
+  .map(byte => byte.toString(16).padStart(2, "0")).join("");
+
+/* path: "v1/payments", below our base. `key`: an Idempotency-Key (newKey()).
    `etag`: the answer is { value, etag }. */
 export async function api(path, options = {}) {
+  let wasRefused = false;
   for (;;) {
     try {
       return await once(path, options);
     } catch (error) {
-      if (error.status !== 401 || options.isLogin) throw error;
+      // Logged in anew in another tab, this page's token fits no more.
+      const isEnded = error.status === 401 || (error.code === "csrf_refused" && !wasRefused);
+      if (!isEnded || options.isLogin) throw error;
+      wasRefused = error.status === 403;
       await again();
     }
   }
@@ -66,7 +75,7 @@ async function once(path, options) {
     headers: { Accept: "application/json", ...headers },
     signal: signal ? AbortSignal.any([signal, patience]) : patience };
   if (UNSAFE.has(method) && session.csrf) sent.headers["X-CSRF-Token"] = session.csrf;
-  if (key) sent.headers["Idempotency-Key"] = key === true ? crypto.randomUUID() : key;
+  if (key) sent.headers["Idempotency-Key"] = key;
   if (body !== undefined) {
     sent.body = JSON.stringify(body);
     sent.headers["Content-Type"] = "application/json";

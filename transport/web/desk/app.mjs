@@ -25,6 +25,7 @@ async function main() {
       h("button", { type: "button", class: "main", onclick: () => location.reload() }, "Try again")));
     return;
   }
+  history.replaceState(null, "", location.pathname + location.hash); // without "?in"
   who();
   menu();
   keys();
@@ -37,7 +38,7 @@ async function main() {
   });
   begin(PAGES, {
     refused: route => (may(route.scope) ? null
-      : `This page needs the right “${route.scope}”, which your key (${session.role}) has not.`),
+      : `This page needs the right “${route.scope}”, which your key has not.`),
     shown(route) {
       for (const one of byId("menu").querySelectorAll("a")) {
         const isIt = route && one.getAttribute("href").slice(2) === route.path.split("/")[0];
@@ -56,7 +57,7 @@ async function main() {
 }
 
 function who() {
-  put(byId("who"), h("b", {}, session.name), ` · ${session.role}`);
+  put(byId("who"), h("b", {}, session.name), session.role ? ` · ${session.role}` : null);
   byId("logout").hidden = false;
   byId("logout").addEventListener("click", async () => {
     try {

@@ -9,7 +9,7 @@
 import { announce, h } from "./dom.mjs";
 
 const KNOWN = new Set(["name", "label", "type", "value", "help", "options", "keepEmpty", "parse",
-  "at"]);
+  "at", "plain"]);
 let made = 0;
 
 /* form(fields, { action: "Save", send: async values => …, done(result) }) */
@@ -59,7 +59,7 @@ function input(field) {
 function labelled(field, element) {
   const number = element.id.split("-")[1];
   const label = h("label", { for: element.id }, field.label,
-    field.required ? null : h("span", { class: "quiet" }, " (optional)"));
+    field.required || field.plain ? null : h("span", { class: "quiet" }, " (optional)"));
   if (field.type === "check" || field.type === "select" || field.keepEmpty) {
     label.querySelector(".quiet")?.remove();
   }

@@ -25,6 +25,7 @@
                                              throws Problem, whose message people can read.
                                              A session that has ended is asked for anew,
                                              over the page as it stands, then goes on
+                newKey()                     an Idempotency-Key, for api's `key`
                 pages(path, query, signal)   an async iterator over a list's pages
                 session, may(scope)          who is logged in; whether they may
                 ofMerchant()                 the merchant that is looked at (or null: all)
@@ -43,7 +44,7 @@
 
 export { announce, copyable, empty, h, put, tag, toast } from "./dom.mjs";
 export { ask, form } from "./forms.mjs";
-export { Problem, api, may, ofMerchant, pages, session } from "./api.mjs";
+export { Problem, api, may, newKey, ofMerchant, pages, session } from "./api.mjs";
 export { follow, onLink } from "./live.mjs";
 export { VirtualList } from "./list.mjs";
 export { more, table } from "./table.mjs";

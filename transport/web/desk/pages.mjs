@@ -2,9 +2,22 @@
    a menu name is reached from others. `node`: only who sees the whole node has it. */
 
 import * as alerts from "./alerts.mjs";
+import * as forwarding from "./forwarding.mjs";
+import * as keys from "./keys.mjs";
+import * as ledger from "./ledger.mjs";
+import * as merchant from "./merchant.mjs";
+import * as fresh from "./new.mjs";
+import * as payment from "./payment.mjs";
 import * as payments from "./payments.mjs";
 
 export const PAGES = [
   { path: "payments", name: "payments", menu: "Payments", scope: "read", page: payments },
-  { path: "alerts", name: "alerts", menu: "Alerts", scope: "operator", page: alerts },
+  { path: "payments/:id", name: "payment", scope: "read", page: payment },
+  { path: "new", name: "new", scope: "create", page: fresh },
+  { path: "ledger", name: "ledger", menu: "Ledger", scope: "read", page: ledger },
+  { path: "ledger/:account", name: "account", scope: "read", page: ledger },
+  { path: "forwarding", name: "forwarding", menu: "Forwarding", scope: "read", page: forwarding },
+  { path: "alerts", name: "alerts", menu: "Alerts", scope: "operator", node: true, page: alerts },
+  { path: "settings", name: "settings", menu: "Settings", scope: "read", page: merchant },
+  { path: "keys", name: "keys", menu: "Keys", scope: "operator", node: true, page: keys },
 ];

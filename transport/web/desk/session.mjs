@@ -7,12 +7,8 @@ const tabs = "BroadcastChannel" in window ? new BroadcastChannel("paybell") : nu
 
 /* Who is logged in; null: nobody. */
 export async function readSession() {
-  try {
-    return take(await api("session", { isLogin: true }));
-  } catch (error) {
-    if (error.status === 401) return null;
-    throw error;
-  }
+  const found = await api("session", { isLogin: true });
+  return found && take(found);
 }
 
 /* Throws Problem; the key goes to the node, and is kept nowhere here. */
@@ -22,11 +18,7 @@ export async function login(key) {
 }
 
 export async function logout() {
-  try {
-    await api("session", { method: "DELETE", isLogin: true });
-  } catch (error) {
-    if (error.status !== 401) throw error; // it had ended already
-  }
+  await api("session", { method: "DELETE", isLogin: true });
   tabs?.postMessage("ended");
   location.replace(base);
 }
@@ -41,12 +33,24 @@ let asking = null;
 /* The session has ended: ask for a key over the page. Resolves when one was given that
    sees the same; with another key the page begins anew. */
 export function loginAgain() {
-  asking ??= ask().finally(() => { asking = null; });
+  asking ??= again().finally(() => { asking = null; });
   return asking;
 }
 
+async function again() {
+  const before = { ...session };
+  const isIn = await readSession().catch(() => null); // in another tab, meanwhile
+  if (!isIn) await ask();
+  if (before.csrf && !isOfSame(before)) {
+    location.reload();
+    await new Promise(() => {}); // nothing of this page goes on
+  }
+}
+
+const isOfSame = before => session.merchant === before.merchant
+  && String(session.scopes) === String(before.scopes);
+
 function ask() {
-  const before = { merchant: session.merchant, role: session.role };
   return new Promise(resolve => {
     const wrong = h("p", { class: "wrong", role: "alert" });
     const key = h("input", { type: "password", id: "again-key", required: true, maxlength: 512,
@@ -58,13 +62,12 @@ function ask() {
       h("p", {}, "Nothing on this page is lost: log in, and go on where you were."),
       h("label", { for: "again-key" }, "API key"), key, wrong,
       h("div", { class: "buttons" },
-        h("button", { type: "button", onclick: () => location.replace(base) }, "Leave the page"),
+        h("button", { type: "button", onclick: () => logout().catch(() => location.replace(base)) },
+        "Leave the page"),
         send));
     const dialog = h("dialog", { "aria-labelledby": "again-title", class: "again",
       oncancel: event => event.preventDefault() }, form);
     const finish = () => {
-      const isSame = session.merchant === before.merchant && session.role === before.role;
-      if (before.role && !isSame) { location.reload(); return; }
       dialog.close();
       dialog.remove();
       tabs?.removeEventListener("message", elsewhere);
@@ -98,5 +101,5 @@ function ask() {
 
 whenEnded(loginAgain);
 tabs?.addEventListener("message", event => {
-  if (event.data === "ended" && session.role) loginAgain();
+  if (event.data === "ended" && session.csrf) loginAgain();
 });

@@ -2,19 +2,28 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engine.errors import StoreUnreadable
 from tests.unit.transport.pages.page_server import Answer, Get, getter_of
 from transport.http.bottle_app import Api
 from transport.pages import dashboard
 from transport.pages.asset_folder import AssetFolder
 
 
+def is_logged_in(environ: dict[str, Any]) -> bool:
+    cookie = environ.get("HTTP_COOKIE", "")
+    if cookie == "unreadable":
+        raise StoreUnreadable("the disk is away", "look at it")
+    return bool(cookie == "good")
+
+
 @pytest.fixture(scope="module")
 def get() -> Get:
     app = Api()
-    dashboard.routes(app)
+    dashboard.routes(app, is_logged_in)
     return getter_of(app)
 
 
@@ -33,11 +42,17 @@ def test_who_has_no_session_is_told_what_this_is_and_where_to_go(get: Get) -> No
     assert "Cookie" in page.headers["vary"]
 
 
-@pytest.mark.parametrize("name", ["paybell_session", "__Host-paybell_session"])
-def test_with_a_session_it_is_the_dashboard(get: Get, name: str) -> None:
-    page = front(get, f"other=1; {name}=sealed")
+def test_with_a_session_it_is_the_dashboard(get: Get) -> None:
+    page = front(get, "good")
     assert "app.mjs" in page.text
     assert 'id="login"' not in page.text
+
+
+def test_where_nobody_knows_who_it_is_the_dashboard_says_what_is_wrong(
+    get: Get,
+) -> None:
+    assert "app.mjs" in front(get, "unreadable").text
+    assert 'id="login"' in front(get, "bad").text
 
 
 def test_an_api_client_gets_the_problem_that_it_always_got(get: Get) -> None:
@@ -49,7 +64,7 @@ def test_an_api_client_gets_the_problem_that_it_always_got(get: Get) -> None:
 
 
 def test_the_page_loads_nothing_of_others_and_no_script_in_itself(get: Get) -> None:
-    for page in (front(get), front(get, "paybell_session=x")):
+    for page in (front(get), front(get, "good")):
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'")
         assert "unsafe" not in policy
@@ -60,7 +75,7 @@ def test_the_page_loads_nothing_of_others_and_no_script_in_itself(get: Get) -> N
 
 
 def test_all_files_that_it_names_are_there_and_kept_for_ever(get: Get) -> None:
-    text = front(get, "paybell_session=x").text
+    text = front(get, "good").text
     names = re.findall(r'(?:href|src)="(web/desk\.[^"]+)"', text)
     assert any(name.endswith("/kit.mjs") for name in names)
     for name in names:

@@ -1,0 +1,81 @@
+"""Who works at the dashboard in the tests: a node, and people with keys of roles."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from engine.merchants.roles import scopes_of_role
+from engine.store.writes import KeyRow
+from tests.browser.shop import Shop, shop
+from tests.pages.conftest import Visited
+from transport.http.auth import hash_key, new_key
+
+__all__ = ["DESKTOP", "NODE_KEY", "PHONE", "Desk", "desk"]
+
+NODE_KEY = "pbk_of-the-node"
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+class Desk:
+    """A node, and how one gets to its dashboard."""
+
+    def __init__(self, node: Shop) -> None:
+        self.node = node
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.node.server.port}/"
+
+    def key(self, role: str, merchant: str | None = None) -> tuple[str, str]:
+        """A new key, and its id."""
+        key, now = new_key(), self.node.gateway.now()
+        key_id = f"key_{os.urandom(6).hex()}"
+        scopes = scopes_of_role(role, merchant)
+        row = KeyRow(key_id, f"the {role}", merchant, hash_key(key), now, scopes)
+        self.node.gateway.save_key(row)
+        return key, key_id
+
+    def revoke(self, key_id: str) -> None:
+        """Over the API: it ends at once."""
+        answer = requests.delete(
+            f"{self.base}v1/keys/{key_id}",
+            headers={"Authorization": f"Bearer {NODE_KEY}"},
+            timeout=60,
+        )
+        assert answer.status_code == 204, answer.text
+
+    def enter(
+        self,
+        visited: Visited,
+        role: str = "admin",
+        merchant: str | None = None,
+        page: str = "payments",
+        **options: Any,
+    ) -> str:
+        """Somebody of this role looks at this page; the id of their key."""
+        key, key_id = self.key(role, merchant)
+        visited.begin(**{"viewport": DESKTOP, **options})
+        visited.do("goto", self.base)
+        visited.do("fill", "#key", key)
+        visited.do("press", "Enter")
+        visited.do("wait_for", "#menu a")
+        self.go(visited, page)
+        return key_id
+
+    @staticmethod
+    def go(visited: Visited, page: str) -> None:
+        """To a page by its hash, until all that is asked at first is there."""
+        visited.do("evaluate", f"void (location.hash = '#/{page}')")
+        visited.do("wait_until", "document.querySelector('#outlet h1 ~ *, .page *')")
+
+
+@contextlib.contextmanager
+def desk(folder: Path) -> Iterator[Desk]:
+    with shop(folder, NODE_KEY) as node:
+        yield Desk(node)
