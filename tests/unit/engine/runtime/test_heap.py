@@ -63,11 +63,11 @@ with tempfile.TemporaryDirectory() as folder:
     config = load({"db": f"{folder}/node.db", "port": "0"}, {}, {})
     made = len(gc.get_objects())
     node = installation.Installation(config)
-    assert gc.isenabled()
     try:
         node.start()
         from tests.tools.wait import wait_until
         wait_until(lambda: bool(seen), 30, "the watchers are up")
+        assert gc.isenabled()
     finally:
         node.stop()
 print(made, seen[0])
