@@ -20,6 +20,7 @@ from engine.wallet.forward_policy import ForwardPolicy
 from transport.control import claims, keys
 from transport.control import sessions as session_routes
 from transport.control.app import control_app
+from transport.control.reorder import Reorders
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.claims import Claims
@@ -153,7 +154,8 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         live.salon.leases,
         parts.allowed_origins,
     )
-    pages.routes(app, parts.gateway, limits=parts.stranger_limits)
+    reorders = Reorders(parts.gateway, parts.vault, settings)
+    pages.routes(app, parts.gateway, limits=parts.stranger_limits, reorders=reorders)
     pos.routes(app)
     dashboard.routes(app, lambda env: auth.by_session(env) is not None)
     _add_claims(parts, app)

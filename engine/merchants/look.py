@@ -15,6 +15,7 @@ __all__ = [
     "TXID",
     "BrandColor",
     "ExplorerUrl",
+    "Reorder",
     "SupportUrl",
     "explorer_mistake",
     "support_mistake",
@@ -51,6 +52,13 @@ SupportUrl = Annotated[
         pattern=r"^((https|mailto):[!-~]*)?$(?!\n)",
         description="where a payer asks when something went wrong: an https URL, or"
         " mailto: with an address; empty for none",
+    ),
+]
+Reorder = Annotated[
+    bool,
+    Meta(
+        description="true if a payer may have a new address, and a new price, for a"
+        " payment that expired unpaid"
     ),
 ]
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from engine.bitcoin.address import MAX_ADDRESS_LENGTH
 from engine.merchants.lightning_address import OwnLightningAddress
-from engine.merchants.look import BrandColor, ExplorerUrl, SupportUrl
+from engine.merchants.look import BrandColor, ExplorerUrl, Reorder, SupportUrl
 from engine.merchants.packages import Packages
 from engine.merchants.payment_defaults import PaymentDefaults
 from engine.merchants.payment_methods import (
@@ -122,6 +122,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     brand_color: BrandColor = ""
     explorer_url: ExplorerUrl = ""
     support_url: SupportUrl = ""
+    reorder: Reorder = False
 
     def profile(self) -> dict[str, Any]:
         """These fields alone, by name."""

@@ -31,6 +31,7 @@ class Vault:
         self._aead = AESGCM(_derive(key, b"paybell.seal"))
         self._client_key = _derive(key, b"paybell.client-secret")
         self._claim_key = _derive(key, b"paybell.refund-claim")
+        self._successor_key = _derive(key, b"paybell.successor")
         self._session_key = _derive(key, b"paybell.session-csrf")
 
     def __repr__(self) -> str:
@@ -82,6 +83,12 @@ class Vault:
         """Compared in constant time."""
         expected = self.csrf_token(session_id)
         return hmac.compare_digest(expected.encode(), token.encode())
+
+    def successor(self, payment_id: str) -> int:
+        """A number of 256 bits, from which the id of the payment is made that follows
+        this one when it has expired: always the same, and nobody else's guess."""
+        digest = hmac.new(self._successor_key, payment_id.encode(), hashlib.sha256)
+        return int.from_bytes(digest.digest(), "big")
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -4,7 +4,7 @@ import secrets
 import string
 from typing import Final
 
-__all__ = ["new_id", "new_payment_id", "new_refund_id"]
+__all__ = ["new_id", "new_payment_id", "new_refund_id", "successor_id"]
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_CHARS: Final = 22  # 131 bits
@@ -20,6 +20,14 @@ def new_payment_id(now: int) -> str:
     """One that sorts by the time (ms) it was made: in the database's trees new
     payments are neighbours, not strewn over all pages."""
     return f"pay_{_digits(now, _TIME_CHARS)}{_random(_ID_CHARS - _TIME_CHARS)}"
+
+
+def successor_id(expired_at: int, number: int) -> str:
+    """Of the payment that follows one that expired then (ms): as `new_payment_id`, but
+    for a number that is given in place of a random one."""
+    length = _ID_CHARS - _TIME_CHARS
+    rest = _digits(number % len(_ALPHABET) ** length, length)
+    return f"pay_{_digits(expired_at, _TIME_CHARS)}{rest}"
 
 
 def new_refund_id(now: int) -> str:

@@ -46,7 +46,7 @@ def page(
     headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self';"
         f" {images}; connect-src 'self'; base-uri 'none';"
-        f" form-action 'none'; frame-ancestors {frame_ancestors}"
+        f" form-action 'self'; frame-ancestors {frame_ancestors}"
     )
     headers["X-Robots-Tag"] = "noindex, nofollow"
     return HTTPResponse(html.encode(), status, headers)

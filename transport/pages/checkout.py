@@ -87,6 +87,9 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     explorer_url: str = ""  # with {txid}
     support_url: str = ""  # where to ask, when something is unusual
     return_url: str = ""  # where to go on; empty: nowhere, or not yet
+    successor_id: str = ""  # of the payment that was made in its place
+    may_reorder: bool = False  # one can be made
+    is_priced: bool = False  # in a currency, so that a new one has the rate of then
 
 
 def look(
@@ -157,6 +160,7 @@ def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Ch
         received_sat=payment.received_sat,
         due_sat=due,
         due_fiat=fiat(payment, due, words),
+        is_priced=terms.price is not None,
         received_fiat=fiat(payment, payment.received_sat, words),
         uri=ways[0].uri if ways else None,
         ways=ways,

@@ -14,10 +14,10 @@ What is said in which case is `transport/pages/checkout.py`. Called by run.py th
 
 import json
 import re
-from typing import Any, Final
+from typing import Any
 
 import bottle
-from bottle import HTTPResponse, SimpleTemplate
+from bottle import HTTPResponse
 
 from engine.codes import Code
 from engine.errors import EngineError
@@ -26,24 +26,25 @@ from engine.lightning.upstream import UpstreamState
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.amount import sat_to_btc
 from engine.payment.events import iso
-from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from engine.payment.uri import invoice_uri
-from transport.http.bottle_app import environ
-from transport.http.problems import Problem, problem_of, retry_later
-from transport.http.strangers import LIMIT, TOO_MANY, StrangerLimits, Strangers
-from transport.pages import documents, web_files
-from transport.pages.answers import as_response, guarded, page, prefers_html
-from transport.pages.assets import FOLDER, Assets
-from transport.pages.checkout import Checkout, grouped, look
-from transport.pages.language import Words, words_asked
+from transport.http.problems import Problem, problem_of
+from transport.http.strangers import StrangerLimits, Strangers
+from transport.pages import documents, reorder_page, web_files
+from transport.pages.answers import as_response, guarded
+from transport.pages.assets import Assets
+from transport.pages.checkout import Checkout, grouped
+from transport.pages.language import Words
+from transport.pages.payers import (
+    PayerPages,
+    Reorders,
+    lang_query,
+    template,
+    words_of_request,
+)
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.ways import UNIFIED, Way, qr_segments
 
 __all__ = ["embedded_json", "routes"]
-
-_PARTS: Final = ("summary", "pay", "steps")
-_PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
-_HISTORY: Final = 200  # events read to learn whether a payment was reversed once
 
 
 def routes(
@@ -52,8 +53,10 @@ def routes(
     *,
     frame_ancestors: str = "'self'",
     limits: StrangerLimits | None = None,
+    reorders: Reorders | None = None,
 ) -> None:
-    """Add the pages. Needs no key.
+    """Add the pages. Needs no key. `reorders`: how a payer gets a new payment in the
+    place of one that expired; None: not at all.
 
     `frame_ancestors`: who may show the checkout in a frame, as in a Content Security
     Policy: `'none'`, `'self'`, or origins like `https://shop.example`. Raises
@@ -65,7 +68,9 @@ def routes(
             f" not {frame_ancestors!r}"
         )
     assets = Assets()
-    pages = _Pages(gateway, assets, frame_ancestors, Strangers(limits))
+    strangers = Strangers(limits)
+    kit = PayerPages(gateway, assets, frame_ancestors, strangers, reorders)
+    pages = _Pages(kit)
     # First the longer: an id has no point in it.
     # They limit themselves: a payer is told so on a page.
     for path, answer in (
@@ -74,6 +79,7 @@ def routes(
         ("/v1/payments/<payment_id>/qr.<kind:re:svg|png>", pages.qr),
     ):
         app.get(path, callback=answer, limited_by_itself=True)
+    reorder_page.routes(app, kit)
     web_files.routes(app, assets)
     documents.routes(app, assets)
 
@@ -93,75 +99,67 @@ def embedded_json(value: object) -> str:
 class _Pages:
     """The handlers, and what they share."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        assets: Assets,
-        frame_ancestors: str,
-        strangers: Strangers,
-    ) -> None:
-        self._gateway = gateway
-        self._assets = assets
-        self._strangers = strangers
-        self._frame_ancestors = frame_ancestors
-        names = {key: f"{key}.html" for key in ("pay", "message", "steps")}
-        parts = {"summary": "summary.html", "panel": "pay_panel.html"}
-        self._templates = {
-            key: SimpleTemplate((FOLDER / name).read_text(encoding="utf-8"))
-            for key, name in {**names, **parts}.items()
+    def __init__(self, kit: PayerPages) -> None:
+        self._kit = kit
+        self._gateway = kit.gateway
+        self._page = template("pay")
+        self._part_templates = {
+            "summary": template("summary"),
+            "pay": template("pay_panel"),
+            "steps": template("steps"),
         }
 
     # -- handlers ------------------------------------------------------------------
 
     def checkout(self, payment_id: str) -> HTTPResponse:
         """The page."""
-        words = _words()
+        words = words_of_request()
         try:
-            payment = self._payment(payment_id)
+            payment = self._kit.payment(payment_id)
         except (EngineError, Problem) as error:
-            return self._sorry(problem_of(error), words)
+            return self._kit.sorry(problem_of(error), words)
         if payment is None:
-            return self._unknown(words)
-        view = self._look(payment, words)
+            return self._kit.unknown(words)
+        view = self._kit.look(payment, words)
         state = self._state_of(view, words)
         embedded = {k: v for k, v in state.items() if k != "parts"}
-        html = self._templates["pay"].render(
+        html = self._page.render(
             view=view,
             words=words,
             say=words.say,
             parts=state["parts"],
             state=embedded_json({**embedded, "words": words.script}),
             as_of=words.date_time(state["now"]),
-            asset=self._assets.from_below,
+            asset=self._kit.asset,
         )
-        return self._page(html, words, logo_url=view.logo_url)
+        return self._kit.page(html, words, logo_url=view.logo_url)
 
     def state(self, payment_id: str) -> HTTPResponse:
         """What the page's script asks for: state, and the page's parts in HTML."""
         try:
-            payment = self._payment(payment_id)
+            payment = self._kit.payment(payment_id)
         except (EngineError, Problem) as error:
             return as_response(problem_of(error))
         if payment is None:
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        words = _words()
-        state = self._state_of(self._look(payment, words), words)
+        words = words_of_request()
+        state = self._state_of(self._kit.look(payment, words), words)
         body = json.dumps(state, ensure_ascii=False)
         return HTTPResponse(body.encode(), 200, guarded("application/json", "no-store"))
 
     def qr(self, payment_id: str, kind: str) -> HTTPResponse:
         """The payment's QR code alone, as long as there is something to pay."""
         try:
-            payment = self._payment(payment_id)
+            payment = self._kit.payment(payment_id)
         except (EngineError, Problem) as error:
             return as_response(problem_of(error))
         if payment is None:
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        ways = self._look(payment, _words()).ways
+        ways = self._kit.look(payment, words_of_request()).ways
         if not ways:
             text = "Nothing is to be paid, so that there is no QR code."
             return as_response(Problem(Code.NOT_FOUND, text))
@@ -174,26 +172,6 @@ class _Pages:
         return HTTPResponse(picture(kind, qr_segments(uri)), 200, headers)
 
     # -- parts of them -------------------------------------------------------------
-
-    def _payment(self, payment_id: str) -> Payment | None:
-        """None if there is none. Raises `Problem` for a client that asks too often."""
-        wait_s = self._strangers.wait_s(environ())
-        if wait_s > 0:
-            raise retry_later(Code.RATE_LIMITED, TOO_MANY, wait_s, LIMIT)
-        if not _PAYMENT_ID.fullmatch(payment_id):
-            return None
-        return self._gateway.payment(payment_id)
-
-    def _look(self, payment: Payment, words: Words) -> Checkout:
-        was_confirmed = False
-        flagged = {Flag.REORGED, Flag.REPLACED} & set(payment.flags)
-        if flagged and payment.status in WAITED_FOR:
-            after = max(payment.seq - _HISTORY, 0)
-            history = self._gateway.history(payment.id, after, _HISTORY)
-            reversals = (e.event.type is EventType.REVERSED for e in history)
-            was_confirmed = any(reversals)
-        shop = self._gateway.merchant(payment.terms.merchant)
-        return look(payment, words, shop, was_confirmed=was_confirmed)
 
     def _state_of(self, view: Checkout, words: Words) -> dict[str, Any]:
         own, now = self._gateway.unread(view.id), self._gateway.now()
@@ -241,53 +219,14 @@ class _Pages:
             "qr": lambda way: inline_svg(qr_segments(way.uri)),
             "address": "".join(spans),  # letters and digits only
             "left": _left(view, words, now),
+            "lang": lang_query(words),
             "exact": sat_to_btc,
             "iso": iso,
         }
-        templates = dict(zip(_PARTS, ("summary", "panel", "steps"), strict=True))
         return {
-            part: self._templates[name].render(**shown).strip()
-            for part, name in templates.items()
+            name: part.render(**shown).strip()
+            for name, part in self._part_templates.items()
         }
-
-    def _page(
-        self, html: str, words: Words, status: int = 200, logo_url: str = ""
-    ) -> HTTPResponse:
-        answer = page(
-            html, status, frame_ancestors=self._frame_ancestors, logo_url=logo_url
-        )
-        answer.set_header("Content-Language", words.tag)
-        return answer
-
-    def _message(self, status: int, key: str, words: Words) -> HTTPResponse:
-        message = self._templates["message"].render(
-            headline=words.say(key),
-            sentence=words.say(f"{key}_why"),
-            lang=words.tag,
-            asset=self._assets.from_below,
-        )
-        return self._page(message, words, status)
-
-    def _unknown(self, words: Words) -> HTTPResponse:
-        if not prefers_html(bottle.request.get_header("Accept", "")):
-            return as_response(
-                Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
-            )
-        return self._message(404, "unknown", words)
-
-    def _sorry(self, problem: Problem, words: Words) -> HTTPResponse:
-        if not prefers_html(bottle.request.get_header("Accept", "")):
-            return as_response(problem)
-        answer = self._message(problem.status, "unavailable", words)
-        for name, value in problem.headers.items():
-            answer.set_header(name, value)
-        return answer
-
-
-def _words() -> Words:
-    """Of the language that the request under way asks for."""
-    request = bottle.request
-    return words_asked(request.query, request.get_header("Accept-Language"))
 
 
 def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:

@@ -56,6 +56,7 @@ EVERYTHING = {
     "brand_color": "#1F5d4c",
     "explorer_url": "https://explorer.example/tx/{txid}",
     "support_url": "mailto:help@ann.example",
+    "reorder": True,
 }
 
 

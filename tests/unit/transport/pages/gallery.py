@@ -76,6 +76,8 @@ def _external(**changes: Any) -> Payment:
 _PAYMENTS: Final[tuple[Payment, ...]] = (
     *(known for known, _, _ in STAGES),
     payment(price=_PRICE, external_id=None, network="mainnet"),
+    payment(price=_PRICE, status=Status.EXPIRED),
+    payment(external_id=None, status=Status.EXPIRED),
     payment(expires_at=NOW - 1),  # the deadline has just passed
     payment(
         status=Status.CONFIRMING,

@@ -56,11 +56,29 @@ def pseudo(monkeypatch: pytest.MonkeyPatch) -> Pseudo:
     return words
 
 
+class FakeReorders:
+    """Of payments without an order number there is a successor already."""
+
+    def successor(self, known: Payment) -> Payment | None:
+        return None if known.terms.external_id else known
+
+    def is_offered(self, known: Payment) -> bool:
+        return not known.receipts
+
+    def make(self, _known: Payment, client: str) -> Payment:
+        raise Problem(Code.WRONG_PAYMENT_STATE, f"Not for {client}.")
+
+
 def pages_of(known: Payment, told: list[EventType]) -> tuple[str, Any]:
     gateway = OfAShop(known)
     gateway.told = told
-    get = getter(gateway)
+    get = getter(gateway, reorders=FakeReorders())
     return get("/pay/pay_1").text, json.loads(get("/pay/pay_1.json").body)
+
+
+def refused_reorder() -> str:
+    get = getter(OfAShop(payment()), reorders=FakeReorders())
+    return get("/pay/pay_1/reorder", REQUEST_METHOD="POST").text
 
 
 @pytest.mark.parametrize(("known", "told"), GALLERY)
@@ -80,6 +98,12 @@ def test_no_english_word_is_on_a_page_without_a_payment(
     gateway = FakeGateway()
     gateway.error = error
     assert english_in(getter(gateway)("/pay/pay_9").text) == []
+
+
+def test_no_english_word_is_on_the_page_that_refuses_a_new_payment(
+    pseudo: Pseudo,
+) -> None:
+    assert english_in(refused_reorder()) == []
 
 
 class FakeClaims:
@@ -178,6 +202,7 @@ def test_no_english_word_is_on_the_page_of_a_refund(
 def test_every_key_of_the_catalogue_is_said_by_some_page(pseudo: Pseudo) -> None:
     for known, told in GALLERY:
         pages_of(known, told)
+    refused_reorder()
     for error in (None, EngineBusy("too much to do", 7)):
         gateway = FakeGateway()
         gateway.error = error
