@@ -162,29 +162,27 @@ class Rules:
         return [c for c in self.committed.values() if c.event.payment_id == payment_id]
 
 
+TELL_OF_THEIR_ORDER = {"expired", "cancelled", "failed", "late", "reversed"}
+"""Types of event, after "payment.", that say how their order stands."""
+
+
 def _as_written(
     batch: Sequence[Write], outcomes: Sequence[Outcome]
 ) -> list[tuple[Write, Outcome]]:
-    """In the order of their events: some come last, whenever they were handed in."""
-    offsets = [
-        outcome.events[0].offset
-        if isinstance(outcome, Committed) and outcome.events
-        else 0
-        for outcome in outcomes
-    ]
-    least, first_late = None, None
-    for offset in reversed(offsets):
-        if offset and least is not None and offset > least:
-            first_late = min(first_late or offset, offset)
-        elif offset:
-            least = offset
+    """In the order of their events: those that tell of an order are written last,
+    whenever they were handed in. Told by that rule, not by the offsets: what was handed
+    in between may have rows and no event."""
     pairs = list(zip(batch, outcomes, strict=True))
-    if first_late is None:
-        return pairs
-    late = [number for number, offset in enumerate(offsets) if offset >= first_late]
-    late.sort(key=offsets.__getitem__)
-    rest = [number for number in range(len(pairs)) if offsets[number] < first_late]
-    return [pairs[number] for number in (*rest, *late)]
+    return sorted(pairs, key=lambda pair: _tells_of_an_order(pair[0]))
+
+
+def _tells_of_an_order(write: Write) -> bool:
+    return any(
+        event.type.removeprefix("payment.") in TELL_OF_THEIR_ORDER
+        for entry in write.entries
+        if entry.payment.terms.external_id is not None
+        for event in entry.events
+    )
 
 
 def _in_full(committed: CommittedEvent, skipped: tuple[int, ...]) -> bytes:
