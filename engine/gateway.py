@@ -24,16 +24,26 @@ from engine.refund_gateway import RefundGateway
 from engine.store.epochs import Epochs, Position
 from engine.store.records import (
     AttemptView,
+    Backlog,
+    DeliveryRecord,
     IdempotentAnswer,
     KeyRecord,
     Page,
     Pruned,
     StoredEvent,
 )
-from engine.store.writes import Conflict, IdempotencyRow, InboundRow, KeyRow, Requeue
+from engine.store.writes import (
+    Conflict,
+    IdempotencyRow,
+    InboundRow,
+    KeyRow,
+    Place,
+    Requeue,
+)
 from engine.wallet_gateway import WalletGateway
 
 __all__ = [
+    "COUNT_UP_TO",
     "REPLAYED_FOR_MS",
     "CoreState",
     "Gateway",
@@ -48,6 +58,9 @@ __all__ = [
 
 REPLAYED_FOR_MS = 86_400_000
 """As long as an idempotent answer is replayed: 24 h. Older ones are forgotten."""
+
+COUNT_UP_TO = 1_000
+"""Of a channel's backlog: more is told as so much."""
 
 MakeAnswer = Callable[[list[Payment | Conflict]], IdempotencyRow | None]
 """Makes the answer to keep with a creation, of what comes of each payment in it."""
@@ -297,6 +310,16 @@ class Gateway(
     def attempts(
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]: ...
+
+    def deliveries_of(
+        self, payment_id: str, merchant: str | None, after: Place, limit: int
+    ) -> list[DeliveryRecord]:
+        """See `StoreReader.deliveries_of`."""
+
+    def backlog(
+        self, channel_id: str, state: str, after: tuple[str, int], limit: int
+    ) -> Backlog:
+        """What the channel has not been told; counted up to `COUNT_UP_TO`."""
 
     def requeue(self, request: Requeue) -> int:
         """Deliver again; how many deliveries that made pending."""

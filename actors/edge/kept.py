@@ -15,17 +15,24 @@ from actors.edge.wallets import WalletDesk
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import EngineBusy
-from engine.gateway import REPLAYED_FOR_MS
+from engine.gateway import COUNT_UP_TO, REPLAYED_FOR_MS
 from engine.merchants.record import Limits, Merchant
 from engine.runtime.yielding import yielding_every
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
-from engine.store.records import AttemptView, IdempotentAnswer, KeyRecord
+from engine.store.records import (
+    AttemptView,
+    Backlog,
+    DeliveryRecord,
+    IdempotentAnswer,
+    KeyRecord,
+)
 from engine.store.wallet_rows import rows_of_descriptor
 from engine.store.writes import (
     Committed,
     InboundRow,
     KeyRow,
+    Place,
     RemoveChannel,
     RevokeKey,
     Row,
@@ -146,6 +153,16 @@ class KeptRows:
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]:
         return self._store.attempts(channel_id, before_id, limit)
+
+    def deliveries_of(
+        self, payment_id: str, merchant: str | None, after: Place, limit: int
+    ) -> list[DeliveryRecord]:
+        return self._store.deliveries_of(payment_id, merchant, after, limit)
+
+    def backlog(
+        self, channel_id: str, state: str, after: tuple[str, int], limit: int
+    ) -> Backlog:
+        return self._store.backlog(channel_id, state, after, limit, COUNT_UP_TO)
 
     def _write(self, row: Row) -> int:
         """Commit it; how many rows that changed."""

@@ -84,6 +84,9 @@ class SendResult:
     settings: Mapping[str, object] | None = None
     """When it moved: of the channel's settings those that are others from now on."""
 
+    answer: str | None = None
+    """How its answer begins, for whoever looks why. No credential of ours."""
+
 
 def was_held_back(result: SendResult) -> bool:
     """Whether the node's own limit stood before the attempt: nothing was sent, and

@@ -152,6 +152,7 @@ def result_of(
         next_at=next_at,
         refusals=refusals.count,
         refused_at=refusals.since,
+        answer=result.answer,
     )
 
 

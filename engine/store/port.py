@@ -23,7 +23,7 @@ What any store promises:
 To add a store: a folder beside `sqlite/` whose classes have these methods, a case in
 the fixture of `tests/unit/engine/store/conformance.py`, and the line that makes the
 store in `run.py`. To change what is stored: `writes.py`, `records.py`, this file, each
-store's folder (SQLite: a new migration at the end of `schema_money.py`, never an edit
+store's folder (SQLite: a new migration at the end of `schema_people.py`, never an edit
 of an old one), and a case in the conformance suite.
 """
 
@@ -39,8 +39,10 @@ from engine.store.outgoing_port import OutgoingReader
 from engine.store.records import (
     OWED,
     AttemptView,
+    Backlog,
     ChannelRecord,
     DamagedPayment,
+    DeliveryRecord,
     FileUse,
     IdempotentAnswer,
     JournalPage,
@@ -60,7 +62,7 @@ from engine.store.records import (
 from engine.store.refund_port import RefundReader
 from engine.store.till_port import TillReader
 from engine.store.wallet_port import WalletReader
-from engine.store.writes import Outcome, SourceTip, Write
+from engine.store.writes import Outcome, Place, SourceTip, Write
 
 __all__ = ["StoreReader", "StoreWriter"]
 
@@ -212,6 +214,23 @@ class StoreReader(
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]:
         """The channel's delivery log, newest first."""
+
+    def deliveries_of(
+        self, payment_id: str, merchant: str | None, after: Place, limit: int
+    ) -> list[DeliveryRecord]:
+        """What the channels of a merchant (None: all) were told of a payment, and are
+        to be told: in the order of its events and then of channels, behind a place."""
+
+    def backlog(
+        self,
+        channel_id: str,
+        state: str,
+        after: tuple[str, int],
+        limit: int,
+        count_up_to: int,
+    ) -> Backlog:
+        """What the channel has not been told. Those in a `state` ("pending", "dead"),
+        by payment and offset, behind such a place; counted no further than that."""
 
     def outbox_counts(self) -> dict[str, int]:
         """How many deliveries are in which state, for metrics and the doctor."""

@@ -7,10 +7,13 @@ from engine.payment.model import Payment
 from engine.store.writes import Prune
 
 __all__ = [
+    "ATTEMPTS",
     "OWED",
     "AttemptView",
+    "Backlog",
     "ChannelRecord",
     "DamagedPayment",
+    "DeliveryRecord",
     "IdempotentAnswer",
     "JournalPage",
     "KeyRecord",
@@ -179,6 +182,38 @@ class AttemptView(msgspec.Struct, frozen=True):
     status: int | None
     outcome: str
     error: str | None
+    answer: str | None = None  # how it begins
+
+
+ATTEMPTS = 20
+"""Of one delivery so many are shown, the newest."""
+
+
+class DeliveryRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One event for one channel, and what has come of it. `state`: "pending",
+    "delivered" or "dead"; `next_at` (ms) 0: at once, if it is pending. Of a backlog
+    there is neither `wire` nor `log`."""
+
+    channel_id: str
+    offset: int
+    event_id: str
+    payment_id: str
+    seq: int
+    type: str
+    state: str
+    attempts: int
+    next_at: int
+    wire: bytes = b""
+    skipped: tuple[int, ...] = ()
+    log: tuple[AttemptView, ...] = ()
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """What a channel has not been told: how much, and some of it."""
+
+    pending: int
+    dead: int
+    deliveries: list[DeliveryRecord]
 
 
 class Prunable(msgspec.Struct, frozen=True):

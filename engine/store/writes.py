@@ -290,6 +290,8 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     """Attempts at which the endpoint refused this very event, and (ms) the first."""
 
     refused_at: int = 0
+    answer: str | None = None
+    """The beginning of what the endpoint answered, without credentials of ours."""
 
 
 class Requeue(msgspec.Struct, frozen=True):

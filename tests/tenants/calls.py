@@ -185,6 +185,13 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     ],
     "remove_channel": [Caller.remove_channel],
     "list_deliveries": _get(f"/v1/channels/{CHANNEL}/deliveries?limit=200"),
+    "list_payment_deliveries": [
+        *_get(f"/v1/payments/{_OLD}/deliveries?limit=200"),
+    ],
+    "list_backlog": [
+        *_get(f"/v1/channels/{CHANNEL}/backlog?limit=200"),
+        *_get(f"/v1/channels/{CHANNEL}/backlog?state=pending&limit=200"),
+    ],
     "test_channel": [_post(f"/v1/channels/{CHANNEL}/test", {})],
     "get_merchant": _get(f"/v1/merchants/{ANN}"),
     "put_merchant": [

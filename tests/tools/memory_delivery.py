@@ -7,15 +7,19 @@ from msgspec.structs import replace
 
 from engine.store.epochs import Epochs
 from engine.store.records import (
+    ATTEMPTS,
     OWED,
     AttemptView,
+    Backlog,
     ChannelRecord,
+    DeliveryRecord,
     Owed,
     Pending,
     PendingPayment,
     StreamDelivery,
     ToldAlert,
 )
+from engine.store.writes import Place
 from tests.tools.memory_tables import Tables
 
 __all__ = ["MemoryDelivery"]
@@ -142,12 +146,69 @@ class MemoryDelivery:
                 row.status,
                 row.outcome,
                 row.error,
+                row.answer,
             )
             for number, row in self._tables.attempts.items()
             if row.channel_id == channel_id
             and (before_id is None or number < before_id)
         ]
         return found[::-1][:limit]
+
+    def deliveries_of(
+        self, payment_id: str, merchant: str | None, after: Place, limit: int
+    ) -> list[DeliveryRecord]:
+        channel_id, offset = after
+        found = [
+            self._record(name, place, owed)
+            for (name, place), owed in self._tables.outbox.items()
+            if owed.payment_id == payment_id
+            and (place, name) > (offset, channel_id)
+            and name in self._tables.channels
+            and merchant in {None, self._tables.channels[name].merchant}
+        ]
+        return sorted(found, key=lambda d: (d.offset, d.channel_id))[:limit]
+
+    def _record(self, name: str, offset: int, owed: Any) -> DeliveryRecord:
+        row = self._tables.events[offset]
+        event_id = self.epochs().event_id(offset)
+        log = [
+            attempt
+            for attempt in self.attempts(name, None, 1_000_000)
+            if attempt.event_id == event_id
+        ]
+        return DeliveryRecord(
+            channel_id=name,
+            offset=offset,
+            event_id=event_id,
+            payment_id=owed.payment_id,
+            seq=owed.seq,
+            type=row.event.type.value,
+            state=owed.state,
+            attempts=owed.attempts,
+            next_at=owed.next_at,
+            wire=self._tables.wire(offset, row.event, row.terms),
+            skipped=self._skipped(name, owed.payment_id, offset),
+            log=tuple(log[:ATTEMPTS]),
+        )
+
+    def backlog(
+        self,
+        channel_id: str,
+        state: str,
+        after: tuple[str, int],
+        limit: int,
+        count_up_to: int,
+    ) -> Backlog:
+        of_state: dict[str, list[DeliveryRecord]] = {"pending": [], "dead": []}
+        for (name, offset), owed in self._tables.outbox.items():
+            if name == channel_id and owed.state in of_state:
+                whole = self._record(name, offset, owed)
+                part = replace(whole, wire=b"", skipped=(), log=())
+                of_state[owed.state].append(part)
+        pending, dead = (min(len(of_state[s]), count_up_to) for s in of_state)
+        found = sorted(of_state[state], key=lambda d: (d.payment_id, d.offset))
+        later = [d for d in found if (d.payment_id, d.offset) > after]
+        return Backlog(pending, dead, later[:limit])
 
     def outbox_counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -2,7 +2,15 @@
 
 from engine.gateway import Gateway
 from engine.secrets.vault import Vault
-from transport.control import accounts, channels, merchants, node, payments, pos
+from transport.control import (
+    accounts,
+    channels,
+    merchants,
+    node,
+    payment_deliveries,
+    payments,
+    pos,
+)
 from transport.http.auth import Auth
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.strangers import Strangers
@@ -29,4 +37,5 @@ def control_app(
     node.routes(app, gateway, auth, settings)
     accounts.routes(app, gateway, auth)
     pos.routes(app, gateway, auth, settings)
+    payment_deliveries.routes(app, gateway, auth)
     return app

@@ -53,7 +53,8 @@ class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivery attempt."""
+    """One delivery attempt. `answer`: how the endpoint's answer began, 2,048 characters
+    at most (200 where it took the event), without what the channel's headers hold."""
 
     id: int
     event_id: str
@@ -65,6 +66,7 @@ class AttemptEntry(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
     outcome: str
     error: str | None
+    answer: str | None
 
 
 class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):

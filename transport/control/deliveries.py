@@ -21,7 +21,8 @@ from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from engine.secrets.vault import Vault
-from transport.control.channel_views import AttemptEntry, DeliveryPage, TestResult
+from transport.control.channel_views import DeliveryPage, TestResult
+from transport.control.payment_deliveries import attempt_entry
 from transport.control.seen import seen_channel
 from transport.http.auth import Auth
 from transport.http.bottle_app import ApiSettings, answer, environ
@@ -77,10 +78,7 @@ class Deliveries:
         more = page[-1].id if len(found) > len(page) else None
         return answer(
             DeliveryPage(
-                data=[
-                    AttemptEntry(**{**msgspec.structs.asdict(a), "at": iso(a.at)})
-                    for a in page
-                ],
+                data=[attempt_entry(attempt) for attempt in page],
                 next_cursor=number_cursor(more),
             )
         )

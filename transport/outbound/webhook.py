@@ -25,6 +25,7 @@ from engine.delivery.endpoint import Endpoint
 from engine.payment.model import Payment
 from engine.policy.waits import parse_retry_after
 from transport.outbound import pinned
+from transport.outbound.answer_head import answer_head
 from transport.outbound.guard import origin_of
 from transport.outbound.lookups import Lookups
 from transport.trust import tls_context
@@ -138,7 +139,7 @@ class WebhookSender:
             latency_ms = (time.perf_counter() - started) * 1000
             error = f"{e.kind}: {e.detail}"
             return SendResult(classify(None), None, error, None, latency_ms)
-        return _judged(reply, endpoint.url, now_s)
+        return _judged(reply, endpoint, now_s)
 
 
 @functools.lru_cache(maxsize=256)
@@ -146,12 +147,18 @@ def _trusting(ca_pem: str) -> ssl.SSLContext:
     return tls_context(ca_pem)
 
 
-def _judged(reply: pinned.EndpointReply, url: str, now_s: float) -> SendResult:
+def _judged(
+    reply: pinned.EndpointReply, endpoint: Endpoint, now_s: float
+) -> SendResult:
     retry_after_s = parse_retry_after(reply.headers.get("retry-after"), now_s)
     outcome = classify(reply.status, retry_after_s)
     error = None
     if outcome is not AttemptOutcome.DELIVERED:
-        error = f"{origin_of(url)} answered {reply.status}"
+        error = f"{origin_of(endpoint.url)} answered {reply.status}"
         if 300 <= reply.status <= 399:
             error += "; redirects are not followed"
-    return SendResult(outcome, reply.status, error, retry_after_s, reply.latency_ms)
+    answer = answer_head(reply.body_head, endpoint.headers, is_good=error is None)
+    latency_ms = reply.latency_ms
+    return SendResult(
+        outcome, reply.status, error, retry_after_s, latency_ms, answer=answer
+    )

@@ -1,6 +1,7 @@
 """The database schema, as migrations that run in order and only once.
 
-They stand in `schema.py` and `schema_money.py`; changes are appended, never edited.
+They stand in `schema.py`, `schema_money.py` and `schema_people.py`; changes are
+appended, never edited.
 `apply` runs in the writer's native thread, inside transactions of sqlite-utils.
 """
 
@@ -10,13 +11,13 @@ import time
 import sqlite_utils
 
 from engine.store.epochs import new_epoch
-from engine.store.sqlite import schema, schema_money
+from engine.store.sqlite import schema, schema_money, schema_people
 from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.migration_set import migrations
 
 __all__ = ["FIRST_NEW", "apply", "begin_epoch", "migrations", "names"]
 
-_IN_ORDER = (schema, schema_money)
+_IN_ORDER = (schema, schema_money, schema_people)
 """A migration is known from the moment at which its file is imported."""
 
 FIRST_NEW = "m009_epochs"

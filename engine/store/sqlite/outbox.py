@@ -31,6 +31,7 @@ __all__ = [
     "owed",
     "pending_payments",
     "pending_up_to",
+    "skipped_before",
 ]
 
 _CHANNELS = "SELECT id, merchant, enabled, types, created_at, state, crc FROM channels"
@@ -133,7 +134,7 @@ def next_pending(
         return None
     attempts_made, next_at, refusals, refused_at, *event = row
     stored = stored_event(tuple(event))
-    skipped = _skipped(sql, channel_id, payment_id, stored.offset)
+    skipped = skipped_before(sql, channel_id, payment_id, stored.offset)
     so_far = attempts_made, next_at, stored.wire, refusals, refused_at
     return Pending(stored.offset, stored.seq, *so_far, skipped)
 
@@ -141,7 +142,7 @@ def next_pending(
 MAX_SKIPPED = 100
 
 
-def _skipped(
+def skipped_before(
     sql: sqlite3.Connection, channel_id: str, payment_id: str, before: int
 ) -> tuple[int, ...]:
     """What was given up between the last event that was delivered and this one."""
@@ -210,7 +211,7 @@ def attempts(
     """The channel's delivery log, newest first."""
     rows = sql.execute(
         f"""SELECT id, "offset", {EPOCH}, payment_id, seq,
-             attempt, at, latency_ms, status, outcome, error
+             attempt, at, latency_ms, status, outcome, error, answer
            FROM attempts e WHERE channel_id = ? AND id < ? ORDER BY id DESC LIMIT ?""",  # noqa: S608
         (channel_id, before_id or (1 << 62), limit),
     )

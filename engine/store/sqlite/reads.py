@@ -15,8 +15,10 @@ from engine.store.epochs import Epochs
 from engine.store.records import (
     OWED,
     AttemptView,
+    Backlog,
     ChannelRecord,
     DamagedPayment,
+    DeliveryRecord,
     FileUse,
     IdempotentAnswer,
     JournalPage,
@@ -33,7 +35,7 @@ from engine.store.records import (
     StreamDelivery,
     ToldAlert,
 )
-from engine.store.sqlite import alerts, moments, outbox, pruning, queries
+from engine.store.sqlite import alerts, deliveries, moments, outbox, pruning, queries
 from engine.store.sqlite.invoices import LightningReads
 from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
@@ -42,7 +44,7 @@ from engine.store.sqlite.till import TillReads
 from engine.store.sqlite.trouble import unreadable
 from engine.store.sqlite.wallet_keys import SealedReads
 from engine.store.sqlite.wallets import WalletReads
-from engine.store.writes import SourceTip
+from engine.store.writes import Place, SourceTip
 
 __all__ = ["SqliteReads"]
 
@@ -209,6 +211,23 @@ class SqliteReads(
         self, channel_id: str, before_id: int | None, limit: int
     ) -> list[AttemptView]:
         return self._ask(outbox.attempts, channel_id, before_id, limit)
+
+    def deliveries_of(
+        self, payment_id: str, merchant: str | None, after: Place, limit: int
+    ) -> list[DeliveryRecord]:
+        return self._ask(deliveries.deliveries_of, payment_id, merchant, after, limit)
+
+    def backlog(
+        self,
+        channel_id: str,
+        state: str,
+        after: tuple[str, int],
+        limit: int,
+        count_up_to: int,
+    ) -> Backlog:
+        return self._ask(
+            deliveries.backlog, channel_id, state, after, limit, count_up_to
+        )
 
     def outbox_counts(self) -> dict[str, int]:
         return self._ask(outbox.outbox_counts)

@@ -82,8 +82,8 @@ _INBOUND = Many(
 _CUSTOMERS = Many("INSERT INTO customers (payment_id, email, crc) VALUES", 3)
 _ATTEMPTS = Many(
     'INSERT INTO attempts (channel_id, "offset", payment_id, seq, attempt, at,'
-    " latency_ms, status, outcome, error) VALUES",
-    10,
+    " latency_ms, status, outcome, error, answer) VALUES",
+    11,
 )
 _SETTLED = Many(
     "UPDATE outbox SET state = new.column3, attempts = new.column4,"
@@ -308,6 +308,7 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
             row.status,
             row.outcome,
             row.error,
+            row.answer,
         )
         key = row.channel_id, row.offset
         refused = row.refusals, row.refused_at

@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from engine.payment.model import EventType
-from engine.store.records import Pending, PendingPayment
+from engine.store.records import ATTEMPTS, Backlog, Pending, PendingPayment
 from engine.store.writes import (
+    FIRST,
     ChannelRow,
     DeliveryResult,
     ForgetIdempotency,
@@ -175,6 +176,70 @@ def test_every_attempt_is_in_the_log_newest_first(store: OpenStore) -> None:
         (1, event_id, 500),
     ]
     assert store.reader.attempts("other", None, 9) == []
+
+
+def test_what_became_of_a_payment_is_told_by_event_and_channel(
+    store: OpenStore,
+) -> None:
+    store.commit(channel("c"), channel("d", "ann"), channel("e", "bob"))
+    store.commit(creation("p", "ann"), creation("q", "ann"))
+    store.commit(observed(store, "p", view(mempool("t1"))))
+    for state, answer in (("pending", "no such table"), ("delivered", None)):
+        head = store.reader.next_pending("c", "p")
+        assert head is not None
+        row = replace(result("c", "p", head, state, T0 + 9), answer=answer)
+        store.commit(Write(rows=(row,)))
+    found = store.reader.deliveries_of("p", None, FIRST, 3)
+    assert [(d.seq, d.channel_id, d.state, d.attempts) for d in found] == [
+        (1, "c", "delivered", 2),
+        (1, "d", "pending", 0),
+        (2, "c", "pending", 0),
+    ]
+    assert [(a.attempt, a.answer) for a in found[0].log] == [
+        (2, None),
+        (1, "no such table"),
+    ]
+    first = store.reader.history("p", 0, 1)[0]
+    assert (found[0].wire, found[0].type) == (first.wire, "payment.created")
+    assert found[0].event_id == json.loads(first.wire)["id"]
+    rest = store.reader.deliveries_of("p", None, ("c", found[2].offset), 9)
+    assert [(d.seq, d.channel_id) for d in rest][:1] == [(2, "d")]
+    mine = store.reader.deliveries_of("p", "ann", FIRST, 9)
+    assert {d.channel_id for d in mine} == {"d"}
+    assert store.reader.deliveries_of("p", "bob", FIRST, 9) == []
+    assert store.reader.deliveries_of("nobody", None, FIRST, 9) == []
+    store.commit(Write(rows=(RemoveChannel("c"),)))
+    left = store.reader.deliveries_of("p", None, FIRST, 9)
+    assert {d.channel_id for d in left} == {"d"}
+
+
+def test_of_one_delivery_the_newest_attempts_are_shown(store: OpenStore) -> None:
+    store.commit(channel("c"), creation("p"))
+    for _ in range(ATTEMPTS + 5):
+        settle(store, "p", "pending")
+    (found,) = store.reader.deliveries_of("p", None, FIRST, 9)
+    newest = [*range(ATTEMPTS + 5, 5, -1)]
+    assert [attempt.attempt for attempt in found.log] == newest
+
+
+def test_what_a_channel_still_owes_is_counted_and_shown_by_state(
+    store: OpenStore,
+) -> None:
+    store.commit(channel("c"), channel("d"))
+    store.commit(*(creation(name) for name in ("p", "q", "r", "s")))
+    settle(store, "p", "dead")
+    settle(store, "s", "dead")
+    settle(store, "q", "delivered")
+    owed = store.reader.backlog("c", "dead", ("", 0), 1, 100)
+    assert (owed.pending, owed.dead) == (1, 2)
+    (first,) = owed.deliveries
+    assert (first.payment_id, first.seq, first.state) == ("p", 1, "dead")
+    rest = store.reader.backlog("c", "dead", ("p", first.offset), 9, 1)
+    assert (rest.pending, rest.dead) == (1, 1), "counted no further"
+    assert [d.payment_id for d in rest.deliveries] == ["s"]
+    pending = store.reader.backlog("c", "pending", ("", 0), 9, 100).deliveries
+    assert [(d.payment_id, d.type) for d in pending] == [("r", "payment.created")]
+    assert store.reader.backlog("none", "dead", ("", 0), 9, 100) == Backlog(0, 0, [])
 
 
 REQUEUES = {

@@ -97,6 +97,15 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "pending_up_to": [("all", 500, 10), ("none", 500, 10)],
     "last_deliveries_after": [("all", 10), ("none", 10)],
     "attempts": [("all", None, 10), ("all", 5, 10)],
+    "deliveries_of": [
+        ("p1", None, ("", 0), 10),
+        ("p1", "ann", ("all", 2), 10),
+        ("nobody", None, ("", 0), 10),
+    ],
+    "backlog": [
+        ("all", "pending", ("", 0), 10, 100),
+        ("all", "dead", ("p3", 5), 10, 100),
+    ],
     "outbox_counts": [()],
     "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
     "pruned": [(), ("ann",)],
