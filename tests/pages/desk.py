@@ -64,7 +64,7 @@ class Desk:
         visited.do("goto", self.base)
         visited.do("fill", "#key", key)
         visited.do("press", "Enter")
-        visited.do("wait_for", "#menu a")
+        visited.do("wait_for", "#menu a", "attached")
         self.go(visited, page)
         return key_id
 

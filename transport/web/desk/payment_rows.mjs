@@ -1,7 +1,8 @@
 /* The payments that are listed, and what events make of them. No page, no network: the
    tests run it by itself. */
 
-export const MOST = 50_000; // rows that are kept; what is older is read again if asked for
+export const MOST = 60_000; // rows at which the oldest go; they are read again if asked for
+const KEPT = 50_000;
 
 /* Newest first. `wanted`: { status, flag, merchant, after, before } of the filter. */
 export class PaymentRows {
@@ -68,9 +69,9 @@ export class PaymentRows {
 
   /* Back to the end of a page, so that the list can be read on from there. */
   trim() {
-    let last = MOST - 1;
+    let last = KEPT - 1;
     while (last >= 0 && !this.items[last].cursor) last -= 1;
-    if (last < 0) last = MOST - 1;
+    if (last < 0) last = KEPT - 1;
     for (const item of this.items.slice(last + 1)) this.known.delete(item.id);
     this.items = this.items.slice(0, last + 1);
     this.cursor = this.items[last].cursor ?? null;

@@ -10,7 +10,8 @@ export function table({ caption, columns, rows, hideCaption = false }) {
   const made = h("table", { class: "table" },
     h("caption", { class: hideCaption ? "unseen" : "" }, caption),
     h("thead", {}, h("tr", {}, columns.map(column =>
-      h("th", { scope: "col", class: column.class }, column.name)))),
+      h("th", { scope: "col", class: column.class },
+        column.name || h("span", { class: "unseen" }, "What can be done"))))),
     body);
   const add = more => body.append(...more.map(row => h("tr", {}, columns.map(column =>
     h("td", { class: column.class, "data-name": column.name }, column.cell(row))))));
