@@ -29,7 +29,7 @@ from engine.payment.events import iso
 from engine.payment.uri import invoice_uri
 from transport.http.problems import Problem, problem_of
 from transport.http.strangers import StrangerLimits, Strangers
-from transport.pages import documents, reorder_page, web_files
+from transport.pages import documents, receipt_page, reorder_page, web_files
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets
 from transport.pages.checkout import Checkout, grouped
@@ -80,6 +80,7 @@ def routes(
     ):
         app.get(path, callback=answer, limited_by_itself=True)
     reorder_page.routes(app, kit)
+    receipt_page.routes(app, kit)
     web_files.routes(app, assets)
     documents.routes(app, assets)
 

@@ -29,7 +29,7 @@ function fieldsOf(shop) {
       keepEmpty: true, maxlength: 7, pattern: "#[0-9a-fA-F]{6}", placeholder: "#1f5d4c",
       help: "#rrggbb, of buttons and marks. Empty: Paybell's green." } : null,
     "explorer_url" in shop ? { name: "explorer_url", label: "Explorer", value: shop.explorer_url ?? "",
-      keepEmpty: true, maxlength: 500, placeholder: "https://mempool.space/tx/{txid}",
+      keepEmpty: true, maxlength: 500, placeholder: "https://pay.example/tx/{txid}",
       help: "Where a transaction can be looked at." } : null,
     "support_url" in shop ? { name: "support_url", label: "Help for payers", value: shop.support_url ?? "",
       keepEmpty: true, maxlength: 500 } : null,

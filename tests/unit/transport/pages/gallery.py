@@ -7,6 +7,8 @@ said by any.
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from engine.payment.model import (
     EXTERNAL,
     LIGHTNING,
@@ -21,7 +23,7 @@ from engine.payment.model import (
     external_key,
     lightning_key,
 )
-from engine.payment.money_terms import Price
+from engine.payment.money_terms import Price, Worth
 from tests.tools.invoices import make_invoice
 from tests.unit.transport.pages.page_server import HOUR, NOW, payment, receipt
 from tests.unit.transport.pages.test_pages_states import CLAIM, STAGES
@@ -47,6 +49,7 @@ _UNIFIED = Invoice(
     is_unified=True,
 )
 _SETTLED = Receipt(_HASH, 0, 50_000, settled=Settled(fee_sat=0))
+_WORTH = Worth(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=NOW)
 _PRICE = Price(currency="EUR", minor=123_450, decimals=2, rate="50000", rate_at=NOW)
 
 
@@ -98,6 +101,24 @@ _PAYMENTS: Final[tuple[Payment, ...]] = (
         receipts=(receipt(50_000, 3),),
         external_id=None,
         return_url=BACK,
+    ),
+    payment(
+        status=Status.CONFIRMED,
+        confirmed_at=NOW,
+        flags=(Flag.LATE,),
+        receipts=(
+            Receipt("cc" * 32, 0, 30_000, "bb" * 32, 800_000, 3, seen_at=NOW),
+            replace(_SETTLED, amount_sat=19_990, seen_at=NOW),
+        ),
+        worth=_WORTH,
+        refunds=("ref_0", "ref_1"),
+        refunded_sat=20_000,
+    ),
+    payment(
+        status=Status.CONFIRMED,
+        receipts=tuple(receipt(500, 3, f"{n:03x}0" * 16) for n in range(110)),
+        refunds=("ref_0", "ref_1"),
+        refunded_sat=55_000,
     ),
     payment(
         status=Status.CONFIRMING,

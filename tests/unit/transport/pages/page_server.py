@@ -7,6 +7,7 @@ from engine.lightning.upstream import UpstreamReport
 from engine.merchants.record import Merchant
 from engine.payment.events import Change, Event, encode
 from engine.payment.model import EventType, Payment, Receipt, Status, Terms
+from engine.payment.refund import Refund, RefundState
 from engine.ports import Freshness
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.records import StoredEvent
@@ -110,6 +111,24 @@ class FakeGateway:
 
     def now(self) -> int:
         return NOW
+
+    def refunds_of(self, payment_id: str) -> list[Refund]:
+        """Two that were paid, and one that was not."""
+        states = (RefundState.PAID, RefundState.PAID, RefundState.CANCELLED)
+        return [
+            Refund(
+                id=f"ref_{number}",
+                payment_id=payment_id,
+                merchant="hidden-merchant",
+                state=state,
+                amount_sat=10_000,
+                rate="then",
+                created_at=NOW,
+                address="bc1-of-the-payer",
+                settled_at=NOW,
+            )
+            for number, state in enumerate(states)
+        ]
 
     def merchant(self, name: str) -> Merchant:
         return Merchant(name=name)

@@ -30,7 +30,7 @@ from transport.pages import language, refund
 from transport.problem_body import FieldError
 
 SHOP = "Ćäfé"
-DATA = ("order-1", "pay_1", "mainnet", "regtest", ADDRESS)
+DATA = ("order-1", "pay_1", "mainnet", "regtest", "paymos", ADDRESS)
 
 
 class OfAShop(FakeGateway):
@@ -89,6 +89,17 @@ def test_no_english_word_is_on_a_checkout_page(
     assert english_in(page, *DATA) == []
     said = [state["title"], state["announcement"], *state["parts"].values()]
     assert english_in(" ".join(said), *DATA) == []
+
+
+def receipt_of(known: Payment) -> str:
+    return getter(OfAShop(known))("/pay/pay_1/receipt").text
+
+
+@pytest.mark.parametrize(("known", "told"), GALLERY)
+def test_no_english_word_is_on_a_receipt(
+    pseudo: Pseudo, known: Payment, told: list[EventType]
+) -> None:
+    assert english_in(receipt_of(known), *DATA) == []
 
 
 @pytest.mark.parametrize("error", [None, EngineBusy("too much to do", 7)])
@@ -202,6 +213,7 @@ def test_no_english_word_is_on_the_page_of_a_refund(
 def test_every_key_of_the_catalogue_is_said_by_some_page(pseudo: Pseudo) -> None:
     for known, told in GALLERY:
         pages_of(known, told)
+        receipt_of(known)
     refused_reorder()
     for error in (None, EngineBusy("too much to do", 7)):
         gateway = FakeGateway()
