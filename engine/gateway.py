@@ -22,6 +22,7 @@ from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
 from engine.refund_gateway import RefundGateway
 from engine.store.epochs import Epochs, Position
+from engine.store.further import Further
 from engine.store.records import (
     AttemptView,
     Backlog,
@@ -210,8 +211,13 @@ class Gateway(
         newest first; of one merchant, or of all."""
 
     def list_payments(
-        self, filters: dict[str, str], before_rank: int | None, limit: int
-    ) -> Page: ...
+        self,
+        filters: dict[str, str],
+        place: int | None,
+        limit: int,
+        further: Further = ...,
+    ) -> Page:
+        """As `StoreReader.list_payments`."""
 
     def counted_outpoints(
         self, addresses: Sequence[str]

@@ -60,6 +60,7 @@ from engine.runtime.ref import Ref
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
 from engine.store.epochs import Epochs
+from engine.store.further import ALL, Further
 from engine.store.port import StoreReader
 from engine.store.records import (
     Page,
@@ -256,9 +257,13 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
         return [*self._store.list_payments(filters, None, MAX_PAYMENTS).payments]
 
     def list_payments(
-        self, filters: dict[str, str], before_rank: int | None, limit: int
+        self,
+        filters: dict[str, str],
+        place: int | None,
+        limit: int,
+        further: Further = ALL,
     ) -> Page:
-        return self._store.list_payments(filters, before_rank, limit)
+        return self._store.list_payments(filters, place, limit, further)
 
     def counted_outpoints(
         self, addresses: Sequence[str]

@@ -1,7 +1,8 @@
 """The housekeeper: what is kept no longer goes, in small steps between other writes.
 
 Once an hour it makes a round: the events of payments that are long over, what channels
-were told, the logs, and last the free pages of the file. A step reads what may go (a
+were told, the logs, and last the free pages of the file. The first one after an upgrade
+makes older payments findable (`FillSearch`). A step reads what may go (a
 reader's thread), asks the journal to let a few hundred rows go, and rests before the
 next: a shop that is paid meanwhile waits for one step at most. What fails ends the
 round; the next one begins where there is still something to find.
@@ -28,6 +29,7 @@ from engine.store.records import ChannelRecord, FileUse, Prunable, StoredEvent
 from engine.store.writes import (
     RETENTION,
     Committed,
+    FillSearch,
     Forget,
     ForgetDeliveries,
     Row,
@@ -116,6 +118,7 @@ class HousekeeperActor(Actor):
     def _steps(self) -> Steps:
         """The whole round, as one reads it. Yields what to ask or to write."""
         keep = self._retention
+        yield from self._fill_search()
         now = yield from self._now()
         if now is None:
             return
@@ -126,6 +129,12 @@ class HousekeeperActor(Actor):
         yield from self._shrink()
         self._lived_from = self._lived_until
         yield (SourceTip(RETENTION, 0, str(now)),)
+
+    def _fill_search(self) -> Steps:
+        """What is from before payments could be searched; once, after an upgrade."""
+        left: int = yield _Read(lambda store: store.search_left())
+        while left > 0:
+            left = yield (FillSearch(ROWS_PER_STEP),)
 
     def _now(self) -> Generator[_Read, Any, int | None]:
         """By which time this round goes: see `believed_now`. None: nothing was ever

@@ -32,6 +32,7 @@ from typing import Protocol
 
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
+from engine.store.further import ALL, Further
 from engine.store.key_port import SealedReader
 from engine.store.ledger_port import LedgerReader
 from engine.store.lightning_port import LightningReader
@@ -105,9 +106,17 @@ class StoreReader(
         """The payer's e-mail address as it is kept: sealed."""
 
     def list_payments(
-        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+        self,
+        filters: dict[str, str],
+        place: int | None = None,
+        limit: int = 50,
+        further: Further = ALL,
     ) -> Page:
-        """Newest first. `filters` may name status, external_id, address, merchant."""
+        """Newest first, if `further` does not say otherwise. `filters` may name status,
+        external_id, address, merchant. `place`: the `next_place` of an earlier page."""
+
+    def search_left(self) -> int:
+        """How many payments at most cannot be searched yet (`FillSearch`)."""
 
     def counted_outpoints(
         self, addresses: Sequence[str]

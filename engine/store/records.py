@@ -60,10 +60,10 @@ class PaymentHistory(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Payments, newest first; `next_rank` continues the listing, None at its end."""
+    """Payments in the order asked for; `next_place` continues, None at the end."""
 
     payments: tuple[Payment, ...]
-    next_rank: int | None
+    next_place: int | None
 
 
 class DamagedPayment(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 import msgspec
 
 __all__ = [
+    "FillSearch",
     "Forget",
     "ForgetDeliveries",
     "OrdersRow",
@@ -71,3 +72,10 @@ class ShrinkFile(msgspec.Struct, frozen=True):
     """Give so many free pages back to the file system, if the store can."""
 
     pages: int
+
+
+class FillSearch(msgspec.Struct, frozen=True):
+    """The next `limit` payments, of those from before payments could be searched, can
+    be. Changes as many; none: all can be."""
+
+    limit: int

@@ -26,6 +26,7 @@ from engine.store.outgoing_writes import (
 from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
 from engine.store.upkeep_writes import (
+    FillSearch,
     Forget,
     ForgetDeliveries,
     OrdersRow,
@@ -44,6 +45,7 @@ __all__ = [
     "DeliveryResult",
     "Entry",
     "FIRST",
+    "FillSearch",
     "Forget",
     "ForgetDeliveries",
     "ForgetIdempotency",
@@ -337,6 +339,7 @@ Row = (
     | ToldRow
     | OrdersRow
     | ShrinkFile
+    | FillSearch
     | OpenRefund
     | MoveRefund
     | WalletRow

@@ -58,6 +58,15 @@ def test_payments_are_found_by_status_order_and_address(node: RunningNode) -> No
         ("cursor=nonsense!", 422),
         ("cursor=" + base64.urlsafe_b64encode(b"-5").decode().rstrip("="), 422),
         ("colour=blue", 422),
+        ("flag=blue", 422),
+        ("order=best", 422),
+        ("search=", 422),
+        ("search=" + "x" * 201, 422),
+        ("created_after=yesterday", 422),
+        ("created_before=2026-01-02T03:04:05", 422),  # of which zone?
+        ("confirmed_after=1767323045", 422),
+        ("updated_after=2026-02-30T03:04:05Z", 422),
+        ("order=oldest&cursor=" + base64.urlsafe_b64encode(b"5").decode(), 422),
         ("limit=1&limit=2", 422),
         ("limit", 400),
         ("external_id=%ff", 400),
@@ -75,10 +84,12 @@ def test_events_are_read_in_pages_by_their_seq(node: RunningNode) -> None:
     path = f"/v1/payments/{made['id']}/events"
     first = node.get(f"{path}?limit=1").json()
     assert [e["type"] for e in first["data"]] == ["payment.created"]
-    rest = node.get(f"{path}?after={first['next_after']}").json()
+    rest = node.get(f"{path}?cursor={first['next_cursor']}").json()
+    assert rest == node.get(f"{path}?after={first['next_after']}").json()
     assert [e["type"] for e in rest["data"]] == ["payment.cancelled"]
     assert node.get(f"{path}?after=99").json() == {
         "data": [],
+        "next_cursor": None,
         "next_after": None,
         "kept_from": 1,
     }

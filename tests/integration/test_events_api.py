@@ -115,7 +115,8 @@ def test_a_long_poll_with_nothing_to_tell_ends_empty_at_its_time(
         5,
         "the poll to wait",
     )
-    assert asked.get(timeout=60) == {"data": [], "next": cursor(node, after)}
+    at = cursor(node, after)
+    assert asked.get(timeout=60) == {"data": [], "next": at, "next_cursor": at}
     wait_until(
         lambda: not any("long-poll" in ref.name for ref in node.sessions()),
         5,
@@ -128,7 +129,8 @@ def test_a_long_poll_does_not_hold_a_server_that_stops(tmp_path: Path) -> None:
         asked = gevent.spawn(page, node, "?wait_s=60")
         wait_until(lambda: node.node.sessions.now, 5, "the poll to wait")
         node.server.stop(600)  # it ends the poll, not the time
-        assert asked.get(timeout=50) == {"data": [], "next": cursor(node, 0)}
+        at = cursor(node, 0)
+        assert asked.get(timeout=50) == {"data": [], "next": at, "next_cursor": at}
 
 
 @pytest.mark.parametrize(

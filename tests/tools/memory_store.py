@@ -12,6 +12,7 @@ from typing import Any
 from engine.payment.model import Payment, Terms
 from engine.payment.order import MAX_PAYMENTS
 from engine.store.epochs import Epochs, EpochStart
+from engine.store.further import ALL, Further
 from engine.store.orders import in_turn, speakers, speaks, told
 from engine.store.records import (
     DamagedPayment,
@@ -38,6 +39,7 @@ from engine.store.writes import (
 from tests.tools.memory_delivery import MemoryDelivery
 from tests.tools.memory_ledger import MemoryLedger
 from tests.tools.memory_lightning import MemoryLightning
+from tests.tools.memory_listing import listed
 from tests.tools.memory_outgoing import MemoryOutgoing
 from tests.tools.memory_refunds import MemoryRefunds
 from tests.tools.memory_sealed import MemorySealed
@@ -100,27 +102,16 @@ class MemoryStore(
         return None if row is None else row.email
 
     def list_payments(
-        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+        self,
+        filters: dict[str, str],
+        place: int | None = None,
+        limit: int = 50,
+        further: Further = ALL,
     ) -> Page:
-        def fits(row: Any) -> bool:
-            values = {
-                "status": row.payment.status.value,
-                "external_id": row.terms.external_id,
-                "address": row.terms.address,
-                "merchant": row.terms.merchant,
-            }
-            return (before_rank is None or row.rank < before_rank) and all(
-                values[name] == wanted
-                for name, wanted in filters.items()
-                if name in values
-            )
+        return listed(self._tables, filters, place, limit, further)
 
-        rows = [row for row in self._newest() if fits(row)]
-        page = rows[:limit]
-        return Page(
-            tuple(row.payment for row in page),
-            page[-1].rank if page and len(rows) > limit else None,
-        )
+    def search_left(self) -> int:
+        return 0
 
     def counted_outpoints(
         self, addresses: Sequence[str]

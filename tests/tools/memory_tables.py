@@ -20,6 +20,7 @@ from engine.store.writes import (
     CustomerRow,
     DeliveryResult,
     Entry,
+    FillSearch,
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
@@ -194,6 +195,8 @@ def _write(tables: Tables, row: Row) -> int:
             return _requeue(tables, row)
         case Prune():
             return _prune(tables, row)
+        case FillSearch():
+            return 0
         case Forget():
             return _forget(tables, row)
         case ForgetDeliveries():

@@ -31,10 +31,10 @@ from transport.control.refunds import Refunds
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
-from transport.http.cursors import number_cursor, read_number
+from transport.http.cursors import place_cursor, read_place
 from transport.http.inputs import NoFields, PaymentRequest
 from transport.http.openapi import Link, Operation, link
-from transport.http.params import AfterQuery, PaymentsQuery
+from transport.http.params import AfterQuery, PaymentsQuery, position_asked
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import json_body, query, typed
 from transport.http.strict_json import canonical
@@ -199,7 +199,8 @@ class _Payments(CreatingRoutes):
         path="/v1/payments",
         scope=Scope.READ,
         tag="payments",
-        summary="Payments, newest first. A page may hold fewer than `limit` and still"
+        summary="Payments, newest first; by order numbers, times and the like, or found"
+        " by whatever a person has of one. A page may hold fewer than `limit` and still"
         " have a `next_cursor`.",
         query=PaymentsQuery,
         answers={200: PaymentPage},
@@ -212,8 +213,12 @@ class _Payments(CreatingRoutes):
         principal = self._auth.require(environ())
         asked = query(environ(), PaymentsQuery)
         filters = self._filters(asked, principal)
+        kind = asked.kind
         page = self._gateway.list_payments(
-            filters, read_number(asked.cursor), asked.limit
+            filters,
+            read_place(kind, asked.cursor),
+            asked.limit,
+            asked.further(self._settings.network),
         )
         return answer(
             PaymentPage(
@@ -221,7 +226,7 @@ class _Payments(CreatingRoutes):
                     self._view(payment, self._gateway.unread(payment.id))
                     for payment in page.payments
                 ],
-                next_cursor=number_cursor(page.next_rank),
+                next_cursor=place_cursor(kind, page.next_place),
             )
         )
 
@@ -260,7 +265,7 @@ class _Payments(CreatingRoutes):
     def list_payment_events(self, payment_id: str) -> Any:
         payment = seen_payment(self._gateway, payment_id, self._auth.require(environ()))
         asked = query(environ(), AfterQuery)
-        after = self._after(payment.id, asked.after)
+        after = self._after(payment.id, position_asked(asked.cursor, asked.after))
         found = self._gateway.history(payment.id, after, asked.limit + 1)
         kept_from = _kept_from(payment, after, found)
         if 1 < after + 1 < kept_from:
@@ -271,7 +276,14 @@ class _Payments(CreatingRoutes):
         if len(found) > len(page):
             more = str(Position(self._gateway.epochs().present, page[-1].seq))
         wires = [msgspec.Raw(stored.wire) for stored in page]
-        return answer({"data": wires, "next_after": more, "kept_from": kept_from})
+        return answer(
+            {
+                "data": wires,
+                "next_cursor": more,
+                "next_after": more,
+                "kept_from": kept_from,
+            }
+        )
 
     def _after(self, payment_id: str, text: str) -> int:
         """The seq that was read last. Raises `Problem` 410 if it is another story's."""

@@ -12,8 +12,10 @@ from transport.problem_body import FieldError
 __all__ = [
     "age_cursor",
     "number_cursor",
+    "place_cursor",
     "read_age",
     "read_number",
+    "read_place",
     "read_text",
     "text_cursor",
 ]
@@ -34,13 +36,31 @@ def read_number(cursor: str | None) -> int | None:
     """Raises `Problem` 422 for what is no cursor of ours."""
     if cursor is None:
         return None
-    text = read_text(cursor)
+    return _number(read_text(cursor))
+
+
+def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19:
         raise _unknown()
     number = int(text)
     if not 0 < number < _MAX_NUMBER:
         raise _unknown()
     return number
+
+
+def place_cursor(kind: str, place: int | None) -> str | None:
+    """The cursor of a place in one of some listings; None stays None."""
+    return None if place is None else text_cursor(f"{kind}{place}")
+
+
+def read_place(kind: str, cursor: str | None) -> int | None:
+    """Raises `Problem` 422 for what is no cursor of ours, or of another listing."""
+    if cursor is None:
+        return None
+    text = read_text(cursor)
+    if not text.startswith(kind):
+        raise _unknown()
+    return _number(text.removeprefix(kind))
 
 
 def age_cursor(place: tuple[int, str]) -> str:
@@ -67,5 +87,8 @@ def read_text(cursor: str) -> str:
 
 def _unknown() -> Problem:
     return invalid(
-        FieldError("?cursor", "must be the next_cursor of an earlier response")
+        FieldError(
+            "?cursor",
+            "must be the next_cursor of an earlier response to the same question",
+        )
     )

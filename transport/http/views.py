@@ -193,10 +193,12 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_after`, `<epoch>-<seq>`, continues the reading; null: that is all. The
-    events before `kept_from` (a seq) are kept no longer; as a rule it is 1."""
+    """`next_cursor`, `<epoch>-<seq>`, continues the reading (`next_after` is the same,
+    by its older name); null: that is all. The events before `kept_from` (a
+    seq) are kept no longer; as a rule it is 1."""
 
     data: list[EventView]
+    next_cursor: str | None
     next_after: str | None
     kept_from: int
 

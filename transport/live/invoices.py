@@ -65,7 +65,7 @@ def _older(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
     for _ in range(_PAGES):
         page = gateway.list_payments(filters, rank, _PAGE)
         mine = [each for each in page.payments if guest.may_hear_of(each.terms)]
-        rank = page.next_rank
+        rank = page.next_place
         if mine or rank is None:
             return mine
     return []

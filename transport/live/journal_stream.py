@@ -2,12 +2,13 @@
 
 Three ways to the same events, in journal order, for one merchant's key its own only:
 
-    ?after=<cursor>&limit=            what there is, at once
-    ?after=newest                     nothing: `next` is where to go on from
+    ?cursor=<cursor>&limit=           what there is, at once
+    ?cursor=newest                    nothing: `next_cursor` is where to go on from
     ...&wait_s=                       or, if there is nothing, the next that happens
     Accept: text/event-stream         a stream without end; the ids are cursors
 
-A cursor is `<epoch>-<offset>` (`engine/store/epochs.py`); a number alone is an offset
+A cursor is `<epoch>-<offset>` (`engine/store/epochs.py`), also taken as `after`, its
+older name; a number alone is an offset
 of the first epoch, and 0 the beginning. One of another epoch would pass over events
 that its reader has not read: it gets a 410 that says how to go on.
 
@@ -35,7 +36,7 @@ from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
 from transport.http.openapi import Header, Operation
-from transport.http.params import Query
+from transport.http.params import Query, position_asked
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import query
 from transport.http.views import EventView
@@ -56,19 +57,22 @@ Require = Callable[[dict[str, Any]], Principal]
 
 NEWEST: Final = "newest"
 
+_Cursor = Annotated[
+    str,
+    Meta(
+        pattern=rf"{POSITION}|^{NEWEST}$",
+        description="a position that was given out, like 0a1b2c3d-7, a whole number,"
+        " or newest; cursor and after are the same",
+    ),
+]
+
 
 class EventsQuery(Query):
-    """Where to go on, and how long to wait for something to be there. `after=newest`
-    passes over what there is: `next` is the cursor to follow from."""
+    """Where to go on, and how long to wait for something to be there. `cursor=newest`
+    passes over what there is: `next_cursor` is the place to follow from."""
 
-    after: Annotated[
-        str,
-        Meta(
-            pattern=rf"{POSITION}|^{NEWEST}$",
-            description="a position that was given out, like 0a1b2c3d-7, a whole"
-            " number, or newest",
-        ),
-    ] = "0"
+    cursor: _Cursor | None = None
+    after: _Cursor = "0"
     limit: Annotated[
         int,
         Meta(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
@@ -80,10 +84,12 @@ class EventsQuery(Query):
 
 
 class EventFeed(msgspec.Struct, frozen=True, kw_only=True):
-    """Events in journal order. Ask again with `after` = `next`, `<epoch>-<offset>`."""
+    """Events in journal order. Ask again with `cursor` = `next_cursor`, which is
+    `<epoch>-<offset>`; `next` is the same, by its older name, as is `after`."""
 
     data: list[EventView]
     next: str
+    next_cursor: str
 
 
 _OPERATION: Final = Operation(
@@ -124,21 +130,32 @@ def routes(
         asked = query(env, EventsQuery)
         reader = _Reader(gateway, frames, merchant, env)
         if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
-            after = usable(gateway, last_event_id(env, "after") or START, merchant)
+            after = usable(gateway, _stream_position(gateway, env, asked), merchant)
             hold(env)
             start_stream()
             return reader.stream(after, lambda: require(env), keep_alive_s)
-        if asked.after == NEWEST:
+        place = position_asked(asked.cursor, asked.after)
+        if place == NEWEST:
             after = gateway.health().last_offset
         else:
-            after = usable(gateway, Position.parse(asked.after) or START, merchant)
+            after = usable(gateway, Position.parse(place) or START, merchant)
         found = reader.wait(after, asked.limit, asked.wait_s)
         data = [msgspec.Raw(stored.wire) for stored in found]
         last = found[-1].offset if found else after
         cursor = Position(gateway.epochs().present, last)
-        return answer({"data": data, "next": str(cursor)})
+        text = str(cursor)
+        return answer({"data": data, "next": text, "next_cursor": text})
 
     app.add(_OPERATION, events, streams=True)
+
+
+def _stream_position(
+    gateway: Gateway, env: dict[str, Any], asked: EventsQuery
+) -> Position:
+    place = position_asked(asked.cursor, asked.after)
+    if place == NEWEST and not env.get("HTTP_LAST_EVENT_ID"):
+        return Position(gateway.epochs().present, gateway.health().last_offset)
+    return last_event_id(env, "after" if asked.cursor is None else "cursor") or START
 
 
 class _Reader:

@@ -19,10 +19,11 @@ from engine.money.amount import MAX_SAT
 from engine.payment.booking import postings_of
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.forward_rules import concerns_forwarder
+from engine.payment.search import flag_bits
 from engine.payment.till_rules import concerns_till
 from engine.store.ledger_port import PostingRecord
 from engine.store.lightning_writes import closes_invoice
-from engine.store.sqlite import invoices, ledger, moments, outgoing, till
+from engine.store.sqlite import invoices, ledger, moments, outgoing, search, till
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
 from engine.store.sqlite.rows import write_rows
@@ -68,18 +69,18 @@ _EVENTS = Many("INSERT INTO events VALUES", 8)
 
 _CREATED = Many(
     "INSERT INTO payments (rank, id, merchant, address, external_id, status, seq,"
-    " watched, created_at, state, crc) VALUES",
-    11,
+    " watched, created_at, flags, state, crc) VALUES",
+    12,
 )
 _MOVED = Many(
     "UPDATE payments SET status = new.column2, seq = new.column3,"
-    " state = new.column4, crc = new.column5 FROM (VALUES",
-    6,
-    ") AS new WHERE id = new.column1 AND seq = new.column6",
+    " state = new.column4, crc = new.column5, flags = new.column6 FROM (VALUES",
+    7,
+    ") AS new WHERE id = new.column1 AND seq = new.column7",
 )
 _MOVED_ONE = (
-    "UPDATE payments SET status = ?2, seq = ?3, state = ?4, crc = ?5"
-    " WHERE id = ?1 AND seq = ?6"
+    "UPDATE payments SET status = ?2, seq = ?3, state = ?4, crc = ?5, flags = ?6"
+    " WHERE id = ?1 AND seq = ?7"
 )
 
 # Mirrored by engine/delivery/channel.py, `wants`.
@@ -115,8 +116,10 @@ class Bulk:
         self._merchants: dict[str, None] = {}  # of these, in order
         self._created: list[object] = []
         # The last state counts; with the seq that the payment must have before.
-        self._moved: dict[str, tuple[str, str, int, bytes, int, int]] = {}
+        self._moved: dict[str, tuple[str, str, int, bytes, int, int, int]] = {}
         self._to_forward: list[tuple[str, str, int]] = []  # payment, merchant, seq
+        self._noted = rank  # the times of payments up to here
+        self._keys = search.Keys()  # by which payments are found
         self._invoices: list[object] = []
         self._closed: list[str] = []  # payment hashes
         self._to_tills: list[tuple[str, str, int]] = []  # payment, account, seq
@@ -197,7 +200,9 @@ class Bulk:
                 if earlier[2] != before:
                     raise sqlite3.IntegrityError(_NOT_THE_NEXT)
                 before = earlier[-1]
-            self._moved[payment.id] = payment.id, status, seq, state, crc, before
+            flags = flag_bits(payment.flags)
+            self._moved[payment.id] = payment.id, status, seq, state, crc, flags, before
+            self._keys.moved(payment.terms, entry.events, self.offset)
             return
         terms = payment.terms
         self.rank += 1
@@ -211,9 +216,11 @@ class Bulk:
             seq,
             1,
             terms.created_at,
+            flag_bits(payment.flags),
             state,
             crc,
         )
+        self._keys.created(terms, entry.events, self.rank, self.offset)
         if terms.lightning is not None:
             self._invoices += invoices.values_of(terms)
 
@@ -226,7 +233,7 @@ class Bulk:
                 self._sql.execute(_OUTBOX_OF_MERCHANT, (merchant, self._in_outbox))
             self._merchants.clear()
             self._sql.execute(_OUTBOX, (EVERYBODY, self._in_outbox))
-            moments.note(self._sql, self._in_outbox, self.offset)
+            moments.note(self._sql, moments.EVENTS, self._in_outbox, self.offset)
             self._in_outbox = self.offset
         if self._postings:
             ledger.insert(self._sql, self._postings)
@@ -234,7 +241,10 @@ class Bulk:
         if self._created:
             _CREATED.run(self._sql, self._created)
             self._created = []
+            moments.note(self._sql, moments.PAYMENTS, self._noted, self.rank)
+            self._noted = self.rank
         self._move()
+        self._keys.write(self._sql)
         if self._invoices:
             invoices.insert(self._sql, self._invoices)
             self._invoices = []

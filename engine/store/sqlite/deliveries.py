@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.store.epochs import event_id
 from engine.store.records import ATTEMPTS, AttemptView, Backlog, DeliveryRecord
-from engine.store.sqlite.listing import one_moment
+from engine.store.sqlite.listing_rows import one_moment
 from engine.store.sqlite.outbox import skipped_before
 from engine.store.sqlite.queries import EPOCH, stored_event
 from engine.store.writes import Place

@@ -14,7 +14,7 @@ from engine.payment.model import Payment, Terms
 from engine.store.lightning_port import OpenInvoice
 from engine.store.lightning_writes import UpstreamCursor
 from engine.store.sqlite.checksum import checked, row_crc
-from engine.store.sqlite.listing import payment_of
+from engine.store.sqlite.listing_rows import payment_of
 from engine.store.sqlite.multi_insert import Many
 
 __all__ = [

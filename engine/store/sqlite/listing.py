@@ -1,11 +1,11 @@
-"""Payments as they are listed: by any choice of filters, newest first, page by page.
+"""Payments as they are listed: by any choice of filters, page by page.
 
 Each choice has an index to go by, so that a page costs what it shows and nothing by
-what others have stored. What these share with the other queries is here too.
+what others have stored. Newest first in the order of creation, or the oldest; by what
+happened to them (`updated`, `confirmed`) in `listing_by_change.py`.
 """
 
 import contextlib
-import heapq
 import sqlite3
 from collections.abc import Iterator
 
@@ -13,119 +13,147 @@ import msgspec
 
 from engine.payment.model import Payment, Status, Terms
 from engine.payment.order import MAX_PAYMENTS
+from engine.store.further import ALL, Further
 from engine.store.records import Page
-from engine.store.sqlite.checksum import Damaged, stored_state
+from engine.store.sqlite import moments, search
+from engine.store.sqlite.checksum import Damaged
+from engine.store.sqlite.listing_by_change import changed
+from engine.store.sqlite.listing_rows import (
+    NEWEST,
+    PaymentRow,
+    Span,
+    by_rank,
+    each,
+    fits,
+    one_moment,
+)
 
-__all__ = [
-    "NEWEST",
-    "at_address",
-    "list_payments",
-    "one_moment",
-    "payment_of",
-    "payments_of_order",
-]
-
-_PAYMENTS = "SELECT rank, status, merchant, state, crc FROM payments"
-_PaymentRow = tuple[int, str, str, bytes, int | None]
+__all__ = ["VISITED", "at_address", "list_payments", "payments_of_order"]
 
 VISITED = 1_000
 """Payments that one page of a listing looks through for those that it lists."""
 
-_LONG = {"address", "external_id"}
-"""Filters of whose payments there may be many that the others leave out."""
-
-NEWEST = 1 << 62  # above every rank
-
-_payment_decoder = msgspec.json.Decoder(Payment)
-
-
-def payment_of(state: bytes, crc: int | None) -> Payment:
-    return _payment_decoder.decode(stored_state(state, crc))
-
-
-@contextlib.contextmanager
-def one_moment(sql: sqlite3.Connection) -> Iterator[None]:
-    """What is read in here is of one moment, whatever is committed meanwhile."""
-    sql.execute("BEGIN")
-    try:
-        yield
-    finally:
-        sql.execute("COMMIT")
+_OF_MERCHANTS = (
+    "SELECT merchant FROM payments WHERE merchant > ?1 ORDER BY merchant LIMIT 1"
+)
+_OF_ORDER = (
+    "SELECT merchant FROM payments WHERE external_id = ? AND merchant > ?"
+    " ORDER BY merchant LIMIT 1"
+)
 
 
 def at_address(
-    sql: sqlite3.Connection, address: str, before: int, limit: int
-) -> Iterator[_PaymentRow]:
-    """Payments to an address: who watches it first, then earlier ones, newest first.
-    The one is in one small index, the others are in another."""
+    sql: sqlite3.Connection, address: str, limit: int
+) -> Iterator[tuple[bytes, int | None]]:
+    """Payments to an address, as (state, crc): who watches it first, then earlier ones,
+    newest first. The one is in one small index, the others are in another."""
     yield from sql.execute(
-        _PAYMENTS + " WHERE address = ? AND watched = 1 AND rank < ?",
-        (address, before),
+        "SELECT state, crc FROM payments WHERE address = ? AND watched = 1", (address,)
     )
     yield from sql.execute(
-        _PAYMENTS + " WHERE address = ? AND watched = 0 AND rank < ?"
-        " ORDER BY rank DESC LIMIT ?",
-        (address, before, limit),
+        "SELECT state, crc FROM payments WHERE address = ? AND watched = 0 AND rank < ?"
+        " ORDER BY rank DESC LIMIT ?",  # without the rank it may be sorted
+        (address, NEWEST, limit),
     )
 
 
 def list_payments(
     sql: sqlite3.Connection,
     filters: dict[str, str],
-    before_rank: int | None,
+    place: int | None,
     limit: int,
+    further: Further = ALL,
 ) -> Page:
-    """Newest first. `filters` may name status, external_id, address, merchant.
+    """`filters` may name status, external_id, address, merchant. `place`: where an
+    earlier page ended.
 
     Each choice of filters has an index to go by, but for some that only one merchant
-    can make long: an order number or an address of so many payments that a page looks
-    through `VISITED` of them at most. Such a page may be short and still have a next.
+    can make long: an order number, an address or a sum of so many payments that a page
+    looks through `VISITED` of them at most. Such a page may be short and still have a
+    next.
     """
-    before = before_rank or NEWEST
     with one_moment(sql):
-        if "address" in filters:
-            rows = [*at_address(sql, filters["address"], before, VISITED)]
-        elif "external_id" in filters:
-            rows = _of_order(sql, filters, before)
-        else:
-            rows = [*_by_rank(sql, _ranks(sql, filters, before, limit + 1))]
-    rows.sort(reverse=True)
-    is_cut = False
-    if not filters.keys().isdisjoint(_LONG):
-        is_cut = len(rows) >= VISITED
-        del rows[VISITED:]
-    known = [("status", 1), ("merchant", 2)]
-    wanted = [(at, filters[name]) for name, at in known if name in filters]
-    fitting = [row for row in rows if all(row[at] == w for at, w in wanted)]
-    page = fitting[:limit]
-    next_rank = None
-    if len(fitting) > limit:
-        next_rank = page[-1][0]
-    elif is_cut:
-        next_rank = rows[-1][0]
-    return Page(tuple(payment_of(state, crc) for *_, state, crc in page), next_rank)
+        if further.by_change:
+            return changed(sql, filters, place, limit, further, VISITED)
+        rows, next_place = _page(sql, filters, place, limit, further)
+    return Page(tuple(row.payment for row in rows), next_place)
 
 
-def _of_order(
-    sql: sqlite3.Connection, filters: dict[str, str], before: int
-) -> list[_PaymentRow]:
-    """The newest payments of an order number: of one merchant, or of each."""
-    order, merchant = filters["external_id"], filters.get("merchant")
-    query = (
-        "SELECT merchant FROM payments WHERE external_id = ? AND merchant > ?"
-        " ORDER BY merchant LIMIT 1"
-    )
-    merchants = _each(sql, query, order) if merchant is None else [merchant]
-    ranks = (
+def _page(
+    sql: sqlite3.Connection,
+    filters: dict[str, str],
+    place: int | None,
+    limit: int,
+    further: Further,
+) -> tuple[list[PaymentRow], int | None]:
+    """Rows that fit, and where the next page begins; some more are looked at each time
+    that too few of the last did."""
+    found: list[PaymentRow] = []
+    visited, wanted = 0, limit + 1
+    while True:
+        span = _span(sql, place, wanted, further)
+        ranks = span.first(_ranks(sql, filters, span, further))
+        found += [row for row in by_rank(sql, ranks) if fits(row, filters, further)]
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].rank
+        if len(ranks) < wanted:
+            return found, None
+        visited, place = visited + wanted, ranks[-1]
+        if visited >= VISITED:
+            return found, place
+        wanted = min(3 * wanted, VISITED - visited)
+
+
+def _span(
+    sql: sqlite3.Connection, place: int | None, limit: int, further: Further
+) -> Span:
+    """What is left to list, as far as time and an earlier page say."""
+    after, before, created = 0, NEWEST, further.created
+    if place is not None and further.oldest_first:
+        after = place
+    elif place is not None:
+        before = place
+    if created.after is not None:
+        first = moments.place_before(sql, moments.PAYMENTS, created.after)
+        after = max(after, first)
+    if created.before is not None:
+        last = moments.place_after(sql, moments.PAYMENTS, created.before)
+        before = before if last is None else min(before, last + 1)
+    return Span(after, before, limit, further.oldest_first)
+
+
+def _ranks(
+    sql: sqlite3.Connection, filters: dict[str, str], span: Span, further: Further
+) -> list[int]:
+    """Of the payments in the span at least the first that fit, and few others."""
+    merchant = filters.get("merchant")
+    if further.sought is not None:
+        order = further.sought.text
+        names = each(sql, _OF_ORDER, order) if merchant is None else [merchant]
+        return search.ranks_of(sql, further.sought, merchant, names, span)
+    if "address" in filters:
+        value = (filters["address"],)
+        one = span.ranks(sql, "address = ? AND watched = 1", value)
+        return one + span.ranks(sql, "address = ? AND watched = 0", value)
+    if "external_id" in filters:
+        order = filters["external_id"]
+        names = each(sql, _OF_ORDER, order) if merchant is None else [merchant]
+        where = "external_id = ? AND merchant = ?"
+        return [r for name in names for r in span.ranks(sql, where, (order, name))]
+    if merchant is None and "status" not in filters and further.flag is None:
+        return span.ranks(sql, "rank IS NOT NULL")
+    merchants = each(sql, _OF_MERCHANTS) if merchant is None else [merchant]
+    if further.flag is not None:
+        where = "merchant = ? AND flags != 0"
+        return [r for name in merchants for r in span.ranks(sql, where, (name,))]
+    status = filters.get("status")
+    statuses = [one.value for one in Status] if status is None else [status]
+    return [
         rank
         for name in merchants
-        for (rank,) in sql.execute(
-            "SELECT rank FROM payments WHERE external_id = ? AND merchant = ?"
-            " AND rank < ? ORDER BY rank DESC LIMIT ?",
-            (order, name, before, VISITED),
-        )
-    )
-    return [*_by_rank(sql, heapq.nlargest(VISITED, ranks))]
+        for one in statuses
+        for rank in span.ranks(sql, "merchant = ? AND status = ?", (name, one))
+    ]
 
 
 def payments_of_order(sql: sqlite3.Connection, terms: Terms) -> list[Payment]:
@@ -138,46 +166,7 @@ def payments_of_order(sql: sqlite3.Connection, terms: Terms) -> list[Payment]:
     values = terms.external_id, terms.merchant, MAX_PAYMENTS
     ranks = [rank for (rank,) in sql.execute(query, values)]
     found = []
-    for *_, state, crc in _by_rank(sql, ranks):
+    for row in by_rank(sql, ranks):
         with contextlib.suppress(Damaged, msgspec.MsgspecError):
-            found.append(payment_of(state, crc))
+            found.append(row.payment)
     return found
-
-
-def _ranks(
-    sql: sqlite3.Connection, filters: dict[str, str], before: int, limit: int
-) -> list[int]:
-    """The newest payments of a merchant, of a status, or of both; or of all."""
-    if not filters:
-        query = "SELECT rank FROM payments WHERE rank < ? ORDER BY rank DESC LIMIT ?"
-        return [rank for (rank,) in sql.execute(query, (before, limit))]
-    query = (
-        "SELECT merchant FROM payments WHERE merchant > ?1 ORDER BY merchant LIMIT 1"
-    )
-    merchant, status = filters.get("merchant"), filters.get("status")
-    merchants = _each(sql, query) if merchant is None else [merchant]
-    statuses = [each.value for each in Status] if status is None else [status]
-    ranks = (
-        rank
-        for name in merchants
-        for each in statuses
-        for (rank,) in sql.execute(
-            "SELECT rank FROM payments WHERE merchant = ? AND status = ?"
-            " AND rank < ? ORDER BY rank DESC LIMIT ?",
-            (name, each, before, limit),
-        )
-    )
-    return heapq.nlargest(limit, ranks)
-
-
-def _each(sql: sqlite3.Connection, query: str, *fixed: str) -> Iterator[str]:
-    """Each merchant once, by jumps in an index: `query` finds the next after one."""
-    last = ""
-    while row := sql.execute(query, (*fixed, last)).fetchone():
-        last = row[0]
-        yield last
-
-
-def _by_rank(sql: sqlite3.Connection, ranks: list[int]) -> Iterator[_PaymentRow]:
-    for rank in ranks:
-        yield sql.execute(_PAYMENTS + " WHERE rank = ?", (rank,)).fetchone()

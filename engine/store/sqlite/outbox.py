@@ -15,7 +15,7 @@ from engine.store.records import (
     StreamDelivery,
 )
 from engine.store.sqlite.checksum import Damaged, checked
-from engine.store.sqlite.listing import one_moment
+from engine.store.sqlite.listing_rows import one_moment
 from engine.store.sqlite.queries import EPOCH, last_offset, stored_event
 
 __all__ = [

@@ -20,7 +20,7 @@ from engine.store.outgoing_writes import (
     Unqueue,
 )
 from engine.store.sqlite.checksum import checked, row_crc
-from engine.store.sqlite.listing import payment_of
+from engine.store.sqlite.listing_rows import payment_of
 from engine.wallet.outgoing import Outgoing, OutgoingState, moved
 
 __all__ = [

@@ -29,13 +29,8 @@ from engine.store.sqlite.checksum import (
     is_event,
     row_crc,
 )
-from engine.store.sqlite.listing import (
-    NEWEST,
-    at_address,
-    list_payments,
-    one_moment,
-    payment_of,
-)
+from engine.store.sqlite.listing import at_address, list_payments
+from engine.store.sqlite.listing_rows import one_moment, payment_of
 from engine.store.writes import NO_PLACE, SourceTip
 
 __all__ = [
@@ -82,8 +77,8 @@ def payment(sql: sqlite3.Connection, payment_id: str) -> Payment | None:
 def payment_at(sql: sqlite3.Connection, address: str) -> Payment | None:
     """The payment that watches the address now, or else the newest that did."""
     with one_moment(sql):
-        row = next(at_address(sql, address, NEWEST, 1), None)
-    return payment_of(*row[-2:]) if row else None
+        row = next(at_address(sql, address, 1), None)
+    return payment_of(*row) if row else None
 
 
 def counted_outpoints(
@@ -99,7 +94,7 @@ def _counted_at(
 ) -> tuple[tuple[str, int], ...]:
     found = {
         (receipt.txid, receipt.vout)
-        for *_, state, crc in at_address(sql, address, NEWEST, 50)
+        for state, crc in at_address(sql, address, 50)
         for receipt in payment_of(state, crc).receipts
     }
     return tuple(sorted(found)[:limit])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
+from engine.store.further import ALL, Further
 from engine.store.records import (
     OWED,
     AttemptView,
@@ -35,7 +36,15 @@ from engine.store.records import (
     StreamDelivery,
     ToldAlert,
 )
-from engine.store.sqlite import alerts, deliveries, moments, outbox, pruning, queries
+from engine.store.sqlite import (
+    alerts,
+    deliveries,
+    moments,
+    outbox,
+    pruning,
+    queries,
+    search,
+)
 from engine.store.sqlite.invoices import LightningReads
 from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
@@ -103,9 +112,16 @@ class SqliteReads(
         return self._ask(queries.customer_email, payment_id)
 
     def list_payments(
-        self, filters: dict[str, str], before_rank: int | None = None, limit: int = 50
+        self,
+        filters: dict[str, str],
+        place: int | None = None,
+        limit: int = 50,
+        further: Further = ALL,
     ) -> Page:
-        return self._ask(queries.list_payments, filters, before_rank, limit)
+        return self._ask(queries.list_payments, filters, place, limit, further)
+
+    def search_left(self) -> int:
+        return max(self._ask(search.left) - 1, 0)
 
     def counted_outpoints(
         self, addresses: Sequence[str]

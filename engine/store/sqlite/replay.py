@@ -14,8 +14,9 @@ import msgspec
 from engine.errors import BrokenSequence
 from engine.payment.events import Event, decode
 from engine.payment.model import Payment
+from engine.payment.search import flag_bits
 from engine.store.replay import UNFOLDABLE, Difference, fold
-from engine.store.sqlite import invoices
+from engine.store.sqlite import invoices, search
 from engine.store.sqlite.checksum import Damaged, is_event, state_crc, stored_state
 
 __all__ = [
@@ -139,15 +140,22 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
         state = msgspec.json.encode(payment)
         changed = sql.execute(
             "UPDATE payments SET merchant = ?, address = ?, external_id = ?,"
-            " created_at = ?, status = ?, seq = ?, state = ?, crc = ? WHERE id = ?",
-            (*_columns(payment), state, state_crc(state), payment.id),
+            " created_at = ?, status = ?, seq = ?, state = ?, crc = ?, flags = ?"
+            " WHERE id = ?",
+            (
+                *_columns(payment),
+                state,
+                state_crc(state),
+                flag_bits(payment.flags),
+                payment.id,
+            ),
         ).rowcount
         if not changed:
             terms = payment.terms
             sql.execute(
                 "INSERT INTO payments (id, merchant, address, external_id, status,"
-                " seq, watched, created_at, state, crc)"
-                " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+                " seq, watched, created_at, flags, state, crc)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
                 (
                     terms.id,
                     terms.merchant,
@@ -156,6 +164,7 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
                     payment.status,
                     payment.seq,
                     terms.created_at,
+                    flag_bits(payment.flags),
                     state,
                     state_crc(state),
                 ),
@@ -165,4 +174,7 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
                 sql.execute(
                     "INSERT OR IGNORE INTO invoices VALUES (?, ?, ?, ?, ?)", values
                 )
+        query = "SELECT rank FROM payments WHERE id = ?"
+        (rank,) = sql.execute(query, (payment.id,)).fetchone()
+        search.insert(sql, payment, rank)
     sql.execute("COMMIT")

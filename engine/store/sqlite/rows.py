@@ -16,6 +16,7 @@ from engine.store.sqlite import (
     outgoing,
     pruning,
     refunds,
+    search,
     steps,
     till,
     wallet_keys,
@@ -31,6 +32,7 @@ from engine.store.writes import (
     ChannelRow,
     CustomerRow,
     DeliveryResult,
+    FillSearch,
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
@@ -213,6 +215,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(write_wallet(sql, row))
         case LedgerRow():
             return Changed(ledger.write(sql, row))
+        case FillSearch():
+            return Changed(search.fill(sql, row))
         case ShrinkFile():
             return Changed(pruning.shrink(sql, row))
         case NewOutgoing():

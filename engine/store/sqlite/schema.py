@@ -1,6 +1,6 @@
 """The database schema, as migrations that run in order and only once: up to m022.
 
-Schema changes are appended in `schema_money.py`, never edited.
+Schema changes are appended in `schema_people.py`, never edited.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""The database schema since m023: ledger, wallets, and money on its way out.
+"""The database schema from m023 to m029: ledger, wallets, and money on its way out.
 
-Schema changes are appended here, never edited.
+Schema changes are appended in `schema_people.py`, never edited.
 """
 
 import sqlite_utils

@@ -15,7 +15,7 @@ import msgspec
 from engine.lightning.till import NEVER, TillForward, TillState
 from engine.store.outgoing_port import Queued
 from engine.store.sqlite.checksum import Damaged, checked, row_crc
-from engine.store.sqlite.listing import payment_of
+from engine.store.sqlite.listing_rows import payment_of
 from engine.store.till_writes import MoveTill, NewTill, UnqueueTill
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.payment.model import Payment
 from engine.store.sqlite.checksum import checked, row_crc
-from engine.store.sqlite.listing import payment_of
+from engine.store.sqlite.listing_rows import payment_of
 from engine.store.sqlite.multi_insert import Many
 from engine.store.wallet_port import UNPAID_AT_MOST, LastDrawn
 from engine.store.wallet_writes import AddressRow, WalletRow

@@ -83,7 +83,7 @@ def test_payments_and_events_are_read_as_they_were_asked_for(house: House) -> No
     assert gateway.payments_of("order 1") == [payment]
     page = gateway.list_payments({}, None, 1)
     assert page.payments == (other,)
-    assert gateway.list_payments({}, page.next_rank, 5).payments == (payment,)
+    assert gateway.list_payments({}, page.next_place, 5).payments == (payment,)
     assert gateway.list_payments({"merchant": "ann"}, None, 5).payments == (other,)
     after = gateway.command(payment, CLAIM)
     assert [stored.seq for stored in gateway.history(payment.id, 0, 9)] == [1, 2]

@@ -282,9 +282,10 @@ def test_twenty_years_level_off(house: House) -> None:
     assert kept[0] == of_a_year
     assert all(of_a_year < events < of_a_year * 1.2 for events in kept[1:])
     assert house.count("payments") == months * orders
-    # What a year adds once nothing is kept longer: a snapshot of each order.
+    # What a year adds once nothing is kept longer: of each order a snapshot, and three
+    # keys by which it is searched, of 20 bytes each.
     grown = (pages[-1] - pages[5]) / (len(pages) - 6) * 4_096 / (13 * orders)
-    assert grown < 1_200, f"{grown:.0f} bytes for each order"
+    assert grown < 1_200 + 60, f"{grown:.0f} bytes for each order"
 
 
 def _pages(house: House) -> int:

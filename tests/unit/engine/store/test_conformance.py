@@ -226,7 +226,7 @@ def test_payments_are_listed_newest_first_in_pages(store: OpenStore) -> None:
     while True:
         page = store.reader.list_payments({}, before, 2)
         seen += [payment.id for payment in page.payments]
-        before = page.next_rank
+        before = page.next_place
         if before is None:
             break
     assert seen == ["p4", "p3", "p2", "p1", "p0"]
@@ -247,9 +247,9 @@ def test_a_page_of_payments_is_fifty_if_nothing_else_is_asked_for(
     store.commit(*(creation(f"p{number}") for number in range(51)))
     page = store.reader.list_payments({})
     assert len(page.payments) == 50
-    rest = store.reader.list_payments({}, page.next_rank)
+    rest = store.reader.list_payments({}, page.next_place)
     assert [payment.id for payment in rest.payments] == ["p0"]
-    assert rest.next_rank is None
+    assert rest.next_place is None
 
 
 def test_payments_of_an_order_number_are_found(store: OpenStore) -> None:

@@ -232,7 +232,7 @@ def all_payments(store: OpenStore) -> Iterator[Payment]:
     while True:
         page = store.reader.list_payments({}, before, 7)
         yield from page.payments
-        before = page.next_rank
+        before = page.next_place
         if before is None:
             return
 

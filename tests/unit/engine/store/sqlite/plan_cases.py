@@ -7,12 +7,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.money.ledger import CREDIT, ISSUED, Posting
+from engine.payment.model import Flag
 from engine.payment.refund import LIVING, RefundState
+from engine.payment.search import sought
+from engine.store.further import Further, Stretch
 from engine.store.writes import (
     AddressRow,
     ChannelRow,
     CustomerRow,
     DeliveryResult,
+    FillSearch,
     Forget,
     ForgetDeliveries,
     ForgetIdempotency,
@@ -69,11 +73,33 @@ def _listings() -> Iterator[tuple[Any, ...]]:
             yield chosen, 300, 50
 
 
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+
+def _further() -> Iterator[tuple[Any, ...]]:
+    times = Stretch(T0, T0 + 5_000)
+    for further in (
+        Further(sought=sought("order-1", "regtest")),
+        Further(sought=sought("ab" * 32, "regtest")),
+        Further(sought=sought("50000", "regtest"), oldest_first=True),
+        Further(sought=sought(ADDRESS, "regtest")),
+        Further(flag=Flag.LATE),
+        Further(created=times),
+        Further(created=times, oldest_first=True),
+        Further(updated=times),
+        Further(confirmed=times, oldest_first=True),
+    ):
+        for filters in ({}, {"merchant": "ann"}, {"status": "pending"}):
+            yield filters, None, 50, further
+            yield filters, 300, 50, further
+
+
 READS: dict[str, list[tuple[Any, ...]]] = {
     "payment": [("p1",)],
     "customer_email": [("p1",), ("nobody",)],
     "payment_at": [("address of p1",), ("address of p2",), ("nowhere",)],
-    "list_payments": [*_listings()],
+    "list_payments": [*_listings(), *_further()],
+    "search_left": [()],
     "counted_outpoints": [(["address of p1", "address of p2"],)],
     "watched": [("", 10), ("p3", 10)],
     "oldest_watched": [()],
@@ -185,6 +211,7 @@ ROWS: dict[type, list[Any]] = {
     Forget: [Forget("attempts", T0 + 1, 50), Forget("inbound", T0 + 1, 50)],
     ForgetDeliveries: [ForgetDeliveries("all", 0, 50)],
     ShrinkFile: [ShrinkFile(10)],
+    FillSearch: [FillSearch(50)],
     ToldRow: [
         ToldRow("all", "source.behind", "node", "slow", T0),
         ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),

@@ -13,6 +13,7 @@ def journal_of(times: list[int], batch: int, late: bool) -> sqlite3.Connection:
     """Events of these times; `late`: the table was made when all were there."""
     sql = sqlite3.connect(":memory:")
     sql.execute('CREATE TABLE events ("offset" INTEGER PRIMARY KEY, at INTEGER)')
+    sql.execute("CREATE TABLE moments_since (at INTEGER PRIMARY KEY, place INTEGER)")
     if not late:
         moments.create(sql)
     for first in range(0, len(times), batch):
@@ -21,7 +22,7 @@ def journal_of(times: list[int], batch: int, late: bool) -> sqlite3.Connection:
         ]
         sql.executemany("INSERT INTO events VALUES (?, ?)", some)
         if not late:
-            moments.note(sql, first, first + len(some))
+            moments.note(sql, moments.EVENTS, first, first + len(some))
     if late:
         moments.create(sql)
     return sql
@@ -43,6 +44,8 @@ def test_all_events_up_to_there_are_from_before(
     for at in [*random.sample(times, 200), 0, min(times), max(times) + 1]:
         offset = moments.offset_before(sql, at)
         assert all(before < at for before in times[:offset])
+        since = moments.place_after(sql, moments.EVENTS, at)
+        assert since is None or all(after >= at for after in times[since:])
     sql.close()
 
 
@@ -50,6 +53,9 @@ def test_little_more_is_looked_at_than_need_be() -> None:
     sql = journal_of([5 * n for n in range(20 * EVERY)], 512, late=False)
     for offset in range(1, 20 * EVERY, 777):
         assert offset - moments.offset_before(sql, 5 * offset) <= 2 * EVERY
+        since = moments.place_after(sql, moments.EVENTS, 5 * offset)
+        assert since is not None
+        assert since - offset <= 2 * EVERY
     assert sql.execute("SELECT count(*) FROM moments").fetchone() == (20,)
     sql.close()
 
