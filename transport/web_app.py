@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.gateway import Gateway
 from engine.lightning.account import Account
@@ -156,8 +156,12 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     )
     reorders = Reorders(parts.gateway, parts.vault, settings)
     pages.routes(app, parts.gateway, limits=parts.stranger_limits, reorders=reorders)
-    pos.routes(app)
-    dashboard.routes(app, lambda env: auth.by_session(env) is not None)
+
+    def is_logged_in(env: dict[str, Any]) -> bool:
+        return auth.by_session(env) is not None
+
+    pos.routes(app, is_logged_in, parts.public_url)
+    dashboard.routes(app, is_logged_in)
     _add_claims(parts, app)
     webhooks.routes(
         app,

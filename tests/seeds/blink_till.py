@@ -7,7 +7,7 @@ to User (`user`).
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.browser.playwright_page import VisitorPage
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
@@ -24,6 +24,9 @@ stream_url = "{stream}"
 secret = "{key}"
 poll_s = {poll_s}
 """
+
+
+Stage = TypeVar("Stage", bound="Till")
 
 
 class Till:
@@ -74,7 +77,8 @@ class Till:
 
 
 @contextmanager
-def blink_till(folder: Path) -> Iterator[Till]:
+def blink_till(folder: Path, *arguments: str, stage: type[Stage]) -> Iterator[Stage]:
+    """`arguments`: further ones of the node; `stage`: a kind of `Till`."""
     with BlinkDouble() as blink:
         pos, user = blink.account("till", sat=50_000), blink.account("user", sat=7)
         tables = [
@@ -89,8 +93,8 @@ def blink_till(folder: Path) -> Iterator[Till]:
         ]
         tables[0] += 'forward_to = "user"\n'
         (folder / "paybell.toml").write_text("".join(tables))
-        with serving(folder, "--config", "paybell.toml") as node:
-            till = Till(node, blink)
+        with serving(folder, "--config", "paybell.toml", *arguments) as node:
+            till = stage(node, blink)
             wait_until(
                 lambda: all(blink.sockets.subscribed(one) for one in (pos, user)),
                 20,

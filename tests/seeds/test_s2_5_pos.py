@@ -15,7 +15,7 @@ POS_DOWN = "⚠ BlinkPOS disconnected"
 
 @pytest.fixture(scope="module")
 def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    with blink_till(tmp_path_factory.mktemp("till")) as running:
+    with blink_till(tmp_path_factory.mktemp("till"), stage=Till) as running:
         yield running
 
 
@@ -27,9 +27,7 @@ def browser() -> Iterator[VisitorPage]:
 
 @pytest.fixture
 def page(browser: VisitorPage, till: Till) -> VisitorPage:
-    # From a page of the same origin that has no script: what is open there stays so.
-    browser.do("goto", f"{till.node.url}/docs/errors")
-    browser.do("evaluate", "sessionStorage.clear()")
+    browser.do("anew")  # nobody is signed in, and no sale is open
     till.open(browser)
     return browser
 
@@ -60,7 +58,7 @@ def test_s2_4_when_forwarded_the_animation_comes_the_invoice_goes_the_balance_mo
     assert till.user.btc.balance == before + 2_100
     # Nothing of the invoice is left.
     assert page.do("evaluate", "document.querySelector('#qr').src") == ""
-    kept = "sessionStorage.getItem('paybell.till.invoice')"
+    kept = "localStorage.getItem('paybell.till.sale')"
     assert page.do("evaluate", kept) is None
     page.do("click", "#next")
     assert page.do("text", "#amount") == "0"
@@ -141,7 +139,10 @@ def test_s2_6_no_key_of_an_account_comes_to_the_browser(
     script += " one.name + await (await fetch(one.name)).text()))"
     seen = page.do("evaluate", script)
     seen.append(page.do("evaluate", "document.documentElement.outerHTML"))
-    seen.append(page.do("evaluate", "JSON.stringify({...sessionStorage})"))
+    kept = "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])"
+    seen.append(page.do("evaluate", kept))
     assert len(seen) > 4
-    assert all(one.startswith((till.node.url, "<", "{")) for one in seen)
+    assert all(one.startswith((till.node.url, "<", "[")) for one in seen)
     assert not [one for one in seen for key in keys if key in one]
+    # Nor does the till's own key stay there.
+    assert not [one for one in seen if till.key in one]

@@ -10,6 +10,14 @@ import base64
 import hashlib
 from pathlib import Path
 
+import bottle
+from bottle import HTTPResponse
+
+from engine.codes import Code
+from transport.http.bottle_app import environ
+from transport.http.kept import is_known
+from transport.http.problems import Problem
+from transport.pages.answers import guarded
 from transport.pages.assets import TYPES, Asset
 
 __all__ = ["AssetFolder"]
@@ -47,3 +55,17 @@ class AssetFolder:
     def find(self, folder: str, name: str) -> Asset | None:
         """The file behind `/web/<folder>/<name>`."""
         return self._by_name.get(name) if folder == self.name else None
+
+    def routes(self, app: bottle.Bottle) -> None:
+        """Add its files. Needs no key."""
+        app.get(f"/web/{self.name}/<name>", callback=self._file)
+
+    def _file(self, name: str) -> HTTPResponse:
+        asset = self.find(self.name, name)
+        if asset is None:
+            raise Problem(Code.NOT_FOUND, "There is no such file.")
+        headers = guarded(asset.type, "public, max-age=31536000, immutable")
+        headers["ETag"] = f'"{asset.tag}"'
+        if is_known(environ(), headers["ETag"]):
+            return HTTPResponse(b"", 304, headers)
+        return HTTPResponse(asset.body, 200, headers)

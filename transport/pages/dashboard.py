@@ -18,7 +18,6 @@ from bottle import HTTPResponse, SimpleTemplate
 from engine.codes import Code
 from engine.errors import EngineError
 from transport.http.bottle_app import environ
-from transport.http.kept import is_known
 from transport.http.problems import Problem
 from transport.pages.asset_folder import AssetFolder
 from transport.pages.assets import FOLDER, Assets
@@ -36,19 +35,14 @@ _PAGE: Final = {
     " style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
 }
-_FILE: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def routes(app: bottle.Bottle, is_logged_in: Callable[[dict[str, Any]], bool]) -> None:
     """Add the page and its files. `is_logged_in` is asked with a request's environ, and
     may raise `EngineError`: then nobody knows."""
-    front = _Front(AssetFolder(FOLDER / "desk"), Assets(), is_logged_in)
-    app.get("/", callback=front.page)
-    app.get("/web/<folder>/<name>", callback=front.file)
+    desk = AssetFolder(FOLDER / "desk")
+    desk.routes(app)
+    app.get("/", callback=_Front(desk, Assets(), is_logged_in).page)
 
 
 class _Front:
@@ -61,7 +55,6 @@ class _Front:
         is_logged_in: Callable[[dict[str, Any]], bool],
     ) -> None:
         self._is_logged_in = is_logged_in
-        self._desk = desk
         words = {
             "desk": desk.from_top,
             "asset": assets.from_top,
@@ -92,13 +85,3 @@ class _Front:
         except EngineError:
             is_in = True  # the dashboard says what is wrong with the node
         return HTTPResponse(self._shell if is_in else self._welcome, 200, _PAGE)
-
-    def file(self, folder: str, name: str) -> HTTPResponse:
-        """A module, a style sheet."""
-        asset = self._desk.find(folder, name)
-        if asset is None:
-            raise Problem(Code.NOT_FOUND, "There is no such file.")
-        headers = {**_FILE, "Content-Type": asset.type, "ETag": f'"{asset.tag}"'}
-        if is_known(environ(), headers["ETag"]):
-            return HTTPResponse(b"", 304, headers)
-        return HTTPResponse(asset.body, 200, headers)
