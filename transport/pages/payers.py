@@ -101,10 +101,13 @@ class PayerPages:
         if self.reorders is None or seen.stage is not Stage.EXPIRED:
             return seen
         follower = self.reorders.successor(payment)
+        if follower is None and not self.reorders.is_offered(payment):
+            return seen
         return replace(
             seen,
+            sentence=words.say("expired_renewable"),
             successor_id="" if follower is None else follower.id,
-            may_reorder=follower is None and self.reorders.is_offered(payment),
+            may_reorder=follower is None,
         )
 
     def page(
