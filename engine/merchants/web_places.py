@@ -24,6 +24,7 @@ __all__ = [
     "ReturnUrls",
     "WebPlace",
     "is_allowed_return",
+    "origins_of",
     "place_mistake",
     "read_place",
     "return_urls_mistake",
@@ -130,6 +131,11 @@ def is_allowed_return(url: str, entries: Iterable[str]) -> bool:
     """Whether the list has it. Raises ValueError if the URL is none that may be."""
     asked = read_place(url)
     return any(_holds(read_place(entry), asked) for entry in entries)
+
+
+def origins_of(entries: Iterable[str]) -> tuple[str, ...]:
+    """The shop's own origins, each once: who may show its checkout in a frame."""
+    return tuple(dict.fromkeys(read_place(entry).origin for entry in entries))
 
 
 def _holds(entry: WebPlace, asked: WebPlace) -> bool:

@@ -313,6 +313,11 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return counts_as_paid(self.status, self.confirmed_at)
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether a person said that it is paid, of one that counts as paid."""
+        return self.confirmed_at is not None and not self.settled_sat
+
+    @property
     def tx_hash(self) -> str | None:
         """The transaction that pays it; of several the one that was seen first. A
         settled invoice has none."""

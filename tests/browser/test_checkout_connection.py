@@ -68,7 +68,7 @@ def test_what_happened_while_the_connection_was_lost_is_caught_up(
     visit(payment)
     page.offline(True)
     assert node.cut_websockets() >= 1
-    page.wait_for("#freshness", text="Reconnecting…")
+    page.wait_for("#freshness", text="You are offline.")
     node.chain.pay(payment.terms.address, 50_000)
     node.chain.mine(2)
     wait_until(

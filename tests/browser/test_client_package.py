@@ -61,6 +61,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_package_holds_what_is_meant_to_be_shipped(package: Path) -> None:
     scripts = {"paybell.js", "paybell.mjs", "paybell-react.mjs", "paybell-salon.mjs"}
+    scripts.add("paybell-checkout.js")
     types = {"paybell.d.mts", "paybell-react.d.mts", "paybell-salon.d.mts"}
     about = {"package.json", "README.md", "LICENSE"}
     assert {file.name for file in package.iterdir()} == scripts | types | about

@@ -185,6 +185,15 @@ def test_what_a_client_says_there_is_ignored_until_it_is_too_much(
         client.sock.close()
 
 
+def test_a_ping_there_gets_a_pong(node: LiveNode) -> None:
+    client = node.watch(node.create().address)
+    client.send_text('{"type":"ping"}')
+    while (said := client.recv_json())["type"] in {"state", "source"}:
+        pass
+    assert said == {"type": "pong"}
+    client.close()
+
+
 def test_a_message_over_16_kib_is_1009(node: LiveNode) -> None:
     client = node.watch(node.create().address)
     client.send_text("x" * 16_385)

@@ -57,7 +57,7 @@ from transport.live.topics import Identity, Subscription
 from transport.live.visit import Visit, is_site_token
 from transport.server.websocket.frames import encode_text
 
-__all__ = ["MAX_TOPICS", "Conversation"]
+__all__ = ["MAX_TOPICS", "Conversation", "is_ping"]
 
 #: Identities and subscriptions of one socket together, unless a setting says otherwise.
 MAX_TOPICS: Final = LiveLimits().topics
@@ -296,6 +296,11 @@ class Conversation:
 
     def _timestamp(self) -> str:
         return iso(self._gateway.now())
+
+
+def is_ping(text: str | bytes) -> bool:
+    """Whether a client only asks if somebody is there."""
+    return isinstance(_parse(text), _Ping)
 
 
 def _parse(text: str | bytes) -> _Message | tuple[StreamCode, str]:

@@ -11,7 +11,8 @@ state comes first, then what was missed since `since`, then every event, each ex
 the event object of the API; a stranger is told a part of each (`audience.py`). A
 client stays with the payment it began with, also when
 the address gets a new one later; connecting again leads to the new one. What a client
-says there is ignored, but counted.
+says there is counted, and ignored but for `{"type":"ping"}`, which gets a "pong": a
+page cannot see the protocol's own pings.
 """
 
 import math
@@ -30,7 +31,7 @@ from transport.http.problems import Problem
 from transport.http.site_tokens import SiteTokens
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.live.audience import OPENED_BY, Audience, Require, parameters
-from transport.live.conversation import Conversation
+from transport.live.conversation import Conversation, is_ping
 from transport.live.creation_listeners import CreationListeners
 from transport.live.doors import DoorClosed, Doors, Guest, TokenWanted, as_written
 from transport.live.encoding import Frames
@@ -44,6 +45,7 @@ from transport.server.limits import RateLimiter
 from transport.server.refusal import Refusal, problem
 from transport.server.upgrade import Endpoint, Routes
 from transport.server.websocket.connection import WebSocket
+from transport.server.websocket.frames import encode_text
 
 __all__ = ["LiveRoutes"]
 
@@ -54,6 +56,8 @@ _RETRY: Final = (("Retry-After", "5"),)
 #: Messages that a client may send at once, and again in a minute (OWASP's figure for
 #: a start); above: 1008. Nobody needs more than a few.
 MESSAGES_PER_MIN: Final = 100
+
+_PONG: Final = encode_text(b'{"type":"pong"}')
 
 
 class LiveRoutes:
@@ -236,12 +240,13 @@ class LiveRoutes:
         since: Position | None,
         key_id: str | None,
     ) -> None:
-        sink = WebSocketSink(Wire(websocket, *self._queue), frames)
+        wire = Wire(websocket, *self._queue)
+        sink = WebSocketSink(wire, frames)
         session = self._gateway.open_session("balance", sink)
         lease = None
         if key_id is not None:
             lease = self.salon.leases.of_key(key_id, partial(_revoked, websocket))
-        websocket.listen(_Watcher(self, websocket, session, lease))
+        websocket.listen(_Watcher(self, websocket, session, lease, wire))
         session.follow(payment_id, since)
 
     def _talk(self, client: str, guest: Guest | None, websocket: WebSocket) -> None:
@@ -294,14 +299,15 @@ class _Client:
             self.answer(message)
 
     def answer(self, message: str | bytes) -> None:
-        """What is said on `/ws/balance` is for nobody."""
+        """One that was not too many."""
+        raise NotImplementedError
 
     def ended(self) -> None:
         self._routes.open -= 1
 
 
 class _Watcher(_Client):
-    __slots__ = ("_lease", "_session")
+    __slots__ = ("_lease", "_session", "_wire")
 
     def __init__(
         self,
@@ -309,10 +315,16 @@ class _Watcher(_Client):
         websocket: WebSocket,
         session: SessionHandle,
         lease: Lease | None,
+        wire: Wire,
     ) -> None:
         super().__init__(routes, websocket)
         self._session = session
         self._lease = lease
+        self._wire = wire
+
+    def answer(self, message: str | bytes) -> None:
+        if is_ping(message):
+            self._wire.send(_PONG)
 
     def ended(self) -> None:
         super().ended()

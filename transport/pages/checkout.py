@@ -11,7 +11,7 @@ All amounts are satoshi, all times milliseconds (UTC).
 import msgspec
 
 from engine.merchants.profile import Profile
-from engine.merchants.web_places import is_allowed_return
+from engine.merchants.web_places import is_allowed_return, origins_of
 from engine.payment.model import Payment, Status, Terms
 from transport.pages.brand import brand_url
 from transport.pages.external import (
@@ -24,9 +24,19 @@ from transport.pages.language import Words
 from transport.pages.lightning_words import lightning_steps, lightning_words
 from transport.pages.stages import Stage, stage_of
 from transport.pages.ways import Way, ways_of
-from transport.pages.wording import fiat, notes_of, title_of, words_of
+from transport.pages.wording import (
+    can_be_sent,
+    fiat,
+    notes_of,
+    rest_sat,
+    title_of,
+    words_of,
+)
 
 __all__ = ["Checkout", "Step", "grouped", "look"]
+
+ENDS = frozenset({Stage.PAID, Stage.LATE, Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED})
+"""Nothing more is waited for here: the way back to the shop is shown."""
 
 _USUAL = {
     Stage.WAITING,
@@ -34,6 +44,16 @@ _USUAL = {
     Stage.SEEN,
     Stage.CONFIRMING,
     Stage.PAID,
+}
+
+_SIGNS = {
+    Stage.PAID: "tick",
+    Stage.LATE: "clock",
+    Stage.EXPIRED: "clock",
+    Stage.CANCELLED: "cross",
+    Stage.FAILED: "look",
+    Stage.UNDERPAID: "look",
+    Stage.REVERSED: "look",
 }
 
 NO_SHOP = Profile()
@@ -80,12 +100,16 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: int | None
     due_fiat: str = ""  # the same in the currency of the price; empty: there is none
     received_fiat: str = ""
+    shown_sat: int | None = None  # the sum that the page is about
+    shown_fiat: str = ""
+    sign: str = "wait"  # the picture where there is no way to pay
     sum_text: str | None = None  # of a payment without a chain
     shop: str = ""  # as it calls itself; empty: it has not said
     logo_url: str = ""
     brand_url: str = ""  # of the style sheet with its colour
     explorer_url: str = ""  # with {txid}
     support_url: str = ""  # where to ask, when something is unusual
+    frames: tuple[str, ...] = ()  # origins of the shop: they may show it in a frame
     return_url: str = ""  # where to go on; empty: nowhere, or not yet
     successor_id: str = ""  # of the payment that was made in its place
     may_reorder: bool = False  # one can be made
@@ -108,7 +132,7 @@ def look(
         seen = _look_external(payment, words)
     else:
         seen = _look_on_chain(payment, words, was_confirmed=was_confirmed)
-    goes_on = seen.stage is Stage.PAID and _may_return(payment, shop)
+    goes_on = seen.stage in ENDS and _may_return(payment, shop)
     return msgspec.structs.replace(
         seen,
         shop=shop.display_name,
@@ -117,6 +141,7 @@ def look(
         explorer_url=shop.explorer_url,
         support_url=shop.support_url if _is_unusual(seen) else "",
         return_url=payment.terms.return_url if goes_on else "",
+        frames=origins_of(shop.return_urls),
     )
 
 
@@ -137,13 +162,16 @@ def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Ch
     stage = stage_of(payment, was_confirmed=was_confirmed)
     said = lightning_words(payment, stage, words) or words_of(payment, stage, words)
     due = _due_sat(payment, stage)
-    payable = stage in {Stage.WAITING, Stage.REPLACED, Stage.UNDERPAID} or (
-        stage is Stage.REVERSED and not payment.receipts
+    payable = stage in {Stage.WAITING, Stage.REPLACED} or (
+        stage is Stage.UNDERPAID and can_be_sent(rest_sat(payment))
     )
     shown = stage is Stage.ANNOUNCED  # still there, but folded away
     ways: tuple[Way, ...] = ()
     if payable or shown:
         ways = ways_of(terms, due, words, is_in_part=shown or bool(payment.receipts))
+    # What was asked for stays the sum of the page, whatever came.
+    any_sum = payment.received_sat if payment.counts_as_paid else None
+    shown_sat = any_sum or None if due is None else due
     return Checkout(
         id=payment.id,
         seq=payment.seq,
@@ -162,6 +190,9 @@ def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Ch
         due_fiat=fiat(payment, due, words),
         is_priced=terms.price is not None,
         received_fiat=fiat(payment, payment.received_sat, words),
+        shown_sat=shown_sat,
+        shown_fiat=fiat(payment, shown_sat, words),
+        sign=_sign(payment, stage),
         uri=ways[0].uri if ways else None,
         ways=ways,
         followed_by=_followed_by(terms),
@@ -206,6 +237,7 @@ def _look_external(payment: Payment, words: Words) -> Checkout:
         expires_at=None,
         confirmed_at=payment.confirmed_at,
         sum_text=external_sum(payment, stage, words),
+        sign=_SIGNS.get(stage, "wait"),
     )
 
 
@@ -218,7 +250,16 @@ def _due_sat(payment: Payment, stage: Stage) -> int | None:
     asked = payment.terms.amount_sat
     if asked is None or stage is not Stage.UNDERPAID:
         return asked
-    return max(asked - payment.received_sat, 1)
+    rest = rest_sat(payment)
+    return rest if can_be_sent(rest) else asked
+
+
+def _sign(payment: Payment, stage: Stage) -> str:
+    if stage in {Stage.SEEN, Stage.CONFIRMING} or (
+        stage is Stage.REVERSED and payment.receipts
+    ):
+        return "depth" if payment.terms.confirmations_required else "wait"
+    return _SIGNS.get(stage, "wait")
 
 
 def _steps(payment: Payment, stage: Stage, words: Words) -> tuple[Step, ...]:
@@ -226,7 +267,7 @@ def _steps(payment: Payment, stage: Stage, words: Words) -> tuple[Step, ...]:
     if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED}:
         return ()
     if (labels := lightning_steps(payment, stage, words)) is not None:
-        at = 2 if stage is Stage.PAID else 0
+        at = 2 if stage in {Stage.PAID, Stage.LATE} else 0
         return _as_steps(labels, at)
     required = payment.terms.confirmations_required
     count = min(payment.confirmations, required)
@@ -237,10 +278,13 @@ def _steps(payment: Payment, stage: Stage, words: Words) -> tuple[Step, ...]:
         Stage.UNDERPAID: 1,
         Stage.SEEN: 2,
         Stage.CONFIRMING: 2,
-        Stage.REVERSED: 2 if payment.receipts else 0,
+        Stage.REVERSED: 2 if payment.receipts else 1,
         Stage.PAID: 4,
+        Stage.LATE: 4,
     }[stage]
     seen = {Stage.UNDERPAID: "step_part", Stage.ANNOUNCED: "step_looking"}
+    if at == 1:
+        seen[Stage.REVERSED] = "step_looking"
     depth = {"count": required if at == 4 else count, "required": required}
     labels = (
         words.say("step_waiting" if at == 0 else "step_sent"),

@@ -20,7 +20,8 @@ def external_stage(payment: Payment) -> Stage:
         Status.FAILED: Stage.FAILED,
     }
     if payment.status in PAID:
-        return Stage.PAID
+        is_late = Flag.LATE in payment.flags and payment.external.is_paid
+        return Stage.LATE if is_late else Stage.PAID
     if payment.status in ended:
         return ended[payment.status]
     if payment.status is Status.PENDING:
@@ -41,6 +42,8 @@ def _keys_of(payment: Payment, stage: Stage) -> tuple[str, str]:
             return "paid", "paid_at_once"
         case Stage.PAID:
             return "paid", "paid_by_hand"
+        case Stage.LATE:
+            return "late", "late_why"
         case Stage.WAITING:
             return "waiting", "waiting_external"
         case Stage.ANNOUNCED:
@@ -60,17 +63,18 @@ def _keys_of(payment: Payment, stage: Stage) -> tuple[str, str]:
 def external_notes(payment: Payment, stage: Stage, words: Words) -> tuple[str, ...]:
     """Exceptions, a plain sentence each."""
     said, terms, notes = payment.external, payment.terms, []
-    if stage is Stage.PAID and said.returned_minor:
+    is_paid = stage in {Stage.PAID, Stage.LATE}
+    if is_paid and said.returned_minor:
         back = words.money(said.returned_minor, terms.asset, terms.decimals)
         notes.append(words.say("note_given_back", sum=back))
-    elif stage is Stage.PAID and Flag.UNDERPAID in payment.flags:
+    elif is_paid and Flag.UNDERPAID in payment.flags:
         short = words.money(short_minor(terms, said), terms.asset, terms.decimals)
         notes.append(words.say("note_missing", sum=short))
     if Flag.OVERPAID in payment.flags and terms.amount_minor is not None:
         more = said.received_minor - terms.amount_minor
         text = words.money(more, terms.asset, terms.decimals)
         notes.append(words.say("note_overpaid_external", more=text))
-    if Flag.LATE in payment.flags:
+    if Flag.LATE in payment.flags and stage is not Stage.LATE:
         notes.append(words.say("note_late_external"))
     return tuple(notes)
 
@@ -79,6 +83,6 @@ def external_sum(payment: Payment, stage: Stage, words: Words) -> str | None:
     """The sum that the page is about, if one is known."""
     terms, said = payment.terms, payment.external
     minor = terms.amount_minor
-    if stage is Stage.PAID and said.received_minor:
+    if stage in {Stage.PAID, Stage.LATE} and said.received_minor:
         minor = said.received_minor
     return None if minor is None else words.money(minor, terms.asset, terms.decimals)

@@ -47,7 +47,8 @@ def lightning_steps(
     if terms.lightning is None:
         return None
     if not terms.has_chain or (stage is Stage.WAITING and not payment.receipts):
-        first = "step_sent" if stage is Stage.PAID else "step_waiting"
+        is_paid = stage in {Stage.PAID, Stage.LATE}
+        first = "step_sent" if is_paid else "step_waiting"
         return words.say(first), words.say("step_paid")
     if _is_by_lightning(payment):
         return words.say("step_sent"), words.say("step_paid")

@@ -14,7 +14,7 @@ What is said in which case is `transport/pages/checkout.py`. Called by run.py th
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 import bottle
 from bottle import HTTPResponse
@@ -45,6 +45,8 @@ from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.ways import UNIFIED, Way, qr_segments
 
 __all__ = ["embedded_json", "routes"]
+
+_TWO_DAYS_S: Final = 172_800  # from here on the countdown counts days
 
 
 def routes(
@@ -129,11 +131,13 @@ class _Pages:
             words=words,
             say=words.say,
             parts=state["parts"],
-            state=embedded_json({**embedded, "words": words.script}),
+            state=embedded_json(
+                {**embedded, "words": words.script, "frames": view.frames}
+            ),
             as_of=words.date_time(state["now"]),
             asset=self._kit.asset,
         )
-        return self._kit.page(html, words, logo_url=view.logo_url)
+        return self._kit.page(html, words, logo_url=view.logo_url, frames=view.frames)
 
     def state(self, payment_id: str) -> HTTPResponse:
         """What the page's script asks for: state, and the page's parts in HTML."""
@@ -190,7 +194,7 @@ class _Pages:
             "followed_by": view.followed_by,
             "created_at": iso(view.created_at),  # tells it from others there
             "title": view.title,
-            "announcement": f"{view.headline}. {view.sentence}",
+            "announcement": " ".join((f"{view.headline}.", view.sentence, *view.notes)),
             "now": now,
             "source": {
                 "live": is_live and not is_deaf,
@@ -221,6 +225,7 @@ class _Pages:
             "address": "".join(spans),  # letters and digits only
             "left": _left(view, words, now),
             "lang": lang_query(words),
+            "pay_by": _pay_by(view, words, now),
             "exact": sat_to_btc,
             "iso": iso,
         }
@@ -245,10 +250,23 @@ def _uri_in(ways: tuple[Way, ...], method: str | None) -> str:
     raise Problem(Code.NOT_FOUND, text)
 
 
-def _left(view: Checkout, words: Words, now: int) -> str:
-    """The countdown as it stands without a script."""
+def _pay_by(view: Checkout, words: Words, now: int) -> str:
+    """In place of the countdown where no script runs."""
     if view.expires_at is None:
         return ""
     if now >= view.expires_at:
         return view.over_text
     return words.say("pay_by", time=words.date_time(view.expires_at))
+
+
+def _left(view: Checkout, words: Words, now: int) -> str:
+    """The countdown as the page's script writes it: nothing moves when it begins."""
+    if view.expires_at is None or now >= view.expires_at:
+        return view.over_text
+    seconds = -((now - view.expires_at) // 1000)
+    if seconds >= _TWO_DAYS_S:
+        return _pay_by(view, words, now)
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    time = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return words.script["left"].format(time=time)

@@ -111,11 +111,17 @@ class PayerPages:
         )
 
     def page(
-        self, html: str, words: Words, status: int = 200, logo_url: str = ""
+        self,
+        html: str,
+        words: Words,
+        status: int = 200,
+        logo_url: str = "",
+        frames: tuple[str, ...] = (),
     ) -> HTTPResponse:
-        answer = page(
-            html, status, frame_ancestors=self._frame_ancestors, logo_url=logo_url
-        )
+        """`frames`: origins that may show it in a frame beside the node's own."""
+        own = self._frame_ancestors
+        ancestors = own if own == "'none'" else " ".join((own, *frames))
+        answer = page(html, status, frame_ancestors=ancestors, logo_url=logo_url)
         answer.set_header("Content-Language", words.tag)
         return answer
 

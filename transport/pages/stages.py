@@ -22,6 +22,7 @@ class Stage(StrEnum):
     REPLACED = "replaced"  # it was there, and is gone; waiting again
     REVERSED = "reversed"  # it was confirmed, and is not any more
     PAID = "paid"
+    LATE = "late"  # all of it came, after the deadline: the shop decides
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -36,7 +37,8 @@ def stage_of(payment: Payment, *, was_confirmed: bool) -> Stage:
         Status.FAILED: Stage.FAILED,
     }
     if payment.counts_as_paid:
-        return Stage.PAID
+        is_late = Flag.LATE in payment.flags and not payment.is_by_hand
+        return Stage.LATE if is_late else Stage.PAID
     if status in ended:
         return ended[status]
     if was_confirmed and (payment.is_paid or not payment.receipts):

@@ -6,6 +6,7 @@ transport/pages/checkout.py.
 """
 
 from decimal import Decimal
+from typing import Final
 
 from engine.money.rates import minor_value
 from engine.payment.model import Flag, Payment
@@ -13,7 +14,20 @@ from engine.payment.money_terms import Price
 from transport.pages.language import Words
 from transport.pages.stages import Stage
 
-__all__ = ["fiat", "notes_of", "title_of", "words_of"]
+__all__ = [
+    "DUST_SAT",
+    "can_be_sent",
+    "fiat",
+    "notes_of",
+    "rest_sat",
+    "title_of",
+    "words_of",
+]
+
+
+DUST_SAT: Final = 546
+"""Below this a node relays no output to an address of the oldest kind, at its usual
+rate (Bitcoin Core, policy/policy.cpp), and many wallets know that bound alone."""
 
 
 def fiat(payment: Payment, sat: int | None, words: Words) -> str:
@@ -25,6 +39,18 @@ def fiat(payment: Payment, sat: int | None, words: Words) -> str:
     is_all = sat == payment.terms.amount_sat
     minor = price.minor if is_all else _worth(sat, price)
     return words.money(minor, price.currency, price.decimals)
+
+
+def rest_sat(payment: Payment) -> int:
+    """What is missing of the sum that was asked for; at least 1."""
+    assert payment.terms.amount_sat is not None
+    return max(payment.terms.amount_sat - payment.received_sat, 1)
+
+
+def can_be_sent(sat: int) -> bool:
+    """Whether a payer's wallet can make an output of it: nodes relay no dust. Of less
+    nobody is asked; whether it is missed the tolerance decides, or the shop."""
+    return sat >= DUST_SAT
 
 
 def _worth(sat: int, price: Price) -> int:
@@ -52,11 +78,12 @@ def words_of(payment: Payment, stage: Stage, words: Words) -> tuple[str, str]:
             return say("confirming"), f"{why} {words.count('closing', required)}"
         case Stage.UNDERPAID:
             assert asked is not None  # without one, any sum is enough
+            rest = rest_sat(payment)
             return say("underpaid"), say(
-                "underpaid_why",
+                "underpaid_why" if can_be_sent(rest) else "underpaid_dust",
                 received=received,
                 asked=words.bitcoin(asked),
-                rest=words.bitcoin(max(asked - payment.received_sat, 1)),
+                rest=words.bitcoin(rest),
             )
         case Stage.REPLACED:
             return say("replaced"), say("replaced_why")
@@ -68,6 +95,8 @@ def words_of(payment: Payment, stage: Stage, words: Words) -> tuple[str, str]:
             return say("paid"), say("paid_by_hand")
         case Stage.PAID:
             return say("paid"), say("paid_why", received=received)
+        case Stage.LATE:
+            return say("late"), say("late_why")
         case Stage.EXPIRED:
             return say("expired"), _expired(payment, received, words)
         case Stage.CANCELLED if payment.receipts:
@@ -80,7 +109,9 @@ def words_of(payment: Payment, stage: Stage, words: Words) -> tuple[str, str]:
 
 def _expired(payment: Payment, received: str, words: Words) -> str:
     if payment.receipts:
-        return words.say("expired_short", received=received)
+        is_late = Flag.LATE in payment.flags
+        key = "expired_short_late" if is_late else "expired_short"
+        return words.say(key, received=received)
     return words.say("expired_announced" if payment.claims else "expired_why")
 
 
@@ -91,7 +122,7 @@ def notes_of(payment: Payment, stage: Stage, words: Words) -> tuple[str, ...]:
     if Flag.OVERPAID in flags and asked is not None:
         more = words.bitcoin(payment.received_sat - asked)
         notes.append(say("note_overpaid", more=more))
-    if Flag.LATE in flags and stage is not Stage.CANCELLED:
+    if Flag.LATE in flags and stage in {Stage.SEEN, Stage.CONFIRMING, Stage.REVERSED}:
         notes.append(say("note_late"))
     if Flag.REORGED in flags and stage in {Stage.SEEN, Stage.CONFIRMING}:
         notes.append(say("note_reorged"))
@@ -114,10 +145,8 @@ def title_of(payment: Payment, stage: Stage, words: Words) -> str:
         case Stage.WAITING | Stage.REPLACED:
             assert asked is not None
             return say("title_pay", sum=words.bitcoin(asked))
-        case Stage.UNDERPAID:
-            assert asked is not None
-            rest = words.bitcoin(max(asked - payment.received_sat, 1))
-            return say("title_pay_more", sum=rest)
+        case Stage.UNDERPAID if can_be_sent(rest_sat(payment)):
+            return say("title_pay_more", sum=words.bitcoin(rest_sat(payment)))
         case Stage.SEEN | Stage.CONFIRMING:
             count = min(payment.confirmations, required)
             return say("title_confirming", count=count, required=required)

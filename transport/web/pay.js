@@ -11,28 +11,49 @@
   const REQUEST_MS = 10_000; // longest wait for an answer
   const CALM_MS = 30_000; // ask anyway this often while the connection is up
   const ALONE_MS = 5_000; // and this often while it is not, or when time is up
+  const STREAM_MS = 10_000; // the same of an event stream, which no ping can prove
   const PATIENCE_MS = 1_500; // a shorter gap in the connection is not worth a word
+  const PULSE_MS = 5_000; // after so long a silence a WebSocket is pinged
+  const PONG_MS = 3_000; // longest wait for its answer, and for one that is overdue
+  const SOON_S = 120; // the countdown is loud from here on
+  const ENDED = ["paid", "late", "expired", "cancelled", "failed"];
 
   const $ = id => document.getElementById(id);
   let state = JSON.parse($("state").textContent);
-  const { words } = state; // the answers that follow have none
+  const { words, frames } = state; // the answers that follow have none
   const { lang } = document.documentElement;
   const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   let clock = state.now - performance.now(); // the server's; ours may be wrong
+  const shown = {}; // the parts as they came last
   let asking = null; // the request under way
   let again = false; // something happened meanwhile
   let asked = performance.now(); // when the last answer was asked for
   let failed = false; // the last request
   let deafSince = performance.now(); // null while the connection is up
-  let isOffline = false; // says the browser
+  let wasSoon = false; // the last minutes were told
+
+  /* Says "Live" only while somebody answers: a hung server keeps its sockets open. */
+  class Line extends Paybell {
+    pulse() {
+      const { _line: line, _heard: heard } = this;
+      const isQuiet = performance.now() - heard >= PULSE_MS && heard !== this.pinged;
+      if (!this._pushed || !line.say || !isQuiet || isHidden()) return;
+      this.pinged = heard; // once per silence
+      line.say({ type: "ping" });
+      setTimeout(() => {
+        if (this._line === line && this._heard === heard && !isHidden()) this._lost();
+      }, PONG_MS);
+    }
+  }
+  const isHidden = () => document.visibilityState === "hidden";
 
   // A proxy may serve the node below a path: all ways begin at this page, /pay/<id>.
   const url = new URL("..", location.href).href;
-  const bell = state.followed_by === null ? askingOnly() : new Paybell(state.followed_by, { url, since: position(state), check: newestSeq });
+  const bell = state.followed_by === null ? askingOnly() : new Line(state.followed_by, { url, since: position(state), check: newestSeq });
   /* A gateway's payment has no stream that strangers may hear: its page asks. */
   function askingOnly() {
     deafSince = null;
-    return Object.assign(new EventTarget(), { live: false, start() {}, stop() {} });
+    return Object.assign(new EventTarget(), { live: false, start() {}, stop() {}, pulse() {} });
   }
   function position({ epoch, seq }) {
     return `${epoch}-${seq}`;
@@ -81,16 +102,45 @@
     state = next;
     clock = next.now - performance.now();
     if (!moved) return;
-    const focused = document.activeElement?.id;
-    const way = document.querySelector("input[name=way]:checked")?.id;
-    for (const [name, html] of Object.entries(next.parts)) $(name).innerHTML = html;
-    if (way && $(way)) $(way).checked = true; // the tab that the payer chose
+    replaceParts(next.parts);
     document.body.dataset.stage = next.stage;
     document.title = next.title;
-    $("announcement").textContent = next.announcement;
-    if (focused) $(focused)?.focus({ preventScroll: true });
-    if (stageMoved && next.stage === "paid") scrollTo(0, 0);
+    announce(next.announcement);
+    if (stageMoved) arrive(next.stage);
     localTimes();
+    tellFrame();
+  }
+
+  /* A part that says something else becomes a new element: what is new does not shift.
+     What the payer opened and chose stays so, and the focus never falls to the body. */
+  function replaceParts(parts) {
+    const focused = document.activeElement;
+    const kept = [...document.querySelectorAll("details[open], input:checked")];
+    for (const [name, html] of Object.entries(parts)) {
+      if (shown[name] === html) continue;
+      shown[name] = html;
+      const part = $(name).cloneNode(false);
+      part.innerHTML = html;
+      $(name).replaceWith(part);
+    }
+    for (const { id } of kept) {
+      if ($(id)) $(id)[$(id).localName === "details" ? "open" : "checked"] = true;
+    }
+    if (!focused || focused.isConnected) return;
+    const again = focused.id && $(focused.id);
+    (again || $("headline")).focus({ preventScroll: true });
+    if (document.activeElement === document.body) $("headline").focus({ preventScroll: true });
+  }
+
+  function arrive(stage) {
+    const { top, bottom } = $("headline").getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) scrollTo(0, 0);
+    document.body.classList.toggle("arrives", stage === "paid");
+    if (stage === "paid" && $("sound")?.checked) chime();
+  }
+
+  function announce(text) {
+    put($("announcement"), text);
   }
 
   function localTimes() {
@@ -104,8 +154,10 @@
   /* Once a second: the countdown, the freshness line, and asking when it is time. */
   function tick() {
     const isOver = countDown();
-    const wait = bell.live && !failed && !isOver ? CALM_MS : ALONE_MS;
-    if (document.visibilityState !== "hidden" && performance.now() - asked > wait) ask();
+    const calm = bell.over === "sse" ? STREAM_MS : CALM_MS;
+    const wait = bell.live && !failed && !isOver ? calm : ALONE_MS;
+    if (!isHidden() && performance.now() - asked > wait) ask();
+    bell.pulse();
     freshness();
   }
 
@@ -113,8 +165,12 @@
     const place = $("countdown");
     if (!place) return false;
     const left = Math.ceil((Number(place.dataset.until) - now()) / 1000);
-    put(place, left > 0 ? say("left", { time: duration(left) }) : place.dataset.over);
-    place.classList.toggle("soon", left <= 120);
+    const text = left > 0 ? say("left", { time: duration(left) }) : place.dataset.over;
+    put(place, text);
+    const isSoon = left <= SOON_S;
+    place.classList.toggle("soon", isSoon);
+    if (isSoon && !wasSoon && left > 0) announce(text);
+    wasSoon = isSoon;
     return left <= 0;
   }
 
@@ -130,18 +186,16 @@
   }
 
   function freshness() {
-    const { live, since, standing, own } = state.source;
+    const { live, own } = state.source;
     const isDeaf = deafSince !== null && performance.now() - deafSince > PATIENCE_MS;
-    if (isDeaf || failed) mark("lost", say(isOffline ? "offline" : "lost"));
+    // Of a stream only an answer shows that somebody is there.
+    const isOverdue = asking && bell.over === "sse" && performance.now() - asked > PONG_MS;
+    if (ENDED.includes(state.stage)) mark("ended", "");
+    else if (navigator.onLine === false) mark("lost", say("offline"));
+    else if (isDeaf || failed || isOverdue) mark("lost", say("lost"));
     else if (deafSince !== null) return;
     else if (live) mark("live", say("live"));
-    else if (own) mark("behind", say("late"));
-    else if (standing === "behind") mark("behind", say("behind"));
-    else if (since === null) mark("behind", say("no_data"));
-    else {
-      const lag = Math.max(0, Math.round((now() - since) / 1000));
-      mark("behind", say("lag", { seconds: lag.toLocaleString(lang) }));
-    }
+    else mark("behind", say(own ? "late" : "behind"));
   }
 
   function mark(link, text) {
@@ -162,7 +216,7 @@
       done = copyOldWay(button.dataset.copy); // no clipboard without https
     }
     put(button, say(done ? "copied" : "not_copied"));
-    $("announcement").textContent = button.textContent;
+    announce(button.textContent);
     setTimeout(() => put(button, button.dataset.label), 2_000);
   }
 
@@ -180,11 +234,34 @@
   document.addEventListener("click", event => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
+    // No page is told whether a wallet took a link. So what else to do is said at once.
+    const hint = event.target.closest(".wallet")?.nextElementSibling;
+    if (hint?.hidden) {
+      hint.hidden = false;
+      announce(hint.textContent);
+    }
   });
-  for (const [target, name] of [[document, "visibilitychange"], [window, "online"], [window, "pageshow"]]) {
+
+  /* Two notes, if the payer asked for them. Browsers let a page sound only after a touch. */
+  let audio = null;
+  function chime() {
+    audio ??= new AudioContext();
+    for (const [at, pitch] of [[0, 659.26], [0.14, 987.77]]) {
+      const [start, tone, volume] = [audio.currentTime + at, audio.createOscillator(), audio.createGain()];
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.0001, start);
+      volume.gain.exponentialRampToValueAtTime(0.2, start + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0001, start + 0.7);
+      tone.connect(volume).connect(audio.destination);
+      tone.start(start);
+      tone.stop(start + 0.7);
+    }
+  }
+  $("sound")?.addEventListener("change", ({ target }) => target.checked && chime());
+  for (const [target, name] of [[document, "visibilitychange"], [document, "resume"], [window, "online"], [window, "pageshow"]]) {
     target.addEventListener(name, event => {
       const isFirst = event.type === "pageshow" && !event.persisted;
-      if (document.visibilityState !== "hidden" && !isFirst) ask();
+      if (!isHidden() && !isFirst) ask();
     });
   }
   bell.addEventListener("state", ({ detail }) => {
@@ -203,10 +280,25 @@
   bell.addEventListener("link", ({ detail }) => {
     const isPushed = detail.live && detail.over !== "poll"; // else it is 5 s old
     deafSince = isPushed ? null : deafSince ?? performance.now();
-    isOffline = detail.offline;
     if (!detail.live) ask();
     tick();
+    if (deafSince !== null) setTimeout(tick, PATIENCE_MS + 10);
   });
+  /* In a frame: a page that the shop has named, and that says hello, is told how the
+     payment stands (paybell-checkout.js). */
+  let framedBy = null;
+  function tellFrame() {
+    const { id, stage, status } = state;
+    const said = { type: "paybell:state", id, stage, status, isPaid: stage === "paid" };
+    if (framedBy) parent.postMessage(said, framedBy);
+  }
+  window.addEventListener("message", ({ source, origin, data }) => {
+    if (source !== parent || data?.type !== "paybell:hello" || !frames.includes(origin)) return;
+    framedBy = origin;
+    tellFrame();
+  });
+
+  window.addEventListener("offline", tick);
   bell.start();
   setInterval(tick, 1_000);
   localTimes();

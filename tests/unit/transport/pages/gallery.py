@@ -149,6 +149,8 @@ _PAYMENTS: Final[tuple[Payment, ...]] = (
         flags=(Flag.OVERPAID, Flag.LATE),
         external=External(is_paid=True, received_minor=2_000, returned_minor=200),
     ),
+    _external(status=Status.CONFIRMED, flags=(Flag.LATE,)),  # by hand
+    payment(status=Status.CONFIRMING, receipts=(receipt(49_999),)),
     _external(
         status=Status.CONFIRMED,
         flags=(Flag.UNDERPAID,),

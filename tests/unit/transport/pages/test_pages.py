@@ -133,7 +133,8 @@ def test_the_state_in_the_page_is_the_state_the_script_asks_for(get: Get) -> Non
     state = json.loads(get("/pay/pay_1.json").body)
     parts = state.pop("parts")
     embedded = json.loads(found[1])
-    assert embedded.pop("words")["live"] == "Live", "once: they do not change"
+    assert embedded.pop("words")["live"] == "Live: this page updates by itself"
+    assert embedded.pop("frames") == [], "once, too: they do not change"
     assert embedded == state
     assert state["source"] == {
         "live": True,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.merchants.record import Merchant
 from engine.payment.model import Claim, EventType, Flag, Payment, Status
 from engine.payment.money_terms import Price
 from tests.unit.transport.pages.page_server import (
@@ -70,10 +71,33 @@ STAGES = [
     ),
     (
         payment(
-            status=Status.FORWARDED, receipts=(receipt(50_000, 3),), flags=(Flag.LATE,)
+            status=Status.FORWARDED,
+            receipts=(receipt(50_000, 3),),
+            flags=(Flag.LATE,),
+            settled_sat=50_000,
+            confirmed_at=NOW,
+        ),
+        Stage.LATE,
+        "arrived, but after the deadline. Your money is not lost. The shop decides",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMING,
+            receipts=(receipt(50_000, 1),),
+            flags=(Flag.LATE,),
+        ),
+        Stage.CONFIRMING,
+        "after the deadline. The shop decides",
+    ),
+    (
+        payment(
+            status=Status.CONFIRMED,
+            receipts=(receipt(20_000, 3),),
+            flags=(Flag.UNDERPAID, Flag.LATE),
+            confirmed_at=NOW,  # by hand: the shop has decided
         ),
         Stage.PAID,
-        "after the deadline. The shop will contact you",
+        "0.0002 BTC was received",
     ),
     (payment(status=Status.CONFIRMED), Stage.PAID, "manually"),
     (payment(status=Status.EXPIRED), Stage.EXPIRED, "do not pay any more"),
@@ -81,6 +105,15 @@ STAGES = [
         payment(status=Status.EXPIRED, receipts=(receipt(20_000),)),
         Stage.EXPIRED,
         "Only 0.0002 BTC arrived",
+    ),
+    (
+        payment(
+            status=Status.EXPIRED,
+            receipts=(receipt(20_000),),
+            flags=(Flag.UNDERPAID, Flag.LATE),
+        ),
+        Stage.EXPIRED,
+        "0.0002 BTC arrived, not all of it before the deadline, and it is not enough",
     ),
     (payment(status=Status.EXPIRED, claims=(CLAIM,)), Stage.EXPIRED, "announced"),
     (payment(status=Status.CANCELLED), Stage.CANCELLED, "do not pay it"),
@@ -152,6 +185,88 @@ def test_the_rest_of_an_underpaid_payment_is_what_the_link_asks_for() -> None:
     page = getter(FakeGateway(known))("/pay/pay_1").text
     assert f'href="bitcoin:{ADDRESS}?amount=0.0003"' in page
     assert "amount=0.0005" not in page
+
+
+@pytest.mark.parametrize(
+    ("missing", "is_asked_for"), [(1, False), (545, False), (546, True)]
+)
+def test_less_than_a_wallet_can_send_is_not_asked_for(
+    missing: int, is_asked_for: bool
+) -> None:
+    known = payment(status=Status.CONFIRMING, receipts=(receipt(50_000 - missing),))
+    page = getter(FakeGateway(known))("/pay/pay_1").text
+    assert ("bitcoin:" in page) is is_asked_for
+    assert ('class="qr"' in page) is is_asked_for
+    assert ("Please send the remaining" in page) is is_asked_for
+    assert ("please do not try" in page) is not is_asked_for
+    assert "Partly paid" in page
+
+
+def test_what_a_reorganisation_took_away_is_not_asked_for_again() -> None:
+    gateway = FakeGateway(payment(flags=(Flag.REPLACED, Flag.REORGED)))
+    gateway.told = [EventType.CREATED, EventType.CONFIRMED, EventType.REVERSED]
+    page = getter(gateway)("/pay/pay_1").text
+    assert "Please do not pay again" in page
+    assert "bitcoin:" not in page
+    assert 'class="qr"' not in page
+
+
+def test_what_is_late_in_full_thanks_nobody() -> None:
+    late = payment(
+        status=Status.CONFIRMED,
+        receipts=(receipt(50_000, 3),),
+        flags=(Flag.LATE,),
+        settled_sat=50_000,
+        confirmed_at=NOW,
+    )
+    page = getter(FakeGateway(late))("/pay/pay_1").text
+    assert "Thank you" not in page
+    assert "<title>Received after the deadline</title>" in page
+
+
+def test_an_overpaid_payment_still_shows_what_was_asked_for() -> None:
+    over = payment(
+        status=Status.CONFIRMED,
+        receipts=(receipt(70_000, 3),),
+        flags=(Flag.OVERPAID,),
+        confirmed_at=NOW,
+    )
+    view = look(over, words_for("en"))
+    assert view.shown_sat == 50_000
+    page = getter(FakeGateway(over))("/pay/pay_1").text
+    assert "<b>0.0005</b> BTC" in page
+    assert "<dt>Received</dt><dd>70,000 sat</dd>" in page
+
+
+def test_notes_are_announced_with_the_headline() -> None:
+    for known, _, _ in STAGES:
+        state = json.loads(getter(FakeGateway(known))("/pay/pay_1.json").body)
+        view = look(known, words_for("en"))
+        told = [view.headline, view.sentence, *view.notes]
+        assert all(text in state["announcement"] for text in told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_shown"),
+    [
+        ({"status": Status.CONFIRMED}, True),
+        ({"status": Status.EXPIRED}, True),
+        ({"status": Status.CANCELLED}, True),
+        ({"status": Status.FAILED}, True),
+        ({}, False),
+        ({"status": Status.CONFIRMING, "receipts": (receipt(50_000),)}, False),
+    ],
+)
+def test_every_end_has_the_way_back_to_the_shop(
+    changes: dict[str, Any], is_shown: bool
+) -> None:
+    back = "https://shop.example/orders/7"
+    known = payment(return_url=back, **changes)
+    gateway = FakeGateway(known)
+    shop = Merchant(name="m", return_urls=("https://shop.example/orders/",))
+    gateway.merchant = lambda name: shop  # type: ignore[method-assign]
+    page = getter(gateway)("/pay/pay_1").text
+    assert (f'href="{back}"' in page) is is_shown
 
 
 def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
