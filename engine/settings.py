@@ -1,7 +1,8 @@
-"""Every setting in one table: its name everywhere, its default, and why that one.
+"""Every setting in one table: its name everywhere, its default, and what it is.
 
-To add a setting: a line in `OPTIONS`, a field of `Config` in `engine/config.py`; the
-option, the variable and the key of the file follow. How a value is read stands in
+To add a setting: a line in `OPTIONS`, a field of `Config` in `engine/config.py`, and
+why its default is what it is in `engine/setting_reasons.py`; the option, the variable
+and the key of the file follow. How a value is read stands in
 `engine/setting_values.py`. Pure data.
 """
 
@@ -88,7 +89,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("public_url", public_url, None, "a URL like https://shop.example/pay",
            "Where clients reach this node, by way of a proxy that takes the path off."
            " All links begin with it; its host and its pages are allowed."),
-    # Off: these routes take no key, and some no secret.
     Option("seeds", seeds, "",
            "bitcoin, blink, paybutton, phoenixd or salon, each with =<merchant>,"
            " separated by commas",
@@ -110,33 +110,27 @@ OPTIONS: tuple[Option, ...] = (
     Option("redis_consumer", redis_key, None,
            "1 to 200 printable ASCII characters without spaces",
            "This node's name in --redis-group. Default: this machine's name."),
-    # Who may write to a Redis is nobody's proof that a customer has paid.
     Option("redis_trusted", gateway_merchants, "",
            "<gateway>=<merchant>, separated by commas",
            "Gateways whose entries are believed without their signature, and the"
            " merchant for whom: whoever may write to the stream can then say that an"
            " invoice is paid. By default each entry carries what the gateway signed.",
            repeated=True),
-    # A payer asks for a payment or two; a backend beside phoenixd says each invoice.
     Option("seed_calls_per_minute", whole(1, 1_000_000), "30", "1 to 1000000 calls",
            "How many payments one client address may create, or webhooks without a"
            " secret send, in a minute by the routes of --seed."),
-    # Each of these payments is watched for a week after its hour: 168,000 at most.
     Option("seed_calls_per_hour", whole(1, 1_000_000), "1000", "1 to 1000000 calls",
            "How many of these all client addresses together may, in an hour, for each"
            " system of --seed."),
-    # A wallet asks once for each payment; a café full of payers has one address.
     Option("lnurl_per_minute", whole(1, 1_000_000), "30", "1 to 1000000 invoices",
            "How many invoices one client address may ask of Lightning Addresses in a"
            " minute."),
-    # An invoice that nobody pays is looked after for ten minutes: 1,200 an hour.
     Option("lnurl_open", whole(1, 1_000_000), "200", "1 to 1000000 invoices",
            "How many unpaid invoices a Lightning Address may have at one time; one"
            " client address a tenth of them."),
     Option("broadcasts_per_minute", whole(1, 10_000), "6", "1 to 10000 messages",
            "How many messages to all clients of /ws (POST /v1/broadcast) may be sent in"
            " a minute."),
-    # A page that makes a name of its own lead to us (DNS rebinding) must not find us.
     Option("allowed_hosts", hosts, "",
            "host names without port, separated by commas, or *",
            "Further names under which this node is asked (in Host), as of a container."
@@ -151,13 +145,9 @@ OPTIONS: tuple[Option, ...] = (
            "addresses or networks like 10.0.0.0/8, separated by commas",
            "Proxies whose word about their clients is trusted: see --forwarded-header.",
            repeated=True),
-    # One of the two: the other one a proxy passes through as its client wrote it.
     Option("forwarded_header", one_of(FORWARDED_HEADERS), FORWARDED_HEADERS[0],
            ", ".join(FORWARDED_HEADERS),
            "The header in which trusted proxies name their clients."),
-    # A proxy keeps its connections to us for 60 s (nginx, AWS) or 120 s (Caddy). It has
-    # to be the one that closes: who sends a request on a connection that is just being
-    # closed gets an error. Behind Google's balancer, which keeps them 600 s: 620.
     Option("keep_alive_s", whole(1, 86_400), "130", "1 to 86400 seconds",
            "How long an open connection may be silent between two requests. Longer than"
            " the proxy in front keeps it."),
@@ -183,20 +173,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("mail_templates", text, None, "a folder",
            "Templates of mails in place of those that Paybell brings along"
            " (docs/mail.md)."),
-    # An order is two events, to the shop and to the customer: 250 orders an hour.
     Option("mails_per_hour", whole(0, 1_000_000), "1000", "0 to 1000000 mails",
            "How many mails one merchant may send in an hour by the node's server (a"
            " quarter of them at once): what others think of that server is everybody's."
            " Each merchant may have its own (limits.mails_per_hour)."),
-    # Parts of a payment, and mistakes withdrawn; its refunds are read at each call.
     Option("refunds_per_payment", whole(0, 100), "20", "0 to 100 refunds",
            "How many refunds one payment may have, those withdrawn among them. Each"
            " merchant may have its own (limits.refunds_per_payment)."),
-    # An open one is looked for in each block, as a payment is.
     Option("refunds_open", whole(0, 100_000), "1000", "0 to 100000 refunds",
            "How many refunds of one merchant may wait to be claimed or paid. Each"
            " merchant may have its own (limits.refunds_open)."),
-    # A payer who mistypes an address tries it again; nobody has to try often.
     Option("refund_claims_per_minute", whole(1, 600), "6", "1 to 600 attempts",
            "How often in a minute an address may be named for one refund by its claim"
            " link."),
@@ -232,14 +218,10 @@ OPTIONS: tuple[Option, ...] = (
            "How long unproven claims may keep one payment open, in all. Default: 12"
            " times --claim-window-s: a payer whose transaction is that late will not"
            " mind to wait for the chain. Each merchant may have its own."),
-    # Every event writes a row for each of its merchant's channels that wants it: with
-    # 20, a batch of 1,000 payments keeps the one writer for some 0.15 s.
     Option("channels_per_merchant", whole(0, 1_000), "20", "0 to 1000 channels",
            "How many webhook channels a merchant may have; those for the events of all"
            " merchants count as one merchant's. Each merchant may have its own"
            " (limits.channels)."),
-    # Numbers of six digits are guessed through in two days at 5 a second; a shop's
-    # server that comes back has hundreds at once.
     Option("identifies_per_s", whole(1, 1_000_000), "5", "1 to 1000000 numbers",
            "How many order numbers or invoices one client address may ask after in a"
            " second without a secret (/ws, /ws/payments/…)."),
@@ -263,7 +245,6 @@ OPTIONS: tuple[Option, ...] = (
            " them, so that the time tells nothing (0.1 ms for 1,000)."),
     Option("monitor_s", whole(0, 31_536_000), "604800", "0 to 31536000 seconds",
            "How long a payment is watched for late money after its expiry."),
-    # What a payment came to is kept for ever; these are what led to it.
     Option("keep_events_days", whole(0, 36_500), "400", "0 to 36500 days; 0 for ever",
            "How long the events of a payment that is over are kept: a year, and the"
            " month in which its books are closed."),
@@ -275,14 +256,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_inbound_days", whole(1, 36_500), "90", "1 to 36500 days",
            "How long webhooks that were heard are known again. After that, one that a"
            " provider repeats is a claim like any other: the chain decides."),
-    # What comes and goes within a minute needs nobody; who sleeps needs one message.
     Option("alert_after_s", whole(0, 86_400), "60", "0 to 86400 seconds",
            "How long an alert stands, or is over, before channels are told."),
     Option("alert_every_s", whole(0, 86_400), "300", "0 to 86400 seconds",
            "Least time between two messages of one kind of alert to one channel; what"
            " comes meanwhile is told together."),
-    # Of orders that come independently of one another, none where ten are usual is
-    # one case in 22,000.
     Option("silent_orders", whole(0, 1_000_000), "10", "0 to 1000000 orders; 0 never",
            "When so many orders that usually come at this hour are missing, and not one"
            " came, that is an alert (orders.silent)."),
@@ -295,27 +273,21 @@ OPTIONS: tuple[Option, ...] = (
            "Default tolerance for underpayment, in satoshi."),
     Option("tolerance_percent", whole(0, 50), "1", "0 to 50 percent",
            "A tolerance is never more than this share of the amount."),
-    # Derived ahead: a day of a busy shop, or its first second after a sale begins.
     Option("wallet_stock", whole(16, 100_000), "2000", "16 to 100000 addresses",
            "How many addresses of a wallet in use are derived ahead at most, 200 bytes"
            " each. When there are none left a new payment waits some ms."),
-    # BIP 44: wallets give up after 20 addresses in a row that were never paid.
     Option("wallet_gap", whole(1, 1_000), "20", "1 to 1000 addresses",
            "How many addresses in a row may stay unpaid before that is an alert"
            " (wallet.gap): further ahead most wallets do not look."),
-    # Who pays the old order after all would pay for the new one.
     Option("wallet_reuse", yes_no, "no", "yes or no",
            "When so many are unpaid, give out those again whose payments are over and"
            " never saw money, before new ones.", switch=True),
-    # Nobody knows what the lost node gave out after the backup. To give that out again
-    # mixes two orders up; to pass it over is mended by the wallet's gap limit.
     Option("wallet_restore_skip", whole(0, 1_000_000), "1000",
            "0 to 1000000 addresses",
            "How many addresses of each wallet are passed over after a restore: at least"
            " as many as were given out since the backup (wallet.skipped)."),
     Option("quorum_above", whole(0, MAX_SAT), None, f"0 to {MAX_SAT} sat",
            "More than this is confirmed only when two independent sources show it."),
-    # None: a node talks to nobody whom it was not told to talk to.
     Option("rates", parse_providers, "",
            f"two or more of {', '.join(PROVIDERS)}, each also as <name>=<URL>,"
            " separated by commas; or fixed:EUR=50000 (not on mainnet)",
@@ -323,10 +295,8 @@ OPTIONS: tuple[Option, ...] = (
            " (docs/rates.md), in this order: at least two, as the median counts."
            " Default: nobody, and no such prices. fixed:EUR=50000 is a rate that never"
            " changes, for tests.", repeated=True),
-    # The providers have new numbers about once a minute, and bounds on calls.
     Option("rates_every_s", whole(10, 3_600), "60", "10 to 3600 seconds",
            "How often each provider of --rates is asked."),
-    # A bitcoin moves by 0.2 % in five minutes, as a rule; an hour can be 2 %.
     Option("rates_fresh_s", whole(20, 86_400), "300", "20 to 86400 seconds",
            "How old a rate may be to set a price: at least twice --rates-every-s."),
     Option("rates_bound_percent", whole(1, 50), "5", "1 to 50 percent",
@@ -341,7 +311,6 @@ OPTIONS: tuple[Option, ...] = (
            " merchant). See docs/forwarding.md.", repeated=True),
     Option("forward_anywhere", yes_no, "no", "yes or no",
            "Let payments name any address that money is sent on to.", switch=True),
-    # A day's turnover of most shops; what is stolen by a fault is at most this.
     Option("forward_per_day_sat", whole(0, MAX_SAT), "100000000",
            f"0 to {MAX_SAT} sat; 0 without limit",
            "The most that is sent on for one merchant in 24 hours."),
@@ -362,14 +331,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("esplora_per_minute", whole(1, 1_000_000), "200",
            "1 to 1000000 requests",
            "Maximum requests per minute to an Esplora source."),
-    # A block comes every ten minutes, and who polls is not told sooner by polling more.
     Option("poll_by_hand_s", whole(0, 3_600), "10", "0 to 3600 seconds",
            "Least time between looks at one address by hand (POST"
            " /v1/watchers/<address>/poll) at an Esplora source."),
     Option("connections_per_address", whole(1, 1_000_000), "256",
            "1 to 1000000 connections",
            "Maximum open connections per client address."),
-    # A café full of payers behind one router asks less.
     Option("anonymous_per_s", whole(1, 1_000_000), "30", "1 to 1000000 requests",
            "Maximum requests per second and client address without an API key (pages,"
            " health, openings of streams); ten times as many at once."),
