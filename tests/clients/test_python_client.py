@@ -40,7 +40,7 @@ def paybell(node: Restartable) -> Iterator[Client]:
 
 def newest(paybell: Client) -> str:
     """A cursor after all that has happened so far."""
-    page = paybell._calls.call("GET", "/v1/events", query={"after": "0", "limit": 1000})
+    page = paybell._calls.call("GET", "/v1/events", query={"after": "newest"})
     return str(page["next"])
 
 
@@ -186,6 +186,18 @@ def test_an_event_whose_handler_died_comes_again_and_no_other(
     assert next(events)["payment_id"] == made[3]
     events.close()  # type: ignore[attr-defined]
     assert next(paybell.events(cursor_file=cursor))["payment_id"] == made[3]
+
+
+def test_who_begins_with_the_newest_hears_what_comes_and_nothing_before(
+    paybell: Client, tmp_path: Path
+) -> None:
+    paybell.create(amount_sat=1_000)
+    cursor = tmp_path / "cursor"
+    events = paybell.events(cursor_file=cursor, after="newest")
+    follower = gevent.spawn(next, events)
+    wait_until(cursor.exists, PATIENCE_S, "the place to be kept")
+    made = paybell.create(amount_sat=1_000)
+    assert follower.get()["payment_id"] == made["id"]
 
 
 def test_two_who_follow_with_one_cursor_are_one_too_many(

@@ -60,7 +60,7 @@ def test_clocks_may_differ_by_five_minutes(shift: int) -> None:
     assert webhook.id == "evt_x"
 
 
-def _forged() -> dict[str, tuple[bytes, dict[str, str]]]:
+def forged() -> dict[str, tuple[bytes, dict[str, str]]]:
     good = headers(SECRET)
     signature = good["Webhook-Signature"]
     cut = base64.b64encode(base64.b64decode(signature[3:])[:-1]).decode()
@@ -85,9 +85,9 @@ def _forged() -> dict[str, tuple[bytes, dict[str, str]]]:
     }
 
 
-@pytest.mark.parametrize("how", _forged())
+@pytest.mark.parametrize("how", forged())
 def test_what_was_forged_is_refused(how: str) -> None:
-    body, sent = _forged()[how]
+    body, sent = forged()[how]
     with pytest.raises(WebhookRefused):
         verify_webhook(body, sent, SECRET, now=NOW)
 

@@ -1,7 +1,8 @@
 """The contract with clients beside the committed copy: part of `make lint`.
 
 python -m tests.contract            what differs, a line each; exit status 1 if anything
-python -m tests.contract --write    take what there is as the contract
+python -m tests.contract --write    take what there is as the contract; and write the
+                                    types of the TypeScript client anew from it
 
 `openapi.json` is what the node serves, `event.json` the schema of an event in its
 version, both without their wording. Behaviour only grows: what goes or changes stands
@@ -21,6 +22,7 @@ from engine.payment import events
 from engine.secrets.vault import Vault
 from engine.setting_values import SEEDS
 from engine.store.epochs import Epochs, EpochStart
+from tests.clients import schema
 from transport.http import openapi
 from transport.web_app import WebParts, web_parts
 
@@ -94,6 +96,8 @@ def main(arguments: list[str]) -> int:
         for name, value in found.items():
             text = json.dumps(value, indent=1, sort_keys=True)
             (FOLDER / name).write_text(text + "\n", encoding="utf-8")
+        if not schema.write():
+            sys.stdout.write(f"{schema.FILE} was not written: run `make setup-node`.\n")
         return 0
     wrong = 0
     for name, value in found.items():

@@ -30,3 +30,23 @@ def test_the_schema_of_an_event_is_part_of_it() -> None:
     text = str(event)
     for name in ("payment_id", "confirmations_required", "settled_sat", "receipt"):
         assert f"'{name}'" in text
+
+
+def test_generators_can_name_what_is_in_it() -> None:
+    """Two types of one name get their modules' names, which no language can spell; an
+    operation's id becomes a function's name; an error's body is known."""
+    document = present()["openapi.json"]
+    parts = document["components"]
+    assert [it for it in parts["schemas"] if not it.isidentifier()] == []
+    ids = []
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            ids.append(operation["operationId"])
+            for status, answer in operation["responses"].items():
+                if int(status) < 400 or "$ref" not in answer:
+                    continue
+                named = parts["responses"][answer["$ref"].rpartition("/")[2]]
+                (body,) = named["content"].values()
+                assert body["schema"]["$ref"].endswith("/ProblemBody")
+    assert [it for it in ids if not it.isidentifier()] == []
+    assert len(ids) == len(set(ids))

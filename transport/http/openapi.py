@@ -22,6 +22,8 @@ __all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"
 
 _PARAMETER = re.compile(r"<([a-z_]+)(?::[^<>]*)?>")
 _REFERENCE = "#/components/schemas/{name}"
+_PROBLEM = "Problem{status}"
+"""An error's answer among the components: it is the same of every operation."""
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -83,6 +85,7 @@ class Operation:
     tag: str
     summary: str
     answers: Mapping[int, type[msgspec.Struct] | Text | None]
+    also: Mapping[int, Text] = field(default_factory=dict)  # as a request may ask for
     request: type[msgspec.Struct] | None = None
     request_media: tuple[str, ...] = ("application/json",)
     body_may_be_absent: bool = False
@@ -151,6 +154,10 @@ def document(
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": {
+                _PROBLEM.format(status=status): _problem(status)
+                for status in sorted(_problem_statuses(operations))
+            },
             "headers": {
                 REQUEST_ID: {
                     "description": "The request's id. The node's log names it where"
@@ -251,22 +258,43 @@ def _without_null(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, status: int) -> dict[str, Any]:
+    if status not in operation.answers:
+        name = _PROBLEM.format(status=status)
+        return {"$ref": f"#/components/responses/{name}"}
     made: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    headers = list(operation.answer_headers.get(status, ()))
-    if status in operation.answers:
-        kind = operation.answers[status]
-        if isinstance(kind, Text):
-            made["content"] = {kind.media_type: {"schema": {"type": kind.json_type}}}
-        elif kind is not None:
-            made["content"] = {"application/json": {"schema": _ref(kind)}}
-    else:
-        made["content"] = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
-        headers += _error_headers(status)
-    made["headers"] = {
-        REQUEST_ID: {"$ref": f"#/components/headers/{REQUEST_ID}"},
-        **{name: {"schema": {"type": "string"}} for name in headers},
-    }
+    kind = operation.answers[status]
+    if isinstance(kind, Text):
+        made["content"] = {kind.media_type: {"schema": {"type": kind.json_type}}}
+    elif kind is not None:
+        made["content"] = {"application/json": {"schema": _ref(kind)}}
+    if (also := operation.also.get(status)) is not None:
+        made["content"][also.media_type] = {"schema": {"type": also.json_type}}
+    made["headers"] = _headers(operation.answer_headers.get(status, ()))
     return made
+
+
+def _problem_statuses(operations: Sequence[Operation]) -> set[int]:
+    return {
+        status
+        for operation in operations
+        for status in operation.statuses()
+        if status not in operation.answers
+    }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": _ref(ProblemBody)}},
+        "headers": _headers(_error_headers(status)),
+    }
+
+
+def _headers(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        REQUEST_ID: {"$ref": f"#/components/headers/{REQUEST_ID}"},
+        **{name: {"schema": {"type": "string"}} for name in names},
+    }
 
 
 def _error_headers(status: int) -> tuple[str, ...]:

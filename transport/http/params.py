@@ -97,7 +97,7 @@ class CursorQuery(Query):
     cursor: Cursor = None
 
 
-class Order(StrEnum):
+class ListOrder(StrEnum):
     """Of a listing."""
 
     NEWEST = "newest"
@@ -155,12 +155,12 @@ class PaymentsQuery(CursorQuery):
     confirmed_after: _time("confirmed then or later") = None  # type: ignore[valid-type]
     confirmed_before: _time("confirmed before then") = None  # type: ignore[valid-type]
     order: Annotated[
-        Order,
+        ListOrder,
         Meta(
             description="newest or oldest, which comes first: by creation, or with a"
             " filter by updated_ or confirmed_ by the time of that"
         ),
-    ] = Order.NEWEST
+    ] = ListOrder.NEWEST
 
     @property
     def kind(self) -> str:
@@ -171,7 +171,7 @@ class PaymentsQuery(CursorQuery):
             self.confirmed_after,
             self.confirmed_before,
         )
-        is_oldest = self.order is Order.OLDEST
+        is_oldest = self.order is ListOrder.OLDEST
         if any(bound is not None for bound in bounds):
             return CHANGED_OLDEST if is_oldest else CHANGED
         return CREATED_OLDEST if is_oldest else CREATED
@@ -185,7 +185,7 @@ class PaymentsQuery(CursorQuery):
             created=self._stretch("created"),
             updated=self._stretch("updated"),
             confirmed=self._stretch("confirmed"),
-            oldest_first=self.order is Order.OLDEST,
+            oldest_first=self.order is ListOrder.OLDEST,
         )
 
     def _stretch(self, name: str) -> Stretch:

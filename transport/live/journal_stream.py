@@ -35,7 +35,7 @@ from engine.store.records import StoredEvent
 from transport.http.auth import Principal
 from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
-from transport.http.openapi import Header, Operation
+from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query, position_asked
 from transport.http.problems import Problem, cursor_gone, invalid
 from transport.http.request_json import query
@@ -101,6 +101,7 @@ _OPERATION: Final = Operation(
     summary="Every event of the node, resumable; with Accept: text/event-stream a"
     " stream that does not end",
     answers={200: EventFeed},
+    also={200: Text("text/event-stream")},
     query=EventsQuery,
     headers=(
         Header(

@@ -154,7 +154,7 @@ class Client:
         At least once: `cursor_file` moves past an event when the next one is asked for,
         that is, when the loop's body has ended without an exception. One whose handler
         died comes again. Without a file (or before there is one) it begins at `after`;
-        "0" is the beginning of all.
+        "0" is the beginning of all, "newest" passes over what has happened so far.
 
         Where the node is away or answers 429 or 5xx, it is asked again, for ever, with
         pauses of up to 30 s. A wrong key is a `Problem` at once.

@@ -41,7 +41,8 @@ def follow(
     pause_s = 0.5
     while not stop.is_set():
         try:
-            page = _page(calls, cursor, limit, wait_s)
+            # "newest" is no place yet: it is asked for, and kept, before any waiting.
+            page = _page(calls, cursor, limit, 0.0 if cursor == "newest" else wait_s)
         except CursorGone as gone:
             if on_gone is None:
                 raise
