@@ -43,7 +43,9 @@ from transport.live.socketio.mount import Mount
 from transport.live.till_status import Require, TillStatus
 from transport.lnurl import routes as lnurl
 from transport.lnurl.admission import LnurlLimits
+from transport.outbound.senders import Senders
 from transport.pages import dashboard, pages, pos, refund
+from transport.pages.receipt_mail import ReceiptMail
 from transport.seeds.admission import SeedLimits
 from transport.seeds.paybutton_messages import for_payers
 from transport.seeds.routes import add_seeds, poll_intervals_s, unsigned_webhooks
@@ -155,7 +157,13 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.allowed_origins,
     )
     reorders = Reorders(parts.gateway, parts.vault, settings)
-    pages.routes(app, parts.gateway, limits=parts.stranger_limits, reorders=reorders)
+    pages.routes(
+        app,
+        parts.gateway,
+        limits=parts.stranger_limits,
+        reorders=reorders,
+        mail=_receipt_mail(parts),
+    )
 
     def is_logged_in(env: dict[str, Any]) -> bool:
         return auth.by_session(env) is not None
@@ -210,6 +218,12 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         strangers=strangers,
     )
     return app, live
+
+
+def _receipt_mail(parts: WebParts) -> ReceiptMail | None:
+    """How receipts are mailed; None: this node sends no mail."""
+    writer = Senders.of(parts.sender).mail
+    return None if writer is None else ReceiptMail(parts.gateway, parts.vault, writer)
 
 
 def _add_claims(parts: WebParts, app: Api) -> None:

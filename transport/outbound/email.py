@@ -46,7 +46,7 @@ from transport.outbound.email_fields import (
     values_for_customer,
     values_for_shop,
 )
-from transport.outbound.email_message import Mail, as_bytes, mail_id
+from transport.outbound.email_message import Letter, Mail, as_bytes, mail_id
 from transport.outbound.email_templates import PARTS, Texts, parsed
 from transport.outbound.lookups import Lookups
 from transport.outbound.mail_places import NoPlace, Places
@@ -144,11 +144,24 @@ class EmailSender:
         payment: Payment | None = None,
     ) -> SendResult:
         """One attempt. Whatever the server does, a result."""
+        return self._result_of(
+            endpoint,
+            lambda: self._attempt(endpoint, msg_id, read(body), payment),
+        )
+
+    def write(self, endpoint: Endpoint, letter: Letter, to: MailAddress) -> SendResult:
+        """One letter to somebody who is no recipient of the channel, by its server and
+        in its name. Once: nobody tries again."""
+        return self._result_of(endpoint, lambda: self._post(endpoint, letter, to))
+
+    def _result_of(
+        self, endpoint: Endpoint, attempt: Callable[[], int | None]
+    ) -> SendResult:
         started = time.perf_counter()
         wait_s: float | None = None
         try:
             outcome = AttemptOutcome.DELIVERED
-            code, why = self._attempt(endpoint, msg_id, read(body), payment), None
+            code, why = attempt(), None
         except _Settled as settled:
             outcome, code, why = settled.outcome, None, settled.why
             wait_s = settled.wait_s
@@ -180,15 +193,31 @@ class EmailSender:
         to = self._recipient(settings, told)
         mail = self._mail(endpoint, settings, msg_id, told, payment, sender, to)
         with self._turn(settings, endpoint.owner):
-            return send_mail(
-                server,
-                dial,
-                timing,
-                sender=sender,
-                to=to,
-                message=as_bytes(mail),
-                needs_utf8=mail.needs_utf8,
-            )
+            return _sent(server, dial, timing, mail)
+
+    def _post(self, endpoint: Endpoint, letter: Letter, to: MailAddress) -> int:
+        """The code with which the letter was taken."""
+        settings = endpoint.settings
+        assert isinstance(settings, EmailSettings)
+        server, sender = self._server(settings)
+        shop = settings.from_name or self._merchant(endpoint.owner).display_name
+        answers = settings.reply_to
+        mail = Mail(
+            sender=sender,
+            sender_name=shop or sender.domain,
+            to=to,
+            reply_to=parse_address(answers) if answers is not None else None,
+            subject=letter.subject,
+            text=letter.text,
+            html=letter.html,
+            id=mail_id(sender, "letter", letter.about, str(letter.at), str(to)),
+            thread=None,
+            at=letter.at,
+        )
+        dial = self._dial(settings, endpoint.owner)
+        timing = Timing(endpoint.timeout_s, self._accept_s)
+        with self._turn(settings, endpoint.owner):
+            return _sent(server, dial, timing, mail)
 
     def _server(self, settings: EmailSettings) -> tuple[MailServer, MailAddress]:
         if settings.smtp is not None and settings.mail_from is not None:
@@ -295,6 +324,19 @@ class EmailSender:
         if wait_s:
             why = f"this merchant may send {most} mails an hour (mails_per_hour)"
             raise _Settled(AttemptOutcome.THROTTLED, why, wait_s)
+
+
+def _sent(server: MailServer, dial: Dial, timing: Timing, mail: Mail) -> int:
+    """The code with which the mail was taken."""
+    return send_mail(
+        server,
+        dial,
+        timing,
+        sender=mail.sender,
+        to=mail.to,
+        message=as_bytes(mail),
+        needs_utf8=mail.needs_utf8,
+    )
 
 
 def _meaning(failed: SmtpFailed, is_own: bool) -> AttemptOutcome:

@@ -23,7 +23,7 @@ import msgspec
 
 from engine.mail.address import MailAddress
 
-__all__ = ["Mail", "as_bytes", "mail_id", "one_line"]
+__all__ = ["Letter", "Mail", "as_bytes", "mail_id", "one_line"]
 
 MAX_SUBJECT = 200
 MAX_NAME = 100
@@ -58,6 +58,19 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it can only go by a server with SMTPUTF8 (RFC 6531)."""
         named = (self.sender, self.to, self.reply_to)
         return any(one is not None and one.needs_utf8 for one in named)
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written to somebody who asked for it. `repr` shows nothing of it."""
+
+    subject: str
+    text: str
+    html: str
+    about: str  # an id, of which the Message-ID is made
+    at: int  # ms
+
+    def __repr__(self) -> str:
+        return f"Letter({self.about})"
 
 
 def mail_id(sender: MailAddress, *parts: str) -> str:

@@ -57,6 +57,12 @@ class Senders:
         return sender if isinstance(sender, cls) else cls(sender)
 
     @property
+    def mail(self) -> EmailSender | None:
+        """Who writes letters; None: this node sends no mail."""
+        sender = self._others.get(EMAIL)
+        return sender if isinstance(sender, EmailSender) else None
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """That this node can send."""
         return tuple(self._by_kind)

@@ -42,6 +42,7 @@ from transport.pages.payers import (
     words_of_request,
 )
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
+from transport.pages.receipt_mail import ReceiptMail
 from transport.pages.ways import UNIFIED, Way, qr_segments
 
 __all__ = ["embedded_json", "routes"]
@@ -56,9 +57,10 @@ def routes(
     frame_ancestors: str = "'self'",
     limits: StrangerLimits | None = None,
     reorders: Reorders | None = None,
+    mail: ReceiptMail | None = None,
 ) -> None:
     """Add the pages. Needs no key. `reorders`: how a payer gets a new payment in the
-    place of one that expired; None: not at all.
+    place of one that expired, `mail`: a receipt by mail; None: not at all.
 
     `frame_ancestors`: who may show the checkout in a frame, as in a Content Security
     Policy: `'none'`, `'self'`, or origins like `https://shop.example`. Raises
@@ -82,7 +84,7 @@ def routes(
     ):
         app.get(path, callback=answer, limited_by_itself=True)
     reorder_page.routes(app, kit)
-    receipt_page.routes(app, kit)
+    receipt_page.routes(app, kit, mail)
     web_files.routes(app, assets)
     documents.routes(app, assets)
 

@@ -1,22 +1,22 @@
-"""`/pay/<id>/receipt`: the receipt of a paid payment, to be read and printed, and
-`receipt.json`, the same for programs. What it says is `receipt.py`.
+"""`/pay/<id>/receipt`: the receipt of a paid payment, to be read, printed, and sent to
+an address by mail; and `receipt.json`, the same for programs. What it says is
+`receipt.py`.
 
 Times are those of UTC, by name: a printed page does not know its reader's clock. Runs
-in the request's greenlet.
+in the request's greenlet, which waits for a mail to be sent.
 """
 
-from datetime import datetime
 from typing import Final
 
 import bottle
 import msgspec
 from bottle import HTTPResponse
-from msgspec import UNSET, UnsetType
 
 from engine.codes import Code
 from engine.errors import EngineError
-from engine.merchants.profile import Profile
 from engine.payment.model import Payment
+from transport.http.bottle_app import environ
+from transport.http.form_body import fields_of
 from transport.http.problems import Problem, problem_of
 from transport.pages.answers import as_response, guarded, prefers_html
 from transport.pages.brand import brand_url
@@ -27,58 +27,61 @@ from transport.pages.payers import (
     template,
     words_of_request,
 )
-from transport.pages.receipt import InMoney, Receipt, receipt_of
+from transport.pages.receipt import Receipt, receipt_of
+from transport.pages.receipt_mail import MailSaid, ReceiptMail
+from transport.pages.receipt_rows import (
+    moment,
+    proof_line,
+    proof_of,
+    rows_of,
+    whose_rows,
+)
+from transport.server.client_address import address_key
 
 __all__ = ["routes"]
 
 _SHOWN: Final = 100
 """Outputs that are listed; the JSON has all of them."""
 
+_MAX_ADDRESS: Final = 320
+
+_STATUS: Final[dict[MailSaid, int]] = {
+    "mail_sent": 200,
+    "mail_address": 422,
+    "mail_too_often": 429,
+    "mail_failed": 503,
+}
+
 _encoder = msgspec.json.Encoder()
 
 
-def routes(app: bottle.Bottle, kit: PayerPages) -> None:
-    """Add both. Needs no key: whoever has a payment's link may read its receipt."""
-    page = _ReceiptPage(kit)
-    app.get("/pay/<payment_id>/receipt", callback=page.show, limited_by_itself=True)
-    path = "/pay/<payment_id>/receipt.json"
-    app.get(path, callback=page.data, limited_by_itself=True)
+def routes(
+    app: bottle.Bottle, kit: PayerPages, mail: ReceiptMail | None = None
+) -> None:
+    """Add them. Needs no key: whoever has a payment's link may read its receipt."""
+    page = _ReceiptPage(kit, mail)
+    path = "/pay/<payment_id>/receipt"
+    app.get(path, callback=page.show, limited_by_itself=True)
+    app.get(f"{path}.json", callback=page.data, limited_by_itself=True)
+    app.post(path, callback=page.send, limited_by_itself=True)
 
 
 class _ReceiptPage:
-    def __init__(self, kit: PayerPages) -> None:
+    def __init__(self, kit: PayerPages, mail: ReceiptMail | None) -> None:
         self._kit = kit
+        self._mail = mail
         self._template = template("receipt")
 
     def show(self, payment_id: str) -> HTTPResponse:
-        words = words_of_request()
+        return self._answer(payment_id, "")
+
+    def send(self, payment_id: str) -> HTTPResponse:
+        """What the form on the page asks for: one mail to the address in it."""
         try:
-            payment = self._kit.payment(payment_id)
-            if payment is None:
-                return self._kit.unknown(words)
-            shop = self._kit.gateway.merchant(payment.terms.merchant)
-            receipt = self._receipt(payment, shop)
+            fields, _ = fields_of(environ())
         except (EngineError, Problem) as error:
-            return self._kit.sorry(problem_of(error), words)
-        if receipt is None:
-            if prefers_html(bottle.request.get_header("Accept", "")):
-                return self._kit.message(404, "no_receipt", words)
-            return as_response(_not_paid())
-        html = self._template.render(
-            receipt=receipt,
-            shop=shop,
-            shown=receipt.proofs[:_SHOWN],
-            words=words,
-            say=words.say,
-            when=lambda text: _when(text, words),
-            money=lambda sum_: _money(sum_, words),
-            rate=lambda sum_: _rate(sum_, words),
-            lang=lang_query(words),
-            is_given=lambda value: value is not UNSET,
-            brand_url=brand_url(shop.brand_color),
-            asset=lambda name: f"../{self._kit.asset(name)}",
-        )
-        return self._kit.page(html, words, logo_url=shop.logo_url)
+            return self._kit.sorry(problem_of(error), words_of_request())
+        return self._answer(payment_id, str(fields.get("email", ""))[:_MAX_ADDRESS])
 
     def data(self, payment_id: str) -> HTTPResponse:
         try:
@@ -86,8 +89,7 @@ class _ReceiptPage:
             if payment is None:
                 text = "There is no such payment."
                 raise Problem(Code.PAYMENT_NOT_FOUND, text)
-            shop = self._kit.gateway.merchant(payment.terms.merchant)
-            receipt = self._receipt(payment, shop)
+            receipt = self._receipt(payment)
             if receipt is None:
                 raise _not_paid()
         except (EngineError, Problem) as error:
@@ -95,29 +97,67 @@ class _ReceiptPage:
         headers = guarded("application/json", "no-store")
         return HTTPResponse(_encoder.encode(receipt), 200, headers)
 
-    def _receipt(self, payment: Payment, shop: Profile) -> Receipt | None:
-        refunds = []
-        if payment.refunds:
-            refunds = self._kit.gateway.refunds_of(payment.id)
-        return receipt_of(payment, shop, refunds)
+    def _answer(self, payment_id: str, email: str) -> HTTPResponse:
+        """The page. `email`: to whom it goes by mail before; empty: to nobody."""
+        words = words_of_request()
+        try:
+            payment = self._kit.payment(payment_id)
+            if payment is None:
+                return self._kit.unknown(words)
+            receipt = self._receipt(payment)
+            if receipt is None:
+                return self._none(words)
+            said = self._sent(payment, receipt, email, words)
+            return self._page(payment, receipt, words, said)
+        except (EngineError, Problem) as error:
+            return self._kit.sorry(problem_of(error), words)
+
+    def _sent(
+        self, payment: Payment, receipt: Receipt, email: str, words: Words
+    ) -> MailSaid | None:
+        if not email:
+            return None
+        if self._mail is None:
+            return "mail_failed"
+        client = address_key(environ().get("REMOTE_ADDR", ""))
+        merchant = payment.terms.merchant
+        return self._mail.send(merchant, receipt, email, words, client)
+
+    def _page(
+        self, payment: Payment, receipt: Receipt, words: Words, said: MailSaid | None
+    ) -> HTTPResponse:
+        merchant = payment.terms.merchant
+        shop = self._kit.gateway.merchant(merchant)
+        shown = receipt.proofs[:_SHOWN]
+        html = self._template.render(
+            receipt=receipt,
+            shop=shop,
+            rows=[*whose_rows(receipt, words), *rows_of(receipt, words)],
+            proofs=[(proof_line(p, words), *proof_of(p, words)) for p in shown],
+            more=len(receipt.proofs) - len(shown),
+            words=words,
+            say=words.say,
+            when=lambda text: moment(text, words),
+            said=said,
+            may_mail=self._mail is not None and self._mail.is_offered(merchant),
+            lang=lang_query(words),
+            brand_url=brand_url(shop.brand_color),
+            asset=lambda name: f"../{self._kit.asset(name)}",
+        )
+        status = 200 if said is None else _STATUS[said]
+        return self._kit.page(html, words, status, logo_url=shop.logo_url)
+
+    def _none(self, words: Words) -> HTTPResponse:
+        if prefers_html(bottle.request.get_header("Accept", "")):
+            return self._kit.message(404, "no_receipt", words)
+        return as_response(_not_paid())
+
+    def _receipt(self, payment: Payment) -> Receipt | None:
+        gateway = self._kit.gateway
+        refunds = gateway.refunds_of(payment.id) if payment.refunds else []
+        return receipt_of(payment, gateway.merchant(payment.terms.merchant), refunds)
 
 
 def _not_paid() -> Problem:
     text = "The payment is not paid, so that there is no receipt."
     return Problem(Code.NOT_FOUND, text)
-
-
-def _when(text: str | None, words: Words) -> str:
-    assert text is not None
-    return words.date_time(round(datetime.fromisoformat(text).timestamp() * 1000))
-
-
-def _money(known: InMoney, words: Words) -> str:
-    return f"{words.decimal(known.amount)} {known.currency}"
-
-
-def _rate(known: InMoney, words: Words) -> str:
-    assert not isinstance(known.rate, UnsetType)
-    assert not isinstance(known.rate_at, UnsetType)
-    rate = f"{words.decimal(known.rate)} {known.currency}"
-    return words.say("receipt_rate_of", rate=rate, time=_when(known.rate_at, words))

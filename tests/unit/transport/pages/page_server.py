@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.delivery.channel import Channel
+from engine.delivery.email import EMAIL
 from engine.lightning.upstream import UpstreamReport
 from engine.merchants.record import Merchant
 from engine.payment.events import Change, Event, encode
@@ -112,6 +114,14 @@ class FakeGateway:
     def now(self) -> int:
         return NOW
 
+    def channels(self, merchant: str) -> list[Channel]:
+        """One that writes to customers."""
+        said = {"customer": True}
+        made = Channel(
+            id="ch_1", kind=EMAIL, merchant=merchant, settings=said, created_at=NOW
+        )
+        return [made]
+
     def refunds_of(self, payment_id: str) -> list[Refund]:
         """Two that were paid, and one that was not."""
         states = (RefundState.PAID, RefundState.PAID, RefundState.CANCELLED)
@@ -157,7 +167,7 @@ def getter(gateway: FakeGateway, **options: Any) -> Get:
 def getter_of(app: Api) -> Get:
     """Asks what is in the app."""
 
-    def get(path: str, accept: str = "text/html,*/*;q=0.8", **headers: str) -> Answer:
+    def get(path: str, accept: str = "text/html,*/*;q=0.8", **headers: Any) -> Answer:
         seen: list[Any] = []
         environ = {
             "REQUEST_METHOD": "GET",

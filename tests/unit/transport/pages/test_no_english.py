@@ -11,22 +11,29 @@ import bottle
 import pytest
 
 from engine.codes import Code
+from engine.delivery.attempt import AttemptOutcome, SendResult
+from engine.delivery.endpoint import Endpoint
 from engine.errors import EngineBusy, Refused
+from engine.mail.address import MailAddress
 from engine.merchants.record import Merchant
 from engine.payment.model import EventType, Payment
 from engine.payment.refund import Refund, RefundState
+from engine.secrets.vault import Vault
 from tests.unit.transport.pages.gallery import BACK, GALLERY
 from tests.unit.transport.pages.page_server import (
     ADDRESS,
     HOUR,
     NOW,
     FakeGateway,
+    Get,
     getter,
     payment,
 )
 from tests.unit.transport.pages.pseudo import Pseudo, english_in
 from transport.http.problems import Problem, invalid, retry_later
+from transport.outbound.email_message import Letter
 from transport.pages import language, refund
+from transport.pages.receipt_mail import ReceiptMail
 from transport.problem_body import FieldError
 
 SHOP = "Ćäfé"
@@ -91,8 +98,56 @@ def test_no_english_word_is_on_a_checkout_page(
     assert english_in(" ".join(said), *DATA) == []
 
 
+class FakeWriter:
+    """A mail server that takes what it is sent, or does not."""
+
+    def __init__(self, outcome: AttemptOutcome = AttemptOutcome.DELIVERED) -> None:
+        self.outcome = outcome
+        self.letters: list[Letter] = []
+
+    def write(self, _to: Endpoint, letter: Letter, _address: MailAddress) -> SendResult:
+        self.letters.append(letter)
+        return SendResult(self.outcome, None, None, None, 0.0)
+
+
+def mailing(known: Payment, writer: FakeWriter) -> Get:
+    gateway = OfAShop(known)
+    mail = ReceiptMail(gateway, Vault(bytes(32)), writer)  # type: ignore[arg-type]
+    return getter(gateway, mail=mail)
+
+
 def receipt_of(known: Payment) -> str:
-    return getter(OfAShop(known))("/pay/pay_1/receipt").text
+    return mailing(known, FakeWriter())("/pay/pay_1/receipt").text
+
+
+def mailed(outcome: AttemptOutcome) -> tuple[list[str], list[Letter]]:
+    """The pages that say what became of four mails, and what was written."""
+    known, writer = next(k for k, _ in GALLERY if k.refunds), FakeWriter(outcome)
+    get = mailing(known, writer)
+    said = ["email=ann", *["email=ann%40home.example"] * 4]
+    pages = [
+        get(
+            "/pay/pay_1/receipt",
+            REQUEST_METHOD="POST",
+            CONTENT_LENGTH=str(len(form)),
+            **{"wsgi.input": BytesIO(form.encode())},
+        ).text
+        for form in said
+    ]
+    return pages, writer.letters
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.DELIVERED, AttemptOutcome.RETRY])
+def test_no_english_word_is_in_a_mailed_receipt(
+    pseudo: Pseudo, outcome: AttemptOutcome
+) -> None:
+    pages, letters = mailed(outcome)
+    for page in pages:
+        assert english_in(page, *DATA) == []
+    assert len(letters) == 3
+    hashes = ("ab" * 32, "cc" * 32)
+    for letter in letters:
+        assert english_in(letter.html + letter.text + letter.subject, *hashes) == []
 
 
 @pytest.mark.parametrize(("known", "told"), GALLERY)
@@ -214,6 +269,8 @@ def test_every_key_of_the_catalogue_is_said_by_some_page(pseudo: Pseudo) -> None
     for known, told in GALLERY:
         pages_of(known, told)
         receipt_of(known)
+    for outcome in (AttemptOutcome.DELIVERED, AttemptOutcome.RETRY):
+        mailed(outcome)
     refused_reorder()
     for error in (None, EngineBusy("too much to do", 7)):
         gateway = FakeGateway()
