@@ -7,6 +7,7 @@ from bottle import HTTPResponse
 from engine.merchants.web_places import read_place
 from transport.http.bottle_app import environ
 from transport.http.problems import Problem
+from transport.pages.squeezed import squeeze
 from transport.problem_body import MEDIA_TYPE
 
 __all__ = ["as_response", "guarded", "page", "prefers_html"]
@@ -49,7 +50,7 @@ def page(
         f" form-action 'self'; frame-ancestors {frame_ancestors}"
     )
     headers["X-Robots-Tag"] = "noindex, nofollow"
-    return HTTPResponse(html.encode(), status, headers)
+    return squeeze(HTTPResponse(html.encode(), status, headers))
 
 
 def prefers_html(accept: str) -> bool:

@@ -43,6 +43,7 @@ from transport.pages.payers import (
 )
 from transport.pages.qr import MEDIA_TYPES, inline_svg, picture
 from transport.pages.receipt_mail import ReceiptMail
+from transport.pages.squeezed import squeeze
 from transport.pages.ways import UNIFIED, Way, qr_segments
 
 __all__ = ["embedded_json", "routes"]
@@ -154,7 +155,8 @@ class _Pages:
         words = words_of_request()
         state = self._state_of(self._kit.look(payment, words), words)
         body = json.dumps(state, ensure_ascii=False)
-        return HTTPResponse(body.encode(), 200, guarded("application/json", "no-store"))
+        headers = guarded("application/json", "no-store")
+        return squeeze(HTTPResponse(body.encode(), 200, headers))
 
     def qr(self, payment_id: str, kind: str) -> HTTPResponse:
         """The payment's QR code alone, as long as there is something to pay."""

@@ -8,12 +8,11 @@ import bottle
 from bottle import HTTPResponse
 
 from engine.codes import Code
-from transport.http.bottle_app import environ
-from transport.http.kept import is_known
 from transport.http.problems import Problem
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets
 from transport.pages.brand import brand_css
+from transport.pages.squeezed import file_answer
 
 __all__ = ["routes"]
 
@@ -40,6 +39,4 @@ def _file(assets: Assets, path: str) -> HTTPResponse:
     # Shops load paybell.js from their own pages, as a script and as a module.
     headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     headers["Access-Control-Allow-Origin"] = "*"
-    if is_known(environ(), headers["ETag"]):
-        return HTTPResponse(b"", 304, headers)
-    return HTTPResponse(asset.body, 200, headers)
+    return file_answer(asset.body, headers)
