@@ -35,6 +35,7 @@ BENCHES = (
     "migration",
     "wallet",
     "lightning",
+    "checkout",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

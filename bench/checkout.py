@@ -1,0 +1,88 @@
+"""A payer opens the checkout: when its code can be scanned, and what that weighs.
+
+Chromium, a new profile for each opening, one node on loopback; once as the line is, and
+once on 50 kbit/s by Chromium's own brake. The code counts as there in the first frame
+in which it has a size: style sheets hold the first frame back until they are there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from bench.measure import median
+from bench.report import Row, Section, spread
+from tests.browser.playwright_page import VisitorPage, visiting
+from tests.browser.shop import Shop, shop
+
+__all__ = ["run"]
+
+TIMES: Final = 15
+SLOW_TIMES: Final = 5
+SLOW_BYTES_S: Final = 50_000 // 8
+
+WATCH: Final = """
+  const look = () => {
+    const box = document.querySelector(".qr svg")?.getBoundingClientRect();
+    if (box?.width) window.codeAt = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+"""
+WEIGHT: Final = """
+  ["navigation", "resource"].flatMap(type => performance.getEntriesByType(type))
+    .reduce((sum, one) => sum + one.transferSize, 0)
+"""
+WIDE: Final = {"viewport": {"width": 1180, "height": 800}}
+
+
+def run() -> Section:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        shop(Path(folder)) as node,
+        visiting() as page,
+    ):
+        opened = [_open(page, node) for _ in range(TIMES)]
+        slow = [_open(page, node, SLOW_BYTES_S) for _ in range(SLOW_TIMES)]
+    rows = [
+        Row("code to be seen, loopback", _ms(opened, "code"), aim="300 ms"),
+        Row("first contentful paint, loopback", _ms(opened, "paint")),
+        Row("code to be seen, 50 kbit/s", _ms(slow, "code"), aim="1,000 ms"),
+        Row(
+            "all of the page over the wire, compressed",
+            f"{median([one['bytes'] for one in opened]):,.0f} B",
+            aim="60,000 B",
+        ),
+    ]
+    return Section(
+        name="checkout",
+        title="The checkout page",
+        measured=__doc__.split("\n\n")[1].replace("\n", " "),
+        rows=rows,
+    )
+
+
+def _open(page: VisitorPage, node: Shop, bytes_s: int = 0) -> dict[str, float]:
+    page.do("anew", WIDE)
+    page.do("before_load", WATCH)
+    if bytes_s:
+        brake = {"offline": False, "latency": 0, "uploadThroughput": bytes_s}
+        page.do(
+            "cdp",
+            "Network.emulateNetworkConditions",
+            {**brake, "downloadThroughput": bytes_s},
+        )
+    page.do("goto", node.url(node.create()))
+    page.do("wait_for", "#freshness:not([data-link=opening])", "attached")
+    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    found: dict[str, Any] = {
+        "code": page.do("evaluate", "window.codeAt"),
+        "paint": page.do("evaluate", paint),
+        "bytes": page.do("evaluate", WEIGHT),
+    }
+    return found
+
+
+def _ms(runs: list[dict[str, float]], name: str) -> str:
+    return spread([one[name] for one in runs], "ms")
