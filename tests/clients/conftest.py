@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.clients.packed import Packed, pack
+from tests.clients.packed import Packed, packed_once
 
 
 @pytest.fixture(scope="session")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    return pack(tmp_path_factory.mktemp("ts"))
+def packed() -> Packed:
+    return packed_once()

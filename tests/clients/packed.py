@@ -1,16 +1,19 @@
 """The TypeScript client as it is packed: checked, built, put where a shop has it."""
 
+import atexit
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from shutil import copyfile, copytree
+from shutil import copyfile, copytree, rmtree
 from typing import Any
 
 from tests.clients.schema import NODE_MODULES, ROOT
 from tests.tools import children
 
-__all__ = ["Packed", "pack"]
+__all__ = ["Packed", "pack", "packed_once"]
 
 PACKAGE = ROOT / "clients" / "ts"
 PROGRAMS = Path(__file__).parent / "ts"
@@ -42,6 +45,14 @@ class Packed:
         (told,) = self.steps([step])
         assert "value" in told, told
         return told["value"]
+
+
+@cache
+def packed_once() -> Packed:
+    """In a folder of its own until the test run ends."""
+    folder = tempfile.mkdtemp(prefix="paybell-ts-")
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return pack(Path(folder))
 
 
 def pack(folder: Path) -> Packed:

@@ -4,21 +4,18 @@ import importlib.util
 import json
 import re
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import requests
 from flask.testing import FlaskClient
 
-from tests.clients.events import event
 from tests.docs.readme_steps import Reader
+from tests.docs.shops import PAID, STORIES, buy_a_mug, signed
 from tests.tools.ports import free_ports
-from tests.tools.wait import wait_until
 from tests.unit.test_packaging import ROOT
-from transport.outbound.webhook import new_secret, parse_secret, sign
+from transport.outbound.webhook import new_secret
 
 EXAMPLE = ROOT / "examples" / "shop-flask"
 SECRETS = [new_secret(), new_secret()]
@@ -46,24 +43,7 @@ def test_the_readme_leads_from_nothing_to_a_shipped_mug(tmp_path: Path) -> None:
         reader.follow(until="Open http", port=shop)
         reader.follow()
         payment = json.loads(reader.outputs[-1])
-        order = payment["external_id"]
-
-        def says(todo: str) -> None:
-            page = f"http://127.0.0.1:{shop}/orders/{order}"
-            wait_until(
-                lambda: todo in requests.get(page, timeout=30).text,
-                60,
-                lambda: requests.get(page, timeout=30).text,
-            )
-
-        says("waits for money")
-        paid = {"address": payment["address"], "amount_sat": payment["amount_sat"]}
-        txid = requests.post(f"{url}/dev/pay", json=paid, timeout=30).json()["txid"]
-        requests.post(f"{url}/dev/mine", json={"blocks": 1}, timeout=30)
-        says("ship it")
-        lost = {"depth": 1, "drop": [txid]}
-        requests.post(f"{url}/dev/reorg", json=lost, timeout=30)
-        says("stop")
+        buy_a_mug(url, f"http://127.0.0.1:{shop}", payment)
 
 
 # -- what webhooks make of an order ----------------------------------------------------
@@ -86,14 +66,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def tell(client: FlaskClient, said: dict[str, Any], secret: str = SECRETS[0]) -> int:
-    body = json.dumps({"type": said["type"], "timestamp": said["at"], "data": said})
-    now = int(time.time())
-    signature = sign([parse_secret(secret)], said["id"], now, body.encode())
-    headers = {
-        "webhook-id": said["id"],
-        "webhook-timestamp": str(now),
-        "webhook-signature": signature,
-    }
+    body, headers = signed(said, secret)
     return client.post("/paybell", data=body, headers=headers).status_code
 
 
@@ -103,36 +76,7 @@ def order(client: FlaskClient) -> str:
     return found[1]
 
 
-PAID = event(3, type="payment.confirmed", status="confirmed")
-REVERSED = event(4, type="payment.reversed", status="confirming")
-LATE = event(5, type="payment.confirmed", status="confirmed", flags=["late"])
-EXPIRED = event(2, type="payment.expired", status="expired", received_sat=0)
-OTHER: dict[str, Any] = {"payment_id": "pay_2"}
-PAID_NEXT = event(7, type="payment.confirmed", status="confirmed", **OTHER)
-EXPIRED_NEXT = event(8, status="expired", received_sat=0, **OTHER)
-
-
-@pytest.mark.parametrize(
-    ("told", "todo"),
-    [
-        ([event(1, status="pending")], "waits for money"),
-        ([PAID], "ship it"),
-        ([PAID, PAID], "ship it"),
-        ([PAID, event(2)], "ship it"),
-        ([PAID, REVERSED], "stop: "),
-        ([REVERSED, PAID], "waits for money"),
-        ([PAID, REVERSED, PAID], "stop: "),
-        ([PAID, REVERSED, event(5, status="confirmed")], "ship it"),
-        ([LATE], "decide: "),
-        ([EXPIRED], "over: "),
-        ([EXPIRED, PAID_NEXT], "ship it"),
-        ([PAID, EXPIRED_NEXT], "ship it"),
-        ([PAID, PAID_NEXT], "ship it; it was paid twice"),
-        ([event(3, status="confirmed", external_id="order-2")], "waits for money"),
-        ([event(3, status="confirmed", external_id=None)], "waits for money"),
-        ([event(3, type="alert.raised", status="confirmed")], "waits for money"),
-    ],
-)
+@pytest.mark.parametrize(("told", "todo"), STORIES)
 def test_an_order_follows_its_payments_in_whatever_order_they_are_told(
     shop: ModuleType, told: list[dict[str, Any]], todo: str
 ) -> None:
