@@ -44,5 +44,10 @@ class RefundGateway(Protocol):
     def refunds_of(self, payment_id: str) -> list[Refund]:
         """All of a payment, as they were made."""
 
+    def refunds_page(
+        self, merchant: str | None, before_id: str | None, limit: int
+    ) -> list[Refund]:
+        """Of a merchant, or of all, the newest first; `before_id`: older than that."""
+
     def best_height(self) -> int:
         """Of the best block that any source has shown. Raises `EngineBusy`."""

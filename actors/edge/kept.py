@@ -39,6 +39,7 @@ from engine.store.writes import (
     WalletRow,
     Write,
 )
+from engine.wallet_gateway import WalletReport
 
 __all__ = ["ASK_S", "KeptRows", "too_late"]
 
@@ -119,6 +120,9 @@ class KeptRows:
 
     def wallet(self, merchant: str) -> WalletRow | None:
         return self._wallets.present(merchant)
+
+    def wallet_reports(self, merchant: str | None, limit: int) -> list[WalletReport]:
+        return self._wallets.reports(merchant, limit)
 
     def prepare_addresses(self, wallet: WalletRow, count: int) -> None:
         """Derive so many ahead, now; for who knows that as many payments come."""

@@ -87,6 +87,11 @@ class RefundEdge(TreeViews):
     def refunds_of(self, payment_id: str) -> list[Refund]:
         return self._store.refunds_of(payment_id)
 
+    def refunds_page(
+        self, merchant: str | None, before_id: str | None, limit: int
+    ) -> list[Refund]:
+        return self._store.refunds_page(merchant, before_id, limit)
+
     def best_height(self) -> int:
         best = self._node.source_report.now.best
         if best is None:  # an old output of that sum would count as the refund

@@ -33,6 +33,7 @@ from engine.store.wallet_writes import AddressRow, WalletRow
 from engine.wallet.descriptor import kept_descriptor
 from engine.wallet.drawn_source import DrawnSource
 from engine.wallet.stock import AddressSource, Ready, Stock
+from engine.wallet_gateway import WalletReport
 
 __all__ = ["Drawn", "WalletDesk"]
 
@@ -48,6 +49,9 @@ GAP_EVERY_MS = 10_000
 GAP = "wallet.gap"
 GAP_STANDS_MS = 3_600_000
 """After the last look: who sells nothing more needs not hear of it."""
+
+LOOKED_AT = 100
+"""Of the last addresses, for who looks at the wallet."""
 
 SKIPPED = "wallet.skipped"
 DAY_MS = 86_400_000
@@ -116,6 +120,31 @@ class WalletDesk:
     def present(self, merchant: str) -> WalletRow | None:
         """Where new addresses of this merchant come from; None: it has no wallet."""
         return self._present.get(merchant)
+
+    def reports(self, merchant: str | None, limit: int) -> list[WalletReport]:
+        """Implements `WalletGateway.wallet_reports`. Reads the store."""
+        if merchant is None:
+            rows = list(self._wallets.values())
+        else:
+            rows = self.of_merchant(merchant)
+        rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        locked = self._node.keyring.locked()
+        return [self._report(row, locked.get(row.id)) for row in rows[:limit]]
+
+    def _report(self, row: WalletRow, locked: str | None) -> WalletReport:
+        last = self._store.last_drawn(row.identity)
+        after = 0 if last is None else last.index + 1
+        most = max(self._settings.gap, LOOKED_AT)
+        return WalletReport(
+            wallet=row,
+            is_present=self.present(row.merchant) is row,
+            next_index=max(row.first_index, after),
+            unpaid=self._store.unpaid_run(row.identity, most),
+            unpaid_at_most=most,
+            gap=self._settings.gap,
+            holds_keys=self._node.keyring.holds(row.id),
+            locked=locked,
+        )
 
     # -- drawing ---------------------------------------------------------------------
 

@@ -22,6 +22,12 @@ class RefundReader(Protocol):
     ) -> list[Refund]:
         """All of a payment, in the order of their ids, as they were made."""
 
+    def refunds_page(
+        self, merchant: str | None, before_id: str | None, limit: int
+    ) -> list[Refund]:
+        """Of a merchant, or of all, the highest ids first, below `before_id`: as they
+        were made, the newest first."""
+
     def refunds_in(
         self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE
     ) -> list[Refund]:

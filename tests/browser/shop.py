@@ -69,6 +69,7 @@ class Shop:
             api_key=api_key,
             webhook_btc_secret=None,
             address_source=self.chain.new_address,
+            allow_private_webhooks=True,
         )
         self._app, self.live = web_parts(parts)
         self.refuse_websockets = False

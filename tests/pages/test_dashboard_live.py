@@ -10,7 +10,16 @@ from tests.tools.wait import wait_until
 
 LOST = ("ERR_", "Failed to load resource", "503")
 
-PAGES = ("new", "ledger", "forwarding", "alerts", "settings", "keys")
+PAGES = (
+    "new",
+    "refunds",
+    "ledger",
+    "forwarding",
+    "wallets",
+    "alerts",
+    "settings",
+    "keys",
+)
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 #: The list as a node with many payments would answer it, in place of this one's.

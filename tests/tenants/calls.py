@@ -206,6 +206,8 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
     "export_account_csv": _get(f"/v1/accounts/{ACCOUNT}/export.csv"),
     "export_account_jsonl": _get(f"/v1/accounts/{ACCOUNT}/export.jsonl"),
     "forwarding": _get("/v1/forwarding"),
+    "list_wallets": _get("/v1/wallets"),
+    "list_all_refunds": _get("/v1/refunds"),
     "put_forwarding": [
         lambda caller: caller.ask("PUT", "/v1/forwarding", {"paused": False})
     ],

@@ -63,6 +63,13 @@ class MemoryRefunds:
     ) -> list[Refund]:
         return [r for r in self._by_id() if r.payment_id == payment_id][:limit]
 
+    def refunds_page(
+        self, merchant: str | None, before_id: str | None, limit: int
+    ) -> list[Refund]:
+        newest = reversed([*self._by_id()])
+        mine = (r for r in newest if merchant in {None, r.merchant})
+        return [r for r in mine if before_id is None or r.id < before_id][:limit]
+
     def refunds_in(
         self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE
     ) -> list[Refund]:

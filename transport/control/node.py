@@ -23,6 +23,7 @@ from transport.control.rates import Rates
 from transport.control.sources import Sources
 from transport.control.till_forwards import TillForwards
 from transport.control.upstreams import Upstreams
+from transport.control.wallets import Wallets
 from transport.control.watchers import Watchers
 from transport.http import openapi
 from transport.http.auth import Auth
@@ -49,6 +50,7 @@ def routes(app: Api, gateway: Gateway, auth: Auth, settings: ApiSettings) -> Non
     app.add_all(Rates(gateway, auth))
     app.add_all(Forwarding(gateway, auth))
     app.add_all(TillForwards(gateway, auth))
+    app.add_all(Wallets(gateway, auth))
     app.add_all(Watchers(gateway, auth, settings.network))
 
 

@@ -27,6 +27,7 @@ from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReser
 from transport.control.lightning_payment import Invoices
 from transport.control.new_payment import emails_of, terms_of, without_old_outputs
 from transport.control.redelivery import Redelivery
+from transport.control.refund_listing import RefundListing
 from transport.control.refunds import Refunds
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
@@ -55,6 +56,7 @@ def routes(
     app.add_all(Batches(gateway, auth, vault, settings, idempotency))
     app.add_all(Redelivery(gateway, auth))
     app.add_all(Refunds(gateway, auth, vault, settings, idempotency))
+    app.add_all(RefundListing(gateway, auth))
 
 
 class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):

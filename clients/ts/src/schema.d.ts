@@ -1028,6 +1028,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list_all_refunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/refunds/{refund_id}/claim": {
         parameters: {
             query?: never;
@@ -1086,6 +1102,22 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["reconnect_upstream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list_wallets"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2151,6 +2183,10 @@ export interface components {
             taken: number;
             url: string;
         };
+        RefundPage: {
+            data: components["schemas"]["RefundView"][];
+            next_cursor: string | null;
+        };
         RefundRequest: {
             /** @default null */
             address?: string | null;
@@ -2368,6 +2404,25 @@ export interface components {
             reason: string | null;
             since: string;
             state: components["schemas"]["UpstreamState"];
+        };
+        WalletView: {
+            created_at: string;
+            descriptor: string | null;
+            gap: number;
+            holds_keys: boolean;
+            id: string;
+            is_gap_reached: boolean;
+            kind: string;
+            locked: string | null;
+            merchant: string;
+            next_index: number;
+            retired_at: string | null;
+            state: string;
+            unpaid: number;
+            unpaid_at_most: number;
+        };
+        WalletsView: {
+            data: components["schemas"]["WalletView"][];
         };
         Warned: {
             code: components["schemas"]["WarningCode"];
@@ -5025,6 +5080,39 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_all_refunds: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                merchant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            414: components["responses"]["Problem414"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     claim_refund: {
         parameters: {
             query?: never;
@@ -5144,6 +5232,37 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             414: components["responses"]["Problem414"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    list_wallets: {
+        parameters: {
+            query?: {
+                merchant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletsView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            414: components["responses"]["Problem414"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];

@@ -16,7 +16,7 @@ from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.refund_writes import MoveRefund, OpenRefund
 from engine.store.sqlite.checksum import checked, row_crc
 
-__all__ = ["RefundReads", "create", "move_refund", "open_refund"]
+__all__ = ["RefundReads", "create", "create_listing", "move_refund", "open_refund"]
 
 Asked = TypeVarTuple("Asked")
 T = TypeVar("T")
@@ -26,6 +26,7 @@ _decoder = msgspec.json.Decoder(Refund)
 
 _COUNTED = ", ".join(f"'{state}'" for state in sorted(COUNTS))
 _ALIVE = ", ".join(f"'{state}'" for state in sorted(LIVING))
+_LAST = "s"  # ids begin with ref_
 _COLUMNS = "id, payment_id, merchant, state, amount_sat, due, outgoing_id, body, crc"
 
 
@@ -47,6 +48,11 @@ def create(sql: Any) -> None:
         " WHERE outgoing_id <> ''",
     ):
         sql.execute(statement)
+
+
+def create_listing(sql: Any) -> None:
+    """A merchant's, in the order of their ids: the index that m032 makes."""
+    sql.execute("CREATE INDEX refunds_listed ON refunds (merchant, id)")
 
 
 def open_refund(sql: sqlite3.Connection, row: OpenRefund) -> int:
@@ -161,6 +167,16 @@ class RefundReads(ABC):
     ) -> list[Refund]:
         query = f"{_SELECT} WHERE payment_id = ? ORDER BY id LIMIT ?"
         return self._ask(_many, query, payment_id, limit)
+
+    def refunds_page(
+        self, merchant: str | None, before_id: str | None, limit: int
+    ) -> list[Refund]:
+        below = _LAST if before_id is None else before_id
+        if merchant is None:
+            query = f"{_SELECT} WHERE id < ? ORDER BY id DESC LIMIT ?"
+            return self._ask(_many, query, below, limit)
+        query = f"{_SELECT} WHERE merchant = ? AND id < ? ORDER BY id DESC LIMIT ?"
+        return self._ask(_many, query, merchant, below, limit)
 
     def refunds_in(
         self, state: RefundState, after_id: str = "", limit: int = REFUNDS_PER_PAGE

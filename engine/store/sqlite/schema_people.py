@@ -5,7 +5,7 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import deliveries, moments, search
+from engine.store.sqlite import deliveries, moments, refunds, search
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -31,3 +31,9 @@ def m031_search(db: sqlite_utils.Database) -> None:
         )
     (last,) = db.execute("SELECT coalesce(max(rank), 0) FROM payments").fetchone()
     moments.note_all(db.conn, moments.PAYMENTS, last)
+
+
+@migrations()
+def m032_refunds_listed(db: sqlite_utils.Database) -> None:
+    """A merchant's refunds are listed."""
+    refunds.create_listing(db.conn)

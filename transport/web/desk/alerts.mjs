@@ -1,5 +1,6 @@
 /* What a person should look at now, and what to do about it. */
 
+import { ADVICE } from "./advice.mjs";
 import { ago, api, empty, every, h, link, put, tag, when } from "./kit.mjs";
 
 export const title = "Alerts";
@@ -17,9 +18,10 @@ export async function show(place, { signal }) {
 function one(alert) {
   return h("li", { class: "card" }, h("h2", {}, tag(alert.kind, "warn"), " ", about(alert)),
     h("p", {}, alert.detail),
+    ADVICE[alert.kind] ? h("p", {}, h("b", {}, "What to do: "), ADVICE[alert.kind]) : null,
     h("p", { class: "quiet", title: when(alert.since) }, `Since ${ago(alert.since)}`,
       alert.merchant ? ` · ${alert.merchant}` : "", " · ",
-      h("a", { href: `docs/errors#alerts` }, "What to do")));
+      h("a", { href: "docs/errors#alerts" }, "What the kinds mean")));
 }
 
 function about(alert) {

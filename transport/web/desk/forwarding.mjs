@@ -5,10 +5,12 @@ import { api, ask, copyable, empty, every, h, link, may, ofMerchant, put, sat, s
 
 export const title = "Forwarding";
 
-const KIND = { signed: "warn", sent: "warn", broadcast: "warn", confirmed: "good", arrived: "good",
-  failed: "bad", stuck: "bad", given_up: "bad", paid: "good", conflicted: "bad" };
+const KIND = { prepared: "warn", broadcast: "warn", seen: "warn", confirmed: "good", failed: "bad",
+  invoiced: "warn", paying: "warn", pending: "warn", paid: "good", waiting: "warn", stuck: "bad",
+  given_up: "bad" };
 
-const MOVABLE = new Set(["stuck", "waiting", "left", "given_up", "deferred"]);
+/* Of a till's forwards: a person may say what becomes of it. */
+const MOVABLE = new Set(["stuck", "waiting", "left", "given_up"]);
 
 export async function show(place, { signal, heading }) {
   const merchant = ofMerchant();

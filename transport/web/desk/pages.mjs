@@ -9,14 +9,18 @@ import * as merchant from "./merchant.mjs";
 import * as fresh from "./new.mjs";
 import * as payment from "./payment.mjs";
 import * as payments from "./payments.mjs";
+import * as refunds from "./refunds.mjs";
+import * as wallets from "./wallets.mjs";
 
 export const PAGES = [
   { path: "payments", name: "payments", menu: "Payments", scope: "read", page: payments },
   { path: "payments/:id", name: "payment", scope: "read", page: payment },
   { path: "new", name: "new", scope: "create", page: fresh },
+  { path: "refunds", name: "refunds", menu: "Refunds", scope: "read", page: refunds },
   { path: "ledger", name: "ledger", menu: "Ledger", scope: "read", page: ledger },
   { path: "ledger/:account", name: "account", scope: "read", page: ledger },
   { path: "forwarding", name: "forwarding", menu: "Forwarding", scope: "read", page: forwarding },
+  { path: "wallets", name: "wallets", menu: "Wallets", scope: "read", page: wallets },
   { path: "alerts", name: "alerts", menu: "Alerts", scope: "operator", node: true, page: alerts },
   { path: "settings", name: "settings", menu: "Settings", scope: "read", page: merchant },
   { path: "keys", name: "keys", menu: "Keys", scope: "operator", node: true, page: keys },

@@ -1,9 +1,10 @@
 /* One payment: what it is, its whole story, who was told of it, and what can be done. */
 
+import { deliveries } from "./payment_deliveries.mjs";
 import { refunds } from "./payment_refunds.mjs";
 import { actions } from "./payment_actions.mjs";
 import { amountOf, flagOf, receivedOf, statusOf, told } from "./payment_words.mjs";
-import { api, copyable, count, follow, h, link, put, sat, short, table, tag, when }
+import { api, copyable, count, every, follow, h, link, put, sat, short, table, tag, when }
   from "./kit.mjs";
 
 export const title = "Payment";
@@ -23,7 +24,8 @@ export async function show(place, { params, signal, heading }) {
     put(parts.actions, actions(payment, again));
     return payment;
   };
-  const again = () => Promise.all([read(), refunds(parts.refunds, path, again, signal)]);
+  const again = () => Promise.all([read(), refunds(parts.refunds, path, again, signal),
+    deliveries(parts.deliveries, path, signal)]);
   const tell = events => {
     for (const event of events) {
       if (event.seq <= seq) continue;
@@ -62,7 +64,8 @@ export async function show(place, { params, signal, heading }) {
   heading.after(parts.actions);
   await readStory();
   isFirst = false;
-  await refunds(parts.refunds, path, again, signal);
+  await Promise.all([refunds(parts.refunds, path, again, signal),
+    every(10_000, () => deliveries(parts.deliveries, path, signal), signal)]);
 }
 
 function draw(payment, parts, heading) {

@@ -3,8 +3,8 @@
 import { api, ask, copyable, h, may, put, sat, table, tag, when } from "./kit.mjs";
 
 export const STATES = { open: ["Waits for the payer's address", "warn"],
-  pending: ["Being paid", "warn"], paid: ["Paid", "good"], cancelled: ["Withdrawn", ""],
-  expired: ["The link ran out", ""], reversed: ["Reversed", "bad"] };
+  pending: ["To be paid", "warn"], paying: ["Being paid", "warn"], paid: ["Paid", "good"],
+  cancelled: ["Withdrawn", ""], expired: ["The link ran out", ""] };
 
 export const stateOf = state => STATES[state] ?? [state, ""];
 

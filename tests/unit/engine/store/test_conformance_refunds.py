@@ -140,3 +140,15 @@ def test_one_transaction_pays_one_refund(store: OpenStore) -> None:
     assert store.reader.refund_of_outgoing("out_1") == first
     assert store.reader.refund_of_outgoing("") is None
     refused(store, moved(stepped(ones[1], S.PAYING, outgoing_id="out_1"), S.PENDING))
+
+
+def test_a_merchants_refunds_are_listed_newest_first(store: OpenStore) -> None:
+    mine = [refund(number, "p1", 1_000) for number in (1, 2, 3)]
+    other = refund(4, "p2", 1_000, merchant="zoe")
+    for one in (*mine, other):
+        committed(*store.commit(opened(one)))
+    listed = store.reader.refunds_page
+    assert listed("ann", None, 10) == mine[::-1]
+    assert listed("ann", "ref_000003", 1) == [mine[1]]
+    assert listed(None, None, 2) == [other, mine[2]]
+    assert listed("nobody", None, 5) == []

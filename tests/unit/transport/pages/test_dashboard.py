@@ -102,6 +102,14 @@ def test_every_module_imports_only_what_is_in_the_folder() -> None:
         assert {name.removeprefix("./") for name in named} <= there, path
 
 
+def test_there_is_advice_for_every_kind_of_alert() -> None:
+    told = Path("docs/errors.md").read_text(encoding="utf-8").partition("## Alerts")[2]
+    kinds = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", told, re.MULTILINE))
+    advice = Path("transport/web/desk/advice.mjs").read_text(encoding="utf-8")
+    assert len(kinds) > 30
+    assert set(re.findall(r'^  "([a-z_.]+)":', advice, re.MULTILINE)) == kinds
+
+
 def test_the_folders_name_changes_with_any_file_of_it(tmp_path: Path) -> None:
     (tmp_path / "a.mjs").write_text("1")
     (tmp_path / "b.css").write_text("2")

@@ -142,6 +142,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "order_hours": [("ann",)],
     "refund": [("ref_1",)],
     "refunds_of": [("p1",)],
+    "refunds_page": [(None, None, 5), ("ann", None, 5), ("ann", "ref_1", 5)],
     "refunds_in": [(state,) for state in LIVING],
     "refunds_due": [(T0,)],
     "refund_of_outgoing": [("out_1",)],
