@@ -26,10 +26,7 @@ from tests.contract.__main__ import present
 from tests.docs.snippets import ROOT, Block, Request, blocks, called, requests
 from tests.tools import children
 
-LANGUAGES = {
-    "bash", "caddyfile", "html", "http", "ini", "js", "json", "mermaid", "nginx",
-    "python", "text", "toml",
-}  # fmt: skip
+LANGUAGES = {"bash", "html", "http", "js", "json", "mermaid", "python", "text", "toml"}
 
 NOT_OURS = {
     "XADD": "typed into redis-cli, which is no shell",

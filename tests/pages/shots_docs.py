@@ -1,16 +1,11 @@
-"""The pictures of the documentation."""
+"""The pictures of README and of the tutorial: two states of the checkout."""
 
-from tests.pages.conftest import Visited
-from tests.pages.shooting import Shot, node
+from tests.pages.shooting import Shot
+from tests.pages.shots_checkout import SHOTS as STATES
 
 __all__ = ["SHOTS"]
 
-
-def checkout(visited: Visited) -> None:
-    """The first picture of README: what a payer sees."""
-    visited.do("goto", node().url(node().create()))
-    visited.do("wait_for_text", "h1", "Pay")
-    visited.do("wait_for", "svg")
-
-
-SHOTS: dict[str, Shot] = {"checkout": checkout}
+SHOTS: dict[str, Shot] = {
+    "checkout": STATES["pay-waiting"],
+    "checkout-paid": STATES["pay-paid"],
+}

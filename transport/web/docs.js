@@ -27,7 +27,7 @@
   function score([, page, part, , words], wanted) {
     const titles = [[` ${wordsOf(part).join(" ")}`, 8], [` ${wordsOf(page).join(" ")}`, 5]];
     const text = ` ${words}`;
-    let sum = part ? 0 : 1; // of two alike, the page itself
+    let sum = 0;
     for (const word of wanted) {
       let best = text.includes(` ${word}`) ? 1 : 0;
       for (const [title, weight] of titles) {
@@ -36,7 +36,7 @@
       if (!best) return 0;
       sum += best;
     }
-    return sum;
+    return sum > wanted.length && !part ? sum + 1 : sum; // the page before its parts
   }
 
   function result([address, page, part, begins]) {
