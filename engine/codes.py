@@ -52,6 +52,7 @@ class Code(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient_funds", 409
     REFUND_TOO_LARGE = "refund_too_large", 409
     MERCHANT_CHANGED = "merchant_changed", 412
+    PAYMENT_CHANGED = "payment_changed", 412
     CURSOR_GONE = "cursor_gone", 410
     BODY_TOO_LARGE = "body_too_large", 413
     URI_TOO_LONG = "uri_too_long", 414

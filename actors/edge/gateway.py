@@ -24,6 +24,7 @@ from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
 from actors.edge.lightning import LightningDesk
+from actors.edge.payment_reads import PaymentReads
 from actors.edge.refund_psbt import RefundPsbt
 from actors.edge.tree import shown_by
 from actors.edge.wallets import WalletDesk
@@ -51,22 +52,14 @@ from engine.gateway import (
     SourceState,
 )
 from engine.payment.model import Payment, Terms
-from engine.payment.observations import InvoicePaid, Observation, RefundPaid
-from engine.payment.order import MAX_PAYMENTS
+from engine.payment.observations import Amend, InvoicePaid, Observation, RefundPaid
 from engine.payment.rules import follow, is_settled
 from engine.ports import Alert, Freshness, Sink
 from engine.runtime.ask import ask
 from engine.runtime.ref import Ref
 from engine.runtime.yielding import yielding_every
 from engine.secrets.vault import Vault
-from engine.store.epochs import Epochs
-from engine.store.further import ALL, Further
 from engine.store.port import StoreReader
-from engine.store.records import (
-    Page,
-    Pruned,
-    StoredEvent,
-)
 from engine.store.writes import (
     Conflict,
     CustomerRow,
@@ -99,7 +92,7 @@ REFUSED_MS = 600_000
 """For so long after the last refusal it is an alert."""
 
 
-class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
+class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
     """Implements `engine.gateway.Gateway`."""
 
     def __init__(
@@ -219,8 +212,10 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
         for what a gateway says (a card's money is taken back months later) or a
         Lightning node, and for refunds."""
         decided = follow(payment, observation, self.now(), rate_for=self._node.rate_for)
-        is_final = isinstance(observation, RefundPaid | InvoicePaid)
+        is_final = isinstance(observation, RefundPaid | InvoicePaid | Amend)
         may_follow = payment.terms.is_external or is_final
+        if decided.events and isinstance(observation, Amend):
+            self._must_have_its_events(payment)
         if decided.events and may_follow:
             rows = () if beside is None else (beside,)
             entry = Entry(decided.payment, tuple(decided.events))
@@ -231,6 +226,15 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
         if beside is not None:
             self._write(beside)
         return payment
+
+    def _must_have_its_events(self, payment: Payment) -> None:
+        """What is known of it is their sum: nothing is added to a sum without them."""
+        first = self._store.history(payment.id, 0, 1)
+        if not first or first[0].seq != 1:
+            raise Refused(
+                f"the events of payment {payment.id} are kept no longer"
+                " (--keep-events-days): it does not change any more"
+            )
 
     def customer_email(self, payment_id: str) -> str | None:
         sealed = self._store.customer_email(payment_id)
@@ -247,42 +251,6 @@ class ActorGateway(Forwarding, LedgerDesk, LightningDesk, RefundPsbt):
         ref = self._node.watchers.at(address)
         watched = None if ref is None else shown_by(ref)
         return watched or self._store.payment_at(address)
-
-    def payments_of(
-        self, external_id: str, merchant: str | None = None
-    ) -> list[Payment]:
-        filters = {"external_id": external_id}
-        if merchant is not None:
-            filters["merchant"] = merchant
-        return [*self._store.list_payments(filters, None, MAX_PAYMENTS).payments]
-
-    def list_payments(
-        self,
-        filters: dict[str, str],
-        place: int | None,
-        limit: int,
-        further: Further = ALL,
-    ) -> Page:
-        return self._store.list_payments(filters, place, limit, further)
-
-    def counted_outpoints(
-        self, addresses: Sequence[str]
-    ) -> dict[str, tuple[tuple[str, int], ...]]:
-        return self._store.counted_outpoints(addresses)
-
-    def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
-        return self._store.history(payment_id, after, limit)
-
-    def events_after(
-        self, offset: int, limit: int, merchant: str | None
-    ) -> list[StoredEvent]:
-        return self._store.events_after(offset, limit, merchant)
-
-    def epochs(self) -> Epochs:
-        return self._store.epochs()
-
-    def pruned(self, merchant: str | None) -> Pruned:
-        return self._store.pruned(merchant)
 
     # -- tree and sources ------------------------------------------------------------
 

@@ -281,8 +281,9 @@ class AddressActor(Actor):
     # -- deadlines -----------------------------------------------------------------
 
     def _on_review_due(self) -> None:
-        passed = self._deadline or self._node.clock.now()
-        now_s = self._node.clock.monotonic()
+        # It may have moved on since that was told.
+        now, now_s = self._node.clock.now(), self._node.clock.monotonic()
+        passed = min(self._deadline or now, now)
         self._review = (self._review or ReviewState()).passed(passed, now_s)
         self._deadline = None
         look_up(self._node, self.payment)

@@ -18,6 +18,8 @@
     │     ├─ BodyTooLarge       413  body_too_large
     │     └─ BodyTimeout        408  request_timeout
     ├─ Refused                  409  wrong_payment_state     a person's command
+    │  ├─ PaymentChanged        412  payment_changed         If-Match
+    │  └─ AmendmentRefused      422  invalid_request         what can never be
     ├─ CannotSpend              409  insufficient_funds      coins do not do it now
     ├─ Duplicate                409  duplicate
     ├─ EngineBusy               503  busy                    come again
@@ -135,6 +137,8 @@ __all__ = [
     "NodeUnavailable",
     "OlderSchema",
     "Refused",
+    "PaymentChanged",
+    "AmendmentRefused",
     "SigningError",
     "SourceBehind",
     "SourceBusy",
@@ -257,6 +261,28 @@ class Refused(EngineError):
     """A person's command that the payment's state does not allow."""
 
     code = Code.WRONG_PAYMENT_STATE
+
+
+class PaymentChanged(Refused):
+    """A change that was wanted of the payment as it was is wanted of one that is not
+    so any more."""
+
+    code = Code.PAYMENT_CHANGED
+
+    def __init__(self, payment_id: str, seq: int) -> None:
+        self.seq = seq
+        super().__init__(f"payment {payment_id} is at {seq} by now")
+
+
+class AmendmentRefused(Refused):
+    """What a payment is to be changed to cannot be."""
+
+    code = Code.INVALID_REQUEST
+
+    def __init__(self, path: str, message: str) -> None:
+        """`path`: a JSON pointer to what cannot be."""
+        self.path, self.message = path, message
+        super().__init__(f"{path} {message}")
 
 
 class Duplicate(EngineError):

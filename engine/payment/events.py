@@ -5,12 +5,12 @@
 a shop was told once is told the same for ever.
 """
 
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine.payment.changed import Changed
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import (
     Claim,
@@ -28,6 +28,7 @@ from engine.payment.model import (
 )
 from engine.payment.money_terms import Quoted, Worth
 from engine.payment.order import Order
+from engine.payment.times import iso
 
 __all__ = [
     "VERSION",
@@ -74,6 +75,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     # Where others have the same external_id: how the order stands with them.
     order: Order | None = None  # expired, cancelled, failed, late, reversed
     refund: GivenBack | None = None  # refunded
+    changed: Changed | None = None  # updated: what was, and what is in its place
     # Of money that goes on to its owner (forwarding, forwarded, failed):
     forward: ForwardPart | None = None  # how it stands with this part of it
     forwarding_tx_hash: str | None = None
@@ -149,18 +151,6 @@ class _Wire(msgspec.Struct, kw_only=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Wire)
-
-
-def iso(ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds, as everywhere on our wires."""
-    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(at: int) -> str:
-    """Kept: many events are of the same second, and to write one out takes longer
-    than all else that there is to encode of it."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def encode(event: Event, terms: Terms) -> bytes:

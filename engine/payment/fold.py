@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from engine.errors import BrokenSequence
 from engine.money.amount import MAX_SAT
+from engine.payment.amendment import amended
 from engine.payment.booked import Bookkeeper, RateFor, with_worth
 from engine.payment.events import Change, Event
 from engine.payment.external_sums import external_flags
@@ -173,6 +174,9 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         external = data.external
     if data.token is not None:
         tokens = (*tokens, data.token.id)
+    terms = payment.terms
+    if data.changed is not None:
+        terms = amended(terms, data.changed)
     refunds, refunded_sat = payment.refunds, payment.refunded_sat
     if data.refund is not None:
         refunds = (*refunds, data.refund.id)
@@ -200,6 +204,7 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         settled, confirmed_at = 0, None
     return replace(
         payment,
+        terms=terms,
         receipts=receipts,
         claims=claims,
         settled_sat=settled,

@@ -117,10 +117,12 @@ class EventType(StrEnum):
     CANCELLED = "payment.cancelled"
     TOKEN_SAVED = "payment.token_saved"  # noqa: S105 - a word
     REFUNDED = "payment.refunded"
+    UPDATED = "payment.updated"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What was agreed when the payment was created; never changes."""
+    """What was agreed when the payment was created. What may change of it later is
+    `engine/payment/amendment.py`'s to say."""
 
     id: str
     method: str = "onchain"
@@ -157,6 +159,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     forward_to: str = ""  # an address; empty: the money stays
     return_url: str = ""  # where the payer goes on when it is paid
     lightning: Invoice | None = None  # None: Lightning cannot pay it
+    description: str = ""  # what it is for, in the shop's words to its payer
 
     @property
     def is_external(self) -> bool:

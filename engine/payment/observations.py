@@ -1,7 +1,7 @@
 """Observations: what somebody claims to have seen, or asks for. Not yet believed.
 
 They are the input of `decide`. `ChainView` (a source's word on one address) is defined
-in `engine/chain/feed.py`; the others are here.
+in `engine/chain/feed.py`, `Amend` in `changed.py`; the others are here.
 """
 
 from enum import StrEnum
@@ -9,10 +9,12 @@ from enum import StrEnum
 import msgspec
 
 from engine.chain.feed import ChainView
+from engine.payment.changed import Amend
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import GivenBack, SavedToken
 
 __all__ = [
+    "Amend",
     "Cancel",
     "ConfirmByHand",
     "Forward",
@@ -144,4 +146,5 @@ Observation = (
     | Forward
     | InvoicePaid
     | InvoiceGone
+    | Amend
 )

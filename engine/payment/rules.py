@@ -11,6 +11,7 @@ else.
 
 from engine.chain.feed import ChainView
 from engine.errors import Refused
+from engine.payment.amendment import changes_of
 from engine.payment.booked import RateFor
 from engine.payment.chain_rules import read_view
 from engine.payment.events import Event
@@ -28,6 +29,7 @@ from engine.payment.model import (
 )
 from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import (
+    Amend,
     Cancel,
     ConfirmByHand,
     Forward,
@@ -102,6 +104,8 @@ def follow(
             take_paid(builder, observation)
         case InvoiceGone():
             _take_gone(builder, observation)
+        case Amend():
+            _amend(builder, observation)
     return builder
 
 
@@ -264,6 +268,12 @@ def _tell_refund(builder: EventBuilder, told: RefundPaid) -> None:
     """Once for each refund."""
     if told.refund.id not in builder.payment.refunds:
         builder.emit(EventType.REFUNDED, refund=told.refund, by=told.by)
+
+
+def _amend(builder: EventBuilder, wanted: Amend) -> None:
+    changed = changes_of(builder.payment, wanted, builder.now)
+    if changed is not None:
+        builder.emit(EventType.UPDATED, changed=changed, by=wanted.by)
 
 
 def _release_by_hand(builder: EventBuilder, command: ReleasedByHand) -> None:

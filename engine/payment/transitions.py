@@ -24,6 +24,7 @@ _TRACKING = {  # what can happen to receipts without moving the status
     E.LATE,
     E.TOKEN_SAVED,
     E.REFUNDED,
+    E.UPDATED,
 }
 
 
@@ -49,6 +50,7 @@ TRANSITIONS: dict[S | None, dict[E, frozenset[S]]] = {
         E.CONFIRMED: frozenset({S.CONFIRMED}),  # by hand, or by a gateway's word
         E.FAILED: frozenset({S.FAILED}),  # by a gateway's word
         E.TOKEN_SAVED: frozenset({S.PENDING}),
+        E.UPDATED: frozenset({S.PENDING}),
         E.REFUNDED: frozenset({S.PENDING}),  # and then its money was taken back
         E.FORWARDING: frozenset({S.PENDING}),
         E.FORWARDED: frozenset({S.PENDING}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from actors.messages import Nudge
 from engine.chain.feed import ChainTx
 from engine.payment.model import Terms
 from engine.payment.observations import (
+    Amend,
     Cancel,
     ConfirmByHand,
     Observation,
@@ -51,6 +52,7 @@ class Life:
         self._world = world
         self._random = random
         self.edges = Edges(world, world.random_of("edges"))
+        self._amendments = world.random_of("amendments")
         self._requests = 0
         self._claims = 0
         self._busy_until = 0  # true ms: when nothing is under way any more
@@ -198,7 +200,30 @@ class Life:
             terms = self._world.money.dressed(terms, label)
         self._will_be_busy((minutes + 90) * MINUTE)
         self.edges.create(key, build)
+        self._may_be_amended(terms, minutes)
         self._plan(terms, minutes, label, random.choice(PLANS))
+
+    def _may_be_amended(self, terms: Terms, minutes: int) -> None:
+        """A clerk writes on it, or gives more time, or less; now and then too late."""
+        random = self._amendments
+        if random.random() >= 0.2:
+            return
+
+        def amend() -> None:
+            now = self._world.clock.now()
+            at = now + random.choice((-1, 1, 5, 90)) * MINUTE
+            choices: tuple[dict[str, Any], ...] = (
+                {"metadata": {"n": random.randrange(3), "gone": None}},
+                {"external_id": random.choice((None, f"{terms.external_id}b"))},
+                {"description": random.choice(("", "two coffees"))},
+                {"expires_at": at},
+                {"expires_at": at, "metadata": {"n": None}},
+            )
+            wanted = Amend(by="a clerk", **random.choice(choices))
+            self.edges.command(terms.address, wanted)
+
+        for _ in range(random.choice((1, 1, 3))):
+            self._world.in_life(random.randrange(2 * minutes * MINUTE), amend)
 
     def _label(self, key: str) -> str:
         """A new address; now and then one whose payment is over."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from engine.chain.feed import Output, SourceStatus, Tip
 from engine.payment.model import Terms
-from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
+from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
 from tests.simulation.chain import SimChain, Snapshot
 
 __all__ = ["Answers", "Outpoint", "Record", "Shown", "depth_in", "outpoint_of"]
@@ -62,6 +62,7 @@ class Record:
         self.claims: dict[str, set[ProviderClaim]] = {}  # by payment, told of
         self.cancels: dict[str, set[str]] = {}  # by payment, by whom
         self.confirms: dict[str, set[str]] = {}
+        self.amends: dict[str, list[Amend]] = {}
 
     # -- writing ---------------------------------------------------------------------
 
@@ -146,6 +147,8 @@ class Record:
                 self.cancels.setdefault(payment_id, set()).add(by)
             case ConfirmByHand(by):
                 self.confirms.setdefault(payment_id, set()).add(by)
+            case Amend():
+                self.amends.setdefault(payment_id, []).append(command)
 
     # -- reading ---------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
     nouns = {
         f"engine.payment.{noun}"
         for noun in (
+            "changed",
             "events",
             "forwarding",
             "lightning_terms",
@@ -44,6 +45,7 @@ def test_the_judges_know_nothing_of_the_engines_rules() -> None:
             "money_terms",
             "observations",
             "order",
+            "times",
         )
     }
     assert judged == nouns

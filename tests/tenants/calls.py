@@ -162,8 +162,17 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
         *_get("/v1/payments?external_id=order-7&status=failed"),
         *_get(f"/v1/payments?address={address_of(7)}"),
         *_get("/v1/payments?external_id=nobody"),
+        *_get("/v1/payments?search=1000"),
+        *_get("/v1/payments?search=" + "ab" * 32),
+        *_get(f"/v1/payments?created_after={_EARLY}&flag=late"),
+        *_get(f"/v1/payments?updated_after={_EARLY}&order=oldest"),
     ],
     "get_payment": _get(f"/v1/payments/{_OLD}"),
+    "change_payment": [
+        lambda caller: caller.ask(
+            "PATCH", f"/v1/payments/{_OLD}", {"metadata": {"n": next(_numbers)}}
+        )
+    ],
     "list_payment_events": _get(f"/v1/payments/{_OLD}/events"),
     "cancel_payment": [lambda caller: caller.act("cancel")],
     "confirm_payment": [lambda caller: caller.act("confirm")],

@@ -68,6 +68,7 @@ def external_terms(
         merchant=merchant.name,
         metadata=request.metadata,
         return_url=request.return_url or "",  # its place was checked
+        description=request.description or "",
     )
 
 

@@ -116,6 +116,7 @@ def terms_of(
         merchant=merchant,
         metadata=request.metadata,
         return_url=return_url,
+        description=request.description or "",
         price=price,
         derived=None if wallet is None else Derived(wallet=wallet.id, index=TO_DRAW),
         credit=credit,

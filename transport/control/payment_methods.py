@@ -14,7 +14,7 @@ from transport.problem_body import FieldError
 
 __all__ = ["methods_of", "said_as", "within_bands"]
 
-_OF_LIGHTNING = ("description", "description_hash", "on_warning")
+_OF_LIGHTNING = ("description_hash", "on_warning")
 _OF_THE_CHAIN = ("address", "quorum_above_sat", "forward_to")
 
 

@@ -22,6 +22,7 @@ from engine.store.epochs import START, Position
 from engine.store.records import IdempotentAnswer, StoredEvent
 from engine.store.writes import Conflict, IdempotencyRow
 from transport.control.batches import Batches
+from transport.control.changing import Changing, etag
 from transport.control.creating import CreatingRoutes, invoice_taken
 from transport.control.idempotency import IDEMPOTENCY_KEY, Idempotency, KeyReservation
 from transport.control.lightning_payment import Invoices
@@ -54,6 +55,7 @@ def routes(
     idempotency = Idempotency(gateway)
     app.add_all(_Payments(gateway, auth, vault, settings, idempotency))
     app.add_all(Batches(gateway, auth, vault, settings, idempotency))
+    app.add_all(Changing(gateway, auth, vault, settings, idempotency))
     app.add_all(Redelivery(gateway, auth))
     app.add_all(Refunds(gateway, auth, vault, settings, idempotency))
     app.add_all(RefundListing(gateway, auth))
@@ -86,6 +88,7 @@ class _Payments(CreatingRoutes):
         links={
             "get": link("get_payment", "payment_id"),
             "events": link("list_payment_events", "payment_id"),
+            "change": link("change_payment", "payment_id"),
             "cancel": link("cancel_payment", "payment_id"),
             "confirm": link("confirm_payment", "payment_id"),
             "redeliver": link("redeliver_payment", "payment_id"),
@@ -172,8 +175,9 @@ class _Payments(CreatingRoutes):
         path="/v1/payments/<payment_id>",
         scope=Scope.READ,
         tag="payments",
-        summary="A payment as it is now.",
+        summary="A payment as it is now. Its ETag is for the If-Match of a change.",
         answers={200: PaymentView},
+        answer_headers={200: ("ETag",)},
         problems=(404,),
     )
     def get_payment(self, payment_id: str) -> Any:
@@ -184,7 +188,7 @@ class _Payments(CreatingRoutes):
             unread=self._gateway.unread(payment.id),
             order=self._order(payment),
         )
-        return answer(shown)
+        return answer(shown, headers={"ETag": etag(payment)})
 
     def _order(self, payment: Payment) -> Order | None:
         """How its order stands; None: it is of none."""

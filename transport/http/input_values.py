@@ -49,6 +49,7 @@ __all__ = [
     "InvoiceText",
     "Merchant",
     "Metadata",
+    "MetadataPatch",
     "MethodText",
     "MethodsAsked",
     "Moment",
@@ -150,8 +151,8 @@ ExpiresIn = Annotated[
 ReturnUrl = Annotated[
     Annotated[str, Meta(min_length=1, max_length=MAX_URL)] | None,
     Meta(
-        description="an http or https URL that the checkout page leads back to when it"
-        " is paid; one that return_urls of the merchant's record allow; or null"
+        description="an http or https URL that the checkout page leads back to, one"
+        " that return_urls of the merchant's record allow; or null"
     ),
 ]
 PollInterval = Annotated[
@@ -199,6 +200,21 @@ Metadata = Annotated[
         " false or null",
     ),
 ]
+MetadataPatch = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=40)],
+        Annotated[str, Meta(max_length=500)]
+        | Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
+        | bool
+        | None,
+    ]
+    | None,
+    Meta(
+        description="an object with fields to set, as metadata has them, or with null"
+        " to remove; those that it does not name stay, and 50 may be left; null for"
+        " none"
+    ),
+]
 AddressText = Annotated[
     Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS_LENGTH)] | None,
     Meta(description="a bitcoin address of this node's network"),
@@ -221,8 +237,9 @@ MethodsAsked = Annotated[
 InvoiceText = Annotated[
     Annotated[str, Meta(min_length=1, max_length=128, pattern=SHOWN_TEXT)] | None,
     Meta(
-        description="1 to 128 characters without control characters that the payer's"
-        " wallet shows, of a payment that Lightning can pay; or null"
+        description="1 to 128 characters without control characters: what is paid for,"
+        " as the checkout page shows it and, of a payment that Lightning can pay, the"
+        " payer's wallet; or null"
     ),
 ]
 DescriptionHash = Annotated[

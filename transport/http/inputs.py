@@ -46,6 +46,7 @@ from transport.http.input_values import (
     InvoiceText,
     Merchant,
     Metadata,
+    MetadataPatch,
     MethodsAsked,
     MethodText,
     Moment,
@@ -71,6 +72,7 @@ __all__ = [
     "ChannelRequest",
     "MerchantRequest",
     "NoFields",
+    "PaymentPatch",
     "PaymentRequest",
     "RedeliverPaymentRequest",
     "RedeliverRequest",
@@ -119,6 +121,29 @@ class PaymentRequest(Request):
     description: InvoiceText = None
     description_hash: DescriptionHash = None
     on_warning: OnWarning | None = None
+
+
+class PaymentPatch(Request):
+    """What is to change of a payment, as a merge patch (RFC 7396): a field that is not
+    named stays, null takes it away."""
+
+    external_id: ExternalId | UnsetType = UNSET
+    description: InvoiceText | UnsetType = UNSET
+    metadata: MetadataPatch | UnsetType = UNSET
+    expires_at: Annotated[
+        Moment | UnsetType,
+        Meta(
+            description="until when it may be paid, a time in the future with its zone;"
+            " only while it is waited for"
+        ),
+    ] = UNSET
+    expires_in_s: Annotated[
+        ExpiresIn | UnsetType,
+        Meta(
+            description="a whole number of seconds from now, between 1 and 2592000 (30"
+            " days), in place of expires_at"
+        ),
+    ] = UNSET
 
 
 PAYMENTS = f"a list of 1 to {MAX_BATCH} payments"

@@ -57,15 +57,17 @@ def json_body(
     limit_bytes: int = BODY_BYTES,
     *,
     may_be_empty: bool = False,
+    also: str = "",
 ) -> Any:
-    """The body as a JSON value; an empty one is {} where it may be.
+    """The body as a JSON value; an empty one is {} where it may be. `also`: another
+    media type that it may say it has.
 
     Raises `Problem` 400 or 415, and `BodyError` 408 or 413.
     """
     body = read_body(environ, limit_bytes)
     if not body and may_be_empty:
         return {}
-    _require_json(environ)
+    _require_json(environ, also)
     return parse_json(body)
 
 
@@ -163,14 +165,15 @@ def check(
     return kind(**taken)
 
 
-def _require_json(environ: dict[str, Any]) -> None:
+def _require_json(environ: dict[str, Any], also: str = "") -> None:
     if environ.get("HTTP_CONTENT_ENCODING", "identity").strip() != "identity":
         raise Problem(
             Code.UNSUPPORTED_MEDIA_TYPE,
             "Compressed bodies are not supported. Send the body without"
             " Content-Encoding.",
         )
-    if not _JSON.fullmatch(environ.get("CONTENT_TYPE", "").strip()):
+    said = environ.get("CONTENT_TYPE", "").strip()
+    if not _JSON.fullmatch(said) and said.lower() != (also or "application/json"):
         raise Problem(
             Code.UNSUPPORTED_MEDIA_TYPE,
             "The body must be JSON, with Content-Type: application/json.",

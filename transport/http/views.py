@@ -143,6 +143,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = None
     decimals: int = 8
     return_url: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
     currency: str | UnsetType = UNSET
     amount_minor: int | UnsetType | None = UNSET
@@ -249,6 +250,7 @@ def view(
         completed_at=iso_or_none(None if forward is None else forward.completed_at),
         decimals=terms.decimals,
         return_url=terms.return_url or UNSET,
+        description=terms.description or UNSET,
         gateway=terms.gateway if terms.is_external else UNSET,
         currency=terms.asset if terms.is_external else UNSET,
         amount_minor=terms.amount_minor if terms.is_external else UNSET,

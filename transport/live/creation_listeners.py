@@ -1,8 +1,9 @@
 """Tells a socket of payments created later for the external id it identified by.
 
 A page may connect before its shop has made the payment. One session of the node
-follows everything for all such sockets together, and looks only at `payment.created`:
-one dict lookup per new payment, no polling, however many sockets wait.
+follows everything for all such sockets together, and looks only at `payment.created`,
+and at a payment that gets another external id: one dict lookup for each, no polling,
+however many sockets wait.
 
 `add` before you look for the payments that are there already: then none falls between.
 `add` and `remove` run in the sockets' greenlets; only the first `add` waits, to read
@@ -104,10 +105,13 @@ class _Listener(EventsOnly):
 
     def event(self, event: CommittedEvent) -> bool:
         self.offset = event.offset
-        terms = event.event.data.terms
-        created = event.event.type is EventType.CREATED
-        if created and terms is not None and terms.external_id is not None:
-            self._owner.created(terms.id, terms.external_id, terms.merchant)
+        data, order = event.event.data, None
+        if data.terms is not None and event.event.type is EventType.CREATED:
+            order = data.terms.external_id
+        elif data.changed is not None and data.changed.external_id is not None:
+            order = data.changed.external_id.new
+        if order is not None:
+            self._owner.created(event.event.payment_id, order, event.merchant)
         return True
 
     def close(self, code: int, reason: str) -> None:

@@ -19,6 +19,7 @@ from engine.money.amount import MAX_SAT
 from engine.payment.booking import postings_of
 from engine.payment.events import CommittedEvent, encode, with_offset
 from engine.payment.forward_rules import concerns_forwarder
+from engine.payment.model import EventType
 from engine.payment.search import flag_bits
 from engine.payment.till_rules import concerns_till
 from engine.store.ledger_port import PostingRecord
@@ -122,6 +123,7 @@ class Bulk:
         self._keys = search.Keys()  # by which payments are found
         self._invoices: list[object] = []
         self._closed: list[str] = []  # payment hashes
+        self._renamed: list[tuple[str | None, str]] = []  # order number, payment
         self._to_tills: list[tuple[str, str, int]] = []  # payment, account, seq
         self._rows: list[tuple[int, Row]] = []
         self._committed: list[tuple[CommittedEvent, ...]] = []
@@ -202,6 +204,8 @@ class Bulk:
                 before = earlier[-1]
             flags = flag_bits(payment.flags)
             self._moved[payment.id] = payment.id, status, seq, state, crc, flags, before
+            if any(event.type is EventType.UPDATED for event in entry.events):
+                self._renamed.append((payment.terms.external_id, payment.id))
             self._keys.moved(payment.terms, entry.events, self.offset)
             return
         terms = payment.terms
@@ -244,6 +248,11 @@ class Bulk:
             moments.note(self._sql, moments.PAYMENTS, self._noted, self.rank)
             self._noted = self.rank
         self._move()
+        if self._renamed:
+            self._sql.executemany(
+                "UPDATE payments SET external_id = ? WHERE id = ?", self._renamed
+            )
+            self._renamed = []
         self._keys.write(self._sql)
         if self._invoices:
             invoices.insert(self._sql, self._invoices)

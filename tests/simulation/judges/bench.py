@@ -17,7 +17,7 @@ from tests.simulation.judges.depth import confirmed, confirming
 from tests.simulation.judges.forwards import credited, forwarded
 from tests.simulation.judges.losses import reorged, replaced, reversed_
 from tests.simulation.judges.news import News
-from tests.simulation.judges.people import cancelled, created
+from tests.simulation.judges.people import cancelled, created, updated
 from tests.simulation.judges.sums import must_tell_sums, overpaid, underpaid
 from tests.simulation.judges.views import is_not_as_served
 from tests.simulation.record import Record
@@ -37,6 +37,7 @@ JUDGES: dict[EventType, Callable[[Case], str | None]] = {
     EventType.REORGED: reorged,
     EventType.REVERSED: reversed_,
     EventType.CANCELLED: cancelled,
+    EventType.UPDATED: updated,
     EventType.CREDITED: credited,
     EventType.FORWARDING: forwarded,
     EventType.FORWARDED: forwarded,

@@ -19,6 +19,7 @@ from engine.payment.model import (
     Status,
     Terms,
 )
+from tests.simulation.judges.amended_terms import after_the_change
 from tests.simulation.record import Outpoint
 
 __all__ = ["OVER", "SETTLED", "WAITING", "Book"]
@@ -119,6 +120,8 @@ class Book:
         if event.type in _STAYS and data.claim is None:
             self.marks.add(_STAYS[event.type])
         match event.type:
+            case EventType.UPDATED if data.changed is not None:
+                self.terms = after_the_change(self.terms, data.changed)
             case EventType.DETECTED if data.claim is not None:
                 self.claims.append(data.claim)
             case EventType.DETECTED | EventType.REORGED if data.receipt is not None:

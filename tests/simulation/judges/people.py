@@ -1,12 +1,13 @@
-"""What people cause: `created`, `cancelled`, and `confirmed` by hand."""
+"""What people cause: `created`, `cancelled`, `updated`, and `confirmed` by hand."""
 
 from __future__ import annotations
 
 from engine.payment.model import Status
+from tests.simulation.judges.amendments import as_it_must_be
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.judges.case import Case
 
-__all__ = ["cancelled", "confirmed_by_hand", "created"]
+__all__ = ["cancelled", "confirmed_by_hand", "created", "updated"]
 
 
 def created(case: Case) -> str | None:
@@ -29,6 +30,16 @@ def cancelled(case: Case) -> str | None:
     if book.receipts or book.claims:
         return "there is money, or word of it"
     return None
+
+
+def updated(case: Case) -> str | None:
+    """A clerk wanted just this, of a payment of which it may be."""
+    asked = case.record.amends.get(case.before.terms.id, ())
+    told = case.event.data.changed
+    if case.event.data.by not in {wanted.by for wanted in asked}:
+        return f"{case.event.data.by!r} did not ask for it"
+    fit = [as_it_must_be(case.before, wanted, case.event.at) for wanted in asked]
+    return None if told in fit else f"{told} is not what was asked for: {fit}"
 
 
 def confirmed_by_hand(case: Case) -> str | None:

@@ -34,7 +34,7 @@
   const TYPES = ["created", "detected", "confirming", "confirmed", "credited",
     "forwarding", "forwarded", "expired", "underpaid", "overpaid", "late", "replaced",
     "reorged", "reversed", "failed", "cancelled", "token_saved",
-    "refunded"].map(name => "payment." + name);
+    "refunded", "updated"].map(name => "payment." + name);
 
   const env = globalThis;
   const isHidden = () => env.document?.visibilityState === "hidden";

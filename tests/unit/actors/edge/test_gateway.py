@@ -10,12 +10,13 @@ from actors.published import JournalReport, Published
 from engine.errors import Duplicate, EngineBusy, Refused
 from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import Payment, Status
-from engine.payment.observations import Cancel, ConfirmByHand, ProviderClaim
+from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
 from engine.store.writes import (
     Conflict,
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    Prune,
     Release,
     Write,
 )
@@ -177,6 +178,24 @@ def test_what_would_change_a_payment_that_is_over_is_refused(house: House) -> No
     with pytest.raises(Refused, match="no longer watched"):
         house.gateway.command(payment, ConfirmByHand("the shop"))
     assert house.gateway.payment(payment.id) == payment
+
+
+def test_a_payment_that_is_over_can_still_be_written_on(house: House) -> None:
+    payment = released(house)
+    after = house.gateway.command(payment, Amend(by="api", metadata={"a": 1}))
+    assert after.terms.metadata == {"a": 1}
+    assert house.gateway.payment(payment.id) == after
+    again = house.gateway.command(after, Amend(by="api", metadata={"a": 1}))
+    assert again.seq == after.seq
+
+
+def test_not_when_its_events_are_gone(house: House) -> None:
+    payment = released(house)
+    house.create(2)  # the newest event of the journal stays
+    house.stage.append(Write(rows=(Prune(payment.id, payment.seq),)))
+    house.stage.run()
+    with pytest.raises(Refused, match="kept no longer"):
+        house.gateway.command(payment, Amend(by="api", metadata={"a": 1}))
 
 
 def unread(house: House, payment: Payment, row: InboundRow | None) -> Any:

@@ -23,6 +23,7 @@ NOT_TOLD_YET = {
     EventType.FAILED,
     EventType.TOKEN_SAVED,
     EventType.REFUNDED,
+    EventType.UPDATED,
 }
 
 

@@ -35,6 +35,7 @@ STATE_SHOWN = COMMON | {
     *RECEIPT_SHOWN,
 }
 STATE_HIDDEN = {
+    "description",
     *("id", "external_id", "merchant", "metadata", "checkout_url", "client_secret"),
     *("method", "network", "asset", "uri", "tolerance_sat", "quorum_above_sat"),
     *("tx_hash", "forwarding_tx_hash", "confirmed_at", "completed_at", "return_url"),
@@ -47,7 +48,7 @@ EVENT_SHOWN = COMMON | {
     *(f"data.{name.replace('receipts[]', 'receipt')}" for name in RECEIPT_SHOWN),
 }
 EVENT_HIDDEN = {"id", "offset", "payment_id", "external_id", "merchant"}
-DATA_HIDDEN = {"terms", "claim", "source", "reason", "by"}
+DATA_HIDDEN = {"changed", "terms", "claim", "source", "reason", "by"}
 # Of payments without a chain, which nobody finds by an address: sums are told to who
 # follows them by the site's token.
 WITHOUT_CHAIN_SHOWN = {"currency", "decimals", "amount_minor", "received_minor"}

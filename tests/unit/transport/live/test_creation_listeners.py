@@ -2,7 +2,8 @@
 
 import msgspec
 
-from engine.payment.events import CommittedEvent, opening
+from engine.payment.changed import Changed, TextMoved
+from engine.payment.events import Change, CommittedEvent, opening
 from engine.payment.model import EventType
 from tests.tools.wait import wait_until
 from tests.unit.transport.live.stage import FakeGateway, terms_of
@@ -42,6 +43,23 @@ def test_only_the_creation_of_a_payment_is_told() -> None:
     (session,) = gateway.sessions
     assert session.sink.event(created("order-1", type=EventType.DETECTED))
     assert heard == []
+
+
+def test_a_payment_that_gets_the_number_is_told_too() -> None:
+    """A shop may give a payment another order number later."""
+    _, gateway, heard = listening()
+    (session,) = gateway.sessions
+    for told in (
+        Changed(external_id=TextMoved("order-9", "order-1")),
+        Changed(external_id=TextMoved("order-1", "order-8")),
+        Changed(external_id=TextMoved("order-1", None)),
+        Changed(description=TextMoved(None, "order-1")),
+    ):
+        about = Change(changed=told)
+        assert session.sink.event(
+            created("order-1", type=EventType.UPDATED, data=about)
+        )
+    assert heard == ["pay_1"]
 
 
 def test_who_wants_one_merchant_hears_of_no_other() -> None:
