@@ -110,6 +110,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     explorer_url: str = ""  # with {txid}
     support_url: str = ""  # where to ask, when something is unusual
     frames: tuple[str, ...] = ()  # origins of the shop: they may show it in a frame
+    description: str = ""  # what is paid for, in the shop's words
     return_url: str = ""  # where to go on; empty: nowhere, or not yet
     successor_id: str = ""  # of the payment that was made in its place
     may_reorder: bool = False  # one can be made
@@ -141,6 +142,7 @@ def look(
         explorer_url=shop.explorer_url,
         support_url=shop.support_url if _is_unusual(seen) else "",
         return_url=payment.terms.return_url if goes_on else "",
+        description=payment.terms.description,
         frames=origins_of(shop.return_urls),
     )
 

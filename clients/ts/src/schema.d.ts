@@ -769,7 +769,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        patch: operations["change_payment"];
         trace?: never;
     };
     "/v1/payments/{payment_id}/cancel": {
@@ -1417,7 +1417,7 @@ export interface components {
             txid: string | null;
         };
         /** @enum {unknown} */
-        Code: "address_taken" | "bad_request" | "body_too_large" | "busy" | "channel_not_found" | "csrf_refused" | "cursor_gone" | "duplicate" | "forbidden" | "forward_not_found" | "gateway_not_found" | "headers_too_large" | "host_not_allowed" | "http_version_not_supported" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "invalid_body" | "invalid_idempotency_key" | "invalid_json" | "invalid_query" | "invalid_request" | "key_not_found" | "lightning_unavailable" | "limit_reached" | "merchant_changed" | "merchant_not_found" | "method_not_allowed" | "method_not_implemented" | "no_rate" | "not_found" | "not_ready" | "origin_not_allowed" | "overloaded" | "payment_not_found" | "rate_limited" | "refund_not_found" | "refund_too_large" | "request_in_progress" | "request_timeout" | "source_unavailable" | "stopping" | "store_unavailable" | "too_many_connections" | "transaction_not_found" | "unauthorized" | "unsupported_media_type" | "upgrade_required" | "upstream_not_found" | "uri_too_long" | "wallet_locked" | "watcher_not_found" | "webhooks_off" | "wrong_payment_state";
+        Code: "address_taken" | "bad_request" | "body_too_large" | "busy" | "channel_not_found" | "csrf_refused" | "cursor_gone" | "duplicate" | "forbidden" | "forward_not_found" | "gateway_not_found" | "headers_too_large" | "host_not_allowed" | "http_version_not_supported" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "invalid_body" | "invalid_idempotency_key" | "invalid_json" | "invalid_query" | "invalid_request" | "key_not_found" | "lightning_unavailable" | "limit_reached" | "merchant_changed" | "merchant_not_found" | "method_not_allowed" | "method_not_implemented" | "no_rate" | "not_found" | "not_ready" | "origin_not_allowed" | "overloaded" | "payment_changed" | "payment_not_found" | "rate_limited" | "refund_not_found" | "refund_too_large" | "request_in_progress" | "request_timeout" | "source_unavailable" | "stopping" | "store_unavailable" | "too_many_connections" | "transaction_not_found" | "unauthorized" | "unsupported_media_type" | "upgrade_required" | "upstream_not_found" | "uri_too_long" | "wallet_locked" | "watcher_not_found" | "webhooks_off" | "wrong_payment_state";
         CoreView: {
             backlog: number;
             incarnation: number;
@@ -1492,7 +1492,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @enum {unknown} */
-        EventType: "payment.cancelled" | "payment.confirmed" | "payment.confirming" | "payment.created" | "payment.credited" | "payment.detected" | "payment.expired" | "payment.failed" | "payment.forwarded" | "payment.forwarding" | "payment.late" | "payment.overpaid" | "payment.refunded" | "payment.reorged" | "payment.replaced" | "payment.reversed" | "payment.token_saved" | "payment.underpaid";
+        EventType: "payment.cancelled" | "payment.confirmed" | "payment.confirming" | "payment.created" | "payment.credited" | "payment.detected" | "payment.expired" | "payment.failed" | "payment.forwarded" | "payment.forwarding" | "payment.late" | "payment.overpaid" | "payment.refunded" | "payment.reorged" | "payment.replaced" | "payment.reversed" | "payment.token_saved" | "payment.underpaid" | "payment.updated";
         EventView: {
             address: string | null;
             amount_minor?: number | null;
@@ -1944,6 +1944,16 @@ export interface components {
             data: components["schemas"]["PaymentView"][];
             next_cursor: string | null;
         };
+        PaymentPatch: {
+            description?: string | null;
+            /** Format: date-time */
+            expires_at?: string;
+            expires_in_s?: number;
+            external_id?: string | null;
+            metadata?: {
+                [key: string]: string | number | boolean | null;
+            } | null;
+        };
         PaymentRequest: {
             /** @default null */
             account?: string | null;
@@ -2014,6 +2024,7 @@ export interface components {
             /** @default 8 */
             decimals?: number;
             derived?: components["schemas"]["DerivedView"];
+            description?: string;
             expires_at: string;
             external_id: string | null;
             flags: components["schemas"]["Flag"][];
@@ -4501,6 +4512,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    ETag?: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
@@ -4514,6 +4526,49 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             414: components["responses"]["Problem414"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    change_payment: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string;
+            };
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    ETag?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];

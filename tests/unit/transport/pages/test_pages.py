@@ -108,9 +108,11 @@ def test_amounts_and_addresses_are_written_for_people() -> None:
 
 
 def test_nothing_that_a_shop_wrote_becomes_markup() -> None:
-    known = payment(external_id=EVIL)
+    known = payment(external_id=EVIL, description=EVIL)
     get = getter(FakeGateway(known))
     page = get("/pay/pay_1").text
+    assert 'id="description"' in page
+    assert 'id="description"' not in getter(FakeGateway(payment()))("/pay/pay_1").text
     assert "<script>alert" not in page
     assert "<img" not in page
     assert "&lt;/script&gt;" in page
