@@ -139,9 +139,11 @@ def test_one_that_came_late(shop: LightningNode) -> None:
     wait_until(
         lambda: "late" in shop.node.payment(made["id"])["flags"], 20, "it to be late"
     )
-    shop.node.post(f"/v1/payments/{made['id']}/confirm")
+    shop.node.wait_for_status(made["id"], "confirmed")
     said = equals_the_ledger(shop.node, made["id"])
     assert (said["received_sat"], said["is_late"]) == (40_000, True)
+    page = requests.get(place, timeout=30).text
+    assert '<p class="state">Received after the deadline</p>' in page, "not: paid"
 
 
 def test_one_of_which_a_part_was_given_back(shop: LightningNode) -> None:

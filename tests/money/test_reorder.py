@@ -11,6 +11,7 @@ import requests
 
 from engine.money.rates import SET, Policy, Quote
 from engine.ports import RateAnswer
+from tests.lightning.lightning_node import lightning_node
 from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import wait_until
 
@@ -159,3 +160,17 @@ def test_only_what_expired_without_money_has_a_successor(node: RunningNode) -> N
     assert "/reorder" not in page(node, late["id"])
     assert reorder(node, late["id"]).status_code == 409
     assert reorder(node, "pay_of_nobody").status_code == 404
+
+
+def test_an_invoice_that_expired_is_followed_by_a_fresh_one() -> None:
+    with lightning_node() as shop:
+        record = {"reorder": True, "methods": ["lightning"]}
+        said = shop.node.call("PUT", "/v1/merchants/default", json=record)
+        assert said.status_code == 200, said.text
+        old = shop.node.create(amount_sat=5_000, expires_in_s=1)
+        shop.node.wait_for_status(old["id"], "expired")
+        new = successor(shop.node, old["id"])
+        assert new["lightning"]["payment_hash"] != old["lightning"]["payment_hash"]
+        assert (new["address"], new["amount_sat"]) == (None, 5_000)
+        shop.pay(new)
+        assert shop.node.payment(new["id"])["status"] == "confirmed"

@@ -51,7 +51,6 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole numbers that go with the singular, as CLDR has them."""
 
     months: tuple[str, ...]
-    date: str
     date_time: str
 
 
@@ -117,18 +116,11 @@ class Words:
         """A sum in the smallest unit of a currency: `12.50 EUR`."""
         return f"{self.decimal(minor_text(minor, decimals))} {currency}"
 
-    def date(self, ms: int) -> str:
-        """The day, in UTC."""
-        return self._when(self.form.date, ms)
-
     def date_time(self, ms: int) -> str:
         """Day, hour and minute, in UTC and with its name: where no script runs, the
         page does not know the visitor's own time."""
-        return self._when(self.form.date_time, ms)
-
-    def _when(self, form: str, ms: int) -> str:
         at = datetime.fromtimestamp(ms / 1000, UTC)
-        return form.format(
+        return self.form.date_time.format(
             day=at.day,
             month=self.form.months[at.month - 1],
             year=at.year,

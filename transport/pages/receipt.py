@@ -75,7 +75,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     over_sat: int  # more than was asked for
     short_sat: int  # less, within what the shop lets pass
     refunded_sat: int
-    is_late: bool
+    is_late: bool  # it came after the deadline, and no person has said that it counts
     price: InMoney | UnsetType = UNSET  # what was asked for
     worth: InMoney | UnsetType = UNSET  # what the received sum was worth
     received: InMoney | UnsetType = UNSET  # of a payment without a chain
@@ -111,7 +111,7 @@ def receipt_of(
         over_sat=0 if asked is None else max(got - asked, 0),
         short_sat=0 if asked is None or not got else max(asked - got, 0),
         refunded_sat=payment.refunded_sat,
-        is_late=Flag.LATE in payment.flags,
+        is_late=Flag.LATE in payment.flags and not payment.is_by_hand,
         price=_in_money(terms.price),
         worth=_in_money(payment.worth),
         proofs=_proofs(payment),

@@ -27,7 +27,7 @@ from engine.secrets.vault import Vault
 from transport.outbound.email_message import Letter
 from transport.pages.language import Words
 from transport.pages.receipt import Receipt
-from transport.pages.receipt_rows import Row, proof_line, proof_of, rows_of
+from transport.pages.receipt_rows import Row, proof_line, proof_of, rows_of, state_key
 from transport.server.limits import RateLimiter
 
 __all__ = ["LetterWriter", "MailSaid", "ReceiptMail"]
@@ -104,7 +104,7 @@ class ReceiptMail:
 
 def letter_of(receipt: Receipt, words: Words, now: int) -> Letter:
     """What is written; `now` (ms): when."""
-    said = words.say("receipt_" + receipt.state)
+    said = words.say(state_key(receipt))
     shop = receipt.shop
     subject = words.say("mail_subject", shop=shop) if shop else words.say("receipt")
     rows = [*rows_of(receipt, words), *_proofs(receipt, words)]

@@ -34,6 +34,7 @@ from transport.pages.receipt_rows import (
     proof_line,
     proof_of,
     rows_of,
+    state_key,
     whose_rows,
 )
 from transport.server.client_address import address_key
@@ -132,6 +133,7 @@ class _ReceiptPage:
         html = self._template.render(
             receipt=receipt,
             shop=shop,
+            state=words.say(state_key(receipt)),
             rows=[*whose_rows(receipt, words), *rows_of(receipt, words)],
             proofs=[(proof_line(p, words), *proof_of(p, words)) for p in shown],
             more=len(receipt.proofs) - len(shown),

@@ -10,7 +10,15 @@ from msgspec import UNSET, UnsetType
 from transport.pages.language import Words
 from transport.pages.receipt import InMoney, Proof, Receipt
 
-__all__ = ["Row", "moment", "proof_line", "proof_of", "rows_of", "whose_rows"]
+__all__ = [
+    "Row",
+    "moment",
+    "proof_line",
+    "proof_of",
+    "rows_of",
+    "state_key",
+    "whose_rows",
+]
 
 Row = tuple[str, str]
 """What it is, and what it comes to."""
@@ -19,6 +27,14 @@ Row = tuple[str, str]
 def moment(text: str, words: Words) -> str:
     """A time as the receipt has it (RFC 3339), for people."""
     return words.date_time(round(datetime.fromisoformat(text).timestamp() * 1000))
+
+
+def state_key(receipt: Receipt) -> str:
+    """Of the words that say how it stands. What came late is not said to be paid: the
+    shop decides whether it delivers."""
+    if receipt.is_late and receipt.state == "paid":
+        return "late"
+    return f"receipt_{receipt.state}"
 
 
 def whose_rows(receipt: Receipt, words: Words) -> Iterator[Row]:

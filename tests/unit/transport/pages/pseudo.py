@@ -41,7 +41,6 @@ class Pseudo(Words):
                 group_from=1,
                 one_is=(1,),
                 months=months,
-                date="{day}/{month}/{year}",
                 date_time="{day}/{month}/{year} {hour}:{minute} UTC",
             ),
             {key: away(english.raw(key)) for key in english.keys},
