@@ -12,6 +12,7 @@ import gevent.event
 
 from actors.edge.gateway import ActorGateway
 from actors.edge.node_watch import NodeWatch
+from actors.journal.historian import LOOK_S
 from actors.messages import Nudge
 from actors.node import Node, Settings
 from actors.root import FeedConfig, build_tree
@@ -145,6 +146,7 @@ class Installation:
             rates=(make_providers(config.rates), config.rates_policy),
             forwards=make_forwards(config, self.node.keyring, self.dev_way),
             lightning=make_nodes(config),
+            history_s=LOOK_S,
         )
         self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
         self.gateways = Gateways(

@@ -17,6 +17,7 @@ from actors.alerting.heartbeat import HeartbeatActor
 from actors.alerting.notifier import AlertNotifierActor
 from actors.alerting.silence import SilenceActor
 from actors.delivery.notifiers import NotifiersActor
+from actors.journal.historian import HistorianActor
 from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
@@ -173,12 +174,14 @@ def build_tree(
     rates: tuple[Sequence[RateProvider], Policy] = ((), Policy()),
     forwards: Forwards | None = None,
     lightning: Sequence[tuple[Account, LightningNode]] = (),
+    history_s: float | None = None,
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs.
 
     `rates`: who is asked what a bitcoin is worth (nobody: there are no prices in other
     currencies), and which answers are believed. `forwards`: how money is sent on; None:
-    it stays. `lightning`: accounts, each with what speaks to it.
+    it stays. `lightning`: accounts, each with what speaks to it. `history_s`: how often
+    what happened is added to the sums that charts are drawn of; None: never.
     """
 
     def child(name: str, kind: type[Actor], factory: Factory) -> Ref:
@@ -294,6 +297,12 @@ def build_tree(
         children.extend(node.tills.values())
     if rates[0]:
         children.append(child("rates", RatesActor, _rates(node, *rates)))
+    if history_s is not None:
+        children.append(
+            child(
+                "historian", HistorianActor, lambda _n: HistorianActor(node, history_s)
+            )
+        )
     return root
 
 

@@ -17,6 +17,7 @@ from engine.ledger_gateway import LedgerGateway
 from engine.lightning_gateway import LightningGateway
 from engine.merchants.record import Limits, Merchant
 from engine.money.rates import RatesReport
+from engine.payment.history import Sum
 from engine.payment.model import Payment, Terms
 from engine.payment.observations import Observation
 from engine.ports import Alert, Freshness, Sink
@@ -329,6 +330,11 @@ class Gateway(
 
     def requeue(self, request: Requeue) -> int:
         """Deliver again; how many deliveries that made pending."""
+
+    def history_sums(
+        self, step_s: int, merchant: str, series: Sequence[str], since: int, until: int
+    ) -> list[Sum]:
+        """See `StoreReader.history_sums`."""
 
     # live
     def open_session(self, name: str, sink: Sink) -> SessionHandle: ...

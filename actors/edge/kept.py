@@ -6,6 +6,7 @@ here is an actor's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gevent.event import AsyncResult
@@ -17,6 +18,7 @@ from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import EngineBusy
 from engine.gateway import COUNT_UP_TO, REPLAYED_FOR_MS
 from engine.merchants.record import Limits, Merchant
+from engine.payment.history import Sum
 from engine.runtime.yielding import yielding_every
 from engine.store.merchant_rows import merchant_row
 from engine.store.port import StoreReader
@@ -167,6 +169,11 @@ class KeptRows:
         self, channel_id: str, state: str, after: tuple[str, int], limit: int
     ) -> Backlog:
         return self._store.backlog(channel_id, state, after, limit, COUNT_UP_TO)
+
+    def history_sums(
+        self, step_s: int, merchant: str, series: Sequence[str], since: int, until: int
+    ) -> list[Sum]:
+        return self._store.history_sums(step_s, merchant, series, since, until)
 
     def _write(self, row: Row) -> int:
         """Commit it; how many rows that changed."""

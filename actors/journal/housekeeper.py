@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors.node import Node
+from engine.payment.history import KEPT_S
 from engine.policy.retention import (
     Retention,
     believed_now,
@@ -24,6 +25,7 @@ from engine.policy.retention import (
     portions,
 )
 from engine.runtime.actor import Actor
+from engine.store.history_writes import ForgetHistory
 from engine.store.port import StoreReader
 from engine.store.records import ChannelRecord, FileUse, Prunable, StoredEvent
 from engine.store.writes import (
@@ -126,6 +128,7 @@ class HousekeeperActor(Actor):
         yield from self._forget("attempts", keep.before(keep.attempts, now))
         yield from self._forget("inbound", keep.before(keep.inbound, now))
         yield from self._forget_deliveries(keep.before(keep.deliveries, now))
+        yield from self._forget_history(now)
         yield from self._shrink()
         self._lived_from = self._lived_until
         yield (SourceTip(RETENTION, 0, str(now)),)
@@ -194,6 +197,16 @@ class HousekeeperActor(Actor):
             changed = yield (ForgetDeliveries(channel_id, after, last),)
             self._node.counters.add("retention.deliveries", changed)
         return last
+
+    def _forget_history(self, now: int) -> Steps:
+        """Charts have an end, whatever else is kept for ever."""
+        changed = ROWS_PER_STEP
+        while changed >= ROWS_PER_STEP:
+            changed = yield tuple(
+                ForgetHistory(step_s, now // 1_000 - kept_s, ROWS_PER_STEP)
+                for step_s, kept_s in KEPT_S.items()
+            )
+            self._node.counters.add("retention.history", changed)
 
     def _shrink(self) -> Steps:
         freed = PAGES_PER_STEP

@@ -33,6 +33,7 @@ from typing import Protocol
 from engine.payment.model import Payment
 from engine.store.epochs import Epochs
 from engine.store.further import ALL, Further
+from engine.store.history_port import HistoryReader
 from engine.store.key_port import SealedReader
 from engine.store.ledger_port import LedgerReader
 from engine.store.lightning_port import LightningReader
@@ -79,6 +80,7 @@ class StoreWriter(Protocol):
 
 
 class StoreReader(
+    HistoryReader,
     LedgerReader,
     LightningReader,
     RefundReader,

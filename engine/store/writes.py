@@ -13,6 +13,7 @@ import msgspec
 
 from engine.payment.events import CommittedEvent, Event
 from engine.payment.model import Payment
+from engine.store.history_writes import HistoryRow
 from engine.store.key_writes import WalletKeyRow, WalletSecretRow
 from engine.store.ledger_writes import LedgerRow
 from engine.store.lightning_writes import UpstreamCursor
@@ -338,6 +339,7 @@ Row = (
     | ForgetDeliveries
     | ToldRow
     | OrdersRow
+    | HistoryRow
     | ShrinkFile
     | FillSearch
     | OpenRefund

@@ -201,6 +201,11 @@ CALLS: dict[str, list[Callable[[Caller], requests.Response]]] = {
         *_get(f"/v1/channels/{CHANNEL}/backlog?limit=200"),
         *_get(f"/v1/channels/{CHANNEL}/backlog?state=pending&limit=200"),
     ],
+    "get_history": [
+        *_get("/v1/history?step=day&since=2021-11-30T00:00:00Z"),
+        *_get("/v1/history?series=detection"),
+        *_get("/v1/history?series=load&step=minute"),
+    ],
     "test_channel": [_post(f"/v1/channels/{CHANNEL}/test", {})],
     "get_merchant": _get(f"/v1/merchants/{ANN}"),
     "put_merchant": [

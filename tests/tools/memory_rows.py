@@ -7,6 +7,7 @@ import msgspec
 
 from engine.lightning.till import TillForward
 from engine.payment.events import Event, encode, with_offset
+from engine.payment.history import Sum
 from engine.payment.model import Payment, Terms
 from engine.payment.refund import Refund
 from engine.store.epochs import Epochs, EpochStart
@@ -98,6 +99,8 @@ class Tables:
         self.till_queue: dict[str, tuple[str, int]] = {}  # account, seq
         self.invoices: dict[str, tuple[str, bool]] = {}  # payment, whether it is open
         self.upstreams: dict[str, UpstreamCursor] = {}
+        self.history: dict[tuple[int, str, str, int], Sum] = {}
+        self.history_position: dict[int, int] = {1: 0}
         self._undo: list[Callable[[], object]] = []
 
     def wire(self, offset: int, event: Event, terms: Terms) -> bytes:

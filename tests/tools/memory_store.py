@@ -37,6 +37,7 @@ from engine.store.writes import (
     Write,
 )
 from tests.tools.memory_delivery import MemoryDelivery
+from tests.tools.memory_history import MemoryHistory
 from tests.tools.memory_ledger import MemoryLedger
 from tests.tools.memory_lightning import MemoryLightning
 from tests.tools.memory_listing import listed
@@ -58,6 +59,7 @@ class MemoryStore(
     WalletTables,
     MemoryOutgoing,
     MemoryTill,
+    MemoryHistory,
     MemoryLightning,
 ):
     """Implements `StoreReader` and `StoreWriter` of `engine.store.port`."""

@@ -58,6 +58,7 @@ from engine.store.writes import (
     Write,
 )
 from tests.tools import memory_wallets
+from tests.tools.memory_history import AddHistory, ForgetHistory, write_history
 from tests.tools.memory_ledger import post_event, post_row
 from tests.tools.memory_lightning import note_invoice
 from tests.tools.memory_outgoing import queue_events, write_outgoing
@@ -203,6 +204,8 @@ def _write(tables: Tables, row: Row) -> int:
             return _forget_deliveries(tables, row)
         case ToldRow():
             return _tell(tables, row)
+        case AddHistory() | ForgetHistory():
+            return write_history(tables, row)
         case OrdersRow():
             _count_orders(tables, row)
         case OpenRefund():

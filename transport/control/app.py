@@ -5,6 +5,7 @@ from engine.secrets.vault import Vault
 from transport.control import (
     accounts,
     channels,
+    history,
     merchants,
     node,
     payment_deliveries,
@@ -38,4 +39,5 @@ def control_app(
     accounts.routes(app, gateway, auth)
     pos.routes(app, gateway, auth, settings)
     payment_deliveries.routes(app, gateway, auth)
+    history.routes(app, gateway, auth)
     return app

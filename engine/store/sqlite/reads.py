@@ -45,6 +45,7 @@ from engine.store.sqlite import (
     queries,
     search,
 )
+from engine.store.sqlite.history import HistoryReads
 from engine.store.sqlite.invoices import LightningReads
 from engine.store.sqlite.ledger_reads import SqliteLedgerReads
 from engine.store.sqlite.outgoing import OutgoingReads
@@ -70,6 +71,7 @@ class SqliteReads(
     WalletReads,
     OutgoingReads,
     TillReads,
+    HistoryReads,
     LightningReads,
 ):
     """Implements `engine.store.port.StoreReader`."""

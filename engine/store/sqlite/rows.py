@@ -9,8 +9,10 @@ write it is part of.
 import sqlite3
 from collections.abc import Sequence
 
+from engine.store.history_writes import AddHistory, ForgetHistory
 from engine.store.sqlite import (
     alerts,
+    history,
     invoices,
     ledger,
     outgoing,
@@ -205,6 +207,10 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return Changed(alerts.told(sql, row))
         case OrdersRow():
             return Changed(alerts.count_orders(sql, row))
+        case AddHistory():
+            return Changed(history.add(sql, row))
+        case ForgetHistory():
+            return Changed(history.forget(sql, row))
         case OpenRefund():
             return Changed(refunds.open_refund(sql, row))
         case MoveRefund():

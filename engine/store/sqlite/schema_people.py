@@ -5,7 +5,7 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import deliveries, moments, refunds, search
+from engine.store.sqlite import deliveries, history, moments, refunds, search
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -37,3 +37,9 @@ def m031_search(db: sqlite_utils.Database) -> None:
 def m032_refunds_listed(db: sqlite_utils.Database) -> None:
     """A merchant's refunds are listed."""
     refunds.create_listing(db.conn)
+
+
+@migrations()
+def m033_history(db: sqlite_utils.Database) -> None:
+    """The past in numbers; the events that there are come into it by and by."""
+    history.create(db.conn)

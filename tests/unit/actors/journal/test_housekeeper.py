@@ -18,11 +18,13 @@ from actors.journal.writer import JournalActor
 from actors.node import Node, Settings
 from actors.published import JournalReport, Published
 from engine.payment.events import CommittedEvent, opening
+from engine.payment.history import Fact, sums_of
 from engine.payment.model import Payment
 from engine.policy.retention import DAY_MS, Retention
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
+from engine.store.history_writes import AddHistory
 from engine.store.sqlite import replay
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
@@ -332,3 +334,15 @@ def test_a_clock_that_is_years_ahead_takes_nothing_away(house: House) -> None:
     assert house.count("events") == 5 * EACH
     house.sleep_days(2)
     assert house.count("events") == EACH, "the newest event stays"
+
+
+def test_charts_have_an_end_for_each_step(house: House) -> None:
+    house.pay()
+    told = sums_of(
+        [Fact(offset=1, type="payment.created", at=house.clock.now(), merchant="a")]
+    )
+    house.commit(Write(rows=(AddHistory(told),)))
+    assert house.count("history") == 5
+    for days, left in ((3, 4), (91, 2), (5 * 366, 0)):
+        house.sleep_days(days)
+        assert house.count("history") == left

@@ -7,10 +7,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.money.ledger import CREDIT, ISSUED, Posting
+from engine.payment.history import Fact, sums_of
 from engine.payment.model import Flag
 from engine.payment.refund import LIVING, RefundState
 from engine.payment.search import sought
 from engine.store.further import Further, Stretch
+from engine.store.history_writes import AddHistory, ForgetHistory
 from engine.store.writes import (
     AddressRow,
     ChannelRow,
@@ -54,6 +56,8 @@ from tests.unit.engine.store.refund_cases import refund
 from tests.unit.engine.store.till_cases import TILL_READS, TILL_ROWS
 from tests.unit.journal_cases import wallet
 from tests.unit.payment_cases import T0
+
+A_FACT = Fact(offset=5, type="payment.detected", at=T0, merchant="ann", waited_ms=900)
 
 NEW_REFUND = refund(999_999, "p1", merchant="zoe")  # she has no other
 
@@ -133,6 +137,9 @@ READS: dict[str, list[tuple[Any, ...]]] = {
         ("all", "dead", ("p3", 5), 10, 100),
     ],
     "outbox_counts": [()],
+    "history_position": [()],
+    "history_facts": [(0, 50), (700, 50)],
+    "history_sums": [(3_600, "ann", ("created", "detection"), 0, 10**9)],
     "prunable": [(T0 + 1, 0, 50), (T0 + 1, 700, 50), (T0, 0, 50)],
     "pruned": [(), ("ann",)],
     "offset_before": [(T0,), (T0 + 1,)],
@@ -217,6 +224,11 @@ ROWS: dict[type, list[Any]] = {
         ToldRow("all", "source.behind", "node", "slow", T0),
         ToldRow("all", "source.behind", "node", "slow", T0, is_over=True),
     ],
+    AddHistory: [
+        AddHistory(sums_of([A_FACT]), 0, 5),
+        AddHistory(sums_of([A_FACT]), 5, 6),
+    ],
+    ForgetHistory: [ForgetHistory(3_600, 10**9, 50)],
     OrdersRow: [OrdersRow("ann", 9, 2, keep_from=3)],
     OpenRefund: [OpenRefund(NEW_REFUND, 1, 99_999, 9, 9_999)],
     MoveRefund: [
