@@ -83,8 +83,8 @@ async function sign_in_with(key) {
     $("key").value = "";
   }
   document.body.dataset.session = "";
-  await open();
-  return parts?.link.again();
+  parts?.link.again();
+  return open();
 }
 
 async function leave() {

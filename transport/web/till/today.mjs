@@ -31,16 +31,15 @@ export class Today extends EventTarget {
 
   /* Read the list anew. */
   async load() {
-    const midnight = new Date().setHours(0, 0, 0, 0);
+    const midnight = new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
     const found = [];
     let cursor = null, is_all = false;
     try {
       for (let page = 0; page < PAGES && !is_all; page += 1) {
-        const query = new URLSearchParams({ limit: PAGE, ...(cursor && { cursor }) });
+        const query = new URLSearchParams({ limit: PAGE, created_after: midnight, ...(cursor && { cursor }) });
         const { data, next_cursor: next } = await call("GET", `v1/payments?${query}`);
-        const today = data.filter(one => Date.parse(one.created_at) >= midnight);
-        found.push(...today);
-        is_all = !next || today.length < data.length;
+        found.push(...data);
+        is_all = !next;
         cursor = next;
       }
     } catch (error) {
