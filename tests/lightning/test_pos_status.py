@@ -160,7 +160,7 @@ def test_a_key_that_can_do_more_than_a_till_opens_none(
     for key in (node.api_key, node.add_key("cafe"), node.add_key()):
         answer = node.get("/v1/pos", **bearer(key))
         assert answer.status_code == 403
-        assert "--scope read --scope create" in answer.json()["detail"]
+        assert "--merchant NAME --role cashier" in answer.json()["detail"]
         client = opened(node, key)
         assert client.recv_json(10)["code"] == "not_allowed"
         with pytest.raises(Closed) as closed:

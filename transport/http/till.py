@@ -1,10 +1,10 @@
 """A till, as its page (`/pos`) shows it: whose it is, and its Lightning accounts.
 
-A cashier's browser holds a key, and whoever stands at the till may read it there. So
-only a key is taken that can do what a till does and no more: of one merchant, with the
-scopes `read` and `create`. It creates payments and cancels unpaid ones; it confirms
-nothing, moves no money and changes no setting. Keys of Lightning nodes never leave the
-server. No I/O: all of it is in memory.
+Whoever stands at a till may do what its session, or its key, can do. So only a key is
+taken that can do what a till does and no more: of one merchant, with the scopes `read`
+and `create`. It creates payments and cancels unpaid ones; it confirms nothing, moves no
+money and changes no setting. Keys of Lightning nodes never leave the server. No I/O:
+all of it is in memory.
 """
 
 from typing import Final, Literal
@@ -48,9 +48,9 @@ def cashier(principal: Principal) -> str:
         return principal.merchant
     raise Problem(
         Code.FORBIDDEN,
-        "A till takes a key of one merchant with the scopes read and create, and no"
-        " other: whoever stands at it may read the key. `run.py keys create till"
-        " --merchant NAME --scope read --scope create` makes one.",
+        "A till takes a key of one merchant with the role cashier (the scopes read and"
+        " create), and no other: whoever stands at it may use it. `run.py keys create"
+        " till --merchant NAME --role cashier` makes one.",
     )
 
 
