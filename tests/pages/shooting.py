@@ -16,35 +16,43 @@ The picture is taken when the function is done. One that has something to end af
 import importlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tests.browser.shop import Shop, shop
 from tests.pages.conftest import Visited
 from tests.pages.small_png import small_png
 
-__all__ = ["FOLDER", "LARGEST", "Shot", "all_shots", "close", "node", "take"]
+__all__ = ["FOLDER", "LARGEST", "Shot", "all_shots", "close", "node", "shared", "take"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 LARGEST = 60_000  # bytes: all of them are in the repository, and in the package
 
 Shot = Callable[[Visited], Iterable[None] | None]
+T = TypeVar("T")
 
-_nodes: list[Shop] = []
+_shared: dict[Any, Any] = {}
 _open = ExitStack()
+
+
+def shared(make: Callable[[Path], AbstractContextManager[T]]) -> T:
+    """What `make` opens in a folder of its own: once, for all pictures that ask."""
+    if make not in _shared:
+        folder = _open.enter_context(tempfile.TemporaryDirectory())
+        _shared[make] = _open.enter_context(make(Path(folder)))
+    found: T = _shared[make]
+    return found
 
 
 def node() -> Shop:
     """The shop that all pictures share; it starts when it is first asked for."""
-    if not _nodes:
-        folder = _open.enter_context(tempfile.TemporaryDirectory())
-        _nodes.append(_open.enter_context(shop(Path(folder))))
-    return _nodes[0]
+    return shared(shop)
 
 
 def close() -> None:
-    """End what `node` has started."""
-    _nodes.clear()
+    """End what `shared` has started."""
+    _shared.clear()
     _open.close()
 
 
