@@ -119,10 +119,19 @@ class Visitor:
         """Until that expression of the page is true. Asked from outside, again and
         again: a page whose policy forbids eval cannot ask itself."""
         deadline = time.monotonic() + PATIENCE_MS / 1_000
-        while not self._page.evaluate(script):
+        while not self._is(script):
             if time.monotonic() > deadline:
                 raise Error(f"waited too long until {script}")
             self._page.wait_for_timeout(20)
+
+    def _is(self, script: str) -> bool:
+        """False, too, while the page goes to another one."""
+        try:
+            return bool(self._page.evaluate(script))
+        except Error as error:
+            if "Execution context was destroyed" not in str(error):
+                raise
+            return False
 
     def offline(self, is_offline: bool) -> None:
         self._page.context.set_offline(is_offline)
