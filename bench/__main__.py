@@ -36,6 +36,7 @@ BENCHES = (
     "wallet",
     "lightning",
     "checkout",
+    "dashboard",
 )
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -38,6 +38,12 @@ WATCH_SHIFTS = """
   }).observe({ type: "layout-shift", buffered: true });
 """
 
+TRACED = (
+    "devtools.timeline",
+    "disabled-by-default-devtools.timeline",
+    "disabled-by-default-devtools.timeline.frame",
+)
+
 PHONE = {"width": 390, "height": 844}
 
 
@@ -178,6 +184,33 @@ class Visitor:
             for rule in found["violations"]
             for node in rule["nodes"]
         ]
+
+    def begin_trace(self) -> None:
+        """Chromium's own record of its frames and tasks, until `end_trace`."""
+        self._browser.start_tracing(page=self._page, categories=[*TRACED])
+
+    def end_trace(self) -> dict[str, float]:
+        """How many frames of the page were drawn and how many dropped since; the
+        processor time (ms) of its longest task, and of all."""
+        events = json.loads(self._browser.stop_tracing())["traceEvents"]
+        mains = {
+            (one["pid"], one["tid"])
+            for one in events
+            if one["name"] == "thread_name"
+            and one["args"].get("name") == "CrRendererMain"
+        }
+        tasks = [
+            one.get("tdur", one["dur"]) / 1_000
+            for one in events
+            if one["name"] == "RunTask" and (one["pid"], one["tid"]) in mains
+        ]
+        names = [one["name"] for one in events]
+        return {
+            "drawn": names.count("DrawFrame"),
+            "dropped": names.count("DroppedFrame"),
+            "longest_task_ms": max(tasks, default=0.0),
+            "tasks_ms": sum(tasks),
+        }
 
     def complaints(self) -> list[str]:
         """What the page wrote on its console as an error."""

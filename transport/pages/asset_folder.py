@@ -14,11 +14,10 @@ import bottle
 from bottle import HTTPResponse
 
 from engine.codes import Code
-from transport.http.bottle_app import environ
-from transport.http.kept import is_known
 from transport.http.problems import Problem
 from transport.pages.answers import guarded
 from transport.pages.assets import TYPES, Asset
+from transport.pages.squeezed import file_answer
 
 __all__ = ["AssetFolder"]
 
@@ -66,6 +65,4 @@ class AssetFolder:
             raise Problem(Code.NOT_FOUND, "There is no such file.")
         headers = guarded(asset.type, "public, max-age=31536000, immutable")
         headers["ETag"] = f'"{asset.tag}"'
-        if is_known(environ(), headers["ETag"]):
-            return HTTPResponse(b"", 304, headers)
-        return HTTPResponse(asset.body, 200, headers)
+        return file_answer(asset.body, headers)

@@ -26,9 +26,9 @@ export class VirtualList {
   constructor(options) {
     this.options = { rowHeight: 44, cardHeight: 84, ...options };
     this.items = options.items ?? [];
-    this.at = -1; // of the row that the keyboard is on
-    this.atKey = null;
-    this.rows = new Map(); // key → { element, cells, item, place }
+    this.atKey = null; // of the row that the keyboard is on
+    this.rows = new Map(); // key → { element, link, cells, item, place }
+    this.spare = []; // rows that show nothing now
     this.frame = 0;
     this.pushed = 0;
     const heads = options.columns.map(column =>
@@ -72,7 +72,8 @@ export class VirtualList {
     this.frame = 0;
     const { height, items, element } = this;
     if (!element.isConnected) return;
-    this.body.style.height = `${items.length * height}px`;
+    const whole = `${items.length * height}px`;
+    if (this.body.style.height !== whole) this.body.style.height = whole;
     if (this.pushed) {
       element.scrollTop += this.pushed * height;
       this.pushed = 0;
@@ -83,6 +84,8 @@ export class VirtualList {
     this.table.setAttribute("aria-rowcount", items.length + 1);
     this.keepWithin(first, last);
     for (let place = first; place < last; place += 1) this.drawRow(items[place], place);
+    for (const row of this.spare) row.element.remove();
+    this.spare.length = 0;
     if (items.length - last < 3 * seen) this.options.nearEnd?.();
   }
 
@@ -91,11 +94,12 @@ export class VirtualList {
     for (let place = first; place < last; place += 1) {
       wanted.add(this.options.key(this.items[place]));
     }
+    const focused = document.activeElement;
     for (const [key, row] of this.rows) {
       // The row that has the focus stays, else the focus would fall to the page.
-      if (wanted.has(key) || row.element.contains(document.activeElement)) continue;
-      row.element.remove();
+      if (wanted.has(key) || row.link === focused) continue;
       this.rows.delete(key);
+      this.spare.push(row);
     }
   }
 
@@ -103,32 +107,42 @@ export class VirtualList {
     const key = this.options.key(item);
     let row = this.rows.get(key);
     if (!row) {
-      const cells = this.options.columns.map(column =>
-        h("div", { role: "cell", class: column.class }));
-      const href = this.options.href(item);
-      const link = h("a", { href, class: "vlink" });
-      cells[0].append(link);
-      cells[0] = link;
-      const element = h("div", { role: "row", class: "vrow", onclick: event => {
-        if (!event.target.closest("a") && !getSelection().toString()) location.hash = href;
-      }, onfocusin: () => { this.atKey = key; this.at = row.place; } },
-      cells.map((cell, i) => (i ? cell : link.parentElement)));
-      row = { element, cells, item: null, place: -1, version: -1 };
+      row = this.spare.pop() ?? this.make();
+      row.key = key;
+      row.item = null;
+      row.link.setAttribute("href", this.options.href(item));
       this.rows.set(key, row);
-      this.body.append(element);
     }
-    if (row.place !== place || row.height !== this.height) {
-      row.place = place;
-      row.height = this.height;
-      row.element.style.transform = `translateY(${place * this.height}px)`;
-      row.element.style.height = `${this.height}px`;
+    const { height } = this;
+    if (row.place !== place || row.height !== height) {
+      row.element.style.transform = `translateY(${place * height}px)`;
+      if (row.height !== height) row.element.style.height = `${height}px`;
       row.element.setAttribute("aria-rowindex", place + 2);
+      row.place = place;
+      row.height = height;
     }
     if (row.item !== item || row.version !== item.version) {
       row.item = item;
       row.version = item.version;
       this.options.fill(row.cells, item, row.element);
     }
+  }
+
+  /* A row's elements, which one item after the other uses. */
+  make() {
+    const cells = this.options.columns.map(column =>
+      h("div", { role: "cell", class: column.class }));
+    const link = h("a", { class: "vlink" });
+    cells[0].append(link);
+    const row = { link, cells: [link, ...cells.slice(1)], place: -1, height: 0, version: -1 };
+    row.element = h("div", { role: "row", class: "vrow",
+      onclick: event => {
+        if (event.target.closest("a") || getSelection().toString()) return;
+        location.hash = link.getAttribute("href");
+      },
+      onfocusin: () => { this.atKey = row.key; } }, cells);
+    this.body.append(row.element);
+    return row;
   }
 
   /* j and k. */

@@ -3,13 +3,13 @@
 
 import { PaymentRows } from "./payment_rows.mjs";
 import { FLAGS, STATUS, amountOf, flagOf, receivedOf, statusOf } from "./payment_words.mjs";
-import { VirtualList, announce, api, count, empty, follow, h, may, ofMerchant, put, tag, time, when }
+import { VirtualList, announce, api, count, empty, follow, h, may, ofMerchant, put, tag, time }
   from "./kit.mjs";
 
 export const title = "Payments";
 
 const PAGE = 200;
-const TYPING_MS = 200;
+const TYPING_MS = 80; // between two letters; a search that is overtaken is dropped
 const AGAIN_MS = 2_000; // a filtered list is read anew no oftener than this
 
 let rows = null; // of the filter that was last looked at; it follows what happens
@@ -79,13 +79,18 @@ class Page {
   async load(wanted) {
     const anew = new PaymentRows(wanted);
     this.reading = anew;
+    this.overtake?.abort();
+    const overtake = this.overtake = new AbortController();
     try {
-      const page = await api("v1/payments", { query: asked(wanted), signal: this.signal });
-      if (this.reading !== anew) return;
-      anew.append(page);
+      const signal = AbortSignal.any([this.signal, overtake.signal]);
+      anew.append(await api("v1/payments", { query: asked(wanted), signal }));
+    } catch (error) {
+      if (overtake.signal.aborted) return; // a newer one is under way
+      throw error;
     } finally {
       if (this.reading === anew) this.reading = null;
     }
+    if (overtake.signal.aborted) return;
     this.readAt = Date.now();
     this.list.toTop();
     this.take(anew);
@@ -164,22 +169,21 @@ function asked({ search, status, flag, merchant, after, before }, cursor = null)
     created_before: before, cursor };
 }
 
-function fill(cells, item, row) {
+function fill(cells, item) {
   const [order, status, amount, received, merchant, created] = cells;
   order.textContent = item.external_id ?? item.id;
   order.title = item.id;
   const [word, kind, what] = statusOf(item.status);
   const depth = item.status === "confirming" && item.confirmations_required > 0
     ? ` ${Math.min(item.confirmations, item.confirmations_required)}/${item.confirmations_required}` : "";
-  put(status, h("span", { class: "tags" }, Object.assign(tag(word + depth, kind), { title: what }),
+  status.title = what;
+  put(status, h("span", { class: "tags" }, tag(word + depth, kind),
     item.flags.map(flag => Object.assign(tag(flagOf(flag)[0], flagOf(flag)[1]),
       { title: flagOf(flag)[2] }))));
   amount.textContent = amountOf(item);
   received.textContent = receivedOf(item);
   merchant.textContent = item.merchant;
   created.textContent = time(item.created_at);
-  created.title = when(item.created_at);
-  row.dataset.status = item.status;
 }
 
 // -- filters -----------------------------------------------------------------------------
