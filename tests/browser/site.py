@@ -32,7 +32,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 class Site:
     """Started by making it; `close()` it."""
 
-    def __init__(self) -> None:
+    def __init__(self, html: str = HTML) -> None:
+        self.html = html
         self.server = WSGIServer(("127.0.0.1", 0), self._answer, log=None)
         self.server.start()
         self.origin = f"http://localhost:{self.server.server_port}"
@@ -48,7 +49,7 @@ class Site:
         if path == "react.mjs":
             body = react()
         elif path == "":
-            body = HTML
+            body = self.html
         elif path in {file.name for file in CLIENT.iterdir()}:
             body = (CLIENT / path).read_text(encoding="utf-8")
         else:

@@ -5,20 +5,24 @@ story starts in the background is waited for where a reader is told to wait, and
 with the story.
 """
 
+import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.docs.snippets import ROOT, blocks
 from tests.tools import children
 from tests.tools.ports import free_ports
 from tests.tools.wait import PATIENCE, wait_until
+from transport.outbound.webhook import new_secret
 
 NOT_RUN = {
     "make setup-python": "the tests stand on what it installs; tests/integration/"
@@ -119,6 +123,28 @@ def test_the_commands_of_readme_take_a_payment(tmp_path: Path) -> None:
 def test_every_call_of_the_examples_does_what_it_says(tmp_path: Path) -> None:
     with Story("api-examples.md", tmp_path).told() as said:
         assert '"status":"confirmed"' in said.replace(" ", "")
+
+
+def test_the_shop_of_readme_ships_what_is_paid_and_believes_no_forger() -> None:
+    """Its Python, with the official library and a webhook as we sign it."""
+    (block,) = [each for each in blocks("python") if each.page == "README.md"]
+    secret = new_secret()
+    event = {"type": "payment.confirmed", "flags": [], "external_id": "order-1"}
+    body = json.dumps({"type": event["type"], "data": event}).encode()
+    sent = datetime.now(UTC)
+    signature = Webhook(secret).sign("evt_1", sent, body.decode())
+    headers = {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": str(int(sent.timestamp())),
+        "webhook-signature": signature,
+    }
+    shipped: list[str] = []
+    names = {"secret": secret, "raw_body": body, "headers": headers}
+    exec(block.text, {**names, "ship": shipped.append})  # noqa: S102
+    assert shipped == ["order-1"]
+    with pytest.raises(WebhookVerificationError):
+        exec(block.text, {**names, "secret": new_secret()})  # noqa: S102
+    assert shipped == ["order-1"]
 
 
 @pytest.mark.parametrize("command", NOT_RUN)

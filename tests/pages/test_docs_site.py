@@ -1,11 +1,16 @@
 """The documentation in a browser: on a phone and a desktop, searched by keyboard."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.browser.shop import Shop, shop
+from tests.browser.site import Site
+from tests.docs.snippets import blocks
 from tests.pages.conftest import Visited
+from tests.tools.livenode import live_node
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 DARK = {**DESKTOP, "color_scheme": "dark"}
@@ -104,3 +109,24 @@ def test_a_printed_page_is_its_text(node: Shop, visited: Visited) -> None:
     for selector in ("header", "#contents", ".beside"):
         visited.do("wait_for", selector, "hidden")
     visited.do("wait_for", "article h1")
+
+
+def test_the_page_of_readme_shows_that_it_is_paid(
+    visited: Visited, tmp_path: Path
+) -> None:
+    (block,) = [each for each in blocks("html") if each.page == "README.md"]
+    site = Site()
+    with closing(site), live_node(tmp_path, origins=(site.origin,)) as node:
+        payment = node.create()
+        url = f"http://127.0.0.1:{node.server.port}"
+        text = block.text.replace("https://pay.example/web/", "/")  # the same file
+        text = text.replace("https://pay.example", url)
+        icon = "<link rel=icon href=data:,>"
+        site.html = icon + text.replace("bc1q…", payment.address)
+        visited.friends = (url, url.replace("http", "ws", 1))
+        visited.do("before_load", "window.showSuccess = () => { window.isPaid = true }")
+        visited.do("goto", site.origin)
+        node.chain.pay(payment.address, 1_000)
+        node.chain.mine(2)
+        visited.do("wait_until", "window.isPaid")
+        visited.do("goto", "about:blank")  # before the node ends
