@@ -15,13 +15,13 @@ __all__ = ["brand_css", "brand_url", "contrast"]
 
 LEAST: Final = 4.5
 
-#: What text stands on, in `pay.css`: the card, in light and in dark.
-_LIGHT_CARD: Final = "#ffffff"
-_DARK_CARD: Final = "#1b211e"
+#: What text in the colour stands on, in `pay.css`: the card and its tinted parts, in
+#: light and in dark. These stay as they are: a red shop is not an alarm.
+_LIGHT: Final = ("#ffffff", "#e9f2ee")
+_DARK: Final = ("#1b211e", "#20312a")
 
-_TINT: Final = 0.1  # how much of the colour is in a tinted ground
 _STEPS: Final = 50
-_VERSION: Final = 1  # in the address: what a browser keeps for ever
+_VERSION: Final = 2  # in the address: what a browser keeps for ever
 
 _NAME: Final = re.compile(rf"brand-{_VERSION}-([0-9a-f]{{6}})\.css", re.ASCII)
 
@@ -29,7 +29,7 @@ Rgb = tuple[float, float, float]  # 0 to 1
 
 
 def brand_url(color: str) -> str:
-    """The sheet's path, seen from the top: `web/brand-1-1f5d4c.css`; of none, empty."""
+    """The sheet's path, seen from the top: `web/brand-2-1f5d4c.css`; of none, empty."""
     if not color:
         return ""
     assert re.fullmatch(r"#[0-9a-fA-F]{6}", color), "checked as it was saved"
@@ -44,22 +44,20 @@ def brand_css(name: str) -> bytes | None:
 
 @lru_cache(maxsize=256)
 def _sheet(color: str) -> bytes:
-    light, dark = _scheme(color, _LIGHT_CARD), _scheme(color, _DARK_CARD)
+    light, dark = _scheme(color, _LIGHT), _scheme(color, _DARK)
     return (
         f":root {{ {light} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
     ).encode()
 
 
-def _scheme(color: str, card: str) -> str:
-    tint = _mixed(card, color, _TINT)
-    accent = _readable(color, card, tint)
+def _scheme(color: str, grounds: tuple[str, str]) -> str:
+    accent = _readable(color, *grounds)
     values = {
         "brand": color,
         "on-brand": _on(color),
         "accent": accent,
         "on-accent": _on(accent),
-        "tint": tint,
     }
     return " ".join(f"--{name}: {value};" for name, value in values.items())
 
