@@ -49,6 +49,7 @@ DATA = {
     "short_minor": "of an `external` payment: so much is missing",
     "excess_minor": "of an `external` payment: so much is too much",
     "token": "what a gateway keeps of the payer's (`token_saved`)",
+    "changed": "what was changed: each old and new value (`updated`)",
     "order": "how the order stands with its other payments ([states.md](states.md))",
     "refund": "the refund that is paid (`refunded`)",
     "forward": "how it stands with a part of the money that goes on",
