@@ -161,6 +161,8 @@ CASES: dict[str, list[tuple[Case, bool]]] = {
         (by_url("payments"), True),
         (by_url("payments", "--json"), False),  # JSON has its own way to show
     ],
+    "listen": [(by_url("listen", "--forward-to", "http://127.0.0.1:9/"), False)],
+    "trigger": [(by_url("trigger", "confirmed"), False)],
     "watch": [(by_url("watch", "bcrt1q", "--once"), True)],
     "keys": [],
     "keys create": [(by_url("keys", "create", "shop"), True)],

@@ -16,6 +16,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pay": "commands",
     "watch": "commands",
     "payments": "commands",
+    "listen": "listen",
+    "trigger": "trigger",
     "replay": "offline",
     "doctor": "doctor",
     "backup": "backup",
