@@ -154,10 +154,12 @@ def test_it_goes_on_from_its_file_and_passes_over_nothing_that_nobody_took(
             lambda: file.exists() and file.read_text().strip() != start, 30, "it"
         )
         kept = file.read_text()
-    with Receiver(default=reply(503)) as shut:
-        with listening(node, shut, cursor_file=file, cursor=start):
-            second = create(node)
-            shut.wait_for(2, 30)
+    with (
+        Receiver(default=reply(503)) as shut,
+        listening(node, shut, cursor_file=file, cursor=start),
+    ):
+        second = create(node)
+        shut.wait_for(2, 30)
     assert file.read_text() == kept != start, "nobody took it"
     with Receiver() as shop, listening(node, shop, cursor_file=file, cursor=start):
         got = told(shop.wait_for(1, 30))

@@ -52,7 +52,6 @@ DATA = {
     "changed": "what was changed: each old and new value (`updated`)",
     "order": "how the order stands with its other payments ([states.md](states.md))",
     "refund": "the refund that is paid (`refunded`)",
-    "changed": "what was changed of the payment, each old and new value (`updated`)",
     "forward": "how it stands with a part of the money that goes on",
     "forwarding_tx_hash": "the transaction that it goes on by",
     "completed_at": "since when all of it has arrived (`forwarded`)",
