@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from engine.codes import Code
 from engine.gateway import Gateway
+from engine.merchants.name import DEFAULT
+from engine.merchants.web_places import origins_of
 from engine.payment.model import WAITED_FOR, EventType, Flag, Payment
 from transport.http.bottle_app import environ
 from transport.http.problems import Problem, retry_later
@@ -125,8 +127,12 @@ class PayerPages:
         answer.set_header("Content-Language", words.tag)
         return answer
 
-    def message(self, status: int, key: str, words: Words) -> HTTPResponse:
+    def message(
+        self, status: int, key: str, words: Words, back: tuple[str, str] = ("", "")
+    ) -> HTTPResponse:
+        """`back`: a link to go on by, and what it says."""
         message = self._message.render(
+            back=back,
             headline=words.say(key),
             sentence=words.say(f"{key}_why"),
             lang=words.tag,
@@ -139,7 +145,18 @@ class PayerPages:
             return as_response(
                 Problem(Code.PAYMENT_NOT_FOUND, "There is no such payment.")
             )
-        return self.message(404, "unknown", words)
+        return self.message(404, "unknown", words, self._home(words))
+
+    def _home(self, words: Words) -> tuple[str, str]:
+        """The way to the shop whose link led to no payment: known where there is no
+        other merchant than the node's own."""
+        shop = self.gateway.merchant(DEFAULT)
+        homes = origins_of(shop.return_urls)
+        if not homes or shop.version == 0 or self.gateway.merchants() != 1:
+            return "", ""
+        name = shop.display_name
+        label = words.say("back_to", shop=name) if name else words.say("back_to_shop")
+        return homes[0], label
 
     def sorry(self, problem: Problem, words: Words) -> HTTPResponse:
         if not prefers_html(bottle.request.get_header("Accept", "")):

@@ -111,6 +111,9 @@ class FakeGateway:
     def freshness(self) -> Freshness:
         return Freshness(source="devchain", live=True, since=NOW - 5)
 
+    def merchants(self) -> int:
+        return 1
+
     def now(self) -> int:
         return NOW
 

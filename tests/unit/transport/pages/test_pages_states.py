@@ -269,6 +269,21 @@ def test_every_end_has_the_way_back_to_the_shop(
     assert (f'href="{back}"' in page) is is_shown
 
 
+@pytest.mark.parametrize(("merchants", "is_known"), [(1, True), (2, False)])
+def test_a_link_to_no_payment_leads_to_the_shop_if_it_is_the_only_one(
+    merchants: int, is_known: bool
+) -> None:
+    gateway = FakeGateway()
+    shops = ("https://shop.example/orders/",)
+    shop = Merchant(name="default", version=3, display_name="Café", return_urls=shops)
+    gateway.merchant = lambda name: shop  # type: ignore[method-assign]
+    gateway.merchants = lambda: merchants  # type: ignore[method-assign]
+    answer = getter(gateway)("/pay/pay_9")
+    assert answer.status == 404
+    assert ('href="https://shop.example"' in answer.text) is is_known
+    assert ("Back to Café" in answer.text) is is_known
+
+
 def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
     known = payment(
         status=Status.CONFIRMED,
