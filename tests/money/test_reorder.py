@@ -76,6 +76,7 @@ def test_the_page_of_an_expired_payment_leads_on_to_a_new_one(
     asked = {
         "external_id": "order-7",
         "metadata": {"table": 7},
+        "description": "Two coffees",
         "confirmations": 2,
         "return_url": "https://shop.example/7",
     }
@@ -85,8 +86,9 @@ def test_the_page_of_an_expired_payment_leads_on_to_a_new_one(
     assert new["status"] == "pending"
     assert new["address"] != old["address"]
     assert new["metadata"] == {"table": 7, "replaces": old["id"]}
-    for field in ("amount_sat", "external_id", "confirmations_required", "return_url"):
+    for field in ("amount_sat", "external_id", "description", "return_url"):
         assert new[field] == old[field], field
+    assert new["confirmations_required"] == 2
     assert f'href="{new["id"]}"' in page(node, old["id"])
     assert "/reorder" not in page(node, old["id"])
     assert f'href="bitcoin:{new["address"]}' in page(node, new["id"])

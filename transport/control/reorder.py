@@ -124,6 +124,7 @@ class Reorders:
             "expires_in_s": max((old.expires_at - old.created_at) // 1000, 1),
             "poll_interval_s": old.poll_interval_s,
             "external_id": old.external_id,
+            "description": old.description or None,
             "metadata": {**old.metadata, REPLACES: old.id},
         }
         if old.return_url and is_allowed_return(old.return_url, record.return_urls):

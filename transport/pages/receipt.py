@@ -64,6 +64,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["paid", "refunded_in_part", "refunded"]
     shop: str
     order: str | None
+    description: str  # what it was for, in the shop's words
     network: str
     method: Method
     gateway: str | UnsetType = UNSET
@@ -100,6 +101,7 @@ def receipt_of(
         state=_state(payment, got),
         shop=shop.display_name,
         order=terms.external_id,
+        description=terms.description,
         network=terms.network,
         method=_method(payment),
         gateway=terms.gateway or UNSET,

@@ -66,6 +66,12 @@ def test_it_says_what_was_paid_and_by_what() -> None:
         assert words in text
 
 
+def test_it_says_what_it_was_for() -> None:
+    known = replace(PAID, terms=replace(PAID.terms, description="Two coffees"))
+    assert data(known)["description"] == "Two coffees"
+    assert "<bdi>Two coffees</bdi>" in page(known)
+
+
 def test_what_is_not_deep_enough_is_not_on_it() -> None:
     """A second output came after the payment was confirmed: the books do not know it
     yet."""
@@ -123,8 +129,8 @@ def test_one_that_the_shop_confirmed_itself_claims_no_money() -> None:
 
 def test_nothing_that_a_shop_wrote_becomes_markup_in_it() -> None:
     evil = "<script>alert(1)</script>"
-    known = replace(PAID, terms=replace(PAID.terms, external_id=evil))
-    assert evil not in page(known)
+    terms = replace(PAID.terms, external_id=evil, description=evil)
+    assert evil not in page(replace(PAID, terms=terms))
 
 
 def test_it_tells_nothing_that_is_the_shops_own() -> None:
