@@ -12,6 +12,7 @@ from tests.lightning.till_node import TillAccounts
 from tests.tools.node import RunningNode, running_node
 from tests.tools.wait import wait_until
 from tests.tools.wsclient import Closed, WsClient, connect
+from transport.pages.qr import picture
 from transport.rates.providers import FixedRates
 
 
@@ -249,3 +250,17 @@ def test_the_page_holds_nothing_and_no_other_site_may_frame_it(
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "<script>" not in page.text
     assert " style=" not in page.text
+
+
+def test_the_code_of_a_receipt_leads_to_where_the_till_reaches_the_node(
+    node: RunningNode,
+) -> None:
+    def code(name: str, **headers: str) -> tuple[int, bytes]:
+        path = f"{node.url}/pos/receipt/{name}.svg"
+        answer = node.session.get(path, headers=headers)
+        return answer.status_code, answer.content
+
+    here = f"http://127.0.0.1:{node.server.port}/pay/pay_1/receipt"
+    assert code("pay_1") == (200, picture("svg", (here,)))
+    for name, host in (("pay.1", ""), ("a" * 81, ""), ("pay_1", "x'y")):
+        assert code(name, **({"Host": host} if host else {}))[0] in {400, 404}

@@ -64,6 +64,7 @@ def test_a_sale_with_a_tip_of_the_guests_own(
     assert (made["method"], made["amount_sat"]) == ("onchain", 10_000)
     told = {"tip": "0.50", "tip_currency": "EUR", "memo": "Coffee & cake"}
     assert made["metadata"] == {"till": "till", **told}
+    assert made["description"] == "Coffee & cake · with €0.50 tip"
     look(visited)
     txid = bar.chain.pay(made["address"], 10_000)
     visited.do("wait_for_text", "#invoice-title", "Payment seen")
@@ -133,6 +134,19 @@ def test_a_payment_that_its_sender_takes_back(bar: Counter, visited: Visited) ->
     visited.do("wait_for_text", "#notice", "was paid late")
     visited.do("click", "#show-today")
     visited.do("wait_for_text", f'li[data-id="{made["id"]}"]', "Money to return")
+
+
+def test_a_paid_sale_that_is_taken_back_is_told(bar: Counter, visited: Visited) -> None:
+    bar.sign_in(visited)
+    made = bar.sell(visited, "700")
+    txid = bar.chain.pay(made["address"], made["amount_sat"])
+    bar.chain.mine()
+    visited.do("wait_for_text", "#done-title", "Paid")
+    visited.do("click", "#next")
+    bar.chain.reorg(1, drop=[txid])
+    visited.do("wait_for_text", "#notice", "A paid sale was taken back: €7.00")
+    visited.do("click", "#show-today")
+    visited.do("wait_for_text", f'li[data-id="{made["id"]}"]', "Taken back")
 
 
 def test_a_sale_is_made_once_however_often_it_is_tapped(

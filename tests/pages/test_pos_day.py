@@ -1,6 +1,7 @@
 """A cashier's day at the till, from the first key press to the last receipt: Chromium,
 a Paybell process that is stopped and started again, two accounts at Blink's double."""
 
+import signal
 from collections.abc import Iterator
 
 import bolt11
@@ -69,6 +70,12 @@ def test_a_cashiers_day(shop: Cafe, visited: Visited) -> None:
     visited.do("wait_for_text", "#done-title", "Paid and forwarded")
     visited.do("click", "#next")
     visited.do("wait_for_text", "#status", READY)
+    # A node that hangs keeps its lines open, and is not called ready.
+    shop.node.signal(signal.SIGSTOP)
+    visited.do("evaluate", "dispatchEvent(new Event('online'))")
+    visited.do("wait_for_text", "#status", "⚠ No connection to the server")
+    shop.node.signal(signal.SIGCONT)
+    visited.do("wait_for_text", "#status", READY)
     # What the day came to: three sales, their tips, and what was not paid.
     visited.do("wait_for_text", "#today-count", "3 paid sales")
     assert visited.do("text", "#today-total") == "€21.25"
@@ -88,4 +95,6 @@ def test_a_cashiers_day(shop: Cafe, visited: Visited) -> None:
     assert link == f"{shop.node.url}/pay/{coffees['id']}/receipt"
     visited.do("goto", link)
     visited.do("wait_for_text", "h1", "Receipt")
-    assert "27,500 sat" in visited.do("text", "main")
+    told = visited.do("text", "main")
+    assert "27,500 sat" in told
+    assert "Of it tip" in told

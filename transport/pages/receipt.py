@@ -23,6 +23,7 @@ from engine.payment.model import Flag, Payment
 from engine.payment.model import Receipt as Came
 from engine.payment.money_terms import Price, Worth
 from engine.payment.refund import Refund, RefundState
+from engine.payment.tip import Tip, tip_of
 
 __all__ = ["Given", "InMoney", "Proof", "Receipt", "receipt_of"]
 
@@ -78,6 +79,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     refunded_sat: int
     is_late: bool  # it came after the deadline, and no person has said that it counts
     price: InMoney | UnsetType = UNSET  # what was asked for
+    tip: InMoney | UnsetType = UNSET  # what of that was a tip
+    tip_sat: int | UnsetType = UNSET  # likewise, of a price in satoshi
     worth: InMoney | UnsetType = UNSET  # what the received sum was worth
     received: InMoney | UnsetType = UNSET  # of a payment without a chain
     refunded: InMoney | UnsetType = UNSET  # likewise, what was given back of it
@@ -123,7 +126,18 @@ def receipt_of(
             if one.state is RefundState.PAID
         ),
     )
-    return _external(receipt, payment) if terms.is_external else receipt
+    if terms.is_external:
+        return _external(receipt, payment)
+    tip = tip_of(terms)
+    return receipt if tip is None else _with_tip(receipt, tip)
+
+
+def _with_tip(receipt: Receipt, tip: Tip) -> Receipt:
+    if not tip.currency:
+        return msgspec.structs.replace(receipt, tip_sat=tip.minor)
+    text = minor_text(tip.minor, tip.decimals)
+    told = InMoney(currency=tip.currency, amount=text)
+    return msgspec.structs.replace(receipt, tip=told)
 
 
 def _external(receipt: Receipt, payment: Payment) -> Receipt:

@@ -62,6 +62,10 @@ def rows_of(receipt: Receipt, words: Words) -> Iterator[Row]:
 def _sums(receipt: Receipt, words: Words) -> Iterator[Row]:
     if receipt.amount_sat is not None:
         yield words.say("receipt_asked"), _sats(receipt.amount_sat, words)
+    if not isinstance(receipt.tip, UnsetType):
+        yield words.say("receipt_tip"), _money(receipt.tip, words)
+    elif not isinstance(receipt.tip_sat, UnsetType):
+        yield words.say("receipt_tip"), _sats(receipt.tip_sat, words)
     if not isinstance(receipt.received, UnsetType):
         yield words.say("receipt_received"), _money(receipt.received, words)
     elif receipt.received_sat:

@@ -22,8 +22,8 @@ export class Refused extends Error {
   }
 }
 
-async function answer_to(method, path, body, headers) {
-  const options = { method, cache: "no-store", signal: AbortSignal.timeout(REQUEST_MS), headers: { ...headers } };
+async function answer_to(method, path, body, headers, patience_ms = REQUEST_MS) {
+  const options = { method, cache: "no-store", signal: AbortSignal.timeout(patience_ms), headers: { ...headers } };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers["Content-Type"] = "application/json";
@@ -48,13 +48,13 @@ async function answer_to(method, path, body, headers) {
 }
 
 /* Throws `Refused`. */
-export async function call(method, path, body, headers = {}) {
+export async function call(method, path, body, headers = {}, patience_ms = REQUEST_MS) {
   try {
-    return await answer_to(method, path, body, headers);
+    return await answer_to(method, path, body, headers, patience_ms);
   } catch (error) {
     // Somebody signed in anew in another tab: it may be the same till.
     if (error.code !== "csrf_refused" || !await session()) throw error;
-    return answer_to(method, path, body, headers);
+    return answer_to(method, path, body, headers, patience_ms);
   }
 }
 

@@ -9,7 +9,8 @@ import { base, call, session } from "./api.mjs";
 
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 15_000];
 const OPENING_MS = 10_000;
-const ASK_MS = 20_000;
+const ASK_MS = 10_000;
+const PATIENCE_MS = 8_000; // it is answered from memory
 const TICK_MS = 5_000;
 const ASLEEP_MS = 15_000; // a tick that comes so much late: the page was frozen
 
@@ -117,7 +118,7 @@ export class Link extends EventTarget {
   async #ask() {
     this.#asked = performance.now();
     try {
-      const told = await call("GET", "v1/pos");
+      const told = await call("GET", "v1/pos", undefined, {}, PATIENCE_MS);
       this.#tell("till", told);
       if (this.#socket.readyState === WebSocket.OPEN) this.#set(true);
       if (this.#events) return;

@@ -20,10 +20,9 @@ function request(till, wanted, on_warning) {
   else body.amount_sat = Number(total); // at most ten digits: exact
   if (has_tip) Object.assign(body.metadata, { tip, tip_currency: unit.currency ?? "SAT" });
   if (memo) body.metadata.memo = memo;
-  if (method !== "lightning") return body;
   const told = has_tip ? say("description_tip", { of: memo || till.shop, tip: shown(parsed(tip, unit), unit) }) : memo;
   if (told) body.description = Array.from(told).slice(0, LONGEST).join("");
-  return { ...body, expires_in_s: EXPIRES_S, on_warning };
+  return method === "lightning" ? { ...body, expires_in_s: EXPIRES_S, on_warning } : body;
 }
 
 function random() {

@@ -10,6 +10,7 @@ import { OPEN, line_of, moved, stage_of } from "./stages.mjs";
 import { say } from "./words.mjs";
 
 const [PAGE, PAGES] = [100, 5];
+const NEWS = { "payment.late": "told_late", "payment.reversed": "gone_confirmed" };
 const SOON_MS = 1_000; // many new payments at once are one look at the list
 
 /* Tells of: "show" (the sale whose code is to be shown again), "notice" (words), "out". */
@@ -18,6 +19,7 @@ export class Today extends EventTarget {
   #sales = new Map(); // by id, newest first
   #is_all = true;
   #soon = 0;
+  #news = []; // events that are yet to be told
   #day = "";
 
   constructor(till) {
@@ -32,7 +34,7 @@ export class Today extends EventTarget {
   /* Read the list anew. */
   async load() {
     const midnight = new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
-    const found = [];
+    const found = [], news = [...this.#news];
     let cursor = null, is_all = false;
     try {
       for (let page = 0; page < PAGES && !is_all; page += 1) {
@@ -55,22 +57,31 @@ export class Today extends EventTarget {
     });
     [this.#sales, this.#is_all, this.#day] = [new Map(sales), is_all, new Date().toDateString()];
     this.#draw();
+    this.#tell_news();
+    this.#news = this.#news.filter(one => !news.includes(one)); // of no sale of today
   }
 
   /* Something happened to a payment of the shop. */
   hear(event) {
-    const known = this.#sales.get(event.payment_id);
-    if (!known || this.#day !== new Date().toDateString()) {
-      if (event.type === "payment.created" || !known) this.#look_soon();
-      return;
-    }
-    const after = moved(known, event);
-    if (after === known) return;
-    this.#sales.set(known.id, after);
+    const known = this.#sales.get(event.payment_id), is_news = event.type in NEWS;
+    if (is_news) this.#news.push(event);
+    const is_another_day = this.#day !== new Date().toDateString();
+    if (is_another_day || (!known && (is_news || event.type === "payment.created"))) this.#look_soon();
+    if (!known) return;
+    this.#sales.set(known.id, moved(known, event));
     this.#draw();
-    const words = { time: clock(known.created_at), sum: sum_of(known) };
-    if (event.type === "payment.late") this.#tell("notice", say("told_late", words));
-    if (event.type === "payment.reversed") this.#tell("notice", say("gone_confirmed", words));
+    this.#tell_news();
+  }
+
+  /* What a cashier is told who is not looking at it. Of a sale that is not known yet, it
+     waits for the next look at the list. */
+  #tell_news() {
+    const known = this.#news.filter(event => this.#sales.has(event.payment_id));
+    this.#news = this.#news.filter(event => !known.includes(event));
+    for (const { type, payment_id: id } of known) {
+      const sale = this.#sales.get(id);
+      this.#tell("notice", say(NEWS[type], { time: clock(sale.created_at), sum: sum_of(sale) }));
+    }
   }
 
   #tell(name, detail) {

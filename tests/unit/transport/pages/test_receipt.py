@@ -143,3 +143,46 @@ def test_it_loads_its_files_from_where_it_stands() -> None:
     text = page(PAID)
     assert 'href="../../web/receipt.' in text
     assert 'src="../../web/receipt.' in text
+
+
+EUR = Price(currency="EUR", minor=1_375, decimals=2, rate="50000", rate_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("price", "metadata", "told", "shown"),
+    [
+        (EUR, {"tip": "1.25", "tip_currency": "EUR"}, ("EUR", "1.25"), "1.25"),
+        (None, {"tip": "500", "tip_currency": "SAT"}, 500, "500 sat"),
+    ],
+)
+def test_a_tip_is_told_apart(
+    price: Price | None, metadata: dict[str, Any], told: object, shown: str
+) -> None:
+    known = replace(PAID, terms=replace(PAID.terms, price=price, metadata=metadata))
+    said = data(known)
+    tip = said.get("tip_sat") or (said["tip"]["currency"], said["tip"]["amount"])
+    assert tip == told
+    text = page(known)
+    assert "Of it tip" in text
+    assert shown in text
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"tip": "1.25"},
+        {"tip": "1.25", "tip_currency": "USD"},
+        {"tip": "1.25", "tip_currency": "SAT"},
+        {"tip": "13.75", "tip_currency": "EUR"},
+        {"tip": "0.00", "tip_currency": "EUR"},
+        {"tip": "-1", "tip_currency": "EUR"},
+        {"tip": True, "tip_currency": "EUR"},
+        {"tip": "<b>", "tip_currency": "EUR"},
+    ],
+)
+def test_what_cannot_be_a_part_of_the_price_is_no_tip(metadata: dict[str, Any]) -> None:
+    known = replace(PAID, terms=replace(PAID.terms, price=EUR, metadata=metadata))
+    said = data(known)
+    assert "tip" not in said
+    assert "tip_sat" not in said
