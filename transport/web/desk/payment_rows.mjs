@@ -79,6 +79,8 @@ export class PaymentRows {
   }
 }
 
+const decimal = ({ minor, decimals }) => (minor / 10 ** decimals).toFixed(decimals);
+
 /* What an event says of a payment, in the list's words. */
 export function rowOf(event) {
   const row = { id: event.payment_id, status: event.status, flags: event.flags,
@@ -88,6 +90,8 @@ export function rowOf(event) {
   if (event.type === "payment.created") {
     row.address = event.address;
     row.method = event.method ?? "onchain";
+    const price = event.data?.terms?.price;
+    if (price) row.price = { currency: price.currency, amount: decimal(price) };
   }
   return row;
 }

@@ -35,6 +35,7 @@ export async function show(outlet, { query, signal, heading }) {
       h("a", { class: "button main", href: "#/new" }, "New payment")));
   }
   const wanted = wantedOf(query);
+  outlet.classList.toggle("of-many", !ofMerchant());
   put(outlet, filters(wanted, changed => page.load(changed)), page.nothing, page.list.element,
     h("div", { class: "below" }, page.below, page.newer));
   onEvents = what => page.happened(what);
@@ -62,8 +63,8 @@ class Page {
     this.list = new VirtualList({
       label: "Payments",
       columns: [{ name: "Order" }, { name: "Status" }, { name: "Amount", class: "num" },
-        { name: "Received", class: "num wide" }, { name: "Merchant", class: "wide" },
-        { name: "Created", class: "num" }],
+        { name: "Received", class: "num wide" }, { name: "Created", class: "num" }]
+        .toSpliced(4, 0, ...(ofMerchant() ? [] : [{ name: "Merchant", class: "wide" }])),
       key: item => item.id,
       href: item => `#/payments/${encodeURIComponent(item.id)}`,
       fill, cardHeight: 72,
@@ -170,11 +171,12 @@ function asked({ search, status, flag, merchant, after, before }, cursor = null)
 }
 
 function fill(cells, item) {
-  const [order, status, amount, received, merchant, created] = cells;
+  const [order, status, amount, received] = cells;
   order.textContent = item.external_id ?? item.id;
   order.title = item.id;
   const [word, kind, what] = statusOf(item.status);
-  const depth = item.status === "confirming" && item.confirmations_required > 0
+  const isShort = item.flags.includes("underpaid");
+  const depth = item.status === "confirming" && item.confirmations_required > 0 && !isShort
     ? ` ${Math.min(item.confirmations, item.confirmations_required)}/${item.confirmations_required}` : "";
   status.title = what;
   put(status, h("span", { class: "tags" }, tag(word + depth, kind),
@@ -182,8 +184,8 @@ function fill(cells, item) {
       { title: flagOf(flag)[2] }))));
   amount.textContent = amountOf(item);
   received.textContent = receivedOf(item);
-  merchant.textContent = item.merchant;
-  created.textContent = time(item.created_at);
+  if (cells.length > 5) cells[4].textContent = item.merchant;
+  cells.at(-1).textContent = time(item.created_at);
 }
 
 // -- filters -----------------------------------------------------------------------------
