@@ -44,13 +44,13 @@ class _Site:
         self._handbook = handbook
 
     def page(self, name: str) -> HTTPResponse:
-        found = _apart(lambda: self._handbook.page(name))
+        found = self._handbook.kept(name) or _apart(lambda: self._handbook.page(name))
         if found is not None:
             return page(found)
         problem = Problem(Code.NOT_FOUND, "There is no such page.")
         if not prefers_html(bottle.request.get_header("Accept", "")):
             return as_response(problem)
-        return page(_apart(self._handbook.missing), 404)
+        return page(_apart(lambda: self._handbook.missing), 404)
 
     def search(self) -> HTTPResponse:
         body, tag = _apart(lambda: self._handbook.search)

@@ -75,6 +75,10 @@ class Handbook:
         """The pages in the order of the contents."""
         return tuple(each for section in self.sections for each in section.entries)
 
+    def kept(self, name: str) -> str | None:
+        """A page that was made already; quick."""
+        return self._pages.get(name)
+
     def page(self, name: str) -> str | None:
         """A page as HTML; None if there is no such page."""
         if name not in self._pages:
@@ -83,6 +87,7 @@ class Handbook:
             self._pages[name] = self._made(name)
         return self._pages[name]
 
+    @cached_property
     def missing(self) -> str:
         """What is shown in place of a page that there is not."""
         return self._render("", "There is no such page", None, "")
