@@ -2,6 +2,8 @@
    a menu name is reached from others. `node`: only who sees the whole node has it. */
 
 import * as alerts from "./alerts.mjs";
+import * as channels from "./channels.mjs";
+import * as charts from "./charts.mjs";
 import * as forwarding from "./forwarding.mjs";
 import * as keys from "./keys.mjs";
 import * as ledger from "./ledger.mjs";
@@ -10,6 +12,8 @@ import * as fresh from "./new.mjs";
 import * as payment from "./payment.mjs";
 import * as payments from "./payments.mjs";
 import * as refunds from "./refunds.mjs";
+import * as sources from "./sources.mjs";
+import * as supervision from "./supervision.mjs";
 import * as wallets from "./wallets.mjs";
 
 export const PAGES = [
@@ -21,6 +25,12 @@ export const PAGES = [
   { path: "ledger/:account", name: "account", scope: "read", page: ledger },
   { path: "forwarding", name: "forwarding", menu: "Forwarding", scope: "read", page: forwarding },
   { path: "wallets", name: "wallets", menu: "Wallets", scope: "read", page: wallets },
+  { path: "channels", name: "channels", menu: "Channels", scope: "read", page: channels },
+  { path: "channels/:id", name: "channel", scope: "read", page: channels },
+  { path: "charts", name: "charts", menu: "Charts", scope: "read", page: charts },
+  { path: "sources", name: "sources", menu: "Sources", scope: "read", page: sources },
+  { path: "supervision", name: "supervision", menu: "Supervision", scope: "operator", node: true,
+    page: supervision },
   { path: "alerts", name: "alerts", menu: "Alerts", scope: "operator", node: true, page: alerts },
   { path: "settings", name: "settings", menu: "Settings", scope: "read", page: merchant },
   { path: "keys", name: "keys", menu: "Keys", scope: "operator", node: true, page: keys },
