@@ -1,4 +1,4 @@
-"""The pictures of the dashboard's pages about the node: channels, charts, sources, tree."""
+"""The pictures of the dashboard's pages about channels, charts, sources and tree."""
 
 from collections.abc import Iterable
 
@@ -50,15 +50,16 @@ def _busy_week() -> None:
 
 def charts(visited: Visited) -> None:
     _busy_week()
-    Desk(node()).enter(visited, page="charts?range=7 days")
-    visited.do("wait_until", "document.querySelectorAll('.charts canvas').length === 7")
+    Desk(node()).enter(visited, "viewer", "cafe", "charts?range=2 days")
+    visited.do("wait_until", "document.querySelectorAll('.charts canvas').length === 4")
 
 
 def charts_dark(visited: Visited) -> None:
     _busy_week()
     options = {"color_scheme": "dark", "viewport": PHONE}
-    Desk(node()).enter(visited, page="charts?range=7 days", **options)
-    visited.do("wait_until", "document.querySelectorAll('.charts canvas').length === 7")
+    where = "charts?range=2 days"
+    Desk(node()).enter(visited, "viewer", "cafe", where, **options)
+    visited.do("wait_until", "document.querySelectorAll('.charts canvas').length === 4")
 
 
 def channel(visited: Visited) -> Iterable[None]:
@@ -75,10 +76,8 @@ def _channel(visited: Visited, opened: str | None) -> Iterable[None]:
     broken = [reply(500, body=b"no such table: orders")] * 2
     with Receiver(answers=broken, default=reply(204)) as shop, Receiver() as other:
         desk.enter(visited, page="channels")
-        for url, name in (
-            (shop.url("/hook"), "Shop backend"),
-            (other.url("/"), "Books"),
-        ):
+        made = ((shop.url("/hook"), "Shop backend"), (other.url("/"), "Books"))
+        for url, name in made:
             visited.do("click", "#outlet >> text=New webhook")
             visited.do("fill", "dialog [name=url]", url)
             visited.do("fill", "dialog [name=description]", name)
@@ -87,8 +86,7 @@ def _channel(visited: Visited, opened: str | None) -> Iterable[None]:
             visited.do("click", "dialog button.main")
             visited.do("wait_for_text", "tbody", name)
         kept = {one.description: one for one in node().gateway.channels()}
-        payment = node().create(7_000)
-        node().gateway.payment(payment.id)
+        node().create(7_000)
         wait_until(
             lambda: node().gateway.attempts(kept["Shop backend"].id, None, 1),
             20,

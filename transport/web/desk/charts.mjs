@@ -115,7 +115,9 @@ function summary(kind, names, columns) {
     if (!known.length) return null;
     const total = known.reduce((sum, value) => sum + value, 0);
     const isSum = ["payments", "sources"].includes(kind.series);
-    const said = name === "value_sat" ? sat(total) : isSum ? `${total} in all` : `at most ${kind.as(Math.max(...known))}`;
+    const most = kind.as(Math.max(...known));
+    const said = name === "value_sat" ? sat(total) : isSum ? `${total} in all`
+      : kind.series === "load" ? most : `at most ${most}`;
     return `${nameOf(name)}: ${said}`;
   }).filter(Boolean).join(" · ");
 }
