@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from engine.payment.changed import Amend
 from tests.pages.conftest import Visited
 from tests.pages.desk import NODE_KEY, Desk, desk
 from tests.tools.receiver import Receiver, reply
@@ -116,6 +117,27 @@ def test_money_goes_back_by_a_link_that_is_shown_once_and_is_withdrawn(
     visited.do("click", "dialog button.danger")
     visited.do("wait_for_text", "tr", "Withdrawn")
     assert visited.do("axe") == []
+
+
+def test_what_may_change_of_a_payment_is_changed_unless_somebody_was_faster(
+    at: Desk, visited: Visited
+) -> None:
+    visited.expected = ("412",)
+    mine = at.node.create(6_000, external_id="typed-wrong")
+    at.enter(visited, page=f"payments/{mine.id}")
+    visited.do("click", ".actions >> text=Change")
+    visited.do("fill", "dialog [name=external_id]", "typed-right")
+    at.node.gateway.command(at.node.payment(mine), Amend(by="api", description="tea"))
+    visited.do("click", "dialog button.main")
+    visited.do("wait_for_text", "dialog .wrong", "by now")
+    visited.do("press", "Escape")
+    visited.do("click", ".actions >> text=Change")
+    visited.do("fill", "dialog [name=external_id]", "typed-right")
+    visited.do("click", "dialog button.main")
+    visited.do("wait_for_text", "h1", "typed-right")
+    visited.do("wait_for_text", ".story", "order number: typed-wrong → typed-right")
+    terms = at.node.payment(mine).terms
+    assert (terms.external_id, terms.description) == ("typed-right", "tea")
 
 
 def test_a_shops_settings_are_changed_and_what_is_not_shown_stays(

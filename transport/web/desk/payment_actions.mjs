@@ -19,6 +19,7 @@ export function actions(payment, again) {
       && button("Cancel", () => cancel(path, payment).then(after("Cancelled."))),
     may("refund") && payment.received_sat > payment.refunded_sat
       && button("Refund", () => refund(path, payment).then(after("The refund is on its way."))),
+    may("create") && button("Change", () => change(path, payment).then(after("Changed."))),
     may("settings")
       && button("Send again", () => again_(path).then(after("It is being sent again."))),
     may("create") && payment.address
@@ -47,6 +48,26 @@ function cancel(path, payment) {
       + " all the same is reported, and you decide what becomes of it."],
     action: "Cancel the payment", send: () => api(`${path}/cancel`, { method: "POST" }) });
 }
+
+/* A merge patch: what is not named stays. If-Match: nobody's change is undone unseen. */
+async function change(path, payment) {
+  const { value: now, etag } = await api(path, { etag: true });
+  const isOpen = ["pending", "confirming"].includes(now.status);
+  return ask({ title: `Change ${nameOf(payment)}`, action: "Save", fields: [
+    { name: "external_id", label: "Order number", maxlength: 200, value: now.external_id ?? "",
+      keepEmpty: true },
+    { name: "description", label: "What it is for", maxlength: 200, value: now.description ?? "",
+      keepEmpty: true, help: "The payer sees it." },
+    isOpen && { name: "minutes", label: "Deadline in so many minutes from now", type: "number",
+      min: 1, at: "/expires_in_s", help: "Empty: as it is." },
+  ].filter(Boolean), send: ({ minutes, ...said }) => api(path, { method: "PATCH",
+    headers: { "If-Match": etag }, body: { ...changed(said, now),
+      ...(minutes ? { expires_in_s: Math.round(minutes * 60) } : {}) } }) });
+}
+
+const changed = (said, now) => Object.fromEntries(Object.entries(said)
+  .filter(([name, value]) => value !== (now[name] ?? ""))
+  .map(([name, value]) => [name, value || null]));
 
 async function refund(path, payment) {
   const { left_sat: left } = await api(`${path}/refunds`);

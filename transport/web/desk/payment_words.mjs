@@ -83,10 +83,20 @@ export function told(event) {
     case "payment.cancelled": return ["Cancelled", data.reason ?? (data.by ? `by ${data.by}` : ""), "bad"];
     case "payment.refunded":
       return ["Refunded", data.refund?.amount_sat ? sat(data.refund.amount_sat) : "", ""];
-    case "payment.updated": return ["Changed", Object.keys(data.changed ?? data).join(", "), ""];
+    case "payment.updated": return ["Changed", changes(data.changed), ""];
     case "payment.token_saved": return ["Means of payment saved", "", ""];
     default: return [event.type.replace(/^payment\./, "").replaceAll("_", " "), "", ""];
   }
+}
+
+const NAMES = { external_id: "order number", expires_at: "deadline" };
+
+const plain = value => (value === null || value === undefined || value === "" ? "none"
+  : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+function changes(changed) {
+  return Object.entries(changed ?? {}).filter(([, moved]) => moved).map(([name, moved]) =>
+    `${NAMES[name] ?? name}: ${plain(moved.old)} → ${plain(moved.new)}`).join("; ");
 }
 
 function forward(data) {
