@@ -99,7 +99,7 @@ def test_a_change_on_a_condition_is_not_repeated_after_a_lost_answer(
     """Its own success would be the reason for a 412."""
     with Receiver(default=hang_up()) as node, client(node, clock) as paybell:
         with pytest.raises(Unreachable) as caught:
-            paybell.change("pay_1", if_match='"3"', description="x")
+            paybell.change("pay_1", if_seq=3, description="x")
         assert caught.value.may_have_happened
         assert len(node.requests) == 1
         assert node.requests[0].headers["if-match"] == '"3"'

@@ -87,6 +87,22 @@ def test_cancel_confirm_and_refund(node: Restartable, paybell: Client) -> None:
     assert refund["claim_url"]
 
 
+def test_a_change_takes_what_is_named_and_only_if_nobody_was_faster(
+    paybell: Client,
+) -> None:
+    made = paybell.create(amount_sat=1_000, external_id="py-2", metadata={"a": 1})
+    changed = paybell.change(
+        made["id"], if_seq=made["seq"], external_id=None, metadata={"b": True}
+    )
+    assert changed["external_id"] is None
+    assert changed["metadata"] == {"a": 1, "b": True}
+    with pytest.raises(Problem) as caught:
+        paybell.change(made["id"], if_seq=made["seq"], external_id="py-3")
+    assert caught.value.status == 412
+    story = PaymentState.of(paybell.payment_events(made["id"]))
+    assert (story.status, story.seq) == ("pending", changed["seq"])
+
+
 def test_the_same_idempotency_key_makes_one_payment(paybell: Client) -> None:
     first = paybell.create(amount_sat=1_000, idempotency_key="order-7")
     assert paybell.create(amount_sat=1_000, idempotency_key="order-7") == first

@@ -161,7 +161,7 @@ def test_it_repeats_what_is_safe_with_the_same_idempotency_key(packed: Packed) -
         Receiver(default=reply(200, [("Content-Type", "text/html")], b"<h1>")) as page,
         Receiver(default=hang()) as silent,
     ):
-        patch = ("pay_1/../x?y", {"description": None}, {"ifMatch": '"3"'})
+        patch = ("pay_1/../x?y", {"description": None}, {"ifSeq": 3})
         told = packed.steps(
             [
                 call(made, "create", {"amount_sat": 1}),
@@ -216,6 +216,10 @@ def test_a_payment_is_made_listed_cancelled_confirmed_and_refunded(
     assert ask("cancel", over_id)["status"] == "cancelled"
     found = ask("list", {"external_id": "ts-1", "limit": 2})
     assert [it["id"] for it in found] == [over_id, by_hand_id, paid["id"]]
+    changed = ask(
+        "change", paid["id"], {"metadata": {"a": 1}}, {"ifSeq": story[-1]["seq"]}
+    )
+    assert changed["metadata"] == {"a": 1}
     refund = ask("refund", paid["id"], {"amount_sat": 10_000})
     assert refund["claim_url"]
     (told,) = packed.steps(

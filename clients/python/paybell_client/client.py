@@ -85,13 +85,14 @@ class Client:
         return cast("PaymentPage", self._calls.call("GET", "/v1/payments", query=query))
 
     def change(
-        self, payment_id: str, *, if_match: str | None = None, **fields: Any
+        self, payment_id: str, *, if_seq: int | None = None, **fields: Any
     ) -> Payment:
         """PATCH (RFC 7396): what is not named stays, None takes away; `metadata`,
         `external_id`, `description`, `expires_at`, `expires_in_s`.
 
-        With `if_match` (an ETag) it is a `Problem` 412 if somebody was faster. Such a
-        call is not repeated after a lost answer: its own success would refuse it.
+        With `if_seq` (the `seq` of the payment as you read it) it is a `Problem` 412 if
+        it has moved on. Such a call is not repeated after a lost answer: its own
+        success would refuse it.
         """
         return cast(
             "Payment",
@@ -99,8 +100,8 @@ class Client:
                 "PATCH",
                 _payment(payment_id),
                 body=fields,
-                headers={} if if_match is None else {"If-Match": if_match},
-                repeatable=if_match is None,
+                headers={} if if_seq is None else {"If-Match": f'"{if_seq}"'},
+                repeatable=if_seq is None,
             ),
         )
 

@@ -21,8 +21,8 @@ export interface Making extends PerCall {
 }
 
 export interface Changing extends PerCall {
-  /** An ETag: a `Problem` 412 if somebody was faster. */
-  ifMatch?: string;
+  /** The `seq` of the payment as you read it: a `Problem` 412 if it has moved on. */
+  ifSeq?: number;
 }
 
 /** One node, and one API key (`pbk_…`, of `run.py keys create`). For servers, not pages. */
@@ -65,14 +65,14 @@ export class Paybell {
   }
 
   /**
-   * PATCH (RFC 7396): what is not named stays, null takes away. With `ifMatch` it is not
+   * PATCH (RFC 7396): what is not named stays, null takes away. With `ifSeq` it is not
    * repeated after a lost answer: its own success would refuse it.
    */
-  change(id: string, asked: PaymentPatch, { ifMatch, signal }: Changing = {}): Promise<Payment> {
+  change(id: string, asked: PaymentPatch, { ifSeq, signal }: Changing = {}): Promise<Payment> {
     return this.#calls.call("PATCH", payment(id), {
       body: asked,
-      headers: ifMatch === undefined ? {} : { "If-Match": ifMatch },
-      repeatable: ifMatch === undefined,
+      headers: ifSeq === undefined ? {} : { "If-Match": `"${ifSeq}"` },
+      repeatable: ifSeq === undefined,
       signal,
     });
   }

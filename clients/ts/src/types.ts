@@ -37,10 +37,4 @@ export type Flag = Schemas["Flag"];
 export type Event = Schemas["EventView"];
 
 /** What may change of a payment (RFC 7396): what is not named stays, null takes away. */
-export interface PaymentPatch {
-  metadata?: Record<string, string | number | boolean | null> | null;
-  external_id?: string | null;
-  description?: string | null;
-  expires_at?: string;
-  expires_in_s?: number;
-}
+export type PaymentPatch = Schemas["PaymentPatch"];

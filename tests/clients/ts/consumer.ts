@@ -16,7 +16,7 @@ export async function shop(paybell: Paybell, request: Request): Promise<string> 
     if (new PaymentState().apply(said)) break;
   }
   const { event } = await verifyWebhook(await request.text(), request.headers, ["whsec_"]);
-  await paybell.change(payment.id, { description: null }, { ifMatch: '"1"' });
+  await paybell.change(payment.id, { description: null }, { ifSeq: payment.seq });
   await paybell.refund(payment.id, { amount_sat: 1 });
   return `${address} ${first} ${event?.type === "payment.confirmed"}`;
 }
