@@ -283,7 +283,7 @@ def serve(options: dict[str, Any]) -> int:
     """Run a node with these options until it is stopped; the process's exit code."""
     ignore_hangups()
     config = load_config(options)
-    process_log = start_logging(config.log_level)
+    process_log = start_logging(config.log_level, config.log_format)
     hear_hangups(process_log)
     warn_of_surroundings(config.db, config_path(options))
 

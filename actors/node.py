@@ -24,6 +24,7 @@ from actors.published import (
     SourceReport,
     Watchers,
 )
+from actors.status_counts import StatusCounts
 from actors.upstreams import Upstreams
 from engine.chain.restart_point import RestartPoint
 from engine.merchants.book import MerchantBook
@@ -87,6 +88,7 @@ class Node:
         self.watchers: Watchers  # the supervisor's
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
+        self.statuses = StatusCounts()  # the supervisor's and the watchers'
         # The gateway's; all may ask it. One that is empty is a book all the same: it
         # has the node's own limits.
         self.merchants = MerchantBook() if merchants is None else merchants

@@ -155,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: int
     anonymous_per_s: int
     log_level: str
+    log_format: str
     merchants: dict[str, MerchantSettings] = {}  # the file's tables [merchants.<name>]
     gateways: dict[str, GatewayMapping] = {}  # the file's tables [gateways.<name>]
     lightning: dict[str, Account] = {}  # the file's tables [lightning.<name>]

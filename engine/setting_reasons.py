@@ -46,6 +46,7 @@ REASONS: dict[str, dict[str, str]] = {
         "tolerance_percent": "A tolerance meant for large sums gives nothing away of"
         " small ones.",
         "log_level": "What an operator acts on.",
+        "log_format": "People read it first; a collector can be told to want json.",
     },
     "What providers and sites may send": {
         "webhook_btc_secret": "Without a secret anybody could send them.",

@@ -36,6 +36,7 @@ from engine.setting_values import (
 
 __all__ = ["OPTIONS", "OTHER_NAMES"]
 
+LOG_FORMATS = ("kv", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 FORWARDED_HEADERS = ("x-forwarded-for", "forwarded")
@@ -342,4 +343,6 @@ OPTIONS: tuple[Option, ...] = (
            " health, openings of streams); ten times as many at once."),
     Option("log_level", one_of(LOG_LEVELS), "info", ", ".join(LOG_LEVELS),
            "Log level, on stderr: debug, info, warning or error."),
+    Option("log_format", one_of(LOG_FORMATS), "kv", ", ".join(LOG_FORMATS),
+           "Form of a line of the log: kv (event key=value) or json (an object)."),
 )  # fmt: skip

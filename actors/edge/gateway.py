@@ -343,6 +343,8 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
         found["sessions"] = self._node.sessions.now
         for state, count in self._store.outbox_counts().items():
             found[f"outbox.{state}"] = count
+        for status, number in self._node.statuses.now().items():
+            found[f"payments_now.{status}"] = number
         return found
 
     def _must_be_ready(self) -> None:

@@ -281,9 +281,8 @@ class AddressActor(Actor):
     # -- deadlines -----------------------------------------------------------------
 
     def _on_review_due(self) -> None:
-        # It may have moved on since that was told.
         now, now_s = self._node.clock.now(), self._node.clock.monotonic()
-        passed = min(self._deadline or now, now)
+        passed = min(self._deadline or now, now)  # it may have moved on since
         self._review = (self._review or ReviewState()).passed(passed, now_s)
         self._deadline = None
         look_up(self._node, self.payment)
@@ -372,7 +371,7 @@ class AddressActor(Actor):
             if known_outputs(before) != known_outputs(after):
                 # A source that begins anew must believe in no receipt that is gone.
                 self._node.source.tell_system(self.interest(self.ref))
-            note_status(self._node.counters, before, after)
+            note_status(self._node, before, after)
             if reply is not None:
                 reply(after)
             self._arm_deadline()

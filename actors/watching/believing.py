@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from actors.counters import Counters
+from actors.node import Node
 from engine.money.amount import sat_to_btc
 from engine.payment.events import Event
 from engine.payment.forwarding import Forwarding
@@ -42,10 +43,13 @@ def note_created(counters: Counters, payments: Sequence[Payment]) -> None:
                      payment.id, credit.account, btc)  # fmt: skip
 
 
-def note_status(counters: Counters, before: Payment, after: Payment) -> None:
+def note_status(node: Node, before: Payment, after: Payment) -> None:
     """A line and a count if the status changed."""
     if before.status is after.status:
         return
+    counters = node.counters
+    node.statuses.gone(before.status)
+    node.statuses.come(after.status)
     log.info("payment.%s payment=%s seq=%d received=%d confirmations=%d",
              after.status, after.id, after.seq, after.received_sat,
              after.confirmations)  # fmt: skip

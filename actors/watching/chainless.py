@@ -173,7 +173,7 @@ class ChainlessActor(Actor):
             assert after.id == before.id, after.id
             assert after.seq >= before.seq, (before.seq, after.seq)
             self.ref.shown = after
-            note_status(self._node.counters, before, after)
+            note_status(self._node, before, after)
             if reply is not None:
                 reply(after)
             self._wait_on()

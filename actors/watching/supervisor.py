@@ -126,6 +126,7 @@ class SupervisorActor(Actor):
             ref.kill()  # now: one that waits for a commit would go on beside its
             ref.stop()  # successor, and tell the source that it is the one to tell
         self._book.clear()
+        self._node.statuses.clear()
         self._read_page("")
 
     def on_stop(self) -> None:
@@ -249,6 +250,7 @@ class SupervisorActor(Actor):
     def _spawn(self, payment: Payment) -> None:
         if self._book.get(payment.id) is not None:
             return  # created for who was here before us, and read back since
+        self._node.statuses.come(payment.status)
         deadline = next_deadline(payment)
         self._book.deadlines.set(payment.id, deadline)
         if not payment.terms.has_chain:
@@ -299,6 +301,8 @@ class SupervisorActor(Actor):
     def _retire(self, payment_id: str, address: str) -> None:
         self._histories.pop(payment_id, None)
         ref = self._book.remove(payment_id, address)
+        if ref is not None and isinstance(ref.shown, Payment):
+            self._node.statuses.gone(ref.shown.status)
         if ref is not None and not ref.is_stopped:
             ref.stop()  # killed meanwhile, or not yet at its own stop
 

@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from gevent import monkey
 
+from transport.cli.log_lines import MakeLine, as_text
 from transport.cli.log_target import LogTarget
 
-__all__ = ["MAX_WAITING_BYTES", "LogStream", "line_of"]
+__all__ = ["MAX_WAITING_BYTES", "LogStream"]
 
 MAX_WAITING_BYTES: Final = 4 << 20
 """About 30,000 lines: what a busy node says in a minute. The last quarter is kept for
@@ -57,9 +58,11 @@ class LogStream:
         *,
         summary: Callable[[], Sequence[str]] = tuple,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        make_line: MakeLine = as_text,
     ) -> None:
         """`summary` is asked, in the thread, `SUMMARY_AFTER_S` after a nudge."""
         self._target = target
+        self._make_line = make_line
         self._summary = summary
         self._max_bytes = max_waiting_bytes
         self._queue = _queue()
@@ -225,17 +228,11 @@ class LogStream:
         if self._trouble:
             text += f" error={self._trouble}"
         try:
-            self._target.write(_encoded(line_of(time.time(), "warning", text)))
+            line = self._make_line(time.time(), "warning", text, "")
+            self._target.write(_encoded(line))
         except OSError:
             return
         self._told, self._trouble = now, ""
-
-
-def line_of(at_s: float, level: str, text: str) -> str:
-    """A line: the moment in UTC to the millisecond, the level, and what there is."""
-    seconds, ms = divmod(round(at_s * 1000), 1000)
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{moment}.{ms:03d}Z {level} {text}"
 
 
 def _encoded(line: str) -> bytes:

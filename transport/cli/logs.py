@@ -1,4 +1,5 @@
-"""Logging of the process: one line per fact on stderr, `key=value`, event name first.
+"""Logging of the process: one line per fact on stderr, `key=value`, event name first
+(or an object per line: `log_lines.py`).
 
     2026-01-02T03:04:05.678Z info payment.confirmed payment=pay_… seq=4 …
 
@@ -22,7 +23,8 @@ from typing import Any, Final
 from gevent import monkey
 from gevent.hub import Hub
 
-from transport.cli.log_stream import LogStream, line_of
+from transport.cli.log_lines import FORMATS, MakeLine, as_text
+from transport.cli.log_stream import LogStream
 from transport.cli.log_target import LogTarget
 from transport.cli.printable import printable
 from transport.server.limits import RateLimiter
@@ -48,18 +50,22 @@ _reentrant_lock: Any = monkey.get_original("_thread", "RLock")
 
 
 class LineFormatter(logging.Formatter):
-    """A record is a line; what is below it (a traceback) is indented."""
+    """A record is a line; what is below it (a traceback) belongs to it."""
+
+    def __init__(self, make_line: MakeLine = as_text) -> None:
+        super().__init__()
+        self._make_line = make_line
 
     def format(self, record: logging.LogRecord) -> str:
         message = printable(record.getMessage())
+        level = record.levelname.lower()
         if not record.name.startswith("paybell"):
-            message = f"library.{record.levelname.lower()} name={record.name} {message}"
-        line = line_of(record.created, record.levelname.lower(), message)
+            message = f"library.{level} name={record.name} {message}"
+        below = ""
         if record.exc_info:
             trace = self.formatException(record.exc_info)
-            parts = map(printable, trace.split("\n"))
-            line += "".join(f"\n    {part}" for part in parts)
-        return line
+            below = "\n".join(map(printable, trace.split("\n")))
+        return self._make_line(record.created, level, message, below)
 
 
 class LineLimit:
@@ -107,11 +113,14 @@ def _event_of(record: logging.LogRecord) -> str:
 class LogHandler(logging.Handler):
     """Hands lines to the stream. It has no lock: nothing in it may wait."""
 
-    def __init__(self, limit: LineLimit, stream: LogStream) -> None:
+    def __init__(
+        self, limit: LineLimit, stream: LogStream, make_line: MakeLine = as_text
+    ) -> None:
         super().__init__()
         self._limit = limit
         self._stream = stream
-        self.setFormatter(LineFormatter())
+        self._make_line = make_line
+        self.setFormatter(LineFormatter(make_line))
 
     def createLock(self) -> None:  # noqa: N802 - the name that logging calls
         self.lock = None
@@ -124,11 +133,12 @@ class LogHandler(logging.Handler):
                 self._stream.nudge()
                 return
         except Exception as error:  # noqa: BLE001 - a log line must not end its caller
-            line = line_of(
+            line = self._make_line(
                 record.created,
                 "error",
                 f"log.failed error={type(error).__name__} at={record.pathname}:"
                 f"{record.lineno}",
+                "",
             )
         self._stream.put(line, is_urgent=record.levelno >= logging.WARNING)
 
@@ -136,10 +146,11 @@ class LogHandler(logging.Handler):
 class Log:
     """The process's log, once it is started."""
 
-    def __init__(self, target: LogTarget) -> None:
+    def __init__(self, target: LogTarget, make_line: MakeLine = as_text) -> None:
+        self._make_line = make_line
         self.limit = LineLimit()
-        self.stream = LogStream(target, summary=self._summary)
-        self.handler = LogHandler(self.limit, self.stream)
+        self.stream = LogStream(target, summary=self._summary, make_line=make_line)
+        self.handler = LogHandler(self.limit, self.stream, make_line)
 
     def counts(self) -> dict[str, int]:
         """For the metrics: what was written, and what was not and why."""
@@ -151,7 +162,9 @@ class Log:
     def _summary(self) -> list[str]:
         now = time.time()
         return [
-            line_of(now, "warning", f"log.left_out event={event} lines={lines}")
+            self._make_line(
+                now, "warning", f"log.left_out event={event} lines={lines}", ""
+            )
             for event, lines in self.limit.take_left_out()
         ]
 
@@ -185,11 +198,12 @@ _log = logging.getLogger("paybell.process")
 _started: list[tuple[Log, Any]] = []  # with what `sys.stderr` was before; at most one
 
 
-def start_logging(level: str) -> Log:
-    """To be called once, before anything is logged. `stop_logging` ends it."""
+def start_logging(level: str, form: str = "kv") -> Log:
+    """To be called once, before anything is logged. `stop_logging` ends it. `form`: of
+    the lines, one of `FORMATS`."""
     assert not _started, "a process has one log"
     logging.raiseExceptions = False  # a log on a full disk is no news for stderr
-    log = Log(LogTarget())
+    log = Log(LogTarget(), FORMATS[form])
     logging.basicConfig(handlers=[log.handler], level=logging.WARNING)
     logging.getLogger("paybell").setLevel(level.upper())
     logging.captureWarnings(True)

@@ -132,6 +132,7 @@ _WORDS = {
     "connections_per_address": "N",
     "anonymous_per_s": "N",
     "log_level": "LEVEL",
+    "log_format": "FORMAT",
     "wallet_passphrase_file": "FILE",
 }
 

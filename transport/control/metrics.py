@@ -19,6 +19,7 @@ from engine.delivery.kinds import KINDS
 from engine.errors import EngineError
 from engine.gateway import Gateway
 from transport.control import lightning_metrics
+from transport.http.request_times import RequestTimes
 
 __all__ = ["Metrics"]
 
@@ -81,6 +82,12 @@ is raised for it."""
 
 _LABELLED = {
     "outbox": ("paybell_outbox", "state", "Deliveries by state.", False),
+    "payments_now": (
+        "paybell_payments",
+        "status",
+        "Payments that are watched now, by status.",
+        False,
+    ),
     **{
         kind.counter: (
             f"paybell_{kind.name}_attempts",
@@ -100,8 +107,10 @@ class Metrics(Collector):
         self,
         gateway: Gateway,
         log_counts: Callable[[], dict[str, int]] = dict,
+        times: RequestTimes | None = None,
     ) -> None:
         self._gateway = gateway
+        self._times = times or RequestTimes()
         self._log_counts = log_counts
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -116,6 +125,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._node()
+        yield from self._times.families()
         yield from lightning_metrics.families(self._gateway.upstreams())
         yield from _families(_NEVER | self._gateway.counters() | self._log_counts())
         try:

@@ -111,7 +111,7 @@ class _Node:
         self._settings = settings
         self._health = _Remembered(gateway.health, HEALTH_KEPT_S)
         self._document: Kept | None = None  # made for the first who asks
-        self._metrics = Metrics(gateway, settings.log_counts)
+        self._metrics = Metrics(gateway, settings.log_counts, app.times)
 
     # -- is it well ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Whatever happens in a handler, the client gets JSON: an answer, or a problem (RF
 from /openapi.json. It knows no payment. Handlers run in the connection's greenlet.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from engine.wallet.forward_policy import ForwardPolicy
 from transport.http.auth import SCOPE
 from transport.http.openapi import Operation
 from transport.http.problems import CRASHED, Problem, problem_of, retry_later
+from transport.http.request_times import RequestTimes
 from transport.http.strangers import LIMIT, TOO_MANY, Strangers
 from transport.problem_body import MEDIA_TYPE
 from transport.server.request_id import ENVIRON as REQUEST_ID
@@ -38,6 +40,7 @@ _LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStat
 _ROUTING = {
     c.status: c for c in (Code.BAD_REQUEST, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)
 }
+_ROUTE = "paybell.route"  # in the environ: method and template of what is timed
 _OUT = "paybell.out"  # in the environ: what a route returned
 
 
@@ -118,6 +121,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         # Bottle lets nobody set an attribute that is there.
         self.__dict__["router"] = _LateRouter()
         self.operations: list[Operation] = []
+        self.times = RequestTimes()
         self._strangers = strangers or Strangers()
         self.install(_Problems())
 
@@ -154,14 +158,20 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
 
         An `HttpAnswer` is whole: it passes by what bottle does to make one.
         """
+        began = time.perf_counter()
         out = self._handle(environ)
         base = environ.get("SCRIPT_NAME", "")
         if isinstance(out, HttpAnswer):
+            route = environ.get(_ROUTE)
+            if route is not None:
+                self.times.took(route, time.perf_counter() - began)
+            self.times.ended(out.line)
             headers = _led_by(base, out.headers) if base else out.headers
             start_response(out.line, headers)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [out.body]
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            self.times.ended(status)
             return start_response(status, _led_by(base, _with_always(headers)), *rest)
 
         environ[_OUT] = out
@@ -184,6 +194,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]  # the package has no types
         environ[SCOPE] = route.config.get("scope")
         if route.config.get("streams", True) or not environ["PATH_INFO"].isascii():
             return super()._handle(environ)
+        environ[_ROUTE] = environ["REQUEST_METHOD"], route.rule
         bottle.request.bind(environ)
         try:
             out = route.call(**args)

@@ -108,6 +108,7 @@ WRONG = {
     "connections_per_address": "0",
     "anonymous_per_s": "0",
     "log_level": "loud",
+    "log_format": "xml",
 }
 
 
