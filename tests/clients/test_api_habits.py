@@ -78,3 +78,31 @@ def test_every_cursor_goes_by_one_word_and_the_old_ones_still_do(
         assert "must be left out beside cursor" in both.text
     page = node.get("/v1/payments?merchant=cursors&order=oldest&limit=1").json()
     assert page["next_cursor"] is None
+
+
+def metric(node: RunningNode, name: str) -> float:
+    lines = node.get("/metrics").text.splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{name} ")]
+    return float(line.rpartition(" ")[2])
+
+
+def test_the_metrics_tell_payments_by_status_and_answers_by_route(
+    node: RunningNode,
+) -> None:
+    before = {s: metric(node, by_status(s)) for s in ("pending", "cancelled")}
+    route = 'method="POST",route="/v1/payments"'
+    asked = metric(node, f"paybell_http_request_seconds_count{{{route}}}")
+    errors = metric(node, 'paybell_http_requests_total{status="4xx"}')
+    names = [node.create()["id"] for _ in range(3)]
+    node.post(f"/v1/payments/{names[0]}/cancel")
+    node.get("/v1/payments?colour=blue")
+    assert metric(node, by_status("pending")) == before["pending"] + 2
+    assert metric(node, by_status("cancelled")) == before["cancelled"] + 1
+    count = metric(node, f"paybell_http_request_seconds_count{{{route}}}")
+    assert count == asked + 3
+    assert metric(node, 'paybell_http_requests_total{status="4xx"}') == errors + 1
+    assert metric(node, 'paybell_outbox{state="dead"}') == 0
+
+
+def by_status(status: str) -> str:
+    return f'paybell_payments{{status="{status}"}}'
