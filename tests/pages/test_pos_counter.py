@@ -199,6 +199,31 @@ def test_a_lost_answer_and_a_second_try_are_one_sale(
     assert len(bar.payments()) == before + 2
 
 
+LOSE_A_LOOK = """
+  const ask = window.fetch;
+  window.looks = 0;
+  window.fetch = (url, options) => {
+    if (url.includes("v1/payments?") && (window.looks += 1) === 1) {
+      return Promise.reject(new TypeError("the tablet slept"));
+    }
+    return ask(url, options);
+  };
+"""
+
+
+def test_a_list_that_could_not_be_read_is_read_again(
+    bar: Counter, visited: Visited
+) -> None:
+    visited.do("before_load", LOSE_A_LOOK)
+    bar.node.create(merchant="bar", amount_sat=700, metadata={"till": "other"})
+    visited.do("goto", f"{bar.node.url}/pos")
+    bar.say_key(visited, bar.key)
+    visited.do("wait_for_text", "#status", "Ready")
+    visited.do("click", "#show-today")
+    visited.do("wait_for_text", "#today-list li", "700 sat")
+    assert visited.do("text", "#today-wrong") == ""
+
+
 def test_what_is_wrong_with_a_sum_is_said_in_words(
     bar: Counter, visited: Visited
 ) -> None:

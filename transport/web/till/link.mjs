@@ -37,11 +37,16 @@ export class Link extends EventTarget {
     for (const name of ["online", "offline", "pageshow"]) addEventListener(name, wake);
     for (const name of ["visibilitychange", "resume"]) document.addEventListener(name, wake);
     setInterval(() => this.#tick(), TICK_MS);
-    this.again();
+    this.#renew();
   }
 
-  /* Open both lines anew, now. */
+  /* Open both lines anew, now. What was asked for before a sleep may be lost. */
   again() {
+    this.#renew();
+    this.#tell("fresh");
+  }
+
+  #renew() {
     clearTimeout(this.#retry);
     this.#retry_ms = FIRST_RETRY_MS;
     this.#open();

@@ -11,6 +11,7 @@ import { say } from "./words.mjs";
 
 const [PAGE, PAGES] = [100, 5];
 const NEWS = { "payment.late": "told_late", "payment.reversed": "gone_confirmed" };
+const AGAIN_MS = 3_000;
 const SOON_MS = 1_000; // many new payments at once are one look at the list
 
 /* Tells of: "show" (the sale whose code is to be shown again), "notice" (words), "out". */
@@ -18,7 +19,8 @@ export class Today extends EventTarget {
   #till;
   #sales = new Map(); // by id, newest first
   #is_all = true;
-  #soon = 0;
+  #soon = 0; // timer
+  #turn = 0; // of the last look
   #news = []; // events that are yet to be told
   #day = "";
 
@@ -33,6 +35,7 @@ export class Today extends EventTarget {
 
   /* Read the list anew. */
   async load() {
+    const turn = this.#turn += 1;
     const midnight = new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
     const found = [], news = [...this.#news];
     let cursor = null, is_all = false;
@@ -45,10 +48,12 @@ export class Today extends EventTarget {
         cursor = next;
       }
     } catch (error) {
-      if (error.is_out) this.#tell("out");
-      else put("today-wrong", `${say("today_failed")} ${in_words(error)}`);
-      return;
+      if (turn !== this.#turn) return;
+      if (error.is_out) return this.#tell("out");
+      put("today-wrong", `${say("today_failed")} ${in_words(error)}`);
+      return this.#look_soon(AGAIN_MS); // a sleep may have come between
     }
+    if (turn !== this.#turn) return; // a later look knows more
     put("today-wrong", "");
     // An event may have come while the pages were on their way: what is newer counts.
     const sales = found.filter(is_sale).map(one => {
@@ -88,11 +93,11 @@ export class Today extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  #look_soon() {
+  #look_soon(ms = SOON_MS) {
     this.#soon ||= setTimeout(() => {
       this.#soon = 0;
       this.load();
-    }, SOON_MS);
+    }, ms);
   }
 
   #draw() {
