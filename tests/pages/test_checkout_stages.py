@@ -285,6 +285,10 @@ def test_forced_colours_leave_the_code_and_the_signs_to_be_seen(
     tick = visited.do(
         "evaluate", "getComputedStyle(document.querySelector('.tick')).stroke"
     )
+    disc = visited.do(
+        "evaluate", "getComputedStyle(document.querySelector('.disc')).fill"
+    )
+    assert disc == card
     assert tick != card
 
 

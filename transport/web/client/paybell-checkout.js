@@ -15,11 +15,12 @@
 "use strict";
 (() => {
   const STYLE = {
-    dialog: { border: "0", padding: "0", margin: "auto", width: "min(30rem, 100vw)", maxWidth: "none",
-      height: "min(52rem, 100dvh)", maxHeight: "none", background: "transparent", overflow: "hidden" },
-    frame: { display: "block", width: "100%", height: "100%", border: "0", borderRadius: "1.25rem", colorScheme: "normal" },
-    close: { position: "absolute", top: "0.5rem", right: "0.5rem", width: "2.75rem", height: "2.75rem",
-      border: "0", borderRadius: "50%", background: "#17201dcc", color: "#fff", font: "1.5rem/1 system-ui, sans-serif", cursor: "pointer" },
+    dialog: { position: "fixed", inset: "0", display: "grid", placeItems: "center", width: "100vw", maxWidth: "none",
+      height: "100dvh", maxHeight: "none", margin: "0", padding: "3.5rem 0 0", border: "0", background: "#101412b3" },
+    frame: { display: "block", width: "min(30rem, 100%)", height: "min(58rem, 100%)", border: "0",
+      borderRadius: "1.25rem 1.25rem 0 0", colorScheme: "normal" },
+    close: { position: "absolute", top: "0.375rem", right: "0.75rem", width: "2.75rem", height: "2.75rem",
+      border: "0", borderRadius: "50%", background: "#17201d", color: "#fff", font: "1.5rem/1 system-ui, sans-serif", cursor: "pointer" },
   };
 
   function made(name, style, attributes = {}) {
@@ -37,6 +38,7 @@
     const close = made("button", STYLE.close, { type: "button", "aria-label": closeLabel });
     close.textContent = "×";
     close.onclick = () => dialog.close();
+    dialog.onclick = ({ target }) => target === dialog && dialog.close(); // beside it
     let last = null;
 
     function hear({ origin: from, source, data }) {
