@@ -157,7 +157,7 @@ def a_change_of_a_channel_is_not_heard_of(patch: Patch) -> None:
 
 
 def a_gap_is_not_told(patch: Patch) -> None:
-    patch.setattr(outbox, "_skipped", lambda *_: ())
+    patch.setattr(outbox, "skipped_before", lambda *_: ())
 
 
 def what_is_refused_is_given_up_at_once(patch: Patch) -> None:

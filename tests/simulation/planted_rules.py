@@ -10,11 +10,13 @@ from typing import Any
 from msgspec.structs import replace
 
 import actors.watching.supervisor
+import engine.payment.amendment
 import engine.payment.chain_rules
 import engine.payment.events
 import engine.payment.rules
 from actors.watching.address import AddressActor
 from engine.chain.feed import ChainView, Output
+from engine.payment.changed import Changed, TextMoved
 from engine.payment.fold import EventBuilder
 from engine.payment.model import EventType, Receipt, Status
 from engine.payment.review import AbsenceTracker
@@ -90,6 +92,17 @@ def it_is_cancelled_with_money_on_its_way(patch: Patch) -> None:
             builder.emit(EventType.CANCELLED, status=Status.CANCELLED, by=command.by)
 
     patch.setattr(engine.payment.rules, "_cancel", bug)
+
+
+def what_was_changed_is_told_otherwise(patch: Patch) -> None:
+    def other(_builder: EventBuilder, changed: Changed) -> Changed:
+        return replace(changed, description=TextMoved(None, "another"))
+
+    _told_otherwise(patch, EventType.UPDATED, changed=other)
+
+
+def a_deadline_moves_when_all_is_over(patch: Patch) -> None:
+    patch.setattr(engine.payment.amendment, "WAITED_FOR", frozenset(Status))
 
 
 # -- detected, late ------------------------------------------------------------------
@@ -279,6 +292,8 @@ def a_deadline_is_not_set_anew_after_a_commit(patch: Patch) -> None:
 PLANTED_RULES: tuple[Plant, ...] = (
     it_is_created_with_another_tolerance,
     it_is_cancelled_with_money_on_its_way,
+    what_was_changed_is_told_otherwise,
+    a_deadline_moves_when_all_is_over,
     what_a_webhook_announced_is_detected_once_more,
     nobody_is_told_that_it_came_late,
     it_is_told_to_be_late_and_is_not,
