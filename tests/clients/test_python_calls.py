@@ -105,6 +105,17 @@ def test_a_change_on_a_condition_is_not_repeated_after_a_lost_answer(
         assert node.requests[0].headers["if-match"] == '"3"'
 
 
+def test_of_a_proxys_error_nobody_knows_whether_it_was_done_but_of_a_503(
+    clock: Clock,
+) -> None:
+    bad_gateway = reply(502, [("Content-Type", "text/html")], b"<html>")
+    answers = [problem(503, "busy"), bad_gateway]
+    with Receiver(answers=answers, default=ok(status=200)) as node:
+        with client(node, clock) as paybell, pytest.raises(Answer):
+            paybell.change("pay_1", if_seq=3, description="x")
+        assert len(node.requests) == 2, "after the 503, and not after the 502"
+
+
 def test_a_change_is_a_merge_patch_in_which_none_takes_away(clock: Clock) -> None:
     with Receiver(answers=[hang_up(), ok(status=200)]) as node:
         with client(node, clock) as paybell:
