@@ -170,15 +170,16 @@ class Visitor:
         """Cumulative layout shift since the page was loaded."""
         return float(self._page.evaluate("window.shifts"))
 
-    def axe(self) -> list[str]:
+    def axe(self, rule: str | None = None) -> list[str]:
         """What axe-core finds wrong with the page as it stands: WCAG 2.2 A and AA and
-        its best practices; one line for each element."""
+        its best practices, or one rule of them; one line for each element."""
         if not self._page.evaluate("'axe' in window"):
             # A script element would be refused by the page's policy.
             self._page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = self._page.evaluate(
-            "axe.run(document, { resultTypes: ['violations'] })"
-        )
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if rule is not None:
+            options["runOnly"] = [rule]
+        found = self._page.evaluate("wanted => axe.run(document, wanted)", options)
         return [
             f"{rule['id']}: {rule['help']}: {node['html']:.200}"
             for rule in found["violations"]

@@ -119,6 +119,30 @@ def test_money_goes_back_by_a_link_that_is_shown_once_and_is_withdrawn(
     assert visited.do("axe") == []
 
 
+def test_a_users_credits_stand_in_the_ledger_and_are_spent(
+    at: Desk, visited: Visited
+) -> None:
+    package = {"amount_sat": 5_000, "credits": 100}
+    api(at, "PUT", "v1/merchants/cafe", {"packages": {"small": package}})
+    wanted = {"merchant": "cafe", "package": "small", "account": "user-1"}
+    made = api(at, "POST", "v1/payments", wanted)
+    at.node.chain.pay(made["address"], 5_000)
+    at.node.chain.mine(3)
+    account = "v1/accounts/user-1?merchant=cafe"
+    wait_until(lambda: api(at, "GET", account)["balance"], 10, "the credits")
+    at.enter(visited, "operator", "cafe", "ledger")
+    visited.do("click", "tbody >> text=user-1")
+    visited.do("wait_for_text", "tbody", "credited")
+    file = "fetch(document.querySelector('.actions a').href).then(got => got.text())"
+    assert "user-1" in visited.do("evaluate", file)
+    visited.do("click", "#outlet >> text=Spend credits")
+    visited.do("fill", "dialog [name=credits]", "30")
+    visited.do("fill", "dialog [name=reference]", "coffee")
+    visited.do("press", "Enter")
+    visited.do("wait_for_text", "tbody", "coffee")
+    assert api(at, "GET", account)["balance"] == 70
+
+
 def test_what_may_change_of_a_payment_is_changed_unless_somebody_was_faster(
     at: Desk, visited: Visited
 ) -> None:
