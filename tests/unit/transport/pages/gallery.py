@@ -83,6 +83,12 @@ _PAYMENTS: Final[tuple[Payment, ...]] = (
     payment(external_id=None, status=Status.EXPIRED),
     payment(expires_at=NOW - 1),  # the deadline has just passed
     payment(
+        status=Status.CONFIRMED,
+        confirmed_at=NOW,
+        receipts=(receipt(50_000, 3),),
+        metadata={"tip": "5000", "tip_currency": "SAT"},
+    ),
+    payment(
         status=Status.CONFIRMING,
         receipts=(receipt(50_000),),
         flags=(Flag.REPLACED,),
