@@ -53,6 +53,12 @@ def test_a_colour_that_can_be_read_stays_as_it_is() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
 
 
+def test_the_address_follows_from_the_colour_and_the_way_it_is_made() -> None:
+    """Browsers keep it for ever: another way to make it wants another address."""
+    assert brand_url("#1F5D4C") == "web/brand-2-1f5d4c.css"
+    assert brand_url("") == ""
+
+
 def test_the_grounds_are_those_of_the_page() -> None:
     css = (FOLDER / "pay.css").read_text(encoding="utf-8")
     for name, place in (("card", 0), ("tint", 1)):

@@ -48,6 +48,8 @@ def test_a_key_has_a_singular_if_it_has_a_plural() -> None:
         (None, "DE-de", "de"),
         (None, "*", "en"),
         (None, "de;q=nan, es;q=0.3", "es"),
+        (None, "de;q=1.0.0, es;q=0.3", "es"),
+        (None, "de;q=., es;q=0.3", "es"),
         (None, "de;q=1.0001, es;q=0.3", "es"),
         (None, "de;level=1, fr", "fr"),
         (None, "de;q=¹, fr", "fr"),
