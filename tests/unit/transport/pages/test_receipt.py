@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from engine.payment.booked import booked_of
 from engine.payment.model import Flag, Payment, Status
-from engine.payment.money_terms import Price
+from engine.payment.money_terms import Price, Worth
 from tests.unit.transport.pages.gallery import GALLERY
 from tests.unit.transport.pages.page_server import (
     NOW,
@@ -186,3 +186,36 @@ def test_what_cannot_be_a_part_of_the_price_is_no_tip(metadata: dict[str, Any]) 
     said = data(known)
     assert "tip" not in said
     assert "tip_sat" not in said
+
+
+def test_of_any_amount_nothing_is_too_much_or_too_little() -> None:
+    known = payment(
+        amount_sat=None, status=Status.CONFIRMED, receipts=(receipt(9_000, 3),)
+    )
+    assert (data(known)["over_sat"], data(known)["short_sat"]) == (0, 0)
+    by_hand = payment(status=Status.CONFIRMED, confirmed_at=NOW)
+    assert (data(by_hand)["over_sat"], data(by_hand)["short_sat"]) == (0, 0)
+
+
+def test_late_is_what_no_person_has_accepted() -> None:
+    late = replace(PAID, flags=(Flag.LATE,), settled_sat=50_000)
+    assert data(late)["is_late"] is True
+    assert data(replace(late, settled_sat=0))["is_late"] is False, "by hand"
+
+
+def test_given_back_stands_there_only_if_it_was() -> None:
+    back = words_for("en").say("receipt_left")
+    assert f"<dt>{back}</dt>" not in page(PAID)
+    known = replace(PAID, refunds=("ref_0",), refunded_sat=10_000)
+    assert f"<dt>{back}</dt><dd>0.0004 BTC" in page(known)
+
+
+def test_a_worth_without_a_price_has_its_rate() -> None:
+    worth = Worth(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=NOW)
+    assert page(replace(PAID, worth=worth)).count("1 BTC = 50,000 EUR") == 1
+    price = Price(currency="EUR", minor=2_600, decimals=2, rate="52000", rate_at=NOW)
+    both = replace(PAID, worth=worth, terms=replace(PAID.terms, price=price))
+    text = page(both)
+    assert "25.00 EUR" in text
+    assert "1 BTC = 52,000 EUR" in text
+    assert "1 BTC = 50,000 EUR" not in text, "one rate is enough"
