@@ -97,4 +97,4 @@ def test_a_cashiers_day(shop: Cafe, visited: Visited) -> None:
     visited.do("wait_for_text", "h1", "Receipt")
     told = visited.do("text", "main")
     assert "27,500 sat" in told
-    assert "Of it tip" in told
+    assert "Including a tip of" in told

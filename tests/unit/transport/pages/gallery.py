@@ -101,6 +101,7 @@ _PAYMENTS: Final[tuple[Payment, ...]] = (
         receipts=(receipt(50_000, 3),),
         price=_PRICE,
         return_url=BACK,
+        metadata={"tip": "100.00", "tip_currency": "EUR"},
     ),
     payment(
         status=Status.CONFIRMED,

@@ -163,7 +163,7 @@ def test_a_tip_is_told_apart(
     tip = said.get("tip_sat") or (said["tip"]["currency"], said["tip"]["amount"])
     assert tip == told
     text = page(known)
-    assert "Of it tip" in text
+    assert "Including a tip of" in text
     assert shown in text
 
 
