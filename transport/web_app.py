@@ -140,7 +140,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     app = control_app(parts.gateway, auth, parts.vault, settings, strangers)
     keys.routes(app, parts.gateway, auth, parts.max_keys)
     session_routes.routes(app, auth, sessions)
-    events.routes(app, parts.gateway, auth.require, frames)
+    events.routes(app, parts.gateway, auth.require, frames, auth.is_active)
     sse.routes(
         app,
         parts.gateway,

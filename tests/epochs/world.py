@@ -107,7 +107,12 @@ class World:
         app = Api()
         everything = Principal("key", "key", None, (Scope.READ,))
         journal_stream.routes(
-            app, gateway, lambda _environ: everything, frames, keep_alive_s=0
+            app,
+            gateway,
+            lambda _environ: everything,
+            frames,
+            lambda _lease: True,
+            keep_alive_s=0,
         )
         audience = Audience(frames, VAULT, lambda _environ: everything)
         sse.routes(app, gateway, audience, keep_alive_s=0)

@@ -1,6 +1,7 @@
 """`GET /v1/events`: pages, the long poll and the stream, over a whole node."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from engine.store.writes import KeyRow
 from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.sseclient import SseClient
 from tests.tools.wait import wait_until
-from transport.http.auth import hash_key
+from transport.http.auth import KeyLimits, hash_key
 from transport.live.sinks import StreamQueue
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -263,3 +264,20 @@ def test_a_stream_ends_when_its_key_is_revoked(
         node.gateway.revoke_key("key_closing")
         assert reader.rest() == []
         wait_until(lambda: not node.node.sessions.now, 5, "the session to end")
+
+
+def test_a_stream_ends_with_its_key_also_where_wrong_keys_come_from_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks with wrong keys gets a 429 after a while, and so does a revoked key."""
+    monkeypatch.setattr("transport.http.auth.CACHE_S", 0.05)
+    limits = partial(KeyLimits, failure_rate_per_s=0.001)
+    monkeypatch.setattr("transport.http.auth.KeyLimits", limits)
+    with live_node(tmp_path, stream={"keep_alive_s": 0.1}) as node:
+        reader = node.stream("/v1/events", **shop_key(node, "closing"))
+        reader.wait_for_comment("keep-alive")
+        wrong = {"Authorization": "Bearer pbk_wrong"}
+        while node.ask("/v1/events", headers=wrong).status != 429:
+            pass
+        node.gateway.revoke_key("key_closing")
+        assert reader.rest() == []

@@ -114,7 +114,9 @@ class LiveNode:
             if ("keep_alive_s" in stream)
             else {}
         )
-        events.routes(self.api, self.gateway, auth.require, frames, **keep_alive)
+        events.routes(
+            self.api, self.gateway, auth.require, frames, auth.is_active, **keep_alive
+        )
         audience = Audience(frames, self.vault, auth.require)
         sse.routes(self.api, self.gateway, audience, origins, **stream)
         webhooks.routes(self.api, self.gateway, secret, self.vault, **webhook)

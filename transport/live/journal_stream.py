@@ -19,14 +19,17 @@ what is queued and the rest from the journal again, at its own pace.
 Runs in the connection's greenlet.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 from gevent.event import Event as Signal
 from msgspec import Meta
 
+from engine.errors import EngineError
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.payment.events import CommittedEvent
@@ -37,7 +40,7 @@ from transport.http.bottle_app import Api, answer, environ
 from transport.http.hold import hold
 from transport.http.openapi import Header, Operation, Text
 from transport.http.params import Query, position_asked
-from transport.http.problems import Problem, cursor_gone, invalid
+from transport.http.problems import cursor_gone, invalid
 from transport.http.request_json import query
 from transport.http.views import EventView
 from transport.live.encoding import KEEP_ALIVE, PREAMBLE, Frames
@@ -47,12 +50,18 @@ from transport.problem_body import FieldError
 
 __all__ = ["EventFeed", "EventsQuery", "MAX_LIMIT", "MAX_WAIT_S", "routes"]
 
+log = logging.getLogger("paybell.live")
+
 MAX_LIMIT: Final = 1_000
 MAX_WAIT_S: Final = 60.0
 _PAGE: Final = 500  # events that a stream reads at once
 
 #: Raises `Problem` 401. `transport.http.auth.Auth.require` is one.
 Require = Callable[[dict[str, Any]], Principal]
+
+#: Whether a lease (`Principal.lease`) still lasts; may raise `EngineError`: then nobody
+#: knows. `transport.http.auth.Auth.is_active` is one.
+IsActive = Callable[[str], bool]
 
 
 NEWEST: Final = "newest"
@@ -120,21 +129,25 @@ def routes(
     gateway: Gateway,
     require: Require,
     frames: Frames,
+    is_active: IsActive,
     *,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> None:
-    """Add `GET /v1/events`."""
+    """Add `GET /v1/events`. What is opened with a key, or a session, ends with it."""
 
     def events() -> Any:
         env = environ()
-        merchant = require(env).merchant
+        principal = require(env)
+        merchant = principal.merchant
         asked = query(env, EventsQuery)
-        reader = _Reader(gateway, frames, merchant, env)
+        reader = _Reader(
+            gateway, frames, merchant, env, partial(is_active, principal.lease)
+        )
         if "text/event-stream" in env.get("HTTP_ACCEPT", ""):
             after = usable(gateway, _stream_position(gateway, env, asked), merchant)
             hold(env)
             start_stream()
-            return reader.stream(after, lambda: require(env), keep_alive_s)
+            return reader.stream(after, keep_alive_s)
         place = position_asked(asked.cursor, asked.after)
         if place == NEWEST:
             after = gateway.health().last_offset
@@ -168,7 +181,10 @@ class _Reader:
         frames: Frames,
         merchant: str | None,
         environ: dict[str, Any],
+        is_allowed: Callable[[], bool],
     ) -> None:
+        """`is_allowed`: whether its key still is one; may raise `EngineError`."""
+        self._is_allowed = is_allowed
         self._gateway = gateway
         self._frames = frames
         self._merchant = merchant
@@ -193,15 +209,22 @@ class _Reader:
         finally:
             self._stopping.unlink(queue.end)
             session.close()
-        return self._read(after, limit)
+        return [] if self._is_over() else self._read(after, limit)
 
-    def stream(
-        self, after: int, still_allowed: Callable[[], object], keep_alive_s: float
-    ) -> Iterator[bytes]:
-        """The body of an event stream. Ends when the key is revoked."""
+    def stream(self, after: int, keep_alive_s: float) -> Iterator[bytes]:
+        """The body of an event stream. Ends when the key is revoked, whether there is
+        much to tell or nothing."""
         yield PREAMBLE
         checked_at = time.monotonic()
-        while True:
+
+        def is_over() -> bool:
+            nonlocal checked_at
+            if time.monotonic() - checked_at < keep_alive_s:
+                return False
+            checked_at = time.monotonic()
+            return self._is_over()
+
+        while not is_over():
             page = self._read(after, _PAGE)
             if page:
                 yield b"".join(self._encoded(stored) for stored in page)
@@ -215,13 +238,8 @@ class _Reader:
                 session.follow_all(after, self._merchant)
                 while not queue.ended:
                     yield queue.take(keep_alive_s) or KEEP_ALIVE
-                    if time.monotonic() - checked_at >= keep_alive_s:
-                        checked_at = time.monotonic()
-                        try:
-                            still_allowed()
-                        except Problem as problem:
-                            if problem.status == 401:
-                                return
+                    if is_over():
+                        return
             finally:
                 queue.end()
                 session.close()
@@ -231,6 +249,15 @@ class _Reader:
             if not queue.full:
                 return  # the node ends the session, not the reader's slowness
             after = sink.offset
+
+    def _is_over(self) -> bool:
+        """Asked of the key itself, not as a call: that there are too many calls says
+        nothing of the key, and that the store cannot be read proves nothing."""
+        try:
+            return not self._is_allowed()
+        except EngineError as error:
+            log.warning("live.keys_unread error=%s", error)
+            return False
 
     def _read(self, after: int, limit: int) -> list[StoredEvent]:
         return self._gateway.events_after(after, limit, self._merchant)

@@ -1,16 +1,18 @@
 """The stream of the whole journal: nothing is lost where its reader falls behind."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from engine.errors import EngineBusy
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
 from engine.store.epochs import Epochs, EpochStart, Position
 from engine.store.records import Pruned, StoredEvent
 from tests.unit.transport.live.stage import FakeGateway, FakeSession, terms_of
 from transport.http.problems import Problem
-from transport.live.encoding import Frames
+from transport.live.encoding import KEEP_ALIVE, Frames
 from transport.live.journal_stream import _Reader, usable
 
 TERMS = terms_of("pay_1", "order-1")
@@ -55,8 +57,9 @@ class Journal(FakeGateway):
 
 def test_who_falls_behind_gets_what_was_queued_and_then_the_rest_once() -> None:
     journal = Journal()
-    reader = _Reader(journal, Frames("simulate"), None, {})  # type: ignore[arg-type]
-    stream = reader.stream(0, lambda: None, 60.0)
+    made: Any = journal
+    reader = _Reader(made, Frames("simulate"), None, {}, lambda: True)
+    stream = reader.stream(0, 60.0)
     got: list[int] = []
     while len(got) < MORE_THAN_A_QUEUE:
         got += map(
@@ -107,3 +110,39 @@ def test_a_merchant_that_missed_nothing_goes_on_however_old_its_cursor_is() -> N
     assert usable(gateway, cursor, "idle") == 3  # type: ignore[arg-type]
     with pytest.raises(Problem):
         usable(gateway, cursor, "busy")  # type: ignore[arg-type]
+
+
+def reader_of(journal: FakeGateway, is_allowed: Callable[[], bool]) -> _Reader:
+    made: Any = journal
+    return _Reader(made, Frames("simulate"), None, {}, is_allowed)
+
+
+class FakeJournal(FakeGateway):
+    """Nothing happens."""
+
+    def events_after(self, *_asked: object) -> list[StoredEvent]:
+        return []
+
+
+def test_a_stream_that_is_far_behind_ends_with_its_key_too() -> None:
+    journal = Journal()
+    journal.written = MORE_THAN_A_QUEUE
+    answers = iter([True, False])
+    told = [*reader_of(journal, lambda: next(answers)).stream(0, 0)]
+    assert len(told) == 2, "the preamble, and the page before the key was revoked"
+
+
+def test_a_store_that_cannot_be_read_revokes_no_key() -> None:
+    def unknown() -> bool:
+        raise EngineBusy("the disk is full", 1)
+
+    stream = reader_of(FakeJournal(), unknown).stream(0, 0)
+    assert [next(stream) for _ in range(4)][1:] == [KEEP_ALIVE] * 3
+
+
+def test_who_waits_for_an_event_with_a_key_that_is_revoked_meanwhile_gets_none() -> (
+    None
+):
+    journal = Journal()
+    assert reader_of(journal, lambda: False).wait(0, 10, 5.0) == []
+    assert journal.written == MORE_THAN_A_QUEUE, "there was something"
