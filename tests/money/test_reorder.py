@@ -164,6 +164,24 @@ def test_only_what_expired_without_money_has_a_successor(node: RunningNode) -> N
     assert reorder(node, "pay_of_nobody").status_code == 404
 
 
+def test_an_order_that_another_payment_has_paid_is_not_asked_for_again(
+    node: RunningNode,
+) -> None:
+    """The shop made a new one by itself, and the payer still has the old link."""
+    old = expired(node, external_id="order-8")
+    assert "/reorder" in page(node, old["id"])
+    other = node.create(amount_sat=50_000, merchant=SHOP, external_id="order-8")
+    node.chain.pay(other["address"], 50_000)
+    node.wait_for_status(other["id"], "confirming")
+    assert "/reorder" not in page(node, old["id"])
+    assert reorder(node, old["id"]).status_code == 409
+    theirs = node.create(amount_sat=50_000, merchant="strict", external_id="order-9")
+    node.chain.pay(theirs["address"], 50_000)
+    node.wait_for_status(theirs["id"], "confirming")
+    own = expired(node, external_id="order-9")["id"]
+    assert "/reorder" in page(node, own), "that was another shop's order"
+
+
 def test_an_invoice_that_expired_is_followed_by_a_fresh_one() -> None:
     with lightning_node() as shop:
         record = {"reorder": True, "methods": ["lightning"]}

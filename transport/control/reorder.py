@@ -21,10 +21,12 @@ from gevent.event import Event
 from engine.codes import Code
 from engine.errors import EngineBusy
 from engine.gateway import Gateway
+from engine.merchants.payment_defaults import MAX_EXPIRES_IN_S
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.merchants.record import Merchant
 from engine.merchants.web_places import is_allowed_return
 from engine.payment.model import Payment, Status, Terms
+from engine.payment.order import OrderStatus, order_of
 from engine.secrets.vault import Vault
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Principal
@@ -34,7 +36,7 @@ from transport.http.new_ids import successor_id
 from transport.http.problems import Problem, retry_later
 from transport.server.limits import RateLimiter
 
-__all__ = ["MAX_CHAIN", "OFFERED_MS", "REPLACES", "Reorders"]
+__all__ = ["MAX_CHAIN", "OFFERED_MS", "REPLACES", "Reorders", "time_of"]
 
 REPLACES: Final = "replaces"
 """In the metadata of a successor: the id of the payment before it."""
@@ -48,6 +50,8 @@ forgotten the order, and a visitor who finds an old link should not pay for it."
 
 PER_MINUTE: Final = 10
 LIMIT: Final = "reorders_per_minute"
+
+_WITH_MONEY: Final = frozenset((OrderStatus.PAID, OrderStatus.CONFIRMING))
 
 _WAIT_S: Final = 30.0
 """For another's same request: a Lightning node may be slow."""
@@ -71,7 +75,7 @@ class Reorders:
 
     def is_offered(self, payment: Payment) -> bool:
         """Whether one can be made now. Reads the store for a payment that is a
-        successor itself, of others nothing."""
+        successor itself, or of an order; of others nothing."""
         record = self._gateway.merchant(payment.terms.merchant)
         return (
             _is_over(payment, self._gateway.now())
@@ -79,7 +83,16 @@ class Reorders:
             and not record.is_damaged
             and bool(self._methods(payment.terms))
             and self._place_in_chain(payment) < MAX_CHAIN
+            and not self._has_money(payment.terms)
         )
+
+    def _has_money(self, terms: Terms) -> bool:
+        """Whether another payment of the same order was paid, or is being paid: then
+        nobody is asked to pay the order again."""
+        if terms.external_id is None:
+            return False
+        others = self._gateway.payments_of(terms.external_id, terms.merchant)
+        return order_of(others).status in _WITH_MONEY
 
     def make(self, payment: Payment, client: str) -> Payment:
         """The successor: the one that there is, else a new one. `client`: who asks.
@@ -87,6 +100,8 @@ class Reorders:
         Raises `Problem` 409 (it is not offered), 429 and what creating a payment does.
         """
         with self._alone(payment.id):
+            # Who had to wait looks anew: money may have come meanwhile.
+            payment = self._gateway.payment(payment.id) or payment
             if (made := self.successor(payment)) is not None:
                 return made
             if not self.is_offered(payment):
@@ -121,7 +136,7 @@ class Reorders:
         methods = self._methods(old)
         asked: dict[str, Any] = {
             "methods": methods,
-            "expires_in_s": max((old.expires_at - old.created_at) // 1000, 1),
+            "expires_in_s": time_of(old),
             "poll_interval_s": old.poll_interval_s,
             "external_id": old.external_id,
             "description": old.description or None,
@@ -187,6 +202,13 @@ class Reorders:
         finally:
             del self._under_way[payment_id]
             mine.set()
+
+
+def time_of(old: Terms) -> int:
+    """As long as the first had. Its deadline may have been put off since, again and
+    again: for longer than a price is promised no payment is made."""
+    given_s = (old.expires_at - old.created_at) // 1000
+    return min(max(given_s, 1), MAX_EXPIRES_IN_S)
 
 
 def _is_over(payment: Payment, now: int) -> bool:
