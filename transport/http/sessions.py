@@ -20,6 +20,7 @@ Runs in the request's greenlet; nothing waits. Neither cookie nor token is ever 
 
 import base64
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Protocol
 
@@ -43,7 +44,8 @@ HEADER: Final = "HTTP_X_CSRF_TOKEN"
 #: A sealed session has 230 characters.
 MAX_COOKIE: Final = 1_024
 #: Sessions that were logged out of before their time. When there are more, the oldest
-#: go: who logs in and out ten thousand times in twelve hours does it by himself.
+#: go of the key that has the most: who logs in and out ten thousand times in twelve
+#: hours opens none of anybody else's again.
 MOST_ENDED: Final = 10_000
 
 _OWNER: Final = "session cookie"  # no other secret is sealed for a name with a space
@@ -97,7 +99,8 @@ class Sessions:
         self._now = now
         self._origins = origin_of(public_url)
         self._is_public_https = public_url.lower().startswith("https://")
-        self._ended: dict[str, int] = {}  # until when they would have lived, by id
+        #: By id: until when they would have lived, and whose key's they were.
+        self._ended: dict[str, tuple[int, str]] = {}
 
     def __repr__(self) -> str:
         return "<Sessions>"
@@ -111,10 +114,14 @@ class Sessions:
         """Its cookie opens nothing any more, whoever has a copy of it."""
         now = self._now()
         if len(self._ended) >= MOST_ENDED:
-            self._ended = {n: at for n, at in self._ended.items() if at > now}
+            self._ended = {n: one for n, one in self._ended.items() if one[0] > now}
         while len(self._ended) >= MOST_ENDED:
-            del self._ended[next(iter(self._ended))]
-        self._ended[session.id] = session.ends_at
+            ((most, _),) = Counter(key for _, key in self._ended.values()).most_common(
+                1
+            )
+            oldest = next(n for n, (_, key) in self._ended.items() if key == most)
+            del self._ended[oldest]
+        self._ended[session.id] = session.ends_at, session.key_id
 
     def read(self, environ: dict[str, Any]) -> Session | None:
         """That of the cookie; None: there is none that (still) counts."""

@@ -171,6 +171,18 @@ def test_what_was_logged_out_is_remembered_up_to_a_bound(desk: Desk) -> None:
     assert len(desk.sessions._ended) == 1, "those whose time was over are gone first"
 
 
+def test_who_logs_in_and_out_without_an_end_opens_no_session_of_others_again(
+    desk: Desk,
+) -> None:
+    mine = desk.begin()
+    desk.sessions.end(mine)
+    theirs = desk.keys.add("mallory")
+    desk.auth.forget()
+    for _ in range(MOST_ENDED + 1):
+        desk.sessions.end(desk.begin(theirs))
+    assert desk.status(desk.asked(mine)) == 401
+
+
 def test_no_two_sessions_have_an_id_and_none_comes_from_outside(desk: Desk) -> None:
     assert desk.begin().id != desk.begin().id
 
