@@ -46,5 +46,11 @@ class Further(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is listed in the order of what happened to it, not of creation."""
         return self.updated.is_bounded or self.confirmed.is_bounded
 
+    @property
+    def costs_little(self) -> bool:
+        """Whether a page of it costs what it shows, however much there is."""
+        return self in (ALL, _OLDEST_FIRST)
+
 
 ALL = Further()
+_OLDEST_FIRST = Further(oldest_first=True)

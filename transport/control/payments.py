@@ -30,6 +30,7 @@ from transport.control.new_payment import emails_of, terms_of, without_old_outpu
 from transport.control.redelivery import Redelivery
 from transport.control.refund_listing import RefundListing
 from transport.control.refunds import Refunds
+from transport.control.searching import Searches
 from transport.control.seen import seen_payment
 from transport.http.auth import Auth, Principal
 from transport.http.bottle_app import Api, ApiSettings, answer, environ
@@ -68,6 +69,17 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Payments(CreatingRoutes):
     """One method for each operation on payments."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        auth: Auth,
+        vault: Vault,
+        settings: ApiSettings,
+        idempotency: Idempotency,
+    ) -> None:
+        super().__init__(gateway, auth, vault, settings, idempotency)
+        self._searches = Searches()
 
     # -- create ----------------------------------------------------------------------
 
@@ -220,12 +232,10 @@ class _Payments(CreatingRoutes):
         asked = query(environ(), PaymentsQuery)
         filters = self._filters(asked, principal)
         kind = asked.kind
-        page = self._gateway.list_payments(
-            filters,
-            read_place(kind, asked.cursor),
-            asked.limit,
-            asked.further(self._settings.network),
-        )
+        place = read_place(kind, asked.cursor)
+        further = asked.further(self._settings.network)
+        with self._searches.turn(principal.merchant or "", further):
+            page = self._gateway.list_payments(filters, place, asked.limit, further)
         return answer(
             PaymentPage(
                 data=[
