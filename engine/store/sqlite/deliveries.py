@@ -8,6 +8,7 @@ them is written at its end, as the journal is.
 import sqlite3
 from typing import Any
 
+from engine.merchants.name import EVERYBODY
 from engine.store.epochs import event_id
 from engine.store.records import ATTEMPTS, AttemptView, Backlog, DeliveryRecord
 from engine.store.sqlite.listing_rows import one_moment
@@ -26,14 +27,12 @@ def create(sql: sqlite3.Connection) -> None:
     sql.execute('CREATE INDEX attempts_by_event ON attempts ("offset")')
 
 
-_OF_PAYMENT = f"""
-    SELECT c.id, o.state, o.attempts, o.next_at,
-      e."offset", e.payment_id, e.seq, e.type, e.at, e.merchant, e.body, e.crc, {EPOCH}
-    FROM events e CROSS JOIN channels c CROSS JOIN outbox o
-      ON o.channel_id = c.id AND o."offset" = e."offset"
-    WHERE e.payment_id = ?1 AND (e."offset", c.id) > (?2, ?3)
-      AND (?4 IS NULL OR c.merchant = ?4)
-    ORDER BY e.seq, c.id LIMIT ?5"""  # noqa: S608 - constants
+_EVENTS = f"""
+    SELECT e."offset", e.payment_id, e.seq, e.type, e.at, e.merchant, e.body, e.crc,
+      {EPOCH}
+    FROM events e WHERE e.payment_id = ? AND e."offset" >= ? ORDER BY e.seq"""  # noqa: S608 - constants
+
+_CHANNELS = "SELECT id FROM channels INDEXED BY channels_of_merchant WHERE merchant = ?"
 
 
 def deliveries_of(
@@ -44,12 +43,44 @@ def deliveries_of(
     limit: int,
 ) -> list[DeliveryRecord]:
     """See `StoreReader.deliveries_of`."""
+    found: list[DeliveryRecord] = []
+    channels: list[str] | None = None
     channel_id, offset = after
     with one_moment(sql):
-        rows = sql.execute(
-            _OF_PAYMENT, (payment_id, offset, channel_id, merchant, limit)
-        ).fetchall()
-        return [_delivery(sql, row) for row in rows]
+        for event in sql.execute(_EVENTS, (payment_id, offset)):
+            if channels is None:
+                channels = _told(sql, event[5], merchant)
+            if not channels:
+                return []
+            for row in _of_event(sql, event[0], channels):
+                if (event[0], row[0]) > (offset, channel_id):
+                    found.append(_delivery(sql, (*row, *event)))
+                if len(found) == limit:
+                    return found
+    return found
+
+
+def _told(sql: sqlite3.Connection, whose: str, merchant: str | None) -> list[str]:
+    """Channels that may be told of a payment that is `whose`: its merchant's, and those
+    for all; of these the ones of `merchant` (None: all). Not all that there are: others
+    may have thousands."""
+    owners = {whose, EVERYBODY} & (
+        {whose, EVERYBODY} if merchant is None else {merchant}
+    )
+    return [row[0] for owner in owners for row in sql.execute(_CHANNELS, (owner,))]
+
+
+def _of_event(
+    sql: sqlite3.Connection, offset: int, channels: list[str]
+) -> list[tuple[Any, ...]]:
+    """Its deliveries to these channels, in the order of these."""
+    places = ", ".join("?" * len(channels))
+    rows = sql.execute(
+        "SELECT channel_id, state, attempts, next_at FROM outbox"  # noqa: S608
+        f' WHERE channel_id IN ({places}) AND "offset" = ?',
+        (*channels, offset),
+    )
+    return sorted(rows)
 
 
 def _delivery(sql: sqlite3.Connection, row: tuple[Any, ...]) -> DeliveryRecord:
