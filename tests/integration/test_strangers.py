@@ -81,6 +81,22 @@ def test_every_route_that_wants_no_key_is_limited_per_address(apps: Any) -> None
     assert unlimited == []
 
 
+def test_a_body_that_cannot_be_read_does_not_lift_the_limit(apps: Any) -> None:
+    app, _ = apps
+    paths = sorted({example(r.rule) for r in app.routes if r.method == "POST"})
+    unlimited = []
+    for number, path in enumerate(paths):
+        asked = []
+        for _ in range(AT_ONCE + 1):
+            body: Any = io.BytesIO(b"a=1&a=2")
+            sent = {"wsgi.input": body, "CONTENT_LENGTH": "7"}
+            address = f"10.6.{number // 256}.{number % 256}"
+            asked.append(called(app, "POST", path, address, **sent))
+        if asked[-1] != 429:
+            unlimited.append((path, asked))
+    assert unlimited == []
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nothing/here"), ("DELETE", "/health"), ("OPTIONS", "/v1/payments")],

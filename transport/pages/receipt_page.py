@@ -6,6 +6,7 @@ Times are those of UTC, by name: a printed page does not know its reader's clock
 in the request's greenlet, which waits for a mail to be sent.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import bottle
@@ -74,15 +75,11 @@ class _ReceiptPage:
         self._template = template("receipt")
 
     def show(self, payment_id: str) -> HTTPResponse:
-        return self._answer(payment_id, "")
+        return self._answer(payment_id, lambda: "")
 
     def send(self, payment_id: str) -> HTTPResponse:
         """What the form on the page asks for: one mail to the address in it."""
-        try:
-            fields, _ = fields_of(environ())
-        except (EngineError, Problem) as error:
-            return self._kit.sorry(problem_of(error), words_of_request())
-        return self._answer(payment_id, str(fields.get("email", ""))[:_MAX_ADDRESS])
+        return self._answer(payment_id, _address_asked)
 
     def data(self, payment_id: str) -> HTTPResponse:
         try:
@@ -98,8 +95,9 @@ class _ReceiptPage:
         headers = guarded("application/json", "no-store")
         return HTTPResponse(_encoder.encode(receipt), 200, headers)
 
-    def _answer(self, payment_id: str, email: str) -> HTTPResponse:
-        """The page. `email`: to whom it goes by mail before; empty: to nobody."""
+    def _answer(self, payment_id: str, email: Callable[[], str]) -> HTTPResponse:
+        """The page. `email`: to whom it goes by mail before; empty: to nobody. Asked
+        when the call is counted: reading a body is work, too."""
         words = words_of_request()
         try:
             payment = self._kit.payment(payment_id)
@@ -108,7 +106,7 @@ class _ReceiptPage:
             receipt = self._receipt(payment)
             if receipt is None:
                 return self._none(words)
-            said = self._sent(payment, receipt, email, words)
+            said = self._sent(payment, receipt, email(), words)
             return self._page(payment, receipt, words, said)
         except (EngineError, Problem) as error:
             return self._kit.sorry(problem_of(error), words)
@@ -158,6 +156,12 @@ class _ReceiptPage:
         gateway = self._kit.gateway
         refunds = gateway.refunds_of(payment.id) if payment.refunds else []
         return receipt_of(payment, gateway.merchant(payment.terms.merchant), refunds)
+
+
+def _address_asked() -> str:
+    """Raises `Problem` for a body that is no form."""
+    fields, _ = fields_of(environ())
+    return str(fields.get("email", ""))[:_MAX_ADDRESS]
 
 
 def _not_paid() -> Problem:
