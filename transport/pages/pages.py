@@ -122,12 +122,12 @@ class _Pages:
         words = words_of_request()
         try:
             payment = self._kit.payment(payment_id)
+            if payment is None:
+                return self._kit.unknown(words)
+            view = self._kit.look(payment, words)
+            state = self._state_of(view, words)
         except (EngineError, Problem) as error:
             return self._kit.sorry(problem_of(error), words)
-        if payment is None:
-            return self._kit.unknown(words)
-        view = self._kit.look(payment, words)
-        state = self._state_of(view, words)
         embedded = {k: v for k, v in state.items() if k != "parts"}
         html = self._page.render(
             view=view,

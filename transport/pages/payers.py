@@ -112,6 +112,12 @@ class PayerPages:
             may_reorder=follower is None,
         )
 
+    def frames(self, payment: Payment) -> tuple[str, ...]:
+        """Origins of its shop, which may show its pages in a frame: all of them, as one
+        leads to the next."""
+        shop = self.gateway.merchant(payment.terms.merchant)
+        return origins_of(shop.return_urls)
+
     def page(
         self,
         html: str,
@@ -128,9 +134,14 @@ class PayerPages:
         return answer
 
     def message(
-        self, status: int, key: str, words: Words, back: tuple[str, str] = ("", "")
+        self,
+        status: int,
+        key: str,
+        words: Words,
+        back: tuple[str, str] = ("", ""),
+        frames: tuple[str, ...] = (),
     ) -> HTTPResponse:
-        """`back`: a link to go on by, and what it says."""
+        """`back`: a link to go on by, and what it says. `frames`: as of `page`."""
         message = self._message.render(
             back=back,
             headline=words.say(key),
@@ -138,7 +149,7 @@ class PayerPages:
             lang=words.tag,
             asset=self.asset,
         )
-        return self.page(message, words, status)
+        return self.page(message, words, status, frames=frames)
 
     def unknown(self, words: Words) -> HTTPResponse:
         if not prefers_html(bottle.request.get_header("Accept", "")):
@@ -158,10 +169,12 @@ class PayerPages:
         label = words.say("back_to", shop=name) if name else words.say("back_to_shop")
         return homes[0], label
 
-    def sorry(self, problem: Problem, words: Words) -> HTTPResponse:
+    def sorry(
+        self, problem: Problem, words: Words, frames: tuple[str, ...] = ()
+    ) -> HTTPResponse:
         if not prefers_html(bottle.request.get_header("Accept", "")):
             return as_response(problem)
-        answer = self.message(problem.status, "unavailable", words)
+        answer = self.message(problem.status, "unavailable", words, frames=frames)
         for name, value in problem.headers.items():
             answer.set_header(name, value)
         return answer

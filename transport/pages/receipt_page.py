@@ -105,7 +105,7 @@ class _ReceiptPage:
                 return self._kit.unknown(words)
             receipt = self._receipt(payment)
             if receipt is None:
-                return self._none(words)
+                return self._none(payment, words)
             said = self._sent(payment, receipt, email(), words)
             return self._page(payment, receipt, words, said)
         except (EngineError, Problem) as error:
@@ -145,11 +145,13 @@ class _ReceiptPage:
             asset=lambda name: f"../{self._kit.asset(name)}",
         )
         status = 200 if said is None else _STATUS[said]
-        return self._kit.page(html, words, status, logo_url=shop.logo_url)
+        frames = self._kit.frames(payment)
+        return self._kit.page(html, words, status, shop.logo_url, frames)
 
-    def _none(self, words: Words) -> HTTPResponse:
+    def _none(self, payment: Payment, words: Words) -> HTTPResponse:
         if prefers_html(bottle.request.get_header("Accept", "")):
-            return self._kit.message(404, "no_receipt", words)
+            frames = self._kit.frames(payment)
+            return self._kit.message(404, "no_receipt", words, frames=frames)
         return as_response(_not_paid())
 
     def _receipt(self, payment: Payment) -> Receipt | None:

@@ -35,16 +35,18 @@ class _ReorderPage:
         """303 to the new payment, or a page that says why not."""
         words = words_of_request()
         client = address_key(environ().get("REMOTE_ADDR", ""))
+        frames: tuple[str, ...] = ()
         try:
             payment = self._kit.payment(payment_id)
             if payment is None:
                 return self._kit.unknown(words)
+            frames = self._kit.frames(payment)
             made = self._reorders.make(payment, client)
         except (EngineError, Problem) as error:
             problem = problem_of(error)
             if problem.status in {409, 422}:
-                return self._kit.message(409, "not_renewed", words)
-            return self._kit.sorry(problem, words)
+                return self._kit.message(409, "not_renewed", words, frames=frames)
+            return self._kit.sorry(problem, words, frames)
         # Relative: the way holds below any path of a proxy.
         headers = {
             "Location": f"../{made.id}{lang_query(words)}",

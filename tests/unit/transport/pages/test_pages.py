@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from engine.codes import Code
 from engine.errors import EngineBusy
 from engine.money.amount import sat_to_btc
-from engine.payment.model import Status
+from engine.payment.model import Payment, Status
 from tests.tools.qrcode import read_svg
 from tests.unit.transport.pages.page_server import (
     ADDRESS,
@@ -215,6 +215,17 @@ def test_a_node_that_is_too_busy_says_so_kindly_and_when_to_come_back() -> None:
     for problem in (get("/pay/pay_1", "application/json"), get("/pay/pay_1.json")):
         assert (problem.status, problem.headers["retry-after"]) == (503, "7")
         assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_so_does_one_that_cannot_say_whether_there_is_a_newer_payment() -> None:
+    class Busy:
+        def successor(self, _payment: Payment) -> None:
+            raise EngineBusy("too much to do", 7)
+
+    get = getter(FakeGateway(payment(status=Status.EXPIRED)), reorders=Busy())
+    page = get("/pay/pay_1")
+    assert (page.status, page.headers["retry-after"]) == (503, "7")
+    assert "Your payment is safe" in page.text
 
 
 def test_who_asks_too_often_is_told_to_wait_and_nobody_else(
