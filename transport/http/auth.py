@@ -15,7 +15,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -137,6 +137,7 @@ class Auth:
         self._failures = RateLimiter(limits.failure_rate_per_s, limits.failure_burst)
         self._misses = RateLimiter(MISSES_PER_S, MISSES_BURST, max_keys=1)
         self._known: dict[bytes, Principal] = {}
+        self._by_id: dict[str, tuple[bytes, Principal]] = {}  # the same
         self._read_at: float | None = None  # when the read began that they are from
         self._renewed: float | None = None  # which keys others are read in place of
         self._reading = BoundedSemaphore(1)
@@ -225,12 +226,12 @@ class Auth:
         session = None if self._sessions is None else self._sessions.read(environ)
         if session is None:
             return None
-        for digest, principal in self._all_known():
-            if principal.key_id == session.key_id and hmac.compare_digest(
-                digest[:_MARK_BYTES], session.key_mark
-            ):
-                return replace(principal, session=session)
-        return None
+        found = self._of_id(session.key_id)
+        if found is None or not hmac.compare_digest(
+            found[0][:_MARK_BYTES], session.key_mark
+        ):
+            return None
+        return replace(found[1], session=session)
 
     def of_own_page(self, environ: dict[str, Any]) -> Principal | None:
         """`by_session`, for what works without a session, too: None on other pages."""
@@ -256,16 +257,17 @@ class Auth:
             if self._sessions is None or not self._sessions.is_alive(session):
                 return False
             what = key_id
-        return any(principal.key_id == what for _, principal in self._all_known())
+        return self._of_id(what) is not None
 
-    def _all_known(self) -> Iterator[tuple[bytes, Principal]]:
-        """All keys that count, by their hashes, none older than a few seconds."""
-        if self._bootstrap is not None:
-            yield self._bootstrap, _bootstrap()
+    def _of_id(self, key_id: str) -> tuple[bytes, Principal] | None:
+        """The key with this id, with its hash, as it was a few seconds ago at most. By
+        a look-up: of thousands of streams each is asked after, one after the other."""
+        if self._bootstrap is not None and key_id == _BOOTSTRAP:
+            return self._bootstrap, _bootstrap()
         read_at = self._read_at
         if read_at is None or self._clock() - read_at >= CACHE_S:
             self._read_anew()
-        yield from tuple(self._known.items())
+        return self._by_id.get(key_id)
 
     def forget(self) -> None:
         """Keys have changed: read them again for the next call."""
@@ -316,6 +318,7 @@ class Auth:
                     for record in records
                     if record.revoked_at is None and record.merchant != EVERYBODY
                 }
+                self._by_id = {one.key_id: (h, one) for h, one in self._known.items()}
                 if changes == self._changes:  # else they changed while we read
                     self._ended, self._read_at = number, began
 
