@@ -127,14 +127,19 @@ def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
 
 
 def _deep(case: Case, seen: Snapshot) -> list[Receipt]:
-    """What is counted, and in this snapshot is as deep as it must be."""
+    """What is counted, and in this snapshot is as deep as it must be: in the block where
+    it is told to be; or in any, where it is told to be in none and none is asked for (of
+    a source that names a block that is not there the output alone is believed)."""
     required = case.before.terms.confirmations_required
     listed = case.record.outputs(seen, case.script)
     return [
         receipt
         for key, receipt in case.before.receipts.items()
         if (output := listed.get(key)) is not None
-        and output.block_hash == receipt.block_hash
+        and (
+            output.block_hash == receipt.block_hash
+            or (receipt.block_hash is None and required == 0)
+        )
         and depth_in(seen, output) >= required
     ]
 
