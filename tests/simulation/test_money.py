@@ -15,7 +15,7 @@ from tests.simulation.plant import Plant
 from tests.simulation.planted_money import PLANTED_MONEY
 from tests.simulation.run import run_money
 
-FOUND_IN = {"a_reversal_takes_no_credit_back": 21}
+FOUND_IN = {"a_reversal_takes_no_credit_back": 82}
 """Worlds that show it: the search begins there."""
 
 WORLDS = 60
