@@ -127,9 +127,9 @@ def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
 
 
 def _deep(case: Case, seen: Snapshot) -> list[Receipt]:
-    """What is counted, and in this snapshot is as deep as it must be: in the block where
-    it is told to be; or in any, where it is told to be in none and none is asked for (of
-    a source that names a block that is not there the output alone is believed)."""
+    """What is counted, and in this snapshot is as deep as it must be: in the block
+    where it is told to be. Where no depth is asked for, what is told to be in none may
+    be in one: a source that names a block that is not there is believed on the rest."""
     required = case.before.terms.confirmations_required
     listed = case.record.outputs(seen, case.script)
     return [
