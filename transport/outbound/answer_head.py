@@ -1,12 +1,16 @@
 """How an endpoint's answer begins, as people who look for its reason are shown it.
 
-Some endpoints say back what they were sent. So what a channel's own headers hold (they
-may be credentials) is taken out before anything is kept. Pure.
+Some endpoints say back what they were sent, or what they know. So what may be a
+credential is taken out before anything is kept: of the channel's own headers, of its
+URL, and its secrets. Pure.
 """
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Iterator
 from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from engine.delivery.endpoint import Endpoint
 from transport.outbound.exchange import BODY_HEAD_BYTES
 
 __all__ = ["BAD_CHARS", "GOOD_CHARS", "answer_head"]
@@ -20,15 +24,34 @@ HIDDEN: Final = "***"
 SECRET_CHARS: Final = 6
 
 
-def answer_head(
-    body: bytes, headers: Sequence[tuple[str, str]], *, is_good: bool
-) -> str | None:
+#: Shorter steps of a path are names (`webhooks`), longer ones may be somebody's token.
+TOKEN_CHARS: Final = 16
+
+
+def answer_head(body: bytes, endpoint: Endpoint, *, is_good: bool) -> str | None:
     """None: it is empty."""
     text = body.decode("utf-8", "replace").replace("\0", "\ufffd")
-    values = {part for _, value in headers for part in (value, *value.split())}
+    values = set(_credentials(endpoint))
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= SECRET_CHARS:
             text = text.replace(value, HIDDEN)
     if len(body) >= BODY_HEAD_BYTES:  # it may end within such a one
         text = text[: -max((len(value) for value in values), default=0) or None]
     return text[: GOOD_CHARS if is_good else BAD_CHARS] or None
+
+
+def _credentials(endpoint: Endpoint) -> Iterator[str]:
+    """What may be one, as an endpoint could say it."""
+    for _, value in endpoint.headers:
+        yield from (value, *value.split())
+    for secret in endpoint.secrets:
+        yield base64.b64encode(secret).decode().rstrip("=")
+        yield base64.urlsafe_b64encode(secret).decode().rstrip("=")
+        yield secret.hex()
+        yield secret.decode("latin-1")
+    url = urlsplit(endpoint.url)
+    for step in url.path.split("/"):
+        if len(step) >= TOKEN_CHARS:
+            yield from (step, unquote(step))
+    if url.query:
+        yield from (url.query, *(value for _, value in parse_qsl(url.query)))

@@ -157,7 +157,7 @@ def _judged(
         error = f"{origin_of(endpoint.url)} answered {reply.status}"
         if 300 <= reply.status <= 399:
             error += "; redirects are not followed"
-    answer = answer_head(reply.body_head, endpoint.headers, is_good=error is None)
+    answer = answer_head(reply.body_head, endpoint, is_good=error is None)
     latency_ms = reply.latency_ms
     return SendResult(
         outcome, reply.status, error, retry_after_s, latency_ms, answer=answer
