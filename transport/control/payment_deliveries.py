@@ -27,6 +27,7 @@ from transport.http.cursors import age_cursor, read_age
 from transport.http.openapi import Operation
 from transport.http.params import CursorQuery
 from transport.http.request_json import query
+from transport.outbound.answer_head import shown_url
 
 __all__ = ["PaymentDeliveries", "attempt_entry", "routes"]
 
@@ -229,7 +230,10 @@ def _request(delivery: DeliveryRecord, channel: Channel) -> RequestView | None:
     }
     is_whole = len(body) <= BODY_CHARS
     return RequestView(
-        url=channel.url, headers=headers, body=body[:BODY_CHARS], body_is_whole=is_whole
+        url=shown_url(channel.url),
+        headers=headers,
+        body=body[:BODY_CHARS],
+        body_is_whole=is_whole,
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from engine.delivery.endpoint import Endpoint
 from transport.outbound.exchange import BODY_HEAD_BYTES
 
-__all__ = ["BAD_CHARS", "GOOD_CHARS", "answer_head"]
+__all__ = ["BAD_CHARS", "GOOD_CHARS", "answer_head", "shown_url"]
 
 BAD_CHARS: Final = 2_048
 GOOD_CHARS: Final = 200
@@ -32,12 +32,23 @@ def answer_head(body: bytes, endpoint: Endpoint, *, is_good: bool) -> str | None
     """None: it is empty."""
     text = body.decode("utf-8", "replace").replace("\0", "\ufffd")
     values = set(_credentials(endpoint))
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= SECRET_CHARS:
-            text = text.replace(value, HIDDEN)
+    text = _without(values, text)
     if len(body) >= BODY_HEAD_BYTES:  # it may end within such a one
         text = text[: -max((len(value) for value in values), default=0) or None]
     return text[: GOOD_CHARS if is_good else BAD_CHARS] or None
+
+
+def shown_url(url: str) -> str:
+    """Without what may be a token in it: for those who see where something was sent,
+    and need not be those who made the channel."""
+    return _without(set(_credentials(Endpoint(url=url))), url)
+
+
+def _without(values: set[str], text: str) -> str:
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= SECRET_CHARS:
+            text = text.replace(value, HIDDEN)
+    return text
 
 
 def _credentials(endpoint: Endpoint) -> Iterator[str]:

@@ -5,7 +5,12 @@ import base64
 import pytest
 
 from engine.delivery.endpoint import Endpoint
-from transport.outbound.answer_head import BAD_CHARS, GOOD_CHARS, answer_head
+from transport.outbound.answer_head import (
+    BAD_CHARS,
+    GOOD_CHARS,
+    answer_head,
+    shown_url,
+)
 from transport.outbound.exchange import BODY_HEAD_BYTES
 
 SECRET = "a-token-of-the-shop"
@@ -86,3 +91,9 @@ def test_the_names_in_a_path_are_left() -> None:
     endpoint = Endpoint(url="https://shop.example/webhooks/paybell")
     said = "no such route: /webhooks/paybell"
     assert answer_head(said.encode(), endpoint, is_good=False) == said
+
+
+def test_a_url_is_shown_without_its_tokens() -> None:
+    url = "https://shop.example/hooks/T0Kx9aVq7Lm2Pz4R?key=zw9kQ5h"
+    assert shown_url(url) == "https://shop.example/hooks/***?***"
+    assert shown_url("https://shop.example/paybell") == "https://shop.example/paybell"
