@@ -37,7 +37,7 @@ from engine.errors import EngineBusy, EngineError
 from engine.gateway import Gateway
 from engine.merchants.scopes import Scope
 from engine.money.amount import MAX_SAT
-from engine.payment.model import Invoice, Payment, Status
+from engine.payment.model import Invoice, Payment, Status, Terms
 from transport.control.creating import invoice_taken
 from transport.control.new_payment import terms_of, without_old_outputs
 from transport.http.auth import Auth, Principal
@@ -214,7 +214,7 @@ class _Invoices:
             terms = payment.terms
             if (
                 terms.lightning is not None
-                and terms.metadata == _metadata(asked)
+                and _is_of(terms, asked)
                 and terms.amount_sat == asked.amountSat
                 and (payment.counts_as_paid or self._is_payable(payment))
             ):
@@ -253,6 +253,15 @@ class _Invoices:
         if not isinstance(created, Payment) or created.terms.lightning is None:
             raise invoice_taken()
         return created.terms.lightning
+
+
+def _is_of(terms: Terms, asked: InvoiceRequest) -> bool:
+    """Whether a call that asked for the same has made it. What else stands in the
+    metadata is the shop's, which may write there at any time: it is the same payment,
+    and a second one could be paid beside it."""
+    wanted = _metadata(asked)
+    said = terms.metadata
+    return all(said.get(name) == wanted.get(name) for name in (SEED, DESCRIPTION))
 
 
 def _metadata(asked: InvoiceRequest) -> dict[str, str | int | bool | None]:

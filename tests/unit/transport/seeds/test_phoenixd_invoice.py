@@ -9,6 +9,7 @@ import gevent
 import pytest
 import requests
 from gevent.event import Event
+from msgspec.structs import replace
 
 from engine.errors import EngineBusy, NodeRefused, NodeUnavailable
 from engine.lightning.node import Balance, InvoiceAsked, InvoiceMade
@@ -25,20 +26,23 @@ WAIT_S = 30.0
 
 
 class Shop(LightningShop):
-    """Nothing that it makes is found again."""
+    """Nothing that it makes is found again, but for what is `kept`."""
 
     def __init__(self, **record: Any) -> None:
         super().__init__(**record)
         self.hangs: Event | None = None
+        self.sold: list[Payment] = []
+        self.kept: list[Payment] = []
 
     def payments_of(self, _external_id: str, _merchant: str) -> list[Payment]:
-        return []
+        return self.kept
 
     def counted_outpoints(self, _addresses: Sequence[str]) -> dict[str, Any]:
         return {}
 
     def create(self, terms: Sequence[Terms]) -> list[Payment]:  # type: ignore[override]
-        return [Payment(terms=one) for one in terms]
+        self.sold += [Payment(terms=one) for one in terms]
+        return self.sold[-len(terms) :]
 
     def make_invoice(
         self, account: str, merchant: str, asked: InvoiceAsked
@@ -168,3 +172,19 @@ def test_bad_input_what_turns_text_round_comes_to_no_wallet(char: str) -> None:
         assert [one["path"] for one in told.json()["errors"]] == ["/description"]
         assert not shop.asked
         assert page.asks(description="für Kaffee ☕ قهوة").status_code == 200
+
+
+def test_what_the_shop_writes_into_its_metadata_makes_no_second_invoice() -> None:
+    """By a change of the payment, or as it is a successor: the first could be paid
+    beside the second."""
+    shop = Shop()
+    with page_of(shop) as page:
+        first = page.asks(description="Tea").json()
+        (made,) = shop.sold
+        noted = {**made.terms.metadata, "table": 7}
+        shop.kept = [replace(made, terms=replace(made.terms, metadata=noted))]
+        assert page.asks(description="Tea").json() == first
+        assert len(shop.sold) == 1
+        assert page.asks(description="Cake").status_code == 200
+        assert page.asks().status_code == 200
+        assert len(shop.sold) == 3
