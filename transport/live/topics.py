@@ -36,6 +36,7 @@ class Identity(EventsOnly):
         "_external_id",
         "_gateway",
         "_guest",
+        "_is_of_order",
         "_own",
         "_paid",
         "_session",
@@ -50,6 +51,7 @@ class Identity(EventsOnly):
         self._session: SessionHandle = gateway.open_session("identity", self)
         self._creation_listeners: CreationListeners | None = None
         self._guest: Guest | None = None
+        self._is_of_order = False  # not of one payment, whose secret it has
         self._own: set[str] = set()  # payments that it may hear of
         self._paid: set[str] = set()  # of these, those that it knows are paid
         self.merchant: str | None = None  # of the payment that it follows
@@ -65,6 +67,7 @@ class Identity(EventsOnly):
         have it so, and those that are created later. `guest`: those that it may hear
         of, and no others."""
         self._guest = guest
+        self._is_of_order = True
 
         def is_meant(name: str) -> bool:
             if guest is not None:
@@ -86,7 +89,16 @@ class Identity(EventsOnly):
             self.follow(newest.id)
 
     def _may_hear_of(self, payment: Payment) -> bool:
+        if self._is_left_by(payment.id, payment.terms.external_id):
+            return False
         return self._guest is None or self._guest.may_hear_of(payment.terms)
+
+    def _is_left_by(self, payment_id: str, external_id: str | None) -> bool:
+        """Whether the payment is another order's by now: that it is paid says nothing
+        of this one. Who has its secret, or names it by its id, means it all the same.
+        """
+        names = external_id, payment_id
+        return self._is_of_order and self._external_id not in names
 
     def follow(self, payment_id: str) -> None:
         if not self._ended:
@@ -113,6 +125,13 @@ class Identity(EventsOnly):
         fact = event.event
         if fact.payment_id not in self._own:
             return self.is_open  # it is being left, but its session's turn goes on
+        changed = fact.data.changed
+        moved = None if changed is None else changed.external_id
+        if moved is not None and self._is_left_by(fact.payment_id, moved.new):
+            self._own.discard(fact.payment_id)
+            self._paid.discard(fact.payment_id)
+            self._session.unfollow(fact.payment_id)
+            return self.is_open
         if fact.type is EventType.CONFIRMED:
             return self._send_paid(fact.payment_id, fact.received_sat, fact.txid)
         if fact.type is EventType.REVERSED and fact.payment_id in self._paid:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from engine.codes import StreamCode
-from engine.payment.events import CommittedEvent, Event, opening
+from engine.payment.changed import Changed, TextMoved
+from engine.payment.events import Change, CommittedEvent, Event, opening
 from engine.payment.model import EventType, Payment, Status
 from engine.ports import Freshness
 from engine.store.epochs import Position
@@ -128,6 +129,41 @@ def test_a_visitor_of_one_salon_hears_nothing_of_anothers_payment() -> None:
     assert identity.state(opening(theirs)[1], 0)
     assert identity.event(event(EventType.CONFIRMED))
     assert wire.sent == []
+
+
+def renamed(to: str | None) -> CommittedEvent:
+    told = event(EventType.UPDATED)
+    changed = Changed(external_id=TextMoved("order-1", to))
+    fact = msgspec.structs.replace(told.event, data=Change(changed=changed))
+    return msgspec.structs.replace(told, event=fact)
+
+
+def test_a_payment_that_goes_over_to_another_order_says_nothing_of_this_one() -> None:
+    identity, wire, _, session = identified(FakeGateway(ORDER))
+    assert identity.state(opening(ORDER)[1], None)
+    assert identity.event(renamed("order-2"))
+    assert session.followed == []
+    assert identity.event(event(EventType.CONFIRMED)), "what is on its way yet"
+    assert wire.sent == []
+    # Or it did so between the look and the answer.
+    identity.follow("pay_1")
+    assert identity.state(paid(opening(terms_of("pay_1", "order-2"))[1]), None)
+    assert session.followed == []
+    assert wire.sent == []
+    # And back again.
+    identity.follow("pay_1")
+    assert identity.state(paid(opening(ORDER)[1]), None)
+    assert [one["status"] for one in said(wire)] == ["paid"]
+
+
+def test_who_has_the_payments_secret_hears_of_it_whatever_its_order_is() -> None:
+    gateway, wire = FakeGateway(ORDER), SocketWire()
+    identity = Identity(wire, gateway, "order-1")  # type: ignore[arg-type]
+    identity.follow("pay_1")
+    assert identity.state(opening(ORDER)[1], None)
+    assert identity.event(renamed("order-2"))
+    assert identity.event(event(EventType.CONFIRMED))
+    assert [one["status"] for one in said(wire)] == ["paid"]
 
 
 def test_nothing_is_said_and_nobody_waits_after_the_end() -> None:
