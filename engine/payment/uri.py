@@ -5,7 +5,8 @@ alone `lightning:<invoice>`, with the invoice in capitals, in which a QR code ta
 room (BOLT 11 lets it be upper or lower case). Of both the chain's, with the invoice as
 its parameter `lightning` where the merchant chose one code for both, and else without:
 some wallets know only the older half of such a URI, or fail at it (docs/lightning.md
-has a table).
+has a table). Without it, too, if the deadline was moved behind the invoice's own: who
+shows the URI later shows no invoice that is over.
 """
 
 from engine.money.amount import payment_uri
@@ -21,8 +22,13 @@ def uri_of(terms: Terms) -> str | None:
     if not terms.has_chain:
         assert terms.lightning is not None, terms.id
         return invoice_uri(terms.lightning.bolt11)
-    if terms.lightning is not None and terms.lightning.is_unified:
-        return unified_uri(terms.address, terms.amount_sat, terms.lightning.bolt11)
+    invoice = terms.lightning
+    if (
+        invoice is not None
+        and invoice.is_unified
+        and invoice.expires_at >= terms.expires_at
+    ):
+        return unified_uri(terms.address, terms.amount_sat, invoice.bolt11)
     return payment_uri(terms.address, terms.amount_sat, None)
 
 

@@ -123,16 +123,17 @@ def look(
     shop: Profile = NO_SHOP,
     *,
     was_confirmed: bool = False,
+    now: int = 0,
 ) -> Checkout:
     """The page's view of a payment of this merchant, in the words of a language.
 
     `was_confirmed`: its story tells of a `payment.reversed` (only asked for when the
-    flags allow that there was one).
+    flags allow that there was one). `now`: ms; 0: nothing of it is over.
     """
     if payment.terms.is_external:
         seen = _look_external(payment, words)
     else:
-        seen = _look_on_chain(payment, words, was_confirmed=was_confirmed)
+        seen = _look_on_chain(payment, words, now, was_confirmed=was_confirmed)
     goes_on = seen.stage in ENDS and _may_return(payment, shop)
     return msgspec.structs.replace(
         seen,
@@ -159,7 +160,9 @@ def _may_return(payment: Payment, shop: Profile) -> bool:
     return bool(url) and is_allowed_return(url, shop.return_urls)
 
 
-def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Checkout:
+def _look_on_chain(
+    payment: Payment, words: Words, now: int, *, was_confirmed: bool
+) -> Checkout:
     terms = payment.terms
     stage = stage_of(payment, was_confirmed=was_confirmed)
     said = lightning_words(payment, stage, words) or words_of(payment, stage, words)
@@ -170,7 +173,8 @@ def _look_on_chain(payment: Payment, words: Words, *, was_confirmed: bool) -> Ch
     shown = stage is Stage.ANNOUNCED  # still there, but folded away
     ways: tuple[Way, ...] = ()
     if payable or shown:
-        ways = ways_of(terms, due, words, is_in_part=shown or bool(payment.receipts))
+        in_part = shown or bool(payment.receipts)
+        ways = ways_of(terms, due, words, is_in_part=in_part, now=now)
     # What was asked for stays the sum of the page, whatever came.
     any_sum = payment.received_sat if payment.counts_as_paid else None
     shown_sat = any_sum or None if due is None else due

@@ -194,6 +194,7 @@ class _Pages:
             "epoch": self._gateway.epochs().present,
             "stage": view.stage,
             "status": view.status,
+            "ways": " ".join(way.name for way in view.ways),
             "address": view.address,
             "followed_by": view.followed_by,
             "created_at": iso(view.created_at),  # tells it from others there

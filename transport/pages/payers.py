@@ -99,7 +99,8 @@ class PayerPages:
             reversals = (e.event.type is EventType.REVERSED for e in history)
             was_confirmed = any(reversals)
         shop = self.gateway.merchant(payment.terms.merchant)
-        seen = look(payment, words, shop, was_confirmed=was_confirmed)
+        now = self.gateway.now()
+        seen = look(payment, words, shop, was_confirmed=was_confirmed, now=now)
         if self.reorders is None or seen.stage is not Stage.EXPIRED:
             return seen
         follower = self.reorders.successor(payment)

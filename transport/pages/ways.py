@@ -2,7 +2,8 @@
 
 A payment that Lightning can pay beside the chain has two, each on a tab of its own, or
 one for both where the merchant chose that (BIP 321). What is left of a payment that was
-paid in part goes over the chain: an invoice asks for all of it.
+paid in part goes over the chain: an invoice asks for all of it. So does one whose
+deadline was moved behind its invoice's own, once that has come.
 """
 
 import re
@@ -13,6 +14,7 @@ import msgspec
 
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.amount import payment_uri
+from engine.payment.lightning_terms import Invoice
 from engine.payment.model import Terms
 from engine.payment.uri import invoice_uri, unified_uri
 from transport.pages.language import Words
@@ -38,12 +40,12 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ways_of(
-    terms: Terms, due_sat: int | None, words: Words, *, is_in_part: bool
+    terms: Terms, due_sat: int | None, words: Words, *, is_in_part: bool, now: int
 ) -> tuple[Way, ...]:
     """The first is shown first. `due_sat`: what is to be paid, None: any sum;
-    `is_in_part`: something was paid already."""
+    `is_in_part`: something was paid already; `now`: ms."""
     invoice = terms.lightning
-    if invoice is None or is_in_part:
+    if invoice is None or is_in_part or _outlives(terms, invoice, now):
         return (_chain(terms, due_sat, words),) if terms.has_chain else ()
     lightning = Way(
         name=LIGHTNING,
@@ -64,6 +66,13 @@ def ways_of(
         )
         return (both,)
     return lightning, _chain(terms, due_sat, words)
+
+
+def _outlives(terms: Terms, invoice: Invoice, now: int) -> bool:
+    """Whether no node takes the invoice any more, and the chain yet pays. Both over at
+    one moment, as they are made, are waited for as they are shown."""
+    is_longer = terms.has_chain and terms.expires_at > invoice.expires_at
+    return is_longer and now >= invoice.expires_at
 
 
 def _chain(terms: Terms, due_sat: int | None, words: Words) -> Way:

@@ -97,7 +97,8 @@
   function show(next) {
     const isAnew = next.epoch !== state.epoch; // a backup was restored
     if (next.seq < state.seq && !isAnew) return;
-    const moved = next.seq !== state.seq || isAnew;
+    // A way to pay may end without an event: an invoice that the deadline outlives.
+    const moved = next.seq !== state.seq || isAnew || next.ways !== state.ways;
     const stageMoved = next.stage !== state.stage;
     state = next;
     clock = next.now - performance.now();

@@ -55,6 +55,10 @@ def invoice(*, is_unified: bool = False) -> Invoice:
             f"bitcoin:{ADDRESS}?amount=0.0005&lightning=LNBCRT500U1PJEXAMPLE",
         ),
         (
+            {"lightning": invoice(is_unified=True), "expires_at": 3},
+            f"bitcoin:{ADDRESS}?amount=0.0005",
+        ),
+        (
             {"lightning": invoice(is_unified=True), "amount_sat": None},
             f"bitcoin:{ADDRESS}?lightning=LNBCRT500U1PJEXAMPLE",
         ),

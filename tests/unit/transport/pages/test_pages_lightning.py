@@ -228,3 +228,32 @@ def test_a_page_says_when_a_payment_may_be_seen_late(
     assert (source["live"], source["own"]) == (live, not live)
     gateway.known["pay_1"] = alone(status=Status.EXPIRED)
     assert json.loads(getter(gateway)("/pay/pay_1.json").text)["source"]["live"]
+
+
+@pytest.mark.parametrize("is_unified", [False, True])
+def test_of_a_deadline_behind_the_invoices_own_the_chain_is_left(
+    is_unified: bool,
+) -> None:
+    """The deadline was moved; no node takes the invoice, and a wallet that is shown it
+    says that the payment is over."""
+    for at, names in ((NOW + 1, None), (NOW, "onchain")):
+        shown = both(
+            is_unified=is_unified,
+            lightning=replace(INVOICE, expires_at=at, is_unified=is_unified),
+        )
+        text, told = page(shown), state(shown)
+        assert (CAPITALS in text) == (names is None)
+        assert ADDRESS in text
+        assert told["ways"] == (
+            names or ("unified" if is_unified else "lightning onchain")
+        )
+        path, query = "/v1/payments/pay_1/qr.svg", "method=lightning"
+        code = getter(FakeGateway(shown))(path, accept="", QUERY_STRING=query)
+        assert code.status == (200 if names is None else 404)
+
+
+def test_what_is_over_does_not_come_back_and_both_at_one_moment_stay() -> None:
+    over = replace(INVOICE, expires_at=NOW - 1)
+    assert state(both(expires_at=NOW, lightning=over))["ways"] == "onchain"
+    over = replace(INVOICE, expires_at=NOW)
+    assert state(both(expires_at=NOW, lightning=over))["ways"] == "lightning onchain"
