@@ -12,7 +12,6 @@ from engine.gateway import Gateway
 from engine.payment.model import Payment
 from engine.store.epochs import POSITION, START, Position
 from transport.live.doors import Guest
-from transport.live.payment_messages import invoice_of
 
 __all__ = ["Name", "Number", "Wanted", "followed", "payments_of"]
 
@@ -47,11 +46,11 @@ class Wanted(msgspec.Struct, rename="camel"):
 
 def payments_of(gateway: Gateway, name: str, guest: Guest) -> list[Payment]:
     """Of those that the guest may hear of, newest first; an invoice without a number is
-    its payment's id. Reads the store."""
+    its payment's id, also when it gets a number later. Reads the store."""
     found = gateway.payments_of(name, guest.merchant)
     if not found:
         payment = gateway.payment(name)
-        is_meant = payment is not None and invoice_of(payment) == name
+        is_meant = payment is not None and guest.may_hear_of(payment.terms)
         found = [payment] if payment is not None and is_meant else []
     mine = [payment for payment in found if guest.may_hear_of(payment.terms)]
     return mine if mine or not found else _older(gateway, name, guest)

@@ -57,3 +57,13 @@ def test_how_far_is_looked_is_bounded() -> None:
     gateway = shop(1_000)
     assert found(gateway) == []
     assert gateway.reads == 10
+
+
+def test_a_payment_that_gets_a_number_is_found_by_its_id_all_the_same() -> None:
+    """A page that follows it by its id, and comes back after the shop has named it."""
+    gateway: Any = FakeGateway(
+        terms_of("pay_1", "order-7"), terms_of("pay_2", "order-8", "theirs")
+    )
+    guest = Guest("default")
+    for name, ids in (("order-7", ["pay_1"]), ("pay_1", ["pay_1"]), ("pay_2", [])):
+        assert [one.id for one in payments_of(gateway, name, guest)] == ids
