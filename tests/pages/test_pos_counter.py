@@ -199,6 +199,35 @@ def test_a_lost_answer_and_a_second_try_are_one_sale(
     assert len(bar.payments()) == before + 2
 
 
+SAY_BUSY = """
+  const ask = window.fetch;
+  window.fetch = async (url, options) => {
+    const answer = await ask(url, options);
+    const isSale = options?.method === "POST" && url.endsWith("v1/payments");
+    if (window.wasBusy || !isSale) return answer;
+    window.wasBusy = true;
+    const told = { code: "busy", detail: "it is not known whether it was carried out" };
+    return new Response(JSON.stringify(told), { status: 503 });
+  };
+"""
+
+
+def test_a_sale_of_which_the_node_knows_no_end_and_a_second_try_are_one(
+    bar: Counter, visited: Visited
+) -> None:
+    visited.do("before_load", SAY_BUSY)
+    visited.do("goto", f"{bar.node.url}/pos")
+    bar.say_key(visited, bar.key)
+    visited.do("wait_for_text", "#status", "Ready")
+    before = len(bar.payments())
+    enter(visited, "100")
+    visited.do("click", "#create")
+    visited.do("wait_for_text", "#wrong", "it is not known")
+    visited.do("click", "#create")
+    visited.do("wait_for_text", "#invoice-title", "Waiting for payment")
+    assert len(bar.payments()) == before + 1
+
+
 LOSE_A_LOOK = """
   const ask = window.fetch;
   window.looks = 0;

@@ -48,7 +48,8 @@ async function ask(asked) {
   try {
     payment = await call("POST", "v1/payments", asked.body, { "Idempotency-Key": asked.id });
   } catch (error) {
-    if (!error.is_lost && !error.is_out) kept.drop(ASKED);
+    // One that is busy may have made it all the same, and says only that it is late.
+    if (!error.is_lost && !error.is_out && error.code !== "busy") kept.drop(ASKED);
     throw error;
   }
   const sale = {
