@@ -160,7 +160,11 @@ def test_while_one_does_all_it_can_another_orders_and_is_told(
         busy = [gevent.spawn(_all_calls, ann, n, ended, answers) for n in range(3)]
         orders = [_order(node, key) for _ in range(8)]
         told = shop.wait_for(len(orders), 30 * PATIENCE)
-        wait_until(lambda: len(answers) > 30, 30, "ann to be busy meanwhile")
+        wait_until(
+            lambda: len(answers) > 30 and any(map(_steps, meter.batches[first:])),
+            30 * PATIENCE,
+            "ann to be busy meanwhile, with what takes steps, too",
+        )
         ended.append(True)
         gevent.joinall(busy, timeout=60 * PATIENCE, raise_error=True)
     bodies = [request.body.decode() for request in told]
