@@ -12,9 +12,15 @@ export class PaymentRows {
     this.known = new Map(); // id → item
     this.cursor = null; // of the next page
     this.isWhole = false; // the oldest that fits is here
+    this.heard = null; // of payments that are not here, while a page is on its way
   }
 
-  /* A page of the list, in its order. */
+  /* A page is asked for: what happens from now on may be newer than its answer. */
+  expect() {
+    this.heard = [];
+  }
+
+  /* A page of the list, in its order. Whether one is missing, as `apply` says it. */
   append(page) {
     for (const payment of page.data) {
       const known = this.known.get(payment.id);
@@ -26,6 +32,9 @@ export class PaymentRows {
     this.cursor = page.next_cursor;
     if (this.items.length) this.items.at(-1).cursor = page.next_cursor;
     this.isWhole = !page.next_cursor;
+    const heard = this.heard ?? [];
+    this.heard = null;
+    return this.apply(heard).isMissing;
   }
 
   /* Events in their order. { added: rows before all others, isMissing: one that the filter
@@ -36,6 +45,7 @@ export class PaymentRows {
     for (const event of events) {
       const item = this.known.get(event.payment_id);
       if (item) { this.take(item, rowOf(event)); continue; }
+      this.heard?.push(event);
       if (!this.fits(event)) continue;
       if (event.type !== "payment.created" || this.wanted.search) {
         isMissing ||= Boolean(this.wanted.status || this.wanted.flag) && !this.wanted.search;

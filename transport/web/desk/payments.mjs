@@ -13,6 +13,7 @@ const TYPING_MS = 80; // between two letters; a search that is overtaken is drop
 const AGAIN_MS = 2_000; // a filtered list is read anew no oftener than this
 
 let rows = null; // of the filter that was last looked at; it follows what happens
+let coming = null; // those that are being read in its place; they follow it, too
 let top = 0; // where the list was scrolled to
 let isFollowing = false;
 let onEvents = null; // of the page, while it is shown
@@ -21,6 +22,7 @@ function followAlways() {
   if (isFollowing) return;
   isFollowing = true;
   follow(events => {
+    if (events && coming) coming.apply(events);
     const what = events && rows ? rows.apply(events) : null;
     if (onEvents) onEvents(what);
     else if (events === null) rows = null; // some were missed
@@ -82,19 +84,24 @@ class Page {
     this.reading = anew;
     this.overtake?.abort();
     const overtake = this.overtake = new AbortController();
+    let isMissing = false;
+    coming = anew;
+    anew.expect();
     try {
       const signal = AbortSignal.any([this.signal, overtake.signal]);
-      anew.append(await api("v1/payments", { query: asked(wanted), signal }));
+      isMissing = anew.append(await api("v1/payments", { query: asked(wanted), signal }));
     } catch (error) {
       if (overtake.signal.aborted) return; // a newer one is under way
       throw error;
     } finally {
       if (this.reading === anew) this.reading = null;
+      if (coming === anew) coming = null;
     }
     if (overtake.signal.aborted) return;
     this.readAt = Date.now();
     this.list.toTop();
     this.take(anew);
+    if (isMissing) this.soon();
     if (wanted.search) announce(this.below.textContent || "Nothing is found.");
   }
 
@@ -109,6 +116,7 @@ class Page {
     if (!rows || rows.isWhole || this.reading) return;
     const mine = rows;
     this.reading = mine;
+    mine.expect();
     try {
       const page = await api("v1/payments",
         { query: asked(mine.wanted, mine.cursor), signal: this.signal });
@@ -117,6 +125,7 @@ class Page {
     } catch (error) {
       if (!this.signal.aborted) this.below.textContent = error.message;
     } finally {
+      mine.heard = null;
       if (this.reading === mine) this.reading = null;
     }
   }
