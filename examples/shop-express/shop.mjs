@@ -13,7 +13,7 @@ import express from "express";
 import { Paybell, PaymentState, verifyWebhook, WebhookRefused } from "paybell-api";
 
 const { PAYBELL_URL = "http://127.0.0.1:8080", PAYBELL_KEY, PORT = 3000 } = process.env;
-const SECRETS = (process.env.WEBHOOK_SECRET ?? "").split(" "); // two while it is rotated
+const SECRETS = (process.env.WEBHOOK_SECRET ?? "").split(" ").filter(Boolean); // two while it is rotated
 const FILE = process.env.SHOP_FILE ?? "shop.json";
 const PRICE_SAT = 50_000;
 
@@ -70,10 +70,11 @@ app.post("/paybell", express.raw({ type: () => true, limit: "1mb" }), async (req
     if (error instanceof WebhookRefused) return answer.sendStatus(401);
     throw error;
   }
-  // From here on nothing waits, so that no other webhook comes in between.
-  if (told.event && !Object.hasOwn(kept.webhooks, told.id)) {
+  // From here on nothing waits, so that no other webhook comes in between. One that is
+  // known is written down all the same: the first time that may have failed.
+  if (told.event) {
+    if (!Object.hasOwn(kept.webhooks, told.id)) settle(told.event);
     kept.webhooks[told.id] = true;
-    settle(told.event);
     save();
   }
   return answer.sendStatus(204);
@@ -94,13 +95,19 @@ function settle(event) {
 /** An order may have several payments: one that ran out, and the next. */
 function decide(before, states) {
   if (states.some(state => state.mayShip)) {
+    if (before.startsWith("stop") || before.includes("has not left")) {
+      return "ship it, if it has not left: the money is back";
+    }
     const isTwice = states.filter(state => state.isPaid).length > 1;
     return isTwice ? "ship it; it was paid twice: give one back" : "ship it";
   }
   if (/^(ship|stop)/.test(before)) return "stop: the money was taken back; call the customer";
   if (states.some(state => state.isPaid || state.isLate)) return "decide: the money came late";
   const over = ["expired", "cancelled", "failed"];
-  if (states.every(state => over.includes(state.status))) return "over: not paid";
+  if (states.every(state => over.includes(state.status))) {
+    const isShort = states.some(state => state.receivedSat > 0);
+    return isShort ? "decide: too little came; ask for the rest, or give it back" : "over: not paid";
+  }
   return "waits for money";
 }
 

@@ -114,6 +114,8 @@ def settle(db, event):
 def decide(before, states):
     """An order may have several payments: one that ran out, and the next."""
     if any(state.may_ship for state in states):
+        if before.startswith("stop") or "has not left" in before:
+            return "ship it, if it has not left: the money is back"
         is_twice = sum(state.is_paid for state in states) > 1
         return "ship it; it was paid twice: give one back" if is_twice else "ship it"
     if before.startswith(("ship", "stop")):
@@ -121,6 +123,8 @@ def decide(before, states):
     if any(state.is_paid or state.is_late for state in states):
         return "decide: the money came late"
     if all(state.status in {"expired", "cancelled", "failed"} for state in states):
+        if any(state.received_sat for state in states):
+            return "decide: too little came; ask for the rest, or give it back"
         return "over: not paid"
     return "waits for money"
 

@@ -16,6 +16,8 @@ PAID = event(3, type="payment.confirmed", status="confirmed")
 _REVERSED = event(4, type="payment.reversed", status="confirming")
 _LATE = event(5, type="payment.confirmed", status="confirmed", flags=["late"])
 _EXPIRED = event(2, type="payment.expired", status="expired", received_sat=0)
+_SHORT = event(4, type="payment.expired", status="expired", flags=["underpaid"])
+_BACK = [event(5, status="confirmed"), event(6, status="forwarded")]
 _OTHER: dict[str, Any] = {"payment_id": "pay_2"}
 _PAID_NEXT = event(7, type="payment.confirmed", status="confirmed", **_OTHER)
 _EXPIRED_NEXT = event(8, status="expired", received_sat=0, **_OTHER)
@@ -28,9 +30,12 @@ STORIES: list[tuple[list[dict[str, Any]], str]] = [
     ([PAID, _REVERSED], "stop: "),
     ([_REVERSED, PAID], "waits for money"),
     ([PAID, _REVERSED, PAID], "stop: "),
-    ([PAID, _REVERSED, event(5, status="confirmed")], "ship it"),
+    ([PAID, _REVERSED, event(5, status="confirmed")], "ship it, if it has not left"),
+    ([PAID, _REVERSED, *_BACK], "ship it, if it has not left"),
+    ([PAID, _REVERSED, *_BACK, event(7)], "stop: "),
     ([_LATE], "decide: "),
     ([_EXPIRED], "over: "),
+    ([_SHORT], "decide: too little came"),
     ([_EXPIRED, _PAID_NEXT], "ship it"),
     ([PAID, _EXPIRED_NEXT], "ship it"),
     ([PAID, _PAID_NEXT], "ship it; it was paid twice"),

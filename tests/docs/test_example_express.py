@@ -112,3 +112,24 @@ def test_orders_follow_their_payments_in_whatever_order_they_are_told(
     assert kept.read_bytes() == written
     with running(tmp_path) as shop:
         looks(shop)
+
+
+def test_what_could_not_be_written_down_is_not_taken_and_is_taken_the_next_time(
+    tmp_path: Path,
+) -> None:
+    installed(tmp_path)
+    kept, beside = tmp_path / "shop.json", tmp_path / "shop.json.new"
+    order = {"todo": "waits for money", "payments": {}}
+    kept.write_text(json.dumps({"orders": {"order-1": order}, "webhooks": {}}))
+    body, headers = signed(PAID, SECRETS[0])
+    with running(tmp_path) as shop:
+
+        def tell() -> int:
+            hook = f"{shop}/paybell"
+            return requests.post(hook, data=body, headers=headers, timeout=30).status_code
+
+        beside.mkdir()  # as a disk that takes nothing
+        assert tell() == 500
+        beside.rmdir()
+        assert tell() == 204
+        assert "ship it" in kept.read_text()

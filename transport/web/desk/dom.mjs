@@ -22,11 +22,25 @@ export function h(name, props, ...children) {
   return element;
 }
 
-/* In place of what was there. */
+/* In place of what was there. Whoever was on a button or a link there is on the same one
+   of the new, so that the keyboard does not begin at the top of the page again. */
 export function put(place, ...children) {
+  const focused = document.activeElement;
+  const again = place !== focused && place.contains(focused) ? [...alike(place, focused)].indexOf(focused) : -1;
   place.replaceChildren();
   add(place, children);
+  if (again >= 0 && document.activeElement !== focused) {
+    const found = focused.isConnected ? [focused] : alike(place, focused);
+    (found[again] ?? found.at(-1))?.focus({ preventScroll: true });
+  }
   return place;
+}
+
+const nameOf = one => one.getAttribute("aria-label") ?? (one.name || one.textContent);
+
+/* What a place has that is called the same: "Send again" is there once for each event. */
+function alike(place, wanted) {
+  return [...place.querySelectorAll(wanted.localName)].filter(one => nameOf(one) === nameOf(wanted));
 }
 
 function add(place, children) {

@@ -120,7 +120,8 @@ export function ask({ title, text = [], action, fields = [], send, danger = fals
     if (danger) inside.button.classList.add("danger");
     const dialog = h("dialog", { "aria-labelledby": id, onclose: () => {
       dialog.remove();
-      opener?.focus();
+      // The page may have been drawn anew meanwhile, and what opened this be gone.
+      (opener?.isConnected ? opener : document.getElementById("outlet"))?.focus();
       resolve(result);
     } }, h("h2", { id }, title), [text].flat().map(one => (one instanceof Node ? one
       : h("p", {}, one))), inside);

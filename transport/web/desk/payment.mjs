@@ -17,12 +17,16 @@ export async function show(place, { params, signal, heading }) {
     "deliveries"].map(name => [name, h("section", { class: `part-${name}` })]));
   const story = h("ol", { class: "story" });
   let seq = 0;
+  let asked = 0;
+  let drawn = 0; // the question whose answer is shown
 
   const read = async () => {
+    const turn = asked += 1;
     const payment = await api(path, { signal });
+    if (turn < drawn) return; // a later one was answered first: it knows more
+    drawn = turn;
     draw(payment, parts, heading);
     put(parts.actions, actions(payment, again));
-    return payment;
   };
   const again = () => Promise.all([read(), refunds(parts.refunds, path, again, signal),
     deliveries(parts.deliveries, path, signal)]);

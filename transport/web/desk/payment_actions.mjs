@@ -18,7 +18,7 @@ export function actions(payment, again) {
     may("create") && ["pending", "expired"].includes(payment.status) && !payment.received_sat
       && button("Cancel", () => cancel(path, payment).then(after("Cancelled."))),
     may("refund") && payment.received_sat > payment.refunded_sat
-      && button("Refund", () => refund(path, payment).then(after("The refund is on its way."))),
+      && button("Refund", () => refund(path, payment).then(after("The refund is made: how it stands is shown below."))),
     may("create") && button("Change", () => change(path, payment).then(after("Changed."))),
     may("settings")
       && button("Send again", () => again_(path).then(after("It is being sent again."))),
