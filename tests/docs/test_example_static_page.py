@@ -1,5 +1,6 @@
 """examples/static-page: its README done by a reader, and its page looked at."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import requests
 
 from tests.docs.readme_steps import Reader
 from tests.pages.conftest import Visited
+from tests.tools import children
 from tests.tools.ports import free_ports
 from tests.unit.test_packaging import ROOT
 
@@ -115,6 +117,29 @@ def test_who_was_reversed_short_or_late_is_never_asked_to_pay_again(
     static.pay(over["address"], 20_000)
     page.do("wait_for_text", "#headline", "after the deadline")
     assert not page.do("evaluate", "document.getElementById('ways').checkVisibility()")
+
+
+def told(**payment: Any) -> str:
+    """The headline of the page's own `words`, which need no browser."""
+    html = (EXAMPLE / "index.html").read_text(encoding="utf-8")
+    words = html[html.index("function words(") : html.index("function draw(")]
+    known = {"flags": [], "amount_sat": 5, "received_sat": 5}
+    known |= {"confirmations": 0, "confirmations_required": 1}
+    asked = f"console.log(words({json.dumps(known | payment)})[0])"
+    command = ["node", "-e", words + asked]
+    return str(children.run(command, capture_output=True, text=True, timeout=60).stdout)
+
+
+@pytest.mark.parametrize("flag", ["replaced", "reorged"])
+def test_what_was_replaced_and_is_there_again_is_on_its_way(flag: str) -> None:
+    """Both flags stay for good."""
+    assert "on its way" in told(status="confirming", flags=[flag])
+    assert "Paid." in told(status="confirmed", flags=[flag])
+    assert "took your payment back" in told(
+        status="pending", flags=[flag], received_sat=0
+    )
+    short = told(status="confirming", flags=[flag, "underpaid"], received_sat=4)
+    assert "Not all" in short
 
 
 def test_a_link_without_its_payment_says_so(page: Visited, static: Static) -> None:

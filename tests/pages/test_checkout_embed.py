@@ -89,6 +89,22 @@ def test_a_button_opens_the_checkout_above_the_page_and_is_told_of_it(
     assert focused == "buy", "back where the visitor was"
 
 
+def test_who_clicks_twice_opens_it_once_and_does_not_close_it_again(
+    node: Shop, site: Site, visited: Visited
+) -> None:
+    made = states.create(node, merchant="framed", return_url="")
+    open_shop(visited, node, site, site.origin, node.url(made))
+    twice = """
+      document.getElementById("buy").click();
+      document.querySelector("dialog").click();
+      [document.querySelectorAll("dialog[open]").length, told.length]"""
+    assert visited.do("evaluate", twice) == [1, 0]
+    visited.do("wait_until", "told.length > 0")
+    visited.do("evaluate", "performance.now = () => Infinity")
+    visited.do("evaluate", "document.querySelector('dialog').click()")
+    visited.do("wait_for", "dialog", "detached")
+
+
 def test_a_page_that_the_shop_has_not_named_shows_and_hears_nothing(
     node: Shop, site: Site, visited: Visited
 ) -> None:

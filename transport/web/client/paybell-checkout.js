@@ -14,6 +14,7 @@
    What is told here is for showing. Ship when your server is told, by a webhook. */
 "use strict";
 (() => {
+  const DOUBLE_CLICK_MS = 500;
   const STYLE = {
     dialog: { position: "fixed", inset: "0", display: "grid", placeItems: "center", width: "100vw", maxWidth: "none",
       height: "100dvh", maxHeight: "none", margin: "0", padding: "3.5rem 0 0", border: "0", background: "#101412b3" },
@@ -38,7 +39,11 @@
     const close = made("button", STYLE.close, { type: "button", "aria-label": closeLabel });
     close.textContent = "×";
     close.onclick = () => dialog.close();
-    dialog.onclick = ({ target }) => target === dialog && dialog.close(); // beside it
+    const opened = performance.now();
+    // Beside it; but the second click of two, of which the first opened it, is none.
+    dialog.onclick = ({ target }) => {
+      if (target === dialog && performance.now() - opened > DOUBLE_CLICK_MS) dialog.close();
+    };
     let last = null;
 
     function hear({ origin: from, source, data }) {

@@ -76,7 +76,7 @@ def test_lightning_alone_shows_its_invoice_and_no_address() -> None:
     assert f'data-copy="{BOLT11}"' in text
     assert 'id="address"' not in text
     assert "lightning:abab" not in text, "the key in the place of an address is ours"
-    assert "Scan the code with your Lightning wallet, or copy the invoice." in text
+    assert "open it here, scan the code with it, or copy the invoice." in text
     assert "confirmation" not in text
     assert "secret-till" not in text
     assert 'type="radio"' not in text, "one way needs no tabs"
