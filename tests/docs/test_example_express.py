@@ -126,7 +126,9 @@ def test_what_could_not_be_written_down_is_not_taken_and_is_taken_the_next_time(
 
         def tell() -> int:
             hook = f"{shop}/paybell"
-            return requests.post(hook, data=body, headers=headers, timeout=30).status_code
+            return requests.post(
+                hook, data=body, headers=headers, timeout=30
+            ).status_code
 
         beside.mkdir()  # as a disk that takes nothing
         assert tell() == 500

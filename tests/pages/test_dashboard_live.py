@@ -38,6 +38,27 @@ MANY = """
 })()
 """
 
+#: The second answer about a payment is held back until `letGo` is called.
+SLOW = """
+(() => {
+  const real = window.fetch;
+  let asked = 0;
+  window.fetch = async (url, options) => {
+    const answer = await real(url, options);
+    if (!new URL(url, location.href).pathname.endsWith("/v1/payments/%s")) return answer;
+    asked += 1;
+    if (asked !== 2) return answer;
+    const text = await answer.text();
+    const wait = new Promise(go => { window.letGo = go; });
+    return Object.defineProperty(answer, "text", { value: async () => {
+      await wait;
+      window.wasRead = true;
+      return text;
+    } });
+  };
+})()
+"""
+
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
@@ -99,6 +120,43 @@ def test_the_story_of_a_payment_grows_while_it_is_looked_at(
     ]
     assert visited.do("axe") == []
     assert visited.do("shifts") <= 0.05
+
+
+def test_an_answer_that_a_later_one_overtook_is_not_shown(
+    at: Desk, visited: Visited
+) -> None:
+    mine = at.node.create(71_000)
+    at.enter(visited, page="alerts")
+    visited.do("evaluate", SLOW % mine.id)
+    at.go(visited, f"payments/{mine.id}")
+    visited.do("wait_for_text", ".story li", "71,000 sat asked")
+    at.node.chain.pay(mine.terms.address, 71_000)
+    visited.do("wait_until", "window.letGo")
+    at.node.chain.mine(2)
+    visited.do("wait_for_text", ".status-line", "Paid")
+    visited.do("evaluate", "letGo()")
+    visited.do("wait_until", "window.wasRead")
+    assert "Paid" in visited.do("text", ".status-line")
+
+
+def test_the_keyboard_stays_where_it_is_while_the_payment_moves(
+    at: Desk, visited: Visited
+) -> None:
+    mine = at.node.create(72_000)
+    at.enter(visited, page=f"payments/{mine.id}")
+    visited.do("wait_for_text", ".story li", "72,000 sat asked")
+    change = "[...document.querySelectorAll('.actions button')].find(b => b.textContent === 'Change')"
+    visited.do("evaluate", f"{change}.focus()")
+    at.node.chain.pay(mine.terms.address, 72_000)
+    visited.do("wait_for_text", ".part-receipts", "mempool")
+    visited.do("wait_until", f"document.activeElement === {change}")
+    visited.do("press", "Enter")
+    visited.do("wait_for", "dialog[open]")
+    at.node.chain.mine(2)
+    visited.do("wait_for_text", ".status-line", "Paid")
+    visited.do("press", "Escape")
+    visited.do("wait_for", "dialog", "detached")
+    assert visited.do("evaluate", "document.activeElement.id") == "outlet"
 
 
 def test_who_was_offline_is_told_so_and_misses_nothing(

@@ -104,11 +104,11 @@ export class Calls {
     const given = Object.entries(query).filter(([, value]) => value != null);
     const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
     const address = this.url + path + (given.length ? `?${search}` : "");
+    signal?.throwIfAborted();
     // AbortSignal.any is not in Node 18.
     const ending = new AbortController();
     const end = () => ending.abort(signal?.reason);
     const timer = setTimeout(() => ending.abort(new Error("timeout")), this.#timeoutMs + waitMs);
-    signal?.throwIfAborted();
     signal?.addEventListener("abort", end, { once: true });
     try {
       const response = await this.#fetch(address, {

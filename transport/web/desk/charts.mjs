@@ -45,14 +45,17 @@ export async function show(place, { signal, heading, query }) {
     choice("Clock", Object.entries(ZONES), zone, value => { zone = value; })), wrong, grid);
   const UPlot = await uplot();
   let drawn = [];
+  let turn = 0;
 
   const draw = async () => {
+    const mine = turn += 1;
     const [step, span] = RANGES[range];
     const since = new Date(Date.now() - span * 1_000).toISOString();
     const kinds = KINDS.filter(kind => isNode || !kind.node);
     const asked = [...new Set(kinds.map(kind => kind.series))];
     const got = Object.fromEntries(await Promise.all(asked.map(async series => [series,
       await api("v1/history", { signal, query: { series, step, since, merchant: session.merchant ? null : ofMerchant() } })])));
+    if (mine !== turn) return; // another time was chosen since
     wrong.textContent = "";
     drawn.forEach(one => one.destroy());
     put(grid);

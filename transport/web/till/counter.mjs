@@ -29,6 +29,10 @@ export class Counter extends EventTarget {
     $("cancel").addEventListener("click", () => this.#leave());
     $("instead").addEventListener("click", () => this.#instead());
     $("next").addEventListener("click", () => this.#tell("over", ""));
+    // A page that was hidden has lost what keeps its screen on.
+    document.addEventListener("visibilitychange", () => {
+      if (this.#sale && !document.hidden) this.#stay_awake();
+    });
   }
 
   get is_open() {
@@ -117,6 +121,7 @@ export class Counter extends EventTarget {
     const words = [$("invoice-title").textContent, $("invoice-note").textContent];
     if (stage === "passing") announce(say("paid_said", { title: say("paid"), sum: this.#sum() }));
     else if (stage !== "waiting") announce(words.join(". "));
+    clearTimeout(this.#slow);
     if (stage === "passing") this.#slow = setTimeout(() => this.#is_slow(), SLOW_MS);
     this.tick();
   }
