@@ -45,9 +45,8 @@ SLOW = """
   let asked = 0;
   window.fetch = async (url, options) => {
     const answer = await real(url, options);
-    if (!new URL(url, location.href).pathname.endsWith("/v1/payments/%s")) return answer;
-    asked += 1;
-    if (asked !== 2) return answer;
+    const { pathname } = new URL(url, location.href);
+    if (!pathname.endsWith("/v1/payments/%s") || (asked += 1) !== 2) return answer;
     const text = await answer.text();
     const wait = new Promise(go => { window.letGo = go; });
     return Object.defineProperty(answer, "text", { value: async () => {
@@ -145,7 +144,8 @@ def test_the_keyboard_stays_where_it_is_while_the_payment_moves(
     mine = at.node.create(72_000)
     at.enter(visited, page=f"payments/{mine.id}")
     visited.do("wait_for_text", ".story li", "72,000 sat asked")
-    change = "[...document.querySelectorAll('.actions button')].find(b => b.textContent === 'Change')"
+    buttons = "[...document.querySelectorAll('.actions button')]"
+    change = f"{buttons}.find(one => one.textContent === 'Change')"
     visited.do("evaluate", f"{change}.focus()")
     at.node.chain.pay(mine.terms.address, 72_000)
     visited.do("wait_for_text", ".part-receipts", "mempool")

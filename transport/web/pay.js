@@ -140,8 +140,12 @@
     if (stage === "paid" && $("sound")?.checked) chime();
   }
 
+  /* The same twice ("Copied") is said twice. */
   function announce(text) {
-    put($("announcement"), text);
+    const place = $("announcement");
+    if (place.textContent !== text) return put(place, text);
+    place.textContent = "";
+    requestAnimationFrame(() => put(place, place.textContent || text));
   }
 
   function localTimes() {
