@@ -39,6 +39,7 @@ def test_the_readme_leads_from_nothing_to_a_shipped_mug(tmp_path: Path) -> None:
     installed(tmp_path)
     replaced = {
         # Both are here already: a test asks no registry.
+        "npm install --no-package-lock --prefix ../../clients/ts\n": "",
         "npm pack ../../clients/ts\n": "",
         "npm install express ./paybell-api-0.1.0.tgz\n": "",
         "serve --db": f"serve --port {node} --db",
