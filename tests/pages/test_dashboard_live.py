@@ -130,7 +130,7 @@ def test_an_answer_that_a_later_one_overtook_is_not_shown(
     at.go(visited, f"payments/{mine.id}")
     visited.do("wait_for_text", ".story li", "71,000 sat asked")
     at.node.chain.pay(mine.terms.address, 71_000)
-    visited.do("wait_until", "window.letGo")
+    visited.do("wait_until", "Boolean(window.letGo)")
     at.node.chain.mine(2)
     visited.do("wait_for_text", ".status-line", "Paid")
     visited.do("evaluate", "letGo()")
