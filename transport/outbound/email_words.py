@@ -62,6 +62,10 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.cancelled": ("Payment cancelled", "It was cancelled."),
     "payment.token_saved": ("Card saved", "The gateway keeps it for this customer."),
     "payment.refunded": ("Refunded", "{returned} was sent back."),
+    "payment.updated": (
+        "Payment changed",
+        "What you keep of it, or its deadline, was changed. No money has moved.",
+    ),
 }
 
 CUSTOMER_WORDS: Final[dict[str, tuple[str, str]]] = {

@@ -156,6 +156,7 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
     "payment.cancelled": _fixed("payment cancelled"),
     "payment.token_saved": _fixed("means of payment saved"),
     "payment.refunded": _refunded,
+    "payment.updated": _fixed("payment changed by the shop"),
 }
 
 
