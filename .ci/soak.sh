@@ -5,7 +5,7 @@
 # requests of the API fuzz, 10,000 reconnects of Socket.IO clients, 1,000 kills of a node
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
 # 20,000 framings beside nginx, 10,000 addresses of each kind by three libraries, 100
-# kills of a node that draws them. Called by `make soak`; $PYTHON is the one of the
+# kills of a node that draws them, every page in every look. Called by `make soak`; $PYTHON is the one of the
 # virtual environment. All are run, also when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -41,5 +41,6 @@ run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_expo
 run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py
 run env PAYBELL_WALLET_KILLS=100 "$PYTHON" -m pytest tests/money/test_wallet_kills.py
 run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
+run env PAYBELL_LOOKS=all "$PYTHON" -m pytest tests/pages
 
 [ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }

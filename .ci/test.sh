@@ -28,6 +28,11 @@ starting=(integration/test_cli_offline.py integration/test_backup_drill.py
 worlds=(simulation epochs node)
 # Of those who come from another system; pages, clients, and what the docs say.
 sites=(seeds pages clients docs)
+# What a browser needs minutes of the processor for is looked at by `make soak`, and by
+# `make test ARGS=tests/pages`: each page is here with its main road.
+looking=(pages/test_dashboard_live.py pages/test_dashboard_work.py
+    pages/test_desk_channels.py pages/test_desk_node.py pages/test_docs_site.py
+    pages/test_pos_counter.py pages/test_checkout_embed.py)
 money=(money lightning live browser)  # where money moves, real nodes of Lightning, pages
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
@@ -60,7 +65,8 @@ part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" \
 running+=("$!")
 part worlds "${worlds[@]/#/tests/}" "${starting[@]/#/tests/}" &
 running+=("$!")
-part sites "${sites[@]/#/tests/}" "${waiting[@]/#/tests/}" &
+part sites "${sites[@]/#/tests/}" "${waiting[@]/#/tests/}" \
+    "${looking[@]/#/--ignore=tests/}" &
 running+=("$!")
 part money "${money[@]/#/tests/}" &
 running+=("$!")
@@ -69,6 +75,8 @@ for process in "${running[@]}"; do
     wait "$process" || failed=1
 done
 
+echo
+echo "Left to \`make soak\`: ${looking[*]}"
 for name in first sockets worlds sites money; do
     echo
     echo "The part \"$name\":"
