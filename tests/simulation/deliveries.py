@@ -48,6 +48,7 @@ class Deliveries:
         # One more of this payment may come, out of turn or again: it was under way when
         # a redelivery was asked for, or its record was when the notifier started anew.
         self._excused: set[_Queue] = set()
+        self._repeated: set[_Queue] = set()  # the second of these alone
 
     # -- what is committed -----------------------------------------------------------
 
@@ -154,16 +155,20 @@ class Deliveries:
             if queue not in self._excused:
                 raise Broken(wrong)
             self._excused.discard(queue)
-        if self._not_before.get((channel_id, offset), 0) > self._latest():
+        is_early = self._not_before.get((channel_id, offset), 0) > self._latest()
+        if is_early and queue not in self._repeated:
             raise Broken(f"{channel_id} is sent event {offset} before it is due")
+        self._repeated.discard(queue)
         self._unrecorded.add(queue)
 
     def on_start(self, channel_id: str) -> None:
         """The channel's notifier starts: it may read what is owed before the record
-        of its predecessor's last attempts is committed, and repeat them."""
+        of its predecessor's last attempts is committed, and repeat them: by what it
+        read they are due, whatever that record then says of the next."""
         for queue in self._unrecorded:
             if queue[0] == channel_id:
                 self._excused.add(queue)
+                self._repeated.add(queue)
 
     def _gap(self, offsets: dict[int, str], offset: int) -> tuple[int, ...]:
         """Events (seq) that were given up since the last that was delivered."""
