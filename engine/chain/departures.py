@@ -19,6 +19,7 @@ class Departures:
 
     def __init__(self) -> None:
         self._left: dict[bytes, set[str]] = {}
+        self._conflicted: dict[bytes, set[str]] = {}  # of those, by script
 
     def __contains__(self, script: bytes) -> bool:
         return script in self._left
@@ -26,19 +27,31 @@ class Departures:
     def of(self, script: bytes) -> frozenset[str]:
         return frozenset(self._left.get(script, ()))
 
-    def note(self, txid: str, scripts: Iterable[bytes]) -> None:
-        """It left the mempool; it paid these."""
+    def conflicted(self, script: bytes) -> frozenset[str]:
+        """Of those, the ones whose inputs another transaction was seen to spend."""
+        return frozenset(self._conflicted.get(script, ()))
+
+    def note(
+        self, txid: str, scripts: Iterable[bytes], *, is_conflict: bool = False
+    ) -> None:
+        """It left the mempool; it paid these. `is_conflict`: as another spends what it
+        spent, or what one spent that it came from."""
         for script in scripts:
             left = self._left.setdefault(script, set())
             if len(left) < MOST_LEFT:
                 left.add(txid)
+                if is_conflict:
+                    self._conflicted.setdefault(script, set()).add(txid)
 
     def undo(self, txid: str, scripts: Iterable[bytes]) -> None:
         """It is there, or there again."""
         for script in scripts if self._left else ():
             if script in self._left:
                 self._left[script].discard(txid)
+            if script in self._conflicted:
+                self._conflicted[script].discard(txid)
 
     def forget(self, script: bytes) -> None:
         """Nobody watches it any more."""
         self._left.pop(script, None)
+        self._conflicted.pop(script, None)

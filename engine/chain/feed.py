@@ -120,6 +120,9 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     knows. What was seen before, and is not listed, may have been lost with another
     mempool, unless it is one of `left`: txids that this one had and has no more.
 
+    `conflicted`: of `left`, those that cannot be there beside what the source showed in
+    their place, as it spends the same. That is its word, also if it is not `complete`.
+
     `is_current`: the source is a current witness. One that is not can show money, and
     nothing else: its view takes nothing away, counts no depth and judges no deadline.
     """
@@ -135,6 +138,7 @@ class ChainView(msgspec.Struct, frozen=True, gc=False):
     unread_below: int = 0  # a height; see `engine.chain.unread`. 0: all was read
     mempool_since: int = 0
     left: frozenset[str] = frozenset()
+    conflicted: frozenset[str] = frozenset()
 
 
 def places(outputs: Sequence[Output]) -> tuple[tuple[str, int | None], ...]:

@@ -294,6 +294,7 @@ class ScriptIndex:
             unread_below=self.unread_below,
             mempool_since=self.mempool_since,
             left=self._departures.of(script),
+            conflicted=self._departures.conflicted(script),
         )
 
     def is_bare(self, script: bytes) -> bool:
@@ -359,11 +360,13 @@ class ScriptIndex:
     def _evict_conflicts(self, tx: PackedTx) -> set[bytes]:
         touched: set[bytes] = set()
         for txid, paid in self._pool.evict_conflicts(tx).items():
-            touched |= self._note_left(txid, paid)
+            touched |= self._note_left(txid, paid, is_conflict=True)
         return touched
 
-    def _note_left(self, txid: str, paid: set[bytes]) -> set[bytes]:
+    def _note_left(
+        self, txid: str, paid: set[bytes], *, is_conflict: bool = False
+    ) -> set[bytes]:
         """This left the pool; which watched scripts it paid."""
         touched = paid & self._watched.outputs.keys()
-        self._departures.note(txid, touched)
+        self._departures.note(txid, touched, is_conflict=is_conflict)
         return touched

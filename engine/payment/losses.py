@@ -75,7 +75,10 @@ def emit_losses(builder: EventBuilder, view: ChainView, listed: Listed) -> bool:
             # on, is the one that saw the receipt last.
             receipt = _unconfirmed(receipt, view, builder.now)
             builder.emit(EventType.REORGED, txid=receipt.txid, receipt=receipt)
-        absent = output is None and _is_unconfirmed(receipt) and view.complete
+        # Its place was taken: to wait for the rest of the mempool is to count both.
+        is_replaced = has_news and receipt.txid in view.conflicted
+        is_proven = view.complete or is_replaced
+        absent = output is None and _is_unconfirmed(receipt) and is_proven
         is_telling = has_news or _would_list(receipt, view, builder.now)
         if absent and is_telling and _had_time(receipt, view, builder.now):
             _emit_replaced(builder, receipt)

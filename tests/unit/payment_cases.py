@@ -6,6 +6,8 @@ twice; the sums in each event are those of the fold. Every test that uses it che
 these four for free.
 """
 
+from msgspec.structs import replace
+
 from engine.chain.feed import ChainView, Output, Tip
 from engine.payment.events import Event, decode, encode, opening, with_offset
 from engine.payment.lightning_terms import LIGHTNING, Invoice, lightning_key
@@ -94,9 +96,13 @@ def view(
     off_chain: tuple[str, ...] = (),
     complete: bool = True,
     is_current: bool = True,
+    conflicted: tuple[str, ...] = (),
+    left: tuple[str, ...] = (),
 ) -> ChainView:
     shown = Tip(tip, block(tip))
-    return ChainView(source, shown, outputs, off_chain, complete, is_current)
+    seen = ChainView(source, shown, outputs, off_chain, complete, is_current)
+    gone = frozenset(left + conflicted)
+    return replace(seen, left=gone, conflicted=frozenset(conflicted))
 
 
 class Told:

@@ -43,6 +43,22 @@ def test_what_a_block_takes_has_not_left_and_what_it_double_spends_has() -> None
     assert left(index) == {lost.txid}
 
 
+def test_a_conflict_is_told_of_what_was_put_out_and_of_nothing_else() -> None:
+    index = started()
+    first, child = make_tx("1", [(ALICE, 1)], COIN), make_tx("2", [(ALICE, 2)])
+    index.apply_mempool([first, child], ())
+    second = make_tx("3", [(ALICE, 1)], COIN)
+    index.apply_mempool([second], [child.txid])
+    shown = index.view(ALICE, "s")
+    assert shown.left == {first.txid, child.txid}
+    assert shown.conflicted == {first.txid}
+    assert not shown.complete
+    index.apply_mempool([first], ())  # it came back, and put the other out
+    assert index.view(ALICE, "s").conflicted == {second.txid}
+    index.unwatch(ALICE)
+    assert index.view(ALICE, "s").conflicted == frozenset()
+
+
 def test_of_who_is_not_watched_nothing_is_remembered() -> None:
     index = started()
     tx = make_tx("1", [(BOB, 1)])
@@ -60,5 +76,6 @@ def test_views_say_how_old_the_mempool_is() -> None:
 def test_so_much_is_remembered_of_one_script() -> None:
     book = Departures()
     for number in range(departures.MOST_LEFT + 5):
-        book.note(f"{number}", [ALICE])
+        book.note(f"{number}", [ALICE], is_conflict=True)
     assert len(book.of(ALICE)) == departures.MOST_LEFT == 1_000
+    assert book.conflicted(ALICE) == book.of(ALICE)

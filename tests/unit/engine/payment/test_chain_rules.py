@@ -56,6 +56,31 @@ def test_an_incomplete_view_takes_nothing_away() -> None:
     assert told(view(complete=False)) == []
 
 
+def test_a_replacement_is_never_counted_beside_what_it_replaced() -> None:
+    """Seen at a node that told each change: "overpaid", and "replaced" after it."""
+    told = Told()
+    told(view(mempool("t1")))
+    taken = ("t1",)
+    partly = view(mempool("t2"), complete=False, conflicted=taken)
+    assert told(partly) == ["replaced", "detected"]
+    assert told.payment.received_sat == 50_000
+
+
+def test_of_an_incomplete_view_only_a_conflict_that_pays_us_takes_money_away() -> None:
+    told = Told()
+    told(view(mempool("t1"), mempool("t3", 1)))
+    taken = ("t1",)
+    elsewhere = view(mempool("t3", 1), complete=False, conflicted=taken)
+    assert told(elsewhere) == [], "it may be there again at the next look"
+    there = view(mempool("t1"), mempool("t3", 1), complete=False, conflicted=taken)
+    assert told(there) == []
+    mined_perhaps = view(mempool("t2", 7), mempool("t3", 1), complete=False, left=taken)
+    assert "replaced" not in told(mined_perhaps), "it left, maybe into a block"
+    assert {receipt.txid for receipt in told.payment.receipts} == {"t1", "t2", "t3"}
+    behind = replace(elsewhere, outputs=(mempool("t4", 7),), is_current=False)
+    assert "replaced" not in told(behind)
+
+
 def test_another_source_may_say_gone_only_when_it_had_time_to_hear_of_it() -> None:
     told = Told()
     told(view(mempool("t1")))
