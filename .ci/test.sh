@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Run the tests. With arguments: pytest with these. Without: all of them, in five
-# processes side by side, as four wait most of their time (for sockets, for disks) while
-# the fifth computes. Called by `make test`; $PYTHON is the one of the virtual environment.
+# Run the tests. With arguments: pytest with these. Without: all of them, in seven
+# processes side by side, as most wait most of their time (for sockets, for disks) while
+# one or two compute. Called by `make test`; $PYTHON is the one of the virtual
+# environment.
 #
-# Each part tells of each file as it is done, every line with the part's name before it,
-# and of each failure at once; the quick unit tests come first. Their closing lines, and
-# what failed, stand together at the end.
+# The parts are about equal by what they take of the processor, so that none is left to
+# end alone. Each tells of each file as it is done, every line with the part's name
+# before it, and of each failure at once. Their closing lines, and what failed, stand
+# together at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,12 +19,15 @@ fi
 # accord (PYTHONDONTWRITEBYTECODE) each would compile every module anew: 0.8 s of CPU.
 "$PYTHON" -m compileall -q -j 2 installation.py run.py engine actors transport tests/tools
 
-first=(unit tools tenants power)
-sockets=(integration)
-# Files of the second part that run in others, as these end sooner: some that nearly only
-# wait, in the last; some that start many processes, in the third.
+rules=(unit/engine)
+first=(unit tools tenants power)  # but for `rules`
+# What nearly only waits, one after the other, for minutes: begun with the rest, it ends
+# before them.
 waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
-    integration/test_explorers_in_trouble.py integration/test_disk_trouble.py)
+    integration/test_explorers_in_trouble.py integration/test_disk_trouble.py
+    integration/test_peers.py lightning/test_blink_stream.py)
+sockets=(integration)
+# Files of `integration` that start many processes, and run with others that do.
 starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
@@ -61,19 +66,30 @@ trap 'kill -- $(jobs -p | sed s/^/-/) 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-part first "${first[@]/#/tests/}" &
-running=("$!")
-part sockets "${sockets[@]/#/tests/}" "${waiting[@]/#/--ignore=tests/}" \
-    "${starting[@]/#/--ignore=tests/}" &
-running+=("$!")
-part worlds "${worlds[@]/#/tests/}" "${starting[@]/#/tests/}" \
-    "${searching[@]/#/--ignore=tests/}" &
-running+=("$!")
-part sites "${sites[@]/#/tests/}" "${waiting[@]/#/tests/}" \
-    "${looking[@]/#/--ignore=tests/}" &
-running+=("$!")
-part money "${money[@]/#/tests/}" &
-running+=("$!")
+begin() {  # one part: its name, the folders and files in it, `but` those that are not
+    local name=$1 one
+    local -a chosen=()
+    shift
+    for one in "$@"; do
+        case "$one" in
+            but\ *) chosen+=("--ignore=tests/${one#but }") ;;
+            *) chosen+=("tests/$one") ;;
+        esac
+    done
+    part "$name" "${chosen[@]}" &
+    names+=("$name")
+    running+=("$!")
+}
+
+names=()
+running=()
+begin rules "${rules[@]}"
+begin first "${first[@]}" "${rules[@]/#/but }"
+begin waiting "${waiting[@]}"
+begin sockets "${sockets[@]}" "${waiting[@]/#/but }" "${starting[@]/#/but }"
+begin worlds "${worlds[@]}" "${starting[@]}" "${searching[@]/#/but }"
+begin sites "${sites[@]}" "${looking[@]/#/but }"
+begin money "${money[@]}" "${waiting[@]/#/but }"
 failed=0
 for process in "${running[@]}"; do
     wait "$process" || failed=1
@@ -81,7 +97,7 @@ done
 
 echo
 echo "Left to \`make soak\`: ${looking[*]} ${searching[*]}"
-for name in first sockets worlds sites money; do
+for name in "${names[@]}"; do
     echo
     echo "The part \"$name\":"
     awk '/^=+ short test summary info =+$/ { on = 1 } on { print } { last = $0 }
