@@ -167,3 +167,41 @@ def test_where_nothing_live_gets_through_the_page_asks_now_and_then(
         page.wait_for("h1", text="Payment seen", timeout_s=8)
     finally:
         node.deaf = False
+
+
+def test_who_comes_back_by_the_browsers_button_sees_what_is_so(
+    node: Shop, page: Page, visit: Visit
+) -> None:
+    """The page is `no-store`: a browser that has no script, or that puts a page back
+    from its disk, must never ask for money that was sent already."""
+    payment, other = node.create(), node.create()
+    visit(payment)
+    page.goto(node.url(other))
+    node.chain.pay(payment.terms.address, 50_000)
+    node.chain.mine(2)
+    wait_until(
+        lambda: node.payment(payment).status is Status.CONFIRMED, 10, "confirmation"
+    )
+    page.evaluate("history.back(), 1")
+    page.wait_for("h1", text="Paid", timeout_s=5)
+    assert not was_not_reloaded(page), "Chromium kept a page that says no-store"
+
+
+def test_a_page_that_a_browser_kept_all_the_same_asks_at_once(
+    node: Shop, page: Page, visit: Visit
+) -> None:
+    payment = node.create()
+    before_load(page, SKEWED_CLOCK + DEAF_ON_DEMAND)
+    visit(payment)
+    page.evaluate("window.deaf = true, dispatchEvent(new Event('pagehide')), 1")
+    node.chain.pay(payment.terms.address, 50_000)
+    node.chain.mine(2)
+    wait_until(
+        lambda: node.payment(payment).status is Status.CONFIRMED, 10, "confirmation"
+    )
+    assert page.text("h1") == "Waiting for your payment"
+    page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true})), 1"
+    )
+    page.wait_for("h1", text="Paid", timeout_s=3)
+    assert was_not_reloaded(page)
