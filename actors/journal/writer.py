@@ -128,7 +128,8 @@ class JournalActor(Actor):
                 self._on_done(batch, outcomes)
                 self._flush()  # if what was done asks for more, and nothing else did
             case TellAgain(merchant):
-                if self._owed_anew.pop(merchant):
+                # One that waited while this crashed reminds of what is forgotten.
+                if self._owed_anew.pop(merchant, False):
                     self._tell_owed_anew(merchant)
             case PurgeDue():
                 self._purge()

@@ -296,6 +296,20 @@ def test_notifiers_are_told_of_many_steps_once_a_second() -> None:
     assert len(told.got) == 3
 
 
+def test_a_reminder_from_before_a_crash_ends_nobody() -> None:
+    """Simulated world 375: the journal crashed a second time by it."""
+    house = House()
+    told = house.listen()
+    step(house, "ann")
+    house.finish_one(Committed(changed=5))
+    house.clock.advance(round(TELL_AGAIN_S * 1000))
+    house.ref.kill()  # its mail stays
+    house.ref.start()
+    house.settle()
+    assert house.ref.is_alive
+    assert told.got == [ChannelChanged(None, "ann")], "nothing new was owed"
+
+
 def test_what_changes_no_delivery_wakes_no_notifier() -> None:
     house = House()
     told = house.listen()
