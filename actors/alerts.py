@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from actors.counters import Counters
+from engine.alerts.subjects import SUBJECTS
 from engine.ports import Alert
 
 __all__ = ["MAX_ALERTS", "Alerts"]
@@ -78,7 +79,8 @@ class Alerts:
         )
         if there is None and full:
             if not self._counters["alerts.not_kept"]:
-                log.error("alert.too_many: from now on they are only counted")
+                log.error("alert.too_many kind=%s detail=from now on they are counted"
+                          " only", kind)  # fmt: skip
             self._counters.add("alerts.not_kept")
             return
         if there is None:
@@ -86,7 +88,8 @@ class Alerts:
             self._of_kind[kind] += 1
             if merchant is not None:
                 self._of_merchant[kind, merchant] += 1
-            log.warning("alert.raised kind=%s subject=%s %s", kind, subject, detail)
+            log.warning("alert.raised %s detail=%s", _about(kind, subject, merchant),
+                        detail)  # fmt: skip
         since = at if there is None else there.since
         merchant = merchant if there is None else there.merchant
         alert = Alert(kind, subject, detail, since, merchant)
@@ -107,7 +110,7 @@ class Alerts:
                 if not self._of_merchant[kind, alert.merchant]:
                     del self._of_merchant[kind, alert.merchant]
             assert self._of_kind[kind] >= 0, kind
-            log.info("alert.cleared kind=%s subject=%s", kind, subject)
+            log.info("alert.cleared %s", _about(kind, subject, alert.merchant))
             self._listener()
 
     def standing(self, now: int = 0) -> tuple[Alert, ...]:
@@ -115,3 +118,10 @@ class Alerts:
         for kind, subject in [k for k, until in self._until.items() if until <= now]:
             self.clear(kind, subject)
         return tuple(self._standing.values())
+
+
+def _about(kind: str, subject: str, merchant: str | None) -> str:
+    """A line about a payment is found by its id, whatever the line is."""
+    named = {"kind": kind, "subject": subject, SUBJECTS.get(kind, "subject"): subject}
+    named["merchant"] = merchant or named.get("merchant", "")
+    return " ".join(f"{key}={value}" for key, value in named.items() if value)

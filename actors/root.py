@@ -117,8 +117,10 @@ class RootActor(Actor):
             return
         if (on_dropped := getattr(report.message, "on_dropped", None)) is not None:
             on_dropped()  # it goes with the crash: whoever waits for its answer hears
-        error = f"{report.ref.name} {report.reason.value}: {report.error!r}"
-        log.error("core.crashed %s", error, exc_info=report.error)
+        name = report.ref.name
+        error = f"{name} {report.reason.value}: {report.error!r}"
+        log.error("core.crashed actor=%s error=%s", name, error,
+                  exc_info=report.error)  # fmt: skip
         self._node.counters.add("core.crashes")
         now = self._node.clock.monotonic()
         before = self._history

@@ -389,9 +389,10 @@ class NotifierActor(Actor):
         """A sender must never raise: a bug. What it sent is read again, later."""
         if report.ref not in self._senders:
             return
-        log.error("sender.crashed channel=%s reason=%s error=%r", self._channel.id,
-                  report.reason.value, report.error)  # fmt: skip
         payment_id = self._senders.remove(report.ref)
+        log.error("sender.crashed channel=%s payment=%s how=%s error=%r",
+                  self._channel.id, payment_id or "", report.reason.value,
+                  report.error)  # fmt: skip
         if payment_id is not None:
             queue = self._queues[payment_id]
             self._act(payment_id, queue, queue.sender_died(self._retry_at()))

@@ -144,6 +144,7 @@ class NotifiersActor(Actor):
             dispatcher=self._node.dispatcher,
             factory=lambda _name: self._notifier(channel, stored),
             parent=self.ref,
+            named_as="channel",
         )
         ref = Ref(scope, channel.id)
         ref.start()

@@ -301,8 +301,8 @@ class StreamNotifierActor(Actor):
         """Once it was told further than that: Redis lost something."""
         if told < self._told:
             what = "all" if place.is_empty else "its last"
-            log.warning("redis.lost channel=%s: it lost %s entries, and is told them"
-                        " again", self._channel.id, what)  # fmt: skip
+            log.warning("redis.lost channel=%s detail=it lost %s entries, and is told"
+                        " them again", self._channel.id, what)  # fmt: skip
             self._node.counters.add("redis.lost")
 
     def _go_by_the_outbox(self, last: EntryId, last_offset: int) -> None:

@@ -186,7 +186,9 @@ class WalletDesk:
         try:
             yield
         except AlreadyDrawn:
-            log.error("wallet.drawn_twice wallets=%s", {row.wallet for row in rows})
+            for payment_id, row in drawn.rows.items():
+                log.error("wallet.drawn_twice wallet=%s payment=%s", row.wallet,
+                          payment_id)  # fmt: skip
             for row in rows:  # the database knows better: begin anew from what it has
                 self._stocks.pop(row.identity, None)
             raise
@@ -319,7 +321,11 @@ class WalletDesk:
             " ahead (its gap limit), or it shows no payment to the next ones"
         )
         log.warning(
-            "wallet.skipped wallet=%s first=%d count=%d", wallet.id, first, skip
+            "wallet.skipped wallet=%s merchant=%s first=%d count=%d",
+            wallet.id,
+            wallet.merchant,
+            first,
+            skip,
         )
         now, merchant = self._node.clock.now(), wallet.merchant
         self._node.alerts.raise_(SKIPPED, wallet.id, detail, now, DAY_MS, merchant)

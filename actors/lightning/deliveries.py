@@ -48,12 +48,13 @@ UNANSWERED_S: Final = 30.0
 class Batch:
     """Invoices that are brought together."""
 
-    __slots__ = ("done", "left", "tries")
+    __slots__ = ("done", "left", "names", "tries")
 
     def __init__(self, paid: dict[str, InvoiceSeen], done: Callable[[], None]) -> None:
         self.left = paid  # by hash; not committed yet
         self.done = done
         self.tries = 0
+        self.names: dict[str, str] = {}  # payments that were found, by hash
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -144,7 +145,8 @@ class Deliveries:
                 continue
             payment = payments.get(payment_hash)
             if isinstance(payment, StoreDamaged):  # an alert says so already
-                log.error("lightning.paid_to_damaged hash=%s", payment_hash)
+                log.error("lightning.paid_to_damaged hash=%s detail=%s", payment_hash,
+                          payment)  # fmt: skip
                 self._pass_over(batch, payment_hash)
             elif self._is_ours(payment):
                 self._tell(batch, payment_hash, payment)
@@ -161,6 +163,7 @@ class Deliveries:
 
     def _tell(self, batch: Batch, payment_hash: str, payment: Payment) -> None:
         tell = self._ref.tell_system
+        batch.names[payment_hash] = payment.id
         paid = self._observation(batch.left[payment_hash])
 
         def reply(answer: object) -> None:
@@ -204,7 +207,8 @@ class Deliveries:
                 self._settle(batch, payment_hash)
             case Refused():
                 # No rule refuses a node's word; a page must not hang on it if one does.
-                log.error("lightning.refused hash=%s detail=%s", payment_hash, answer)
+                log.error("lightning.refused payment=%s hash=%s detail=%s",
+                          batch.names[payment_hash], payment_hash, answer)  # fmt: skip
                 self._node.counters.add("lightning.refused")
                 self._settle(batch, payment_hash)
             case NotWatched():
@@ -232,7 +236,8 @@ class Deliveries:
             batch.done()
 
     def _try_again(self, batch: Batch, payment_hash: str, why: str) -> None:
-        log.info("lightning.tell_again hash=%s why=%s", payment_hash, why)
+        log.info("lightning.tell_again payment=%s hash=%s detail=%s",
+                 batch.names.get(payment_hash, ""), payment_hash, why)  # fmt: skip
         wait_s = min(SOON_S * 2 ** min(batch.tries, 10), LATER_S)
         batch.tries += 1
         self._later(wait_s, TryAgain(batch, payment_hash))

@@ -61,10 +61,10 @@ class LookUps:
         for seen, asked_at in found.seen:
             self._take(seen, self._asking.pop(seen.payment_hash), asked_at)
         for payment_hash, error in found.dropped:
-            self._asking.pop(payment_hash, None)
+            payment_id = self._asking.pop(payment_hash, "")
             self._node.counters.add("lightning.garbage")
-            log.warning("upstream.no_answer upstream=%s hash=%s detail=%s",
-                        self._account, payment_hash, error)  # fmt: skip
+            log.warning("upstream.no_answer upstream=%s payment=%s hash=%s detail=%s",
+                        self._account, payment_id, payment_hash, error)  # fmt: skip
         self.put_back()
 
     def _take(self, seen: InvoiceSeen, payment_id: str, asked_at: int) -> None:
@@ -82,5 +82,5 @@ class LookUps:
                     watcher.tell(Command(gone, lambda _answer: None))
             case InvoiceStatus.UNKNOWN:
                 self._node.counters.add("lightning.unknown")
-                log.warning("upstream.unknown_invoice upstream=%s hash=%s",
-                            self._account, seen.payment_hash)  # fmt: skip
+                log.warning("upstream.unknown_invoice upstream=%s payment=%s hash=%s",
+                            self._account, payment_id, seen.payment_hash)  # fmt: skip

@@ -117,11 +117,11 @@ class Standing:
             self._node.upstreams.news.tell(after)
 
 
-def note_worker(node: Node, report: Exited) -> None:
+def note_worker(node: Node, name: str, report: Exited) -> None:
     """A worker of an upstream has crashed."""
     node.counters.add("lightning.crashes")
-    log.error("upstream.worker_crashed worker=%s error=%r", report.ref.name,
-              report.error, exc_info=report.error)  # fmt: skip
+    log.error("upstream.worker_crashed upstream=%s worker=%s error=%r", name,
+              report.ref.name, report.error, exc_info=report.error)  # fmt: skip
 
 
 def note_crash(

@@ -66,7 +66,9 @@ class UpstreamsActor(Actor):
             return  # by us
         name, node = report.ref.name, self._node
         error = f"{report.reason.value}: {report.error!r}"
-        log.error("upstream.crashed upstream=%s %s", name, error, exc_info=report.error)
+        log.error(
+            "upstream.crashed upstream=%s error=%s", name, error, exc_info=report.error
+        )
         node.counters.add("lightning.crashes")
         before, now_s = (
             self._histories.get(name, RestartHistory()),

@@ -389,7 +389,7 @@ class UpstreamActor(Actor):
     def _on_exit(self, report: Exited) -> None:
         if report.reason is ExitReason.STOPPED:
             return
-        note_worker(self._node, report)
+        note_worker(self._node, self._account.name, report)
         reason = f"a fault of ours when asking {self._account.name}: see the log"
         if self._held.is_worker(report.ref):
             self._on_ended(reason, None)

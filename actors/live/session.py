@@ -364,6 +364,7 @@ def open_session(node: Node, name: str, sink: Sink) -> Ref:
         factory=lambda _name: SessionActor(node, sink),
         parent=node.router,
         mailbox_limit=SessionActor.mailbox_limit,
+        named_as="session",
     )
     ref = Ref(scope, name)
     node.router.tell_system(OpenSession(ref, sink))

@@ -37,9 +37,13 @@ __all__ = [
     "WAITS",
     "Desk",
     "news",
+    "which",
 ]
 
 log = logging.getLogger("paybell.forward")
+
+MOST_NAMED = 100
+"""Payments in a line of the log, of a transaction that moves the money of more."""
 
 WAITS = "forward.waits"
 FAILED = "forward.failed"
@@ -172,8 +176,7 @@ class Desk:
         return done
 
     def note(self, outgoing: Outgoing) -> None:
-        log.info("forward.%s outgoing=%s tx=%s merchant=%s sat=%d fee=%d",
-                 outgoing.state, outgoing.id, outgoing.txid, outgoing.merchant,
+        log.info("forward.%s %s sat=%d fee=%d", outgoing.state, which(outgoing),
                  outgoing.sent_sat, outgoing.plan.fee_sat)  # fmt: skip
 
     def alert(
@@ -182,6 +185,17 @@ class Desk:
         self.node.alerts.raise_(
             kind, outgoing.id, detail, self.now(), for_ms, outgoing.merchant
         )
+
+
+def which(outgoing: Outgoing) -> str:
+    """The fields of a line about it: its own, and whose money moves."""
+    ids = sorted({coin.payment_id for coin in outgoing.plan.coins})
+    shown = f"payment{'s' * (len(ids) > 1)}={','.join(ids[:MOST_NAMED])}"
+    more = f" more={len(ids) - MOST_NAMED}" if len(ids) > MOST_NAMED else ""
+    return (
+        f"outgoing={outgoing.id} tx={outgoing.txid} merchant={outgoing.merchant}"
+        f" {shown}{more}"
+    )
 
 
 def news(outgoing: Outgoing) -> OutgoingState:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news
+from actors.money.desk import CONFLICT, FAILED, REORGED, STUCK, Desk, news, which
 from actors.money.steps import Ask, Commit, Steps
 from engine.chain.broadcast import Verdict
 from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
@@ -111,8 +111,8 @@ class Follower(Desk):
     def _send(self, outgoing: Outgoing) -> Steps:
         """The same bytes, again and again. None: there is no more to do with it now."""
         sent = self.ways.send(outgoing.raw)
-        log.info("forward.sent outgoing=%s tx=%s verdict=%s %s",
-                 outgoing.id, outgoing.txid, sent.verdict, sent.words)  # fmt: skip
+        log.info("forward.sent %s verdict=%s detail=%s",
+                 which(outgoing), sent.verdict, sent.words)  # fmt: skip
         self.node.counters.add(f"forward.sent_{sent.verdict}")
         if sent.verdict is Verdict.TAKEN:
             self.refused.discard(outgoing.id)
@@ -286,6 +286,6 @@ class Follower(Desk):
         if (yield Commit((NewOutgoing(bump),))):
             self.forget(outgoing.id)
             self.node.counters.add("forward.bumps")
-            log.info("forward.bumped outgoing=%s tx=%s by=%s fee=%d",
-                     outgoing.id, bump.txid, bump.id, plan.fee_sat)  # fmt: skip
+            log.info("forward.bumped %s by=%s by_tx=%s fee=%d",
+                     which(outgoing), bump.id, bump.txid, plan.fee_sat)  # fmt: skip
             yield from self.follow(bump)

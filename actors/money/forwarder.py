@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from actors.money.desk import WAITS
+from actors.money.desk import WAITS, which
 from actors.money.following import Follower
 from actors.money.refund_payer import RefundPayer
 from actors.money.rounds import RoundsActor
@@ -214,9 +214,7 @@ class ForwarderActor(RoundsActor):
             for name in sorted({c.payment_id for c in swept.plan.coins} - stay)
         ]
         if (yield Commit((NewOutgoing(made), *rows))):
-            log.info("forward.prepared outgoing=%s tx=%s merchant=%s payments=%d"
-                     " sat=%d fee=%d", made.id, made.txid, merchant,
-                     len({c.payment_id for c in made.plan.coins}), made.sent_sat,
+            log.info("forward.prepared %s sat=%d fee=%d", which(made), made.sent_sat,
                      made.plan.fee_sat)  # fmt: skip
             self._node.counters.add("forward.sweeps")
             yield from self._follower.follow(made)

@@ -244,7 +244,8 @@ class RefundPayer:
                 try:
                     yield from self._settle(refund)
                 except (EngineError, TimeoutError) as error:  # at the next round
-                    log.warning("refund.not_told refund=%s %s", refund.id, error)
+                    log.warning("refund.not_told refund=%s payment=%s detail=%s",
+                                refund.id, refund.payment_id, error)  # fmt: skip
             if len(page) < REFUNDS_PER_PAGE:
                 return
             after = page[-1].id

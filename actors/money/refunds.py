@@ -178,7 +178,9 @@ class RefundsActor(Actor):
             self._node.append(Write(rows=(row,)), lambda _outcome: None)
 
         def then(_outcome: Any) -> None:
-            log.info("refunds.expired count=%d", len(rows))
+            for refund in due:
+                log.info("refund.expired refund=%s payment=%s", refund.id,
+                         refund.payment_id)  # fmt: skip
             self._look_by(now + round(LOOK_S * 1_000))
 
         self.await_reply(
@@ -285,7 +287,8 @@ class RefundsActor(Actor):
         if isinstance(answer, Payment | Committed):
             log.info("refund.paid refund=%s payment=%s", refund.id, refund.payment_id)
         else:
-            log.warning("refund.not_told refund=%s detail=%s", refund.id, answer)
+            log.warning("refund.not_told refund=%s payment=%s detail=%s", refund.id,
+                        refund.payment_id, answer)  # fmt: skip
             watch = self._watches.get(refund.address)
             if watch is not None:  # it is shown once more
                 self._node.clock.call_later(AGAIN_S, watch, PollNow())

@@ -77,7 +77,8 @@ def _tell(
 def _done(outcome: Any) -> Any:
     if isinstance(outcome, Committed | Conflict):
         if isinstance(outcome, Conflict):
-            log.warning("forward.conflict_of_writes %s", outcome)
+            log.warning("forward.conflict_of_writes what=%s detail=%s", outcome.what,
+                        outcome.detail)  # fmt: skip
         return isinstance(outcome, Committed)
     return Refused(f"the journal cannot write: {outcome}")
 

@@ -141,7 +141,8 @@ class TillActor(RoundsActor):
                 yield from self._carry_on(forward)
             except (EngineError, TimeoutError) as error:
                 # The others do not wait for it; what was committed is read again.
-                log.warning("till.delayed forward=%s detail=%s", forward.id, error)
+                log.warning("till.delayed forward=%s payment=%s detail=%s", forward.id,
+                            forward.payment_id, error)  # fmt: skip
                 self._by(now)
         if is_more or len(due) == PER_ROUND:
             self._by(now)

@@ -66,14 +66,14 @@ class AddressFeedWorker(Actor):
                     views[poll.script] = self._partly(
                         status.tip, assessment, partial.detail, partial.outputs
                     )
-                    log.warning("source.incomplete source=%s address=%s detail=%s",
-                                self._feed.name, address, partial.detail)  # fmt: skip
+                    log.warning("source.incomplete %s detail=%s",
+                                self._which(address), partial.detail)  # fmt: skip
                 except SourceGarbage as failure:
                     # An address with too much history says nothing of the others;
                     # a source that talks nonsense does so about all of them.
                     unreadable.append(poll.script)
-                    log.warning("source.unreadable source=%s address=%s detail=%s",
-                                self._feed.name, address, failure.detail)  # fmt: skip
+                    log.warning("source.unreadable %s detail=%s",
+                                self._which(address), failure.detail)  # fmt: skip
                     garbled[poll.script] = self._partly(
                         status.tip, assessment, failure.detail
                     )
@@ -94,6 +94,12 @@ class AddressFeedWorker(Actor):
             status=status,
             unreadable=tuple(unreadable),
         )
+
+    def _which(self, address: str) -> str:
+        """The fields of a line about an address: also whose it is, if a payment's."""
+        watcher = self._node.watchers.at(address)
+        payment = "" if watcher is None else f" payment={watcher.name}"
+        return f"source={self._feed.name}{payment} address={address}"
 
     def _partly(
         self,

@@ -159,8 +159,8 @@ class BlockFeedWorker(Actor):
             self._was_current = result.is_current
             self._unread.after_round(self._index, result, start_from)
             if result.gap:
-                log.warning("source.gap source=%s: blocks were skipped; of what is"
-                            " watched now it cannot say that nothing came",
+                log.warning("source.gap source=%s detail=blocks were skipped; of what"
+                            " is watched now it cannot say that nothing came",
                             self._feed.name)  # fmt: skip
             views = self._show(work, self._touched(result), asked_at, moved=anew)
         done = RoundDone(

@@ -91,5 +91,5 @@ def _log_forward(payment: Payment, forward: Forwarding) -> None:
 def log_notes(payment_id: str, notes: list[Note]) -> None:
     """What a decision left out, of a payment without a chain."""
     for note in notes:
-        log.warning("payment.left_out payment=%s what=%s %s",
+        log.warning("payment.left_out payment=%s why=%s detail=%s",
                     payment_id, note.why, note.detail)  # fmt: skip

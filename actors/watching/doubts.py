@@ -43,8 +43,8 @@ def nothing_open(node: Node, payment_id: str) -> None:
 
 def not_believed(source: str, payment_id: str) -> None:
     """Nothing follows from what this source said of the payment."""
-    log.warning("view.not_believed source=%s payment=%s: more than 21 million BTC",
-                source, payment_id)  # fmt: skip
+    log.warning("view.not_believed source=%s payment=%s detail=more than 21 million"
+                " BTC", source, payment_id)  # fmt: skip
 
 
 class Doubts:
@@ -152,7 +152,7 @@ class Doubts:
                 continue
             self._noted.add(key)
             if len(self._noted) > MAX_NOTES:
-                log.info("payment.left_out payment=%s and more", payment_id)
+                log.info("payment.left_out payment=%s detail=and more", payment_id)
             else:
-                log.info("payment.left_out payment=%s why=%s %s: %s", payment_id,
+                log.info("payment.left_out payment=%s why=%s detail=%s: %s", payment_id,
                          note.why, note.subject or "outputs", note.detail)  # fmt: skip

@@ -112,6 +112,7 @@ class SupervisorActor(Actor):
             factory=lambda _name: AddressActor(self._node),
             parent=self.ref,
             mailbox_limit=AddressActor.mailbox_limit,
+            named_as="payment",
         )
         self._chainless = {
             kind: Scope(
@@ -119,6 +120,7 @@ class SupervisorActor(Actor):
                 factory=lambda _name, kind=kind: kind(self._node),  # type: ignore[misc]
                 parent=self.ref,
                 mailbox_limit=kind.mailbox_limit,
+                named_as="payment",
             )
             for kind in (ExternalActor, InvoiceActor)
         }
@@ -322,12 +324,12 @@ class SupervisorActor(Actor):
         history = before.after_crash(now, error, report.message, self._policy)
         self._histories[name] = history
         verdict = history.verdict(before, self._node.random.random(), self._policy)
-        log.error("watcher.crashed payment=%s incarnation=%d %s", name,
+        log.error("watcher.crashed payment=%s incarnation=%d error=%s", name,
                   report.incarnation, error, exc_info=report.error)  # fmt: skip
         if verdict.delay_s is None:
             self._book.note_trouble(name, Trouble(error, quarantined=True))
             self._node.counters.add("watchers.quarantined")
-            log.critical("watcher.quarantined payment=%s %s", name, error)
+            log.critical("watcher.quarantined payment=%s error=%s", name, error)
             self._alert_of_quarantine(report.ref)
             return
         self._book.note_trouble(name, Trouble(error, quarantined=False))
@@ -350,7 +352,7 @@ class SupervisorActor(Actor):
 
     def _load_again(self, name: str, error: Unreadable) -> None:
         """As often as it takes: this is no crash of the watcher's."""
-        log.warning("watcher.unreadable payment=%s %s", name, error)
+        log.warning("watcher.unreadable payment=%s error=%s", name, error)
         if name in self._histories:
             self._redeliver(name, None)  # it waits in the mailbox already
         self._node.clock.call_later(LOAD_AGAIN_S, self.ref, RestartDue(name))

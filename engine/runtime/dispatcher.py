@@ -20,6 +20,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from engine.errors import TurnTimeout
+from engine.runtime.naming import who
 from engine.runtime.ref import Ref
 from engine.runtime.yielding import yield_to_hub
 
@@ -104,7 +105,7 @@ class GeventDispatcher:
                 took = time.perf_counter() - began
                 if took > SLOW_TURN_S:
                     self.slow_turns += 1
-                    log.warning("slow.turn actor=%s ms=%.0f", ref.name, took * 1000)
+                    log.warning("slow.turn %s ms=%.0f", who(ref), took * 1000)
             worked_s += time.perf_counter() - slice_began
             if worked_s < SOCKETS_EVERY_S:
                 gevent.sleep(0)

@@ -26,8 +26,7 @@ def documented() -> frozenset[str]:
 def undocumented(log: str) -> list[str]:
     """Lines whose event is not on that page, and those that are none."""
     known = "|".join(
-        re.escape(name).replace("<status>", "[a-z_]+").replace("<level>", "[a-z]+")
-        for name in documented()
+        re.sub("<[a-z]+>", "[a-z_]+", re.escape(name)) for name in documented()
     )
     found = []
     for line in log.splitlines():

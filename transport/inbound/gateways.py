@@ -200,8 +200,8 @@ class Gateways:
         if len(signers) == 1:
             return signers[0]
         if len(signers) > 1:
-            log.error("webhook.ambiguous gateway=%s merchants=%s: they have the same"
-                      " secret", name, ",".join(signers))  # fmt: skip
+            log.error("webhook.ambiguous gateway=%s merchants=%s detail=they have the"
+                      " same secret", name, ",".join(signers))  # fmt: skip
         elif unread is not None:  # it may be of that one: it is to come again
             raise unread
         elif Signed.TOO_OLD in found.values():

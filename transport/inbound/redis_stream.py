@@ -260,7 +260,8 @@ class RedisStreamReader:
         except Exception as error:
             problem = problem_of(error)
             if problem.code is Code.INTERNAL_ERROR:
-                log.exception("redis.entry_crashed stream=%s", self._names.stream)
+                log.exception("redis.entry_crashed stream=%s id=%s", self._names.stream,
+                              name.decode("ascii", "replace"))  # fmt: skip
             if problem.status >= 500 and problem.code is not Code.INTERNAL_ERROR:
                 why = self._watch.trouble()
                 if why is None:  # it is this entry's payment alone
@@ -302,7 +303,9 @@ class RedisStreamReader:
         (answer,) = self._link.ask([add], TIMEOUT_S)
         if isinstance(answer, Exception):
             why = f"it cannot be put aside: {_failure(self._link, answer).detail}"
-            log.warning("redis.not_put_aside stream=%s %s", self._names.stream, why)
+            log.warning("redis.not_put_aside stream=%s id=%s detail=%s",
+                        self._names.stream, name.decode("ascii", "replace"),
+                        why)  # fmt: skip
             self._held.stuck(name, why)
             return False
         self._watch.count("redis_in.dead")

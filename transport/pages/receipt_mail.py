@@ -89,7 +89,8 @@ class ReceiptMail:
             return "mail_failed"
         letter = letter_of(receipt, words, self._gateway.now())
         outcome = self._writer.write(endpoint, letter, to).outcome
-        log.info("receipt.mailed payment=%s outcome=%s", receipt.payment_id, outcome)
+        log.info("receipt.mailed payment=%s channel=%s outcome=%s", receipt.payment_id,
+                 channel.id, outcome)  # fmt: skip
         return "mail_sent" if outcome is AttemptOutcome.DELIVERED else "mail_failed"
 
     def _channel(self, merchant: str) -> Channel | None:

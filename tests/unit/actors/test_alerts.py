@@ -63,3 +63,26 @@ def test_one_merchants_alerts_leave_room_for_anothers() -> None:
     alerts.clear("payment.waits", "a0")
     alerts.raise_("payment.waits", "a999", "why", 5, merchant="ann")
     assert {alert.subject for alert in alerts.standing()} >= {"b", "a999"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "merchant", "said"),
+    [
+        ("payment.waits", "cafe", "subject=x payment=x merchant=cafe"),
+        ("source.behind", None, "subject=x source=x"),
+        ("forward.waits", "x", "subject=x merchant=x"),
+        ("forward.waits", None, "subject=x merchant=x"),
+        ("rates.none", None, "subject=x"),
+    ],
+)
+def test_its_line_names_what_it_is_about(
+    kind: str, merchant: str | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "paybell.alert")
+    alerts = Alerts(Counters())
+    alerts.raise_(kind, "x", "two words", 1, merchant=merchant)
+    alerts.clear(kind, "x")
+    assert [r.getMessage() for r in caplog.records] == [
+        f"alert.raised kind={kind} {said} detail=two words",
+        f"alert.cleared kind={kind} {said}",
+    ]

@@ -151,8 +151,8 @@ def test_an_announcement_that_is_not_kept_is_logged(
         watched.obey(Command(claim, lambda _answer: None))
     said = [r.getMessage() for r in caplog.records if "left_out" in r.getMessage()]
     assert said == [
-        f"payment.left_out payment=p why=claim t{MAX_CLAIMS}: blockonomics announced"
-        f" it, after {MAX_CLAIMS} others that held the payment for 600 s"
+        f"payment.left_out payment=p why=claim detail=t{MAX_CLAIMS}: blockonomics"
+        f" announced it, after {MAX_CLAIMS} others that held the payment for 600 s"
     ]
 
 
