@@ -5,7 +5,6 @@ from engine.chain.source_url import ZMQ_OFF, parse_source_url
 from engine.config import Config, SourceConfig
 from transport.chain.bitcoind import Bitcoind
 from transport.chain.esplora import Esplora
-from transport.chain.zmq_push import ZmqPush
 
 __all__ = ["make_feed"]
 
@@ -22,6 +21,9 @@ def make_feed(source: SourceConfig, config: Config) -> BlockFeed | AddressFeed:
                 deadline_s=config.rpc_timeout_s,
             )
             if url.zmq != (ZMQ_OFF,):
+                # Loaded where it is used, as the dev chain is.
+                from transport.chain.zmq_push import ZmqPush
+
                 node.push = ZmqPush(node, url.host, url.zmq)
             return node
         case "esplora":

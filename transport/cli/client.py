@@ -8,25 +8,11 @@ from urllib.parse import quote
 
 import requests
 
+from transport.cli.call_failed import CallFailed
+
 __all__ = ["CallFailed", "NodeClient"]
 
 TIMEOUT_S = 15.0
-
-
-class CallFailed(Exception):
-    """The node could not be reached, or refused; the text says which and why.
-
-    `status` is that of its answer; None if there was none.
-    """
-
-    def __init__(self, text: str, status: int | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether the same call may succeed later."""
-        return self.status is None or self.status in {429, 503}
 
 
 class NodeClient:

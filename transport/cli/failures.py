@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from transport.cli.client import CallFailed
+from transport.cli.call_failed import CallFailed
 from transport.cli.printable import printable
 
 __all__ = ["Commands", "plain_errors"]

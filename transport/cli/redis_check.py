@@ -6,7 +6,8 @@ from engine.config import Config
 from transport.cli.source_checks import Check
 from transport.outbound.exchange import DeliveryError
 from transport.outbound.lookups import Lookups
-from transport.outbound.redis_link import RedisLink, said
+from transport.outbound.redis_link import RedisLink
+from transport.outbound.redis_words import said
 
 __all__ = ["check_redis"]
 

@@ -31,7 +31,6 @@ from transport.inbound.redis_stream import (
     Watch,
 )
 from transport.outbound.lookups import Lookups
-from transport.outbound.redis_link import RedisLink
 
 __all__ = ["reader_of", "routes", "taker"]
 
@@ -47,6 +46,9 @@ def reader_of(
     """Of the node's stream, not started. None: the node has no Redis."""
     if config.redis is None:
         return None
+    # Only where it is asked for: a node without a Redis needs nothing of it.
+    from transport.outbound.redis_link import RedisLink
+
     consumer = config.redis_consumer or socket.gethostname()
     names = StreamNames(config.redis_stream, config.redis_group, consumer)
     link = RedisLink(config.redis, Lookups(), allow_private=True, name="paybell-in")

@@ -20,7 +20,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
@@ -37,7 +37,10 @@ from transport.inbound.redis_entries import (
 from transport.inbound.redis_held import Held, Watch
 from transport.inbound.redis_state import StreamNames, StreamState
 from transport.outbound.exchange import DeliveryError, FailureKind
-from transport.outbound.redis_link import Command, RedisLink, TooLarge, code_of, said
+from transport.outbound.redis_words import Command, TooLarge, code_of, said
+
+if TYPE_CHECKING:  # who has one makes it
+    from transport.outbound.redis_link import RedisLink
 
 __all__ = ["RedisStreamReader", "StreamNames", "StreamState", "Watch"]
 
@@ -92,7 +95,7 @@ class RedisStreamReader:
 
     def __init__(
         self,
-        link: RedisLink,
+        link: "RedisLink",
         names: StreamNames,
         take: Callable[[Notification], str],
         watch: Watch,
@@ -382,6 +385,6 @@ class RedisStreamReader:
         self._state = msgspec.structs.replace(self._state, reason=reason)
 
 
-def _failure(link: RedisLink, refused: Exception) -> DeliveryError:
+def _failure(link: "RedisLink", refused: Exception) -> DeliveryError:
     detail = f"{link.url.shown} answered {said(refused)}"
     return DeliveryError(FailureKind.PROTOCOL, detail)

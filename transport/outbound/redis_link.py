@@ -10,6 +10,9 @@ counted: whatever listens on that port, it takes neither memory nor time beyond 
 
 What a Redis says is never shown but for the word that it begins an error with: what is
 no Redis may send the password back. Blocks the calling greenlet. Not to be shared.
+
+Loaded when a link is made: redis-py takes a twentieth of a node's start, and most nodes
+have no Redis.
 """
 
 import socket
@@ -32,11 +35,10 @@ from transport.outbound.exchange import (
 )
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
+from transport.outbound.redis_words import Command, TooLarge, said
 from transport.trust import tls_context
 
-__all__ = ["MAX_ANSWER_BYTES", "Command", "RedisLink", "TooLarge", "code_of", "said"]
-
-Command = tuple[str | bytes | int, ...]
+__all__ = ["MAX_ANSWER_BYTES", "RedisLink"]
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Of what one call of `ask` gets back."""
@@ -45,60 +47,8 @@ CONNECT_S = 5.0
 MAX_TRIES = 4
 CHUNK_BYTES = 65_536
 
-_CODES: dict[type[Exception], str] = {
-    exceptions.OutOfMemoryError: "OOM",
-    exceptions.ReadOnlyError: "READONLY",
-    exceptions.NoPermissionError: "NOPERM",
-    exceptions.AuthenticationWrongNumberOfArgsError: "NOAUTH",
-    exceptions.AuthenticationError: "NOAUTH",
-    exceptions.BusyLoadingError: "LOADING",
-    exceptions.ExecAbortError: "EXECABORT",
-    exceptions.MasterDownError: "MASTERDOWN",
-    exceptions.MovedError: "MOVED",
-    exceptions.AskError: "MOVED",
-    exceptions.ClusterDownError: "CLUSTERDOWN",
-}
-"""redis-py takes the word away where it has a class for it."""
-
-_MEANINGS = {
-    "OOM": "its memory is full (maxmemory) and it takes nothing more",
-    "READONLY": "it is a replica that takes no writes",
-    "NOPERM": "the user may not do this (ACL)",
-    "NOAUTH": "it wants another user or password",
-    "LOADING": "it is loading its data",
-    "EXECABORT": "it refused a command",
-    "MASTERDOWN": "it is a replica without its master",
-    "MOVED": "it is a cluster, which is not supported",
-    "CLUSTERDOWN": "it is a cluster, which is not supported",
-    "WRONGTYPE": "the key is there and is no stream",
-    "MISCONF": "it cannot write to its disk and takes no writes",
-    "NOREPLICAS": "it has too few replicas and takes no writes",
-    "BUSY": "it is busy with a script",
-    "NOGROUP": "the consumer group is gone",
-}
-
-
 _NO_REDIS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 """What redis-py makes of bytes that no Redis sends."""
-
-
-class TooLarge(DeliveryError):
-    """The answer had more than `MAX_ANSWER_BYTES`."""
-
-
-def code_of(error: Exception) -> str:
-    """The word that an error of Redis begins with, ERR if that is none."""
-    for kind, code in _CODES.items():
-        if isinstance(error, kind):
-            return code
-    word = str(error).partition(" ")[0]
-    return word if word in _MEANINGS else "ERR"
-
-
-def said(error: Exception) -> str:
-    """One line for people."""
-    code = code_of(error)
-    return f"{code}: {_MEANINGS.get(code, 'it refused a command')}"
 
 
 class RedisLink:

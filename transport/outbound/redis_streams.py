@@ -17,7 +17,7 @@ Blocks the greenlet of one channel's worker. Keeps one connection for each chann
 import time
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -33,9 +33,12 @@ from transport.outbound.exchange import DeliveryError, FailureKind
 from transport.outbound.guard import refusal
 from transport.outbound.lookups import Lookups
 from transport.outbound.redis_entry import CHANNEL, EVENT_ID, fields_of
-from transport.outbound.redis_link import Command, RedisLink, said
+from transport.outbound.redis_words import Command, said
 from transport.problem_body import FieldError
 from transport.trust import tls_context
+
+if TYPE_CHECKING:  # it is loaded when there is a channel for it
+    from transport.outbound.redis_link import RedisLink
 
 __all__ = ["RedisStreamSender"]
 
@@ -181,7 +184,7 @@ class RedisStreamSender:
 
     def _with_ours(
         self,
-        link: RedisLink,
+        link: "RedisLink",
         stream: str,
         seen: Seen,
         starts: Sequence[int],
@@ -199,7 +202,7 @@ class RedisStreamSender:
                     return replace(seen, ours=ours)
         return seen
 
-    def _link(self, endpoint: Endpoint) -> RedisLink:
+    def _link(self, endpoint: Endpoint) -> "RedisLink":
         settings: Any = endpoint.settings
         key = settings.url, endpoint.ca_pem
         there = self._links.get(endpoint.channel)
@@ -209,6 +212,8 @@ class RedisStreamSender:
         url = parse_redis_url(settings.url) if settings.url else self._own
         if url is None:
             raise _no_own()
+        from transport.outbound.redis_link import RedisLink
+
         link = RedisLink(
             url,
             self._lookups,
@@ -241,7 +246,7 @@ def _xadd(endpoint: Endpoint, entry: EntryId, wire: bytes) -> Command:
     return "XADD", settings.stream, *trim, str(entry), *fields
 
 
-def _judged(link: RedisLink, plan: Plan, answers: list[Any], began: float) -> Told:
+def _judged(link: "RedisLink", plan: Plan, answers: list[Any], began: float) -> Told:
     done = answers[-1]
     if done is None:
         return Told(_delivered(began))  # it changed meanwhile: look again

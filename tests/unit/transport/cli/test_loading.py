@@ -1,0 +1,63 @@
+"""What a process loads before it does anything: a restart waits for all of it."""
+
+import json
+import sys
+
+import pytest
+from redis import exceptions
+
+from tests.tools import children
+from transport.outbound.redis_words import _CODES, code_of
+
+SCRIPT = """
+import json, sys
+import run
+from gevent import events, monkey
+of_a_command = list(sys.modules)
+import installation
+patched = all(map(monkey.is_module_patched, ("socket", "ssl", "threading", "time")))
+asks = events.notify_and_call_entry_points is not events.notify
+print(json.dumps([of_a_command, list(sys.modules), patched, asks]))
+"""
+
+
+@pytest.fixture(scope="module")
+def told() -> list[list[str] | bool]:
+    done = children.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found: list[list[str] | bool] = json.loads(done.stdout)
+    return found
+
+
+def test_a_command_loads_no_node_and_nothing_that_calls_one(
+    told: list[list[str]],
+) -> None:
+    unwanted = {"installation", "engine.store.sqlite.store", "requests", "asyncio"}
+    assert not unwanted & set(told[0])
+
+
+def test_a_node_loads_no_redis_and_no_zmq_before_it_has_one(
+    told: list[list[str]],
+) -> None:
+    assert "transport.inbound.redis_gateways" in told[1]
+    assert not {"redis", "zmq", "asyncio"} & set(told[1])
+
+
+def test_gevent_is_in_place_and_asked_nobody_for_plug_ins(
+    told: list[list[str] | bool],
+) -> None:
+    assert told[2:] == [True, True], "patched, and what asks is back"
+    assert isinstance(told[0], list)
+    assert "importlib.metadata" not in told[0], "reads all that is installed, 25 times"
+
+
+@pytest.mark.parametrize("name", _CODES)
+def test_redis_py_has_each_class_whose_name_stands_for_a_word(name: str) -> None:
+    kind = getattr(exceptions, name)
+    assert code_of(kind("7000 127.0.0.1:7001")) == _CODES[name]
+    assert code_of(type("Later", (kind,), {})("7000 127.0.0.1:7001")) == _CODES[name]
