@@ -53,3 +53,22 @@ def test_another_profile_knows_nothing_of_the_last(
     visited.do("goto", node.url(node.create()))
     assert visited.do("cookies") == []
     assert visited.do("evaluate", "innerWidth") == 1280
+
+
+def test_the_sheet_in_the_checkout_says_what_its_file_says(
+    node: Shop, visited: Visited
+) -> None:
+    """As a browser reads both: what is left out of the one means nothing."""
+    visited.do("goto", node.url(node.create()))
+    ours, file = visited.do(
+        "evaluate",
+        """async () => {
+          const file = new CSSStyleSheet();
+          file.replaceSync(await (await fetch("../web/pay.css")).text());
+          const said = ({ cssText }) => cssText.replaceAll(", ", ",");
+          return [document.querySelector("style").sheet, file].map(
+            sheet => [...sheet.cssRules].map(said));
+        }""",
+    )
+    assert ours == file
+    assert len(ours) > 60

@@ -37,15 +37,19 @@ def page(
     *,
     frame_ancestors: str = "'self'",
     logo_url: str = "",
+    style: str = "",
 ) -> HTTPResponse:
     """A page that loads from this node alone, and is framed by whom it says.
 
-    `logo_url`: pictures of its origin may be shown, too.
+    `logo_url`: pictures of its origin may be shown, too. `style`: the source of the
+    sheet that the page has in itself (`inline_style.py`).
     """
     images = f"{_IMAGES} {read_place(logo_url).origin}" if logo_url else _IMAGES
+    styles = f"'self' {style}" if style else "'self'"
     headers = guarded("text/html; charset=utf-8", "no-store")
     headers["Content-Security-Policy"] = (
-        "default-src 'none'; script-src 'self'; style-src 'self';"
+        "default-src 'none'; script-src 'self'"
+        f"; style-src {styles};"
         f" {images}; connect-src 'self'; base-uri 'none';"
         f" form-action 'self'; frame-ancestors {frame_ancestors}"
     )

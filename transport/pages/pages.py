@@ -32,7 +32,9 @@ from transport.http.strangers import StrangerLimits, Strangers
 from transport.pages import documents, receipt_page, reorder_page, web_files
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets
+from transport.pages.brand import brand_css
 from transport.pages.checkout import Checkout, grouped
+from transport.pages.inline_style import inline_style
 from transport.pages.language import Words
 from transport.pages.payers import (
     PayerPages,
@@ -75,7 +77,7 @@ def routes(
     assets = Assets()
     strangers = Strangers(limits)
     kit = PayerPages(gateway, assets, frame_ancestors, strangers, reorders)
-    pages = _Pages(kit)
+    pages = _Pages(kit, assets.by_name["pay.css"].body)
     # First the longer: an id has no point in it.
     # They limit themselves: a payer is told so on a page.
     for path, answer in (
@@ -105,8 +107,10 @@ def embedded_json(value: object) -> str:
 class _Pages:
     """The handlers, and what they share."""
 
-    def __init__(self, kit: PayerPages) -> None:
+    def __init__(self, kit: PayerPages, sheet: bytes) -> None:
+        """`sheet`: all that a page which waits for its payment needs at first."""
         self._kit = kit
+        self._sheet = sheet
         self._gateway = kit.gateway
         self._page = template("pay")
         self._part_templates = {
@@ -128,6 +132,8 @@ class _Pages:
             state = self._state_of(view, words)
         except (EngineError, Problem) as error:
             return self._kit.sorry(problem_of(error), words)
+        colour = brand_css(view.brand_url.removeprefix("web/")) or b""
+        style = inline_style(self._sheet, colour)
         embedded = {k: v for k, v in state.items() if k != "parts"}
         html = self._page.render(
             view=view,
@@ -137,10 +143,17 @@ class _Pages:
             state=embedded_json(
                 {**embedded, "words": words.script, "frames": view.frames}
             ),
+            style=style.text,
             as_of=words.date_time(state["now"]),
             asset=self._kit.asset,
         )
-        return self._kit.page(html, words, logo_url=view.logo_url, frames=view.frames)
+        return self._kit.page(
+            html,
+            words,
+            logo_url=view.logo_url,
+            frames=view.frames,
+            style=style.source,
+        )
 
     def state(self, payment_id: str) -> HTTPResponse:
         """What the page's script asks for: state, and the page's parts in HTML."""

@@ -126,11 +126,15 @@ class PayerPages:
         status: int = 200,
         logo_url: str = "",
         frames: tuple[str, ...] = (),
+        style: str = "",
     ) -> HTTPResponse:
-        """`frames`: origins that may show it in a frame beside the node's own."""
+        """`frames`: origins that may show it in a frame beside the node's own; the rest
+        as of `answers.page`."""
         own = self._frame_ancestors
         ancestors = own if own == "'none'" else " ".join((own, *frames))
-        answer = page(html, status, frame_ancestors=ancestors, logo_url=logo_url)
+        answer = page(
+            html, status, frame_ancestors=ancestors, logo_url=logo_url, style=style
+        )
         answer.set_header("Content-Language", words.tag)
         return answer
 

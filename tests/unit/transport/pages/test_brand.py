@@ -1,5 +1,7 @@
 """A merchant's colour: whatever it is, what stands on it and in it can be read."""
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -66,18 +68,30 @@ def test_the_grounds_are_those_of_the_page() -> None:
         assert found == [grounds[place] for grounds in GROUNDS]
 
 
-def test_the_page_has_its_colour_by_a_sheet_that_its_policy_allows() -> None:
-    get = getter(Branded(payment()))
-    page = get("/pay/pay_1")
-    found = re.search(r'href="\.\./(web/brand[^"]+)"', page.text)
+def test_the_page_has_its_colour_in_the_sheet_that_its_policy_allows() -> None:
+    page = getter(Branded(payment()))("/pay/pay_1")
+    (style,) = re.findall(r"<style>(.*?)</style>", page.text)
+    assert "--brand: #ffcc00;" in style
+    assert style.index("--accent: #1f5d4c;") < style.index("--brand: #ffcc00;")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert (
+        f"style-src 'self' 'sha256-{digest}';"
+        in page.headers["content-security-policy"]
+    )
+
+
+def test_the_other_pages_of_payers_have_it_by_a_sheet_of_its_own() -> None:
+    get = getter(Branded(payment(status="confirmed", confirmed_at=1)))
+    found = re.search(r'href="[./]+(web/brand[^"]+)"', get("/pay/pay_1/receipt").text)
     assert found is not None
-    assert "style-src 'self'" in page.headers["content-security-policy"]
     sheet = get(f"/{found[1]}")
     assert sheet.status == 200
     assert sheet.headers["content-type"] == "text/css; charset=utf-8"
     assert "immutable" in sheet.headers["cache-control"]
     assert "--brand: #ffcc00;" in sheet.text
-    assert "brand" not in getter(FakeGateway(payment()))("/pay/pay_1").text
+    plain = getter(FakeGateway(payment()))("/pay/pay_1").text
+    assert "--brand:" not in plain
+    assert "web/brand" not in plain
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The pages as the server writes them: what they say, what they hide, how they load."""
 
+import base64
+import hashlib
 import json
 import re
 from types import SimpleNamespace
@@ -167,7 +169,13 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        assert not re.search(r"\son[a-z]+=|\sstyle=|<style", answer.text)
+        assert "unsafe" not in policy
+        assert not re.search(r"\son[a-z]+=|\sstyle=|<style[^>]", answer.text)
+        sheets = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        for sheet in sheets:  # allowed by its hash
+            digest = hashlib.sha256(sheet.encode()).digest()
+            assert f" 'sha256-{base64.b64encode(digest).decode()}'" in policy
+        assert len(sheets) == policy.count("'sha256-") == (path == "/pay/pay_1")
         scripts = re.findall(r"<script([^>]*)>", answer.text)
         assert all("src=" in s or "application/json" in s for s in scripts)
 
