@@ -43,8 +43,6 @@ MAX_SOURCES = 64
 class Look(msgspec.Struct, frozen=True):
     """To itself: see what has come."""
 
-    incarnation: int
-
 
 class Sample(msgspec.Struct, frozen=True):
     """To itself: a minute is over."""
@@ -78,7 +76,7 @@ class HistorianActor(Actor):
 
     def on_receive(self, message: object) -> None:
         match message:
-            case Look(incarnation) if incarnation == self.ref.incarnation:
+            case Look():
                 self._look()
             case Sample():
                 self._sample()
@@ -89,8 +87,7 @@ class HistorianActor(Actor):
                 self._note(self._new_errors(states))
 
     def _again(self, wait_s: float) -> None:
-        look = Look(self.ref.incarnation)
-        self._node.clock.call_later(wait_s, self.ref, look)
+        self._node.clock.call_later(wait_s, self.ref, Look())
 
     # -- events ------------------------------------------------------------------------
 
