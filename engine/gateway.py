@@ -244,6 +244,13 @@ class Gateway(
         """The first answer to the key, of the last 24 h; also one that was kept under
         the `former` scope."""
 
+    def end_session(self, session_id: str) -> None:
+        """Write that a person has logged out. It is remembered for a day, which is
+        longer than any session lives. Twice is as good as once."""
+
+    def is_session_ended(self, session_id: str) -> bool:
+        """Whether somebody has logged out of it, also before the last start."""
+
     def keys(self) -> list[KeyRecord]: ...
 
     def save_key(self, key: KeyRow, alert: str | None = None) -> None:

@@ -105,7 +105,7 @@ class WebParts:
 
 def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
     """The app and the routes for `transport.server.server.Server`."""
-    sessions = Sessions(parts.vault, parts.gateway.now, parts.public_url)
+    sessions = Sessions(parts.vault, parts.gateway.now, parts.gateway, parts.public_url)
     auth = Auth(
         parts.gateway, parts.api_key, limits=parts.auth_limits, sessions=sessions
     )

@@ -7,7 +7,8 @@ here is an actor's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from gevent.event import AsyncResult
 
@@ -15,7 +16,7 @@ from actors.edge.answers import good
 from actors.edge.wallets import WalletDesk
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, channel_row
-from engine.errors import EngineBusy
+from engine.errors import Duplicate, EngineBusy
 from engine.gateway import COUNT_UP_TO, REPLAYED_FOR_MS
 from engine.merchants.record import Limits, Merchant
 from engine.payment.history import Sum
@@ -32,6 +33,8 @@ from engine.store.records import (
 from engine.store.wallet_rows import rows_of_descriptor
 from engine.store.writes import (
     Committed,
+    ForgetIdempotency,
+    IdempotencyRow,
     InboundRow,
     KeyRow,
     Place,
@@ -50,6 +53,9 @@ ASK_S = 10.0
 
 DAY_MS = 86_400_000
 
+ENDED_SESSION: Final = "ended session"
+"""No caller has this scope: theirs end in the path of what they called."""
+
 
 class KeptRows:
     """Base of the gateway; see `engine.gateway.Gateway`."""
@@ -67,6 +73,18 @@ class KeptRows:
     ) -> IdempotentAnswer | None:
         since = self.now() - REPLAYED_FOR_MS
         return self._store.idempotent_answer(scope, key, since, former)
+
+    def end_session(self, session_id: str) -> None:
+        # Kept as the answer to a key of its own: it is forgotten after a day, as those
+        # are, and each that is written takes some of the oldest with it.
+        now = self.now()
+        forget = ForgetIdempotency(now - REPLAYED_FOR_MS, ENDED_SESSION, session_id)
+        ended = IdempotencyRow(ENDED_SESSION, session_id, b"", 204, b"", now)
+        with suppress(Duplicate):
+            self._commit(Write(rows=(forget, ended)))
+
+    def is_session_ended(self, session_id: str) -> bool:
+        return self.idempotent_answer(ENDED_SESSION, session_id) is not None
 
     def keys(self) -> list[KeyRecord]:
         return self._store.api_keys()

@@ -296,6 +296,28 @@ def test_a_payment_without_a_tolerance_has_the_nodes(tmp_path: Path) -> None:
         assert named["tolerance_sat"] == 0
 
 
+def test_who_logged_out_is_logged_out_after_a_crash_whoever_has_the_cookie(
+    tmp_path: Path,
+) -> None:
+    def status(node: Paybell, method: str, path: str, cookie: str, csrf: str) -> int:
+        own = {"Cookie": cookie, "Origin": node.url, "X-CSRF-Token": csrf}
+        headers = {"Authorization": None, **own}
+        return node.call(method, path, headers=headers).status_code
+
+    people = []
+    with serving(tmp_path) as node:
+        for _ in range(2):
+            made = node.post("/session", key=API_KEY)
+            cookie = made.headers["Set-Cookie"].partition(";")[0]
+            people.append((cookie, made.json()["csrf"]))
+            node.session.cookies.clear()
+        out, stays = people
+        assert status(node, "DELETE", "/session", *out) == 204
+    with serving(tmp_path) as node:  # `serving` ends the one before with SIGKILL
+        assert status(node, "GET", "/v1/payments", *out) == 401
+        assert status(node, "GET", "/v1/payments", *stays) == 200
+
+
 def test_files_of_the_database_are_for_its_owner_only(tmp_path: Path) -> None:
     with serving(tmp_path) as node:
         node.create(amount_sat=1_000)

@@ -7,12 +7,14 @@ its own csrf, which no longer fits. Runs in the request's greenlet.
 """
 
 import logging
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from engine.codes import Code
+from engine.errors import EngineError
 from engine.merchants.roles import Role, role_of
 from engine.payment.events import iso
 from transport.http.auth import Auth, Principal
@@ -99,7 +101,8 @@ class _SessionRoutes:
             raise self._auth.refused(env, "The API key is unknown or revoked.")
         before = self._sessions.read(env)
         if before is not None:
-            self._sessions.end(before)  # the browser forgets it, so nobody needs it
+            with suppress(EngineError):  # who cannot log out may still log in and look
+                self._sessions.end(before)  # the browser forgets it: nobody needs it
         log.info(
             "session.opened key=%s merchant=%s client=%s",
             principal.key_id,
@@ -129,15 +132,15 @@ class _SessionRoutes:
         method="DELETE",
         path="/session",
         tag="session",
-        summary="Log out: the cookie opens nothing any more. Without a session this has"
-        " no effect.",
+        summary="Log out: the cookie opens nothing any more, nor does a copy of it."
+        " Without a session this has no effect.",
         answers={204: None},
         needs_key=False,
-        problems=(403,),
+        problems=(403, 503),
     )
     def log_out(self) -> Any:
         env = environ()
-        session = self._sessions.read(env)
+        session = self._sessions.to_end(env)
         if session is not None:
             self._sessions.require_own_page(env, session)
             self._sessions.end(session)

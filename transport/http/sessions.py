@@ -2,10 +2,11 @@
 
     POST /session {"key": "pbk_…"}    →  Set-Cookie: paybell_session=…
 
-The cookie is sealed with the node's key and says which key opened it and when; nothing
-is stored, so that it outlives a restart. It opens what that key opens, for twelve hours
-at most, and not a moment longer than the key itself: a key that is revoked, or a node's
-key that is replaced, ends it.
+The cookie is sealed with the node's key and says which key opened it and when, so that
+it outlives a restart. It opens what that key opens, for twelve hours at most, and not a
+moment longer than the key itself: a key that is revoked, or a node's key that is
+replaced, ends it. Only that somebody has logged out is written down: a copy of the
+cookie opens nothing from then on, after a restart either.
 
 A browser sends a cookie with whatever a page has it ask for, so the cookie alone proves
 nothing about who asks. What reads is answered to pages of our own origin only (a page
@@ -15,7 +16,7 @@ read our answers knows. Behind https the cookie's name begins with `__Host-`: a 
 takes such a one from this very host only, so no sibling host can put its own session
 there (RFC 6265bis, 4.1.3.2).
 
-Runs in the request's greenlet; nothing waits. Neither cookie nor token is ever logged.
+Runs in the request's greenlet. Neither cookie nor token is ever logged.
 """
 
 import base64
@@ -28,6 +29,7 @@ import msgspec
 
 from engine.codes import Code
 from engine.errors import WrongKey
+from engine.gateway import REPLAYED_FOR_MS
 from transport.http.problems import Problem
 from transport.server.upgrade import is_allowed_origin, origin_of
 
@@ -43,9 +45,9 @@ SECURE_COOKIE: Final = f"__Host-{COOKIE}"
 HEADER: Final = "HTTP_X_CSRF_TOKEN"
 #: A sealed session has 230 characters.
 MAX_COOKIE: Final = 1_024
-#: Sessions that were logged out of before their time. When there are more, the oldest
-#: go of the key that has the most: who logs in and out ten thousand times in twelve
-#: hours opens none of anybody else's again.
+#: Sessions that were logged out of since the start: what they opened and is still open
+#: is asked after here, without a query. When there are more, the oldest go of the key
+#: that has the most.
 MOST_ENDED: Final = 10_000
 
 _OWNER: Final = "session cookie"  # no other secret is sealed for a name with a space
@@ -70,6 +72,13 @@ class Seal(Protocol):
     def is_csrf_token(self, session_id: str, token: str) -> bool: ...
 
 
+class Ends(Protocol):
+    """Where it is written who has logged out (`engine.gateway.Gateway`)."""
+
+    def end_session(self, session_id: str) -> None: ...
+    def is_session_ended(self, session_id: str) -> bool: ...
+
+
 class Session(msgspec.Struct, frozen=True, array_like=True):
     """What a cookie holds, sealed."""
 
@@ -92,15 +101,18 @@ class Sessions:
     """One per node; `repr` shows nothing."""
 
     def __init__(
-        self, vault: Seal, now: Callable[[], int], public_url: str = ""
+        self, vault: Seal, now: Callable[[], int], ends: Ends, public_url: str = ""
     ) -> None:
         """`now` in ms. `public_url`: where browsers reach the node, if it is known."""
+        assert LIFE_MS < REPLAYED_FOR_MS, "a session would live again"
+        self._ends = ends
         self._vault = vault
         self._now = now
         self._origins = origin_of(public_url)
         self._is_public_https = public_url.lower().startswith("https://")
         #: By id: until when they would have lived, and whose key's they were.
         self._ended: dict[str, tuple[int, str]] = {}
+        self._unwritten: set[str] = set()  # of these
 
     def __repr__(self) -> str:
         return "<Sessions>"
@@ -111,7 +123,13 @@ class Sessions:
         return Session(name, key_id, key_mark, self._now())
 
     def end(self, session: Session) -> None:
-        """Its cookie opens nothing any more, whoever has a copy of it."""
+        """Its cookie opens nothing any more, whoever has a copy of it. Raises what the
+        store does: then that is so until the node starts again only."""
+        self._note_end(session)
+        self._ends.end_session(session.id)
+        self._unwritten.discard(session.id)
+
+    def _note_end(self, session: Session) -> None:
         now = self._now()
         if len(self._ended) >= MOST_ENDED:
             self._ended = {n: one for n, one in self._ended.items() if one[0] > now}
@@ -122,21 +140,37 @@ class Sessions:
             oldest = next(n for n, (_, key) in self._ended.items() if key == most)
             del self._ended[oldest]
         self._ended[session.id] = session.ends_at, session.key_id
+        self._unwritten = (self._unwritten & self._ended.keys()) | {session.id}
 
     def read(self, environ: dict[str, Any]) -> Session | None:
-        """That of the cookie; None: there is none that (still) counts."""
+        """That of the cookie; None: there is none that (still) counts. Reads the store,
+        of a session that is not over by its time."""
+        session = self._opened(environ)
+        if session is None or not self.is_alive(session):
+            return None
+        return None if self._ends.is_session_ended(session.id) else session
+
+    def to_end(self, environ: dict[str, Any]) -> Session | None:
+        """That of the cookie if it can be logged out of: it counts, or it was not
+        written yet that it does no more."""
+        session = self._opened(environ)
+        if session is not None and session.id in self._unwritten:
+            return session
+        return self.read(environ)
+
+    def _opened(self, environ: dict[str, Any]) -> Session | None:
         sealed = _cookie(environ, self.cookie_name(environ))
         if sealed is None:
             return None
         try:
             raw = self._vault.open(sealed, _OWNER)
-            session = msgspec.msgpack.decode(raw, type=Session)
+            return msgspec.msgpack.decode(raw, type=Session)
         except (WrongKey, msgspec.MsgspecError):
             return None  # of another node, or of this one before its key was replaced
-        return session if self.is_alive(session) else None
 
     def is_alive(self, session: Session) -> bool:
-        """Whether its time is not over; of its key that says nothing."""
+        """Whether its time is not over, and nobody has logged out of it since the
+        start; of its key that says nothing. Asks no store: for what it has opened."""
         is_due = session.begun_at - BACK_MS <= self._now() < session.ends_at
         return is_due and session.id not in self._ended
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import EngineBusy
 from engine.secrets.vault import Vault
 from engine.store.records import KeyRecord
 from tests.unit.transport.http.test_auth import Clock, Keys
@@ -21,13 +22,32 @@ NOW = 1_800_000_000_000
 HOST = "pay.example"
 
 
+class Written:
+    """In the database's place: who has logged out."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.is_full = False
+
+    def end_session(self, session_id: str) -> None:
+        if self.is_full:
+            raise EngineBusy("no space left on device")
+        self.ids.add(session_id)
+
+    def is_session_ended(self, session_id: str) -> bool:
+        return session_id in self.ids
+
+
 class Desk:
     """Sessions of a node, and a browser that sends what it should."""
 
-    def __init__(self, public_url: str = "", seed: bytes = b"k") -> None:
+    def __init__(
+        self, public_url: str = "", seed: bytes = b"k", written: Written | None = None
+    ) -> None:
         self.now = NOW
         self.vault = Vault(seed * 32)
-        self.sessions = Sessions(self.vault, lambda: self.now, public_url)
+        self.written = written or Written()
+        self.sessions = Sessions(self.vault, lambda: self.now, self.written, public_url)
         self.keys, self.clock = Keys(), Clock()
         self.key = self.keys.add("ann")
         made: Any = self.keys
@@ -160,6 +180,31 @@ def test_who_logs_out_leaves_no_cookie_that_opens_anything(desk: Desk) -> None:
     assert desk.status(desk.asked(other)) == 200
 
 
+def test_a_copied_cookie_opens_nothing_after_a_restart_either(desk: Desk) -> None:
+    session, other = desk.begin(), desk.begin()
+    desk.sessions.end(session)
+    after = Sessions(desk.vault, lambda: desk.now, desk.written)
+    assert after.read(desk.asked(session)) is None
+    assert after.to_end(desk.asked(session)) is None
+    assert after.read(desk.asked(other)) == other
+
+
+def test_what_could_not_be_written_is_ended_all_the_same_and_can_be_tried_again(
+    desk: Desk,
+) -> None:
+    session = desk.begin()
+    desk.written.is_full = True
+    for _ in range(2):
+        with pytest.raises(EngineBusy):
+            desk.sessions.end(session)
+        assert desk.status(desk.asked(session)) == 401
+        assert desk.sessions.to_end(desk.asked(session)) == session
+    desk.written.is_full = False
+    desk.sessions.end(session)
+    assert desk.written.ids == {session.id}
+    assert desk.sessions.to_end(desk.asked(session)) is None
+
+
 def test_what_was_logged_out_is_remembered_up_to_a_bound(desk: Desk) -> None:
     first = desk.begin()
     desk.sessions.end(first)
@@ -169,6 +214,7 @@ def test_what_was_logged_out_is_remembered_up_to_a_bound(desk: Desk) -> None:
     desk.now += LIFE_MS
     desk.sessions.end(desk.begin())
     assert len(desk.sessions._ended) == 1, "those whose time was over are gone first"
+    assert desk.sessions._unwritten == set()
 
 
 def test_who_logs_in_and_out_without_an_end_opens_no_session_of_others_again(
