@@ -69,6 +69,7 @@ from engine.store.writes import (
     MoveRefund,
     Requeue,
     Row,
+    Whole,
     Write,
 )
 
@@ -214,10 +215,11 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
         decided = follow(payment, observation, self.now(), rate_for=self._node.rate_for)
         is_final = isinstance(observation, RefundPaid | InvoicePaid | Amend)
         may_follow = payment.terms.is_external or is_final
+        rows: tuple[Row, ...] = () if beside is None else (beside,)
         if decided.events and isinstance(observation, Amend):
             self._must_have_its_events(payment)
+            rows = (*rows, Whole(payment.id))  # also when it is written
         if decided.events and may_follow:
-            rows = () if beside is None else (beside,)
             entry = Entry(decided.payment, tuple(decided.events))
             self._commit(Write((entry,), rows))
             return decided.payment

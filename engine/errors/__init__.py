@@ -19,7 +19,8 @@
     │     └─ BodyTimeout        408  request_timeout
     ├─ Refused                  409  wrong_payment_state     a person's command
     │  ├─ PaymentChanged        412  payment_changed         If-Match
-    │  └─ AmendmentRefused      422  invalid_request         what can never be
+    │  ├─ AmendmentRefused      422  invalid_request         what can never be
+    │  └─ TooManyUpdates        409  limit_reached           a payment's 1,000 changes
     ├─ CannotSpend              409  insufficient_funds      coins do not do it now
     ├─ Duplicate                409  duplicate
     ├─ EngineBusy               503  busy                    come again
@@ -78,6 +79,12 @@ from engine.errors.lightning import (
     NodeGarbage,
     NodeRefused,
     NodeUnavailable,
+)
+from engine.errors.refused import (
+    AmendmentRefused,
+    PaymentChanged,
+    Refused,
+    TooManyUpdates,
 )
 from engine.errors.store import (
     BackupError,
@@ -149,6 +156,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "StoreUnreadable",
+    "TooManyUpdates",
     "TurnTimeout",
     "Unreadable",
     "UrlRefused",
@@ -255,34 +263,6 @@ class BodyTimeout(BodyError):
 
     def __init__(self) -> None:
         super().__init__("The body did not arrive in time.")
-
-
-class Refused(EngineError):
-    """A person's command that the payment's state does not allow."""
-
-    code = Code.WRONG_PAYMENT_STATE
-
-
-class PaymentChanged(Refused):
-    """A change that was wanted of the payment as it was is wanted of one that is not
-    so any more."""
-
-    code = Code.PAYMENT_CHANGED
-
-    def __init__(self, payment_id: str, seq: int) -> None:
-        self.seq = seq
-        super().__init__(f"payment {payment_id} is at {seq} by now")
-
-
-class AmendmentRefused(Refused):
-    """What a payment is to be changed to cannot be."""
-
-    code = Code.INVALID_REQUEST
-
-    def __init__(self, path: str, message: str) -> None:
-        """`path`: a JSON pointer to what cannot be."""
-        self.path, self.message = path, message
-        super().__init__(f"{path} {message}")
 
 
 class Duplicate(EngineError):

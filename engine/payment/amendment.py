@@ -14,22 +14,26 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from engine.errors import AmendmentRefused, PaymentChanged, Refused
+from engine.errors import AmendmentRefused, PaymentChanged, Refused, TooManyUpdates
 from engine.payment.changed import Amend, Changed, Field, FieldsMoved, TextMoved
 from engine.payment.model import WAITED_FOR, Payment, Terms
 from engine.payment.times import iso
 
-__all__ = ["MAX_METADATA", "amended", "changes_of"]
+__all__ = ["MAX_METADATA", "MAX_UPDATES", "amended", "changes_of"]
 
 MAX_METADATA = 50
 """Fields of a payment's metadata."""
+
+
+MAX_UPDATES = 1_000
+"""Changes of one payment: each is an event, kept and told as long as any other."""
 
 
 def changes_of(payment: Payment, wanted: Amend, now: int) -> Changed | None:
     """What changes, at `now` (ms); None: nothing.
 
     Raises `PaymentChanged`, `AmendmentRefused` (what is wanted can never be), `Refused`
-    (it cannot be of a payment that stands so).
+    (it cannot be of a payment that stands so), `TooManyUpdates`.
     """
     if wanted.seqs is not None and payment.seq not in wanted.seqs:
         raise PaymentChanged(payment.id, payment.seq)
@@ -40,7 +44,11 @@ def changes_of(payment: Payment, wanted: Amend, now: int) -> Changed | None:
         metadata=_fields(terms.metadata, wanted.metadata),
         expires_at=_expires_at(payment, wanted.expires_at, now),
     )
-    return None if changed == Changed() else changed
+    if changed == Changed():
+        return None
+    if payment.updates >= MAX_UPDATES:
+        raise TooManyUpdates(payment.id, payment.updates)
+    return changed
 
 
 def amended(terms: Terms, changed: Changed) -> Terms:

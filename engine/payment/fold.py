@@ -174,9 +174,9 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         external = data.external
     if data.token is not None:
         tokens = (*tokens, data.token.id)
-    terms = payment.terms
+    terms, updates = payment.terms, payment.updates
     if data.changed is not None:
-        terms = amended(terms, data.changed)
+        terms, updates = amended(terms, data.changed), updates + 1
     refunds, refunded_sat = payment.refunds, payment.refunded_sat
     if data.refund is not None:
         refunds = (*refunds, data.refund.id)
@@ -212,6 +212,7 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         claimed=claimed,
         external=external,
         tokens=tokens,
+        updates=updates,
         refunds=refunds,
         refunded_sat=refunded_sat,
         forward=forward,

@@ -304,6 +304,7 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     forward: Forwarding | None = None  # None: its money was not sent on
     worth: Worth | None = None  # of what is booked as sold; None: nobody knew a rate
     credited: Worth | None = None  # what was paid for the credits that were given
+    updates: int = 0  # how often its terms were changed
 
     @property
     def id(self) -> str:

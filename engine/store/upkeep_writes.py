@@ -10,6 +10,8 @@ __all__ = [
     "Prune",
     "ShrinkFile",
     "ToldRow",
+    "UpkeepRow",
+    "Whole",
 ]
 
 
@@ -23,6 +25,13 @@ class Prune(msgspec.Struct, frozen=True):
 
     payment_id: str
     seq: int
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """Conflict "seq": the payment has lost events. Beside what is to be written only
+    while all of them are there: what `Prune` does in the same moment is seen."""
+
+    payment_id: str
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -79,3 +88,15 @@ class FillSearch(msgspec.Struct, frozen=True):
     be. Changes as many; none: all can be."""
 
     limit: int
+
+
+UpkeepRow = (
+    Prune
+    | Whole
+    | Forget
+    | ForgetDeliveries
+    | ShrinkFile
+    | FillSearch
+    | OrdersRow
+    | ToldRow
+)

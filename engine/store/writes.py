@@ -34,6 +34,8 @@ from engine.store.upkeep_writes import (
     Prune,
     ShrinkFile,
     ToldRow,
+    UpkeepRow,
+    Whole,
 )
 from engine.store.wallet_writes import AddressRow, WalletRow
 
@@ -92,6 +94,7 @@ __all__ = [
     "WalletKeyRow",
     "WalletRow",
     "WalletSecretRow",
+    "Whole",
     "Write",
 ]
 
@@ -334,14 +337,7 @@ Row = (
     | PurgeDeliveries
     | DeliveryResult
     | Requeue
-    | Prune
-    | Forget
-    | ForgetDeliveries
-    | ToldRow
-    | OrdersRow
     | HistoryRow
-    | ShrinkFile
-    | FillSearch
     | OpenRefund
     | MoveRefund
     | WalletRow
@@ -358,6 +354,7 @@ Row = (
     | UnqueueTill
     | UpstreamCursor
     | LedgerRow
+    | UpkeepRow
 )
 
 

@@ -27,10 +27,18 @@ from engine.store.writes import (
     SourceTip,
     UpstreamCursor,
     WalletRow,
+    Whole,
 )
 from engine.wallet.outgoing import Outgoing
 
-__all__ = ["Delivery", "EventRow", "PaymentRow", "Refused", "Tables"]
+__all__ = [
+    "Delivery",
+    "EventRow",
+    "PaymentRow",
+    "Refused",
+    "Tables",
+    "must_be_whole",
+]
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -126,3 +134,9 @@ class Tables:
     def take_back(self) -> None:
         while self._undo:
             self._undo.pop()()
+
+
+def must_be_whole(tables: Tables, row: Whole) -> int:
+    if any(one.payment.id == row.payment_id for one in tables.pruned.values()):
+        raise Refused("seq", f"{row.payment_id} has lost events")
+    return 0

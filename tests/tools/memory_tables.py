@@ -55,21 +55,16 @@ from engine.store.writes import (
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
+    Whole,
     Write,
 )
-from tests.tools import memory_wallets
+from tests.tools import memory_rows, memory_wallets
 from tests.tools.memory_history import AddHistory, ForgetHistory, write_history
 from tests.tools.memory_ledger import post_event, post_row
 from tests.tools.memory_lightning import note_invoice
 from tests.tools.memory_outgoing import queue_events, write_outgoing
 from tests.tools.memory_refunds import move_refund, open_refund
-from tests.tools.memory_rows import (
-    Delivery,
-    EventRow,
-    PaymentRow,
-    Refused,
-    Tables,
-)
+from tests.tools.memory_rows import Delivery, EventRow, PaymentRow, Refused, Tables
 from tests.tools.memory_till import queue_for_till, write_till
 
 __all__ = ["Delivery", "EventRow", "PaymentRow", "Tables", "written"]
@@ -194,6 +189,8 @@ def _write(tables: Tables, row: Row) -> int:
             _deliver(tables, row)
         case Requeue():
             return _requeue(tables, row)
+        case Whole():
+            return memory_rows.must_be_whole(tables, row)
         case Prune():
             return _prune(tables, row)
         case FillSearch():

@@ -9,13 +9,14 @@ event of the journal stays as well, with its payment: the next offset goes by it
 import sqlite3
 
 from engine.store.records import FileUse, Prunable, Pruned
-from engine.store.writes import Forget, ForgetDeliveries, Prune, ShrinkFile
+from engine.store.writes import Forget, ForgetDeliveries, Prune, ShrinkFile, Whole
 
 __all__ = [
     "deliveries_up_to",
     "file_use",
     "forget",
     "forget_deliveries",
+    "must_be_whole",
     "prunable",
     "prune",
     "pruned",
@@ -107,6 +108,16 @@ def prune(sql: sqlite3.Connection, row: Prune) -> int:
             (found[0], len(offsets), max(offset for (offset,) in offsets)),
         )
     return len(offsets)
+
+
+def must_be_whole(sql: sqlite3.Connection, row: Whole) -> int:
+    """Raises `sqlite3.IntegrityError`."""
+    found = sql.execute(
+        "SELECT 1 FROM payments WHERE id = ? AND pruned_seq = 0", (row.payment_id,)
+    ).fetchone()
+    if found is None:
+        raise sqlite3.IntegrityError("events.payment_id: it has lost events")
+    return 0
 
 
 def pruned(sql: sqlite3.Connection, merchant: str | None) -> Pruned:

@@ -69,6 +69,7 @@ from engine.store.writes import (
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
+    Whole,
 )
 
 __all__ = ["write_rows"]
@@ -197,6 +198,8 @@ def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
             return steps.purge(sql, row)
         case Requeue():
             return steps.requeue(sql, row)
+        case Whole():
+            return Changed(pruning.must_be_whole(sql, row))
         case Prune():
             return Changed(pruning.prune(sql, row))
         case Forget():

@@ -198,6 +198,24 @@ def test_not_when_its_events_are_gone(house: House) -> None:
         house.gateway.command(payment, Amend(by="api", metadata={"a": 1}))
 
 
+def test_not_when_they_go_in_the_moment_in_which_it_is_written(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = released(house)
+    house.create(2)
+    look = house.gateway._must_have_its_events
+
+    def look_and_lose(payment: Payment) -> None:
+        look(payment)
+        house.stage.append(Write(rows=(Prune(payment.id, payment.seq),)))
+
+    monkeypatch.setattr(house.gateway, "_must_have_its_events", look_and_lose)
+    with pytest.raises(EngineBusy, match="changed meanwhile"):
+        house.gateway.command(payment, Amend(by="api", metadata={"a": 1}))
+    assert house.gateway.payment(payment.id) == payment
+    assert house.gateway.history(payment.id, 0, 9) == []
+
+
 def unread(house: House, payment: Payment, row: InboundRow | None) -> Any:
     """A command that waits in the mailbox of a watcher which has something to await."""
     watcher = house.watcher(payment)

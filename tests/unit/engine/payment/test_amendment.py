@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from engine.errors import AmendmentRefused, PaymentChanged, Refused
-from engine.payment.amendment import MAX_METADATA
+from engine.errors import AmendmentRefused, PaymentChanged, Refused, TooManyUpdates
+from engine.payment.amendment import MAX_METADATA, MAX_UPDATES
 from engine.payment.changed import Amend
 from engine.payment.events import encode
 from engine.payment.model import EventType, Status, Terms
@@ -108,7 +108,8 @@ def test_no_sum_and_no_status_moves() -> None:
     told = confirmed(metadata={})
     before = told.payment
     assert told(amend(metadata={"note": "shipped"})) == UPDATED
-    after = replace(told.payment, terms=before.terms, seq=before.seq)
+    assert told.payment.updates == 1
+    after = replace(told.payment, terms=before.terms, seq=before.seq, updates=0)
     assert after == before
     assert told.last.received_sat == before.received_sat
     assert told.last.data.booked_sat is None
@@ -216,6 +217,23 @@ def test_the_invoice_of_a_gateway_is_its_order_number_for_good() -> None:
     with pytest.raises(AmendmentRefused, match="payment's gateway speaks of"):
         told(amend(external_id="B"))
     assert told(amend(external_id="A", metadata={"a": 1})) == UPDATED
+
+
+# -- how often -------------------------------------------------------------------------
+
+
+def test_a_payment_changes_so_often_and_no_more() -> None:
+    told = Told()
+    for number in range(MAX_UPDATES):
+        assert told(amend(metadata={"n": number})) == UPDATED
+    assert told.payment.updates == MAX_UPDATES
+    with pytest.raises(TooManyUpdates, match=r"was changed 1,000 times, and does not"):
+        told(amend(metadata={"n": -1}))
+    with pytest.raises(TooManyUpdates):
+        told(amend(external_id="B"))
+    assert told(amend(metadata={"n": MAX_UPDATES - 1})) == [], "it changes nothing"
+    assert told(Cancel("the shop")) == ["cancelled"]
+    assert told.payment.updates == MAX_UPDATES
 
 
 # -- whose version ---------------------------------------------------------------------

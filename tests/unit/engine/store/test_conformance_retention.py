@@ -4,6 +4,7 @@ import pytest
 
 from engine.store.records import Prunable, Pruned
 from engine.store.writes import (
+    Conflict,
     CustomerRow,
     DeliveryResult,
     Forget,
@@ -11,6 +12,7 @@ from engine.store.writes import (
     InboundRow,
     Prune,
     Release,
+    Whole,
     Write,
 )
 from tests.unit.engine.store.conformance import (
@@ -58,6 +60,23 @@ def test_a_payment_that_is_over_may_lose_its_events_and_keeps_its_row(
     assert store.reader.payment("p") == before
     assert [event.payment_id for event in whole_journal(store)] == ["q"] * len(events)
     assert store.reader.pruned() == Pruned(len(events), events[-1].offset)
+
+
+def test_what_wants_all_events_is_not_written_once_they_are_gone(
+    store: OpenStore,
+) -> None:
+    """Also when they go in the same commit, a moment before."""
+    paid(store, "p")
+    paid(store, "q")
+    (found,) = prunable(store).payments
+    kept = Write(rows=(Whole("p"), CustomerRow("p", "before")))
+    late = Write(rows=(CustomerRow("q", "after"), Whole("p")))
+    first, gone, refused = store.commit(kept, Write(rows=(found,)), late)
+    assert committed(first).changed == 1
+    assert committed(gone).changed > 1
+    assert isinstance(refused, Conflict)
+    assert refused.what == "seq"
+    assert store.reader.customer_email("q") is None
 
 
 def test_what_is_known_of_the_payer_goes_with_the_events(store: OpenStore) -> None:

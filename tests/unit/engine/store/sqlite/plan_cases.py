@@ -43,6 +43,7 @@ from engine.store.writes import (
     WalletKeyRow,
     WalletRow,
     WalletSecretRow,
+    Whole,
 )
 from tests.unit.engine.store.lightning_cases import (
     LIGHTNING_READS,
@@ -215,6 +216,7 @@ ROWS: dict[type, list[Any]] = {
         Requeue(offset=1, at=T0),
         Requeue(merchant="nobody", since=T0, at=T0),
     ],
+    Whole: [Whole("p1")],
     Prune: [Prune("p3", 1), Prune("p2", 2)],
     Forget: [Forget("attempts", T0 + 1, 50), Forget("inbound", T0 + 1, 50)],
     ForgetDeliveries: [ForgetDeliveries("all", 0, 50)],
