@@ -1,8 +1,8 @@
 """A transaction in two Python objects: its name, and one run of bytes.
 
 A full mempool is 100,000 transactions and a block has 4,000, nearly all of which pay
-nobody who is watched. So they are kept as bytes and looked into when that is asked for:
-370 bytes each with all indexes, and nothing that the garbage collector must visit.
+nobody who is watched. So they are kept as bytes and looked into when that is asked for,
+and the garbage collector has nothing to visit.
 
 The body: the number of inputs (4 bytes, little-endian), for each input the outpoint
 that it spends (36 bytes, as on the wire: txid, vout), and for each output its amount

@@ -213,9 +213,11 @@ class ScriptIndex:
         self, mempool: Iterable[str], pause: Callable[[], None] | None = None
     ) -> list[str]:
         """Those of this mempool's that are neither in the pool nor in the window."""
-        pool, mined = self._pool.txids(), self._mined
-        names = pausing(mempool, pause)
-        return [txid for txid in names if txid not in pool and txid not in mined]
+        unknown = set(mempool)  # the pool's are taken from it: quicker than to ask it
+        for names in pausing(self._pool.names(), pause, 1):
+            unknown.difference_update(names)
+        mined = self._mined
+        return [txid for txid in pausing(unknown, pause) if txid not in mined]
 
     def concerns(self, tx: PackedTx) -> bool:
         """Whether it pays a watched script."""
@@ -252,7 +254,10 @@ class ScriptIndex:
         self, mempool: frozenset[str], pause: Callable[[], None] | None = None
     ) -> list[str]:
         """The pool's transactions that are not in this mempool."""
-        return [txid for txid in pausing(self._pool, pause) if txid not in mempool]
+        gone: list[str] = []
+        for names in pausing(self._pool.names(), pause, 1):
+            gone += [txid for txid in names if txid not in mempool]
+        return gone
 
     def take_touched(self) -> frozenset[bytes]:
         """Watched scripts touched since the last call, also in rounds that failed."""

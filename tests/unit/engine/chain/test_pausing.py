@@ -1,6 +1,7 @@
 """Going through many things with pauses."""
 
 from engine.chain.disappearance import gone_for_good
+from engine.chain.mempool import NAMES_PER_STEP
 from engine.chain.pausing import NAMES, pausing
 from engine.chain.script_index import ScriptIndex
 from tests.tools.fake_feed import make_tx
@@ -23,7 +24,9 @@ def test_a_full_mempool_is_compared_in_steps_of_ten_thousand_names() -> None:
     kept = make_tx("kept", [(b"\x00\x14somebody", 1)])
     lost = make_tx("lost", [(b"\x00\x14somebody", 1)])
     index.apply_mempool([kept, lost], ())
-    names = frozenset({kept.txid, *(f"{number:064x}" for number in range(NAMES * 2))})
+    names = frozenset(
+        {kept.txid, *(f"{number:064x}" for number in range(NAMES * 2 + 1))}
+    )
 
     def pause() -> None:
         pauses.append(len(pauses))
@@ -33,3 +36,18 @@ def test_a_full_mempool_is_compared_in_steps_of_ten_thousand_names() -> None:
     assert len(pauses) == 2
     assert index.gone_from(names, pause) == [lost.txid]
     assert gone_for_good(index, names, 0, pause) == ([lost.txid], 0)
+
+
+def test_what_is_in_the_pool_is_gone_through_in_steps_as_well() -> None:
+    index = ScriptIndex()
+    pauses: list[None] = []
+    txs = [
+        make_tx(str(number), [(b"x", 1)]) for number in range(NAMES_PER_STEP * 2 + 1)
+    ]
+    index.apply_mempool(txs, ())
+    names = frozenset(tx.txid for tx in txs)
+    assert index.unknown_of(names, lambda: pauses.append(None)) == []
+    assert len(pauses) == 2
+    assert index.gone_from(names, lambda: pauses.append(None)) == []
+    assert len(pauses) == 4
+    assert set(index.gone_from(frozenset())) == names
