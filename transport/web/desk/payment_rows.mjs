@@ -56,7 +56,7 @@ export class PaymentRows {
       fresh.push(made);
     }
     if (fresh.length) {
-      this.items = [...fresh.reverse(), ...this.items];
+      this.items.unshift(...fresh.reverse()); // in place: it may be 60,000 long
       if (this.items.length > MOST) this.trim();
     }
     return { added: fresh.length, isMissing };

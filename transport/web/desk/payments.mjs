@@ -45,7 +45,7 @@ export async function show(outlet, { query, signal, heading }) {
   if (rows && JSON.stringify(rows.wanted) === JSON.stringify(wanted)) {
     page.take(rows);
     page.list.draw();
-    page.list.element.scrollTop = top;
+    page.list.scrollTo(top);
   } else {
     await page.load(wanted);
   }
@@ -55,6 +55,7 @@ export async function show(outlet, { query, signal, heading }) {
 class Page {
   constructor(signal) {
     this.signal = signal;
+    this.rows = null; // that it shows
     this.reading = null; // what is being read for: its answer counts, an older one does not
     this.timer = 0;
     this.readAt = 0;
@@ -71,6 +72,7 @@ class Page {
       href: item => `#/payments/${encodeURIComponent(item.id)}`,
       fill, cardHeight: 72,
       nearEnd: () => this.next(),
+      before: () => this.drawn(),
     });
     this.list.element.list = this.list;
     this.list.element.addEventListener("scroll", () => {
@@ -106,8 +108,9 @@ class Page {
   }
 
   take(anew) {
-    rows = anew;
+    rows = this.rows = anew;
     this.newer.hidden = true;
+    this.text = null;
     this.drawn();
     this.list.changed();
   }
@@ -133,13 +136,12 @@ class Page {
   /* what: of PaymentRows.apply; null: events were missed. */
   happened(what) {
     if (what === null) { this.soon(); return; }
-    this.drawn();
     this.list.prepended(what.added);
-    if (what.added && !this.list.isAtTop) this.newer.hidden = false;
-    if (what.isMissing) {
-      if (this.list.isAtTop) this.soon();
-      else this.newer.hidden = false;
-    }
+    const isAtTop = this.list.isAtTop;
+    if ((what.added || what.isMissing) && !isAtTop) this.newer.hidden = false;
+    if (what.isMissing && isAtTop) this.soon();
+    if (document.hidden) this.list.changed(); // when it is seen again
+    else this.list.draw();
   }
 
   /* Reads the list anew, no oftener than AGAIN_MS. */
@@ -154,15 +156,19 @@ class Page {
   }
 
   drawn() {
-    this.list.items = rows.items;
-    const isEmpty = !rows.items.length;
+    if (!this.rows) return; // they are being read
+    const { items, isWhole, wanted } = this.rows;
+    this.list.items = items;
+    const isEmpty = !items.length;
     if (this.isEmpty !== isEmpty || isEmpty) {
       this.isEmpty = isEmpty;
       this.list.element.hidden = isEmpty;
-      put(this.nothing, isEmpty ? teach(rows.wanted) : null);
+      put(this.nothing, isEmpty ? teach(wanted) : null);
     }
-    const text = isEmpty ? "" : `${count(rows.items.length)}${rows.isWhole ? "" : "+"} payments`;
-    if (this.below.textContent !== text) this.below.textContent = text;
+    const text = isEmpty ? "" : `${count(items.length)}${isWhole ? "" : "+"} payments`;
+    if (this.text === text) return; // what went wrong meanwhile may stand there
+    this.text = text;
+    this.below.textContent = text;
   }
 }
 
