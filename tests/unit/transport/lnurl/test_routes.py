@@ -126,6 +126,7 @@ def test_other_invoices_than_those_of_wallets_are_verified_for_nobody(
     "query",
     [
         *("", "amount=", "amount=9999", "amount=5001000", "amount=-21000"),
+        *("amount=0", "amount=-0", "amount=1", "amount=0.5", "amount=999"),
         *("amount=21.5", "amount=1e6", "amount=21500", "amount=" + "9" * 400),
         *("amount=21000&amount=22000", "amount=%D9%A1%D9%A0%D9%A0%D9%A0%D9%A0"),
         *("amount=21000&comment=%FF", "amount=21000&comment=a%00b"),
