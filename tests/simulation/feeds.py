@@ -21,6 +21,7 @@ from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.behind import BEHIND, CROWD, Pose, draw_pose
 from tests.simulation.chain import SimChain, Snapshot
 from tests.simulation.record import Record
+from tests.simulation.rivals import Rivals
 from tests.simulation.wrong import DOUBT, WRONG, wrong_outputs
 
 __all__ = ["BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]
@@ -208,12 +209,15 @@ class SimBlockFeed(SimSource):
             return self._chain.blocks[seen.best[0]]
         if self._header(seen, block_hash) is None:
             raise SourceUnavailable(f"{self.name}: no such block {block_hash}")
-        return self._chain.blocks[block_hash]
+        block = self._chain.blocks[block_hash]
+        self._rivals.on_block([tx.txid for tx in block.txs[1:]])
+        return block
 
     def mempool(self) -> frozenset[str]:
         names = self._pool(self._call()).keys()
         if self._pose is None:
             self._record.on_mempool(self.name, is_lost=self.mode == "amnesia")
+        self._rivals.on_listed(names)
         if self.mode == "phantom":
             self.faults += 1
             return frozenset({*names, f"{self._random.getrandbits(256):064x}"})
@@ -221,7 +225,13 @@ class SimBlockFeed(SimSource):
 
     def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
         pool = self._pool(self._call())
-        return {txid: pool[txid] for txid in sorted(txids) if txid in pool}
+        found = {txid: pool[txid] for txid in sorted(txids) if txid in pool}
+        self._rivals.on_read(found.keys() - CROWD.keys())
+        return found
+
+    @property
+    def _rivals(self) -> Rivals:
+        return self._record.rivals(self.name)
 
     def _pool(self, seen: Snapshot) -> dict[str, ChainTx]:
         """With what pays others. It goes first and last with all the rest."""

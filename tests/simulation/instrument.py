@@ -80,7 +80,8 @@ class Watched(Protocol):
 
     def crash_now(self, name: str, message: object) -> Crash | None: ...
 
-    def on_message(self, actor: Actor, message: object) -> None: ...
+    def on_message(self, actor: Actor, message: object, *, is_lost: bool) -> None:
+        """`is_lost`: it is about to crash before it has looked at it."""
 
     def on_start(self, actor: Actor) -> None: ...
 
@@ -166,12 +167,13 @@ def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], Non
     blocking = name in _BLOCKING
 
     def on_receive(self: Actor, message: object) -> None:
-        if watched:
-            world.on_message(self, message)
         crash = world.crash_now(name, message) if name in armed else None
+        is_lost = crash is not None and crash.when == "before"
+        if watched:
+            world.on_message(self, message, is_lost=is_lost)
         if crash is not None and watched:
             world.on_crash(self, message)
-        if crash is not None and crash.when == "before":
+        if crash is not None and is_lost:
             raise crash.error
         original(self, _slowed(world, self, message) if blocking else message)
         if crash is not None and crash.when == "after":

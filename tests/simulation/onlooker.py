@@ -45,13 +45,13 @@ class Onlooker:
         elif isinstance(actor, NotifierActor):
             self._rules.deliveries.on_start(actor.ref.name)
 
-    def on_message(self, actor: Actor, message: object) -> None:
-        """The actor is about to handle the message."""
+    def on_message(self, actor: Actor, message: object, *, is_lost: bool) -> None:
+        """The actor is about to handle the message, or to crash and never see it."""
         match actor:
             case AddressActor():
                 self._on_watcher_mail(actor, message)
             case SourceActor():
-                self._on_source_mail(actor, message)
+                self._on_source_mail(actor, message, is_lost=is_lost)
             case BlockFeedWorker() | AddressFeedWorker():
                 if isinstance(message, Round):
                     source = _source_of(actor)
@@ -61,12 +61,14 @@ class Onlooker:
                     if isinstance(actor, BlockFeedWorker):
                         self._knowledge.on_round(source, message)
 
-    def _on_source_mail(self, actor: SourceActor, message: object) -> None:
+    def _on_source_mail(
+        self, actor: SourceActor, message: object, *, is_lost: bool
+    ) -> None:
         self._knowledge.on_source_mail()
         for feed in actor.planner.feeds:
             if feed.busy is not None:
                 self._note_plan(feed.spec.name, feed.busy)
-        if isinstance(message, RoundDone | Probed):
+        if isinstance(message, RoundDone | Probed) and not is_lost:
             source = self._world.sources[message.feed]
             self._rules.record.on_heard(source.name, message.asked_at)
             self._knowledge.on_answer(source.name, message.asked_at)

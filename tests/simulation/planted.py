@@ -192,7 +192,9 @@ def it_expires_on_a_view_from_before_the_deadline(patch: Patch) -> None:
         lambda state, *_about: state.overdue is not None,
     )
     patch.setattr(
-        engine.payment.review, "Reviewed", lambda _asked_at: reviewed(1 << 60)
+        engine.payment.review,
+        "Reviewed",
+        lambda _asked_at, *rest: reviewed(1 << 60, *rest),
     )
 
 
@@ -232,12 +234,12 @@ def an_eviction_is_ignored(patch: Patch) -> None:
 def a_webhook_is_money(patch: Patch) -> None:
     follow = engine.payment.rules.follow
 
-    def bug(payment: Any, observation: Any, now: int) -> Any:
+    def bug(payment: Any, observation: Any, now: int, **rest: Any) -> Any:
         if isinstance(observation, ProviderClaim) and observation.txid:
             output = Output(observation.txid, 0, observation.amount_sat or 1)
             tip = Tip(100, "00" * 32)
             observation = ChainView("source0", tip, (output,), complete=False)
-        return follow(payment, observation, now)
+        return follow(payment, observation, now, **rest)
 
     patch.setattr(actors.watching.address, "follow", bug)
 

@@ -219,4 +219,4 @@ PLANTED_WITNESS: tuple[Plant, ...] = (
     what_an_earlier_payment_counted_is_counted_again,
     a_mempool_is_whole_before_it_is_read,
 )
-"""Each is found within 100 worlds of the usual kind."""
+"""Each is found within 50 worlds of the usual kind, but for the last: 300."""

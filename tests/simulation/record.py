@@ -15,6 +15,7 @@ from engine.chain.feed import Output, SourceStatus, Tip
 from engine.payment.model import Terms
 from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
 from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.rivals import Rivals
 
 __all__ = ["Answers", "Outpoint", "Record", "Shown", "depth_in", "outpoint_of"]
 
@@ -55,6 +56,7 @@ class Record:
         self._by_moment: dict[tuple[str, int], list[Answers]] = {}
         self.best_height = 0  # that this process heard of, or had written down
         self._shown_whole: set[str] = set()  # mempools, to this process
+        self._rivals: dict[str, Rivals] = {}  # by source, in what it showed to it
         self._asked_with = 0  # the same, when the round under way was planned
         self._written = 0  # the best of what was committed
         self.shown: dict[str, list[Shown]] = {}  # by payment, in their order
@@ -114,6 +116,7 @@ class Record:
         """A new process knows of the best tip what was written down."""
         self.best_height = self._asked_with = self._written
         self._shown_whole.clear()
+        self._rivals.clear()
 
     def on_mempool(self, source: str, *, is_lost: bool) -> None:
         """The source lists its mempool, with all that others have in it or without."""
@@ -125,6 +128,13 @@ class Record:
     def on_read_anew(self, source: str) -> None:
         """What it had is forgotten: it cannot be told that it lost it."""
         self._shown_whole.discard(source)
+        self._rivals.pop(source, None)
+
+    def rivals(self, source: str) -> Rivals:
+        """To be told of what the source shows, and asked."""
+        if source not in self._rivals:
+            self._rivals[source] = Rivals(self.chain)
+        return self._rivals[source]
 
     def on_lied(self, source: str) -> None:
         self.rounds[source][-1].lied = True

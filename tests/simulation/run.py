@@ -14,14 +14,22 @@ from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.judges.book import SETTLED
-from tests.simulation.meetings import Meetings
+from tests.simulation.meetings import Meetings, Replacements
 from tests.simulation.oracle import disagreement
 from tests.simulation.shape import MINUTE_MS as MINUTE
-from tests.simulation.shape import draw_shape
+from tests.simulation.shape import Shape, draw_shape
 from tests.simulation.sums import Result
 from tests.simulation.world import DAY_MS, World
 
-__all__ = ["DAYS", "run_crowd", "run_meeting", "run_money", "run_seed", "run_world"]
+__all__ = [
+    "DAYS",
+    "run_crowd",
+    "run_meeting",
+    "run_money",
+    "run_replacement",
+    "run_seed",
+    "run_world",
+]
 
 DAYS = 1.0
 """Days of life in each world; then some hours to settle. What strikes, strikes soon."""
@@ -50,7 +58,21 @@ def run_crowd(seed: int) -> Result:
 
 def run_meeting(seed: int) -> Result:
     """Run a world in which unconfirmed money meets sources that do not list it."""
-    shape = replace(
+    world = World(seed, shape=_quiet_shape(seed))
+    Meetings(world, world.random_of("meetings")).begin()
+    return run_world(world, 0.25)
+
+
+def run_replacement(seed: int) -> Result:
+    """Run a world in which unconfirmed money gives way to other money."""
+    world = World(seed, shape=_quiet_shape(seed))
+    Replacements(world, world.random_of("replacements")).begin()
+    return run_world(world, 0.25)
+
+
+def _quiet_shape(seed: int) -> Shape:
+    """Some payments, and no accident of the usual kind."""
+    return replace(
         draw_shape(Random(f"{seed} shape")),
         payments=6,
         rush=True,
@@ -64,9 +86,6 @@ def run_meeting(seed: int) -> Result:
         trouble_mean_ms=1_000_000 * MINUTE,
         network="regtest",
     )
-    world = World(seed, shape=shape)
-    Meetings(world, world.random_of("meetings")).begin()
-    return run_world(world, 0.25)
 
 
 def run_money(seed: int, log: Callable[[str], None] | None = None) -> Result:

@@ -325,10 +325,10 @@ class World:
             return int(message.endpoint.timeout_s * 1000)
         return self.answer_delay_ms()
 
-    def on_message(self, actor: Actor, message: object) -> None:
+    def on_message(self, actor: Actor, message: object, *, is_lost: bool) -> None:
         if self._log is not None:
             self._log(f"    {actor.ref.name} <- {repr(message)[:400]}")
-        self.onlooker.on_message(actor, message)
+        self.onlooker.on_message(actor, message, is_lost=is_lost)
 
     def _on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         self.rules.on_commit(batch, outcomes)

@@ -10,6 +10,7 @@ from engine.payment.events import Event
 from engine.payment.model import Claim, EventType, Receipt, Status
 from tests.simulation.judges.book import OVER
 from tests.simulation.judges.case import Case, Decision, must_be_old
+from tests.simulation.judges.rivals import counts_both
 
 __all__ = ["announced_comes_true", "detected", "late", "must_tell_late"]
 
@@ -91,7 +92,7 @@ def _is_news(case: Case, receipt: Receipt) -> str | None:
         if output is None or output.amount_sat != receipt.amount_sat:
             continue
         if not must_be_old(book.terms, output):
-            return None
+            return counts_both(case, receipt)
         too_old = True
     return (
         "it was mined well before the payment was made"

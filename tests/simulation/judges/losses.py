@@ -7,6 +7,7 @@ from engine.payment.model import Claim, EventType, Receipt
 from tests.simulation.chain import Snapshot
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.judges.case import Case
+from tests.simulation.judges.rivals import showed_a_rival
 from tests.simulation.record import Outpoint, Shown, depth_in
 
 __all__ = ["replaced", "reorged", "reversed_"]
@@ -49,6 +50,11 @@ def _is_gone(case: Case, receipt: Receipt) -> str | None:
     ]
     if not lacking:
         return case.no_witness() or f"whoever was asked still had {key}"
+    if not any(
+        not shown.is_partial or showed_a_rival(case, shown.source, key)
+        for shown in lacking
+    ):
+        return f"{key} was missing in a part of an answer, and nothing in its place"
     if lost_its_block:
         return None  # who knows what became of its block knows what became of it
     at = case.event.at
