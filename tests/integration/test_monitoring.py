@@ -11,21 +11,39 @@ from typing import Any
 
 import pytest
 
+from tests.integration.prometheus_text import faults_of, labels_of
 from tests.tools import children
 from tests.tools.paybell import serving
+from tests.tools.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "operating"
 PROMTOOL = os.environ.get("PROMTOOL", "promtool")
 
 
+LIGHTNING = """
+[lightning.till]
+kind = "phoenixd"
+url = "http://127.0.0.1:9"
+secret = "nobody-listens-there"
+"""
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """/metrics of a node that has just begun: what it names is there from the first."""
-    with serving(tmp_path_factory.mktemp("node")) as node:
+    """/metrics of a node that has just begun: what it names is there from the first.
+    An alert stands, as its Lightning account does not answer."""
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "paybell.toml").write_text(LIGHTNING, encoding="utf-8")
+    with serving(folder, "--config", "paybell.toml") as node:
         made = node.post("/v1/keys", name="prometheus", scopes=["read"])
         node.api_key = made.json()["key"]  # as prometheus.yml says
-        return str(node.get("/metrics").text)
+
+        def found() -> str | None:
+            text = node.get("/metrics").text
+            return text if "paybell_alerts{" in text else None
+
+        return str(wait_until(found, 30, "an alert"))
 
 
 def promtool(*arguments: str, cwd: Path = EXAMPLES) -> None:
@@ -96,6 +114,51 @@ def test_every_query_of_the_board_names_metrics_that_are_on_the_page(page: str) 
     for query in found:
         assert named_in(query), query
         assert named_in(query) <= metrics_of(page), query
+
+
+def test_every_label_that_a_rule_names_is_on_the_page_with_that_value(
+    page: str,
+) -> None:
+    """promtool sees no wrong label: such a rule is silent for ever."""
+    rules = (EXAMPLES / "alerts.yml").read_text(encoding="utf-8").split("- alert: ")[1:]
+    assert len(rules) >= 15
+    for rule in rules:
+        query, _, shown = rule.partition("labels: {severity")
+        assert list(faults_of(query, labels_of(page), shown)) == [], rule
+
+
+def test_every_label_in_the_rules_own_tests_is_one_of_the_node(page: str) -> None:
+    text = (EXAMPLES / "alerts.test.yml").read_text(encoding="utf-8")
+    for series in re.findall(r"series: '([^']*)'", text):
+        open_ended = re.sub(
+            r'\b(source|upstream|kind|route)="[^"]*"', r'\1!~""', series
+        )
+        assert list(faults_of(open_ended, labels_of(page))) == [], series
+
+
+def test_every_label_of_the_board_is_on_the_page_with_that_value(page: str) -> None:
+    for panel in board()["panels"]:
+        for target in panel.get("targets", []):
+            query, shown = target["expr"], target.get("legendFormat", "")
+            assert list(faults_of(query, labels_of(page), shown)) == [], query
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "fault"),
+    [
+        ('paybell_outbox{state="died"} > 0', "", "state of paybell_outbox is never"),
+        ('paybell_outbox{status="dead"} > 0', "", "paybell_outbox has no label status"),
+        ('paybell_source_standing{standing!="curent"}', "", "is never curent"),
+        ("sum by (instance, name) (paybell_alerts)", "", "has the label name"),
+        ("sum by (instance) (paybell_alerts)", "{{ $labels.kind }}", "no label kind"),
+        ("paybell_fresh", "{{source}}", "no label source"),
+        ('paybell_upstream_state{state!="alive"}', "", "is never alive"),
+        ('paybell_http_requests_total{status="500"}', "", "is never 500"),
+    ],
+)
+def test_a_wrong_label_is_found(page: str, query: str, shown: str, fault: str) -> None:
+    (found,) = faults_of(query, labels_of(page), shown)
+    assert fault in found
 
 
 def test_every_query_of_the_board_is_one_of_prometheus(tmp_path: Path) -> None:
