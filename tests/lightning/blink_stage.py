@@ -1,6 +1,7 @@
 """An account at the double of Blink, and the adapter that is asked about it."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from engine.lightning.account import Account
@@ -10,9 +11,10 @@ from engine.lightning.node import (
     LightningNode,
 )
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
+from tests.tools.receiver import Answer, raw
 from transport.lightning.blink import Blink
 
-__all__ = ["ask_for", "blink_node", "new_key"]
+__all__ = ["ask_for", "blink_node", "cut_at", "new_key"]
 
 
 def blink_node(double: BlinkDouble, account: BlinkAccount, **more: Any) -> Blink:
@@ -33,3 +35,8 @@ def ask_for(node: LightningNode, sat: int | None = 1_000, **more: Any) -> Invoic
 
 def new_key() -> str:
     return str(uuid.uuid4())
+
+
+def cut_at(size: int) -> Callable[[bytes], Answer]:
+    """An answer of which so many bytes come."""
+    return lambda answer: raw(answer[:size])
