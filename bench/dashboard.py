@@ -3,8 +3,11 @@
 Chromium, one node on loopback whose database has so many payments, half of them paid.
 The page is opened in a new profile, logged in. A search is measured from the last
 letter that is typed to the row that is drawn, with the moment that the page waits for
-another letter. Then 200 events are committed each second for ten seconds while the list
-is looked at: Chromium's own trace says which frames were drawn and which were dropped.
+another letter. Then 200 events are committed each second for ten seconds, four at a
+time, while the list is looked at, and Chromium's own trace says what became of its
+frames. What the page answers for is the processor time of its tasks: a frame has 16.7
+ms. What the compositor drops beside that is also its own and the machine's doing; the
+peer is a page with nothing but one line of text that changes as often.
 
 PAYBELL_BENCH_MANY: how many payments, for a machine where a million take too long.
 """
@@ -20,7 +23,7 @@ import gevent
 from msgspec.structs import replace
 
 from bench.measure import folder
-from bench.report import Row, Section, spread
+from bench.report import Row, Section, compare, spread
 from bench.search import agreed, fill, txid
 from engine.payment.model import Terms
 from engine.store.sqlite.journal import Journal
@@ -33,7 +36,7 @@ MANY: Final = int(os.environ.get("PAYBELL_BENCH_MANY", "1000000"))
 TIMES: Final = 10
 EVENTS_PER_S: Final = 200
 LIVE_S: Final = 10
-AT_ONCE: Final = 10  # events of one commit
+AT_ONCE: Final = 4  # events of one commit
 KEY: Final = "pbk_of-the-bench"
 WIDE: Final = {"viewport": {"width": 1280, "height": 800}}
 
@@ -67,6 +70,17 @@ SEARCH: Final = """
 """
 
 
+#: The least that a live page can be.
+ONE_LINE: Final = """data:text/html,<!doctype html><title>One</title><p>0<script>
+  let events = 0, frame = 0;
+  const line = document.querySelector("p");
+  setInterval(() => {
+    events += 1;
+    frame ||= requestAnimationFrame(() => { frame = 0; line.textContent = events; });
+  }, 5);
+</script>"""
+
+
 def run() -> Section:
     with folder() as place:
         journal = Journal(place / "shop.db", synchronous="OFF")
@@ -79,11 +93,12 @@ def run() -> Section:
             opened = [_open(page, node) for _ in range(TIMES)]
             found = {name: _search(page, text) for name, text in _asked().items()}
             live = _live(page, node)
+            one_line = _one_line(page)
     return Section(
         name="dashboard",
         title=f"The dashboard over {MANY:,} payments",
         measured=" ".join(__doc__.split("\n\n")[1].split()),
-        rows=[*_rows(opened, found), *_live_rows(live)],
+        rows=[*_rows(opened, found), *_live_rows(live, one_line)],
     )
 
 
@@ -100,19 +115,30 @@ def _rows(opened: list[dict[str, float]], found: dict[str, list[float]]) -> list
     ]
 
 
-def _live_rows(live: dict[str, float]) -> list[Row]:
+def _live_rows(live: dict[str, float], peer: dict[str, float]) -> list[Row]:
+    def row(what: str, name: str, aim: str = "") -> Row:
+        theirs = f"one line of text: {peer[name]:.0f}"
+        return Row(what, f"{live[name]:.0f}", theirs, aim=aim)
+
     return [
         Row("events committed and shown", f"{live['per_s']:.0f}/s", aim="200/s"),
-        Row("frames drawn meanwhile", f"{live['drawn']:.0f}"),
-        Row("frames dropped", f"{live['dropped']:.0f}", aim="0"),
-        Row(
+        row("frames drawn meanwhile", "drawn"),
+        row("frames dropped, whose task took the page over 16.7 ms", "late", "0"),
+        row("frames dropped by Chromium's compositor", "dropped", "0"),
+        compare(
             "processor time of the page's longest task",
-            f"{live['longest_task_ms']:.1f} ms",
+            [live["longest_task_ms"]],
+            "ms",
+            "one line of text",
+            [peer["longest_task_ms"]],
             aim="16 ms",
         ),
-        Row(
+        compare(
             "processor time of the page's tasks, of each second",
-            f"{live['tasks_ms'] / live['took_s']:.0f} ms",
+            [live["tasks_ms"] / live["took_s"]],
+            "ms",
+            "one line of text",
+            [peer["tasks_ms"] / LIVE_S],
         ),
         Row("elements of the page", f"{live['elements']:.0f}"),
     ]
@@ -173,6 +199,15 @@ def _live(page: VisitorPage, node: Shop) -> dict[str, float]:
     live["per_s"] = EVENTS_PER_S * LIVE_S / took_s
     live["elements"] = page.do("evaluate", "document.querySelectorAll('*').length")
     return live
+
+
+def _one_line(page: VisitorPage) -> dict[str, float]:
+    page.do("anew", WIDE)
+    page.do("goto", ONE_LINE)
+    page.do("begin_trace")
+    gevent.sleep(LIVE_S)
+    found: dict[str, float] = page.do("end_trace")
+    return found
 
 
 def _fresh(node: Shop, number: int) -> Terms:

@@ -27,6 +27,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 PATIENCE_MS = 60_000
+FRAME_MS = 1_000 / 60
 AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"
 
 # Sum of all shifts of the layout that no input caused, as the browser counts them.
@@ -191,8 +192,9 @@ class Visitor:
         self._browser.start_tracing(page=self._page, categories=[*TRACED])
 
     def end_trace(self) -> dict[str, float]:
-        """How many frames of the page were drawn and how many dropped since; the
-        processor time (ms) of its longest task, and of all."""
+        """Since then: how many frames were drawn, and how many the compositor dropped;
+        how many tasks of the page took more processor time than a frame has (late),
+        that of the longest, and of all (ms)."""
         events = json.loads(self._browser.stop_tracing())["traceEvents"]
         mains = {
             (one["pid"], one["tid"])
@@ -201,14 +203,17 @@ class Visitor:
             and one["args"].get("name") == "CrRendererMain"
         }
         tasks = [
-            one.get("tdur", one["dur"]) / 1_000
+            one["tdur"] / 1_000
             for one in events
-            if one["name"] == "RunTask" and (one["pid"], one["tid"]) in mains
+            if one["name"] == "RunTask"
+            and (one["pid"], one["tid"]) in mains
+            and "tdur" in one  # one that was under way at the end has none
         ]
         names = [one["name"] for one in events]
         return {
             "drawn": names.count("DrawFrame"),
             "dropped": names.count("DroppedFrame"),
+            "late": sum(task > FRAME_MS for task in tasks),
             "longest_task_ms": max(tasks, default=0.0),
             "tasks_ms": sum(tasks),
         }
