@@ -52,7 +52,8 @@ class ScriptIndex:
         self.lookback = lookback
         self.chain = HeaderChain()  # changed only by apply_block and undo_block
         self._window: OrderedDict[str, Placed] = OrderedDict()  # by hash, oldest first
-        self._mined: set[str] = set()  # txids of the window's blocks
+        # Hashes of the txids of the window's blocks, as in `engine.chain.mempool`.
+        self._mined: set[int] = set()
         self._pool = Pool()
         self._watched = WatchedScripts(self.chain)
         self._touched: set[bytes] = set()  # watched scripts changed since taken
@@ -122,10 +123,10 @@ class ScriptIndex:
         self._whole = False
         self._watched.keep_paying(paid)
         self._window[block.header.hash] = placed
-        self._mined.update(placed.txids)
+        self._mined.update(map(hash, placed.txids()))
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
-            self._mined.difference_update(oldest.txids)
+            self._mined.difference_update(map(hash, oldest.txids()))
         touched = {*paid, *self._empty_pool(placed, pause)}
         assert self.tip == Tip(block.header.height, block.header.hash)
         assert len(self._window) <= self.lookback
@@ -170,7 +171,7 @@ class ScriptIndex:
         self._watched.keep(left)
         if placed is not None:
             del self._window[block_hash]
-            self._mined.difference_update(placed.txids)
+            self._mined.difference_update(map(hash, placed.txids()))
         self._touched |= left.keys()
         return set(left)
 
@@ -207,7 +208,7 @@ class ScriptIndex:
 
     def knows(self, txid: str) -> bool:
         """Whether the transaction is in the pool or in the window's blocks."""
-        return txid in self._pool or txid in self._mined
+        return hash(txid) in self._mined or txid in self._pool
 
     def unknown_of(
         self, mempool: Iterable[str], pause: Callable[[], None] | None = None
@@ -217,7 +218,7 @@ class ScriptIndex:
         for names in pausing(self._pool.names(), pause, 1):
             unknown.difference_update(names)
         mined = self._mined
-        return [txid for txid in pausing(unknown, pause) if txid not in mined]
+        return [txid for txid in pausing(unknown, pause) if hash(txid) not in mined]
 
     def concerns(self, tx: PackedTx) -> bool:
         """Whether it pays a watched script."""

@@ -40,6 +40,15 @@ def test_a_block_tells_of_all_outputs_that_pay_who_is_watched() -> None:
     assert placed.outputs(script(2)) == {}
 
 
+def test_each_transaction_is_kept_as_it_was_in_the_block() -> None:
+    feed = mined(*(make_tx(str(n), [(script(n), n)] * (n + 1)) for n in range(3)))
+    block = feed.block(feed.now.hash)
+    placed, _ = place(block, (), None)
+    assert [tx.unpack() for tx in placed.txs()] == list(block.txs)
+    assert list(placed.txids()) == [tx.txid for tx in block.txs]
+    assert len(placed) == 4
+
+
 def test_a_miners_reward_is_known_as_one() -> None:
     feed = mined()
     block = feed.block(feed.now.hash)

@@ -208,6 +208,28 @@ def test_an_undone_blocks_transactions_are_unconfirmed_except_the_coinbase() -> 
     assert len(outputs(index, miner)) == before - 1
 
 
+def test_what_is_in_a_block_of_the_window_is_not_unknown_to_who_has_no_such_block() -> (
+    None
+):
+    """A node's mempool may be older than the block that we have read."""
+    index = ScriptIndex(lookback=2)
+    feed = FakeFeed(0)
+    txs = [make_tx(f"tx {number}", [(ALICE, number)]) for number in range(4)]
+    names = frozenset(tx.txid for tx in txs)
+    for tx in txs[:3]:
+        feed.mine([tx])
+        index.apply_block(feed.block(feed.now.hash))
+    old, *mined, other = (tx.txid for tx in txs)
+    assert set(index.unknown_of(names)) == {old, other}
+    assert [index.knows(name) for name in (old, *mined, other)] == [
+        *(False, True, True, False)
+    ]
+    index.undo_block(feed.now.hash)
+    assert index.knows(mined[1]), "it is in the pool again"
+    index.apply_mempool((), [mined[1]])
+    assert set(index.unknown_of(names)) == {old, mined[1], other}
+
+
 def test_only_the_tip_can_be_undone() -> None:
     feed = FakeFeed(3)
     index = indexed(feed, ALICE)
