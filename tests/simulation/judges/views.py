@@ -98,7 +98,9 @@ def _kept_back(
     for key, output in now[0].items():
         if key in listed or key in terms.ignore or is_old(terms, output):
             continue
-        if all(key in outputs for outputs in now):
+        if all(key in outputs for outputs in now) and not _was_elsewhere(
+            record, view, [outputs[key] for outputs in now]
+        ):
             return f"it is called complete and leaves out {key}"
     its_own = {outpoint_of(o) for o in view.outputs if o.verified_by_source}
     gone = [
@@ -110,3 +112,18 @@ def _kept_back(
     if gone:
         return f"it is called complete and lists {gone}, which the source has not"
     return None
+
+
+def _was_elsewhere(record: Record, view: ChainView, places: Sequence[Output]) -> bool:
+    """Whether it once stood in a block of another branch, at a height that the view
+    has read: a source that went there and came back within the round was asked for its
+    mempool only, and that did not list it.
+    """
+    chain = record.chain.branch(view.tip)
+    return any(
+        place.block_height is not None
+        and place.block_hash is not None
+        and place.block_height <= view.tip.height
+        and not record.chain.in_best(chain, place.block_hash)
+        for place in places
+    )
