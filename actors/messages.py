@@ -173,7 +173,8 @@ class LookUpInvoice(msgspec.Struct, frozen=True, gc=False):
 class Watch(msgspec.Struct, frozen=True, gc=False):
     """Show `ref` this script as it is, and then what happens to it.
 
-    `known`: the payment's receipts in blocks, from the journal. A watcher that has been
+    `known`: the payment's receipts in blocks, from the journal. `since`: whether that
+    block is still in the chain is said with each view (`Poll`). A watcher that has been
     shown a script is shown every change of it while
     `SourceReport.complete_as_of` is not None.
     """
@@ -183,6 +184,7 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     ref: Ref
     known: tuple[Output, ...] = ()
     merchant: str = ""  # in whose turn it is asked for, where there is a budget
+    since: Tip | None = None
 
 
 class Unwatch(msgspec.Struct, frozen=True):
@@ -236,14 +238,16 @@ class Round(msgspec.Struct, frozen=True):
     """One round of work for a feed's worker. Nothing in it changes once it was sent.
 
     `watch` are scripts to keep from now on, in pieces, `known` those of the journal's
-    receipts that pay them. `show`: scripts that nobody was shown yet, in pieces; some
-    may be watched no longer. `reset`: begin anew, with `watch` all scripts; who is
-    watched or let go meanwhile is in the next round.
+    receipts that pay them, `since` the blocks that are asked about with each view of
+    them. `show`: scripts that nobody was shown yet, in pieces; some may be watched no
+    longer. `reset`: begin anew, with `watch` all scripts; who is watched or let go
+    meanwhile is in the next round.
     """
 
     number: int
     watch: tuple[tuple[bytes, ...], ...] = ()
     known: Mapping[bytes, tuple[Output, ...]] = {}
+    since: Mapping[bytes, Tip] = {}
     show: tuple[tuple[bytes, ...], ...] = ()
     unwatch: tuple[bytes, ...] = ()
     polls: tuple[Poll, ...] = ()

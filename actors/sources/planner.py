@@ -28,10 +28,11 @@ from actors.published import SourceReport
 from actors.sources.aside import Aside
 from actors.sources.choice import alerts, choose
 from actors.sources.feed_state import Feed, FeedSpec
+from actors.sources.interests import Interests
 from actors.sources.messages import Probed
 from actors.sources.waiting import WaitingPolls
 from actors.sources.witnesses import Witnesses
-from engine.chain.feed import Output, places
+from engine.chain.feed import Output, Tip, places
 from engine.chain.witness import Best
 from engine.errors import SourceBehind, SourceError
 from engine.ports import Alert
@@ -82,7 +83,7 @@ class RoundPlanner:
         "_addresses",
         "_aside",
         "_began",
-        "_known",
+        "_interests",
         "_nudged",
         "_polls",
         "_unshown",
@@ -103,7 +104,7 @@ class RoundPlanner:
         self._witnesses = Witnesses(specs, best, network)
         self.feeds = self._witnesses.feeds
         self.watchers: Registry[bytes, Ref] = Registry()  # who watches a script
-        self._known: dict[bytes, tuple[Output, ...]] = {}  # receipts, of those with any
+        self._interests = Interests()
         by_address = any(not spec.by_block for spec in specs)
         self._addresses: dict[bytes, str] | None = {} if by_address else None
         self._polls = WaitingPolls(by_hand_s)
@@ -123,17 +124,15 @@ class RoundPlanner:
         ref: Ref,
         known: tuple[Output, ...],
         merchant: str = "",
+        since: Tip | None = None,
     ) -> None:
-        """Show this script as it is, and then what happens to it. `known`: receipts."""
+        """Show this script as it is, and then what happens to it; see `Watch`."""
         self.watchers[script] = ref
         self._watch[script] = None
         if self._addresses is not None:
             self._addresses[script] = address
             self._polls.of_merchant(script, merchant)
-        if known:
-            self._known[script] = known
-        else:
-            self._known.pop(script, None)
+        self._interests.put(script, known, since)
         self._unwatch.discard(script)
 
     def unwatch(self, script: bytes, ref: Ref) -> bool:
@@ -141,7 +140,7 @@ class RoundPlanner:
         if self.watchers.get(script) is not ref:
             return False
         self.watchers.pop(script)
-        self._known.pop(script, None)
+        self._interests.forget(script)
         self._watch.pop(script, None)
         self._polls.forget(script)
         self._aside.forget(script)
@@ -327,7 +326,7 @@ class RoundPlanner:
             return None
         planned = self._aside.plan(
             self.feeds, self.active, self._witnesses.best, self._addresses or {},
-            self._known, now, RESERVE,
+            self._interests.known, now, RESERVE,
         )  # fmt: skip
         return None if planned is None else Ask(*planned)
 
@@ -356,14 +355,15 @@ class RoundPlanner:
         return work
 
     def _block_work(self, feed: Feed) -> Round:
-        reset, known = not feed.primed, self._known
-        new = tuple(self._watch)
+        reset, new = not feed.primed, tuple(self._watch)
+        known, since = self._interests.known, self._interests.since
         # A reset answers every script; else from memory: any order will do.
         polls = self._polls.take(None if reset else MAX_POLLS)
         return Round(
             number=feed.round,
             watch=self.watchers.snapshot() if reset else (new,),
             known=dict(known) if reset else {s: known[s] for s in new if s in known},
+            since=dict(since) if reset else {s: since[s] for s in new if s in since},
             show=(*self._unshown, new) if new else self._unshown,
             unwatch=tuple(self._unwatch),
             polls=polls,
@@ -387,5 +387,6 @@ class RoundPlanner:
         )
 
     def _first_poll(self, script: bytes, now: float) -> Poll:
-        known = self._known.get(script, ())
-        return Poll(script, places(known), now, known)
+        known = self._interests.known.get(script, ())
+        since = self._interests.since.get(script)
+        return Poll(script, places(known), now, known, since)

@@ -136,8 +136,8 @@ class SourceActor(Actor):
                 feed = self.planner.feed_asked(number, round_number)
                 if feed is not None:
                     self._hand_out(feed, views, asked_at)
-            case Watch(script, address, ref, known, merchant):
-                self.planner.watch(script, address, ref, known, merchant)
+            case Watch(script, address, ref, known, merchant, since):
+                self.planner.watch(script, address, ref, known, merchant, since)
             case Unwatch(script, ref):
                 if self.planner.unwatch(script, ref):
                     self._restart_point.forget(script)

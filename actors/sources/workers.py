@@ -70,6 +70,7 @@ class BlockFeedWorker(Actor):
         "_push",
         "_reader",
         "_shown",
+        "_since",
         "_store",
         "_unread",
         "_was_current",
@@ -90,6 +91,7 @@ class BlockFeedWorker(Actor):
         self._anew = False  # it began from nowhere, and no round has said so yet
         # Blocks told of, for paid scripts; most were in one or in none.
         self._shown: dict[bytes, tuple[str, ...]] = {}
+        self._since: dict[bytes, Tip] = {}  # blocks that are asked about with each view
         self._old_blocks = OldBlocks()
         self._unread = UnreadBlocks()
         self._was_current = True  # its source, in the last round
@@ -201,11 +203,14 @@ class BlockFeedWorker(Actor):
         if work.reset:
             self._begin_index()
             self._shown.clear()
+            self._since.clear()
             self._old_blocks.clear()
             self._was_current = True
         for script in work.unwatch:
             self._index.unwatch(script)
             self._shown.pop(script, None)
+            self._since.pop(script, None)
+        self._since.update(work.since)
         watch = chain.from_iterable(work.watch)
         for script in self._yielding_every(watch, WATCH_STEPS):
             self._index.watch(script, work.known.get(script, ()))
@@ -311,6 +316,7 @@ class BlockFeedWorker(Actor):
     ) -> ChainView:
         shown = self._shown.get(script, ())
         view = self._index.view(script, self._feed.name, sorted({*blocks, *shown}))
+        since = since or self._since.get(script)
         if since is not None and self._index.chain.is_off_chain(
             since.hash, since.height
         ):

@@ -33,7 +33,8 @@ def script_of(payment: Payment) -> bytes:
 def interest(payment: Payment, script: bytes, ref: Ref) -> Watch:
     """Whom to show what is paid to the script, and what the journal knows of that."""
     terms, known = payment.terms, known_outputs(payment)
-    return Watch(script, terms.address, ref, known, terms.merchant)
+    since = asks_about(terms)
+    return Watch(script, terms.address, ref, known, terms.merchant, since)
 
 
 def question(

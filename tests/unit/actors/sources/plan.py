@@ -56,10 +56,14 @@ class Plan:
         self.under_way: Ask | None = None  # planned by the end of the one before
 
     def watch(
-        self, *scripts: bytes, known: tuple[Output, ...] = (), merchant: str = ""
+        self,
+        *scripts: bytes,
+        known: tuple[Output, ...] = (),
+        merchant: str = "",
+        since: Tip | None = None,
     ) -> None:
         for script in scripts:
-            self.planner.watch(script, script.decode(), ref(), known, merchant)
+            self.planner.watch(script, script.decode(), ref(), known, merchant, since)
 
     def plan(self) -> Ask | Wait | None:
         return self.planner.plan(self.now, ready=True)

@@ -7,7 +7,7 @@ from actors.sources.planner import (
     Ask,
     Wait,
 )
-from engine.chain.feed import Output
+from engine.chain.feed import Output, Tip
 from engine.errors import SourceError, SourceUnavailable
 from tests.unit.actors.sources.plan import A, B, C, Plan, ref, scripts_of
 
@@ -35,6 +35,20 @@ def test_a_block_feed_is_told_of_scripts_by_difference() -> None:
     plan.done(Ask(plan.planner.feeds[0], second), C)
     third = plan.ask().round
     assert (scripts_of(third.watch), third.show, third.unwatch) == (set(), (), ())
+
+
+def test_what_is_asked_about_with_each_view_is_told_with_the_script() -> None:
+    since, plan = Tip(7, "aa" * 32), Plan("block")
+    plan.watch(A, C, since=since)
+    plan.watch(C)  # by another watcher, who has nothing to ask
+    sent = plan.ask()
+    assert sent.round.since == {A: since}
+    plan.done(sent, A, C)
+    plan.watch(B, since=since)
+    assert plan.ask().round.since == {B: since}, "it knows of the first"
+    plan = Plan("address")
+    plan.watch(A, since=since)
+    assert [poll.since for poll in plan.ask().round.polls] == [since]
 
 
 def test_a_round_holds_what_was_so_when_it_was_sent() -> None:

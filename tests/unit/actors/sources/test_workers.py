@@ -133,6 +133,33 @@ def test_a_tip_that_a_reorg_took_is_known_by_what_stands_in_its_place(
     assert seen.off_chain == (("ff" * 32,) if is_off else ())
 
 
+def test_a_tip_that_a_reorg_took_is_told_of_with_each_view(stage: ActorStage) -> None:
+    """Not only to who asks: until its watcher does, hours later, what a new process
+    read of such a block may be forgotten (found by a simulated crowd)."""
+    script, source, feed = b"\x00\x14" + bytes(20), Inbox(), FakeFeed(19)
+    feed.mine([make_tx("pays", [(script, 1)])])
+    stage.node.source = stage.start("source", source)
+    worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
+    ref = stage.start("feed.0", worker, limit=10)
+    since = {script: Tip(20, "ff" * 32)}
+    watch, show = ((script,),), ((script,),)
+    for work in (
+        Round(1, watch=watch, since=since, reset=True),
+        Round(2),
+        Round(3, unwatch=(script,)),
+        Round(4, watch=watch, show=show),
+        Round(5, watch=watch, since=since, reset=True),
+        Round(6, watch=watch, show=show, reset=True),
+    ):
+        ref.tell(work)
+        stage.run()
+        feed.mine([])
+    seen = [m.views.get(script) for m in source.got if isinstance(m, RoundDone)]
+    off = [view.off_chain if view is not None else None for view in seen]
+    told = ("ff" * 32,)
+    assert off == [told, told, None, (), told, ()]
+
+
 class Looks:
     """Counts what an index is asked between two looks of the hub at its sockets."""
 
