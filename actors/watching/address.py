@@ -334,7 +334,7 @@ class AddressActor(Actor):
         if decided.notes:
             self._doubt.take_notes(self._node, payment, decided.notes)
         if isinstance(observation, InvoiceGone) and self._review is not None:
-            self._review = self._review.node_said(observation.asked_at)
+            self._review = self._review.node_said(observation)
         if not events and not rows:
             reply(payment)
         else:

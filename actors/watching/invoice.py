@@ -11,7 +11,7 @@ Idle, it is this object and a place in the list of those who wait for the same d
 from actors.messages import LookUpInvoice
 from actors.node import Node
 from actors.watching.chainless import ChainlessActor
-from engine.payment.lightning_terms import Invoice
+from engine.payment.lightning_rules import open_invoices
 from engine.payment.model import Payment
 from engine.payment.review import LONG_WAIT_S, NODE_IS_SILENT, again_s
 from engine.payment.rules import waits_for_node
@@ -65,11 +65,11 @@ class InvoiceActor(ChainlessActor):
 
 
 def look_up(node: Node, payment: Payment) -> None:
-    """Have the payment's invoice looked up, if it may still be paid as far as is known.
-    The answer comes as a `Command`, or not at all."""
-    invoice: Invoice | None = payment.terms.lightning
-    if invoice is None or not waits_for_node(payment, node.clock.now()):
+    """Have the payment's invoices looked up that may still be paid as far as is known.
+    The answers come as a `Command` each, or not at all."""
+    if payment.terms.lightning is None or not waits_for_node(payment, node.clock.now()):
         return
-    upstream = node.upstreams.get(invoice.node)
-    if upstream is not None:  # else it is no account of ours any more
-        upstream.ref.tell(LookUpInvoice(invoice.payment_hash, payment.id))
+    for invoice in open_invoices(payment):
+        upstream = node.upstreams.get(invoice.node)
+        if upstream is not None:  # else it is no account of ours any more
+            upstream.ref.tell(LookUpInvoice(invoice.payment_hash, payment.id))

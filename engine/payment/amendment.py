@@ -65,6 +65,8 @@ def amended(terms: Terms, changed: Changed) -> Terms:
         at = round(datetime.fromisoformat(changed.expires_at.new).timestamp() * 1000)
         watched_ms = terms.monitor_until - terms.expires_at
         terms = replace(terms, expires_at=at, monitor_until=at + watched_ms)
+    if changed.lightning_rest is not None:
+        terms = replace(terms, rests=(*terms.rests, changed.lightning_rest.new))
     return terms
 
 
@@ -139,9 +141,10 @@ def _expires_at(
             "cannot change: its Lightning invoice, which alone pays it,"
             f" is over at {iso(invoice.expires_at)}",
         )
-    if invoice is not None and wanted < invoice.expires_at:
+    until = max((one.expires_at for one in terms.invoices), default=wanted)
+    if wanted < until:
         raise AmendmentRefused(
             "/expires_at",
-            f"must not be before its Lightning invoice is, {iso(invoice.expires_at)}",
+            f"must not be before its Lightning invoice is, {iso(until)}",
         )
     return TextMoved(iso(terms.expires_at), iso(wanted))

@@ -87,13 +87,12 @@ def _booked(payment: Payment, status: Status, deep_sat: int | None) -> Booked:
     booked = Booked(sold_sat=deep) if is_sold else Booked(held_sat=deep)
     if payment.terms.lightning is None:
         return booked
+    by_lightning = fee = 0
     for receipt in payment.receipts:
         if receipt.settled is not UNSET:
-            return booked._replace(
-                lightning_sat=receipt.amount_sat,
-                lightning_fee_sat=receipt.settled.fee_sat,
-            )
-    return booked
+            by_lightning += receipt.amount_sat
+            fee += receipt.settled.fee_sat
+    return booked._replace(lightning_sat=by_lightning, lightning_fee_sat=fee)
 
 
 class Bookkeeper:

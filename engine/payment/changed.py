@@ -5,7 +5,9 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["Amend", "Changed", "Field", "FieldsMoved", "TextMoved"]
+from engine.lightning.agreed import Invoice
+
+__all__ = ["Amend", "Changed", "Field", "FieldsMoved", "InvoiceMoved", "TextMoved"]
 
 Field = str | int | bool | None
 """A value in a payment's metadata."""
@@ -39,6 +41,14 @@ class FieldsMoved(msgspec.Struct, frozen=True, gc=False):
     new: dict[str, Field]
 
 
+class InvoiceMoved(msgspec.Struct, frozen=True, gc=False):
+    """An invoice for what is missing. `old`: the one before it, if that was not paid;
+    its node may still take money for it."""
+
+    old: Invoice | None
+    new: Invoice
+
+
 class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What `payment.updated` tells; `data.changed` on the wire."""
 
@@ -46,3 +56,4 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     description: TextMoved | None = None
     metadata: FieldsMoved | None = None
     expires_at: TextMoved | None = None
+    lightning_rest: InvoiceMoved | None = None  # of a payment that is short

@@ -139,7 +139,7 @@ class _Wire(msgspec.Struct, kw_only=True):
     confirmations: int
     confirmations_required: int
     txid: str | None
-    payment_hash: str | UnsetType = UNSET  # of a payment that Lightning can pay
+    payment_hash: str | UnsetType = UNSET  # of an invoice, where Lightning can pay it
     # Of a payment without a chain only; `amount_sat` is null of a gateway's.
     method: str | UnsetType = UNSET
     gateway: str | UnsetType = UNSET
@@ -173,7 +173,7 @@ def encode(event: Event, terms: Terms) -> bytes:
             confirmations=event.confirmations,
             confirmations_required=terms.confirmations_required,
             txid=event.txid,
-            payment_hash=UNSET if invoice is None else invoice.payment_hash,
+            payment_hash=UNSET if invoice is None else _hash_of(event, terms),
             method=UNSET if has_chain else terms.method,
             gateway=terms.gateway if is_external else UNSET,
             currency=terms.asset if is_external else UNSET,
@@ -182,6 +182,15 @@ def encode(event: Event, terms: Terms) -> bytes:
             data=event.data if has_chain else _shown(event.data),
         )
     )
+
+
+def _hash_of(event: Event, terms: Terms) -> str:
+    """Of the invoice for the whole sum; of what tells of another one's money, that."""
+    assert terms.lightning is not None, terms.id
+    if any(rest.payment_hash == event.txid for rest in terms.rests):
+        assert event.txid is not None
+        return event.txid
+    return terms.lightning.payment_hash
 
 
 def _shown(data: Change) -> Change:

@@ -9,7 +9,9 @@ rest of a short payment may come by the other, and both in full are too much.
 
 Nothing expires that an invoice may yet pay: only its node can say that it did not, and
 only when it is asked after the invoice has expired. Of a payment that the chain can pay
-as well, both must have said so (`Reviewed`). A node that is silent proves nothing.
+as well, both must have said so (`Reviewed`). A node that is silent proves nothing. A
+payment that was short may have several invoices (`rest_rules.py`): each may be paid
+once, whichever the payer was shown last, and of each the node must have said so.
 
 Sums at the node are in millisatoshi. Whole satoshi are counted; what is beyond them is
 kept beside (`Settled.msat`) and is in no sum. A fee is rounded up, what cannot be spent
@@ -21,14 +23,14 @@ Pure. Called by `rules.py` only, and by whoever asks about time.
 from engine.lightning.invoice import MAX_MSAT
 from engine.payment.depth import is_deep, sums_of_deep
 from engine.payment.fold import EventBuilder
-from engine.payment.lightning_terms import Settled
+from engine.payment.lightning_terms import Invoice, Settled
 from engine.payment.model import EventType, Payment, Receipt, Status
 from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import InvoicePaid
 from engine.payment.quorum import needs_two
 from engine.payment.sums import emit_sums
 
-__all__ = ["expires_at", "has_open_invoice", "take_paid"]
+__all__ = ["expires_at", "has_open_invoice", "open_invoices", "take_paid", "was_paid"]
 
 _MSAT = 1_000
 
@@ -36,11 +38,10 @@ _MSAT = 1_000
 def take_paid(builder: EventBuilder, paid: InvoicePaid) -> None:
     """See the module docstring."""
     payment = builder.payment
-    invoice = payment.terms.lightning
     said = paid.node, paid.payment_hash
-    if invoice is None or said != (invoice.node, invoice.payment_hash):
+    if said not in ((one.node, one.payment_hash) for one in payment.terms.invoices):
         return _not_counted(builder, paid, "this payment has no such invoice")
-    if not has_open_invoice(payment):
+    if was_paid(payment, paid.payment_hash):
         return None
     if not 0 < paid.received_msat <= MAX_MSAT - payment.received_sat * _MSAT:
         return _not_counted(builder, paid, f"{paid.received_msat} msat cannot be true")
@@ -53,17 +54,28 @@ def take_paid(builder: EventBuilder, paid: InvoicePaid) -> None:
 
 def has_open_invoice(payment: Payment) -> bool:
     """Whether an invoice of it may be paid, as far as we were told."""
-    if payment.terms.lightning is None:
-        return False
-    return not any(receipt.is_lightning for receipt in payment.receipts)
+    return payment.terms.lightning is not None and bool(open_invoices(payment))
+
+
+def open_invoices(payment: Payment) -> tuple[Invoice, ...]:
+    """Those of it that may be paid, as far as we were told. Also one that nobody is
+    shown any more: no node takes an invoice back."""
+    invoices = payment.terms.invoices
+    return tuple(one for one in invoices if not was_paid(payment, one.payment_hash))
+
+
+def was_paid(payment: Payment, payment_hash: str) -> bool:
+    """Whether this invoice of it is settled, as far as we were told."""
+    return any(receipt.txid == payment_hash for receipt in payment.receipts)
 
 
 def expires_at(payment: Payment) -> int:
     """When (ms) it may be over unpaid: not before any of its ways is."""
     terms = payment.terms
-    if terms.lightning is None or not has_open_invoice(payment):
+    if terms.lightning is None:
         return terms.expires_at
-    return max(terms.expires_at, terms.lightning.expires_at)
+    invoices = open_invoices(payment)
+    return max((terms.expires_at, *(one.expires_at for one in invoices)))
 
 
 def _receipt(paid: InvoicePaid, now: int) -> Receipt:

@@ -160,6 +160,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     return_url: str = ""  # where the payer goes on when it is paid
     lightning: Invoice | None = None  # None: Lightning cannot pay it
     description: str = ""  # what it is for, in the shop's words to its payer
+    # For what was missing of it, each time that it was asked for; the newest last.
+    rests: tuple[Invoice, ...] = ()
 
     @property
     def is_external(self) -> bool:
@@ -171,6 +173,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         """Whether coins at an address can pay it: no gateway's, and not Lightning's
         alone."""
         return self.method not in {EXTERNAL, LIGHTNING}
+
+    @property
+    def invoices(self) -> tuple[Invoice, ...]:
+        """All that a node may take money for: the one for the whole sum first."""
+        return () if self.lightning is None else (self.lightning, *self.rests)
 
     @property
     def shown_address(self) -> str | None:

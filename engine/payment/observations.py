@@ -9,11 +9,13 @@ from enum import StrEnum
 import msgspec
 
 from engine.chain.feed import ChainView
+from engine.lightning.agreed import Invoice
 from engine.payment.changed import Amend
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import GivenBack, SavedToken
 
 __all__ = [
+    "AgreeRest",
     "Amend",
     "Cancel",
     "ConfirmByHand",
@@ -134,6 +136,14 @@ class InvoiceGone(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: int
 
 
+class AgreeRest(msgspec.Struct, frozen=True, kw_only=True):
+    """A Lightning node made this invoice for what is missing of a short payment, as its
+    payer wants to pay that by Lightning. Nobody was shown it yet."""
+
+    invoice: Invoice
+    by: str
+
+
 Observation = (
     ChainView
     | ProviderClaim
@@ -146,5 +156,6 @@ Observation = (
     | Forward
     | InvoicePaid
     | InvoiceGone
+    | AgreeRest
     | Amend
 )

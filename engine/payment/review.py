@@ -18,10 +18,11 @@ from engine.chain.feed import ChainView
 from engine.payment.booked import RateFor
 from engine.payment.events import Event
 from engine.payment.fold import EventBuilder, outpoint
+from engine.payment.lightning_rules import open_invoices
 from engine.payment.losses import ABSENCE_GRACE_MS, merely_absent
 from engine.payment.model import WAITED_FOR, Payment
 from engine.payment.notes import Note
-from engine.payment.observations import Reviewed
+from engine.payment.observations import InvoiceGone, Reviewed
 from engine.payment.rules import (
     follow,
     is_settled,
@@ -131,9 +132,9 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
 
     absence: AbsenceTracker = AbsenceTracker()
 
-    invoice_asked_at: int = 0
-    """When (ms) the payment's Lightning node was asked that said last that it was not
-    paid; 0: it has not said so, or none is concerned."""
+    invoices_gone: tuple[tuple[str, int], ...] = ()
+    """Of which invoices the payment's Lightning node said that they were not paid; and
+    when (ms) it was asked that said so last."""
 
     @property
     def is_open(self) -> bool:
@@ -146,9 +147,20 @@ class ReviewState(msgspec.Struct, frozen=True, gc=False):
         first = deadline if self.overdue is None else min(self.overdue, deadline)
         return replace(self, overdue=first, waits_since=since)
 
-    def node_said(self, asked_at: int) -> "ReviewState":
-        """Its Lightning node, asked then (ms): the payment's invoice is not paid."""
-        return replace(self, invoice_asked_at=max(asked_at, self.invoice_asked_at))
+    def node_said(self, gone: InvoiceGone) -> "ReviewState":
+        """This invoice of the payment's is not paid. It is told of the payment's own
+        alone: they are few."""
+        known, name = dict(self.invoices_gone), gone.payment_hash
+        known[name] = max(gone.asked_at, known.get(name, 0))
+        return replace(self, invoices_gone=tuple(known.items()))
+
+    def node_asked_at(self, payment: Payment) -> int:
+        """When (ms) its node was asked that said of each invoice that may be paid that
+        it is not: of the one that was asked about first. 0: it has not said so of all,
+        or none is concerned."""
+        known = dict(self.invoices_gone)
+        hashes = (one.payment_hash for one in open_invoices(payment))
+        return min((known.get(name, 0) for name in hashes), default=0)
 
     def after_commit_failed(
         self, payment: Payment, now: int, now_s: float
@@ -245,7 +257,7 @@ def judge(
         why = "it shows enough, in more outputs than are followed: a person must see"
         state = replace(state, reason=f"{view.source}: {why}")
     elif state.may_judge(view, asked_at):
-        node_at = state.invoice_asked_at
+        node_at = state.node_asked_at(payment)
         review = Reviewed(asked_at, node_at)
         reviewed = follow(payment, review, now, rate_for=rate_for)
         payment, events = reviewed.payment, events + reviewed.events

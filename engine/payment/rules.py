@@ -29,6 +29,7 @@ from engine.payment.model import (
 )
 from engine.payment.notes import LeftOut, Note
 from engine.payment.observations import (
+    AgreeRest,
     Amend,
     Cancel,
     ConfirmByHand,
@@ -42,6 +43,7 @@ from engine.payment.observations import (
     ReleasedByHand,
     Reviewed,
 )
+from engine.payment.rest_rules import take_rest
 
 __all__ = [
     "decide",
@@ -104,6 +106,8 @@ def follow(
             take_paid(builder, observation)
         case InvoiceGone():
             _take_gone(builder, observation)
+        case AgreeRest():
+            take_rest(builder, observation)
         case Amend():
             _amend(builder, observation)
     return builder

@@ -116,6 +116,9 @@ def new_txid(event: Event, terms: Terms) -> str | None:
         return event.txid
     if event.type is EventType.CREATED:
         return None if terms.lightning is None else terms.lightning.payment_hash
+    if event.type is EventType.UPDATED and event.data.changed is not None:
+        moved = event.data.changed.lightning_rest
+        return None if moved is None else moved.new.payment_hash
     if event.type is EventType.REFUNDED and event.data.refund is not None:
         return event.data.refund.txid or None
     if event.type is EventType.FORWARDING and event.data.forward is not None:
@@ -139,8 +142,7 @@ def txid_keys(payment: Payment) -> set[int]:
     txids.update(claim.txid for claim in payment.claims if claim.txid is not None)
     if forward is not None:
         txids.update(part.txid for part in forward.parts)
-    if terms.lightning is not None:
-        txids.add(terms.lightning.payment_hash)
+    txids.update(invoice.payment_hash for invoice in terms.invoices)
     return {txid_key(txid) for txid in txids}
 
 

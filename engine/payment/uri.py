@@ -7,12 +7,16 @@ its parameter `lightning` where the merchant chose one code for both, and else w
 some wallets know only the older half of such a URI, or fail at it (docs/lightning.md
 has a table). Without it, too, if the deadline was moved behind the invoice's own: who
 shows the URI later shows no invoice that is over.
+
+Of a payment that is short, once there is an invoice for what is missing, both ask for
+that: an invoice for all of it would be paid twice over.
 """
 
 from engine.money.amount import payment_uri
+from engine.payment.lightning_terms import Invoice
 from engine.payment.model import Terms
 
-__all__ = ["invoice_uri", "unified_uri", "uri_of"]
+__all__ = ["invoice_uri", "rest_uri", "unified_uri", "uri_of"]
 
 
 def uri_of(terms: Terms) -> str | None:
@@ -30,6 +34,19 @@ def uri_of(terms: Terms) -> str | None:
     ):
         return unified_uri(terms.address, terms.amount_sat, invoice.bolt11)
     return payment_uri(terms.address, terms.amount_sat, None)
+
+
+def rest_uri(terms: Terms, rest: Invoice, *, by_chain: bool) -> str:
+    """The same of the invoice for what is missing. `by_chain`: as much can be sent over
+    the chain."""
+    assert terms.lightning is not None, terms.id
+    assert rest.amount_msat is not None, terms.id
+    if not by_chain:
+        return invoice_uri(rest.bolt11)
+    due_sat = rest.amount_msat // 1_000
+    if terms.lightning.is_unified:
+        return unified_uri(terms.address, due_sat, rest.bolt11)
+    return payment_uri(terms.address, due_sat, None)
 
 
 def invoice_uri(bolt11: str) -> str:

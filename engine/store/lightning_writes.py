@@ -1,15 +1,17 @@
 """Rows of Lightning accounts: parts of `engine.store.writes`.
 
-Invoices have no rows of their own to write: they come with `payment.created`, and are
-closed by the events that say how they ended.
+Invoices have no rows of their own to write: they come with `payment.created`, or with
+the `payment.updated` that agrees on one for what is missing, and are closed by the
+events that say how they ended.
 """
 
 import msgspec
 
 from engine.payment.events import Event
-from engine.payment.model import EventType
+from engine.payment.lightning_terms import Invoice
+from engine.payment.model import EventType, Terms
 
-__all__ = ["UpstreamCursor", "closes_invoice"]
+__all__ = ["UpstreamCursor", "closed_by", "opened_by"]
 
 
 class UpstreamCursor(msgspec.Struct, frozen=True):
@@ -21,14 +23,26 @@ class UpstreamCursor(msgspec.Struct, frozen=True):
     at: int  # ms
 
 
-def closes_invoice(event: Event) -> bool:
-    """Whether the payment's invoice cannot be paid any more, or was. Of a payment that
-    has one; a store closes it then."""
+def opened_by(event: Event, terms: Terms) -> Invoice | None:
+    """The invoice that comes with it. `terms`: of its payment, which has one."""
+    if event.type is EventType.CREATED:
+        return terms.lightning
+    changed = event.data.changed
+    if changed is None or changed.lightning_rest is None:
+        return None
+    return changed.lightning_rest.new
+
+
+def closed_by(event: Event, terms: Terms) -> tuple[str, ...]:
+    """Hashes of the payment's invoices that cannot be paid any more after it, or were;
+    a store closes them then."""
     if event.type is EventType.EXPIRED:
-        return True
+        return tuple(invoice.payment_hash for invoice in terms.invoices)
     receipt = event.data.receipt
-    return (
+    if (
         event.type is EventType.DETECTED
         and receipt is not None
         and receipt.is_lightning
-    )
+    ):
+        return (receipt.txid,)
+    return ()

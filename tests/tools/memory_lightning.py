@@ -2,7 +2,7 @@
 
 from engine.payment.model import Payment
 from engine.store.lightning_port import OpenInvoice
-from engine.store.lightning_writes import UpstreamCursor, closes_invoice
+from engine.store.lightning_writes import UpstreamCursor, closed_by, opened_by
 from engine.store.writes import Entry
 from tests.tools.memory_rows import Refused, Tables
 
@@ -24,8 +24,11 @@ class MemoryLightning:
         tables, found = self._tables, []
         for payment_hash in sorted(tables.invoices):
             name, is_open = tables.invoices[payment_hash]
-            invoice = tables.payments[name].terms.lightning
-            assert invoice is not None, name
+            (invoice,) = [
+                one
+                for one in tables.payments[name].terms.invoices
+                if one.payment_hash == payment_hash
+            ]
             if is_open and invoice.node == node and payment_hash > after:
                 found.append(OpenInvoice(payment_hash, name, invoice.expires_at))
         return found[:limit]
@@ -39,10 +42,11 @@ def note_invoice(tables: Tables, entry: Entry) -> None:
     terms = entry.payment.terms
     if terms.lightning is None:
         return
-    payment_hash = terms.lightning.payment_hash
-    if entry.events[0].seq == 1:
-        if payment_hash in tables.invoices:
-            raise Refused("address", f"{payment_hash} is followed by another payment")
-        tables.put(tables.invoices, payment_hash, (terms.id, True))
-    if any(closes_invoice(event) for event in entry.events):
-        tables.put(tables.invoices, payment_hash, (terms.id, False))
+    for event in entry.events:
+        if (opened := opened_by(event, terms)) is not None:
+            name = opened.payment_hash
+            if name in tables.invoices:
+                raise Refused("address", f"{name} is followed by another payment")
+            tables.put(tables.invoices, name, (terms.id, True))
+        for name in closed_by(event, terms):
+            tables.put(tables.invoices, name, (terms.id, False))

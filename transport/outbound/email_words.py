@@ -64,7 +64,7 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.refunded": ("Refunded", "{returned} was sent back."),
     "payment.updated": (
         "Payment changed",
-        "What you keep of it, or its deadline, was changed. No money has moved.",
+        "What you keep of it, its deadline or its invoice was changed. No money moved.",
     ),
 }
 

@@ -120,6 +120,13 @@ def _failed(data: Data) -> str:
     return "payment failed"
 
 
+def _updated(data: Data) -> str:
+    changed = _inner(data).get("changed")
+    if isinstance(changed, dict) and "lightning_rest" in changed:
+        return "an invoice for what is missing was asked for"
+    return "payment changed by the shop"
+
+
 def _sum(data: Data, holder: Data, name: str) -> str:
     """The sum of this name in what it was paid in: satoshi, or units of a currency."""
     sat, minor = holder.get(f"{name}_sat"), holder.get(f"{name}_minor")
@@ -156,7 +163,7 @@ _HEADLINES: Mapping[str, Callable[[Data], str]] = {
     "payment.cancelled": _fixed("payment cancelled"),
     "payment.token_saved": _fixed("means of payment saved"),
     "payment.refunded": _refunded,
-    "payment.updated": _fixed("payment changed by the shop"),
+    "payment.updated": _updated,
 }
 
 

@@ -56,9 +56,13 @@ _STRAY_INVOICES = """
     LEFT JOIN (SELECT id, CAST(state AS TEXT) AS state FROM payments) p
     ON p.id = i.payment_id
     WHERE p.id IS NULL OR CASE WHEN json_valid(p.state) THEN
-        json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT i.payment_hash
+        (json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT i.payment_hash
         OR json_extract(p.state, '$.terms.lightning.node') IS NOT i.node
-        OR json_extract(p.state, '$.terms.lightning.expires_at') IS NOT i.expires_at
+        OR json_extract(p.state, '$.terms.lightning.expires_at') IS NOT i.expires_at)
+        AND NOT EXISTS (SELECT 1 FROM json_each(p.state, '$.terms.rests') r WHERE
+            json_extract(r.value, '$.payment_hash') IS i.payment_hash
+            AND json_extract(r.value, '$.node') IS i.node
+            AND json_extract(r.value, '$.expires_at') IS i.expires_at)
     END"""
 
 
@@ -66,9 +70,12 @@ _STRAY_INVOICES = """
 _LOST_INVOICES = """
     SELECT p.id FROM (SELECT id, CAST(state AS TEXT) AS state FROM payments) p
     WHERE instr(p.state, '"lightning":{') AND CASE WHEN json_valid(p.state) THEN
-        json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT NULL
+        (json_extract(p.state, '$.terms.lightning.payment_hash') IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM invoices WHERE payment_hash =
-            json_extract(p.state, '$.terms.lightning.payment_hash'))
+            json_extract(p.state, '$.terms.lightning.payment_hash')))
+        OR EXISTS (SELECT 1 FROM json_each(p.state, '$.terms.rests') r
+            WHERE json_extract(r.value, '$.payment_hash') NOT IN
+                (SELECT payment_hash FROM invoices))
     END"""
 
 

@@ -23,7 +23,7 @@ from engine.payment.model import EventType
 from engine.payment.search import flag_bits
 from engine.payment.till_rules import concerns_till
 from engine.store.ledger_port import PostingRecord
-from engine.store.lightning_writes import closes_invoice
+from engine.store.lightning_writes import closed_by, opened_by
 from engine.store.sqlite import invoices, ledger, moments, outgoing, search, till
 from engine.store.sqlite.checksum import event_crc, state_crc
 from engine.store.sqlite.multi_insert import Many
@@ -182,8 +182,9 @@ class Bulk:
             if by is not None:
                 if by.is_till and concerns_till(event):
                     self._to_tills.append((name, by.node, seq))
-                if closes_invoice(event):
-                    self._closed.append(by.payment_hash)
+                if (opened := opened_by(event, terms)) is not None:
+                    self._invoices += invoices.values_of(name, opened)
+                self._closed += closed_by(event, terms)
             for leg, posting in enumerate(postings_of(event, terms)):
                 record = PostingRecord(
                     0, at, merchant, name, seq, "", leg, kind, posting
@@ -225,8 +226,6 @@ class Bulk:
             crc,
         )
         self._keys.created(terms, entry.events, self.rank, self.offset)
-        if terms.lightning is not None:
-            self._invoices += invoices.values_of(terms)
 
     def flush(self) -> None:
         """Write what was gathered so far, for whoever must see it."""

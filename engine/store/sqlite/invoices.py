@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 from engine.errors import StoreDamaged
-from engine.payment.model import Payment, Terms
+from engine.payment.lightning_terms import Invoice
+from engine.payment.model import Payment
 from engine.store.lightning_port import OpenInvoice
 from engine.store.lightning_writes import UpstreamCursor
 from engine.store.sqlite.checksum import checked, row_crc
@@ -53,11 +54,9 @@ def create(sql: Any) -> None:
         sql.execute(statement)
 
 
-def values_of(terms: Terms) -> tuple[object, ...]:
-    """The row of the payment's invoice."""
-    invoice = terms.lightning
-    assert invoice is not None, terms.id
-    return invoice.payment_hash, terms.id, invoice.node, invoice.expires_at, None
+def values_of(payment_id: str, invoice: Invoice) -> tuple[object, ...]:
+    """The row of one of the payment's invoices."""
+    return invoice.payment_hash, payment_id, invoice.node, invoice.expires_at, None
 
 
 def insert(sql: sqlite3.Connection, values: list[object]) -> None:
@@ -90,8 +89,7 @@ def _payment_of(sql: sqlite3.Connection, payment_hash: str) -> Payment | None:
     if found is None:
         return None
     payment = payment_of(*found)
-    invoice = payment.terms.lightning
-    if invoice is None or invoice.payment_hash != payment_hash:
+    if all(one.payment_hash != payment_hash for one in payment.terms.invoices):
         raise StoreDamaged(
             f"invoice {payment_hash} is not of {payment.id}, which its row names",
             "stop the node and run `run.py replay --check`",

@@ -169,11 +169,10 @@ def rebuild(sql: sqlite3.Connection, payments: list[Payment]) -> None:
                     state_crc(state),
                 ),
             )
-            if terms.lightning is not None:
-                values = invoices.values_of(terms)
-                sql.execute(
-                    "INSERT OR IGNORE INTO invoices VALUES (?, ?, ?, ?, ?)", values
-                )
+            sql.executemany(
+                "INSERT OR IGNORE INTO invoices VALUES (?, ?, ?, ?, ?)",
+                [invoices.values_of(terms.id, one) for one in terms.invoices],
+            )
         query = "SELECT rank FROM payments WHERE id = ?"
         (rank,) = sql.execute(query, (payment.id,)).fetchone()
         search.insert(sql, payment, rank)

@@ -2,9 +2,11 @@
 
 import pytest
 
-from engine.payment.model import Payment, Status
-from engine.payment.observations import Cancel, Observation
-from engine.payment.rules import decide, evolve
+from engine.payment.model import Invoice, Payment, Status
+from engine.payment.observations import AgreeRest, Cancel, Observation, Reviewed
+from engine.payment.rules import decide, evolve, follow
+from engine.payment.search import sought
+from engine.store.further import Further
 from engine.store.lightning_port import OpenInvoice
 from engine.store.writes import (
     Committed,
@@ -17,7 +19,16 @@ from engine.store.writes import (
 )
 from tests.unit.engine.store.conformance import OpenStore
 from tests.unit.engine.store.lightning_cases import hash_of, invoiced
-from tests.unit.payment_cases import ADDRESS, EXPIRY, T0, gone, invoice, settled
+from tests.unit.payment_cases import (
+    ADDRESS,
+    EXPIRY,
+    T0,
+    gone,
+    invoice,
+    mined,
+    settled,
+    view,
+)
 
 
 def observe(store: OpenStore, number: int, *told: Observation, at: int = T0) -> Payment:
@@ -157,3 +168,59 @@ def test_payments_of_the_chain_leave_nothing_here(store: OpenStore) -> None:
     store.commit(plain)
     assert open_ones(store) == []
     assert store.reader.payment_of_invoice(hash_of(1)) is None
+
+
+# -- an invoice for what is missing ----------------------------------------------------
+
+
+def short_one(store: OpenStore) -> None:
+    """Too little came over the chain, and there is an invoice for the rest: 2."""
+    store.commit(invoiced(1, id="both", method="onchain", address=ADDRESS))
+    agreed = AgreeRest(invoice=rest(2), by="payer")
+    observe(store, 1, view(mined("t1", 998, 49_700)), agreed)
+
+
+def rest(number: int) -> Invoice:
+    return invoice(payment_hash=hash_of(number), amount_msat=300_000)
+
+
+def test_a_payment_is_found_by_each_of_its_invoices(store: OpenStore) -> None:
+    short_one(store)
+    store.reopen()
+    for number in (1, 2):
+        found = store.reader.payment_of_invoice(hash_of(number))
+        assert found == store.reader.payment("both"), number
+    assert [one.payment_hash for one in store.reader.open_invoices("shop")] == [
+        hash_of(1),
+        hash_of(2),
+    ]
+    by_hash = Further(sought=sought(hash_of(2), "regtest"))
+    page = store.reader.list_payments({}, None, 50, by_hash)
+    assert [one.id for one in page.payments] == ["both"]
+
+
+def test_the_one_that_was_paid_is_closed_and_the_other_is_not(store: OpenStore) -> None:
+    short_one(store)
+    observe(store, 2, settled(300, payment_hash=hash_of(2)))
+    (left,) = store.reader.open_invoices("shop")
+    assert left.payment_hash == hash_of(1)
+    observe(store, 1, settled(payment_hash=hash_of(1)))
+    assert store.reader.open_invoices("shop") == []
+
+
+def test_an_expired_payment_has_no_open_invoice(store: OpenStore) -> None:
+    short_one(store)
+    observe(store, 2, Reviewed(EXPIRY, EXPIRY), at=EXPIRY)
+    assert store.reader.open_invoices("shop") == []
+    assert store.reader.payment_of_invoice(hash_of(2)) is not None
+
+
+def test_no_invoice_for_what_is_missing_is_another_payments(store: OpenStore) -> None:
+    store.commit(invoiced(1, id="both", method="onchain", address=ADDRESS), invoiced(3))
+    payment = observe(store, 1, view(mined("t1", 998, 49_700)))
+    agreed = follow(payment, AgreeRest(invoice=rest(3), by="payer"), T0)
+    assert agreed.events
+    write = Write((Entry(agreed.payment, tuple(agreed.events)),))
+    (outcome,) = store.commit(write)
+    assert isinstance(outcome, Conflict)
+    assert store.reader.payment("both") == payment

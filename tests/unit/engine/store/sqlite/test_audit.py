@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from engine.payment.events import opening
+from engine.payment.observations import AgreeRest
+from engine.payment.rules import follow
 from engine.store.sqlite import queries
 from engine.store.sqlite.audit import damaged_rows
 from engine.store.sqlite.checksum import Damaged
 from engine.store.sqlite.journal import Journal
 from engine.store.writes import (
+    Entry,
     IdempotencyRow,
     InboundRow,
     KeyRow,
@@ -21,7 +25,7 @@ from engine.store.writes import (
 )
 from tests.unit.engine.store.lightning_cases import hash_of, invoiced
 from tests.unit.journal_cases import channel, creation
-from tests.unit.payment_cases import T0
+from tests.unit.payment_cases import T0, both_terms, invoice, mined, view
 
 
 @pytest.fixture
@@ -106,4 +110,27 @@ def test_an_invoice_that_nobody_would_find_is_missed(journal: Journal) -> None:
     journal.connection.execute("DELETE FROM invoices")
     assert list(damaged_rows(journal.connection)) == [
         "invoices: the one of ln1 is missing"
+    ]
+
+
+def test_the_invoice_for_what_is_missing_is_looked_at_as_well(
+    journal: Journal,
+) -> None:
+    agreed = both_terms(id="pay_2", address="bcrt1qother", lightning=invoice())
+    created, payment = opening(agreed)
+    told = follow(payment, view(mined("t1", 998, 49_700)), T0)
+    rest = invoice(payment_hash=hash_of(2), amount_msat=300_000)
+    more = follow(told.payment, AgreeRest(invoice=rest, by="payer"), T0)
+    events = (created, *told.events, *more.events)
+    journal.commit([Write((Entry(more.payment, events),))])
+    assert list(damaged_rows(journal.connection)) == []
+    update = "UPDATE invoices SET expires_at = 9 WHERE payment_hash = ?"
+    journal.connection.execute(update, (hash_of(2),))
+    assert list(damaged_rows(journal.connection)) == [
+        f"invoices: {hash_of(2)} is not as its payment has it"
+    ]
+    delete = "DELETE FROM invoices WHERE payment_hash = ?"
+    journal.connection.execute(delete, (hash_of(2),))
+    assert list(damaged_rows(journal.connection)) == [
+        "invoices: the one of pay_2 is missing"
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from engine.payment.events import opening
 from engine.payment.model import Payment
-from engine.payment.observations import Observation
+from engine.payment.observations import AgreeRest, Observation
 from engine.payment.rules import decide, evolve
 from engine.store.replay import Difference
 from engine.store.sqlite import queries
@@ -17,7 +17,15 @@ from engine.store.sqlite.replay import differences, missing_events, rebuild
 from engine.store.writes import Committed, Entry, Write
 from tests.tools.direct_store import DirectStore
 from tests.unit.engine.store.lightning_cases import hash_of, invoiced
-from tests.unit.payment_cases import T0, mempool, mined, terms, view
+from tests.unit.payment_cases import (
+    T0,
+    both_terms,
+    invoice,
+    mempool,
+    mined,
+    terms,
+    view,
+)
 
 
 @pytest.fixture
@@ -111,6 +119,23 @@ def test_a_payment_that_was_deleted_is_found_by_its_invoice_again(
     store = DirectStore(journal)
     assert store.payment_of_invoice(hash_of(1)) == before is not None
     assert [one.payment_id for one in store.open_invoices("shop")] == ["ln1"]
+
+
+def test_one_that_was_deleted_is_found_by_its_invoice_for_the_rest_again(
+    journal: Journal,
+) -> None:
+    event, payment = opening(both_terms())
+    write(journal, Write((Entry(payment, (event,)),)))
+    payment = observe(journal, payment, view(mined("t1", 998, 49_700)))
+    rest = invoice(payment_hash=hash_of(2), amount_msat=300_000)
+    payment = observe(journal, payment, AgreeRest(invoice=rest, by="payer"))
+    before = snapshot(journal.connection)
+    for table, name in (("payments", "id"), ("invoices", "payment_id")):
+        tamper(journal, f"DELETE FROM {table} WHERE {name} = 'pay_1'")  # noqa: S608
+    mend(journal)
+    assert found(journal) == []
+    assert snapshot(journal.connection) == before
+    assert DirectStore(journal).payment_of_invoice(hash_of(2)) == payment
 
 
 def test_a_payment_that_was_deleted_is_there_again_and_watched(
