@@ -64,6 +64,10 @@ def test_a_message_says_what_happened_how_much_and_of_what() -> None:
          "Forwarding failed; the payment stays paid, its money is where it was"),
         ("payment.refunded", {"refund": {"id": "ref_1", "amount_sat": 700}},
          "Refunded 0.000007 BTC (700 sat)"),
+        ("payment.updated", {"changed": {"metadata": {}}},
+         "Payment changed by the shop"),
+        ("payment.updated", {"changed": {"lightning_rest": {"old": None, "new": {}}}},
+         "An invoice for what is missing was asked for"),
         ("payment.never_heard_of", {}, "Payment never heard of"),
     ],
 )  # fmt: skip
