@@ -24,7 +24,14 @@ from engine.lightning.node import Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState
 from engine.payment.lightning_terms import LIGHTNING, Invoice, lightning_key
 from engine.payment.model import Payment, Terms
-from engine.payment.observations import Cancel, InvoiceGone, InvoicePaid, Observation
+from engine.payment.observations import (
+    AgreeRest,
+    Cancel,
+    InvoiceGone,
+    InvoicePaid,
+    Observation,
+)
+from engine.payment.rest_rules import rest_due
 from engine.payment.rules import follow
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -52,6 +59,19 @@ class Payer(msgspec.Struct):
     paid_at: int = 0
     coins: tuple[tuple[int, int], ...] = ()  # (sat, height) on the chain
     is_cancelled: bool = False
+    rests: dict[str, Invoice] = {}  # for what was missing, by hash
+    rests_paid: dict[str, int] = {}  # when, by hash
+
+    @property
+    def paid(self) -> dict[str, int]:
+        """What the node took (msat), by hash."""
+        first = {self.payment_hash: self.paid_msat} if self.paid_msat else {}
+        return first | {name: self.asked_msat(name) for name in self.rests_paid}
+
+    def asked_msat(self, name: str) -> int:
+        asked = self.rests[name].amount_msat
+        assert asked is not None
+        return asked
 
     @property
     def payment_hash(self) -> str:
@@ -78,7 +98,7 @@ class LightningWorld:
         self.journal = Journal(folder / f"world-{seed}.db", synchronous="OFF")
         self.payers: list[Payer] = []
         self.tip = TIP
-        self.crashes = self.silences = self.repeats = 0
+        self.crashes = self.silences = self.repeats = self._rests = 0
         self._silent_until = 0
         self._folder, self._seed = folder, seed
         self._due: list[tuple[int, str]] = []  # (when, hash): the node's own word
@@ -126,8 +146,7 @@ class LightningWorld:
         self.stage.run(self.random.randrange(6))
         self._begin()
         for payer in self.payers:  # what a reconciliation finds
-            if payer.paid_msat:
-                self._tell(payer)
+            self._tell_all(payer)
 
     def close(self) -> None:
         self.journal.close()
@@ -144,6 +163,7 @@ class LightningWorld:
             if len(self.payers) < PAYMENTS and self.random.random() < 0.3:
                 self._create()
             self._somebody_pays()
+            self._somebody_asks_for_the_rest()
             self._somebody_cancels()
             if self.random.random() < 0.05:
                 self._silent_until = self.now + self.random.choice([1, 30]) * MINUTE_MS
@@ -160,8 +180,7 @@ class LightningWorld:
             self.tip += 1
             self._look_at_chain()
             for payer in self.payers:
-                if payer.paid_msat:
-                    self._tell(payer)
+                self._tell_all(payer)
             self._pass(400)
 
     def _pass(self, seconds: float) -> None:
@@ -215,9 +234,44 @@ class LightningWorld:
             sat = ASKED_SAT // 2 if half else ASKED_SAT
             payer.paid_msat = sat * 1_000 + self.random.choice([0, 0, 1, 999])
             payer.paid_at = self.now
-            for _ in range(self.random.choice([0, 1, 1, 2])):
-                wait_ms = self.random.choice([0, 1_000, 20 * MINUTE_MS])
-                self._due.append((self.now + wait_ms, payer.payment_hash))
+            self._node_will_say(payer.payment_hash)
+
+    def _node_will_say(self, payment_hash: str) -> None:
+        for _ in range(self.random.choice([0, 1, 1, 2])):
+            wait_ms = self.random.choice([0, 1_000, 20 * MINUTE_MS])
+            self._due.append((self.now + wait_ms, payment_hash))
+
+    def _somebody_asks_for_the_rest(self) -> None:
+        """As a payer's page has it done; and pays it, then or later, or never."""
+        for payer in self.payers:
+            for name, invoice in payer.rests.items():
+                is_open = self.now < invoice.expires_at
+                if (
+                    is_open
+                    and name not in payer.rests_paid
+                    and self.random.random() < 0.3
+                ):
+                    payer.rests_paid[name] = self.now
+                    self._node_will_say(name)
+            ref = self.stage.node.watchers.get(payer.terms.id)
+            payment = self.stage.store.payment(payer.terms.id)
+            assert payment is not None
+            due = rest_due(payment, self.now)
+            if ref is None or due is None or self.random.random() < 0.5:
+                continue
+            self._rests += 1
+            rest = Invoice(
+                node="shop",
+                payment_hash=f"{self._rests + 1_000:064x}",
+                bolt11="lnbcrt1rest",
+                amount_msat=due.amount_sat * 1_000,
+                expires_at=self.now + due.expires_in_s * 1_000,
+            )
+            said: list[object] = []
+            ref.tell(Command(AgreeRest(invoice=rest, by="payer"), said.append))
+            self.stage.run()
+            if said and isinstance(said[0], Payment) and rest in said[0].terms.rests:
+                payer.rests[rest.payment_hash] = rest
 
     def _somebody_cancels(self) -> None:
         if self.payers and self.random.random() < 0.03:
@@ -250,31 +304,41 @@ class LightningWorld:
     # -- the node ----------------------------------------------------------------------
 
     def looked_up(self, message: LookUpInvoice) -> None:
-        payer = next(p for p in self.payers if p.payment_hash == message.payment_hash)
+        name = message.payment_hash
+        payer = self._payer_of(name)
         assert message.payment_id == payer.terms.id
-        invoice = payer.terms.lightning
+        invoice = payer.rests.get(name) or payer.terms.lightning
         assert invoice is not None
         if self.now < self._silent_until or self.random.random() < 0.2:
             return
-        if payer.paid_msat:
-            self._tell(payer)
+        if name in payer.paid:
+            self._tell(payer, name)
         elif self.now >= invoice.expires_at:
-            said = InvoiceGone(payment_hash=payer.payment_hash, asked_at=self.now)
-            self._hand_over(payer, said)
+            self._hand_over(payer, InvoiceGone(payment_hash=name, asked_at=self.now))
+
+    def _payer_of(self, payment_hash: str) -> Payer:
+        return next(
+            p for p in self.payers if payment_hash in {p.payment_hash, *p.rests}
+        )
 
     def _say_what_is_due(self) -> None:
         self.random.shuffle(self._due)
         for when, payment_hash in [d for d in self._due if d[0] <= self.now]:
             self._due.remove((when, payment_hash))
             self.repeats += 1
-            self._tell(next(p for p in self.payers if p.payment_hash == payment_hash))
+            self._tell(self._payer_of(payment_hash), payment_hash)
 
-    def _tell(self, payer: Payer) -> None:
+    def _tell_all(self, payer: Payer) -> None:
+        for payment_hash in payer.paid:
+            self._tell(payer, payment_hash)
+
+    def _tell(self, payer: Payer, payment_hash: str) -> None:
+        msat = payer.paid[payment_hash]
         paid = InvoicePaid(
             node="shop",
-            payment_hash=payer.payment_hash,
-            received_msat=payer.paid_msat,
-            fee_msat=7_001 if payer.paid_msat % 2 else 0,
+            payment_hash=payment_hash,
+            received_msat=msat,
+            fee_msat=7_001 if msat % 2 else 0,
         )
         self._hand_over(payer, paid)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.payment import lightning_rules, losses, rules
+from actors.watching import invoice
+from engine.payment import lightning_rules, losses, review, rules
 from engine.payment.events import Event
-from engine.payment.model import EventType, Flag, Payment, Status
+from engine.payment.model import EventType, Flag, Invoice, Payment, Status
 from engine.store.sqlite.ledger_check import findings
 from tests.simulation.lightning_world import ASKED_SAT, LightningWorld, Payer
 from tests.simulation.plant import Plant
@@ -52,26 +53,39 @@ def _judge(world: LightningWorld, payer: Payer, seen: Counter[str]) -> None:
     assert payment is not None
     assert [event.seq for event in events] == [*range(1, len(events) + 1)]
     seen.update(event.type.removeprefix("payment.") for event in events)
-    by_node = [
-        e for e in _of(events, EventType.DETECTED) if e.txid == payer.payment_hash
-    ]
-    sat = payer.paid_msat // 1_000
-    assert len(by_node) == (1 if payer.paid_msat else 0), "told once, and not lost"
-    for event in by_node:
-        assert event.data.receipt is not None
-        assert event.data.receipt.amount_sat == sat
+    for payment_hash in (payer.payment_hash, *payer.rests):
+        _judge_invoice(payer, payment_hash, events)
+    sat = sum(msat // 1_000 for msat in payer.paid.values())
     deep = sum(s for s, height in payer.coins if world.tip - height + 1 >= 2)
     assert payment.received_sat == sat + sum(s for s, _ in payer.coins)
     _judge_end(payer, payment, events, sat, deep)
-    if payer.paid_msat and not payer.is_cancelled and sat >= ASKED_SAT:
+    seen["rest"] += len(payer.rests)
+    seen["rest paid"] += len(payer.rests_paid)
+    if payer.rests_paid and payer.paid_msat:
+        seen["rest and whole"] += 1
+    first_sat = payer.paid_msat // 1_000
+    if payer.paid_msat and not payer.is_cancelled and first_sat >= ASKED_SAT:
         for event in _of(events, EventType.EXPIRED):
             assert event.at < payer.paid_at, "expired though its node had been paid"
     if sat >= ASKED_SAT and deep >= ASKED_SAT and not payer.is_cancelled:
         assert Flag.OVERPAID in payment.flags
         assert _of(events, EventType.OVERPAID)
         seen["both in full"] += 1
-    if sat == ASKED_SAT // 2 and deep == ASKED_SAT // 2:
+    if first_sat == ASKED_SAT // 2 and deep == ASKED_SAT // 2:
         seen["half by each way"] += 1
+
+
+def _judge_invoice(payer: Payer, payment_hash: str, events: list[Event]) -> None:
+    told = [e for e in _of(events, EventType.DETECTED) if e.txid == payment_hash]
+    msat = payer.paid.get(payment_hash)
+    assert len(told) == (0 if msat is None else 1), "told once, and not lost"
+    for event in told:
+        assert msat is not None
+        assert event.data.receipt is not None
+        assert event.data.receipt.amount_sat == msat // 1_000
+    if payment_hash in payer.rests_paid:  # it made the payment's sum full
+        for event in _of(events, EventType.EXPIRED):
+            assert event.at < payer.rests_paid[payment_hash], "expired, though paid"
 
 
 def _judge_end(
@@ -107,6 +121,7 @@ def test_paid_once_is_confirmed_once_and_nothing_is_lost(tmp_path: Path) -> None
     for what in ("confirmed", "expired", "overpaid", "crash", "silence", "word"):
         assert seen[what] > 1, (what, seen)
     assert seen["half by each way"] + seen["both in full"] > 1, seen
+    assert seen["rest paid"] > 1, seen
 
 
 def _twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +144,19 @@ def _silent_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightning_rules, "emit_sums", lambda _builder: None)
 
 
-@pytest.mark.parametrize("plant", [_twice, _by_time, _gone, _silent_sum])
+def _rest_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payment expires though only its first invoice was asked about."""
+
+    def first(payment: Payment) -> tuple[Invoice, ...]:
+        return open_invoices(payment)[:1]
+
+    open_invoices = lightning_rules.open_invoices
+    monkeypatch.setattr(review, "open_invoices", first)
+    monkeypatch.setattr(invoice, "open_invoices", first)
+    monkeypatch.setattr(lightning_rules, "open_invoices", first)
+
+
+@pytest.mark.parametrize("plant", [_twice, _by_time, _gone, _silent_sum, _rest_unasked])
 def test_a_bug_planted_in_the_rules_is_found(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
