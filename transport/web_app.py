@@ -21,6 +21,7 @@ from transport.control import claims, keys
 from transport.control import sessions as session_routes
 from transport.control.app import control_app
 from transport.control.reorder import Reorders
+from transport.control.rests import Rests
 from transport.http.auth import Auth, KeyLimits
 from transport.http.bottle_app import Api, ApiSettings
 from transport.http.claims import Claims
@@ -162,6 +163,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.gateway,
         limits=parts.stranger_limits,
         reorders=reorders,
+        rests=Rests(parts.gateway),
         mail=_receipt_mail(parts),
     )
 

@@ -15,6 +15,7 @@ that: an invoice for all of it would be paid twice over.
 from engine.money.amount import payment_uri
 from engine.payment.lightning_terms import Invoice
 from engine.payment.model import Terms
+from engine.payment.rest_rules import DUST_SAT
 
 __all__ = ["invoice_uri", "rest_uri", "unified_uri", "uri_of"]
 
@@ -36,14 +37,13 @@ def uri_of(terms: Terms) -> str | None:
     return payment_uri(terms.address, terms.amount_sat, None)
 
 
-def rest_uri(terms: Terms, rest: Invoice, *, by_chain: bool) -> str:
-    """The same of the invoice for what is missing. `by_chain`: as much can be sent over
-    the chain."""
+def rest_uri(terms: Terms, rest: Invoice) -> str:
+    """The same of the invoice for what is missing."""
     assert terms.lightning is not None, terms.id
     assert rest.amount_msat is not None, terms.id
-    if not by_chain:
-        return invoice_uri(rest.bolt11)
     due_sat = rest.amount_msat // 1_000
+    if due_sat < DUST_SAT:
+        return invoice_uri(rest.bolt11)
     if terms.lightning.is_unified:
         return unified_uri(terms.address, due_sat, rest.bolt11)
     return payment_uri(terms.address, due_sat, None)

@@ -22,7 +22,7 @@ FIELDS = {
     "confirmations": "of the shallowest receipt that is needed",
     "confirmations_required": "how many are wanted",
     "txid": "the transaction that it is about",
-    "payment_hash": "where Lightning can pay: of its invoice, or of that which it tells of",
+    "payment_hash": "of the invoice that it is about, where Lightning can pay",
     "method": "of a payment without a chain: `lightning` or `external`",
     "gateway": "of an `external` payment: who takes it",
     "currency": "of an `external` payment, ISO 4217",

@@ -11,15 +11,11 @@ Runs in the request's greenlet, and waits for the engine there.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
-from gevent.event import Event
 
 from engine.codes import Code
-from engine.errors import EngineBusy
 from engine.gateway import Gateway
 from engine.merchants.payment_defaults import MAX_EXPIRES_IN_S
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
@@ -29,6 +25,7 @@ from engine.payment.model import Payment, Status, Terms
 from engine.payment.order import OrderStatus, order_of
 from engine.secrets.vault import Vault
 from transport.control.new_payment import terms_of, without_old_outputs
+from transport.control.one_at_a_time import OneAtATime
 from transport.http.auth import Principal
 from transport.http.bottle_app import ApiSettings
 from transport.http.inputs import PaymentRequest
@@ -53,9 +50,6 @@ LIMIT: Final = "reorders_per_minute"
 
 _WITH_MONEY: Final = frozenset((OrderStatus.PAID, OrderStatus.CONFIRMING))
 
-_WAIT_S: Final = 30.0
-"""For another's same request: a Lightning node may be slow."""
-
 
 class Reorders:
     """See the module docstring."""
@@ -65,7 +59,7 @@ class Reorders:
         self._vault = vault
         self._settings = settings
         self._clients = RateLimiter(PER_MINUTE / 60, PER_MINUTE)
-        self._under_way: dict[str, Event] = {}  # by the payment before
+        self._alone = OneAtATime()
 
     def successor(self, payment: Payment) -> Payment | None:
         """The one that was made, if any was."""
@@ -188,20 +182,6 @@ class Reorders:
     def _successor_id(self, payment: Payment) -> str:
         number = self._vault.successor(payment.id)
         return successor_id(payment.terms.expires_at, number)
-
-    @contextmanager
-    def _alone(self, payment_id: str) -> Iterator[None]:
-        """One at a time for each payment: a second click waits for the first."""
-        until = time.monotonic() + _WAIT_S
-        while (other := self._under_way.get(payment_id)) is not None:
-            if not other.wait(max(until - time.monotonic(), 0)):
-                raise EngineBusy("the same is being made already", 1)
-        mine = self._under_way[payment_id] = Event()
-        try:
-            yield
-        finally:
-            del self._under_way[payment_id]
-            mine.set()
 
 
 def time_of(old: Terms) -> int:

@@ -13,10 +13,19 @@ from engine.lightning.warnings import Warned
 from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.currency import minor_text
 from engine.payment.events import iso
-from engine.payment.model import EventType, Flag, Payment, Receipt, Status, Terms
+from engine.payment.model import (
+    EventType,
+    Flag,
+    Invoice,
+    Payment,
+    Receipt,
+    Status,
+    Terms,
+)
 from engine.payment.money_terms import Derived, Price
 from engine.payment.order import Order
-from engine.payment.uri import uri_of
+from engine.payment.rest_rules import rest_shown
+from engine.payment.uri import rest_uri, uri_of
 from engine.ports import Freshness
 
 __all__ = [
@@ -26,6 +35,7 @@ __all__ = [
     "PaymentView",
     "PriceView",
     "ReceiptView",
+    "RestView",
     "iso_or_none",
     "price_view",
     "public_reason",
@@ -57,13 +67,25 @@ class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
     msat: int | UnsetType = UNSET
 
 
-class LightningView(msgspec.Struct, frozen=True, kw_only=True):
-    """The invoice that pays a payment; `amount_msat` null: whatever comes."""
+class RestView(msgspec.Struct, frozen=True, kw_only=True):
+    """The invoice for exactly what is missing of a payment."""
 
     bolt11: str
     payment_hash: str
     expires_at: str
     amount_msat: int | None
+
+
+class LightningView(msgspec.Struct, frozen=True, kw_only=True):
+    """The invoice that pays a payment; `amount_msat` null: whatever comes. `rest` is
+    there while the payment is short and its payer has asked for an invoice for what is
+    missing: that is to be shown then, and not this one, which asks for all of it."""
+
+    bolt11: str
+    payment_hash: str
+    expires_at: str
+    amount_msat: int | None
+    rest: RestView | UnsetType = UNSET
 
 
 class OwnFreshness(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +241,7 @@ def view(
     number, how that stands.
     """
     terms, forward = payment.terms, payment.forward
+    rest = rest_shown(payment, 0)
     return PaymentView(
         id=terms.id,
         status=payment.status,
@@ -227,7 +250,7 @@ def view(
         network=terms.network,
         asset=terms.asset,
         address=terms.shown_address,
-        uri=uri_of(terms),
+        uri=uri_of(terms) if rest is None else rest_uri(terms, rest),
         amount_sat=terms.amount_sat,
         tolerance_sat=terms.tolerance_sat,
         quorum_above_sat=terms.quorum_above_sat,
@@ -261,7 +284,7 @@ def view(
         account=terms.credit.account if terms.credit else UNSET,
         package=(terms.credit.package or UNSET) if terms.credit else UNSET,
         methods=_methods(terms),
-        lightning=_lightning(terms),
+        lightning=_lightning(terms, rest),
         order=UNSET if order is None else order,
         freshness=UNSET if unread is None else _own_freshness(unread),
         client_secret=UNSET if client_secret is None else client_secret,
@@ -302,11 +325,21 @@ def _methods(terms: Terms) -> tuple[str, ...] | UnsetType:
     return (ONCHAIN, LIGHTNING) if terms.has_chain else (LIGHTNING,)
 
 
-def _lightning(terms: Terms) -> LightningView | UnsetType:
+def _lightning(terms: Terms, rest: Invoice | None) -> LightningView | UnsetType:
     invoice = terms.lightning
     if invoice is None:
         return UNSET
     return LightningView(
+        bolt11=invoice.bolt11,
+        payment_hash=invoice.payment_hash,
+        expires_at=iso(invoice.expires_at),
+        amount_msat=invoice.amount_msat,
+        rest=UNSET if rest is None else _rest(rest),
+    )
+
+
+def _rest(invoice: Invoice) -> RestView:
+    return RestView(
         bolt11=invoice.bolt11,
         payment_hash=invoice.payment_hash,
         expires_at=iso(invoice.expires_at),

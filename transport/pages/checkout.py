@@ -13,6 +13,7 @@ import msgspec
 from engine.merchants.profile import Profile
 from engine.merchants.web_places import is_allowed_return, origins_of
 from engine.payment.model import Payment, Status, Terms
+from engine.payment.rest_rules import rest_shown
 from transport.pages.brand import brand_url
 from transport.pages.external import (
     external_notes,
@@ -21,7 +22,11 @@ from transport.pages.external import (
     external_words,
 )
 from transport.pages.language import Words
-from transport.pages.lightning_words import lightning_steps, lightning_words
+from transport.pages.lightning_words import (
+    lightning_steps,
+    lightning_words,
+    rest_words,
+)
 from transport.pages.stages import Stage, stage_of
 from transport.pages.ways import Way, ways_of
 from transport.pages.wording import (
@@ -115,6 +120,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     successor_id: str = ""  # of the payment that was made in its place
     may_reorder: bool = False  # one can be made
     is_priced: bool = False  # in a currency, so that a new one has the rate of then
+    may_ask_rest: bool = False  # an invoice for what is missing
 
 
 def look(
@@ -124,16 +130,24 @@ def look(
     *,
     was_confirmed: bool = False,
     now: int = 0,
+    may_ask_rest: bool = False,
 ) -> Checkout:
     """The page's view of a payment of this merchant, in the words of a language.
 
     `was_confirmed`: its story tells of a `payment.reversed` (only asked for when the
     flags allow that there was one). `now`: ms; 0: nothing of it is over.
+    `may_ask_rest`: an invoice for what is missing can be asked for.
     """
     if payment.terms.is_external:
         seen = _look_external(payment, words)
     else:
-        seen = _look_on_chain(payment, words, now, was_confirmed=was_confirmed)
+        seen = _look_on_chain(
+            payment,
+            words,
+            now,
+            was_confirmed=was_confirmed,
+            may_ask_rest=may_ask_rest,
+        )
     goes_on = seen.stage in ENDS and _may_return(payment, shop)
     return msgspec.structs.replace(
         seen,
@@ -161,20 +175,32 @@ def _may_return(payment: Payment, shop: Profile) -> bool:
 
 
 def _look_on_chain(
-    payment: Payment, words: Words, now: int, *, was_confirmed: bool
+    payment: Payment,
+    words: Words,
+    now: int,
+    *,
+    was_confirmed: bool,
+    may_ask_rest: bool,
 ) -> Checkout:
     terms = payment.terms
     stage = stage_of(payment, was_confirmed=was_confirmed)
-    said = lightning_words(payment, stage, words) or words_of(payment, stage, words)
-    due = _due_sat(payment, stage)
+    rest = rest_shown(payment, now) if stage is Stage.UNDERPAID else None
+    said = (
+        rest_words(payment, words, rest, may_ask=may_ask_rest)
+        or lightning_words(payment, stage, words)
+        or words_of(payment, stage, words)
+    )
+    by_lightning = rest is not None or may_ask_rest
+    due = _due_sat(payment, stage, by_lightning=by_lightning)
     payable = stage in {Stage.WAITING, Stage.REPLACED} or (
-        stage is Stage.UNDERPAID and can_be_sent(rest_sat(payment))
+        stage is Stage.UNDERPAID
+        and (rest is not None or can_be_sent(rest_sat(payment)))
     )
     shown = stage is Stage.ANNOUNCED  # still there, but folded away
     ways: tuple[Way, ...] = ()
     if payable or shown:
         in_part = shown or bool(payment.receipts)
-        ways = ways_of(terms, due, words, is_in_part=in_part, now=now)
+        ways = ways_of(terms, due, words, is_in_part=in_part, now=now, rest=rest)
     # What was asked for stays the sum of the page, whatever came.
     any_sum = payment.received_sat if payment.counts_as_paid else None
     shown_sat = any_sum or None if due is None else due
@@ -186,7 +212,7 @@ def _look_on_chain(
         headline=said[0],
         sentence=said[1],
         notes=notes_of(payment, stage, words),
-        title=title_of(payment, stage, words),
+        title=title_of(payment, stage, words, by_lightning=by_lightning),
         address=terms.shown_address,
         network=terms.network,
         external_id=terms.external_id,
@@ -195,6 +221,7 @@ def _look_on_chain(
         due_sat=due,
         due_fiat=fiat(payment, due, words),
         is_priced=terms.price is not None,
+        may_ask_rest=may_ask_rest,
         received_fiat=fiat(payment, payment.received_sat, words),
         shown_sat=shown_sat,
         shown_fiat=fiat(payment, shown_sat, words),
@@ -252,12 +279,13 @@ def grouped(address: str) -> tuple[str, ...]:
     return tuple(address[i : i + 4] for i in range(0, len(address), 4))
 
 
-def _due_sat(payment: Payment, stage: Stage) -> int | None:
+def _due_sat(payment: Payment, stage: Stage, *, by_lightning: bool) -> int | None:
+    """`by_lightning`: what is missing can be paid so, however little."""
     asked = payment.terms.amount_sat
     if asked is None or stage is not Stage.UNDERPAID:
         return asked
     rest = rest_sat(payment)
-    return rest if can_be_sent(rest) else asked
+    return rest if by_lightning or can_be_sent(rest) else asked
 
 
 def _sign(payment: Payment, stage: Stage) -> str:

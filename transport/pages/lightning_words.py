@@ -2,11 +2,12 @@
 the chain: there is nothing to wait for, and no address to send the rest to. Pure.
 """
 
-from engine.payment.model import Payment
+from engine.payment.model import Invoice, Payment
 from transport.pages.language import Words
 from transport.pages.stages import Stage
+from transport.pages.wording import can_be_sent, rest_sat
 
-__all__ = ["lightning_steps", "lightning_words"]
+__all__ = ["lightning_steps", "lightning_words", "rest_words"]
 
 
 def lightning_words(
@@ -15,6 +16,24 @@ def lightning_words(
     """Headline and sentence; None: those of the chain (`wording.py`)."""
     keys = _keys_of(payment, stage)
     return None if keys is None else (words.say(keys[0]), words.say(keys[1]))
+
+
+def rest_words(
+    payment: Payment, words: Words, rest: Invoice | None, *, may_ask: bool
+) -> tuple[str, str] | None:
+    """The same of a payment that is short, and whose rest Lightning can pay: `rest`
+    does, or one that may be asked for. None: neither."""
+    asked = payment.terms.amount_sat
+    if asked is None or (rest is None and not may_ask):
+        return None
+    missing = rest_sat(payment)
+    key = "rest_both" if can_be_sent(missing) else "rest_lightning"
+    return words.say("underpaid"), words.say(
+        key,
+        received=words.bitcoin(payment.received_sat),
+        asked=words.bitcoin(asked),
+        rest=words.bitcoin(missing),
+    )
 
 
 def _keys_of(payment: Payment, stage: Stage) -> tuple[str, str] | None:

@@ -29,7 +29,13 @@ from engine.payment.events import iso
 from engine.payment.uri import invoice_uri
 from transport.http.problems import Problem, problem_of
 from transport.http.strangers import StrangerLimits, Strangers
-from transport.pages import documents, receipt_page, reorder_page, web_files
+from transport.pages import (
+    documents,
+    receipt_page,
+    reorder_page,
+    rest_page,
+    web_files,
+)
 from transport.pages.answers import as_response, guarded
 from transport.pages.assets import Assets
 from transport.pages.brand import brand_css
@@ -39,6 +45,7 @@ from transport.pages.language import Words
 from transport.pages.payers import (
     PayerPages,
     Reorders,
+    Rests,
     lang_query,
     template,
     words_of_request,
@@ -61,9 +68,11 @@ def routes(
     limits: StrangerLimits | None = None,
     reorders: Reorders | None = None,
     mail: ReceiptMail | None = None,
+    rests: Rests | None = None,
 ) -> None:
     """Add the pages. Needs no key. `reorders`: how a payer gets a new payment in the
-    place of one that expired, `mail`: a receipt by mail; None: not at all.
+    place of one that expired, `mail`: a receipt by mail, `rests`: an invoice for what
+    is missing; None: not at all.
 
     `frame_ancestors`: who may show the checkout in a frame, as in a Content Security
     Policy: `'none'`, `'self'`, or origins like `https://shop.example`. Raises
@@ -76,7 +85,7 @@ def routes(
         )
     assets = Assets()
     strangers = Strangers(limits)
-    kit = PayerPages(gateway, assets, frame_ancestors, strangers, reorders)
+    kit = PayerPages(gateway, assets, frame_ancestors, strangers, reorders, rests)
     pages = _Pages(kit, assets.by_name["pay.css"].body)
     # First the longer: an id has no point in it.
     # They limit themselves: a payer is told so on a page.
@@ -87,6 +96,7 @@ def routes(
     ):
         app.get(path, callback=answer, limited_by_itself=True)
     reorder_page.routes(app, kit)
+    rest_page.routes(app, kit)
     receipt_page.routes(app, kit, mail)
     web_files.routes(app, assets)
     documents.routes(app, assets)

@@ -27,7 +27,14 @@ from transport.pages.checkout import Checkout, look
 from transport.pages.language import Words, words_asked
 from transport.pages.stages import Stage
 
-__all__ = ["PayerPages", "Reorders", "lang_query", "template", "words_of_request"]
+__all__ = [
+    "PayerPages",
+    "Reorders",
+    "Rests",
+    "lang_query",
+    "template",
+    "words_of_request",
+]
 
 _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _HISTORY: Final = 200  # events read to learn whether a payment was reversed once
@@ -63,6 +70,18 @@ class Reorders(Protocol):
         """The one that there is, else a new one. Raises `Problem`, `EngineError`."""
 
 
+class Rests(Protocol):
+    """How a payer gets an invoice for what is missing of a payment:
+    `transport/control/rests.py`, as far as pages know of it."""
+
+    def is_offered(self, payment: Payment) -> bool:
+        """Whether one can be asked for now."""
+
+    def make(self, payment: Payment, client: str) -> Payment:
+        """The payment with the one that there is, else with a new one. Raises
+        `Problem`, `EngineError`."""
+
+
 class PayerPages:
     """See the module docstring."""
 
@@ -73,9 +92,11 @@ class PayerPages:
         frame_ancestors: str,
         strangers: Strangers,
         reorders: Reorders | None = None,
+        rests: Rests | None = None,
     ) -> None:
         self.gateway = gateway
         self.reorders = reorders
+        self.rests = rests
         self.asset = assets.from_below
         self._strangers = strangers
         self._frame_ancestors = frame_ancestors
@@ -100,7 +121,14 @@ class PayerPages:
             was_confirmed = any(reversals)
         shop = self.gateway.merchant(payment.terms.merchant)
         now = self.gateway.now()
-        seen = look(payment, words, shop, was_confirmed=was_confirmed, now=now)
+        seen = look(
+            payment,
+            words,
+            shop,
+            was_confirmed=was_confirmed,
+            now=now,
+            may_ask_rest=self.rests is not None and self.rests.is_offered(payment),
+        )
         if self.reorders is None or seen.stage is not Stage.EXPIRED:
             return seen
         follower = self.reorders.successor(payment)

@@ -2,8 +2,10 @@
 
 A payment that Lightning can pay beside the chain has two, each on a tab of its own, or
 one for both where the merchant chose that (BIP 321). What is left of a payment that was
-paid in part goes over the chain: an invoice asks for all of it. So does one whose
-deadline was moved behind its invoice's own, once that has come.
+paid in part goes over the chain, as an invoice asks for all of it; or by the invoice
+for what is left, where the payer asked for one: by that alone if it is too little for
+an output. One whose deadline was moved behind its invoice's own is paid over the chain
+once that has come.
 """
 
 import re
@@ -16,6 +18,7 @@ from engine.merchants.payment_methods import LIGHTNING, ONCHAIN
 from engine.money.amount import payment_uri
 from engine.payment.lightning_terms import Invoice
 from engine.payment.model import Terms
+from engine.payment.rest_rules import DUST_SAT
 from engine.payment.uri import invoice_uri, unified_uri
 from transport.pages.language import Words
 
@@ -40,12 +43,21 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ways_of(
-    terms: Terms, due_sat: int | None, words: Words, *, is_in_part: bool, now: int
+    terms: Terms,
+    due_sat: int | None,
+    words: Words,
+    *,
+    is_in_part: bool,
+    now: int,
+    rest: Invoice | None = None,
 ) -> tuple[Way, ...]:
     """The first is shown first. `due_sat`: what is to be paid, None: any sum;
-    `is_in_part`: something was paid already; `now`: ms."""
-    invoice = terms.lightning
-    if invoice is None or is_in_part or _outlives(terms, invoice, now):
+    `is_in_part`: something was paid already; `now`: ms; `rest`: the invoice for what is
+    left, which may be paid now."""
+    first, invoice = terms.lightning, rest
+    if not is_in_part and first is not None and not _outlives(terms, first, now):
+        invoice = first
+    if first is None or invoice is None:
         return (_chain(terms, due_sat, words),) if terms.has_chain else ()
     lightning = Way(
         name=LIGHTNING,
@@ -53,9 +65,9 @@ def ways_of(
         uri=invoice_uri(invoice.bolt11),
         invoice=invoice.bolt11,
     )
-    if not terms.has_chain:
+    if not terms.has_chain or (due_sat is not None and rest and due_sat < DUST_SAT):
         return (lightning,)
-    if invoice.is_unified:
+    if first.is_unified:
         uri = unified_uri(terms.address, due_sat, invoice.bolt11)
         both = Way(
             name=UNIFIED,

@@ -6,11 +6,11 @@ transport/pages/checkout.py.
 """
 
 from decimal import Decimal
-from typing import Final
 
 from engine.money.rates import minor_value
 from engine.payment.model import Flag, Payment
 from engine.payment.money_terms import Price
+from engine.payment.rest_rules import DUST_SAT
 from transport.pages.language import Words
 from transport.pages.stages import Stage
 
@@ -23,11 +23,6 @@ __all__ = [
     "title_of",
     "words_of",
 ]
-
-
-DUST_SAT: Final = 546
-"""Below this a node relays no output to an address of the oldest kind, at its usual
-rate (Bitcoin Core, policy/policy.cpp), and many wallets know that bound alone."""
 
 
 def fiat(payment: Payment, sat: int | None, words: Words) -> str:
@@ -133,8 +128,11 @@ def notes_of(payment: Payment, stage: Stage, words: Words) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def title_of(payment: Payment, stage: Stage, words: Words) -> str:
-    """Of the document: how it stands, short."""
+def title_of(
+    payment: Payment, stage: Stage, words: Words, *, by_lightning: bool = False
+) -> str:
+    """Of the document: how it stands, short. `by_lightning`: what is missing can be
+    paid so, however little."""
     say, asked = words.say, payment.terms.amount_sat
     required = payment.terms.confirmations_required
     match stage:
@@ -145,7 +143,7 @@ def title_of(payment: Payment, stage: Stage, words: Words) -> str:
         case Stage.WAITING | Stage.REPLACED:
             assert asked is not None
             return say("title_pay", sum=words.bitcoin(asked))
-        case Stage.UNDERPAID if can_be_sent(rest_sat(payment)):
+        case Stage.UNDERPAID if by_lightning or can_be_sent(rest_sat(payment)):
             return say("title_pay_more", sum=words.bitcoin(rest_sat(payment)))
         case Stage.SEEN | Stage.CONFIRMING:
             count = min(payment.confirmations, required)

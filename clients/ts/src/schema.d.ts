@@ -1649,6 +1649,7 @@ export interface components {
             bolt11: string;
             expires_at: string;
             payment_hash: string;
+            rest?: components["schemas"]["RestView"];
         };
         Limits: {
             /** @default null */
@@ -2287,6 +2288,12 @@ export interface components {
         };
         Requeued: {
             requeued: number;
+        };
+        RestView: {
+            amount_msat: number | null;
+            bolt11: string;
+            expires_at: string;
+            payment_hash: string;
         };
         RetryView: {
             failed: number;

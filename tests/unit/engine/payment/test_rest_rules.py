@@ -18,6 +18,7 @@ from engine.payment.lightning_rules import expires_at, open_invoices
 from engine.payment.model import EventType, Flag, Invoice, Payment, Status
 from engine.payment.observations import AgreeRest, InvoiceGone, Observation
 from engine.payment.rest_rules import (
+    DUST_SAT,
     MOST_RESTS,
     RestDue,
     rest_due,
@@ -324,10 +325,12 @@ def test_no_invoice_outlives_its_payment() -> None:
 def test_the_uri_asks_for_the_rest_alone() -> None:
     agreed = short().payment.terms
     one = rest(1, 700)
-    assert rest_uri(agreed, one, by_chain=True).endswith("?amount=0.000007")
-    assert rest_uri(agreed, one, by_chain=False) == invoice_uri(one.bolt11)
+    assert rest_uri(agreed, one).endswith("?amount=0.000007")
+    assert rest_uri(agreed, rest(1, DUST_SAT)).endswith("?amount=0.00000546")
+    little = rest(1, DUST_SAT - 1)
+    assert rest_uri(agreed, little) == invoice_uri(little.bolt11)
     agreed = replace(agreed, lightning=invoice(is_unified=True))
-    uri = rest_uri(agreed, one, by_chain=True)
+    uri = rest_uri(agreed, one)
     assert uri.endswith("?amount=0.000007&lightning=LNBCRT1")
 
 

@@ -133,6 +133,17 @@ _PAYMENTS: Final[tuple[Payment, ...]] = (
     ),
     payment(lightning=_INVOICE),
     payment(lightning=_UNIFIED),
+    *(
+        payment(
+            lightning=_INVOICE,
+            status=Status.CONFIRMING,
+            flags=(Flag.UNDERPAID,),
+            receipts=(receipt(50_000 - missing),),
+            rests=rests,
+        )
+        for missing in (300, 20_000)
+        for rests in ((), (replace(_INVOICE, amount_msat=missing * 1000),))
+    ),
     _lightning(),
     _lightning(amount_sat=None),
     _lightning(expires_at=NOW - 1),

@@ -26,7 +26,7 @@ class OfAShop(FakeGateway):
 
 
 class Never:
-    """No new payment is made."""
+    """No new payment is made, and no invoice."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -42,7 +42,7 @@ class Never:
 
 
 def framed_by(known: Payment, path: str, **more: Any) -> str:
-    options = {"reorders": more.pop("reorders")} if "reorders" in more else {}
+    options = {name: more.pop(name) for name in ("reorders", "rests") if name in more}
     answer = getter(OfAShop(known), **options)(path, **more)
     policy: str = answer.headers["content-security-policy"]
     return policy.rpartition("frame-ancestors ")[2]
@@ -56,6 +56,8 @@ def test_what_the_checkout_leads_to_is_shown_in_the_frame_that_it_is_in() -> Non
     for code in (Code.WRONG_PAYMENT_STATE, Code.BUSY):
         asked = {"REQUEST_METHOD": "POST", "reorders": Never(code)}
         assert framed_by(EXPIRED, "/pay/pay_1/reorder", **asked) == shop
+        asked = {"REQUEST_METHOD": "POST", "rests": Never(code)}
+        assert framed_by(EXPIRED, "/pay/pay_1/rest", **asked) == shop
 
 
 def test_a_page_of_no_payment_is_shown_in_no_shops_frame() -> None:

@@ -18,6 +18,7 @@ from engine.mail.address import MailAddress
 from engine.merchants.record import Merchant
 from engine.payment.model import EventType, Payment
 from engine.payment.refund import Refund, RefundState
+from engine.payment.rest_rules import rest_due
 from engine.secrets.vault import Vault
 from tests.unit.transport.pages.gallery import BACK, GALLERY
 from tests.unit.transport.pages.page_server import (
@@ -76,16 +77,31 @@ class FakeReorders:
         raise Problem(Code.WRONG_PAYMENT_STATE, f"Not for {client}.")
 
 
+class FakeRests:
+    """Where one is due it is offered, and then refused."""
+
+    def is_offered(self, known: Payment) -> bool:
+        return rest_due(known, NOW) is not None
+
+    def make(self, _known: Payment, client: str) -> Payment:
+        raise Problem(Code.WRONG_PAYMENT_STATE, f"Not for {client}.")
+
+
 def pages_of(known: Payment, told: list[EventType]) -> tuple[str, Any]:
     gateway = OfAShop(known)
     gateway.told = told
-    get = getter(gateway, reorders=FakeReorders())
+    get = getter(gateway, reorders=FakeReorders(), rests=FakeRests())
     return get("/pay/pay_1").text, json.loads(get("/pay/pay_1.json").body)
 
 
 def refused_reorder() -> str:
     get = getter(OfAShop(payment()), reorders=FakeReorders())
     return get("/pay/pay_1/reorder", REQUEST_METHOD="POST").text
+
+
+def refused_rest() -> str:
+    get = getter(OfAShop(payment()), rests=FakeRests())
+    return get("/pay/pay_1/rest", REQUEST_METHOD="POST").text
 
 
 @pytest.mark.parametrize(("known", "told"), GALLERY)
@@ -170,6 +186,12 @@ def test_no_english_word_is_on_the_page_that_refuses_a_new_payment(
     pseudo: Pseudo,
 ) -> None:
     assert english_in(refused_reorder()) == []
+
+
+def test_no_english_word_is_on_the_page_that_refuses_an_invoice_for_the_rest(
+    pseudo: Pseudo,
+) -> None:
+    assert english_in(refused_rest()) == []
 
 
 class FakeClaims:
@@ -272,6 +294,7 @@ def test_every_key_of_the_catalogue_is_said_by_some_page(pseudo: Pseudo) -> None
     for outcome in (AttemptOutcome.DELIVERED, AttemptOutcome.RETRY):
         mailed(outcome)
     refused_reorder()
+    refused_rest()
     for error in (None, EngineBusy("too much to do", 7)):
         gateway = FakeGateway()
         gateway.error = error

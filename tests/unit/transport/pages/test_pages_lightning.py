@@ -19,6 +19,7 @@ from engine.payment.model import (
     Status,
     lightning_key,
 )
+from engine.payment.rest_rules import rest_due
 from tests.tools.invoices import make_invoice
 from tests.unit.transport.pages.page_server import (
     ADDRESS,
@@ -257,3 +258,100 @@ def test_what_is_over_does_not_come_back_and_both_at_one_moment_stay() -> None:
     assert state(both(expires_at=NOW, lightning=over))["ways"] == "onchain"
     over = replace(INVOICE, expires_at=NOW)
     assert state(both(expires_at=NOW, lightning=over))["ways"] == "lightning onchain"
+
+
+# -- an invoice for what is missing ----------------------------------------------------
+
+
+class Offers:
+    """Invoices for what is missing, as if they could be had."""
+
+    def is_offered(self, known: Payment) -> bool:
+        return rest_due(known, NOW) is not None
+
+    def make(self, known: Payment, client: str) -> Payment:
+        raise NotImplementedError
+
+
+def short(missing: int, *, is_agreed: bool = False, **changes: Any) -> Payment:
+    payment_hash = "cd" * 32
+    invoice = Invoice(
+        node="secret-till",
+        payment_hash=payment_hash,
+        bolt11=make_invoice(payment_hash, amount_msat=missing * 1000, at_s=NOW // 1000),
+        amount_msat=missing * 1000,
+        expires_at=NOW + HOUR // 2,
+    )
+    return both(
+        status=Status.CONFIRMING,
+        flags=(Flag.UNDERPAID,),
+        receipts=(receipt(50_000 - missing),),
+        rests=(invoice,) if is_agreed else (),
+        **changes,
+    )
+
+
+def shown(known: Payment) -> tuple[str, dict[str, Any]]:
+    get = getter(FakeGateway(known), rests=Offers())
+    return get("/pay/pay_1").text, json.loads(get("/pay/pay_1.json").text)
+
+
+def test_the_rest_is_offered_beside_the_chain() -> None:
+    text, said = shown(short(20_000))
+    assert 'action="pay_1/rest"' in text
+    assert 'class="button plain-button" id="pay-rest"' in text
+    assert "by Lightning, or to the same address." in text
+    assert said["ways"] == "onchain"
+    assert said["title"] == "Pay 0.0002 BTC more"
+
+
+def test_what_is_too_little_for_the_chain_is_asked_for_by_lightning_alone() -> None:
+    text, said = shown(short(300))
+    assert 'class="button" id="pay-rest"' in text
+    assert "too little for a Bitcoin transaction. Please pay it by Lightning." in text
+    assert said["ways"] == ""
+    assert "<b>0.000003</b> BTC" in text
+    assert "300 sat still to pay" in text
+    text, said = shown(short(300, is_agreed=True))
+    assert "pay-rest" not in text
+    assert said["ways"] == "lightning"
+    assert "0.000003" in text
+    assert said["title"] == "Pay 0.000003 BTC more"
+
+
+@pytest.mark.parametrize(
+    ("is_unified", "ways"), [(False, "lightning onchain"), (True, "unified")]
+)
+def test_the_invoice_for_the_rest_is_shown_and_the_one_for_all_of_it_is_not(
+    is_unified: bool, ways: str
+) -> None:
+    known = short(20_000, is_agreed=True, is_unified=is_unified)
+    text, said = shown(known)
+    (invoice,) = known.terms.rests
+    assert said["ways"] == ways
+    assert f'data-copy="{invoice.bolt11}"' in text
+    assert invoice.bolt11.upper() in text
+    assert BOLT11 not in text
+    assert CAPITALS not in text
+    assert "amount=0.0002" in text
+    assert "pay-rest" not in text
+    assert "secret-till" not in text
+
+
+def test_an_invoice_for_another_sum_is_not_shown() -> None:
+    known = short(20_000, is_agreed=True)
+    moved = replace(known, receipts=(receipt(30_000), receipt(1, txid="bb" * 32)))
+    text, said = shown(moved)
+    assert said["ways"] == "onchain"
+    assert "lnbcrt" not in text.lower()
+    assert "pay-rest" in text
+    full = replace(known, flags=(), receipts=(receipt(50_000),))
+    text, said = shown(full)
+    assert (said["stage"], said["ways"]) == ("seen", "")
+    assert "pay-rest" not in text
+
+
+def test_where_no_account_makes_one_nothing_is_said_of_it() -> None:
+    assert "Lightning" not in page(short(300))
+    assert "less than a wallet can send" in page(short(300))
+    assert "pay-rest" not in page(short(20_000))
