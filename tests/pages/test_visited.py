@@ -72,3 +72,16 @@ def test_the_sheet_in_the_checkout_says_what_its_file_says(
     )
     assert ours == file
     assert len(ours) > 60
+
+
+def test_without_a_script_the_checkout_shows_nothing_that_waits_for_one(
+    node: Shop, visited: Visited
+) -> None:
+    visited.begin(java_script_enabled=False)
+    visited.do("goto", node.url(node.create()))
+    shown = """
+      [...document.querySelectorAll(".needs-script")]
+        .filter(one => one.checkVisibility()).map(one => one.textContent)
+    """
+    assert visited.do("evaluate", shown) == []
+    assert "reloads every 20 seconds" in visited.do("text", "footer")
