@@ -16,7 +16,7 @@ GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := python
 # `make demo ARGS=--lightning` has a real Lightning network.
 LIGHTNING := $(filter test setup setup-lightning,$(GOALS))$(if $(filter demo,$(GOALS)),$(filter --lightning,$(ARGS)))
-NEEDS += $(if $(LIGHTNING)$(filter soak bench setup-node,$(GOALS)),node)
+NEEDS += $(if $(LIGHTNING)$(filter soak bench mutate setup-node,$(GOALS)),node)
 NEEDS += $(if $(LIGHTNING),electrum)
 NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
 NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
@@ -56,7 +56,7 @@ bench: $(TEST_READY) $(NODE_READY) $(PEERS_READY) ## Measure, and write bench/RE
 soak: $(TEST_READY) $(NODE_READY) ## Run for hours; one part: make soak ARGS="--seeds 0-9999"
 	@PYTHON=$(BIN)/python .ci/soak.sh $(ARGS)
 
-mutate: $(TEST_READY) ## Plant wrong lines, see which no test notices (long)
+mutate: $(TEST_READY) $(NODE_READY) ## Plant wrong lines, see which no test notices (long)
 	nice -n 10 $(BIN)/python -m tests.mutation $(ARGS)
 
 lint: $(TEST_READY) ## Check style, format, types, layers and the contract with clients

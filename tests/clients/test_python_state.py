@@ -1,5 +1,6 @@
 """`PaymentState`: no order of arrival and no repetition lets an old event win."""
 
+import json
 from typing import Any
 
 import pytest
@@ -66,6 +67,7 @@ def test_after_a_restore_a_smaller_seq_is_the_newer_one() -> None:
         ("confirmed", ["late"], 5_000, True, False),
         ("forwarded", [], 5_000, True, True),
         ("failed", [], 5_000, True, True),  # only its forward failed
+        ("failed", [], 1, True, True),
         ("failed", [], 0, False, False),  # a card that was declined
         ("expired", ["underpaid"], 10, False, False),
         ("cancelled", ["late"], 5_000, False, False),
@@ -116,5 +118,25 @@ def test_of_any_number_of_epochs_a_few_are_kept() -> None:
     state = PaymentState()
     for number in range(40):
         assert state.apply(event(1, epoch=f"{number:08}", at=number))
-    assert len(state.dump()) < 16 * 400
+    kept = [one["id"] for one in json.loads(state.dump())]
+    assert kept == [event(1, epoch=f"{n:08}")["id"] for n in range(24, 40)]
     assert not state.apply(event(1, epoch="zzzzzzzz", at=3))
+
+
+def test_before_the_first_event_nothing_is_known_of_it() -> None:
+    state = PaymentState()
+    said = (state.event, state.payment_id, state.status, state.flags, state.seq)
+    assert said == (None, "", "pending", frozenset(), 0)
+    assert (state.received_sat, state.is_paid, state.dump()) == (0, False, "[]")
+    assert repr(state) == "PaymentState(-: pending, seq 0)"
+    assert repr(PaymentState.of([event(3)])) == "PaymentState(pay_1: confirming, seq 3)"
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "7", '"[]"', "null", "true"])
+def test_what_dump_did_not_write_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not what dump\(\) wrote"):
+        PaymentState.load(text)
+
+
+def test_it_is_kept_without_spaces_so_that_two_clients_write_the_same() -> None:
+    assert ", " not in PaymentState.of([event(1)]).dump()

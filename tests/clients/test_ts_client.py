@@ -124,21 +124,50 @@ def test_a_state_is_the_python_clients_after_each_event(packed: Packed) -> None:
         assert state.status == "forwarded"
 
 
+def test_of_any_number_of_epochs_the_same_few_are_kept(packed: Packed) -> None:
+    events = [event(1, epoch=f"{n:08}", at=n // 2) for n in range(40)]
+    events += [event(1, epoch="zzzzzzzz", at=3), event(2, epoch=f"{39:08}", at=99)]
+    told = packed.step(step="state", events=events)
+    state = PaymentState()
+    for said, found in zip(events, told, strict=True):
+        assert found["isNews"] == state.apply(said)
+        kept = [one["id"] for one in json.loads(found["kept"])]
+        assert kept == [one["id"] for one in json.loads(state.dump())]
+
+
+def test_before_the_first_event_nothing_is_known_of_it(packed: Packed) -> None:
+    told = packed.step(step="kept")
+    nothing: dict[str, Any] = {
+        "event": None,
+        "paymentId": "",
+        "status": "pending",
+        "flags": [],
+    }
+    sums = {"seq": 0, "receivedSat": 0, "isPaid": False, "kept": "[]"}
+    assert told == {**nothing, **sums}
+    texts = ['{"a": 1}', "7", '"[]"', "null", "true"]
+    refused = packed.steps([{"step": "kept", "text": text} for text in texts])
+    assert [it["error"]["message"] for it in refused] == ["not what dump() wrote"] * 5
+
+
 def test_what_is_no_event_of_this_payment_is_refused(packed: Packed) -> None:
     wrongs: list[dict[str, Any]] = [
         {"id": "evt_x_1"},
         {"seq": 0},
         {"seq": "3"},
         {"at": "yesterday"},
+        {"status": None},
         {"flags": "late"},
         {"received_sat": 1.5},
         {"payment_id": "pay_2"},
+        {"payment_id": 7},
     ]
     steps = [
         {"step": "state", "events": [event(1), {**event(2), **wrong}]}
         for wrong in wrongs
     ]
-    assert [it["error"]["name"] for it in packed.steps(steps)] == ["TypeError"] * 7
+    assert [it["error"]["name"] for it in packed.steps(steps)] == ["TypeError"] * 9
+    assert len(packed.step(step="state", events=[event(1), event(2)])) == 2
 
 
 # -- what is repeated, and what is not -------------------------------------------------

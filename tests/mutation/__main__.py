@@ -10,8 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.mutation.choice import ROOT, TARGETS, chosen, judges_of
-from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.choice import ROOT, TARGETS, chosen, judges_of, mutants_in
+from tests.mutation.mutants import Mutant
 from tests.mutation.report import Results, harmless, table
 from tests.mutation.runner import Result, Runner, Unsound
 
@@ -83,7 +83,7 @@ def _stale(known: dict[str, str]) -> list[str]:
     there: set[str] = set()
     for path in {name.partition("::")[0] for name in known}:
         if (ROOT / path).is_file():
-            there |= {m.id for m in mutants_of(path, (ROOT / path).read_text())}
+            there |= {m.id for m in mutants_in(path)}
     return [name for name in known if name not in there]
 
 

@@ -147,7 +147,8 @@ class Runner:
         if mutant is not None:
             file = slot / path
             wrong = mutant.applied((ROOT / path).read_bytes())
-            compile(wrong, path, "exec")  # one that is no Python would always "die"
+            if path.endswith(".py"):
+                compile(wrong, path, "exec")  # one that is no Python would always "die"
             file.write_bytes(wrong)
             os.utime(file, (1, 1))  # or the compiled file might be taken for its own
         sys.stdout.flush()

@@ -15,6 +15,8 @@ const FUNCTIONS = {
   typed: (before, keys) => [...keys].reduce((now, key) => money.typed(now, key === "<" ? "back" : key), before),
   stage: (payment, goes_on) => stages.stage_of(payment, goes_on),
   line: payment => stages.line_of(payment),
+  is_open: stage => stages.OPEN.includes(stage),
+  shown: (minor, currency, decimals) => money.shown(sum(minor), currency ? { currency, decimals } : money.SAT),
   moved: (payment, event) => stages.moved(payment, event),
 };
 const asked = JSON.parse(readFileSync(0, "utf8"));

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.tools import children
 
 PROGRAM = Path(__file__).with_name("payment_rows.mjs")
@@ -33,19 +35,14 @@ def page(*payments: tuple[str, str, int]) -> list[Any]:
     return ["page", {"data": data, "next_cursor": None}]
 
 
+def event(name: str, status: str, seq: int, kind: str, **more: Any) -> dict[str, Any]:
+    own = {"payment_id": name, "status": status, "seq": seq, "type": f"payment.{kind}"}
+    usual = {"flags": [], "merchant": "default", "at": "2026-01-02T03:04:05.678Z"}
+    return {**usual, **own, **more}
+
+
 def events(*said: tuple[str, str, int, str]) -> list[Any]:
-    told = [
-        {
-            "payment_id": name,
-            "status": status,
-            "seq": seq,
-            "type": f"payment.{kind}",
-            "flags": [],
-            "merchant": "default",
-            "at": "2026-01-02T03:04:05.678Z",
-        }
-        for name, status, seq, kind in said
-    ]
+    told = [event(*one) for one in said]
     return ["events", told]
 
 
@@ -100,3 +97,142 @@ def test_one_that_came_to_fit_the_filter_meanwhile_is_known_to_be_missing() -> N
     told = events(("pay_1", "confirmed", 4, "confirmed"))
     assert listed(wanted, EXPECT, told, page())["is_missing"] is True
     assert listed(wanted, EXPECT, page())["is_missing"] is False
+
+
+PAID: dict[str, Any] = {"merchant": "ann", "flags": ["late"], "at": "2026-01-02T12:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ({}, True),
+        ({"status": "pending"}, True),
+        ({"status": "confirmed"}, False),
+        ({"flag": "late"}, True),
+        ({"flag": "overpaid"}, False),
+        ({"merchant": "ann"}, True),
+        ({"merchant": "bob"}, False),
+        ({"after": "2026-01-02T12:00Z"}, True),
+        ({"after": "2026-01-02T12:01Z"}, False),
+        ({"before": "2026-01-02T12:00Z"}, False),
+        ({"before": "2026-01-02T12:01Z"}, True),
+        ({"status": "pending", "flag": "overpaid"}, False),
+        ({"flag": "late", "merchant": "bob"}, False),
+        ({"merchant": "ann", "before": "2026-01-02T12:00Z"}, False),
+    ],
+)
+def test_a_new_payment_comes_in_where_the_filter_wants_it(
+    wanted: dict[str, str], fits: bool
+) -> None:
+    told = ["events", [event("pay_1", "pending", 1, "created", **PAID)]]
+    shown = listed(wanted, told)
+    assert [name for name, *_ in shown["rows"]] == ["pay_1"] * fits
+    assert shown["is_missing"] is False, "it is here, or not wanted"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_missing"),
+    [
+        ({}, False),  # an older page has it
+        ({"status": "confirmed"}, True),
+        ({"flag": "late"}, True),
+        ({"status": "confirmed", "search": "x"}, False),  # the server alone can say
+        ({"status": "expired"}, False),
+    ],
+)
+def test_one_that_changed_and_is_not_here_is_missed_where_the_filter_wants_it_now(
+    wanted: dict[str, str], is_missing: bool
+) -> None:
+    told = ["events", [event("pay_1", "confirmed", 4, "confirmed", **PAID)]]
+    assert listed(wanted, told)["is_missing"] is is_missing
+
+
+def test_one_that_is_missing_is_missing_whatever_is_heard_after_it() -> None:
+    told = [event("pay_1", "confirmed", 4, "confirmed", **PAID)]
+    told.append(event("pay_2", "pending", 1, "created", **PAID))
+    told.append({**told[0], "payment_id": "pay_3", "flags": []})
+    wanted = {"flag": "late"}
+    assert listed(wanted, ["events", told])["is_missing"] is True
+    assert listed({**wanted, "search": "x"}, ["events", told])["is_missing"] is False
+
+
+def test_nothing_new_comes_into_what_was_searched_for() -> None:
+    shown = listed({"search": "x"}, events(("pay_1", "pending", 1, "created")))
+    assert (shown["rows"], shown["is_missing"]) == ([], False)
+
+
+def test_the_newest_stands_first_and_they_are_counted() -> None:
+    told = events(("a", "pending", 1, "created"), ("b", "pending", 1, "created"))
+    shown = listed({}, page(("old", "pending", 1)), told)
+    assert [name for name, *_ in shown["rows"]] == ["b", "a", "old"]
+    assert listed({}, ["news", 3])["is_missing"] == 3
+
+
+def test_a_new_row_has_what_its_event_says() -> None:
+    price = {"currency": "EUR", "minor": 1_250, "decimals": 2}
+    sums = {"amount_sat": 5, "received_sat": 0, "external_id": "order 7"}
+    depth = {"confirmations": 0, "confirmations_required": 2}
+    own = {
+        **PAID,
+        **sums,
+        **depth,
+        "address": "bcrt1q",
+        "data": {"terms": {"price": price}},
+    }
+    told = ["events", [event("pay_1", "pending", 1, "created", **own)]]
+    (row,) = listed({}, told)["items"]
+    assert row == {
+        "id": "pay_1",
+        "status": "pending",
+        "seq": 1,
+        "flags": ["late"],
+        "merchant": "ann",
+        **sums,
+        **depth,
+        "address": "bcrt1q",
+        "method": "onchain",
+        "price": {"currency": "EUR", "amount": "12.50"},
+        "created_at": "2026-01-02T12:00Z",
+        "version": 0,
+    }
+    yen = {"terms": {"price": {"currency": "JPY", "minor": 1_250, "decimals": 0}}}
+    own = {"method": "lightning", "data": yen}
+    (row,) = listed({}, ["events", [event("p", "pending", 1, "created", **own)]])[
+        "items"
+    ]
+    assert (row["method"], row["price"]["amount"]) == ("lightning", "1250")
+
+
+def test_only_what_is_new_draws_a_row_anew() -> None:
+    seen = page(("pay_1", "confirming", 3))
+    (row,) = listed({}, seen, events(("pay_1", "pending", 3, "confirming")))["items"]
+    assert (row["version"], row["status"]) == (0, "confirming"), "it was told already"
+    (row,) = listed({}, seen, events(("pay_1", "confirmed", 4, "confirmed")))["items"]
+    assert (row["version"], row["status"]) == (1, "confirmed")
+    assert "created_at" not in row
+    assert "method" not in row, "only the first event says it"
+    (row,) = listed({}, seen, page(("pay_1", "cancelled", 3)))["items"]
+    assert (row["version"], row["status"]) == (1, "cancelled"), "a page says all of it"
+
+
+def test_the_list_is_whole_when_the_last_page_is_here() -> None:
+    shown = listed({}, ["pages", [2, 3]])
+    assert (shown["cursor"], shown["is_whole"], shown["count"]) == ("after 2", False, 6)
+    shown = listed({}, ["pages", [2, 3]], page(("p7", "pending", 1)))
+    assert (shown["cursor"], shown["is_whole"], shown["count"]) == (None, True, 7)
+
+
+def test_of_very_many_the_oldest_go_back_to_the_end_of_a_page() -> None:
+    """60,000 stay; one more, and it is read on from the last page below 50,000."""
+    stays = listed({}, ["pages", [60, 999]], ["news", 60])
+    assert (stays["count"], stays["known"]) == (60_000, 60_000)
+    goes = listed({}, ["pages", [60, 999]], ["news", 61])
+    # 61 new ones and 49 pages: a fiftieth would end at 50,011.
+    assert goes["count"] == goes["known"] == 61 + 49 * 999
+    assert (goes["first"], goes["last"]) == ("n61", f"p{49 * 999}")
+    assert (goes["cursor"], goes["is_whole"]) == ("after 49", False)
+    # No page ends there: the list is cut all the same, and cannot be read on.
+    alone = listed({}, ["news", 60_001])
+    assert (alone["count"], alone["known"]) == (50_000, 50_000)
+    assert (alone["first"], alone["last"]) == ("n60001", "n10002")
+    assert (alone["cursor"], alone["is_whole"]) == (None, True)

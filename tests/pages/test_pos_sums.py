@@ -2,6 +2,7 @@
 Node, held against the engine's own rules."""
 
 import json
+import os
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ CURRENCIES = (("EUR", 2), ("JPY", 0), ("KWD", 3))
 def counted(asked: list[list[Any]]) -> list[Any]:
     found = children.run(
         ["node", PROGRAM],
+        env={**os.environ, "LC_ALL": "en_US.UTF-8"},
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -71,6 +73,13 @@ def test_sums_are_text_as_the_api_takes_them() -> None:
 def test_a_tip_in_percent_is_rounded_to_the_nearest_part() -> None:
     sums = [["percent", str(minor), 15] for minor in (0, 1, 3, 4, 10, 1_250)]
     assert counted(sums) == ["0", "0", "0", "1", "2", "188"]
+    assert counted([["percent", "7", 7], ["percent", "5", 10]]) == ["0", "1"]
+
+
+def test_people_are_shown_a_sum_in_its_unit() -> None:
+    asked = [("1250", "EUR", 2), ("1250", "JPY", 0), ("2100", None, 0), ("7", "USD", 2)]
+    shown = counted([["shown", *one] for one in asked])
+    assert shown == ["€12.50", "¥1,250", "2,100 sat", "$0.07"]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,10 @@ def payment(status: str, *flags: str, received: int = 0) -> dict[str, Any]:
 
 STAGES = [
     (payment("pending"), "waiting", "state_waiting"),
+    ({"status": "pending", "amount_sat": 5_000}, "waiting", "state_waiting"),
+    ({"status": "expired", "amount_sat": 5_000}, "expired", "state_expired"),
+    (payment("pending", received=1), "short", "state_short"),
+    (payment("expired", received=1), "expired", "state_money_back"),
     (payment("pending", "replaced"), "gone", "state_gone"),
     (payment("pending", "reorged"), "gone", "state_gone"),
     (payment("confirming", "underpaid", received=3_000), "short", "state_short"),
@@ -134,3 +147,22 @@ def test_an_older_event_changes_nothing() -> None:
     asked = [["moved", before, older], ["moved", before, newer]]
     moved = {**before, "seq": 4, "status": "forwarded", "flags": ["late"]}
     assert counted(asked) == [before, moved]
+
+
+def test_an_event_says_all_that_is_read_of_a_payment_also_one_of_the_same_place() -> (
+    None
+):
+    before = payment("pending")
+    sums = {"amount_sat": 7_000, "received_sat": 7_000}
+    depth = {"confirmations": 1, "confirmations_required": 2}
+    said = {"seq": 3, "status": "confirming", "flags": ["late"], **sums, **depth}
+    assert counted([["moved", before, said]]) == [{**before, **said}]
+
+
+def test_a_sale_is_open_until_it_is_paid_or_over() -> None:
+    stages = {stage for _, stage, _ in STAGES} | {"passing"}
+    answers = counted([["is_open", stage] for stage in sorted(stages)])
+    still = {
+        stage for stage, is_open in zip(sorted(stages), answers, strict=True) if is_open
+    }
+    assert still == {"waiting", "short", "seen", "gone"}

@@ -20,6 +20,12 @@ const steps = {
     });
   },
 
+  async kept({ text }) {
+    const state = text === undefined ? new PaymentState() : PaymentState.load(text);
+    const { event, paymentId, status, flags, seq, receivedSat, isPaid } = state;
+    return { event, paymentId, status, flags: [...flags], seq, receivedSat, isPaid, kept: state.dump() };
+  },
+
   async call({ options, method, given = [] }) {
     const answer = new Paybell(options)[method](...given);
     if (!answer[Symbol.asyncIterator]) return answer;

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.choice import ROOT, TARGETS, chosen, files_of, judges_of
+from tests.mutation.choice import (
+    ROOT,
+    TARGETS,
+    chosen,
+    files_of,
+    judges_of,
+    mutants_in,
+)
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.report import Results, folder_of, harmless, table
 from tests.mutation.runner import Result, checksum
@@ -81,7 +88,7 @@ def test_every_mutant_of_the_code_has_an_id_of_its_own_and_tests(folder: str) ->
     ids: set[str] = set()
     for path in files_of(folder):
         assert folder_of(path) == folder
-        mutants = mutants_of(path, (ROOT / path).read_text())
+        mutants = mutants_in(path)
         assert not ids & {mutant.id for mutant in mutants}
         ids |= {mutant.id for mutant in mutants}
         tests = judges_of(path)
@@ -112,7 +119,7 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
 def test_each_harmless_mutant_is_one_of_today_and_has_a_reason() -> None:
     for name, reason in harmless().items():
         path = name.partition("::")[0]
-        known = {mutant.id for mutant in mutants_of(path, (ROOT / path).read_text())}
+        known = {mutant.id for mutant in mutants_in(path)}
         assert name in known, "the line has changed: judge it anew"
         assert len(reason) > 10
 
