@@ -6,7 +6,7 @@ Loaded by `run.py` for the commands that run a node; it patches gevent in before
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent.event
 
@@ -36,9 +36,9 @@ from transport.cli.forwarding import forward_policy, make_forwards
 from transport.cli.known_merchants import known_merchants
 from transport.cli.lightning import make_nodes
 from transport.cli.logs import start_logging, stop_logging
-from transport.cli.process import announce, hear_hangups, ignore_hangups, wait_for
+from transport.cli.process import announce, hear_hangups, wait_for
 from transport.cli.running import run_until_stopped
-from transport.cli.settings import config_path, fail, load_config
+from transport.cli.settings import fail
 from transport.cli.starting import (
     CannotStart,
     alerting,
@@ -279,13 +279,12 @@ class Installation:
         )
 
 
-def serve(options: dict[str, Any]) -> int:
-    """Run a node with these options until it is stopped; the process's exit code."""
-    ignore_hangups()
-    config = load_config(options)
+def serve(config: Config, config_path: str | None) -> int:
+    """Run a node until it is stopped; the process's exit code. `config_path`: of the
+    file that some of it is from. Hangups are ignored by now."""
     process_log = start_logging(config.log_level, config.log_format)
     hear_hangups(process_log)
-    warn_of_surroundings(config.db, config_path(options))
+    warn_of_surroundings(config.db, config_path)
 
     def ready(url: str) -> None:
         announce(f"paybell ready on {url}")

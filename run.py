@@ -26,7 +26,8 @@ import gevent
 gevent.config.track_greenlet_tree = False
 
 from transport.cli.all_commands import AllCommands
-from transport.cli.settings import all_settings
+from transport.cli.process import ignore_hangups
+from transport.cli.settings import all_settings, config_path, load_config
 from transport.cli.version import VERSION
 
 
@@ -69,10 +70,12 @@ def serve(**options: Any) -> None:
       PAYBELL_SOURCES=bitcoind=http://user:pass@127.0.0.1:8332 \\
           run.py serve --network mainnet
     """
-    gc.disable()  # what a start makes stays; put_aside() looks at it once, and goes on
+    ignore_hangups()
+    config = load_config(options)  # what is wrong is told before a node is loaded
+    gc.disable()  # what a start makes stays; put_aside() takes it out of sight
     from installation import serve as serve_node
 
-    raise SystemExit(serve_node(options))
+    raise SystemExit(serve_node(config, config_path(options)))
 
 
 @main.command("demo")
