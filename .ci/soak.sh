@@ -4,9 +4,10 @@
 # power cuts, 30,000 damaged files, 1,000 kills under traffic on a real node, 50,000
 # requests of the API fuzz, 10,000 reconnects of Socket.IO clients, 1,000 kills of a node
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
-# 20,000 framings beside nginx, 10,000 addresses of each kind by three libraries, 100
-# kills of a node that draws them, every page in every look. Called by `make soak`; $PYTHON is the one of the
-# virtual environment. All are run, also when one fails.
+# 20,000 framings beside nginx, 10,000 posts to a name that changes, 10,000 addresses of
+# each kind by three libraries, 100 kills of a node that draws them, every stage of a
+# checkout in every look. Called by `make soak`; $PYTHON is the one of the virtual
+# environment. All are run, also when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,6 +41,7 @@ run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_export_sums.py
 run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py
 run env PAYBELL_WALLET_KILLS=100 "$PYTHON" -m pytest tests/money/test_wallet_kills.py
+run env PAYBELL_SSRF_TRIES=10000 "$PYTHON" -m pytest tests/integration/test_outbound_ssrf.py
 run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
 run env PAYBELL_LOOKS=all "$PYTHON" -m pytest tests/pages
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the tests. With arguments: pytest with these. Without: all of them, in seven
+# Run the tests. With arguments: pytest with these. Without: all of them, in eight
 # processes side by side, as most wait most of their time (for sockets, for disks) while
 # one or two compute. Called by `make test`; $PYTHON is the one of the virtual
 # environment.
@@ -27,23 +27,19 @@ waiting=(integration/test_websocket_pressure.py integration/test_core_trouble.py
     integration/test_explorers_in_trouble.py integration/test_disk_trouble.py
     integration/test_peers.py lightning/test_blink_stream.py)
 sockets=(integration)
-# Files of `integration` that start many processes, and run with others that do.
+# Files of `integration` that run with the rules, as these end sooner.
 starting=(integration/test_cli_offline.py integration/test_backup_drill.py
     integration/test_misuse.py)
 worlds=(simulation epochs node)
-# Of those who come from another system; pages, clients, and what the docs say.
-sites=(seeds pages clients docs)
-# What a browser needs minutes of the processor for is looked at by `make soak`, and by
-# `make test ARGS=tests/pages`: each page is here with its main road.
-looking=(pages/test_dashboard_live.py pages/test_dashboard_work.py
-    pages/test_desk_channels.py pages/test_desk_node.py pages/test_docs_site.py
-    pages/test_pos_counter.py pages/test_checkout_embed.py)
-money=(money lightning live browser)  # where money moves, real nodes of Lightning, pages
+# Of those who come from another system; clients, what the docs say, the browser's side.
+sites=(seeds clients docs browser)
+pages=(pages)  # the stages of a checkout in one look; in all is for `make soak`
+money=(money lightning live)  # where money moves, real nodes of Lightning
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
     name=$(basename "$folder")
     if compgen -G "$folder/test_*.py" >/dev/null; then
-        case " ${first[*]} ${sockets[*]} ${worlds[*]} ${sites[*]} ${money[*]} " in
+        case " ${first[*]} ${sockets[*]} ${worlds[*]} ${sites[*]} ${pages[*]} ${money[*]} " in
             *" $name "*) ;;
             *) echo "tests/$name is in no part of .ci/test.sh" >&2; exit 1 ;;
         esac
@@ -80,12 +76,13 @@ begin() {  # one part: its name, the folders and files in it, `but` those that a
 
 names=()
 running=()
-begin rules "${rules[@]}"
+begin rules "${rules[@]}" "${starting[@]}"
 begin first "${first[@]}" "${rules[@]/#/but }"
 begin waiting "${waiting[@]}"
 begin sockets "${sockets[@]}" "${waiting[@]/#/but }" "${starting[@]/#/but }"
-begin worlds "${worlds[@]}" "${starting[@]}"
-begin sites "${sites[@]}" "${looking[@]/#/but }"
+begin worlds "${worlds[@]}"
+begin sites "${sites[@]}"
+begin pages "${pages[@]}"
 begin money "${money[@]}" "${waiting[@]/#/but }"
 failed=0
 for process in "${running[@]}"; do
@@ -93,7 +90,7 @@ for process in "${running[@]}"; do
 done
 
 echo
-echo "Left to \`make soak\`: ${looking[*]}"
+echo "Left to \`make soak\`: each stage of a checkout in every look, and larger numbers"
 for name in "${names[@]}"; do
     echo
     echo "The part \"$name\":"

@@ -1,6 +1,6 @@
 """Power cuts: what was acknowledged is there afterwards, whole and in order.
 
-`PAYBELL_POWER_POINTS` sets how many cuts are tried (2,000; `make soak` tries 100,000);
+`PAYBELL_POWER_POINTS` sets how many cuts are tried (500; `make soak` tries 100,000);
 a failing one prints the line that shows it again.
 """
 
@@ -18,7 +18,7 @@ from tests.power.judge import Broken, judge
 from tests.power.recorder import Sync, Wrote
 from tests.power.run import judge_in_processes
 
-POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "1000"))
+POINTS = int(os.environ.get("PAYBELL_POWER_POINTS", "500"))
 FLIPS = 100  # damaged pairs of files; `make soak` has 30,000
 SEED = int(os.environ.get("PAYBELL_POWER_SEED", "1"))
 
