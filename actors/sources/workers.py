@@ -72,9 +72,9 @@ class BlockFeedWorker(Actor):
         "_shown",
         "_since",
         "_store",
+        "_took_much",
         "_unread",
         "_was_current",
-        "_was_long",
     )
 
     blocking = True
@@ -95,7 +95,7 @@ class BlockFeedWorker(Actor):
         self._old_blocks = OldBlocks()
         self._unread = UnreadBlocks()
         self._was_current = True  # its source, in the last round
-        self._was_long = False  # there was more to read than in one round
+        self._took_much = False  # memory, for a moment: a block, or a whole mempool
 
     def _begin_index(self) -> None:
         self._index = ScriptIndex()
@@ -187,12 +187,13 @@ class BlockFeedWorker(Actor):
             look=self._look if self._index.tip is not None else None,
         )
         self._anew = self._anew and result is None
-        if self._was_long and not done.more:
+        takes_much = done.more or done.blocks > 0
+        if self._took_much and not takes_much:
             give_back()
+        self._took_much = takes_much
         if result is not None and result.blocks and done.more:
             log.info("source.reading source=%s block=%d of=%d", self._feed.name,
                      result.tip.height, result.feed_tip.height)  # fmt: skip
-        self._was_long = done.more
         return done
 
     def _look(self, script: bytes) -> ChainView:

@@ -7,7 +7,7 @@ take 0.8 MB. Pure.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -73,6 +73,10 @@ class Placed(msgspec.Struct):
 
     def txids(self) -> Iterator[str]:
         return map(self.txid, range(len(self)))
+
+    def keys(self, pause: Callable[[], None] | None) -> Iterable[int]:
+        """The hashes of the txids, each once."""
+        return pausing({hash(txid) for txid in self.txids()}, pause, CHUNK)
 
     def txs(self) -> Iterator[PackedTx]:
         return (PackedTx(self.txid(n), self.body(n)) for n in range(len(self)))

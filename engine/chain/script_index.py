@@ -36,6 +36,7 @@ from engine.chain.packed_tx import (
 from engine.chain.pausing import pausing
 from engine.chain.placed_block import CHUNK, Placed, place
 from engine.chain.shown import SKIPPED, as_shown
+from engine.chain.slot_table import SlotTable
 from engine.chain.watched_scripts import WatchedScripts
 from engine.errors import SourceUnavailable
 
@@ -52,8 +53,9 @@ class ScriptIndex:
         self.lookback = lookback
         self.chain = HeaderChain()  # changed only by apply_block and undo_block
         self._window: OrderedDict[str, Placed] = OrderedDict()  # by hash, oldest first
-        # Hashes of the txids of the window's blocks, as in `engine.chain.mempool`.
-        self._mined: set[int] = set()
+        # Heights of the window's blocks, by the hash of a txid that is in them, as in
+        # `engine.chain.mempool`.
+        self._mined = SlotTable()
         self._pool = Pool()
         self._watched = WatchedScripts(self.chain)
         self._touched: set[bytes] = set()  # watched scripts changed since taken
@@ -123,10 +125,12 @@ class ScriptIndex:
         self._whole = False
         self._watched.keep_paying(paid)
         self._window[block.header.hash] = placed
-        self._mined.update(map(hash, placed.txids()))
+        for key in placed.keys(pause):
+            self._mined.add(key, block.header.height)
         if len(self._window) > self.lookback:
             _, oldest = self._window.popitem(last=False)
-            self._mined.difference_update(map(hash, oldest.txids()))
+            for key in oldest.keys(pause):
+                self._mined.discard(key, oldest.header.height)
         touched = {*paid, *self._empty_pool(placed, pause)}
         assert self.tip == Tip(block.header.height, block.header.hash)
         assert len(self._window) <= self.lookback
@@ -171,7 +175,6 @@ class ScriptIndex:
         self._watched.keep(left)
         if placed is not None:
             del self._window[block_hash]
-            self._mined.difference_update(map(hash, placed.txids()))
         self._touched |= left.keys()
         return set(left)
 
@@ -339,6 +342,7 @@ class ScriptIndex:
             if number and not self._pool.spends_same(tx):
                 self._put(tx)
                 self.returned.add(tx.txid)
+            self._mined.discard(hash(tx.txid), placed.header.height)
 
     def _empty_pool(
         self, placed: Placed, pause: Callable[[], None] | None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.messages import Poll, Round, RoundDone
+from actors.sources import workers
 from actors.sources.messages import SomeViews
 from actors.sources.workers import (
     STEPS,
@@ -16,6 +17,7 @@ from actors.sources.workers import (
 )
 from engine.chain.feed import ChainView, Output, Tip
 from engine.chain.script_index import ScriptIndex
+from engine.chain.sync import DEFAULT_LIMITS
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.payment_cases import T0
@@ -49,6 +51,35 @@ def test_a_worker_asks_for_another_round_until_it_has_read_all(
     for _ in range(60):  # a round reads 50
         feed.mine([])
     assert [read(), read()] == [True, False]
+
+
+def test_memory_is_handed_back_in_the_quiet_round_after_what_took_much(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, feed = Inbox(), FakeFeed(20)
+    stage.node.source = stage.start("source", source)
+    ref = stage.start(
+        "feed.0", BlockFeedWorker(stage.node, 0, feed, stage.store), limit=10
+    )
+    times: list[None] = []
+    monkeypatch.setattr(workers, "give_back", lambda: times.append(None))
+
+    def handed_back() -> bool:
+        before = len(times)
+        ref.tell(Round(1))
+        stage.pass_s(1)
+        return len(times) > before
+
+    assert [handed_back() for _ in range(3)] == [False, True, False]
+    feed.mine([])
+    assert [handed_back() for _ in range(3)] == [False, True, False]
+    for _ in range(60):  # a round reads 50: no time for it in between
+        feed.mine([])
+    assert [handed_back() for _ in range(4)] == [False, False, True, False]
+    for number in range(DEFAULT_LIMITS.txs + 1):  # as much as the next round may read
+        tx = make_tx(str(number), [(b"x", 1)])
+        feed.pool[tx.txid] = tx
+    assert [handed_back() for _ in range(3)] == [False, True, False]
 
 
 def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(

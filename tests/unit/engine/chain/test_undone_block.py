@@ -75,6 +75,25 @@ def test_who_looks_while_a_block_is_undone_finds_its_money_in_the_block() -> Non
     assert view.off_chain == (tip.hash,)
 
 
+def test_the_names_of_a_full_block_are_noted_and_forgotten_in_turns() -> None:
+    feed = FakeFeed()
+    index = ScriptIndex(lookback=1)
+    txs = [make_tx(f"tx {number}", [(b"x", 1)]) for number in range(TXS)]
+    noted = [0]
+
+    def pause() -> None:
+        noted.append(sum(map(len, index._mined._buckets)))
+
+    for block in (feed.mine(txs), feed.mine([])):
+        index.apply_block(feed.blocks[block.header.hash], pause)
+    pause()
+    entry = 12
+    assert max(noted) >= TXS * entry
+    assert noted[-1] == entry, "the last block's coinbase"
+    steps = [abs(after - before) for before, after in pairwise(noted)]
+    assert max(steps) <= CHUNK * entry
+
+
 def test_a_round_over_a_reorg_lets_others_run_while_it_undoes_the_block() -> None:
     feed = FakeFeed()
     index = paying_all(feed)
