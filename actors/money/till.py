@@ -191,6 +191,10 @@ class TillActor(RoundsActor):
         elif known is not None and known.state in _TOLD_AGAIN and not known.is_untold:
             # Reversed and confirmed again: as what was sent on of it, so it stands.
             yield Tell(payment.id, part_of(known))
+        if came is not None and known is not None and came.net_sat > known.net_sat:
+            # By another invoice of it, when it was paid: too much, to be given back.
+            log.warning("till.came_later forward=%s payment=%s sat=%d", known.id,
+                        payment.id, came.net_sat - known.net_sat)  # fmt: skip
         if (yield Commit(tuple(rows))) and wanted is not None:
             log.info("till.wanted forward=%s payment=%s to=%s sat=%d",
                      wanted.id, payment.id, target, wanted.net_sat)  # fmt: skip

@@ -3,6 +3,7 @@ whole node, whose phoenixd is a double."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import bolt11
@@ -11,6 +12,8 @@ import requests
 
 from tests.lightning.lightning_node import LightningNode, lightning_node
 from tests.tools.fake_upstream import text
+from tests.tools.paybell import serving
+from tests.tools.phoenixd_double import PhoenixdDouble
 from tests.tools.wait import wait_until
 from transport.control.rests import PER_MINUTE
 
@@ -21,7 +24,7 @@ FEE = 300
 
 @pytest.fixture
 def shop() -> Iterator[LightningNode]:
-    with lightning_node() as running:
+    with lightning_node(web={"seeds": {"bitcoin": "default"}}) as running:
         yield running
 
 
@@ -142,6 +145,26 @@ def test_a_rest_that_was_paid_while_nobody_told_is_found(shop: LightningNode) ->
     assert now(shop, made)["received_sat"] == 5_000
 
 
+def test_who_asks_whether_it_was_paid_has_each_invoice_looked_at(
+    shop: LightningNode,
+) -> None:
+    made = short(shop)
+    found = rest(shop, made)
+    double, asked = shop.phoenixd, list[str]()
+
+    def noted(request: Any) -> Any:
+        asked.append(request.path)
+        return double.answer(request)
+
+    double.server.answer = noted
+    shop.node.call("POST", f"/api/v1/bitcoin/confirm/{made['id']}")
+    wanted = {
+        f"/payments/incoming/{one['payment_hash']}"
+        for one in (found, made["lightning"])
+    }
+    wait_until(lambda: wanted <= set(asked), 20, lambda: f"{wanted}: {asked}")
+
+
 def test_the_page_offers_it_where_it_can_be_had(shop: LightningNode) -> None:
     button = 'id="pay-rest"'
     made = shop.node.create(**BOTH)
@@ -217,3 +240,47 @@ def test_a_stranger_who_asks_too_often_waits(shop: LightningNode) -> None:
     shorts = [short(shop, FEE + n) for n in range(PER_MINUTE + 1)]
     codes = [ask(shop, one).status_code for one in shorts]
     assert codes == [303] * PER_MINUTE + [429]
+
+
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+TABLE = """
+[lightning.purse]
+kind = "phoenixd"
+url = "{url}"
+secret = "{secret}"
+"""
+
+
+def test_what_was_paid_while_the_process_was_dead_is_found(tmp_path: Path) -> None:
+    """The chain is another process's, so that its coins are there afterwards."""
+    for name in ("chain", "shop"):
+        (tmp_path / name).mkdir()
+    with PhoenixdDouble() as phoenixd, serving(tmp_path / "chain") as chain:
+        config = tmp_path / "shop" / "paybell.toml"
+        config.write_text(TABLE.format(url=phoenixd.url, secret=phoenixd.password))
+        source = f"esplora={chain.url}/dev/esplora"
+        options = ("--config", str(config), "--network", "regtest", "--source", source)
+        with serving(tmp_path / "shop", *options) as node:
+            made = node.create(
+                **BOTH, confirmations=1, poll_interval_s=5, address=ADDRESS
+            )
+            sent = {"address": made["address"], "amount_sat": 5_000 - FEE}
+            assert chain.post("/dev/pay", **sent).ok
+            wait_until(
+                lambda: "underpaid" in node.payment(made["id"])["flags"], 30, "short"
+            )
+            path = f"/pay/{made['id']}/rest"
+            assert node.call("POST", path, allow_redirects=False).status_code == 303
+            found = node.payment(made["id"])["lightning"]["rest"]
+        phoenixd.receive(found["payment_hash"], push=False)  # it was killed
+        with serving(tmp_path / "shop", *options) as node:
+            wait_until(
+                lambda: node.payment(made["id"])["received_sat"] == 5_000, 30, "paid"
+            )
+            assert chain.post("/dev/mine", blocks=1).ok
+            shown = node.wait_for_status(made["id"], "confirmed")
+            assert shown["flags"] == []
+            assert {r["txid"] for r in shown["receipts"]} == {
+                found["payment_hash"],
+                shown["tx_hash"],
+            }

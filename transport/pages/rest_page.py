@@ -12,7 +12,7 @@ from bottle import HTTPResponse
 from engine.errors import EngineError
 from transport.http.bottle_app import environ
 from transport.http.problems import Problem, problem_of
-from transport.pages.answers import as_response, prefers_html
+from transport.pages.answers import prefers_html
 from transport.pages.payers import PayerPages, lang_query, words_of_request
 from transport.server.client_address import address_key
 
@@ -50,8 +50,6 @@ class _RestPage:
             if problem.status == 409 and is_page:
                 back = f"../{payment_id}{lang_query(words)}", words.say("back_to_page")
                 return self._kit.message(409, "no_rest", words, back, frames)
-            if not is_page:
-                return as_response(problem)
             return self._kit.sorry(problem, words, frames)
         # Relative: the way holds below any path of a proxy.
         place = f"../{payment.id}" if is_page else f"../{payment.id}.json"

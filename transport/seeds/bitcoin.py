@@ -240,8 +240,8 @@ class _Bitcoin:
 
     def _looked_at(self, payment: Payment) -> Payment:
         address, since = payment.terms.address, self._gateway.now()
-        if payment.terms.lightning is not None:
-            self._gateway.look_at_invoice(payment.terms.lightning.payment_hash)
+        for invoice in payment.terms.invoices:
+            self._gateway.look_at_invoice(invoice.payment_hash)
         until = time.monotonic() + LOOK_S
         is_watched = self._gateway.poll(address)
         while is_watched and time.monotonic() < until:

@@ -11,6 +11,7 @@ from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.till import TillState, resumed
 from engine.payment.events import opening
 from engine.payment.model import Status
+from engine.payment.observations import AgreeRest
 from engine.store.writes import Entry, MoveTill, NewTill, PauseForwarding, Write
 from tests.unit.actors.money.till_stage import TillsOnStage
 from tests.unit.payment_cases import (
@@ -259,7 +260,7 @@ def test_one_that_cannot_be_taken_up_delays_no_others_money(
 
 
 def test_what_was_passed_on_stays_so_after_a_reversal_and_goes_on_once(
-    stage: TillsOnStage,
+    stage: TillsOnStage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half came by Lightning, half by the chain, and a reorg took that back."""
     half = 25_000
@@ -284,6 +285,33 @@ def test_what_was_passed_on_stays_so_after_a_reversal_and_goes_on_once(
     seq = stage.payment("pay_1").seq
     stage.pass_s(60)
     assert stage.payment("pay_1").seq == seq, "and is told no more"
+    assert "till.came_later" not in caplog.text
+
+
+def test_the_rest_goes_on_and_what_comes_by_another_invoice_later_stays(
+    stage: TillsOnStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_node = invoice(node="till", is_till=True)
+    event, payment = opening(both_terms(id="pay_1", lightning=by_node))
+    stage.append(Write(entries=(Entry(payment, (event,)),)))
+    stage.run()
+    rest = replace(by_node, payment_hash="7e" * 32, amount_msat=20_000_000)
+    stage.observe("pay_1", view(mined("t1", 998, 30_000)))
+    stage.run()
+    stage.observe("pay_1", AgreeRest(invoice=rest, by="payer"))
+    stage.run()
+    stage.observe("pay_1", settled(20_000, node="till", payment_hash="7e" * 32))
+    stage.wake()
+    assert stage.payment("pay_1").status is Status.FORWARDED
+    assert stage.forward("pay_1").net_sat == 20_000
+    assert "till.came_later" not in caplog.text
+    stage.observe("pay_1", settled(node="till"))
+    stage.wake()
+    stage.pass_s(60)
+    assert stage.forward("pay_1").net_sat == 20_000
+    assert list(stage.nodes["till"].paid.values()) == [1]
+    (said,) = [r for r in caplog.messages if r.startswith("till.came_later")]
+    assert said.endswith("payment=pay_1 sat=50000")
 
 
 def test_a_target_that_is_no_more_configured_is_waited_for(stage: TillsOnStage) -> None:
