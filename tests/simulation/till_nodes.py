@@ -251,8 +251,10 @@ class TargetNode(_Node):
         self._trouble()
         assert asked.amount_msat is not None
         if self._last is not None and network.fails(0.2):
-            if not self._was_seen:  # nobody else has it: it is of who gets it now
-                network.invoices[self._last.payment_hash].forward_id = asked.payment_id
+            made = network.invoices[self._last.payment_hash]
+            # Nobody else has it: it is of who gets it now, and does not refuse it.
+            if not self._was_seen and made.amount_msat == asked.amount_msat:
+                made.forward_id = asked.payment_id
                 self._was_seen = True
             return self._last  # the one that it made for somebody before
         payment_hash = f"{network.random.getrandbits(256):064x}"

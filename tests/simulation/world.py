@@ -62,6 +62,7 @@ class World:
         crash: CrashPoint | None = None,
     ) -> None:
         """`crash`: the only accident in this world, planned; else they are drawn."""
+        Broken.first = None
         self.seed = seed
         self._log = log
         self.is_telling = log is not None
@@ -273,7 +274,6 @@ class World:
 
     def run(self, days: float) -> None:
         """Live so many days with all their accidents."""
-        Broken.first = None
         self.boot()
         for client in self.clients:
             client.live(lambda: self.node)
