@@ -219,6 +219,11 @@ def test_only_what_is_new_draws_a_row_anew() -> None:
     assert (row["version"], row["status"]) == (1, "cancelled"), "a page says all of it"
 
 
+def test_before_the_first_page_nothing_is_known_of_the_list() -> None:
+    shown = listed({}, ["news", 0])
+    assert (shown["cursor"], shown["is_whole"], shown["heard"]) == (None, False, None)
+
+
 def test_the_list_is_whole_when_the_last_page_is_here() -> None:
     shown = listed({}, ["pages", [2, 3]])
     assert (shown["cursor"], shown["is_whole"], shown["count"]) == ("after 2", False, 6)
@@ -235,6 +240,11 @@ def test_of_very_many_the_oldest_go_back_to_the_end_of_a_page() -> None:
     assert goes["count"] == goes["known"] == 61 + 49 * 999
     assert (goes["first"], goes["last"]) == ("n61", f"p{49 * 999}")
     assert (goes["cursor"], goes["is_whole"]) == ("after 49", False)
+    # The 50,000th row is the last that may stay, and one that ends a page does.
+    just = listed({}, ["pages", [60, 1_000]], ["news", 1_000])
+    assert (just["count"], just["last"]) == (50_000, "p49000")
+    above = listed({}, ["pages", [60, 1_000]], ["news", 1])
+    assert (above["count"], above["last"]) == (49_001, "p49000")
     # No page ends there: the list is cut all the same, and cannot be read on.
     alone = listed({}, ["news", 60_001])
     assert (alone["count"], alone["known"]) == (50_000, 50_000)
