@@ -111,6 +111,9 @@ def test_where_two_sources_are_needed_they_are_for_the_chain_s_part() -> None:
     seen = follow(told.payment, view(mined("t1", 998, HALF)), told.now)
     assert seen.wants_second
     assert not seen.events
+    all_but_one = both(quorum_above_sat=10_000)
+    all_but_one(view(mined("t1", 998, HALF)))
+    assert "confirmed" not in all_but_one(paid(49_999)), "not a satoshi of it counts"
     two = both(quorum_above_sat=10_000)
     assert two(paid()) == ["detected", "confirmed"], "a node's word on its own invoice"
 
