@@ -137,7 +137,7 @@ def test_those_in_trouble_are_found_whatever_their_time(store: OpenStore) -> Non
         before = forward(number)
         move(store, moved(before, state, T0, next_at=2**53 - 1), before.step)
     before = forward(3)
-    move(store, moved(before, S.WANTED, T0, delays=2), before.step)
+    move(store, moved(before, S.WANTED, T0, delays=1), before.step)
     found = [f.id for f in store.reader.till_troubled("till")]
     assert found == ["lnf_000001", "lnf_000002", "lnf_000003"]
     assert [f.id for f in store.reader.till_troubled("till", 1)] == found[:1]

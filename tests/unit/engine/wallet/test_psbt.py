@@ -105,6 +105,13 @@ def test_each_version_tells_the_signer_all(
     assert psbt.verify()  # each input has the transaction that made it
     assert (psbt.version or 0) == version
     assert psbt.fee() == 1_000
+    for scope, spent in zip(psbt.inputs, spent_outputs(plan, previous), strict=True):
+        assert scope.sequence == 0xFFFFFFFD, "it can be bumped (BIP 125)"
+        if kind == "p2pkh":
+            assert scope.witness_utxo is None
+        else:
+            assert scope.witness_utxo.value == spent.amount_sat
+            assert scope.witness_utxo.script_pubkey.data == spent.script
     assert psbt.sign_with(HDKey.from_string(ROOT)) == 2
     signed = from_psbt(psbt.serialize(), plan, previous)
     assert judge(signed, spent_outputs(plan, previous))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from engine.errors import CannotSpend
 from engine.wallet.coin import Coin
 from engine.wallet.fees import FeeRules
-from engine.wallet.plan import Output
+from engine.wallet.plan import Output, Plan
 from engine.wallet.size import (
     MAX_STANDARD_WEIGHT,
     dust_sat,
@@ -210,6 +210,22 @@ def test_change_that_would_be_dust_goes_to_the_fee() -> None:
         )
     assert caught.value.why == "funds"
     assert "5000 sat and the fee" in str(caught.value)
+
+
+def test_receivers_bear_what_the_rest_does_not_pay_of_the_fee() -> None:
+    two = [Output(P2WPKH, 5_000), Output(P2WPKH, 5_000)]
+
+    def planned(amount_sat: int) -> Plan:
+        one = [coin("p2wpkh", 1, amount_sat)]
+        return plan_payment(one, two, P2TR, 1_000, TIP, fee_from_outputs=True)
+
+    fee = planned(10_000).fee_sat
+    assert sum(o.amount_sat for o in planned(10_000).outputs) == 10_000 - fee
+    for rest in (1, fee - 1):
+        plan = planned(10_000 + rest)
+        assert plan.fee_sat == fee
+        assert sum(o.amount_sat for o in plan.outputs) == 10_000 + rest - fee
+    assert planned(10_000 + fee).outputs == tuple(two)
 
 
 def test_who_is_paid_may_bear_the_fee() -> None:
