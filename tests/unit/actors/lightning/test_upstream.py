@@ -37,8 +37,19 @@ def test_a_fresh_account_begins_now_and_keeps_where_that_is(shop: Shop) -> None:
     assert shop.state is LIVE
     assert shop.lightning.pages == [""]
     assert shop.cursor == "#2"
-    assert shop.count("lightning.not_ours") == 0
+    assert shop.count("lightning.not_ours") == shop.count("lightning.outages") == 0
     assert shop.upstream.balance.now is not None
+
+
+def test_a_fresh_account_asks_about_what_is_open_and_no_page_will_show(
+    shop: Shop,
+) -> None:
+    payment = shop.order(1)
+    shop.lightning.pay(1)  # before its account was read for the first time
+    shop.open()
+    shop.pass_s(1)
+    assert shop.lightning.lookups == [hash_of(1)]
+    assert shop.story(payment) == PAID
 
 
 def test_what_is_paid_is_found_by_reading_and_told_once(shop: Shop) -> None:
@@ -182,6 +193,7 @@ def test_a_key_that_is_revoked_is_told_and_comes_back(shop: Shop) -> None:
         "upstream.key_refused": "shop refuses our key",
     }
     assert shop.upstream.balance.now is None
+    assert shop.count("lightning.outages") == 1
     asked = len(shop.lightning.pages)
     shop.pass_s(300)
     assert len(shop.lightning.pages) <= asked + 13
@@ -291,6 +303,7 @@ def test_an_upstream_that_crashes_begins_again_where_it_was(shop: Shop) -> None:
     shop.tell(A_BUG)
     assert shop.state is FAILING
     assert "fault of ours" in shop.upstream.report.now.reason
+    assert shop.upstream.report.now.since == shop.stage.clock.now()
     assert shop.count("lightning.crashes") == 1
     shop.pass_s(1)
     assert shop.state is LIVE

@@ -13,7 +13,7 @@ S = OutgoingState
 @pytest.mark.parametrize("state", list(S))
 def test_one_lives_until_another_takes_its_place_or_it_fails(state: S) -> None:
     is_dead = state in {S.REPLACED, S.FAILED}
-    assert outgoing(1, state=state).is_living is not is_dead
+    assert outgoing(1, state=state).is_living == (not is_dead)
 
 
 def test_of_a_family_is_whoever_bumps_the_first() -> None:

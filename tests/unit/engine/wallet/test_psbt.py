@@ -16,7 +16,7 @@ from engine.wallet.descriptor import Descriptor, read_descriptor
 from engine.wallet.plan import Output, Plan
 from engine.wallet.psbt import from_psbt, to_psbt
 from engine.wallet.seed import account_of
-from engine.wallet.signing import spent_outputs
+from engine.wallet.signing import is_made_by, spent_outputs
 from tests.unit.engine.wallet.coins import KINDS, TIP, judge
 from tests.unit.engine.wallet.plans import P2WPKH
 from tests.unit.engine.wallet.test_seed import ABANDON
@@ -131,6 +131,8 @@ def test_it_does_not_lie_about_amounts() -> None:
     plan, previous, descriptors = refund("p2wpkh")
     coin = replace(plan.coins[0], amount_sat=61_000)
     wrong = replace(plan, coins=(coin, plan.coins[1]), fee_sat=2_000)
+    assert all(is_made_by(one, previous) for one in plan.coins)
+    assert not is_made_by(coin, previous)
     with pytest.raises(SigningError, match="has 60000 sat, not 61000"):
         to_psbt(wrong, previous, descriptors)
     with pytest.raises(SigningError, match="is missing"):
