@@ -114,6 +114,7 @@ def web_parts(parts: WebParts) -> tuple[Api, LiveRoutes]:
         parts.gateway.epochs().present,
         unread=parts.gateway.unread,
         public_url=parts.public_url,
+        now=parts.gateway.now,
     )
     strangers = Strangers(parts.stranger_limits)
     payers = None

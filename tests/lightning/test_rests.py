@@ -3,6 +3,7 @@ whole node, whose phoenixd is a double."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,20 @@ def test_the_invoice_for_another_sum_is_shown_no_more_and_counts(
     shop.phoenixd.push(first["payment_hash"], times=2)
     shop.reconnect("purse")  # and all that was paid is read again
     assert now(shop, made)["received_sat"] == 12_000
+
+
+def test_an_invoice_that_is_over_is_not_shown_though_its_payment_is_not(
+    shop: LightningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = short(shop)
+    found = rest(shop, made)
+    assert now(shop, made)["uri"] == f"lightning:{found['bolt11'].upper()}"
+    gateway, at = shop.node.gateway, datetime.fromisoformat(found["expires_at"])
+    monkeypatch.setattr(gateway, "now", lambda: round(at.timestamp() * 1000))
+    listed = shop.node.get("/v1/payments").json()["data"]
+    for shown in (now(shop, made), *listed):
+        assert "rest" not in shown["lightning"]
+        assert found["bolt11"].upper() not in shown["uri"]
 
 
 def test_a_rest_that_was_paid_while_nobody_told_is_found(shop: LightningNode) -> None:

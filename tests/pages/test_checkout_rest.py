@@ -113,3 +113,22 @@ def test_it_works_without_a_script(shop: LightningNode, visited: Visited) -> Non
     visited.do("click", "#pay-rest")
     visited.do("wait_for", "#invoice")
     assert visited.do("text", "#invoice") == rest(shop, made)["bolt11"]
+
+
+def test_the_offer_goes_and_comes_with_the_account_while_the_page_is_open(
+    shop: LightningNode, visited: Visited
+) -> None:
+    """Nothing happens to the payment meanwhile: its script has to see it."""
+    visited.begin(**PHONE)
+    made = short(shop, 2_000)
+    visited.do("goto", shop.node.url + made["checkout_url"])
+    visited.do("wait_for", "#pay-rest")
+    visited.do("wait_for_text", "#freshness", "Live")
+    key = shop.refuse_key("purse")
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    visited.do("evaluate", look)
+    visited.do("wait_until", "!document.querySelector('#pay-rest')")
+    shop.reconnect("purse", key)
+    visited.do("evaluate", look)
+    visited.do("wait_for", "#pay-rest")
+    is_sound(visited)

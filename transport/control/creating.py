@@ -41,7 +41,8 @@ class CreatingRoutes:
         return urlsplit(self._settings.public_url).path
 
     def _view(self, payment: Payment, unread: Freshness | None = None) -> PaymentView:
-        return view(payment, self._settings.public_url, unread=unread)
+        now = self._gateway.now()
+        return view(payment, self._settings.public_url, unread=unread, now=now)
 
     def _with_secret(self, shown: PaymentView) -> PaymentView:
         """A payment as only the answer to its creation shows it."""

@@ -199,6 +199,7 @@ class _Payments(CreatingRoutes):
             self._settings.public_url,
             unread=self._gateway.unread(payment.id),
             order=self._order(payment),
+            now=self._gateway.now(),
         )
         return answer(shown, headers={"ETag": etag(payment)})
 

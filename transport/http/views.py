@@ -233,15 +233,17 @@ def view(
     client_secret: str | None = None,
     unread: Freshness | None = None,
     order: Order | None = None,
+    now: int = 0,
 ) -> PaymentView:
     """The JSON form of a payment; what its fields mean: README.md.
 
     `public_url`: where clients reach this node, if it knows. `unread`: why the
     payment's address cannot be read whole, if so. `order`: of one that has an order
-    number, how that stands.
+    number, how that stands. `now`: ms; an invoice for what is missing that is over by
+    then is not shown, as no node takes it; 0: nothing is over.
     """
     terms, forward = payment.terms, payment.forward
-    rest = rest_shown(payment, 0)
+    rest = rest_shown(payment, now)
     return PaymentView(
         id=terms.id,
         status=payment.status,

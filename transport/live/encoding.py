@@ -106,10 +106,13 @@ class Frames:
         unread: Callable[[str], Freshness | None] = lambda _payment_id: None,
         *,
         public_url: str = "",
+        now: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`unread`: `Gateway.unread`. `public_url`: where clients reach this node."""
+        """`unread`, `now`: of the `Gateway`. `public_url`: where clients reach this
+        node."""
         self.epoch = epoch  # the present one
         self.unread = unread
+        self.now = now
         self.public_url = public_url
         self._websocket = _Recent(max_events, max_bytes)
         self._by_seq = _Recent(max_events, max_bytes)
@@ -122,20 +125,28 @@ class Frames:
     def for_strangers(self) -> "Frames":
         """The same for those who know an address only."""
         return _StrangersFrames(
-            self.epoch, *self._limits, self.unread, public_url=self.public_url
+            self.epoch,
+            *self._limits,
+            self.unread,
+            public_url=self.public_url,
+            now=self.now,
         )
 
     @cached_property
     def for_visitors(self) -> "Frames":
         """The same for those with a token of the shop's site."""
         return _VisitorsFrames(
-            self.epoch, *self._limits, self.unread, public_url=self.public_url
+            self.epoch,
+            *self._limits,
+            self.unread,
+            public_url=self.public_url,
+            now=self.now,
         )
 
     def state_object(self, payment: Payment) -> bytes:
         """The payment as the API shows it, without its secret."""
         unread = self.unread(payment.id)
-        return _encode(view(payment, self.public_url, unread=unread))
+        return _encode(view(payment, self.public_url, unread=unread, now=self.now()))
 
     def state(self, payment: Payment) -> bytes:
         """`{"type": "state", "epoch", ...payment...}`."""

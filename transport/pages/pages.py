@@ -218,6 +218,7 @@ class _Pages:
             "stage": view.stage,
             "status": view.status,
             "ways": " ".join(way.name for way in view.ways),
+            "offers_rest": view.may_ask_rest,
             "address": view.address,
             "followed_by": view.followed_by,
             "created_at": iso(view.created_at),  # tells it from others there

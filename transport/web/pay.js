@@ -97,8 +97,10 @@
   function show(next) {
     const isAnew = next.epoch !== state.epoch; // a backup was restored
     if (next.seq < state.seq && !isAnew) return;
-    // A way to pay may end without an event: an invoice that the deadline outlives.
-    const moved = next.seq !== state.seq || isAnew || next.ways !== state.ways;
+    // Without an event a way to pay may end, as its invoice does, and an offer of one
+    // come and go, as the shop's Lightning account does.
+    const waysMoved = next.ways !== state.ways || next.offers_rest !== state.offers_rest;
+    const moved = next.seq !== state.seq || isAnew || waysMoved;
     const stageMoved = next.stage !== state.stage;
     state = next;
     clock = next.now - performance.now();

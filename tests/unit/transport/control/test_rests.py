@@ -9,14 +9,14 @@ from gevent.event import Event
 from msgspec.structs import replace
 
 from engine.codes import Code
-from engine.errors import NodeRefused, NodeUnavailable
+from engine.errors import EngineBusy, NodeRefused, NodeUnavailable
 from engine.lightning.node import InvoiceAsked, InvoiceMade
 from engine.lightning.upstream import UpstreamState
 from engine.payment.model import Flag, Invoice, Payment, Receipt, Status, Terms
 from engine.payment.observations import Observation
 from engine.payment.rules import follow
 from tests.unit.transport.control.lightning_shop import ADDRESS, NOW, LightningShop
-from transport.control.rests import PER_MINUTE, Rests
+from transport.control.rests import MOST_IN_VAIN, PER_MINUTE, Rests
 from transport.http.problems import Problem
 
 HOUR = 3_600_000
@@ -51,6 +51,7 @@ class Shop(LightningShop):
             receipts=(Receipt("t1", 0, 49_700),),
             seq=3,
         )
+        self.trouble: Exception | None = None  # of a command
         self.held: Event | None = None  # the node answers when it is set
         self.rests = Rests(self)  # type: ignore[arg-type]
 
@@ -59,6 +60,8 @@ class Shop(LightningShop):
 
     def command(self, payment: Payment, observation: Observation) -> Payment:
         assert payment == self.kept
+        if self.trouble is not None:
+            raise self.trouble
         self.kept = follow(self.kept, observation, NOW).payment
         return self.kept
 
@@ -172,3 +175,26 @@ def test_one_address_of_the_web_asks_for_so_many() -> None:
     assert codes == [Code.LIGHTNING_UNAVAILABLE] * PER_MINUTE + [Code.RATE_LIMITED]
     assert shop.refused("another").code is Code.LIGHTNING_UNAVAILABLE
     assert len(shop.asked) == PER_MINUTE + 1
+
+
+def test_few_are_made_in_vain_of_one_payment_whoever_asks() -> None:
+    """Each is one at the node, and nothing else would ever end it."""
+    shop = Shop()
+    shop.made = {"amount_msat": 301_000}
+    for client in range(MOST_IN_VAIN):
+        assert shop.rests.is_offered(shop.kept)
+        assert shop.refused(str(client)).code is Code.LIGHTNING_UNAVAILABLE
+    assert not shop.rests.is_offered(shop.kept)
+    assert shop.refused("another").code is Code.WRONG_PAYMENT_STATE
+    assert len(shop.asked) == MOST_IN_VAIN
+
+
+def test_what_the_payment_cannot_take_is_made_in_vain_too() -> None:
+    shop = Shop()
+    shop.trouble = EngineBusy("its watcher has too much to do", 1)
+    for client in range(MOST_IN_VAIN):
+        with pytest.raises(EngineBusy):
+            shop.make(str(client))
+    assert shop.refused("another").code is Code.WRONG_PAYMENT_STATE
+    assert len(shop.asked) == MOST_IN_VAIN
+    assert shop.kept.terms.rests == ()

@@ -215,3 +215,36 @@ def test_a_stranger_sees_neither_the_invoice_nor_what_the_node_kept() -> None:
         for told in (event_for_strangers(wire), event_for_visitors(wire)):
             for word in (b"lnbcrt", b"till", b"fee_sat", b"credit_sat", b"settled"):
                 assert word not in told, word
+
+
+def test_an_invoice_for_the_rest_that_is_over_is_shown_no_more() -> None:
+    """A deadline may be far behind it: a wallet that is given it says that the payment
+    is over, though the chain pays it."""
+    first = Invoice(
+        node="till",
+        payment_hash="ab" * 32,
+        bolt11="lnbcrt1first",
+        amount_msat=50_000_000,
+        expires_at=9_000_000,
+        is_unified=True,
+    )
+    rest = replace(
+        first, bolt11="lnbcrt1rest", amount_msat=20_000_000, expires_at=2_000_000
+    )
+    terms = Terms(
+        id="pay_1",
+        network="regtest",
+        address="bcrt1qexample",
+        amount_sat=50_000,
+        created_at=1_000_000,
+        expires_at=10_000_000,
+        monitor_until=10_000_000,
+        lightning=first,
+        rests=(replace(rest, payment_hash="cd" * 32),),
+    )
+    short = Payment(terms, Status.CONFIRMING, receipts=(Receipt("aa" * 32, 0, 30_000),))
+    open_, over = (view(short, now=now) for now in (1_999_999, 2_000_000))
+    assert (open_.uri or "").endswith("&lightning=LNBCRT1REST")
+    assert "LNBCRT1REST" not in (over.uri or "")
+    shown = [json.loads(msgspec.json.encode(one))["lightning"] for one in (open_, over)]
+    assert ["rest" in one for one in shown] == [True, False]

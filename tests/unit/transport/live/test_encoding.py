@@ -3,6 +3,7 @@
 import json
 from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from engine.chain.witness import Standing
 from engine.codes import StreamCode
 from engine.payment.events import CommittedEvent, encode, opening, with_offset
-from engine.payment.model import Payment, Terms
+from engine.payment.model import Invoice, Payment, Receipt, Status, Terms
 from engine.ports import Freshness
 from engine.store.epochs import Position
 from transport.live.encoding import (
@@ -111,6 +112,30 @@ def test_the_state_is_the_payment_with_a_type_and_no_secret() -> None:
     assert state["id"] == "pay_1"
     assert state["seq"] == 1
     assert "client_secret" not in state
+
+
+def shown_at(at: int) -> Frames:
+    return Frames("e", now=lambda: at)
+
+
+def test_a_state_shows_no_invoice_for_the_rest_that_is_over() -> None:
+    first = Invoice(
+        node="till", payment_hash="ab" * 32, bolt11="lnbcrt1first", expires_at=1
+    )
+    rest = Invoice(
+        node="till",
+        payment_hash="cd" * 32,
+        bolt11="lnbcrt1rest",
+        amount_msat=20_000_000,
+        expires_at=1_700_000_060_000,
+    )
+    terms = msgspec.structs.replace(TERMS, lightning=first, rests=(rest,))
+    short = Payment(terms, Status.CONFIRMING, receipts=(Receipt("t1", 0, 30_000),))
+    for at, is_there in ((1_700_000_059_999, True), (1_700_000_060_000, False)):
+        frames = shown_at(at)
+        shown = json.loads(frames.state_object(short))
+        assert ("rest" in shown["lightning"]) is is_there
+        assert frames.for_strangers.now() == frames.for_visitors.now() == at
 
 
 def test_the_source_message_has_no_status_that_a_page_could_take_for_paid() -> None:

@@ -266,8 +266,10 @@ def test_what_is_over_does_not_come_back_and_both_at_one_moment_stay() -> None:
 class Offers:
     """Invoices for what is missing, as if they could be had."""
 
+    is_away = False
+
     def is_offered(self, known: Payment) -> bool:
-        return rest_due(known, NOW) is not None
+        return not self.is_away and rest_due(known, NOW) is not None
 
     def make(self, known: Payment, client: str) -> Payment:
         raise NotImplementedError
@@ -355,3 +357,16 @@ def test_where_no_account_makes_one_nothing_is_said_of_it() -> None:
     assert "Lightning" not in page(short(300))
     assert "less than a wallet can send" in page(short(300))
     assert "pay-rest" not in page(short(20_000))
+
+
+def test_an_offer_that_comes_and_goes_is_told_without_an_event() -> None:
+    """The page's script shows its parts anew when this has moved."""
+    offers, gateway = Offers(), FakeGateway(short(20_000))
+    get = getter(gateway, rests=offers)
+    said = []
+    for offers.is_away in (False, True):
+        state_of_it = json.loads(get("/pay/pay_1.json").text)
+        said.append(state_of_it)
+        assert ("pay-rest" in state_of_it["parts"]["summary"]) is not offers.is_away
+    assert [one["offers_rest"] for one in said] == [True, False]
+    assert said[0]["ways"] == said[1]["ways"]
