@@ -53,8 +53,9 @@ CHECKPOINT_PAGES = 8_000
 longer for it. That should be seldom; most pages are in the WAL many times and copied
 once. More would be long to look through after a crash (`wal.py`: half a second)."""
 
-CACHE_KIB = 16_000
-"""The upper pages of all trees of millions of payments."""
+CACHE_KIB = 10_000
+"""The upper pages of all trees of millions of payments; the rest is in the system's
+cache. With 16,000 an event cost as much of the processor (46.5 µs beside 45.3)."""
 
 
 class Journal:

@@ -41,11 +41,12 @@ def test_a_command_loads_no_node_and_nothing_that_calls_one(
     assert not unwanted & set(told[0])
 
 
-def test_a_node_loads_no_redis_and_no_zmq_before_it_has_one(
+def test_a_node_loads_no_redis_no_zmq_and_no_jwt_before_it_has_one(
     told: list[list[str]],
 ) -> None:
     assert "transport.inbound.redis_gateways" in told[1]
-    assert not {"redis", "zmq", "asyncio"} & set(told[1])
+    assert "transport.http.site_tokens" in told[1]
+    assert not {"redis", "zmq", "jwt", "asyncio"} & set(told[1])
 
 
 def test_gevent_is_in_place_and_asked_nobody_for_plug_ins(
