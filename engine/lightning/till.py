@@ -13,6 +13,9 @@ an invoice of the target that the till pays. `STEPS` is the whole machine:
     stuck      tried in vain too often, or nobody knows: a person decides
     given_up   a person decided: it stays at the till
 
+One that rests (`stuck`, `given_up`) and was to be paid is still looked at until its
+invoice is over: a node may carry out late what it was asked. Nothing is paid for it.
+
 Whatever leaves was committed before (`paying`), and the node is asked how the payment
 of this hash stands before each attempt: `till_steps.py` has what follows from the
 answers. Pure.
@@ -31,6 +34,7 @@ __all__ = [
     "FINISHED",
     "GRACE_MS",
     "NEVER",
+    "RESTING",
     "STEPS",
     "TillForward",
     "TillPolicy",
@@ -96,8 +100,8 @@ STEPS: Final[dict[TillState, frozenset[TillState]]] = {
         }
     ),
     _S.LEFT: frozenset({_S.WANTED}),
-    _S.STUCK: frozenset({_S.WANTED, _S.INVOICED, _S.GIVEN_UP}),
-    _S.GIVEN_UP: frozenset({_S.WANTED, _S.INVOICED}),
+    _S.STUCK: frozenset({_S.WANTED, _S.INVOICED, _S.PENDING, _S.PAID, _S.GIVEN_UP}),
+    _S.GIVEN_UP: frozenset({_S.WANTED, _S.INVOICED, _S.PAID}),
     _S.PAID: frozenset(),
 }
 """From a state, the states that may follow; to stay in one is no step."""
@@ -106,6 +110,9 @@ DOUBTFUL: Final = frozenset({_S.PAYING, _S.PENDING})
 """Money may be on its way: nobody gives up, nothing new is begun."""
 
 FINISHED: Final = frozenset({_S.PAID, _S.LEFT, _S.GIVEN_UP})
+
+RESTING: Final = frozenset({_S.STUCK, _S.GIVEN_UP})
+"""Only a person goes on. That its invoice is paid after all is seen nevertheless."""
 
 
 class TillPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +168,10 @@ class TillForward(
 
     @property
     def is_open(self) -> bool:
-        """Whether it is still looked after."""
+        """Whether it is still looked after. One that was given up after it was to be
+        paid is, until both nodes have said that nothing comes of it any more."""
+        if self.state is TillState.GIVEN_UP and self.tried_at:
+            return self.is_untold or self.next_at < NEVER
         return self.is_untold or self.state not in FINISHED
 
     @property
@@ -243,9 +253,18 @@ def resumed(before: TillForward, now: int) -> TillForward | None:
 
 def given_up(before: TillForward, now: int, reason: str) -> TillForward | None:
     """A person says: it stays at the till. None: it is over, or money may be on its
-    way: an invoice that was to be paid once is first to run out."""
+    way: an invoice that was to be paid once is first to run out. Its till goes on with
+    it at once: to tell its payment, and to look once more."""
     if before.state in FINISHED or before.state in DOUBTFUL:
         return None
     if before.tried_at and now < before.expires_at + GRACE_MS:
         return None
-    return moved(before, _S.GIVEN_UP, now, next_at=NEVER, reason=reason, is_untold=True)
+    return moved(
+        before,
+        _S.GIVEN_UP,
+        now,
+        next_at=now,
+        delays=0,
+        reason=reason,
+        is_untold=True,
+    )

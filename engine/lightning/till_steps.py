@@ -6,6 +6,10 @@ clear answer may still be about to: its "no" is believed only `SETTLE_MS` after 
 asked, and then only together with the target's. Another invoice is made only when the
 one before can be paid no more: it is over by its own time for `GRACE_MS`, the till's
 node says that nothing of it left, *and* the target's node that nothing came.
+
+Of one that rests (`RESTING`) both are still asked, rarely and without a word, until its
+invoice is over: a request that nobody believed in may be carried out. That it was paid
+is told; nothing else comes of it but by a person.
 """
 
 from enum import StrEnum
@@ -28,6 +32,7 @@ from engine.lightning.till import (
     DOUBTFUL,
     GRACE_MS,
     NEVER,
+    RESTING,
     TillForward,
     TillPolicy,
     TillState,
@@ -68,6 +73,8 @@ _DELAYS_MS: Final = (
 )
 _RETRIES_MS: Final = (5_000, 15_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000)
 _WAIT_MS: Final = 60_000
+_LOOK_MS: Final = (60_000, 3_600_000)
+"""Between looks at one that rests: as long as it has rested, within these."""
 
 _S = TillState
 
@@ -85,10 +92,24 @@ def _of(times: tuple[int, ...], number: int) -> int:
 
 
 def delayed(before: TillForward, now: int, reason: str) -> TillForward:
-    """Nobody answered, or not yet: the same again, later. It is no failure."""
+    """Nobody answered, or not yet: the same again, later. It is no failure. One that
+    rests keeps the reason for which it does."""
+    if before.state in RESTING:
+        return _rested(before, now)
     delays = before.delays + 1
     until = now + _of(_DELAYS_MS, delays)
     return moved(before, before.state, now, delays=delays, next_at=until, reason=reason)
+
+
+def _rested(before: TillForward, now: int) -> TillForward:
+    """Looked at again, later: at the latest when its invoice is over, and then until
+    both nodes have answered."""
+    shortest, longest = _LOOK_MS
+    until = now + min(max(now - before.moved_at, shortest), longest)
+    over = before.expires_at + GRACE_MS
+    if now < over:
+        until = min(until, over)
+    return moved(before, before.state, now, next_at=until)
 
 
 def _waits(before: TillForward, now: int, until: int, reason: str) -> TillForward:
@@ -98,11 +119,11 @@ def _waits(before: TillForward, now: int, until: int, reason: str) -> TillForwar
 def _in_vain(
     before: TillForward, now: int, policy: TillPolicy, reason: str
 ) -> TillForward:
-    """An attempt failed, for certain: tried again, but not for ever."""
+    """An attempt failed, for all that is known: tried again, but not for ever."""
     attempts = before.attempts + 1
     is_last = attempts >= policy.attempts
     state = _S.INVOICED if before.payment_hash else _S.WAITING
-    return moved(
+    after = moved(
         before,
         _S.STUCK if is_last else state,
         now,
@@ -111,6 +132,7 @@ def _in_vain(
         next_at=NEVER if is_last else now + _of(_RETRIES_MS, attempts),
         reason=reason,
     )
+    return _rested(after, now) if is_last and after.payment_hash else after
 
 
 # -- an invoice of the target ----------------------------------------------------------
@@ -193,6 +215,8 @@ def looked(
             return _paid(forward, payout, now)
         case PayoutStatus.PENDING:
             return _pending(forward, now)
+    if forward.state in RESTING:
+        return Do.ASK_TARGET
     if forward.state in DOUBTFUL:
         if forward.tried_at > now:  # the clock was put back: it gets its time anew
             forward = moved(forward, forward.state, now, tried_at=now)
@@ -268,6 +292,8 @@ def _paid(forward: TillForward, payout: Payout, now: int) -> TillForward:
 
 
 def _pending(forward: TillForward, now: int) -> TillForward:
+    if forward.state is _S.GIVEN_UP:  # a person's word stands until it has arrived
+        return _rested(forward, now)
     if forward.state is not _S.PENDING:
         forward = moved(forward, _S.PENDING, now)
     return delayed(forward, now, "on its way, says the till's node")
@@ -289,6 +315,11 @@ def target_said(
     assert seen.payment_hash == forward.payment_hash, (seen, forward)
     if seen.status is InvoiceStatus.PAID:
         return _paid(forward, payout, now)  # it has the money, whoever says no
+    if forward.state in RESTING:
+        is_over = now >= forward.expires_at + GRACE_MS
+        if is_over and seen.status is not InvoiceStatus.OPEN:
+            return moved(forward, forward.state, now, next_at=NEVER)
+        return _rested(forward, now)
     if forward.state in DOUBTFUL:
         why = payout.reason or "the till's node knows of no payment"
         return _in_vain(forward, now, policy, why)

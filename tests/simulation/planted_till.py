@@ -13,7 +13,14 @@ from actors.money.till import TillActor
 from engine.errors import LightningError
 from engine.lightning import till_steps
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, Payout, PayoutStatus
-from engine.lightning.till import FINISHED, TillForward, TillState, policy_of, told
+from engine.lightning.till import (
+    FINISHED,
+    RESTING,
+    TillForward,
+    TillState,
+    policy_of,
+    told,
+)
 from engine.payment.till_rules import part_of
 from engine.store.writes import MoveTill
 
@@ -24,7 +31,8 @@ Planted = tuple[type[TillActor], Callable[[], AbstractContextManager[object]]]
 
 class _PaysWithoutLooking(TillActor):
     def _settle(self, forward: TillForward) -> Steps:
-        if forward.state is TillState.PENDING or (yield from self._is_paused()):
+        is_left_alone = forward.state in {TillState.PENDING, *RESTING}
+        if is_left_alone or (yield from self._is_paused()):
             return (yield from super()._settle(forward))
         return (yield from self._pay(forward))
 

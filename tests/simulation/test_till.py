@@ -54,6 +54,12 @@ def test_what_came_is_passed_on_once_whatever_dies_in_between() -> None:
         assert found[state], found
 
 
+def test_what_a_node_pays_after_its_forward_is_stuck_is_told() -> None:
+    """27 minutes after the last attempt, of which it said for 90 s that it knows of
+    none."""
+    assert run_till(7368)["paid"] == 1
+
+
 @pytest.mark.parametrize("name", PLANTED_TILL)
 def test_a_bug_planted_in_the_till_is_found(name: str) -> None:
     actor, changed = PLANTED_TILL[name]

@@ -80,6 +80,12 @@ def _judge_told(world: TillWorld, forward: TillForward, arrived_msat: int) -> No
     if (swept - fee) * 1_000 != arrived_msat:
         raise Wrong(f"{forward.id}: told {swept} sat, {fee} of it fee")
     _judge_booked(world, forward, swept, fee)
+    if forward.state is S.GIVEN_UP and forward.is_untold:
+        raise Wrong(f"{forward.id} was given up, and nobody heard of it")
+    if (payment.status is Status.FAILED) != (
+        forward.state is S.GIVEN_UP and payment.forward is not None
+    ):
+        raise Wrong(f"{forward.id} is {forward.state}, its payment {payment.status}")
     if (payment.status is Status.FORWARDED) != (forward.state is S.PAID):
         raise Wrong(f"{forward.id} is {forward.state}, its payment {payment.status}")
 

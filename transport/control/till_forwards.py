@@ -41,7 +41,8 @@ class TillForwardView(msgspec.Struct, frozen=True, kw_only=True):
     """One forward. `gross_sat` of the payment is what came; `net_sat` is that without
     what the till's node kept (its fee) and `credit_sat`, which cannot be spent;
     `amount_sat` is what the target gets, and `fee_sat` what the network took of the
-    rest. `next_at`: when it goes on; null: when a person says so, or never.
+    rest. `next_at`: when it goes on, or is looked at again, if it is stuck or was given
+    up; null: when a person says so, or never.
     """
 
     id: str

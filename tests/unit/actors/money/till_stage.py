@@ -39,6 +39,7 @@ class StagedNode:
         self.asked: list[str] = []
         self.paid: dict[str, int] = {}  # by hash, how often
         self.max_fee_msat = 0  # of the last payment
+        self.status = InvoiceStatus.EXPIRED  # of each invoice, as it says
         self.invoice: str = ""  # the hash of the next one, if it is not a new one
 
     def create(self, asked: InvoiceAsked) -> InvoiceMade:
@@ -57,7 +58,7 @@ class StagedNode:
 
     def lookup(self, payment_hash: str) -> InvoiceSeen:
         self._ask("lookup")
-        return InvoiceSeen(payment_hash=payment_hash, status=InvoiceStatus.EXPIRED)
+        return InvoiceSeen(payment_hash=payment_hash, status=self.status)
 
     def payout(self, payment_hash: str) -> Payout:
         self._ask("payout")

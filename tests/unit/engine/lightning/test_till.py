@@ -1,6 +1,7 @@
 """The till's forward: its table, its sums, and a person's two words."""
 
 import pytest
+from msgspec.structs import replace
 
 from engine.lightning.account import Account
 from engine.lightning.till import (
@@ -8,6 +9,7 @@ from engine.lightning.till import (
     FINISHED,
     GRACE_MS,
     NEVER,
+    RESTING,
     STEPS,
     TillForward,
     TillPolicy,
@@ -39,6 +41,9 @@ def test_the_table_has_every_state_and_money_is_in_doubt_only_after_it_was_tried
     assert STEPS[S.PAID] == frozenset()
     assert {S.PAYING, S.PENDING} == DOUBTFUL
     assert {S.PAID, S.LEFT, S.GIVEN_UP} == FINISHED
+    assert {S.STUCK, S.GIVEN_UP} == RESTING
+    for before in RESTING:
+        assert S.PAYING not in STEPS[before], "nothing is paid but by a person's word"
 
 
 @pytest.mark.parametrize("before", S)
@@ -83,6 +88,16 @@ def test_it_is_looked_after_until_it_is_over_and_told(state: S) -> None:
     assert (after.is_untold, after.state, after.step) == (False, state, 1)
     with pytest.raises(AssertionError):
         told(after)
+
+
+def test_one_given_up_after_it_was_to_be_paid_is_looked_after_until_it_is_over() -> (
+    None
+):
+    gone = invoiced(S.GIVEN_UP, tried_at=NOW)
+    assert gone.is_open
+    assert not replace(gone, next_at=NEVER).is_open
+    assert replace(gone, next_at=NEVER, is_untold=True).is_open
+    assert not replace(gone, tried_at=0).is_open
 
 
 def test_its_payment_may_have_heard_of_it_once_there_was_an_invoice() -> None:
@@ -178,13 +193,14 @@ def test_what_has_no_invoice_is_wanted_again(state: S) -> None:
 
 @pytest.mark.parametrize("state", S)
 def test_a_person_gives_up_only_what_cannot_be_on_its_way(state: S) -> None:
-    after = given_up(invoiced(state, tried_at=0), NOW + 5, "by hand")
+    after = given_up(invoiced(state, tried_at=0, delays=3), NOW + 5, "by hand")
     if state in FINISHED | DOUBTFUL:
         assert after is None
         return
     assert after is not None
-    assert (after.state, after.reason, after.next_at) == (S.GIVEN_UP, "by hand", NEVER)
+    assert (after.state, after.reason, after.delays) == (S.GIVEN_UP, "by hand", 0)
     assert after.is_untold
+    assert after.next_at == NOW + 5, "its payment hears of it now"
     assert after.moved_at == NOW + 5
 
 
