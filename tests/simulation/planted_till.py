@@ -15,9 +15,11 @@ from engine.lightning import till_steps
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, Payout, PayoutStatus
 from engine.lightning.till import (
     FINISHED,
+    NEVER,
     RESTING,
     TillForward,
     TillState,
+    moved,
     policy_of,
     told,
 )
@@ -112,12 +114,26 @@ class _TakesPendingForFailed(TillActor):
         return super()._ask_target(forward, Payout(status=PayoutStatus.FAILED))
 
 
+class _KeepsQuietAboutWhatIsGivenUp(TillActor):
+    def _step(self, forward: TillForward) -> Steps:
+        if forward.state is TillState.GIVEN_UP and forward.is_untold:
+            return None
+        return (yield from super()._step(forward))
+
+
 def _nothing() -> AbstractContextManager[object]:
     return nullcontext()
 
 
 def _no_settling() -> AbstractContextManager[object]:
     return patch.object(till_steps, "SETTLE_MS", 0)
+
+
+def _no_looks() -> AbstractContextManager[object]:
+    def rested(before: TillForward, now: int) -> TillForward:
+        return moved(before, before.state, now, next_at=NEVER)
+
+    return patch.object(till_steps, "_rested", rested)
 
 
 def _whole_offer() -> AbstractContextManager[object]:
@@ -137,5 +153,7 @@ PLANTED_TILL: dict[str, Planted] = {
     "it takes pending for failed": (_TakesPendingForFailed, _nothing),
     "it believes a no at once": (TillActor, _no_settling),
     "it leaves no room for the fee": (TillActor, _whole_offer),
+    "it keeps quiet about what is given up": (_KeepsQuietAboutWhatIsGivenUp, _nothing),
+    "it forgets what is stuck": (TillActor, _no_looks),
 }
 """The class of the till, and what else is changed while it runs."""
