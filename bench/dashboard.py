@@ -154,7 +154,7 @@ def _open(page: VisitorPage, node: Shop) -> dict[str, float]:
     assert page.do("evaluate", LOG_IN) == 201
     page.do("before_load", WATCH)
     page.do("goto", f"{_base(node)}?in")
-    page.do("wait_for", ".vbody .vrow")
+    page.do("wait_until", "window.rowsAt > 0")  # a frame after the rows are there
     found: dict[str, Any] = {
         "paint": page.do("evaluate", PAINT),
         "rows": page.do("evaluate", "window.rowsAt"),
