@@ -21,7 +21,7 @@ NEEDS += $(if $(LIGHTNING),electrum)
 NEEDS += $(if $(filter test setup setup-chromium,$(GOALS)),chromium)
 NEEDS += $(if $(filter test setup setup-litecoind,$(GOALS)),litecoind)
 NEEDS += $(if $(filter test soak setup setup-nginx,$(GOALS)),nginx)
-NEEDS += $(if $(filter test setup setup-operating,$(GOALS)),caddy promtool systemd)
+NEEDS += $(if $(filter test setup setup-operating,$(GOALS)),caddy promtool systemd curl)
 NEEDS += $(if $(filter test soak setup setup-redis,$(GOALS)),redis)
 NEEDS += $(if $(filter bench,$(GOALS)),erlang redis)
 

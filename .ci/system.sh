@@ -34,6 +34,8 @@ for kind in "$@"; do
             command -v "${PROMTOOL:-promtool}" >/dev/null || missing+=(prometheus) ;;
         systemd)  # tests/integration/test_systemd_unit.py has it read a file
             command -v "${SYSTEMD_ANALYZE:-systemd-analyze}" >/dev/null || missing+=(systemd) ;;
+        curl)  # the lines of the documents and of the owner's: tests/docs, tests/seeds
+            command -v curl >/dev/null || missing+=(curl) ;;
         erlang)
             command -v erl >/dev/null || missing+=(erlang-base) ;;
         redis)
