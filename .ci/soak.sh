@@ -5,9 +5,10 @@
 # requests of the API fuzz, 10,000 reconnects of Socket.IO clients, 1,000 kills of a node
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
 # 20,000 framings beside nginx, 10,000 posts to a name that changes, 10,000 addresses of
-# each kind by three libraries, 100 kills of a node that draws them, every stage of a
-# checkout in every look. Called by `make soak`; $PYTHON is the one of the virtual
-# environment. All are run, also when one fails.
+# each kind by three libraries, 100 kills of a node that draws them, answers and pushes of
+# Lightning nodes cut off after each byte, every stage of a checkout in every look.
+# Called by `make soak`; $PYTHON is the one of the virtual environment. All are run, also
+# when one fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,6 +37,7 @@ run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framin
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
 run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
+run env PAYBELL_EVERY_BYTE=1 "$PYTHON" -m pytest tests/lightning -k "byte or anywhere"
 run env TILL_KILLS=100 "$PYTHON" -m pytest tests/seeds/test_s2_3_forward.py
 run env PAYBELL_TENANTS=40000 "$PYTHON" -m pytest tests/tenants
 run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_export_sums.py

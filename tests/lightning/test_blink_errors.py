@@ -13,6 +13,7 @@ from engine.errors.lightning import (
 )
 from engine.lightning.node import InvoiceStatus
 from tests.lightning.blink_stage import ask_for, blink_node, cut_at
+from tests.lightning.broken_off import places
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
 from tests.tools.receiver import Answer, hang_up, raw, reply
 from transport.lightning.blink import Blink
@@ -144,7 +145,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_no_answer(
     double.faults[field] = [note]
     assert node.lookup(made.payment_hash).status is InvoiceStatus.PAID
     head, end = whole[0].index(b"\r\n\r\n") + 4, len(whole[0])
-    for size in [*range(0, head, 29), head, *range(head + 1, end, 53), end - 1]:
+    for size in [*places(0, head, 29), head, *places(head + 1, end, 53), end - 1]:
         # A broken connection of a question that only reads is tried once more.
         double.faults[field] = [cut_at(size), cut_at(size)]
         with pytest.raises((NodeUnavailable, NodeGarbage)):

@@ -7,6 +7,7 @@ import pytest
 from engine.errors.lightning import NodeGarbage, NodeRefused, NodeUnavailable
 from engine.lightning.node import Heard
 from tests.lightning.blink_stage import ask_for, blink_node, new_key
+from tests.lightning.broken_off import places
 from tests.lightning.ear import hearing
 from tests.tools.blink_double import BlinkAccount, BlinkDouble
 from tests.tools.wait import wait_until
@@ -131,6 +132,7 @@ def test_a_close_code_says_why(
     assert "theirs" not in str(error)
 
 
+@pytest.mark.timeout_s(1_200)  # of each byte in `make soak`
 def test_a_connection_may_break_after_any_byte(
     node: Blink, double: BlinkDouble, till: BlinkAccount
 ) -> None:
@@ -144,7 +146,7 @@ def test_a_connection_may_break_after_any_byte(
         ear.wait_paid(made.payment_hash)
         whole = double.sockets.open(till)[0].sent
     assert 100 < opened < whole
-    for size in [*range(0, opened, 61), *range(opened + 1, whole, 97)]:
+    for size in [*places(0, opened, 61), *places(opened + 1, whole, 97)]:
         _break_after(node, double, size)
 
 
