@@ -6,8 +6,8 @@
 #     .ci/fresh.sh                                         make demo, then make test
 #     .ci/fresh.sh 'make test ARGS="tests/unit/engine"'    only this
 #
-# The Debian is a chroot with mounts and processes of its own: when this ends, nothing
-# of it runs and nothing is mounted. This machine's configuration of registries and
+# The Debian has a root, mounts and processes of its own: when this ends, nothing of it
+# runs and nothing is mounted. This machine's configuration of registries and
 # certificates is copied in, as it stands here; the folder is removed at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,14 +16,22 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" = --inside ]; then
     root=$2
     shift 2
+    # Not a chroot: in one nobody may make a namespace of users, as a test does. The new
+    # root has to be a mount.
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/tmp"
+    mkdir -p "$root/machine"
+    cd "$root"
+    pivot_root . machine
+    cd /
+    umount -l /machine
     for command in "$@"; do
         echo "fresh: $command"
         SECONDS=0
-        chroot "$root" bash -c "cd /root/paybell && $command" </dev/null
+        bash -c "cd /root/paybell && $command" </dev/null
         echo "fresh: done in $SECONDS s: $command"
     done
     exit
