@@ -36,6 +36,10 @@ JUST_OPENED_S: Final = 120.0
 CURSOR_S: Final = 3_600.0
 """A cursor that moved on over nothing that was paid is kept so often."""
 
+LATE_MS: Final = 3_600_000
+"""So long after its end an invoice may still be paid, as far as the page is concerned:
+the node's clock is not ours. Who waits for a word on one asks for that by itself."""
+
 OF_NO_CURSOR: Final = 1_000
 """So many open invoices are asked about one by one, where no page will show them."""
 
@@ -59,7 +63,7 @@ class CursorKept(msgspec.Struct, frozen=True):
 
 
 class OpenTold(msgspec.Struct, frozen=True):
-    """The store's answer: whether an invoice is open."""
+    """The store's answer: whether an invoice may be paid."""
 
     answer: object
 
@@ -172,8 +176,9 @@ class Pages:
         if not self._is_open or self._just_opened():
             return
         name, tell = self._account.name, self._ref.tell_system
+        since = self._node.clock.now() - LATE_MS
         self._node.read(
-            lambda store: bool(store.open_invoices(name, "", 1)),
+            lambda store: store.has_payable_invoice(name, since),
             lambda answer: tell(OpenTold(answer)),
         )
 

@@ -33,5 +33,10 @@ class LightningReader(Protocol):
         """Of this account, in the order of their hashes: those that were neither told
         as paid nor as expired."""
 
+    def has_payable_invoice(self, node: str, since: int) -> bool:
+        """Whether one of those ends at `since` (ms) or later. Of a payment that ended
+        otherwise an invoice stays open for ever: no node says of it that it was not
+        paid."""
+
     def upstream_cursor(self, name: str) -> UpstreamCursor | None:
         """How far what this account was paid is known; None: it was never read."""

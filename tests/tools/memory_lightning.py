@@ -33,6 +33,10 @@ class MemoryLightning:
                 found.append(OpenInvoice(payment_hash, name, invoice.expires_at))
         return found[:limit]
 
+    def has_payable_invoice(self, node: str, since: int) -> bool:
+        every = self.open_invoices(node, limit=len(self._tables.invoices))
+        return any(one.expires_at >= since for one in every)
+
     def upstream_cursor(self, name: str) -> UpstreamCursor | None:
         return self._tables.upstreams.get(name)
 

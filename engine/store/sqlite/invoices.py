@@ -23,6 +23,7 @@ __all__ = [
     "LightningReads",
     "close",
     "create",
+    "create_ends",
     "insert",
     "move",
     "values_of",
@@ -52,6 +53,14 @@ def create(sql: Any) -> None:
         ) WITHOUT ROWID""",
     ):
         sql.execute(statement)
+
+
+def create_ends(sql: Any) -> None:
+    """What m034 adds: those that nobody spoke of, by their ends."""
+    sql.execute(
+        "CREATE INDEX invoices_ends ON invoices (node, expires_at)"
+        " WHERE settled IS NULL"
+    )
 
 
 def values_of(payment_id: str, invoice: Invoice) -> tuple[object, ...]:
@@ -109,6 +118,14 @@ def _open(
     return [OpenInvoice(*row) for row in rows]
 
 
+def _has_payable(sql: sqlite3.Connection, node: str, since: int) -> bool:
+    query = (
+        "SELECT 1 FROM invoices"
+        " WHERE node = ? AND settled IS NULL AND expires_at >= ? LIMIT 1"
+    )
+    return sql.execute(query, (node, since)).fetchone() is not None
+
+
 def _cursor(sql: sqlite3.Connection, name: str) -> UpstreamCursor | None:
     query = "SELECT name, cursor, at, crc FROM upstreams WHERE name = ?"
     row = sql.execute(query, (name,)).fetchone()
@@ -130,6 +147,9 @@ class LightningReads(ABC):
         self, node: str, after: str = "", limit: int = 100
     ) -> list[OpenInvoice]:
         return self._ask(_open, node, after, limit)
+
+    def has_payable_invoice(self, node: str, since: int) -> bool:
+        return self._ask(_has_payable, node, since)
 
     def upstream_cursor(self, name: str) -> UpstreamCursor | None:
         return self._ask(_cursor, name)

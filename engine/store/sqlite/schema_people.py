@@ -5,7 +5,14 @@ Schema changes are appended here, never edited.
 
 import sqlite_utils
 
-from engine.store.sqlite import deliveries, history, moments, refunds, search
+from engine.store.sqlite import (
+    deliveries,
+    history,
+    invoices,
+    moments,
+    refunds,
+    search,
+)
 from engine.store.sqlite.migration_set import migrations
 
 __all__: list[str] = []
@@ -43,3 +50,9 @@ def m032_refunds_listed(db: sqlite_utils.Database) -> None:
 def m033_history(db: sqlite_utils.Database) -> None:
     """The past in numbers; the events that there are come into it by and by."""
     history.create(db.conn)
+
+
+@migrations()
+def m034_invoices_ends(db: sqlite_utils.Database) -> None:
+    """Whether an invoice of an account may yet be paid."""
+    invoices.create_ends(db.conn)

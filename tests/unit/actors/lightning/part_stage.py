@@ -18,6 +18,7 @@ class Stage:
         self.now_s = 1_000.0
         self.reads: list[Callable[[Any], None]] = []
         self.rows: list[tuple[Any, Callable[[Any], None]]] = []
+        self.asked: list[Callable[[Any], Any]] = []  # what reads ask a store
         self.told: list[Any] = []
         self.brought: list[Callable[[], None]] = []
         self.came: list[PaidPage] = []
@@ -26,7 +27,7 @@ class Stage:
         self.random = 0.0
         self.node: Any = SimpleNamespace(
             clock=SimpleNamespace(monotonic=lambda: self.now_s, now=lambda: 5),
-            read=lambda _ask, reply: self.reads.append(reply),
+            read=self._read,
             append=lambda write, reply: self.rows.append((write, reply)),
             counters=SimpleNamespace(add=self.counts.append),
             random=SimpleNamespace(random=lambda: self.random),
@@ -38,6 +39,10 @@ class Stage:
             bring=lambda _paid, done: self.brought.append(done), passed_over=False
         )
         self.ref: Any = SimpleNamespace(tell_system=self.told.append)
+
+    def _read(self, ask: Callable[[Any], Any], reply: Callable[[Any], None]) -> None:
+        self.asked.append(ask)
+        self.reads.append(reply)
 
     def pages(self, kept: Kept | None = None) -> Pages:
         pages = Pages(

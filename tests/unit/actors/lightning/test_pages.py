@@ -127,6 +127,15 @@ def test_whether_one_is_open_is_asked_when_none_was_made_of_late() -> None:
     stage.now_s += 0.1
     pages.look_for_open()
     assert len(stage.reads) == 1
+    asked: list[tuple[str, int]] = []
+
+    def payable(node: str, since: int) -> bool:
+        asked.append((node, since))
+        return False
+
+    store = SimpleNamespace(has_payable_invoice=payable)
+    assert stage.asked[0](store) is False
+    assert asked == [("shop", 5 - HOUR_S * 1_000)], "what is over is paid no more"
     pages.on_open_told(OpenTold(OSError("busy")))
     pages.on_open_told(OpenTold(answer=True))
     assert pages.interval_s() == 30.0

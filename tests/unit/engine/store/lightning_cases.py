@@ -30,6 +30,7 @@ def invoiced(number: int, node: str = "shop", **changes: object) -> Write:
 LIGHTNING_READS: dict[str, list[tuple[Any, ...]]] = {
     "payment_of_invoice": [(hash_of(1),), ("none",)],
     "open_invoices": [("shop",), ("shop", hash_of(9), 10), ("none", "", 10)],
+    "has_payable_invoice": [("shop", 0), ("shop", EXPIRY + 1), ("none", 0)],
     "upstream_cursor": [("shop",), ("none",)],
 }
 """For the plans of queries: arguments of each question."""

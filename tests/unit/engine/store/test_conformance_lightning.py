@@ -208,6 +208,19 @@ def test_the_one_that_was_paid_is_closed_and_the_other_is_not(store: OpenStore) 
     assert store.reader.open_invoices("shop") == []
 
 
+def test_one_that_nobody_spoke_of_is_payable_until_its_end(store: OpenStore) -> None:
+    """As the whole sum's is where the rest was paid by the chain."""
+    assert not store.reader.has_payable_invoice("shop", 0)
+    short_one(store)
+    last = max(one.expires_at for one in store.reader.open_invoices("shop"))
+    assert store.reader.has_payable_invoice("shop", last)
+    assert not store.reader.has_payable_invoice("shop", last + 1)
+    assert not store.reader.has_payable_invoice("another", 0)
+    for number in (1, 2):
+        observe(store, number, settled(payment_hash=hash_of(number)))
+    assert not store.reader.has_payable_invoice("shop", 0)
+
+
 def test_an_expired_payment_has_no_open_invoice(store: OpenStore) -> None:
     short_one(store)
     observe(store, 2, Reviewed(EXPIRY, EXPIRY), at=EXPIRY)
