@@ -44,7 +44,7 @@ run env PAYBELL_EXPORT_PAYMENTS=100000 "$PYTHON" -m pytest tests/money/test_expo
 run env PAYBELL_ADDRESSES=10000 "$PYTHON" -m pytest tests/unit/engine/wallet/test_descriptor.py
 run env PAYBELL_WALLET_KILLS=100 "$PYTHON" -m pytest tests/money/test_wallet_kills.py
 run env PAYBELL_SSRF_TRIES=10000 "$PYTHON" -m pytest tests/integration/test_outbound_ssrf.py
-run env PAYBELL_FUZZ_REQUESTS=50000 "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
+run env PAYBELL_FUZZ_REQUESTS=50000 PAYBELL_FUZZ_SEED=$RANDOM "$PYTHON" -m pytest tests/integration/test_api_fuzz.py
 run env PAYBELL_LOOKS=all "$PYTHON" -m pytest tests/pages
 
 [ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}"; exit 1; }

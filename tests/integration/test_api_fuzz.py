@@ -5,8 +5,10 @@ answer may be a 5xx of ours, a status or a content type that the document does n
 name, or a body that its schema does not allow. schemathesis runs as a program of its
 own: it is written for threads, not for gevent.
 
-PAYBELL_FUZZ_REQUESTS sets how many requests (5,000), PAYBELL_FUZZ_SEED which. Every
-7,500 are a test and a node of their own.
+PAYBELL_FUZZ_REQUESTS sets how many requests (5,000), PAYBELL_FUZZ_SEED which: the same
+each time, but in `make soak`. Of so few, three operations or four may have bad luck
+with what is made up, as they want what another call has made. Every 7,500 are a test
+and a node of their own.
 """
 
 import os
@@ -15,7 +17,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ from transport.seeds.admission import SeedLimits
 from transport.server.limits import CallLimits
 
 REQUESTS = int(os.environ.get("PAYBELL_FUZZ_REQUESTS", "5000"))
-SEED = int(os.environ.get("PAYBELL_FUZZ_SEED") or Random().randrange(2**32))
+SEED = int(os.environ.get("PAYBELL_FUZZ_SEED", "1"))
 
 AT_A_TIME = 7_500
 """Requests to one node, in one test: before the run's second net ends it."""
