@@ -3,8 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.bitcoin.transaction import COINBASE_TXID
-from engine.chain.feed import ChainTx, Header, Output, Tip, TxOut
+from engine.chain.feed import Header, Output, Tip
 from engine.chain.header_chain import KEEP_HEADERS, HeaderChain
 from engine.chain.script_index import LOOKBACK, ScriptIndex
 from engine.errors import SourceUnavailable
@@ -380,18 +379,6 @@ def test_an_undone_transaction_gives_way_to_what_the_mempool_has_in_its_place() 
     assert not index.knows(mined.txid)
     index.apply_mempool([mined], ())
     assert outputs(index) == [(10, None)], "the node has it again"
-
-
-def test_a_miners_reward_is_shown_as_such() -> None:
-    feed = FakeFeed(2)
-    reward = ChainTx("cb" * 32, (TxOut(ALICE, 7),), ((COINBASE_TXID, 0xFFFFFFFF),))
-    paid = make_tx("t1", [(ALICE, 5)])
-    block = feed.blocks[feed.best[-1]]
-    index = ScriptIndex()
-    index.watch(ALICE)
-    index.apply_block(replace(block, txs=(reward, paid)))
-    shown = {o.amount_sat: o.is_coinbase for o in index.view(ALICE, "s").outputs}
-    assert shown == {7: True, 5: False}
 
 
 def test_who_looks_while_a_block_is_applied_never_finds_its_money_missing() -> None:

@@ -2,6 +2,10 @@
 
 import random
 
+from msgspec.structs import replace
+
+from engine.bitcoin.transaction import COINBASE_TXID
+from engine.chain.feed import ChainTx, TxOut
 from engine.chain.script_index import ScriptIndex
 from engine.chain.shown import MOST_SHOWN, SKIPPED, as_shown
 from tests.tools.fake_feed import FakeFeed, make_tx
@@ -51,3 +55,15 @@ def test_a_view_of_a_crowd_and_one_after_a_gap_are_not_complete_and_say_why() ->
     index.note_gap()
     view = index.view(ALICE, "s")
     assert (view.complete, view.gap) == (False, SKIPPED)
+
+
+def test_a_miners_reward_is_shown_as_such() -> None:
+    feed = FakeFeed(2)
+    reward = ChainTx("cb" * 32, (TxOut(ALICE, 7),), ((COINBASE_TXID, 0xFFFFFFFF),))
+    paid = make_tx("t1", [(ALICE, 5)])
+    block = feed.blocks[feed.best[-1]]
+    index = ScriptIndex()
+    index.watch(ALICE)
+    index.apply_block(replace(block, txs=(reward, paid)))
+    shown = {o.amount_sat: o.is_coinbase for o in index.view(ALICE, "s").outputs}
+    assert shown == {7: True, 5: False}
