@@ -107,8 +107,18 @@ class Page:
         )
 
     def wait_for_js(self, script: str, *, timeout_s: float = WAIT_TIMEOUT_S) -> Any:
-        """Wait until this JavaScript expression is truthy; its value."""
-        return wait_until(lambda: self.evaluate(script), timeout_s, script)
+        """Wait until this JavaScript expression is truthy; its value. What it reads may
+        just be made anew: then it is not yet."""
+
+        def value() -> Any:
+            try:
+                return self.evaluate(script)
+            except PageError as error:
+                if "TypeError: Cannot read prop" not in str(error):
+                    raise
+                return None
+
+        return wait_until(value, timeout_s, script)
 
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of this element, wherever it is by then."""

@@ -103,6 +103,13 @@ def test_waiting_for_what_never_comes_shows_the_page(page: Page) -> None:
         page.wait_for("#hidden", timeout_s=0.2)
 
 
+def test_what_is_not_made_yet_is_waited_for(page: Page) -> None:
+    page.evaluate("setTimeout(() => document.body.id = 'made', 200), 1")
+    page.wait_for_js("document.querySelector('body#made').id === 'made'")
+    with pytest.raises(PageError, match="is not defined"):
+        page.wait_for_js("nobody.value")
+
+
 def test_waiting_goes_on_while_other_greenlets_work(page: Page) -> None:
     gevent.spawn_later(0.05, page.evaluate, "window.later = 7")
     assert page.wait_for_js("window.later") == 7

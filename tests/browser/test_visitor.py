@@ -86,3 +86,15 @@ def test_what_is_not_on_the_page_is_told(page: VisitorPage) -> None:
     page.do("goto", "about:blank")
     with pytest.raises(VisitFailed, match="is not defined"):
         page.do("evaluate", "nobody")
+
+
+SOON = """setTimeout(() => document.body.append(Object.assign(
+  document.createElement("input"), { id: "late", value: "here" })), 200), 1"""
+
+
+def test_what_is_not_made_yet_is_waited_for(page: VisitorPage) -> None:
+    page.do("goto", "about:blank")
+    page.do("evaluate", SOON)
+    page.do("wait_until", "document.querySelector('#late').value === 'here'")
+    with pytest.raises(VisitFailed, match="is not defined"):
+        page.do("wait_until", "nobody.value")

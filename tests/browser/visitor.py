@@ -126,19 +126,21 @@ class Visitor:
         """Until that expression of the page is true. Asked from outside, again and
         again: a page whose policy forbids eval cannot ask itself."""
         deadline = time.monotonic() + PATIENCE_MS / 1_000
-        while not self._is(script):
+        while self._is(script) is not True:
             if time.monotonic() > deadline:
-                raise Error(f"waited too long until {script}")
+                raise Error(f"waited too long until {script}: {self._is(script)}")
             self._page.wait_for_timeout(20)
 
-    def _is(self, script: str) -> bool:
-        """False, too, while the page goes to another one."""
+    def _is(self, script: str) -> bool | str:
+        """Or why that cannot be said yet: the page goes to another one, or a part of it
+        that the expression reads is just being made anew."""
         try:
             return bool(self._page.evaluate(script))
         except Error as error:
-            if "Execution context was destroyed" not in str(error):
+            known = ("Execution context was destroyed", "TypeError: Cannot read prop")
+            if not any(one in str(error) for one in known):
                 raise
-            return False
+            return str(error)
 
     def offline(self, is_offline: bool) -> None:
         self._page.context.set_offline(is_offline)
