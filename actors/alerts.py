@@ -3,7 +3,8 @@
 An alert is a record here, a count (`alerts.raised`, and how many stand) and a log line.
 Any actor may raise one; the edges read them. Bounded: beyond `MAX_ALERTS` of a kind new
 ones are counted (`alerts.not_kept`), and neither kept nor logged. Of each kind, as
-payments that wait must not hide that no source is current.
+payments that wait must not hide that no source is current; and the first `ASSURED` of
+each merchant are kept all the same, as must those of one not hide another's.
 
 Who tells others of it (`actors/alerting/notifier.py`) listens for changes; it reads
 what stands by itself.
@@ -30,6 +31,10 @@ MAX_ALERTS = 1_000
 MAX_OF_MERCHANT = 250
 """Of these one merchant's: its thousand payments must not hide another's."""
 
+ASSURED = 20
+"""Of one kind and one merchant (or the node): kept however many others' stand, so that
+four merchants in trouble do not hide the fifth's."""
+
 
 class Alerts:
     """All that stand, by kind and subject. See the module docstring."""
@@ -38,7 +43,7 @@ class Alerts:
         "_counters",
         "_listener",
         "_of_kind",
-        "_of_merchant",
+        "_of_owner",
         "_standing",
         "_until",
     )
@@ -47,7 +52,7 @@ class Alerts:
         self._counters = counters
         self._standing: dict[tuple[str, str], Alert] = {}  # the oldest first
         self._of_kind: Counter[str] = Counter()
-        self._of_merchant: Counter[tuple[str, str]] = Counter()
+        self._of_owner: Counter[tuple[str, str | None]] = Counter()
         self._until: dict[tuple[str, str], int] = {}  # ms; these pass
         self._listener: Callable[[], None] = lambda: None
 
@@ -73,11 +78,7 @@ class Alerts:
         concerns; None: the node.
         """
         there = self._standing.get((kind, subject))
-        full = self._of_kind[kind] >= MAX_ALERTS or (
-            merchant is not None
-            and self._of_merchant[kind, merchant] >= MAX_OF_MERCHANT
-        )
-        if there is None and full:
+        if there is None and not self._has_room(kind, merchant):
             if not self._counters["alerts.not_kept"]:
                 log.error("alert.too_many kind=%s detail=from now on they are counted"
                           " only", kind)  # fmt: skip
@@ -86,8 +87,7 @@ class Alerts:
         if there is None:
             self._counters.add("alerts.raised")
             self._of_kind[kind] += 1
-            if merchant is not None:
-                self._of_merchant[kind, merchant] += 1
+            self._of_owner[kind, merchant] += 1
             log.warning("alert.raised %s detail=%s", _about(kind, subject, merchant),
                         detail)  # fmt: skip
         since = at if there is None else there.since
@@ -105,13 +105,19 @@ class Alerts:
         alert = self._standing.pop((kind, subject), None)
         if alert is not None:
             self._of_kind[kind] -= 1
-            if alert.merchant is not None:
-                self._of_merchant[kind, alert.merchant] -= 1
-                if not self._of_merchant[kind, alert.merchant]:
-                    del self._of_merchant[kind, alert.merchant]
+            self._of_owner[kind, alert.merchant] -= 1
+            if not self._of_owner[kind, alert.merchant]:
+                del self._of_owner[kind, alert.merchant]
             assert self._of_kind[kind] >= 0, kind
             log.info("alert.cleared %s", _about(kind, subject, alert.merchant))
             self._listener()
+
+    def _has_room(self, kind: str, merchant: str | None) -> bool:
+        its = self._of_owner[kind, merchant]
+        if its < ASSURED:
+            return True
+        most = MAX_ALERTS if merchant is None else MAX_OF_MERCHANT
+        return its < most and self._of_kind[kind] < MAX_ALERTS
 
     def standing(self, now: int = 0) -> tuple[Alert, ...]:
         """All that stand `now` (ms), the oldest first."""

@@ -110,6 +110,29 @@ def test_a_source_that_is_behind_is_an_alert_on_every_page() -> None:
         assert "paybell_fresh 0.0" in page
 
 
+def test_alerts_are_listed_whole_and_in_pages_that_go_on_behind_what_is_over(
+    node: RunningNode,
+) -> None:
+    """Each names whom it concerns; a long name makes no cursor that is refused."""
+    alerts = node.node.alerts = Kept(node.node.counters)
+    subjects = [f"{number}-{'x' * 300}" for number in range(5)]
+    for number, subject in enumerate(subjects):
+        whose = "ann" if number % 2 else None
+        alerts.raise_("payment.waits", subject, "why", number // 2, None, whose)
+    whole = node.get("/v1/alerts").json()
+    assert whole["next_cursor"] is None
+    assert [alert["subject"] for alert in whole["data"]] == subjects
+    assert [a["merchant"] for a in whole["data"]] == [None, "ann", None, "ann", None]
+    first = node.get("/v1/alerts?limit=2").json()
+    Alerts.clear(alerts, "payment.waits", first["data"][-1]["subject"])
+    second = node.get(f"/v1/alerts?limit=2&cursor={first['next_cursor']}").json()
+    last = node.get(f"/v1/alerts?cursor={second['next_cursor']}").json()
+    seen = [a["subject"] for page in (first, second, last) for a in page["data"]]
+    assert sorted(seen) == subjects
+    assert last["next_cursor"] is None
+    assert node.get("/v1/alerts?cursor=what").status_code == 422
+
+
 def test_watchers_are_shown_in_pages(node: RunningNode) -> None:
     made = {node.create()["id"] for _ in range(5)}
     seen: list[str] = []

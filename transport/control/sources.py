@@ -3,6 +3,8 @@
 Runs in the request's greenlet; the source actor answers from memory.
 """
 
+from hashlib import blake2b
+from heapq import nsmallest
 from typing import Any
 
 import msgspec
@@ -11,9 +13,14 @@ from engine.chain.witness import Standing
 from engine.gateway import Gateway, SourceState
 from engine.merchants.scopes import Scope
 from engine.payment.events import iso
+from engine.ports import Alert
+from engine.runtime.yielding import yielding_every
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
-from transport.http.openapi import Operation
+from transport.http.cursors import age_cursor, read_age
+from transport.http.openapi import Operation, link
+from transport.http.params import DEFAULT_LIMIT, AlertsQuery
+from transport.http.request_json import query
 from transport.http.views import iso_or_none
 
 __all__ = ["Sources"]
@@ -63,16 +70,19 @@ class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should look at, as long as it is so. `kind` is stable; `subject`
-    is the name of a source or the id of a payment, or empty."""
+    is the name of a source or the id of a payment, or empty. `merchant`: whom it
+    concerns; null: the node."""
 
     kind: str
     subject: str
     detail: str
     since: str
+    merchant: str | None
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     data: list[AlertView]
+    next_cursor: str | None
 
 
 class Sources:
@@ -103,26 +113,49 @@ class Sources:
         path="/v1/alerts",
         scope=Scope.OPERATOR,
         tag="node",
-        summary="What a person should look at now: sources that are behind or failing,"
-        " payments that wait for one."
-        " Needs a key of the whole node.",
+        summary="What a person should look at now, the oldest first: sources that are"
+        " behind or failing, payments that wait for one. All, or with `limit` so many,"
+        " and where to go on. Needs a key of the whole node.",
+        query=AlertsQuery,
         answers={200: AlertPage},
+        links={"next": link("list_alerts", "cursor", "/next_cursor")},
     )
     def list_alerts(self) -> Any:
         self._auth.require(environ())
+        asked = query(environ(), AlertsQuery)
+        found = self._gateway.alerts()
+        if asked.limit is None and asked.cursor is None:
+            data = [_alert_view(alert) for alert in yielding_every(found, 200)]
+            return answer(AlertPage(data=data, next_cursor=None))
+        after = (0, "") if asked.cursor is None else read_age(asked.cursor)
+        limit = asked.limit or DEFAULT_LIMIT
+        behind = nsmallest(
+            limit + 1, (alert for alert in found if _place(alert) > after), key=_place
+        )
+        page, more = behind[:limit], len(behind) > limit
         return answer(
             AlertPage(
-                data=[
-                    AlertView(
-                        kind=alert.kind,
-                        subject=alert.subject,
-                        detail=alert.detail,
-                        since=iso(alert.since),
-                    )
-                    for alert in self._gateway.alerts()
-                ]
+                data=[_alert_view(alert) for alert in page],
+                next_cursor=age_cursor(_place(page[-1])) if more else None,
             )
         )
+
+
+def _place(alert: Alert) -> tuple[int, str]:
+    """By age; a page goes on behind its last one, even if that is over by then. A
+    subject may be long, and a cursor may not."""
+    named = f"{alert.kind} {alert.subject}".encode()
+    return alert.since, blake2b(named, digest_size=8).hexdigest()
+
+
+def _alert_view(alert: Alert) -> AlertView:
+    return AlertView(
+        kind=alert.kind,
+        subject=alert.subject,
+        detail=alert.detail,
+        since=iso(alert.since),
+        merchant=alert.merchant,
+    )
 
 
 def _source_view(state: SourceState) -> SourceView:

@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "After",
     "AfterQuery",
+    "AlertsQuery",
     "ChannelsQuery",
     "CursorQuery",
     "PaymentsQuery",
@@ -86,6 +87,16 @@ class ChannelsQuery(Query):
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=200)] | None,
         Meta(description="a whole number between 1 and 200; absent for all channels"),
+    ] = None
+    cursor: Cursor = None
+
+
+class AlertsQuery(Query):
+    """A page of the alerts; without both fields, all of them, as ever."""
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=200)] | None,
+        Meta(description="a whole number between 1 and 200; absent for all alerts"),
     ] = None
     cursor: Cursor = None
 

@@ -1238,10 +1238,12 @@ export interface components {
         };
         AlertPage: {
             data: components["schemas"]["AlertView"][];
+            next_cursor: string | null;
         };
         AlertView: {
             detail: string;
             kind: string;
+            merchant: string | null;
             since: string;
             subject: string;
         };
@@ -3673,7 +3675,10 @@ export interface operations {
     };
     list_alerts: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3694,6 +3699,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             408: components["responses"]["Problem408"];
             414: components["responses"]["Problem414"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];

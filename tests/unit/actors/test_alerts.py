@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from actors.alerts import MAX_ALERTS, MAX_OF_MERCHANT, Alerts
+from actors.alerts import ASSURED, MAX_ALERTS, MAX_OF_MERCHANT, Alerts
 from actors.counters import Counters
 from engine.ports import Alert
 
@@ -63,6 +63,26 @@ def test_one_merchants_alerts_leave_room_for_anothers() -> None:
     alerts.clear("payment.waits", "a0")
     alerts.raise_("payment.waits", "a999", "why", 5, merchant="ann")
     assert {alert.subject for alert in alerts.standing()} >= {"b", "a999"}
+
+
+def test_many_merchants_alerts_hide_neither_one_mores_nor_the_nodes() -> None:
+    """Beside four whose room is full another has its first ones, and so has the node;
+    the next is only counted, until there is room again."""
+    alerts = Alerts(counters := Counters())
+    for number in range(MAX_ALERTS):
+        whose = f"m{number % 4}"
+        alerts.raise_("payment.waits", f"p{number}", "why", 5, merchant=whose)
+    assert len(alerts) == MAX_ALERTS
+    for merchant in ("eve", None):
+        for number in range(ASSURED + 1):
+            subject = f"{merchant}{number}"
+            alerts.raise_("payment.waits", subject, "why", 5, merchant=merchant)
+        its = [a.subject for a in alerts.standing() if a.merchant == merchant]
+        assert its == [f"{merchant}{number}" for number in range(ASSURED)]
+    assert counters["alerts.not_kept"] == 2
+    alerts.clear("payment.waits", "eve3")
+    alerts.raise_("payment.waits", "eve20", "why", 5, merchant="eve")
+    assert alerts.standing()[-1].subject == "eve20", "an assured place is free again"
 
 
 @pytest.mark.parametrize(
