@@ -125,11 +125,16 @@ def test_axe_finds_nothing_at_any_stage(
     visited.begin(**{**options, "color_scheme": scheme})
     found = {}
     for name, url in every.items():
+        visited.do("emulate", {"color_scheme": scheme})
         visited.do("goto", url)
         visited.do("wait_for", "#freshness:not([data-link=opening])", "attached")
         if wrong := visited.do("axe"):
             found[name] = wrong
         assert visited.do("shifts") <= LARGEST_SHIFT, name
+        other = {"light": "dark", "dark": "light"}[scheme]
+        visited.do("emulate", {"color_scheme": other})
+        if wrong := visited.do("axe", "color-contrast"):
+            found[f"{name}, {other}"] = wrong
     assert found == {}
 
 

@@ -140,6 +140,7 @@ def test_a_users_credits_stand_in_the_ledger_and_are_spent(
     visited.do("fill", "dialog [name=reference]", "coffee")
     visited.do("press", "Enter")
     visited.do("wait_for_text", "tbody", "coffee")
+    assert visited.do("axe") == []
     assert api(at, "GET", account)["balance"] == 70
 
 
