@@ -75,7 +75,11 @@ def take_it_back(node: Shop, made: Payment) -> None:
     node.chain.reorg(2, drop=[receipt.txid])
 
 
-ROADS = {
+Road = tuple[
+    Callable[[Shop], Payment], list[tuple[Callable[[Shop, Payment], object], str]]
+]
+
+ROADS: dict[str, Road] = {
     "too little, and the rest": (
         states.waiting,
         [(send(20_000), "Partly paid"), (send(30_000), "Payment seen")],
