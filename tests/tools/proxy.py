@@ -4,7 +4,9 @@
         client = connect("127.0.0.1", proxy.port, "/ws")
 
 Each connection asks for its own `Toxic` when it begins. Only what the server says is
-spoiled. Two greenlets per connection; nothing outlives the `with`.
+spoiled. From `cut` to `mend` nothing gets through, either way and without a word, as on
+a line whose packets are lost: what was under way comes after. Two greenlets per
+connection; nothing outlives the `with`.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import gevent
+from gevent.event import Event
 from gevent.server import StreamServer
 
 __all__ = ["Proxy", "Toxic"]
@@ -47,11 +50,19 @@ class Proxy:
         self.cuts = 0
         self._upstream = ("127.0.0.1", upstream_port)
         self._toxic = toxic
+        self._line = Event()  # set while something gets through
+        self._line.set()
         self._server = StreamServer(("127.0.0.1", 0), self._handle)
 
     @property
     def port(self) -> int:
         return int(self._server.address[1])
+
+    def cut(self) -> None:
+        self._line.clear()
+
+    def mend(self) -> None:
+        self._line.set()
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -72,11 +83,12 @@ class Proxy:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         up: gevent.Greenlet[..., None] | None = None
         try:
+            self._line.wait()
             server.connect(self._upstream)
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            up = gevent.spawn(_upwards, client, server)
-            if _downwards(server, client, toxic):
+            up = gevent.spawn(_upwards, client, server, self._line)
+            if _downwards(server, client, toxic, self._line):
                 self.cuts += 1
                 if toxic.reset:
                     linger = (socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -91,15 +103,16 @@ class Proxy:
             client.close()
 
 
-def _upwards(client: Any, server: Any) -> None:
+def _upwards(client: Any, server: Any, line: Event) -> None:
     with contextlib.suppress(OSError):
         while received := client.recv(_RECV_BYTES):
+            line.wait()
             server.sendall(received)
     with contextlib.suppress(OSError):
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _downwards(server: Any, client: Any, toxic: Toxic) -> bool:
+def _downwards(server: Any, client: Any, toxic: Toxic, line: Event) -> bool:
     """True when it was cut; False when the server ended it."""
     left = toxic.limit
     while left is None or left > 0:
@@ -107,6 +120,7 @@ def _downwards(server: Any, client: Any, toxic: Toxic) -> bool:
         if toxic.bytes_per_s:
             size = min(size, max(1, toxic.bytes_per_s // 50))
         received = server.recv(size)
+        line.wait()
         if not received:
             return False
         _pass_on(client, received, toxic.slicer)
