@@ -1,6 +1,6 @@
 /* The list of channels, those that need a person first, and how a webhook is added. */
 
-import { nameOf, showSecret, stateOf } from "./channels.mjs";
+import { nameOf, showSecret, stateOf } from "./channel_words.mjs";
 import { api, ask, empty, every, h, link, may, ofMerchant, put, table, tag } from "./kit.mjs";
 
 const SHOWN = 200;

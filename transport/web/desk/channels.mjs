@@ -2,12 +2,11 @@
    up, and each attempt. */
 
 import { list } from "./channel_list.mjs";
+import { nameOf, showSecret, stateOf } from "./channel_words.mjs";
 import { api, ask, copyable, every, h, link, may, more, put, short, table, tag, time, toast, when }
   from "./kit.mjs";
 
 export const title = "Channels";
-
-export const nameOf = channel => channel.description || channel.url || `${channel.kind} ${channel.id}`;
 
 export async function show(place, { params, signal, heading }) {
   if (!params.id) {
@@ -46,8 +45,6 @@ function about(channel) {
     h("dl", { class: "facts" }, facts.filter(Boolean).map(([name, value]) =>
       [h("dt", {}, name), h("dd", {}, value)])));
 }
-
-export const stateOf = channel => (channel.enabled ? tag("On", "good") : tag("Off", "bad"));
 
 /* -- what it has not been told ---------------------------------------------------------- */
 
@@ -146,10 +143,6 @@ async function rotate(channel, path, draw) {
   await showSecret(made.secret);
   await draw();
 }
-
-export const showSecret = secret => ask({ title: "The secret", action: "I have it", send: () => true,
-  text: [h("p", {}, "The receiver checks signatures with it. It is shown only now."),
-    h("p", {}, copyable(secret, "secret"))] });
 
 async function turn(channel, path, draw) {
   const done = await ask({ title: channel.enabled ? "Turn it off?" : "Turn it on?",
