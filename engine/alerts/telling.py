@@ -71,10 +71,6 @@ class AlertMessage(msgspec.Struct, frozen=True):
     kind: str
     alerts: tuple[ToldAlert, ...]  # the oldest first
 
-    @property
-    def subjects(self) -> frozenset[str]:
-        return frozenset(alert.subject for alert in self.alerts)
-
 
 def concerns(alert: Alert, merchant: str) -> ToldAlert | None:
     """The alert as a channel of this merchant is told it; None: it is not."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import TypeVar
 
-from engine.chain.feed import Block, ChainTx, Header, TxOut
+from engine.chain.feed import ChainTx, Header, TxOut
 from engine.chain.packed_tx import MAX_SCRIPT, PackedTx
 from engine.errors import InvalidBlock, InvalidTransaction
 from engine.money.amount import MAX_SAT
@@ -37,7 +37,6 @@ __all__ = [
     "iter_packed_txs",
     "merkle_root",
     "pack_tx",
-    "parse_block",
     "parse_header",
     "parse_tx",
     "push_number",
@@ -88,12 +87,6 @@ def parse_header(raw: bytes, height: int, in_best_chain: bool = True) -> Header:
         time_s=time_s,
         in_best_chain=in_best_chain,
     )
-
-
-def parse_block(raw: bytes, height: int, in_best_chain: bool = True) -> Block:
-    """A whole block. Its merkle root is checked. Raises `InvalidBlock`."""
-    header = parse_header(raw, height, in_best_chain)
-    return Block(header=header, txs=tuple(iter_block_txs(raw)))
 
 
 def iter_block_txs(raw: bytes) -> Iterator[ChainTx]:

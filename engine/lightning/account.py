@@ -37,6 +37,3 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Account({self.name}, {self.kind})"
-
-    def serves(self, merchant: str) -> bool:
-        return not self.merchants or merchant in self.merchants

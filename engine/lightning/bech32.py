@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.errors import InvalidInput
 
-__all__ = ["bech32_text", "from_groups", "number_of", "read_bech32", "to_groups"]
+__all__ = ["from_groups", "number_of", "read_bech32"]
 
 _CHARS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _TO_VALUE: Final = bytes(_CHARS.find(chr(code)) & 255 for code in range(256))
@@ -48,13 +48,6 @@ def read_bech32(text: str) -> tuple[str, bytes]:
     return prefix, values[:-6]
 
 
-def bech32_text(prefix: str, values: bytes) -> str:
-    """The other way round; `prefix` in small letters."""
-    check = _polymod((*_expanded(prefix), *values, 0, 0, 0, 0, 0, 0)) ^ 1
-    checksum = bytes((check >> 5 * (5 - index)) & 31 for index in range(6))
-    return f"{prefix}1" + "".join(_CHARS[value] for value in values + checksum)
-
-
 def number_of(groups: bytes) -> int:
     """The values as one number, the first one on top."""
     return int(groups.translate(_TO_DIGIT), 32) if groups else 0
@@ -64,14 +57,6 @@ def from_groups(groups: bytes) -> bytes:
     """Values of five bits to whole bytes; bits that fill no byte are left out."""
     length, padding = divmod(len(groups) * 5, 8)
     return (number_of(groups) >> padding).to_bytes(length, "big")
-
-
-def to_groups(data: bytes) -> bytes:
-    """Bytes to values of five bits, filled up with zeros."""
-    bits = len(data) * 8
-    padding = -bits % 5
-    number = int.from_bytes(data, "big") << padding
-    return bytes(number >> shift & 31 for shift in range(bits + padding - 5, -1, -5))
 
 
 def _expanded(prefix: str) -> Iterable[int]:

@@ -4,12 +4,10 @@ Each function takes differences: less than before goes back where it came from. 
 says of one cause (an event, or a row of `engine.store.ledger_writes`) is booked once.
 """
 
-from collections.abc import Sequence
-
 from engine.money.ledger import DUST, FEES, ONCHAIN, OWN, REFUNDS, SAT, Posting, moved
 from engine.money.worth import Quoted, Worth, at_rate, quoted_in
 
-__all__ = ["dust", "refunded", "shares_of_fee", "swept"]
+__all__ = ["dust", "refunded", "swept"]
 
 
 def swept(
@@ -48,19 +46,3 @@ def dust(amount_sat: int) -> tuple[Posting, ...]:
     """Coins that are given up: to spend them costs more than they bring. Negative: they
     were spent after all."""
     return (moved(SAT, ONCHAIN, DUST, amount_sat),) if amount_sat else ()
-
-
-def shares_of_fee(amounts: Sequence[int], fee_sat: int) -> list[int]:
-    """Each coin's part of a transaction's fee, by its amount, to the satoshi: they sum
-    to the fee, and none is more than its coin."""
-    total = sum(amounts)
-    assert all(amount > 0 for amount in amounts), amounts
-    assert 0 <= fee_sat <= total, (fee_sat, total)
-    shares, so_far, booked = [], 0, 0
-    for amount in amounts:
-        so_far += amount
-        upto = fee_sat * so_far // total
-        shares.append(upto - booked)
-        booked = upto
-    assert sum(shares) == fee_sat, shares
-    return shares

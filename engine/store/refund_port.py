@@ -35,6 +35,3 @@ class RefundReader(Protocol):
 
     def refunds_due(self, before: int, limit: int = REFUNDS_PER_PAGE) -> list[Refund]:
         """Open ones whose link is over by then (ms), the oldest first."""
-
-    def refund_of_outgoing(self, outgoing_id: str) -> Refund | None:
-        """Which refund a transaction of ours pays."""

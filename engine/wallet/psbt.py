@@ -6,8 +6,7 @@ is spent and what fee is paid; of those we check the same as before we sign ours
 Inputs say where their keys stand (BIP 174, and 371 for taproot), as far as the wallet's
 descriptor says it.
 
-What comes back is believed in nothing: it must be the very transaction of the plan,
-with signatures that hold. Pure.
+What is signed does not come back here: its owner sends it. Pure.
 """
 
 import re
@@ -15,22 +14,18 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from embit import ec, script
-from embit.finalizer import finalize_psbt
 from embit.psbt import PSBT, DerivationPath
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
-from engine.bitcoin.signed_tx import decode_tx, hash160
-from engine.errors import CannotSpend, InvalidTransaction, SigningError
+from engine.bitcoin.signed_tx import hash160
+from engine.errors import CannotSpend, SigningError
 from engine.wallet.coin import Coin, SpendKind
 from engine.wallet.descriptor import Descriptor
 from engine.wallet.extended_key import read_extended_key
 from engine.wallet.plan import Plan
-from engine.wallet.signing import REPLACEABLE, Signed, check_signed, spent_outputs
+from engine.wallet.signing import REPLACEABLE, spent_outputs
 
-__all__ = ["MAX_PSBT_BYTES", "from_psbt", "to_psbt"]
-
-MAX_PSBT_BYTES: Final = 20_000_000
-"""200 inputs with a transaction of 100 kB each, the largest that nodes relay."""
+__all__ = ["to_psbt"]
 
 _FORMS: Final[dict[str, SpendKind]] = {
     "pkh": "p2pkh",
@@ -86,32 +81,6 @@ def to_psbt(
             scope.redeem_script = script.p2wpkh(public)
     content: bytes = psbt.serialize()
     return content
-
-
-def from_psbt(content: bytes, plan: Plan, previous: Mapping[str, bytes]) -> Signed:
-    """What was signed, ready to be sent. `content`: the PSBT that came back.
-
-    Raises `InvalidTransaction` (it is none), `SigningError` (it is not the plan's, or
-    not signed whole).
-    """
-    if len(content) > MAX_PSBT_BYTES:
-        raise InvalidTransaction(f"a PSBT has at most {MAX_PSBT_BYTES} bytes")
-    try:
-        made = finalize_psbt(PSBT.parse(content))
-        raw = None if made is None else made.serialize()
-    except Exception as error:  # noqa: BLE001 - embit raises whatever comes up
-        raise InvalidTransaction(f"this is no PSBT ({type(error).__name__})") from None
-    if raw is None:
-        raise SigningError("the PSBT is not signed whole")
-    tx = decode_tx(raw)
-    check_signed(tx, plan, spent_outputs(plan, previous))
-    return Signed(
-        txid=tx.txid,
-        raw=tx.raw,
-        fee_sat=plan.fee_sat,
-        vsize=tx.vsize,
-        inputs=tuple((txin.txid, txin.vout) for txin in tx.inputs),
-    )
 
 
 def _kind(coin: Coin, descriptors: Mapping[str, Descriptor]) -> SpendKind:

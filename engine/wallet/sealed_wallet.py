@@ -24,7 +24,6 @@ __all__ = [
     "new_seed_wallet",
     "open_account",
     "open_opener",
-    "shown_words",
 ]
 
 WalletKind = Literal["seed", "keys"]
@@ -117,11 +116,6 @@ def open_opener(sealed: SealedWallet, passphrase: str) -> Opener:
     opener = Opener(unseal(sealed.sealed, passphrase, sealed.about, _SEALED))
     assert opener.sealer == sealed.sealer, "what is bound to it fits"
     return opener
-
-
-def shown_words(sealed: SealedWallet, passphrase: str) -> str:
-    """For the owner, who wants to write them down again. Raises `KeyFileError`."""
-    return _words(sealed, passphrase).words
 
 
 def encode_wallet(sealed: SealedWallet) -> bytes:

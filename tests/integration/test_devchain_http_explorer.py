@@ -10,8 +10,9 @@ from bottle import Bottle
 from gevent.pywsgi import WSGIServer
 
 from engine.bitcoin.address import parse_address
-from engine.bitcoin.transaction import parse_block, parse_tx
+from engine.bitcoin.transaction import parse_tx
 from tests.integration.devchain_client import ADDRESS, UNKNOWN, Client, Clock
+from tests.tools.whole_block import parse_block
 from transport.devchain.chain import DevChain
 from transport.devchain.http_api import devchain_routes
 

@@ -81,10 +81,6 @@ class MemoryRefunds:
         due = [r for r in due if r.expires_at <= before]
         return sorted(due, key=lambda r: r.expires_at)[:limit]
 
-    def refund_of_outgoing(self, outgoing_id: str) -> Refund | None:
-        found = (r for r in self._by_id() if r.outgoing_id == outgoing_id != "")
-        return next(found, None)
-
     def _by_id(self) -> Iterator[Refund]:
         for name in sorted(self._tables.refunds):
             yield self._tables.refunds[name]

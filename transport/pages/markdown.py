@@ -22,7 +22,6 @@ _STATUS = re.compile(r"^(\d{3})\. ", re.MULTILINE)
 """A status that begins a sentence; to CommonMark it would begin a list."""
 _NO_SLUG = re.compile(r"[^\w\- ]")
 _FILE = re.compile(r"(?:docs/)?[\w-]+\.md")
-_LISTED = ("h2", "h3")
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -45,11 +44,6 @@ class Document(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         return self.parts[0].heading.text
-
-    @property
-    def headings(self) -> list[Heading]:
-        """Those that a page's own contents list."""
-        return [p.heading for p in self.parts if f"h{p.heading.level}" in _LISTED]
 
 
 class Places(msgspec.Struct, frozen=True):

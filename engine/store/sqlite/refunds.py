@@ -188,9 +188,3 @@ class RefundReads(ABC):
     def refunds_due(self, before: int, limit: int = REFUNDS_PER_PAGE) -> list[Refund]:
         query = f"{_SELECT} WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?"
         return self._ask(_many, query, before, limit)
-
-    def refund_of_outgoing(self, outgoing_id: str) -> Refund | None:
-        if not outgoing_id:
-            return None
-        query = f"{_SELECT} WHERE outgoing_id = ? AND outgoing_id <> ''"
-        return self._ask(_one, query, outgoing_id)

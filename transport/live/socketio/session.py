@@ -118,10 +118,6 @@ class Session:
     def is_polling(self) -> bool:
         return self._wire is None
 
-    @property
-    def is_upgrading(self) -> bool:
-        return self._probe is not None
-
     def set_alarm(self, target: Any, due_s: float) -> Any:
         """For whoever has a seat here; what it returns has `cancel`."""
         return self._alarms.set_alarm(target, due_s)

@@ -72,7 +72,7 @@ def test_of_one_kind_one_message_in_a_while_that_names_all() -> None:
     assert next_moment(standing, told, {}, at, PACE) == 1_360
     both = message(5_000, standing)
     assert both is not None
-    assert both.subjects == {"node", "esplora"}
+    assert {alert.subject for alert in both.alerts} == {"node", "esplora"}
 
 
 def test_another_kind_does_not_wait_for_it() -> None:

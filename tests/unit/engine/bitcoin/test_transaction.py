@@ -18,7 +18,6 @@ from engine.bitcoin.transaction import (
     iter_packed_txs,
     merkle_root,
     pack_tx,
-    parse_block,
     parse_header,
     parse_tx,
     push_number,
@@ -27,6 +26,7 @@ from engine.chain.feed import ChainTx, TxOut
 from engine.chain.packed_tx import pack
 from engine.errors import InvalidBlock, InvalidTransaction
 from tests.tools.steps import steps
+from tests.tools.whole_block import parse_block
 
 # Bitcoin's genesis block, 3 January 2009.
 GENESIS = bytes.fromhex(

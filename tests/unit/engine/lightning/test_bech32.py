@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidInput
-from engine.lightning.bech32 import bech32_text, from_groups, read_bech32, to_groups
+from engine.lightning.bech32 import from_groups, read_bech32
+from tests.tools.bech32_text import bech32_text, to_groups
 
 VALID = [
     *("A12UEL5L", "a12uel5l", "?1ezyfcl"),

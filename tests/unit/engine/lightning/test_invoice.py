@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidInput, InvoiceMismatch
 from engine.lightning.agreed import Invoice
-from engine.lightning.bech32 import bech32_text, read_bech32, to_groups
+from engine.lightning.bech32 import read_bech32
 from engine.lightning.invoice import (
     EXPIRY_SLACK_S,
     MAX_INVOICE_LENGTH,
@@ -19,6 +19,7 @@ from engine.lightning.invoice import (
     read_invoice,
 )
 from engine.lightning.node import InvoiceAsked, InvoiceMade
+from tests.tools.bech32_text import bech32_text, to_groups
 from tests.tools.invoices import KEY, PAYEE, make_invoice
 from tests.unit.engine.lightning import bolt11_vectors as bolt
 

@@ -1,9 +1,5 @@
 """Which postings an event causes: of money that comes, goes on, and goes back."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from engine.money.ledger import Posting
 from engine.money.worth import Quoted, Worth
 from engine.payment.booked import Booked
@@ -13,7 +9,7 @@ from engine.payment.booking import (
     postings_of,
     unit_of,
 )
-from engine.payment.booking_out import dust, refunded, shares_of_fee, swept
+from engine.payment.booking_out import dust, refunded, swept
 from engine.payment.events import Change, Event
 from engine.payment.model import EventType, GivenBack, Payment, Status, Terms
 from tests.unit.payment_cases import T0, terms
@@ -118,21 +114,3 @@ def test_dust_is_given_up_and_spent_after_all() -> None:
     assert dust(0) == ()
     assert dust(300) == (Posting("sat", "onchain", "dust", 300),)
     assert dust(-300) == (Posting("sat", "dust", "onchain", 300),)
-
-
-@given(st.lists(st.integers(1, 10**10), min_size=1, max_size=20), st.data())
-def test_shares_of_a_fee_are_the_whole_fee_and_none_is_more_than_its_coin(
-    amounts: list[int], data: st.DataObject
-) -> None:
-    fee = data.draw(st.integers(0, sum(amounts)))
-    shares = shares_of_fee(amounts, fee)
-    assert sum(shares) == fee
-    for share, amount in zip(shares, amounts, strict=True):
-        assert 0 <= share <= amount
-        assert abs(share * sum(amounts) - fee * amount) < sum(amounts)
-
-
-@pytest.mark.parametrize(("amounts", "fee"), [([5], 6), ([5], -1), ([0, 5], 1)])
-def test_no_fee_is_more_than_its_coins(amounts: list[int], fee: int) -> None:
-    with pytest.raises(AssertionError):
-        shares_of_fee(amounts, fee)

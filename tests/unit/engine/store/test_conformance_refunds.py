@@ -137,8 +137,7 @@ def test_one_transaction_pays_one_refund(store: OpenStore) -> None:
     store.commit(*map(opened, ones))
     first = stepped(ones[0], S.PAYING, outgoing_id="out_1")
     committed(*store.commit(moved(first, S.PENDING)))
-    assert store.reader.refund_of_outgoing("out_1") == first
-    assert store.reader.refund_of_outgoing("") is None
+    assert store.reader.refund(first.id) == first
     refused(store, moved(stepped(ones[1], S.PAYING, outgoing_id="out_1"), S.PENDING))
 
 

@@ -1,7 +1,8 @@
 """What tests of the dev chain share: its clock, and that a chain is whole."""
 
 from engine.bitcoin.address import parse_address
-from engine.bitcoin.transaction import parse_block, parse_tx
+from engine.bitcoin.transaction import parse_tx
+from tests.tools.whole_block import parse_block
 from transport.devchain.chain import DevChain
 
 __all__ = [

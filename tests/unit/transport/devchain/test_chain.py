@@ -7,10 +7,11 @@ from gevent import joinall, spawn
 
 from engine.bitcoin.address import parse_address
 from engine.bitcoin.signed_tx import Digests, check_signature
-from engine.bitcoin.transaction import double_sha256, merkle_root, parse_block
+from engine.bitcoin.transaction import double_sha256, merkle_root
 from engine.chain.feed import BlockFeed
 from engine.errors import InvalidAddress, SourceBusy, SourceError, SourceUnavailable
 from tests.tools.steps import steps
+from tests.tools.whole_block import parse_block
 from tests.unit.transport.devchain.chain_checks import (
     Clock,
     assert_whole,

@@ -153,7 +153,6 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "refunds_page": [(None, None, 5), ("ann", None, 5), ("ann", "ref_1", 5)],
     "refunds_in": [(state,) for state in LIVING],
     "refunds_due": [(T0,)],
-    "refund_of_outgoing": [("out_1",)],
     "sealed_wallets": [()],
     "sealed_key": [("wal_1", b"script 5"), ("wal_2", b"none")],
     "wallets": [(), ("ann",)],
