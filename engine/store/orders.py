@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from engine.payment.events import Event
 from engine.payment.model import EventType, Payment, Terms
 from engine.payment.order import order_of
-from engine.store.writes import Entry, Write
+from engine.store.writes import Committed, Entry, Outcome, Write
 
-__all__ = ["in_turn", "speakers", "told", "speaks"]
+__all__ = ["in_turn", "refused_speakers", "speakers", "speaks", "told"]
 
 _SPEAKING = frozenset(
     {
@@ -56,6 +56,18 @@ def speakers(batch: Sequence[Write]) -> dict[str, Payment]:
         if speaks(write)
         for entry in write.entries
     }
+
+
+def refused_speakers(
+    batch: Sequence[Write], outcomes: Mapping[int, Outcome]
+) -> list[int]:
+    """The numbers of those writes that would have said how an order stands and were
+    not written: nobody may have seen what they would have made of their payments."""
+    return [
+        number
+        for number, outcome in outcomes.items()
+        if not isinstance(outcome, Committed) and speaks(batch[number])
+    ]
 
 
 def told(

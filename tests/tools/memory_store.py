@@ -7,13 +7,14 @@ answered at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 from engine.payment.model import Payment, Terms
 from engine.payment.order import MAX_PAYMENTS
 from engine.store.epochs import Epochs, EpochStart
 from engine.store.further import ALL, Further
-from engine.store.orders import in_turn, speakers, speaks, told
+from engine.store.orders import in_turn, refused_speakers, speakers, speaks, told
 from engine.store.records import (
     DamagedPayment,
     FileUse,
@@ -76,7 +77,13 @@ class MemoryStore(
         if self.refuses is not None:
             done([Unavailable(self.refuses)] * len(batch))
             return
-        ahead, outcomes = speakers(batch), {}
+        ahead = speakers(batch)
+        if len(ahead) > 1:  # one that is refused has paid nothing
+            trial = deepcopy(self._tables)
+            found = {n: written(trial, batch[n]) for n in in_turn(batch)}
+            refused = refused_speakers(batch, found)
+            ahead = speakers([w for n, w in enumerate(batch) if n not in refused])
+        outcomes = {}
         for number in in_turn(batch):
             write = batch[number]
             if speaks(write):

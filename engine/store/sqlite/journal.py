@@ -19,7 +19,7 @@ import sqlite_utils
 
 from engine.errors import JournalError
 from engine.payment.model import Payment, Terms
-from engine.store.orders import in_turn, speakers, speaks, told
+from engine.store.orders import in_turn, refused_speakers, speakers, speaks, told
 from engine.store.sqlite import migrations, queries
 from engine.store.sqlite.bulk import Bulk
 from engine.store.sqlite.high_water_mark import HighWaterMark, marks_of
@@ -176,13 +176,25 @@ class Journal:
         try:
             outcomes = [*self._write(batch, speakers(batch))]
         except _UNWRITABLE:
-            self._sql.execute("ROLLBACK")
-            self._sql.execute("BEGIN IMMEDIATE")
-            ahead, turns = speakers(batch), in_turn(batch)
-            by_number = {n: self._write_safely(batch[n], ahead) for n in turns}
-            outcomes = [by_number[number] for number in range(len(batch))]
+            outcomes = self._each_for_itself(batch)
         self._sql.execute("COMMIT")
         return outcomes
+
+    def _each_for_itself(self, batch: Sequence[Write]) -> list[Outcome]:
+        """A write that is refused has paid nothing. If others may have said that it
+        did, all is done once more, and they say what is so without it."""
+        before = self.last_offset, self._last_rank
+        refused: set[int] = set()
+        while True:
+            self._sql.execute("ROLLBACK")
+            self._sql.execute("BEGIN IMMEDIATE")
+            self.last_offset, self._last_rank = before
+            ahead = speakers([w for n, w in enumerate(batch) if n not in refused])
+            found = {n: self._write_safely(batch[n], ahead) for n in in_turn(batch)}
+            new = {n for n in refused_speakers(batch, found) if n not in refused}
+            if not new or len(ahead) == 1:
+                return [found[number] for number in range(len(batch))]
+            refused |= new
 
     def _write_safely(self, write: Write, ahead: dict[str, Payment]) -> Outcome:
         """One write in a savepoint of its own: a conflict undoes only this one."""

@@ -106,6 +106,26 @@ def test_so_it_is_when_a_write_between_them_is_refused(store: OpenStore) -> None
     assert order.paid_by == "b"
 
 
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_what_is_refused_in_the_same_commit_has_paid_nothing(
+    store: OpenStore, first: str
+) -> None:
+    """Both would say how the order stands; of one there is nothing to be seen."""
+    store.commit(created("a"), created("b"))
+    store.commit(says(store, "b", EXPIRES))
+    stale = says(store, "b", paid("b"))
+    store.commit(says(store, "b", view(mempool("other", 1_000))))
+    writes = [says(store, "a", EXPIRES), stale]
+    if first == "b":
+        writes.reverse()
+    outcomes = store.commit(*writes)
+    if first == "b":
+        outcomes.reverse()
+    assert [isinstance(one, Committed) for one in outcomes] == [True, False]
+    (order,) = orders_in(outcomes[0])
+    assert order == Order(status=OrderStatus.UNPAID, paid_by=None, received_sat=1_000)
+
+
 def test_two_that_end_in_one_commit_see_each_other(store: OpenStore) -> None:
     store.commit(created("a"), created("b"))
     outcomes = store.commit(says(store, "a", EXPIRES), says(store, "b", EXPIRES))
