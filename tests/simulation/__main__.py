@@ -23,7 +23,7 @@ import gevent  # noqa: E402
 import msgspec  # noqa: E402
 
 from tests.simulation.many import Crew, work  # noqa: E402
-from tests.simulation.run import DAYS, run_money, run_seed  # noqa: E402
+from tests.simulation.run import DAYS, KINDS, run_seed  # noqa: E402
 from tests.simulation.sums import Sums  # noqa: E402
 
 __all__ = ["main"]
@@ -40,7 +40,16 @@ def main() -> int:
     parser.add_argument("--soak", action="store_true", help=f"run {SOAK}")
     parser.add_argument("--days", type=float, default=DAYS, help=f"of life: {DAYS:g}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--money", action="store_true", help="worlds with money")
+    for kind, run in KINDS.items():
+        about = (run.__doc__ or "").partition(".")[0].partition("in which ")[2]
+        parser.add_argument(
+            f"--{kind}",
+            action="store_const",
+            const=kind,
+            dest="kind",
+            default="",
+            help=f"worlds in which {' '.join(about.split())}",
+        )
     parser.add_argument("--json", type=Path, help="write the sums to this file")
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
@@ -48,7 +57,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.worker:
-        return work(options.days, is_money=options.money)
+        return work(options.days, kind=options.kind)
     if options.seed is not None:
         return _one(options)
     first, _, last = (options.seeds or (SOAK if options.soak else "0-999")).partition(
@@ -68,8 +77,8 @@ def _one(options: argparse.Namespace) -> int:
             _say(line)
 
     told = None if options.digest else log
-    if options.money:
-        result = run_money(options.seed, told)
+    if options.kind:
+        result = KINDS[options.kind](options.seed, told)
     else:
         result = run_seed(options.seed, options.days, told)
     if options.digest:
@@ -82,7 +91,7 @@ def _one(options: argparse.Namespace) -> int:
 
 
 def _many(seeds: range, options: argparse.Namespace) -> int:
-    crew = Crew(seeds, options.days, options.jobs, is_money=options.money)
+    crew = Crew(seeds, options.days, options.jobs, kind=options.kind)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, crew.stop)
     began = spoke = time.monotonic()

@@ -25,6 +25,7 @@ from engine.payment.observations import (
     ProviderClaim,
 )
 from engine.store.writes import InboundRow
+from tests.simulation.attempts import Attempts
 from tests.simulation.chain import address_of, script_of
 from tests.simulation.edges import Edges
 from tests.simulation.shape import MINUTE_MS as MINUTE
@@ -53,6 +54,7 @@ class Life:
         self._random = random
         self.edges = Edges(world, world.random_of("edges"))
         self._amendments = world.random_of("amendments")
+        self._attempts = Attempts(world.shape, world.random_of("attempts"))
         self._requests = 0
         self._claims = 0
         self._busy_until = 0  # true ms: when nothing is under way any more
@@ -162,6 +164,8 @@ class Life:
         key = f"order_{self._requests:04d}"
         label = self._label(key)
         minutes = random.choice((10, 30, 60, 240))
+        order = self._attempts.order_of(key)
+        minutes = self._attempts.minutes(order, minutes, self._world.clock.now())
         keep_ms = HOUR if random.random() < 0.15 else 60 * 24 * HOUR
         terms = Terms(
             id=key,
@@ -177,7 +181,7 @@ class Life:
             monitor_until=0,
             poll_interval_s=random.choice((30, 60, 300, 600, 900)),
             merchant=random.choice(("default", "default", "other")),
-            external_id=key,
+            external_id=order,
         )
 
         def build(attempt: int) -> Terms:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 import gevent
 import msgspec
 
-from tests.simulation.run import run_money, run_seed
+from tests.simulation.run import KINDS, run_seed
 from tests.simulation.sums import Failure, Sums
 from tests.tools import children
 
@@ -28,20 +28,20 @@ CHUNK = 25
 """Seeds handed out at a time: a second or two of work."""
 
 
-def run_range(seeds: range, days: float, *, is_money: bool = False) -> Sums:
+def run_range(seeds: range, days: float, *, kind: str = "") -> Sums:
     """Run these seeds here; a failing one is noted, and the others go on."""
     sums, began = Sums(), time.process_time()
     for seed in seeds:
         try:
-            sums.add(run_money(seed) if is_money else run_seed(seed, days))
+            sums.add(KINDS[kind](seed) if kind else run_seed(seed, days))
         except Exception as error:  # noqa: BLE001 - each seed is a case of its own
             text = f"seed {seed}: {type(error).__name__}: {error}"
-            sums.failures.append(Failure(seed, days, text, is_money))
+            sums.failures.append(Failure(seed, days, text, kind))
     sums.cpu_s = time.process_time() - began
     return sums
 
 
-def work(days: float, *, is_money: bool = False) -> int:
+def work(days: float, *, kind: str = "") -> int:
     """The life of a worker; ends with its standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     logging.disable(logging.CRITICAL)
@@ -49,7 +49,7 @@ def work(days: float, *, is_money: bool = False) -> int:
     for line in sys.stdin.buffer:
         first, last = line.split()
         seeds = range(int(first), int(last) + 1)
-        sums = run_range(seeds, days, is_money=is_money)
+        sums = run_range(seeds, days, kind=kind)
         sys.stdout.buffer.write(msgspec.json.encode(sums) + b"\n")
         sys.stdout.buffer.flush()
     return 0
@@ -58,13 +58,11 @@ def work(days: float, *, is_money: bool = False) -> int:
 class Crew:
     """Some workers and the seeds that are left. `stop` may be called at any time."""
 
-    def __init__(
-        self, seeds: range, days: float, jobs: int, *, is_money: bool = False
-    ) -> None:
+    def __init__(self, seeds: range, days: float, jobs: int, *, kind: str = "") -> None:
         self.sums = Sums()
         self.wanted = len(seeds)
         self._days = days
-        self._is_money = is_money
+        self._kind = kind
         self._jobs = jobs
         self._chunks: Iterator[range] = (
             seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)
@@ -95,7 +93,7 @@ class Crew:
                 if sums is None:
                     text = f"the process died in seeds {chunk[0]}-{chunk[-1]}"
                     sums = Sums(
-                        failures=[Failure(chunk[0], self._days, text, self._is_money)]
+                        failures=[Failure(chunk[0], self._days, text, self._kind)]
                     )
                     worker = self._hire()
                 self.sums.merge(sums)
@@ -107,8 +105,8 @@ class Crew:
 
     def _hire(self) -> children.Child[bytes]:
         command = [sys.executable, "-m", "tests.simulation", "--worker"]
-        if self._is_money:
-            command.append("--money")
+        if self._kind:
+            command.append(f"--{self._kind}")
         worker = children.start(
             [*command, "--days", str(self._days)],
             stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ from engine.chain.feed import Output
 from engine.payment.model import Payment, Status
 from tests.simulation.chain import SimChain, script_of
 
-__all__ = ["disagreement", "final_outputs"]
+__all__ = ["disagreement", "final_outputs", "is_paid"]
 
 _SLACK_S = 7_200
 
@@ -48,6 +48,12 @@ def disagreement(
     if stands is not expected:
         return f"it is {payment.status}, the chain says {expected}"
     return None
+
+
+def is_paid(chain: SimChain, label: str, payment: Payment, by_hand: bool) -> bool:
+    """Whether the chain pays it, or a person says so: of one that was not cancelled."""
+    total_sat = sum(o.amount_sat for o in final_outputs(chain, label, payment))
+    return _status(payment, total_sat, by_hand) is Status.CONFIRMED
 
 
 def _status(payment: Payment, total_sat: int, by_hand: bool) -> Status:

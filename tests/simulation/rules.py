@@ -11,6 +11,8 @@ reproduces it.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.chain.feed import ChainView
 from engine.delivery.channel import payload
 from engine.payment.events import CommittedEvent, Event, decode, iso
@@ -28,7 +30,7 @@ from engine.store.writes import (
 from tests.simulation.broken import Broken
 from tests.simulation.chain import SimChain
 from tests.simulation.deliveries import Deliveries
-from tests.simulation.judges import Judges
+from tests.simulation.judges import Judges, OrderJudge
 from tests.simulation.record import Record, Shown
 
 __all__ = ["Rules"]
@@ -45,6 +47,7 @@ class Rules:
         self._latest = 0  # ms, the furthest that the node's clock has been
         self.record = Record(chain)
         self.judges = Judges(self.record)
+        self.orders = OrderJudge()
         self.deliveries: Deliveries
         self.committed: dict[int, CommittedEvent] = {}
         self.by_key: dict[str, str] = {}  # what a shop asked for -> the payment
@@ -85,7 +88,7 @@ class Rules:
                 continue
             decoded = self._decoded(outcome.events)
             told = [event for entry in write.entries for event in entry.events]
-            if told != decoded:
+            if told != [_as_decided(event) for event in decoded]:
                 raise Broken("other events were committed than were decided on")
             for entry in write.entries:
                 self._on_creation(entry.events)
@@ -95,6 +98,12 @@ class Rules:
                 self.deliveries.on_event(committed)
             for row in write.rows:
                 self._on_row(row)
+        self.orders.on_commit(
+            committed.wire
+            for _, outcome in _as_written(batch, outcomes)
+            if isinstance(outcome, Committed)
+            for committed in outcome.events
+        )
 
     def _decoded(self, events: Iterable[CommittedEvent]) -> list[Event]:
         """The events as their bytes on the wire say; they are numbered in order."""
@@ -112,9 +121,9 @@ class Rules:
 
     def _on_creation(self, events: Sequence[Event]) -> None:
         terms = events[0].data.terms
-        if terms is None or terms.external_id is None:
+        if terms is None:
             return
-        key = terms.external_id
+        key = f"order_{terms.id.removeprefix('pay_').partition('.')[0]}"
         if key in self.by_key:
             raise Broken(f"{key} made {self.by_key[key]} and {terms.id}")
         self.by_key[key] = terms.id
@@ -183,6 +192,13 @@ def _tells_of_an_order(write: Write) -> bool:
         if entry.payment.terms.external_id is not None
         for event in entry.events
     )
+
+
+def _as_decided(event: Event) -> Event:
+    """Without how its order stood, which the transaction knows."""
+    if event.data.order is None:
+        return event
+    return replace(event, data=replace(event.data, order=None))
 
 
 def _in_full(committed: CommittedEvent, skipped: tuple[int, ...]) -> bytes:

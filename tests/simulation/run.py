@@ -15,7 +15,7 @@ from tests.simulation.broken import Broken
 from tests.simulation.instrument import instrumented
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.meetings import Meetings, Replacements
-from tests.simulation.oracle import disagreement
+from tests.simulation.oracle import disagreement, is_paid
 from tests.simulation.shape import MINUTE_MS as MINUTE
 from tests.simulation.shape import Shape, draw_shape
 from tests.simulation.sums import Result
@@ -23,9 +23,11 @@ from tests.simulation.world import DAY_MS, World
 
 __all__ = [
     "DAYS",
+    "KINDS",
     "run_crowd",
     "run_meeting",
     "run_money",
+    "run_orders",
     "run_replacement",
     "run_seed",
     "run_world",
@@ -100,6 +102,25 @@ def run_money(seed: int, log: Callable[[str], None] | None = None) -> Result:
         money=True,
     )
     return run_world(World(seed, log, shape=shape), 0.5)
+
+
+def run_orders(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which several payments are attempts to pay one order."""
+    payments = (4, 6, 9, 14)[seed % 4]
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=payments,
+        orders=payments // 3,
+        rush=True,
+        clients=1,
+        channels=1,
+        money=seed % 3 == 0,
+    )
+    return run_world(World(seed, log, shape=shape), 0.5)
+
+
+KINDS: dict[str, Callable[..., Result]] = {"money": run_money, "orders": run_orders}
+"""Worlds of a kind of their own, by the option that runs them."""
 
 
 def run_world(world: World, days: float) -> Result:
@@ -185,6 +206,7 @@ def _judge(world: World) -> None:
     committed = {offset: event.wire for offset, event in rules.committed.items()}
     if world.store.events() != committed:
         raise Broken("the journal's events are not those that were committed")
+    truth: dict[str, bool | None] = {}
     for payment in rules.payments.values():
         if stored.payment(payment.id) != payment:
             raise Broken(f"the row of {payment.id} is not the fold of its events")
@@ -193,7 +215,9 @@ def _judge(world: World) -> None:
         ref = node.watchers.get(payment.id)
         if ref is None or not ref.is_alive:
             raise Broken(f"nobody watches {payment.id}")
-        world.ambiguous += _judge_payment(world, payment)
+        truth[payment.id] = _judge_payment(world, payment)
+        world.ambiguous += truth[payment.id] is None
+    rules.orders.at_end(truth)
     world.channels.check_outbox()
     if world.channels.pending():
         raise Broken(f"{world.channels.pending()} deliveries are still pending")
@@ -205,7 +229,8 @@ def _judge(world: World) -> None:
             raise Broken(missing)
 
 
-def _judge_payment(world: World, payment: Payment) -> bool:
+def _judge_payment(world: World, payment: Payment) -> bool | None:
+    """Whether it is paid; None: that is ambiguous."""
     events = world.rules.of_payment(payment.id)
     by_hand = payment.status in SETTLED and any(
         c.event.type is EventType.CONFIRMED and c.event.data.by is not None
@@ -221,9 +246,10 @@ def _judge_payment(world: World, payment: Payment) -> bool:
             for c in events
         )
         raise Broken(f"{payment.id}: {verdict}\n  {payment.terms}\n  {story}")
-    if verdict is None:
-        world.demands.at_rest(payment.id, label)
-    return verdict == "?"
+    if verdict == "?":
+        return None
+    world.demands.at_rest(payment.id, label)
+    return is_paid(world.chain, label, payment, by_hand)
 
 
 def _result(world: World) -> Result:
@@ -245,6 +271,10 @@ def _result(world: World) -> Result:
         "dropped_answers": world.dropped["answers"],
         "ambiguous": world.ambiguous,
     }
+    if world.shape.orders:
+        numbers["orders"] = len(rules.orders.several())
+        numbers["told_of_orders"] = rules.orders.spoken
+        numbers["kept_from_cancelling"] = rules.orders.saved
     return Result(
         seed=world.seed,
         days=(world.true_ms() - world.started_ms) / DAY_MS,

@@ -52,6 +52,9 @@ class Shape:
     money: bool = False
     """Credits, a hot wallet, and owners to whom its money goes on."""
 
+    orders: int = 0
+    """So many, each paid by several payments; 0: each payment is an order."""
+
     network: str = "regtest"
     """On mainnet blocks always come: a tip that is old is behind."""
 

@@ -12,7 +12,7 @@ __all__ = ["Failure", "Result", "Sums"]
 _NUMBERS = (
     "steps", "boots", "commits", "payments", "events", "sent", "acknowledged",
     "unanswered", "visits", "told", "rounds", "dropped_messages", "dropped_answers",
-    "ambiguous",
+    "ambiguous", "orders", "told_of_orders", "kept_from_cancelling",
 )  # fmt: skip
 
 _WORDS = {
@@ -28,6 +28,9 @@ _WORDS = {
     "dropped_messages": "messages lost in crashes of the process",
     "dropped_answers": "answers and commits lost on their way in such crashes",
     "ambiguous": "payments whose money is older than they are; not compared",
+    "orders": "orders of several payments",
+    "told_of_orders": "events that said how such an order stood",
+    "kept_from_cancelling": "of them, of a payment that was over, its order being paid",
 }
 
 
@@ -37,11 +40,11 @@ class Failure(msgspec.Struct, frozen=True):
     seed: int
     days: float
     error: str
-    is_money: bool = False
+    kind: str = ""  # of `run.KINDS`
 
     @property
     def command(self) -> str:
-        kind = "--money" if self.is_money else f"--days {self.days:g}"
+        kind = f"--{self.kind}" if self.kind else f"--days {self.days:g}"
         return f"python -m tests.simulation --seed {self.seed} {kind}"
 
 

@@ -8,5 +8,6 @@ imports nothing of `engine.payment` but its nouns (a test checks that).
 
 from tests.simulation.judges.bench import JUDGES, Judges
 from tests.simulation.judges.book import Book
+from tests.simulation.judges.orders import OrderJudge
 
-__all__ = ["JUDGES", "Book", "Judges"]
+__all__ = ["JUDGES", "Book", "Judges", "OrderJudge"]
