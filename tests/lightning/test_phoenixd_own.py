@@ -152,6 +152,24 @@ def test_a_clock_of_one_machine_that_is_put_back_hides_nothing(
     assert paid(double, back).payment_hash in paid_hashes(back, cursor)
 
 
+def test_after_ten_minutes_away_all_that_was_paid_is_read(
+    double: PhoenixdDouble, node: Phoenixd
+) -> None:
+    """It was away itself: nobody could ask it, and it pushes nothing of then."""
+    began, port = now_ms() - 600_000, double.server.port
+    made = [node.create(asked()).payment_hash for _ in range(20)]
+    cursor = phoenixd_at(double, now=lambda: began / 1000).paid_since("").cursor
+    double.server.__exit__(None, None, None)
+    with pytest.raises(NodeUnavailable):
+        node.paid_since(cursor)
+    for number, payment_hash in enumerate(made):
+        double.receive(payment_hash, at=began + number * 30_000, push=False)
+    with Upstream(double.answer, bind=port), hearing(node) as ear:
+        ear.wait_open()
+        assert paid_hashes(node, cursor) == {*made}
+    assert ear.invoices == []
+
+
 def test_a_round_goes_on_after_a_restart_at_every_page(double: PhoenixdDouble) -> None:
     """Each page by an adapter of its own; new payments shift the list meanwhile."""
     _, cursor = read_on(phoenixd_at(double), "")
