@@ -32,6 +32,7 @@ BENCHES = (
     "bodies",
     "mainnet",
     "tenants",
+    "strangers",
     "migration",
     "wallet",
     "lightning",

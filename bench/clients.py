@@ -146,8 +146,11 @@ def sign(body: bytes) -> str:
     return hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
-def at_rate(per_s: float, calls: Sequence[Callable[[], None]]) -> list[float]:
-    """Begin the calls at fixed moments, whether or not earlier ones have ended.
+def at_rate(
+    per_s: float, calls: Sequence[Callable[[], None]], within_s: float = 30
+) -> list[float]:
+    """Begin the calls at fixed moments, whether or not earlier ones have ended; the
+    last has `within_s` to end.
 
     Returns the moment each should have begun, by `time.perf_counter()`: a call that
     begins late counts its lateness.
@@ -158,7 +161,7 @@ def at_rate(per_s: float, calls: Sequence[Callable[[], None]]) -> list[float]:
     for moment, call in zip(planned, calls, strict=True):
         gevent.sleep(max(moment - time.perf_counter(), 0))
         running.append(gevent.spawn(call))
-    gevent.joinall(running, timeout=30, raise_error=True)
+    gevent.joinall(running, timeout=within_s, raise_error=True)
     return planned
 
 
