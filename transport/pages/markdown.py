@@ -22,6 +22,7 @@ _STATUS = re.compile(r"^(\d{3})\. ", re.MULTILINE)
 """A status that begins a sentence; to CommonMark it would begin a list."""
 _NO_SLUG = re.compile(r"[^\w\- ]")
 _FILE = re.compile(r"(?:docs/)?[\w-]+\.md")
+_LISTED = ("h2", "h3")
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -44,6 +45,11 @@ class Document(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         return self.parts[0].heading.text
+
+    @property
+    def headings(self) -> list[Heading]:
+        """Those that a page's own contents list: `docs.html` asks for them."""
+        return [p.heading for p in self.parts if f"h{p.heading.level}" in _LISTED]
 
 
 class Places(msgspec.Struct, frozen=True):

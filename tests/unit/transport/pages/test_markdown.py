@@ -52,8 +52,7 @@ def test_a_heading_is_an_anchor_that_leads_to_itself() -> None:
 
 
 def test_two_headings_of_one_text_have_two_anchors() -> None:
-    parts = document("## A\n\n## A").parts
-    anchors = [part.heading.anchor for part in parts if part.heading.level == 2]
+    anchors = [heading.anchor for heading in document("## A\n\n## A").headings]
     assert anchors == ["a", "a-1"]
 
 
