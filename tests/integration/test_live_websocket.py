@@ -266,7 +266,8 @@ def test_nothing_stays_of_clients_that_have_gone(node: LiveNode) -> None:
 def test_who_falls_behind_is_closed_with_1013_and_comes_back_for_the_rest(
     tmp_path: Path,
 ) -> None:
-    limits = {**QUICK, "ws_fail_timeout_s": 60}  # it is read only later
+    # It is read only later, and may be slow at that.
+    limits = {"ws_close_timeout_s": 60, "ws_fail_timeout_s": 60}
     live = {"queue_messages": 8}
     with live_node(tmp_path, live=live, limits=limits, send_buffer=4_096) as node:
         payment = node.create(amount_sat=20_000, confirmations_required=1)

@@ -277,7 +277,11 @@ def test_a_node_that_is_down_is_a_503_and_a_payment_of_both_has_its_address(
     assert shop.phoenixd.password not in refused.text
     made = shop.node.create(**BOTH)
     assert "lightning" not in made
-    assert [one["code"] for one in made["warnings"]] == ["lightning_unavailable"]
+    codes = [one["code"] for one in made["warnings"]]
+    # Whether the account was asked after meanwhile is a matter of the time it took.
+    assert [one for one in codes if one != "account_not_live"] == [
+        "lightning_unavailable"
+    ]
     answer = shop.node.post("/v1/payments/batch", {"payments": [ALONE, BOTH]}).json()
     assert answer["data"][0]["problem"]["code"] == "lightning_unavailable"
     assert answer["data"][1]["payment"]["warnings"]

@@ -204,7 +204,7 @@ def test_other_greenlets_run_while_a_server_hangs() -> None:
         with scripted(act) as url:
             for scheme in ("smtp", "smtps"):
                 port = url.rpartition(":")[2]
-                Desk(f"{scheme}://localhost:{port}", timeout_s=0.3).send()
+                Desk(f"{scheme}://localhost:{port}", timeout_s=1).send()
     finally:
         ticker.kill()
     assert len(ticks) > 10

@@ -16,6 +16,7 @@ greenlet of its own, which lives as long as the system takes.
 
 import _socket
 import functools
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ class Lookups:
     def running(self) -> int:
         return self._running.total()
 
-    def find(self, host: str, owner: str, most_s: float = DNS_S) -> Found:
+    def find(self, host: str, owner: str, most_s: float = math.inf) -> Found:
         """The addresses. Raises `DeliveryError`, after `QUEUE_S` and `DNS_S` at most.
 
         `owner`: in whose share. `most_s`: what the caller has for the lookup and all
