@@ -306,12 +306,14 @@ class CreatePayments(msgspec.Struct, frozen=True):
 
     `rows(created)` is called with the payments that can be created, to make rows (an
     idempotent answer) that stand or fall with them. The reply gets a `Payment` or a
-    `Conflict` for each, or one `Unavailable` or `Conflict` for all.
+    `Conflict` for each, or one `Unavailable` or `Conflict` for all. `owned`: the ids
+    of those that may not be: their addresses were drawn from another merchant's wallet.
     """
 
     terms: tuple[Terms, ...]
     reply: Reply
     rows: Callable[[list[Payment | Conflict]], tuple[Row, ...]] = _no_rows
+    owned: frozenset[str] = frozenset()
 
 
 class Created(msgspec.Struct, frozen=True):

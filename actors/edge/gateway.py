@@ -24,6 +24,7 @@ from actors.edge.handles import Handle
 from actors.edge.kept import ASK_S, too_late
 from actors.edge.ledger import LedgerDesk
 from actors.edge.lightning import LightningDesk
+from actors.edge.ownership import owned_by_others
 from actors.edge.payment_reads import PaymentReads
 from actors.edge.refund_psbt import RefundPsbt
 from actors.edge.tree import shown_by
@@ -152,9 +153,10 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
 
         with self._wallets.settling(drawn):
             agreed = as_of_now(self._node, drawn.terms)
+            owned = owned_by_others(self._wallets, self._store, terms)
             answer = self._ask(
                 self._node.supervisor,
-                lambda reply: CreatePayments(agreed, reply, rows),
+                lambda reply: CreatePayments(agreed, reply, rows, owned),
             )
             created: tuple[Payment | Conflict, ...] | Conflict = good(answer)
         if isinstance(created, Conflict):  # found by the database only

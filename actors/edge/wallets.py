@@ -92,6 +92,7 @@ class WalletDesk:
         self._wallets: dict[str, WalletRow] = {}  # by id
         self._of_merchant: dict[str, list[WalletRow]] = {}
         self._present: dict[str, WalletRow] = {}  # by merchant
+        self.owners: dict[str, set[str]] = {}  # merchants of an identity, for ever
         self._stocks: dict[str, _Stocked] = {}  # by identity
         self._opening = RLock()
         self._waiting: set[str] = set()
@@ -104,6 +105,7 @@ class WalletDesk:
         for row in rows:
             before = self._wallets.get(row.id)
             self._wallets[row.id] = row
+            self.owners.setdefault(row.identity, set()).add(row.merchant)
             mine = self._of_merchant.setdefault(row.merchant, [])
             if before is not None:
                 mine.remove(before)

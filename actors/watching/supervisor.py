@@ -201,6 +201,10 @@ class SupervisorActor(Actor):
         answers: list[Payment | Conflict] = []
         entries: list[Entry] = []
         for terms in request.terms:
+            if terms.id in request.owned:
+                detail = f"address {terms.address} is of another merchant's wallet"
+                answers.append(Conflict("address", detail))
+                continue
             taken = self._book.at(terms.address) is not None
             if taken or terms.address in self._reserved:
                 detail = f"{_subject(terms)} by another payment"

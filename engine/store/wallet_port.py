@@ -36,6 +36,10 @@ class WalletReader(Protocol):
 
     def address_drawn(self, address: str) -> AddressRow | None: ...
 
+    def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
+        """The identity of the wallet that each of these was drawn from, by address;
+        without those that were drawn from none."""
+
     def unpaid_run(self, identity: str, limit: int) -> int:
         """How many of the highest indexes, in a row, never saw money; at most `limit`,
         and at most `UNPAID_AT_MOST`."""

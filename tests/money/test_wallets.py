@@ -78,6 +78,24 @@ def test_an_address_that_a_caller_brings_is_not_drawn_for_another(
     assert second["address"] == ahead[1]
 
 
+def test_an_address_that_was_drawn_for_one_is_refused_to_another(
+    node: RunningNode,
+) -> None:
+    put(node, "owner", f"wpkh({TPUB}/5/*)")
+    given = node.create(merchant="owner", amount_sat=500)
+    released = node.post(f"/v1/watchers/{given['address']}/release", {})
+    assert released.json()["status"] == "cancelled"
+    asked = {"amount_sat": 500, "address": given["address"]}
+    refused = node.post("/v1/payments", {**asked, "merchant": "squatter"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "address_taken")
+    assert "another merchant's wallet" in refused.json()["detail"]
+    batch = {"payments": [{**asked, "merchant": "squatter"}]}
+    (entry,) = node.post("/v1/payments/batch", batch).json()["data"]
+    assert entry["problem"]["code"] == "address_taken"
+    again = node.post("/v1/payments", {**asked, "merchant": "owner"})
+    assert again.status_code == 201
+
+
 def test_another_descriptor_goes_on_where_it_was_when_it_comes_back(
     node: RunningNode,
 ) -> None:

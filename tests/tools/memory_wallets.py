@@ -58,6 +58,10 @@ class WalletTables:
         rows = self._tables.drawn.values()
         return next((row for row in rows if row.address == address), None)
 
+    def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
+        rows = self._tables.drawn.values()
+        return {row.address: row.identity for row in rows if row.address in addresses}
+
     def unpaid_run(self, identity: str, limit: int) -> int:
         return len(self._unpaid(identity)[:limit])
 

@@ -133,6 +133,11 @@ def _drawn_at(sql: sqlite3.Connection, address: str) -> AddressRow | None:
     return None if row is None else _address_of(row)
 
 
+def _drawn_of(sql: sqlite3.Connection, addresses: Sequence[str]) -> dict[str, str]:
+    rows = (_drawn_at(sql, address) for address in addresses)
+    return {row.address: row.identity for row in rows if row is not None}
+
+
 def _unpaid(
     sql: sqlite3.Connection, identity: str, limit: int
 ) -> Iterator[tuple[AddressRow, bool]]:
@@ -185,6 +190,10 @@ class WalletReads(ABC):
 
     def address_drawn(self, address: str) -> AddressRow | None:
         found: AddressRow | None = self._ask(_drawn_at, address)
+        return found
+
+    def drawn_of(self, addresses: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = self._ask(_drawn_of, addresses)
         return found
 
     def unpaid_run(self, identity: str, limit: int) -> int:

@@ -15,7 +15,7 @@ from engine.errors import EngineBusy
 from engine.merchants.record import Merchant
 from engine.payment.model import Payment
 from engine.payment.money_terms import TO_DRAW, Derived
-from engine.store.writes import AddressRow, Release, Write
+from engine.store.writes import AddressRow, Conflict, Release, Write
 from engine.wallet.descriptor import read_descriptor
 from tests.tools.wait import wait_until
 from tests.unit.actors.edge.house import House, asked
@@ -171,6 +171,48 @@ def test_what_a_caller_brought_is_passed_over_also_after_a_restart(
     house.stage.journal.commit([Write(rows=(Release("p3"),))])
     house.node.watchers.remove("p3", ahead[2])  # type: ignore[attr-defined]
     assert index(draw(house, 4, wallet)) == 3
+
+
+def test_an_address_of_a_merchants_wallet_is_nobody_elses_even_when_it_is_over(
+    house: House,
+) -> None:
+    """A late payer's money must not come to who asked for a payment there."""
+    wallet = give(house)
+    first = draw(house, 1, wallet)
+    address = first.terms.address
+    house.stage.journal.commit([Write(rows=(Release(first.id),))])
+    house.node.watchers.remove(first.id, address)  # type: ignore[attr-defined]
+    anew(house)
+    batch = [
+        asked(2, address=address, merchant="bob"),
+        asked(3, merchant="bob"),
+        asked(4, address=address, merchant="ann"),
+    ]
+    refused, made, own = house.gateway.create(batch)
+    assert isinstance(refused, Conflict)
+    assert refused.what == "address"
+    assert refused.detail == f"address {address} is of another merchant's wallet"
+    assert isinstance(made, Payment)
+    assert isinstance(own, Payment), "whose it is may have it again"
+
+
+def test_who_has_the_same_wallet_may_bring_its_addresses(house: House) -> None:
+    wallet = give(house)
+    give(house, "bob")
+    first = draw(house, 1, wallet)
+    house.stage.journal.commit([Write(rows=(Release(first.id),))])
+    house.node.watchers.remove(first.id, first.terms.address)  # type: ignore[attr-defined]
+    house.create(2, address=first.terms.address, merchant="bob")
+
+
+def test_where_nobody_else_has_a_wallet_no_address_is_asked_for(house: House) -> None:
+    house.gateway.create([asked(1)])
+    assert "drawn_of" not in house.store.asked
+    give(house)
+    house.gateway.create([asked(2, merchant="ann")])
+    assert "drawn_of" not in house.store.asked
+    house.gateway.create([asked(3, merchant="bob")])
+    assert "drawn_of" in house.store.asked
 
 
 def test_after_a_restore_what_may_have_been_given_out_is_passed_over_once(

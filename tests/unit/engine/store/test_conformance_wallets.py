@@ -63,6 +63,8 @@ def test_who_has_an_address(store: OpenStore) -> None:
     found = store.reader.address_drawn("address of p")
     assert found == AddressRow("identity", 5, "address of p", "wal_1", "p", "an epoch")
     assert store.reader.address_drawn("address of given") is None
+    assert store.reader.drawn_of(asked) == {"address of p": "identity"}
+    assert store.reader.drawn_of([]) == {}
 
 
 def test_how_many_addresses_in_a_row_never_saw_money(store: OpenStore) -> None:

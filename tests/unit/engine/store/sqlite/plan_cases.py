@@ -159,6 +159,7 @@ READS: dict[str, list[tuple[Any, ...]]] = {
     "last_drawn": [("identity",), ("none",)],
     "known_addresses": [(["address of p1", "nowhere"],)],
     "address_drawn": [("address of p1",), ("nowhere",)],
+    "drawn_of": [(["address of p1", "nowhere"],)],
     "unpaid_run": [("identity", 20)],
     "over_unpaid": [("identity", 20)],
     **OUTGOING_READS,
