@@ -8,6 +8,7 @@ import pytest
 
 from actors.messages import Poll, Round, RoundDone
 from actors.sources import workers
+from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.messages import SomeViews
 from actors.sources.workers import (
     STEPS,
@@ -18,8 +19,10 @@ from actors.sources.workers import (
 from engine.chain.feed import ChainView, Output, Tip
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import DEFAULT_LIMITS
+from engine.errors import SourceGarbage
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
+from tests.unit.actors.sources.market import Explorer
 from tests.unit.payment_cases import T0
 
 
@@ -51,6 +54,29 @@ def test_a_worker_asks_for_another_round_until_it_has_read_all(
     for _ in range(60):  # a round reads 50
         feed.mine([])
     assert [read(), read()] == [True, False]
+
+
+@pytest.mark.parametrize(("lowest", "said"), [(0, [0, 0]), (18, [1, 0])])
+def test_blocks_that_a_worker_had_to_skip_are_said_once(
+    stage: ActorStage,
+    caplog: pytest.LogCaptureFixture,
+    lowest: int,
+    said: list[int],
+) -> None:
+    source, feed = Inbox(), FakeFeed(20)
+    feed.lowest = lowest  # it has pruned those below
+    stage.node.source = stage.start("source", source)
+    worker = stage.start(
+        "feed.0", BlockFeedWorker(stage.node, 0, feed, stage.store), limit=10
+    )
+
+    def skipped() -> int:
+        caplog.clear()
+        worker.tell(Round(1))
+        stage.pass_s(1)
+        return sum("source.gap source=fake" in line for line in caplog.messages)
+
+    assert [skipped(), skipped()] == said
 
 
 def test_memory_is_handed_back_in_the_quiet_round_after_what_took_much(
@@ -211,3 +237,22 @@ class Looks:
 
     def look(self) -> None:
         self.between.append(0)
+
+
+@pytest.mark.parametrize(("bad", "fails"), [(4, False), (5, True)])
+def test_five_addresses_in_a_row_of_which_none_can_be_read_are_the_sources_fault(
+    stage: ActorStage, bad: int, fails: bool
+) -> None:
+    source, feed = Inbox(), Explorer("one")
+    stage.node.source = stage.start("source", source)
+    worker = stage.start("feed.0", AddressFeedWorker(stage.node, 0, feed), limit=10)
+    names = [f"a{number}" for number in range(bad)]
+    feed.bad = dict.fromkeys(names, SourceGarbage("over 10,000 transactions"))
+    addresses = {name.encode(): name for name in (*names, "good")}
+    polls = tuple(Poll(script, due=0.0) for script in addresses)
+    worker.tell(Round(1, polls=polls, addresses=addresses))
+    stage.pass_s(1)
+    done = source.got[-1]
+    assert isinstance(done, RoundDone)
+    assert (done.error is not None) is fails
+    assert (b"good" in done.views) is not fails
