@@ -4,6 +4,8 @@
 `answered`. A message that failed keeps its id as long as it says the same.
 """
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from engine.alerts.telling import (
@@ -64,7 +66,11 @@ class AlertLine:
     )
 
     def __init__(
-        self, channel: Channel, stored: bytes, told: list[ToldAlert], quiet_until: int
+        self,
+        channel: Channel,
+        stored: bytes,
+        told: Sequence[ToldAlert],
+        quiet_until: int,
     ) -> None:
         """`stored`: the channel as the database has it. `told`: before this start.
         `quiet_until`: nothing of that is held to be over before, as what raised it may
@@ -83,7 +89,7 @@ class AlertLine:
         self.is_resting = False  # its endpoint takes nothing; that is to be written
 
     def look(
-        self, standing: dict[Subject, ToldAlert], now: int, pace: Pace, new_id: str
+        self, standing: Mapping[Subject, ToldAlert], now: int, pace: Pace, new_id: str
     ) -> Sending | None:
         """What to send now, if nothing is being sent; it is then."""
         self._never_ahead(now, pace)
@@ -118,8 +124,8 @@ class AlertLine:
         return again
 
     def _without_waiting(
-        self, alerts: dict[Subject, ToldAlert]
-    ) -> dict[Subject, ToldAlert]:
+        self, alerts: Mapping[Subject, ToldAlert]
+    ) -> Mapping[Subject, ToldAlert]:
         """One kind that failed does not hold up the others."""
         if not self._waits:
             return alerts
@@ -138,7 +144,7 @@ class AlertLine:
         for key, at in self._gone.items():
             self._gone[key] = min(at, now + QUIET_MS)
 
-    def wakes_at(self, standing: dict[Subject, ToldAlert], pace: Pace) -> int | None:
+    def wakes_at(self, standing: Mapping[Subject, ToldAlert], pace: Pace) -> int | None:
         """When to look again though nothing changes; None: no need."""
         if self.sending is not None or self.is_resting:
             return None
@@ -172,7 +178,7 @@ class AlertLine:
         self._hear(sent.message)
         return attempt
 
-    def known(self, told: list[ToldAlert]) -> list[ToldAlert]:
+    def known(self, told: Sequence[ToldAlert]) -> list[ToldAlert]:
         """What it has heard: `told`, as it is on disk, and what is not yet there."""
         found = {(one.kind, one.subject): one for one in told}
         for row in (*self.saving, *self.unsaved):

@@ -10,6 +10,7 @@ delays no other. Senders and their limits are those of events.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -61,11 +62,11 @@ ALERTS = "alerts"
 class _Standing(msgspec.Struct, frozen=True):
     """What stands, as channels are told it."""
 
-    all: dict[Subject, ToldAlert]  # those of the whole node are told all
-    common: dict[Subject, ToldAlert]  # and everybody this
-    own: dict[str, dict[Subject, ToldAlert]]  # and of its own a merchant's
+    all: Mapping[Subject, ToldAlert]  # those of the whole node are told all
+    common: Mapping[Subject, ToldAlert]  # and everybody this
+    own: Mapping[str, Mapping[Subject, ToldAlert]]  # and of its own a merchant's
 
-    def of(self, merchant: str) -> dict[Subject, ToldAlert]:
+    def of(self, merchant: str) -> Mapping[Subject, ToldAlert]:
         if merchant == EVERYBODY:
             return self.all
         own = self.own.get(merchant)
@@ -88,7 +89,7 @@ class _LookOn(msgspec.Struct, frozen=True):
 class _Loaded(msgspec.Struct, frozen=True):
     """Channels with what they were told, read from the store."""
 
-    found: tuple[tuple[ChannelRecord, list[ToldAlert]], ...]
+    found: tuple[tuple[ChannelRecord, tuple[ToldAlert, ...]], ...]
     only: str | None
 
 
@@ -167,7 +168,7 @@ class AlertNotifierActor(Actor):
             records = store.channels() if channel_id is None else []
             if channel_id is not None and (one := store.channel(channel_id)):
                 records = [one]
-            found = [(r, store.told_alerts(r.id)) for r in records if _wants(r)]
+            found = [(r, (*store.told_alerts(r.id),)) for r in records if _wants(r)]
             return _Loaded(tuple(found), channel_id)
 
         # Mail waits: a later change must not be overtaken by what was read before it.
@@ -186,7 +187,7 @@ class AlertNotifierActor(Actor):
 
     def _on_loaded(
         self,
-        found: tuple[tuple[ChannelRecord, list[ToldAlert]], ...],
+        found: tuple[tuple[ChannelRecord, tuple[ToldAlert, ...]], ...],
         only: str | None,
     ) -> None:
         now = {record.id: (record, told) for record, told in found}
@@ -199,7 +200,7 @@ class AlertNotifierActor(Actor):
             if before is not None and is_same and not before.is_resting:
                 continue
             if before is not None:
-                told = before.known(told)  # what it heard is not all on disk
+                told = (*before.known(told),)  # what it heard is not all on disk
             self._end_worker(name)
             until = self._started_at + QUIET_MS
             line = AlertLine(channel_of(record), record.state, told, until)

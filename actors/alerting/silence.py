@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -52,11 +53,11 @@ class _Judge(msgspec.Struct, frozen=True):
 
 class _Read(msgspec.Struct, frozen=True):
     merchant: str
-    hours: dict[int, int]
+    hours: Mapping[int, int]
 
 
 class _Written(msgspec.Struct, frozen=True):
-    counts: dict[str, int]
+    counts: Mapping[str, int]
     hour: int
     is_done: bool
 
@@ -112,7 +113,7 @@ class SilenceActor(Actor):
 
         self._node.read(lambda store: store.order_hours(merchant), reply)
 
-    def _on_read(self, merchant: str, hours: dict[int, int]) -> None:
+    def _on_read(self, merchant: str, hours: Mapping[int, int]) -> None:
         if merchant in self._hours or len(self._hours) >= MAX_JUDGED:
             return
         now = self._node.clock.now()

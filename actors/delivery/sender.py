@@ -151,7 +151,7 @@ def sender_scope(node: Node, sender: ChannelSender, parent: Ref) -> Scope:
     )
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, frozen=True):
     """What is said of an event round it, so that it is the same at every attempt."""
 
     id: str

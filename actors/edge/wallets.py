@@ -14,7 +14,7 @@ Called by edges' greenlets. Used by `actors/edge/gateway.py` only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import gevent
@@ -61,8 +61,8 @@ class Drawn(msgspec.Struct, frozen=True):
     """Terms whose addresses are all there, and what to write beside them."""
 
     terms: tuple[Terms, ...]
-    rows: dict[str, AddressRow]  # by payment id
-    keys: dict[str, WalletKeyRow] = {}  # of those whose key was drawn for them
+    rows: Mapping[str, AddressRow]  # by payment id
+    keys: Mapping[str, WalletKeyRow] = {}  # of those whose key was drawn for them
 
 
 class _Stocked:

@@ -13,7 +13,7 @@ cursor may be kept from then on: whoever starts anew reads it again.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeGuard
 
 import msgspec
@@ -61,7 +61,7 @@ class Found(msgspec.Struct, frozen=True):
     """To the upstream: whose these invoices are, as the store has it."""
 
     batch: Batch
-    payments: dict[str, Payment | StoreDamaged] | Exception
+    payments: Mapping[str, Payment | StoreDamaged] | Exception
     of: tuple[str, ...]
 
 
@@ -134,7 +134,7 @@ class Deliveries:
     def _found(
         self,
         batch: Batch,
-        payments: dict[str, Payment | StoreDamaged] | Exception,
+        payments: Mapping[str, Payment | StoreDamaged] | Exception,
         of: tuple[str, ...],
     ) -> None:
         for payment_hash in of:

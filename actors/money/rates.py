@@ -10,7 +10,7 @@ that a report that nobody renews grows old by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
@@ -48,7 +48,7 @@ REMEMBERED = 200
 class _Remembered(msgspec.Struct, frozen=True):
     """To itself: what the store says of before this process."""
 
-    medians: dict[str, Median]
+    medians: Mapping[str, Median]
 
 
 class RoundDue(msgspec.Struct, frozen=True):

@@ -1,42 +1,61 @@
-"""What a message says where its sender left it out, and which of two are one."""
+"""What actors say to one another is not changed: no type of it can be."""
 
-import pytest
+import dataclasses
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
 
-from actors.messages import Command, NotWatched, Nudge, Poll, PollNow, Round, RoundDone
-from engine.payment.observations import Cancel
-from engine.runtime.mailbox import PriorityMailbox, Put
+import msgspec
 
+import actors
 
-@pytest.mark.parametrize("message", [Nudge(), PollNow()])
-def test_two_that_wait_are_one(message: object) -> None:
-    mailbox = PriorityMailbox()
-    assert mailbox.put(message, 1) is Put.QUEUED
-    assert mailbox.put(message, 1) is Put.COALESCED
-    assert mailbox.take() is message
-    assert mailbox.take() is None
-    assert mailbox.put(message, 1) is Put.QUEUED
+CHANGES = re.compile(r"(?<![\w.])(list|dict|set|bytearray|deque|defaultdict)\b")
+CALLS = re.compile(r"Callable\[\[.*?\], [^|]*")
+"""A function is not changed, whatever it takes and gives."""
 
 
-def test_a_command_that_nobody_reads_is_answered() -> None:
-    answers: list[object] = []
-    Command(Cancel("ann"), answers.append).on_dropped()
-    assert answers == [NotWatched()]
+def records() -> Iterator[type]:
+    """All records of the actors' rooms: messages, answers, reports."""
+    for module in pkgutil.walk_packages(actors.__path__, "actors."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and value.__module__ == module.name:
+                is_record = issubclass(value, msgspec.Struct)
+                if is_record or dataclasses.is_dataclass(value):
+                    yield value
 
 
-def test_a_poll_is_urgent_unless_it_says_when_it_is_due() -> None:
-    assert Poll(b"script").due == 0
+def is_frozen(kind: type) -> bool:
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_config__.frozen
+    return bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]
 
 
-def test_a_round_goes_on_where_the_last_one_ended() -> None:
-    assert not Round(1).reset
-    assert not Round(1).aside
+def changeable(kind: type) -> list[str]:
+    """Fields that say of themselves that they may be changed."""
+    return [
+        f"{kind.__module__}.{kind.__name__}.{name}"
+        for name, of in kind.__annotations__.items()
+        if CHANGES.search(CALLS.sub("", of if isinstance(of, str) else repr(of)))
+    ]
 
 
-def test_a_round_is_whole_unless_it_says_what_is_missing() -> None:
-    done = RoundDone(0, 1, 0, {}, None, 0)
-    assert (done.more, done.anew, done.disappeared, done.unreadable) == (
-        False,
-        False,
-        0,
-        (),
-    )
+def test_no_record_of_the_actors_can_be_changed() -> None:
+    found = list(records())
+    assert len(found) > 100
+    assert [kind for kind in found if not is_frozen(kind)] == []
+
+
+def test_no_field_of_a_record_can_be_added_to() -> None:
+    """What is a mapping or a sequence is read by whoever gets it."""
+    assert [name for kind in records() for name in changeable(kind)] == []
+
+
+def test_the_check_sees_what_can_be_changed() -> None:
+    class Loose(msgspec.Struct):
+        names: list[str]
+        told: "tuple[dict[str, int], ...]"
+        ask: "Callable[[list[int]], set[str]]"  # type: ignore[name-defined]  # noqa: F821
+
+    assert not is_frozen(Loose)
+    assert [name.rpartition(".")[2] for name in changeable(Loose)] == ["names", "told"]
