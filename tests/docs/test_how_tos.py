@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.docs.runs import Runs
 from tests.docs.snippets import ROOT, blocks
 from tests.tools import children
+from tests.tools.paybell import serving
 from tests.tools.ports import free_ports
 from tests.tools.wait import PATIENCE
 from tests.unit.engine.wallet.wallet_cases import ZPUB
@@ -57,13 +59,16 @@ PAGES = [
     Page("keys.md", MAINNET, "opens"),
     Page("mail.md", "", "paybell ready on"),
     Page("mainnet.md", "", "paybell ready on"),
-    Page("monitoring.md", HAS_NODE, ""),
+    Page("monitoring.md", HAS_NODE, "merchant: all  scopes: read"),
     Page("point-of-sale.md", HAS_NODE, "pbk_"),
     Page("proxy.md", "", "paybell ready on"),
     Page("rates.md", "", "paybell ready on"),
     Page("retention.md", HAS_NODE, "paybell.db"),
     Page("wallets.md", MAINNET, "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"),
 ]
+
+RUN = Runs()
+BLOCKS = {page.name: RUN.all(page.name, "bash") for page in PAGES}
 
 SERVE = f"""
 import signal, subprocess, sys
@@ -82,8 +87,7 @@ sys.exit(node.wait())
 def story(name: str) -> str:
     lines = [
         line
-        for block in blocks("bash")
-        if block.page == name
+        for block in BLOCKS[name]
         for line in block.text.splitlines()
         if not line.startswith(tuple(LEFT_OUT))
     ]
@@ -114,10 +118,27 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_what_a_how_to_says_can_be_done(page: Page, folder: Path) -> None:
+    done(page, folder)
+
+
+def test_the_key_of_monitoring_reads_the_metrics_and_changes_nothing(
+    folder: Path,
+) -> None:
+    done(next(page for page in PAGES if page.name == "monitoring.md"), folder)
+    with serving(folder, db="paybell.db") as node:
+        node.api_key = (folder / "etc/prometheus/paybell.key").read_text().strip()
+        metrics = node.get("/metrics")
+        assert metrics.status_code == 200, metrics.text
+        assert "paybell_fresh" in metrics.text
+        assert node.get("/v1/payments").status_code == 200
+        assert node.post("/v1/payments", amount_sat=1_000).status_code == 403
+
+
+def done(page: Page, folder: Path) -> None:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PAYBELL_")}
     environ["PATH"] = f"{folder / 'bin'}:{environ['PATH']}"
     environ["PAYBELL_PORT"] = str(free_ports(1)[0])
-    done = children.run(
+    shell = children.run(
         ["bash", "-c", "\n".join((GIVEN, page.given, story(page.name)))],
         cwd=folder,
         env=environ,
@@ -126,8 +147,8 @@ def test_what_a_how_to_says_can_be_done(page: Page, folder: Path) -> None:
         stderr=subprocess.STDOUT,
         timeout=60 * PATIENCE,
     )
-    assert done.returncode == 0, done.stdout
-    assert page.says in done.stdout, done.stdout
+    assert shell.returncode == 0, shell.stdout
+    assert page.says in shell.stdout, shell.stdout
 
 
 def test_what_is_left_out_is_still_there() -> None:

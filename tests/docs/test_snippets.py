@@ -1,9 +1,9 @@
 """What README and the documents say to type: each command, call and file of settings is
 one that this version takes.
 
-The pages that tell a story from its beginning to its end are run from beginning to end:
-`test_stories.py`. Here every other block is read by what would read it: bash, the
-command line's parser, the API's own description, the loader of settings, Node, Python.
+Other files here run them (those that have `Runs`, of runs.py). This one reads each of
+them by what would read it, and so tells at once what is wrong: bash, the command line's
+parser, the API's own description, the loader of settings, Node, Python.
 """
 
 import ast
@@ -29,11 +29,11 @@ from tests.tools import children
 LANGUAGES = {"bash", "html", "http", "js", "json", "mermaid", "python", "text", "toml"}
 
 NOT_OURS = {
-    "XADD": "typed into redis-cli, which is no shell",
     "chmod": "the system's own",
     "docker": "no Docker is here; tests/integration/test_image.py says what is tried",
     "field": "a function that its page has made; test_stories.py runs it",
     "journalctl": "needs a system that systemd has started",
+    "redis-cli": "Redis's own; test_typed_calls.py types it at a real one",
     "sleep": "the system's own",
     "systemctl": "needs a system that systemd has started",
 }

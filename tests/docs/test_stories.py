@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.docs.snippets import ROOT, blocks
+from tests.docs.runs import Runs
+from tests.docs.snippets import ROOT, Block, blocks
 from tests.tools import children
 from tests.tools.ports import free_ports
 from tests.tools.wait import PATIENCE, wait_until
@@ -30,6 +31,12 @@ NOT_RUN = {
     "make demo": "tests/integration/test_demo.py runs it",
 }
 """Commands of a story that are left out, each with its reason. It may only shrink."""
+
+RUN = Runs()
+FIRST_PAYMENT = RUN.all("first-payment.md", "bash")
+README = RUN.all("README.md", "bash")
+API_EXAMPLES = RUN.all("api-examples.md", "bash")
+SHOP = RUN.take("README.md", "python")
 
 READY = """
 for try in $(seq 600); do
@@ -46,7 +53,7 @@ curl() { command curl --fail-with-body "$@"; }
 class Story:
     """One page's blocks, as one shell's text."""
 
-    def __init__(self, page: str, folder: Path) -> None:
+    def __init__(self, page: list[Block], folder: Path) -> None:
         self.folder = folder
         self.ports = dict(zip(("8080", "9000"), map(str, free_ports(2)), strict=True))
         tools = folder / ".venv" / "bin"
@@ -61,10 +68,9 @@ class Story:
             tool.write_text(f'#!/bin/sh\n{first}exec {sys.executable} {command}"$@"\n')
             tool.chmod(0o755)
         text = STRICT
-        for block in blocks("bash"):
-            if block.page == page:
-                text += self._here(block.text)
-                text += self._here(READY) if " serve " in block.text else ""
+        for block in page:
+            text += self._here(block.text)
+            text += self._here(READY) if " serve " in block.text else ""
         self.text = text
 
     def _here(self, text: str) -> str:
@@ -100,7 +106,7 @@ class Story:
 
 
 def test_the_first_payment_is_made_paid_and_told(tmp_path: Path) -> None:
-    with Story("first-payment.md", tmp_path).told() as said:
+    with Story(FIRST_PAYMENT, tmp_path).told() as said:
         assert "/pay/pay_" in said
         log = tmp_path / "shop.log"
         wait_until(
@@ -115,19 +121,18 @@ def test_the_first_payment_is_made_paid_and_told(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_readme_take_a_payment(tmp_path: Path) -> None:
-    with Story("README.md", tmp_path).told() as said:
+    with Story(README, tmp_path).told() as said:
         assert re.search(r"order-1|pay_", said)
         assert "50,000" in said or "50000" in said
 
 
 def test_every_call_of_the_examples_does_what_it_says(tmp_path: Path) -> None:
-    with Story("api-examples.md", tmp_path).told() as said:
+    with Story(API_EXAMPLES, tmp_path).told() as said:
         assert '"status":"confirmed"' in said.replace(" ", "")
 
 
 def test_the_shop_of_readme_ships_what_is_paid_and_believes_no_forger() -> None:
     """Its Python, with the official library and a webhook as we sign it."""
-    (block,) = [each for each in blocks("python") if each.page == "README.md"]
     secret = new_secret()
     event = {"type": "payment.confirmed", "flags": [], "external_id": "order-1"}
     body = json.dumps({"type": event["type"], "data": event}).encode()
@@ -140,10 +145,10 @@ def test_the_shop_of_readme_ships_what_is_paid_and_believes_no_forger() -> None:
     }
     shipped: list[str] = []
     names = {"secret": secret, "raw_body": body, "headers": headers}
-    exec(block.text, {**names, "ship": shipped.append})  # noqa: S102
+    exec(SHOP.text, {**names, "ship": shipped.append})  # noqa: S102
     assert shipped == ["order-1"]
     with pytest.raises(WebhookVerificationError):
-        exec(block.text, {**names, "secret": new_secret()})  # noqa: S102
+        exec(SHOP.text, {**names, "secret": new_secret()})  # noqa: S102
     assert shipped == ["order-1"]
 
 

@@ -1,0 +1,44 @@
+"""Which blocks of README and docs a file of tests runs.
+
+    RUN = Runs()
+    ALERTS = RUN.take("alerts.md", "bash")
+
+A file that runs blocks takes them here and nowhere else, so that what is counted as run
+is the text that its tests execute, as it stands on the page.
+"""
+
+from tests.docs.snippets import Block, blocks
+
+__all__ = ["Runs", "here"]
+
+
+class Runs:
+    """`blocks`: those that were taken."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+
+    def take(self, page: str, language: str, number: int = 0) -> Block:
+        """The so-manieth block of the page in this language."""
+        return self._taken([_of(page, language)[number]])[0]
+
+    def all(self, page: str, language: str) -> list[Block]:
+        return self._taken(_of(page, language))
+
+    def _taken(self, found: list[Block]) -> list[Block]:
+        assert found, "the page has no such block"
+        self.blocks += found
+        return found
+
+
+def here(text: str, replaced: dict[str, str]) -> str:
+    """A block with what cannot be the same in a test: ports, hosts, what is left out
+    ("…"). AssertionError if the page says nothing of it."""
+    for old, new in replaced.items():
+        assert old in text, f"{old} is not in {text}"
+        text = text.replace(old, new)
+    return text
+
+
+def _of(page: str, language: str) -> list[Block]:
+    return [block for block in blocks(language) if block.page == page]
