@@ -118,6 +118,7 @@ class Installation:
             Random(),  # spreads what would come at one moment; hides nothing
             settings,
             yield_to_hub=yield_to_hub,
+            rest=gevent.sleep,
             merchants=merchants,
             keyring=keyring_of(config, self.store.reader),
         )

@@ -68,6 +68,7 @@ class Node:
         yield_to_hub: Callable[[], None] = lambda: None,
         merchants: MerchantBook | None = None,
         keyring: Keyring | None = None,
+        rest: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self.clock = clock
         self.dispatcher = dispatcher
@@ -76,9 +77,11 @@ class Node:
         self.yield_to_hub = (
             yield_to_hub  # lets others run, in long work of blocking actors
         )
+        self.rest = rest  # seconds; a blocking actor that others are to catch up with
         # What actors publish; each alone holds the side that writes.
         self.source_report: Readable[SourceReport] = Published(SourceReport())
         self.journal_report: Readable[JournalReport] = Published(JournalReport())
+        self.writes_waiting: Readable[int] = Published(0)  # the journal's: how many
         self.booted: Readable[bool] = Published(False)  # the supervisor's
         self.gave_up: Readable[bool] = Published(False)  # the root's
         self.sessions: Readable[int] = Published(0)  # the router's: how many

@@ -199,10 +199,12 @@ def build_tree(
 
     children: list[Ref] = []
     gave_up, journal_report = Published(False), Published(JournalReport())
+    writes_waiting = Published(0)
     source_report, booted = Published(SourceReport()), Published(False)
     sessions, watchers = Published(0), WatcherBook()
     node.gave_up, node.journal_report, node.booted = gave_up, journal_report, booted
     node.source_report, node.sessions = source_report, sessions
+    node.writes_waiting = writes_waiting
     node.watchers = watchers
     for wallet, why in node.keyring.locked().items():
         node.alerts.raise_(LOCKED, wallet, why, node.clock.now())
@@ -220,7 +222,7 @@ def build_tree(
     node.journal = child(
         "journal",
         JournalActor,
-        lambda _name: JournalActor(node, writer, journal_report),
+        lambda _name: JournalActor(node, writer, journal_report, writes_waiting),
     )
     node.router = child(
         "router", RouterActor, lambda _name: RouterActor(node, sessions)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.transaction import (
     block_header,
     compact_size,
     double_sha256,
     header_hash,
-    merkle_root,
     push_number,
 )
 

@@ -81,7 +81,7 @@ def _stream(raw: urllib3.response.BaseHTTPResponse) -> Iterator[bytes]:
         yield piece
 
 
-def read_json(body: bytes, type_: type[T]) -> T:
+def read_json(body: bytes | memoryview, type_: type[T]) -> T:
     """The body as this type, strictly. Raises `Unreadable`.
 
     msgspec's words say which field is wrong and of what type it should be; they do not
@@ -92,7 +92,7 @@ def read_json(body: bytes, type_: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise Unreadable(f"an answer that is wrong: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(looks_like(body)) from error
+        raise Unreadable(looks_like(bytes(body))) from error
 
 
 def looks_like(body: bytes) -> str:

@@ -92,17 +92,24 @@ class JournalActor(Actor):
         "_probing",
         "_report",
         "_steps",
+        "_waiting",
         "_writer",
     )
 
     mailbox_limit = 20_000
 
     def __init__(
-        self, node: Node, writer: StoreWriter, report: Published[JournalReport]
+        self,
+        node: Node,
+        writer: StoreWriter,
+        report: Published[JournalReport],
+        waiting: Published[int],
     ) -> None:
-        """`report`: where it publishes how the journal fares; only it writes there."""
+        """`report`: where it publishes how the journal fares, and `waiting`: how many
+        writes wait for the next transaction; only it writes there."""
         self._node = node
         self._report = report
+        self._waiting = waiting
         self._writer = writer
         self._pending: deque[Append] = deque()
         self._large: Turns[Append] = Turns()  # writes of many events, by merchant
@@ -116,6 +123,7 @@ class JournalActor(Actor):
 
     def on_start(self) -> None:
         """What a removed channel left may be there still; that has time."""
+        self._waiting.publish(0)  # what waited when this crashed waits no more
         self._node.clock.call_later(PURGE_S, self.ref, PurgeDue())
 
     def on_receive(self, message: object) -> None:
@@ -164,8 +172,11 @@ class JournalActor(Actor):
         self._flush()
 
     def _flush(self) -> None:
-        if self._busy or not (self._pending or self._large or self._steps):
-            return
+        if not self._busy and (self._pending or self._large or self._steps):
+            self._submit()
+        self._waiting.publish(len(self._pending))
+
+    def _submit(self) -> None:
         size = min(len(self._pending), MAX_BATCH)
         batch = tuple(self._pending.popleft() for _ in range(size))
         once = self._large.take(), self._steps.take()

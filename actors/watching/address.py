@@ -12,8 +12,7 @@ lose, has his answer as long as that source goes on (`SourceReport.complete_as_o
 Idle, it is this object and a place in the list of those who wait for the same timer.
 """
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from actors.messages import (
     Command,
@@ -21,6 +20,7 @@ from actors.messages import (
     DescribeWatcher,
     LetGo,
     PollNow,
+    Reply,
     ReviewDue,
     Seen,
     Unwatch,
@@ -319,10 +319,7 @@ class AddressActor(Actor):
     # -- deciding and believing ----------------------------------------------------
 
     def _obey(
-        self,
-        observation: Observation,
-        rows: tuple[Row, ...],
-        reply: Callable[[Any], None],
+        self, observation: Observation, rows: tuple[Row, ...], reply: Reply
     ) -> None:
         try:
             now, rate_for = self._node.clock.now(), self._node.rate_for
@@ -347,21 +344,21 @@ class AddressActor(Actor):
         after: Payment,
         events: list[Event],
         rows: tuple[Row, ...],
-        reply: Callable[[Any], None] | None,
+        reply: Reply | None,
         again: tuple[ChainView, int] | None = None,
     ) -> None:
         """`again`: a view, asked for then, that tells more once this is committed."""
         write = as_write(self.payment, after, events, rows)
-
-        def believe(outcome: Outcome) -> None:
-            self._believe(outcome, after, reply)
-            if again is not None and isinstance(outcome, Committed):
-                self._on_seen(*again)
-
+        # No closure: it would be twice as many objects, and ten thousand may wait.
+        believe = partial(self._believe, after, reply, again)
         self.await_reply(lambda answer: self._node.append(write, answer), believe)
 
     def _believe(
-        self, outcome: Outcome, after: Payment, reply: Callable[[Any], None] | None
+        self,
+        after: Payment,
+        reply: Reply | None,
+        again: tuple[ChainView, int] | None,
+        outcome: Outcome,
     ) -> None:
         if isinstance(outcome, Committed):
             before, self._payment = self.payment, after
@@ -376,6 +373,8 @@ class AddressActor(Actor):
                 reply(after)
             self._arm_deadline()
             self._after_review()
+            if again is not None:
+                self._on_seen(*again)
             return
         if reply is not None:
             reply(outcome)

@@ -17,10 +17,11 @@ Formats: Bitcoin Core's primitives/transaction.h and block.h, BIP 144 (witness).
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import TypeVar
 
+from engine.bitcoin.merkle import MerkleTree
 from engine.chain.feed import ChainTx, Header, TxOut
 from engine.chain.packed_tx import MAX_SCRIPT, PackedTx
 from engine.errors import InvalidBlock, InvalidTransaction
@@ -35,7 +36,6 @@ __all__ = [
     "header_hash",
     "iter_block_txs",
     "iter_packed_txs",
-    "merkle_root",
     "pack_tx",
     "parse_header",
     "parse_tx",
@@ -112,18 +112,17 @@ def _iter_block(
         count, at = _read_size(raw, HEADER_SIZE)
         if count < 1 or count > (len(raw) - at) // _MIN_TX:
             raise InvalidBlock(f"{count} transactions cannot be in {len(raw)} bytes")
-        leaves = []
+        tree = MerkleTree()
         for _ in range(count):
             tx, at = read(raw, at)
-            leaves.append(bytes.fromhex(tx.txid)[::-1])
+            tree.add(bytes.fromhex(tx.txid)[::-1])
             yield tx
     except InvalidTransaction as error:
         raise InvalidBlock(f"in the block: {error}") from error
     if at != len(raw):
         raise InvalidBlock(f"{len(raw) - at} bytes follow the last transaction")
-    root, doubled = _merkle(leaves)
-    if doubled:
-        # CVE-2012-2459: repeating the last transactions keeps the same root.
+    root = tree.root()
+    if tree.doubled:
         raise InvalidBlock("the block repeats transactions")
     if root != raw[36:68]:
         raise InvalidBlock("the merkle root does not fit the block's transactions")
@@ -132,11 +131,6 @@ def _iter_block(
 def header_hash(header: bytes) -> str:
     """A block's hash, in the byte order that people read."""
     return double_sha256(header)[::-1].hex()
-
-
-def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Root over hashes in wire order; with an odd number the last counts twice."""
-    return _merkle(leaves)[0]
 
 
 def block_header(
@@ -170,22 +164,6 @@ def push_number(number: int) -> bytes:
 
 def double_sha256(data: bytes) -> bytes:
     return sha256(sha256(data).digest()).digest()
-
-
-def _merkle(leaves: Sequence[bytes]) -> tuple[bytes, bool]:
-    """(root, whether two neighbours are equal, which only a forged block has)."""
-    level = list(leaves)
-    doubled = False
-    while len(level) > 1:
-        doubled = doubled or any(
-            level[i] == level[i + 1] for i in range(0, len(level) - 1, 2)
-        )
-        if len(level) % 2:
-            level.append(level[-1])
-        level = [
-            double_sha256(level[i] + level[i + 1]) for i in range(0, len(level), 2)
-        ]
-    return level[0], doubled
 
 
 def _read_tx(raw: bytes, start: int) -> tuple[ChainTx, int]:

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 __all__ = ["NAMES", "pausing"]
 
-NAMES = 10_000
-"""Names that are looked up between two pauses: two milliseconds at the most."""
+NAMES = 2_500
+"""Names that are looked up between two pauses: two milliseconds, as those of a full
+mempool are in no cache."""
 
 T = TypeVar("T")
 

@@ -83,7 +83,7 @@ class ScriptIndex:
         return self._pool
 
     def __contains__(self, script: object) -> bool:
-        return script in self._watched.outputs
+        return script in self._watched.scripts
 
     def watch(self, script: bytes, known: Iterable[Output] = ()) -> None:
         """Keep this script's outputs from now on; once more adds `known`.
@@ -120,7 +120,7 @@ class ScriptIndex:
         ValueError, and changes nothing, if the block does not follow the tip. `pause`
         is called now and then and must not raise.
         """
-        placed, paid = place(block, self._watched.outputs, pause)
+        placed, paid = place(block, self._watched.scripts, pause)
         self.chain.extend(block.header)
         self._whole = False
         self._watched.keep_paying(paid)
@@ -145,7 +145,7 @@ class ScriptIndex:
         Returns those it touched. Raises ValueError, and changes nothing, for a block
         that is not `chain.before`.
         """
-        placed, paid = place(block, self._watched.outputs, pause)
+        placed, paid = place(block, self._watched.scripts, pause)
         self.chain.extend_back(block.header)
         self._watched.keep_paying(paid)
         touched = {*paid, *self._empty_pool(placed, pause)}
@@ -165,10 +165,10 @@ class ScriptIndex:
         self._whole = False
         placed = self._window.get(block_hash)
         # Only a block older than the window makes us look through all of them.
-        scripts: Iterable[bytes] = self._watched.outputs
+        scripts: Iterable[bytes] = self._watched.scripts
         if placed is not None:
             self._give_back(placed, pause)
-            scripts = placed.paid(self._watched.outputs, pause)
+            scripts = placed.paid(self._watched.scripts, pause)
         left = self._watched.without(block_hash, scripts, pause)
         # From here on nobody looks: it is in the chain with all it paid, or it is not.
         self.chain.roll_back()
@@ -225,11 +225,11 @@ class ScriptIndex:
 
     def concerns(self, tx: PackedTx) -> bool:
         """Whether it pays a watched script."""
-        return any(script in self._watched.outputs for script in scripts(tx.body))
+        return any(script in self._watched.scripts for script in scripts(tx.body))
 
     def awaits(self, txid: str) -> bool:
         """Whether it is in the pool and pays a watched script."""
-        return self._pool.pays_any(txid, self._watched.outputs)
+        return self._pool.pays_any(txid, self._watched.scripts)
 
     def is_of_note(self, tx: PackedTx) -> bool:
         """Whether it concerns somebody, or would take the place of another."""
@@ -308,7 +308,7 @@ class ScriptIndex:
 
     def is_bare(self, script: bytes) -> bool:
         """Whether a watched script's view is `empty_view`: nothing at all, or a gap."""
-        there = self._watched.outputs.get(script) or self._pool.pays(script)
+        there = self._watched.of(script) or self._pool.pays(script)
         known = self._watched.has_gap(script) or script in self._departures
         return not there and not known
 
@@ -328,7 +328,7 @@ class ScriptIndex:
 
     def _confirmed(self, script: bytes) -> Iterator[Output]:
         """Outputs in blocks that are not known to be off chain."""
-        if script not in self._watched.outputs:
+        if script not in self._watched.scripts:
             for placed in self._window.values():
                 yield from placed.outputs(script).values()
             return
@@ -363,7 +363,7 @@ class ScriptIndex:
         return self._evict_conflicts(tx)
 
     def _put(self, tx: PackedTx) -> set[bytes]:
-        paid = self._pool.put(tx) & self._watched.outputs.keys()
+        paid = self._pool.put(tx) & self._watched.scripts.keys()
         self._departures.undo(tx.txid, paid)
         return paid
 
@@ -377,6 +377,6 @@ class ScriptIndex:
         self, txid: str, paid: set[bytes], *, is_conflict: bool = False
     ) -> set[bytes]:
         """This left the pool; which watched scripts it paid."""
-        touched = paid & self._watched.outputs.keys()
+        touched = paid & self._watched.scripts.keys()
         self._departures.note(txid, touched, is_conflict=is_conflict)
         return touched

@@ -12,7 +12,7 @@ Not thread-safe: only greenlets of the hub's thread touch it.
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,11 +27,25 @@ class Put(Enum):
     REFUSED = "refused"
 
 
+class Asker(Protocol):
+    """Who asks: a Ref."""
+
+    def take_answer(self, question: "Question", value: object) -> None: ...
+
+
 class Question(msgspec.Struct, frozen=True, eq=False):
     """What a suspended actor waits for: `then` runs with the answer. One of its own
-    for each time that it asks, so that no answer is taken for another's."""
+    for each time that it asks, so that no answer is taken for another's.
 
+    It is called with the answer. A closure would be four more objects for the garbage
+    collector to walk, and ten thousand may wait at a time.
+    """
+
+    asker: Asker
     then: Callable[[Any], None]
+
+    def __call__(self, value: object) -> None:
+        self.asker.take_answer(self, value)
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -219,16 +219,16 @@ class Ref:
         if self._life is not _READY:
             raise RuntimeError(f"{self!r} is {self._life.value}: it cannot ask")
         self._life = _SUSPENDED
-        self._mailbox().question = question = Question(then)
+        self._mailbox().question = question = Question(self, then)
+        return question
 
-        def resume(value: object) -> None:
-            mail = self._mail
-            if mail is None or mail.question is not question or mail.answer is not None:
-                return  # it died meanwhile, or has its answer
-            mail.answer = Answer(value)
-            self._wake()
-
-        return resume
+    def take_answer(self, question: Question, value: object) -> None:
+        """For the question alone, which is called with it."""
+        mail = self._mail
+        if mail is None or mail.question is not question or mail.answer is not None:
+            return  # it died meanwhile, or has its answer
+        mail.answer = Answer(value)
+        self._wake()
 
     # -- for the dispatcher ----------------------------------------------------
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.transaction import (
     block_header,
     compact_size,
     double_sha256,
     header_hash,
-    merkle_root,
 )
 from tests.tools import fake_upstream as fake
 from tests.tools.fake_upstream import Answer, Request, Upstream

@@ -70,7 +70,7 @@ class ActorStage:
         node.watchers, node.booted = self.book, self.booted
         self.journal_report = Published(JournalReport())
         node.journal_report = self.journal_report
-        writer = JournalActor(node, store, self.journal_report)
+        writer = JournalActor(node, store, self.journal_report, Published(0))
         node.journal = self.start("journal", writer, 100_000)
         node.sessions = sessions = Published(0)
         node.router = self.start("router", RouterActor(node, sessions), 100_000)

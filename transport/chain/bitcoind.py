@@ -231,7 +231,7 @@ class Bitcoind(JsonRpc):
         call = "getblock", [block_hash, False]
         (reply,) = self.replies([call], _MAX_BLOCK_ANSWER, self._long_s)
         try:
-            raw = self._bytes("getblock", self.result("getblock", reply))
+            raw = self._bytes("getblock", self.large_result("getblock", reply))
         except RpcError as error:
             if "not fully downloaded" in error.detail:
                 self._note_missing(height)
@@ -264,20 +264,22 @@ class Bitcoind(JsonRpc):
         return info is not None and info.nTx == 0
 
     def mempool(self) -> frozenset[str]:
-        return self._names(self._large("getrawmempool", [], msgspec.Raw))
+        return self._names(self._large("getrawmempool", []))
 
     def numbered_mempool(self) -> tuple[frozenset[str], int]:
         """The mempool, and the number that its next change will have (ZMQ's)."""
-        found = self._large("getrawmempool", [False, True], _NumberedMempool)
-        return self._names(found.txids), found.mempool_sequence
+        answer = self._large("getrawmempool", [False, True])
+        found = decode(answer, _NumberedMempool, f"{self.name}: getrawmempool")
+        yield_to_hub()
+        return self._names(memoryview(found.txids)), found.mempool_sequence
 
-    def _large(self, method: str, params: list[object], type_: type[T]) -> T:
+    def _large(self, method: str, params: list[object]) -> memoryview:
         (reply,) = self.replies([(method, params)], _MAX_MEMPOOL_ANSWER, self._long_s)
         yield_to_hub()
-        return decode(self.result(method, reply), type_, f"{self.name}: {method}")
+        return self.large_result(method, reply)
 
-    def _names(self, txids: msgspec.Raw) -> frozenset[str]:
-        names = read_hashes(bytes(txids), f"{self.name}: getrawmempool")
+    def _names(self, txids: memoryview) -> frozenset[str]:
+        names = read_hashes(txids, f"{self.name}: getrawmempool")
         return self._phantoms.taken_from(names)
 
     def transactions(self, txids: Sequence[str]) -> dict[str, PackedTx]:
@@ -303,7 +305,7 @@ class Bitcoind(JsonRpc):
             if number % 25 == 24:
                 yield_to_hub()
             try:
-                raw = self._bytes(method, self.result(method, reply))
+                raw = self._bytes(method, self.large_result(method, reply))
                 tx = pack_tx(raw)
             except RpcError as error:
                 if not error.is_not_found:
@@ -317,7 +319,7 @@ class Bitcoind(JsonRpc):
             found[txid] = PackedTx(txid, tx.body)  # one name in memory, not two
             self._phantoms.found(txid)
 
-    def _bytes(self, method: str, result: bytes) -> bytes:
+    def _bytes(self, method: str, result: memoryview) -> bytes:
         try:
             return unhex(result)
         except ValueError as error:

@@ -19,7 +19,7 @@ NAMES_PER_STEP: Final = 5_000
 _RECORD: Final = 67  # `"`, 64 digits, `"`, and `,` or `]`
 
 
-def read_hashes(raw: bytes, where: str) -> frozenset[str]:
+def read_hashes(raw: bytes | memoryview, where: str) -> frozenset[str]:
     """The names of a JSON array. Raises `SourceGarbage`; `where`: source and method."""
     count, rest = divmod(len(raw) - 1, _RECORD)
     names: set[str] = set()
@@ -35,16 +35,18 @@ def read_hashes(raw: bytes, where: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _records(raw: bytes, first: int, end: int, after: bytes) -> list[str] | None:
+def _records(
+    raw: bytes | memoryview, first: int, end: int, after: bytes
+) -> list[str] | None:
     """These, if they stand as expected, and `after` behind the last of them."""
-    part = raw[1 + _RECORD * first : 1 + _RECORD * end]
+    part = bytes(raw[1 + _RECORD * first : 1 + _RECORD * end])
     if part[:1] != b'"' or part[-2:] != b'"' + after:
         return None
     names = part[1:-2].decode("ascii", "replace").split('","')
     return names if len(names) == end - first and are_hashes(names) else None
 
 
-def _all_at_once(raw: bytes, where: str) -> frozenset[str]:
+def _all_at_once(raw: bytes | memoryview, where: str) -> frozenset[str]:
     names = decode(raw, list[str], where)
     if not are_hashes(names):
         raise garbage(where, "a txid that is not 64 hex digits")

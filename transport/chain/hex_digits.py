@@ -7,24 +7,28 @@ import binascii
 
 from engine.runtime.yielding import yield_to_hub
 
-__all__ = ["unhex"]
+__all__ = ["CHUNK", "unhex"]
 
-_CHUNK = 512 * 1024  # hex digits between two yields
+CHUNK = 512 * 1024
+"""Hex digits between two yields; an even number."""
+
+_QUOTE = ord('"')
 
 
-def unhex(result: bytes) -> bytes:
+def unhex(result: bytes | memoryview) -> bytes:
     """The bytes of a JSON string of hex digits. ValueError for anything else."""
-    digits = memoryview(result)[1:-1]
-    if len(result) < 2 or result[:1] + result[-1:] != b'""':
+    text = memoryview(result)
+    if len(text) < 2 or not text[0] == text[-1] == _QUOTE:
         raise ValueError("no hex digits")
-    raw = bytearray()
+    digits = text[1:-1]
     try:
-        if len(digits) <= _CHUNK:
+        if len(digits) <= CHUNK:
             return binascii.unhexlify(digits)
-        for start in range(0, len(digits), _CHUNK):
-            raw += binascii.unhexlify(digits[start : start + _CHUNK])
-            if start:
-                yield_to_hub()
+        parts = []
+        for start in range(0, len(digits), CHUNK):
+            yield_to_hub()  # before the first as well: what came was read just now
+            parts.append(binascii.unhexlify(digits[start : start + CHUNK]))
     except binascii.Error as error:
         raise ValueError("broken hex digits") from error
-    return bytes(raw)
+    yield_to_hub()
+    return b"".join(parts)

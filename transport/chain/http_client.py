@@ -196,7 +196,7 @@ def garbage(where: str, what: str) -> SourceGarbage:
     return SourceGarbage(f"{where} sent {what}")
 
 
-def decode(body: bytes, type_: type[T], where: str) -> T:
+def decode(body: bytes | memoryview, type_: type[T], where: str) -> T:
     """The body as this type, strictly. Raises `SourceGarbage`.
 
     `where` is the source's name and path. msgspec's words say which field is wrong and

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.signed_tx import Tx, TxIn, make_tx
 from engine.bitcoin.transaction import (
     COINBASE_TXID,
@@ -18,7 +19,6 @@ from engine.bitcoin.transaction import (
     compact_size,
     double_sha256,
     header_hash,
-    merkle_root,
     parse_header,
     push_number,
 )

@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.transaction import (
     block_header,
     compact_size,
     double_sha256,
     header_hash,
-    merkle_root,
     push_number,
 )
 

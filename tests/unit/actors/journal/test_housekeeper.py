@@ -101,7 +101,8 @@ class House:
         self.node = node = Node(self.clock, self.dispatcher, Random(1), Settings())
         report = Published(JournalReport())
         node.readers = [self._start("reader", ReaderActor(self.store))]
-        node.journal = self._start("journal", JournalActor(node, self.store, report))
+        writer = JournalActor(node, self.store, report, Published(0))
+        node.journal = self._start("journal", writer)
         node.notifiers = node.router = self._start("nobody", Actor())
         self.keeper = self._start("housekeeper", HousekeeperActor(node, keep))
         self.paid = 0

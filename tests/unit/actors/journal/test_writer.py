@@ -63,10 +63,10 @@ class House:
         self.dispatcher = SimulatedDispatcher(Random(1))
         self.clock = SimulatedClock(0)
         self.node = Node(self.clock, self.dispatcher, Random(1), Settings())
-        self.report = Published(JournalReport())
+        self.report, self.waiting = Published(JournalReport()), Published(0)
         scope = Scope(
             self.dispatcher,
-            lambda _name: JournalActor(self.node, self.disk, self.report),
+            lambda _name: JournalActor(self.node, self.disk, self.report, self.waiting),
             mailbox_limit=50_000,
         )
         self.ref = Ref(scope, "journal")
@@ -352,3 +352,17 @@ def test_what_a_removed_channel_left_is_looked_for_after_a_start_and_a_failure()
     house.clock.advance(round(PURGE_S * 3000))
     house.settle()
     assert house.disk.under_way == []
+
+
+def test_how_many_writes_wait_for_the_next_transaction_is_there_to_be_read() -> None:
+    house = House()
+    house.append()
+    assert house.waiting.now == 0, "it is being written"
+    house.append(MAX_BATCH + 3)
+    assert house.waiting.now == MAX_BATCH + 3
+    house.finish_one(Committed())
+    assert house.waiting.now == 3
+    house.ref.kill()
+    house.ref.start()
+    house.settle()
+    assert house.waiting.now == 0, "what waited when it crashed waits no more"

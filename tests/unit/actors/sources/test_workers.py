@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from actors.messages import Poll, Round, RoundDone
+from actors.published import Published
 from actors.sources import workers
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.messages import SomeViews
 from actors.sources.workers import (
+    MAX_RESTS,
+    MAX_WRITES,
+    REST_S,
     STEPS,
     VIEW_STEPS,
     WATCH_STEPS,
@@ -133,6 +137,35 @@ def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
     assert max(map(len, shown)) == STEPS // VIEW_STEPS == 100
     assert max(looks.between) <= STEPS // WATCH_STEPS + 1 == 101
     assert sum(looks.between) >= 4 * count, "both rounds watch and show all"
+
+
+@pytest.mark.parametrize(("clears", "rests"), [(True, 10), (False, MAX_RESTS)])
+def test_no_more_is_shown_than_the_journal_can_follow(
+    stage: ActorStage, clears: bool, rests: int
+) -> None:
+    """Each watcher that waits for its write is what the garbage collector walks; a
+    journal that is stuck is nothing that its source could wait for."""
+    count = STEPS // VIEW_STEPS
+    scripts = [b"\x00\x14" + number.to_bytes(20, "big") for number in range(count)]
+    feed, source, waiting = FakeFeed(20), Inbox(), Published(MAX_WRITES + 10)
+    feed.mine([make_tx(f"pays {s.hex()}", [(s, 1)]) for s in scripts])
+    stage.node.source = stage.start("source", source)
+    stage.node.writes_waiting = waiting
+    slept: list[float] = []
+
+    def rest(seconds: float) -> None:
+        slept.append(seconds)
+        if clears:
+            waiting.publish(waiting.now - 1)
+
+    stage.node.rest = rest
+    worker = BlockFeedWorker(stage.node, 0, feed, stage.store)
+    ref = stage.start("feed.0", worker, limit=10)
+    ref.tell(Round(1, watch=(tuple(scripts),), reset=True))
+    stage.run()
+    assert slept == [REST_S] * rests
+    shown = [m.views for m in source.got if isinstance(m, SomeViews | RoundDone)]
+    assert sum(map(len, shown)) == count
 
 
 class Restarted(FakeFeed):

@@ -8,6 +8,7 @@ from bit.transaction import calc_txid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.transaction import (
     COINBASE_TXID,
     block_header,
@@ -16,7 +17,6 @@ from engine.bitcoin.transaction import (
     header_hash,
     iter_block_txs,
     iter_packed_txs,
-    merkle_root,
     pack_tx,
     parse_header,
     parse_tx,

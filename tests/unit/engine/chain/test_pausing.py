@@ -18,7 +18,7 @@ def test_there_is_a_pause_before_each_so_many_items_but_not_before_the_first() -
     assert list(pausing("abc", None, every=1)) == ["a", "b", "c"]
 
 
-def test_a_full_mempool_is_compared_in_steps_of_ten_thousand_names() -> None:
+def test_a_full_mempool_is_compared_in_steps_of_some_thousand_names() -> None:
     index = ScriptIndex()
     pauses: list[int] = []
     kept = make_tx("kept", [(b"\x00\x14somebody", 1)])

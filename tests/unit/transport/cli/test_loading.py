@@ -7,6 +7,7 @@ import pytest
 from redis import exceptions
 
 from tests.tools import children
+from transport.cli.patched import SWITCH_S
 from transport.outbound.redis_words import _CODES, code_of
 
 SCRIPT = """
@@ -17,12 +18,13 @@ of_a_command = list(sys.modules)
 import installation
 patched = all(map(monkey.is_module_patched, ("socket", "ssl", "threading", "time")))
 asks = events.notify_and_call_entry_points is not events.notify
-print(json.dumps([of_a_command, list(sys.modules), patched, asks]))
+told = [of_a_command, list(sys.modules), patched, asks, sys.getswitchinterval()]
+print(json.dumps(told))
 """
 
 
 @pytest.fixture(scope="module")
-def told() -> list[list[str] | bool]:
+def told() -> list[list[str] | bool | float]:
     done = children.run(
         [sys.executable, "-c", SCRIPT],
         capture_output=True,
@@ -30,7 +32,7 @@ def told() -> list[list[str] | bool]:
         timeout=120,
         check=True,
     )
-    found: list[list[str] | bool] = json.loads(done.stdout)
+    found: list[list[str] | bool | float] = json.loads(done.stdout)
     return found
 
 
@@ -50,11 +52,17 @@ def test_a_node_loads_no_redis_no_zmq_and_no_jwt_before_it_has_one(
 
 
 def test_gevent_is_in_place_and_asked_nobody_for_plug_ins(
-    told: list[list[str] | bool],
+    told: list[list[str] | bool | float],
 ) -> None:
-    assert told[2:] == [True, True], "patched, and what asks is back"
+    assert told[2:4] == [True, True], "patched, and what asks is back"
     assert isinstance(told[0], list)
     assert "importlib.metadata" not in told[0], "reads all that is installed, 25 times"
+
+
+def test_the_hub_waits_a_tenth_as_long_for_a_thread_that_computes(
+    told: list[list[str] | bool | float],
+) -> None:
+    assert told[4] == SWITCH_S == 0.0005, "Python's own is 0.005"
 
 
 @pytest.mark.parametrize("name", _CODES)

@@ -6,8 +6,9 @@ import pytest
 from gevent import joinall, spawn
 
 from engine.bitcoin.address import parse_address
+from engine.bitcoin.merkle import merkle_root
 from engine.bitcoin.signed_tx import Digests, check_signature
-from engine.bitcoin.transaction import double_sha256, merkle_root
+from engine.bitcoin.transaction import double_sha256
 from engine.chain.feed import BlockFeed
 from engine.errors import InvalidAddress, SourceBusy, SourceError, SourceUnavailable
 from tests.tools.steps import steps
