@@ -111,6 +111,7 @@ class Installation:
             network=config.network,
             poll_by_hand_s=config.poll_by_hand_s,
             wallets=config.wallets,
+            keep_answers_h=config.keep_answers_h,
         )
         self.node = Node(
             self.clock,

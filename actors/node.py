@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True):
     network: str = "regtest"
     poll_by_hand_s: int = 10  # between looks at an address where looks have a budget
     wallets: WalletSettings = WalletSettings()
+    keep_answers_h: int = 24  # hours; so long an Idempotency-Key is answered as before
 
 
 class Node:

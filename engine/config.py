@@ -122,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     keep_deliveries_days: int
     keep_attempts_days: int
     keep_inbound_days: int
+    keep_answers_h: int
     alert_after_s: int
     alert_every_s: int
     silent_orders: int

@@ -59,7 +59,7 @@ __all__ = [
 
 
 REPLAYED_FOR_MS = 86_400_000
-"""As long as an idempotent answer is replayed: 24 h. Older ones are forgotten."""
+"""So long an idempotent answer is replayed at least; see `keep_answers_h`."""
 
 COUNT_UP_TO = 1_000
 """Of a channel's backlog: more is told as so much."""
@@ -241,12 +241,12 @@ class Gateway(
     def idempotent_answer(
         self, scope: str, key: str, former: str | None = None
     ) -> IdempotentAnswer | None:
-        """The first answer to the key, of the last 24 h; also one that was kept under
-        the `former` scope."""
+        """The first answer to the key, of the time that answers are kept (24 h by
+        default); also one that was kept under the `former` scope."""
 
     def end_session(self, session_id: str) -> None:
-        """Write that a person has logged out. It is remembered for a day, which is
-        longer than any session lives. Twice is as good as once."""
+        """Write that a person has logged out. It is remembered for a day at least,
+        which is longer than any session lives. Twice is as good as once."""
 
     def is_session_ended(self, session_id: str) -> bool:
         """Whether somebody has logged out of it, also before the last start."""

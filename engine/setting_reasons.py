@@ -113,6 +113,8 @@ REASONS: dict[str, dict[str, str]] = {
         "keep_deliveries_days": "A month: for so long the log of attempts is kept,"
         " too.",
         "keep_attempts_days": "The last retry comes after four days.",
+        "keep_answers_h": "A retry comes within minutes; the API promises a day. A shop"
+        " that repeats a week later wants 168.",
         "keep_inbound_days": "After that, one that a provider repeats is a claim like"
         " any other: the chain decides.",
     },

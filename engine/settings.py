@@ -257,6 +257,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_inbound_days", whole(1, 36_500), "90", "1 to 36500 days",
            "How long webhooks that were heard are known again. After that, one that a"
            " provider repeats is a claim like any other: the chain decides."),
+    Option("keep_answers_h", whole(24, 8_760), "24", "24 to 8760 hours",
+           "How long an Idempotency-Key gets the first answer again."),
     Option("alert_after_s", whole(0, 86_400), "60", "0 to 86400 seconds",
            "How long an alert stands, or is over, before channels are told."),
     Option("alert_every_s", whole(0, 86_400), "300", "0 to 86400 seconds",

@@ -47,7 +47,6 @@ from engine.errors import (
     StoreUnreadable,
 )
 from engine.gateway import (
-    REPLAYED_FOR_MS,
     MakeAnswer,
     NodeHealth,
     SourceState,
@@ -147,9 +146,8 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
             kept = keep(answers)
             if kept is None:
                 return beside
-            # What is too old goes, so that a key can be used anew after a day.
-            day_ago = self.now() - REPLAYED_FOR_MS
-            return *beside, ForgetIdempotency(day_ago, kept.scope, kept.key), kept
+            old = self.replayed_since()
+            return *beside, ForgetIdempotency(old, kept.scope, kept.key), kept
 
         with self._wallets.settling(drawn):
             agreed = as_of_now(self._node, drawn.terms)

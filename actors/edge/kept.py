@@ -17,7 +17,7 @@ from actors.edge.wallets import WalletDesk
 from actors.node import Node
 from engine.delivery.channel import Channel, channel_of, channel_row
 from engine.errors import Duplicate, EngineBusy
-from engine.gateway import COUNT_UP_TO, REPLAYED_FOR_MS
+from engine.gateway import COUNT_UP_TO
 from engine.merchants.record import Limits, Merchant
 from engine.payment.history import Sum
 from engine.runtime.yielding import yielding_every
@@ -52,6 +52,7 @@ ASK_S = 10.0
 """How long an edge waits for an answer; even a slow disk commits well under 1 s."""
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
 ENDED_SESSION: Final = "ended session"
 """No caller has this scope: theirs end in the path of what they called."""
@@ -71,14 +72,18 @@ class KeptRows:
     def idempotent_answer(
         self, scope: str, key: str, former: str | None = None
     ) -> IdempotentAnswer | None:
-        since = self.now() - REPLAYED_FOR_MS
+        since = self.replayed_since()
         return self._store.idempotent_answer(scope, key, since, former)
 
+    def replayed_since(self) -> int:
+        """ms. Older answers are forgotten, so that a key can be used anew."""
+        return self.now() - self._node.settings.keep_answers_h * HOUR_MS
+
     def end_session(self, session_id: str) -> None:
-        # Kept as the answer to a key of its own: it is forgotten after a day, as those
-        # are, and each that is written takes some of the oldest with it.
+        # Kept as the answer to a key of its own: it is forgotten when those are, and
+        # each that is written takes some of the oldest with it.
         now = self.now()
-        forget = ForgetIdempotency(now - REPLAYED_FOR_MS, ENDED_SESSION, session_id)
+        forget = ForgetIdempotency(self.replayed_since(), ENDED_SESSION, session_id)
         ended = IdempotencyRow(ENDED_SESSION, session_id, b"", 204, b"", now)
         with suppress(Duplicate):
             self._commit(Write(rows=(forget, ended)))

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from actors.edge.tree import TreeViews
 from actors.messages import RefundMoved
 from engine.errors import EngineBusy
-from engine.gateway import REPLAYED_FOR_MS
 from engine.payment.model import GivenBack, Payment
 from engine.payment.observations import RefundPaid
 from engine.payment.refund import Refund
@@ -55,8 +54,8 @@ class RefundEdge(TreeViews):
         rows: tuple[Row, ...] = (row,)
         kept = keep(refund)
         if kept is not None:
-            day_ago = self.now() - REPLAYED_FOR_MS
-            rows = (*rows, ForgetIdempotency(day_ago, kept.scope, kept.key), kept)
+            old = self.replayed_since()
+            rows = (*rows, ForgetIdempotency(old, kept.scope, kept.key), kept)
         self._commit(Write(rows=rows))
         self._tell(refund)
         return refund

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import AsyncResult
+from msgspec.structs import replace
 
 from actors.published import JournalReport, Published
 from engine.errors import EngineBusy
@@ -208,6 +209,20 @@ def test_a_key_may_be_used_anew_after_a_day() -> None:
         commit(node, row)
         assert create(node, ANY, "old").status_code == 201
         assert create(node, ANY, "old").headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_node_may_keep_answers_for_longer_than_a_day() -> None:
+    with running_node() as node:
+        node.node.settings = replace(node.node.settings, keep_answers_h=168)
+        first = create(node, ANY, "weekly")
+        now, days_later = node.gateway.now, 6 * 86_400_000
+        node.gateway.now = lambda: now() + days_later  # type: ignore[method-assign]
+        assert create(node, ANY, "another").status_code == 201
+        again = create(node, ANY, "weekly")
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.json()["id"] == first.json()["id"]
+        node.gateway.now = lambda: now() + 8 * 86_400_000  # type: ignore[method-assign]
+        assert "Idempotent-Replayed" not in create(node, ANY, "weekly").headers
 
 
 def test_a_batch_answer_of_a_version_whose_problems_had_no_code_is_replayed() -> None:

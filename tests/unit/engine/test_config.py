@@ -57,6 +57,7 @@ WRONG = {
     "keep_deliveries_days": "a month",
     "keep_attempts_days": "4",
     "keep_inbound_days": "0",
+    "keep_answers_h": "23",
     "claims_total_s": "-1",
     "channels_per_merchant": "1001",
     "identifies_per_s": "0",
