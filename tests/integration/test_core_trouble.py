@@ -224,6 +224,39 @@ def test_answers_that_take_longer_than_the_poll_interval_do_not_pile_up(
     assert order.now["flags"] == []
 
 
+def test_a_node_that_thinks_for_eleven_seconds_is_slow_and_has_not_failed(
+    shop: CoreShop,
+) -> None:
+    """With the settings that a shop has by itself. Small machines take that long for an
+    answer while they connect a block."""
+    node, order = shop.node, shop.order(confirmations=1)
+    before = shop.source
+    calls = node.wire.calls
+    asked = calls["getblockchaininfo"]
+    node.wire.takes_s["getblockchaininfo"] = 11.0
+    try:
+        order.paid()
+        wait_until(
+            lambda: calls["getblockchaininfo"] > asked, PATIENCE_S, "the slow question"
+        )
+        answered = calls["getmempoolinfo"]  # what comes behind it, in one batch
+        wait_until(
+            lambda: calls["getmempoolinfo"] > answered or "detected" in order.story,
+            PATIENCE_S,
+            "its answer",
+        )
+        assert shop.source["standing"] == before["standing"] == "current"
+    finally:
+        node.wire.takes_s.clear()
+    order.wait_for("detected")
+    node.mine()
+    order.wait_for("confirmed")
+    now = shop.source
+    assert now["errors"] == before["errors"]
+    assert now["last_error"] is None
+    assert order.story == ["created", "detected", "confirming", "confirmed"]
+
+
 def test_a_node_in_its_first_download_judges_no_order(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -81,6 +81,9 @@ def test_two_outputs_of_one_transaction_are_two_receipts() -> None:
     [
         (50_000, 0, ["detected"], ()),
         (49_999, 0, ["detected", "underpaid"], (Flag.UNDERPAID,)),
+        (49_455, 0, ["detected", "underpaid"], (Flag.UNDERPAID,)),  # no wallet sends it
+        (49_455, 545, ["detected"], ()),
+        (49_454, 545, ["detected", "underpaid"], (Flag.UNDERPAID,)),
         (50_001, 0, ["detected", "overpaid"], (Flag.OVERPAID,)),
         (49_900, 100, ["detected"], ()),
         (49_899, 100, ["detected", "underpaid"], (Flag.UNDERPAID,)),
