@@ -1,6 +1,5 @@
 """A visitor of a shop, by Playwright: docs/clients.md's example, and a checkout."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,12 @@ import pytest
 from tests.browser.playwright_page import VisitFailed, VisitorPage, visiting
 from tests.browser.shop import shop
 from tests.browser.site import Site
+from tests.docs.runs import Runs, here
 from tests.tools.livenode import live_node
+from tests.tools.wait import wait_until
 
-DOCS = Path(__file__).parents[2] / "docs" / "clients.md"
+RUN = Runs()
+WATCH_PAYMENT = RUN.take("clients.md", "js")
 
 # What the example leaves to the shop.
 SHOP = """
@@ -34,13 +36,13 @@ def page() -> Iterator[VisitorPage]:
 
 
 def example(address: str, url: str, token: str) -> str:
-    """The first one of the page, with this payment."""
-    found = re.search(
-        r"## watchPayment\n\n```js\n(.*?)watch\.stop", DOCS.read_text(), re.DOTALL
-    )
-    assert found is not None
-    code = found[1].replace('"bc1q…"', repr(address))
-    code = code.replace('"https://pay.example"', repr(url))
+    """The first one of the page, with this payment; it stops on `leave()`."""
+    replaced = {
+        '"bc1q…"': repr(address),
+        '"https://pay.example"': repr(url),
+        "watch.stop();": "window.leave = () => { watch.stop(); };",
+    }
+    code = here(WATCH_PAYMENT.text, replaced)
     return f"(() => {{ {SHOP} const clientSecret = {token!r}; {code} }})()"
 
 
@@ -63,6 +65,8 @@ def test_the_example_of_the_docs_shows_a_payment_and_that_it_is_offline(
         page.do("wait_for_text", "#light", "offline")
         page.do("offline", False)
         page.do("wait_for_text", "#light", "live")
+        page.do("evaluate", "leave()")
+        wait_until(lambda: not node.sessions(), 5, "the session to end")
     site.close()
 
 

@@ -20,6 +20,7 @@ from tests.tools.receiver import Receiver
 from tests.tools.redis_server import RedisServer, entries
 from tests.tools.telegram_double import TelegramDouble
 from tests.tools.wait import wait_until
+from tests.tools.wsclient import connect
 
 RUN = Runs()
 ALERTS = RUN.take("alerts.md", "bash")
@@ -31,6 +32,8 @@ PAYABLE = RUN.take("gateways.md", "toml", 6)
 STATUS_AND_CONFIRM = RUN.take("seeds.md", "bash")
 INVOICE = RUN.take("seeds.md", "bash", 1)
 INVOICE_MADE = RUN.take("seeds.md", "json")
+SALON_SAYS = RUN.take("seeds.md", "json", 1)
+SALON_HEARS = RUN.take("seeds.md", "json", 2)
 
 AT_NODE = "http://127.0.0.1:8080"
 GATEWAY_SECRET = "what-the-gateway-and-the-shop-know"
@@ -43,6 +46,7 @@ alert_after_s = 0
 [seeds]
 bitcoin = "default"
 phoenixd = "default"
+salon = "salon"
 
 [merchants.salon]
 webhook_secrets = {{payable = "{gateway_secret}"}}
@@ -179,3 +183,22 @@ def test_the_invoice_of_phoenixds_site_is_what_the_page_shows(stage: Stage) -> N
     assert same_shape(made, shown) == []
     assert made["externalId"] == shown["externalId"]
     assert made["invoice"].startswith("lnbcrt500u1")
+
+
+def test_the_salons_page_is_told_what_the_page_shows(stage: Stage) -> None:
+    node = stage.node
+    key = node.post("/v1/keys", name="salon", merchant="salon").json()["key"]
+    wanted = {"amount_sat": 1_000, "confirmations": 1, "external_id": "inv-1"}
+    by_salon = {"Authorization": f"Bearer {key}"}
+    made = node.call("POST", "/v1/payments", json=wanted, headers=by_salon).json()
+    client = connect("127.0.0.1", node.port, "/ws/payments/salon/s1")
+    assert client.accepted
+    client.send_text(SALON_SAYS.text.strip())
+    node.post("/dev/pay", address=made["address"], amount_sat=1_000)
+    node.post("/dev/mine", blocks=1)
+    for line in SALON_HEARS.text.splitlines():
+        shown, told = json.loads(line), client.recv_json(timeout_s=30)
+        assert (told["type"], told["status"]) == (shown["type"], shown["status"])
+        assert told.keys() == shown.keys()
+        assert shown["data"].keys() <= told["data"].keys()
+    client.close()
