@@ -37,7 +37,7 @@ WAITING = (1, 32, 512, 2_048)
 FULL = 512
 """So many wait while a single commit is timed: the journal's batches are full."""
 
-MOST = 50_000  # more than a second's writes, made beforehand
+PREPARED = 50_000  # more than a second's writes, made beforehand
 BEFORE = 100_000  # payments that are there already
 PROBE_EVERY_S = 0.010
 NOW = 1_760_000_000_000
@@ -131,23 +131,23 @@ def _many(waiting: int) -> str:
 
 
 def creations(waiting: int) -> Figures:
-    most = MOST if waiting > 32 else MOST // 3
+    most = PREPARED if waiting > 32 else PREPARED // 3
     return _measured(waiting, [deque([write_of(payment(n))]) for n in range(most)])
 
 
 def stories(waiting: int) -> Figures:
-    return _measured(waiting, [_story(payment(n)) for n in range(MOST // 3)])
+    return _measured(waiting, [_story(payment(n)) for n in range(PREPARED // 3)])
 
 
 def probe(waiting: int) -> Figures:
     """Commits of a greenlet that comes now and then, while `waiting` others write."""
-    writes = [deque([write_of(payment(n))]) for n in range(MOST if waiting else 0)]
+    writes = [deque([write_of(payment(n))]) for n in range(PREPARED if waiting else 0)]
     return _measured(waiting, writes, probing=True)
 
 
 def grown(waiting: int) -> Figures:
     """Creations in a database that has many payments, no longer watched, already."""
-    later = range(BEFORE, BEFORE + MOST)
+    later = range(BEFORE, BEFORE + PREPARED)
     jobs = [deque([write_of(payment(n))]) for n in later]
     return _measured(waiting, jobs, before=BEFORE)
 
@@ -181,7 +181,7 @@ def _measured(
         took_s = time.perf_counter() - began
         cpu_s = time.process_time() - cpu_s
         if next(work, None) is None and jobs:
-            raise RuntimeError("there was too little to write: raise MOST")
+            raise RuntimeError("there was too little to write: raise PREPARED")
         events = bench.node.counters["journal.events"]
         shown = probed if probing else waits
         return {
@@ -214,7 +214,7 @@ def _probe(bench: BenchNode, until: float) -> list[float]:
     waits: list[float] = []
     while time.perf_counter() < until:
         gevent.sleep(PROBE_EVERY_S)
-        waits.append(_commit(bench, write_of(payment(10 * MOST + len(waits)))))
+        waits.append(_commit(bench, write_of(payment(10 * PREPARED + len(waits)))))
     return waits
 
 

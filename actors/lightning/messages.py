@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from engine.errors import LightningError
-from engine.lightning.node import Balance, Heard, InvoiceSeen, Listener, PaidPage
+from engine.lightning.node import Balance, InvoiceSeen, Listener, PaidPage, SignOfLife
 
 __all__ = [
     "AskBalance",
@@ -42,7 +42,7 @@ class Hold(msgspec.Struct, frozen=True):
 
 class StreamWord(msgspec.Struct, frozen=True):
     number: int
-    heard: Heard
+    heard: SignOfLife
 
 
 class StreamPaid(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ RATE_PER_S: Final = 4.0
 BURST: Final = 20.0
 """Invoices that are asked about, of one account."""
 
-MOST: Final = 100_000
-MOST_CLAIMS: Final = 100
+MAX_IN_LINE: Final = 100_000
+MAX_CLAIMS: Final = 100
 """In line; who is refused asks again at its next deadline, or is found by reading."""
 
 
@@ -38,14 +38,14 @@ class Questions:
 
     def add(self, payment_hash: str, payment_id: str) -> bool:
         """An invoice is over its time. False: too many are."""
-        if len(self._line) >= MOST and payment_hash not in self._line:
+        if len(self._line) >= MAX_IN_LINE and payment_hash not in self._line:
             return False
         self._line[payment_hash] = payment_id
         return True
 
     def claim(self, payment_hash: str) -> bool:
         """Somebody says that it was paid."""
-        if len(self._claims) >= MOST_CLAIMS and payment_hash not in self._claims:
+        if len(self._claims) >= MAX_CLAIMS and payment_hash not in self._claims:
             return False
         self._claims[payment_hash] = ""
         return True
@@ -73,7 +73,7 @@ class Questions:
         """Nobody could be asked: in line again, if there is room."""
         for payment_hash, payment_id in taken.items():
             line = self._line if payment_id else self._claims
-            most = MOST if payment_id else MOST_CLAIMS
+            most = MAX_IN_LINE if payment_id else MAX_CLAIMS
             if len(line) < most:
                 line.setdefault(payment_hash, payment_id)
 

@@ -49,11 +49,11 @@ from engine.lightning.account import Account
 from engine.lightning.connection import Step, wait_s
 from engine.lightning.node import (
     Balance,
-    Heard,
     InvoiceSeen,
     InvoiceStatus,
     LightningNode,
     PaidPage,
+    SignOfLife,
 )
 from engine.lightning.upstream import UpstreamReport, UpstreamState
 from engine.runtime.actor import Actor
@@ -249,10 +249,10 @@ class UpstreamActor(Actor):
         self._standing.step(Step.RECONNECT)
         self._connect()
 
-    def _on_word(self, heard: Heard) -> None:
+    def _on_word(self, heard: SignOfLife) -> None:
         is_open = self._standing.connection.opened
-        self._held.heard(opened=heard is Heard.OPENED)
-        if heard is Heard.OPENED and not is_open:
+        self._held.heard(opened=heard is SignOfLife.OPENED)
+        if heard is SignOfLife.OPENED and not is_open:
             self._timers.cancel(ConnectDue)
             self._standing.step(Step.OPENED)
             self._want_page()
@@ -265,7 +265,7 @@ class UpstreamActor(Actor):
         """What an earlier connection still says is as true."""
         self._node.counters.add("lightning.pushed")
         if self._held.is_current(number):
-            self._on_word(Heard.ALIVE)
+            self._on_word(SignOfLife.ALIVE)
         if invoice.status is not InvoiceStatus.PAID:
             self._node.counters.add("lightning.garbage")
         elif self._deliveries.pending >= MOST_PENDING:

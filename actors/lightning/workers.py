@@ -23,11 +23,11 @@ from actors.node import Node
 from engine.errors import LightningError, NodeGarbage, NodeRefused
 from engine.lightning.node import (
     Balance,
-    Heard,
     InvoiceSeen,
     InvoiceStatus,
     LightningNode,
     PaidPage,
+    SignOfLife,
 )
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
@@ -169,7 +169,7 @@ class StreamListener:
     def silence_s(self) -> float:
         return self._silence_s
 
-    def word(self, heard: Heard) -> None:
+    def word(self, heard: SignOfLife) -> None:
         self._upstream.tell_system(StreamWord(self._number, heard))
 
     def paid(self, invoice: InvoiceSeen) -> None:

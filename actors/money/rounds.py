@@ -11,7 +11,7 @@ import logging
 from abc import abstractmethod
 from typing import Any
 
-from actors.money.steps import Answer, Late, Steps, Tick
+from actors.money.steps import Late, StepAnswer, Steps, Tick
 from actors.money.telling import carry_out
 from actors.node import Node
 from actors.upstreams import MoneyCame
@@ -69,7 +69,7 @@ class RoundsActor(Actor):
                     self._go_on(None)
                 else:
                     self._wanted_again = True
-            case Answer(number, value) if number == self._number:
+            case StepAnswer(number, value) if number == self._number:
                 self._go_on(value)
             case Late(number) if number == self._number:
                 self._go_on(TimeoutError("an answer did not come in time"))
@@ -103,9 +103,11 @@ class RoundsActor(Actor):
         else:
             late = Late(self._number)
             self._late = self._node.clock.call_later(ANSWER_S, self.ref, late)
-            ref, number = self.ref, self._number
+            tell, number = self.ref.tell_system, self._number
             carry_out(
-                self._node, wanted, lambda value: ref.tell_system(Answer(number, value))
+                self._node,
+                wanted,
+                lambda value: tell(StepAnswer(number, value)),
             )
 
     def _end(self) -> None:

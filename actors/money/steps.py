@@ -16,7 +16,7 @@ from engine.store.port import StoreReader
 from engine.store.writes import MoveRefund, Row
 
 __all__ = [
-    "Answer",
+    "StepAnswer",
     "Ask",
     "Commit",
     "Late",
@@ -66,7 +66,7 @@ class Tick(msgspec.Struct, frozen=True):
     coalesce = True
 
 
-class Answer(msgspec.Struct, frozen=True):
+class StepAnswer(msgspec.Struct, frozen=True):
     number: tuple[int, int]
     value: Any
 

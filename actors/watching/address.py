@@ -29,7 +29,6 @@ from actors.messages import (
 )
 from actors.node import Node
 from actors.watching.believing import as_write, note_status
-from actors.watching.doubts import Doubts, not_believed, nothing_open
 from actors.watching.invoice import look_up
 from actors.watching.looking import (
     LOOK_AT_CHAIN,
@@ -40,6 +39,7 @@ from actors.watching.looking import (
     script_of,
 )
 from actors.watching.release import let_go, release
+from actors.watching.unknowns import Unknowns, not_believed, nothing_open
 from engine.chain.feed import ChainView
 from engine.chain.unread import seen_by
 from engine.errors import Refused, StoreUnavailable, Unreadable
@@ -71,7 +71,6 @@ class AddressActor(Actor):
 
     __slots__ = (
         "_deadline",
-        "_doubts",
         "_is_shown_nothing",
         "_node",
         "_payment",
@@ -79,6 +78,7 @@ class AddressActor(Actor):
         "_review",
         "_script",
         "_seen_at",
+        "_unknowns",
     )
 
     mailbox_limit = 100
@@ -93,7 +93,7 @@ class AddressActor(Actor):
         self._poll: int | None = None  # the number of the timer that it waits for
         self._deadline = deadline  # ms, that the supervisor will tell of
         self._review: ReviewState | None = None  # what views left open; mostly nothing
-        self._doubts: Doubts | None = None  # of those that have any; few
+        self._unknowns: Unknowns | None = None  # of those that have any; few
         self._seen_at: int | None = None  # ms, when the source was asked that answered
         self._is_shown_nothing = False  # in the newest view of a current source
 
@@ -150,7 +150,7 @@ class AddressActor(Actor):
             case ReviewDue():
                 self._on_review_due()
             case DescribeWatcher(reply):
-                why = (self._doubts or Doubts()).why(self._review)
+                why = (self._unknowns or Unknowns()).why(self._review)
                 seen_at, next_at = self.seen_at, self.next_poll_at
                 reply(WatcherReport(self.payment, seen_at, next_at, why))
 
@@ -191,10 +191,10 @@ class AddressActor(Actor):
             self._wait_until(deadline)
 
     @property
-    def _doubt(self) -> Doubts:
-        if self._doubts is None:
-            self._doubts = Doubts()
-        return self._doubts
+    def _kept_unknowns(self) -> Unknowns:
+        if self._unknowns is None:
+            self._unknowns = Unknowns()
+        return self._unknowns
 
     # -- looking at the chain ------------------------------------------------------
 
@@ -209,7 +209,7 @@ class AddressActor(Actor):
         if complete_as_of is None or not self._is_covered:
             self._ask_source(urgent=self._review is not None)
         if self._is_overdue:
-            self._doubt.alert(self._node, self.payment, self._review)
+            self._kept_unknowns.alert(self._node, self.payment, self._review)
             look_up(self._node, self.payment)
         self._poll_in(self._interval_s())
 
@@ -234,7 +234,7 @@ class AddressActor(Actor):
             self._after_review()
             return
         if self.payment.terms.quorum_above_sat is not None:
-            view = self._doubt.hear(self._node, self.payment, view, asked_at)
+            view = self._kept_unknowns.hear(self._node, self.payment, view, asked_at)
         review, clock = self._review or ReviewState(), self._node.clock
         now, now_s = clock.now(), clock.monotonic()
         judged = judge(
@@ -254,9 +254,9 @@ class AddressActor(Actor):
         if judged.is_believed:
             self._tell_doubts(view)
         if judged.notes:
-            self._doubt.take_notes(self._node, self.payment, judged.notes)
+            self._kept_unknowns.take_notes(self._node, self.payment, judged.notes)
         if self.payment.terms.quorum_above_sat is not None:
-            self._doubt.heard(judged, self._script, now_s)
+            self._kept_unknowns.heard(judged, self._script, now_s)
         if judged.look_again_s is not None:
             self._poll_in(min(self._interval_s(), judged.look_again_s))
         if judged.has_more:
@@ -268,9 +268,9 @@ class AddressActor(Actor):
             self._after_review()
 
     def _tell_doubts(self, view: ChainView) -> None:
-        if self._doubts is not None or view.gap is not None:
-            self._doubt.seen(self._node, self.payment.id, view)
-            self._doubt.alert(self._node, self.payment, self._review)
+        if self._unknowns is not None or view.gap is not None:
+            self._kept_unknowns.seen(self._node, self.payment.id, view)
+            self._kept_unknowns.alert(self._node, self.payment, self._review)
 
     def _read_whole(self, view: ChainView) -> None:
         """All that follows from the view is committed. Of one that is not current
@@ -329,7 +329,7 @@ class AddressActor(Actor):
             return
         events, payment = decided.events, decided.payment
         if decided.notes:
-            self._doubt.take_notes(self._node, payment, decided.notes)
+            self._kept_unknowns.take_notes(self._node, payment, decided.notes)
         if isinstance(observation, InvoiceGone) and self._review is not None:
             self._review = self._review.node_said(observation)
         if not events and not rows:

@@ -24,7 +24,7 @@ import msgspec
 __all__ = [
     "Balance",
     "Can",
-    "Heard",
+    "SignOfLife",
     "InvoiceAsked",
     "InvoiceMade",
     "InvoiceSeen",
@@ -127,7 +127,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     receivable_msat: int | None = None  # by all channels together (inbound liquidity)
 
 
-class Heard(StrEnum):
+class SignOfLife(StrEnum):
     """What a held connection tells beside paid invoices."""
 
     OPENED = "opened"  # it is subscribed, and the key is good: from now on it pushes
@@ -142,7 +142,7 @@ class Listener(Protocol):
         """So long without any word the connection counts as dead: whoever holds it
         asks for a sign of life in time, and gives it up."""
 
-    def word(self, heard: Heard) -> None: ...
+    def word(self, heard: SignOfLife) -> None: ...
 
     def paid(self, invoice: InvoiceSeen) -> None:
         """Maybe told before, maybe out of order, maybe not of an invoice of ours."""

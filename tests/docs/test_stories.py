@@ -50,7 +50,7 @@ curl() { command curl --fail-with-body "$@"; }
 """
 
 
-class Story:
+class Walkthrough:
     """One page's blocks, as one shell's text."""
 
     def __init__(self, page: list[Block], folder: Path) -> None:
@@ -106,7 +106,7 @@ class Story:
 
 
 def test_the_first_payment_is_made_paid_and_told(tmp_path: Path) -> None:
-    with Story(FIRST_PAYMENT, tmp_path).told() as said:
+    with Walkthrough(FIRST_PAYMENT, tmp_path).told() as said:
         assert "/pay/pay_" in said
         log = tmp_path / "shop.log"
         wait_until(
@@ -121,13 +121,13 @@ def test_the_first_payment_is_made_paid_and_told(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_readme_take_a_payment(tmp_path: Path) -> None:
-    with Story(README, tmp_path).told() as said:
+    with Walkthrough(README, tmp_path).told() as said:
         assert re.search(r"order-1|pay_", said)
         assert "50,000" in said or "50000" in said
 
 
 def test_every_call_of_the_examples_does_what_it_says(tmp_path: Path) -> None:
-    with Story(API_EXAMPLES, tmp_path).told() as said:
+    with Walkthrough(API_EXAMPLES, tmp_path).told() as said:
         assert '"status":"confirmed"' in said.replace(" ", "")
 
 

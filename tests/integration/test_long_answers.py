@@ -10,13 +10,13 @@ from tests.tools.livenode import KEY, LiveNode, live_node
 from tests.tools.serving import until
 from tests.tools.wsclient import WsClient, connect, read_response
 
-MOST = 2  # connections of one address
+CONNECTIONS = 2  # connections of one address
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     """Behind a trusted proxy: this machine."""
-    limits = {"connections_per_address": MOST}
+    limits = {"connections_per_address": CONNECTIONS}
     with live_node(tmp_path, limits=limits, trusted_proxies=["127.0.0.1"]) as running:
         yield running
 
@@ -54,7 +54,7 @@ def test_behind_a_proxy_streams_and_long_polls_are_counted_as_websockets_are(
     stream = asked(node, f"/events/balance/{address}", "5.5.5.5")
     assert status(stream) == 200
     waiting = poll(node, "5.5.5.5")
-    until(lambda: counted(node) == {"5.5.5.5": MOST})
+    until(lambda: counted(node) == {"5.5.5.5": CONNECTIONS})
 
     third = asked(node, f"/events/balance/{address}", "5.5.5.5")
     assert status(third) == 429

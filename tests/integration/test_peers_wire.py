@@ -35,7 +35,7 @@ def node() -> Iterator[RunningNode]:
 # -- request smuggling -----------------------------------------------------------------
 
 
-class Noted:
+class Requests:
     """An application that keeps what it was asked, and may leave bodies unread."""
 
     def __init__(self, *, reads: bool) -> None:
@@ -85,7 +85,7 @@ ATTEMPTS = {
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_no_body_or_trailer_becomes_a_request(attempt: str, *, reads: bool) -> None:
     """gevent before 23.9 left the trailers for the next request to begin with."""
-    app = Noted(reads=reads)
+    app = Requests(reads=reads)
     with serving(app) as server:
         client = dial(server)
         client.send_raw(ATTEMPTS[attempt] + b"GET /next HTTP/1.0\r\nHost: a\r\n\r\n")

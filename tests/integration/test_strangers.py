@@ -17,7 +17,7 @@ from transport.live.routes import LiveRoutes
 from transport.server.limits import CallLimits
 
 AT_ONCE = 3
-FEW: dict[str, Any] = {"rate_per_s": 0.001, "burst": AT_ONCE}
+ONE_CALL: dict[str, Any] = {"rate_per_s": 0.001, "burst": AT_ONCE}
 WRONG: dict[str, Any] = {"failure_rate_per_s": 0.001, "failure_burst": AT_ONCE}
 
 
@@ -26,9 +26,9 @@ def apps() -> Iterator[Any]:
     """The whole edge of a node, as `run.py` puts it together, with narrow limits."""
     made: list[Any] = []
     limits = {
-        "stranger_limits": StrangerLimits(**FEW),
+        "stranger_limits": StrangerLimits(**ONE_CALL),
         "auth_limits": KeyLimits(**WRONG),
-        "webhook_limits": CallLimits(**FEW),
+        "webhook_limits": CallLimits(**ONE_CALL),
     }
 
     def kept(app: Any) -> Any:

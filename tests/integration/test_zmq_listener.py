@@ -20,7 +20,7 @@ from transport.chain.zmq_listener import Endpoint, ZmqListener
 BOB = b"\x00\x14" + b"b" * 20
 
 
-class Heard:
+class SignOfLife:
     """A log with a listener on these endpoints, until `close`."""
 
     def __init__(self, endpoints: list[Endpoint]) -> None:
@@ -54,16 +54,16 @@ def publisher() -> Iterator[CorePublisher]:
 
 
 @pytest.fixture
-def heard(publisher: CorePublisher) -> Iterator[Heard]:
+def heard(publisher: CorePublisher) -> Iterator[SignOfLife]:
     """Subscribed: the first message of each topic has come."""
-    heard = Heard(publisher.endpoints)
+    heard = SignOfLife(publisher.endpoints)
     heard.until_live()
     _until_subscribed(heard, publisher)
     yield heard
     heard.listener.close()
 
 
-def _until_subscribed(heard: Heard, publisher: CorePublisher) -> None:
+def _until_subscribed(heard: SignOfLife, publisher: CorePublisher) -> None:
     def said() -> bool:
         publisher.publish(b"rawtx", raw_tx(0))
         publisher.publish(b"sequence", b"\0" * 32 + b"C")
@@ -79,7 +79,7 @@ def _until_subscribed(heard: Heard, publisher: CorePublisher) -> None:
 
 
 def test_a_transaction_that_pays_somebody_nudges_and_its_bytes_are_there(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     other, mine = raw_tx(1, (BOB, 5)), raw_tx(2)
     publisher.added(txid(other), other)
@@ -92,7 +92,7 @@ def test_a_transaction_that_pays_somebody_nudges_and_its_bytes_are_there(
 
 
 def test_a_full_block_pushes_nothing_else_out(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     raws = [raw_tx(number, (BOB, 1)) for number in range(4_000)]
     publisher.connected("0f" * 32, raws, taken=3_000)
@@ -105,7 +105,7 @@ def test_a_full_block_pushes_nothing_else_out(
 
 
 def test_what_a_publisher_loses_is_noticed_with_the_next_message(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     with publisher.losing():
         publisher.changed("aa" * 32, b"A")
@@ -117,7 +117,7 @@ def test_what_a_publisher_loses_is_noticed_with_the_next_message(
 
 
 def test_bytes_that_never_come_are_waited_for_a_moment_only(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     publisher.changed("aa" * 32, b"A")
     wait_until(lambda: heard.nudges, 5, "a nudge")
@@ -126,7 +126,7 @@ def test_bytes_that_never_come_are_waited_for_a_moment_only(
 
 
 def test_a_publisher_that_restarts_is_heard_again_and_has_lost_something(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     publisher.stop()
     wait_until(lambda: not heard.log.is_live, 5, "the end of the connection")
@@ -139,7 +139,7 @@ def test_a_publisher_that_restarts_is_heard_again_and_has_lost_something(
 
 
 def test_frames_that_are_cut_oversized_or_foreign_are_passed_over(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     publisher.send([b"rawtx"])
     publisher.send([b"rawtx", b"\0" * 3_000_000, bytes(4)])
@@ -154,7 +154,7 @@ def test_frames_that_are_cut_oversized_or_foreign_are_passed_over(
 
 
 def test_a_frame_beyond_all_bounds_ends_the_connection_and_the_next_one_is_heard(
-    heard: Heard, publisher: CorePublisher
+    heard: SignOfLife, publisher: CorePublisher
 ) -> None:
     publisher.send([b"sequence", b"\0" * 5_000_000, bytes(4)])
     wait_until(lambda: heard.log._lost, 5, "the end of the connection")
@@ -165,7 +165,7 @@ def test_a_frame_beyond_all_bounds_ends_the_connection_and_the_next_one_is_heard
 
 
 def test_a_flood_holds_nobody_up(
-    heard: Heard, publisher: CorePublisher, monkeypatch: pytest.MonkeyPatch
+    heard: SignOfLife, publisher: CorePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is more than so many a second waits in the publisher, which drops it."""
     monkeypatch.setattr(zmq_listener, "BURST", 200)
@@ -214,7 +214,7 @@ def test_whoever_does_not_speak_zmq_is_never_live(said: bytes) -> None:
             client.close()
 
     serving = gevent.spawn(serve)
-    heard = Heard([(b"sequence", f"tcp://127.0.0.1:{server.getsockname()[1]}")])
+    heard = SignOfLife([(b"sequence", f"tcp://127.0.0.1:{server.getsockname()[1]}")])
     try:
         gevent.sleep(0.1)
         assert not heard.log.is_live
@@ -227,6 +227,6 @@ def test_whoever_does_not_speak_zmq_is_never_live(said: bytes) -> None:
 
 def test_a_listener_that_is_closed_leaves_nothing_behind(publisher: Any) -> None:
     for _ in range(3):
-        heard = Heard(publisher.endpoints)
+        heard = SignOfLife(publisher.endpoints)
         heard.until_live()
         heard.listener.close()

@@ -32,7 +32,7 @@ from engine.lightning.node import (
     Payout,
     PayoutStatus,
 )
-from tests.lightning.ear import STEP_S, hearing
+from tests.lightning.listener import STEP_S, hearing
 from tests.tools.wait import wait_until
 
 __all__ = [
@@ -207,14 +207,14 @@ class Conformance:
     def test_a_paid_invoice_is_pushed(self, rig: Rig) -> None:
         if not rig.node.can.push:
             return
-        with hearing(rig.node) as ear:
-            ear.wait_open()
+        with hearing(rig.node) as listener:
+            listener.wait_open()
             made = rig.node.create(asked())
             rig.pay_in(made.payment_hash)
-            wait_until(lambda: ear.hashes, STEP_S, "it to be pushed")
-        assert ear.error is None
-        assert ear.hashes == {made.payment_hash}
-        assert ear.invoices[0].received_msat == AMOUNT_MSAT
+            wait_until(lambda: listener.hashes, STEP_S, "it to be pushed")
+        assert listener.error is None
+        assert listener.hashes == {made.payment_hash}
+        assert listener.invoices[0].received_msat == AMOUNT_MSAT
 
     # -- paying ------------------------------------------------------------------------
 

@@ -16,9 +16,9 @@ from engine.errors.lightning import (
     NodeRefused,
     NodeUnavailable,
 )
-from engine.lightning.node import Heard, InvoiceStatus, PayoutStatus
+from engine.lightning.node import InvoiceStatus, PayoutStatus, SignOfLife
 from tests.lightning.conformance import KEY, Rig, asked, made_of, paid_hashes, read_on
-from tests.lightning.ear import STEP_S, hearing
+from tests.lightning.listener import STEP_S, hearing
 from tests.tools.wait import wait_until
 
 __all__ = ["ConformanceUnderFaults", "Fault", "FaultyRig"]
@@ -105,11 +105,11 @@ class ConformanceUnderFaults:
                 call(rig, known)
             assert raised.value.why == "key", name
         if rig.node.can.push:
-            with hearing(rig.node) as ear:
-                error = ear.wait_end()
+            with hearing(rig.node) as listener:
+                error = listener.wait_end()
             assert isinstance(error, NodeRefused)
             assert error.why == "key"
-            assert Heard.OPENED not in ear.words
+            assert SignOfLife.OPENED not in listener.words
 
     def test_paid_and_no_answer_is_found_by_the_hash_and_not_paid_again(
         self, rig: FaultyRig
@@ -152,25 +152,27 @@ class ConformanceUnderFaults:
         if not rig.node.can.push:
             return
         for _ in range(2):
-            with hearing(rig.node) as ear:
-                ear.wait_open()
+            with hearing(rig.node) as listener:
+                listener.wait_open()
                 rig.break_streams()
-                assert isinstance(ear.wait_end(), NodeUnavailable | None)
+                assert isinstance(listener.wait_end(), NodeUnavailable | None)
 
     def test_a_black_hole_is_found_out(self, rig: FaultyRig) -> None:
         if not rig.node.can.push:
             return
-        with hearing(rig.node, silence_s=0.5) as ear:
-            ear.wait_open()
+        with hearing(rig.node, silence_s=0.5) as listener:
+            listener.wait_open()
             rig.black_hole()
-            assert isinstance(ear.wait_end(), NodeUnavailable)
+            assert isinstance(listener.wait_end(), NodeUnavailable)
 
     def test_it_tells_that_it_is_alive_in_time(self, rig: FaultyRig) -> None:
         if not rig.node.can.push:
             return
-        with hearing(rig.node, silence_s=1.0) as ear:
-            ear.wait_open()
+        with hearing(rig.node, silence_s=1.0) as listener:
+            listener.wait_open()
             wait_until(
-                lambda: ear.words.count(Heard.ALIVE) >= 3, STEP_S, "signs of life"
+                lambda: listener.alive() >= 3,
+                STEP_S,
+                "signs of life",
             )
-        assert ear.error is None
+        assert listener.error is None

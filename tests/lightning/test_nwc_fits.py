@@ -24,7 +24,6 @@ from engine.errors.lightning import (
 from engine.lightning.node import (
     Balance,
     Can,
-    Heard,
     InvoiceAsked,
     InvoiceMade,
     InvoiceSeen,
@@ -34,6 +33,7 @@ from engine.lightning.node import (
     PaidPage,
     Payout,
     PayoutStatus,
+    SignOfLife,
 )
 from tests.lightning.conformance import Conformance, Rig
 from tests.lightning.nwc_wallet import Wallet
@@ -105,13 +105,13 @@ class NwcNode:
         self._subscribed.append(told.put)
         try:
             self._say("get_info", {})
-            listener.word(Heard.OPENED)
+            listener.word(SignOfLife.OPENED)
             while not ended():
                 try:
                     said = json.loads(told.get(timeout=listener.silence_s / 4))
                 except Empty:
                     self._say("get_info", {})  # it answers: the line is alive
-                    listener.word(Heard.ALIVE)
+                    listener.word(SignOfLife.ALIVE)
                     continue
                 if said["notification_type"] == "payment_received":
                     listener.paid(_seen(said["notification"]))

@@ -15,7 +15,7 @@ from engine.errors.lightning import (
 from engine.lightning.node import InvoiceSeen, InvoiceStatus, PayoutStatus
 from tests.lightning.broken_off import places
 from tests.lightning.conformance import KEY, asked, paid_hashes, read_on
-from tests.lightning.ear import Ear, hearing
+from tests.lightning.listener import KeepingListener, hearing
 from tests.lightning.test_phoenixd import phoenixd_at
 from tests.tools.fake_upstream import Answer, Request, Upstream, text
 from tests.tools.phoenixd_double import PhoenixdDouble
@@ -84,12 +84,12 @@ def test_fee_credit_is_told_by_the_balance(
 def test_a_push_says_the_net_sum_only_so_the_node_is_asked(
     double: PhoenixdDouble, node: Phoenixd
 ) -> None:
-    with hearing(node) as ear:
-        ear.wait_open()
+    with hearing(node) as listener:
+        listener.wait_open()
         wait_until(lambda: double.peers, STEP_S, "phoenixd to know of us")
         seen = paid(double, node, fees_msat=10_000_000)
-        wait_until(lambda: ear.invoices, STEP_S, "the push")
-    assert ear.invoices == [seen]
+        wait_until(lambda: listener.invoices, STEP_S, "the push")
+    assert listener.invoices == [seen]
     assert seen.received_msat == 50_000_000
 
 
@@ -387,7 +387,7 @@ def test_a_push_cut_off_at_any_byte_ends_the_stream_and_tells_nothing(
 
     double.server.answer = cut
     for size in range(len(message) + 1):
-        ear = Ear()
+        listener = KeepingListener()
         with pytest.raises(NodeUnavailable):
-            node.stream(ear, bool)
-        assert ear.invoices == ([seen] if size == len(message) else [])
+            node.stream(listener, bool)
+        assert listener.invoices == ([seen] if size == len(message) else [])

@@ -28,9 +28,9 @@ from tests.node.traffic import Order, Traffic
 from tests.tools.receiver import Answer, Received, Receiver, hang_up, reply
 from tests.tools.wait import wait_until
 
-__all__ = ["Moody", "Story", "World", "unlike"]
+__all__ = ["Moody", "Events", "World", "unlike"]
 
-Story = list[dict[str, Any]]
+Events = list[dict[str, Any]]
 
 SETTLE_S = 60.0
 SCHEDULE_S = [0.0] + [0.3] * 19  # attempts of a delivery
@@ -218,17 +218,17 @@ class World:
 
     # -- the end -----------------------------------------------------------------------
 
-    def settle(self) -> dict[str, Story]:
+    def settle(self) -> dict[str, Events]:
         """Let all be paid, buried, told and over; each payment's story."""
         self.traffic.end(SETTLE_S)
         self.node.generate(4)
         for paybell in (self.paybell, self.control):
             paybell.wait_for_tip(self.node.tip())
             self._wait_for_ends(paybell)
-        events: Story = []
+        events: Events = []
         self.paybell.read_on(events)
         self._wait_for_webhooks({event["id"] for event in events})
-        stories: dict[str, Story] = {}
+        stories: dict[str, Events] = {}
         for event in events:
             stories.setdefault(event["payment_id"], []).append(event)
         return stories
@@ -253,7 +253,7 @@ class World:
 
         wait_until(all_taken, SETTLE_S, "every event to be delivered")
 
-    def lines(self, stories: dict[str, Story]) -> list[str]:
+    def lines(self, stories: dict[str, Events]) -> list[str]:
         """What was going on, for whoever wonders whether it was enough."""
         traffic = self.traffic
         again = sum(order.sent - 1 for order in traffic.orders)
@@ -307,7 +307,7 @@ _OWN = {
 _SEEN = {"reorged", "replaced", "late"}
 
 
-def _receipts(receipts: Story) -> list[tuple[Any, ...]]:
+def _receipts(receipts: Events) -> list[tuple[Any, ...]]:
     return sorted(
         tuple(receipt[name] for name in ("txid", "vout", "amount_sat", "block_hash"))
         for receipt in receipts

@@ -23,7 +23,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.node.bcoin import BcoinNode
-from tests.node.crash import WANTED, Moody, Story, World, unlike
+from tests.node.crash import WANTED, Events, Moody, World, unlike
 from tests.node.paybell import Paybell
 from tests.node.rawtx import address_for
 from tests.node.traffic import Traffic
@@ -66,7 +66,7 @@ def test_killed_at_random_moments_it_ends_as_it_would_have_without(
     assert hit.keys() >= {"its first start", *WANTED}, "it proves too little"
 
 
-def expect_the_truth(world: World, stories: dict[str, Story]) -> None:
+def expect_the_truth(world: World, stories: dict[str, Events]) -> None:
     """Each order is one payment, each payment what the chain and the control say."""
     payments = {payment["id"]: payment for payment in world.paybell.payments()}
     control = {p["external_id"]: p for p in world.control.payments()}
@@ -97,7 +97,7 @@ def expect_the_truth(world: World, stories: dict[str, Story]) -> None:
 
 
 def expect_webhooks(
-    stories: dict[str, Story], endpoint: Moody, webhook: Webhook
+    stories: dict[str, Events], endpoint: Moody, webhook: Webhook
 ) -> None:
     """Each event came, in order; what came again was the same to the byte."""
     seen: dict[str, bytes] = {}
@@ -121,7 +121,7 @@ def expect_webhooks(
     assert taken == {payment_id: len(story) for payment_id, story in stories.items()}
 
 
-def expect_followers(traffic: Traffic, stories: dict[str, Story]) -> None:
+def expect_followers(traffic: Traffic, stories: dict[str, Events]) -> None:
     """Each has the whole story, once and in order, however often it was cut off."""
     for payment_id, follower in traffic.followers.items():
         follower.wait_for_seq(len(stories[payment_id]))
@@ -131,7 +131,7 @@ def expect_followers(traffic: Traffic, stories: dict[str, Story]) -> None:
 TOLD = ("confirmed", "expired", "cancelled", "reversed")
 
 
-def expect_pages(traffic: Traffic, stories: dict[str, Story]) -> None:
+def expect_pages(traffic: Traffic, stories: dict[str, Events]) -> None:
     """On Socket.IO: each step on the way and each end, once and in order."""
     assert traffic.pages
     for payment_id, page in traffic.pages.items():

@@ -14,9 +14,20 @@ from tests.tools.node import RunningNode, running_node
 from transport.rates.providers import FixedRates
 from transport.seeds.admission import SeedLimits
 
-MOST = 2_100_000_000_000_000  # sat: all that there will ever be
+MAX_SAT = 2_100_000_000_000_000  # sat: all that there will ever be
 
-NONE = ["0", "-1", "-0", "0.5", "1.5", "-1e9", "1e-9", str(MOST + 1), "1e30", "9" * 400]
+NONE = [
+    "0",
+    "-1",
+    "-0",
+    "0.5",
+    "1.5",
+    "-1e9",
+    "1e-9",
+    str(MAX_SAT + 1),
+    "1e30",
+    "9" * 400,
+]
 ODD = [
     "true",
     "[1]",

@@ -128,7 +128,7 @@ def test_s4_4_how_long_the_node_held_an_entry_is_not_held_against_it(
 def test_s4_4_more_entries_than_are_remembered_are_given_up_one_by_one(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_held, "MOST", 2)
+    monkeypatch.setattr(redis_held, "MAX_HELD", 2)
     seconds = 0.0
     held = Held(journal, lambda: seconds)
     names = [b"1-0", b"2-0", b"3-0"]

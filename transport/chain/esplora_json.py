@@ -27,7 +27,7 @@ _MAX_HEIGHT = 2**31 - 1
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Height = Annotated[int, msgspec.Meta(ge=0, le=_MAX_HEIGHT)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
-_Word = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]  # of a block's header
+_HeaderWord = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]  # of a block's header
 
 
 class Status(msgspec.Struct):
@@ -72,12 +72,12 @@ class Block(msgspec.Struct):
 
     id: Hash
     height: _Height
-    version: _Word | None = None
+    version: _HeaderWord | None = None
     previousblockhash: Hash | None = None
     merkle_root: Hash | None = None
     timestamp: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] | None = None
-    bits: _Word | None = None
-    nonce: _Word | None = None
+    bits: _HeaderWord | None = None
+    nonce: _HeaderWord | None = None
 
 
 class BlockStatus(msgspec.Struct):

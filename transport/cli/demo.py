@@ -1,8 +1,8 @@
 """`run.py demo`: a payment from creation to "paid", before the reader's eyes.
 
 It starts a whole node on a temporary database, speaks to it only through its public
-interface (as a shop would), and then keeps serving. A `Story` says how the payment is
-paid: here on the dev chain, in `demo_lightning.py` over Lightning.
+interface (as a shop would), and then keeps serving. A `Scenario` says how the payment
+is paid: here on the dev chain, in `demo_lightning.py` over Lightning.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
     "RATES",
     "STEP_S",
     "OnChain",
-    "Story",
+    "Scenario",
     "run",
     "say_as",
     "usable_port",
@@ -47,7 +47,7 @@ Open = Callable[[str, str], Any]
 Serve = Callable[[Any, Callable[[str], None]], int]
 
 
-class Story(Protocol):
+class Scenario(Protocol):
     """What is told of one payment."""
 
     place: str  # where money is, a line of words
@@ -69,7 +69,7 @@ class Story(Protocol):
 
 
 class OnChain:
-    """A `Story` on the dev chain."""
+    """A `Scenario` on the dev chain."""
 
     place = "dev chain, temporary database"
 
@@ -113,7 +113,7 @@ def usable_port(port: int) -> int:
 
 
 def run(
-    open_installation: Open, serve: Serve, story: Story | None = None, *, once: bool
+    open_installation: Open, serve: Serve, story: Scenario | None = None, *, once: bool
 ) -> int:
     """Start the node and play the demo beside it; the process's exit code."""
     with tempfile.TemporaryDirectory(prefix="paybell-demo-") as folder:
@@ -143,7 +143,7 @@ def run(
 
 def _play(
     node: NodeClient,
-    story: Story,
+    story: Scenario,
     installation: Any,
     shop: _Shop,
     failed: Event,
@@ -175,7 +175,7 @@ def _play(
         # The shop goes on listening: it is told of the second payment, too.
 
 
-def _create(story: Story, node: NodeClient) -> dict[str, Any]:
+def _create(story: Scenario, node: NodeClient) -> dict[str, Any]:
     order = {"external_id": f"order-{secrets.token_hex(3)}"}
     amount = {"amount": AMOUNT, "currency": "EUR"}
     payment: dict[str, Any] = node.post(
@@ -184,7 +184,7 @@ def _create(story: Story, node: NodeClient) -> dict[str, Any]:
     return payment
 
 
-def _tell(story: Story, node: NodeClient, shop: _Shop) -> dict[str, Any]:
+def _tell(story: Scenario, node: NodeClient, shop: _Shop) -> dict[str, Any]:
     say_as("node", f"listening on {node.base_url}, {story.place}")
     story.begin(node)
     node.post("/v1/channels", {"url": shop.url})

@@ -89,7 +89,7 @@ def _is_started(network: LightningNetwork) -> bool:
 
 
 class OverLightning:
-    """A `Story` of `demo.py`."""
+    """A `Scenario` of `demo.py`."""
 
     place = "Electrum's Lightning (regtest), temporary database"
 

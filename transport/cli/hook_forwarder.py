@@ -64,7 +64,7 @@ class Forwarder:
         self._on_progress = on_progress
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no netrc
-        self._lanes: dict[str, deque[Told]] = {}  # by payment; the first is on its way
+        self._queues: dict[str, deque[Told]] = {}  # by payment; the first is on its way
         self._open: dict[int, None] = {}  # offsets that are not done, in their order
         self._last = 0  # the offset that was put in last
         self._pool = Pool(LANES)
@@ -79,11 +79,11 @@ class Forwarder:
         self._open[told.offset] = None
         self._last = told.offset
         name = str(told.event["payment_id"])
-        lane = self._lanes.get(name)
-        if lane is not None:
-            lane.append(told)
+        queue = self._queues.get(name)
+        if queue is not None:
+            queue.append(told)
             return
-        self._lanes[name] = deque((told,))
+        self._queues[name] = deque((told,))
         self._pool.spawn(self._run, name)  # waits for a free one
 
     @property
@@ -105,16 +105,16 @@ class Forwarder:
         self._pool.kill()
 
     def _run(self, name: str) -> None:
-        """One payment's lane, to its end."""
-        lane = self._lanes[name]
-        while lane:
-            told = lane[0]
+        """One payment's queue, to its end."""
+        queue = self._queues[name]
+        while queue:
+            told = queue[0]
             self._deliver(told)
-            lane.popleft()
+            queue.popleft()
             del self._open[told.offset]
             self._room.set()
             self._on_progress()
-        del self._lanes[name]
+        del self._queues[name]
 
     def _deliver(self, told: Told) -> None:
         wait_s = FIRST_WAIT_S

@@ -19,7 +19,7 @@ STUCK_S = 60.0
 FORGET_S = 600.0
 """One that was not tried for so long is with another consumer, or gone."""
 
-MOST = 10_000
+MAX_HELD = 10_000
 """Are remembered. One beyond that is new each time, until one of them has gone: if it
 took the place of the oldest, none would ever grow old enough to be given up."""
 
@@ -53,7 +53,7 @@ class Held:
     def again(self, name: bytes) -> float:
         """It was not taken this time either. For how many seconds is that so?"""
         now = self._clock()
-        if name not in self._tried and len(self._tried) >= MOST:
+        if name not in self._tried and len(self._tried) >= MAX_HELD:
             return 0.0
         first, _ = self._tried.get(name, (now, now))
         self._tried[name] = first, now
@@ -78,7 +78,7 @@ class Held:
         for name in names:
             self._forget(name)
 
-    def tidy(self) -> None:
+    def forget_old(self) -> None:
         oldest = self._clock() - FORGET_S
         self.done([name for name, (_, last) in self._tried.items() if last < oldest])
 

@@ -328,8 +328,8 @@ class RedisStreamReader:
         """What was read and not acknowledged for a while, by whomever."""
         self._sweep_at = self._clock() + SWEEP_S
         self._is_swept = False
-        self._held.tidy()
-        self._unknown.tidy()
+        self._held.forget_old()
+        self._unknown.forget_old()
         names = self._names
         pending, groups = self._ask(
             ("XPENDING", names.stream, names.group, "IDLE", IDLE_MS, "-", "+", COUNT),

@@ -106,7 +106,7 @@ class Blink:
     def lookup(self, payment_hash: str) -> InvoiceSeen:
         field = "invoiceByPaymentHash"
         answer = self._api.look(
-            field, questions.LOOKUP, questions.Answer[questions.Looked], field,
+            field, questions.LOOKUP, questions.WalletAnswer[questions.Looked], field,
             wallet=self._wallet(), hash=payment_hash,
         )  # fmt: skip
         if answer is None:
@@ -210,7 +210,7 @@ class Blink:
     def _page(self, document: str, **asked: Any) -> questions.Page:
         field = "transactions"
         answer = self._api.read(
-            field, document, questions.Answer[questions.Listed],
+            field, document, questions.WalletAnswer[questions.Listed],
             wallet=self._wallet(), **asked,
         )  # fmt: skip
         return answer.wallet(self._where(field)).transactions or questions.Page()

@@ -81,7 +81,7 @@ class BlinkPayments:
         """See `LightningNode.payout`."""
         field = "transactionsByPaymentHash"
         answer = self._api.read(
-            field, questions.PAYOUT, questions.Answer[questions.PaidOut],
+            field, questions.PAYOUT, questions.WalletAnswer[questions.PaidOut],
             wallet=wallet_id, hash=payment_hash,
         )  # fmt: skip
         where = self._where(field)

@@ -22,7 +22,7 @@ __all__ = [
     "PROBE",
     "SEND",
     "WALLETS",
-    "Answer",
+    "WalletAnswer",
     "Created",
     "KnownInvoice",
     "Listed",
@@ -73,7 +73,7 @@ class _ById(msgspec.Struct, Generic[T], rename="camel"):
     wallet_by_id: T
 
 
-class Answer(msgspec.Struct, Generic[T]):
+class WalletAnswer(msgspec.Struct, Generic[T]):
     """Of a question about one wallet."""
 
     me: _Holder[_ById[T]] | None

@@ -26,7 +26,7 @@ from engine.errors.lightning import (
     NodeRefused,
     NodeUnavailable,
 )
-from engine.lightning.node import Heard, Listener
+from engine.lightning.node import Listener, SignOfLife
 from transport.lightning.blink_graphql import GraphError, error_of
 from transport.lightning.blink_wire import LINE, Line, receipt_of
 from transport.lightning.held_socket import HeldSocket, SocketClosed
@@ -129,7 +129,7 @@ class MyUpdates:
         if text is not None:
             self._on(decode(text.encode(), _Message, self._where))
         if self._is_open:
-            self._listener.word(Heard.ALIVE)
+            self._listener.word(SignOfLife.ALIVE)
         elif self._clock() - self._waits_since > PATIENCE_S:
             if not self._is_subscribed:
                 raise NodeUnavailable(f"{self._where} does not acknowledge us")
@@ -171,7 +171,7 @@ class MyUpdates:
     def _open(self) -> None:
         if not self._is_open:
             self._is_open = True
-            self._listener.word(Heard.OPENED)
+            self._listener.word(SignOfLife.OPENED)
 
     def _error(self, errors: list[GraphError]) -> LightningError:
         return error_of([error.code for error in errors], self._where)

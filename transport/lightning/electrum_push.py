@@ -3,9 +3,9 @@
 Its `/api/get_status?<invoice>` is a WebSocket for one invoice of the first wallet that
 was loaded: `waiting` each second, then `paid` and its end; `expired` or `unknown
 invoice` and its end at once (`plugins/payserver/payserver.py` of 4.3.4). It asks for no
-key, tells no sum, and nothing again. So one is held for each open invoice, up to `MOST`
-(the newest), and whoever hears `paid` asks the RPC. What is missed is found by asking,
-as without it.
+key, tells no sum, and nothing again. So one is held for each open invoice, up to
+`MAX_SOCKETS` (the newest), and whoever hears `paid` asks the RPC. What is missed is
+found by asking, as without it.
 
 One greenlet for each socket; all of them end with `stream`.
 """
@@ -18,12 +18,12 @@ import gevent
 from gevent.event import Event
 
 from engine.errors.lightning import LightningError, NodeGarbage
-from engine.lightning.node import Heard, InvoiceSeen, InvoiceStatus, Listener
+from engine.lightning.node import InvoiceSeen, InvoiceStatus, Listener, SignOfLife
 from transport.lightning.held_socket import HeldSocket, SocketClosed
 
-__all__ = ["MOST", "PayServer"]
+__all__ = ["MAX_SOCKETS", "PayServer"]
 
-MOST: Final = 200
+MAX_SOCKETS: Final = 200
 
 LATE_S: Final = 60.0
 """So long after its expiry an invoice is still listened for: payserver never tells that
@@ -72,14 +72,14 @@ class PayServer:
             held.listen(self._open_invoices())
             while held.connecting and not ended():
                 held.wait(_TURN_S)
-            listener.word(Heard.OPENED)
+            listener.word(SignOfLife.OPENED)
             ping_at = time.monotonic()
             while not ended():
                 new, self._made = self._made, {}
                 held.listen(new)
                 if time.monotonic() >= ping_at:
                     self._ping(listener.silence_s)
-                    listener.word(Heard.ALIVE)
+                    listener.word(SignOfLife.ALIVE)
                     ping_at = time.monotonic() + listener.silence_s / 3
                 held.wait(_TURN_S)
         finally:
@@ -122,8 +122,8 @@ class _Held:
 
     def listen(self, invoices: dict[str, float]) -> None:
         """One socket for each; where there are too many, the oldest are let go."""
-        for payment_hash, expires_at_s in list(invoices.items())[-MOST:]:
-            while len(self._sockets) >= MOST:
+        for payment_hash, expires_at_s in list(invoices.items())[-MAX_SOCKETS:]:
+            while len(self._sockets) >= MAX_SOCKETS:
                 oldest = next(iter(self._sockets))
                 self._sockets.pop(oldest).kill(block=False)
                 self.connecting.discard(oldest)

@@ -15,10 +15,10 @@ from engine.lightning.account import Account
 from transport.lightning.electrum_words import (
     NO_WALLET,
     NOT_FOUND,
-    Answer,
     Channel,
     Moved,
     Request,
+    RpcReply,
 )
 from transport.lightning.http import (
     DEADLINE_S,
@@ -140,7 +140,7 @@ class ElectrumRpc:
             repeat=repeat,
         )
         where = self._http.where(request)
-        answer = decode(self._http.ask(request).body, Answer, where)
+        answer = decode(self._http.ask(request).body, RpcReply, where)
         if answer.id != ID:
             raise garbage(where, "the answer to another call")
         if answer.error is None:

@@ -13,7 +13,7 @@ __all__ = [
     "NOT_FOUND",
     "NO_WALLET",
     "PAID",
-    "Answer",
+    "RpcReply",
     "Channel",
     "Moved",
     "Outgoing",
@@ -39,7 +39,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class RpcReply(msgspec.Struct, frozen=True):
     """The envelope of JSON-RPC."""
 
     id: int

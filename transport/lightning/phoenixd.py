@@ -35,7 +35,6 @@ from engine.lightning.invoice import read_invoice
 from engine.lightning.node import (
     Balance,
     Can,
-    Heard,
     InvoiceAsked,
     InvoiceMade,
     InvoiceSeen,
@@ -44,6 +43,7 @@ from engine.lightning.node import (
     PaidPage,
     Payout,
     PayoutStatus,
+    SignOfLife,
 )
 from transport.lightning.held_socket import HeldSocket
 from transport.lightning.http import (
@@ -196,9 +196,9 @@ class Phoenixd:
         look_s = min(self._deadline_s, silence_s / 2)
         held = HeldSocket(where, url, silence_s=silence_s, headers=self._auth)
         with held:
-            listener.word(Heard.OPENED)
+            listener.word(SignOfLife.OPENED)
             for message in held.messages(ended):
-                listener.word(Heard.ALIVE)
+                listener.word(SignOfLife.ALIVE)
                 if message is None:
                     continue
                 pushed = decode(message.encode(), Pushed, where)

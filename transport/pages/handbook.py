@@ -18,7 +18,7 @@ from bottle import SimpleTemplate
 
 from transport.pages.assets import FOLDER, Assets
 
-__all__ = ["API", "HOME", "Entry", "Handbook", "Section"]
+__all__ = ["API", "HOME", "PageEntry", "Handbook", "Section"]
 
 HOME: Final = "index"
 API: Final = "api"  # this page is made from /openapi.json, by a script
@@ -35,7 +35,7 @@ _LINK: Final = re.compile(
 )
 
 
-class Entry(msgspec.Struct, frozen=True):
+class PageEntry(msgspec.Struct, frozen=True):
     name: str
     title: str
     about: str
@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 class Section(msgspec.Struct, frozen=True):
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[PageEntry, ...]
 
 
 class Handbook:
@@ -60,18 +60,18 @@ class Handbook:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The contents, as index.md has them."""
-        found: list[tuple[str, list[Entry]]] = []
+        found: list[tuple[str, list[PageEntry]]] = []
         for line in self._text(HOME).splitlines():
             if line.startswith("## "):
                 found.append((line[3:], []))
             elif (link := _LINK.fullmatch(line)) and found:
                 name = link["to"].removeprefix("/docs/").removesuffix(".md")
-                entry = Entry(name, link["title"], link["about"] or "")
+                entry = PageEntry(name, link["title"], link["about"] or "")
                 found[-1][1].append(entry)
         return tuple(Section(title, tuple(entries)) for title, entries in found)
 
     @cached_property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[PageEntry, ...]:
         """The pages in the order of the contents."""
         return tuple(each for section in self.sections for each in section.entries)
 

@@ -2,7 +2,7 @@
    read. What is found is put in as text, never as HTML. */
 "use strict";
 (() => {
-  const MOST = 12; // results that are shown
+  const SHOWN = 12; // results that are shown
   const $ = id => document.getElementById(id);
   const way = document.body.dataset.docs; // from this page to /docs/
   const field = $("search"), results = $("results"), found = $("found");
@@ -64,7 +64,7 @@
     const hits = all.map(row => [score(row, wanted), row]).filter(([sum]) => sum > 0)
       .sort(([one], [other]) => other - one);
     const said = hits.length ? `${hits.length} found` : `Nothing is found for “${text}”`;
-    show(hits.slice(0, MOST).map(([, row]) => row), said);
+    show(hits.slice(0, SHOWN).map(([, row]) => row), said);
   }
 
   function show(hits, said) {

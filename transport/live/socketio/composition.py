@@ -11,7 +11,7 @@ from transport.live.routes import LiveRoutes
 from transport.live.socketio.desk import Desk
 from transport.live.socketio.engine import Engine
 from transport.live.socketio.limits import SocketioLimits
-from transport.live.socketio.story import Story
+from transport.live.socketio.payment_packets import PaymentPackets
 
 __all__ = ["socketio_engine"]
 
@@ -31,7 +31,7 @@ def socketio_engine(
     desk = Desk(
         gateway,
         Doors(tokens, salon),
-        Story(frames, gateway.now),
+        PaymentPackets(frames, gateway.now),
         live.creation_listeners,
         limits,
         live.identify_wait_s,

@@ -41,9 +41,9 @@ from transport.live.socketio import packets
 from transport.live.socketio.invoices import Invoice
 from transport.live.socketio.limits import SocketioLimits
 from transport.live.socketio.packets import Packet
+from transport.live.socketio.payment_packets import PaymentPackets
 from transport.live.socketio.seat import Seat
 from transport.live.socketio.session import Session
-from transport.live.socketio.story import Story
 
 __all__ = ["SUBSCRIBE", "UNSUBSCRIBE", "Desk"]
 
@@ -62,7 +62,7 @@ class Desk:
         self,
         gateway: Gateway,
         doors: Doors,
-        story: Story,
+        payment_packets: PaymentPackets,
         creation_listeners: CreationListeners,
         limits: SocketioLimits | None = None,
         ask_wait_s: Callable[[str], float] = lambda _client: 0.0,
@@ -72,7 +72,7 @@ class Desk:
         self._ask_wait_s = ask_wait_s
         self._gateway = gateway
         self._doors = doors
-        self._story = story
+        self._packets = payment_packets
         self._creation_listeners = creation_listeners
         self._limits = limits or SocketioLimits()
         self._places = InvoicePlaces(self._limits.per_merchant)
@@ -176,7 +176,7 @@ class Desk:
         if known is not None:  # in whose place the new one comes
             known.end()
         invoice = Invoice(
-            invoice_id, seat, self._gateway, self._story, ack, wanted.steps
+            invoice_id, seat, self._gateway, self._packets, ack, wanted.steps
         )
         seat.invoices[invoice_id] = invoice
         # Waiting first, looking then: a payment that is made in between is found by

@@ -9,8 +9,8 @@ from engine.gateway import Gateway
 from engine.payment.events import CommittedEvent
 from engine.payment.model import Payment
 from transport.live.followed_invoice import FollowedInvoice
+from transport.live.socketio.payment_packets import PaymentPackets
 from transport.live.socketio.seat import Seat
-from transport.live.socketio.story import Story
 
 __all__ = ["Invoice"]
 
@@ -18,23 +18,25 @@ __all__ = ["Invoice"]
 class Invoice(FollowedInvoice):
     """See the module docstring."""
 
-    __slots__ = ("_ack", "_name", "_seat", "_story", "_with_steps")
+    __slots__ = ("_ack", "_name", "_packets", "_seat", "_with_steps")
 
     def __init__(
         self,
         name: str,
         seat: Seat,
         gateway: Gateway,
-        story: Story,
+        payment_packets: PaymentPackets,
         ack: int | None,
         with_steps: bool,
     ) -> None:
         """`ack`: the number under which the client wants to know how it stands.
         `with_steps`: it wants to hear of steps on the way, too."""
-        super().__init__("socketio", gateway, story.epoch, seat.guest, seat.told)
+        super().__init__(
+            "socketio", gateway, payment_packets.epoch, seat.guest, seat.told
+        )
         self._name = name
         self._seat = seat
-        self._story = story
+        self._packets = payment_packets
         self._ack = ack
         self._with_steps = with_steps
 
@@ -49,18 +51,18 @@ class Invoice(FollowedInvoice):
 
     def tell_state(self, payment: Payment, since: int | None) -> bool:
         if self._ack is not None:
-            answer = {"invoiceId": self._name, "state": self._story.state(payment)}
+            answer = {"invoiceId": self._name, "state": self._packets.state(payment)}
             self._acknowledge(answer)
             return True
         if since is not None:
             return True
         # A page that asks for no answer would wait for ever for what has been.
-        told = self._story.of_state(payment, self._seat.namespace)
+        told = self._packets.of_state(payment, self._seat.namespace)
         return told is None or self._seat.session.send_event(told)
 
     def tell(self, event: CommittedEvent) -> bool:
         seat = self._seat
-        encoded = self._story.of_event(event, seat.namespace, self._with_steps)
+        encoded = self._packets.of_event(event, seat.namespace, self._with_steps)
         return encoded is None or seat.session.send_event(encoded)
 
     def close(self, code: int, reason: str) -> None:

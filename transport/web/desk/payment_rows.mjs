@@ -1,7 +1,7 @@
 /* The payments that are listed, and what events make of them. No page, no network: the
    tests run it by itself. */
 
-export const MOST = 60_000; // rows at which the oldest go; they are read again if asked for
+export const MAX_ROWS = 60_000; // rows at which the oldest go; they are read again if asked for
 const KEPT = 50_000;
 
 /* Newest first. `wanted`: { status, flag, merchant, after, before } of the filter. */
@@ -57,7 +57,7 @@ export class PaymentRows {
     }
     if (fresh.length) {
       this.items.unshift(...fresh.reverse()); // in place: it may be 60,000 long
-      if (this.items.length > MOST) this.trim();
+      if (this.items.length > MAX_ROWS) this.trim();
     }
     return { added: fresh.length, isMissing };
   }

@@ -10,7 +10,7 @@ from actors.lightning.messages import StreamEnded, StreamPaid, StreamWord
 from actors.lightning.upstream import MOST_PENDING
 from actors.upstreams import Reconnect
 from engine.errors import NodeRefused, NodeUnavailable
-from engine.lightning.node import Heard, InvoiceStatus
+from engine.lightning.node import InvoiceStatus, SignOfLife
 from engine.lightning.upstream import UpstreamState
 from engine.payment.model import Status
 from tests.unit.actors.lightning.shop import (
@@ -30,7 +30,7 @@ SILENCE_S = 10
 class Pushing(Shop):
     """Its node pushes; the test says what."""
 
-    def says(self, heard: Heard, number: int | None = None) -> None:
+    def says(self, heard: SignOfLife, number: int | None = None) -> None:
         self.tell(StreamWord(number or self.held, heard))
 
     def pushes(self, number: int, by: int | None = None) -> None:
@@ -43,7 +43,7 @@ class Pushing(Shop):
         """Time passes, and the node gives signs of life."""
         for _ in range(int(seconds // 3)):
             self.pass_s(3)
-            self.says(Heard.ALIVE)
+            self.says(SignOfLife.ALIVE)
 
     @property
     def held(self) -> int:
@@ -67,9 +67,9 @@ def test_it_is_live_when_it_is_held_and_all_of_before_is_read(shop: Pushing) -> 
     shop.open()
     assert shop.state is CONNECTING
     assert shop.lightning.pages == []
-    shop.says(Heard.ALIVE)  # a socket that is open proves nothing
+    shop.says(SignOfLife.ALIVE)  # a socket that is open proves nothing
     assert shop.state is CONNECTING
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     assert shop.lightning.pages == [""]
     assert shop.state is LIVE
     assert shop.tries == 1
@@ -77,7 +77,7 @@ def test_it_is_live_when_it_is_held_and_all_of_before_is_read(shop: Pushing) -> 
 
 def test_what_is_pushed_is_told_at_once_and_by_no_page_again(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     payment = shop.order(1)
     shop.lightning.pay(1)
     pages = len(shop.lightning.pages)
@@ -95,7 +95,7 @@ def test_a_black_hole_is_found_within_seconds_and_nothing_told_twice(
     shop: Pushing,
 ) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     payment, other = shop.order(1), shop.order(2)
     shop.lightning.pay(1)
     shop.pushes(1)
@@ -112,9 +112,9 @@ def test_a_black_hole_is_found_within_seconds_and_nothing_told_twice(
     assert shop.story(other) == PAID  # read, though nothing is held
     assert shop.state is BEHIND
     assert shop.held > first
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     assert shop.state is LIVE
-    shop.says(Heard.OPENED, first)  # the dead one comes back to life
+    shop.says(SignOfLife.OPENED, first)  # the dead one comes back to life
     shop.pushes(1, first)
     shop.pushes(2, first)
     assert shop.state is LIVE
@@ -126,7 +126,7 @@ def test_signs_of_life_keep_it_live_for_hours_without_many_requests(
     shop: Pushing,
 ) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.hums(3_600)
     assert shop.state is LIVE
     assert shop.tries == 1
@@ -137,7 +137,7 @@ def test_a_connection_that_ends_is_held_anew_and_what_came_meanwhile_read(
     shop: Pushing,
 ) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     payment = shop.order(1)
     shop.lightning.pay(1)
     shop.ends(NodeUnavailable("shop closed the connection with 1006"))
@@ -148,7 +148,7 @@ def test_a_connection_that_ends_is_held_anew_and_what_came_meanwhile_read(
     assert shop.alerts().keys() == {"upstream.failing"}  # it pushes nothing
     shop.pass_s(1)
     assert shop.tries == 2
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     assert shop.state is LIVE
     assert shop.upstream.report.now.reason == ""
     assert shop.alerts() == {}
@@ -159,7 +159,7 @@ def test_a_page_that_was_asked_for_before_the_opening_proves_nothing(
 ) -> None:
     """What is paid between its answer and the opening, nobody would hear of."""
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.ends()
     payment = shop.order(1)
     read = shop.lightning.paid_since
@@ -168,7 +168,7 @@ def test_a_page_that_was_asked_for_before_the_opening_proves_nothing(
         page = read(cursor)
         monkeypatch.setattr(shop.lightning, "paid_since", read)
         shop.lightning.pay(1)
-        shop.upstream.ref.tell_system(StreamWord(shop.held, Heard.OPENED))
+        shop.upstream.ref.tell_system(StreamWord(shop.held, SignOfLife.OPENED))
         return page
 
     shop.pass_s(1)  # it tries to hold one again
@@ -211,13 +211,13 @@ def test_one_that_opens_and_ends_again_and_again_is_left_for_longer(
     shop.open()
     for _ in range(60):
         if not shop.lightning.held[-1].ended():
-            shop.says(Heard.OPENED)
+            shop.says(SignOfLife.OPENED)
             shop.ends()
         shop.pass_s(5)
     assert shop.tries <= 25
     while shop.lightning.held[-1].ended():
         shop.pass_s(1)
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.hums(60)
     assert shop.upstream.report.now.attempts == 0
     shop.ends()
@@ -237,13 +237,13 @@ def test_a_persons_wish_is_done_at_once(shop: Pushing) -> None:
     shop.settle()
     assert shop.tries in {tries, tries + 1}
     assert not shop.lightning.held[-1].ended()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     assert shop.state is LIVE
 
 
 def test_a_key_that_the_socket_refuses_is_told(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.lightning.error = NodeRefused("shop refuses our key", "key")
     shop.ends(NodeRefused("shop refuses our key", "key"))
     assert shop.state is FAILING
@@ -255,7 +255,7 @@ def test_a_key_that_the_socket_refuses_is_told(shop: Pushing) -> None:
 
 def test_a_flood_of_pushes_is_bounded_and_read_later(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     payment = shop.order(1)
     shop.lightning.page = 500
     flood = range(1_000, 1_000 + 4 * MOST_PENDING)
@@ -271,7 +271,7 @@ def test_a_flood_of_pushes_is_bounded_and_read_later(shop: Pushing) -> None:
 
 def test_an_open_invoice_that_is_pushed_as_paid_is_not_believed(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     payment = shop.order(1)
     shop.tell(StreamPaid(shop.held, seen(1, InvoiceStatus.OPEN)))
     assert shop.status(payment) is Status.PENDING
@@ -281,7 +281,7 @@ def test_an_open_invoice_that_is_pushed_as_paid_is_not_believed(shop: Pushing) -
 
 def test_a_stopped_node_lets_go_of_what_is_held(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.upstreams.stop()
     shop.settle()
     assert shop.lightning.held[-1].ended()
@@ -289,7 +289,7 @@ def test_a_stopped_node_lets_go_of_what_is_held(shop: Pushing) -> None:
 
 def test_ten_minutes_away_and_all_that_was_paid_is_told_once(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     orders = [shop.order(number) for number in range(1, 41)]
     shop.lightning.error = NodeUnavailable("shop: no route to host")
     shop.ends(NodeUnavailable("shop: connection reset"))
@@ -303,7 +303,7 @@ def test_ten_minutes_away_and_all_that_was_paid_is_told_once(shop: Pushing) -> N
     shop.lightning.error = None
     while shop.lightning.held[-1].ended():
         shop.pass_s(1)
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.pass_s(45)
     assert [shop.story(order) for order in orders] == [PAID] * 40
     assert shop.cursor == "#40"
@@ -313,7 +313,7 @@ def test_the_balance_is_asked_for_soon_after_money_came_and_not_for_each_of_many
     shop: Pushing,
 ) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     shop.hums(30)
     before = shop.lightning.balances
     for number in range(50):
@@ -329,8 +329,8 @@ def test_the_balance_is_asked_for_soon_after_money_came_and_not_for_each_of_many
 
 def test_who_reconnects_has_the_balance_asked_for_anew(shop: Pushing) -> None:
     shop.open()
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     before = shop.lightning.balances
     shop.tell(Reconnect())
-    shop.says(Heard.OPENED)
+    shop.says(SignOfLife.OPENED)
     assert shop.lightning.balances == before + 1

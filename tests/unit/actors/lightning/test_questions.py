@@ -1,7 +1,7 @@
 """Invoices that a node is asked about one by one: in line, in batches, at a rate."""
 
 from actors.lightning import questions
-from actors.lightning.questions import BATCH, BURST, MOST_CLAIMS, RATE_PER_S, Questions
+from actors.lightning.questions import BATCH, BURST, MAX_CLAIMS, RATE_PER_S, Questions
 
 
 def test_each_waits_once_and_the_oldest_go_first() -> None:
@@ -47,7 +47,7 @@ def test_a_claim_goes_first_and_answers_for_the_expiry_too() -> None:
 
 def test_claims_from_outside_never_fill_the_line() -> None:
     line = Questions()
-    for number in range(MOST_CLAIMS):
+    for number in range(MAX_CLAIMS):
         assert line.claim(f"c{number}")
     assert not line.claim("one more")
     assert line.claim("c0")  # it waits already
@@ -56,7 +56,7 @@ def test_claims_from_outside_never_fill_the_line() -> None:
 
 def test_the_line_is_bounded() -> None:
     line = Questions()
-    for number in range(questions.MOST):
+    for number in range(questions.MAX_IN_LINE):
         line.add(f"h{number}", "p")
     assert not line.add("one more", "p")
     assert line.add("h1", "p")
@@ -64,4 +64,4 @@ def test_the_line_is_bounded() -> None:
     for number in range(len(taken)):
         line.add(f"more{number}", "p")
     line.put_back(taken)  # no room: its payment asks again
-    assert len(line) == questions.MOST
+    assert len(line) == questions.MAX_IN_LINE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.errors.lightning import NodeGarbage, NodeRefused, NodeUnavailable
-from engine.lightning.node import Heard, InvoiceSeen
+from engine.lightning.node import InvoiceSeen, SignOfLife
 from transport.lightning.blink_stream import PATIENCE_S, MyUpdates
 
 HASH = "ab" * 32
@@ -24,7 +24,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.words: list[Heard] = []
+        self.words: list[SignOfLife] = []
         self.invoices: list[InvoiceSeen] = []
         self.now_s = 0.0
         self.updates = MyUpdates("till: myUpdates", self, self, lambda: self.now_s)
@@ -33,7 +33,7 @@ class Stage:
     def send(self, text: str) -> None:
         self.sent.append(json.loads(text))
 
-    def word(self, heard: Heard) -> None:
+    def word(self, heard: SignOfLife) -> None:
         self.words.append(heard)
 
     def paid(self, invoice: InvoiceSeen) -> None:
@@ -73,10 +73,10 @@ def test_it_is_open_when_the_subscription_is_known_to_stand_and_not_before() -> 
     stage.hear({"type": "pong"})  # works beside the subscription, and proves nothing
     assert stage.words == []
     stage.hear(TICK)
-    assert stage.words[0] is Heard.OPENED
+    assert stage.words[0] is SignOfLife.OPENED
     stage.alive()
-    assert set(stage.words[1:]) == {Heard.ALIVE}
-    assert stage.words.count(Heard.OPENED) == 1
+    assert set(stage.words[1:]) == {SignOfLife.ALIVE}
+    assert stage.words.count(SignOfLife.OPENED) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_without_a_price_patience_has_to_do() -> None:
     assert stage.words == []
     stage.now_s += 1
     stage.hear({"type": "pong"})
-    assert stage.words == [Heard.OPENED]
+    assert stage.words == [SignOfLife.OPENED]
 
 
 def test_who_never_acknowledges_is_given_up() -> None:
@@ -122,7 +122,7 @@ def test_who_never_acknowledges_is_given_up() -> None:
 def test_a_paid_invoice_is_told_each_time_it_comes() -> None:
     stage = Stage()
     stage.hear(ACK, paid(), paid())
-    assert stage.words[0] is Heard.OPENED
+    assert stage.words[0] is SignOfLife.OPENED
     assert [x.received_msat for x in stage.invoices] == [21_000, 21_000]
 
 

@@ -22,8 +22,8 @@ from transport.live.followed_invoice import Told
 from transport.live.payment_messages import PaymentMessages
 from transport.live.salon_invoice import SalonInvoice
 from transport.live.socketio.invoices import Invoice
+from transport.live.socketio.payment_packets import PaymentPackets
 from transport.live.socketio.seat import Seat
-from transport.live.socketio.story import Story
 
 EPOCH = "00000000"
 INVOICE, PAYMENT = "inv-1", "pay_1"
@@ -78,9 +78,9 @@ class Socketio:
         fake: Any = gateway
         self.gateway, self.sent = gateway, session.sent
         seat = Seat(session, "/payments/salon/1", guest)
-        story = Story(Frames(EPOCH), gateway.now)
+        payment_packets = PaymentPackets(Frames(EPOCH), gateway.now)
         self.invoice: Callable[[], Any] = lambda: Invoice(
-            INVOICE, seat, fake, story, None, False
+            INVOICE, seat, fake, payment_packets, None, False
         )
 
 

@@ -12,8 +12,8 @@ from transport.live.leases import Leases
 from transport.live.salon import SalonParts, SalonTalk
 from transport.live.socketio.desk import SUBSCRIBE, Desk
 from transport.live.socketio.limits import SocketioLimits
+from transport.live.socketio.payment_packets import PaymentPackets
 from transport.live.socketio.seat import Seat
-from transport.live.socketio.story import Story
 
 INVOICE = "inv-1"
 
@@ -74,7 +74,7 @@ def test_a_known_invoice_on_socketio_needs_no_new_allowance() -> None:
     desk = Desk(
         gateway,
         doors,
-        Story(Frames("0"), gateway.now),
+        PaymentPackets(Frames("0"), gateway.now),
         listeners,
         SocketioLimits(per_merchant=1),
         lambda _client: next(waits, 3.0),

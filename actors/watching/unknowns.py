@@ -20,7 +20,7 @@ from engine.payment.notes import LeftOut, Note
 from engine.payment.review import LONG_WAIT_S, Judgement, ReviewState
 from engine.ports import Freshness
 
-__all__ = ["Doubts", "not_believed", "nothing_open"]
+__all__ = ["Unknowns", "not_believed", "nothing_open"]
 
 log = logging.getLogger("paybell.payment")
 
@@ -47,7 +47,7 @@ def not_believed(source: str, payment_id: str) -> None:
                 " BTC", source, payment_id)  # fmt: skip
 
 
-class Doubts:
+class Unknowns:
     """Of one watcher. Moments (`now_s`) are monotonic seconds."""
 
     __slots__ = (

@@ -8,31 +8,35 @@ from typing import Final
 import gevent
 
 from engine.errors.lightning import LightningError
-from engine.lightning.node import Heard, InvoiceSeen, InvoiceStatus, LightningNode
+from engine.lightning.node import InvoiceSeen, InvoiceStatus, LightningNode, SignOfLife
 from tests.tools.wait import wait_until
 
-__all__ = ["STEP_S", "Ear", "hearing"]
+__all__ = ["STEP_S", "KeepingListener", "hearing"]
 
 STEP_S: Final = 10.0
 
 
 @dataclass
-class Ear:
+class KeepingListener:
     """A listener that keeps all, and how the connection ended."""
 
     silence_s: float = 5.0
-    words: list[Heard] = field(default_factory=list)
+    words: list[SignOfLife] = field(default_factory=list)
     invoices: list[InvoiceSeen] = field(default_factory=list)
     error: LightningError | None = None
     has_ended: bool = False
     leaves: bool = False
 
-    def word(self, heard: Heard) -> None:
+    def word(self, heard: SignOfLife) -> None:
         self.words.append(heard)
 
     def paid(self, invoice: InvoiceSeen) -> None:
         assert invoice.status is InvoiceStatus.PAID
         self.invoices.append(invoice)
+
+    def alive(self) -> int:
+        """How many signs of life there were."""
+        return self.words.count(SignOfLife.ALIVE)
 
     @property
     def hashes(self) -> set[str]:
@@ -42,7 +46,7 @@ class Ear:
         wait_until(
             lambda: self.words or self.has_ended, STEP_S, lambda: f"{self} to open"
         )
-        assert self.words[:1] == [Heard.OPENED], self
+        assert self.words[:1] == [SignOfLife.OPENED], self
 
     def wait_end(self) -> LightningError | None:
         wait_until(lambda: self.has_ended, STEP_S, lambda: f"{self} to end")
@@ -55,22 +59,22 @@ class Ear:
 
 
 @contextmanager
-def hearing(node: LightningNode, silence_s: float = 5.0) -> Iterator[Ear]:
+def hearing(node: LightningNode, silence_s: float = 5.0) -> Iterator[KeepingListener]:
     """A held connection. It is let go at the end, and then it must return."""
-    ear = Ear(silence_s)
+    listener = KeepingListener(silence_s)
 
     def hold() -> None:
         try:
-            node.stream(ear, lambda: ear.leaves)
+            node.stream(listener, lambda: listener.leaves)
         except LightningError as error:
-            ear.error = error
+            listener.error = error
         finally:
-            ear.has_ended = True
+            listener.has_ended = True
 
     holding = gevent.spawn(hold)
     try:
-        yield ear
+        yield listener
     finally:
-        ear.leaves = True
+        listener.leaves = True
         holding.join(30)
         assert holding.dead, "it holds on although nobody listens"

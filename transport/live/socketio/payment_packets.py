@@ -22,13 +22,13 @@ from transport.live.payment_messages import (
 from transport.live.socketio import packets
 from transport.live.socketio.packets import Encoded
 
-__all__ = ["Story"]
+__all__ = ["PaymentPackets"]
 
 #: Kept at once: what happens to one payment is told to a few namespaces.
 _KEPT: Final = 512
 
 
-class Story:
+class PaymentPackets:
     """One per node."""
 
     def __init__(self, frames: Frames, now: Callable[[], int]) -> None:

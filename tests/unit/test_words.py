@@ -1,0 +1,91 @@
+"""One thing has one word: those that were given up are in no name and no sentence.
+
+docs/glossary.md has the words that stay.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+from tests.unit.test_named_paths import CODE, DOCUMENTS
+from tests.unit.test_packaging import ROOMS, ROOT
+
+GIVEN_UP = {
+    *(
+        "Lane",
+        "Lanes",
+        "Story",
+        "Doubts",
+        "Bell",
+        "Chime",
+        "Noted",
+        "Ear",
+        "Heard",
+    ),
+    *("Newcomers", "_Door", "_Word", "vouched", "vouching", "bears_out"),
+    *("breathe", "unhurried", "digested", "undigested", "covered_at"),
+    *("FEW", "MOST", "FAR_S", "PORTION", "_flying", "_pour", "must"),
+    *("tidy", "_untidy"),
+}
+"""Names; what they became is in the glossary."""
+
+IN_SENTENCES = re.compile(
+    r"\b(?:vouched for|bears? out|breathes?|unhurried|undigested)\b",
+    re.IGNORECASE,
+)
+
+TAKEN_OVER = "engine/store/sqlite/high_water_mark.py"
+CHECKED_BY_THE_DOCTOR = "transport/cli/database_checks.py"
+"""These alone may name the file `.told`, which `.acked` replaced."""
+
+ONE_OF_EACH = ("Answer", "Entry", "Lane", "Outcome", "Pump")
+"""Classes of which there were two to four."""
+
+
+def names(file: Path) -> set[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline)
+    return {token.string for token in tokens if token.type == tokenize.NAME}
+
+
+def classes(file: Path) -> list[str]:
+    tree = ast.parse(file.read_text("utf-8"))
+    return [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def test_no_name_in_the_code_is_one_that_was_given_up() -> None:
+    found = {
+        str(file.relative_to(ROOT)): both
+        for file in CODE
+        if (both := names(file) & GIVEN_UP)
+    }
+    assert found == {}
+
+
+def test_no_document_and_no_comment_says_what_was_given_up() -> None:
+    ours = [file for file in [*CODE, *DOCUMENTS] if file != Path(__file__)]
+    found = {
+        str(file.relative_to(ROOT)): words
+        for file in ours
+        if file.name != "CHANGELOG.md"
+        and (words := IN_SENTENCES.findall(file.read_text("utf-8")))
+    }
+    assert found == {}
+
+
+def test_the_old_file_beside_the_database_is_named_where_it_is_taken_over() -> None:
+    found = [
+        name
+        for file in CODE
+        if (name := str(file.relative_to(ROOT))).startswith(ROOMS)
+        and re.search(r"""["'`]\.told\b|<db>\.told""", file.read_text("utf-8"))
+    ]
+    assert found == [TAKEN_OVER, CHECKED_BY_THE_DOCTOR]
+
+
+def test_classes_that_were_mistaken_for_one_another_have_names_of_their_own() -> None:
+    rooms = [f for f in CODE if str(f.relative_to(ROOT)).startswith(ROOMS)]
+    counted = Counter(name for file in rooms for name in classes(file))
+    assert [name for name in ONE_OF_EACH if counted[name] > 1] == []
