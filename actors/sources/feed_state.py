@@ -153,7 +153,7 @@ class Feed:
         elif self.behind_from is None:
             self.behind_from = now
 
-    def tell(self, standing: Standing, wall: int) -> None:
+    def note_standing(self, standing: Standing, wall: int) -> None:
         """People are told this standing from now (ms) on."""
         if standing is not self.told:
             self.told, self.since_when = standing, wall

@@ -136,7 +136,7 @@ class Witnesses:
     def _report(self, now: float) -> None:
         for feed in self.feeds:
             if feed.assessment is not None or feed.error is not None:
-                feed.tell(standing_of(feed, now)[0], self._wall)
+                feed.note_standing(standing_of(feed, now)[0], self._wall)
         active = self.active
         if active is None:
             return

@@ -23,6 +23,9 @@ PATH = re.compile(rf"(?<![\w/.<>-])((?:{TOPS})/[\w./-]*[\w/])")
 BARE = re.compile(r"`(\w+\.(?:py|js|sh|md|toml))`")
 """A file's name alone: some file of ours has it."""
 
+WITHIN = re.compile(r"`(\w+)`\s+(?:in|of)\s+`((?:engine|actors|transport)/[\w/]+\.py)`")
+"""A name, and the file that it is said to be in."""
+
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 DOCUMENTS = sorted(
@@ -94,6 +97,16 @@ def test_every_path_that_a_document_names_is_there(page: Path, names: set[str]) 
     assert sorted(set(BARE.findall(text)) - names) == []
     links = [link for link in LINK.findall(text) if not link.startswith("/")]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+def test_what_a_document_says_is_in_a_file_is_there(page: Path) -> None:
+    """ "`OPTIONS` of `engine/settings.py`": the word stands in that file."""
+    assert [
+        (name, path)
+        for name, path in WITHIN.findall(page.read_text("utf-8"))
+        if name not in (ROOT / path).read_text("utf-8")
+    ] == []
 
 
 def test_every_path_that_code_names_in_comments_and_docstrings_is_there() -> None:
