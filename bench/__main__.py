@@ -34,6 +34,7 @@ BENCHES = (
     "tenants",
     "strangers",
     "migration",
+    "disk",
     "wallet",
     "lightning",
     "checkout",

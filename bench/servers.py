@@ -40,12 +40,13 @@ class Served:
 
 
 @contextmanager
-def paybell_process(*options: str) -> Iterator[Served]:
-    """`run.py serve` on a database and a port of its own."""
+def paybell_process(*options: str, db: Path | None = None) -> Iterator[Served]:
+    """`run.py serve` on a port of its own, and on this database or one of its own."""
     with folder() as path:
         command: list[str | Path] = [
             sys.executable, "run.py", "serve", "--port", "0", "--network", "regtest",
-            "--source", "devchain", "--db", path / "node.db", "--log-level", "error",
+            "--source", "devchain", "--db", db or path / "node.db",
+            "--log-level", "error",
             "--anonymous-per-s", "1000000",  # all clients have a few addresses
             *options,
         ]  # fmt: skip
