@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from engine.merchants.record import Limits
+from engine.payment.events import VERSION
 from tests.tools.node import RunningNode, running_node
 from tests.tools.receiver import Receiver, reply
 from tests.tools.wait import wait_until
@@ -249,6 +251,21 @@ def test_deliveries_are_listed_newest_first_in_pages(node: RunningNode) -> None:
         page = deliveries(node, channel, f"?limit=2&cursor={page['next_cursor']}")
     assert seen == sorted(seen, reverse=True)
     assert len(seen) == 5
+
+
+def test_a_channel_keeps_the_version_of_events_that_it_was_made_with(
+    node: RunningNode,
+) -> None:
+    """Whatever is changed of it later, and whatever new channels are made with."""
+    made = make(node, "https://shop.example/hook")
+    assert made["event_version"] == VERSION
+    (kept,) = [c for c in node.gateway.channels() if c.id == made["id"]]
+    node.gateway.save_channel(replace(kept, event_version=VERSION + 6))
+    place = f"/v1/channels/{made['id']}"
+    for change in ({"url": "https://shop.example/new"}, {"rotate_secret": True}):
+        changed = node.call("PATCH", place, json=change).json()
+        assert changed["event_version"] == VERSION + 6
+    assert make(node, "https://shop.example/two")["event_version"] == VERSION
 
 
 def test_channels_are_listed_in_pages_when_asked_for(node: RunningNode) -> None:
