@@ -15,9 +15,20 @@ from engine.bitcoin.address import script_to_address
 from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
 from tests.simulation.hot_keys import HOT, hot_script
 
-__all__ = ["FIRST_HEIGHT", "SimChain", "Snapshot", "address_of", "script_of"]
+__all__ = [
+    "FIRST_HEIGHT",
+    "MATURITY",
+    "SimChain",
+    "Snapshot",
+    "address_of",
+    "script_of",
+]
 
 FIRST_HEIGHT = 0
+
+MATURITY = 100
+"""From this depth on a miner's reward is money: nobody can spend it before."""
+
 _COINBASE = ("00" * 32, 0xFFFFFFFF)
 
 
@@ -64,6 +75,7 @@ class SimChain:
         self.txs: dict[str, ChainTx] = {}
         self.paying: dict[bytes, list[str]] = {}  # script -> txids
         self.mined_in: dict[str, list[str]] = {}  # txid -> block hashes
+        self.rewards: dict[str, ChainTx] = {}  # of miners who pay with them
         self._best: list[str] = []
         self._pool: dict[str, ChainTx] = {}
         self._spent: dict[tuple[str, int], str] = {}  # by the pool
@@ -98,7 +110,8 @@ class SimChain:
             header = self._block_of(seen, txid)
             if header is None and txid not in seen.pool:
                 continue
-            for vout, output in enumerate(self.txs[txid].outputs):
+            reward = self.rewards.get(txid)
+            for vout, output in enumerate((reward or self.txs[txid]).outputs):
                 if output.script != script:
                     continue
                 amount = output.amount_sat
@@ -109,6 +122,7 @@ class SimChain:
                         Output(
                             txid, vout, amount,
                             header.hash, header.height, header.time_s,
+                            is_coinbase=reward is not None,
                         )
                     )  # fmt: skip
         return found
@@ -181,12 +195,18 @@ class SimChain:
             self._spent.pop(coin, None)
         self._now = None
 
-    def mine(self, txids: Iterable[str], now_s: int) -> str:
-        """A block with these transactions on the tip; its hash."""
+    def mine(
+        self,
+        txids: Iterable[str],
+        now_s: int,
+        reward: Sequence[tuple[bytes, int]] = (),
+    ) -> str:
+        """A block with these transactions on the tip; its hash. `reward`: whom its
+        miner pays with what is new in it."""
         txs = [self.txs[txid] for txid in txids]
         prev_hash = self._best[-1] if self._best else "00" * 32
         height = FIRST_HEIGHT + len(self._best)
-        block_hash = self._make(prev_hash, height, now_s, txs)
+        block_hash = self._make(prev_hash, height, now_s, txs, reward)
         self._best.append(block_hash)
         for tx in txs:
             for coin in tx.spends:
@@ -196,15 +216,25 @@ class SimChain:
         return block_hash
 
     def _make(
-        self, prev_hash: str, height: int, time_s: int, txs: Sequence[ChainTx]
+        self,
+        prev_hash: str,
+        height: int,
+        time_s: int,
+        txs: Sequence[ChainTx],
+        reward: Sequence[tuple[bytes, int]] = (),
     ) -> str:
         number = len(self.blocks)
         block_hash = sha256(f"block {number}".encode()).hexdigest()
         coinbase = ChainTx(
             sha256(f"coinbase {number}".encode()).hexdigest(),
-            (TxOut(_MINER, 5_000),),
+            (TxOut(_MINER, 5_000), *(TxOut(script, sat) for script, sat in reward)),
             (_COINBASE,),
         )
+        if reward:
+            self.rewards[coinbase.txid] = coinbase
+            self.mined_in[coinbase.txid] = [block_hash]
+            for script, _ in reward:
+                self.paying.setdefault(script, []).append(coinbase.txid)
         header = Header(block_hash, prev_hash, height, time_s, True)
         self.number[block_hash] = number
         self.blocks[block_hash] = Block(header, (coinbase, *txs))
@@ -268,8 +298,9 @@ class SimChain:
                 self.pay([(_MINER, 1)], tx.spends)
 
     def is_spent(self, seen: Snapshot, txid: str) -> bool:
-        """Whether this snapshot has another transaction that spends the same."""
-        return any(
+        """Whether this snapshot has another transaction that spends the same. Nothing
+        spends what a miner's reward does."""
+        return txid not in self.rewards and any(
             rival != txid
             and (rival in seen.pool or self._block_of(seen, rival) is not None)
             for coin in self.txs[txid].spends

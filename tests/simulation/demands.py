@@ -111,8 +111,9 @@ class Demands:
         world = self._world
         book = world.rules.judges.books[payment_id]
         payment = world.rules.payments[payment_id]
-        asked = max(book.terms.confirmations_required, 1)
+        record, required = world.rules.record, book.terms.confirmations_required
         for output in final_outputs(world.chain, label, payment):
+            asked = max(record.depth_needed(output.txid, required), 1)
             depth = min(depth_in(world.chain.now, output), asked)
             receipt = book.receipts[outpoint_of(output)]
             if receipt.confirmations < depth:

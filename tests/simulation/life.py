@@ -59,6 +59,8 @@ class Life:
         self._claims = 0
         self._busy_until = 0  # true ms: when nothing is under way any more
         self._pace = 0
+        # What a shop asks for besides, in worlds of a kind of their own.
+        self.dress: Callable[[Terms], Terms] = lambda terms: terms
         self.reorgs = random.random() < 0.7
         self.labels: dict[str, str] = {}  # payment id -> what its address is made of
         self.created_s: dict[str, int] = {}  # payment id -> true time of its creation
@@ -202,6 +204,7 @@ class Life:
 
         if self._world.money is not None:
             terms = self._world.money.dressed(terms, label)
+        terms = self.dress(terms)
         self._will_be_busy((minutes + 90) * MINUTE)
         self.edges.create(key, build)
         self._may_be_amended(terms, minutes)

@@ -117,7 +117,12 @@ class MoneyChain(SimChain):
             if child is not None:
                 self.evict(child)
 
-    def mine(self, txids: Iterable[str], now_s: int) -> str:
+    def mine(
+        self,
+        txids: Iterable[str],
+        now_s: int,
+        reward: Sequence[tuple[bytes, int]] = (),
+    ) -> str:
         """Without those whose inputs are not there."""
         self._tidy()
         chosen: list[str] = []
@@ -127,7 +132,7 @@ class MoneyChain(SimChain):
             if all(t in chosen or self._block_of(seen, t) is not None for t in parents):
                 chosen.append(txid)
         self._in_this_block = frozenset(chosen)
-        block_hash = super().mine(chosen, now_s)
+        block_hash = super().mine(chosen, now_s, reward)
         self._in_this_block = frozenset()
         return block_hash
 

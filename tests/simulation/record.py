@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from engine.chain.feed import Output, SourceStatus, Tip
 from engine.payment.model import Terms
 from engine.payment.observations import Amend, Cancel, ConfirmByHand, ProviderClaim
-from tests.simulation.chain import SimChain, Snapshot
+from tests.simulation.chain import MATURITY, SimChain, Snapshot
 from tests.simulation.rivals import Rivals
 
 __all__ = ["Answers", "Outpoint", "Record", "Shown", "depth_in", "outpoint_of"]
@@ -178,6 +178,10 @@ class Record:
     def outputs(self, seen: Snapshot, script: bytes) -> dict[Outpoint, Output]:
         """All that pays the script in this snapshot."""
         return {outpoint_of(o): o for o in self.chain.outputs(seen, script)}
+
+    def depth_needed(self, txid: str, required: int) -> int:
+        """From this depth on it counts, where so many confirmations are required."""
+        return max(required, MATURITY) if txid in self.chain.rewards else required
 
     def denies(self, seen: Snapshot, block: str, height: int) -> bool:
         """A positive word that the block is not in its best chain: another is there.

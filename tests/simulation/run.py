@@ -12,24 +12,31 @@ import actors.sources.witnesses
 from engine.payment.model import EventType, Payment
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
+from tests.simulation.crossings import Crossings, LastMinutes
 from tests.simulation.instrument import instrumented
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.meetings import Meetings, Replacements
 from tests.simulation.oracle import disagreement, is_paid
+from tests.simulation.rewards import Rewards
 from tests.simulation.shape import MINUTE_MS as MINUTE
 from tests.simulation.shape import Shape, draw_shape
 from tests.simulation.sums import Result
+from tests.simulation.two_words import TwoWords
 from tests.simulation.world import DAY_MS, World
 
 __all__ = [
     "DAYS",
     "KINDS",
+    "run_crossing",
     "run_crowd",
+    "run_last_minutes",
     "run_meeting",
     "run_money",
     "run_orders",
     "run_replacement",
+    "run_rewards",
     "run_seed",
+    "run_two_words",
     "run_world",
 ]
 
@@ -69,6 +76,38 @@ def run_replacement(seed: int) -> Result:
     """Run a world in which unconfirmed money gives way to other money."""
     world = World(seed, shape=_quiet_shape(seed))
     Replacements(world, world.random_of("replacements")).begin()
+    return run_world(world, 0.25)
+
+
+def run_rewards(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which miners pay with what nobody can spend for 100 blocks."""
+    world = World(seed, log, shape=_quiet_shape(seed))
+    rewards = Rewards(world, world.random_of("rewards"))
+    rewards.begin()
+    return run_world(world, 0.25, rewards.ripen)
+
+
+def run_two_words(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which two sources must agree, and one of them is often missing."""
+    sources = ("bb", "ba", "ab", "aa")[seed % 4]
+    world = World(seed, log, shape=replace(_quiet_shape(seed), sources=sources))
+    TwoWords(world, world.random_of("two words")).begin()
+    return run_world(world, 0.25)
+
+
+def run_crossing(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which another branch comes while blocks are read."""
+    world = World(seed, log, shape=replace(_quiet_shape(seed), sources="b"))
+    Crossings(world, world.random_of("crossings")).begin()
+    return run_world(world, 0.25)
+
+
+def run_last_minutes(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which money comes just before the deadline, and is mined just
+    while it is looked for."""
+    shape = replace(_quiet_shape(seed), sources="b", every_s=600.0)
+    world = World(seed, log, shape=shape)
+    LastMinutes(world, world.random_of("last minutes")).begin()
     return run_world(world, 0.25)
 
 
@@ -119,16 +158,26 @@ def run_orders(seed: int, log: Callable[[str], None] | None = None) -> Result:
     return run_world(World(seed, log, shape=shape), 0.5)
 
 
-KINDS: dict[str, Callable[..., Result]] = {"money": run_money, "orders": run_orders}
+KINDS: dict[str, Callable[..., Result]] = {
+    "money": run_money,
+    "orders": run_orders,
+    "rewards": run_rewards,
+    "two-words": run_two_words,
+    "crossings": run_crossing,
+    "last-minutes": run_last_minutes,
+}
 """Worlds of a kind of their own, by the option that runs them."""
 
 
-def run_world(world: World, days: float) -> Result:
-    """As `run_seed`, for a world that was made to measure."""
+def run_world(
+    world: World, days: float, last: Callable[[], None] = lambda: None
+) -> Result:
+    """As `run_seed`, for a world that was made to measure. `last`: what is to happen
+    before it is judged, when no fault comes any more."""
     with instrumented(world), _collected_as_ever(), _probed_at_leisure(world):
         try:
             world.run(days)
-            settle(world)
+            settle(world, last)
         finally:
             world.store.close()
     return _result(world)
@@ -154,7 +203,7 @@ def _probed_at_leisure(world: World) -> Iterator[None]:
         yield
 
 
-def settle(world: World) -> None:
+def settle(world: World, last: Callable[[], None] = lambda: None) -> None:
     """Let all faults cease, let the chain come to rest, and compare with the truth."""
     world.note("settle")
     world.calm = True
@@ -167,18 +216,19 @@ def settle(world: World) -> None:
         pool = [tx.txid for tx in world.chain.pool]
         world.chain.mine(pool if block == 0 else (), world.true_ms() // 1000)
         world.run_for(10 * MINUTE)
+    last()
     for channel_id in sorted(world.channels.endpoints.by_channel):
         world.channels.enable_again(channel_id)
     if world.money is not None:
         world.money.keep_mining()
     else:
         keep_mining(world)
-    last = max(
+    latest = max(
         (p.terms.expires_at for p in world.rules.payments.values()),
         default=world.clock.now(),
     )
     slowest_ms = world.shape.poll_slow_s * 1000  # between two looks at an address
-    world.run_for(max(last - world.clock.now(), slowest_ms) + 150 * MINUTE)
+    world.run_for(max(latest - world.clock.now(), slowest_ms) + 150 * MINUTE)
     world.at_rest = True
     patience = 20
     while world.channels.pending() and patience:

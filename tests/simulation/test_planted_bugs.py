@@ -7,6 +7,7 @@ as well, and nothing may be wrong there.
 import functools
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +18,22 @@ from tests.simulation.planted_meetings import PLANTED_MEETINGS, PLANTED_REPLACEM
 from tests.simulation.planted_rules import PLANTED_RULES
 from tests.simulation.planted_sources import PLANTED_SOURCES
 from tests.simulation.planted_witness import PLANTED_WITNESS
-from tests.simulation.run import run_crowd, run_meeting, run_replacement, run_seed
+from tests.simulation.planted_worlds import (
+    PLANTED_CROSSINGS,
+    PLANTED_LAST_MINUTES,
+    PLANTED_REWARDS,
+    PLANTED_TWO_WORDS,
+)
+from tests.simulation.run import (
+    run_crossing,
+    run_crowd,
+    run_last_minutes,
+    run_meeting,
+    run_replacement,
+    run_rewards,
+    run_seed,
+    run_two_words,
+)
 
 SEEDS = 1_000
 
@@ -114,10 +130,14 @@ def _tell_where(
     [
         *((plant, run_meeting) for plant in PLANTED_MEETINGS),
         *((plant, run_replacement) for plant in PLANTED_REPLACEMENTS),
+        *((plant, run_rewards) for plant in PLANTED_REWARDS),
+        *((plant, run_two_words) for plant in PLANTED_TWO_WORDS),
+        *((plant, run_crossing) for plant in PLANTED_CROSSINGS),
+        *((plant, run_last_minutes) for plant in PLANTED_LAST_MINUTES),
     ],
     ids=lambda one: one.__name__,
 )
-def test_a_bug_in_what_is_on_its_way_is_found_where_it_meets_others(
+def test_a_bug_in_what_is_rare_is_found_where_it_is_made_to_happen(
     plant: Plant, run: Run
 ) -> None:
     _found_in(plant, run, range(MEETINGS))
@@ -133,3 +153,31 @@ def test_what_takes_the_place_of_money_is_never_counted_beside_it() -> None:
         result = run_replacement(seed)
         assert result.faults["replaced"] > 10
         assert result.types["payment.replaced"] > 10
+
+
+def test_a_miners_reward_counts_from_its_hundredth_block() -> None:
+    for seed in range(4):
+        result = run_rewards(seed)
+        assert result.faults["paid by a miner's reward"] > 5
+        assert result.types["payment.confirmed"] > 2
+
+
+def test_what_two_sources_must_agree_on_is_confirmed_by_no_one_alone() -> None:
+    for seed in range(8):
+        assert run_two_words(seed).types["payment.confirmed"] > 1
+
+
+def test_a_branch_that_comes_while_blocks_are_read_is_never_mixed_with_another() -> (
+    None
+):
+    faults = Counter[str]()
+    for seed in range(8):
+        faults += run_crossing(seed).faults
+    assert faults["another branch while blocks are read"] > 8
+
+
+def test_nothing_expires_that_is_mined_while_it_is_looked_for() -> None:
+    faults = Counter[str]()
+    for seed in range(8):
+        faults += run_last_minutes(seed).faults
+    assert faults["paid in the last minute"] > 8

@@ -69,6 +69,12 @@ class Case:
                     return f"{one.source} was no witness: {why}"
         return f"{shown[0].source} was not asked then"
 
+    def depth_needed(self, txid: str) -> int:
+        """From this depth on it counts: what the shop asked for, and of a miner's
+        reward what the chain's rules ask for."""
+        required = self.before.terms.confirmations_required
+        return self.record.depth_needed(txid, required)
+
     @property
     def network(self) -> str:
         return self.before.terms.network

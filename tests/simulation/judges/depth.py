@@ -9,6 +9,7 @@ from tests.simulation.chain import Snapshot
 from tests.simulation.judges.arrivals import announced_comes_true
 from tests.simulation.judges.case import Case
 from tests.simulation.judges.people import confirmed_by_hand
+from tests.simulation.judges.quorum import has_no_second
 from tests.simulation.record import depth_in
 
 __all__ = ["confirmed", "confirming"]
@@ -39,7 +40,7 @@ def _is_no_news(case: Case, receipt: Receipt) -> str | None:
         return "its amount is another"
     if known.block_hash not in {None, receipt.block_hash}:
         return "it is in another block, and nobody was told that it left the first"
-    told_up_to = max(case.before.terms.confirmations_required, 1)
+    told_up_to = max(case.depth_needed(receipt.txid), 1)
     depth, before = (min(one.confirmations, told_up_to) for one in (receipt, known))
     if known.block_hash is not None and depth == before:
         return f"so deep ({receipt.confirmations}) it was told to be already"
@@ -90,7 +91,13 @@ def confirmed(case: Case) -> str | None:
         return f"{settled_sat} sat are not the {book.enough_sat} that are enough"
     if not any(_is_deep_enough(case, seen) for seen in case.snapshots()):
         return f"no witness that was asked had {book.enough_sat} sat so deep then"
-    is_partial = any(one.is_partial for one in case.views if one.source == data.source)
+    wrong = has_no_second(case)
+    if wrong is not None:
+        return wrong
+    # Of two that must agree, the second may know of a part.
+    is_partial = case.before.terms.quorum_above_sat is not None or any(
+        one.is_partial for one in case.views if one.source == data.source
+    )
     for seen in _views_of(case, data.source):
         deep = _deep(case, seen)
         if case.event.txid not in {r.txid for r in deep}:
@@ -116,12 +123,11 @@ def _sums(receipts: list[Receipt]) -> set[int]:
 def _is_deep_enough(case: Case, seen: Snapshot) -> bool:
     """Whether the chain that was really served has enough, as deep as it must be."""
     listed = case.record.outputs(seen, case.script)
-    required = case.before.terms.confirmations_required
     deep_sat = sum(
         receipt.amount_sat
         for key, receipt in case.before.receipts.items()
         if (output := listed.get(key)) is not None
-        and depth_in(seen, output) >= required
+        and depth_in(seen, output) >= case.depth_needed(key[0])
     )
     return deep_sat >= case.before.enough_sat
 
@@ -140,7 +146,7 @@ def _deep(case: Case, seen: Snapshot) -> list[Receipt]:
             output.block_hash == receipt.block_hash
             or (receipt.block_hash is None and required == 0)
         )
-        and depth_in(seen, output) >= required
+        and depth_in(seen, output) >= case.depth_needed(key[0])
     ]
 
 

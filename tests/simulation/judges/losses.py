@@ -158,7 +158,12 @@ def reversed_(case: Case) -> str | None:
     if case.event.data.settled_sat != book.settled_sat:
         return "it names another sum than was confirmed"
     needs_sat = book.settled_sat if book.asked_sat is None else book.enough_sat
-    if book.deep_sat(book.terms.confirmations_required) >= needs_sat:
+    left_sat = sum(
+        receipt.amount_sat
+        for receipt in book.receipts.values()
+        if receipt.confirmations >= case.depth_needed(receipt.txid)
+    )
+    if left_sat >= needs_sat:
         return "what is left is enough"
     if any(_deep_sat(case, seen) < needs_sat for seen in case.snapshots()):
         return None
@@ -172,5 +177,5 @@ def _deep_sat(case: Case, seen: Snapshot) -> int:
         receipt.amount_sat
         for key, receipt in case.before.receipts.items()
         if (output := listed.get(key)) is not None
-        and depth_in(seen, output) >= case.before.terms.confirmations_required
+        and depth_in(seen, output) >= case.depth_needed(key[0])
     )
