@@ -2,8 +2,10 @@
 
 Chromium, a new profile for each opening, one node on loopback; once as the line is, and
 once on 50 kbit/s by Chromium's own brake. The code is there when the frame is shown
-that has the words which follow it on the page, as Chromium's Element Timing says. The
-peer is a page of one word without a line: what Chromium itself takes.
+that has the words which follow it on the page, as Chromium's Element Timing says. Of a
+payment that Lightning may pay, too, it is the invoice's code, which is seen first; the
+page has both. The peer is a page of one word without a line: what Chromium itself
+takes.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from typing import Any, Final
 
 from bench.measure import median
 from bench.report import Row, Section, compare, spread
+from engine.payment.model import Payment
 from tests.browser.playwright_page import VisitorPage, visiting
 from tests.browser.shop import Shop, shop
+from tests.pages.shots_checkout import invoice
 
 __all__ = ["run"]
 
@@ -49,8 +53,14 @@ def run() -> Section:
         visiting() as page,
     ):
         empty = [_one_word(page) for _ in range(TIMES)]
-        opened = [_open(page, node) for _ in range(TIMES)]
-        slow = [_open(page, node, SLOW_BYTES_S) for _ in range(SLOW_TIMES)]
+        opened = [_open(page, node, _onchain(node)) for _ in range(TIMES)]
+        slow = [
+            _open(page, node, _onchain(node), SLOW_BYTES_S) for _ in range(SLOW_TIMES)
+        ]
+        both = [_open(page, node, _both(node)) for _ in range(TIMES)]
+        slow_both = [
+            _open(page, node, _both(node), SLOW_BYTES_S) for _ in range(SLOW_TIMES)
+        ]
     rows = [
         compare(
             "code on the screen, loopback",
@@ -63,11 +73,14 @@ def run() -> Section:
         Row("first contentful paint, loopback", _ms(opened, "paint")),
         Row("code on the screen, 50 kbit/s", _ms(slow, "code"), aim="1,000 ms"),
         Row("first contentful paint, 50 kbit/s", _ms(slow, "paint")),
+        _weight("all of the page over the wire, compressed", opened),
+        Row("with Lightning: its code on the screen, loopback", _ms(both, "code")),
         Row(
-            "all of the page over the wire, compressed",
-            f"{median([one['bytes'] for one in opened]):,.0f} B",
-            aim="60,000 B",
+            "with Lightning: its code on the screen, 50 kbit/s",
+            _ms(slow_both, "code"),
+            aim="1,000 ms",
         ),
+        _weight("with Lightning: all of the page over the wire, compressed", both),
     ]
     return Section(
         name="checkout",
@@ -77,7 +90,21 @@ def run() -> Section:
     )
 
 
-def _open(page: VisitorPage, node: Shop, bytes_s: int = 0) -> dict[str, float]:
+def _onchain(node: Shop) -> Payment:
+    return node.create()
+
+
+def _both(node: Shop) -> Payment:
+    return node.create(lightning=invoice(node))
+
+
+def _weight(name: str, runs: list[dict[str, float]]) -> Row:
+    return Row(name, f"{median([one['bytes'] for one in runs]):,.0f} B", aim="60,000 B")
+
+
+def _open(
+    page: VisitorPage, node: Shop, payment: Payment, bytes_s: int = 0
+) -> dict[str, float]:
     page.do("anew", WIDE)
     page.do("before_load", WATCH)
     if bytes_s:
@@ -87,7 +114,7 @@ def _open(page: VisitorPage, node: Shop, bytes_s: int = 0) -> dict[str, float]:
             "Network.emulateNetworkConditions",
             {**brake, "downloadThroughput": bytes_s},
         )
-    page.do("goto", node.url(node.create()))
+    page.do("goto", node.url(payment))
     page.do("wait_for", "#freshness:not([data-link=opening])", "attached")
     page.do("wait_until", "'codeAt' in window")
     found: dict[str, Any] = {

@@ -41,6 +41,12 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     invoice: str | None = None
 
+    @property
+    def link(self) -> str:
+        """The URI for a button: its invoice is as the page shows it, in small letters,
+        so that a slow line carries it once (capitals are for the code)."""
+        return _INVOICE.sub(lambda found: found[0].lower(), self.uri)
+
 
 def ways_of(
     terms: Terms,

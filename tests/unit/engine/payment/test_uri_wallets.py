@@ -14,7 +14,7 @@ from engine.money.amount import payment_uri
 from engine.payment.uri import invoice_uri, unified_uri
 from tests.tools.invoices import make_invoice
 from tests.unit.engine.payment.uri_wallets import WALLETS
-from transport.pages.ways import qr_segments
+from transport.pages.ways import Way, qr_segments
 
 ADDRESS: Final = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 AT_S: Final = 1_790_000_000
@@ -64,6 +64,15 @@ def test_the_capitals_of_a_qr_code_change_nothing(wallet: str, form: str) -> Non
     uri = FORMS[form]
     scanned = "".join(qr_segments(uri))
     assert WALLETS[wallet](scanned) == WALLETS[wallet](uri)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wallet", WALLETS)
+def test_nor_do_the_small_letters_of_a_link(wallet: str, form: str) -> None:
+    uri = FORMS[form]
+    opened = Way(name="any", label="Any", uri=uri).link
+    assert opened == uri.replace(INVOICE.upper(), INVOICE).replace(OPEN.upper(), OPEN)
+    assert WALLETS[wallet](opened) == WALLETS[wallet](uri)
 
 
 @pytest.mark.parametrize(
