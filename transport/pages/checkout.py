@@ -297,8 +297,9 @@ def _sign(payment: Payment, stage: Stage) -> str:
 
 
 def _steps(payment: Payment, stage: Stage, words: Words) -> tuple[Step, ...]:
-    """Waiting, seen, confirmations, paid: how far it is. None for what has ended."""
-    if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED}:
+    """Waiting, seen, confirmations, paid: how far it is. None for what has ended, nor
+    for what the shop confirmed itself: nobody saw that it was sent."""
+    if stage in {Stage.EXPIRED, Stage.CANCELLED, Stage.FAILED} or payment.is_by_hand:
         return ()
     if (labels := lightning_steps(payment, stage, words)) is not None:
         at = 2 if stage in {Stage.PAID, Stage.LATE} else 0

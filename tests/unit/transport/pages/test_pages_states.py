@@ -296,6 +296,17 @@ def test_confirmations_are_never_shown_beyond_what_is_required() -> None:
     assert {step.state for step in view.steps} == {"done"}
 
 
+@pytest.mark.parametrize("receipts", [(), (receipt(20_000, 1),)])
+def test_what_the_shop_confirmed_itself_claims_no_steps(receipts: tuple[Any]) -> None:
+    by_hand = payment(status=Status.CONFIRMED, receipts=receipts, confirmed_at=NOW)
+    page = getter(FakeGateway(by_hand))("/pay/pay_1").text
+    assert 'data-stage="paid"' in page
+    for claimed in ("Payment sent", "Seen on the network", "confirmation"):
+        assert claimed not in page, claimed
+    seen = payment(status=Status.CONFIRMED, receipts=(receipt(50_000, 3),))
+    assert "3 of 3 confirmations" in getter(FakeGateway(seen))("/pay/pay_1").text
+
+
 PRICE = Price(currency="EUR", minor=2_500, decimals=2, rate="50000", rate_at=NOW)
 
 
