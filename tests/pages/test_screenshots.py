@@ -10,6 +10,7 @@ import pytest
 
 from tests.pages.conftest import Visited
 from tests.pages.shooting import FOLDER, LARGEST, all_shots, close, take
+from tests.pages.shots_checkout import STATES
 from tests.pages.small_png import small_png
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +35,27 @@ def test_every_picture_that_a_document_shows_is_there_and_can_be_made() -> None:
     assert named() <= {picture.stem for picture in FOLDER.glob("*.png")}
 
 
-def test_every_picture_is_small_and_has_a_function_that_makes_it() -> None:
+def test_every_picture_is_small_made_by_a_function_and_shown_by_a_document() -> None:
     pictures = {picture.stem: picture for picture in FOLDER.glob("*.png")}
-    assert pictures.keys() <= all_shots().keys()
+    assert pictures.keys() == all_shots().keys()
+    assert pictures.keys() == named()
     large = [name for name, file in pictures.items() if file.stat().st_size > LARGEST]
     assert large == []
+
+
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_each_state_of_the_checkout_has_a_picture(state: str) -> None:
+    """`tests/pages/shots_checkout.py` has one payment of each, which axe looks at."""
+    assert {f"pay-{state}", f"pay-{state}-dark"} & named()
+
+
+def test_each_page_of_the_dashboard_has_a_picture() -> None:
+    pages = (ROOT / "transport/web/desk/pages.mjs").read_text(encoding="utf-8")
+    names = re.findall(r' name: "(\w+)"', pages)
+    assert len(names) > 10
+    pictured = {name for kind in ("dash", "desk") for name in names
+                if f"{kind}-{name}" in named()}  # fmt: skip
+    assert pictured == set(names)
 
 
 def test_a_picture_is_made_as_it_is_committed(visited: Visited, tmp_path: Path) -> None:
