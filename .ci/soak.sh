@@ -36,6 +36,7 @@ run env PAYBELL_SOCKETIO_RECONNECTS=10000 "$PYTHON" -m pytest tests/live/test_so
 run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framing_nginx.py
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
+run env PAYBELL_LIGHTNING_WORLDS=200 "$PYTHON" -m pytest tests/simulation/test_lightning.py
 run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
 run env PAYBELL_EVERY_BYTE=1 "$PYTHON" -m pytest tests/lightning -k "byte or anywhere"
 run env TILL_KILLS=100 "$PYTHON" -m pytest tests/seeds/test_s2_3_forward.py
