@@ -13,6 +13,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from tests.tools.calls import calls
 from tests.tools.endpoints import echo
 from tests.tools.serving import (
     ask,
@@ -348,13 +349,14 @@ def test_saturated_connections_do_not_starve_the_others() -> None:
         busy = [gevent.spawn(saturate) for _ in range(8)]
         client = dial(server)
         waits = []
-        for _ in range(40):
-            start = time.process_time()  # of server and clients: all are in here
-            assert ask(client) == 200
-            waits.append(time.process_time() - start)
+        with calls() as work:
+            for _ in range(40):
+                start = work.count
+                assert ask(client) == 200
+                waits.append(work.count - start)
         stop.set()
         gevent.joinall(busy, timeout=60, raise_error=True)
-        assert max(waits) < 0.3
+        assert max(waits) < 20_000, "some requests of each, of those that never end"
 
 
 def test_250_connections_of_one_address_do_not_delay_a_shops_order() -> None:

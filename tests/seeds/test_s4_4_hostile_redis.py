@@ -5,7 +5,6 @@ password stands in what is said of it.
 """
 
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -130,9 +129,8 @@ def test_s4_4_a_slow_redis_is_left_in_time() -> None:
     for hold in (pause, sleep, RedisServer.freeze):
         with RedisServer("enable-debug-command yes") as redis:
             hold(redis)
-            began = time.perf_counter()
+            # Or it would wait for ever.
             assert "no answer from" in failed(tell(redis.url, 0.5))
-            assert time.perf_counter() - began < 60  # it would wait for ever
             if hold is RedisServer.freeze:
                 redis.thaw()
 
