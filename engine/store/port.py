@@ -22,9 +22,9 @@ What any store promises:
 
 To add a store: a folder beside `sqlite/` whose classes have these methods, a case in
 the fixture of `tests/unit/engine/store/conformance.py`, and the line that makes the
-store in `run.py`. To change what is stored: `writes.py`, `records.py`, this file, each
-store's folder (SQLite: a new migration at the end of `schema_people.py`, never an edit
-of an old one), and a case in the conformance suite.
+store in `installation.py`. To change what is stored: `writes.py`, `records.py`, this
+file, each store's folder (SQLite: a new migration at the end of `schema_people.py`,
+never an edit of an old one), and a case in the conformance suite.
 """
 
 from collections.abc import Callable, Sequence

@@ -78,6 +78,8 @@ def write_till(tables: Tables, row: NewTill | MoveTill | UnqueueTill) -> int:
     kept = tables.till_forwards
     match row:
         case NewTill(forward):
+            if forward.id in kept:
+                raise Refused("till", f"{forward.id} is there already")
             if any(f.payment_id == forward.payment_id for f in kept.values()):
                 raise Refused("till", f"{forward.payment_id} is sent on already")
             tables.put(kept, forward.id, forward)
