@@ -101,7 +101,7 @@ class RefundPayer:
                 refund.id,
                 f"a refund of {refund.amount_sat} sat waits: {error}",
                 self._node.clock.now(),
-                int(2 * LOOK_S * 1_000),
+                self._stands_for_ms(),
                 refund.merchant,
             )
             return
@@ -109,6 +109,10 @@ class RefundPayer:
             self._node.alerts.clear(WAITS, refund.id)
             self._tried.pop(refund.id, None)
             yield from self._follower.follow(made)
+
+    def _stands_for_ms(self) -> int:
+        """The alert of one that waits: past the next try, however seldom rounds are."""
+        return int(2 * max(LOOK_S, self._policy.every_s) * 1_000)
 
     def _prepare(self, refund: Refund) -> Steps:
         """The transaction, committed; None: it is not ours to pay, or not any more."""
