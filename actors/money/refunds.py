@@ -25,7 +25,7 @@ from engine.payment.refund_rules import expired, paid
 from engine.payment.refund_seen import paid_by
 from engine.payment.rules import follow
 from engine.runtime.actor import Actor
-from engine.runtime.ref import Ref, Scope
+from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import Committed, Conflict, Entry, MoveRefund, Write
 
@@ -80,6 +80,12 @@ def given_back(refund: Refund, *, is_ours: bool) -> GivenBack:
     )
 
 
+class WatchDue(msgspec.Struct, frozen=True):
+    """From its own timer: the watch of this address is to look again, if it ended."""
+
+    address: str
+
+
 class RefundsActor(Actor):
     """See the module docstring."""
 
@@ -115,6 +121,12 @@ class RefundsActor(Actor):
                 self._arrived(address, view)
             case Told(refund, output, answer):
                 self._on_told(refund, output, answer)
+            case Exited(ref, reason=reason) if reason is not ExitReason.STOPPED:
+                self._node.clock.call_later(AGAIN_S, self.ref, WatchDue(ref.name))
+            case WatchDue(address):
+                watch = self._watches.get(address)
+                if watch is not None:
+                    watch.start()  # one that lives is left as it is
             case LookDue(at):
                 if at == self._look_at:
                     self._look_at = None
@@ -226,17 +238,37 @@ class RefundsActor(Actor):
             self._tell_all(found)
 
     def _tell_all(self, found: list[tuple[Refund, Output]]) -> None:
-        """One after the other; each is asked for and read back."""
+        """One after the other; each is asked for and read back. What we sent ourselves
+        pays the refund that it was made for, and no other to the same address."""
         (refund, output), *more = found
-        payment_id = refund.payment_id
+        payment_id, txid = refund.payment_id, output.txid
 
-        def then(payment: Any) -> None:
-            if isinstance(payment, Payment):
+        def then(answer: Any) -> None:
+            payment, ours = answer if isinstance(answer, tuple) else (None, None)
+            if ours is not None:
+                self._is_used(refund, output)
+            elif isinstance(payment, Payment):
                 self._tell(payment, refund, output)
             if more:
                 self._tell_all(more)
 
-        self._read(lambda store: store.payment(payment_id), then)
+        self._read(
+            lambda store: (store.payment(payment_id), store.outgoing_of_txid(txid)),
+            then,
+        )
+
+    def _is_used(self, refund: Refund, output: Output) -> None:
+        """It pays none that is pending; another that is there may."""
+        if refund.address in self._pending:
+            place = output.txid, output.vout
+            self._used.setdefault(refund.address, set()).add(place)
+            self._look_again(refund.address)
+
+    def _look_again(self, address: str) -> None:
+        """Its view is shown once more."""
+        watch = self._watches.get(address)
+        if watch is not None:
+            self._node.clock.call_later(AGAIN_S, watch, PollNow())
 
     def _tell(self, payment: Payment, refund: Refund, output: Output) -> None:
         now = self._node.clock.now()
@@ -289,7 +321,5 @@ class RefundsActor(Actor):
         else:
             log.warning("refund.not_told refund=%s payment=%s detail=%s", refund.id,
                         refund.payment_id, answer)  # fmt: skip
-            watch = self._watches.get(refund.address)
-            if watch is not None:  # it is shown once more
-                self._node.clock.call_later(AGAIN_S, watch, PollNow())
+            self._look_again(refund.address)
         self._read(lambda store: store.refund(refund.id), self._moved)

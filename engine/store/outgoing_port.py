@@ -35,6 +35,9 @@ class OutgoingReader(Protocol):
     def outgoing_family(self, family: str) -> list[Outgoing]:
         """One and all that bump it, the oldest first."""
 
+    def outgoing_of_txid(self, txid: str) -> Outgoing | None:
+        """The one of ours that has this id on the chain."""
+
     def outgoing_of_payment(self, payment_id: str) -> list[Outgoing]:
         """All that spend coins of the payment, the oldest first."""
 

@@ -34,6 +34,9 @@ class MemoryOutgoing:
     def outgoing_family(self, family: str) -> list[Outgoing]:
         return [o for o in self._outgoing_by_id() if o.family == family]
 
+    def outgoing_of_txid(self, txid: str) -> Outgoing | None:
+        return next((o for o in self._outgoing_by_id() if o.txid == txid), None)
+
     def outgoing_of_payment(self, payment_id: str) -> list[Outgoing]:
         return [
             o

@@ -7,6 +7,7 @@ hands can pass it together.
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
@@ -19,13 +20,14 @@ from engine.store.outgoing_writes import (
     QueueForward,
     Unqueue,
 )
-from engine.store.sqlite.checksum import checked, row_crc
+from engine.store.sqlite.checksum import Damaged, checked, row_crc
 from engine.store.sqlite.listing_rows import payment_of
 from engine.wallet.outgoing import Outgoing, OutgoingState, moved
 
 __all__ = [
     "OutgoingReads",
     "create",
+    "create_txids",
     "move_outgoing",
     "new_outgoing",
     "pause",
@@ -79,6 +81,25 @@ def create(sql: Any) -> None:
         sql.execute(statement)
 
 
+def create_txids(sql: sqlite3.Connection) -> None:
+    """Which of them has which id on the chain: what m035 adds, of those too that there
+    are. A damaged one is left to whoever reads it."""
+    sql.execute(
+        "CREATE TABLE outgoing_txids (txid TEXT PRIMARY KEY, outgoing_id TEXT NOT NULL)"
+        " WITHOUT ROWID"
+    )
+    for row in sql.execute(f"SELECT {_COLUMNS} FROM outgoing").fetchall():  # noqa: S608
+        with suppress(Damaged, msgspec.MsgspecError):
+            _note_txid(sql, _outgoing(row))
+
+
+def _note_txid(sql: sqlite3.Connection, outgoing: Outgoing) -> None:
+    sql.execute(
+        "INSERT INTO outgoing_txids VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (outgoing.txid, outgoing.id),
+    )
+
+
 # -- writing ---------------------------------------------------------------------------
 
 
@@ -103,6 +124,7 @@ def new_outgoing(sql: sqlite3.Connection, row: NewOutgoing) -> int:
             for coin in outgoing.plan.coins
         ],
     )
+    _note_txid(sql, outgoing)
     return 1
 
 
@@ -196,6 +218,10 @@ class OutgoingReads(ABC):
 
     def outgoing_family(self, family: str) -> list[Outgoing]:
         return self._ask(_found, "family = ? ORDER BY id", family)
+
+    def outgoing_of_txid(self, txid: str) -> Outgoing | None:
+        text = "id = (SELECT outgoing_id FROM outgoing_txids WHERE txid = ?)"
+        return next(iter(self._ask(_found, text, txid)), None)
 
     def outgoing_of_payment(self, payment_id: str) -> list[Outgoing]:
         text = (

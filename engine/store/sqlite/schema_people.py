@@ -10,6 +10,7 @@ from engine.store.sqlite import (
     history,
     invoices,
     moments,
+    outgoing,
     refunds,
     search,
 )
@@ -56,3 +57,9 @@ def m033_history(db: sqlite_utils.Database) -> None:
 def m034_invoices_ends(db: sqlite_utils.Database) -> None:
     """Whether an invoice of an account may yet be paid."""
     invoices.create_ends(db.conn)
+
+
+@migrations()
+def m035_outgoing_txids(db: sqlite_utils.Database) -> None:
+    """What a transaction of the chain is of ours."""
+    outgoing.create_txids(db.conn)

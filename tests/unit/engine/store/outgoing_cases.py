@@ -63,6 +63,7 @@ OUTGOING_READS: dict[str, list[tuple[Any, ...]]] = {
     "outgoing_open": [("", 10), ("out_000001", 10)],
     "outgoing_family": [("out_000001",)],
     "outgoing_of_payment": [("p1",)],
+    "outgoing_of_txid": [("ab" * 32,)],
     "outgoing_of_merchant": [("ann", "", 10), ("ann", "out_000009", 10)],
     "sent_since": [("ann", T0 + 9_999_999)],
     "forward_due": [(T0, 60, 10)],

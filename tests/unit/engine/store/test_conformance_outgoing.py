@@ -52,6 +52,17 @@ def test_a_transaction_comes_back_as_it_was_signed(store: OpenStore) -> None:
     assert store.reader.outgoing_of_payment("p3") == []
 
 
+def test_a_transaction_of_the_chain_is_known_for_ours(store: OpenStore) -> None:
+    made, other = outgoing(1), outgoing(2)
+    add(store, made, other)
+    assert store.reader.outgoing_of_txid(made.txid) == made
+    move(store, made.id, S.BROADCAST)
+    move(store, made.id, S.FAILED, reason="gone", is_open=False)
+    store.reopen()
+    assert store.reader.outgoing_of_txid(made.txid) == store.reader.outgoing(made.id)
+    assert store.reader.outgoing_of_txid("ee" * 32) is None
+
+
 def test_a_coin_is_in_one_living_transaction(store: OpenStore) -> None:
     first, second = add(store, outgoing(1, coin(7)), outgoing(2, coin(7), coin(8)))
     assert isinstance(first, Committed)

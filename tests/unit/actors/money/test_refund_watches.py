@@ -1,0 +1,96 @@
+"""What the watch of a refund's address shows: whose money it is; and it goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Seen, Watch
+from actors.money.refunds import RefundsActor
+from engine.chain.feed import Output
+from engine.payment.refund import Refund, RefundState
+from engine.runtime.ref import Ref
+from engine.store.writes import NewOutgoing, OpenRefund, Write
+from tests.unit.actor_stage import ActorStage
+from tests.unit.engine.store.outgoing_cases import coin, outgoing
+from tests.unit.engine.store.refund_cases import refund
+from tests.unit.journal_cases import creation
+from tests.unit.payment_cases import block, view
+
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+SAT = 20_000
+
+
+class Watches(ActorStage):
+    """Two pending refunds of one sum, to one payer's address."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.append(creation("p1", "ann"))
+        for number in (1, 2):
+            made = refund(
+                number,
+                "p1",
+                state=RefundState.PENDING,
+                amount_sat=SAT,
+                address=ADDRESS,
+                is_by_link=False,
+                expires_at=0,
+                claimed_at=number,
+                after_height=990,
+            )
+            self.append(Write(rows=(OpenRefund(made, 1, 99_999, 9, 9_999),)))
+        self.watches: dict[str, Ref] = {}
+        self.start("refunds", RefundsActor(self.node, self.watches))
+        self.run()
+
+    def shows(self, *txids: str) -> None:
+        """The source shows outputs of these transactions in blocks."""
+        outputs = [
+            Output(txid, 0, SAT, block(995), 995, verified_by_source=True)
+            for txid in txids
+        ]
+        self.watches[ADDRESS].tell(Seen(view(*outputs), 0))
+        self.run()
+
+    def paid(self) -> list[Refund]:
+        found = self.store.refunds_of("p1")
+        return [one for one in found if one.state is RefundState.PAID]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Watches]:
+    watches = Watches(tmp_path)
+    yield watches
+    watches.close()
+
+
+def test_what_another_wallet_sent_pays_one_of_them(stage: Watches) -> None:
+    stage.shows("ab" * 32)
+    assert [one.txid for one in stage.paid()] == ["ab" * 32]
+
+
+def test_what_we_sent_for_one_refund_pays_no_other_of_the_same_sum(
+    stage: Watches,
+) -> None:
+    """It is told when the forwarder sees it arrive, of the one that it was made for."""
+    ours = outgoing(1, coin(1))
+    stage.append(Write(rows=(NewOutgoing(ours),)))
+    stage.run()
+    stage.shows(ours.txid)
+    assert stage.paid() == []
+    stage.shows(ours.txid, "ab" * 32)
+    assert [one.txid for one in stage.paid()] == ["ab" * 32]
+
+
+def test_a_watch_that_crashed_goes_on(stage: Watches) -> None:
+    watch = stage.watches[ADDRESS]
+    watch.kill()
+    stage.run()
+    assert not watch.is_alive
+    stage.source.got.clear()
+    stage.pass_s(60)
+    assert watch.is_alive
+    assert [one.address for one in stage.source.got if isinstance(one, Watch)] == [
+        ADDRESS
+    ]
