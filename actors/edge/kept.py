@@ -6,7 +6,7 @@ here is an actor's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from engine.store.writes import (
     IdempotencyRow,
     InboundRow,
     KeyRow,
+    Outcome,
     Place,
     RemoveChannel,
     RevokeKey,
@@ -205,9 +206,18 @@ class KeptRows:
     def _committed(self, row: Row) -> Committed:
         return self._commit(Write(rows=(row,)))
 
-    def _commit(self, write: Write) -> Committed:
+    def _commit(
+        self, write: Write, then: Callable[[], object] = lambda: None
+    ) -> Committed:
+        """`then`: done once it is committed, also if nobody waits for it any more."""
         reply: AsyncResult[Any] = AsyncResult()
-        self._node.append(write, reply.set)
+
+        def answered(outcome: Outcome) -> None:
+            if isinstance(outcome, Committed):
+                then()
+            reply.set(outcome)
+
+        self._node.append(write, answered)
         reply.wait(timeout=ASK_S)
         if not reply.ready():
             raise too_late()

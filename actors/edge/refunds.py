@@ -56,13 +56,12 @@ class RefundEdge(TreeViews):
         if kept is not None:
             old = self.replayed_since()
             rows = (*rows, ForgetIdempotency(old, kept.scope, kept.key), kept)
-        self._commit(Write(rows=rows))
-        self._tell(refund)
+        self._commit(Write(rows=rows), lambda: self._tell(refund))
         return refund
 
     def move_refund(self, before: Refund, after: Refund) -> Refund:
-        self._commit(Write(rows=(MoveRefund(after, before.state),)))
-        self._tell(after)
+        row = MoveRefund(after, before.state)
+        self._commit(Write(rows=(row,)), lambda: self._tell(after))
         return after
 
     def refund_by_hand(self, before: Refund, txid: str, by: str) -> Refund:
