@@ -26,7 +26,10 @@ from tests.contract.__main__ import present
 from tests.docs.snippets import ROOT, Block, Request, blocks, called, requests
 from tests.tools import children
 
-LANGUAGES = {"bash", "html", "http", "js", "json", "mermaid", "python", "text", "toml"}
+LANGUAGES = {
+    *("bash", "conf", "html", "http", "ini", "js", "json", "python", "toml"),
+    *("mermaid", "text"),
+}
 
 NOT_OURS = {
     "chmod": "the system's own",
