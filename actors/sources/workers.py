@@ -33,7 +33,7 @@ from engine.chain.sync import SyncResult, sync
 from engine.chain.witness import CURRENT, Yardstick
 from engine.errors import SourceError, StoreDamaged
 from engine.runtime.actor import Actor
-from engine.runtime.heap import give_back
+from engine.runtime.heap import LongLived, give_back
 from engine.store.port import StoreReader
 from engine.store.writes import NO_PLACE
 
@@ -72,6 +72,7 @@ class BlockFeedWorker(Actor):
         "_anew",
         "_feed",
         "_index",
+        "_is_aside",
         "_node",
         "_number",
         "_old_blocks",
@@ -107,6 +108,7 @@ class BlockFeedWorker(Actor):
 
     def _begin_index(self) -> None:
         self._index = ScriptIndex()
+        self._is_aside = False  # its mempool, out of the garbage collector's sight
         self._reader = MempoolReader(self._push, self._node.clock.monotonic)
         if self._push is not None:
             self._push.log.concerns = self._index.concerns
@@ -198,11 +200,19 @@ class BlockFeedWorker(Actor):
         takes_much = done.more or done.blocks > 0
         if self._took_much and not takes_much:
             give_back()
+            self._put_aside()
         self._took_much = takes_much
         if result is not None and result.blocks and done.more:
             log.info("source.reading source=%s block=%d of=%d", self._feed.name,
                      result.tip.height, result.feed_tip.height)  # fmt: skip
         return done
+
+    def _put_aside(self) -> None:
+        """A full mempool stays; the garbage collector walked its list for 10 ms each
+        time. Once for each index: what comes later finds its place in what is there."""
+        if not self._is_aside:
+            self._is_aside = True
+            LongLived().grown(len(self._index.pool))
 
     def _look(self, script: bytes) -> ChainView:
         """See `SourceReport.look`."""

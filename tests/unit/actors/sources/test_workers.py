@@ -24,6 +24,7 @@ from engine.chain.feed import ChainView, Output, Tip
 from engine.chain.script_index import ScriptIndex
 from engine.chain.sync import DEFAULT_LIMITS
 from engine.errors import SourceGarbage
+from engine.runtime.heap import LongLived
 from tests.tools.fake_feed import FakeFeed, make_tx
 from tests.unit.actor_stage import ActorStage, Inbox
 from tests.unit.actors.sources.market import Explorer
@@ -110,6 +111,36 @@ def test_memory_is_handed_back_in_the_quiet_round_after_what_took_much(
         tx = make_tx(str(number), [(b"x", 1)])
         feed.pool[tx.txid] = tx
     assert [handed_back() for _ in range(3)] == [False, True, False]
+
+
+def test_a_mempool_is_put_out_of_the_collectors_sight_once_when_it_was_read(
+    stage: ActorStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full one is a list that a full collection walked for 10 ms, each time."""
+    source, feed = Inbox(), FakeFeed(20)
+    stage.node.source = stage.start("source", source)
+    ref = stage.start(
+        "feed.0", BlockFeedWorker(stage.node, 0, feed, stage.store), limit=10
+    )
+    put_aside: list[int] = []
+    monkeypatch.setattr(
+        LongLived, "grown", lambda _heap, count: put_aside.append(count)
+    )
+
+    def rounds(count: int, *, reset: bool = False) -> list[int]:
+        put_aside.clear()
+        for number in range(count):
+            ref.tell(Round(1, reset=reset and number == 0))
+            stage.pass_s(1)
+        return put_aside.copy()
+
+    for number in range(30):
+        tx = make_tx(str(number), [(b"x", 1)])
+        feed.pool[tx.txid] = tx
+    assert rounds(3) == [30], "not before all is read, and not again"
+    feed.mine([])
+    assert rounds(3) == []
+    assert rounds(3, reset=True) == [30], "another index is other objects"
 
 
 def test_ten_thousand_that_are_paid_are_watched_and_shown_some_at_a_time(
