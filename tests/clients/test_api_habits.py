@@ -1,17 +1,27 @@
 """Habits of the API that a client leans on, over a real socket: listing and cursors."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from engine.money.rates import Policy
+from engine.store.writes import NewTill, Write
 from tests.tools.node import RunningNode, running_node
+from tests.unit.engine.store.till_cases import forward
+from transport.rates.providers import FixedRates
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RunningNode]:
-    with running_node() as running:
+    rates = FixedRates({"EUR": Decimal(50_000)})
+    with running_node(rates=([rates], Policy())) as running:
         yield running
 
 
@@ -78,6 +88,73 @@ def test_every_cursor_goes_by_one_word_and_the_old_ones_still_do(
         assert "must be left out beside cursor" in both.text
     page = node.get("/v1/payments?merchant=cursors&order=oldest&limit=1").json()
     assert page["next_cursor"] is None
+
+
+def test_what_tills_pass_on_comes_in_pages_by_the_same_word(node: RunningNode) -> None:
+    for number in range(1, 53):
+        row = forward(number, merchant="till-pages", payment_id=f"pay_till_{number}")
+        node.gateway._commit(Write(rows=(NewTill(row),)))
+    path = "/v1/forwarding/lightning?merchant=till-pages"
+    page = node.get(path).json()
+    assert len(page["data"]) == 50
+    assert page["next_cursor"] == page["data"][-1]["id"]
+    rest = node.get(f"{path}&cursor={page['next_cursor']}").json()
+    assert rest["next_cursor"] is None
+    ids = [one["id"] for one in (*page["data"], *rest["data"])]
+    assert ids == sorted(ids, reverse=True)
+    assert len({*ids}) == 52
+    assert rest == node.get(f"{path}&before={page['next_cursor']}").json()
+    both = node.get(f"{path}&cursor={ids[0]}&before={ids[1]}")
+    assert both.status_code == 422
+    assert "must be left out beside cursor" in both.text
+
+
+def test_every_moment_is_told_as_rfc_3339(node: RunningNode) -> None:
+    """Of each list, and of what stands in it, whatever a field of time is called."""
+    price = {"amount": "5.00", "currency": "EUR"}
+    made = node.post("/v1/payments", {"merchant": "moments", **price}).json()
+    node.chain.pay(made["address"], made["amount_sat"])
+    node.chain.mine(3)
+    node.wait_for_status(made["id"], "confirmed")
+    hook = {"url": "https://shop.example/hook", "merchant": "moments"}
+    assert node.post("/v1/channels", hook).ok
+    seen: set[str] = set()
+    for path in (
+        *(f"/v1/payments/{made['id']}{more}" for more in ("", "/events", "/refunds")),
+        *("/v1/payments", "/v1/events", "/v1/channels", "/v1/keys", "/v1/alerts"),
+        *("/v1/sources", "/v1/watchers", "/v1/rates", "/v1/wallets", "/v1/history"),
+        *(
+            "/v1/forwarding/lightning?merchant=till-pages",
+            "/v1/merchants/moments",
+            "/health",
+        ),
+        *("/v1/upstreams", "/v1/refunds", "/v1/accounts", "/ready"),
+    ):
+        answer = node.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        for name, value in moments(answer.json()):
+            assert RFC_3339.fullmatch(str(value)), (path, name, value)
+            seen.add(name)
+    (created, *_) = node.get(f"/v1/payments/{made['id']}/events").json()["data"]
+    at_ms = created["data"]["terms"]["created_at"]
+    assert isinstance(at_ms, int), "a piece of the journal, as docs/events.md says"
+    assert seen >= {"at", "created_at", "expires_at", "confirmed_at", "rate_at"}, seen
+
+
+def moments(body: Any) -> Iterator[tuple[str, str]]:
+    """Every value under the name of a moment. Not what an event has in `data`, which is
+    a piece of the journal."""
+    parts = body.items() if isinstance(body, dict) else ()
+    for name, value in parts:
+        if name == "data" and "seq" in body:
+            continue
+        if name.endswith("_at") or name in {"at", "now", "since", "until"}:
+            values = value if isinstance(value, list) else [value]
+            yield from ((name, one) for one in values if one is not None)
+        else:
+            yield from moments(value)
+    for one in body if isinstance(body, list) else ():
+        yield from moments(one)
 
 
 def metric(node: RunningNode, name: str) -> float:

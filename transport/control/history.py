@@ -83,8 +83,8 @@ class HistoryQuery(Query):
 
 
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
-    """A column of times, Unix seconds, at which steps of `step_s` begin, and a column
-    of values for each name, as long. `values`: null where there is nothing to say (no
+    """A column of times (RFC 3339) at which steps of `step_s` begin, and a column of
+    values for each name, as long. `values`: null where there is nothing to say (no
     payment was detected, the node was off).
     """
 
@@ -93,7 +93,7 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
     merchant: str | None
     since: str
     until: str
-    at: list[int]
+    at: list[str]
     values: dict[str, list[int | None]]
 
 
@@ -136,7 +136,7 @@ class _History:
                 merchant=merchant or None,
                 since=iso(since * 1_000),
                 until=iso(until * 1_000),
-                at=at,
+                at=[iso(moment * 1_000) for moment in at],
                 values=values,
             )
         )

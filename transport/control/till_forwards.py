@@ -16,10 +16,11 @@ from engine.merchants.scopes import Scope
 from engine.payment.events import iso
 from transport.http.auth import Auth
 from transport.http.bottle_app import answer, environ
-from transport.http.openapi import Operation
+from transport.http.openapi import Operation, link
 from transport.http.params import Query
-from transport.http.problems import Problem
+from transport.http.problems import Problem, invalid
 from transport.http.request_json import query
+from transport.problem_body import FieldError
 
 __all__ = ["TillForwards"]
 
@@ -32,8 +33,13 @@ class TillForwardsQuery(Query):
     merchant: Annotated[
         str | None, Meta(description="a key of the node may name one; absent: default")
     ] = None
+    cursor: Annotated[
+        str,
+        Meta(max_length=64, description="`next_cursor` of a page; absent: the newest"),
+    ] = ""
     before: Annotated[
-        str, Meta(max_length=64, description="the next after this id; absent: newest")
+        str,
+        Meta(max_length=64, description="the older word for cursor: a forward's id"),
     ] = ""
 
 
@@ -64,10 +70,12 @@ class TillForwardView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TillForwardsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest first, fifty at most."""
+    """The newest first, fifty at most. `next_cursor`: where older ones begin; null:
+    there are none."""
 
     paused: bool
     data: tuple[TillForwardView, ...]
+    next_cursor: str | None
 
 
 class TillForwards:
@@ -86,6 +94,7 @@ class TillForwards:
         summary="What was, or is to be, passed on of a merchant's Lightning payments.",
         query=TillForwardsQuery,
         answers={200: TillForwardsView},
+        links={"next": link("list_till_forwards", "cursor", "/next_cursor")},
     )
     def list_till_forwards(self) -> Any:
         principal = self._auth.require(environ())
@@ -93,11 +102,16 @@ class TillForwards:
         merchant = asked.merchant or principal.merchant or DEFAULT
         if not principal.may_see(merchant):
             raise Problem(Code.FORBIDDEN, "This key sees its own merchant only.")
-        found = self._gateway.till_forwards_of(merchant, asked.before, PER_PAGE)
+        if asked.cursor and asked.before:
+            raise invalid(FieldError("?before", "must be left out beside cursor"))
+        place = asked.cursor or asked.before
+        found = self._gateway.till_forwards_of(merchant, place, PER_PAGE + 1)
+        page = found[:PER_PAGE]
         return answer(
             TillForwardsView(
                 paused=self._gateway.forwarding_paused() is not None,
-                data=tuple(_shown(one) for one in found),
+                data=tuple(_shown(one) for one in page),
+                next_cursor=page[-1].id if len(found) > len(page) else None,
             )
         )
 

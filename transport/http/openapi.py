@@ -22,6 +22,7 @@ __all__ = ["Header", "Link", "Operation", "Text", "document", "link", "template"
 
 _PARAMETER = re.compile(r"<([a-z_]+)(?::[^<>]*)?>")
 _REFERENCE = "#/components/schemas/{name}"
+_TIMES = frozenset({"at", "now", "since", "until"})  # beside all that end with _at
 _PROBLEM = "Problem{status}"
 """An error's answer among the components: it is the same of every operation."""
 
@@ -180,7 +181,18 @@ def document(
 
 def _schemas(kinds: list[Any]) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    for schema in schemas.values():
+        for name, told in schema.get("properties", {}).items():
+            if name.endswith("_at") or name in _TIMES:
+                _is_time(told)
     return schemas
+
+
+def _is_time(told: dict[str, Any]) -> None:
+    """A text under a name of a moment is one, unless it says of what form it is."""
+    for part in (told, *told.get("anyOf", ()), told.get("items", {})):
+        if part.get("type") == "string" and not part.keys() & {"format", "pattern"}:
+            part["format"] = "date-time"
 
 
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -23,12 +23,12 @@ stays `confirmed`, as it is paid and credited. Runs in the request's greenlet.
 import re
 import time
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import gevent
 import msgspec
 from gevent.event import Event
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from engine.codes import Code
 from engine.gateway import Gateway
@@ -65,6 +65,9 @@ _PAYMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]{1,4200}) *")
 _JWT: Final = re.compile(r"[^.]+\.[^.]+\.[^.]+")
 
+#: In UTC without saying so, as the document has it: 2025-11-10T10:30:00.
+_Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")]
+
 
 class StatusRequest(msgspec.Struct):
     """Other fields are passed over."""
@@ -87,10 +90,10 @@ class BitcoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmations_required: int
     tx_hash: str | None
     forwarding_tx_hash: str | None
-    created_at: str
-    expires_at: str
-    confirmed_at: str | None
-    completed_at: str | None
+    created_at: _Time
+    expires_at: _Time
+    confirmed_at: _Time | None
+    completed_at: _Time | None
     credits: int | UnsetType = UNSET
     user_id: str | UnsetType | None = UNSET
     message: str | UnsetType = UNSET
@@ -334,7 +337,6 @@ def _shown(
 
 
 def _time(ms: int) -> str:
-    """In UTC, as the document has it: 2025-11-10T10:30:00."""
     return iso(ms)[:19]
 
 

@@ -1244,10 +1244,12 @@ export interface components {
             detail: string;
             kind: string;
             merchant: string | null;
+            /** Format: date-time */
             since: string;
             subject: string;
         };
         AsideView: {
+            /** Format: date-time */
             at: string;
             provider: string;
             rate: string;
@@ -1255,6 +1257,7 @@ export interface components {
         };
         AttemptEntry: {
             answer: string | null;
+            /** Format: date-time */
             at: string;
             attempt: number;
             error: string | null;
@@ -1401,6 +1404,7 @@ export interface components {
             url?: string;
         };
         ChannelView: {
+            /** Format: date-time */
             created_at: string;
             description: string;
             disabled_reason: string | null;
@@ -1449,6 +1453,7 @@ export interface components {
         };
         DebitView: {
             account: string;
+            /** Format: date-time */
             at: string;
             balance: number;
             credits: number;
@@ -1489,6 +1494,7 @@ export interface components {
             next_cursor: string | null;
         };
         EntryView: {
+            /** Format: date-time */
             at: string;
             credits: number;
             id: number;
@@ -1515,6 +1521,7 @@ export interface components {
             address: string | null;
             amount_minor?: number | null;
             amount_sat: number | null;
+            /** Format: date-time */
             at: string;
             confirmations: number;
             confirmations_required: number;
@@ -1580,11 +1587,13 @@ export interface components {
             websocket: components["schemas"]["WebSocketHealth"];
         };
         HistoryView: {
-            at: number[];
+            at: string[];
             merchant: string | null;
             series: string;
+            /** Format: date-time */
             since: string;
             step_s: number;
+            /** Format: date-time */
             until: string;
             values: {
                 [key: string]: (number | null)[];
@@ -1615,6 +1624,7 @@ export interface components {
             scopes?: components["schemas"]["Scope"][] | null;
         };
         KeyView: {
+            /** Format: date-time */
             created_at: string;
             id: string;
             key?: string;
@@ -1649,6 +1659,7 @@ export interface components {
         LightningView: {
             amount_msat: number | null;
             bolt11: string;
+            /** Format: date-time */
             expires_at: string;
             payment_hash: string;
             rest?: components["schemas"]["RestView"];
@@ -1864,6 +1875,7 @@ export interface components {
             reason: string | null;
             replaces: string | null;
             sent_sat: number;
+            /** Format: date-time */
             signed_at: string;
             state: components["schemas"]["OutgoingState"];
             to: string;
@@ -1918,9 +1930,11 @@ export interface components {
         };
         PaybuttonAnswer: {
             address: string;
+            /** Format: date-time */
             created_at: string;
             description: string;
             email: string;
+            /** Format: date-time */
             expired_at: string;
             name: string;
             priceInBTC: number;
@@ -2049,12 +2063,14 @@ export interface components {
             /** @default null */
             confirmed_at?: string | null;
             confirmed_sat: number;
+            /** Format: date-time */
             created_at: string;
             currency?: string;
             /** @default 8 */
             decimals?: number;
             derived?: components["schemas"]["DerivedView"];
             description?: string;
+            /** Format: date-time */
             expires_at: string;
             external_id: string | null;
             flags: components["schemas"]["Flag"][];
@@ -2115,6 +2131,7 @@ export interface components {
             is_lone: boolean;
             providers: string[];
             rate: string;
+            /** Format: date-time */
             rate_at: string;
         };
         ProblemBody: {
@@ -2168,6 +2185,7 @@ export interface components {
             blocks_left: number;
             blocks_read: number;
             height: number;
+            /** Format: date-time */
             since: string;
             to_height: number;
         };
@@ -2218,6 +2236,7 @@ export interface components {
             last_id: string | null;
             pending: number | null;
             reason: string | null;
+            /** Format: date-time */
             since: string;
             state: string;
             stream: string;
@@ -2256,6 +2275,7 @@ export interface components {
             amount_sat: number;
             claim_expires_at: string | null;
             claim_url?: string;
+            /** Format: date-time */
             created_at: string;
             fee_from: string;
             fee_sat: number | null;
@@ -2273,6 +2293,7 @@ export interface components {
             decimals: number;
             minor: number;
             rate: string;
+            /** Format: date-time */
             rate_at: string;
         };
         RefundsView: {
@@ -2294,6 +2315,7 @@ export interface components {
         RestView: {
             amount_msat: number | null;
             bolt11: string;
+            /** Format: date-time */
             expires_at: string;
             payment_hash: string;
         };
@@ -2307,6 +2329,7 @@ export interface components {
         Scope: "confirm" | "create" | "operator" | "read" | "refund" | "settings";
         SessionView: {
             csrf: string;
+            /** Format: date-time */
             expires_at: string;
             merchant: string | null;
             name: string;
@@ -2362,11 +2385,13 @@ export interface components {
         TillForwardView: {
             amount_sat: number;
             attempts: number;
+            /** Format: date-time */
             created_at: string;
             credit_sat: number;
             fee_sat: number;
             former_payment_hashes: string[];
             id: string;
+            /** Format: date-time */
             moved_at: string;
             net_sat: number;
             next_at: string | null;
@@ -2379,6 +2404,7 @@ export interface components {
         };
         TillForwardsView: {
             data: components["schemas"]["TillForwardView"][];
+            next_cursor: string | null;
             paused: boolean;
         };
         TillMethodView: {
@@ -2413,6 +2439,7 @@ export interface components {
             merchant: string;
             methods: components["schemas"]["TillMethodView"][];
             network: string;
+            /** Format: date-time */
             now: string;
             rate: components["schemas"]["TillRateView"] | null;
             shop: string;
@@ -2449,10 +2476,12 @@ export interface components {
             name: string;
             next_attempt_at: string | null;
             reason: string | null;
+            /** Format: date-time */
             since: string;
             state: components["schemas"]["UpstreamState"];
         };
         WalletView: {
+            /** Format: date-time */
             created_at: string;
             descriptor: string | null;
             gap: number;
@@ -2511,6 +2540,7 @@ export interface components {
             currency: string;
             decimals: number;
             rate: string;
+            /** Format: date-time */
             rate_at: string;
         };
     };
@@ -4124,6 +4154,7 @@ export interface operations {
         parameters: {
             query?: {
                 merchant?: string;
+                cursor?: string;
                 before?: string;
             };
             header?: never;

@@ -104,7 +104,7 @@ function figure(UPlot, grid, kind, history, zone) {
     axes: [axis, { ...axis, size: 84, values: (_, splits) => splits.map(kind.as) }],
     series: [{}, ...names.map((name, at) => ({ label: nameOf(name), width: 2, spanGaps: false,
       stroke: colour(LINES[at % LINES.length]), dash: at ? [4 + 2 * at, 4] : undefined, points: { size: 4 } }))],
-  }, [history.at, ...columns], place);
+  }, [history.at.map(time => Date.parse(time) / 1_000), ...columns], place);
   made.root.querySelector("canvas").setAttribute("aria-hidden", "true");
   return made;
 }
