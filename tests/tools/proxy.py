@@ -4,9 +4,8 @@
         client = connect("127.0.0.1", proxy.port, "/ws")
 
 Each connection asks for its own `Toxic` when it begins. Only what the server says is
-spoiled. From `cut` to `mend` nothing gets through, either way and without a word, as on
-a line whose packets are lost: what was under way comes after. Two greenlets per
-connection; nothing outlives the `with`.
+spoiled. From `cut` to `mend` nothing gets through: what is open is reset, and what is
+opened waits. Two greenlets per connection; nothing outlives the `with`.
 """
 
 import contextlib
@@ -52,6 +51,7 @@ class Proxy:
         self._toxic = toxic
         self._line = Event()  # set while something gets through
         self._line.set()
+        self._clients: set[Any] = set()
         self._server = StreamServer(("127.0.0.1", 0), self._handle)
 
     @property
@@ -60,6 +60,10 @@ class Proxy:
 
     def cut(self) -> None:
         self._line.clear()
+        for client in self._clients:
+            with contextlib.suppress(OSError):  # it has gone just now
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                client.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
         self._line.set()
@@ -85,10 +89,11 @@ class Proxy:
         try:
             self._line.wait()
             server.connect(self._upstream)
+            self._clients.add(client)
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            up = gevent.spawn(_upwards, client, server, self._line)
-            if _downwards(server, client, toxic, self._line):
+            up = gevent.spawn(_upwards, client, server)
+            if _downwards(server, client, toxic):
                 self.cuts += 1
                 if toxic.reset:
                     linger = (socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -97,22 +102,22 @@ class Proxy:
         except OSError:
             pass  # one of the two is gone
         finally:
+            self._clients.discard(client)
             if up is not None:
                 up.kill()
             server.close()
             client.close()
 
 
-def _upwards(client: Any, server: Any, line: Event) -> None:
+def _upwards(client: Any, server: Any) -> None:
     with contextlib.suppress(OSError):
         while received := client.recv(_RECV_BYTES):
-            line.wait()
             server.sendall(received)
     with contextlib.suppress(OSError):
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _downwards(server: Any, client: Any, toxic: Toxic, line: Event) -> bool:
+def _downwards(server: Any, client: Any, toxic: Toxic) -> bool:
     """True when it was cut; False when the server ended it."""
     left = toxic.limit
     while left is None or left > 0:
@@ -120,7 +125,6 @@ def _downwards(server: Any, client: Any, toxic: Toxic, line: Event) -> bool:
         if toxic.bytes_per_s:
             size = min(size, max(1, toxic.bytes_per_s // 50))
         received = server.recv(size)
-        line.wait()
         if not received:
             return False
         _pass_on(client, received, toxic.slicer)
