@@ -23,6 +23,7 @@ from engine.errors.lightning import (
 )
 from engine.lightning.invoice import check_invoice
 from engine.lightning.node import (
+    Can,
     InvoiceAsked,
     InvoiceMade,
     InvoiceSeen,
@@ -106,7 +107,13 @@ def made_of(rig: Rig, number: int) -> list[InvoiceMade]:
 
 
 class Conformance:
-    """See the module."""
+    """See the module. What it says that it can is held against what that kind of node
+    does: else all that is not asked of it would pass."""
+
+    CAN: Can
+
+    def test_it_says_what_it_can(self, rig: Rig) -> None:
+        assert rig.node.can == self.CAN
 
     # -- invoices ----------------------------------------------------------------------
 

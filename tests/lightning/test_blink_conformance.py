@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from engine.lightning.node import Can
 from tests.lightning.blink_stage import blink_node
 from tests.lightning.conformance import Conformance
 from tests.lightning.conformance_faults import ConformanceUnderFaults, Fault
@@ -97,6 +98,8 @@ class BlinkRig:
 
 
 class TestBlink(Conformance, ConformanceUnderFaults):
+    CAN = Can(push=True, description_hash=True, amountless=True, pay=True)
+
     @pytest.fixture
     def rig(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlinkRig]:
         monkeypatch.setattr(blink, "PAGE", 10)  # so that there are edges

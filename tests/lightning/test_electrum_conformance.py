@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.lightning.node import Can
 from tests.lightning.conformance import (
     Conformance,
     asked,
@@ -17,6 +18,8 @@ from transport.devnet.network import LightningNetwork
 
 
 class TestElectrum(Conformance, ConformanceUnderFaults):
+    CAN = Can(push=True, description_hash=False, amountless=True, pay=True)
+
     @pytest.fixture
     def rig(self, network: LightningNetwork) -> Iterator[ElectrumRig]:
         with Hop(network.shop) as hop, Pipe(network.shop) as pipe:

@@ -211,6 +211,8 @@ class NwcRig:
 
 
 class TestNwc(Conformance):
+    CAN = Can(push=True, description_hash=True, amountless=False, pay=True)
+
     @pytest.fixture
     def rig(self) -> Rig:
         return NwcRig()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.lightning.account import Account
-from engine.lightning.node import LightningNode
+from engine.lightning.node import Can, LightningNode
 from tests.lightning.conformance import Conformance
 from tests.lightning.conformance_faults import ConformanceUnderFaults, Fault
 from tests.tools.fake_upstream import (
@@ -128,6 +128,8 @@ def double() -> Iterator[PhoenixdDouble]:
 
 
 class TestPhoenixd(Conformance, ConformanceUnderFaults):
+    CAN = Can(push=True, description_hash=True, amountless=True, pay=True)
+
     @pytest.fixture
     def rig(self, double: PhoenixdDouble) -> PhoenixdRig:
         return PhoenixdRig(double)

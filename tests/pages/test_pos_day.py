@@ -9,8 +9,10 @@ import pytest
 
 from tests.pages.cafe import READY, Cafe, cafe, enter
 from tests.pages.conftest import Visited
+from tests.pages.test_pos_counter import look
 
 TABLET = {"viewport": {"width": 1180, "height": 820}}
+PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,37 @@ def test_a_cashiers_day(shop: Cafe, visited: Visited) -> None:
     told = visited.do("text", "main")
     assert "27,500 sat" in told
     assert "Including a tip of" in told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [PHONE, {**TABLET, "color_scheme": "dark"}],
+    ids=["phone", "tablet in the dark"],
+)
+def test_each_thing_that_a_till_says_of_lightning_is_clean(
+    shop: Cafe, visited: Visited, options: dict[str, object]
+) -> None:
+    """An account is lost while a sale is made and paid, and comes back: nothing for
+    axe, nothing too small for a thumb, and nothing jumps."""
+    shop.sign_in(visited, **options)
+    look(visited)
+    key = shop.lose(shop.user)
+    visited.do("wait_for_text", "#status", "⚠ User disconnected")
+    look(visited)
+    enter(visited, "300")
+    visited.do("click", "#create")
+    visited.do("wait_for_text", "#warning-list", "User disconnected")
+    look(visited)
+    visited.do("click", "#warning .button")
+    sold = shop.sale(visited)
+    look(visited)
+    shop.pay(sold)
+    visited.do("wait_for_text", "#invoice-title", "Paid. Passing it on")
+    look(visited)
+    shop.user.key = key
+    visited.do("click", "#status [data-down] button")
+    visited.do("wait_for_text", "#done-title", "Paid and forwarded")
+    look(visited)
+    visited.do("click", "#next")
+    visited.do("wait_for_text", "#status", READY)
+    assert visited.do("shifts") <= 0.05
