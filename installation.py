@@ -137,7 +137,8 @@ class Installation:
         self.root = build_tree(
             self.node,
             writer=self.store.writer,
-            reader=self.store.reader,
+            reader=self.store.inner_reader,
+            client_reader=self.store.reader,
             feeds=feeds,
             vault=self.vault,
             sender=self.sender,
@@ -150,7 +151,9 @@ class Installation:
             lightning=make_nodes(config),
             history_s=LOOK_S,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
+        self.gateway = ActorGateway(
+            self.node, self.store.reader, self.vault, orders=self.store.inner_reader
+        )
         self.gateways = Gateways(
             self.gateway,
             self.vault,

@@ -115,7 +115,8 @@ class Node:
         self.upstreams = Upstreams()  # Lightning accounts
         self.tills: dict[str, Ref] = {}  # who passes on what comes to an account
         self.readers: list[Ref] = []
-        self._next_reader = 0
+        self.client_readers: list[Ref] = []  # for live clients; none: as all others
+        self._next_reader = self._next_client_reader = 0
 
     @property
     def health(self) -> Health:
@@ -151,4 +152,14 @@ class Node:
         """Ask the store; `reply` gets the answer, or an exception as a value."""
         self._next_reader = (self._next_reader + 1) % len(self.readers)
         if not self.readers[self._next_reader].tell(Read(ask, reply)):
+            reply(RuntimeError("too many queries wait"))
+
+    def read_for_client(
+        self, ask: Callable[[StoreReader], T], reply: Callable[[T | Exception], None]
+    ) -> None:
+        """As `read`, for a session: readers of their own, so that what thousands of
+        clients ask for delays no delivery, and no payment that is brought back."""
+        readers = self.client_readers or self.readers
+        self._next_client_reader = (self._next_client_reader + 1) % len(readers)
+        if not readers[self._next_client_reader].tell(Read(ask, reply)):
             reply(RuntimeError("too many queries wait"))

@@ -166,6 +166,7 @@ def build_tree(
     *,
     writer: StoreWriter,
     reader: StoreReader,
+    client_reader: StoreReader | None = None,
     feeds: list[FeedConfig],
     vault: Vault,
     sender: ChannelSender,
@@ -180,6 +181,8 @@ def build_tree(
 ) -> Ref:
     """Make the tree of a node (not started) and fill in the node's refs.
 
+    `client_reader`: where sessions read, so that nothing of the node's waits behind
+    them; None: where all do.
     `rates`: who is asked what a bitcoin is worth (nobody: there are no prices in other
     currencies), and which answers are believed. `forwards`: how money is sent on; None:
     it stays. `lightning`: accounts, each with what speaks to it. `history_s`: how often
@@ -219,6 +222,13 @@ def build_tree(
         child(f"reader.{n}", ReaderActor, lambda _name: ReaderActor(reader))
         for n in range(READERS)
     ]
+    if client_reader is not None:
+        node.client_readers = [
+            child(
+                f"reader.client.{n}", ReaderActor, lambda _n: ReaderActor(client_reader)
+            )
+            for n in range(READERS)
+        ]
     node.journal = child(
         "journal",
         JournalActor,
@@ -249,7 +259,7 @@ def build_tree(
         HousekeeperActor,
         lambda _name: HousekeeperActor(node, retention),
     )
-    children.extend(node.readers)
+    children.extend((*node.readers, *node.client_readers))
     children.extend(
         (node.journal, node.router, node.source, node.notifiers, node.supervisor)
     )

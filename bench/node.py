@@ -55,14 +55,17 @@ class BenchNode:
         self.root = build_tree(
             self.node,
             writer=self.store.writer,
-            reader=self.store.reader,
+            reader=self.store.inner_reader,
+            client_reader=self.store.reader,
             feeds=feeds,
             vault=self.vault,
             sender=WebhookSender("bench", allow_private=True),
             give_up=print,
             lightning=lightning,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader)
+        self.gateway = ActorGateway(
+            self.node, self.store.reader, orders=self.store.inner_reader
+        )
 
     def start(self) -> None:
         """Until every payment of the database has its watcher."""

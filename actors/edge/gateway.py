@@ -102,10 +102,13 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
         store: StoreReader,
         vault: Vault | None = None,
         wallets: WalletDesk | None = None,
+        orders: StoreReader | None = None,
     ) -> None:
         """`vault` seals payers' e-mail addresses; None: none are given. `wallets`:
-        where addresses are drawn; None: by the settings' defaults."""
-        super().__init__(node, store, wallets or WalletDesk(node, store))
+        where addresses are drawn; None: by the settings' defaults. `orders`: see
+        `KeptRows`."""
+        desk = wallets or WalletDesk(node, orders or store)
+        super().__init__(node, store, desk, orders)
         self._vault = vault
         self._sessions = 0
 
@@ -151,7 +154,7 @@ class ActorGateway(PaymentReads, Forwarding, LedgerDesk, LightningDesk, RefundPs
 
         with self._wallets.settling(drawn):
             agreed = as_of_now(self._node, drawn.terms)
-            owned = owned_by_others(self._wallets, self._store, terms)
+            owned = owned_by_others(self._wallets, self._orders, terms)
             answer = self._ask(
                 self._node.supervisor,
                 lambda reply: CreatePayments(agreed, reply, rows, owned),

@@ -62,9 +62,18 @@ ENDED_SESSION: Final = "ended session"
 class KeptRows:
     """Base of the gateway; see `engine.gateway.Gateway`."""
 
-    def __init__(self, node: Node, store: StoreReader, wallets: WalletDesk) -> None:
+    def __init__(
+        self,
+        node: Node,
+        store: StoreReader,
+        wallets: WalletDesk,
+        orders: StoreReader | None = None,
+    ) -> None:
+        """`orders`: where is read what a new payment needs, so that it does not wait
+        behind what anybody asks for; None: where all is read."""
         self._node = node
         self._store = store
+        self._orders = orders or store
         self._wallets = wallets
 
     def now(self) -> int:
@@ -74,7 +83,7 @@ class KeptRows:
         self, scope: str, key: str, former: str | None = None
     ) -> IdempotentAnswer | None:
         since = self.replayed_since()
-        return self._store.idempotent_answer(scope, key, since, former)
+        return self._orders.idempotent_answer(scope, key, since, former)
 
     def replayed_since(self) -> int:
         """ms. Older answers are forgotten, so that a key can be used anew."""

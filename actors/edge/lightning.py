@@ -37,8 +37,14 @@ AT_ONCE_AT_NODE = 64
 class LightningDesk(KeptRows):
     """Implements `engine.lightning_gateway.LightningGateway`."""
 
-    def __init__(self, node: Node, store: StoreReader, wallets: WalletDesk) -> None:
-        super().__init__(node, store, wallets)
+    def __init__(
+        self,
+        node: Node,
+        store: StoreReader,
+        wallets: WalletDesk,
+        orders: StoreReader | None = None,
+    ) -> None:
+        super().__init__(node, store, wallets, orders)
         self._making: Counter[tuple[str, str]] = Counter()  # calls under way
 
     def lightning_account(self, merchant: str) -> Account | None:

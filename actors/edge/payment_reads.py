@@ -19,6 +19,7 @@ class PaymentReads:
     """Implements some of `engine.gateway.Gateway`."""
 
     _store: StoreReader
+    _orders: StoreReader
 
     def payments_of(
         self, external_id: str, merchant: str | None = None
@@ -40,7 +41,7 @@ class PaymentReads:
     def counted_outpoints(
         self, addresses: Sequence[str]
     ) -> dict[str, tuple[tuple[str, int], ...]]:
-        return self._store.counted_outpoints(addresses)
+        return self._orders.counted_outpoints(addresses)
 
     def history(self, payment_id: str, after: int, limit: int) -> list[StoredEvent]:
         return self._store.history(payment_id, after, limit)

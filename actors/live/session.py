@@ -168,7 +168,7 @@ class SessionActor(Actor):
         self._node.router.tell_system(
             Subscribe(payment_id, self.ref, on_event=subscription.on_event)
         )
-        self._node.read(
+        self._node.read_for_client(
             lambda store: _load(store, payment_id, since),
             self._on_page(subscription.number),
         )
@@ -274,7 +274,7 @@ class SessionActor(Actor):
             self._read_journal(subscription)
         elif payment_id is not None:
             after = subscription.seq
-            self._node.read(
+            self._node.read_for_client(
                 lambda store: _page_of(store, payment_id, after),
                 self._on_page(subscription.number),
             )
@@ -297,7 +297,7 @@ class SessionActor(Actor):
     def _read_journal(self, subscription: JournalSubscription) -> None:
         after, merchant = subscription.seq, subscription.merchant
         assert after is not None
-        self._node.read(
+        self._node.read_for_client(
             lambda store: _page(store, after, merchant),
             self._on_page(subscription.number),
         )

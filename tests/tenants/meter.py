@@ -36,6 +36,7 @@ class Meter:
         self.batches: list[Sequence[Write]] = []
         store: Any = node._store
         self._meter_reader(store.reader)
+        self._meter_reader(store.inner_reader)
         self._meter_writer(store.writer._journal)
 
     def _meter_reader(self, reader: Any) -> None:

@@ -98,13 +98,16 @@ class LiveNode:
         self.root = build_tree(
             self.node,
             writer=self.store.writer,
-            reader=self.store.reader,
+            reader=self.store.inner_reader,
+            client_reader=self.store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True)],
             vault=self.vault,
             sender=WebhookSender("0", allow_private=True),
             give_up=lambda _text: None,
         )
-        self.gateway = ActorGateway(self.node, self.store.reader, self.vault)
+        self.gateway = ActorGateway(
+            self.node, self.store.reader, self.vault, orders=self.store.inner_reader
+        )
         # All clients of a test have one address; what it may ask is not the matter.
         self.api = Api(Strangers(StrangerLimits(rate_per_s=1e6, burst=1_000_000)))
         frames = Frames(self.gateway.epochs().present)

@@ -77,7 +77,8 @@ class RunningNode:
         self.root = build_tree(
             self.node,
             writer=self._store.writer,
-            reader=self._store.reader,
+            reader=self._store.inner_reader,
+            client_reader=self._store.reader,
             feeds=[FeedConfig("devchain", self.chain, by_block=True, every_s=0.2)],
             vault=self.vault,
             sender=self.sender,
@@ -86,7 +87,9 @@ class RunningNode:
             forwards=None if forwards is None else forwards(self.chain),
             lightning=lightning,
         )
-        self.gateway = ActorGateway(self.node, self._store.reader, self.vault)
+        self.gateway = ActorGateway(
+            self.node, self._store.reader, self.vault, orders=self._store.inner_reader
+        )
         self.session = requests.Session()
         self.session.trust_env = False
         self.url = ""

@@ -11,8 +11,10 @@ __all__ = ["SqliteStore"]
 
 
 class SqliteStore:
-    """`writer` and `reader` implement the port. No other process can open it until
-    it is closed (or this process ends)."""
+    """`writer`, `reader` and `inner_reader` implement the port. Who asks from outside
+    reads in threads of his own, `reader`: however many do, nothing that the node itself
+    wants to know waits behind them. No other process can open it until it is closed (or
+    this process ends)."""
 
     def __init__(self, path: str | Path, network: str | None = None) -> None:
         """Raises `CannotOpenStore`, also if the database is another network's."""
@@ -24,6 +26,7 @@ class SqliteStore:
             self._lock.__exit__(None, None, None)
             raise
         self.reader = ReaderThreads(path)
+        self.inner_reader = ReaderThreads(path)
 
     def relies_on_key(self) -> bool:
         """Whether it holds what only the node's key opens. Raises `StoreUnreadable`."""
@@ -36,6 +39,7 @@ class SqliteStore:
     def close(self) -> None:
         """What was submitted is committed first."""
         self.reader.close()
+        self.inner_reader.close()
         self.writer.close()
         self._lock.__exit__(None, None, None)
 

@@ -24,6 +24,9 @@ __all__ = ["ReaderThreads", "WriterThread"]
 
 READERS = 2
 
+CACHE_KIB = 1_024
+"""Of each reader's connection; there are four. What is not in it the kernel has."""
+
 CHECKPOINT_EVERY_S = 0.25
 MIN_CHECKPOINT_WRITES = 64
 """Writes since the last checkpoint that are worth one."""
@@ -144,6 +147,7 @@ class ReaderThreads(SqliteReads):
         )
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         return connection
 
     def close(self) -> None:

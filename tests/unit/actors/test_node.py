@@ -72,6 +72,29 @@ def test_it_cannot_go_on_if_its_journal_or_its_root_cannot(node: Node) -> None:
     assert node.health.fatal
 
 
+def test_clients_have_readers_of_their_own_or_those_of_all(node: Node) -> None:
+    asked: list[str] = []
+
+    def reader(name: str, has_room: bool = True) -> SimpleNamespace:
+        def tell(_message: object) -> bool:
+            asked.append(name)
+            return has_room
+
+        return SimpleNamespace(tell=tell)
+
+    def both() -> list[str]:
+        asked.clear()
+        answers: list[object] = []
+        for ask in (node.read, node.read_for_client, node.read, node.read_for_client):
+            ask(lambda _store: None, answers.append)
+        return [*asked, *(str(answer) for answer in answers)]
+
+    node.readers = [reader("a"), reader("b")]  # type: ignore[list-item]
+    assert both() == ["b", "b", "a", "a"]
+    node.client_readers = [reader("c"), reader("d", has_room=False)]  # type: ignore[list-item]
+    assert both() == ["b", "d", "a", "c", "too many queries wait"]
+
+
 def test_a_book_without_merchants_is_kept_with_the_nodes_limits() -> None:
     """An empty book is false, as every empty collection is."""
     book = MerchantBook(Limits(claims=3), identifying=("cafe",))

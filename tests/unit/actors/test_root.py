@@ -194,6 +194,7 @@ def built(tmp_path: Path) -> Iterator[tuple[Node, Ref, SimulatedDispatcher]]:
         node,
         writer=store,
         reader=store,
+        client_reader=store,
         feeds=[
             FeedConfig("bitcoind", FakeFeed(), by_block=True),
             FeedConfig(
@@ -222,7 +223,8 @@ def test_a_node_that_is_built_boots(
     _run(dispatcher)
     refs = (*node.readers, node.journal, node.router, node.source, node.notifiers)
     assert all(ref.is_alive for ref in (*refs, node.supervisor, root))
-    assert len(node.readers) == READERS == 2
+    assert len(node.readers) == len(node.client_readers) == READERS == 2
+    assert all(ref.is_alive for ref in node.client_readers)
     assert node.health == Health(journal=None, booted=True, fatal=False)
     assert (len(node.watchers), node.sessions.now) == (0, 0)
 
@@ -266,7 +268,7 @@ def test_those_who_wait_for_the_outside_have_a_greenlet_to_wait_in(
     _run(dispatcher)
     source: Any = node.source.actor
     specs = [feed.spec for feed in source.planner.feeds]
-    waiting = [*node.readers, *(spec.worker for spec in specs)]
+    waiting = [*node.readers, *node.client_readers, *(spec.worker for spec in specs)]
     busy = [node.journal, node.router, node.source, node.notifiers, node.supervisor]
     assert all(ref.scope.blocking is True for ref in waiting)
     assert all(ref.scope.blocking is False for ref in busy)
