@@ -7,13 +7,16 @@ A file that runs blocks takes them here and nowhere else, so that what is counte
 is the text that its tests execute, as it stands on the page.
 """
 
-from tests.docs.snippets import Block, blocks
+from pathlib import Path
+
+from tests.docs.snippets import ROOT, Block, blocks, of_readmes
 
 __all__ = ["Runs", "here"]
 
 
 class Runs:
-    """`blocks`: those that were taken."""
+    """`blocks`: those that were taken. A page is named as in docs/, another README by
+    its path."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
@@ -22,8 +25,19 @@ class Runs:
         """The so-manieth block of the page in this language."""
         return self._taken([_of(page, language)[number]])[0]
 
+    def holding(self, text: str, page: str, language: str) -> Block:
+        """The one block of the page that holds this, however many there are."""
+        (found,) = [block for block in _of(page, language) if text in block.text]
+        return self._taken([found])[0]
+
     def all(self, page: str, language: str) -> list[Block]:
         return self._taken(_of(page, language))
+
+    def steps(self, readme: Path) -> Path:
+        """A README whose steps in `sh` a `Reader` follows, all of them."""
+        page = str(readme.relative_to(ROOT))
+        self._taken(_of(page, "sh") + _of(page, "sh server"))
+        return readme
 
     def _taken(self, found: list[Block]) -> list[Block]:
         assert found, "the page has no such block"
@@ -41,4 +55,5 @@ def here(text: str, replaced: dict[str, str]) -> str:
 
 
 def _of(page: str, language: str) -> list[Block]:
-    return [block for block in blocks(language) if block.page == page]
+    every = [*blocks(), *of_readmes()]
+    return [b for b in every if (b.page, b.language) == (page, language)]

@@ -14,13 +14,24 @@ from markdown_it import MarkdownIt
 
 from tests.tools import children
 
-__all__ = ["PAGES", "ROOT", "Block", "Request", "blocks", "called", "requests"]
+__all__ = [
+    "PAGES",
+    "READMES",
+    "ROOT",
+    "Block",
+    "Request",
+    "blocks",
+    "called",
+    "of_readmes",
+    "requests",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 )
+READMES = (*ROOT.glob("clients/*/README.md"), *ROOT.glob("examples/*/README.md"))
 
 # Bash itself reads the blocks, so that quotes, here-documents and comments are what
 # they are to a reader's shell. Nothing is run: every command is written down.
@@ -52,14 +63,24 @@ class Request(NamedTuple):
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Those of these languages; without a language: all."""
-    reader = MarkdownIt("commonmark")
+    """Those of these languages in README and docs; without a language: all."""
+    found = [block for page in PAGES for block in _of(page, page.name)]
+    return [each for each in found if not languages or each.language in languages]
+
+
+def of_readmes() -> list[Block]:
+    """All of the clients' and the examples' READMEs, named by their paths."""
     return [
-        Block(page.name, (token.map or [0])[0] + 1, token.info.strip(), token.content)
-        for page in PAGES
-        for token in reader.parse(page.read_text(encoding="utf-8"))
+        block for page in READMES for block in _of(page, str(page.relative_to(ROOT)))
+    ]
+
+
+def _of(page: Path, name: str) -> list[Block]:
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    return [
+        Block(name, (token.map or [0])[0] + 1, token.info.strip(), token.content)
+        for token in tokens
         if token.type in {"fence", "code_block"}
-        and (not languages or token.info.strip() in languages)
     ]
 
 

@@ -20,7 +20,7 @@ from tests.tools.ports import free_ports
 from tests.tools.wait import Process, wait_until
 
 LEFT_OUT = {
-    r"(PAYBELL_\w+=\w+ )*make test ": "starts tests that `make test` runs, or the same"
+    r"([A-Z_]+=\w+ )*make test ": "starts tests that `make test` runs, or the same"
     " with larger numbers, as `make soak` does (.ci/soak.sh)",
     "make soak": "runs for hours",
     "make mutate( |$)(?!.*--list)": "runs for hours; --report reads every file of ours",
@@ -28,11 +28,12 @@ LEFT_OUT = {
 """Patterns of lines that are not run, each with its reason. It may only shrink."""
 
 RUN = Runs()
-POWER = RUN.take("reliability.md", "bash", 1)
-FLIPS = RUN.take("reliability.md", "bash", 2)
-WORLD = RUN.take("reliability.md", "bash", 3)
-MUTANTS = RUN.take("reliability.md", "bash", 4)
-ECHO = RUN.take("reliability.md", "bash", 7)
+PAGE = ("reliability.md", "bash")
+POWER = RUN.holding("tests.power --points", *PAGE)
+FLIPS = RUN.holding("tests.power --flips", *PAGE)
+WORLD = RUN.holding("tests.simulation --seed", *PAGE)
+MUTANTS = RUN.holding("make mutate", *PAGE)
+ECHO = RUN.holding("echo_server.py", *PAGE)
 
 MAKE = """
 unset MAKEFLAGS MAKELEVEL

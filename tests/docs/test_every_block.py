@@ -1,4 +1,5 @@
-"""Every command and snippet in README and docs is run by a test.
+"""Every command and snippet in README, docs, and the READMEs of clients and examples is
+run by a test.
 
 What a person types or pastes stands in a block that names its language. The files of
 tests below say which blocks they run: they take the text from the page (`runs.py`).
@@ -11,7 +12,12 @@ import pytest
 
 from tests.browser import test_visitor
 from tests.docs import (
+    test_client_readmes,
     test_developers_commands,
+    test_example_express,
+    test_example_flask,
+    test_example_point_of_sale,
+    test_example_static_page,
     test_how_tos,
     test_http_calls,
     test_lightning_page,
@@ -22,10 +28,15 @@ from tests.docs import (
     test_typed_calls,
 )
 from tests.docs.runs import Runs
-from tests.docs.snippets import Block, blocks
+from tests.docs.snippets import Block, blocks, of_readmes
 
 RUNNERS: tuple[ModuleType, ...] = (
+    test_client_readmes,
     test_developers_commands,
+    test_example_express,
+    test_example_flask,
+    test_example_point_of_sale,
+    test_example_static_page,
     test_how_tos,
     test_http_calls,
     test_lightning_page,
@@ -42,7 +53,7 @@ TO_LOOK_AT = {"mermaid", "text"}
 
 NOT_RUN = {
     r"make (setup|lint|test)\b": "installs, and is what runs this test: .ci/run",
-    r"(PAYBELL_\w+=\w+ )+make test ": "the same with larger numbers: .ci/soak.sh",
+    r"([A-Z_]+=\w+ )+make test ": "the same with larger numbers: .ci/soak.sh",
     r"python -m tests\.integration\.rebinding ": "wants to be root, or namespaces:"
     " tests/integration/test_outbound_ssrf.py runs it where it can be",
     r"make demo\b": "installs; test_demo.py and test_demo_lightning.py run what it"
@@ -55,6 +66,11 @@ NOT_RUN = {
 }
 """Patterns of lines of which no test runs a block, each with its reason. It may only
 shrink. Files of tests that run a block leave out lines of it by tables of their own."""
+
+
+def typed() -> list[Block]:
+    every = [*blocks(), *of_readmes()]
+    return [block for block in every if block.language not in TO_LOOK_AT]
 
 
 def is_left_out(block: Block) -> bool:
@@ -74,20 +90,14 @@ def run() -> set[Block]:
 
 
 def test_every_block_is_run_by_a_test() -> None:
-    typed = [block for block in blocks() if block.language not in TO_LOOK_AT]
-    assert len(typed) > 100
+    assert len(typed()) > 120
     ran = run()
-    assert [str(b) for b in typed if b not in ran and not is_left_out(b)] == []
+    assert [str(b) for b in typed() if b not in ran and not is_left_out(b)] == []
 
 
 @pytest.mark.parametrize("pattern", NOT_RUN)
 def test_what_is_left_out_is_there_and_run_by_none(pattern: str) -> None:
     assert len(NOT_RUN) <= 7
-    found = [
-        block
-        for block in blocks()
-        if block.language not in TO_LOOK_AT
-        and re.search(f"^{pattern}", block.text, re.MULTILINE)
-    ]
+    found = [b for b in typed() if re.search(f"^{pattern}", b.text, re.MULTILINE)]
     assert found
     assert not run() & {block for block in found if is_left_out(block)}

@@ -11,6 +11,7 @@ import requests
 from tests.clients.packed import packed_once
 from tests.clients.schema import NODE_MODULES
 from tests.docs.readme_steps import Reader
+from tests.docs.runs import Runs
 from tests.docs.shops import PAID, STORIES, buy_a_mug, of_order, signed
 from tests.tools.ports import free_ports
 from tests.tools.wait import Process, wait_until
@@ -18,6 +19,8 @@ from tests.unit.test_packaging import ROOT
 from transport.outbound.webhook import new_secret
 
 EXAMPLE = ROOT / "examples" / "shop-express"
+RUN = Runs()
+README = RUN.steps(EXAMPLE / "README.md")
 SECRETS = [new_secret(), new_secret()]
 
 pytestmark = pytest.mark.timeout_s(240)
@@ -47,7 +50,7 @@ def test_the_readme_leads_from_nothing_to_a_shipped_mug(tmp_path: Path) -> None:
         "127.0.0.1:3000": f"127.0.0.1:{shop}",
         "node shop.mjs": f"PORT={shop} PAYBELL_URL={url} exec node shop.mjs",
     }
-    with Reader(EXAMPLE / "README.md", tmp_path, replaced=replaced) as reader:
+    with Reader(README, tmp_path, replaced=replaced) as reader:
         reader.follow(until="A channel that tells", port=node)
         reader.follow(until="Open http", port=shop)
         reader.follow()

@@ -12,12 +12,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.docs.readme_steps import Reader
+from tests.docs.runs import Runs
 from tests.docs.shops import PAID, STORIES, buy_a_mug, signed
 from tests.tools.ports import free_ports
 from tests.unit.test_packaging import ROOT
 from transport.outbound.webhook import new_secret
 
 EXAMPLE = ROOT / "examples" / "shop-flask"
+RUN = Runs()
+README = RUN.steps(EXAMPLE / "README.md")
 SECRETS = [new_secret(), new_secret()]
 
 
@@ -37,7 +40,7 @@ def test_the_readme_leads_from_nothing_to_a_shipped_mug(tmp_path: Path) -> None:
         "venv/bin/python shop.py": f"PAYBELL_URL={url} exec {sys.executable} shop.py",
     }
     env = {"PORT": str(shop)}
-    readme = EXAMPLE / "README.md"
+    readme = README
     with Reader(readme, tmp_path, replaced=replaced, env=env) as reader:
         reader.follow(until="A channel that tells", port=node)
         reader.follow(until="Open http", port=shop)

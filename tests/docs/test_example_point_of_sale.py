@@ -9,11 +9,14 @@ import pytest
 import requests
 
 from tests.docs.readme_steps import Reader
+from tests.docs.runs import Runs
 from tests.pages.conftest import Visited
 from tests.tools.ports import free_ports
 from tests.unit.test_packaging import ROOT
 
 EXAMPLE = ROOT / "examples" / "point-of-sale"
+RUN = Runs()
+README = RUN.steps(EXAMPLE / "README.md")
 CADDY = os.environ.get("CADDY", "caddy")
 
 
@@ -56,7 +59,7 @@ def cafe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cafe]:
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_CONFIG_HOME": str(folder / "config"),
     }
-    with Reader(EXAMPLE / "README.md", folder, replaced=replaced, env=home) as reader:
+    with Reader(README, folder, replaced=replaced, env=home) as reader:
         reader.follow(until="Caddy, with", port=node)
         reader.follow(until="On the tablet", port=till)
         reader.follow()

@@ -10,12 +10,15 @@ import pytest
 import requests
 
 from tests.docs.readme_steps import Reader
+from tests.docs.runs import Runs
 from tests.pages.conftest import Visited
 from tests.tools import children
 from tests.tools.ports import free_ports
 from tests.unit.test_packaging import ROOT
 
 EXAMPLE = ROOT / "examples" / "static-page"
+RUN = Runs()
+README = RUN.steps(EXAMPLE / "README.md")
 
 
 class Static:
@@ -56,7 +59,7 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Static]:
         "127.0.0.1:8000": f"127.0.0.1:{site}",
         "python3 -m http.server 8000": f"exec {sys.executable} -m http.server {site}",
     }
-    with Reader(EXAMPLE / "README.md", folder, replaced=replaced) as reader:
+    with Reader(README, folder, replaced=replaced) as reader:
         reader.follow(until="The page, in", port=node)
         reader.follow(until="A payment, and", port=site)
         reader.follow()
