@@ -23,13 +23,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.delivery.stream_worker import (
-    Answered,
-    OutcomesWritten,
-    Rested,
-    Tell,
-    worker_scope,
-)
+from actors.delivery.stream_worker import Answered, Rested, Tell, Written, worker_scope
 from actors.messages import ChannelChanged
 from actors.node import Node
 from engine.delivery.attempt import AttemptOutcome, SendResult
@@ -150,7 +144,7 @@ class StreamNotifierActor(Actor):
             case Answered(worker, told) if worker is self._worker:
                 self._is_busy = False
                 self._on_answer(told)
-            case OutcomesWritten(asked_by, outcome) if asked_by == self.ref.incarnation:
+            case Written(asked_by, outcome) if asked_by == self.ref.incarnation:
                 self._unrecorded -= 1
                 if not isinstance(outcome, Committed):
                     self._must_settle = True
@@ -331,7 +325,7 @@ class StreamNotifierActor(Actor):
         self._unrecorded += 1
         self._node.append(
             Write(rows=tuple(rows)),
-            lambda outcome: ref.tell_system(OutcomesWritten(asked_by, outcome)),
+            lambda outcome: ref.tell_system(Written(asked_by, outcome)),
         )
 
     def _row(self, told: StreamDelivery, result: SendResult) -> DeliveryResult:

@@ -15,7 +15,7 @@ from engine.runtime.ref import Ref, Scope
 
 __all__ = [
     "Answered",
-    "OutcomesWritten",
+    "Written",
     "Rested",
     "StreamWorkerActor",
     "Tell",
@@ -47,7 +47,7 @@ class Rested(msgspec.Struct, frozen=True):
     incarnation: int
 
 
-class OutcomesWritten(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True):
     """Outcomes were committed, or could not be."""
 
     incarnation: int
