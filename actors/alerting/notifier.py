@@ -28,6 +28,7 @@ from engine.delivery.refusal import is_refusal
 from engine.delivery.selection import AlertType, is_chosen
 from engine.errors import WrongKey
 from engine.merchants.name import EVERYBODY
+from engine.policy.retention import DAY_MS
 from engine.ports import Alert, ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref
@@ -53,7 +54,6 @@ LOAD_AGAIN_S = 5.0
 
 DISABLED = "channel.disabled"
 
-DAY_MS = 86_400_000
 
 ALERTS = "alerts"
 """In place of a payment's id, in orders to senders and in the log of attempts."""

@@ -40,6 +40,7 @@ from engine.delivery.kinds import CONCURRENCY, kind_named
 from engine.merchants.name import EVERYBODY
 from engine.payment.events import CommittedEvent
 from engine.policy.breaker import Breaker
+from engine.policy.retention import DAY_MS
 from engine.ports import ChannelSender
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, Ref
@@ -53,7 +54,6 @@ log = logging.getLogger("paybell.notifier")
 
 GIVEN_UP, DISABLED = "deliveries.given_up", "channel.disabled"
 
-DAY_MS = 86_400_000
 """For so long people are told of what was given up: it is never over by itself."""
 
 RETRY_S = 5.0

@@ -26,6 +26,7 @@ from actors.node import Node
 from engine.errors import AlreadyDrawn, Duplicate, EngineBusy, InvalidDescriptor
 from engine.payment.model import Terms
 from engine.payment.money_terms import TO_DRAW, Derived
+from engine.policy.retention import DAY_MS
 from engine.store.key_writes import WalletKeyRow
 from engine.store.port import StoreReader
 from engine.store.wallet_rows import present_wallet
@@ -54,7 +55,6 @@ LOOKED_AT = 100
 """Of the last addresses, for who looks at the wallet."""
 
 SKIPPED = "wallet.skipped"
-DAY_MS = 86_400_000
 
 
 class Drawn(msgspec.Struct, frozen=True):

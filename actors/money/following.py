@@ -17,11 +17,11 @@ from actors.money.steps import Ask, Commit, Steps
 from engine.chain.broadcast import Verdict
 from engine.errors import CannotSpend, EngineError, SigningError, WalletLocked
 from engine.payment.model import Payment
+from engine.policy.retention import DAY_MS
 from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Outpoint
 from engine.wallet.forward_policy import (
-    DAY_MS,
     FINAL_DEPTH,
     SETTLED_DEPTH,
     seen_as,

@@ -27,6 +27,7 @@ from engine.bitcoin.address import parse_address
 from engine.errors import EngineError, SigningError
 from engine.payment.coins import coins_of
 from engine.payment.model import Status
+from engine.policy.retention import DAY_MS
 from engine.store.outgoing_port import Paused, Queued
 from engine.store.writes import (
     MoveOutgoing,
@@ -36,7 +37,7 @@ from engine.store.writes import (
     Unqueue,
 )
 from engine.wallet.coin import Coin, Outpoint
-from engine.wallet.forward_policy import DAY_MS, SETTLED_DEPTH
+from engine.wallet.forward_policy import SETTLED_DEPTH
 from engine.wallet.forwards import Forwards
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
 from engine.wallet.plan import Plan

@@ -20,6 +20,7 @@ from engine.errors import InvalidInput, InvoiceMismatch
 from engine.lightning.agreed import Invoice
 from engine.lightning.bech32 import from_groups, number_of, read_bech32
 from engine.lightning.node import InvoiceAsked, InvoiceMade
+from engine.money.amount import MAX_SAT
 
 __all__ = [
     "EXPIRY_SLACK_S",
@@ -35,7 +36,7 @@ __all__ = [
 MAX_INVOICE_LENGTH: Final = 4_096
 
 #: All bitcoin that there will ever be.
-MAX_MSAT: Final = 21_000_000 * 10**11
+MAX_MSAT: Final = MAX_SAT * 1_000
 
 #: So much may the expiry differ from what was asked: a node's clock, a service that
 #: counts in minutes (Blink), the time that its answer took.

@@ -10,11 +10,9 @@ receipts decide about it.
 from engine.payment.events import Event, iso
 from engine.payment.fold import EventBuilder
 from engine.payment.forwarding import Forwarding, ForwardPart, known_as
-from engine.payment.model import EventType, Payment, Status
+from engine.payment.model import PAID_ONCE, EventType, Payment, Status
 
 __all__ = ["concerns_forwarder", "take_forward"]
-
-_PAID_ONCE = {Status.CONFIRMED, Status.FORWARDED, Status.FAILED}
 
 _OF_RECEIPTS = {EventType.CONFIRMING, EventType.REORGED, EventType.REPLACED}
 
@@ -24,7 +22,7 @@ def concerns_forwarder(event: Event) -> bool:
     at again. Of a payment whose terms name a destination; a store queues it then."""
     if event.type in {EventType.CONFIRMED, EventType.REVERSED}:
         return True
-    return event.type in _OF_RECEIPTS and event.status in _PAID_ONCE
+    return event.type in _OF_RECEIPTS and event.status in PAID_ONCE
 
 
 def take_forward(builder: EventBuilder, part: ForwardPart) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "MAX_RECEIPTS",
     "NOT_CLAIMED",
     "PAID",
+    "PAID_ONCE",
     "WAITED_FOR",
     "Claim",
     "Claimed",
@@ -75,6 +76,10 @@ class Status(StrEnum):
 
 PAID = frozenset({Status.CONFIRMED, Status.FORWARDED})
 """Somebody was told that the money is there. See `Payment.counts_as_paid`."""
+
+
+PAID_ONCE = PAID | {Status.FAILED}
+"""And those whose money came and may not have gone on."""
 
 
 def counts_as_paid(status: Status, confirmed_at: int | None) -> bool:

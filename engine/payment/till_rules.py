@@ -10,11 +10,9 @@ from typing import NamedTuple
 from engine.lightning.till import TillForward, TillState
 from engine.payment.events import Event
 from engine.payment.forwarding import ForwardPart
-from engine.payment.model import EventType, Payment, Status
+from engine.payment.model import PAID_ONCE, EventType, Payment
 
 __all__ = ["Came", "came_of", "concerns_till", "part_of"]
-
-_PAID_ONCE = {Status.CONFIRMED, Status.FORWARDED, Status.FAILED}
 
 
 class Came(NamedTuple):
@@ -29,7 +27,7 @@ def concerns_till(event: Event) -> bool:
     a till's; a store queues it then."""
     if event.type is EventType.CONFIRMED:
         return True
-    if event.type is not EventType.DETECTED or event.status not in _PAID_ONCE:
+    if event.type is not EventType.DETECTED or event.status not in PAID_ONCE:
         return False
     receipt = event.data.receipt
     return receipt is not None and receipt.is_lightning

@@ -8,9 +8,7 @@ from engine.chain.broadcast import Sighting
 from engine.wallet.fees import FeeRules
 from engine.wallet.outgoing import Outgoing, OutgoingState, moved
 
-__all__ = ["DAY_MS", "FINAL_DEPTH", "SETTLED_DEPTH", "ForwardPolicy", "seen_as"]
-
-DAY_MS: Final = 86_400_000
+__all__ = ["FINAL_DEPTH", "SETTLED_DEPTH", "ForwardPolicy", "seen_as"]
 
 SETTLED_DEPTH: Final = 12
 """So deep in the best chain a transaction of ours is looked after no more, until a

@@ -23,6 +23,7 @@ from gevent.socket import wait_read
 from zmq.utils.monitor import parse_monitor_message
 
 from engine.chain.push import PushLog
+from engine.policy.token_bucket import TokenBucket
 from engine.runtime.yielding import yield_to_hub
 
 __all__ = ["Endpoint", "ZmqListener"]
@@ -96,7 +97,7 @@ class ZmqListener:
 
     def _read(self, number: int, socket: "zmq.Socket[bytes]") -> None:
         """Until killed. Others run between any `STEP` messages."""
-        tokens, since = float(BURST), time.monotonic()
+        bucket = TokenBucket.full(PER_S, BURST).at(time.monotonic())
         for count, parts in enumerate(_messages(socket), 1):
             if self._push.message(number, parts):
                 self._nudge()
@@ -105,11 +106,9 @@ class ZmqListener:
             if count % STEP:
                 continue
             yield_to_hub()
-            now = time.monotonic()
-            tokens = min(tokens + (now - since) * PER_S, BURST) - STEP
-            since = now
-            if tokens < 0:
-                gevent.sleep(STEP / PER_S)
+            bucket = bucket.at(time.monotonic()).spend(STEP)
+            if wait_s := bucket.wait_s(0):
+                gevent.sleep(wait_s)
 
     def _after_grace(self) -> None:
         self._grace = None

@@ -11,9 +11,10 @@ from actors.money.steps import Tell, Want
 from actors.node import Node
 from engine.bitcoin.signed_tx import TxIn, decode_tx, make_tx
 from engine.chain.feed import TxOut
+from engine.policy.retention import DAY_MS
 from engine.store.writes import Write
 from engine.wallet.fees import FeeRules
-from engine.wallet.forward_policy import DAY_MS, ForwardPolicy
+from engine.wallet.forward_policy import ForwardPolicy
 from tests.unit.actors.money.sweep_stage import SweepStage, paying_tx
 
 ROUND_S = 11.0
