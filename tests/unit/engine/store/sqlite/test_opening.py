@@ -12,7 +12,7 @@ from engine.store.sqlite.checksum import row_crc
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.made_with_key import relies_on_key
 from engine.store.sqlite.offline import OfflineDatabase
-from engine.store.sqlite.opening import BACKUP_NOTE
+from engine.store.sqlite.opening import BACKUP_NOTE, reading
 from engine.store.sqlite.store import SqliteStore
 from engine.store.writes import MerchantRow, Write
 from tests.unit.journal_cases import channel, creation
@@ -144,3 +144,16 @@ def test_epochs_that_began_in_another_order_are_damage(database: Path) -> None:
         )
     with pytest.raises(JournalError, match="row 2 of epochs"):
         Journal(database)
+
+
+def test_who_reads_writes_nowhere_and_who_copies_elsewhere_only(tmp_path: Path) -> None:
+    database = tmp_path / "j.db"
+    Journal(database).close()
+    other = tmp_path / "other.db"
+    with reading(database) as sql, pytest.raises(sqlite3.OperationalError):
+        sql.execute("CREATE TEMP TABLE kept (value)")
+    with reading(database, query_only=False) as sql:
+        sql.execute("VACUUM INTO ?", (str(other),))
+        with pytest.raises(sqlite3.OperationalError):
+            sql.execute("DELETE FROM epochs")
+    assert other.exists()
