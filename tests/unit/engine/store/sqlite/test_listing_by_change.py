@@ -62,7 +62,9 @@ def test_events_that_a_time_leaves_out_are_not_looked_at(
     places = {200: 2, 500: 5}
     for name in ("place_before", "place_after"):
         monkeypatch.setattr(moments, name, lambda _sql, _table, at: places[at])
-    wanted = Further(**{of: Stretch(after=200, before=500)})
+    times = Stretch(after=200, before=500)
+    is_updated = of == "updated"
+    wanted = Further(updated=times) if is_updated else Further(confirmed=times)
     changed(journal.connection, {}, None, 9, wanted, 99)
     assert looked_at == [[5, 4, 3]]
     looked_at.clear()
