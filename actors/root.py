@@ -21,6 +21,7 @@ from actors.journal.historian import HistorianActor
 from actors.journal.housekeeper import HousekeeperActor
 from actors.journal.reader import ReaderActor
 from actors.journal.writer import JournalActor
+from actors.lightning.counted import Counted
 from actors.lightning.supervisor import UpstreamsActor, upstreams_of
 from actors.live.router import RouterActor
 from actors.messages import RestartDue
@@ -298,6 +299,7 @@ def build_tree(
         )
         children.append(heartbeat)
     if lightning:
+        lightning = [(account, Counted(asked)) for account, asked in lightning]
         node.upstreams = upstreams_of(node, lightning)
         children.append(
             child("upstreams", UpstreamsActor, lambda _name: UpstreamsActor(node))

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import gevent
+from msgspec.structs import replace
 
 from actors.edge.kept import KeptRows
 from actors.edge.wallets import WalletDesk
+from actors.lightning.counted import Counted
 from actors.node import Node
-from actors.upstreams import InvoiceOpened, LookAt, Reconnect
+from actors.upstreams import InvoiceOpened, LookAt, Reconnect, Upstream
 from engine.errors import EngineBusy
 from engine.errors.lightning import LightningError, NodeUnavailable
 from engine.lightning.account import Account
@@ -87,7 +89,7 @@ class LightningDesk(KeptRows):
             self._node.read(lambda store: store.payment_of_invoice(payment_hash), found)
 
     def upstreams(self) -> Sequence[UpstreamReport]:
-        return [one.report.now for _name, one in sorted(self._node.upstreams.items())]
+        return [_report(one) for _name, one in sorted(self._node.upstreams.items())]
 
     def listen_upstreams(
         self, listener: Callable[[UpstreamReport], None]
@@ -120,3 +122,11 @@ class LightningDesk(KeptRows):
                 self._making[place] -= 1
                 if not self._making[place]:
                     del self._making[place]
+
+
+def _report(one: Upstream) -> UpstreamReport:
+    """As its actor publishes it, and how often it was asked until now."""
+    if not isinstance(one.node, Counted):
+        return one.report.now
+    asked, errors = one.node.requests, one.node.errors
+    return replace(one.report.now, requests=asked, errors=errors)

@@ -35,6 +35,8 @@ class UpstreamReport(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: int | None = None
     merchants: tuple[str, ...] = ()  # who may use it; empty: everybody
     forward_to: str = ""  # the account that its money goes on to
+    requests: int = 0  # since the process began; so are `errors`, which were no answer
+    errors: int = 0
 
 
 def seen_by(reports: Iterable[UpstreamReport], merchant: str) -> list[UpstreamReport]:

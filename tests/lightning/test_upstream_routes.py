@@ -13,6 +13,7 @@ from actors.upstreams import Reconnect, Upstream, Upstreams
 from engine.lightning.account import Account
 from engine.lightning.node import Balance, Can
 from engine.lightning.upstream import UpstreamReport, UpstreamState, seen_by
+from tests.lightning.lightning_node import LightningNode, lightning_node
 from tests.tools.node import RunningNode, running_node
 from tests.tools.site_token import SECRET, claims, token
 from tests.tools.wait import wait_until
@@ -114,6 +115,29 @@ def test_an_operator_sees_all_accounts_with_their_reasons(shop: Shop) -> None:
     assert (till["forward_to"], till["merchants"]) == ("user", ["rose"])
     assert till["can"]["description_hash"] is True
     assert till["answered_at"] is None
+    assert (till["requests"], till["errors"]) == (0, 0)
+
+
+def test_an_operator_sees_how_often_an_account_was_asked_and_in_vain() -> None:
+    with lightning_node() as shop:
+        before = _asked(shop)
+        assert before["requests"] > 0, "as it began"
+        shop.node.create(method="lightning", amount_sat=5_000)
+        after = _asked(shop)
+        assert after["requests"] > before["requests"], "for the invoice"
+        assert after["errors"] == before["errors"]
+        shop.refuse_key("purse")
+        refused = shop.node.post(
+            "/v1/payments", {"method": "lightning", "amount_sat": 1}
+        )
+        assert refused.status_code == 503
+        assert _asked(shop)["errors"] > after["errors"]
+
+
+def _asked(shop: LightningNode) -> dict[str, Any]:
+    page = shop.node.get("/v1/upstreams").json()["data"]
+    found: dict[str, Any] = next(one for one in page if one["name"] == "purse")
+    return found
 
 
 def test_a_merchant_sees_its_own_accounts_without_their_reasons(shop: Shop) -> None:
@@ -122,6 +146,7 @@ def test_a_merchant_sees_its_own_accounts_without_their_reasons(shop: Shop) -> N
     assert [one["name"] for one in page["data"]] == ["till", "user"]
     assert page["data"][0]["reason"] is None
     assert page["data"][0]["merchants"] is None
+    assert page["data"][0]["requests"] is page["data"][0]["errors"] is None
     assert "10.0.0.7" not in answer.text
     assert "rose-owner" not in answer.text
     assert shop.get("lily", "/v1/upstreams").json()["ready"] is True

@@ -115,7 +115,7 @@ def lightning(visited: Visited) -> None:
         "both accounts that answer to be live",
     )
     wait_until(lambda: at.state("old") == "failing", 20, "the third to fail")
-    at.look(visited, viewport={"width": 1120, "height": 820})
+    at.look(visited, viewport={"width": 1120, "height": 1060})
     visited.do("wait_for_text", "#outlet", "Failing")
 
 

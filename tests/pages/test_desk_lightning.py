@@ -94,9 +94,16 @@ def test_each_account_says_how_it_stands_and_why(
 ) -> None:
     at.look(visited)
     for name, words in {
-        "shop": ("Live", "phoenixd", "roastery"),
-        "counter": ("Live", "blink", "Passes on to", "cafe"),
-        "old": ("Failing", "electrum", "Attempts", "Next attempt", "heard late"),
+        "shop": ("Live", "phoenixd", "roastery", "Requests", "Errors"),
+        "counter": ("Live", "blink", "Passes on to", "cafe", "Requests"),
+        "old": (
+            "Failing",
+            "electrum",
+            "(100.0 %)",
+            "Attempts",
+            "Next attempt",
+            "heard late",
+        ),
     }.items():
         said = visited.do("text", card(name))
         assert [word for word in words if word not in said] == [], said

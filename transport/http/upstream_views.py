@@ -26,8 +26,10 @@ class CanView(msgspec.Struct, frozen=True, kw_only=True):
 
 class UpstreamView(msgspec.Struct, frozen=True, kw_only=True):
     """One account's connection. Only while it is `live` is all known that was paid.
-    `forward_to`: the account that its money goes on to. `reason`, `merchants` (an empty
-    list: everybody) are null for who has no key of the whole node."""
+    `forward_to`: the account that its money goes on to. `requests`: how often it was
+    asked since the node's start, `errors`: how often that came to nothing. These,
+    `reason` and `merchants` (an empty list: everybody) are null for who has no key of
+    the whole node."""
 
     name: str
     kind: str
@@ -40,6 +42,8 @@ class UpstreamView(msgspec.Struct, frozen=True, kw_only=True):
     can: CanView
     forward_to: str | None
     merchants: list[str] | None
+    requests: int | None
+    errors: int | None
 
 
 class UpstreamPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,4 +77,6 @@ def _view(one: UpstreamReport, *, details: bool) -> UpstreamView:
         can=CanView(**msgspec.structs.asdict(one.can)),
         forward_to=one.forward_to or None,
         merchants=list(one.merchants) if details else None,
+        requests=one.requests if details else None,
+        errors=one.errors if details else None,
     )

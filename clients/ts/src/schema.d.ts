@@ -2470,12 +2470,14 @@ export interface components {
             answered_at: string | null;
             attempts: number;
             can: components["schemas"]["CanView"];
+            errors: number | null;
             forward_to: string | null;
             kind: string;
             merchants: string[] | null;
             name: string;
             next_attempt_at: string | null;
             reason: string | null;
+            requests: number | null;
             /** Format: date-time */
             since: string;
             state: components["schemas"]["UpstreamState"];

@@ -28,9 +28,10 @@ export async function show(place, { signal }) {
 const facts = rows => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) =>
   [h("dt", {}, name), h("dd", {}, value)]));
 
+const errors = one => `${count(one.errors)}${one.requests ? ` (${(100 * one.errors / one.requests).toFixed(1)} %)` : ""}`;
+
 function source(one) {
   const [word, kind, meaning] = STANDING[one.standing] ?? ["Not asked yet", "", ""];
-  const share = one.requests ? ` (${(100 * one.errors / one.requests).toFixed(1)} %)` : "";
   return h("article", { class: "card" }, h("h3", {}, one.name), h("p", { class: "status-line" },
     tag(word, kind), one.active ? tag("is asked now") : null,
     one.state === "closed" ? null : tag(one.state === "open" ? "rests after errors" : "is tried again", "warn")),
@@ -39,7 +40,7 @@ function source(one) {
     + ` ${count(one.reading.to_height)}, ${count(one.reading.blocks_left)} are left.`) : null,
   facts([["Kind", one.kind], ["Tip", one.tip_height === null ? "–" : count(one.tip_height)],
     ["Last answer", one.lag_s === null ? "none yet" : `${duration(one.lag_s)} ago`],
-    ["Requests", count(one.requests)], ["Errors", `${count(one.errors)}${share}`],
+    ["Requests", count(one.requests)], ["Errors", errors(one)],
     one.budget_per_min === null ? null
       : ["Budget", `${count(Math.floor(one.budget_left ?? 0))} left of ${count(one.budget_per_min)} a minute`],
     ["Addresses watched", count(one.watched)], one.waiting ? ["Wait for an answer", count(one.waiting)] : null,
@@ -54,6 +55,8 @@ function upstream(one) {
   one.reason ? h("p", {}, one.reason) : null,
   one.state === "live" ? null : h("p", { class: "quiet" }, "Until it is live, what was paid there may be heard late."),
   facts([["Kind", one.kind], ["Last heard", one.answered_at ? ago(one.answered_at) : "never"],
+    one.requests === null ? null : ["Requests", count(one.requests)],
+    one.requests === null ? null : ["Errors", errors(one)],
     one.attempts ? ["Attempts", count(one.attempts)] : null,
     one.next_attempt_at ? ["Next attempt", time(one.next_attempt_at)] : null,
     one.forward_to ? ["Passes on to", one.forward_to] : null,
