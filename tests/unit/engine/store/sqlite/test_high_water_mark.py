@@ -66,15 +66,21 @@ def test_a_database_that_was_emptied_is_not_a_new_one(killed: Path) -> None:
         Journal(killed)
 
 
-def test_an_older_database_in_its_place_is_told_from_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_older_database_in_its_place_is_told_from_it(
+    tmp_path: Path, before: int
+) -> None:
+    """Also one from before the first event."""
     db, backup = tmp_path / "live.db", tmp_path / "backup.db"
     with closing(Journal(db)) as journal:
-        journal.commit([creation("pay_1")])
+        for number in range(before):
+            journal.commit([creation(f"pay_{number}")])
         with closing(sqlite3.connect(backup)) as copy:
             journal.connection.backup(copy)
-        journal.commit([creation("pay_2")])
+        journal.commit([creation("pay_more")])
     shutil.copy(backup, db)
-    with pytest.raises(JournalError, match="ends with event 1, but event 2"):
+    said = f"ends with event {before}, but event {before + 1}"
+    with pytest.raises(JournalError, match=said):
         Journal(db)
 
 
