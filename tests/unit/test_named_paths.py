@@ -109,6 +109,24 @@ def test_what_a_document_says_is_in_a_file_is_there(page: Path) -> None:
     ] == []
 
 
+def test_every_test_that_a_document_names_is_there() -> None:
+    known = {
+        name
+        for file in CODE
+        if file.is_relative_to(ROOT / "tests")
+        for name in re.findall(
+            r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    found = {
+        page.name: sorted(set(named) - known)
+        for page in DOCUMENTS
+        if (named := re.findall(r"[`:](test_\w+)[`\[]", page.read_text("utf-8")))
+    }
+    assert len(found) > 1
+    assert [(page, missing) for page, missing in found.items() if missing] == []
+
+
 def test_every_path_that_code_names_in_comments_and_docstrings_is_there() -> None:
     assert len(CODE) > 300
     found = {
