@@ -13,7 +13,7 @@ from tests.tools.livenode import live_node
 from tests.tools.wait import wait_until
 
 RUN = Runs()
-WATCH_PAYMENT = RUN.take("clients.md", "js")
+WATCH_PAYMENT = RUN.take("clients.md", "js", "watchPayment(")
 
 # What the example leaves to the shop.
 SHOP = """

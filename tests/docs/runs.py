@@ -21,13 +21,9 @@ class Runs:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
 
-    def take(self, page: str, language: str, number: int = 0) -> Block:
-        """The so-manieth block of the page in this language."""
-        return self._taken([_of(page, language)[number]])[0]
-
-    def holding(self, text: str, page: str, language: str) -> Block:
-        """The one block of the page that holds this, however many there are."""
-        (found,) = [block for block in _of(page, language) if text in block.text]
+    def take(self, page: str, language: str, holding: str = "") -> Block:
+        """The one block of the page in this language that holds this text."""
+        (found,) = [each for each in _of(page, language) if holding in each.text]
         return self._taken([found])[0]
 
     def all(self, page: str, language: str) -> list[Block]:

@@ -29,11 +29,11 @@ LEFT_OUT = {
 
 RUN = Runs()
 PAGE = ("reliability.md", "bash")
-POWER = RUN.holding("tests.power --points", *PAGE)
-FLIPS = RUN.holding("tests.power --flips", *PAGE)
-WORLD = RUN.holding("tests.simulation --seed", *PAGE)
-MUTANTS = RUN.holding("make mutate", *PAGE)
-ECHO = RUN.holding("echo_server.py", *PAGE)
+POWER = RUN.take(*PAGE, "tests.power --points")
+FLIPS = RUN.take(*PAGE, "tests.power --flips")
+WORLD = RUN.take(*PAGE, "tests.simulation --seed")
+MUTANTS = RUN.take(*PAGE, "make mutate")
+ECHO = RUN.take(*PAGE, "echo_server.py")
 
 MAKE = """
 unset MAKEFLAGS MAKELEVEL

@@ -101,3 +101,15 @@ def test_what_is_left_out_is_there_and_run_by_none(pattern: str) -> None:
     found = [b for b in typed() if re.search(f"^{pattern}", b.text, re.MULTILINE)]
     assert found
     assert not run() & {block for block in found if is_left_out(block)}
+
+
+def test_a_block_that_none_runs_is_seen() -> None:
+    for language, text in (
+        ("bash", "make demo\ncurl http://127.0.0.1:8080/health\n"),
+        ("bash", "dockerd\n"),
+        ("js", "watchPayment({});\n"),
+    ):
+        block = Block("docs.md", 1, language, text)
+        assert block not in run()
+        assert not is_left_out(block), text
+    assert is_left_out(Block("docs.md", 1, "bash", "make demo\nmake lint\n"))

@@ -25,22 +25,25 @@ IN_EUROS = [
     RUN.take("rates.md", "http"),
 ]
 PRICE = RUN.take("rates.md", "json")
-INVOICES = [RUN.take("from-phoenixd.md", "http"), RUN.take("lightning.md", "http")]
-ADDRESS = RUN.take("lightning.md", "http", 1)
-HOOKS = RUN.take("gateways.md", "http")
-BY_CARD = RUN.take("gateways.md", "http", 1)
+INVOICES = [
+    RUN.take("from-phoenixd.md", "http"),
+    RUN.take("lightning.md", "http", "Two coffees"),
+]
+ADDRESS = RUN.take("lightning.md", "http", "lightning_address")
+HOOKS = RUN.take("gateways.md", "http", "<merchant>")
+BY_CARD = RUN.take("gateways.md", "http", "external")
 PACKAGE = RUN.take("ledger.md", "http")
 MAILS = RUN.take("mail.md", "http")
-MERCHANT = RUN.take("merchants.md", "http")
-TOKENS = RUN.take("merchants.md", "http", 1)
-SESSION = RUN.take("merchants.md", "http", 2)
+MERCHANT = RUN.take("merchants.md", "http", "display_name")
+TOKENS = RUN.take("merchants.md", "http", "jwt")
+SESSION = RUN.take("merchants.md", "http", "/session")
 TILL = RUN.take("point-of-sale.md", "http")
 REFUND = RUN.take("refunds.md", "http")
 REFUSED = RUN.take("errors.md", "json")
 TOLD = RUN.take("events.md", "json")
 ORDER = RUN.take("states.md", "json")
 
-STRIPE = RUN.take("gateways.md", "toml")
+STRIPE = RUN.take("gateways.md", "toml", "[gateways.stripe]")
 PAYER = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
 CONFIG = """

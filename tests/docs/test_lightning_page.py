@@ -23,7 +23,7 @@ from tests.tools.ports import free_ports
 from tests.tools.wait import PATIENCE
 
 RUN = Runs()
-FIRST_INVOICE = RUN.take("lightning.md", "bash")
+FIRST_INVOICE = RUN.take("lightning.md", "bash", "[lightning.shop]")
 
 READY = """run.py serve &
 for try in $(seq 600); do

@@ -20,9 +20,9 @@ from tests.tools.wait import wait_until
 RUN = Runs()
 README = RUN.take("README.md", "html")
 CHECKOUT = RUN.take("clients.md", "html")
-ON_CLOSE = RUN.take("clients.md", "js", 1)
-HOOK = RUN.take("clients.md", "js", 2)
-SALON = RUN.take("clients.md", "js", 3)
+ON_CLOSE = RUN.take("clients.md", "js", "paybell:close")
+HOOK = RUN.take("clients.md", "js", "paybell-client/react")
+SALON = RUN.take("clients.md", "js", "paybell-client/salon")
 BALANCE = RUN.take("seeds.md", "js")
 SOCKET_IO = RUN.take("socketio.md", "js")
 

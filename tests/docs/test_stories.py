@@ -33,7 +33,7 @@ NOT_RUN = {
 
 RUN = Runs()
 FIRST_PAYMENT = RUN.all("first-payment.md", "bash")
-README = [RUN.take("README.md", "bash", number) for number in (1, 2)]
+README = [RUN.take("README.md", "bash", each) for each in ("setup-python", "curl")]
 API_EXAMPLES = RUN.all("api-examples.md", "bash")
 SHOP = RUN.take("README.md", "python")
 
