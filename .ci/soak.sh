@@ -6,7 +6,8 @@
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
 # 20,000 framings beside nginx, 10,000 posts to a name that changes, 10,000 addresses of
 # each kind by three libraries, 100 kills of a node that draws them, answers and pushes of
-# Lightning nodes cut off after each byte, every stage of a checkout in every look.
+# Lightning nodes cut off after each byte, 10,000 worlds of a till and 200 of payments by
+# Lightning, every stage of a checkout in every look.
 # Called by `make soak`; $PYTHON is the one of the virtual environment. All are run, also
 # when one fails.
 set -uo pipefail

@@ -65,6 +65,12 @@ def open_shop(visited: Visited, node: Shop, site: Site, origin: str, url: str) -
     visited.do("goto", f"{origin}/")
 
 
+def is_sound(visited: Visited) -> None:
+    """The page with the frame above it; what stands in it others look at."""
+    assert visited.do("axe") == []
+    assert visited.do("shifts") <= 0.05
+
+
 def test_a_button_opens_the_checkout_above_the_page_and_is_told_of_it(
     node: Shop, site: Site, visited: Visited
 ) -> None:
@@ -73,10 +79,12 @@ def test_a_button_opens_the_checkout_above_the_page_and_is_told_of_it(
     visited.do("click", "#buy")
     visited.do("wait_for", "dialog[open] iframe")
     visited.do("wait_until", "told.length === 1")
+    is_sound(visited)
     node.chain.pay(made.terms.address, 50_000)
     visited.do("wait_until", "told.at(-1)[1] === 'seen'")
     node.chain.mine(2)
     visited.do("wait_until", "told.at(-1)[1] === 'paid'")
+    is_sound(visited)
     visited.do("press", "Escape")
     visited.do("wait_for", "dialog", "detached")
     told = visited.do("evaluate", "told")
