@@ -4,7 +4,7 @@ import re
 import sys
 
 from tests.tools import children
-from tests.unit.test_packaging import ROOT
+from tests.unit.test_packaging import ROOMS, ROOT
 
 NAMES_AT = 20
 """Where the second column of the walks begins."""
@@ -52,3 +52,14 @@ def test_the_two_walks_are_as_they_are_written() -> None:
         assert said - BY_CHANCE == real - BY_CHANCE
         assert 10 < len(said) < most
         assert f"{len(said)}\nfiles (" in page or f" {len(said)} files (" in page
+
+
+def test_the_picture_of_the_house_has_every_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    house = page.partition("## The house")[2].partition("\n## ")[0]
+    for top in ROOMS:
+        drawn = re.search(rf"^{top}/.*?(?=^\w|^```)", house, re.DOTALL | re.MULTILINE)
+        assert drawn is not None
+        named = set(re.findall(r"(\w+)/", drawn[0]))
+        rooms = {file.parent.name for file in (ROOT / top).glob("*/*.py")}
+        assert sorted(rooms - named) == [], top
