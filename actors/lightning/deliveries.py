@@ -45,12 +45,19 @@ UNANSWERED_S: Final = 30.0
 """A watcher that crashed may have lost the word: it is told again."""
 
 
-class Batch:
+Name = tuple[int, int]
+"""Of a batch: the incarnation of the upstream that brings it, and a number."""
+
+
+class _Batch:
     """Invoices that are brought together."""
 
-    __slots__ = ("done", "left", "names", "tries")
+    __slots__ = ("done", "left", "name", "names", "tries")
 
-    def __init__(self, paid: dict[str, InvoiceSeen], done: Callable[[], None]) -> None:
+    def __init__(
+        self, name: Name, paid: dict[str, InvoiceSeen], done: Callable[[], None]
+    ) -> None:
+        self.name = name
         self.left = paid  # by hash; not committed yet
         self.done = done
         self.tries = 0
@@ -60,7 +67,7 @@ class Batch:
 class Found(msgspec.Struct, frozen=True):
     """To the upstream: whose these invoices are, as the store has it."""
 
-    batch: Batch
+    batch: Name
     payments: Mapping[str, Payment | StoreDamaged] | Exception
     of: tuple[str, ...]
 
@@ -68,7 +75,7 @@ class Found(msgspec.Struct, frozen=True):
 class Answered(msgspec.Struct, frozen=True):
     """To the upstream: what a watcher, or the journal, said of one."""
 
-    batch: Batch
+    batch: Name
     payment_hash: str
     answer: object
 
@@ -76,20 +83,30 @@ class Answered(msgspec.Struct, frozen=True):
 class TryAgain(msgspec.Struct, frozen=True):
     """To the upstream, later: the rest of a batch, or one of it."""
 
-    batch: Batch
+    batch: Name
     payment_hash: str = ""
 
 
 class Deliveries:
     """See the module docstring. `pending`: how many invoices are on their way."""
 
-    __slots__ = ("_account", "_node", "_ref", "passed_over", "pending")
+    __slots__ = (
+        "_account",
+        "_batches",
+        "_begun",
+        "_node",
+        "_ref",
+        "passed_over",
+        "pending",
+    )
 
     def __init__(self, node: Node, account: str, ref: Ref) -> None:
         """`ref`: the upstream's, which hands over the messages of this file."""
         self._node = node
         self._account = account
         self._ref = ref
+        self._batches: dict[Name, _Batch] = {}  # of which something is left
+        self._begun = 0
         self.passed_over = False
         self.pending = 0
 
@@ -99,41 +116,46 @@ class Deliveries:
         """`done` is called in a turn of the upstream, once; at once if there are none.
         It is not called if the upstream ends before."""
         assert all(one.status is InvoiceStatus.PAID for one in paid), self._account
-        batch = Batch({one.payment_hash: one for one in paid}, done)
-        if not batch.left:
+        if not paid:
             done()
             return
+        self._begun += 1
+        name = self._ref.incarnation, self._begun
+        batch = _Batch(name, {one.payment_hash: one for one in paid}, done)
+        self._batches[name] = batch
         self.pending += len(batch.left)
         self._find(batch, tuple(batch.left))
-        self._later(UNANSWERED_S, TryAgain(batch))
+        self._later(UNANSWERED_S, TryAgain(name))
 
     def take(self, message: Found | Answered | TryAgain) -> None:
+        batch = self._batches.get(message.batch)
+        if batch is None:
+            return  # nothing is left of it, or an earlier life brought it
         match message:
-            case Found(batch, payments, of):
+            case Found(_, payments, of):
                 self._found(batch, payments, of)
-            case Answered(batch, payment_hash, answer):
+            case Answered(_, payment_hash, answer):
                 self._answered(batch, payment_hash, answer)
-            case TryAgain(batch, ""):
-                if batch.left:
-                    self._node.counters.add("lightning.told_again", len(batch.left))
-                    self._find(batch, tuple(batch.left))
-                    self._later(UNANSWERED_S, message)
-            case TryAgain(batch, payment_hash):
+            case TryAgain(_, ""):
+                self._node.counters.add("lightning.told_again", len(batch.left))
+                self._find(batch, tuple(batch.left))
+                self._later(UNANSWERED_S, message)
+            case TryAgain(_, payment_hash):
                 if payment_hash in batch.left:
                     self._find(batch, (payment_hash,))
 
     # -- whose it is -----------------------------------------------------------------
 
-    def _find(self, batch: Batch, hashes: tuple[str, ...]) -> None:
+    def _find(self, batch: _Batch, hashes: tuple[str, ...]) -> None:
         tell = self._ref.tell_system
         self._node.read(
             lambda store: _payments_of(store, hashes),
-            lambda answer: tell(Found(batch, answer, hashes)),
+            lambda answer: tell(Found(batch.name, answer, hashes)),
         )
 
     def _found(
         self,
-        batch: Batch,
+        batch: _Batch,
         payments: Mapping[str, Payment | StoreDamaged] | Exception,
         of: tuple[str, ...],
     ) -> None:
@@ -161,13 +183,13 @@ class Deliveries:
 
     # -- the payment hears of it -----------------------------------------------------
 
-    def _tell(self, batch: Batch, payment_hash: str, payment: Payment) -> None:
+    def _tell(self, batch: _Batch, payment_hash: str, payment: Payment) -> None:
         tell = self._ref.tell_system
         batch.names[payment_hash] = payment.id
         paid = self._observation(batch.left[payment_hash])
 
         def reply(answer: object) -> None:
-            tell(Answered(batch, payment_hash, answer))
+            tell(Answered(batch.name, payment_hash, answer))
 
         ref = self._node.watchers.get(payment.id)
         if ref is None or ref.is_stopped:
@@ -182,7 +204,7 @@ class Deliveries:
             self._try_again(batch, payment_hash, "its watcher has too much to do")
 
     def _tell_at_rest(
-        self, batch: Batch, payment_hash: str, payment: Payment, paid: InvoicePaid
+        self, batch: _Batch, payment_hash: str, payment: Payment, paid: InvoicePaid
     ) -> None:
         """Nobody watches it: nobody else writes to it."""
         node, now = self._node, self._node.clock.now()
@@ -196,9 +218,9 @@ class Deliveries:
             return
         tell = self._ref.tell_system
         write = Write((Entry(decided.payment, tuple(decided.events)),))
-        node.append(write, lambda out: tell(Answered(batch, payment_hash, out)))
+        node.append(write, lambda out: tell(Answered(batch.name, payment_hash, out)))
 
-    def _answered(self, batch: Batch, payment_hash: str, answer: object) -> None:
+    def _answered(self, batch: _Batch, payment_hash: str, answer: object) -> None:
         if payment_hash not in batch.left:
             return  # told twice, as the first answer was long in coming
         match answer:
@@ -222,25 +244,26 @@ class Deliveries:
         if till is not None:
             till.tell(MoneyCame())
 
-    def _pass_over(self, batch: Batch, payment_hash: str) -> None:
+    def _pass_over(self, batch: _Batch, payment_hash: str) -> None:
         """It is not committed, and nobody waits for it."""
         self._node.counters.add("lightning.quarantined")
         self.passed_over = True
         self._settle(batch, payment_hash)
 
-    def _settle(self, batch: Batch, payment_hash: str) -> None:
+    def _settle(self, batch: _Batch, payment_hash: str) -> None:
         del batch.left[payment_hash]
         self.pending -= 1
         assert self.pending >= 0, self._account
         if not batch.left:
+            del self._batches[batch.name]
             batch.done()
 
-    def _try_again(self, batch: Batch, payment_hash: str, why: str) -> None:
+    def _try_again(self, batch: _Batch, payment_hash: str, why: str) -> None:
         log.info("lightning.tell_again payment=%s hash=%s detail=%s",
                  batch.names.get(payment_hash, ""), payment_hash, why)  # fmt: skip
         wait_s = min(SOON_S * 2 ** min(batch.tries, 10), LATER_S)
         batch.tries += 1
-        self._later(wait_s, TryAgain(batch, payment_hash))
+        self._later(wait_s, TryAgain(batch.name, payment_hash))
 
     def _later(self, wait_s: float, message: TryAgain) -> None:
         self._node.clock.call_later(wait_s, self._ref, message)

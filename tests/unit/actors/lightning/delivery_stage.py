@@ -73,7 +73,7 @@ class Stage:
         )
         invoice = self.payment.terms.lightning
         assert invoice is not None
-        ref: Any = SimpleNamespace(tell_system=self._tell)
+        ref: Any = SimpleNamespace(tell_system=self._tell, incarnation=2)
         self.of = Deliveries(node, invoice.node, ref)
 
     def bring(self, *seen: InvoiceSeen) -> None:

@@ -9,6 +9,7 @@ from actors.lightning.deliveries import (
     LATER_S,
     SOON_S,
     UNANSWERED_S,
+    Answered,
     Found,
 )
 from actors.messages import NotWatched
@@ -187,6 +188,18 @@ def test_an_answer_of_the_store_that_comes_too_late_tells_nobody() -> None:
     stage.of.take(Found(batch, found, (INVOICE_HASH,)))
     assert len(stage.watcher.commands) == 1
     assert not stage.is_left()
+
+
+def test_what_an_earlier_life_of_the_upstream_asked_for_tells_nobody() -> None:
+    stage = Stage()
+    stage.bring()
+    assert stage.watcher is not None
+    life, number = stage.later[0][1].batch
+    found: dict[str, Payment | StoreDamaged] = {INVOICE_HASH: stage.payment}
+    stage.of.take(Found((life - 1, number), found, (INVOICE_HASH,)))
+    stage.of.take(Answered((life - 1, number), INVOICE_HASH, stage.payment))
+    assert len(stage.watcher.commands) == 1
+    assert (stage.of.pending, stage.done) == (1, 0)
 
 
 # -- nobody watches it -----------------------------------------------------------------

@@ -18,8 +18,8 @@ from tests.unit.actors.lightning.shop import PlayedNode, Shop, hash_of, seen
 
 LIVE, FAILING = UpstreamState.LIVE, UpstreamState.FAILING
 PAID = ["detected", "confirmed"]
-NOTHING: Any = None
-A_BUG = Found(NOTHING, {}, ("whatever",))
+NO_NAME: Any = []
+A_BUG = Found(NO_NAME, {}, ("whatever",))
 """A message that its actor cannot handle."""
 
 
