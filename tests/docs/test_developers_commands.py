@@ -1,5 +1,5 @@
-"""Commands of docs/reliability.md for who tries the tests' own programs, with smaller
-numbers than the page's.
+"""Commands for who has the repository: README's demo, told once, and the tests' own
+programs of docs/reliability.md, with smaller numbers than the page's.
 
 `make` is asked which command it would run after it has installed what is needed, and
 that is run: a test installs nothing.
@@ -35,6 +35,8 @@ WORLD = RUN.take(*PAGE, "tests.simulation --seed")
 MUTANTS = RUN.take(*PAGE, "make mutate")
 ECHO = RUN.take(*PAGE, "echo_server.py")
 
+DEMO = RUN.take("README.md", "bash", "make demo")
+
 MAKE = """
 unset MAKEFLAGS MAKELEVEL
 make() { eval "$(command make --dry-run "$@" | tail -n 1)"; }
@@ -63,6 +65,14 @@ def path(tmp_path: Path) -> str:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     return f"{tmp_path}:{os.environ['PATH']}"
+
+
+def test_the_demo_of_readme_tells_of_a_payment_until_it_is_delivered(path: str) -> None:
+    text = here(DEMO.text, {"make demo": 'make demo ARGS="--once --port 0"'})
+    said = typed(MAKE + text, ROOT, PATH=path)
+    steps = ("creates order-", "finds a block", "payment.confirmed", "ships the goods")
+    places = [said.index(step) for step in steps]
+    assert places == sorted(places)
 
 
 def test_power_is_cut_at_as_many_points_as_asked(path: str) -> None:
