@@ -60,6 +60,10 @@ log = logging.getLogger("paybell.root")
 
 READERS = 2
 
+CLIENT_READERS = 16
+"""Each waits for the answer to one session at a time, which may be some questions; the
+store answers what waits together."""
+
 Factory = Callable[[str], Actor]
 
 
@@ -228,7 +232,7 @@ def build_tree(
             child(
                 f"reader.client.{n}", ReaderActor, lambda _n: ReaderActor(client_reader)
             )
-            for n in range(READERS)
+            for n in range(CLIENT_READERS)
         ]
     node.journal = child(
         "journal",

@@ -49,7 +49,7 @@ class TreeViews(KeptRows):
                 incarnation=ref.incarnation,
                 backlog=ref.backlog,
             )
-            for ref in (*node.readers, *node.client_readers, *refs)
+            for ref in (*node.readers, *refs)
         ]
 
     def watcher(self, address: str) -> WatcherState | None:

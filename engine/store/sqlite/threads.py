@@ -7,11 +7,14 @@ The hub's thread never enters SQLite. The writer takes whole batches; readers ha
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from engine.errors import JournalError
@@ -26,6 +29,12 @@ READERS = 2
 
 CACHE_KIB = 1_024
 """Of each reader's connection; there are four. What is not in it the kernel has."""
+
+TRIP = 32
+"""Queries that a thread answers, at most, before the hub hears of them."""
+
+TRIP_S = 0.005
+"""After so long it brings back what it has; one query may take longer."""
 
 CHECKPOINT_EVERY_S = 0.25
 MIN_CHECKPOINT_WRITES = 64
@@ -108,13 +117,32 @@ class WriterThread:
         self._pool.kill()
 
 
+class _Question:
+    """What a greenlet waits for. `outcome` is written in a thread, before `answered`
+    is set in the hub."""
+
+    __slots__ = ("answered", "ask", "outcome")
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        self.ask = ask
+        self.outcome: Any = _Failed(JournalError("the reader's thread has failed"))
+        self.answered: AsyncResult[None] = AsyncResult()
+
+
 class ReaderThreads(SqliteReads):
-    """`StoreReader` in native threads, over a read-only connection each."""
+    """`StoreReader` in native threads, over a read-only connection each.
+
+    A thread that is free answers what waits, and what comes meanwhile, in one trip: a
+    query takes some 0.1 ms, and a hub that is busy hears of an answer 50 ms later. With
+    a trip for each, two threads answered forty queries a second then.
+    """
 
     def __init__(self, path: str | Path, threads: int = READERS) -> None:
         self._path = str(path)
         self._pool = ThreadPool(threads)
         self._idle: list[sqlite3.Connection] = []
+        self._threads = self._free = threads  # free: on no trip; the hub's to change
+        self._waiting: deque[_Question] = deque()  # the hub appends, threads take
 
     def relies_on_key(self) -> bool:
         """Whether it holds what only the node's key opens."""
@@ -122,10 +150,40 @@ class ReaderThreads(SqliteReads):
 
     def _run(self, query: Callable[..., Any], *args: Any) -> Any:
         """Run `query(connection, ...)` in a thread. Raises what it raises."""
-        answer = self._pool.apply(_caught, (self._in_thread, query, *args))
-        if isinstance(answer, _Failed):
-            raise answer.error
-        return answer
+        question = _Question(lambda: self._in_thread(query, *args))
+        self._waiting.append(question)
+        if self._free:
+            self._set_out()
+        question.answered.get()
+        if isinstance(question.outcome, _Failed):
+            raise question.outcome.error
+        return question.outcome
+
+    def _set_out(self) -> None:
+        """Of the hub's thread; never blocks, as a thread is free."""
+        self._free -= 1
+        taken: list[_Question] = []
+        trip = self._pool.spawn(self._answer, taken)
+
+        def back(_trip: object) -> None:
+            self._free += 1
+            for question in taken:
+                question.answered.set(None)
+            if self._waiting:
+                self._set_out()
+
+        trip.rawlink(back)
+
+    def _answer(self, taken: list[_Question]) -> None:
+        """In a thread. What was asked while it was on its way back waits for `back`."""
+        until = time.monotonic() + TRIP_S
+        while len(taken) < TRIP and (not taken or time.monotonic() < until):
+            try:
+                question = self._waiting.popleft()
+            except IndexError:  # the other thread was first
+                return
+            taken.append(question)
+            question.outcome = _caught(question.ask)
 
     def _in_thread(self, query: Callable[..., Any], *args: Any) -> Any:
         connection = self._idle.pop() if self._idle else self._open()
@@ -151,7 +209,9 @@ class ReaderThreads(SqliteReads):
         return connection
 
     def close(self) -> None:
-        self._pool.join()
+        while self._free < self._threads:  # what waits sets out when a trip is back
+            self._pool.join()
+            gevent.sleep(0)
         while self._idle:
             self._idle.pop().close()
         self._pool.kill()

@@ -10,7 +10,7 @@ import pytest
 
 from actors.node import Node, Settings
 from actors.published import Health, Published
-from actors.root import READERS, FeedConfig, RootActor, build_tree
+from actors.root import CLIENT_READERS, READERS, FeedConfig, RootActor, build_tree
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Ref, Scope
 from engine.runtime.simulation import SimulatedClock, SimulatedDispatcher
@@ -223,7 +223,8 @@ def test_a_node_that_is_built_boots(
     _run(dispatcher)
     refs = (*node.readers, node.journal, node.router, node.source, node.notifiers)
     assert all(ref.is_alive for ref in (*refs, node.supervisor, root))
-    assert len(node.readers) == len(node.client_readers) == READERS == 2
+    assert len(node.readers) == READERS == 2
+    assert len(node.client_readers) == CLIENT_READERS == 16
     assert all(ref.is_alive for ref in node.client_readers)
     assert node.health == Health(journal=None, booted=True, fatal=False)
     assert (len(node.watchers), node.sessions.now) == (0, 0)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import gevent
 import pytest
+from gevent import monkey
 from gevent.event import AsyncResult
 from gevent.queue import Queue
 
@@ -21,6 +22,8 @@ from engine.store.sqlite.threads import (
 )
 from engine.store.writes import Committed, Outcome, SourceTip, Write
 from tests.tools.wait import wait_until
+
+NativeEvent = monkey.get_original("threading", "Event")  # of the readers' threads
 
 
 class Kept:
@@ -102,6 +105,107 @@ def test_batches_that_wait_are_committed_one_after_the_other(tmp_path: Path) -> 
             assert [type(outcome) for outcome in outcomes] == [Committed]
     finally:
         writer.close()
+
+
+def test_what_waits_to_be_read_is_answered_in_few_trips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that is busy hears of a trip's end late: with one for each query, thousands
+    who ask would be answered two at a time."""
+    monkeypatch.setattr(threads, "TRIP_S", 1e9)
+    path, let_go = tmp_path / "node.db", NativeEvent()
+    writer, readers = WriterThread(path), ReaderThreads(path)
+    trips: list[int] = []
+    answer = readers._answer
+
+    def counted(taken: list[threads._Question]) -> None:
+        answer(taken)
+        trips.append(len(taken))
+
+    monkeypatch.setattr(readers, "_answer", counted)
+
+    def number(sql: sqlite3.Connection, given: int) -> int:
+        let_go.wait(300)
+        found: int = sql.execute("SELECT ?", (given,)).fetchone()[0]
+        return found
+
+    try:
+        asking = [gevent.spawn(readers._run, number, n) for n in range(100)]
+        wait_until(lambda: len(readers._waiting) >= 98, 30, "all to have asked")
+        let_go.set()
+        gevent.joinall(asking, timeout=60, raise_error=True)
+        assert [one.value for one in asking] == list(range(100))
+        assert sum(trips) == 100
+        assert max(trips) <= threads.TRIP
+        assert len(trips) <= 6
+    finally:
+        let_go.set()
+        readers.close()
+        writer.close()
+
+
+def test_a_trip_ends_when_it_has_taken_long_and_another_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the answer that he has behind the long query of another."""
+    monkeypatch.setattr(threads, "TRIP_S", 0.0)
+    path = tmp_path / "node.db"
+    writer, readers = WriterThread(path), ReaderThreads(path)
+    trips: list[int] = []
+    answer = readers._answer
+
+    def counted(taken: list[threads._Question]) -> None:
+        answer(taken)
+        trips.append(len(taken))
+
+    monkeypatch.setattr(readers, "_answer", counted)
+    try:
+        asking = [gevent.spawn(readers._run, lambda _sql: 1) for _ in range(20)]
+        gevent.joinall(asking, timeout=60, raise_error=True)
+        assert [one.value for one in asking] == [1] * 20
+        assert max(trips) == 1
+    finally:
+        readers.close()
+        writer.close()
+
+
+def test_one_question_that_fails_fails_alone(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    writer, readers = WriterThread(path), ReaderThreads(path)
+
+    def divide(sql: sqlite3.Connection, by: int) -> int:
+        return sql.execute("SELECT 12").fetchone()[0] // by  # type: ignore[no-any-return]
+
+    try:
+        asking = [gevent.spawn(readers._run, divide, n) for n in (0, 1, 2, 0, 3)]
+        gevent.joinall(asking, timeout=60)
+        assert [one.value for one in asking] == [None, 12, 6, None, 4]
+        failed = [one.exception for one in asking if one.exception is not None]
+        assert [type(error) for error in failed] == [ZeroDivisionError] * 2
+        wait_until(lambda: readers._free == threads.READERS, 30, "all to be back")
+    finally:
+        readers.close()
+        writer.close()
+
+
+def test_at_the_end_what_was_asked_is_answered_first(tmp_path: Path) -> None:
+    path, let_go = tmp_path / "node.db", NativeEvent()
+    writer, readers = WriterThread(path), ReaderThreads(path)
+
+    def held(sql: sqlite3.Connection) -> int:
+        let_go.wait(300)
+        return sql.execute("SELECT 7").fetchone()[0]  # type: ignore[no-any-return]
+
+    asking = [gevent.spawn(readers._run, held) for _ in range(90)]
+    wait_until(lambda: len(readers._waiting) >= 88, 30, "all to have asked")
+    closing = gevent.spawn(readers.close)
+    gevent.sleep(0)
+    let_go.set()
+    gevent.joinall(asking, timeout=60, raise_error=True)
+    closing.join(timeout=60)
+    assert [one.value for one in asking] == [7] * 90
+    assert closing.successful()
+    writer.close()
 
 
 def test_a_connection_on_which_a_read_failed_is_closed_and_another_answers(
