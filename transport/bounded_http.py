@@ -20,8 +20,8 @@ from engine.runtime.yielding import yield_to_hub
 from transport.trust import ca_file
 
 __all__ = [
-    "BodyTooLarge",
-    "Unreadable",
+    "AnswerTooLarge",
+    "AnswerUnreadable",
     "looks_like",
     "new_session",
     "read_bounded",
@@ -37,11 +37,11 @@ T = TypeVar("T")
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
-class BodyTooLarge(Exception):
+class AnswerTooLarge(Exception):
     """`str` completes the sentence "the source …"."""
 
 
-class Unreadable(Exception):
+class AnswerUnreadable(Exception):
     """`str` says what was sent instead: "a web page instead of JSON"."""
 
 
@@ -60,17 +60,17 @@ def new_session(pool_maxsize: int) -> requests.Session:
 
 
 def read_bounded(raw: urllib3.response.BaseHTTPResponse, max_bytes: int) -> bytes:
-    """The whole body, decompressed. Raises `BodyTooLarge` before it holds more."""
+    """The whole body, decompressed. Raises `AnswerTooLarge` before it holds more."""
     declared = raw.headers.get("Content-Length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
-        raise BodyTooLarge(f"wants to send more than {max_bytes:,} bytes")
+        raise AnswerTooLarge(f"wants to send more than {max_bytes:,} bytes")
     parts, size = [], 0
     for number, part in enumerate(_stream(raw), 1):
         if number % _PIECES_PER_YIELD == 0:  # what is there already is read at once
             yield_to_hub()
         size += len(part)
         if size > max_bytes:
-            raise BodyTooLarge(f"sent more than {max_bytes:,} bytes")
+            raise AnswerTooLarge(f"sent more than {max_bytes:,} bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -82,7 +82,7 @@ def _stream(raw: urllib3.response.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 def read_json(body: bytes | memoryview, type_: type[T]) -> T:
-    """The body as this type, strictly. Raises `Unreadable`.
+    """The body as this type, strictly. Raises `AnswerUnreadable`.
 
     msgspec's words say which field is wrong and of what type it should be; they do not
     quote the body.
@@ -90,9 +90,9 @@ def read_json(body: bytes | memoryview, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=type_)
     except msgspec.ValidationError as error:
-        raise Unreadable(f"an answer that is wrong: {error}") from error
+        raise AnswerUnreadable(f"an answer that is wrong: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(looks_like(bytes(body))) from error
+        raise AnswerUnreadable(looks_like(bytes(body))) from error
 
 
 def looks_like(body: bytes) -> str:

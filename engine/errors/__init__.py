@@ -60,8 +60,10 @@
        └─ BrokenSequence
 
 The number is the HTTP status and the word the stable `code` that an edge answers with
-(`engine/codes.py`); a class without them has its parent's. Errors that stay within one
-folder of `transport/` are defined there. `str()` is one line that a tired operator can
+(`engine/codes.py`); a class without them has its parent's. Errors that never leave
+`transport/` are defined there, each where it is raised: an answer that an edge has
+decided on (`Problem`, in `transport/http/problems.py`), what a wire said or a command
+cannot do. No two of one name are in both. `str()` is one line that a tired operator can
 act on; facts are attributes. Pure; imports the codes only. Those of the store, of
 wallets and of Lightning stand in files of their own beside this one; all are imported
 from here.

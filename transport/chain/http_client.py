@@ -23,8 +23,8 @@ import urllib3.exceptions
 from engine.errors import SourceBusy, SourceError, SourceGarbage, SourceUnavailable
 from engine.policy.waits import parse_retry_after
 from transport.bounded_http import (
-    BodyTooLarge,
-    Unreadable,
+    AnswerTooLarge,
+    AnswerUnreadable,
     looks_like,
     new_session,
     read_bounded,
@@ -180,7 +180,7 @@ class SourceHttp:
                 raise _refusal(response, where)
             try:
                 received = read_bounded(response.raw, request.max_bytes)
-            except BodyTooLarge as error:
+            except AnswerTooLarge as error:
                 raise TooLarge(f"{where} {error}") from error
             whole = True
             return Response(response.status_code, received, _retry_after_s(response))
@@ -204,7 +204,7 @@ def decode(body: bytes | memoryview, type_: type[T], where: str) -> T:
     """
     try:
         return read_json(body, type_)
-    except Unreadable as error:
+    except AnswerUnreadable as error:
         raise garbage(where, str(error)) from error
 
 

@@ -27,7 +27,7 @@ from transport.devchain.explorer_json import (
     status_json,
     tx_json,
 )
-from transport.devchain.http_kit import Body, Refused, read_body, respond
+from transport.devchain.http_kit import Body, CallRefused, read_body, respond
 from transport.devchain.mempool_and_blocks import KnownTx, Rejected
 from transport.devchain.miner import MinedBlock
 from transport.devchain.wallet import NETWORK
@@ -76,14 +76,14 @@ def _handler(
             return HTTPResponse("the dev chain is down", outage.status, headers)
         try:
             return respond(200, answer(**parts))
-        except Refused as refused:
+        except CallRefused as refused:
             return respond(refused.status, refused.text)
 
     return handle
 
 
 class _Explorer:
-    """One method per question; each returns JSON, text or bytes, or `Refused`."""
+    """One method per question; each returns JSON, text or bytes, or `CallRefused`."""
 
     def __init__(self, chain: DevChain) -> None:
         self._chain = chain
@@ -127,16 +127,16 @@ class _Explorer:
         best = self._ledger.best
         top = len(best) - 1 if height is None else height
         if top >= len(best):
-            raise Refused(404, "Block not found")
+            raise CallRefused(404, "Block not found")
         names = best[max(0, top - _BLOCKS_PAGE + 1) : top + 1]
         return [block_json(self._ledger.blocks[name]) for name in reversed(names)]
 
     def block_height(self, height: str) -> Body:
         best = self._ledger.best
         if not (height.isascii() and height.isdigit() and len(height) < 10):
-            raise Refused(400, "Invalid number")
+            raise CallRefused(400, "Invalid number")
         if int(height) >= len(best):
-            raise Refused(404, "Block not found")
+            raise CallRefused(404, "Block not found")
         return best[int(height)]
 
     def block_status(self, name: str) -> Body:
@@ -159,15 +159,15 @@ class _Explorer:
     def block_txid(self, name: str, index: int) -> Body:
         txs = self._block(name).txs
         if index >= len(txs):
-            raise Refused(404, "tx index out of range")
+            raise CallRefused(404, "tx index out of range")
         return txs[index].txid
 
     def block_txs(self, name: str, start: int = 0) -> Body:
         txs = self._block(name).txs
         if start % _CHAIN_PAGE:
-            raise Refused(400, f"start index must be a multiple of {_CHAIN_PAGE}")
+            raise CallRefused(400, f"start index must be a multiple of {_CHAIN_PAGE}")
         if start >= len(txs):
-            raise Refused(400, "start index out of range")
+            raise CallRefused(400, "start index out of range")
         page = txs[start : start + _CHAIN_PAGE]
         return self._txs([self._ledger.entries[tx.txid] for tx in page])
 
@@ -196,7 +196,7 @@ class _Explorer:
         found: list[Json] = []
         for (txid, vout), out in self._ledger.coins_of(_script(address)):
             if len(found) == _MAX_UTXOS:
-                raise Refused(
+                raise CallRefused(
                     400,
                     f"Too many unspent transaction outputs (>{_MAX_UTXOS}). "
                     "Contact support to raise limits.",
@@ -247,11 +247,11 @@ class _Explorer:
     def broadcast(self) -> Body:
         body = read_body(_MAX_HEX)
         if body is None:
-            raise Refused(413, "Transaction too large")
+            raise CallRefused(413, "Transaction too large")
         try:
             raw = bytes.fromhex(body.decode("ascii"))
         except ValueError as error:
-            raise Refused(400, "Invalid hex string") from error
+            raise CallRefused(400, "Invalid hex string") from error
         try:
             return self._chain.broadcast(raw)
         except Rejected as error:
@@ -262,20 +262,20 @@ class _Explorer:
                 if text[: len(start)] == start
             )
             rpc = msgspec.json.encode({"code": next(codes, -26), "message": text})
-            raise Refused(
+            raise CallRefused(
                 400, f"sendrawtransaction RPC error: {rpc.decode()}"
             ) from error
 
     def _block(self, name: str) -> MinedBlock:
         block = self._ledger.blocks.get(_hash(name))
         if block is None or not self._ledger.in_best_chain(block):
-            raise Refused(404, "Block not found")
+            raise CallRefused(404, "Block not found")
         return block
 
     def _entry(self, txid: str) -> KnownTx:
         entry = self._ledger.entries.get(_hash(txid))
         if entry is None:
-            raise Refused(404, "Transaction not found")
+            raise CallRefused(404, "Transaction not found")
         return entry
 
     def _txs(self, entries: Sequence[KnownTx]) -> Body:
@@ -310,10 +310,10 @@ def _script(address: str) -> bytes:
     try:
         return parse_address(address, NETWORK).script
     except InvalidAddress as error:
-        raise Refused(400, "Invalid Bitcoin address") from error
+        raise CallRefused(400, "Invalid Bitcoin address") from error
 
 
 def _hash(text: str) -> str:
     if _HASH.fullmatch(text) is None:
-        raise Refused(400, "Invalid hex string")
+        raise CallRefused(400, "Invalid hex string")
     return text.lower()

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from bottle import HTTPResponse, request
 
-__all__ = ["Body", "Refused", "read_body", "respond"]
+__all__ = ["Body", "CallRefused", "read_body", "respond"]
 
 #: JSON, text or bytes.
 Body = dict[str, Any] | list[Any] | str | bytes
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """To be answered as `text` with `status`."""
 
     def __init__(self, status: int, text: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MAX_ENTRY_BYTES", "Notification", "Unreadable", "notification_of"]
+__all__ = ["MAX_ENTRY_BYTES", "Notification", "EntryUnreadable", "notification_of"]
 
 MAX_ENTRY_BYTES: Final = 128 * 1024
 """Of names and values. A notification's body has 64 KB at most."""
@@ -31,7 +31,7 @@ _ABOUT = (b"gateway", b"headers", b"body")
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class Unreadable(Exception):
+class EntryUnreadable(Exception):
     """It says nothing that could be taken; why, in one line without a value."""
 
 
@@ -51,21 +51,21 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 def notification_of(name: bytes, flat: Sequence[Any]) -> Notification:
     """`name`: the entry's id. `flat`: field names and values, one after the other.
-    Raises `Unreadable`."""
+    Raises `EntryUnreadable`."""
     if len(flat) % 2 or len(flat) > 2 * MAX_FIELDS:
-        raise Unreadable(f"it has more than {MAX_FIELDS} fields")
+        raise EntryUnreadable(f"it has more than {MAX_FIELDS} fields")
     if not all(isinstance(part, bytes) for part in flat):
-        raise Unreadable("it is no entry of a stream")
+        raise EntryUnreadable("it is no entry of a stream")
     if sum(map(len, flat)) > MAX_ENTRY_BYTES:
-        raise Unreadable(f"it has more than {MAX_ENTRY_BYTES} bytes")
+        raise EntryUnreadable(f"it has more than {MAX_ENTRY_BYTES} bytes")
     fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
     if len(fields) * 2 != len(flat):
-        raise Unreadable("a field is there twice")
+        raise EntryUnreadable("a field is there twice")
     if fields.keys() >= _OURS:
-        raise Unreadable("it is an event that a channel has told")
+        raise EntryUnreadable("it is an event that a channel has told")
     gateway = fields.get(b"gateway", b"")
     if not _GATEWAY.fullmatch(gateway):
-        raise Unreadable("its field gateway names none")
+        raise EntryUnreadable("its field gateway names none")
     return Notification(
         gateway=gateway.decode(),
         raw=fields[b"body"] if b"body" in fields else _composed(fields),
@@ -79,7 +79,7 @@ def _headers_of(text: bytes) -> dict[str, str]:
     try:
         found = _headers(text or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("its field headers is no JSON object of texts") from None
+        raise EntryUnreadable("its field headers is no JSON object of texts") from None
     return {name.lower(): value for name, value in found.items()}
 
 
@@ -87,9 +87,9 @@ def _dedupe(text: bytes) -> str | None:
     try:
         found = text.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unreadable("its field id is not UTF-8") from None
+        raise EntryUnreadable("its field id is not UTF-8") from None
     if len(found) > MAX_ID_CHARS or not found.isprintable():
-        raise Unreadable(f"its field id has more than {MAX_ID_CHARS} characters")
+        raise EntryUnreadable(f"its field id has more than {MAX_ID_CHARS} characters")
     return found or None
 
 
@@ -101,7 +101,7 @@ def _composed(fields: dict[bytes, bytes]) -> bytes:
         try:
             said[name.decode("utf-8")] = _value(value)
         except UnicodeDecodeError:
-            raise Unreadable("one of its fields is not UTF-8") from None
+            raise EntryUnreadable("one of its fields is not UTF-8") from None
     return msgspec.json.encode(said)
 
 

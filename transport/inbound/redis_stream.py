@@ -30,8 +30,8 @@ from engine.codes import Code
 from engine.policy.waits import jittered
 from transport.http.problems import problem_of
 from transport.inbound.redis_entries import (
+    EntryUnreadable,
     Notification,
-    Unreadable,
     notification_of,
 )
 from transport.inbound.redis_held import Held, Watch
@@ -258,7 +258,7 @@ class RedisStreamReader:
             return self._put_aside(name, (), "it is too large to be read")
         try:
             status = self._take(notification_of(name, flat))
-        except Unreadable as error:
+        except EntryUnreadable as error:
             return self._put_aside(name, flat, str(error))
         except Exception as error:
             problem = problem_of(error)

@@ -30,8 +30,8 @@ from engine.errors.lightning import (
 )
 from engine.policy.waits import parse_retry_after
 from transport.bounded_http import (
-    BodyTooLarge,
-    Unreadable,
+    AnswerTooLarge,
+    AnswerUnreadable,
     new_session,
     read_bounded,
     read_json,
@@ -161,7 +161,7 @@ class NodeHttp:
                 raise refusal(where, response.status_code, wait_s)
             try:
                 body = read_bounded(response.raw, request.max_bytes)
-            except BodyTooLarge as error:
+            except AnswerTooLarge as error:
                 raise NodeGarbage(f"{where} {error}") from error
             whole = True
             return NodeResponse(
@@ -183,7 +183,7 @@ def decode(body: bytes, type_: type[T], where: str) -> T:
     """The body as this type, strictly. Raises `NodeGarbage`, which quotes nothing."""
     try:
         return read_json(body, type_)
-    except Unreadable as error:
+    except AnswerUnreadable as error:
         raise garbage(where, str(error)) from error
 
 

@@ -4,11 +4,13 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 import actors
 import engine
+import transport
 from engine import errors
 from engine.codes import Code
 from engine.errors import EngineError
@@ -50,8 +52,8 @@ def classes() -> list[type[Exception]]:
     ]
 
 
-def elsewhere() -> Iterator[str]:
-    for package in (engine, actors):
+def elsewhere(*packages: ModuleType) -> Iterator[str]:
+    for package in packages:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if (
@@ -63,8 +65,19 @@ def elsewhere() -> Iterator[str]:
 
 
 def test_every_error_of_engine_and_actors_is_in_the_one_file() -> None:
-    found = {name for name in elsewhere() if not name.startswith("engine.errors.")}
+    found = {
+        name
+        for name in elsewhere(engine, actors)
+        if not name.startswith("engine.errors.")
+    }
     assert found <= ELSEWHERE
+
+
+def test_no_error_of_a_wire_has_the_name_of_one_in_the_tree() -> None:
+    """Whoever catches one would not catch the other."""
+    wires = list(elsewhere(transport))
+    assert len(wires) > 30
+    assert [name for name in wires if name.rpartition(".")[2] in tree()] == []
 
 
 def test_the_tree_that_is_printed_is_the_tree_there_is() -> None:
