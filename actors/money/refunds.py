@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.messages import Command, NotWatched, PollNow, RefundMoved
 from actors.money.refund_watch import RefundWatch
@@ -23,11 +24,13 @@ from engine.payment.observations import RefundPaid
 from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_rules import expired, paid
 from engine.payment.refund_seen import paid_by
+from engine.payment.refund_sums import paid_out
 from engine.payment.rules import follow
 from engine.runtime.actor import Actor
 from engine.runtime.ref import Exited, ExitReason, Ref, Scope
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import Committed, Conflict, Entry, MoveRefund, Write
+from engine.wallet.outgoing import Outgoing
 
 __all__ = ["RefundsActor", "given_back"]
 
@@ -245,10 +248,14 @@ class RefundsActor(Actor):
 
         def then(answer: Any) -> None:
             payment, ours = answer if isinstance(answer, tuple) else (None, None)
-            if ours is not None:
-                self._is_used(refund, output)
+            if ours is not None and ours.cause != refund.id:
+                its_own = self._pending.get(refund.address, {}).get(ours.cause)
+                if its_own is None:
+                    self._is_used(refund, output)
+                else:
+                    more.insert(0, (its_own, output))
             elif isinstance(payment, Payment):
-                self._tell(payment, refund, output)
+                self._tell(payment, refund, output, ours)
             if more:
                 self._tell_all(more)
 
@@ -270,13 +277,25 @@ class RefundsActor(Actor):
         if watch is not None:
             self._node.clock.call_later(AGAIN_S, watch, PollNow())
 
-    def _tell(self, payment: Payment, refund: Refund, output: Output) -> None:
+    def _tell(
+        self,
+        payment: Payment,
+        refund: Refund,
+        output: Output,
+        ours: Outgoing | None,
+    ) -> None:
+        """`ours`: it was made for this refund and given up, as no node took it, and a
+        miner did."""
         now = self._node.clock.now()
         after = paid(refund, output.txid, output.vout, now)
-        after = msgspec.structs.replace(
-            after, outgoing_id=f"{output.txid}:{output.vout}"
-        )
-        told = RefundPaid(refund=given_back(after, is_ours=False))
+        if ours is None:
+            after = replace(after, outgoing_id=f"{output.txid}:{output.vout}")
+            back = given_back(after, is_ours=False)
+        else:
+            out = paid_out(refund, ours.plan)
+            after = replace(after, outgoing_id=ours.id, fee_sat=out.fee_sat)
+            back = replace(given_back(after, is_ours=True), amount_sat=out.amount_sat)
+        told = RefundPaid(refund=back)
         row = MoveRefund(after, refund.state)
         me, ref = self.ref, self._node.watchers.get(payment.id)
 

@@ -11,6 +11,7 @@ from engine.chain.feed import Output
 from engine.payment.refund import Refund, RefundState
 from engine.runtime.ref import Ref
 from engine.store.writes import NewOutgoing, OpenRefund, Write
+from engine.wallet.outgoing import OutgoingKind
 from tests.unit.actor_stage import ActorStage
 from tests.unit.engine.store.outgoing_cases import coin, outgoing
 from tests.unit.engine.store.refund_cases import refund
@@ -81,6 +82,19 @@ def test_what_we_sent_for_one_refund_pays_no_other_of_the_same_sum(
     assert stage.paid() == []
     stage.shows(ours.txid, "ab" * 32)
     assert [one.txid for one in stage.paid()] == ["ab" * 32]
+
+
+def test_what_was_given_up_and_mined_all_the_same_pays_its_own(stage: Watches) -> None:
+    spent = coin(1, amount_sat=SAT + 1_000)
+    ours = outgoing(1, spent, cause=refund(2).id, kind=OutgoingKind.REFUND)
+    stage.append(Write(rows=(NewOutgoing(ours),)))
+    stage.run()
+    stage.shows(ours.txid)
+    stage.pass_s(10)
+    stage.shows(ours.txid)
+    assert [(one.id, one.outgoing_id) for one in stage.paid()] == [
+        (refund(2).id, ours.id)
+    ]
 
 
 def test_a_watch_that_crashed_goes_on(stage: Watches) -> None:
