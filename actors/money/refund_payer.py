@@ -39,7 +39,7 @@ from engine.wallet.forward_policy import SETTLED_DEPTH, ForwardPolicy
 from engine.wallet.outgoing import Outgoing, OutgoingKind, OutgoingState
 from engine.wallet.plan import Plan
 
-__all__ = ["RefundPayer", "excludes", "of_tries_first"]
+__all__ = ["RefundPayer", "excludes", "is_too_soon", "of_tries_first"]
 
 log = logging.getLogger("paybell.refunds")
 
@@ -156,6 +156,8 @@ class RefundPayer:
         previous = yield from self._follower.previous(plan)
         signed = self._follower.signer.sign(plan, previous)
         now = self._node.clock.now()
+        if is_too_soon(signed.txid, tries, now):
+            raise Refused(f"no node takes the transaction that pays it ({signed.txid})")
         made = Outgoing(
             id=self._follower.new_id(),
             kind=OutgoingKind.REFUND,
@@ -315,6 +317,16 @@ def of_tries_first(coins: Sequence[Coin], tries: Sequence[Outgoing]) -> list[Coi
     """In their order, but first what an earlier try was to spend."""
     spent = {coin.outpoint for one in tries for coin in one.plan.coins}
     return sorted(coins, key=lambda coin: coin.outpoint not in spent)
+
+
+def is_too_soon(txid: str, tries: Sequence[Outgoing], now: int) -> bool:
+    """Whether the same bytes were called invalid, and it is not yet twice as long since
+    the first time: each try is a row that stays, and a node that changes its mind is
+    one that was mended."""
+    times = [one.at for one in tries if one.txid == txid]
+    if not times:
+        return False
+    return now - max(times) < max(max(times) - min(times), round(LOOK_S * 1_000))
 
 
 def excludes(plan: Plan, tries: Sequence[Outgoing]) -> bool:
