@@ -6,8 +6,8 @@
 # that reads a Redis, the export of 100,000 payments, tenants on 200,000 events,
 # 20,000 framings beside nginx, 10,000 posts to a name that changes, 10,000 addresses of
 # each kind by three libraries, 100 kills of a node that draws them, answers and pushes of
-# Lightning nodes cut off after each byte, 10,000 worlds of a till and 200 of payments by
-# Lightning, every stage of a checkout in every look.
+# Lightning nodes cut off after each byte, 10,000 worlds each of a till, of orders and of
+# refunds, and 200 of payments by Lightning, every stage of a checkout in every look.
 # Called by `make soak`; $PYTHON is the one of the virtual environment. All are run, also
 # when one fails.
 set -uo pipefail
@@ -38,6 +38,8 @@ run env PAYBELL_FRAMINGS=20000 "$PYTHON" -m pytest tests/integration/test_framin
 run env PAYBELL_REDIS_KILLS=1000 "$PYTHON" -m pytest tests/seeds/test_s4_4_through_redis.py
 run env SWEEPS=300 SWEEP_KILLS=100 "$PYTHON" -m pytest tests/money
 run env PAYBELL_LIGHTNING_WORLDS=200 "$PYTHON" -m pytest tests/simulation/test_lightning.py
+run "$PYTHON" -m tests.simulation --orders --seeds 0-9999
+run "$PYTHON" -m tests.simulation --refunds --seeds 0-9999
 run env TILL_WORLDS=10000 "$PYTHON" -m pytest tests/simulation/test_till.py
 run env PAYBELL_EVERY_BYTE=1 "$PYTHON" -m pytest tests/lightning -k "byte or anywhere"
 run env TILL_KILLS=100 "$PYTHON" -m pytest tests/seeds/test_s2_3_forward.py

@@ -26,6 +26,7 @@ from engine.store.writes import (
     Unavailable,
 )
 from tests.simulation.broken import Broken
+from tests.simulation.rules import SCOPE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,7 +35,6 @@ __all__ = ["Edges"]
 
 ASK_MS = 10_000
 _DAY_MS = 86_400_000
-_SCOPE = "key /v1/payments"
 
 BuildTerms = Callable[[int], Terms]
 
@@ -68,8 +68,8 @@ class Edges:
                 return ()
             now = asked.created_at
             body = asked.id.encode()
-            kept = IdempotencyRow(_SCOPE, key, b"hash", 201, body, now)
-            return ForgetIdempotency(now - _DAY_MS, _SCOPE, key), kept
+            kept = IdempotencyRow(SCOPE, key, b"hash", 201, body, now)
+            return ForgetIdempotency(now - _DAY_MS, SCOPE, key), kept
 
         def answer(reply: Any) -> None:
             if open_[0]:
@@ -99,7 +99,7 @@ class Edges:
 
     def _answered_before(self, key: str) -> str | None:
         since = self._world.clock.now() - _DAY_MS
-        known = self._world.store.truth.idempotent_answer(_SCOPE, key, since)
+        known = self._world.store.truth.idempotent_answer(SCOPE, key, since)
         return None if known is None else known.body.decode()
 
     def _on_created(

@@ -48,6 +48,8 @@ class Faults:
         if world.money is not None:
             self._actors += ["ForwarderActor"] * 3
             self.kinds += ["process in broadcast"] * 4
+        if world.shape.refunds:
+            self._actors += ["RefundsActor", "RefundWatch"] * 2
         self.armed: dict[str, tuple[str, int]] = {}  # class -> (when, how often)
         self._countdown: tuple[int, Callable[[], None]] | None = None
         self._dies: dict[str, int] = {}  # where, and how often it is to pass before

@@ -21,6 +21,8 @@ from actors.live.router import RouterActor
 from actors.live.session import SessionActor
 from actors.messages import Read
 from actors.money.forwarder import ForwarderActor
+from actors.money.refund_watch import RefundWatch
+from actors.money.refunds import RefundsActor
 from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
@@ -51,8 +53,8 @@ ACTORS: dict[str, type[Actor]] = {
 }
 
 
-_SELDOM: tuple[type[Actor], ...] = (ForwarderActor,)
-"""Those that only worlds with money have."""
+_SELDOM: tuple[type[Actor], ...] = (ForwarderActor, RefundsActor, RefundWatch)
+"""Those that only matter in worlds with money."""
 
 
 class Injected(Exception):

@@ -20,6 +20,7 @@ from tests.simulation.hot_keys import HOT, WALLET, HotKeys
 from tests.simulation.money_chain import MoneyChain
 from tests.simulation.money_judge import MoneyJudge
 from tests.simulation.money_ways import SimWays
+from tests.simulation.refunds import Refunds
 from tests.simulation.shape import MINUTE_MS, Shape
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ class Money:
         ways.before_send = lambda: world.dies("before a broadcast")
         ways.after_send = lambda: world.dies("after a broadcast")
         ways.on_send = self.judge.on_send
+        self.refunds: Refunds | None = None
+        if world.shape.refunds:
+            self.refunds = Refunds(world, world.random_of("refunds"))
+            self.judge.refunds = back = self.refunds.judge
+            back.never_taken = ways.never_takes
+            ways.is_refund = lambda raw: back.cause_of(raw) is not None
+            world.rules.on_write = self.refunds.judge.on_write
         self._next_index = 0
         self._policy = ForwardPolicy(
             anywhere=True,
@@ -77,7 +85,8 @@ class Money:
 
     def label(self, label: str) -> str:
         """Where the next payment is paid to: mostly an address of the wallet."""
-        if self._random.random() < 0.2:
+        elsewhere = 0.2 if self.refunds is None else 0.4
+        if self._random.random() < elsewhere:
             return label
         self._next_index += 1
         return f"{HOT}{self._next_index - 1}"

@@ -28,6 +28,8 @@ from tests.simulation.hot_keys import HOT
 from tests.simulation.money_chain import MoneyChain
 
 if TYPE_CHECKING:
+    from tests.simulation.refund_books import Known
+    from tests.simulation.refund_judge import RefundJudge
     from tests.simulation.world import World
 
 __all__ = ["MoneyJudge"]
@@ -54,6 +56,7 @@ class MoneyJudge:
         self._confirmed: set[str] = set()  # payments that ever were
         self.by_script: dict[bytes, str] = {}  # of the hot wallet -> payment
         self.bumps = 0
+        self.refunds: RefundJudge | None = None  # of worlds in which money goes back
         self.is_limited = False  # only so much may go in a day
 
     # -- what is committed -----------------------------------------------------------
@@ -97,7 +100,12 @@ class MoneyJudge:
             raise Broken(f"{tx.txid} was sent and is not committed")
         if tx.txid in self.sent:
             return
-        self._goes_where_it_should(tx)
+        back = None if self.refunds is None else self.refunds.cause_of(raw)
+        if self.refunds is None or back is None:
+            self._goes_where_it_should(tx)
+        else:
+            self.refunds.on_send(raw, back)
+            self._goes_back(tx, back)
         for before in self.sent.values():
             self._is_alone(before, tx)
         self.sent[tx.txid] = tx
@@ -117,6 +125,24 @@ class MoneyJudge:
         if not 0 < self._chain.fee_of(tx) * 1_000 <= MAX_RATE * 500 * len(tx.spends):
             raise Broken(f"{tx.txid} has a fee of {self._chain.fee_of(tx)}")
 
+    def _goes_back(self, tx: ChainTx, back: Known) -> None:
+        """From coins of its own payment, or of others that are paid; the rest of them
+        goes on to their owner."""
+        payments = [self._payment_of(coin) for coin in tx.spends]
+        for payment in payments:
+            is_own = payment.id == back.refund.payment_id
+            if not is_own and payment.id not in self._confirmed:
+                raise Broken(f"{tx.txid} spends {payment.id}, which was not confirmed")
+            if payment.terms.merchant != back.refund.merchant:
+                raise Broken(f"{tx.txid} spends {payment.id}, another merchant's")
+        for rest in tx.outputs[1:]:
+            for payment in payments:
+                place = payment.terms.forward_to
+                if not place or parse_address(place, payment.terms.network).script != (
+                    rest.script
+                ):
+                    raise Broken(f"{tx.txid} sends the rest of {payment.id} elsewhere")
+
     def _payment_of(self, coin: tuple[str, int]) -> Payment:
         txid, vout = coin
         if not self._chain.is_ours(coin):
@@ -134,6 +160,8 @@ class MoneyJudge:
             return
         if set(before.spends) == set(tx.spends):
             self.bumps += 1
+            return
+        if self.refunds is not None and self.refunds.excludes(before, tx):
             return
         if all(self._chain.is_there(coin) for coin in before.spends):
             raise Broken(f"{tx.txid} spends again what {before.txid} spends")
@@ -159,7 +187,11 @@ class MoneyJudge:
             if payment.receipts and -taken != in_chain and self._is_over(payment):
                 raise Broken(f"{payment.id}: {-taken} is booked, the chain {in_chain}")
             gone = swept[payment.id] + fees[payment.id]
-            if label.startswith(HOT) and mine["own"] + mine["fees"] != gone:
+            is_mixed = self.refunds is not None and self.refunds.books.touches(
+                payment.id
+            )
+            of_wallet = label.startswith(HOT) and not is_mixed
+            if of_wallet and mine["own"] + mine["fees"] != gone:
                 raise Broken(f"{payment.id}: {mine} is booked as swept, not {gone}")
             self._credit_is_right(payment, mine)
         self._owners_have_it(booked)
@@ -232,7 +264,10 @@ class MoneyJudge:
         fees = sum(self._chain.fee_of(tx) for tx in ours)
         said = sum(mine["own"] for mine in booked.values())
         paid = sum(mine["fees"] for mine in booked.values())
-        if (said, paid) != (sent, fees):
+        back = sum(mine["refunds"] for mine in booked.values())
+        if self.refunds is not None:
+            self.refunds.books.are_right(back, said + back - sent, paid - fees)
+        elif (said, paid, back) != (sent, fees, 0):
             raise Broken(f"owners have {sent} for {fees}, the books {said} for {paid}")
 
     def _nothing_is_left(self) -> None:
@@ -245,10 +280,14 @@ class MoneyJudge:
             to = payment.terms.forward_to
             if not to or payment.id in waiting or payment.confirmed_at is None:
                 continue
-            if not self._is_told(payment):
+            if not self._is_told(payment) or self._is_owed(payment):
                 continue
             for output in self._chain.outputs(self._chain.now, script_of(label)):
                 coin = output.txid, output.vout
                 is_spent = self._chain.spender_in_best(coin) is not None
                 if not is_spent and output.amount_sat >= WORTH_SENDING_SAT:
                     raise Broken(f"{payment.id}: {output} was never sent on")
+
+    def _is_owed(self, payment: Payment) -> bool:
+        """Whether a refund of it waits: then it stays."""
+        return self.refunds is not None and self.refunds.books.is_owed(payment.id)

@@ -44,6 +44,9 @@ class SimWays:
         self.before_send: Callable[[], bool] = lambda: False  # does it die just now?
         self.after_send: Callable[[], bool] = lambda: False
         self.on_send: Callable[[bytes], None] = lambda _raw: None
+        self._invalid: dict[bytes, bool] = {}
+        self.never_takes: set[str] = set()  # ids of what it calls invalid
+        self.is_refund: Callable[[bytes], bool] = lambda _raw: False
         self.sent = 0
 
     def send(self, raw: bytes) -> Sent:
@@ -53,7 +56,9 @@ class SimWays:
         self._may_be_down("broadcaster down")
         self.on_send(raw)
         self.sent += 1
-        if self._strikes("broadcaster keeps it"):
+        if self.is_refund(raw) and self._never_takes(raw):
+            answer = sent_by(-26, "scriptpubkey")
+        elif self._strikes("broadcaster keeps it"):
             answer = Sent(Verdict.TAKEN)
         elif self._strikes("broadcaster lies"):
             answer = sent_by(*self._random.choice(_LIES))
@@ -65,6 +70,14 @@ class SimWays:
         if self._strikes("broadcaster's answer lost"):
             raise SourceUnavailable("timed out")
         return answer
+
+    def _never_takes(self, raw: bytes) -> bool:
+        """Its opinion of a transaction stays as it is."""
+        if raw not in self._invalid:
+            self._invalid[raw] = self._strikes("broadcaster calls it invalid", 0.5)
+            if self._invalid[raw]:
+                self.never_takes.add(parse_tx(raw).txid)
+        return self._invalid[raw]
 
     def raw_transaction(self, txid: str, block_hash: str = "") -> bytes:
         self._must_live()

@@ -33,7 +33,10 @@ from tests.simulation.deliveries import Deliveries
 from tests.simulation.judges import Judges, OrderJudge
 from tests.simulation.record import Record, Shown
 
-__all__ = ["Rules"]
+__all__ = ["SCOPE", "Rules"]
+
+SCOPE = "key /v1/payments"
+"""Of keys with which payments are asked for."""
 
 
 class Rules:
@@ -54,6 +57,7 @@ class Rules:
         self.heard: set[str] = set()  # webhooks, by what tells them apart
         self.payments: dict[str, Payment] = {}
         self.types: dict[str, int] = {}
+        self.on_write: Callable[[Write], None] = lambda _write: None
 
     @property
     def released(self) -> set[str]:
@@ -98,6 +102,7 @@ class Rules:
                 self.deliveries.on_event(committed)
             for row in write.rows:
                 self._on_row(row)
+            self.on_write(write)
         self.orders.on_commit(
             committed.wire
             for _, outcome in _as_written(batch, outcomes)
@@ -136,7 +141,7 @@ class Rules:
                 if row.dedupe in self.heard:
                     raise Broken(f"the webhook {row.dedupe} was heard twice")
                 self.heard.add(row.dedupe)
-            case IdempotencyRow():
+            case IdempotencyRow() if row.scope == SCOPE:
                 if row.key not in self.by_key:
                     raise Broken(f"{row.key} was answered without its payment")
             case SourceTip():

@@ -17,6 +17,7 @@ from tests.simulation.instrument import instrumented
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.meetings import Meetings, Replacements
 from tests.simulation.oracle import disagreement, is_paid
+from tests.simulation.refund_desk import waiting_in
 from tests.simulation.rewards import Rewards
 from tests.simulation.shape import MINUTE_MS as MINUTE
 from tests.simulation.shape import Shape, draw_shape
@@ -33,6 +34,7 @@ __all__ = [
     "run_meeting",
     "run_money",
     "run_orders",
+    "run_refunds",
     "run_replacement",
     "run_rewards",
     "run_seed",
@@ -143,6 +145,22 @@ def run_money(seed: int, log: Callable[[str], None] | None = None) -> Result:
     return run_world(World(seed, log, shape=shape), 0.5)
 
 
+def run_refunds(seed: int, log: Callable[[str], None] | None = None) -> Result:
+    """Run a world in which money is given back, and what is not goes on."""
+    shape = replace(
+        draw_shape(Random(f"{seed} shape")),
+        payments=(2, 3, 5, 8)[seed % 4],
+        rush=True,
+        clients=1,
+        channels=1,
+        money=True,
+        refunds=True,
+    )
+    world = World(seed, log, shape=shape)
+    with waiting_in(world):
+        return run_world(world, 0.5)
+
+
 def run_orders(seed: int, log: Callable[[str], None] | None = None) -> Result:
     """Run a world in which several payments are attempts to pay one order."""
     payments = (4, 6, 9, 14)[seed % 4]
@@ -165,6 +183,7 @@ KINDS: dict[str, Callable[..., Result]] = {
     "two-words": run_two_words,
     "crossings": run_crossing,
     "last-minutes": run_last_minutes,
+    "refunds": run_refunds,
 }
 """Worlds of a kind of their own, by the option that runs them."""
 
@@ -273,6 +292,8 @@ def _judge(world: World) -> None:
         raise Broken(f"{world.channels.pending()} deliveries are still pending")
     if world.money is not None:
         world.money.judge.at_end()
+        if world.money.refunds is not None:
+            world.money.refunds.judge.at_end()
     for client in world.clients:
         missing = client.missing()
         if missing is not None:
@@ -325,6 +346,8 @@ def _result(world: World) -> Result:
         numbers["orders"] = len(rules.orders.several())
         numbers["told_of_orders"] = rules.orders.spoken
         numbers["kept_from_cancelling"] = rules.orders.saved
+    if world.money is not None and world.money.refunds is not None:
+        numbers |= world.money.refunds.judge.counts()
     return Result(
         seed=world.seed,
         days=(world.true_ms() - world.started_ms) / DAY_MS,

@@ -52,6 +52,9 @@ class Shape:
     money: bool = False
     """Credits, a hot wallet, and owners to whom its money goes on."""
 
+    refunds: bool = False
+    """And of it is given back."""
+
     orders: int = 0
     """So many, each paid by several payments; 0: each payment is an order."""
 

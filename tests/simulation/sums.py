@@ -12,7 +12,9 @@ __all__ = ["Failure", "Result", "Sums"]
 _NUMBERS = (
     "steps", "boots", "commits", "payments", "events", "sent", "acknowledged",
     "unanswered", "visits", "told", "rounds", "dropped_messages", "dropped_answers",
-    "ambiguous", "orders", "told_of_orders", "kept_from_cancelling",
+    "ambiguous", "orders", "told_of_orders", "kept_from_cancelling", "refunds_asked",
+    "refunds_paid", "refunds_expired", "refunds_cancelled", "refunds_pending",
+    "refunds_sent_again",
 )  # fmt: skip
 
 _WORDS = {
@@ -29,6 +31,12 @@ _WORDS = {
     "dropped_answers": "answers and commits lost on their way in such crashes",
     "ambiguous": "payments whose money is older than they are; not compared",
     "orders": "orders of several payments",
+    "refunds_asked": "requests for refunds",
+    "refunds_paid": "refunds that were paid",
+    "refunds_expired": "whose link ran out",
+    "refunds_cancelled": "that were withdrawn",
+    "refunds_pending": "that wait, with an alert, or of money that is gone",
+    "refunds_sent_again": "for which more than one transaction of ours was sent",
     "told_of_orders": "events that said how such an order stood",
     "kept_from_cancelling": "of them, of a payment that was over, its order being paid",
 }

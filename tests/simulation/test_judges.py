@@ -11,10 +11,7 @@ from tests.simulation.judges.views import is_not_as_served
 from tests.simulation.record import Record
 from tests.tools import children
 
-NOT_YET = {
-    EventType.TOKEN_SAVED,
-    EventType.REFUNDED,
-}
+NOT_YET = {EventType.TOKEN_SAVED}
 """No payment on the chain is told these today; in a world such an event is a broken
 rule."""
 

@@ -14,7 +14,7 @@ from tests.simulation.judges.book import Book
 from tests.simulation.judges.case import Case
 from tests.simulation.judges.deadlines import expired, let_go
 from tests.simulation.judges.depth import confirmed, confirming
-from tests.simulation.judges.forwards import credited, forwarded
+from tests.simulation.judges.forwards import credited, forwarded, refunded
 from tests.simulation.judges.losses import reorged, replaced, reversed_
 from tests.simulation.judges.news import News
 from tests.simulation.judges.people import cancelled, created, updated
@@ -42,6 +42,7 @@ JUDGES: dict[EventType, Callable[[Case], str | None]] = {
     EventType.FORWARDING: forwarded,
     EventType.FORWARDED: forwarded,
     EventType.FAILED: forwarded,
+    EventType.REFUNDED: refunded,
 }
 """An event of another type is Broken: nobody in a world causes one."""
 
@@ -135,7 +136,8 @@ class Judges:
 
     def _in_all(self, before: Book, event: Event, after: Book) -> str | None:
         """What must be so of every event, whatever it tells."""
-        if before.terms.id in self.released and event.data.forward is None:
+        goes_out = event.data.forward is not None or event.data.refund is not None
+        if before.terms.id in self.released and not goes_out:
             return "the payment was let go"
         if event.seq != before.seq + 1:
             return f"it follows #{before.seq}"

@@ -48,13 +48,14 @@ class Book:
     settled_sat: int = 0
     confirmed_at: int | None = None
     parts: dict[str, ForwardPart] = field(default_factory=dict)  # of its money, on
+    refunds: frozenset[str] = frozenset()  # that were told of
     has_lost: bool = False  # a receipt, its block or depth, since it was confirmed
 
     def copy(self) -> Book:
         return Book(
             self.terms, self.seq, self.status, dict(self.receipts), list(self.claims),
             set(self.marks), self.settled_sat, self.confirmed_at, dict(self.parts),
-            self.has_lost,
+            self.refunds, self.has_lost,
         )  # fmt: skip
 
     # -- sums ------------------------------------------------------------------------
@@ -140,6 +141,8 @@ class Book:
                 self.confirmed_at, self.has_lost = event.at, False
             case EventType.REVERSED:
                 self.settled_sat, self.confirmed_at = 0, None
+            case EventType.REFUNDED if data.refund is not None:
+                self.refunds |= {data.refund.id}
             case EventType.FORWARDING | EventType.FORWARDED | EventType.FAILED:
                 if data.forward is not None:
                     self.parts.pop(data.forward.instead_of, None)

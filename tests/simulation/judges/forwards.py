@@ -1,4 +1,4 @@
-"""What is told of money behind its confirmation: credits, and its way to the owner.
+"""What is told of money behind its confirmation: credits, its way on, and back.
 
 That the money really is where these say is for the judge of money; here: that they say
 it of the right payment, and as the story goes.
@@ -8,7 +8,7 @@ from engine.payment.model import EventType
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.judges.case import Case
 
-__all__ = ["credited", "forwarded"]
+__all__ = ["credited", "forwarded", "refunded"]
 
 
 def credited(case: Case) -> str | None:
@@ -43,4 +43,14 @@ def forwarded(case: Case) -> str | None:
         after.enter(case.event)
         if after.status_by_parts() is book.status:
             return "it was told already"
+    return None
+
+
+def refunded(case: Case) -> str | None:
+    """Once for each, of no more than there ever was."""
+    back = case.event.data.refund
+    if back is None or back.amount_sat <= 0:
+        return "it names no refund"
+    if back.id in case.before.refunds:
+        return f"{back.id} was told already"
     return None
