@@ -36,7 +36,7 @@ function handle(event) {
 """
 
 
-class Heard(Exception):
+class Received(Exception):
     """The shop has heard enough."""
 
 
@@ -62,11 +62,11 @@ def test_the_python_client_asks_for_a_payment_and_follows_it(
         def handle(said: dict[str, Any]) -> None:
             told.append(said["type"])
             if said["type"] == "payment.confirmed":
-                raise Heard
+                raise Received
 
         with Client(node.url, API_KEY) as paybell:
             names |= {"paybell": paybell, "handle": handle, "ask_for_all_open": None}
-            with pytest.raises(Heard):
+            with pytest.raises(Received):
                 exec(FOLLOWED.text, names)  # noqa: S102
     assert told[0] == "payment.created"
     assert (tmp_path / "paybell.cursor").exists()
