@@ -44,7 +44,9 @@ def test_a_lightning_payment_is_told_by_the_demo_and_nothing_is_left(
 def test_ctrl_c_while_the_network_starts_is_clean(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    demo = Paybell(tmp_path, ["demo", "--lightning"], {"TMPDIR": str(temporary)})
+    demo = Paybell(
+        tmp_path, ["demo", "--lightning", "--port", "0"], {"TMPDIR": str(temporary)}
+    )
     try:
         demo.wait_for_line(re.compile("starting a Bitcoin node"))
         wait_until(lambda: list(temporary.glob("*/payer")), 20.0, "all to be started")
@@ -58,7 +60,7 @@ def test_ctrl_c_while_the_network_starts_is_clean(tmp_path: Path) -> None:
 
 def test_the_demo_says_in_one_line_which_programs_are_missing(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "none")
-    finished = paybell("demo", "--lightning", env={"ELECTRUM": nowhere})
+    finished = paybell("demo", "--lightning", "--port", "0", env={"ELECTRUM": nowhere})
     assert finished.returncode == 1
     assert finished.stdout == ""
     [line] = finished.stderr.splitlines()
