@@ -17,7 +17,7 @@ from tests.pages.conftest import Visited
 from tests.tools.node import RunningNode, running_node
 from transport.rates.providers import FixedRates
 
-__all__ = ["Counter", "counter"]
+__all__ = ["RECORD", "Counter", "counter"]
 
 READY = "✓ Ready (on-chain only)"
 RECORD: dict[str, Any] = {

@@ -30,7 +30,7 @@ def api(at: Desk, method: str, path: str, body: Any = None) -> Any:
         timeout=60,
     )
     assert answer.ok, answer.text
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def test_a_payment_is_found_by_order_address_transaction_and_sum(
@@ -46,8 +46,9 @@ def test_a_payment_is_found_by_order_address_transaction_and_sum(
     for text in ("order-to-find", mine.terms.address, str(txid), "123457", mine.id):
         visited.do("press", "/")
         visited.do("fill", "[type=search]", text)
-        visited.do("wait_for_text", ".below", "1 payments")
+        visited.do("wait_for_text", ".below", "1 payment")
         visited.do("wait_for_text", ".vrow", "order-to-find")
+        assert visited.do("text", ".below") == "1 payment"
         assert visited.do("evaluate", "document.activeElement.type") == "search"
     visited.do("fill", "[type=search]", "nobody-has-this")
     visited.do("wait_for_text", ".empty", "No payment fits")
@@ -55,7 +56,7 @@ def test_a_payment_is_found_by_order_address_transaction_and_sum(
     visited.do("click", "#outlet >> text=Show all payments")
     visited.do("wait_for_text", ".below", "6 payments")
     visited.do("select", "[aria-label='Any status']", "confirming")
-    visited.do("wait_for_text", ".below", "1 payments")
+    visited.do("wait_for_text", ".below", "1 payment")
     # What comes to fit the filter comes into the list by itself.
     other = at.node.create(2_000, external_id="fits-later")
     at.node.chain.pay(other.terms.address, 2_000)
@@ -93,6 +94,26 @@ def test_why_a_webhook_did_not_arrive_is_seen_and_it_is_sent_again(
             timeout=60,
         )
         assert api_gone.ok
+
+
+def test_of_two_webhooks_one_sees_which_is_meant_and_that_later_events_wait_for_it(
+    at: Desk, visited: Visited
+) -> None:
+    """The shop asks for `payment.detected`: it waits behind an event that failed."""
+    with Receiver(answers=[reply(500)]) as shop:
+        url = shop.url("/orders")
+        channel = {"url": url, "schedule_s": [0, 3600]}
+        made = api(at, "POST", "v1/channels", channel)
+        mine = at.node.create(4_500)
+        shop.wait_for(1, timeout_s=10)
+        at.node.chain.pay(mine.terms.address, 4_500)
+        at.enter(visited, page=f"payments/{mine.id}")
+        visited.do("wait_for_text", ".deliveries li:nth-child(2)", "Not tried yet")
+        visited.do("wait_for_text", ".deliveries li:nth-child(1)", "answered 500")
+        for number in (1, 2):
+            line = f".deliveries li:nth-child({number}) .line"
+            assert url in visited.do("text", line)
+        api(at, "DELETE", f"v1/channels/{made['id']}")
 
 
 def test_money_goes_back_by_a_link_that_is_shown_once_and_is_withdrawn(

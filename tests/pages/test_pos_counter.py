@@ -7,7 +7,7 @@ import pytest
 
 from tests.pages.cafe import enter
 from tests.pages.conftest import Visited
-from tests.pages.counter import Counter, counter
+from tests.pages.counter import RECORD, Counter, counter
 from tests.tools.wait import wait_until
 
 SIZES: list[dict[str, Any]] = [
@@ -37,6 +37,23 @@ def look(visited: Visited) -> None:
       return height && (height < 44 || width < 44);
     }).map(one => one.outerHTML)"""
     assert visited.do("evaluate", small) == []
+
+
+@pytest.mark.parametrize("width", [320, 768, 960, 1024, 1280])
+def test_the_words_on_the_tips_fit_into_their_buttons(
+    bar: Counter, visited: Visited, width: int
+) -> None:
+    record = {**RECORD, "till": {"currency": "EUR", "tips": [5, 10, 15]}}
+    assert bar.node.call("PUT", "/v1/merchants/bar", json=record).ok
+    bar.sign_in(visited, viewport={"width": width, "height": 768})
+    visited.do("wait_for", '[data-tip="own"]')
+    wider = """[...document.querySelectorAll(".choices button")].filter(one => {
+      const words = document.createRange();
+      words.selectNodeContents(one);
+      const [inner, outer] = [words, one].map(each => each.getBoundingClientRect());
+      return inner.left < outer.left + 4 || inner.right > outer.right - 4;
+    }).map(one => one.textContent)"""
+    assert visited.do("evaluate", wider) == []
 
 
 @pytest.mark.parametrize("options", SIZES, ids=["phone", "tablet in the dark"])

@@ -105,7 +105,7 @@ function facts(payment) {
       ? ["Sent on by", copyable(payment.forwarding_tx_hash, "transaction")] : null,
     payment.account ? ["Credits", [link(`#/ledger/${encodeURIComponent(payment.account)}`,
       payment.account), payment.package ? ` (${payment.package})` : ""]] : null,
-    order ? ["Order", [`${order.status} `, order.paid_by && order.paid_by !== payment.id
+    order ? ["The order is", [`${order.status} `, order.paid_by && order.paid_by !== payment.id
       ? link(`#/payments/${encodeURIComponent(order.paid_by)}`, "by another payment") : ""]] : null,
     ["Merchant", payment.merchant],
     ["Id", copyable(payment.id, "payment id")],

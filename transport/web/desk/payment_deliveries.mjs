@@ -23,7 +23,7 @@ function one(delivery, path, again) {
   const name = `${delivery.channel_id} ${delivery.event_id}`;
   return h("li", {}, h("div", { class: "line" },
     h("b", {}, delivery.type.replace("payment.", "").replaceAll("_", " ")), tag(word, kind),
-    h("span", { class: "quiet" }, delivery.description || delivery.kind || delivery.channel_id),
+    h("span", { class: "quiet" }, named(delivery)),
     delivery.channel_enabled ? null : tag("channel is off", "warn"),
     may("settings") ? h("button", { type: "button", class: "small",
       onclick: () => resend(delivery, path, again) }, "Send again") : null),
@@ -34,7 +34,15 @@ function one(delivery, path, again) {
     delivery.log.length ? h("ul", {}, delivery.log.map(attempt)) : h("p", {}, "None is kept.")));
 }
 
+/* A shop has several webhooks: its kind alone does not say which one. */
+function named({ description, request, kind, channel_id: id }) {
+  return description || request?.url || kind || id;
+}
+
 function said({ attempts, next_attempt_at: next, state, log }) {
+  if (state === "pending" && !attempts && !next) {
+    return "Not tried yet: each channel is told a payment's events one after the other.";
+  }
   const last = log[0];
   const answer = last ? `: ${last.status ? `answered ${last.status}` : last.error ?? last.outcome}` : "";
   const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
@@ -53,9 +61,10 @@ function attempt(tried) {
     tried.answer ? h("pre", { tabindex: 0 }, tried.answer) : null);
 }
 
-async function resend({ channel_id, event_id, type, description, kind }, path, again) {
+async function resend(delivery, path, again) {
+  const { channel_id, event_id, type } = delivery;
   const done = await ask({ title: `Send ${type} again?`, action: "Send again",
-    text: [`It goes to ${description || kind || channel_id} once more, with the same id: a receiver that`
+    text: [`It goes to ${named(delivery)} once more, with the same id: a receiver that`
       + " knows the id passes over it."],
     send: () => api(`${path}/redeliver`, { method: "POST", body: { channel_id, event_id } }) });
   if (done) {

@@ -165,7 +165,8 @@ class Page {
       this.list.element.hidden = isEmpty;
       put(this.nothing, isEmpty ? teach(wanted) : null);
     }
-    const text = isEmpty ? "" : `${count(items.length)}${isWhole ? "" : "+"} payments`;
+    const word = items.length === 1 && isWhole ? "payment" : "payments";
+    const text = isEmpty ? "" : `${count(items.length)}${isWhole ? "" : "+"} ${word}`;
     if (this.text === text) return; // what went wrong meanwhile may stand there
     this.text = text;
     this.below.textContent = text;
