@@ -44,7 +44,7 @@ def commands(
 
 def test_the_first_help_tells_a_newcomer_where_to_begin() -> None:
     shown = CliRunner().invoke(main, ["--help"]).output
-    assert "See it first:   run.py demo" in shown
+    assert "See it first:   paybell demo" in shown
     names = "serve", "demo", "pay", "watch", "payments", "replay", "keys", "doctor"
     for name in names:
         assert re.search(rf"^  {name}  +[A-Z]", shown, re.MULTILINE), name
@@ -70,7 +70,7 @@ def test_every_command_says_what_it_does_and_every_option_what_it_means(
 def test_help_shows_examples(name: str) -> None:
     shown = CliRunner().invoke(main, [name, "--help"]).output
     assert "Examples:\n" in shown
-    assert f"run.py {name}" in shown
+    assert f"paybell {name}" in shown
 
 
 def test_what_is_mistyped_is_told_with_exit_code_2() -> None:
@@ -127,7 +127,7 @@ def test_without_a_node_a_command_says_where_it_looked(
     assert finished.returncode == 1
     (line,) = finished.stderr.splitlines()
     assert line.startswith(f"Error: no node answers at {url}")
-    assert "run.py serve" in line
+    assert "paybell serve" in line
 
 
 def test_an_address_that_is_none_is_told_so(node: Paybell) -> None:
@@ -316,6 +316,9 @@ def test_a_key_of_the_database_has_the_rights_that_were_asked_for(
     role = ["--role", "cashier", "--merchant", "cafe"]
     till = CliRunner().invoke(main, ["keys", "create", "till", *role, *db])
     assert "merchant: cafe  scopes: read,create" in till.output
+    # A key in a database that no node has opens nothing: whoever forgot --db is told.
+    assert f"made {db[1]}, a new database: this key opens a node with" in made.output
+    assert "new database" not in till.output
     listed = CliRunner().invoke(main, ["keys", "list", *db]).output
     assert re.search(r"active   cafe +board  \[read,refund\]$", listed, re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""`run.py keys`: make, list and revoke keys of the control API.
+"""`paybell keys`: make, list and revoke keys of the control API.
 
 Without --url they open the database themselves, which no node may hold meanwhile;
 with --url a running node does it, for whoever shows it a key of the whole node.
@@ -7,6 +7,7 @@ with --url a running node does it, for whoever shows it a key of the whole node.
 import secrets
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -54,11 +55,11 @@ def keys() -> None:
 
     \b
     Examples:
-      run.py keys create shop
-      run.py keys create till --merchant cafe --url http://127.0.0.1:8080
-      run.py keys create board --merchant cafe --role viewer
-      run.py keys list
-      run.py keys revoke key_1a2b3c4d5e6f
+      paybell keys create shop
+      paybell keys create till --merchant cafe --url http://127.0.0.1:8080
+      paybell keys create board --merchant cafe --role viewer
+      paybell keys list
+      paybell keys revoke key_1a2b3c4d5e6f
     """
 
 
@@ -98,22 +99,31 @@ def create_key(
     """Create a key called NAME and print it.
 
     The key is printed only once, on standard output; the node stores only its hash.
-    Example: PAYBELL_KEY=$(run.py keys create shop)
+    Example: PAYBELL_KEY=$(paybell keys create shop)
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise click.UsageError(f"NAME must be 1 to {MAX_NAME} printable characters")
     if role is not None and words:
         raise click.UsageError("give --role or --scope, not both")
     scopes = _scopes(words, role, merchant)
+    made_db = None
     if url is not None:
         with plain_errors():
             body = {"name": name, "merchant": merchant, "scopes": list(scopes)}
             made = _node(url, api_key).post("/v1/keys", body)
             key_id, text = str(made["id"]), str(made["key"])
     else:
+        db = load_config(settings).db
+        made_db = None if Path(db).exists() else db
         key_id, text = _create_in_database(settings, name, merchant, scopes)
     whose = f"merchant: {merchant or 'all'}  scopes: {','.join(scopes)}"
     say(f"{key_id}  {name}  {whose}", err=True)
+    if made_db is not None:
+        say(
+            f"made {made_db}, a new database: this key opens a node with --db {made_db}"
+            " and no other",
+            err=True,
+        )
     say(text)
 
 
@@ -170,7 +180,7 @@ def list_keys(url: str | None, api_key: str | None, **settings: Any) -> None:
         whose = f"{state:<8} {merchant or 'all':<16}"
         say(f"{key_id}  {whose} {name}  [{','.join(scopes)}]")
     if not found:
-        say("no keys; create one with `run.py keys create NAME`")
+        say("no keys; create one with `paybell keys create NAME`")
 
 
 @keys.command("revoke")
@@ -208,7 +218,7 @@ def _ask_the_node(error: DatabaseInUse) -> str:
     url = error.url or "http://127.0.0.1:8080"
     return (
         f"{error}, or let it do this itself: add --url {url}, with a key of the whole"
-        " node in PAYBELL_KEY"
+        " node (one of --role admin) in PAYBELL_KEY"
     )
 
 
