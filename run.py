@@ -37,10 +37,10 @@ def main() -> None:
     """Tells a shop, the moment it happens, that it has been paid in bitcoin.
 
     \b
-    See it first:   run.py demo
-    Then for real:  run.py keys create shop     creates an API key for your shop
-                    run.py serve                runs the node, on regtest at first
-                    run.py doctor               says what is wrong, and how to fix it
+    See it first:   paybell demo
+    Then for real:  paybell keys create shop     creates an API key for your shop
+                    paybell serve                runs the node, on regtest at first
+                    paybell doctor               says what is wrong, and how to fix it
 
     See --help of each command.
     """
@@ -55,7 +55,7 @@ def serve(**options: Any) -> None:
     """Run a node until SIGTERM or Ctrl-C.
 
     Without any option it listens on this machine only, keeps its data in paybell.db
-    and simulates a chain (regtest, devchain) on which `run.py pay` pays.
+    and simulates a chain (regtest, devchain) on which `paybell pay` pays.
 
     Every option is also an environment variable (PAYBELL_HOST, PAYBELL_DB,
     PAYBELL_SOURCES …) and a key of the --config file. Options override environment
@@ -65,10 +65,10 @@ def serve(**options: Any) -> None:
 
     \b
     Examples:
-      run.py serve
-      run.py serve --network mainnet --db /var/lib/paybell/paybell.db
+      paybell serve
+      paybell serve --network mainnet --db /var/lib/paybell/paybell.db
       PAYBELL_SOURCES=bitcoind=http://user:pass@127.0.0.1:8332 \\
-          run.py serve --network mainnet
+          paybell serve --network mainnet
     """
     ignore_hangups()
     config = load_config(options)  # what is wrong is told before a node is loaded

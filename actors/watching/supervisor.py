@@ -188,7 +188,7 @@ class SupervisorActor(Actor):
         """All others are watched; its address is free for no other."""
         detail = (
             f"its row is not as it was written, and nobody watches {payment.address}:"
-            " stop the node and run `run.py replay`, which makes it of its events"
+            " stop the node and run `paybell replay`, which makes it of its events"
         )
         self._reserved.add(payment.address)
         log.error("payment.damaged payment=%s", payment.id)

@@ -2,7 +2,7 @@
 
 `evolve` over the events of a payment gives the payment. A running node does not do so
 at a start: it reads the projection, which each store writes in the transaction of the
-events. This is how the two are compared (`run.py replay --check`), and how the
+events. This is how the two are compared (`paybell replay --check`), and how the
 projection is made anew. Pure.
 """
 

@@ -25,9 +25,9 @@ from tests.tools.wait import PATIENCE
 from tests.unit.engine.wallet.wallet_cases import ZPUB
 
 LEFT_OUT = {
-    "run.py wallet new --merchant cafe  ": "shows its words at a terminal only:"
+    "paybell wallet new --merchant cafe  ": "shows its words at a terminal only:"
     " tests/money/test_wallet_command.py has one",
-    "run.py wallet new --merchant cafe --words-from -": "asks at the terminal likewise",
+    "paybell wallet new --merchant cafe --words-from -": "asks at the terminal likewise",
 }
 """How lines begin that are not run, each with its reason. It may only shrink."""
 
@@ -50,10 +50,10 @@ class Page(NamedTuple):
     says: str
 
 
-HAS_NODE = "run.py keys create shop > shop.key"
+HAS_NODE = "paybell keys create shop > shop.key"
 MAINNET = "export PAYBELL_NETWORK=mainnet"
 PAGES = [
-    Page("backup.md", f"{HAS_NODE}\nrun.py serve", "restored"),
+    Page("backup.md", f"{HAS_NODE}\npaybell serve", "restored"),
     Page("dashboard.md", HAS_NODE, "pbk_"),
     Page("from-blockonomics.md", "", "paybell ready on"),
     Page("from-btcpay.md", MAINNET, "next: 2000"),

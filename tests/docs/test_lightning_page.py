@@ -25,7 +25,7 @@ from tests.tools.wait import PATIENCE
 RUN = Runs()
 FIRST_INVOICE = RUN.take("lightning.md", "bash", "[lightning.shop]")
 
-READY = """run.py serve &
+READY = """paybell serve &
 for try in $(seq 600); do
     curl --silent --output /dev/null http://127.0.0.1:{port}/ready && break
     sleep 0.1
@@ -34,7 +34,7 @@ done
 
 
 def test_a_first_invoice_is_made_by_phoenixd(tmp_path: Path) -> None:
-    tool = tmp_path / "bin" / "run.py"
+    tool = tmp_path / "bin" / "paybell"
     tool.parent.mkdir()
     tool.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/run.py "$@"\n')
     tool.chmod(0o755)
@@ -49,7 +49,7 @@ def test_a_first_invoice_is_made_by_phoenixd(tmp_path: Path) -> None:
             "http://127.0.0.1:9740": phoenixd.url,
             "SECRET=… ": f"SECRET={phoenixd.limited} ",
             "127.0.0.1:8080": f"127.0.0.1:{port}",
-            "run.py serve &\n": READY.format(port=port),
+            "paybell serve &\n": READY.format(port=port),
             "curl -s": "curl -s --fail-with-body",
         }
         text = "set -euo pipefail\n" + here(FIRST_INVOICE.text, replaced)

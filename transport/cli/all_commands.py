@@ -1,5 +1,5 @@
 """The commands beside `serve` and `demo`, which run.py has; each is loaded when it is
-called, so that `run.py pay` does not wait for what only a node needs.
+called, so that `paybell pay` does not wait for what only a node needs.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`run.py backup` and `run.py restore`.
+"""`paybell backup` and `paybell restore`.
 
 A backup needs no node to stop and no key of it: it is read from the database beside
 the node. A restore is made while no node runs. See docs/backup.md.
@@ -61,8 +61,8 @@ def backup(
 
     \b
     Examples:
-      run.py backup /backups/paybell-monday.db --passphrase-file /root/passphrase
-      run.py backup monday.db --without-key
+      paybell backup /backups/paybell-monday.db --passphrase-file /root/passphrase
+      paybell backup monday.db --without-key
     """
     config = load_config(settings)
     sealed_file = Path(f"{file}.key")
@@ -140,8 +140,8 @@ def restore(
 
     \b
     Examples:
-      run.py restore /backups/paybell-monday.db --db paybell.db
-      run.py restore paybell.db --db paybell.db   (a snapshot put back by hand)
+      paybell restore /backups/paybell-monday.db --db paybell.db
+      paybell restore paybell.db --db paybell.db   (a snapshot put back by hand)
     """
     config = load_config(settings)
     aside = "before-restore-" + datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -259,10 +259,10 @@ def _say(
     say(f"restored {config.db}: {found.payments} payments, {found.watched} of them"
         f" watched, events up to {found.last_offset}; as of {when}")  # fmt: skip
     if found.note is None:
-        say("It was not made by `run.py backup`: a copied file of a running node may"
+        say("It was not made by `paybell backup`: a copied file of a running node may"
             " lack what was in its -wal.")  # fmt: skip
     for line in found.damaged:
-        say(f"DAMAGED: {line}; see `run.py replay --check`")
+        say(f"DAMAGED: {line}; see `paybell replay --check`")
     if replaced is not None:
         say(f"What was there is {config.db}.{aside}")
     ended = max(acknowledged, (replaced.last_offset or 0) if replaced else 0)

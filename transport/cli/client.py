@@ -84,7 +84,7 @@ class NodeClient:
     def _unreachable(self, error: Exception) -> str:
         return (
             f"no node answers at {self.base_url} ({_why(error)}):"
-            " start one with `run.py serve`, or name it with --url"
+            " start one with `paybell serve`, or name it with --url"
         )
 
     def _not_ours(self) -> str:

@@ -67,8 +67,8 @@ def pay(address: str, sats: int, mine: int, url: str) -> None:
 
     \b
     Examples:
-      run.py pay bcrt1q… 50000
-      run.py pay bcrt1q… 50000 --mine 3
+      paybell pay bcrt1q… 50000
+      paybell pay bcrt1q… 50000 --mine 3
     """
     node = NodeClient(url)
     with plain_errors():
@@ -124,9 +124,9 @@ def payments(
 
     \b
     Examples:
-      run.py payments
-      run.py payments --status pending --limit 5
-      run.py payments --external-id order-1 --json
+      paybell payments
+      paybell payments --status pending --limit 5
+      paybell payments --external-id order-1 --json
     """
     if not api_key:
         raise click.UsageError(
@@ -168,8 +168,8 @@ def watch(address: str, since: str | None, once: bool, url: str) -> None:
 
     \b
     Examples:
-      run.py watch bcrt1q…
-      run.py watch bcrt1q… --once && echo paid
+      paybell watch bcrt1q…
+      paybell watch bcrt1q… --once && echo paid
     """
     node = NodeClient(url)
     failures = 0

@@ -1,4 +1,4 @@
-"""`run.py compact`: the database file written anew, without what is free in it."""
+"""`paybell compact`: the database file written anew, without what is free in it."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def compact(**settings: Any) -> None:
 
     \b
     Examples:
-      run.py compact --db /var/lib/paybell/paybell.db
+      paybell compact --db /var/lib/paybell/paybell.db
     """
     db = load_config(settings).db
     with open_database(db, must_exist=True) as database:

@@ -54,7 +54,7 @@ def check_copy(db: str, events: int) -> Iterator[Check]:
             (
                 f"database {db}: 0 events beside a key file: if this is a copy of a"
                 " node that ran, what was committed was left in its -wal; make"
-                " backups with `run.py backup`"
+                " backups with `paybell backup`"
             ),
         )
 

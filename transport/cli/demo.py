@@ -1,4 +1,4 @@
-"""`run.py demo`: a payment from creation to "paid", before the reader's eyes.
+"""`paybell demo`: a payment from creation to "paid", before the reader's eyes.
 
 It starts a whole node on a temporary database, speaks to it only through its public
 interface (as a shop would), and then keeps serving. A `Scenario` says how the payment

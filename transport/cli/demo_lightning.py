@@ -1,4 +1,4 @@
-"""`run.py demo --lightning`: the story over a real Lightning network of this machine.
+"""`paybell demo --lightning`: the story over a real Lightning network of this machine.
 
 Two Electrum with a channel, over ElectrumX and bcoin (`transport/devnet`): the shop's
 is Paybell's account, the customer's pays. All of it ends with the demo.

@@ -128,7 +128,7 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
     text = f"{found.events} events, {found.check}: {found.verdict}"
     yield found.verdict == "ok", f"database {path}: {text}"
     for line in found.damaged:
-        yield False, f"{line}; restore a backup, or see `run.py replay --check`"
+        yield False, f"{line}; restore a backup, or see `paybell replay --check`"
     dead, keys = found.dead_deliveries, found.active_keys
     yield (
         not dead,

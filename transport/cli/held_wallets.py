@@ -1,4 +1,4 @@
-"""`run.py wallet new` and `unlock`: wallets whose keys this node holds.
+"""`paybell wallet new` and `unlock`: wallets whose keys this node holds.
 
 They open the database themselves, which no node may hold meanwhile. Nothing secret is
 printed where it could be kept by accident: the words of a new seed go to a terminal, or
@@ -101,9 +101,9 @@ def new_wallet(
 
     \b
     Examples:
-      run.py wallet new                        a seed, its words shown once
-      run.py wallet new --addresses p2tr --merchant cafe
-      run.py wallet new --kind keys            a fresh key for each payment
+      paybell wallet new                        a seed, its words shown once
+      paybell wallet new --addresses p2tr --merchant cafe
+      paybell wallet new --kind keys            a fresh key for each payment
     """
     config = load_config(settings)
     try:
@@ -148,7 +148,7 @@ def unlock(**settings: Any) -> None:
     for name in names:
         say(f"{name}  {locked.get(name, 'opens')}")
     if not names:
-        say("no wallet whose keys are here; make one with `run.py wallet new`")
+        say("no wallet whose keys are here; make one with `paybell wallet new`")
     if locked:
         raise SystemExit(1)
 

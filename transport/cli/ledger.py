@@ -34,8 +34,8 @@ def check(**settings: Any) -> None:
 
     \b
     Examples:
-      run.py ledger check
-      run.py ledger check --db /var/lib/paybell/paybell.db
+      paybell ledger check
+      paybell ledger check --db /var/lib/paybell/paybell.db
     """
     db = _existing(settings)
     try:
@@ -96,8 +96,8 @@ def export(
 
     \b
     Examples:
-      run.py export --merchant shop > shop.csv
-      run.py export --account alice --format jsonl --output alice.jsonl
+      paybell export --merchant shop > shop.csv
+      paybell export --account alice --format jsonl --output alice.jsonl
     """
     db = _existing(settings)
     try:

@@ -1,4 +1,4 @@
-"""`run.py listen`: a node's events on a developer's machine, as its webhooks would be.
+"""`paybell listen`: a node's events on a developer's machine, as its webhooks would be.
 
 It follows `/v1/events` by long polls and posts each event to a URL of this machine or
 network, signed as Standard Webhooks are. No channel is made, and nothing of the node is
@@ -100,8 +100,8 @@ def listen(
 
     \b
     Examples:
-      run.py listen --forward-to http://localhost:3000/hook
-      run.py listen --forward-to http://localhost:3000/hook --cursor-file cursor
+      paybell listen --forward-to http://localhost:3000/hook
+      paybell listen --forward-to http://localhost:3000/hook --cursor-file cursor
     """
     if not api_key:
         raise click.UsageError(

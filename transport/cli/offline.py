@@ -33,8 +33,8 @@ def replay(check: bool, **settings: Any) -> None:
 
     \b
     Examples:
-      run.py replay --check
-      run.py replay --db /var/lib/paybell/paybell.db
+      paybell replay --check
+      paybell replay --db /var/lib/paybell/paybell.db
     """
     db = load_config(settings).db
     with open_database(db, must_exist=True) as database:

@@ -192,7 +192,7 @@ def warn_of_settings(config: Config, *, has_keys: bool, lost_chain: bool) -> Non
     """A line of the log for what a node runs with and nobody can want for long.
     `lost_chain`: there are payments, and the dev chain that they were on is gone."""
     if not has_keys:
-        _log.warning("keys.none detail=no API key yet: run.py keys create, or set"
+        _log.warning("keys.none detail=no API key yet: paybell keys create, or set"
                      " PAYBELL_API_KEY")  # fmt: skip
     if config.trusted_proxies and not (config.public_url or config.allowed_hosts):
         _log.warning("hosts.local_only detail=a proxy is trusted, but no host except"

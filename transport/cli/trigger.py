@@ -1,4 +1,4 @@
-"""`run.py trigger`: an event of a kind, made on a running node's dev chain.
+"""`paybell trigger`: an event of a kind, made on a running node's dev chain.
 
 It creates a payment as a shop does and then drives the chain: the node decides by its
 own rules, and whoever listens is told as of a real one. On no other node: where coins
@@ -216,8 +216,8 @@ def trigger(
 
     \b
     Examples:
-      run.py trigger payment.confirmed
-      run.py trigger reversed --external-id order-1
+      paybell trigger payment.confirmed
+      paybell trigger reversed --external-id order-1
     """
     if not api_key:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""`run.py wallet`: give a merchant a wallet to watch, and compare its addresses.
+"""`paybell wallet`: give a merchant a wallet to watch, and compare its addresses.
 
 They open the database themselves, which no node may hold meanwhile. What is given is
 read from standard input or a file, never from the command line, which others can read;
@@ -52,12 +52,12 @@ def wallet() -> None:
 
     \b
     Examples:
-      run.py wallet add cafe < descriptor.txt
-      run.py wallet add cafe --kind wpkh --file xpub.txt
-      run.py wallet list
-      run.py wallet check cafe
-      run.py wallet new --merchant cafe
-      run.py wallet unlock
+      paybell wallet add cafe < descriptor.txt
+      paybell wallet add cafe --kind wpkh --file xpub.txt
+      paybell wallet list
+      paybell wallet check cafe
+      paybell wallet new --merchant cafe
+      paybell wallet unlock
     """
 
 
@@ -157,7 +157,7 @@ def list_wallets(**settings: Any) -> None:
                 f"  next: {_next(database, row)}"
             )
     if not rows:
-        say("no wallets; give a merchant one with `run.py wallet add MERCHANT`")
+        say("no wallets; give a merchant one with `paybell wallet add MERCHANT`")
 
 
 @wallet.command("check")
@@ -174,7 +174,7 @@ def check_wallet(merchant: str, **settings: Any) -> None:
     with open_database(config.db, must_exist=True) as database:
         row = present_wallet(database.wallets(name))
         if row is None:
-            raise click.ClickException(f"{name} has no wallet: `run.py wallet add`")
+            raise click.ClickException(f"{name} has no wallet: `paybell wallet add`")
         following = _next(database, row)
         unpaid = database.unpaid_run(row.identity, UNPAID_AT_MOST)
         shared = [

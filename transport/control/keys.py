@@ -1,4 +1,4 @@
-"""API keys over HTTP: make, list, revoke; what `run.py keys --url` speaks to.
+"""API keys over HTTP: make, list, revoke; what `paybell keys --url` speaks to.
 
 Only a key of the whole node may: whoever makes keys decides who sees which payments.
 A key is told once, in the answer that made it; only its hash is kept. A new one works

@@ -1,7 +1,7 @@
 """Wallets over HTTP: where a merchant's addresses come from, and how far they went.
 
 Public halves only: what a node holds of secrets never leaves it, and how a wallet is
-added is a matter of this machine (`run.py wallet`). Runs in the request's greenlet.
+added is a matter of this machine (`paybell wallet`). Runs in the request's greenlet.
 """
 
 from typing import Annotated, Any

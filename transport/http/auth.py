@@ -164,7 +164,7 @@ class Auth:
         if principal is None:
             raise self.refused(
                 environ,
-                "The API key is unknown or revoked; `run.py keys` lists and creates"
+                "The API key is unknown or revoked; `paybell keys` lists and creates"
                 " keys."
                 if header
                 else "An API key is required: send Authorization: Bearer pbk_…, or log"
@@ -336,7 +336,7 @@ def _lacks(principal: Principal, scope: str) -> Problem:
     """403, in the words of RFC 6750 too."""
     detail = (
         f"This needs the scope {scope}; this key has"
-        f" {', '.join(principal.scopes) or 'none'}. `run.py keys create NAME --scope"
+        f" {', '.join(principal.scopes) or 'none'}. `paybell keys create NAME --scope"
         f" {scope}` makes one that has it."
     )
     if scope == Scope.OPERATOR and principal.merchant is not None:

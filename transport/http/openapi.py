@@ -170,7 +170,7 @@ def document(
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key (pbk_…) of `run.py keys create`. The"
+                    "description": "An API key (pbk_…) of `paybell keys create`. The"
                     " role that an operation names is the scope that the key must have"
                     f" ({', '.join(Scope)}); else it is a 403 that names it.",
                 }

@@ -49,7 +49,7 @@ def cashier(principal: Principal) -> str:
     raise Problem(
         Code.FORBIDDEN,
         "A till takes a key of one merchant with the role cashier (the scopes read and"
-        " create), and no other: whoever stands at it may use it. `run.py keys create"
+        " create), and no other: whoever stands at it may use it. `paybell keys create"
         " till --merchant NAME --role cashier` makes one.",
     )
 

@@ -2,7 +2,7 @@
 
 What is read in passing is checked in passing; this looks at what nobody has read for
 months, and at the tables that only people read. Finds damage and changes nothing. Walks
-through whole tables: for `run.py replay --check` and `run.py doctor --deep`.
+through whole tables: for `paybell replay --check` and `paybell doctor --deep`.
 """
 
 import sqlite3

@@ -54,7 +54,7 @@ def make_backup(db: str, target: Path, made_at: int) -> BackupNote:
             raise BackupError(
                 f"database {db} ends with event {note.last_offset}, but event {wanted}"
                 " was acknowledged: it is not whole, and no backup was made of it. See"
-                " `run.py doctor`"
+                " `paybell doctor`"
             )
         sync(draft)
         draft.rename(target)

@@ -101,7 +101,7 @@ def _payment_of(sql: sqlite3.Connection, payment_hash: str) -> Payment | None:
     if all(one.payment_hash != payment_hash for one in payment.terms.invoices):
         raise StoreDamaged(
             f"invoice {payment_hash} is not of {payment.id}, which its row names",
-            "stop the node and run `run.py replay --check`",
+            "stop the node and run `paybell replay --check`",
         )
     return payment
 

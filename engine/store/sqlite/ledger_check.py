@@ -1,7 +1,7 @@
 """Is the ledger right? Everything that can be known of it, held against each other.
 
 Of one moment (a read transaction), so that it may be asked beside a running node. Walks
-through whole tables: for `run.py ledger check`. Finds and changes nothing; memory does
+through whole tables: for `paybell ledger check`. Finds and changes nothing; memory does
 not grow with the ledger.
 """
 

@@ -1,6 +1,6 @@
 """The ledger of a database, for reading alone, beside a running node or without one.
 
-For `run.py ledger check` and `run.py export`; all that one asks is of one moment.
+For `paybell ledger check` and `paybell export`; all that one asks is of one moment.
 """
 
 import sqlite3

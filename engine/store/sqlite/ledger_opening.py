@@ -7,7 +7,7 @@ and a rate of today would be a guess. From then on each event says what it chang
 It reads every payment once, in the migration: some ten seconds for a million. To do it
 at a payment's first change would leave a ledger that does not know what the merchant
 has, and which rows it still misses. A payment whose row is damaged has no opening;
-`run.py ledger check` names it.
+`paybell ledger check` names it.
 """
 
 import sqlite3

@@ -2,7 +2,7 @@
 
 Secrets of channels (and of merchants) are sealed with it, clients' secrets of payments
 derived from it. A new key is made only for a database that holds none of these. A
-merchant that has no secret (`run.py wallet add`, before the first start) is none.
+merchant that has no secret (`paybell wallet add`, before the first start) is none.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""A database that no node has open: for `run.py replay`, `keys` and `doctor`.
+"""A database that no node has open: for `paybell replay`, `keys` and `doctor`.
 
 `OfflineDatabase` holds it alone, and may change it. `examine` only reads, and may do so
 beside a running node. Both run in the caller's thread, however long that takes.

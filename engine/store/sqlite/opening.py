@@ -41,13 +41,13 @@ def look_before_opening(path: str) -> None:
         raise JournalError(
             f"database {path} was last used by a newer version of Paybell: {newer}."
             " Nothing was changed. Start that version again; to go back to this one,"
-            " restore a backup from before the upgrade (run.py restore)"
+            " restore a backup from before the upgrade (paybell restore)"
         )
     if BACKUP_NOTE in tables:
         raise JournalError(
             f"database {path} is a backup that was put here by hand. Started so, its"
             " new events would get ids that shops know already, and take for repeats:"
-            f" run `run.py restore {path} --db {path}` first"
+            f" run `paybell restore {path} --db {path}` first"
         )
     _check_mark(path, last, wanted)
 
@@ -103,7 +103,7 @@ def _check_wal(path: str) -> None:
             " complete and can no longer be read; nothing was changed. Check the disk,"
             " keep a copy of both files, and restore a backup; or, to go on without"
             f" these commits, run `sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
-            " and then `run.py replay --check`"
+            " and then `paybell replay --check`"
         )
 
 
@@ -115,13 +115,13 @@ def _check_mark(path: str, last: int, wanted: int) -> None:
     if not Path(path).exists() or not Path(path).stat().st_size:
         raise JournalError(
             f"database {path} is gone or empty, but event {wanted} was acknowledged"
-            f" (by {marks}): restore a backup with `run.py restore`; to begin anew,"
+            f" (by {marks}): restore a backup with `paybell restore`; to begin anew,"
             f" with no payment, remove {marks}"
         )
     raise JournalError(
         f"database {path} ends with event {last}, but event {wanted} was"
         " acknowledged: the file or its -wal was cut off, or an older one was put"
         " in its place; nothing was changed. Check the disk, keep a copy of both"
-        " files, and restore a backup with `run.py restore` (it takes this file, too);"
-        f" to go on with what is there, remove {marks} and run `run.py replay --check`"
+        " files, and restore a backup with `paybell restore` (it takes this file, too);"
+        f" to go on with what is there, remove {marks} and run `paybell replay --check`"
     )

@@ -169,7 +169,7 @@ class Restore:
             raise BackupError(
                 f"{self._source} holds no events and is no backup. If it is a copy of"
                 " a running node's file, what was committed is in the -wal beside"
-                " that: make backups with `run.py backup`"
+                " that: make backups with `paybell backup`"
             )
 
     def _is_in_place(self) -> bool:

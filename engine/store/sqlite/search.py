@@ -131,7 +131,7 @@ def fill(sql: sqlite3.Connection, row: FillSearch) -> int:
         try:
             payment = payment_of(state, crc)
         except (Damaged, msgspec.MsgspecError, ValueError, TypeError):
-            continue  # `run.py replay --check` names it
+            continue  # `paybell replay --check` names it
         insert(sql, payment, rank)
         if payment.flags:
             bits = flag_bits(payment.flags)

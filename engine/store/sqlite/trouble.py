@@ -46,13 +46,13 @@ def _advice(error: sqlite3.Error) -> str:
     if isinstance(error, ForeignHand):
         return (
             "nothing more is written: find that program (`fuser` names it) and end it,"
-            " run `run.py replay --check`, and start the node again, or restore a"
+            " run `paybell replay --check`, and start the node again, or restore a"
             " backup"
         )
     if isinstance(error, DamagedEpochs):
         return (
             "ids of events follow from it, so the node does not start: keep a copy of"
-            " the file and its -wal, and put a backup in its place (`run.py restore`)"
+            " the file and its -wal, and put a backup in its place (`paybell restore`)"
         )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return {

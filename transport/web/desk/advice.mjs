@@ -11,7 +11,7 @@ export const ADVICE = {
   "payment.contradicted": "Look at the chain yourself; name a third source.",
   "sources.none_current": "Look at the sources; name a second one.",
   "payment.waits": "Look at the sources, or at the address in a wallet or explorer.",
-  "payment.damaged": "Stop the node and run “run.py replay”; check the disk.",
+  "payment.damaged": "Stop the node and run “paybell replay”; check the disk.",
   "payment.unprovable": "Name a source that has the blocks and restart; or look at its address yourself, and confirm or cancel by hand.",
   "address.unreadable": "Name a second source, best your own node; use a new address for each payment.",
   "payment.crowded": "Look at the address yourself before you ship or refund.",

@@ -9,7 +9,7 @@ export async function show(place, { signal }) {
   put(place, data.length ? h("div", { class: "cards" }, data.map(one)) : empty("No wallet yet.",
     "Each payment on the chain wants an address of its own. Give the merchant a wallet to watch, of"
     + " public keys only, so that fresh ones are derived from it:",
-    h("pre", { tabindex: 0 }, `python run.py wallet add ${ofMerchant() ?? "MERCHANT"} < descriptor.txt`),
+    h("pre", { tabindex: 0 }, `paybell wallet add ${ofMerchant() ?? "MERCHANT"} < descriptor.txt`),
     "Until then, payments name their address themselves."));
 }
 

@@ -67,7 +67,7 @@ def test_a_damaged_payment_is_named_and_all_others_are_watched(
     assert watched == {*names} - {f"p{number}"}
     (alert,) = stage.node.alerts.standing()
     assert (alert.kind, alert.subject) == ("payment.damaged", f"p{number}")
-    assert "run.py replay" in alert.detail
+    assert "paybell replay" in alert.detail
     answers: list[Any] = []
     again = asked(number, "again")
     supervisor.tell(CreatePayments((again, asked(9_999)), answers.append))

@@ -63,7 +63,7 @@ def test_it_sees_a_backup_that_was_put_in_place_by_hand(
 ) -> None:
     make_backup(str(database), tmp_path / "backup.db", 0)
     (tmp_path / "backup.db").rename(database)
-    assert "run.py restore" in only_line(database)
+    assert "paybell restore" in only_line(database)
 
 
 def test_it_sees_a_second_name(database: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_database_that_is_gone_is_not_begun_anew(killed: Path) -> None:
     """Nor is an empty file left in its place by whoever looked."""
     for name in ("live.db", "live.db-wal"):
         killed.with_name(name).unlink()
-    with pytest.raises(JournalError, match=r"gone or empty.*run.py restore"):
+    with pytest.raises(JournalError, match=r"gone or empty.*paybell restore"):
         SqliteStore(killed, "regtest")
     assert not killed.exists()
     path_of(killed).unlink()

@@ -70,7 +70,7 @@ def test_a_backup_that_was_put_in_place_by_hand_is_not_begun_with(
 ) -> None:
     """Its events to come would have ids that shops have seen."""
     before = change(database, f"CREATE TABLE {BACKUP_NOTE} (made_at INTEGER)")
-    with pytest.raises(JournalError, match=r"is a backup.*run.py restore"):
+    with pytest.raises(JournalError, match=r"is a backup.*paybell restore"):
         SqliteStore(database, "regtest")
     assert database.read_bytes() == before
 
@@ -128,7 +128,7 @@ def test_a_damaged_row_of_epochs_is_one_line_that_says_what_to_do(
         opener(database)
     said = str(caught.value)
     assert said.startswith(f"database {database}: row {row} of epochs is not as it")
-    assert said.endswith("put a backup in its place (`run.py restore`)")
+    assert said.endswith("put a backup in its place (`paybell restore`)")
     assert "\n" not in said
 
 

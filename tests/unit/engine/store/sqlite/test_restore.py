@@ -310,7 +310,7 @@ def test_cut_off_at_any_step_no_node_goes_on_with_what_is_not_whole(
             assert is_old or is_new
     except JournalError as error:
         assert was_cut
-        assert "run.py restore" in str(error)
+        assert "paybell restore" in str(error)
     restored(backup, database)
     assert offsets(database) == [1, 2]
 
