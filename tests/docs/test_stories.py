@@ -33,7 +33,9 @@ NOT_RUN = {
 
 RUN = Runs()
 FIRST_PAYMENT = RUN.all("first-payment.md", "bash")
-README = [RUN.take("README.md", "bash", each) for each in ("setup-python", "curl")]
+README = [
+    RUN.take("README.md", "bash", each) for each in ("setup-python", "curl", " pay ")
+]
 API_EXAMPLES = RUN.all("api-examples.md", "bash")
 SHOP = RUN.take("README.md", "python")
 
