@@ -27,7 +27,7 @@ from tests.unit.engine.wallet.wallet_cases import ZPUB
 LEFT_OUT = {
     "paybell wallet new --merchant cafe  ": "shows its words at a terminal only:"
     " tests/money/test_wallet_command.py has one",
-    "paybell wallet new --merchant cafe --words-from -": "asks at the terminal likewise",
+    "paybell wallet new --merchant cafe --words-from -": "asks at the terminal, too",
 }
 """How lines begin that are not run, each with its reason. It may only shrink."""
 
