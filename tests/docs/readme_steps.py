@@ -6,8 +6,9 @@
         reader.follow()
 
 A block is run as it stands; what it exports is there for the next one. One that begins
-with ```sh server is a program that keeps running: it is started, and the reader goes
-on when its port listens. `paybell` is `run.py` of this repository. `replaced`: what
+with ```sh server is a program that keeps running, and ends with &, so that the reader's
+shell has what was exported for the next block: it is started, and the reader goes on
+when its port listens. `paybell` is `run.py` of this repository. `replaced`: what
 cannot be the same in a test (ports that others may have, a package index).
 """
 
@@ -109,6 +110,8 @@ class Reader:
         self.outputs.append(done.stdout)
 
     def _serve(self, block: str, port: int) -> None:
+        block, free, _ = block.rpartition(" &\n")
+        assert free, "the next block's shell would be without what was exported"
         log = self._folder / f"server-{len(self._servers)}.txt"
         with log.open("w") as out:
             server = children.start(
