@@ -118,6 +118,19 @@ def test_the_doctor_finds_a_good_node_well_and_changes_nothing(tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_the_doctor_counts_what_a_shop_has_not_been_told(tmp_path: Path) -> None:
+    """It said that all is well while no webhook arrived."""
+    with serving(tmp_path) as node:
+        made = node.post("/v1/channels", url="https://shop.invalid/hook")
+        assert made.status_code == 201, made.text
+        node.create(amount_sat=5_000)
+        assert node.stop() == 0
+    finished = paybell("doctor", "--port", "0", "--db", tmp_path / "node.db", env=KEY)
+    assert "ok   deliveries given up: 0\n" in finished.stdout
+    assert "ok   deliveries that wait: 1; if they become no fewer" in finished.stdout
+    assert finished.returncode == 0, finished.stdout
+
+
 def test_the_doctor_looks_at_a_database_in_use(node: Paybell) -> None:
     database = Path(f"/proc/{node.pid}/cwd").resolve() / "node.db"
     finished = paybell("doctor", "--db", database, "--port", str(node.port), env=KEY)

@@ -135,6 +135,12 @@ def _check_findings(config: Config, path: Path, found: Findings) -> Iterator[Che
         f"deliveries given up: {dead}"
         + ("; send them again with POST /v1/redeliver" if dead else ""),
     )
+    if found.waiting_deliveries:
+        yield (
+            True,
+            f"deliveries that wait: {found.waiting_deliveries}; if they become no"
+            " fewer, the dashboard's page Channels says what each endpoint answers",
+        )
     hint = "" if keys else "; create one with `keys create NAME`"
     yield keys > 0 or config.api_key is not None, f"API keys: {keys}{hint}"
     for key_id in found.open_keys:

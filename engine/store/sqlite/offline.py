@@ -41,6 +41,7 @@ class Findings(msgspec.Struct, frozen=True):
     verdict: str  # "ok" if SQLite found nothing wrong
     events: int
     dead_deliveries: int
+    waiting_deliveries: int
     active_keys: int
     channels: list[ChannelRecord]
     merchants: list[MerchantRecord]
@@ -133,11 +134,13 @@ def examine(path: Path, *, deep: bool, limit: int) -> Findings:
             pragma = "integrity_check" if deep else "quick_check"
             (verdict,) = sql.execute(f"PRAGMA {pragma}(1)").fetchone()
             keys = [k for k in queries.api_keys(sql) if k.revoked_at is None]
+            deliveries = outbox.outbox_counts(sql)
             return Findings(
                 check=pragma.replace("_", " "),
                 verdict=verdict,
                 events=replay.count_events(sql),
-                dead_deliveries=outbox.outbox_counts(sql).get("dead", 0),
+                dead_deliveries=deliveries.get("dead", 0),
+                waiting_deliveries=deliveries.get("pending", 0),
                 active_keys=len(keys),
                 channels=outbox.channels(sql),
                 merchants=queries.merchants(sql),
