@@ -32,9 +32,8 @@ starting=(integration/test_cli_offline.py integration/test_backup_drill.py
 worlds=(simulation epochs node)
 # Of `worlds`, what computes longest: behind what waits, which ends soon.
 plants=(simulation/test_planted_bugs.py)
-# Of those who come from another system; clients, what the docs say, the browser's side.
-sites=(seeds clients docs browser)
-pages=(pages)  # the stages of a checkout in one look; in all is for `make soak`
+sites=(seeds clients docs)  # of those who come from another system; what the docs say
+pages=(pages browser)  # the stages of a checkout in one look; in all is for `make soak`
 money=(money lightning live)  # where money moves, real nodes of Lightning
 # A folder of tests that no part names would never be run.
 for folder in tests/*/; do
