@@ -82,6 +82,7 @@ def serving(*options: str) -> Iterator[Remote]:
     with folder() as path:
         for suffix in ("", ".key"):
             shutil.copy(f"{kept}{suffix}", path / f"node.db{suffix}")
+        os.sync()  # else the first commits wait until gigabytes are on the disk
         command: list[str | Path] = [
             ROOT / ".venv/bin/python", ROOT / "run.py", "serve", "--port", "0",
             "--network", "regtest", "--source", "devchain", "--db", path / "node.db",
