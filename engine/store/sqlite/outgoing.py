@@ -88,7 +88,7 @@ def create_txids(sql: sqlite3.Connection) -> None:
         "CREATE TABLE outgoing_txids (txid TEXT PRIMARY KEY, outgoing_id TEXT NOT NULL)"
         " WITHOUT ROWID"
     )
-    for row in sql.execute(f"SELECT {_COLUMNS} FROM outgoing").fetchall():  # noqa: S608
+    for row in sql.execute(f"SELECT {_COLUMNS} FROM outgoing"):  # noqa: S608
         with suppress(Damaged, msgspec.MsgspecError):
             _note_txid(sql, _outgoing(row))
 
