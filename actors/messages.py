@@ -45,6 +45,7 @@ __all__ = [
     "RestartDue",
     "Retired",
     "RefundMoved",
+    "RefundsWatched",
     "ReviewDue",
     "Round",
     "RoundDone",
@@ -230,6 +231,12 @@ class Nudge(msgspec.Struct, frozen=True):
 
 class AllWatched(msgspec.Struct, frozen=True):
     """Supervisor to source: all that is watched from the start was told before."""
+
+    by: int  # its incarnation
+
+
+class RefundsWatched(msgspec.Struct, frozen=True):
+    """The same of addresses where refunds are to arrive, by whoever watches those."""
 
     by: int  # its incarnation
 

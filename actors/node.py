@@ -90,6 +90,7 @@ class Node:
         self.rates: Readable[RatesReport] = Published(RatesReport())
         self.priced_in: set[str] = set()  # the gateway's: in which prices were wanted
         self.watchers: Watchers  # the supervisor's
+        self.watches_refunds = False  # there is an actor for that: the source waits
         self.restart_point = RestartPoint()  # the source's; watchers say what they have
         self.counters = Counters()
         self.statuses = StatusCounts()  # the supervisor's and the watchers'

@@ -282,6 +282,7 @@ def build_tree(
     node.refunds = child(
         "refunds", RefundsActor, lambda _name: RefundsActor(node, refund_watches)
     )
+    node.watches_refunds = True
     # The last: when one of these crashes, none that a payment needs is touched.
     children.extend((housekeeper, node.alert_notifier, silence, node.refunds))
     node.forwards = forwards

@@ -8,11 +8,19 @@ from engine.bitcoin.address import parse_address
 from engine.chain.feed import ChainView
 from engine.runtime.actor import Actor
 from engine.runtime.clock import TimersDue
+from engine.runtime.ref import Ref
 
-__all__ = ["RefundWatch"]
+__all__ = ["RefundWatch", "watch_of"]
 
 LOOK_S = 60.0
 """Between looks at a source that is asked address by address."""
+
+
+def watch_of(node: Node, address: str, merchant: str, ref: Ref) -> Watch:
+    """What the source is told of such an address: by its watch, and at a start before
+    that, so that no block is read without it."""
+    script = parse_address(address, node.settings.network).script
+    return Watch(script, address, ref, (), merchant)
 
 
 class RefundWatch(Actor):
@@ -37,7 +45,7 @@ class RefundWatch(Actor):
         self._poll: int | None = None
 
     def on_start(self) -> None:
-        watch = Watch(self._script, self._address, self.ref, (), self._merchant)
+        watch = watch_of(self._node, self._address, self._merchant, self.ref)
         self._node.source.tell_system(watch)
         self._look_later()
 

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from actors.messages import Command, NotWatched, PollNow, RefundMoved
-from actors.money.refund_watch import RefundWatch
+from actors.messages import Command, NotWatched, PollNow, RefundMoved, RefundsWatched
+from actors.money.refund_watch import RefundWatch, watch_of
 from actors.node import Node
 from engine.chain.feed import ChainView, Output
 from engine.payment.model import GivenBack, Payment
@@ -171,6 +171,7 @@ class RefundsActor(Actor):
         if len(page) == REFUNDS_PER_PAGE:
             self._read_page(page[-1].id)
         else:
+            self._node.source.tell_system(RefundsWatched(self.ref.incarnation))
             self._look()
 
     def _look(self) -> None:
@@ -224,6 +225,9 @@ class RefundsActor(Actor):
             there.pop(refund.id, None)
         if there and refund.address not in self._watches:
             self._watches[refund.address] = ref = Ref(self._scope, refund.address)
+            self._node.source.tell_system(
+                watch_of(self._node, refund.address, refund.merchant, ref)
+            )
             ref.start()
         elif not there:
             del self._pending[refund.address]

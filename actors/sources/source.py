@@ -23,6 +23,7 @@ from actors.messages import (
     FreshnessChanged,
     Nudge,
     Poll,
+    RefundsWatched,
     RoundDone,
     Seen,
     Tick,
@@ -71,7 +72,7 @@ class SourceActor(Actor):
         "_published",
         "_restart_point",
         "_tick",
-        "_told_all_by",
+        "_told_by",
         "_unread_over",
         "_unread_written",
         "_written",
@@ -99,8 +100,8 @@ class SourceActor(Actor):
         # Of the last run; until it is known nobody is held against it. The dev chain
         # ends with the process: another run of it is another chain.
         self._is_best_known = best is not None or self._is_made_anew
-        # Which supervisor has said that it told all scripts: timers overtake them.
-        self._told_all_by: int | None = None
+        # Who has said that he told all scripts, by his word: timers overtake them.
+        self._told_by: dict[type, int] = {}
 
     def on_start(self) -> None:
         self._restart_point.clear()
@@ -141,8 +142,8 @@ class SourceActor(Actor):
             case Unwatch(script, ref):
                 if self.planner.unwatch(script, ref):
                     self._restart_point.forget(script)
-            case AllWatched(by):
-                self._told_all_by = by
+            case AllWatched(by) | RefundsWatched(by):
+                self._told_by[type(message)] = by
                 self._plan_soon()
             case Nudge():
                 self.planner.nudge()
@@ -159,8 +160,13 @@ class SourceActor(Actor):
 
     @property
     def _is_ready(self) -> bool:
-        told = self._told_all_by == self._node.supervisor.incarnation
-        return told and self._node.health.booted and self._is_best_known
+        """A block that was read before a script is known is not read again for it."""
+        node = self._node
+        wanted: dict[type, int] = {AllWatched: node.supervisor.incarnation}
+        if node.watches_refunds:
+            wanted[RefundsWatched] = node.refunds.incarnation
+        is_told = wanted.items() <= self._told_by.items()
+        return is_told and node.health.booted and self._is_best_known
 
     def _plan_soon(self) -> None:
         now = self._node.clock.monotonic()

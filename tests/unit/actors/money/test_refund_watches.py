@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import Seen, Watch
+from actors.messages import RefundsWatched, Seen, Watch
 from actors.money.refunds import RefundsActor
 from engine.chain.feed import Output
 from engine.payment.refund import Refund, RefundState
@@ -42,7 +42,7 @@ class Watches(ActorStage):
             )
             self.append(Write(rows=(OpenRefund(made, 1, 99_999, 9, 9_999),)))
         self.watches: dict[str, Ref] = {}
-        self.start("refunds", RefundsActor(self.node, self.watches))
+        self.refunds = self.start("refunds", RefundsActor(self.node, self.watches))
         self.run()
 
     def shows(self, *txids: str) -> None:
@@ -64,6 +64,14 @@ def stage(tmp_path: Path) -> Iterator[Watches]:
     watches = Watches(tmp_path)
     yield watches
     watches.close()
+
+
+def test_a_source_is_told_of_all_addresses_before_it_may_read(stage: Watches) -> None:
+    told = [one for one in stage.source.got if isinstance(one, Watch | RefundsWatched)]
+    first, then, *_ = told
+    assert isinstance(first, Watch)
+    assert first.address == ADDRESS
+    assert then == RefundsWatched(stage.refunds.incarnation)
 
 
 def test_what_another_wallet_sent_pays_one_of_them(stage: Watches) -> None:

@@ -8,6 +8,7 @@ import pytest
 from actors.messages import (
     AllWatched,
     Nudge,
+    RefundsWatched,
     Seen,
     Tick,
     Watch,
@@ -176,6 +177,26 @@ def test_the_first_block_is_read_when_all_scripts_are_known(stage: ActorStage) -
     stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
     stage.pass_s(1)
     assert feed.requests > 0
+
+
+def test_the_first_block_waits_for_the_addresses_of_refunds(stage: ActorStage) -> None:
+    """A simulated world (--refunds, 695) had read it before: what the owner had sent
+    back while the node was down was never seen."""
+    feed = FakeFeed(height=100)
+    stage.node.watches_refunds = True
+    stage.node.refunds = stage.start("refunds", Inbox())
+    Reader(stage, feed)
+    stage.node.source.tell(AllWatched(stage.node.supervisor.incarnation))
+    stage.pass_s(30)
+    assert feed.requests == 0
+    stage.node.source.tell(RefundsWatched(stage.node.refunds.incarnation))
+    stage.pass_s(1)
+    asked = feed.requests
+    assert asked > 0
+    stage.node.refunds.kill()
+    stage.node.refunds.start()
+    stage.pass_s(30)
+    assert feed.requests == asked, "another one has told nothing yet"
 
 
 def test_a_crashed_reader_covers_nobody_until_it_has_read_all_again(
