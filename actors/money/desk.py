@@ -6,15 +6,22 @@ No actor; in the forwarder's turns.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
-from actors.money.steps import Ask, Commit, Steps, Tell
+from msgspec.structs import replace
+
+from actors.money.steps import Ask, Commit, Steps, Tell, TellRefund
 from actors.node import Node
 from engine.chain.broadcast import Broadcaster
 from engine.errors import SourceError
 from engine.payment.coins import block_of
 from engine.payment.forwarding import ForwardPart
 from engine.payment.model import Payment
-from engine.store.writes import MoveOutgoing
+from engine.payment.observations import PaidOtherwise
+from engine.payment.refund import Refund, RefundState
+from engine.payment.refund_rules import paid_otherwise
+from engine.payment.refund_sums import difference, paid_out, rests_of
+from engine.store.writes import MoveOutgoing, MoveRefund
 from engine.wallet.coin import Coin
 from engine.wallet.fees import fee_rate
 from engine.wallet.forward_policy import (
@@ -85,8 +92,11 @@ class Desk:
 
     def tell(self, outgoing: Outgoing) -> Steps:
         """Each payment that it takes along, how it stands; what it knows already is not
-        told again. Of a refund others tell."""
-        if outgoing.kind is OutgoingKind.SWEEP and outgoing.state is not S.REPLACED:
+        told again. That a refund is paid others tell."""
+        if outgoing.kind is OutgoingKind.REFUND:
+            if outgoing.is_living:
+                yield from self._tell_rests(outgoing)
+        elif outgoing.state is not S.REPLACED:
             family: list[Outgoing] = yield Ask(
                 lambda s: s.outgoing_family(outgoing.family)
             )
@@ -116,6 +126,38 @@ class Desk:
                 )
                 yield Tell(payment.id, part)
         self.told[outgoing.id] = news(outgoing)
+
+    def _tell_rests(self, outgoing: Outgoing) -> Steps:
+        """What goes on to the owner beside a refund, to the payments whose coins those
+        are. Where the refund was told by another transaction than the one that is in
+        the chain, its payment hears that, too."""
+        refund: Refund | None = yield Ask(lambda s: s.refund(outgoing.cause))
+        assert refund is not None, outgoing.cause
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        stands_for = {one.id for one in family} | set(outgoing.instead_of)
+        has_arrived = outgoing.state is S.CONFIRMED
+        for payment_id, part in rests_of(refund, outgoing):
+            payment: Payment | None = yield Ask(
+                lambda s, name=payment_id: s.payment(name)  # type: ignore[misc]
+            )
+            if payment is not None:
+                told = replace(
+                    part,
+                    completed_at=outgoing.moved_at if has_arrived else None,
+                    instead_of=_former(payment, outgoing.id, stands_for),
+                )
+                yield Tell(payment_id, told)
+        if not has_arrived or refund.state is not RefundState.PAID or refund.by:
+            return
+        before = next((one for one in family if one.txid == refund.txid), None)
+        if before is not None and before.id != outgoing.id:
+            after = paid_otherwise(
+                refund, outgoing.txid, paid_out(refund, outgoing).fee_sat
+            )
+            word = PaidOtherwise(
+                before=before.txid, refund=difference(refund, before, outgoing)
+            )
+            yield TellRefund(refund.payment_id, word, MoveRefund(after, refund.state))
 
     def _why(self, outgoing: Outgoing, payment: Payment) -> str:
         """Of a payment none of whose coins was lost, its money is sent on anew."""
@@ -204,7 +246,10 @@ def news(outgoing: Outgoing) -> OutgoingState:
 
 
 def _former(
-    payment: Payment, outgoing_id: str, stands_for: set[str], tried_again: set[str]
+    payment: Payment,
+    outgoing_id: str,
+    stands_for: set[str],
+    tried_again: Collection[str] = (),
 ) -> str:
     """The part that is known in the place of this one. One that has failed stays, if
     it is not tried again."""

@@ -8,7 +8,6 @@ follows from it is done. In the forwarder's turns; calls of sources block them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -21,6 +20,7 @@ from engine.policy.retention import DAY_MS
 from engine.store.writes import MoveOutgoing, NewOutgoing, QueueForward, Row
 from engine.wallet.bump import plan_bump
 from engine.wallet.coin import Outpoint
+from engine.wallet.family import bump_waits, giving_way, put_back
 from engine.wallet.forward_policy import (
     FINAL_DEPTH,
     SETTLED_DEPTH,
@@ -89,7 +89,7 @@ class Follower(Desk):
             if not (yield from self.move(outgoing, now)):
                 return
             outgoing = now
-        if outgoing.state is S.FAILED:
+        if outgoing.state is S.FAILED and not (yield from self._goes_on(outgoing)):
             yield from self._end_failed(outgoing)
             return
         is_due = self._is_due(outgoing)
@@ -103,6 +103,8 @@ class Follower(Desk):
             if after is None:
                 return
             outgoing = after
+        if outgoing.state is S.FAILED:
+            return  # the one that stands is told of
         if self.told.get(outgoing.id) is not news(outgoing):
             yield from self.tell(outgoing)
         if outgoing.state in UNDER_WAY:
@@ -150,36 +152,22 @@ class Follower(Desk):
             detail = f"{outgoing.txid} lost its block; it is sent again"
             self.alert(REORGED, outgoing, detail, DAY_MS)
         if after is not outgoing:
-            others: list[Outgoing] = yield Ask(
+            family: list[Outgoing] = yield Ask(
                 lambda s: s.outgoing_family(outgoing.family)
             )
-            rows = self._give_way(outgoing, after, others)
-            gave_way = [row.outgoing.id for row in rows]
+            losers = giving_way(outgoing, after, family, self.now())
+            rows = [MoveOutgoing(loser, before) for before, loser in losers]
             rows.append(MoveOutgoing(after, outgoing.state))
             if not (yield Commit(tuple(rows))):
                 return None
-            self.gave_way.update(gave_way)
+            self.gave_way.update(loser.id for _, loser in losers)
+            self.node.alerts.clear(FAILED, after.id)
             self.note(after)
         if after.state is S.CONFIRMED and sighting.depth >= SETTLED_DEPTH:
             yield from self.tell(after)
             yield from self._close(after)
             return None
         return after
-
-    def _give_way(
-        self, before: Outgoing, after: Outgoing, family: Sequence[Outgoing]
-    ) -> list[MoveOutgoing]:
-        """One that was replaced has won: who stood in its place loses its coins."""
-        if before.state is not S.REPLACED or after.state is not S.CONFIRMED:
-            return []
-        return [
-            MoveOutgoing(
-                moved(other, S.REPLACED, self.now(), reason=f"{after.id} won"),
-                other.state,
-            )
-            for other in family
-            if other.id != after.id and other.state in UNDER_WAY
-        ]
 
     def _close(self, outgoing: Outgoing) -> Steps:
         family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
@@ -232,16 +220,33 @@ class Follower(Desk):
     def _fail(
         self, outgoing: Outgoing, reason: str, lost: tuple[Outpoint, ...] = ()
     ) -> Steps:
-        """For good. The coins that are left are free, and sent on anew."""
+        """For good. The coins that are left are free, and sent on anew. Where it was a
+        bump that no node takes, what it bumped is under way again."""
         after = moved(outgoing, S.FAILED, self.now(), reason=reason, lost=lost)
         rows: list[Row] = [MoveOutgoing(after, outgoing.state)]
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        back = None if lost else put_back(outgoing, family, self.now())
+        if back is not None:
+            rows.append(MoveOutgoing(back, S.REPLACED))
         if lost and outgoing.kind is OutgoingKind.SWEEP:
             left = {c.payment_id for c in outgoing.plan.coins if c.outpoint not in lost}
             rows += [QueueForward(p, outgoing.merchant, 0) for p in sorted(left)]
         if (yield Commit(tuple(rows))):
             self.note(after)
             self.node.counters.add("forward.failed")
-            yield from self._end_failed(after)
+            if back is None:
+                yield from self._end_failed(after)
+            else:
+                self.note(back)
+                yield from self.follow(back)
+
+    def _goes_on(self, failed: Outgoing) -> Steps:
+        """Whether it was a bump that no node took, and what it bumped is under way: a
+        miner may take either."""
+        if failed.lost:
+            return False
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(failed.family))
+        return any(one.is_living for one in family)
 
     def _end_failed(self, outgoing: Outgoing) -> Steps:
         detail = f"{outgoing.txid} can never confirm: {outgoing.reason}"
@@ -258,6 +263,12 @@ class Follower(Desk):
             return
         if self.ways.sighting(outgoing.raw, outgoing.height, outgoing.block_hash).depth:
             return  # it is in a block, which has yet to lie deep enough: no fee helps
+        family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(outgoing.family))
+        why = bump_waits(family, self.now(), self.policy.bump_after_s)
+        if why:
+            detail = f"{outgoing.txid} does not confirm; of its bump: {why}"
+            self.alert(STUCK, outgoing, detail)
+            return
         try:
             rate = max(self.rate(), self.ways.least_rate())
             if rate * 100 < outgoing.rate_sat_kvb * BUMP_PERCENT:

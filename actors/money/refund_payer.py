@@ -10,14 +10,14 @@ that ends the refund. A refund whose transaction can never be mined waits for an
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from actors.messages import RefundMoved
 from actors.money.following import Follower
 from actors.money.refunds import given_back
-from actors.money.steps import Ask, Commit, Steps, Tell, TellRefund
+from actors.money.steps import Ask, Commit, Steps, TellRefund
 from actors.node import Node
 from engine.errors import CannotSpend, EngineError, Refused
 from engine.payment.coins import deep_coins
@@ -31,7 +31,7 @@ from engine.payment.refund_rules import (
     taken_sat,
     unpaid,
 )
-from engine.payment.refund_sums import in_order, paid_out, plan_refund, rests_of
+from engine.payment.refund_sums import in_order, paid_out, plan_refund
 from engine.store.refund_port import REFUNDS_PER_PAGE
 from engine.store.writes import MoveRefund, NewOutgoing, QueueForward, Row
 from engine.wallet.coin import Coin, Outpoint
@@ -173,7 +173,7 @@ class RefundPayer:
             cause=refund.id,
             instead_of=tuple(sorted(failed)),
         )
-        out = paid_out(refund, plan)
+        out = paid_out(refund, made)
         after = paying(refund, made.id, made.txid, 0, out.amount_sat, out.fee_sat)
         row = MoveRefund(after, refund.state, payment.seq)
         if not (yield Commit((NewOutgoing(made), row))):
@@ -262,37 +262,12 @@ class RefundPayer:
         family: list[Outgoing] = yield Ask(lambda s: s.outgoing_family(first.family))
         arrived = [one for one in family if one.state is S.CONFIRMED]
         if arrived:
-            yield from self._arrived(refund, arrived[0], family)
+            yield from self._arrived(refund, arrived[0])
         elif all(one.state in {S.FAILED, S.REPLACED} for one in family):
             yield from self._failed(refund, family)
-        else:
-            living = [one for one in family if one.is_living]
-            yield from self._tell_rests(refund, living[-1], family)
 
-    def _tell_rests(
-        self, refund: Refund, outgoing: Outgoing, family: Sequence[Outgoing]
-    ) -> Steps:
-        """What goes on to the owner beside it, to the payments whose coins those are.
-        What one knows already changes nothing."""
-        stands_for = {one.id for one in family} | set(outgoing.instead_of)
-        has_arrived = outgoing.state is S.CONFIRMED
-        for payment_id, part in rests_of(refund, outgoing):
-            payment: Payment | None = yield Ask(
-                lambda s, name=payment_id: s.payment(name)  # type: ignore[misc]
-            )
-            if payment is not None:
-                told = replace(
-                    part,
-                    completed_at=outgoing.moved_at if has_arrived else None,
-                    instead_of=_former(payment, outgoing.id, stands_for),
-                )
-                yield Tell(payment_id, told)
-
-    def _arrived(
-        self, refund: Refund, outgoing: Outgoing, family: Sequence[Outgoing]
-    ) -> Steps:
-        yield from self._tell_rests(refund, outgoing, family)
-        out = paid_out(refund, outgoing.plan)
+    def _arrived(self, refund: Refund, outgoing: Outgoing) -> Steps:
+        out = paid_out(refund, outgoing)
         after = paid(refund, outgoing.txid, 0, self._node.clock.now())
         after = replace(after, fee_sat=out.fee_sat)
         told = given_back(after, is_ours=True)
@@ -337,10 +312,3 @@ def excludes(plan: Plan, tries: Sequence[Outgoing]) -> bool:
         one.lost or any(coin.outpoint in spends for coin in one.plan.coins)
         for one in tries
     )
-
-
-def _former(payment: Payment, outgoing: str, stands_for: Collection[str]) -> str:
-    """The part that is known in the place of this one."""
-    parts = () if payment.forward is None else payment.forward.parts
-    names = (part.outgoing for part in parts)
-    return next((n for n in names if n != outgoing and n in stands_for), "")

@@ -296,7 +296,7 @@ class RefundsActor(Actor):
             after = replace(after, outgoing_id=f"{output.txid}:{output.vout}")
             back = given_back(after, is_ours=False)
         else:
-            out = paid_out(refund, ours.plan)
+            out = paid_out(refund, ours)
             after = replace(after, outgoing_id=ours.id, fee_sat=out.fee_sat)
             back = replace(given_back(after, is_ours=True), amount_sat=out.amount_sat)
         told = RefundPaid(refund=back)

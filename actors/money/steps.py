@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from engine.payment.forwarding import ForwardPart
-from engine.payment.observations import RefundPaid
+from engine.payment.observations import PaidOtherwise, RefundPaid
 from engine.store.port import StoreReader
 from engine.store.writes import MoveRefund, Row
 
@@ -48,10 +48,11 @@ class Tell(msgspec.Struct, frozen=True):
 
 
 class TellRefund(msgspec.Struct, frozen=True):
-    """Tell a payment that a refund of it is paid, in the commit of the refund's row."""
+    """Tell a payment that a refund of it is paid, or by what, in the commit of the
+    refund's row."""
 
     payment_id: str
-    word: RefundPaid
+    word: RefundPaid | PaidOtherwise
     row: MoveRefund
 
 

@@ -13,7 +13,7 @@ from actors.money.steps import Ask, Commit, Tell, TellRefund, Want
 from actors.node import Node
 from engine.errors import Refused
 from engine.payment.model import Payment
-from engine.payment.observations import Forward, RefundPaid
+from engine.payment.observations import Forward, PaidOtherwise, RefundPaid
 from engine.payment.rules import follow
 from engine.store.writes import Committed, Conflict, Entry, MoveRefund, Write
 
@@ -43,7 +43,7 @@ def carry_out(node: Node, wanted: Want, reply: Reply) -> None:
 def _tell(
     node: Node,
     payment_id: str,
-    word: Forward | RefundPaid,
+    word: Forward | RefundPaid | PaidOtherwise,
     reply: Reply,
     beside: MoveRefund | None = None,
 ) -> None:

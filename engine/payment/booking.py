@@ -12,7 +12,8 @@ event can forget them. What an event changes in the books it says itself, as dif
     credits        issued -> user:<account>   credited; back: it was reversed
     swept_sat      onchain -> own, fees       sent on to its owner; by a till: from
                    lightning:<node>
-    refund         onchain -> refunds, fees   given back; not from here: own -> refunds
+    refund         onchain -> refunds, fees   given back; not from here: own -> refunds;
+                                              paid otherwise: what is different
 
 What becomes of money on its way out is in `engine/payment/booking_out.py`.
 """

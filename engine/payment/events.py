@@ -74,7 +74,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     token: SavedToken | None = None  # token_saved
     # Where others have the same external_id: how the order stands with them.
     order: Order | None = None  # expired, cancelled, failed, late, reversed
-    refund: GivenBack | None = None  # refunded
+    refund: GivenBack | None = None  # refunded; updated: paid by another transaction
     changed: Changed | None = None  # updated: what was, and what is in its place
     # Of money that goes on to its owner (forwarding, forwarded, failed):
     forward: ForwardPart | None = None  # how it stands with this part of it

@@ -178,8 +178,12 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
     if data.changed is not None:
         terms, updates = amended(terms, data.changed), updates + 1
     refunds, refunded_sat = payment.refunds, payment.refunded_sat
+    otherwise = payment.paid_otherwise
     if data.refund is not None:
-        refunds = (*refunds, data.refund.id)
+        if type is EventType.UPDATED:
+            otherwise = {**otherwise, data.refund.id: data.refund.txid}
+        else:
+            refunds = (*refunds, data.refund.id)
         refunded_sat += data.refund.amount_sat
     if data.claim is not None:
         claims = tuple(claim for claim in claims if claim != data.claim)
@@ -215,6 +219,7 @@ def _changed(payment: Payment, type: EventType, data: Change, at: int) -> Paymen
         updates=updates,
         refunds=refunds,
         refunded_sat=refunded_sat,
+        paid_otherwise=otherwise,
         forward=forward,
     )
 

@@ -287,7 +287,10 @@ class GivenBack(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 ):
     """A refund that was paid: what `payment.refunded` tells of it. Not to whom: who
-    follows a payment by its address alone does not learn the transaction either."""
+    follows a payment by its address alone does not learn the transaction either.
+
+    In `payment.updated` both sums are differences from what was told, and the worth is
+    that of the first."""
 
     id: str
     amount_sat: int  # what was sent back
@@ -313,6 +316,8 @@ class Payment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tokens: tuple[str, ...] = ()  # ids of those that were told
     refunds: tuple[str, ...] = ()  # ids of those that are paid
     refunded_sat: int = 0  # what these came to
+    # Of refunds that other transactions than those first told of have paid: which.
+    paid_otherwise: dict[str, str] = {}
     forward: Forwarding | None = None  # None: its money was not sent on
     worth: Worth | None = None  # of what is booked as sold; None: nobody knew a rate
     credited: Worth | None = None  # what was paid for the credits that were given

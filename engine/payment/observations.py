@@ -26,6 +26,7 @@ __all__ = [
     "Word",
     "Observation",
     "ProviderClaim",
+    "PaidOtherwise",
     "RefundPaid",
     "ReleasedByHand",
     "Reviewed",
@@ -117,6 +118,14 @@ class RefundPaid(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None  # whose hand
 
 
+class PaidOtherwise(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund that was told is in the chain by another transaction of ours: its block
+    was lost, and one that bumps it, or that it bumped, was mined."""
+
+    before: str  # id of the transaction that was to have paid it until then
+    refund: GivenBack  # by which one now; sums are differences from what was told
+
+
 class InvoicePaid(msgspec.Struct, frozen=True, kw_only=True):
     """A Lightning node's word on an invoice of its own: it was paid. Final; said as
     often as one likes. What the sums are, `InvoiceSeen` of the node's port says."""
@@ -153,6 +162,7 @@ Observation = (
     | ReleasedByHand
     | GatewayWord
     | RefundPaid
+    | PaidOtherwise
     | Forward
     | InvoicePaid
     | InvoiceGone

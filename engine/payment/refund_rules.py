@@ -28,6 +28,7 @@ __all__ = [
     "expired",
     "given_out",
     "paid",
+    "paid_otherwise",
     "paying",
     "refundable_sat",
     "sat_of",
@@ -183,3 +184,10 @@ def paid(refund: Refund, txid: str, vout: int, now: int, by: str = "") -> Refund
     return stepped(
         refund, RefundState.PAID, txid=txid, vout=vout, settled_at=now, by=by
     )
+
+
+def paid_otherwise(refund: Refund, txid: str, fee_sat: int) -> Refund:
+    """It was told, and another transaction of ours is in the chain in place of that.
+    No step: it stays paid, and nothing is told as refunded once more."""
+    assert refund.state is RefundState.PAID, refund.id
+    return replace(refund, txid=txid, vout=0, fee_sat=fee_sat)

@@ -36,15 +36,23 @@ def paid_by(
     used: Collection[tuple[str, int]] = (),
 ) -> Iterator[tuple[Refund, Output]]:
     """Refunds to one address, each with an output that pays it; no output twice, and
-    none of those `used`. Those that were claimed first, and outputs that were mined
-    first, go first."""
+    none of those `used`.
+
+    An output goes to the refund that the fewest others could pay: the smallest that it
+    fits, and one that is to arrive whole before one of the same sum that bears its fee;
+    else what was sent for the one might be left with nothing it fits. Of like ones the
+    first that was claimed comes first, and of like outputs the first that was mined.
+    """
     left = sorted(
-        (output for output in view.outputs if (output.txid, output.vout) not in used),
-        key=lambda o: (o.block_height or 0, -o.amount_sat, o.txid, o.vout),
+        refunds, key=lambda r: (r.amount_sat, r.takes_fee, r.claimed_at, r.id)
     )
-    for refund in sorted(refunds, key=lambda r: (r.claimed_at, r.id)):
-        for output in left:
+    outputs = sorted(
+        (output for output in view.outputs if (output.txid, output.vout) not in used),
+        key=lambda o: (o.amount_sat, o.block_height or 0, o.txid, o.vout),
+    )
+    for output in outputs:
+        for refund in left:
             if pays(refund, output, view):
-                left.remove(output)
+                left.remove(refund)
                 yield refund, output
                 break

@@ -11,14 +11,23 @@ import msgspec
 
 from engine.bitcoin.address import parse_address
 from engine.errors import CannotSpend
+from engine.money.worth import at_rate, quoted_in
 from engine.payment.forwarding import ForwardPart
+from engine.payment.model import GivenBack
 from engine.payment.refund import Refund
 from engine.wallet.coin import Coin
 from engine.wallet.outgoing import Outgoing
 from engine.wallet.plan import Output, Plan, split
 from engine.wallet.spend import plan_payment
 
-__all__ = ["PaidOut", "in_order", "paid_out", "plan_refund", "rests_of"]
+__all__ = [
+    "PaidOut",
+    "difference",
+    "in_order",
+    "paid_out",
+    "plan_refund",
+    "rests_of",
+]
 
 
 class PaidOut(msgspec.Struct, frozen=True, gc=False):
@@ -64,23 +73,41 @@ def plan_refund(
     return plan
 
 
-def paid_out(refund: Refund, plan: Plan) -> PaidOut:
+def paid_out(refund: Refund, outgoing: Outgoing) -> PaidOut:
     """The first output is the refund. Its fee is borne by what goes on to the owner, if
-    anything does and the refund is not to bear it."""
+    anything does (or did, before a bump took all of it) and the refund is not to bear
+    it."""
+    plan = outgoing.plan
     amount = plan.outputs[0].amount_sat
-    bears = refund.takes_fee or plan.change is None
+    bears = refund.takes_fee or (plan.change is None and not outgoing.gave_its_change)
     paid = PaidOut(amount, plan.fee_sat if bears else 0)
     assert amount + paid.fee_sat + plan.change_sat <= plan.total_sat, refund.id
     return paid
 
 
+def difference(refund: Refund, told: Outgoing, there: Outgoing) -> GivenBack:
+    """Of what was told as refunded, where another transaction of ours is in the chain
+    in its place: sums that a higher fee took from the payer, or gave back to him."""
+    then, now = paid_out(refund, told), paid_out(refund, there)
+    less = now.amount_sat - then.amount_sat
+    return GivenBack(
+        id=refund.id,
+        amount_sat=less,
+        txid=there.txid,
+        fee_sat=now.fee_sat - then.fee_sat,
+        is_ours=True,
+        worth=at_rate(less, quoted_in(refund.worth)),
+    )
+
+
 def rests_of(refund: Refund, outgoing: Outgoing) -> list[tuple[str, ForwardPart]]:
     """What goes on to the owner of each payment's coins, by payment. The refund takes
-    from the coins in their order; what is left of them is sent on."""
+    from the coins in their order; what is left of them is sent on, or, by the last of
+    its bumps, left to the miners."""
     plan = outgoing.plan
-    if plan.change is None:
+    if plan.change is None and not outgoing.gave_its_change:
         return []
-    out = paid_out(refund, plan)
+    out = paid_out(refund, outgoing)
     left = out.amount_sat + out.fee_sat
     rests: dict[str, int] = {}
     for coin in plan.coins:

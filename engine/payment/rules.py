@@ -38,6 +38,7 @@ from engine.payment.observations import (
     InvoiceGone,
     InvoicePaid,
     Observation,
+    PaidOtherwise,
     ProviderClaim,
     RefundPaid,
     ReleasedByHand,
@@ -100,6 +101,8 @@ def follow(
             take_word(builder, observation)
         case RefundPaid():
             _tell_refund(builder, observation)
+        case PaidOtherwise():
+            _tell_otherwise(builder, observation)
         case Forward():
             take_forward(builder, observation.part)
         case InvoicePaid():
@@ -272,6 +275,19 @@ def _tell_refund(builder: EventBuilder, told: RefundPaid) -> None:
     """Once for each refund."""
     if told.refund.id not in builder.payment.refunds:
         builder.emit(EventType.REFUNDED, refund=told.refund, by=told.by)
+
+
+def _tell_otherwise(builder: EventBuilder, told: PaidOtherwise) -> None:
+    """Raises `Refused` where it was another one until now: the difference is wrong."""
+    refund, payment = told.refund, builder.payment
+    if refund.id not in payment.refunds:
+        raise Refused(f"nobody was told that {refund.id} is paid")
+    known = payment.paid_otherwise.get(refund.id, told.before)
+    if known == refund.txid:
+        return
+    if known != told.before:
+        raise Refused(f"{refund.id} was paid by {known}, not by {told.before}")
+    builder.emit(EventType.UPDATED, refund=refund)
 
 
 def _amend(builder: EventBuilder, wanted: Amend) -> None:

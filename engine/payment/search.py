@@ -116,10 +116,10 @@ def new_txid(event: Event, terms: Terms) -> str | None:
         return event.txid
     if event.type is EventType.CREATED:
         return None if terms.lightning is None else terms.lightning.payment_hash
-    if event.type is EventType.UPDATED and event.data.changed is not None:
+    if event.data.changed is not None:
         moved = event.data.changed.lightning_rest
         return None if moved is None else moved.new.payment_hash
-    if event.type is EventType.REFUNDED and event.data.refund is not None:
+    if event.data.refund is not None:
         return event.data.refund.txid or None
     if event.type is EventType.FORWARDING and event.data.forward is not None:
         return event.data.forward.txid

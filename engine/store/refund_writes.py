@@ -29,7 +29,7 @@ class OpenRefund(msgspec.Struct, frozen=True):
 
 class MoveRefund(msgspec.Struct, frozen=True):
     """The refund as it is after a step. It is taken from this state only: of any number
-    of hands that would, one does.
+    of hands that would, one does. One that is paid may only name another transaction.
 
     Nor is one withdrawn, or paid by us, by a hand that does not know that a PSBT for it
     was given out.

@@ -62,9 +62,9 @@ def seen_as(before: Outgoing, sighting: Sighting, needed: int, at: int) -> Outgo
 def _state(before: Outgoing, sighting: Sighting, needed: int) -> OutgoingState | None:
     has_arrived = sighting.depth >= max(needed, 1)
     match before.state:
-        case OutgoingState.REPLACED:
+        case OutgoingState.REPLACED | OutgoingState.FAILED:
             return OutgoingState.CONFIRMED if has_arrived else None
-        case OutgoingState.PREPARED | OutgoingState.FAILED:
+        case OutgoingState.PREPARED:
             return None
     if has_arrived:
         return OutgoingState.CONFIRMED

@@ -8,7 +8,8 @@ leaves goes through it, a sweep or a refund:
     seen        a source has it in its mempool
     confirmed   it is in a block of the best chain, deep enough
     replaced    another one spends its inputs for a higher fee; it may win all the same
-    failed      it can never confirm: a coin of it is gone, or was spent by a stranger
+    failed      a coin of it is gone, or was spent by a stranger; or no node takes it,
+                and then a miner may all the same
 
 A coin is in one *living* transaction at most; a bump takes the place over in the write
 that makes it. Pure.
@@ -60,9 +61,11 @@ STEPS: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
     _S.SEEN: frozenset({_S.BROADCAST, _S.CONFIRMED, _S.REPLACED, _S.FAILED}),
     # Its block is off the best chain.
     _S.CONFIRMED: frozenset({_S.BROADCAST, _S.SEEN}),
-    # A miner took the first one and not the bump.
-    _S.REPLACED: frozenset({_S.CONFIRMED}),
-    _S.FAILED: frozenset(),
+    # A miner took the first one and not the bump; or no node takes the bump, and the
+    # first one is sent again.
+    _S.REPLACED: frozenset({_S.CONFIRMED, _S.BROADCAST}),
+    # A miner took what no node had.
+    _S.FAILED: frozenset({_S.CONFIRMED}),
 }
 
 UNDER_WAY: Final = frozenset({_S.PREPARED, _S.BROADCAST, _S.SEEN})
@@ -112,6 +115,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_living(self) -> bool:
         return self.state in LIVING
+
+    @property
+    def gave_its_change(self) -> bool:
+        """Whether it is a bump for which all of the change went to the fee."""
+        return bool(self.first) and not self.plan.payers
 
     @property
     def sent_sat(self) -> int:

@@ -63,7 +63,7 @@ class Money:
         if world.shape.refunds:
             self.refunds = Refunds(world, world.random_of("refunds"))
             self.judge.refunds = back = self.refunds.judge
-            back.never_taken = back.books.never_taken = ways.never_takes
+            back.never_taken = ways.never_takes
             ways.is_refund = lambda raw: back.cause_of(raw) is not None
             world.rules.on_write = self.refunds.judge.on_write
         self._next_index = 0

@@ -10,6 +10,7 @@ import engine.payment.refund
 import engine.payment.refund_sums
 import engine.store.sqlite.refunds
 from actors.edge.refunds import RefundEdge
+from actors.money.desk import Desk
 from actors.money.refund_payer import RefundPayer
 from actors.money.refunds import RefundsActor
 from actors.money.steps import Ask, Commit, Steps, TellRefund
@@ -136,15 +137,29 @@ def a_new_process_does_not_look_for_pending_ones(patch: Patch) -> None:
 
 def a_failed_try_may_be_mined_beside_another(patch: Patch) -> None:
     patch.setattr("actors.money.refund_payer.excludes", lambda _plan, _tries: True)
-    patch.setattr("actors.money.refund_payer.of_tries_first", lambda coins, _t: coins)
+    patch.setattr(
+        "actors.money.refund_payer.of_tries_first",
+        lambda coins, tries: coins[::-1] if tries else coins,
+    )
 
 
 def a_refund_that_is_sent_is_paid(patch: Patch) -> None:
     def settle(self: RefundPayer, refund: Refund) -> Steps:
         first: Outgoing = yield Ask(lambda s: s.outgoing(refund.outgoing_id))
-        yield from self._arrived(refund, first, [first])
+        yield from self._arrived(refund, first)
 
     patch.setattr(RefundPayer, "_settle", settle)
+
+
+def nobody_looks_what_was_mined_instead(patch: Patch) -> None:
+    tell = Desk._tell_rests
+
+    def once(self: Desk, outgoing: Outgoing) -> Steps:
+        refund: Refund = yield Ask(lambda s: s.refund(outgoing.cause))
+        if refund.state is not RefundState.PAID:
+            yield from tell(self, outgoing)
+
+    patch.setattr(Desk, "_tell_rests", once)
 
 
 PLANTED_REFUNDS: dict[Plant, int] = {
@@ -160,7 +175,8 @@ PLANTED_REFUNDS: dict[Plant, int] = {
     the_books_take_our_coins_for_the_owners: 0,
     who_waits_is_no_alert: 1,
     a_new_process_does_not_look_for_pending_ones: 2,
-    a_failed_try_may_be_mined_beside_another: 9,
+    a_failed_try_may_be_mined_beside_another: 39,
     a_refund_that_is_sent_is_paid: 0,
+    nobody_looks_what_was_mined_instead: 13,
 }
 """Each with the world that shows it: the search begins there."""

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine.chain.feed import ChainTx
 from engine.payment.model import GivenBack
 from engine.payment.refund import Refund, RefundState
+from engine.store.writes import MoveRefund, Write
 from tests.simulation.broken import Broken
 from tests.simulation.chain import script_of
 from tests.simulation.money_chain import MoneyChain
@@ -46,7 +49,7 @@ class RefundBooks:
         self._world = world
         self._chain = chain
         self._refunds = refunds
-        self.never_taken: set[str] = set()  # as the judge has it
+        self.moved = 0  # refunds that were told, and then paid otherwise
 
     def in_chain(self, known: Known) -> list[str]:
         """Transactions of ours in the best chain that pay it."""
@@ -81,20 +84,36 @@ class RefundBooks:
         if back != said:
             raise Broken(f"{back} sat are booked as given back, {said} were told of")
         lost = [k for k in told if k.txs and not self.in_chain(k)]
-        # One was given up, and what it was to replace was mined: its rest is not told
-        # (docs/reliability.md says so).
-        lost += [k for k in told if self.never_taken & k.txs.keys()]
-        shifted = sum(self._shifted(k) for k in told)
-        if not lost and (more, more_fees) != (shifted, -shifted):
+        if not lost and (more or more_fees):
             raise Broken(f"the books have {more} sat and {more_fees} of fees too much")
 
-    def _shifted(self, known: Known) -> int:
-        """It is told once, with what goes on beside it. If its block is lost after that
-        and a bump is mined in its place, the miners have more, and that is not told."""
-        told, there = known.told, self.in_chain(known)
-        if told is None or told.txid in there or not there:
-            return 0
-        then, now = self._chain.txs[told.txid], self._chain.txs[there[0]]
-        return sum(o.amount_sat for o in then.outputs) - sum(
-            o.amount_sat for o in now.outputs
-        )
+    def moves(self, row: MoveRefund, write: Write) -> None:
+        """It was told, and another transaction of ours for it is in the chain: the sums
+        of that are what was told, and the differences that are told beside it."""
+        after, known = row.refund, self._refunds[row.refund.id]
+        before, told = known.refund, known.told
+        if told is None or known.by_hand or after.state is not S.PAID:
+            raise Broken(f"{after.id} was not told, or not by us: {after}")
+        if after.txid not in known.txs or not self._chain.mined_in.get(after.txid):
+            raise Broken(f"{after.id} is paid by {after.txid}, and was not")
+        fields = {"txid": before.txid, "fee_sat": before.fee_sat}
+        if replace(after, **fields) != before:
+            raise Broken(f"{before} became {after}")
+        known.refund = after
+        said = [
+            event.data.refund
+            for entry in write.entries
+            for event in entry.events
+            if event.data.refund is not None and event.data.refund.id == after.id
+        ]
+        if not said and told.txid == after.txid:
+            return  # written once more
+        more = said[0] if len(said) == 1 else None
+        if more is None or more.txid != after.txid or told.txid == after.txid:
+            raise Broken(f"{after.id} is paid by {after.txid}, and {said} are told")
+        sat, fee = told.amount_sat + more.amount_sat, told.fee_sat + more.fee_sat
+        output = self._chain.txs[after.txid].outputs[0]
+        if (sat, fee) != (output.amount_sat, after.fee_sat):
+            raise Broken(f"{after.id} got {output}, {sat} sat for {fee} are told")
+        known.told = replace(told, amount_sat=sat, fee_sat=fee, txid=after.txid)
+        self.moved += 1

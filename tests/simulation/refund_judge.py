@@ -94,15 +94,10 @@ class RefundJudge:
 
     def is_not_seen(self, refund: Refund, txid: str) -> bool:
         """Whether nobody can tell by the chain that this pays it (docs/refunds.md): a
-        reorg put it into a block no higher than the tip was at the claim; or it is of
-        another like refund, which bears its fee, and the one for this counted there."""
+        reorg put it into a block no higher than the tip was at the claim."""
         found = self._chain.outputs(self._chain.now, self.script_of(refund))
         return any(
-            o.txid == txid
-            and (
-                (o.block_height or 2**31) <= refund.after_height
-                or (o.amount_sat != refund.amount_sat and not refund.takes_fee)
-            )
+            o.txid == txid and (o.block_height or 2**31) <= refund.after_height
             for o in found
         )
 
@@ -111,21 +106,28 @@ class RefundJudge:
     def on_write(self, write: Write) -> None:
         """One write of a transaction, in their order, as it is committed."""
         ended: list[str] = []
+        moved: list[str] = []  # told before, and paid by another transaction
         for row in write.rows:
             if isinstance(row, OpenRefund):
                 self._on_opened(row.refund)
+            elif isinstance(row, MoveRefund) and row.before is S.PAID:
+                moved.append(row.refund.id)
+                self.books.moves(row, write)
             elif isinstance(row, MoveRefund):
                 self._on_step(row)
                 if row.refund.state is S.PAID:
                     ended.append(row.refund.id)
             elif isinstance(row, NewOutgoing) and row.outgoing.cause:
                 self._of_raw[row.outgoing.raw] = row.outgoing.cause
-        told = [
+        of_refunds = [
             event
             for entry in write.entries
             for event in entry.events
-            if event.type is EventType.REFUNDED
+            if event.data.refund is not None
         ]
+        told = [e for e in of_refunds if e.type is EventType.REFUNDED]
+        if len(of_refunds) - len(told) > len(moved):
+            raise Broken(f"another transaction is told, and not kept: {of_refunds}")
         for event in told:
             self._on_told(event)
         named = [e.data.refund.id for e in told if e.data.refund is not None]
@@ -358,4 +360,9 @@ class RefundJudge:
         states = Counter(f"refunds_{known.state}" for known in self.refunds.values())
         sent = sum(len(known.txs) > 1 for known in self.refunds.values())
         requests = len(self._asked)
-        return {**states, "refunds_asked": requests, "refunds_sent_again": sent}
+        return {
+            **states,
+            "refunds_asked": requests,
+            "refunds_sent_again": sent,
+            "refunds_moved": self.books.moved,
+        }

@@ -14,7 +14,7 @@ _NUMBERS = (
     "unanswered", "visits", "told", "rounds", "dropped_messages", "dropped_answers",
     "ambiguous", "orders", "told_of_orders", "kept_from_cancelling", "refunds_asked",
     "refunds_paid", "refunds_expired", "refunds_cancelled", "refunds_pending",
-    "refunds_sent_again",
+    "refunds_sent_again", "refunds_moved",
 )  # fmt: skip
 
 _WORDS = {
@@ -37,6 +37,7 @@ _WORDS = {
     "refunds_cancelled": "that were withdrawn",
     "refunds_pending": "that wait, with an alert, or of money that is gone",
     "refunds_sent_again": "for which more than one transaction of ours was sent",
+    "refunds_moved": "of which another one was mined after it was told",
     "told_of_orders": "events that said how such an order stood",
     "kept_from_cancelling": "of them, of a payment that was over, its order being paid",
 }

@@ -209,6 +209,8 @@ def _common(
         special = f"{told.type}, unverified"
     elif event.data.forward is not None:
         special = f"{told.type}, forward"
+    elif refund is not None:
+        special = f"{told.type}, refund"
     elif _is_by_lightning(event):
         special = f"{told.type}, lightning"
     headline, sentence = (

@@ -62,6 +62,11 @@ SHOP_WORDS: Final[dict[str, tuple[str, str]]] = {
     "payment.cancelled": ("Payment cancelled", "It was cancelled."),
     "payment.token_saved": ("Card saved", "The gateway keeps it for this customer."),
     "payment.refunded": ("Refunded", "{returned} was sent back."),
+    "payment.updated, refund": (
+        "Refund in another transaction",
+        "The block of the refund was lost, and another transaction of yours that pays"
+        " it was mined.",
+    ),
     "payment.updated": (
         "Payment changed",
         "What you keep of it, its deadline or its invoice was changed. No money moved.",

@@ -124,6 +124,8 @@ def _updated(data: Data) -> str:
     changed = _inner(data).get("changed")
     if isinstance(changed, dict) and "lightning_rest" in changed:
         return "an invoice for what is missing was asked for"
+    if _refund(data):
+        return "a refund is in another transaction than was told"
     return "payment changed by the shop"
 
 

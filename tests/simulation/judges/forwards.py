@@ -8,7 +8,7 @@ from engine.payment.model import EventType
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.judges.case import Case
 
-__all__ = ["credited", "forwarded", "refunded"]
+__all__ = ["credited", "forwarded", "paid_otherwise", "refunded"]
 
 
 def credited(case: Case) -> str | None:
@@ -54,3 +54,13 @@ def refunded(case: Case) -> str | None:
     if back.id in case.before.refunds:
         return f"{back.id} was told already"
     return None
+
+
+def paid_otherwise(case: Case) -> str | None:
+    """Of a refund that was told before. Its sums are for the judge of refunds."""
+    back = case.event.data.refund
+    if back is None or case.event.data.changed is not None:
+        return "it tells of a change and of a refund"
+    if back.id not in case.before.refunds:
+        return f"{back.id} was never told"
+    return "all who follow learn the transaction" if case.event.txid else None

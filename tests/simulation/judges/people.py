@@ -6,6 +6,7 @@ from engine.payment.model import Status
 from tests.simulation.judges.amendments import as_it_must_be
 from tests.simulation.judges.book import SETTLED
 from tests.simulation.judges.case import Case
+from tests.simulation.judges.forwards import paid_otherwise
 
 __all__ = ["cancelled", "confirmed_by_hand", "created", "updated"]
 
@@ -33,7 +34,10 @@ def cancelled(case: Case) -> str | None:
 
 
 def updated(case: Case) -> str | None:
-    """A clerk wanted just this, of a payment of which it may be."""
+    """A clerk wanted just this, of a payment of which it may be; or a refund of it was
+    mined in another transaction."""
+    if case.event.data.refund is not None:
+        return paid_otherwise(case)
     asked = case.record.amends.get(case.before.terms.id, ())
     told = case.event.data.changed
     if case.event.data.by not in {wanted.by for wanted in asked}:

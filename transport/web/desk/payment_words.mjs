@@ -83,7 +83,8 @@ export function told(event) {
     case "payment.cancelled": return ["Cancelled", data.reason ?? (data.by ? `by ${data.by}` : ""), "bad"];
     case "payment.refunded":
       return ["Refunded", data.refund?.amount_sat ? sat(data.refund.amount_sat) : "", ""];
-    case "payment.updated": return ["Changed", changes(data.changed), ""];
+    case "payment.updated":
+      return data.refund ? ["Refund in another transaction", data.refund.txid ?? "", ""] : ["Changed", changes(data.changed), ""];
     case "payment.token_saved": return ["Means of payment saved", "", ""];
     default: return [event.type.replace(/^payment\./, "").replaceAll("_", " "), "", ""];
   }

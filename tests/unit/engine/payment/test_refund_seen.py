@@ -1,9 +1,11 @@
 """Which output pays which refund, of those that a merchant's own wallet pays."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.chain.feed import ChainView
+from engine.chain.feed import ChainView, Output
 from engine.payment.refund import Refund, RefundState
 from engine.payment.refund_seen import paid_by, pays
 from tests.unit.payment_cases import mempool, mined, view
@@ -53,3 +55,47 @@ def test_an_output_pays_one_refund_the_one_that_was_claimed_first() -> None:
     assert [(r.id, o.txid) for r, o in paid_by([later, ONE], two, {("a", 0)})] == [
         ("ref_1", "b")
     ]
+
+
+def told(refunds: list[Refund], *outputs: Output) -> dict[str, str]:
+    return {r.id: o.txid for r, o in paid_by(refunds, view(*outputs, tip=1_000))}
+
+
+def test_what_must_arrive_whole_is_paid_before_what_bears_its_fee() -> None:
+    """A simulated world (--refunds, 396): the whole sum counted for the refund that may
+    cost a fee, and what was sent for that one fits no other."""
+    bears = replace(ONE, id="bears", takes_fee=True)
+    whole = replace(ONE, id="whole", claimed_at=2)
+    assert told([bears, whole], mined("x", 940, 20_000)) == {"whole": "x"}
+    assert told([bears], mined("y", 941, 19_000)) == {"bears": "y"}
+    both = told([bears, whole], mined("y", 930, 19_000), mined("x", 940, 20_000))
+    assert both == {"whole": "x", "bears": "y"}
+
+
+@given(
+    wanted=st.lists(st.tuples(st.integers(90, 110), st.booleans()), max_size=5),
+    sent=st.lists(st.integers(80, 111), max_size=5),
+)
+def test_as_many_are_paid_as_can_be(
+    wanted: list[tuple[int, bool]], sent: list[int]
+) -> None:
+    """Of what is seen at one moment, tried in every order."""
+    refunds = [
+        replace(ONE, id=f"r{n}", amount_sat=sat, takes_fee=bears)
+        for n, (sat, bears) in enumerate(wanted)
+    ]
+    outputs = [mined(f"o{n}", 940, sat) for n, sat in enumerate(sent)]
+    shown = view(*outputs, tip=1_000)
+
+    def most(left: list[Refund], of: list[Output]) -> int:
+        if not left or not of:
+            return 0
+        first, *others = left
+        found = most(others, of)
+        for output in of:
+            if pays(first, output, shown):
+                rest = [o for o in of if o is not output]
+                found = max(found, 1 + most(others, rest))
+        return found
+
+    assert len(told(refunds, *outputs)) == most(refunds, outputs)

@@ -51,7 +51,7 @@ def test_refund_fees_and_rests_are_all_that_is_spent(
     coins = [coin(n, sat, f"p{n % 3}") for n, sat in enumerate(sats)]
     one = refund(max(sum(sats) * part // 200, 5_000), takes_fee=takes_fee)
     made = outgoing(coins, one, rate)
-    out, rests = paid_out(one, made.plan), rests_of(one, made)
+    out, rests = paid_out(one, made), rests_of(one, made)
     spent = out.amount_sat + out.fee_sat
     assert spent + sum(part.amount_sat for _, part in rests) == made.plan.total_sat
     assert out.fee_sat + sum(p.fee_sat for _, p in rests) == made.plan.fee_sat
@@ -65,6 +65,6 @@ def test_refund_fees_and_rests_are_all_that_is_spent(
 def test_a_coin_that_is_all_the_refund_bears_the_fee() -> None:
     one = refund(50_000, takes_fee=True)
     made = outgoing([coin(1, 50_000, "p0")], one, 1_000)
-    out = paid_out(one, made.plan)
+    out = paid_out(one, made)
     assert out.amount_sat + out.fee_sat == 50_000
     assert rests_of(one, made) == []

@@ -32,7 +32,8 @@ DEEP = Sighting(False, "aa", 9, 3)
         (S.REPLACED, POOL, S.REPLACED),
         (S.REPLACED, DEEP, S.CONFIRMED),
         (S.PREPARED, DEEP, S.PREPARED),
-        (S.FAILED, DEEP, S.FAILED),
+        (S.FAILED, MINED, S.FAILED),
+        (S.FAILED, DEEP, S.CONFIRMED),
     ],
 )
 def test_a_look_moves_a_transaction_by_what_it_shows(

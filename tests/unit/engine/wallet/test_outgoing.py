@@ -47,8 +47,8 @@ def test_a_step_is_of_its_moment_and_keeps_all_else() -> None:
         (S.PREPARED, S.SEEN),
         (S.CONFIRMED, S.REPLACED),
         (S.CONFIRMED, S.FAILED),
-        (S.REPLACED, S.BROADCAST),
-        (S.FAILED, S.CONFIRMED),
+        (S.REPLACED, S.SEEN),
+        (S.FAILED, S.BROADCAST),
     ],
 )
 def test_what_is_no_step_is_a_bug(before: S, after: S) -> None:

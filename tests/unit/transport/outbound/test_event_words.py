@@ -68,6 +68,8 @@ def test_a_message_says_what_happened_how_much_and_of_what() -> None:
          "Payment changed by the shop"),
         ("payment.updated", {"changed": {"lightning_rest": {"old": None, "new": {}}}},
          "An invoice for what is missing was asked for"),
+        ("payment.updated", {"refund": {"id": "ref_1", "amount_sat": -30}},
+         "A refund is in another transaction than was told"),
         ("payment.never_heard_of", {}, "Payment never heard of"),
     ],
 )  # fmt: skip
