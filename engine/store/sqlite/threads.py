@@ -31,10 +31,10 @@ CACHE_KIB = 1_024
 """Of each reader's connection; there are four. What is not in it the kernel has."""
 
 TRIP = 32
-"""Queries that a thread answers, at most, before the hub hears of them."""
+"""Queries that a thread answers, at most, before it is back."""
 
 TRIP_S = 0.005
-"""After so long it brings back what it has; one query may take longer."""
+"""After so long it begins no other query; one may take longer."""
 
 CHECKPOINT_EVERY_S = 0.25
 MIN_CHECKPOINT_WRITES = 64
@@ -134,12 +134,14 @@ class ReaderThreads(SqliteReads):
 
     A thread that is free answers what waits, and what comes meanwhile, in one trip: a
     query takes some 0.1 ms, and a hub that is busy hears of an answer 50 ms later. With
-    a trip for each, two threads answered forty queries a second then.
+    a trip for each, two threads answered forty queries a second then. The hub hears of
+    each answer as soon as it is known: the next query of a trip may take long.
     """
 
     def __init__(self, path: str | Path, threads: int = READERS) -> None:
         self._path = str(path)
         self._pool = ThreadPool(threads)
+        self._loop = gevent.get_hub().loop
         self._idle: list[sqlite3.Connection] = []
         self._threads = self._free = threads  # free: on no trip; the hub's to change
         self._waiting: deque[_Question] = deque()  # the hub appends, threads take
@@ -168,7 +170,8 @@ class ReaderThreads(SqliteReads):
         def back(_trip: object) -> None:
             self._free += 1
             for question in taken:
-                question.answered.set(None)
+                if not question.answered.ready():  # the thread has failed
+                    question.answered.set(None)
             if self._waiting:
                 self._set_out()
 
@@ -184,6 +187,7 @@ class ReaderThreads(SqliteReads):
                 return
             taken.append(question)
             question.outcome = _caught(question.ask)
+            self._loop.run_callback_threadsafe(question.answered.set, None)
 
     def _in_thread(self, query: Callable[..., Any], *args: Any) -> Any:
         connection = self._idle.pop() if self._idle else self._open()

@@ -13,6 +13,7 @@ from gevent import monkey
 from gevent.event import AsyncResult
 from gevent.queue import Queue
 
+from engine.errors import JournalError
 from engine.store.sqlite import threads
 from engine.store.sqlite.journal import Journal
 from engine.store.sqlite.threads import (
@@ -164,6 +165,50 @@ def test_a_trip_ends_when_it_has_taken_long_and_another_goes_on(
         gevent.joinall(asking, timeout=60, raise_error=True)
         assert [one.value for one in asking] == [1] * 20
         assert max(trips) == 1
+    finally:
+        readers.close()
+        writer.close()
+
+
+def test_an_answer_is_there_while_the_next_query_of_its_trip_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "TRIP_S", 1e9)
+    path, begin, end = tmp_path / "node.db", NativeEvent(), NativeEvent()
+    writer, readers = WriterThread(path), ReaderThreads(path, threads=1)
+    try:
+        first = gevent.spawn(readers._run, lambda _sql: begin.wait(300))
+        wait_until(lambda: readers._free == 0, 30, "the thread to be on its trip")
+        quick = gevent.spawn(readers._run, lambda _sql: 7)
+        long = gevent.spawn(readers._run, lambda _sql: end.wait(300))
+        wait_until(lambda: len(readers._waiting) == 2, 30, "both to have asked")
+        begin.set()
+        assert quick.get(timeout=60) == 7
+        assert not long.ready()
+        assert readers._free == 0  # it is the same trip still
+        end.set()
+        assert first.get(timeout=60)
+        assert long.get(timeout=60)
+    finally:
+        begin.set()
+        end.set()
+        readers.close()
+        writer.close()
+
+
+def test_who_asked_hears_of_a_thread_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "node.db"
+    writer, readers = WriterThread(path), ReaderThreads(path)
+
+    def lost(taken: list[threads._Question]) -> None:
+        taken.append(readers._waiting.popleft())
+
+    monkeypatch.setattr(readers, "_answer", lost)
+    try:
+        with pytest.raises(JournalError, match="thread has failed"):
+            gevent.spawn(readers._run, lambda _sql: 7).get(timeout=60)
     finally:
         readers.close()
         writer.close()
