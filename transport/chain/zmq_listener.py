@@ -2,9 +2,12 @@
 
 Each topic has a SUB socket of its own, so that the 4,000 `rawtx` of a block push
 nothing else out of the publisher's queue (its high-water mark is of each subscriber's
-connection and topic). Three greenlets for each socket: one reads messages into the
-`PushLog`, the others follow the connection's state, which libzmq keeps to itself
-otherwise, and connect again.
+connection and topic). Two greenlets for each socket: one reads messages into the
+`PushLog`, the other follows the connection's state, which libzmq keeps to itself
+otherwise. One for all connects again.
+
+A node at mainnet's size says something some twenty times a second: a socket's watcher
+is made once, and what waits has no timer of its own.
 
 Hostile or broken publishers: a frame of over `MAX_FRAME` bytes ends the connection
 (libzmq does that), so does what is no ZMTP; what is queued here is bounded, and no more
@@ -15,11 +18,11 @@ what it cannot queue, and the counters tell.
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import zmq
-from gevent.socket import wait_read
+from gevent.event import Event
 from zmq.utils.monitor import parse_monitor_message
 
 from engine.chain.push import PushLog
@@ -49,15 +52,13 @@ STEP: Final = 50
 GRACE_S: Final = 0.02
 """How long to wait for a transaction's bytes before the node is asked for them."""
 
-LOOK_S: Final = 1.0
-"""How often to look at a socket that says nothing."""
-
-RETRY_S: Final = 1.0
-"""Between attempts to connect. They are ours: after a frame that is too large, or what
-is no ZMTP, libzmq never tries again."""
+KEEP_S: Final = 1.0
+"""Between attempts to connect, and looks at sockets that say nothing. The attempts are
+ours: after a frame that is too large, or what is no ZMTP, libzmq never tries again."""
 
 _HEARTBEAT: Final = 30_000  # ms; a connection that answers no ping is closed
 _STATES: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_READ: Final = 1  # of libev
 
 
 class ZmqListener:
@@ -70,13 +71,18 @@ class ZmqListener:
         self._nudge = nudge
         self._context = zmq.Context()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._inlets: list[_Inlet] = []
+        self._sockets: list[tuple[zmq.Socket[bytes], str]] = []  # and their addresses
         self._connected: set[int] = set()
         self._grace: gevent.Greenlet[..., None] | None = None
         for number, (topic, address) in enumerate(endpoints):
             self._open(number, topic, address)
+        self._greenlets.append(gevent.spawn(self._keep))
 
     def close(self) -> None:
         gevent.killall([*self._greenlets, *filter(None, [self._grace])])
+        for inlet in self._inlets:
+            inlet.close()
         self._context.destroy(linger=0)
 
     def _open(self, number: int, topic: bytes, address: str) -> None:
@@ -91,14 +97,16 @@ class ZmqListener:
         socket.set(zmq.SUBSCRIBE, topic)
         monitor = socket.get_monitor_socket(_STATES)
         socket.connect(address)
-        self._greenlets.append(gevent.spawn(self._read, number, socket))
-        self._greenlets.append(gevent.spawn(self._follow, number, topic, monitor))
-        self._greenlets.append(gevent.spawn(self._keep, number, socket, address))
+        said, states = _Inlet(socket), _Inlet(monitor)
+        self._inlets += (said, states)
+        self._sockets.append((socket, address))
+        self._greenlets.append(gevent.spawn(self._read, number, said))
+        self._greenlets.append(gevent.spawn(self._follow, number, topic, states))
 
-    def _read(self, number: int, socket: "zmq.Socket[bytes]") -> None:
+    def _read(self, number: int, inlet: "_Inlet") -> None:
         """Until killed. Others run between any `STEP` messages."""
         bucket = TokenBucket.full(PER_S, BURST).at(time.monotonic())
-        for count, parts in enumerate(_messages(socket), 1):
+        for count, parts in enumerate(inlet.messages(), 1):
             if self._push.message(number, parts):
                 self._nudge()
             elif self._push.is_waiting and self._grace is None:
@@ -115,8 +123,8 @@ class ZmqListener:
         if self._push.is_waiting:
             self._nudge()
 
-    def _follow(self, number: int, topic: bytes, monitor: "zmq.Socket[bytes]") -> None:
-        for parts in _messages(monitor):
+    def _follow(self, number: int, topic: bytes, inlet: "_Inlet") -> None:
+        for parts in inlet.messages():
             if parse_monitor_message(parts)["event"] == zmq.EVENT_DISCONNECTED:
                 self._connected.discard(number)
                 self._push.disconnected(topic, number)
@@ -125,25 +133,47 @@ class ZmqListener:
                 if self._push.connected(topic, number):
                     self._nudge()
 
-    def _keep(self, number: int, socket: "zmq.Socket[bytes]", address: str) -> None:
-        """Connect again, as long as it takes."""
+    def _keep(self) -> None:
+        """Connect again, as long as it takes; and look whether one missed a word."""
         while True:
-            gevent.sleep(RETRY_S)
-            if number not in self._connected:
+            gevent.sleep(KEEP_S)
+            for number, (socket, address) in enumerate(self._sockets):
+                if number in self._connected:
+                    continue
                 with contextlib.suppress(zmq.ZMQError):  # it is none of its any more
                     socket.disconnect(address)
-                socket.connect(address)
+                with contextlib.suppress(zmq.ZMQError):  # no descriptor free: later
+                    socket.connect(address)
+            for inlet in self._inlets:
+                inlet.look()
 
 
-def _messages(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
-    """One after another, without an end; others run while there is none."""
-    while True:
-        try:
-            parts = socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            # Its descriptor speaks once for several messages, and only after this
-            # attempt: hence the order, and a look now and then all the same.
-            with contextlib.suppress(TimeoutError):
-                wait_read(socket.FD, LOOK_S)
-        else:
-            yield parts
+class _Inlet:
+    """What a socket says, for the one greenlet that reads it."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+        self._socket = socket
+        self._spoke = Event()
+        self._watcher: Any = gevent.get_hub().loop.io(socket.FD, _READ)
+
+    def messages(self) -> Iterator[list[bytes]]:
+        """One after another, without an end; others run while there is none."""
+        while True:
+            # Its descriptor speaks once for several messages, and is quiet only after
+            # its events were asked for: hence the order. It is not heeded meanwhile: it
+            # would wake the hub for as long as the reader rests.
+            while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                yield self._socket.recv_multipart(zmq.NOBLOCK)
+            self._spoke.clear()
+            self._watcher.start(self._spoke.set)
+            try:
+                self._spoke.wait()
+            finally:
+                self._watcher.stop()
+
+    def look(self) -> None:
+        """Have the reader ask, though the descriptor said nothing."""
+        self._spoke.set()
+
+    def close(self) -> None:
+        self._watcher.close()
