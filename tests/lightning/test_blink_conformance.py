@@ -17,6 +17,8 @@ from transport.lightning import blink, blink_graphql
 from transport.lightning.blink import Blink
 
 SHORT_S = 0.3
+REACHED_S = 3.0
+"""On a machine that is busy, too, what is asked is there before nobody waits for it."""
 
 FAULTS: dict[Fault, Answer] = {
     "hang": hang(),
@@ -63,10 +65,10 @@ class BlinkRig:
         lines = self.double.bank.lines(self.account.btc, payment_hash)
         return sum(tx.amount < 0 and tx.status != "FAILURE" for tx in lines)
 
-    def in_a_hurry(self, patch: pytest.MonkeyPatch) -> None:
+    def in_a_hurry(self, patch: pytest.MonkeyPatch, short_s: float = SHORT_S) -> None:
         """Of a node that hangs, it is known after a moment."""
-        patch.setattr(blink_graphql, "DEADLINE_S", SHORT_S)
-        patch.setattr(blink_graphql, "ACT_S", SHORT_S)
+        patch.setattr(blink_graphql, "DEADLINE_S", short_s)
+        patch.setattr(blink_graphql, "ACT_S", short_s)
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
@@ -81,7 +83,7 @@ class BlinkRig:
     def silence_after_success(self) -> Iterator[None]:
         self.double.faults["lnInvoicePaymentSend"] = [lambda answer: hang()]
         with pytest.MonkeyPatch.context() as patch:
-            self.in_a_hurry(patch)
+            self.in_a_hurry(patch, REACHED_S)
             yield
         assert not self.double.faults["lnInvoicePaymentSend"]
 

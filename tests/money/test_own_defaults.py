@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -38,11 +39,10 @@ def put(node: RunningNode, name: str, record: object) -> None:
 
 
 def seconds(payment: dict[str, Any]) -> float:
-    def of(text: str) -> float:
-        hours, minutes, rest = text[11:-1].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(rest)
-
-    return (of(payment["expires_at"]) - of(payment["created_at"])) % 86_400
+    expires_at, created_at = (
+        datetime.fromisoformat(payment[key]) for key in ("expires_at", "created_at")
+    )
+    return (expires_at - created_at).total_seconds()
 
 
 @pytest.mark.parametrize(

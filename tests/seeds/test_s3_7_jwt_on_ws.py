@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -133,29 +133,31 @@ def test_s3_7_a_token_opens_its_own_salons_payments_only(node: RunningNode) -> N
     client.close()
 
 
-BAD = {
-    "expired": token(claims(exp=1_000_000_000)),
-    "wrong audience": token(claims(aud="somebody")),
-    "another key": token(claims(), SECRET[::-1]),
-    "alg none": signed({"alg": "none"}, claims(), SECRET),
-    "kid of a file": token(claims(), "", {"kid": "/dev/null"}),
-    "huge": token(claims(more="x" * 4_000)),
+BAD: dict[str, Callable[[], str]] = {
+    "expired": lambda: token(claims(exp=1_000_000_000)),
+    "wrong audience": lambda: token(claims(aud="somebody")),
+    "another key": lambda: token(claims(), SECRET[::-1]),
+    "alg none": lambda: signed({"alg": "none"}, claims(), SECRET),
+    "kid of a file": lambda: token(claims(), "", {"kid": "/dev/null"}),
+    "huge": lambda: token(claims(more="x" * 4_000)),
 }
+"""Made when they are used: else their hour would be what is wrong with them."""
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_s3_7_a_wrong_token_is_refused(node: RunningNode, kind: str) -> None:
     payment = node.create(amount_sat=1_000, external_id="jwt-bad")
-    refused = page(node, token=BAD[kind])
+    bad = BAD[kind]()
+    refused = page(node, token=bad)
     assert (refused.status, refused.problem["code"]) == (401, "unauthorized")
     client = page(node)
     for asked in (
         {"type": "subscribe", "payment_id": payment["id"]},
         {"type": "identify", "externalId": "jwt-bad"},
     ):
-        told = say(client, **asked, token=BAD[kind])
+        told = say(client, **asked, token=bad)
         assert (told["type"], told["code"]) == ("error", "not_allowed")
-        assert not any(part in json.dumps(told) for part in BAD[kind].split(".")[1:2])
+        assert not any(part in json.dumps(told) for part in bad.split(".")[1:2])
     client.close()
 
 
@@ -166,7 +168,7 @@ def test_s3_7_a_wrong_token_is_refused_where_none_is_needed(node: RunningNode) -
     client = page(node)
     asked = {"type": "identify", "externalId": "jwt-open", "merchant": "open"}
     assert say(client, **asked)["type"] == "identified"
-    assert say(client, **asked, token=BAD["expired"])["code"] == "not_allowed"
+    assert say(client, **asked, token=BAD["expired"]())["code"] == "not_allowed"
     assert say(client, **asked, token=jwt())["type"] == "identified"
     client.close()
 

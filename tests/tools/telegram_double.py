@@ -8,8 +8,8 @@
 Built from https://core.telegram.org/bots/api and from the texts of the server's own
 source (github.com/tdlib/telegram-bot-api, Client.cpp and ClientManager.cpp), not from
 what Paybell expects. It reads MarkdownV2 by its own reader and counts UTF-16 units
-after that, knows its chats, keeps Telegram's limits if it is told to (`per_chat_s`),
-and sends back what Telegram sends: the HTTP status is the `error_code`.
+after that, knows its chats, and sends back what Telegram sends: the HTTP status is the
+`error_code`.
 """
 
 import json
@@ -80,9 +80,6 @@ class TelegramDouble:
 
     script: list[Answer | Refusal] = field(default_factory=list)
     """What the next calls get, whatever they ask."""
-
-    per_chat_s: float = 0.0
-    """A message earlier than so long after the last is a 429."""
 
     port: int = 0
 
@@ -187,8 +184,6 @@ class TelegramDouble:
         if units > MAX_UNITS:
             raise Refusal(400, "Bad Request: message is too long")
         now, posted = time.monotonic(), self.chats[chat]
-        if posted and now - posted[-1].at_s < self.per_chat_s:
-            raise Refusal(429, "Too Many Requests: retry after 1", retry_after=1)
         posted.append(Message(chat, text, tuple(entities), thread, asked, now))
         shown = [
             {"type": e.kind, "offset": e.offset, "length": e.length} for e in entities
