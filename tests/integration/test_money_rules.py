@@ -1,5 +1,6 @@
 """A whole node over real sockets: dust, miners' rewards, and deadlines that wait."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def test_a_thousand_outputs_of_dust_hide_no_money(shop: Shop, chain: FakeChain) 
 def test_no_order_expires_while_the_chain_shows_its_full_sum_in_crumbs(
     shop: Shop, chain: FakeChain
 ) -> None:
-    order = shop.order(amount_sat=330_000, confirmations=1, expires_in_s=2)
-    short = shop.order(amount_sat=330_001, confirmations=1, expires_in_s=2)
+    order = shop.order(amount_sat=330_000, confirmations=1, expires_in_s=5)
+    short = shop.order(amount_sat=330_001, confirmations=1, expires_in_s=5)
     for one in (order, short):
         chain.mempool.append(chain.new_tx(*[(one.script, 300)] * 1_100))
     chain.mine()
@@ -72,9 +73,11 @@ def test_no_order_expires_while_the_chain_shows_its_full_sum_in_crumbs(
 def test_a_miners_reward_confirms_at_a_hundred_and_expires_nothing(
     shop: Shop, chain: FakeChain
 ) -> None:
-    order = shop.order(amount_sat=40_000, confirmations=1, expires_in_s=1)
+    order = shop.order(amount_sat=40_000, confirmations=1, expires_in_s=3)
+    over = time.monotonic() + 3.1
     chain.mine(1, to=order.script)
     shop.wait_for(order, "confirming")
+    wait_until(lambda: time.monotonic() > over, 5, "its deadline to pass")
     chain.mine(98)
     shop.look(order)
     shown = shop.node.payment(order.id)
@@ -88,7 +91,7 @@ def test_a_miners_reward_confirms_at_a_hundred_and_expires_nothing(
 def test_a_deadline_waits_for_a_source_that_is_current_and_says_so(
     shop: Shop, chain: FakeChain
 ) -> None:
-    unpaid, paid = (shop.order(expires_in_s=1, confirmations=1) for _ in range(2))
+    unpaid, paid = (shop.order(expires_in_s=3, confirmations=1) for _ in range(2))
     chain.undo(5)
     for order in (unpaid, paid):
         wait_for_words(shop, order, "proves nothing")

@@ -187,7 +187,7 @@ def test_an_invoice_that_expired_is_followed_by_a_fresh_one() -> None:
         record = {"reorder": True, "methods": ["lightning"]}
         said = shop.node.call("PUT", "/v1/merchants/default", json=record)
         assert said.status_code == 200, said.text
-        old = shop.node.create(amount_sat=5_000, expires_in_s=1)
+        old = shop.node.create(amount_sat=5_000, expires_in_s=5)
         shop.node.wait_for_status(old["id"], "expired")
         new = successor(shop.node, old["id"])
         assert new["lightning"]["payment_hash"] != old["lightning"]["payment_hash"]

@@ -113,7 +113,7 @@ def test_on_a_pruned_node_a_shop_goes_on_and_what_was_pruned_does_not_expire(
     """Its Paybell is away when an order is paid, and comes back when its block is gone:
     the node has nothing to show, and cannot say that nothing came."""
     healthy, pruned = pair
-    missed = order(pair, "missed", confirmations=1, expires_in_s=2)
+    missed = order(pair, "missed", confirmations=1, expires_in_s=4)
     pruned.paybell.stop()
     healthy.node.pay(missed, 50_000)
     (mined,) = healthy.node.generate(1)
