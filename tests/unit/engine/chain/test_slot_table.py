@@ -59,6 +59,24 @@ def test_many_under_one_hash_do_not_burden_the_others_of_the_run() -> None:
     assert list(table.of(key(1))) == [1]
 
 
+def test_a_table_that_grows_keeps_all_it_had_and_a_small_one_is_small() -> None:
+    table = SlotTable()
+    crowd = {*range(2 * CROWD)}
+    for number in crowd:
+        table.add(key(1), number)
+    table.discard(key(1), 0)
+    small = SlotTable()
+    small.add(1, 1)
+    assert len(small._buckets) < 100
+    for number in range(5_000):
+        table.add(number * 0x9E3779B97F4A7C15 % 2**63, number)
+    assert len(table._buckets) > 10_000
+    for number in range(5_000):
+        assert list(table.of(number * 0x9E3779B97F4A7C15 % 2**63)) == [number]
+    assert set(table.of(key(1))) == crowd - {0}
+    assert max(map(len, table._buckets)) < 12 * CROWD
+
+
 KEYS = (key(ALIKE), key(7), key(9), key(1), -1)
 STEPS = st.tuples(
     st.sampled_from(("add", "add", "add", "discard", "many")),
