@@ -37,6 +37,8 @@ def run_range(seeds: range, days: float, *, kind: str = "") -> Sums:
         except Exception as error:  # noqa: BLE001 - each seed is a case of its own
             text = f"seed {seed}: {type(error).__name__}: {error}"
             sums.failures.append(Failure(seed, days, text, kind))
+        if not gc.isenabled():
+            gc.collect()
     sums.cpu_s = time.process_time() - began
     return sums
 
@@ -45,7 +47,9 @@ def work(days: float, *, kind: str = "") -> int:
     """The life of a worker; ends with its standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     logging.disable(logging.CRITICAL)
+    gc.collect()
     gc.freeze()  # worlds make cycles, modules do not: looked at once less
+    gc.disable()  # and a world holds what it made until it ends: see `run_range`
     for line in sys.stdin.buffer:
         first, last = line.split()
         seeds = range(int(first), int(last) + 1)

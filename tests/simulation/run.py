@@ -9,6 +9,7 @@ from random import Random
 from unittest.mock import patch
 
 import actors.sources.witnesses
+import actors.sources.workers
 from engine.payment.model import EventType, Payment
 from engine.runtime.heap import LongLived
 from tests.simulation.broken import Broken
@@ -204,13 +205,15 @@ def run_world(
 
 @contextmanager
 def _collected_as_ever() -> Iterator[None]:
-    """A node that has started puts all that there is out of the collector's sight. It
-    may, being the only one of its process and there for days; of these there are a
-    dozen a second, and to look through all modules for each is most of the work.
+    """A node that has started puts all that there is out of the collector's sight, and
+    gives memory back that a block took. It may, being the only one of its process and
+    there for days; of these there are a dozen a second, and to look through all modules
+    for each is most of the work.
     """
     with (
         patch.object(LongLived, "settle", lambda _self: None),
         patch.object(LongLived, "grown", lambda _self, _count: None),
+        patch.object(actors.sources.workers, "give_back", lambda: None),
     ):
         yield
 
