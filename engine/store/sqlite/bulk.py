@@ -50,7 +50,7 @@ from engine.store.writes import (
 
 __all__ = ["Bulk"]
 
-_ORDERED = (
+_ORDERED = {
     ChannelRow,
     Forget,
     ForgetDeliveries,
@@ -63,7 +63,7 @@ _ORDERED = (
     Release,
     RemoveChannel,
     Requeue,
-)
+}
 """Rows that other rows or the outbox of events depend on: these are written in turn."""
 
 _EVENTS = Many("INSERT INTO events VALUES", 8)
@@ -141,7 +141,7 @@ class Bulk:
         self._committed.append(tuple(events))
         self._changed.append(0)
         for row in write.rows:
-            if isinstance(row, _ORDERED):
+            if type(row) in _ORDERED:
                 self.flush()
                 self._rows.append((number, row))
                 self.flush()
@@ -246,7 +246,8 @@ class Bulk:
             self._created = []
             moments.note(self._sql, moments.PAYMENTS, self._noted, self.rank)
             self._noted = self.rank
-        self._move()
+        if self._moved:
+            self._move()
         if self._renamed:
             self._sql.executemany(
                 "UPDATE payments SET external_id = ? WHERE id = ?", self._renamed

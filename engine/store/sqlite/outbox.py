@@ -44,7 +44,7 @@ def channels(
         ("", ()) if merchant is None else (" WHERE merchant = ?", (merchant,))
     )
     rows = sql.execute(f"{_CHANNELS}{where} ORDER BY created_at, id", values)
-    return [_channel(row) for row in rows if _is_whole(row)]
+    return [_as_record(row) for row in rows if _is_whole(row)]
 
 
 def channels_page(
@@ -59,7 +59,7 @@ def channels_page(
         f"{_CHANNELS} WHERE (created_at, id) > (?, ?){where} ORDER BY created_at, id",
         (*after, *values),
     )
-    return [_channel(row) for row in islice(filter(_is_whole, rows), limit)]
+    return [_as_record(row) for row in islice(filter(_is_whole, rows), limit)]
 
 
 def damaged_channels(sql: sqlite3.Connection) -> list[str]:
@@ -77,12 +77,16 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
 
 def channel(sql: sqlite3.Connection, channel_id: str) -> ChannelRecord | None:
     row = sql.execute(f"{_CHANNELS} WHERE id = ?", (channel_id,)).fetchone()
-    return None if row is None else _channel(row)
+    if row is None:
+        return None
+    checked(f"channel {channel_id}", row)
+    return _as_record(row)
 
 
-def _channel(row: tuple[Any, ...]) -> ChannelRecord:
-    i, m, e, _, at, s = checked(f"channel {row[0]}", row)
-    return ChannelRecord(i, m, bool(e), at, s)
+def _as_record(row: tuple[Any, ...]) -> ChannelRecord:
+    """Of one that is whole."""
+    i, merchant, enabled, _, at, state, _ = row
+    return ChannelRecord(i, merchant, bool(enabled), at, state)
 
 
 def owed(sql: sqlite3.Connection, channel_id: str, limit: int = OWED) -> Owed:

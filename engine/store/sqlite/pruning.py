@@ -27,7 +27,11 @@ _LAST = '(SELECT max("offset") FROM events)'
 _NEWEST = f'(SELECT payment_id FROM events WHERE "offset" = {_LAST})'  # noqa: S608
 _CHANNELS = "SELECT id FROM channels WHERE merchant IN (?, '*')"
 
-_LOGS = {"attempts", "inbound"}
+_FORGET = {
+    log: f"DELETE FROM {log} WHERE at < ?1 AND id IN"  # noqa: S608 - constants
+    f" (SELECT id FROM {log} WHERE id > 0 ORDER BY id LIMIT ?2)"
+    for log in ("attempts", "inbound")
+}
 
 
 def prunable(sql: sqlite3.Connection, before: int, after: int, limit: int) -> Prunable:
@@ -151,12 +155,7 @@ def forget_deliveries(sql: sqlite3.Connection, row: ForgetDeliveries) -> int:
 
 def forget(sql: sqlite3.Connection, row: Forget) -> int:
     """Rows of a log are numbered as they come, so the oldest have the least ids."""
-    assert row.log in _LOGS, row.log
-    return sql.execute(
-        f"DELETE FROM {row.log} WHERE at < ?1 AND id IN"  # noqa: S608 - one of _LOGS
-        f" (SELECT id FROM {row.log} WHERE id > 0 ORDER BY id LIMIT ?2)",
-        (row.before, row.limit),
-    ).rowcount
+    return sql.execute(_FORGET[row.log], (row.before, row.limit)).rowcount
 
 
 def file_use(sql: sqlite3.Connection) -> FileUse:

@@ -293,10 +293,11 @@ def idempotent_answer(
     return IdempotentAnswer(request_hash, status, body)
 
 
-_SOURCE_TIP = (
+_SOURCE_TIP = "SELECT source, height, hash, crc FROM source_tips WHERE source = ?"
+_FURTHEST_TIP = (
     "SELECT source, height, hash, crc FROM source_tips"  # noqa: S608 - placeholders
-    f" WHERE source = ? OR (? AND source NOT IN ({', '.join('?' * len(NO_PLACE))}))"
-    " ORDER BY source = ? DESC, height DESC LIMIT 1"
+    f" WHERE source NOT IN ({', '.join('?' * len(NO_PLACE))})"
+    " ORDER BY height DESC LIMIT 1"
 )
 
 
@@ -305,10 +306,9 @@ def source_tip(sql: sqlite3.Connection, source: str) -> SourceTip | None:
 
     What another has read was told to the watchers just as well.
     """
-    row = sql.execute(
-        _SOURCE_TIP,
-        (source, source not in NO_PLACE, *NO_PLACE, source),
-    ).fetchone()
+    row = sql.execute(_SOURCE_TIP, (source,)).fetchone()
+    if row is None and source not in NO_PLACE:
+        row = sql.execute(_FURTHEST_TIP, NO_PLACE).fetchone()
     if row is None:
         return None
     return SourceTip(*checked(f"the tip of {row[0]}", row))

@@ -7,7 +7,10 @@ write it is part of.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from engine.store.history_writes import AddHistory, ForgetHistory
 from engine.store.sqlite import (
@@ -75,6 +78,7 @@ from engine.store.writes import (
 __all__ = ["write_rows"]
 
 Values = tuple[object, ...]
+_Writing = Callable[[sqlite3.Connection, Sequence[Any]], None]
 
 _IDEMPOTENCY = Many(
     "INSERT INTO idempotency (scope, key, request_hash, status, body, at, crc) VALUES",
@@ -111,45 +115,28 @@ def write_rows(sql: sqlite3.Connection, rows: Sequence[Row]) -> list[Changed]:
     else that may be among `rows` touches their tables.
     """
     changed: list[Changed] = []
-    answers: list[Row] = []
-    heard: list[Row] = []
-    customers: list[Row] = []
-    drawn: list[AddressRow] = []
-    keys: list[WalletKeyRow] = []
-    deliveries: list[DeliveryResult] = []
+    crowds: dict[type, list[Row]] = {}
     for row in rows:
-        match row:
-            case IdempotencyRow():
-                answers.append(row)
-            case InboundRow():
-                heard.append(row)
-            case CustomerRow():
-                customers.append(row)
-            case AddressRow():
-                drawn.append(row)
-            case WalletKeyRow():
-                keys.append(row)
-            case DeliveryResult():
-                deliveries.append(row)
-            case _:
-                changed.append(_write_row(sql, row))
-                continue
-        changed.append(Changed(1))
-    _insert(sql, _IDEMPOTENCY, answers)
-    _insert(sql, _INBOUND, heard)
-    _insert(sql, _CUSTOMERS, customers)
-    write_addresses(sql, drawn)
-    wallet_keys.write_drawn(sql, keys)
-    _deliveries(sql, deliveries)
+        if type(row) in _CROWDS:
+            crowds.setdefault(type(row), []).append(row)
+            changed.append(Changed(1))
+        else:
+            changed.append(_write_row(sql, row))
+    for kind, write in _CROWDS.items() if crowds else ():
+        if kind in crowds:
+            write(sql, crowds[kind])
     return changed
 
 
-def _insert(sql: sqlite3.Connection, statement: Many, rows: Sequence[Row]) -> None:
-    values: list[object] = []
-    for row in rows:
-        fields = _fields(row)
-        values += (*fields, row_crc(fields))
-    statement.run(sql, values)
+def _inserting(statement: Many) -> _Writing:
+    def insert(sql: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        values: list[object] = []
+        for row in rows:
+            fields = _fields(row)
+            values += (*fields, row_crc(fields))
+        statement.run(sql, values)
+
+    return insert
 
 
 def _write_row(sql: sqlite3.Connection, row: Row) -> Changed:
@@ -268,7 +255,7 @@ def _read_again(sql: sqlite3.Connection, row: ReadAgain) -> int:
 
 def _fields(row: Row) -> Values:
     """All of a row, in the order of its table's columns."""
-    return tuple(getattr(row, name) for name in row.__struct_fields__)
+    return msgspec.structs.astuple(row)
 
 
 def _channel(row: ChannelRow) -> tuple[str, Values]:
@@ -331,3 +318,14 @@ def _deliveries(sql: sqlite3.Connection, rows: Sequence[DeliveryResult]) -> None
         sql.execute(_SETTLED_ONE, *settled.values())
     elif settled:
         _SETTLED.run(sql, [value for values in settled.values() for value in values])
+
+
+_CROWDS: dict[type, _Writing] = {
+    IdempotencyRow: _inserting(_IDEMPOTENCY),
+    InboundRow: _inserting(_INBOUND),
+    CustomerRow: _inserting(_CUSTOMERS),
+    AddressRow: write_addresses,
+    WalletKeyRow: wallet_keys.write_drawn,
+    DeliveryResult: _deliveries,
+}
+"""Kinds of which there may be many in one transaction."""
