@@ -110,7 +110,7 @@ class SourceActor(Actor):
             self._read_best()
         for feed in self.planner.feeds:
             feed.spec.worker.start()
-        if self._node.health.booted:
+        if self._node.booted.now:
             # After the watches: they wait in the mailbox already.
             self.ref.tell_system(AllWatched(self._node.supervisor.incarnation))
 
@@ -166,7 +166,7 @@ class SourceActor(Actor):
         if node.watches_refunds:
             wanted[RefundsWatched] = node.refunds.incarnation
         is_told = wanted.items() <= self._told_by.items()
-        return is_told and node.health.booted and self._is_best_known
+        return is_told and node.booted.now and self._is_best_known
 
     def _plan_soon(self) -> None:
         now = self._node.clock.monotonic()

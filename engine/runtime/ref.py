@@ -260,17 +260,18 @@ class Ref:
         return self._mail
 
     def _wake(self) -> None:
-        if self._turn is _IDLE and self._has_work():
-            self._turn = _SCHEDULED
-            self.scope.dispatcher.schedule(self)
-
-    def _has_work(self) -> bool:
+        if self._turn is not _IDLE:
+            return
         life, mail = self._life, self._mail
         if life is _READY:
-            return mail is not None and len(mail) > 0
-        if life is _SUSPENDED:
-            return mail is not None and mail.answer is not None
-        return life is _STARTING
+            has_work = mail is not None and mail.waiting > 0
+        elif life is _SUSPENDED:
+            has_work = mail is not None and mail.answer is not None
+        else:
+            has_work = life is _STARTING
+        if has_work:
+            self._turn = _SCHEDULED
+            self.scope.dispatcher.schedule(self)
 
     def _start_actor(self) -> None:
         self._life = _READY
@@ -306,7 +307,7 @@ class Ref:
                     actor.on_receive(message)
         except BaseException as error:  # noqa: BLE001 - the border of one actor
             self._fail(incarnation, ExitReason.CRASHED, error, message)
-        if self._mail is mail and not len(mail) and self._life is not _SUSPENDED:
+        if self._mail is mail and not mail.waiting and self._life is not _SUSPENDED:
             self._mail = None
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,7 @@ class WorldDispatcher(SimulatedDispatcher):
         self._world = world
 
     def schedule(self, ref: Ref) -> None:
-        delay_ms = self._world.answer_delay_ms() if ref.scope.blocking else 0
-        if delay_ms:
-            begin = super().schedule
-            self._world.in_memory(delay_ms, lambda: begin(ref))
+        if ref.scope.blocking and (delay_ms := self._world.answer_delay_ms()):
+            self._world.in_memory(delay_ms, partial(self.runnable.append, ref))
         else:
-            super().schedule(ref)
+            self.runnable.append(ref)
