@@ -13,6 +13,7 @@ from random import Random
 
 from engine.bitcoin.address import script_to_address
 from engine.chain.feed import Block, ChainTx, Header, Output, Tip, TxOut
+from engine.chain.packed_tx import PackedTxs, pack
 from tests.simulation.hot_keys import HOT, hot_script
 
 __all__ = [
@@ -76,6 +77,7 @@ class SimChain:
         self.paying: dict[bytes, list[str]] = {}  # script -> txids
         self.mined_in: dict[str, list[str]] = {}  # txid -> block hashes
         self.rewards: dict[str, ChainTx] = {}  # of miners who pay with them
+        self._packed: dict[str, Block] = {}
         self._best: list[str] = []
         self._pool: dict[str, ChainTx] = {}
         self._spent: dict[tuple[str, int], str] = {}  # by the pool
@@ -102,6 +104,15 @@ class SimChain:
 
     def in_best(self, seen: Snapshot, block_hash: str) -> bool:
         return seen.at(self.blocks[block_hash].header.height) == block_hash
+
+    def packed(self, block_hash: str) -> Block:
+        """The block as a node's adapter hands it on."""
+        block = self._packed.get(block_hash)
+        if block is None:
+            plain = self.blocks[block_hash]
+            block = Block(plain.header, PackedTxs(tuple(map(pack, plain.txs))))
+            self._packed[block_hash] = block
+        return block
 
     def outputs(self, seen: Snapshot, script: bytes) -> list[Output]:
         """Every output that pays the script, in this snapshot."""

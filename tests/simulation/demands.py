@@ -21,7 +21,7 @@ from tests.simulation.record import depth_in, outpoint_of
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-__all__ = ["Demands"]
+__all__ = ["LOOK_MS", "Demands"]
 
 _MINUTE = 60_000
 
@@ -40,7 +40,6 @@ class Demands:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._next_ms = 0
         self._ill_ms = 0  # true time when something was wrong last
         self._clock_ms = 0  # and the clock
         self._down_ms = 0  # and the process or its disk
@@ -53,12 +52,9 @@ class Demands:
         if kind.startswith("clock"):
             self._clock_ms = self._ill_ms
 
-    def on_time(self) -> None:
-        """Some time has passed."""
+    def look(self) -> None:
+        """Called every `LOOK_MS` or so."""
         now = self._world.true_ms()
-        if now < self._next_ms:
-            return
-        self._next_ms = now + LOOK_MS
         if self._world.boots != self._boots:
             self._boots = self._world.boots
             self._world.rules.judges.news.forget()

@@ -51,7 +51,8 @@ class Faults:
         if world.shape.refunds:
             self._actors += ["RefundsActor", "RefundWatch"] * 2
         self.armed: dict[str, tuple[str, int]] = {}  # class -> (when, how often)
-        self._countdown: tuple[int, Callable[[], None]] | None = None
+        # So many steps from now, and what strikes then.
+        self.countdown: tuple[int, Callable[[], None]] | None = None
         self._dies: dict[str, int] = {}  # where, and how often it is to pass before
         self.jumped_ms = 0  # the node's clock against the world's
 
@@ -98,7 +99,7 @@ class Faults:
         """All is mended now, for good."""
         world = self.world
         self.armed.clear()
-        self._countdown = None
+        self.countdown = None
         self._dies.clear()
         world.clock.jump_wall(-self.jumped_ms)
         self.jumped_ms = 0
@@ -117,17 +118,17 @@ class Faults:
     # -- the process dies -------------------------------------------------------------
 
     def _some_steps_later(self, strike: Callable[[], None]) -> None:
-        self._countdown = (self.random.choice((0, 1, 3, 10, 40)), strike)
+        self.countdown = (self.random.choice((0, 1, 3, 10, 40)), strike)
 
     def between_steps(self) -> None:
-        if self._countdown is None:
-            return
-        left, strike = self._countdown
+        """If a strike is planned."""
+        assert self.countdown is not None
+        left, strike = self.countdown
         if self.world.dispatcher.idle and self.random.random() < 0.9:
             return  # something is to be under way
-        self._countdown = (left - 1, strike)
+        self.countdown = (left - 1, strike)
         if left <= 0:
-            self._countdown = None
+            self.countdown = None
             strike()
 
     def _process(self) -> None:
@@ -140,7 +141,7 @@ class Faults:
             self.world.end_process("kill -9, soon after a start", down_ms=10)
             if times:
                 steps = self.random.randrange(1, 120)
-                self._countdown = (steps, lambda: again(times - 1))
+                self.countdown = (steps, lambda: again(times - 1))
 
         self._some_steps_later(lambda: again(self.random.randrange(1, 6)))
 

@@ -17,6 +17,7 @@ from random import Random
 from msgspec.structs import replace
 
 from engine.chain.feed import Block, ChainTx, Header, Output, SourceStatus
+from engine.chain.packed_tx import PackedTx, pack
 from engine.errors import SourceBusy, SourceGarbage, SourceUnavailable
 from tests.simulation.behind import BEHIND, CROWD, Pose, draw_pose
 from tests.simulation.chain import SimChain, Snapshot
@@ -26,14 +27,18 @@ from tests.simulation.wrong import DOUBT, WRONG, wrong_outputs
 
 __all__ = ["BugInFeed", "SimAddressFeed", "SimBlockFeed", "SimSource"]
 
+_NO_ANSWER = ("down", "busy", "flaky", "garbage", "bug")  # none to be believed
+
 _MODES = (
-    "down", "busy", "flaky", "garbage", "bug",  # no answer that could be believed
+    *_NO_ANSWER,
     "lag", "back",  # what was, not what is; an older state than it showed before
     "fork",  # a branch of its own
     "amnesia", "phantom",  # lies: an empty mempool, mere names
     "behind", "days old", "download", "loading",  # it lacks something; see BEHIND
     "tip too high",  # as one that its adapter does not believe
 )  # fmt: skip
+
+_PACKED_CROWD = {txid: pack(tx) for txid, tx in CROWD.items()}  # as from a node
 
 _STUCK = {"lag", "back", "fork"}
 
@@ -116,7 +121,8 @@ class SimSource:
         self.on_call()
         if self._planned:
             self._change_as_planned()
-        self._fail()
+        if self.mode in _NO_ANSWER:
+            self._fail()
         if self.mode not in _STUCK and self._base is not self._chain.now:
             self._base = self._chain.now
             self._seen = self._now_seen()
@@ -211,7 +217,7 @@ class SimBlockFeed(SimSource):
             raise SourceUnavailable(f"{self.name}: no such block {block_hash}")
         block = self._chain.blocks[block_hash]
         self._rivals.on_block([tx.txid for tx in block.txs[1:]])
-        return block
+        return self._chain.packed(block_hash)
 
     def mempool(self) -> frozenset[str]:
         names = self._pool(self._call()).keys()
@@ -223,9 +229,13 @@ class SimBlockFeed(SimSource):
             return frozenset({*names, f"{self._random.getrandbits(256):064x}"})
         return frozenset(names)
 
-    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx]:
+    def transactions(self, txids: Sequence[str]) -> dict[str, ChainTx | PackedTx]:
         pool = self._pool(self._call())
-        found = {txid: pool[txid] for txid in sorted(txids) if txid in pool}
+        found: dict[str, ChainTx | PackedTx] = {
+            txid: _PACKED_CROWD.get(txid) or pool[txid]
+            for txid in sorted(txids)
+            if txid in pool
+        }
         self._rivals.on_read(found.keys() - CROWD.keys())
         return found
 

@@ -120,12 +120,12 @@ class _LateRef:
 
 def _slowed(world: Watched, actor: Actor, message: object) -> object:
     """The message as a slow blocking actor gets it."""
-    if not isinstance(message, Read | Deliver):
-        return message
-    if isinstance(message, Deliver):
+    if isinstance(message, Read):
+        delay_ms = world.answer_delay_ms()
+    elif isinstance(message, Deliver):
         delay_ms = world.send_delay_ms(message)
     else:
-        delay_ms = world.answer_delay_ms()
+        return message
     if not delay_ms:
         return message
     if isinstance(message, Deliver):
@@ -169,6 +169,9 @@ def _wrapped(world: Watched, kind: type[Actor]) -> Callable[[Actor, object], Non
     blocking = name in _BLOCKING
 
     def on_receive(self: Actor, message: object) -> None:
+        if not watched and name not in armed:  # most mail
+            original(self, _slowed(world, self, message) if blocking else message)
+            return
         crash = world.crash_now(name, message) if name in armed else None
         is_lost = crash is not None and crash.when == "before"
         if watched:

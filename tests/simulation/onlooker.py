@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from actors.delivery.notifier import NotifierActor
 from actors.messages import Round, RoundDone, Seen
-from actors.sources.address_worker import AddressFeedWorker
 from actors.sources.messages import Probed
 from actors.sources.source import SourceActor
 from actors.sources.workers import BlockFeedWorker
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 __all__ = ["Onlooker"]
+
+
+_ANSWERS = RoundDone, Probed  # of a source's worker
 
 
 class Onlooker:
@@ -47,19 +49,19 @@ class Onlooker:
 
     def on_message(self, actor: Actor, message: object, *, is_lost: bool) -> None:
         """The actor is about to handle the message, or to crash and never see it."""
-        match actor:
-            case AddressActor():
-                self._on_watcher_mail(actor, message)
-            case SourceActor():
-                self._on_source_mail(actor, message, is_lost=is_lost)
-            case BlockFeedWorker() | AddressFeedWorker():
-                if isinstance(message, Round):
-                    source = _source_of(actor)
-                    self._note_plan(source, message)
-                    best, now = self._planned[source][1], self._world.clock.now()
-                    self._rules.record.on_round(source, now, best)
-                    if isinstance(actor, BlockFeedWorker):
-                        self._knowledge.on_round(source, message)
+        # By pykka an actor is of an abstract class: whether it is of one that it is not
+        # of takes long to be told, so the most frequent come first.
+        if isinstance(actor, SourceActor):
+            self._on_source_mail(actor, message, is_lost=is_lost)
+        elif isinstance(actor, AddressActor):
+            self._on_watcher_mail(actor, message)
+        elif isinstance(message, Round):
+            source = _source_of(actor)
+            self._note_plan(source, message)
+            best, now = self._planned[source][1], self._world.clock.now()
+            self._rules.record.on_round(source, now, best)
+            if isinstance(actor, BlockFeedWorker):
+                self._knowledge.on_round(source, message)
 
     def _on_source_mail(
         self, actor: SourceActor, message: object, *, is_lost: bool
@@ -68,7 +70,7 @@ class Onlooker:
         for feed in actor.planner.feeds:
             if feed.busy is not None:
                 self._note_plan(feed.spec.name, feed.busy)
-        if isinstance(message, RoundDone | Probed) and not is_lost:
+        if isinstance(message, _ANSWERS) and not is_lost:
             source = self._world.sources[message.feed]
             self._rules.record.on_heard(source.name, message.asked_at)
             self._knowledge.on_answer(source.name, message.asked_at)

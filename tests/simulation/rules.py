@@ -85,30 +85,35 @@ class Rules:
 
     def on_commit(self, batch: Sequence[Write], outcomes: list[Outcome]) -> None:
         """Called by the writer at the moment of the commit, before anybody is told."""
-        for write, outcome in _as_written(batch, outcomes):
+        pairs = _as_written(batch, outcomes)
+        for write, outcome in pairs:
             if isinstance(outcome, Conflict) and outcome.what == "other":
                 raise Broken(f"a write that cannot be: {outcome.detail}")
             if not isinstance(outcome, Committed):
                 continue
-            decoded = self._decoded(outcome.events)
-            told = [event for entry in write.entries for event in entry.events]
-            if told != [_as_decided(event) for event in decoded]:
-                raise Broken("other events were committed than were decided on")
-            for entry in write.entries:
-                self._on_creation(entry.events)
-                self.judges.judge(entry.payment, entry.events)
-                self.payments[entry.payment.id] = entry.payment
-            for committed in outcome.events:
-                self.deliveries.on_event(committed)
+            if write.entries or outcome.events:
+                self._on_events(write, outcome)
             for row in write.rows:
                 self._on_row(row)
             self.on_write(write)
         self.orders.on_commit(
             committed.wire
-            for _, outcome in _as_written(batch, outcomes)
+            for _, outcome in pairs
             if isinstance(outcome, Committed)
             for committed in outcome.events
         )
+
+    def _on_events(self, write: Write, outcome: Committed) -> None:
+        decoded = self._decoded(outcome.events)
+        told = [event for entry in write.entries for event in entry.events]
+        if told != [_as_decided(event) for event in decoded]:
+            raise Broken("other events were committed than were decided on")
+        for entry in write.entries:
+            self._on_creation(entry.events)
+            self.judges.judge(entry.payment, entry.events)
+            self.payments[entry.payment.id] = entry.payment
+        for committed in outcome.events:
+            self.deliveries.on_event(committed)
 
     def _decoded(self, events: Iterable[CommittedEvent]) -> list[Event]:
         """The events as their bytes on the wire say; they are numbered in order."""
@@ -187,7 +192,9 @@ def _as_written(
     whenever they were handed in. Told by that rule, not by the offsets: what was handed
     in between may have rows and no event."""
     pairs = list(zip(batch, outcomes, strict=True))
-    return sorted(pairs, key=lambda pair: _tells_of_an_order(pair[0]))
+    if len(pairs) > 1:
+        pairs.sort(key=lambda pair: _tells_of_an_order(pair[0]))
+    return pairs
 
 
 def _tells_of_an_order(write: Write) -> bool:

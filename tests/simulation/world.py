@@ -25,7 +25,7 @@ from engine.store.writes import Outcome, Write
 from tests.simulation.broken import Broken
 from tests.simulation.channels import Channels
 from tests.simulation.clients import SimClient
-from tests.simulation.demands import Demands
+from tests.simulation.demands import LOOK_MS, Demands
 from tests.simulation.dispatcher import WorldDispatcher
 from tests.simulation.faults import Faults
 from tests.simulation.feeds import SimAddressFeed, SimBlockFeed, SimSource
@@ -76,6 +76,7 @@ class World:
         self.ambiguous = 0  # payments that the oracle says nothing about
         self.calm = self.at_rest = False  # no more faults, no more life; for long now
         self._elapsed = 0
+        self._look_at = 0  # of _elapsed: when what should have been told is looked for
         self._order = 0
         self._life: list[tuple[int, int, Act]] = []
         self._memory: list[tuple[int, int, Act]] = []
@@ -174,22 +175,27 @@ class World:
 
     def _pass_time(self, most_ms: int) -> None:
         """Let time go on to the next thing that happens, or by `most_ms`."""
-        heaps = (self._memory, self._life)
-        wait_ms = most_ms
+        memory, life = self._memory, self._life
+        until = self._elapsed + most_ms
         due_ms = self.clock.next_due_ms()
-        if due_ms is not None and due_ms < wait_ms:
-            wait_ms = due_ms
-        for heap in heaps:
-            if heap and heap[0][0] - self._elapsed < wait_ms:
-                wait_ms = max(heap[0][0] - self._elapsed, 0)
-        self._elapsed += wait_ms
+        if due_ms is not None and due_ms < most_ms:
+            until = self._elapsed + due_ms
+        if memory and memory[0][0] < until:
+            until = max(memory[0][0], self._elapsed)
+        if life and life[0][0] < until:
+            until = max(life[0][0], self._elapsed)
+        wait_ms = until - self._elapsed
+        self._elapsed = until
         self.clock.advance(wait_ms)
-        self.demands.on_time()
-        for heap in heaps:
-            while heap and heap[0][0] <= self._elapsed:
-                if heap is self._memory and self._restart is not None:
-                    break  # the process died a moment ago
-                heapq.heappop(heap)[2]()
+        if self._elapsed >= self._look_at:
+            self._look_at = self._elapsed + LOOK_MS
+            self.demands.look()
+        while memory and memory[0][0] <= until:
+            if self._restart is not None:
+                break  # the process died a moment ago
+            heapq.heappop(memory)[2]()
+        while life and life[0][0] <= until:
+            heapq.heappop(life)[2]()
 
     # -- the process -----------------------------------------------------------------
 
@@ -282,18 +288,21 @@ class World:
         self.run_for(int(days * DAY_MS))
 
     def run_for(self, ms: int) -> None:
-        until, here, turns = self._elapsed + ms, self._elapsed, 0
-        while self._elapsed < until:
-            self.step(until - self._elapsed)
-            turns = turns + 1 if self._elapsed == here else 0
-            here = self._elapsed
+        here, turns = self._elapsed, 0
+        until = here + ms
+        while here < until:
+            self.step(until - here)
+            if self._elapsed != here:
+                here, turns = self._elapsed, 0
+                continue
+            turns += 1
             if turns > _TURNS_AT_ONE_MOMENT:
                 raise Broken("the engine goes round in circles")
 
     def step(self, most_ms: int = 1_000) -> None:
         """One turn of one actor, or some time without any."""
         self.steps += 1
-        if self.node is None or self.dispatcher.idle:
+        if self.node is None or not self.dispatcher.runnable:
             self._pass_time(most_ms)
         elif self._elapsed < self._stopped_until:
             self._pass_time(min(most_ms, self._stopped_until - self._elapsed))
@@ -301,7 +310,7 @@ class World:
             self._pass_time(min(1 + int(self._random.random() * 1_500), most_ms))
         else:
             self.dispatcher.step()
-        if not self.calm:
+        if self.trouble.countdown is not None and not self.calm:
             self.trouble.between_steps()
         if self._crash_point is not None:
             self.dies("step")
