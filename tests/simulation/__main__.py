@@ -3,6 +3,7 @@
 python -m tests.simulation --seed 17 [--days 2] [--verbose]      one, with its story
 python -m tests.simulation --seeds 0-999 [--jobs 2]              many, with their sums
 python -m tests.simulation --soak [--seeds 0-99999] [--json F]   100,000, for the night
+python -m tests.simulation --soak --keep F        the same; goes on where it was cut off
 """
 
 from gevent import monkey
@@ -22,6 +23,7 @@ from pathlib import Path  # noqa: E402
 import gevent  # noqa: E402
 import msgspec  # noqa: E402
 
+from tests.simulation.kept import Kept  # noqa: E402
 from tests.simulation.many import Crew, work  # noqa: E402
 from tests.simulation.run import DAYS, KINDS, run_seed  # noqa: E402
 from tests.simulation.sums import Sums  # noqa: E402
@@ -51,6 +53,9 @@ def main() -> int:
             help=f"worlds in which {' '.join(about.split())}",
         )
     parser.add_argument("--json", type=Path, help="write the sums to this file")
+    parser.add_argument(
+        "--keep", type=Path, help="keep what is done in this file, leave out what is"
+    )
     parser.add_argument("--verbose", action="store_true", help="print every turn")
     parser.add_argument("--digest", action="store_true", help="print only the hash")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -91,26 +96,35 @@ def _one(options: argparse.Namespace) -> int:
 
 
 def _many(seeds: range, options: argparse.Namespace) -> int:
-    crew = Crew(seeds, options.days, options.jobs, kind=options.kind)
+    kept = options.keep and Kept(options.keep, options.kind, options.days)
+    sums, done = kept.within(seeds) if kept else (Sums(), set[int]())
+    crew = Crew(
+        seeds, options.days, options.jobs, kind=options.kind, sums=sums, done=done
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, crew.stop)
     began = spoke = time.monotonic()
 
-    def on_sums(new: Sums) -> None:
+    def on_sums(chunk: range, new: Sums) -> None:
         nonlocal spoke
+        if kept:
+            kept.add(chunk, new)
         for failure in new.failures:
             _say(f"FAILED {failure.error}\n  {failure.command}")
         now = time.monotonic()
         if now - spoke >= PROGRESS_S:
             spoke = now
-            done = crew.sums.worlds + len(crew.sums.failures)
-            left_s = (now - began) * (crew.wanted - done) / max(done, 1)
+            run = crew.sums.worlds + len(crew.sums.failures)
+            left_s = (now - began) * (crew.wanted - run) / max(run - len(done), 1)
             _say(f"{crew.sums.short()}; {left_s / 60:.0f} min left")
 
     sums = crew.run(on_sums)
     took_s = time.monotonic() - began
     _say("\n".join(sums.lines()))
-    _say(f"{took_s:.1f} s with {options.jobs} processes, {sums.cpu_s:.1f} s of CPU")
+    _say(
+        f"{took_s:.1f} s with {options.jobs} processes of {sums.most_mb} MB at most,"
+        f" {sums.cpu_s:.1f} s of CPU"
+    )
     if options.soak and sums.worlds:
         _say("\n" + "\n".join(sums.table(_machine())))
     if options.json is not None:

@@ -2,22 +2,26 @@
 
 A worker is this package run with `--worker`: it reads ranges of seeds, a line each,
 and answers each with a line of JSON. Seeds know nothing of one another, so it does not
-matter who runs which.
+matter who runs which. One whose world ends its process, or does not end itself, is a
+failure like any other, and the rest goes on.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 import gevent
 import msgspec
 
+from tests.simulation.broken import Broken
 from tests.simulation.run import KINDS, run_seed
 from tests.simulation.sums import Failure, Sums
 from tests.tools import children
@@ -28,10 +32,15 @@ CHUNK = 25
 """Seeds handed out at a time: a second or two of work."""
 
 
+MOST_CPU_S = 120.0
+"""What one world may take: a thousand times what it does take."""
+
+
 def run_range(seeds: range, days: float, *, kind: str = "") -> Sums:
     """Run these seeds here; a failing one is noted, and the others go on."""
     sums, began = Sums(), time.process_time()
     for seed in seeds:
+        signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)
         try:
             sums.add(KINDS[kind](seed) if kind else run_seed(seed, days))
         except Exception as error:  # noqa: BLE001 - each seed is a case of its own
@@ -39,6 +48,8 @@ def run_range(seeds: range, days: float, *, kind: str = "") -> Sums:
             sums.failures.append(Failure(seed, days, text, kind))
         if not gc.isenabled():
             gc.collect()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    sums.most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_000
     sums.cpu_s = time.process_time() - began
     return sums
 
@@ -46,6 +57,7 @@ def run_range(seeds: range, days: float, *, kind: str = "") -> Sums:
 def work(days: float, *, kind: str = "") -> int:
     """The life of a worker; ends with its standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
+    signal.signal(signal.SIGPROF, _end_world)
     logging.disable(logging.CRITICAL)
     gc.collect()
     gc.freeze()  # worlds make cycles, modules do not: looked at once less
@@ -59,23 +71,48 @@ def work(days: float, *, kind: str = "") -> int:
     return 0
 
 
+def _end_world(*_signal: object) -> None:
+    """Raised where it goes round in circles, and noted: no actor is to survive it."""
+    raise Broken(f"it takes more than {MOST_CPU_S:.0f} s of CPU")
+
+
+def _chunks(seeds: range, done: AbstractSet[int]) -> Iterator[range]:
+    for at in range(0, len(seeds), CHUNK):
+        chunk = seeds[at : at + CHUNK]
+        if done.isdisjoint(chunk):
+            yield chunk
+        else:
+            yield from (range(seed, seed + 1) for seed in chunk if seed not in done)
+
+
 class Crew:
     """Some workers and the seeds that are left. `stop` may be called at any time."""
 
-    def __init__(self, seeds: range, days: float, jobs: int, *, kind: str = "") -> None:
-        self.sums = Sums()
+    def __init__(
+        self,
+        seeds: range,
+        days: float,
+        jobs: int,
+        *,
+        kind: str = "",
+        sums: Sums | None = None,
+        done: AbstractSet[int] = frozenset(),
+    ) -> None:
+        """`done`: those of the seeds that were run before, and `sums`: what they came
+        to."""
+        self.sums = Sums() if sums is None else sums
         self.wanted = len(seeds)
         self._days = days
         self._kind = kind
         self._jobs = jobs
-        self._chunks: Iterator[range] = (
-            seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)
-        )
+        self._chunks = _chunks(seeds, done)
+        self._one_by_one: list[range] = []  # of chunks in which a process died
         self._workers: list[children.Child[bytes]] = []
         self._stopped = False
 
-    def run(self, on_sums: Callable[[Sums], None]) -> Sums:
-        """Until all is done or `stop`; `on_sums` is called after every chunk."""
+    def run(self, on_sums: Callable[[range, Sums], None]) -> Sums:
+        """Until all is done or `stop`; `on_sums` is called after every chunk, with its
+        seeds."""
         lives = [gevent.spawn(self._lead, on_sums) for _ in range(self._jobs)]
         gevent.joinall(lives, raise_error=True)
         return self.sums
@@ -86,26 +123,33 @@ class Crew:
         for worker in self._workers:
             worker.terminate()
 
-    def _lead(self, on_sums: Callable[[Sums], None]) -> None:
+    def _lead(self, on_sums: Callable[[range, Sums], None]) -> None:
         """One worker, and another one when it dies."""
         worker = self._hire()
         try:
-            for chunk in self._chunks:
+            while (chunk := self._next_chunk()) is not None:
                 sums = self._ask(worker, chunk)
                 if self._stopped:
                     return
                 if sums is None:
-                    text = f"the process died in seeds {chunk[0]}-{chunk[-1]}"
-                    sums = Sums(
-                        failures=[Failure(chunk[0], self._days, text, self._kind)]
-                    )
                     worker = self._hire()
+                    if len(chunk) > 1:  # which of them was it?
+                        self._one_by_one += [range(n, n + 1) for n in chunk]
+                        continue
+                    text = f"seed {chunk[0]}: the process died"
+                    failure = Failure(chunk[0], self._days, text, self._kind)
+                    sums = Sums(failures=[failure])
                 self.sums.merge(sums)
-                on_sums(sums)
+                on_sums(chunk, sums)
         finally:
             if worker.stdin is not None:
                 worker.stdin.close()
             worker.wait()
+
+    def _next_chunk(self) -> range | None:
+        if self._one_by_one:
+            return self._one_by_one.pop(0)
+        return next(self._chunks, None)
 
     def _hire(self) -> children.Child[bytes]:
         command = [sys.executable, "-m", "tests.simulation", "--worker"]

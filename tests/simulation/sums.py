@@ -78,6 +78,7 @@ class Sums(msgspec.Struct):
     types: dict[str, int] = {}
     failures: list[Failure] = []
     cpu_s: float = 0.0
+    most_mb: int = 0  # that a process took, 10**6 bytes
 
     def add(self, result: Result) -> None:
         self.worlds += 1
@@ -88,6 +89,7 @@ class Sums(msgspec.Struct):
         self.worlds += other.worlds
         self.days += other.days
         self.cpu_s += other.cpu_s
+        self.most_mb = max(self.most_mb, other.most_mb)
         self.failures.extend(other.failures)
         self._count(other)
 

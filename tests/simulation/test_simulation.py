@@ -28,7 +28,7 @@ def test_no_accident_bends_a_rule_or_hides_a_payment(
 ) -> None:
     seeds, jobs, began = _seeds(), os.cpu_count() or 1, time.monotonic()
     crew = Crew(seeds, DAYS, jobs)
-    sums = crew.run(lambda _sums: None)
+    sums = crew.run(lambda _seeds, _sums: None)
     with capsys.disabled():
         sys.stdout.write(
             f"\n{sums.short()}; {time.monotonic() - began:.0f} s with {jobs} processes,"
