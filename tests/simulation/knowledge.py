@@ -13,6 +13,7 @@ By the record and by the messages between the source actor and its workers.
 
 from actors.messages import ReviewDue, Round, RoundDone
 from engine.ports import Freshness
+from engine.runtime.clock import TimersDue
 from engine.runtime.ref import Ref
 from tests.simulation.broken import Broken
 from tests.simulation.judges import Judges
@@ -20,6 +21,10 @@ from tests.simulation.judges.witnesses import ON_ITS_WAY, why_no_witness
 from tests.simulation.record import Record
 
 __all__ = ["Knowledge"]
+
+
+_OVERTAKES = ReviewDue, TimersDue
+"""What the supervisor and the clock send comes in front of all other mail."""
 
 
 class Knowledge:
@@ -97,8 +102,8 @@ class Knowledge:
 
     def on_watcher_mail(self, ref: Ref, message: object) -> None:
         owed = self._owed.get(ref)
-        if owed is None or (isinstance(message, ReviewDue) and message is not owed):
-            return  # what the supervisor sends comes in front of all other mail
+        if owed is None or (isinstance(message, _OVERTAKES) and message is not owed):
+            return
         del self._owed[ref]
         if owed is not message:
             raise Broken(f"{ref.name} was not given again what it crashed on")
