@@ -387,6 +387,12 @@ class Ref:
         elif reason is not ExitReason.STOPPED:
             log.error("actor.orphan_ended %s reason=%s", who(self), reason.value)
 
+    def forget_mail(self) -> None:
+        """Its simulated process died, with all that waits. Some of it the collector
+        does not look into (`gc=False`): what that names, a `Ref` and by it the whole
+        tree, would stay for good."""
+        self._mail = None
+
     def _drop_mail(self) -> None:
         mail, self._mail = self._mail, None
         while mail is not None and (message := mail.take()) is not None:

@@ -115,4 +115,6 @@ class SimulatedDispatcher:
 
     def forget_all(self) -> None:
         """A process crash: whoever was runnable never runs again."""
+        for ref in self.runnable:
+            ref.forget_mail()
         self.runnable.clear()

@@ -199,7 +199,7 @@ def run_world(
             world.run(days)
             settle(world, last)
         finally:
-            world.store.close()
+            world.close()
     return _result(world)
 
 
@@ -274,7 +274,7 @@ def _judge(world: World) -> None:
     node, rules, stored = world.node, world.rules, world.store.truth
     if node is None or not node.health.booted:
         raise Broken("the engine is not up, though nothing is wrong any more")
-    world.final_digest = world.digest()
+    world.final_digest = world.store.digest()
     committed = {offset: event.wire for offset, event in rules.committed.items()}
     if world.store.events() != committed:
         raise Broken("the journal's events are not those that were committed")

@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -159,6 +160,19 @@ class SimStore(SqliteReads):
             self.failures += 1
             raise sqlite3.OperationalError("disk I/O error")
         return query(self.journal.connection, *args)
+
+    def digest(self) -> str:
+        """A hash of all that the journal and the outbox say."""
+        told = sha256()
+        for query in (
+            'SELECT "offset", body FROM events ORDER BY "offset"',
+            "SELECT id, status, seq, watched, state FROM payments ORDER BY id",
+            'SELECT * FROM outbox ORDER BY channel_id, payment_id, "offset"',
+            "SELECT * FROM attempts ORDER BY id",
+        ):
+            for row in self.rows(query):
+                told.update(repr(row).encode())
+        return told.hexdigest()
 
     def rows(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
         """For the rules: what the database says, faults or not."""

@@ -1,8 +1,10 @@
-"""A run of hours: cut off, with a process that dies, with a world that does not end."""
+"""What cuts off a run of hours, what holds it up, and what is left of its worlds."""
 
+import gc
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from tests.simulation import many
 from tests.simulation.kept import Kept
 from tests.simulation.many import Crew, run_range
+from tests.simulation.run import DAYS, run_world
 from tests.simulation.sums import Result, Sums
+from tests.simulation.world import World
 from tests.tools import children
 
 DYING = """
@@ -106,6 +110,20 @@ def test_a_world_that_does_not_end_is_a_failure_like_any_other(
     assert sums.worlds == 2
     assert [failure.seed for failure in sums.failures] == [1]
     assert "of CPU" in sums.failures[0].error
+
+
+def test_nothing_of_a_world_is_left_when_it_is_over() -> None:
+    """In these two mail waited for a source when its process died. The collector does
+    not look into such mail, and by it a world of 0.5 MB stayed: after 4,000 worlds half
+    of the time went into looking at them."""
+    worlds = []
+    for seed in (2000, 2002):
+        world = World(seed)
+        worlds.append(weakref.ref(world))
+        run_world(world, DAYS)
+        del world
+    gc.collect()
+    assert [world() for world in worlds] == [None, None]
 
 
 def _said(sums: Sums) -> bytes:

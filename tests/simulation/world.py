@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from random import Random
 
 from actors.delivery.sender import Deliver
@@ -190,10 +189,8 @@ class World:
         if self._elapsed >= self._look_at:
             self._look_at = self._elapsed + LOOK_MS
             self.demands.look()
-        while memory and memory[0][0] <= until:
-            if self._restart is not None:
-                break  # the process died a moment ago
-            heapq.heappop(memory)[2]()
+        while memory and memory[0][0] <= until and self._restart is None:
+            heapq.heappop(memory)[2]()  # unless the process died a moment ago
         while life and life[0][0] <= until:
             heapq.heappop(life)[2]()
 
@@ -263,10 +260,7 @@ class World:
         self.fault("process crash", str(why))
         self.dropped["messages"] += sum(ref.backlog for ref in self.dispatcher.runnable)
         self.dropped["answers"] += len(self._memory)
-        self.node = self.root = None
-        self._memory.clear()
-        self.clock.forget_timers()
-        self.dispatcher.forget_all()
+        self._forget_process()
         self.store.restart()
         self.channels.check_outbox()
         for client in self.clients:
@@ -275,6 +269,19 @@ class World:
         if down_ms is None:
             down_ms = 10 if self.calm else self._random.choice(_DOWN_MS)
         self.in_world(down_ms, self.boot)
+
+    def _forget_process(self) -> None:
+        node, self.node, self.root = self.node, None, None
+        self._memory.clear()
+        self.clock.forget_timers()
+        self.dispatcher.forget_all()
+        if node is not None:  # one that waits for its next start is not runnable
+            node.source.forget_mail()
+
+    def close(self) -> None:
+        """It is over, however it went."""
+        self._forget_process()
+        self.store.close()
 
     # -- running ---------------------------------------------------------------------
 
@@ -390,16 +397,3 @@ class World:
             s = self._elapsed / 1000
             at = f"{int(s // 86400)}d {int(s // 3600 % 24):02d}:{int(s // 60 % 60):02d}"
             self._log(f"{at}:{s % 60:06.3f} {what} {detail}".rstrip())
-
-    def digest(self) -> str:
-        """A hash of all that the journal and the outbox say."""
-        told = sha256()
-        for query in (
-            'SELECT "offset", body FROM events ORDER BY "offset"',
-            "SELECT id, status, seq, watched, state FROM payments ORDER BY id",
-            'SELECT * FROM outbox ORDER BY channel_id, payment_id, "offset"',
-            "SELECT * FROM attempts ORDER BY id",
-        ):
-            for row in self.store.rows(query):
-                told.update(repr(row).encode())
-        return told.hexdigest()
