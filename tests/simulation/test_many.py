@@ -1,6 +1,7 @@
 """What cuts off a run of hours, what holds it up, and what is left of its worlds."""
 
 import gc
+import logging
 import signal
 import subprocess
 import sys
@@ -28,6 +29,14 @@ for line in sys.stdin:
     print('{"worlds": %d}' % (last - first + 1), flush=True)
 """
 """A worker that does not live through seed 7."""
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """What is logged is kept until the test's end, with all that an error names."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
@@ -112,6 +121,7 @@ def test_a_world_that_does_not_end_is_a_failure_like_any_other(
     assert "of CPU" in sums.failures[0].error
 
 
+@pytest.mark.usefixtures("quiet")
 def test_nothing_of_a_world_is_left_when_it_is_over() -> None:
     """In these two mail waited for a source when its process died. The collector does
     not look into such mail, and by it a world of 0.5 MB stayed: after 4,000 worlds half
