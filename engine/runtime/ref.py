@@ -388,9 +388,8 @@ class Ref:
             log.error("actor.orphan_ended %s reason=%s", who(self), reason.value)
 
     def forget_mail(self) -> None:
-        """Its simulated process died, with all that waits. Some of it the collector
-        does not look into (`gc=False`): what that names, a `Ref` and by it the whole
-        tree, would stay for good."""
+        """Its simulated process died. Mail that the collector does not look into
+        (`gc=False`) would keep the `Ref` that it names, and by it the whole tree."""
         self._mail = None
 
     def _drop_mail(self) -> None:
